@@ -1,0 +1,188 @@
+"""The boundary to models, as types: requests and completions, and what each kind of backend can do.
+
+Knows no library: implementations live in the sibling modules, one file each, and are bound by name in
+`engine.backends.BACKENDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from engine.fingerprint import short
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Progress = Callable[[int], None]
+"""Called with the number of items just finished."""
+
+
+class Message(NamedTuple):
+    """One chat turn."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One structured call; its `id` is the ledger's key: the full request, the model and the attempt."""
+
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any]
+    """JSON Schema of the reply; every string and array in it is bounded."""
+    max_tokens: int
+    temperature: float
+    model: str
+    """Identity of the model (weights digest, or provider + name + revision)."""
+    attempt: int = 0
+    """Distinguishes repeated askings of the same thing: sample number and retry number."""
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        identity = [
+            [list(message) for message in self.messages],
+            self.schema, self.max_tokens, self.temperature, self.model, self.attempt,
+        ]  # fmt: skip
+        object.__setattr__(self, "id", short(identity, 24))
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The answer to one request: a validated `value`, or an `error` with its kind and the raw text."""
+
+    request: str
+    text: str
+    value: Any | None
+    """The parsed reply; None exactly when `error` is set."""
+    finish_reason: Literal["stop", "length", "refusal", "error"]
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    method: str
+    """How the structure was obtained: `outlines:xgrammar`, `scripted`, …"""
+    error: str | None = None
+    """`invalid_json`, `schema`, `length`, `refusal`, … ; None for a usable reply."""
+    detail: str = ""
+
+
+class Generator(Protocol):
+    """A backend that answers structured requests."""
+
+    @property
+    def identity(self) -> str:
+        """What the model is: its weights' digest, or provider + name + revision."""
+        ...
+
+    def complete_many(
+        self, requests: Sequence[Request], answered: Collection[str]
+    ) -> Iterator[list[Completion]]:
+        """Yield completions in groups that belong together (a local batch), as they finish.
+
+        `requests` is the full ordered list of a node, `answered` the ids that need no call. A local backend
+        forms its batches from the full list and skips a batch only when all of it is answered, so that a
+        resumed run computes the same batches as an undisturbed one.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """A text embedding model."""
+
+    @property
+    def identity(self) -> str:
+        """The weights' digest."""
+        ...
+
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> npt.NDArray[np.float32]:
+        """Return unit-length embeddings, shape (len(texts), dimensions)."""
+        ...
+
+
+class LabelAnswer(NamedTuple):
+    """The most likely of the allowed answers and its probability among them."""
+
+    label: str
+    probability: float
+
+
+class Student(Protocol):
+    """The model being improved: answers prompts with or without a trained adapter."""
+
+    @property
+    def identity(self) -> str:
+        """The base weights' digest."""
+        ...
+
+    def choose(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        labels: Sequence[str],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[LabelAnswer]:
+        """Return for each prompt the most likely label as the assistant's whole turn.
+
+        Label log-likelihoods (summed over the label's tokens and the turn's end token) are compared; the
+        answer is therefore always one of `labels`. Batches are formed from the full list, longest first.
+        """
+        ...
+
+
+class TrainingRow(NamedTuple):
+    """One fine-tuning row: the prompt's turns and the assistant's turn, on which alone there is loss."""
+
+    messages: tuple[Message, ...]
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Everything that decides a fine-tune's result, plus where to put it."""
+
+    model: Path
+    """Folder of the base model (safetensors, tokenizer)."""
+    rows: tuple[TrainingRow, ...]
+    validation: tuple[TrainingRow, ...]
+    """Only for the validation loss (`checkpoint: best`); never trained on."""
+    output: Path
+    """Folder for the adapter; `output/checkpoints` holds what a killed training goes on from."""
+    method: Literal["lora", "full"]
+    steps: int
+    """Optimizer steps."""
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    """Share of the steps, 0 to 1."""
+    schedule: Literal["linear", "cosine", "constant"]
+    weight_decay: float
+    r: int
+    alpha: int
+    dropout: float
+    checkpoint: Literal["last", "best"]
+    evaluations: int
+    """How often the validation loss is taken with `checkpoint: best`."""
+    max_length: int
+    """Tokens; a longer row is an error, not a silent cut."""
+    seed: int
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a fine-tune left behind; losses are mean nats per completion token."""
+
+    adapter: Path
+    weights: str
+    """SHA-256 of the adapter's weights."""
+    steps: int
+    epochs: float
+    train_loss: float | None
+    validation_loss: float | None
+    chosen_step: int
+    seconds: float

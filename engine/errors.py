@@ -1,0 +1,92 @@
+"""Every error a user can cause or meet, in one tree; nothing here imports the rest of the engine.
+
+EngineError                      printed without a traceback, exit code 2
+├── RecipeError                  one or more `Problem`s found in a recipe, its prompts or its data
+├── StoreError                   the DuckDB store cannot be opened, read or written
+├── ModelError                   a model cannot be found, fetched, loaded or trained
+├── BackendError                 an LLM or embedder call that cannot be made at all
+├── RunError                     a run that cannot go on (empty result, another run in progress, no disk)
+└── Interrupted                  the user asked to stop; everything finished is kept (exit code 130)
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file; `line` and `column` count from 1, 0 means "the file as a whole"."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column or 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong: where, what (`message`) and what to do about it (`hint`)."""
+
+    where: Location
+    message: str
+    hint: str = ""
+    level: Literal["error", "warning"] = "error"
+    code: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.level}: {self.message}"
+        return f"{text}\n    {self.hint}" if self.hint else text
+
+
+class EngineError(Exception):
+    """A mistake or a condition that the user can mend: shown as text, never as a traceback."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """Take what went wrong and where (`message`), and what to do about it (`hint`)."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n    {self.hint}" if self.hint else self.message
+
+
+class RecipeError(EngineError):
+    """A recipe, prompt or data file is wrong; carries every problem found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Take all problems at once, so that a user mends a recipe in one pass."""
+        self.problems = sorted(problems, key=lambda p: (p.where, p.message))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StoreError(EngineError):
+    """The store cannot be opened, read or written."""
+
+
+class ModelError(EngineError):
+    """A model cannot be found, fetched, loaded or trained."""
+
+
+class BackendError(EngineError):
+    """A model call cannot be made at all (no key, no server, unknown model)."""
+
+
+class RunError(EngineError):
+    """A run cannot go on."""
+
+
+class Interrupted(EngineError):
+    """The user asked to stop (Ctrl-C); everything finished is already durable."""
+
+    exit_code = 130

@@ -1,0 +1,54 @@
+"""Named entries with a helpful answer for an unknown name; filled by explicit lists, never by import side effects."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+
+class Named(Protocol):
+    """Anything with a unique name."""
+
+    @property
+    def name(self) -> str:
+        """The name a recipe uses."""
+        ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return `"did you mean 'x'?"` for the closest choice, or the list of choices when none is close."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"choose one of: {', '.join(known)}" if known else ""
+
+
+class Registry(Mapping[str, T]):
+    """An immutable mapping from name to entry; a duplicate name is a programming error (ValueError)."""
+
+    def __init__(self, kind: str, entries: Iterable[T]) -> None:
+        """Take what the entries are called in messages (`kind`) and the entries themselves."""
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+        for entry in entries:
+            if entry.name in self._entries:
+                raise ValueError(f"two {kind}s are called '{entry.name}'")
+            self._entries[entry.name] = entry
+
+    def __getitem__(self, name: str) -> T:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def unknown(self, name: str) -> tuple[str, str]:
+        """Return the message and the hint for a name that is not here."""
+        return f"no {self.kind} '{name}'", did_you_mean(name, self)

@@ -1,0 +1,261 @@
+"""The records that cross boundaries: what stages return and what the store keeps, one class per table.
+
+Field order is column order. Ids are content hashes, so the same thing has the same id in every run.
+The store adds `node`, `run`, `seed` and `round` to every row; they are not repeated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Base of every stored record; `table` is where it goes."""
+
+    table: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example(Row):
+    """One labelled row. `id` is the hash of inputs and target; `columns` holds the source's other columns."""
+
+    table: ClassVar[str] = "example"
+    id: str
+    split: Split
+    inputs: Mapping[str, str]
+    target: str
+    columns: Mapping[str, Any]
+    source: str
+    """File name (relative to the recipe) or data-set URI."""
+    line: int
+    """Line (or record) number in the source, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Row):
+    """The student's answer to one example; `round` -1 is the untuned student."""
+
+    table: ClassVar[str] = "prediction"
+    example: str
+    split: Split
+    text: str
+    """What the student said, whole."""
+    answer: str | None
+    """The answer read from `text`; None when it cannot be read."""
+    status: Literal["ok", "unparsable", "backend_failed"]
+    confidence: float | None
+    """Probability of the answer among the allowed answers, 0 to 1, where the way of answering gives one."""
+    how: str
+    """How the answer was obtained: `label_likelihood`, `generation`, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Row):
+    """One metric's value for one prediction; None means "could not be scored", which is not zero."""
+
+    table: ClassVar[str] = "score"
+    example: str
+    split: Split
+    metric: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Row):
+    """One metric over one split, with its 95 % bootstrap interval (`low`, `high`) over `n` examples.
+
+    `split` may also be `gap_validation` or `gap_test`: train minus that split (the generalization gap).
+    """
+
+    table: ClassVar[str] = "metric"
+    split: str
+    metric: str
+    value: float | None
+    n: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Row):
+    """A prediction for which the recipe's failure predicate holds (on train or validation)."""
+
+    table: ClassVar[str] = "failure"
+    example: str
+    split: Split
+    answer: str | None
+    target: str
+    predicate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Row):
+    """One trained student: the adapter's place, the digest of its weights and of its training data."""
+
+    table: ClassVar[str] = "model"
+    path: str
+    """Relative to the project's state folder (`.pada`)."""
+    weights: str
+    """SHA-256 of the adapter's weights."""
+    data: str
+    """Hash over the ids of the training rows, in order."""
+    rows: int
+    steps: int
+    epochs: float
+    train_loss: float | None
+    validation_loss: float | None
+    chosen_step: int
+    """The step whose checkpoint was kept (`checkpoint: best` may keep an earlier one)."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis(Row):
+    """Why one failure happened, by the teacher; `call` is the LLM call it came from."""
+
+    table: ClassVar[str] = "diagnosis"
+    id: str
+    example: str
+    root_cause: str
+    scenario: str
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern(Row):
+    """A named cluster of diagnoses. `id` persists from round to round; `category` is from the taxonomy or None."""
+
+    table: ClassVar[str] = "pattern"
+    id: str
+    name: str
+    description: str
+    category: str | None
+    size: int
+    centroid: tuple[float, ...]
+    """Unit-length mean of the members' diagnosis embeddings."""
+    silhouette: float | None
+    """Mean silhouette of the members in this clustering, -1 to 1; None for a single cluster."""
+    call: str | None
+    guard: str | None
+    """Why the texts were replaced by neutral ones (they quoted an evaluation row); None when they were clean."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternMember(Row):
+    """One failure's place in one pattern."""
+
+    table: ClassVar[str] = "pattern_member"
+    pattern: str
+    example: str
+    diagnosis: str
+    distance: float
+    """1 - cosine similarity to the centroid."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternStatus(Row):
+    """How a pattern stands after a later fine-tune: members failing `before` (when found) and `after` (now)."""
+
+    table: ClassVar[str] = "pattern_status"
+    pattern: str
+    status: Literal["open", "shrinking", "fixed", "regressed"]
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy(Row):
+    """How to write rows that would cure one pattern; `labels` are the targets its seeds may have."""
+
+    table: ClassVar[str] = "strategy"
+    id: str
+    pattern: str
+    text: str
+    labels: tuple[str, ...]
+    call: str | None
+    guard: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Row):
+    """A generated row before its verdict."""
+
+    table: ClassVar[str] = "candidate"
+    id: str
+    parent: str
+    """The training example it was made from (the seed row)."""
+    pattern: str
+    strategy: str
+    operator: str
+    attempt: int
+    inputs: Mapping[str, str]
+    target: str
+    prompt: str
+    """Hash of the prompt template."""
+    model: str
+    """Identity of the model that wrote it."""
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Row):
+    """What was decided about one candidate, and why; exactly one per candidate."""
+
+    table: ClassVar[str] = "verdict"
+    candidate: str
+    accepted: bool
+    reason: str
+    """`accepted`, or the first rule that rejected it: `malformed`, `duplicate`, `leak`, `similarity`, `neighbours`, `judge`, …"""
+    detail: str
+    feedback: str
+    """What the next attempt is told; never quotes an evaluation row."""
+    adherence: int | None
+    utility: int | None
+    relevance: int | None
+    """The judge's scores, 1 to 5; None when the judge gave none."""
+    judge_agrees: bool | None
+    """Whether the judge's scores reach the recipe's minimum, also where they do not decide."""
+    similarity: float | None
+    """Cosine similarity to the seed row."""
+    neighbour: float | None
+    """Share of the nearest labelled training rows that carry the candidate's target."""
+    call: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Row):
+    """An accepted candidate that joins the training set, as the example it becomes."""
+
+    table: ClassVar[str] = "selected"
+    candidate: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Row):
+    """Something left out: which stage, what (`item` is its id, if it has one), why."""
+
+    table: ClassVar[str] = "drop"
+    stage: str
+    item: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Row):
+    """Whether another round follows, and why."""
+
+    table: ClassVar[str] = "decision"
+    go_on: bool
+    reason: str
+    metric: str
+    value: float | None
+    best_round: int
+    """The round whose student is the best on validation so far."""

@@ -1,0 +1,321 @@
+"""The recipe as frozen, typed objects: what may be written, with units, ranges and defaults.
+
+The source of `schemas/recipe.schema.json`. Knows nothing of operators, metrics, tasks and backends: their own
+parameters are checked against the registries when the plan is compiled.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class Spec(BaseModel):
+    """Base of every part of a recipe: immutable, unknown keys refused, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Task(Spec):
+    """What the student does."""
+
+    kind: str = "classification"
+    """Task kind (`pada list tasks`)."""
+    input: list[str] = Field(min_length=1)
+    """Columns the student sees."""
+    target: str
+    """Column with the right answer."""
+    prompt: str | None = None
+    """Prompt file; the task kind has a default."""
+    labels: list[str] | None = Field(default=None, min_length=2)
+    """Allowed answers of a classification; taken from the training rows when left out."""
+    description: str = ""
+    """One sentence for the teacher and the judge: what the rows are and what the answer means."""
+
+
+class Sample(Spec):
+    """Draw rows at random, by a seed of its own, so that the data does not change with the loop's seed."""
+
+    n: int | None = Field(default=None, ge=1)
+    """Rows in all."""
+    per: str | None = None
+    """With a column name, `n` rows are drawn for each of its values."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw."""
+
+
+class Source(Spec):
+    """Where the rows of one split come from."""
+
+    path: str
+    """A JSONL, CSV or Parquet file (the ending may be left out), or `hf://owner/name@revision/config/split`."""
+    where: str | None = None
+    """SQL condition on the columns; other rows are left out."""
+    sample: Sample | None = None
+
+
+class Data(Spec):
+    """The three splits. Test rows are scored and never seen by a model that diagnoses, generates or judges."""
+
+    train: Source
+    validation: Source
+    test: Source
+
+
+class ModelSpec(BaseModel):
+    """A model and the backend that runs it; further keys are the backend's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
+
+    backend: str
+    """Backend (`pada list backends`)."""
+    model: str
+    """`embedded/…`, a local folder, or a Hugging Face name."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The backend's own settings, as written."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Models(Spec):
+    """The four roles."""
+
+    student: ModelSpec
+    teacher: ModelSpec
+    judge: ModelSpec
+    embedder: ModelSpec
+
+
+class SqlMetric(Spec):
+    """A metric as one SQL aggregate over the predictions of a split."""
+
+    name: Name
+    sql: str
+    """Aggregate expression over the columns of the rows, `prediction`, `target` and the per-example scores."""
+
+
+class Category(Spec):
+    """One category of the taxonomy."""
+
+    id: Name
+    description: str = ""
+    where: str | None = None
+    """SQL condition on a failure's columns: failures for which it holds belong to this category."""
+
+    @model_validator(mode="after")
+    def _say_what_it_is(self) -> Category:
+        if not self.description and self.where is None:
+            raise ValueError("a category needs a description, a where, or both")
+        return self
+
+
+class Taxonomy(Spec):
+    """The categories that patterns are sorted into."""
+
+    mode: Literal["open", "closed", "hybrid"] = "open"
+    """open: none are used; closed: one of `categories`; hybrid: one of `categories` or `other`."""
+    categories: list[Category] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _categories_fit_mode(self) -> Taxonomy:
+        if self.mode == "open" and self.categories:
+            raise ValueError("mode open takes no categories; use hybrid")
+        if self.mode != "open" and not self.categories:
+            raise ValueError(f"mode {self.mode} needs categories")
+        ids = [category.id for category in self.categories]
+        if len(ids) != len(set(ids)):
+            raise ValueError("two categories have the same id")
+        return self
+
+
+class Cluster(Spec):
+    """How diagnoses are grouped into patterns."""
+
+    method: Literal["kmeans"] = "kmeans"
+    k: int | Literal["auto"] = "auto"
+    """Number of clusters; auto finds the elbow of the within-cluster sum of squares."""
+    max_k: int = Field(default=8, ge=1, le=100)
+    """Largest number of clusters that auto tries."""
+
+    @field_validator("k")
+    @classmethod
+    def _at_least_one(cls, k: int | str) -> int | str:
+        if isinstance(k, int) and k < 1:
+            raise ValueError("k must be at least 1, or auto")
+        return k
+
+
+class Patterns(Spec):
+    """How failures become patterns."""
+
+    diagnose: int = Field(default=200, ge=1)
+    """Most failures diagnosed in a round; a seeded sample is taken of more."""
+    taxonomy: Taxonomy = Taxonomy()
+    cluster: Cluster = Cluster()
+    same_pattern: float = Field(default=0.8, ge=0, le=1)
+    """Cosine similarity of centroids above which a cluster continues a pattern of an earlier round."""
+
+
+class OperatorSpec(Spec):
+    """One way of making rows (`pada list operators`)."""
+
+    name: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    """The operator's own parameters."""
+    patterns: list[str] | None = None
+    """Only for patterns of these taxonomy categories; for all when left out."""
+
+
+class Augment(Spec):
+    """What is generated."""
+
+    rows_per_round: int = Field(default=120, ge=1)
+    """Most generated rows that join the training set in one round."""
+    oversample: float = Field(default=1.5, ge=1, le=10)
+    """Candidates asked for per row wanted, in the first attempt."""
+    operators: list[OperatorSpec] = Field(min_length=1)
+
+
+class Minimum(Spec):
+    """The judge's scores below which a candidate is rejected, each 1 to 5."""
+
+    adherence: int = Field(default=4, ge=1, le=5)
+    """Follows the strategy."""
+    utility: int = Field(default=3, ge=1, le=5)
+    """Useful to train on."""
+    relevance: int = Field(default=4, ge=1, le=5)
+    """Belongs to the task and carries its label."""
+
+
+class Similarity(Spec):
+    """Cosine similarity to the seed row that a candidate which keeps its label must have."""
+
+    low: float = Field(default=0.55, ge=-1, le=1)
+    high: float = Field(default=0.97, ge=-1, le=1)
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> Similarity:
+        if self.low >= self.high:
+            raise ValueError("low must be below high")
+        return self
+
+
+class Dedup(Spec):
+    """Near-duplicates of training rows and of accepted candidates are dropped."""
+
+    threshold: float = Field(default=0.97, ge=0, le=1)
+    """Cosine similarity from which two rows count as the same."""
+
+
+class LeakGuard(Spec):
+    """Candidates that resemble an evaluation row are dropped; thresholds are calibrated on the training rows."""
+
+    ngram: int = Field(default=5, ge=2, le=20)
+    """Length in words of the n-grams compared."""
+    quantile: float = Field(default=0.99, gt=0, le=1)
+    """Quantile of what real training rows show against evaluation rows; more than that is a leak."""
+
+
+class Quality(Spec):
+    """What a candidate must pass."""
+
+    judge: Literal["decides", "advises", "off"] = "decides"
+    """decides: scores below `minimum` reject; advises: scores are recorded, rules and embedder decide."""
+    minimum: Minimum = Minimum()
+    attempts: int = Field(default=2, ge=1, le=10)
+    """Rounds of generation: rejected candidates go back with feedback until this many attempts are made."""
+    similarity: Similarity = Similarity()
+    neighbours: int = Field(default=3, ge=0, le=50)
+    """Nearest labelled training rows of which most must carry the candidate's target; 0 turns this off."""
+    dedup: Dedup = Dedup()
+    leak_guard: LeakGuard = LeakGuard()
+
+
+class Train(Spec):
+    """Fine-tuning; always from the base model on the round's whole training set."""
+
+    method: Literal["lora", "full"] = "lora"
+    r: int = Field(default=16, ge=1, le=1024)
+    """LoRA rank, on all linear layers."""
+    alpha: int | None = Field(default=None, ge=1)
+    """LoRA scale; twice `r` when left out."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    epochs: float = Field(default=4, gt=0)
+    """Passes over the original training rows; decides the optimizer steps of every round."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps of every round; overrides `epochs`."""
+    checkpoint: Literal["last", "best"] = "last"
+    """last: the same number of steps in every round; best: the step with the lowest loss on validation completions."""
+    evaluations: int = Field(default=5, ge=2, le=100)
+    """How often `checkpoint: best` takes the validation loss."""
+    batch_size: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_length: int = Field(default=1024, ge=16)
+    """Tokens of prompt and completion; a longer row is an error."""
+    device: str = "auto"
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+
+
+class Stop(Spec):
+    """When the loop ends early, always measured on validation."""
+
+    metric: str = "accuracy"
+    min_gain: float = 0.0
+    """A round must beat the best so far by more than this to count as a gain."""
+    patience: int = Field(default=1, ge=1)
+    """Rounds without a gain that are borne before stopping."""
+
+
+class Loop(Spec):
+    """How often it goes round: round 0 is the plain fine-tune, then `rounds` augmented ones."""
+
+    rounds: int = Field(default=1, ge=0, le=100)
+    stop: Stop = Stop()
+
+
+class Budget(Spec):
+    """A run stops cleanly before it passes any of these, keeps what is done, and goes on when one is raised."""
+
+    calls: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+
+
+class Recipe(Spec):
+    """A whole recipe, format version 1."""
+
+    recipe: Literal[1]
+    """Format version."""
+    name: Name
+    description: str = ""
+    vars: dict[str, str] = Field(default_factory=dict)
+    """Values for `${name}` in this file; `--var name=value` overrides them."""
+    task: Task
+    data: Data
+    models: Models
+    metrics: list[str | SqlMetric] = Field(min_length=1)
+    failure: str
+    """SQL condition on the per-example scores, the columns and `prediction`: where it holds, the student failed."""
+    patterns: Patterns = Patterns()
+    augment: Augment
+    quality: Quality = Quality()
+    train: Train = Train()
+    loop: Loop = Loop()
+    budget: Budget = Budget()
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    """The whole loop is run once per seed."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(seeds) != len(set(seeds)):
+            raise ValueError("two seeds are the same")
+        return seeds
