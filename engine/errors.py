@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -24,6 +25,13 @@ class Location:
     file: str
     line: int = 0
     column: int = 0
+
+    @classmethod
+    def at(cls, path: Path, line: int = 0, column: int = 0) -> Location:
+        """Return a place in `path`, shown relative to the current directory where it lies below it."""
+        absolute, here = path.absolute(), Path.cwd()
+        shown = absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+        return cls(shown.as_posix(), line, column)
 
     def __str__(self) -> str:
         if not self.line:

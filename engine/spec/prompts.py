@@ -1,1 +1,253 @@
-"""placeholder contract"""
+"""Prompts: Jinja2 files with role markers, rendered in a sandbox; data can never become a role or a template.
+
+A prompt file opens with a comment `{# purpose: …; variables: a, b; #}`, then `[[system]]`, `[[user]]` and
+`[[assistant]]`, each alone on a line. The file is cut at these markers before anything is rendered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from engine.errors import Location, Problem, RecipeError
+from engine.fingerprint import digest
+from engine.registry import did_you_mean
+from engine.spec.shipped import shipped
+from engine.spec.yaml import decode
+
+Role = Literal["system", "user", "assistant"]
+_MARKER = re.compile(r"^\[\[(\w+)\]\][ \t]*$")
+_LEADING_COMMENT = re.compile(r"\A\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
+
+
+def fenced(value: object) -> str:
+    """Return `value` as text between fences that it cannot close: longer than any run of backticks in it."""
+    text = str(value)
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["fenced"] = fenced
+    return environment
+
+
+_JINJA = _environment()
+
+
+class Section(NamedTuple):
+    """One chat turn as a template; `line` is where its text starts in the file, from 1."""
+
+    role: Role
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt file, cut into turns. `digest` covers the turns only: a new comment changes no result."""
+
+    name: str
+    path: Path
+    digest: str
+    sections: tuple[Section, ...]
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that the prompt uses and does not set itself."""
+        found: set[str] = set()
+        for section in self.sections:
+            found |= find_undeclared_variables(_JINJA.parse(section.text))
+        return frozenset(found)
+
+    def line_of(self, variable: str) -> int:
+        """Return the line in which `variable` is first used; 0 when it is not."""
+        for section in self.sections:
+            for name in _JINJA.parse(section.text).find_all(nodes.Name):
+                if name.name == variable:
+                    return section.line + name.lineno - 1
+        return 0
+
+    def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
+        """Return the turns as (role, content); raises RecipeError at the line that uses an undefined name."""
+        return tuple((section.role, self._render(section, variables)) for section in self.sections)
+
+    def _render(self, section: Section, variables: Mapping[str, Any]) -> str:
+        template = _compiled(section, str(self.path))
+        try:
+            return template.render(variables)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            given = ", ".join(sorted(variables)) or "none"
+            problem = Problem(
+                Location.at(self.path, section.line + _line_of(error, str(self.path)) - 1, 1),
+                f"this prompt cannot be rendered: {error}",
+                f"variables that are given here: {given}",
+                code="prompt",
+            )
+            raise RecipeError([problem]) from None
+
+
+@lru_cache(maxsize=512)
+def _compiled(section: Section, filename: str) -> Template:
+    code = _JINJA.compile(section.text, filename=filename)
+    return cast(Template, _JINJA.template_class.from_code(_JINJA, code, {}, None))
+
+
+def _line_of(error: BaseException, filename: str) -> int:
+    """Return the template line an error came from; Jinja rewrites the traceback to template lines."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def parse_prompt(name: str, path: Path) -> Prompt:
+    """Read and check one prompt file; raises RecipeError for broken UTF-8, roles or template syntax."""
+    text = decode(path.read_bytes(), path).replace("\r\n", "\n")
+    sections, problems = _cut(text, path)
+    if not problems:
+        problems = _check_turns(sections, path)
+    for section in sections:
+        try:
+            _refuse_includes(section)
+            _compiled(section, str(path))
+        except TemplateSyntaxError as error:
+            where = Location.at(path, section.line + error.lineno - 1, 1)
+            message = f"this template has a mistake: {error.message}"
+            problems.append(
+                Problem(where, message, "see the Jinja2 template syntax", code="prompt")
+            )
+    if problems:
+        raise RecipeError(problems)
+    content = [[section.role, section.text] for section in sections]
+    return Prompt(name, path, digest(content), tuple(sections))
+
+
+def _refuse_includes(section: Section) -> None:
+    """Templates stand alone: an include could reach other files."""
+    kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+    for node in _JINJA.parse(section.text).find_all(kinds):
+        raise TemplateSyntaxError("include, import and extends are not allowed", node.lineno)
+
+
+def _cut(text: str, path: Path) -> tuple[list[Section], list[Problem]]:
+    """Cut a file at its role markers; sections lose the line breaks around them."""
+    comment = _LEADING_COMMENT.match(text)
+    skipped = comment.group(0).count("\n") if comment else 0
+    sections: list[Section] = []
+    problems: list[Problem] = []
+    role: str | None = None
+    lines: list[str] = []
+    start = skipped + 1
+    for number, line in enumerate([*text.split("\n")[skipped:], "[[end]]"], start=skipped + 1):
+        marker = _MARKER.match(line)
+        if not marker:
+            lines.append(line)
+            continue
+        if role is not None:
+            sections.append(_section(cast(Role, role), lines, start))
+        elif any(each.strip() for each in lines):
+            hint = "put [[system]] or [[user]] alone on a line above it"
+            problems.append(
+                Problem(
+                    Location.at(path, start, 1), "text before the first role", hint, code="prompt"
+                )
+            )
+        role, lines, start = marker.group(1), [], number + 1
+        if role not in ("system", "user", "assistant", "end"):
+            hint = did_you_mean(role, ("system", "user", "assistant"))
+            where = Location.at(path, number, 1)
+            problems.append(Problem(where, f"there is no role '{role}'", hint, code="prompt"))
+            role = "user"
+    return sections, problems
+
+
+def _section(role: Role, lines: list[str], start: int) -> Section:
+    empty = next((index for index, line in enumerate(lines) if line.strip()), 0)
+    return Section(role, "\n".join(lines[empty:]).rstrip(), start + empty)
+
+
+def _check_turns(sections: list[Section], path: Path) -> list[Problem]:
+    """Chat templates take an optional system turn, then user and assistant in turn; the model answers a user."""
+    roles = [section.role for section in sections]
+    if "user" not in roles:
+        hint = "put [[user]] alone on a line above the text of the user's turn"
+        return [
+            Problem(
+                Location.at(path, 1, 1), "this prompt has no [[user]] turn", hint, code="prompt"
+            )
+        ]
+    turns = sections[1:] if roles[0] == "system" else sections
+    for index, section in enumerate(turns):
+        expected = "assistant" if index % 2 else "user"
+        if section.role != expected:
+            message = f"[[{section.role}]] stands where [[{expected}]] must be"
+            hint = "one [[system]] may come first, then [[user]] and [[assistant]] take turns"
+            return [Problem(Location.at(path, section.line - 1, 1), message, hint, code="prompt")]
+    if roles[-1] != "user":
+        message, hint = (
+            "the last turn must be [[user]]",
+            "the model writes the [[assistant]] turn that follows",
+        )
+        return [Problem(Location.at(path, sections[-1].line - 1, 1), message, hint, code="prompt")]
+    return []
+
+
+class PromptLibrary:
+    """Finds prompts by name: first in the recipe's own `prompts/`, then among the shipped ones."""
+
+    def __init__(self, recipe_dir: Path) -> None:
+        """Take the recipe's folder."""
+        self._folders = (recipe_dir / "prompts", shipped("prompts"))
+        self._recipe_dir = recipe_dir.resolve()
+        self._loaded: dict[str, Prompt] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of all prompts there are, sorted."""
+        found: set[str] = set()
+        for folder in self._folders:
+            found.update(file.relative_to(folder).as_posix() for file in folder.rglob("*.md"))
+        return sorted(found)
+
+    def get(self, name: str) -> Prompt:
+        """Return the prompt called `name` (`tasks/classification.md`); raises RecipeError when it cannot be used."""
+        if name not in self._loaded:
+            self._loaded[name] = parse_prompt(name, self._find(name))
+        return self._loaded[name]
+
+    def _find(self, name: str) -> Path:
+        parts = Path(name).parts
+        if not name or Path(name).is_absolute() or ".." in parts or "\\" in name or "\0" in name:
+            raise self._refused(name, f"the prompt '{name}' would leave the prompts folder")
+        own, ours = self._folders
+        for folder, home in ((own, self._recipe_dir / "prompts"), (ours, ours.resolve())):
+            file = folder / name
+            if not file.is_file():
+                continue
+            # A symbolic link may not lead out of the folder, nor may the folder itself be one.
+            if not file.resolve().is_relative_to(home):
+                raise self._refused(
+                    name, f"the prompt '{name}' is a link that leaves the prompts folder"
+                )
+            return file
+        hint = did_you_mean(name, self.names())
+        where = Location.at(own / name)
+        raise RecipeError([Problem(where, f"there is no prompt '{name}'", hint, code="prompt")])
+
+    def _refused(self, name: str, message: str) -> RecipeError:
+        hint = "name a file inside the recipe's prompts/ folder, such as tasks/mine.md"
+        return RecipeError([Problem(Location.at(self._folders[0]), message, hint, code="prompt")])

@@ -16,7 +16,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 class Spec(BaseModel):
     """Base of every part of a recipe: immutable, unknown keys refused, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class Task(Spec):
@@ -68,7 +70,9 @@ class Data(Spec):
 class ModelSpec(BaseModel):
     """A model and the backend that runs it; further keys are the backend's own settings."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="allow", strict=True, use_attribute_docstrings=True
+    )
 
     backend: str
     """Backend (`pada list backends`)."""

@@ -1,0 +1,220 @@
+"""From a recipe file to a frozen `Recipe` with the position of every key; all problems at once.
+
+A `${name}` in a text is replaced by the recipe's `vars` or a `--var`; `$${` writes `${`. Where a data path or a
+model starts with a `${name}` given by `--var`, a relative path counts from the current directory; written in
+the recipe it counts from the recipe's folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.errors import Location, Problem, RecipeError
+from engine.registry import did_you_mean
+from engine.spec.recipe import Recipe
+from engine.spec.shipped import shipped
+from engine.spec.wording import problems_of
+from engine.spec.yaml import Document, KeyPath, decode, parse
+
+_VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe as typed objects, with where it came from."""
+
+    recipe: Recipe
+    path: Path
+    base: Path
+    """The recipe's folder, absolute: relative paths in it start here."""
+    source: str
+    """The YAML as written."""
+    document: Document
+    """The parsed YAML (after `${…}`), with the position of every key and value."""
+    vars: Mapping[str, str]
+    """The values used for `${…}`, overrides included."""
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """The recipe with every default filled in, as JSON-like data."""
+        return self.recipe.model_dump(mode="json")
+
+    def at(self, *path: str | int, key: bool = False) -> Location:
+        """Return where the value at `path` is written (its key with `key`), or the nearest thing around it."""
+        return self.document.at(path, key)
+
+
+def find_recipe(name: str | Path) -> Path:
+    """Return the recipe file behind a file, a folder with a `recipe.yaml`, or the name of a shipped recipe."""
+    given = Path(name)
+    ours = shipped("recipes")
+    is_name = len(given.parts) == 1 and not given.is_absolute() and str(given) not in (".", "..")
+    for candidate in (given, ours / given) if is_name else (given,):
+        if candidate.is_dir() and (candidate / "recipe.yaml").is_file():
+            return candidate / "recipe.yaml"
+        if candidate.is_file():
+            return candidate
+    known = sorted(file.parent.name for file in ours.glob("*/recipe.yaml"))
+    if given.is_dir():
+        message, hint = (
+            "this folder has no recipe.yaml",
+            "name the recipe file, or a folder that has a recipe.yaml",
+        )
+    else:
+        message = f"there is no recipe '{name}'"
+        hint = f"give a file, a folder with a recipe.yaml, or a shipped recipe: {', '.join(known) or 'none'}"
+    raise RecipeError([Problem(Location.at(given), message, hint, code="no-recipe")])
+
+
+def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> LoadedRecipe:
+    """Read, check and freeze a recipe; raises RecipeError with every problem found.
+
+    Args:
+        path: A recipe file, a folder with a `recipe.yaml`, or the name of a shipped recipe.
+        overrides: Values for `${name}`, over those in the recipe's `vars`.
+    """
+    file = find_recipe(path)
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        message = f"this file cannot be read: {error.strerror}"
+        raise RecipeError([Problem(Location.at(file), message, "check its permissions")]) from None
+    source = decode(raw, file)
+    document = parse(source, file)
+    values = _Variables(document, dict(overrides or {}))
+    document = Document(
+        values.replace(document.data, ()), file, document.keys, document.values, document.warnings
+    )
+    problems = [*values.problems, *_secrets(document)]
+    try:
+        recipe = Recipe.model_validate(document.data)
+    except ValidationError as error:
+        broken = {problem.where for problem in problems}
+        found = problems_of(error, document)
+        raise RecipeError([*problems, *(p for p in found if p.where not in broken)]) from None
+    if problems:
+        raise RecipeError(problems)
+    base = file.absolute().parent
+    return LoadedRecipe(recipe, file, base, source, document, values.values, document.warnings)
+
+
+class _Variables:
+    """Replaces `${name}` in texts and notes what is unknown."""
+
+    def __init__(self, document: Document, overrides: dict[str, str]) -> None:
+        self.document = document
+        self.overrides = overrides
+        self.problems: list[Problem] = []
+        declared = document.data.get("vars")
+        own = (
+            {k: v for k, v in declared.items() if isinstance(v, str)}
+            if isinstance(declared, dict)
+            else {}
+        )
+        for name in overrides.keys() - own.keys():
+            hint = did_you_mean(name, own) or "this recipe has no vars"
+            where = document.at(("vars",), key=True)
+            self.problems.append(
+                Problem(where, f"no var '{name}' in this recipe (--var {name}=…)", hint, code="var")
+            )
+        for name, value in own.items():
+            self._check_declaration(name, value)
+        self.values = {**own, **{k: v for k, v in overrides.items() if k in own}}
+
+    def _check_declaration(self, name: str, value: str) -> None:
+        where = self.document.at(("vars", name))
+        if not _NAME.match(name):
+            hint = "use letters, digits and _"
+            self.problems.append(
+                Problem(where, f"'{name}' cannot be the name of a var", hint, code="var")
+            )
+        if "${" in value:
+            hint = "write the value out, and combine vars where they are used"
+            self.problems.append(
+                Problem(where, "a var cannot be made of other vars", hint, code="var")
+            )
+
+    def replace(self, value: Any, path: KeyPath) -> Any:
+        if isinstance(value, dict):
+            if path == ("vars",):
+                return {**value, **self.values}
+            return {key: self.replace(child, (*path, key)) for key, child in value.items()}
+        if isinstance(value, list):
+            return [self.replace(child, (*path, index)) for index, child in enumerate(value)]
+        return self._text(value, path) if isinstance(value, str) and "${" in value else value
+
+    def _text(self, text: str, path: KeyPath) -> str:
+        first = _VARIABLE.match(text)
+
+        def value_of(match: re.Match[str]) -> str:
+            if match[1]:
+                return match[0][1:]
+            if match[2] not in self.values:
+                hint = (
+                    did_you_mean(match[2], self.values) or f"declare it: `vars: {{{match[2]}: …}}`"
+                )
+                message = f"there is no var '{match[2]}'"
+                self.problems.append(Problem(self.document.at(path), message, hint, code="var"))
+            return self.values.get(match[2], "")
+
+        result = _VARIABLE.sub(value_of, text)
+        if first and first[2] in self.overrides and _is_path(path) and "://" not in result:
+            return _from_here(result, must_exist=path[0] == "models")
+        return result
+
+
+def _is_path(path: KeyPath) -> bool:
+    """Tell whether the value at `path` names a file: a split's data, or a model (which may be a folder)."""
+    return (len(path) == 3) and (path[0], path[2]) in (("data", "path"), ("models", "model"))
+
+
+def _from_here(text: str, must_exist: bool) -> str:
+    """Return a path given on the command line as an absolute one; a model that is no folder stays a name."""
+    absolute = Path(text).expanduser().absolute()
+    return text if must_exist and not absolute.exists() else str(absolute)
+
+
+_SECRET_KEY = re.compile(
+    r"(^|_)(api_?key|key|token|secret|password|passwd|authorization)$", re.IGNORECASE
+)
+_SECRET_VALUE = re.compile(
+    r"^(Bearer )?(sk-|hf_|gsk_|xai-|AIza|ghp_)[A-Za-z0-9_-]{16,}$|^https?://[^/\s]+:[^/\s]+@"
+)
+
+
+def _secrets(document: Document) -> list[Problem]:
+    """Refuse keys written out in the recipe; the messages do not repeat them."""
+    problems: list[Problem] = []
+
+    def look(value: Any, path: KeyPath) -> None:
+        if isinstance(value, dict):
+            for key, child in value.items():
+                look(child, (*path, key))
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
+                look(child, (*path, index))
+        elif isinstance(value, (str, int)) and not isinstance(value, bool):
+            named = path[0] == "models" and bool(_SECRET_KEY.search(str(path[-1])))
+            if named or _SECRET_VALUE.search(str(value)):
+                hint = "keep it in the environment and name it here: `{env: NAME_OF_THE_VARIABLE}`"
+                message = f"{dotted(path)} holds a secret, which does not belong in a recipe"
+                problems.append(Problem(document.at(path), message, hint, code="secret"))
+
+    look(document.data, ())
+    return problems
+
+
+def dotted(path: KeyPath) -> str:
+    """Return a path as people write it: `metrics[2].sql`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".")

@@ -1,0 +1,1 @@
+"""Users' SQL on in-memory tables, and the readers of data files: checked, closed off, reproducible."""
