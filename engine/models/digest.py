@@ -1,0 +1,62 @@
+"""The identity of local weights: SHA-256 over the weight files, read once per change."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from engine.errors import ModelError
+from engine.fingerprint import digest, file_digest, short
+from engine.models.cache import cache_root
+
+WEIGHT_FILES = ("*.safetensors", "*.bin", "*.gguf")
+
+_State = list[tuple[str, int, int]]
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the SHA-256 (64 hexadecimal digits) over a folder's weight files, names and contents.
+
+    Contents are read once: the digest is remembered in the cache under the files' sizes and times
+    of change (not in the folder itself, which may be read-only or under version control).
+
+    Raises:
+        ModelError: the folder has no weight files, or they cannot be read.
+    """
+    folder = folder.resolve()
+    paths = sorted({path for ending in WEIGHT_FILES for path in folder.glob(ending)})
+    if not paths:
+        raise ModelError(
+            f"no model weights in {folder}",
+            f"a model folder holds config.json, a tokenizer and {' or '.join(WEIGHT_FILES)}",
+        )
+    try:
+        state: _State = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths
+        ]
+        memory = cache_root() / "digests" / f"{short(str(folder))}.json"
+        if (remembered := _recall(memory, state)) is not None:
+            return remembered
+        found = digest([[path.name, file_digest(path)] for path in paths])
+    except OSError as problem:
+        raise ModelError(f"cannot read the model weights in {folder}: {problem}") from problem
+    _remember(memory, state, found)
+    return found
+
+
+def _recall(memory: Path, state: _State) -> str | None:
+    try:
+        entry = json.loads(memory.read_text(encoding="utf-8"))
+        return str(entry["digest"]) if entry["state"] == [list(file) for file in state] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remember(memory: Path, state: _State, found: str) -> None:
+    # A cache that cannot be written only costs time: the digest is computed again.
+    with contextlib.suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        fresh = memory.with_suffix(f".{short([state, found])}.new")
+        fresh.write_text(json.dumps({"state": state, "digest": found}), encoding="utf-8")
+        fresh.replace(memory)

@@ -1,0 +1,110 @@
+"""From a model's name, as a recipe writes it, to the folder that holds it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import ModelError
+from engine.models.cache import is_whole
+from engine.models.embedded import EMBEDDED, PREFIX, Say, cached_at, fetch_embedded, known
+from engine.registry import did_you_mean
+
+_HUB_NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w./-]+))?")
+_NEEDED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*/*.json")
+
+
+class _Hub(NamedTuple):
+    name: str
+    revision: str | None
+
+
+def locate(name: str, base: Path | None = None) -> Path | None:
+    """Return the folder of a model that is on this machine, None for one that `fetch` would bring.
+
+    Args:
+        name: `embedded/…`, a folder, or a Hugging Face `owner/name[@revision]`.
+        base: Where relative folders start; the working directory when left out.
+
+    Raises:
+        ModelError: no such embedded model, no such folder, or a name that is none of these.
+    """
+    place = _resolve(name, base)
+    if isinstance(place, Path):
+        return place
+    if isinstance(place, _Hub):
+        return _from_hub(place, local=True)
+    folder = cached_at(place)
+    return folder if is_whole(folder) else None
+
+
+def fetch(name: str, say: Say = lambda _: None, base: Path | None = None) -> Path:
+    """Return a model's folder, brought to this machine first if it is not here.
+
+    Args:
+        name: As for `locate`.
+        say: Told in a few words what is being done, when something must be done.
+        base: As for `locate`.
+
+    Raises:
+        ModelError: as `locate`, or the model cannot be fetched.
+    """
+    place = _resolve(name, base)
+    if isinstance(place, Path):
+        return place
+    if isinstance(place, _Hub):
+        if (found := _from_hub(place, local=True)) is not None:
+            return found
+        say(f"downloading {name} from Hugging Face")
+        fetched = _from_hub(place, local=False)
+        assert fetched is not None
+        return fetched
+    return fetch_embedded(place, say)
+
+
+def _resolve(name: str, base: Path | None) -> str | Path | _Hub:
+    if name.startswith(PREFIX):
+        if name not in EMBEDDED:
+            raise ModelError(f"no embedded model '{name}'", did_you_mean(name, known()))
+        return name
+    folder = (base or Path()) / Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                f"{folder} is not a model folder: it has no config.json",
+                "a model folder holds config.json, a tokenizer and *.safetensors",
+            )
+        return folder
+    match = _HUB_NAME.fullmatch(name)
+    if match is None or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"no model folder {folder}",
+            "write a folder that exists, a Hugging Face name (owner/name), or one of: "
+            + ", ".join(known()),
+        )
+    return _Hub(match["name"], match["revision"])
+
+
+def _from_hub(model: _Hub, *, local: bool) -> Path | None:
+    """Return a Hugging Face model's snapshot folder; None when `local` and it is not here."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            model.name,
+            revision=model.revision,
+            allow_patterns=list(_NEEDED),
+            local_files_only=local,
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as problem:
+        if local:
+            return None
+        first = str(problem).strip().splitlines()[0] if str(problem).strip() else repr(problem)
+        raise ModelError(
+            f"cannot fetch {model.name} from Hugging Face: {first}",
+            "check the name and the network (HF_TOKEN for gated models), or use an embedded model: "
+            + ", ".join(known()),
+        ) from problem
+    return Path(found)
