@@ -87,11 +87,6 @@ class Context(Protocol):
         ...
 
     @property
-    def base(self) -> Path:
-        """The recipe's folder: relative data paths start here."""
-        ...
-
-    @property
     def state(self) -> Path:
         """The project's state folder (`.pada`): models live under `state / "models"`."""
         ...
@@ -104,10 +99,19 @@ class Context(Protocol):
         """Return the identity of the model behind a role."""
         ...
 
+    def model_path(self, role: str) -> Path:
+        """Return the folder of a local model."""
+        ...
+
     def request(
-        self, role: str, prompt: Prompt, variables: Mapping[str, Any], schema: Mapping[str, Any], attempt: int = 0
+        self,
+        role: str,
+        prompt: Prompt,
+        variables: Mapping[str, Any],
+        schema: Mapping[str, Any],
+        temperature: float = 0.0,
     ) -> Request:
-        """Build one request with the role's sampling parameters."""
+        """Build one request; its token limit follows from the schema's bounds."""
         ...
 
     def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:

@@ -1,0 +1,260 @@
+"""compile: a recipe and its resources to a plan. Pure: the same recipe and resources give the same plan.
+
+The loop is unrolled: round 0 is the plain fine-tune, round r augments for the fine-tune of round r+1, nothing is
+augmented after the last. Whether a round is really run is decided while running, by the gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.operators import OPERATORS
+from engine.plan.graph import Node, Plan
+from engine.plan.resources import Resources
+from engine.rows import SPLITS
+from engine.spec.recipe import Recipe, SqlMetric
+from engine.stages import STAGES, shapes
+from engine.tasks import TASKS
+
+
+class _Builder:
+    """Collects nodes; each new one is fingerprinted over its parameters and its inputs' fingerprints."""
+
+    def __init__(self, recipe: Recipe, resources: Resources, task_prompt: str, limit: int | None) -> None:
+        self.recipe, self.resources, self.task_prompt, self.limit = recipe, resources, task_prompt, limit
+        self.nodes: dict[str, Node] = {}
+
+    def add(
+        self,
+        name: str,
+        stage: str,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        *,
+        prompts: tuple[str, ...] = (),
+        settings: Mapping[str, Any] | None = None,
+        gates: tuple[str, ...] = (),
+        seeded: int | None = None,
+        round_: int = -1,
+        attempt: int = 0,
+    ) -> str:
+        entry = STAGES[stage]
+        models = self.resources.models
+        identity = {
+            "stage": stage,
+            "version": entry.version,
+            "params": params,
+            "prompts": {p: self.resources.prompts[p].digest for p in (*entry.prompts, *prompts)},
+            "models": {
+                role: [models[role].identity, models[role].backend, dict(models[role].settings)]
+                for role in entry.asks
+            },
+            "seed": seeded,
+            "place": [round_, attempt],
+            "inputs": {edge: self.nodes[source].id for edge, source in inputs.items()},
+        }
+        self.nodes[name] = Node(
+            name=name,
+            stage=stage,
+            identity=identity,
+            settings=settings or {},
+            inputs=dict(inputs),
+            gates=gates,
+            seed=seeded if seeded is not None else self.recipe.seeds[0],
+            round=round_,
+            attempt=attempt,
+        )
+        return name
+
+    def task(self) -> dict[str, Any]:
+        """Return what most stages need to know of the task."""
+        task = self.recipe.task
+        return {
+            "kind": task.kind,
+            "kind_version": TASKS[task.kind].version,
+            "target": task.target,
+            "labels": task.labels,
+            "description": task.description,
+            "prompt": self.task_prompt,
+        }
+
+
+def compile_plan(
+    recipe: Recipe, resources: Resources, task_prompt: str, limit: int | None = None
+) -> Plan:
+    """Return the plan; `limit` keeps at most so many rows of each split."""
+    build = _Builder(recipe, resources, task_prompt, limit)
+    load = _load(build)
+    _evaluate(build, "untuned", load, None, seeded=None, round_=-1)
+    for seed in recipe.seeds:
+        for number in range(recipe.loop.rounds + 1):
+            _fine_tune(build, load, seed, number)
+            if number < recipe.loop.rounds:
+                _analyse(build, load, seed, number)
+                _augment(build, load, seed, number)
+    return Plan(build.nodes.values())
+
+
+def _load(build: _Builder) -> str:
+    data, resources = build.recipe.data, build.resources
+    sources = {
+        split: {
+            "name": getattr(data, split).path.rsplit("/", 1)[-1],
+            "digest": resources.data[split],
+            "where": getattr(data, split).where,
+            "sample": sample.model_dump() if (sample := getattr(data, split).sample) else None,
+        }
+        for split in SPLITS
+    }
+    params = {
+        "input": list(build.recipe.task.input),
+        "target": build.recipe.task.target,
+        "sources": sources,
+        "limit": build.limit,
+    }
+    return build.add("load", "load", params, {}, settings={"places": dict(resources.places)})
+
+
+def _evaluate(
+    build: _Builder, prefix: str, load: str, train: str | None, *, seeded: int | None, round_: int
+) -> None:
+    recipe = build.recipe
+    inputs = {"load": load, **({"train": train} if train else {})}
+    predict = build.add(
+        f"{prefix}/predict", "predict", build.task(), inputs,
+        prompts=(build.task_prompt,), seeded=seeded, round_=round_,
+    )  # fmt: skip
+    params = {
+        "target": recipe.task.target,
+        "metrics": [m for m in recipe.metrics if isinstance(m, str)],
+        "sql_metrics": [m.model_dump() for m in recipe.metrics if isinstance(m, SqlMetric)],
+        "failure": recipe.failure,
+        "bootstrap_seed": 0,
+    }
+    build.add(
+        f"{prefix}/score", "score", params, {"load": load, "predict": predict}, seeded=seeded, round_=round_
+    )
+
+
+def _at(seed: int, number: int) -> str:
+    return f"seed-{seed}/round-{number}"
+
+
+def _earlier(seed: int, number: int, stage: str) -> Iterator[tuple[str, str]]:
+    """Yield (edge, node) of one stage in the rounds before `number`."""
+    for r in range(number):
+        yield f"{stage}.{r}", f"{_at(seed, r)}/{stage}"
+
+
+def _fine_tune(build: _Builder, load: str, seed: int, number: int) -> None:
+    recipe, at = build.recipe, _at(seed, number)
+    gates = (f"{_at(seed, number - 1)}/select",) if number else ()
+    train = build.add(
+        f"{at}/train", "train", {**build.task(), "train": recipe.train.model_dump()} | _steps(recipe),
+        {"load": load, **dict(_earlier(seed, number, "select"))},
+        prompts=(build.task_prompt,), gates=gates, seeded=seed, round_=number,
+    )  # fmt: skip
+    _evaluate(build, at, load, train, seeded=seed, round_=number)
+    if number:
+        inputs = {"score": f"{at}/score", **dict(_earlier(seed, number, "cluster"))}
+        inputs |= {f"track.{r}": f"{_at(seed, r)}/track" for r in range(1, number)}
+        build.add(f"{at}/track", "track", {}, inputs, seeded=seed, round_=number)
+    scores = {f"score.{r}": f"{_at(seed, r)}/score" for r in range(number + 1)}
+    loop = recipe.loop
+    params = {
+        "metric": loop.stop.metric,
+        "min_gain": loop.stop.min_gain,
+        "patience": loop.stop.patience,
+        # Only whether this is the last round counts: a longer loop must not re-run the rounds that are done.
+        "rounds": number + (number < loop.rounds),
+    }
+    build.add(f"{at}/decide", "decide", params, scores, seeded=seed, round_=number)
+
+
+def _steps(recipe: Recipe) -> dict[str, Any]:
+    train = recipe.train
+    return {"steps": train.steps, "epochs": train.epochs, "batch_size": train.batch_size}
+
+
+def _guard(recipe: Recipe) -> dict[str, Any]:
+    return {"ngram": recipe.quality.leak_guard.ngram, "quantile": recipe.quality.leak_guard.quantile}
+
+
+def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
+    recipe, at = build.recipe, _at(seed, number)
+    patterns, taxonomy = recipe.patterns, recipe.patterns.taxonomy
+    place: dict[str, Any] = {"gates": (f"{at}/decide",), "seeded": seed, "round_": number}
+    task, score, predict = build.task(), f"{at}/score", f"{at}/predict"
+    description = {"description": task["description"]}
+    diagnose = build.add(
+        f"{at}/diagnose", "diagnose",
+        {**description, "labels": task["labels"], "limit": patterns.diagnose, "schema": shapes.base("diagnosis")},
+        {"load": load, "score": score}, **place,
+    )  # fmt: skip
+    names = dict(_earlier(seed, number, "name"))
+    categories = [c.model_dump() for c in taxonomy.categories]
+    cluster = build.add(
+        f"{at}/cluster", "cluster",
+        {
+            "target": task["target"], "k": patterns.cluster.k, "max_k": patterns.cluster.max_k,
+            "same_pattern": patterns.same_pattern, "categories": categories,
+        },
+        {"load": load, "score": score, "predict": predict, "diagnose": diagnose, **names}, **place,
+    )  # fmt: skip
+    offered = [{"id": c.id, "description": c.description or c.id} for c in taxonomy.categories]
+    choices = [c["id"] for c in offered] + (["other"] if taxonomy.mode == "hybrid" else [])
+    name = build.add(
+        f"{at}/name", "name",
+        {
+            **description, **_guard(recipe), "shown": 4, "categories": offered,
+            "where_categories": {c.id: c.id for c in taxonomy.categories if c.where},
+            "schema": shapes.pattern(choices if taxonomy.mode != "open" else []),
+        },
+        {"load": load, "score": score, "diagnose": diagnose, "cluster": cluster, **names}, **place,
+    )  # fmt: skip
+    build.add(
+        f"{at}/strategy", "strategy",
+        {**description, **_guard(recipe), "labels": 4, "schema": shapes.base("strategy")},
+        {"load": load, "score": score, "cluster": cluster, "name": name}, **place,
+    )  # fmt: skip
+
+
+def _augment(build: _Builder, load: str, seed: int, number: int) -> None:
+    recipe, at = build.recipe, _at(seed, number)
+    quality, task = recipe.quality, build.task()
+    operators = [
+        {**o.model_dump(), "version": OPERATORS[o.name].version,
+         "params": OPERATORS[o.name].params.model_validate(o.params).model_dump(mode="json")}
+        for o in recipe.augment.operators
+    ]  # fmt: skip
+    place: dict[str, Any] = {"gates": (f"{at}/decide",), "seeded": seed, "round_": number}
+    found = {"load": load, "score": f"{at}/score", "name": f"{at}/name", "strategy": f"{at}/strategy"}
+    generating = {
+        "description": task["description"], **_guard(recipe), "operators": operators,
+        "rows_per_round": recipe.augment.rows_per_round, "oversample": recipe.augment.oversample,
+        "temperature": recipe.augment.temperature,
+    }  # fmt: skip
+    judging = {
+        "kind": task["kind"], "kind_version": task["kind_version"], "labels": task["labels"],
+        "description": task["description"], **_guard(recipe), "judge": quality.judge,
+        "minimum": quality.minimum.model_dump(), "similarity": quality.similarity.model_dump(),
+        "neighbours": quality.neighbours, "dedup": quality.dedup.threshold, "schema": shapes.base("verdict"),
+    }  # fmt: skip
+    selects = dict(_earlier(seed, number, "select"))
+    done: dict[str, str] = {}
+    for attempt in range(1, quality.attempts + 1):
+        generate = build.add(
+            f"{at}/generate-{attempt}", "generate", generating, {**found, **done}, attempt=attempt,
+            prompts=tuple(OPERATORS[o["name"]].prompt for o in operators), **place,
+        )  # fmt: skip
+        judge = build.add(
+            f"{at}/judge-{attempt}", "judge", judging,
+            {"load": load, "strategy": found["strategy"], "generate": generate, **done, **selects},
+            attempt=attempt, **place,
+        )  # fmt: skip
+        done |= {f"generate.{attempt}": generate, f"judge.{attempt}": judge}
+    build.add(
+        f"{at}/select", "select", {"rows_per_round": recipe.augment.rows_per_round},
+        {"load": load, "name": found["name"], **done, **selects}, **place,
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The plan as data: nodes with fingerprints known before the run. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import Any
+
+from engine.fingerprint import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One box of the DAG."""
+
+    name: str
+    """Readable and unique in the plan: `seed-0/round-1/train`."""
+    stage: str
+    identity: Mapping[str, Any]
+    """What decides its rows: stage version, parameters, prompts, models, fingerprints of the inputs."""
+    settings: Mapping[str, Any]
+    """What the stage needs besides and does not decide its rows: where files lie."""
+    inputs: Mapping[str, str]
+    """Edge name -> node name, in order."""
+    gates: tuple[str, ...] = ()
+    """Nodes whose `Decision` must be to go on, else this node is skipped."""
+    seed: int = 0
+    round: int = -1
+    attempt: int = 0
+
+    @property
+    def id(self) -> str:
+        """The fingerprint: the hash of the identity, a Merkle hash through the inputs' fingerprints."""
+        return digest(self.identity)[:32]
+
+
+class Plan:
+    """Nodes in an order in which they can run."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        """Order the nodes; raises ValueError for a cycle, an unknown input or two nodes of one name."""
+        given: dict[str, Node] = {}
+        for node in nodes:
+            if node.name in given:
+                raise ValueError(f"two nodes are called '{node.name}'")
+            given[node.name] = node
+        needs = {n.name: [*n.inputs.values(), *n.gates] for n in given.values()}
+        for name, sources in needs.items():
+            if unknown := [source for source in sources if source not in given]:
+                raise ValueError(f"{name} needs unknown nodes: {', '.join(unknown)}")
+        try:
+            order = list(TopologicalSorter(needs).static_order())
+        except CycleError as error:
+            raise ValueError(f"the plan has a cycle: {' -> '.join(error.args[1])}") from error
+        # As compiled where that is possible: people read plans from first to last round.
+        position = {name: i for i, name in enumerate(given)}
+        ordered = all(position[s] < position[n] for n, sources in needs.items() for s in sources)
+        self.nodes: Mapping[str, Node] = MappingProxyType(
+            dict(given) if ordered else {name: given[name] for name in order}
+        )
+
+    def consumers(self, name: str) -> list[Node]:
+        """Return the nodes that read a node's rows."""
+        return [n for n in self.nodes.values() if name in n.inputs.values() or name in n.gates]

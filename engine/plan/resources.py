@@ -1,0 +1,81 @@
+"""What a recipe points at, looked up and hashed: prompts, data, models. The one part of planning that reads files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import models
+from engine.backends import BACKENDS
+from engine.operators import OPERATORS
+from engine.rows import SPLITS
+from engine.spec.loader import LoadedRecipe
+from engine.spec.prompts import Prompt, PromptLibrary
+from engine.spec.recipe import ModelSpec
+from engine.sql.sources import resolve_source, source_digest
+from engine.stages import STAGES
+from engine.tasks import TASKS
+
+ROLES = ("student", "teacher", "judge", "embedder")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleModel:
+    """The model behind a role: what it is, and where it lies if it is local."""
+
+    backend: str
+    name: str
+    identity: str
+    path: Path | None
+    settings: Mapping[str, Any]
+    """The backend's settings, defaults included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything outside the recipe that decides its results."""
+
+    prompts: Mapping[str, Prompt]
+    data: Mapping[str, str]
+    """Split -> digest of the source's bytes."""
+    places: Mapping[str, str]
+    """Split -> where to read it from."""
+    models: Mapping[str, RoleModel]
+
+
+def task_prompt(loaded: LoadedRecipe) -> str:
+    """Return the name of the student's prompt."""
+    task = loaded.recipe.task
+    return task.prompt or TASKS[task.kind].prompt
+
+
+def gather(loaded: LoadedRecipe) -> Resources:
+    """Look everything up; a model that is not on this machine yet has the identity `unfetched:<name>`."""
+    recipe = loaded.recipe
+    library = PromptLibrary(loaded.base)
+    names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
+    names += [OPERATORS[o.name].prompt for o in recipe.augment.operators]
+    data, places = {}, {}
+    for split in SPLITS:
+        place = resolve_source(getattr(recipe.data, split).path, loaded.base)
+        data[split] = source_digest(place)
+        places[split] = str(place)
+    return Resources(
+        prompts={name: library.get(name) for name in dict.fromkeys(names)},
+        data=data,
+        places=places,
+        models={role: role_model(getattr(recipe.models, role), loaded.base) for role in ROLES},
+    )
+
+
+def role_model(spec: ModelSpec, base: Path) -> RoleModel:
+    """Return what is known of one role's model without loading it."""
+    backend = BACKENDS[spec.backend]
+    settings = backend.settings.model_validate(spec.settings).model_dump(mode="json")
+    if not backend.local:
+        return RoleModel(spec.backend, spec.model, f"{spec.backend}:{spec.model}", base, settings)
+    path = models.locate(spec.model, base)
+    identity = f"unfetched:{spec.model}" if path is None else models.weights_digest(path)
+    return RoleModel(spec.backend, spec.model, identity, path, settings)

@@ -1,0 +1,129 @@
+"""The leak guard: does a text resemble an evaluation row more than real training rows do?
+
+Three measures: equality after normalisation; containment, the share of a text's word n-grams that occur in one
+evaluation row; and cosine similarity to the nearest evaluation row. The last two are calibrated on the data: the
+threshold is a quantile of what the real training rows show, because honest rows of one task share wording too.
+Limits: a leak that is reworded and also farther than that quantile passes; texts shorter than an n-gram are
+compared whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.rows import Example
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the lower-case words of a text, without punctuation."""
+    return tuple(_WORD.findall(text.casefold()))
+
+
+def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
+    """Return the word n-grams of a text; a shorter text is one n-gram, an empty one has none."""
+    found = words(text)
+    if len(found) <= n:
+        return {found} if found else set()
+    return {found[i : i + n] for i in range(len(found) - n + 1)}
+
+
+def text_of(example: Example) -> str:
+    """Return an example's inputs as one text, as they are embedded and compared."""
+    return "\n".join(example.inputs.values())
+
+
+class Thresholds(NamedTuple):
+    """What real training rows show against evaluation rows, at the recipe's quantile."""
+
+    containment: float
+    similarity: float
+
+
+class LeakGuard:
+    """Checks texts against the validation and test rows; one per node."""
+
+    def __init__(self, examples: Sequence[Example], embed: Embed, n: int, quantile: float) -> None:
+        """Index the evaluation rows and calibrate on the training rows that are not evaluation rows themselves."""
+        import numpy as np
+
+        self._embed, self._n = embed, n
+        evaluation = [text_of(e) for e in examples if e.split != "train"]
+        self._whole = {words(text) for text in evaluation}
+        self._grams: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        for number, text in enumerate(evaluation):
+            for gram in ngrams(text, n):
+                self._grams[gram].add(number)
+        self._vectors = embed(evaluation)
+        train = [text_of(e) for e in examples if e.split == "train"]
+        honest = [text for text in train if words(text) not in self._whole]
+        self.equal_training_rows = {
+            e.id for e in examples if e.split == "train" and words(text_of(e)) in self._whole
+        }
+        if honest:
+            contained = [self._containment(text) for text in honest]
+            similar = self._similarity(honest)
+            self.thresholds = Thresholds(
+                float(np.quantile(contained, quantile)), float(np.quantile(similar, quantile))
+            )
+        else:
+            self.thresholds = Thresholds(0.0, 1.0)
+
+    def _containment(self, text: str) -> float:
+        """Return the largest share of the text's n-grams that one evaluation row holds, 0 to 1."""
+        grams = ngrams(text, self._n)
+        shared: dict[int, int] = defaultdict(int)
+        for gram in grams:
+            for number in self._grams.get(gram, ()):
+                shared[number] += 1
+        return max(shared.values(), default=0) / len(grams) if grams else 0.0
+
+    def _similarity(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return each text's cosine similarity to its nearest evaluation row."""
+        nearest: npt.NDArray[np.float32] = (self._embed(texts) @ self._vectors.T).max(axis=1)
+        return nearest
+
+    def check(self, texts: Sequence[str]) -> list[str | None]:
+        """Return for each text why it counts as a leak, None when it is clean. The reason quotes no row."""
+        if not texts:
+            return []
+        reasons: list[str | None] = []
+        for text, similarity in zip(texts, self._similarity(texts), strict=True):
+            contained = self._containment(text)
+            if words(text) in self._whole:
+                reasons.append("equals an evaluation row")
+            elif contained > self.thresholds.containment:
+                reasons.append(
+                    f"shares {contained:.0%} of its word {self._n}-grams with an evaluation row "
+                    f"(training rows: at most {self.thresholds.containment:.0%})"
+                )
+            elif similarity > self.thresholds.similarity:
+                reasons.append(
+                    f"similarity {similarity:.3f} to an evaluation row "
+                    f"(training rows: at most {self.thresholds.similarity:.3f})"
+                )
+            else:
+                reasons.append(None)
+        return reasons
+
+    def quotes(self, text: str) -> str | None:
+        """Return why a pattern or strategy text may not be rendered: it quotes or is close to an evaluation row."""
+        if any(gram in self._grams and len(gram) >= self._n for gram in ngrams(text, self._n)):
+            return f"shares a word {self._n}-gram with an evaluation row"
+        return self.check([text])[0]
+
+    def found_in(self, prompt: str) -> bool:
+        """Return whether an evaluation row of four words or more stands whole inside a prompt."""
+        inside = words(prompt)
+        joined = f" {' '.join(inside)} "
+        return any(len(row) >= 4 and f" {' '.join(row)} " in joined for row in self._whole)
