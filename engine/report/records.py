@@ -1,0 +1,359 @@
+"""What a report is made of: plain facts about one run, before anything is formatted.
+
+Filled by `engine.report.facts.collect`; the renderers (HTML, Markdown, console) read nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
+"""Runs one read-only SQL statement with positional parameters; returns its rows by column name."""
+
+MINE = "WITH mine AS (SELECT node FROM run_node WHERE run = ?) "
+"""Opens a statement; first parameter: the run. `SEMI JOIN mine USING (node)` keeps its rows."""
+
+GAPS = {"gap_validation": "validation", "gap_test": "test"}
+"""Metric rows that hold the generalization gap: train minus that split."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """One role's model; `identity` is empty where no row of the run names it."""
+
+    role: str
+    backend: str
+    name: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was run, when, with what."""
+
+    recipe: str
+    description: str
+    path: str
+    run: str
+    status: str
+    note: str
+    started: str
+    """UTC, to the second."""
+    minutes: float | None
+    """None while the run is going."""
+    row_limit: int | None
+    models: tuple[ModelUse, ...]
+    seeds: tuple[int, ...]
+    versions: tuple[tuple[str, str], ...]
+    rounds_planned: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric over `n` examples, with its 95 % interval or the range over several seeds."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    seeds: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Every metric per seed, round (-1 is the untuned student) and split, gaps among the splits."""
+
+    primary: str
+    """The metric that the stop rule watches."""
+    metrics: tuple[str, ...]
+    percent: frozenset[str]
+    """Metrics between 0 and 1 that are shown as percentages."""
+    seeds: tuple[int, ...]
+    rounds: tuple[int, ...]
+    cells: Mapping[tuple[str, str, int, int], Measured]
+    """By metric, split, round and seed."""
+
+    def at(self, metric: str, split: str, round_: int, seed: int | None = None) -> Measured | None:
+        """Return one seed's value, or the mean over the seeds that have it; None without any."""
+        if seed is not None:
+            return self.cells.get((metric, split, round_, seed))
+        found = [
+            cell
+            for one in self.seeds
+            if (cell := self.cells.get((metric, split, round_, one))) is not None
+        ]
+        if len(found) < 2:
+            return found[0] if found else None
+        values = [cell.value for cell in found]
+        return Measured(
+            sum(values) / len(values),
+            min(values),
+            max(values),
+            max(cell.n for cell in found),
+            len(found),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The later student against the earlier one on test, in the primary metric's own unit."""
+
+    before: int
+    after: int
+    difference: float
+    low: float | None
+    """95 % paired bootstrap interval of the difference; None without per-example scores."""
+    high: float | None
+    n: int
+    better: int
+    """Test examples with a higher score than before (averaged over the seeds)."""
+    worse: int
+    overlap: bool
+    """Without a paired interval: whether the two rounds' own intervals overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The run's outcome in one sentence, and how to colour it."""
+
+    sentence: str
+    tone: Literal["good", "bad", "unclear"]
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopDecision:
+    """Why the loop went on or ended after a round."""
+
+    seed: int
+    round: int
+    go_on: bool
+    reason: str
+    metric: str
+    value: float | None
+    best_round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pattern after a later fine-tune."""
+
+    round: int
+    status: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatternFacts:
+    """One pattern of one seed: where found, its size, its fate, what was written against it."""
+
+    seed: int
+    id: str
+    name: str
+    description: str
+    category: str | None
+    found: int
+    """The round whose failures showed it first."""
+    size: int
+    """Failures in it when it was found."""
+    standings: tuple[Standing, ...]
+    """In order of rounds."""
+    strategies: tuple[str, ...]
+    generated: int
+    accepted: int
+    selected: int
+    guarded: bool
+    """Whether a text of it was replaced because it quoted an evaluation row."""
+
+    @property
+    def status(self) -> str:
+        """The latest status word, or `found` when no later student was evaluated."""
+        return self.standings[-1].status if self.standings else "found"
+
+    @property
+    def after(self) -> int | None:
+        """Members that still fail at the latest evaluation; None when there was none."""
+        return self.standings[-1].after if self.standings else None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Validation failures of one seed and round, against round 0."""
+
+    seed: int
+    round: int
+    failures: int
+    mended: int
+    """Failed in round 0, right now."""
+    new: int
+    """Right in round 0, failing now."""
+    outside: int
+    """Failing now and in no pattern of any round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often `target` was answered with `answer` on validation, summed over the seeds."""
+
+    target: str
+    answer: str
+    before: int
+    after: int | None
+    """None when there is only one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Generated rows of one round, attempt and operator, summed over the seeds."""
+
+    round: int
+    attempt: int
+    operator: str
+    generated: int
+    rejected: tuple[tuple[str, int], ...]
+    """Reason and count, most frequent first."""
+    waiting: int
+    """Generated, but the run ended before their verdict."""
+    accepted: int
+    selected: int
+    trained: int
+    """Selected, and a later student was trained on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Things a stage left out, counted by reason."""
+
+    stage: str
+    reason: str
+    count: int
+    example: str
+    """One detail, so that the reason is concrete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the LLM judge did: its part in the decision and how far it agreed with the rules."""
+
+    mode: str
+    """decides | advises | off, as the recipe says."""
+    judged: int
+    table: tuple[tuple[int, int], tuple[int, int]]
+    """Rows: the rules pass, reject. Columns: the judge's scores reach the minimum, do not."""
+    unscored: int
+    """Candidates without judge scores."""
+    means: tuple[tuple[str, float | None, float | None], ...]
+    """Per criterion: mean score of accepted and of rejected candidates, 1 to 5."""
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the judged candidates on which judge and rules agree; None without any."""
+        return (self.table[0][0] + self.table[1][1]) / self.judged if self.judged else None
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa: 1 is perfect agreement, 0 is chance; None where it is undefined."""
+        if not self.judged:
+            return None
+        (a, b), (c, d) = self.table
+        chance = ((a + b) * (a + c) + (c + d) * (b + d)) / self.judged**2
+        return None if chance >= 1 else ((a + d) / self.judged - chance) / (1 - chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """LLM calls of one role and stage, either paid in this run or reused from the ledger."""
+
+    role: str
+    stage: str
+    reused: bool
+    calls: int
+    errors: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    """Model time, summed over the calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTime:
+    """One box of the plan; a cached one's seconds were spent in an earlier run."""
+
+    name: str
+    stage: str
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSample:
+    """One failure with everything known about it."""
+
+    seed: int
+    round: int
+    split: str
+    example: str
+    source: str
+    inputs: Mapping[str, str]
+    target: str
+    answer: str | None
+    text: str
+    confidence: float | None
+    root_cause: str
+    scenario: str
+    pattern: str
+    later: str
+    """What became of it: fixed | still failing | came back | last round."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateSample:
+    """One generated row with its lineage: seed row, pattern, strategy, operator, verdict."""
+
+    id: str
+    seed: int
+    round: int
+    attempt: int
+    operator: str
+    inputs: Mapping[str, str]
+    target: str
+    parent: str
+    parent_inputs: Mapping[str, str]
+    parent_target: str
+    pattern: str
+    strategy: str
+    outcome: str
+    """trained on (selected) | accepted | rejected | no verdict"""
+    reason: str
+    detail: str
+    feedback: str
+    scores: tuple[int | None, int | None, int | None]
+    """Adherence, utility, relevance."""
+    judge_agrees: bool | None
+    similarity: float | None
+    neighbour: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report says about one run."""
+
+    header: Header
+    scores: Scores
+    headline: Headline
+    decisions: tuple[LoopDecision, ...]
+    patterns: tuple[PatternFacts, ...]
+    movements: tuple[Movement, ...]
+    confusions: tuple[Confusion, ...]
+    funnel: tuple[Funnel, ...]
+    drops: tuple[Dropped, ...]
+    judgement: Judgement
+    calls: tuple[Calls, ...]
+    nodes: tuple[NodeTime, ...]
+    failures: tuple[FailureSample, ...]
+    failures_total: int
+    candidates: tuple[CandidateSample, ...]
+    candidates_total: int
