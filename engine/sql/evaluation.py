@@ -1,0 +1,129 @@
+"""Users' SQL on rows in memory: conditions per row, aggregates over all rows or over draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from engine.errors import RunError
+from engine.sql.connection import closed_off
+from engine.sql.expressions import Fault, Kind, fault_of, parse, wrong_function, wrong_type
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+Rows = Sequence[Mapping[str, Any]]
+
+_PICKS_AT_ONCE = 2_000_000
+
+
+def evaluate_condition(sql: str, rows: Rows) -> list[bool]:
+    """Return for each row whether the condition holds; NULL counts as false. Raises RunError."""
+    if not rows:
+        return []
+    with closed_off() as connection:
+        _register(sql, rows, "condition", connection)
+        query = f"SELECT ({sql}\n) AS value FROM rows ORDER BY __row"
+        return [value is True for value in _values(query, sql, "condition", connection)]
+
+
+@overload
+def evaluate_aggregate(sql: str, rows: Rows) -> float | None: ...
+@overload
+def evaluate_aggregate(
+    sql: str, rows: Rows, draws: npt.NDArray[np.int64]
+) -> list[float | None]: ...
+def evaluate_aggregate(
+    sql: str, rows: Rows, draws: npt.NDArray[np.int64] | None = None
+) -> float | list[float | None] | None:
+    """Return the aggregate over all rows, or over each draw; None where it has no finite value.
+
+    Args:
+        sql: An aggregate expression over the rows' columns.
+        rows: The rows; columns are taken from all of them.
+        draws: Indices into `rows`, shape (draws, rows per draw), for bootstrap intervals.
+    """
+    if draws is None and not rows:
+        return None
+    with closed_off() as connection:
+        _register(sql, rows, "aggregate", connection)
+        if draws is None:
+            return _number(_values(f"SELECT ({sql}\n) FROM rows", sql, "aggregate", connection)[0])
+        found: list[float | None] = []
+        step = max(1, _PICKS_AT_ONCE // max(1, draws.shape[1]))
+        for start in range(0, len(draws), step):
+            found += _over_draws(sql, draws[start : start + step], connection)
+        return found
+
+
+def _over_draws(
+    sql: str, draws: npt.NDArray[np.int64], connection: duckdb.DuckDBPyConnection
+) -> list[float | None]:
+    import numpy as np
+    import pyarrow as pa
+
+    count, size = draws.shape
+    picks = pa.table({"__draw": np.repeat(np.arange(count), size), "__pick": draws.reshape(-1)})
+    connection.register("picks", picks)
+    query = (
+        f"SELECT ({sql}\n) FROM picks JOIN rows ON rows.__row = picks.__pick "
+        "GROUP BY picks.__draw ORDER BY picks.__draw"
+    )
+    values = _values(query, sql, "aggregate", connection)
+    connection.unregister("picks")
+    return [_number(value) for value in values]
+
+
+def _register(sql: str, rows: Rows, kind: Kind, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the columns that `sql` names available as the table `rows`, numbered by `__row`."""
+    import pyarrow as pa
+
+    tree = parse(sql, connection)
+    if isinstance(tree, Fault):
+        raise _failed(sql, tree)
+    if fault := wrong_function(tree, kind):
+        raise _failed(sql, fault)
+    wanted = {name.lower() for name in tree.columns}
+    names = dict.fromkeys(name for row in rows for name in row) if wanted else {}
+    columns: dict[str, Any] = {"__row": pa.array(range(len(rows)), pa.int64())}
+    for name in names:
+        if name.lower() in wanted:
+            columns[name] = _column([row.get(name) for row in rows])
+    connection.register("rows", pa.table(columns))
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Return values as one Arrow column; a column of mixed types becomes text."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values])
+
+
+def _values(query: str, sql: str, kind: Kind, connection: duckdb.DuckDBPyConnection) -> list[Any]:
+    import duckdb
+
+    try:
+        rows = connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise _failed(sql, fault_of(error)) from None
+    found = str(connection.description[0][1]) if connection.description else ""
+    if fault := wrong_type(found, kind):
+        raise _failed(sql, fault)
+    return [row[0] for row in rows]
+
+
+def _failed(sql: str, fault: Fault) -> RunError:
+    return RunError(f"the SQL `{sql}` cannot be used: {fault.message}", fault.hint)
+
+
+def _number(value: Any) -> float | None:
+    if value is None or not math.isfinite(float(value)):
+        return None
+    return float(value)

@@ -1,0 +1,265 @@
+"""What users' SQL may be: exactly one expression over known columns, the same result every time.
+
+DuckDB's own parser gives the tree; what is not an expression over the columns is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from engine.registry import did_you_mean
+from engine.sql.connection import closed_off
+
+if TYPE_CHECKING:
+    import duckdb
+
+Kind = Literal["condition", "aggregate"]
+
+_PREFIX = "SELECT "
+_CLASSES = {
+    "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT",
+    "FUNCTION", "LAMBDA", "OPERATOR", "TYPE",
+}  # fmt: skip
+_REFUSED = {
+    "SUBQUERY": ("a SELECT inside the expression", "use the columns of the row only"),
+    "WINDOW": ("a window function (OVER …)", "use a plain expression over the row's columns"),
+    "STAR": ("a '*'", "name the columns, or use count(*)"),
+    "PARAMETER": ("a parameter ('?' or '$1')", "write the value into the expression"),
+}
+# Not marked as volatile by DuckDB, yet they vary from time to time, wait, or multiply rows.
+_UNSTEADY = {"ago", "pg_sleep", "reservoir_quantile", "unnest", "unlist"}
+
+
+class Fault(NamedTuple):
+    """What is wrong with an expression, and what to do about it."""
+
+    message: str
+    hint: str = ""
+
+
+class Tree(NamedTuple):
+    """A parsed expression: the columns it names (first parts, as written) and the functions it calls."""
+
+    columns: tuple[str, ...]
+    functions: tuple[str, ...]
+
+
+class _Functions(NamedTuple):
+    aggregate: frozenset[str]
+    known: frozenset[str]
+    unsteady: frozenset[str]
+
+
+def check_expression(
+    sql: str, columns: Mapping[str, str] | Collection[str], kind: Kind = "condition"
+) -> Fault | None:
+    """Return what is wrong with an expression; None when it can be used.
+
+    Args:
+        sql: One SQL expression.
+        columns: Column names, or names with their DuckDB types (which lets types be checked too).
+        kind: `condition`, true or false for each row; or `aggregate`, one number over many rows.
+    """
+    with closed_off() as connection:
+        tree = parse(sql, connection)
+        if isinstance(tree, Fault):
+            return tree
+        if fault := _unknown_column(sql, tree, columns) or wrong_function(tree, kind):
+            return fault
+        return _bind(sql, tree, columns, kind, connection)
+
+
+def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
+    """Return the columns and functions of the one expression in `sql`, or why it is not one."""
+    if not sql.strip():
+        return Fault("the expression is empty", "write a SQL expression, such as `accuracy < 1`")
+    if sql.rstrip().endswith(";"):
+        return Fault("this ends with ';'", "leave the ';' out")
+    query = "SELECT json_serialize_sql(?)"
+    [(serialized,)] = connection.execute(query, [_PREFIX + sql + "\n"]).fetchall()
+    parsed: dict[str, Any] = json.loads(serialized)
+    if parsed.get("error"):
+        return _syntax(sql, parsed)
+    if fault := _not_one_expression(parsed):
+        return fault
+    columns: list[str] = []
+    functions: list[str] = []
+    expression = parsed["statements"][0]["node"]["select_list"][0]
+    if fault := _walk(expression, columns, functions, frozenset()):
+        return fault
+    return Tree(tuple(dict.fromkeys(columns)), tuple(dict.fromkeys(functions)))
+
+
+def _syntax(sql: str, parsed: Mapping[str, Any]) -> Fault:
+    said = str(parsed.get("error_message", ""))
+    if parsed.get("error_type") == "not implemented":
+        return Fault("this is more than one expression", "write one expression, without ';'")
+    position = int(parsed.get("position") or 0) - len(_PREFIX)
+    place = f" (character {position + 1})" if 0 <= position < len(sql) else ""
+    return Fault(f"this is not valid SQL: {said}{place}", "check quotes, brackets and operators")
+
+
+def _not_one_expression(parsed: Mapping[str, Any]) -> Fault | None:
+    statements = parsed["statements"]
+    node = statements[0]["node"] if len(statements) == 1 else {}
+    one = (
+        node.get("type") == "SELECT_NODE"
+        and len(node["select_list"]) == 1
+        and node["from_table"]["type"] == "EMPTY"
+        and not node["select_list"][0].get("alias")
+        and not any(
+            node.get(key) for key in ("where_clause", "having", "qualify", "sample", "modifiers")
+        )
+        and not any(node.get(key) for key in ("group_expressions", "group_sets"))
+        and not node.get("cte_map", {}).get("map")
+    )
+    if one:
+        return None
+    hint = "write one expression over the columns, without FROM, WHERE, AS, ORDER BY, ',' or ';'"
+    return Fault("this is not a single expression", hint)
+
+
+def _walk(
+    node: Any, columns: list[str], functions: list[str], local: frozenset[str]
+) -> Fault | None:
+    """Collect columns and functions; `local` are the names a lambda brings along."""
+    if isinstance(node, list):
+        return next((f for child in node if (f := _walk(child, columns, functions, local))), None)
+    if not isinstance(node, dict):
+        return None
+    kind = node.get("class")
+    if kind is not None and kind not in _CLASSES:
+        what, hint = _REFUSED.get(kind, (f"'{str(kind).lower()}'", "use a plain expression"))
+        return Fault(f"{what} is not allowed here", hint)
+    if kind == "TYPE":
+        return None
+    if kind == "COLUMN_REF" and node["column_names"][0] not in local:
+        columns.append(node["column_names"][0])
+    if kind == "FUNCTION":
+        functions.append(str(node["function_name"]).lower())
+    if kind == "LAMBDA":
+        if node.get("syntax_type") == "SINGLE_ARROW":
+            return Fault("'->' is not allowed here", "use json_extract(…), or `lambda x: …`")
+        local |= frozenset(_names(node.get("lhs")))
+        return _walk(node.get("expr"), columns, functions, local)
+    children = (
+        value for key, value in node.items() if key not in ("cast_type", "literal", "value")
+    )
+    return next((f for child in children if (f := _walk(child, columns, functions, local))), None)
+
+
+def _names(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][0]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _names(child)
+
+
+def _unknown_column(sql: str, tree: Tree, columns: Iterable[str]) -> Fault | None:
+    known = {column.lower() for column in columns}
+    for name in tree.columns:
+        if name.lower() not in known:
+            hint = did_you_mean(name, columns) or "there are no columns"
+            if f'"{name}"' in sql:
+                hint += " (if it is text, put it in single quotes)"
+            return Fault(f"no column '{name}'", hint)
+    return None
+
+
+@cache
+def _functions() -> _Functions:
+    query = "SELECT DISTINCT function_name, function_type, stability FROM duckdb_functions()"
+    with closed_off() as connection:
+        rows = connection.execute(query).fetchall()
+    scalar = {name for name, kind, _ in rows if kind in ("scalar", "macro")}
+    aggregate = {name for name, kind, _ in rows if kind == "aggregate"} - scalar
+    unsteady = {name for name, _, stability in rows if stability not in (None, "CONSISTENT")}
+    return _Functions(
+        frozenset(aggregate), frozenset(scalar | aggregate), frozenset(unsteady | _UNSTEADY)
+    )
+
+
+def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
+    """Return a fault for a function that is unknown, unsteady, or of the wrong sort for `kind`."""
+    functions = _functions()
+    for name in tree.functions:
+        if name in functions.unsteady:
+            hint = "a result must be the same every time, and reach nothing but the row"
+            return Fault(f"the function '{name}' is not allowed here", hint)
+        if name not in functions.known and re.match(r"\w", name):
+            close = difflib.get_close_matches(name, functions.known, n=1, cutoff=0.75)
+            hint = f"did you mean '{close[0]}'?" if close else "see the functions of DuckDB"
+            return Fault(f"no function '{name}'", hint)
+    found = [name for name in tree.functions if name in functions.aggregate]
+    if kind == "condition" and found:
+        hint = "this is a condition on single rows; aggregates belong in a SQL metric"
+        name = "count(*)" if found[0] == "count_star" else found[0]
+        return Fault(f"the aggregate '{name}' is not allowed here", hint)
+    if kind == "aggregate" and not found:
+        hint = "put all of the rows' values together: avg(…), sum(…), count(*) …"
+        return Fault("this gives a value per row, not one for all rows", hint)
+    return None
+
+
+def _bind(
+    sql: str,
+    tree: Tree,
+    columns: Mapping[str, str] | Collection[str],
+    kind: Kind,
+    connection: duckdb.DuckDBPyConnection,
+) -> Fault | None:
+    """Let DuckDB check types and arguments on an empty table."""
+    import duckdb
+
+    types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, '"NULL"')
+    used = {name.lower() for name in tree.columns}
+    listed = [f"NULL::{t} AS {quoted(name)}" for name, t in types.items() if name.lower() in used]
+    source = f"(SELECT {', '.join(['1 AS __row', *listed])} LIMIT 0) AS rows"
+    try:
+        connection.execute(f"SELECT ({sql}\n) FROM {source}")
+    except duckdb.Error as error:
+        return fault_of(error)
+    return wrong_type(str(connection.description[0][1]) if connection.description else "", kind)
+
+
+_NUMBERS = re.compile(
+    r'(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*|BOOLEAN|"NULL")$'
+)
+
+
+def wrong_type(found: str, kind: Kind) -> Fault | None:
+    """Return a fault when an expression gives values of a type that its use cannot take."""
+    if kind == "condition" and found.upper() not in ("BOOLEAN", "BOOL", '"NULL"', "NULL"):
+        hint = "compare it with something, such as `length(text) > 20`"
+        return Fault(f"this gives {found}, not true or false", hint)
+    if kind == "aggregate" and not _NUMBERS.match(found):
+        return Fault(
+            f"this gives {found}, not a number", "use avg(…), sum(…), count(…) or the like"
+        )
+    return None
+
+
+def fault_of(error: duckdb.Error) -> Fault:
+    """Return DuckDB's complaint without the echo of the query."""
+    said = str(error).split("\n\nLINE")[0].split("\n")[0]
+    said = said.split(" Error: ", 1)[-1].rstrip(".")
+    hint = "use try_cast(… as …) where a value may not convert" if "onver" in said else ""
+    if "GROUP BY" in said:
+        said, hint = (
+            "a column stands outside of an aggregate",
+            "put it inside avg(…), sum(…) or the like",
+        )
+    return Fault(f"this SQL does not work: {said}", hint)
+
+
+def quoted(name: str) -> str:
+    """Return a column name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
