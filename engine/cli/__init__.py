@@ -1,0 +1,28 @@
+"""The command `pada`: parses arguments, prints, and turns errors into exit codes. Each verb is a thin function.
+
+Exit codes: 0 done, 2 a mistake or a condition that the user can mend, 130 interrupted; a bug keeps its traceback.
+Heavy libraries are loaded by the verbs that need them: `pada --help` and `pada validate` never load torch.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from engine.cli.app import app
+from engine.errors import EngineError
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point."""
+    try:
+        app(standalone_mode=True)
+    except EngineError as error:
+        print(f"error: {error}" if not hasattr(error, "problems") else str(error), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe (`pada sql … | head`) went away: nothing is wrong.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+__all__ = ["main"]

@@ -1,0 +1,175 @@
+"""The verbs of `pada`, their arguments and help texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import engine
+
+app = typer.Typer(
+    name="pada",
+    help="PaDA Engine: make a small language model better at one task, from a recipe.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+RecipeArgument = Annotated[str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")]
+VarOption = Annotated[list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")]
+StateOption = Annotated[
+    Path, typer.Option("--state", help="Folder of the store and the trained models.", envvar="PADA_STATE")
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Keep at most so many rows of each split.")]
+STATE = Path(".pada")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"pada {engine.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Make a small language model better at one task, from a recipe."""
+
+
+@app.command()
+def validate(recipe: RecipeArgument, var: VarOption = None) -> None:
+    """Check a recipe, its prompts and its data; report every problem at once."""
+    from engine.cli.recipes import show_validation
+
+    show_validation(recipe, var or [])
+
+
+@app.command()
+def plan(
+    recipe: RecipeArgument,
+    var: VarOption = None,
+    state: StateOption = STATE,
+    limit: LimitOption = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph for Mermaid.")] = False,
+) -> None:
+    """Show what a run would do: each node cached, pending or changed, and what it would cost."""
+    from engine.cli.recipes import show_plan
+
+    show_plan(recipe, var or [], state, limit, mermaid)
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    var: VarOption = None,
+    state: StateOption = STATE,
+    limit: LimitOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Run a recipe, going on from whatever is done already; writes a report."""
+    from engine.cli.running import run_recipe
+
+    run_recipe(recipe, var or [], state, limit, quiet)
+
+
+@app.command()
+def preview(
+    recipe: RecipeArgument,
+    var: VarOption = None,
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="Rows of each split.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each fine-tune.")] = 4,
+) -> None:
+    """Run a few rows through the true path, into a store that is thrown away, and show what comes out."""
+    from engine.cli.running import preview_recipe
+
+    preview_recipe(recipe, var or [], rows, steps)
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(help="Run id; the latest when left out.")] = None,
+    state: StateOption = STATE,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; .html or .md.")] = None,
+) -> None:
+    """Write the report of a run, also while it is going."""
+    from engine.cli.running import write_report
+
+    write_report(run, state, out)
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SELECT; a prompt opens when left out.")] = None,
+    state: StateOption = STATE,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write a Parquet file.")] = None,
+) -> None:
+    """Query the store, read-only; works beside a running run."""
+    from engine.cli.sql import sql_command
+
+    sql_command(state, query, csv=csv, json=json, parquet=parquet)
+
+
+@app.command()
+def runs(state: StateOption = STATE) -> None:
+    """List the runs in the store."""
+    from engine.cli.runs import runs_command
+
+    runs_command(state)
+
+
+@app.command()
+def clean(
+    state: StateOption = STATE,
+    keep: Annotated[int, typer.Option(min=0, help="Latest runs to keep.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    models: Annotated[bool, typer.Option("--models", help="Also the cache of embedded models.")] = False,
+) -> None:
+    """Remove what no kept run needs, after showing it."""
+    from engine.cli.clean import clean_command
+
+    clean_command(state, keep=keep, yes=yes, models=models)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, metrics, operators, backends or recipes.")],
+) -> None:
+    """List what a recipe can name."""
+    from engine.cli.recipes import show_list
+
+    show_list(what)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes."""
+    from engine.cli.recipes import show_schema
+
+    show_schema()
+
+
+@models_app.command("fetch")
+def models_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Models; all embedded ones when left out.")] = None,
+) -> None:
+    """Download the embedded models into the cache (a run does this by itself)."""
+    from engine.cli.running import fetch_models
+
+    fetch_models(names or [])
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """List the embedded models and where they lie."""
+    from engine.cli.running import list_models
+
+    list_models()

@@ -1,0 +1,78 @@
+"""`pada validate`, `plan`, `list` and `schema`: what a recipe says, without running it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from engine.errors import EngineError, RecipeError
+from engine.plan.validate import check_recipe
+from engine.registry import did_you_mean
+from engine.spec.loader import LoadedRecipe, load
+
+
+def overrides(assignments: Sequence[str]) -> dict[str, str]:
+    """Return `name=value` arguments as a mapping; raises EngineError for one that is no assignment."""
+    found = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise EngineError(f"--var {text}: not an assignment", "write --var name=value")
+        found[name] = value
+    return found
+
+
+def checked(recipe: str, assignments: Sequence[str]) -> LoadedRecipe:
+    """Return a recipe without errors, its warnings printed; raises RecipeError with every problem."""
+    loaded = load(recipe, overrides(assignments))
+    problems = check_recipe(loaded)
+    if any(problem.level == "error" for problem in problems):
+        raise RecipeError(problems)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return loaded
+
+
+def show_validation(recipe: str, assignments: Sequence[str]) -> None:
+    """Print every problem, or that there is none."""
+    loaded = checked(recipe, assignments)
+    print(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
+
+
+def show_plan(recipe: str, assignments: Sequence[str], state: Path, limit: int | None, graph: bool) -> None:
+    """Print the DAG with each node's state, the estimate, and what goes where."""
+    from engine.cli.planning import print_plan
+
+    print_plan(checked(recipe, assignments), state, limit, graph)
+
+
+def show_list(what: str) -> None:
+    """Print the names of one registry, or of the shipped recipes."""
+    from engine.backends import BACKENDS
+    from engine.metrics import METRICS
+    from engine.operators import OPERATORS
+    from engine.spec.shipped import shipped
+    from engine.tasks import TASKS
+
+    lists: dict[str, list[tuple[str, str]]] = {
+        "tasks": [(t.name, (type(t).__doc__ or "").split("\n")[0]) for t in TASKS.values()],
+        "metrics": [(m.name, m.description) for m in METRICS.values()],
+        "operators": [(o.name, f"{o.description} (label: {o.label})") for o in OPERATORS.values()],
+        "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
+        "recipes": [(p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))],
+    }
+    if what not in lists:
+        raise EngineError(f"there is no list of '{what}'", did_you_mean(what, lists))
+    for name, text in lists[what]:
+        typer.echo(f"{name:<24} {text}")
+
+
+def show_schema() -> None:
+    """Print the JSON Schema of recipes."""
+    from engine.plan.schema import recipe_schema
+
+    typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,154 @@
+"""`pada run`, `preview`, `report` and `models`: everything that loads a model or shows a run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+import engine
+from engine import models
+from engine.cli.planning import compiled
+from engine.cli.recipes import checked
+from engine.errors import EngineError
+from engine.fingerprint import short
+from engine.plan.resources import ROLES
+from engine.report import collect, render_html, render_markdown, summary
+from engine.run.execute import Outcome, execute
+from engine.run.progress import Reporter
+from engine.spec.loader import LoadedRecipe
+from engine.store import Store, reader
+
+LIBRARIES = ("torch", "transformers", "peft", "outlines", "xgrammar", "sentence-transformers", "duckdb", "scikit-learn")
+
+
+def run_recipe(recipe: str, assignments: Sequence[str], state: Path, limit: int | None, quiet: bool) -> None:
+    """Run a recipe, write its report, print the summary."""
+    console = Console(stderr=False)
+    loaded = checked(recipe, assignments)
+    reporter = Reporter(console, quiet)
+    outcome, run = _execute(loaded, state, limit, reporter)
+    html, markdown = _write(run, state, state / "reports" / f"{run}.html")
+    _finish(console, outcome, run, state, html, markdown)
+
+
+def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: int) -> None:
+    """Run few rows and few steps through the true path in a store that is thrown away, and show the rows made."""
+    console = Console()
+    loaded = checked(recipe, assignments)
+    small = loaded.recipe.model_copy(
+        update={
+            "train": loaded.recipe.train.model_copy(update={"steps": steps}),
+            "augment": loaded.recipe.augment.model_copy(
+                update={"rows_per_round": min(loaded.recipe.augment.rows_per_round, rows)}
+            ),
+            "loop": loaded.recipe.loop.model_copy(update={"rounds": min(loaded.recipe.loop.rounds, 1)}),
+            "seeds": loaded.recipe.seeds[:1],
+        }
+    )
+    with tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
+        state = Path(folder)
+        outcome, run = _execute(loaded.with_recipe(small), state, rows, Reporter(console))
+        for renderable in summary(collect(reader(state), run)):
+            console.print(renderable)
+        _show_rows(console, state, run)
+    if outcome.notes:
+        console.print("; ".join(outcome.notes), highlight=False)
+    console.print("preview only: few rows, few steps; nothing was kept", style="bold")
+
+
+def _show_rows(console: Console, state: Path, run: str) -> None:
+    query = reader(state)
+    sql = (
+        "SELECT c.operator, c.target, c.inputs::VARCHAR AS inputs, v.reason FROM candidate c "
+        "JOIN verdict v ON v.candidate = c.id ORDER BY v.accepted DESC, c.id LIMIT 8"
+    )
+    for row in query(sql, []):
+        console.print(f"  {row['reason']:<12} {row['operator']:<15} {row['target']:<20} {row['inputs']}",
+                      highlight=False, markup=False)  # fmt: skip
+
+
+def _execute(loaded: LoadedRecipe, state: Path, limit: int | None, reporter: Reporter) -> tuple[Outcome, str]:
+    _fetch_missing(loaded, reporter)
+    plan, resources = compiled(loaded, limit)
+    with Store.open(state, create=True) as store, store.lock_run() as lock:
+        run = store.start_run(
+            name=loaded.recipe.name,
+            path=str(loaded.path),
+            recipe=short(loaded.effective),
+            source=loaded.source,
+            effective=loaded.effective,
+            versions=_versions(),
+            row_limit=limit,
+        )
+        lock.holds(run)
+        reporter.say(f"run {run}: recipe {loaded.recipe.name}, {len(plan.nodes)} nodes, state in {state}")
+        with reporter.shown():
+            outcome = execute(plan, resources, loaded.recipe.budget, store, run, reporter)
+    return outcome, run
+
+
+def _versions() -> dict[str, str]:
+    found = {"pada-engine": engine.__version__, "python": sys.version.split()[0]}
+    return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _fetch_missing(loaded: LoadedRecipe, reporter: Reporter) -> None:
+    """Fetch the models that the recipe names and this machine lacks."""
+    from engine.backends import BACKENDS
+
+    for role in ROLES:
+        spec = getattr(loaded.recipe.models, role)
+        if BACKENDS[spec.backend].local and models.locate(spec.model, loaded.base) is None:
+            reporter.say(f"fetching {spec.model} into {models.cache_root()}")
+            models.fetch(spec.model)
+
+
+def _write(run: str | None, state: Path, out: Path | None) -> tuple[Path, Path]:
+    """Write the HTML and the Markdown report, each whole or not at all."""
+    found = collect(reader(state), run)
+    html = out or state / "reports" / f"{found.header.run}.html"
+    markdown = html.with_suffix(".md")
+    try:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in ((html, render_html(found)), (markdown, render_markdown(found))):
+            unfinished = path.with_name(path.name + ".part")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+    except OSError as error:
+        raise EngineError(f"the report cannot be written to {html}: {error.strerror}", "choose a place with --out") from error
+    return html, markdown
+
+
+def _finish(console: Console, outcome: Outcome, run: str, state: Path, html: Path, markdown: Path) -> None:
+    for renderable in summary(collect(reader(state), run), html):
+        console.print(renderable)
+    for note in outcome.notes:
+        console.print(note, highlight=False, markup=False)
+    worked = f"{outcome.worked} nodes worked out, {outcome.cached} reused, {outcome.skipped} skipped"
+    console.print(worked, highlight=False)
+    if outcome.status == "stopped":
+        console.print(f"stopped: {outcome.note}; raise the budget and run again to go on", style="bold")
+
+
+def write_report(run: str | None, state: Path, out: Path | None) -> None:
+    """Write the report of a run, and say where."""
+    html, markdown = _write(run, state, out)
+    print(f"{html}\n{markdown}")
+
+
+def fetch_models(names: Sequence[str]) -> None:
+    """Fetch models into the cache."""
+    for name in names or models.known():
+        print(f"{name}: {models.fetch(name)}")
+
+
+def list_models() -> None:
+    """Print the embedded models and where they lie."""
+    for name in models.known():
+        print(f"{name:<36} {models.locate(name) or 'not fetched'}")
+

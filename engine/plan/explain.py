@@ -1,0 +1,84 @@
+"""explain: what a plan would do, as text or as a Mermaid graph. Reads nothing; takes what is finished as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, NamedTuple
+
+from engine.plan.graph import Node, Plan
+
+State = Literal["cached", "pending", "changed"]
+LastIdentity = Callable[[str], Mapping[str, Any] | None]
+"""Node name -> the identity of the latest finished node of that name."""
+
+
+class NodeState(NamedTuple):
+    """Where one node stands, and why it is not cached."""
+
+    node: Node
+    state: State
+    because: str
+
+
+def states(plan: Plan, finished: Collection[str], last: LastIdentity) -> list[NodeState]:
+    """Return the state of every node, in plan order."""
+    found: dict[str, NodeState] = {}
+    for node in plan.nodes.values():
+        if node.id in finished:
+            found[node.name] = NodeState(node, "cached", "")
+            continue
+        before = last(node.name)
+        if before is None:
+            found[node.name] = NodeState(node, "pending", "")
+        else:
+            found[node.name] = NodeState(node, "changed", _because(node, before))
+    return list(found.values())
+
+
+def _because(node: Node, before: Mapping[str, Any]) -> str:
+    """Say what differs, the cause before its consequence: inputs are named only when nothing else differs."""
+    changes = []
+    for key in ("version", "params", "prompts", "models", "seed"):
+        changes.extend(_differences(key, node.identity[key], before.get(key)))
+    if changes:
+        return "; ".join(changes[:3]) + (f"; {len(changes) - 3} more" if len(changes) > 3 else "")
+    edges = [
+        node.inputs[edge]
+        for edge, fingerprint in node.identity["inputs"].items()
+        if before.get("inputs", {}).get(edge) != fingerprint
+    ]
+    return f"input changed: {', '.join(edges[:3])}" if edges else "made by another version of the plan"
+
+
+def _differences(path: str, now: Any, before: Any) -> list[str]:
+    if now == before:
+        return []
+    if isinstance(now, Mapping) and isinstance(before, Mapping):
+        return [
+            change
+            for key in dict.fromkeys([*before, *now])
+            for change in _differences(f"{path}.{key}", now.get(key), before.get(key))
+        ]
+    return [f"{path.removeprefix('params.')}: {_brief(before)} -> {_brief(now)}"]
+
+
+def _brief(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 24 else text[:21] + "..."
+
+
+def mermaid(found: list[NodeState]) -> str:
+    """Return the graph in Mermaid's flowchart language, coloured by state."""
+    names = {state.node.name: f"n{i}" for i, state in enumerate(found)}
+    lines = ["flowchart TD"]
+    for node, state, _ in found:
+        lines.append(f'  {names[node.name]}["{node.name}"]:::{state}')
+    for node, _, _ in found:
+        lines.extend(f"  {names[source]} --> {names[node.name]}" for source in node.inputs.values())
+        lines.extend(f"  {names[gate]} -. gate .-> {names[node.name]}" for gate in node.gates)
+    lines += [
+        "  classDef cached fill:#d9ead3,stroke:#38761d,color:#000",
+        "  classDef pending fill:#fff2cc,stroke:#bf9000,color:#000",
+        "  classDef changed fill:#fce5cd,stroke:#b45f06,color:#000",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""What a stage gets from the run: one `NodeContext` per node, behind `engine.stages.protocol.Context`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.backends.finetune import train
+from engine.backends.protocol import Completion, Message, Progress, Request, Student, TrainingJob, TrainingResult
+from engine.errors import ModelError
+from engine.plan.graph import Node
+from engine.run.ledger import Ledger
+from engine.run.progress import Reporter
+from engine.run.session import Session
+from engine.spec.prompts import Prompt
+from engine.stages.protocol import Pending
+from engine.stages.shapes import token_limit
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class NodeContext:
+    """Binds one node to the run's models, ledger and progress."""
+
+    def __init__(
+        self,
+        node: Node,
+        prompts: Mapping[str, Prompt],
+        session: Session,
+        ledger: Ledger,
+        reporter: Reporter,
+        state: Path,
+    ) -> None:
+        """Take the node and what the run shares among nodes."""
+        self.node, self.seed, self.round, self.attempt = node.id, node.seed, node.round, node.attempt
+        self.state = state
+        self._label, self._prompts = node.name, prompts
+        self._session, self._ledger, self._reporter = session, ledger, reporter
+
+    def prompt(self, name: str) -> Prompt:
+        """Return a prompt that the plan resolved and hashed."""
+        return self._prompts[name]
+
+    def model(self, role: str) -> str:
+        """Return the identity of the model behind a role."""
+        return self._session.model(role).identity
+
+    def model_path(self, role: str) -> Path:
+        """Return the folder of a local model; raises ModelError for one that lies elsewhere."""
+        model = self._session.model(role)
+        if model.path is None:
+            raise ModelError(f"the {role} '{model.name}' is not on this machine", "run: pada models fetch")
+        return model.path
+
+    def request(
+        self,
+        role: str,
+        prompt: Prompt,
+        variables: Mapping[str, Any],
+        schema: Mapping[str, Any],
+        temperature: float = 0.0,
+    ) -> Request:
+        """Build one request; its token limit follows from the schema's bounds."""
+        turns = prompt.render(variables)
+        messages = tuple(Message(r, text) for r, text in turns)
+        return Request(messages, schema, token_limit(schema), temperature, self.model(role))
+
+    def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
+        """Return the completions in the order of `requests`; raises Pending when any is missing."""
+        known = self._ledger.known(requests)
+        if any(r.id not in known for r in requests):
+            raise Pending(role, list({r.id: r for r in requests}.values()))
+        return [known[r.id] for r in requests]
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return unit-length embeddings, shape (len(texts), dimensions)."""
+        return self._session.embed(texts)
+
+    def student(self) -> Student:
+        """Return the student, loaded at first use."""
+        return self._session.student()
+
+    def train(self, job: TrainingJob) -> TrainingResult:
+        """Fine-tune in a child process that cannot outlive this one."""
+        bar = self.progress("train", job.steps)
+        return train(job, bar)
+
+    def progress(self, what: str, total: int) -> Progress:
+        """Open a progress line for this node."""
+        return self._reporter.open(self._label, total)
+
+    def warn(self, text: str) -> None:
+        """Tell the user something that does not stop the run."""
+        self._reporter.warn(text)

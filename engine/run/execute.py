@@ -1,0 +1,224 @@
+"""execute: runs a plan. Skips what is committed, gathers what is pending, commits each node last.
+
+A stage that lacks replies says so (`Pending`); its requests are sent, the replies go to the ledger as they
+arrive, and the stage is called again. Killed at any moment, the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.backends.protocol import Completion
+from engine.errors import EngineError, Interrupted, RunError
+from engine.plan.graph import Node, Plan
+from engine.plan.resources import Resources
+from engine.rows import Decision
+from engine.run.content import content_hash
+from engine.run.context import NodeContext
+from engine.run.ledger import Ledger
+from engine.run.progress import Reporter
+from engine.run.session import Session
+from engine.spec.recipe import Budget
+from engine.stages import STAGES
+from engine.stages.protocol import Inputs, Output, Pending
+from engine.store import NodeRecord, Store
+
+
+class BudgetReached(Exception):  # noqa: N818 - a state, not an error
+    """The next request would pass the recipe's budget."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    status: str
+    """done | stopped"""
+    note: str
+    worked: int = 0
+    """Nodes that this run worked out itself; the others were there."""
+    cached: int = 0
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What ended the loop, per seed."""
+
+
+class Execution:
+    """One run of one plan."""
+
+    def __init__(
+        self, plan: Plan, resources: Resources, budget: Budget, store: Store, run: str, reporter: Reporter
+    ) -> None:
+        """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
+        self._plan, self._resources, self._budget = plan, resources, budget
+        self._store, self._run, self._reporter = store, run, reporter
+        self._ledger = Ledger(store, run)
+        self._session = Session(resources.models, reporter)
+        self._outputs: dict[str, Output] = {}
+        self._skipped: set[str] = set()
+        self._started = time.monotonic()
+        self._group_tokens = 0
+        self.outcome = Outcome("done", "")
+
+    def run(self) -> Outcome:
+        """Work through the plan; raises Interrupted on Ctrl-C, and EngineError when it cannot go on."""
+        finished = self._store.finished([node.id for node in self._plan.nodes.values()])
+        self._preload(finished)
+        try:
+            for position, node in enumerate(self._plan.nodes.values()):
+                if self._is_skipped(node):
+                    self._skipped.add(node.name)
+                    self.outcome.skipped += 1
+                    continue
+                if node.id in finished:
+                    self.outcome.cached += 1
+                    status = "cached"
+                else:
+                    self._check_minutes()
+                    self._work(node)
+                    status = "done"
+                self._store.link_node(self._run, node.id, node.name, position, status)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "stopped; everything finished is kept", "run the same command again to go on"
+            ) from None
+        except BudgetReached as reached:
+            self.outcome.status, self.outcome.note = "stopped", str(reached)
+        return self.outcome
+
+    def _preload(self, finished: Mapping[str, object]) -> None:
+        """Read the rows that unfinished nodes need now, while the store is surely free."""
+        for node in self._plan.nodes.values():
+            if node.id not in finished:
+                for source in (*node.inputs.values(), *node.gates):
+                    if self._plan.nodes[source].id in finished:
+                        self._output(source)
+
+    def _output(self, name: str) -> Output:
+        if name not in self._outputs:
+            self._outputs[name] = Output(tuple(self._store.load_output(self._plan.nodes[name].id)))
+        return self._outputs[name]
+
+    def _is_skipped(self, node: Node) -> bool:
+        if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
+            return True
+        for gate in node.gates:
+            for decision in self._output(gate).of(Decision):
+                if not decision.go_on:
+                    note = f"{gate.rsplit('/', 1)[0]}: {decision.reason}"
+                    if note not in self.outcome.notes:
+                        self.outcome.notes.append(note)
+                    return True
+        return False
+
+    def _work(self, node: Node) -> None:
+        """Call the node's stage until it has all its replies, then commit its rows and the node, in this order."""
+        started, clock = datetime.now(UTC).replace(tzinfo=None), time.monotonic()
+        context = NodeContext(
+            node, self._resources.prompts, self._session, self._ledger, self._reporter, self._store.state
+        )
+        inputs = Inputs({edge: self._output(source) for edge, source in node.inputs.items()})
+        params = {**node.identity["params"], **node.settings}
+        while True:
+            try:
+                output = STAGES[node.stage].function(params, inputs, context)
+            except Pending as pending:
+                self._send(node, pending)
+            else:
+                break
+        ended = datetime.now(UTC).replace(tzinfo=None)
+        record = NodeRecord(
+            id=node.id,
+            name=node.name,
+            stage=node.stage,
+            seed=node.seed,
+            round=node.round,
+            attempt=node.attempt,
+            identity=dict(node.identity),
+            run=self._run,
+            started=started,
+            ended=ended,
+            content=content_hash(output),
+        )
+        self._store.write_node(record, output.rows)
+        self._store.fold()
+        self._outputs[node.name] = output
+        self.outcome.worked += 1
+        seconds = time.monotonic() - clock
+        self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
+
+    def _send(self, node: Node, pending: Pending) -> None:
+        """Send the requests that have no reply yet; each group of replies is durable before the next is awaited."""
+        generator = self._session.generator(pending.role)
+        by_id = {r.id: r for r in pending.requests}
+        known = self._ledger.known(pending.requests)
+        advance = self._reporter.open(f"{node.name} ({pending.role})", len(pending.requests))
+        advance(len(known))
+        self._check_budget(len(pending.requests) - len(known))
+        groups = generator.complete_many(pending.requests, frozenset(known))
+        for group in groups:
+            new = [c for c in group if c.request not in known]
+            tokens = self._ledger.record(node.id, pending.role, by_id, new)
+            known.update((c.request, c) for c in new)
+            self._group_tokens = max(self._group_tokens, tokens)
+            advance(len(new))
+            if len(known) < len(by_id):
+                self._check_budget(len(by_id) - len(known))
+                self._check_minutes()
+        missing = [r for r in by_id if r not in known]
+        if missing:
+            raise RunError(f"{node.name}: the {pending.role} left {len(missing)} of {len(by_id)} requests unanswered")
+        self._fail_if_all_failed(node, pending.role, [known[r] for r in by_id])
+
+    def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
+        failed = [c for c in completions if c.value is None]
+        if completions and len(failed) == len(completions):
+            kinds = sorted({c.error or "?" for c in failed})
+            raise RunError(
+                f"{node.name}: none of {len(completions)} replies of the {role} was usable ({', '.join(kinds)})",
+                f"the first one: {failed[0].detail or failed[0].text[:200]!r}; all are in the table llm_call",
+            )
+
+    def _check_budget(self, calls: int) -> None:
+        """Stop before the next requests pass the budget; tokens are foreseen from the largest group so far."""
+        budget, spent = self._budget, self._ledger.spent
+        if budget.calls is not None and calls and spent.calls + 1 > budget.calls:
+            raise BudgetReached(f"the budget of {budget.calls:,} calls is spent; {calls:,} are left in this node")
+        if budget.tokens is not None and spent.tokens + self._group_tokens > budget.tokens:
+            raise BudgetReached(
+                f"the next requests would pass the budget of {budget.tokens:,} tokens ({spent.tokens:,} spent)"
+            )
+
+    def _check_minutes(self) -> None:
+        minutes = (time.monotonic() - self._started) / 60
+        if self._budget.minutes is not None and minutes >= self._budget.minutes:
+            raise BudgetReached(f"the budget of {self._budget.minutes:g} minutes is spent")
+
+
+def execute(
+    plan: Plan, resources: Resources, budget: Budget, store: Store, run: str, reporter: Reporter
+) -> Outcome:
+    """Run a plan and note in the store how it ended, whatever happens."""
+    execution = Execution(plan, resources, budget, store, run, reporter)
+    try:
+        outcome = execution.run()
+    except Interrupted as error:
+        store.end_run(run, "interrupted", error.message)
+        raise
+    except EngineError as error:
+        store.end_run(run, "failed", error.message)
+        raise
+    except BaseException as error:
+        store.end_run(run, "failed", f"{type(error).__name__}: {error}")
+        raise
+    store.end_run(run, outcome.status, outcome.note or "; ".join(outcome.notes))
+    return outcome
+
+
+def state_folder(path: Path) -> Path:
+    """Return the state folder as an absolute path."""
+    return path.expanduser().resolve()
