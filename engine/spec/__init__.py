@@ -1,1 +1,1 @@
-"""Files to frozen, typed objects: recipes, prompts and data rows, each mistake with its file, line and remedy."""
+"""Files to typed objects: recipes, prompts and rows, each mistake with line and remedy."""

@@ -1,8 +1,8 @@
 """From a recipe file to a frozen `Recipe` with the position of every key; all problems at once.
 
-A `${name}` in a text is replaced by the recipe's `vars` or a `--var`; `$${` writes `${`. Where a data path or a
-model starts with a `${name}` given by `--var`, a relative path counts from the current directory; written in
-the recipe it counts from the recipe's folder.
+A `${name}` in a text is replaced by the recipe's `vars` or a `--var`; `$${` writes `${`. Where a data
+path or a model starts with a `${name}` given by `--var`, a relative path counts from the current
+directory; written in the recipe it counts from the recipe's folder.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class LoadedRecipe:
     """The parsed YAML (after `${…}`), with the position of every key and value."""
     vars: Mapping[str, str]
     """The values used for `${…}`, overrides included."""
+    given: frozenset[KeyPath] = frozenset()
+    """Paths of the values that start with a `--var`: places chosen by the user."""
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -48,12 +50,12 @@ class LoadedRecipe:
         return self.recipe.model_dump(mode="json")
 
     def at(self, *path: str | int, key: bool = False) -> Location:
-        """Return where the value at `path` is written (its key with `key`), or the nearest thing around it."""
+        """Return where the value (or `key`) at `path` is, or the nearest thing around it."""
         return self.document.at(path, key)
 
 
 def find_recipe(name: str | Path) -> Path:
-    """Return the recipe file behind a file, a folder with a `recipe.yaml`, or the name of a shipped recipe."""
+    """Return the file behind a path, a folder with a `recipe.yaml`, or a shipped recipe's name."""
     given = Path(name)
     ours = shipped("recipes")
     is_name = len(given.parts) == 1 and not given.is_absolute() and str(given) not in (".", "..")
@@ -103,7 +105,16 @@ def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> Loaded
     if problems:
         raise RecipeError(problems)
     base = file.absolute().parent
-    return LoadedRecipe(recipe, file, base, source, document, values.values, document.warnings)
+    return LoadedRecipe(
+        recipe,
+        file,
+        base,
+        source,
+        document,
+        values.values,
+        frozenset(values.given),
+        document.warnings,
+    )
 
 
 class _Variables:
@@ -113,6 +124,7 @@ class _Variables:
         self.document = document
         self.overrides = overrides
         self.problems: list[Problem] = []
+        self.given: set[KeyPath] = set()
         declared = document.data.get("vars")
         own = (
             {k: v for k, v in declared.items() if isinstance(v, str)}
@@ -167,17 +179,18 @@ class _Variables:
 
         result = _VARIABLE.sub(value_of, text)
         if first and first[2] in self.overrides and _is_path(path) and "://" not in result:
+            self.given.add(path)
             return _from_here(result, must_exist=path[0] == "models")
         return result
 
 
 def _is_path(path: KeyPath) -> bool:
-    """Tell whether the value at `path` names a file: a split's data, or a model (which may be a folder)."""
+    """Tell whether the value at `path` names a place: a split's data, or a model."""
     return (len(path) == 3) and (path[0], path[2]) in (("data", "path"), ("models", "model"))
 
 
 def _from_here(text: str, must_exist: bool) -> str:
-    """Return a path given on the command line as an absolute one; a model that is no folder stays a name."""
+    """Return a path from the command line as an absolute one; a model's name stays a name."""
     absolute = Path(text).expanduser().absolute()
     return text if must_exist and not absolute.exists() else str(absolute)
 

@@ -1,7 +1,8 @@
-"""Prompts: Jinja2 files with role markers, rendered in a sandbox; data can never become a role or a template.
+"""Prompts: Jinja2 files with role markers, rendered in a sandbox.
 
-A prompt file opens with a comment `{# purpose: …; variables: a, b; #}`, then `[[system]]`, `[[user]]` and
-`[[assistant]]`, each alone on a line. The file is cut at these markers before anything is rendered.
+A prompt file opens with a comment `{# purpose: …; variables: a, b; #}`, then `[[system]]`, `[[user]]`
+and `[[assistant]]`, each alone on a line. The file is cut at these markers before anything is rendered,
+so data can never become a role or a template.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _LEADING_COMMENT = re.compile(r"\A\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
 
 
 def fenced(value: object) -> str:
-    """Return `value` as text between fences that it cannot close: longer than any run of backticks in it."""
+    """Return `value` as text between fences longer than any run of backticks in it."""
     text = str(value)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -57,7 +58,7 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt file, cut into turns. `digest` covers the turns only: a new comment changes no result."""
+    """A prompt file, cut into turns; `digest` covers the turns only, not the comment."""
 
     name: str
     path: Path
@@ -81,7 +82,7 @@ class Prompt:
         return 0
 
     def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
-        """Return the turns as (role, content); raises RecipeError at the line that uses an undefined name."""
+        """Return the turns as (role, content); raises RecipeError, such as for an undefined name."""
         return tuple((section.role, self._render(section, variables)) for section in self.sections)
 
     def _render(self, section: Section, variables: Mapping[str, Any]) -> str:
@@ -102,11 +103,11 @@ class Prompt:
 @lru_cache(maxsize=512)
 def _compiled(section: Section, filename: str) -> Template:
     code = _JINJA.compile(section.text, filename=filename)
-    return cast(Template, _JINJA.template_class.from_code(_JINJA, code, {}, None))
+    return _JINJA.template_class.from_code(_JINJA, code, {}, None)
 
 
 def _line_of(error: BaseException, filename: str) -> int:
-    """Return the template line an error came from; Jinja rewrites the traceback to template lines."""
+    """Return the template line of an error; Jinja rewrites the traceback to such lines."""
     line, trace = 1, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == filename:
@@ -116,7 +117,7 @@ def _line_of(error: BaseException, filename: str) -> int:
 
 
 def parse_prompt(name: str, path: Path) -> Prompt:
-    """Read and check one prompt file; raises RecipeError for broken UTF-8, roles or template syntax."""
+    """Read and check one prompt file; raises RecipeError for bad UTF-8, roles or syntax."""
     text = decode(path.read_bytes(), path).replace("\r\n", "\n")
     sections, problems = _cut(text, path)
     if not problems:
@@ -182,7 +183,7 @@ def _section(role: Role, lines: list[str], start: int) -> Section:
 
 
 def _check_turns(sections: list[Section], path: Path) -> list[Problem]:
-    """Chat templates take an optional system turn, then user and assistant in turn; the model answers a user."""
+    """Check the order of turns: system may come first, then user and assistant, a user last."""
     roles = [section.role for section in sections]
     if "user" not in roles:
         hint = "put [[user]] alone on a line above the text of the user's turn"
@@ -224,7 +225,7 @@ class PromptLibrary:
         return sorted(found)
 
     def get(self, name: str) -> Prompt:
-        """Return the prompt called `name` (`tasks/classification.md`); raises RecipeError when it cannot be used."""
+        """Return the prompt called `name`, such as `tasks/mine.md`; raises RecipeError."""
         if name not in self._loaded:
             self._loaded[name] = parse_prompt(name, self._find(name))
         return self._loaded[name]

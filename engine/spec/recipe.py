@@ -181,6 +181,8 @@ class Augment(Spec):
     """Most generated rows that join the training set in one round."""
     oversample: float = Field(default=1.5, ge=1, le=10)
     """Candidates asked for per row wanted, in the first attempt."""
+    temperature: float = Field(default=0.9, ge=0, le=2)
+    """Sampling temperature of the operators; everything else the teacher writes is greedy."""
     operators: list[OperatorSpec] = Field(min_length=1)
 
 

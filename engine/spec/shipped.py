@@ -1,4 +1,4 @@
-"""Where the prompts, schemas and recipes that come with the engine are: in a wheel or in a checkout."""
+"""Where the prompts, schemas and recipes that come with the engine are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Kind = Literal["prompts", "schemas", "recipes"]
 
 
 def shipped(kind: Kind) -> Path:
-    """Return the folder of the shipped prompts, schemas or recipes: `engine/_shipped/…`, or the checkout's own."""
+    """Return the folder of a kind: `engine/_shipped/…` in a wheel, else the checkout's own."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "_shipped" / kind
     return installed if installed.is_dir() else package.parent / kind

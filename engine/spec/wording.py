@@ -1,4 +1,4 @@
-"""pydantic's findings in the user's words: position, what is wrong, what was meant. The one place that does it."""
+"""pydantic's findings in the user's words: position, what is wrong, what was meant."""
 
 from __future__ import annotations
 
@@ -58,6 +58,17 @@ def problems_of(
     return problems
 
 
+def check_part(
+    model: type[BaseModel], value: Any, document: Document, prefix: KeyPath
+) -> list[Problem]:
+    """Return what `model` finds wrong with `value`, which stands at `prefix` in the document."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return problems_of(error, document, model, prefix)
+    return []
+
+
 def value_at(data: Any, path: KeyPath) -> Any:
     """Return what stands at `path`; None when nothing does."""
     for part in path:
@@ -69,7 +80,7 @@ def value_at(data: Any, path: KeyPath) -> Any:
 
 
 def _path_in(data: Any, detail: ErrorDetails) -> tuple[KeyPath, KeyPath | None]:
-    """Split an error's `loc` into a path in the data and, where a union was met, the path of the union.
+    """Split an error's `loc` into a path in the data and the path of the union it went through.
 
     Between the keys pydantic names the union's branch it tried, which is no key of the data.
     """
@@ -97,7 +108,7 @@ def _union(
     model: type[BaseModel],
     prefix: KeyPath,
 ) -> list[Problem]:
-    """Report the branch that fits the kind of value that was written; with none, say what may stand here."""
+    """Report the branch that fits what was written; with none, say what may stand here."""
     value = value_at(data, base)
     meant = [
         detail
@@ -223,7 +234,7 @@ def _name(path: KeyPath) -> str:
 
 
 def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """Return the model that describes the mapping at `path`; None where the recipe leaves the keys open."""
+    """Return the model of the mapping at `path`; None where its keys are open."""
     current: type[BaseModel] | None = model
     for part in path:
         if isinstance(part, int):

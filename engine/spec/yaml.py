@@ -1,6 +1,6 @@
 """Strict YAML: plain data plus the position of every key and value.
 
-PyYAML's node graph with the scalar rules of YAML 1.2 (core schema): `no` is text and `1e-3` a number.
+PyYAML's node graph with the scalar rules of YAML 1.2 (core schema): `no` is text, `1e-3` a number.
 What makes files ambiguous is refused: duplicate keys, anchors, aliases, merge keys, tags.
 """
 
@@ -62,10 +62,10 @@ class _Composer(Reader, Scanner, Parser, Composer, _Resolver):
         self.depth = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        event = self.peek_event()
-        mark = event.start_mark
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: yaml.Mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()
+            self.get_event()  # type: ignore[no-untyped-call]
             hint = "write the value out where it is needed"
             self.refused.append((mark, f"the alias '*{event.anchor}' is not allowed", hint))
             return ScalarNode(_PREFIX + "null", "", mark, event.end_mark)
@@ -100,7 +100,7 @@ class Document:
     warnings: tuple[Problem, ...] = ()
 
     def at(self, path: KeyPath, key: bool = False) -> Location:
-        """Return where the value at `path` stands (its key with `key`), or the nearest thing around it."""
+        """Return where the value (or `key`) at `path` stands, or the nearest thing around it."""
         while path:
             first, second = (self.keys, self.values) if key else (self.values, self.keys)
             if found := first.get(path) or second.get(path):
@@ -110,7 +110,7 @@ class Document:
 
 
 def decode(raw: bytes, path: Path) -> str:
-    """Return the text of a UTF-8 file without its byte order mark; raises RecipeError at the first bad byte."""
+    """Return the text of a UTF-8 file without its byte order mark; raises RecipeError."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -130,7 +130,7 @@ def decode(raw: bytes, path: Path) -> str:
 
 
 def parse(text: str, path: Path) -> Document:
-    """Return the document in `text`; raises RecipeError with every problem that can be found at once."""
+    """Return the document in `text`; raises RecipeError with all problems found at once."""
     builder = _Builder(path)
     try:
         composer = _Composer(text)

@@ -56,20 +56,25 @@ class _Functions(NamedTuple):
 
 
 def check_expression(
-    sql: str, columns: Mapping[str, str] | Collection[str], kind: Kind = "condition"
+    sql: str, columns: Mapping[str, str] | Collection[str] | None, kind: Kind = "condition"
 ) -> Fault | None:
     """Return what is wrong with an expression; None when it can be used.
 
     Args:
         sql: One SQL expression.
-        columns: Column names, or names with their DuckDB types (which lets types be checked too).
+        columns: Column names, or names with their DuckDB types (which lets types be checked too);
+            None when they are not known.
         kind: `condition`, true or false for each row; or `aggregate`, one number over many rows.
     """
     with closed_off() as connection:
         tree = parse(sql, connection)
         if isinstance(tree, Fault):
             return tree
-        if fault := _unknown_column(sql, tree, columns) or wrong_function(tree, kind):
+        if fault := wrong_function(tree, kind):
+            return fault
+        if columns is None:
+            return None
+        if fault := _unknown_column(sql, tree, columns):
             return fault
         return _bind(sql, tree, columns, kind, connection)
 

@@ -1,4 +1,4 @@
-"""Hugging Face data sets as sources: `hf://owner/name@revision/config/split`, from the cache or the network."""
+"""Hugging Face data sets as sources: `hf://owner/name@revision/config/split`."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _decoded(rows: Any, names: dict[str, list[str]]) -> Iterator[tuple[int, dict
 def _not_loaded(path: str, error: Exception) -> Problem:
     said = (str(error).splitlines() or [""])[0]
     hint = (
-        "it is not in the local cache, and the network or the data set cannot be reached: check the "
-        "address, or give local files (--var data=FOLDER where the recipe has such a var)"
+        "it is not in the local cache, and the network or the data set cannot be reached: "
+        "check the address, or give local files (--var data=FOLDER where the recipe has such a var)"
     )
     message = f"this data set cannot be loaded: {type(error).__name__}: {said}"
     return Problem(Location(path), message, hint, code="data")

@@ -1,4 +1,4 @@
-"""Readers of data files: rows as dicts of JSON-like values, with line numbers and exact complaints."""
+"""Readers of data files: rows as dicts of JSON-like values, with line numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Data sources to rows: JSONL, CSV, TSV, Parquet files and Hugging Face data sets, each row with its line.
+"""Data sources to rows: JSONL, CSV, TSV, Parquet and Hugging Face data sets, each row with its line.
 
-Every row that cannot be used is named with file, line and remedy; up to ten of them at once. Sampling is by
-the hash of a row's content: the draw depends on the rows and the seed, not on their order in the file.
+Every row that cannot be used is named with file, line and remedy; up to ten at once. Sampling is by the
+hash of a row's content: the draw depends on the rows and the seed, not on their order in the file.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from engine.sql.readers import READERS, Faults
 
 
 class Record(NamedTuple):
-    """One row of a source; `line` is its line (JSONL, CSV, TSV) or number (Parquet, data set), from 1."""
+    """One row of a source; `line` is its line (text files) or number, from 1."""
 
     line: int
     values: dict[str, Any]
 
 
 def resolve_source(path: str, base: Path) -> Path | str:
-    """Return the file behind `path` (relative to `base`; the ending may be left out), or the `hf://` address.
+    """Return the file behind `path` (its ending may be left out), or the `hf://` address.
 
     Raises RecipeError when there is no such file, or more than one.
     """
@@ -99,8 +99,13 @@ def read_source(
                 file, f"this file cannot be read: {error.strerror}", "check it"
             ) from None
     records = [Record(line, values) for line, values in rows]
+    there = dict.fromkeys(column for record in records for column in record.values)
+    lacking = [column for column in columns if records and column not in there]
     for record in records:
-        _check_columns(record, columns, faults)
+        _check_columns(record, [each for each in columns if each not in lacking], faults)
+    for column in lacking:
+        hint = did_you_mean(column, there)
+        faults.problems.append(Problem(shown, f"no row has a column '{column}'", hint, code="data"))
     faults.stop()
     return _sampled(_filtered(records, where, shown), sample, shown)
 
@@ -131,7 +136,7 @@ def _filtered(records: list[Record], where: str | None, shown: Location) -> list
 def _sampled(
     records: list[Record], sample: Mapping[str, Any] | None, shown: Location
 ) -> list[Record]:
-    """Keep `n` rows, or `n` for each value of `per`: those with the lowest hash of (seed, content, copy)."""
+    """Keep `n` rows, or `n` per value of `per`: those with the lowest hash of seed and content."""
     if not sample or sample.get("n") is None:
         return records
     per, seed = sample.get("per"), sample.get("seed", 0)

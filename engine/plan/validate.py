@@ -1,0 +1,184 @@
+"""What types cannot say of a recipe: names, parameters, models, prompts, SQL and data agree.
+
+Reads prompts and data, looks up models, loads none of them; never imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine import models
+from engine.backends import BACKENDS
+from engine.errors import Location, ModelError, Problem, RecipeError
+from engine.metrics import METRICS
+from engine.operators import OPERATORS
+from engine.plan.validate_sql import check_sql
+from engine.registry import Registry, did_you_mean
+from engine.spec.data import check_rows, read_splits
+from engine.spec.loader import LoadedRecipe
+from engine.spec.prompts import PromptLibrary
+from engine.spec.recipe import ModelSpec, SqlMetric
+from engine.spec.wording import check_part
+from engine.stages import PROMPT_VARIABLES, STAGES
+from engine.tasks import TASKS
+
+ROLES = ("student", "teacher", "judge", "embedder")
+
+
+def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
+    """Return every problem of a recipe, warnings included, in file order."""
+    read = read_splits(loaded)
+    kind = TASKS.get(loaded.recipe.task.kind)
+    problems = [
+        *loaded.warnings,
+        *_task(loaded),
+        *_metrics(loaded),
+        *_operators(loaded),
+        *_models(loaded),
+        *_prompts(loaded),
+        *read.problems,
+        *check_rows(loaded, read.splits, labelled=bool(kind and kind.labelled)),
+        *check_sql(loaded, read.splits),
+    ]
+    return sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
+
+
+def _unknown(registry: Registry[Any], name: str, where: Location) -> Problem:
+    message, hint = registry.unknown(name)
+    return Problem(where, message, hint, code=f"unknown-{registry.kind.replace(' ', '-')}")
+
+
+def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
+    task = loaded.recipe.task
+    if task.kind not in TASKS:
+        yield _unknown(TASKS, task.kind, loaded.at("task", "kind"))
+    for index, column in enumerate(task.input):
+        at = loaded.at("task", "input", index)
+        if column == task.target:
+            hint = "the student would see the answer: take it out of task.input"
+            yield Problem(at, f"the target '{column}' is an input too", hint, code="task")
+        if column in task.input[:index]:
+            yield Problem(at, f"the input '{column}' is there twice", "leave one out", code="task")
+
+
+def metric_names(loaded: LoadedRecipe) -> list[str]:
+    """Return the names of the recipe's metrics, those in SQL too."""
+    return [m.name if isinstance(m, SqlMetric) else m for m in loaded.recipe.metrics]
+
+
+def _metrics(loaded: LoadedRecipe) -> Iterator[Problem]:
+    names = metric_names(loaded)
+    for index, metric in enumerate(loaded.recipe.metrics):
+        at = loaded.at("metrics", index)
+        if isinstance(metric, SqlMetric) and metric.name in METRICS:
+            hint = "give the SQL metric another name"
+            yield Problem(at, f"'{metric.name}' is a metric already", hint, code="metric")
+        if isinstance(metric, str) and metric not in METRICS:
+            yield _unknown(METRICS, metric, at)
+        if names[index] in names[:index]:
+            yield Problem(
+                at, f"the metric '{names[index]}' is there twice", "leave one out", code="metric"
+            )
+    stop = loaded.recipe.loop.stop.metric
+    if stop not in names:
+        where = loaded.at("loop", "stop", "metric")
+        message = f"loop.stop.metric is '{stop}', which is not one of this recipe's metrics"
+        hint = did_you_mean(stop, names) + ", or add it to metrics"
+        yield Problem(where, message, hint, code="stop")
+
+
+def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:
+    taxonomy = loaded.recipe.patterns.taxonomy
+    categories = [category.id for category in taxonomy.categories]
+    if taxonomy.mode == "hybrid":
+        if "other" in categories:
+            at = loaded.at("patterns", "taxonomy", "categories", categories.index("other"), "id")
+            hint = "a hybrid taxonomy has the category 'other' already: leave it out"
+            yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
+        categories.append("other")
+    for index, used in enumerate(loaded.recipe.augment.operators):
+        path = ("augment", "operators", index)
+        operator = OPERATORS.get(used.name)
+        if operator is None:
+            yield _unknown(OPERATORS, used.name, loaded.at(*path, "name"))
+        else:
+            yield from check_part(operator.params, used.params, loaded.document, (*path, "params"))
+        for place, name in enumerate(used.patterns or []):
+            if name not in categories:
+                at = loaded.at(*path, "patterns", place)
+                hint = (
+                    did_you_mean(name, categories) or "declare it in patterns.taxonomy.categories"
+                )
+                message = f"the taxonomy has no category '{name}'"
+                yield Problem(at, message, hint, code="taxonomy")
+
+
+def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
+    recipe = loaded.recipe
+    for role in ROLES:
+        spec: ModelSpec = getattr(recipe.models, role)
+        backend = BACKENDS.get(spec.backend)
+        if backend is None:
+            yield _unknown(BACKENDS, spec.backend, loaded.at("models", role, "backend"))
+            continue
+        if role not in backend.roles:
+            able = [name for name, entry in BACKENDS.items() if role in entry.roles]
+            at = loaded.at("models", role, "backend")
+            message = f"the backend '{spec.backend}' cannot be the {role}"
+            yield Problem(at, message, f"choose one of: {', '.join(able)}", code="role")
+        settings = check_part(backend.settings, spec.settings, loaded.document, ("models", role))
+        yield from settings
+        if backend.local:
+            yield from _local_model(loaded, role, spec.model)
+    if recipe.quality.judge != "off" and recipe.models.judge == recipe.models.teacher:
+        message = "the judge is the teacher: it tends to like what it wrote itself"
+        hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
+        at = loaded.at("models", "judge", key=True)
+        yield Problem(at, message, hint, "warning", "judge")
+
+
+def _local_model(loaded: LoadedRecipe, role: str, name: str) -> Iterator[Problem]:
+    try:
+        models.locate(name, loaded.base)
+    except ModelError as error:
+        at = loaded.at("models", role, "model")
+        yield Problem(at, f"models.{role}.model: {error.message}", error.hint, code="model")
+
+
+def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
+    """Return the prompts that a run of this recipe renders, with the variables each is given."""
+    recipe = loaded.recipe
+    names = [prompt for stage in STAGES.values() for prompt in stage.prompts]
+    chosen = (OPERATORS.get(used.name) for used in recipe.augment.operators)
+    names += [operator.prompt for operator in chosen if operator]
+    given: dict[str, frozenset[str] | None] = {name: PROMPT_VARIABLES.get(name) for name in names}
+    kind = TASKS.get(recipe.task.kind)
+    task_prompt = recipe.task.prompt or (kind.prompt if kind else None)
+    if task_prompt is not None:
+        given[task_prompt] = PROMPT_VARIABLES["task"]
+    return given
+
+
+def _prompts(loaded: LoadedRecipe) -> Iterator[Problem]:
+    library = PromptLibrary(loaded.base)
+    for name, allowed in prompt_names(loaded).items():
+        try:
+            prompt = library.get(name)
+        except RecipeError as error:
+            for problem in error.problems:
+                yield _in_recipe(loaded, name, problem)
+            continue
+        for variable in sorted(prompt.variables - allowed) if allowed is not None else ():
+            at = Location.at(prompt.path, prompt.line_of(variable), 1)
+            message = f"this prompt uses '{variable}', which it is not given"
+            hint = did_you_mean(variable, allowed or ())
+            yield Problem(at, message, hint, code="prompt")
+
+
+def _in_recipe(loaded: LoadedRecipe, name: str, problem: Problem) -> Problem:
+    """Move a problem about the prompt's name to where the recipe names it."""
+    if problem.where.line or name != loaded.recipe.task.prompt:
+        return problem
+    at = loaded.at("task", "prompt")
+    return Problem(at, f"task.prompt: {problem.message}", problem.hint, code=problem.code)

@@ -1,0 +1,147 @@
+"""The recipe's SQL against the real columns: parsed, typed, and tried out on the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.errors import Problem, RunError
+from engine.metrics import METRICS
+from engine.spec.data import SplitRows
+from engine.spec.loader import LoadedRecipe
+from engine.spec.recipe import SqlMetric
+from engine.spec.yaml import KeyPath
+from engine.sql import check_expression, evaluate_aggregate, evaluate_condition
+from engine.sql.expressions import Kind
+
+_TYPES: dict[type, str] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
+_UNKNOWN = '"NULL"'
+_TRIED = 2000
+
+
+def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
+    """Yield what is wrong with the recipe's SQL, and with columns that hide its names."""
+    yield from _wheres(loaded, splits)
+    if "validation" not in splits or "train" not in splits:
+        yield from _without_rows(loaded)
+        return
+    rows = [record.values for name in ("train", "validation") for record in splits[name].records]
+    yield from _reserved(loaded, rows)
+    answered = _answered(loaded, rows)
+    types = column_types(answered)
+    for path, sql, kind in _expressions(loaded):
+        yield from _checked(loaded, path, sql, kind, types, answered)
+    yield from _failing_right_answers(loaded, answered)
+
+
+def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
+    recipe = loaded.recipe
+    yield ("failure",), recipe.failure, "condition"
+    for index, metric in enumerate(recipe.metrics):
+        if isinstance(metric, SqlMetric):
+            yield ("metrics", index, "sql"), metric.sql, "aggregate"
+    for index, category in enumerate(recipe.patterns.taxonomy.categories):
+        if category.where is not None:
+            path = ("patterns", "taxonomy", "categories", index, "where")
+            yield path, category.where, "condition"
+
+
+def _wheres(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
+    for split in ("train", "validation", "test"):
+        sql = getattr(loaded.recipe.data, split).where
+        if sql is None:
+            continue
+        known = [record.values for record in splits[split].records] if split in splits else []
+        types = column_types(known) if known else None
+        if fault := check_expression(sql, types):
+            at = loaded.at("data", split, "where")
+            yield Problem(at, f"data.{split}.where: {fault.message}", fault.hint, code="sql")
+
+
+def _without_rows(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Without the data the columns are not known, but what is no expression is wrong all the same."""
+    for path, sql, kind in _expressions(loaded):
+        if fault := check_expression(sql, None, kind):
+            yield Problem(
+                loaded.at(*path), f"{_name(path)}: {fault.message}", fault.hint, code="sql"
+            )
+
+
+def _checked(
+    loaded: LoadedRecipe,
+    path: KeyPath,
+    sql: str,
+    kind: Kind,
+    types: Mapping[str, str],
+    answered: list[dict[str, Any]],
+) -> Iterator[Problem]:
+    fault = check_expression(sql, types, kind)
+    if fault is not None:
+        yield Problem(loaded.at(*path), f"{_name(path)}: {fault.message}", fault.hint, code="sql")
+        return
+    try:
+        if kind == "condition":
+            evaluate_condition(sql, answered[:_TRIED])
+        else:
+            evaluate_aggregate(sql, answered[:_TRIED])
+    except RunError as error:
+        message = f"{_name(path)}: tried on the rows of this recipe, {error.message}"
+        yield Problem(loaded.at(*path), message, error.hint, code="sql")
+
+
+def _name(path: KeyPath) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".")
+
+
+def _scores(loaded: LoadedRecipe) -> list[str]:
+    return [m for m in loaded.recipe.metrics if isinstance(m, str) and m in METRICS]
+
+
+def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows as users' SQL sees them, as if the student had given every right answer."""
+    target = loaded.recipe.task.target
+    right = []
+    for row in rows:
+        gold = str(row[target])
+        scores = {name: METRICS[name].score(gold, gold) for name in _scores(loaded)}
+        right.append({**row, "target": gold, "prediction": gold, **scores})
+    return right
+
+
+def column_types(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the columns of rows with the DuckDB type of each; mixed and nested ones stay open."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            types = found.setdefault(name, set())
+            if value is not None:
+                types.add(_TYPES.get(type(value), _UNKNOWN))
+    return {name: types.pop() if len(types) == 1 else _UNKNOWN for name, types in found.items()}
+
+
+def _reserved(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:
+    """Columns whose names mean something else in SQL."""
+    task = loaded.recipe.task
+    columns = {name.lower(): name for row in rows for name in row}
+    meanings = {"prediction": "the student's answer", "target": "the right answer"}
+    meanings |= {name: "a score" for name in _scores(loaded)}
+    for name, meaning in meanings.items():
+        if name in columns and columns[name] != task.target:
+            message = f"the data has a column '{columns[name]}', which in SQL means {meaning}"
+            hint = "give the column another name in the data"
+            yield Problem(loaded.at("data", key=True), message, hint, code="reserved")
+
+
+def _failing_right_answers(
+    loaded: LoadedRecipe, answered: list[dict[str, Any]]
+) -> Iterator[Problem]:
+    try:
+        count = sum(evaluate_condition(loaded.recipe.failure, answered[:_TRIED]))
+    except RunError:
+        return
+    if count:
+        tried = min(len(answered), _TRIED)
+        message = f"failure: holds for {count} of {tried} rows even when they are answered right"
+        hint = "check the direction of the comparison, such as `accuracy < 1`"
+        yield Problem(loaded.at("failure"), message, hint, "warning", "failure")
