@@ -1,0 +1,89 @@
+"""The leak guard: what must be caught, what must pass, and that nothing it says quotes an evaluation row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from engine.rows import Example, Split
+from engine.stages.guard import LeakGuard, ngrams, words
+
+
+def _embed(texts: Sequence[str]) -> np.ndarray:
+    """Hashed word counts, unit length: near texts share words."""
+    found = np.zeros((len(texts), 512), dtype=np.float32)
+    for i, text in enumerate(texts):
+        for word in words(text) or ("",):
+            found[i, sum(ord(c) * 31**k for k, c in enumerate(word)) % 512] += 1
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def _example(split: Split, text: str, number: int) -> Example:
+    return Example(f"{split}{number}", split, {"text": text}, "x", {}, "f", number)
+
+
+TRAIN = [
+    "please stop my weekly box from the first of next month",
+    "the avocado in my box was brown and soft",
+    "how do I change the card that you charge",
+    "where is my box it should have been here by noon",
+]
+VALIDATION = [
+    "I waited the whole afternoon and nobody rang the bell with my dinner",
+    "where is my box it was due at nine this morning and I am hungry",
+]
+TEST = ["the salmon smelled off so I had to throw the whole dinner away"]
+
+
+@pytest.fixture
+def guard() -> LeakGuard:
+    rows = [_example("train", t, i) for i, t in enumerate(TRAIN)]
+    rows += [_example("validation", t, i) for i, t in enumerate(VALIDATION)]
+    rows += [_example("test", t, i) for i, t in enumerate(TEST)]
+    return LeakGuard(rows, _embed, 5, 0.99)
+
+
+def test_equal_after_normalisation_is_a_leak(guard: LeakGuard) -> None:
+    assert guard.check(["The SALMON smelled off, so I had to throw the whole dinner away!!"]) == [
+        "equals an evaluation row"
+    ]
+
+
+def test_copying_most_of_an_evaluation_row_is_a_leak(guard: LeakGuard) -> None:
+    (reason,) = guard.check(["I waited the whole afternoon and nobody rang the bell, so annoying"])
+    assert reason is not None
+    assert "5-grams" in reason
+
+
+def test_new_wording_passes_and_sharing_as_much_as_training_rows_do_passes(guard: LeakGuard) -> None:
+    assert guard.check(["can you skip two weeks for me", "is it possible to pay by invoice"]) == [None, None]
+
+
+def test_reasons_never_quote_the_row(guard: LeakGuard) -> None:
+    for row in (*VALIDATION, *TEST):
+        (reason,) = guard.check([row])
+        assert reason is not None
+        assert not ngrams(reason, 3) & ngrams(row, 3)
+
+
+def test_pattern_texts_that_quote_five_words_are_refused(guard: LeakGuard) -> None:
+    assert guard.quotes('Messages like "nobody rang the bell with my dinner" are misread')
+    assert guard.quotes("Late deliveries told without the word late") is None
+
+
+def test_an_evaluation_row_inside_a_prompt_is_found_whatever_its_punctuation(guard: LeakGuard) -> None:
+    assert guard.found_in(f"Rewrite:\n{{'text': '{VALIDATION[0].upper()}.'}}")
+    assert not guard.found_in("Rewrite: the salmon smelled fine")
+
+
+def test_training_rows_equal_to_evaluation_rows_are_named_and_do_not_calibrate() -> None:
+    rows = [_example("train", TRAIN[0], 0), _example("train", TEST[0].upper(), 1), _example("test", TEST[0], 0)]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    assert guard.equal_training_rows == {"train1"}
+    assert guard.thresholds.containment == 0.0
+    assert guard.thresholds.similarity < 0.9
+
+
+def test_empty_and_short_texts() -> None:
+    assert ngrams("", 5) == set()
+    assert ngrams("one two", 5) == {("one", "two")}

@@ -1,0 +1,67 @@
+"""decide, track and the shares of patterns: small rules that steer the loop."""
+
+from typing import Any
+
+import pytest
+
+from engine.rows import Decision, Failure, Metric, Pattern
+from engine.stages.decide import decide
+from engine.stages.generate import shares
+from engine.stages.protocol import Inputs, Output
+from engine.stages.track import state
+
+
+class _Context:
+    def __init__(self, round_: int) -> None:
+        self.round = round_
+
+
+def _decide(values: list[float], *, rounds: int, patience: int = 1, failing: int = 3, gain: float = 0.0) -> Decision:
+    last = len(values) - 1
+    outputs = {}
+    for r, value in enumerate(values):
+        rows: list[Any] = [
+            Metric("validation", "accuracy", value, 10, value, value),
+            # Test must never steer: it says the opposite.
+            Metric("test", "accuracy", 1 - value, 10, 0, 1),
+        ]
+        if r == last:
+            rows += [Failure(f"e{i}", "validation", "a", "b", "p") for i in range(failing)]
+            rows += [Failure("t", "train", "a", "b", "p")]
+        outputs[f"score.{r}"] = Output(tuple(rows))
+    params = {"metric": "accuracy", "min_gain": gain, "patience": patience, "rounds": rounds}
+    (row,) = decide(params, Inputs(outputs), _Context(last)).of(Decision)  # type: ignore[arg-type]
+    return row
+
+
+def test_goes_on_while_it_gains() -> None:
+    assert _decide([0.5], rounds=2).go_on
+    assert _decide([0.5, 0.6], rounds=2).go_on
+
+
+def test_stops_after_patience_and_remembers_the_best_round() -> None:
+    stopped = _decide([0.5, 0.6, 0.55], rounds=9)
+    assert not stopped.go_on
+    assert stopped.best_round == 1
+    assert _decide([0.5, 0.6, 0.55], rounds=9, patience=2).go_on
+    assert not _decide([0.5, 0.52], rounds=9, gain=0.05).go_on
+
+
+def test_stops_without_failures_and_after_the_last_round() -> None:
+    assert _decide([1.0], rounds=3, failing=0).reason == "no failures found on validation"
+    assert not _decide([0.5, 0.6], rounds=1).go_on
+
+
+@pytest.mark.parametrize(
+    ("before", "last", "after", "word"),
+    [(5, None, 0, "fixed"), (5, None, 3, "shrinking"), (5, None, 5, "open"), (5, 2, 3, "regressed"), (5, 0, 1, "regressed")],
+)
+def test_words_for_patterns(before: int, last: int | None, after: int, word: str) -> None:
+    assert state(before, last, after) == word
+
+
+def test_shares_follow_size_and_add_up() -> None:
+    patterns = [Pattern(i, i, "", None, n, (), None, None, None) for i, n in (("a", 20), ("b", 7), ("c", 3))]
+    assert shares(patterns, 60) == {"a": 40, "b": 14, "c": 6}
+    assert sum(shares(patterns, 31).values()) == 31
+    assert min(shares(patterns, 3).values()) == 1
