@@ -19,12 +19,21 @@ app = typer.Typer(
 models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-RecipeArgument = Annotated[str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")]
-VarOption = Annotated[list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")]
-StateOption = Annotated[
-    Path, typer.Option("--state", help="Folder of the store and the trained models.", envvar="PADA_STATE")
+RecipeArgument = Annotated[
+    str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Keep at most so many rows of each split.")]
+VarOption = Annotated[
+    list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")
+]
+StateOption = Annotated[
+    Path,
+    typer.Option(
+        "--state", help="Folder of the store and the trained models.", envvar="PADA_STATE"
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Keep at most so many rows of each split.")
+]
 STATE = Path(".pada")
 
 
@@ -57,7 +66,9 @@ def plan(
     var: VarOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph for Mermaid.")] = False,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print the graph for Mermaid.")
+    ] = False,
 ) -> None:
     """Show what a run would do: each node cached, pending or changed, and what it would cost."""
     from engine.cli.recipes import show_plan
@@ -106,7 +117,9 @@ def report(
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SELECT; a prompt opens when left out.")] = None,
+    query: Annotated[
+        str | None, typer.Argument(help="One SELECT; a prompt opens when left out.")
+    ] = None,
     state: StateOption = STATE,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
@@ -131,7 +144,9 @@ def clean(
     state: StateOption = STATE,
     keep: Annotated[int, typer.Option(min=0, help="Latest runs to keep.")] = 1,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    models: Annotated[bool, typer.Option("--models", help="Also the cache of embedded models.")] = False,
+    models: Annotated[
+        bool, typer.Option("--models", help="Also the cache of embedded models.")
+    ] = False,
 ) -> None:
     """Remove what no kept run needs, after showing it."""
     from engine.cli.clean import clean_command
@@ -159,7 +174,9 @@ def schema() -> None:
 
 @models_app.command("fetch")
 def models_fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Models; all embedded ones when left out.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models; all embedded ones when left out.")
+    ] = None,
 ) -> None:
     """Download the embedded models into the cache (a run does this by itself)."""
     from engine.cli.running import fetch_models

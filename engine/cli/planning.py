@@ -55,7 +55,9 @@ def _failing(plan: Plan, store: Store | None, finished: object) -> dict[str, int
     if store is None or not isinstance(finished, dict):
         return {}
     return {
-        node.id: sum(isinstance(r, Failure) and r.split == "validation" for r in store.load_output(node.id))
+        node.id: sum(
+            isinstance(r, Failure) and r.split == "validation" for r in store.load_output(node.id)
+        )
         for node in plan.nodes.values()
         if node.stage == "score" and node.round >= 0 and node.id in finished
     }
@@ -83,7 +85,9 @@ def _print_estimate(console: Console, found: Estimate, evaluated: bool) -> None:
         console.print("nothing left to ask or to train")
         return
     basis = (
-        "from the failures found so far" if evaluated else "failures are not known before evaluation, so the range is wide"
+        "from the failures found so far"
+        if evaluated
+        else "failures are not known before evaluation, so the range is wide"
     )
     console.print(
         f"estimate: {calls.low:,.0f} to {calls.high:,.0f} LLM calls, {tokens.low:,.0f} to {tokens.high:,.0f} tokens, "
@@ -104,7 +108,9 @@ def _print_flow(console: Console, loaded: LoadedRecipe, resources: Resources) ->
     console.print("what goes where:")
     for role, what in sent.items():
         model = resources.models[role]
-        where = "this machine" if model.path is not None or model.identity.startswith("unfetched") else model.backend
+        where = (
+            "this machine"
+            if model.path is not None or model.identity.startswith("unfetched")
+            else model.backend
+        )
         console.print(f"  {role:<9} {model.name} ({where}): {what}", highlight=False)
-
-

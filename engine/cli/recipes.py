@@ -43,7 +43,9 @@ def show_validation(recipe: str, assignments: Sequence[str]) -> None:
     print(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
 
 
-def show_plan(recipe: str, assignments: Sequence[str], state: Path, limit: int | None, graph: bool) -> None:
+def show_plan(
+    recipe: str, assignments: Sequence[str], state: Path, limit: int | None, graph: bool
+) -> None:
     """Print the DAG with each node's state, the estimate, and what goes where."""
     from engine.cli.planning import print_plan
 
@@ -63,7 +65,9 @@ def show_list(what: str) -> None:
         "metrics": [(m.name, m.description) for m in METRICS.values()],
         "operators": [(o.name, f"{o.description} (label: {o.label})") for o in OPERATORS.values()],
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
-        "recipes": [(p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))],
+        "recipes": [
+            (p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))
+        ],
     }
     if what not in lists:
         raise EngineError(f"there is no list of '{what}'", did_you_mean(what, lists))

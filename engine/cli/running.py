@@ -23,10 +23,21 @@ from engine.run.progress import Reporter
 from engine.spec.loader import LoadedRecipe
 from engine.store import Store, reader
 
-LIBRARIES = ("torch", "transformers", "peft", "outlines", "xgrammar", "sentence-transformers", "duckdb", "scikit-learn")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "outlines",
+    "xgrammar",
+    "sentence-transformers",
+    "duckdb",
+    "scikit-learn",
+)
 
 
-def run_recipe(recipe: str, assignments: Sequence[str], state: Path, limit: int | None, quiet: bool) -> None:
+def run_recipe(
+    recipe: str, assignments: Sequence[str], state: Path, limit: int | None, quiet: bool
+) -> None:
     """Run a recipe, write its report, print the summary."""
     console = Console(stderr=False)
     loaded = checked(recipe, assignments)
@@ -46,7 +57,9 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
             "augment": loaded.recipe.augment.model_copy(
                 update={"rows_per_round": min(loaded.recipe.augment.rows_per_round, rows)}
             ),
-            "loop": loaded.recipe.loop.model_copy(update={"rounds": min(loaded.recipe.loop.rounds, 1)}),
+            "loop": loaded.recipe.loop.model_copy(
+                update={"rounds": min(loaded.recipe.loop.rounds, 1)}
+            ),
             "seeds": loaded.recipe.seeds[:1],
         }
     )
@@ -72,7 +85,9 @@ def _show_rows(console: Console, state: Path, run: str) -> None:
                       highlight=False, markup=False)  # fmt: skip
 
 
-def _execute(loaded: LoadedRecipe, state: Path, limit: int | None, reporter: Reporter) -> tuple[Outcome, str]:
+def _execute(
+    loaded: LoadedRecipe, state: Path, limit: int | None, reporter: Reporter
+) -> tuple[Outcome, str]:
     _fetch_missing(loaded, reporter)
     plan, resources = compiled(loaded, limit)
     with Store.open(state, create=True) as store, store.lock_run() as lock:
@@ -86,7 +101,9 @@ def _execute(loaded: LoadedRecipe, state: Path, limit: int | None, reporter: Rep
             row_limit=limit,
         )
         lock.holds(run)
-        reporter.say(f"run {run}: recipe {loaded.recipe.name}, {len(plan.nodes)} nodes, state in {state}")
+        reporter.say(
+            f"run {run}: recipe {loaded.recipe.name}, {len(plan.nodes)} nodes, state in {state}"
+        )
         with reporter.shown():
             outcome = execute(plan, resources, loaded.recipe.budget, store, run, reporter)
     return outcome, run
@@ -120,19 +137,27 @@ def _write(run: str | None, state: Path, out: Path | None) -> tuple[Path, Path]:
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(path)
     except OSError as error:
-        raise EngineError(f"the report cannot be written to {html}: {error.strerror}", "choose a place with --out") from error
+        raise EngineError(
+            f"the report cannot be written to {html}: {error.strerror}", "choose a place with --out"
+        ) from error
     return html, markdown
 
 
-def _finish(console: Console, outcome: Outcome, run: str, state: Path, html: Path, markdown: Path) -> None:
+def _finish(
+    console: Console, outcome: Outcome, run: str, state: Path, html: Path, markdown: Path
+) -> None:
     for renderable in summary(collect(reader(state), run), html):
         console.print(renderable)
     for note in outcome.notes:
         console.print(note, highlight=False, markup=False)
-    worked = f"{outcome.worked} nodes worked out, {outcome.cached} reused, {outcome.skipped} skipped"
+    worked = (
+        f"{outcome.worked} nodes worked out, {outcome.cached} reused, {outcome.skipped} skipped"
+    )
     console.print(worked, highlight=False)
     if outcome.status == "stopped":
-        console.print(f"stopped: {outcome.note}; raise the budget and run again to go on", style="bold")
+        console.print(
+            f"stopped: {outcome.note}; raise the budget and run again to go on", style="bold"
+        )
 
 
 def write_report(run: str | None, state: Path, out: Path | None) -> None:
@@ -151,4 +176,3 @@ def list_models() -> None:
     """Print the embedded models and where they lie."""
     for name in models.known():
         print(f"{name:<36} {models.locate(name) or 'not fetched'}")
-

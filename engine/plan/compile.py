@@ -21,8 +21,15 @@ from engine.tasks import TASKS
 class _Builder:
     """Collects nodes; each new one is fingerprinted over its parameters and its inputs' fingerprints."""
 
-    def __init__(self, recipe: Recipe, resources: Resources, task_prompt: str, limit: int | None) -> None:
-        self.recipe, self.resources, self.task_prompt, self.limit = recipe, resources, task_prompt, limit
+    def __init__(
+        self, recipe: Recipe, resources: Resources, task_prompt: str, limit: int | None
+    ) -> None:
+        self.recipe, self.resources, self.task_prompt, self.limit = (
+            recipe,
+            resources,
+            task_prompt,
+            limit,
+        )
         self.nodes: dict[str, Node] = {}
 
     def add(
@@ -133,7 +140,12 @@ def _evaluate(
         "bootstrap_seed": 0,
     }
     build.add(
-        f"{prefix}/score", "score", params, {"load": load, "predict": predict}, seeded=seeded, round_=round_
+        f"{prefix}/score",
+        "score",
+        params,
+        {"load": load, "predict": predict},
+        seeded=seeded,
+        round_=round_,
     )
 
 
@@ -178,7 +190,10 @@ def _steps(recipe: Recipe) -> dict[str, Any]:
 
 
 def _guard(recipe: Recipe) -> dict[str, Any]:
-    return {"ngram": recipe.quality.leak_guard.ngram, "quantile": recipe.quality.leak_guard.quantile}
+    return {
+        "ngram": recipe.quality.leak_guard.ngram,
+        "quantile": recipe.quality.leak_guard.quantile,
+    }
 
 
 def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
@@ -229,7 +244,12 @@ def _augment(build: _Builder, load: str, seed: int, number: int) -> None:
         for o in recipe.augment.operators
     ]  # fmt: skip
     place: dict[str, Any] = {"gates": (f"{at}/decide",), "seeded": seed, "round_": number}
-    found = {"load": load, "score": f"{at}/score", "name": f"{at}/name", "strategy": f"{at}/strategy"}
+    found = {
+        "load": load,
+        "score": f"{at}/score",
+        "name": f"{at}/name",
+        "strategy": f"{at}/strategy",
+    }
     generating = {
         "description": task["description"], **_guard(recipe), "operators": operators,
         "rows_per_round": recipe.augment.rows_per_round, "oversample": recipe.augment.oversample,

@@ -78,13 +78,13 @@ def _steps(settings: Mapping[str, Any], rows: int) -> int:
     return max(1, math.ceil(settings["epochs"] * rows / settings["batch_size"]))
 
 
-def _calls(
-    node: Node, plan: Plan, validation: int, failing: Mapping[str, int]
-) -> Range | None:
+def _calls(node: Node, plan: Plan, validation: int, failing: Mapping[str, int]) -> Range | None:
     params = node.identity["params"]
     score = node.inputs.get("score")
     known = failing.get(plan.nodes[score].id) if score else None
-    failures = Range(known, known) if known is not None else Range(validation, validation).times(*FAILING)
+    failures = (
+        Range(known, known) if known is not None else Range(validation, validation).times(*FAILING)
+    )
     if node.stage == "diagnose":
         return Range(min(failures.low, params["limit"]), min(failures.high, params["limit"]))
     if node.stage in {"name", "strategy"}:

@@ -47,7 +47,9 @@ def _because(node: Node, before: Mapping[str, Any]) -> str:
         for edge, fingerprint in node.identity["inputs"].items()
         if before.get("inputs", {}).get(edge) != fingerprint
     ]
-    return f"input changed: {', '.join(edges[:3])}" if edges else "made by another version of the plan"
+    return (
+        f"input changed: {', '.join(edges[:3])}" if edges else "made by another version of the plan"
+    )
 
 
 def _differences(path: str, now: Any, before: Any) -> list[str]:

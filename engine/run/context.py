@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.finetune import train
-from engine.backends.protocol import Completion, Message, Progress, Request, Student, TrainingJob, TrainingResult
+from engine.backends.protocol import (
+    Completion,
+    Message,
+    Progress,
+    Request,
+    Student,
+    TrainingJob,
+    TrainingResult,
+)
 from engine.errors import ModelError
 from engine.plan.graph import Node
 from engine.run.ledger import Ledger
@@ -35,7 +43,12 @@ class NodeContext:
         state: Path,
     ) -> None:
         """Take the node and what the run shares among nodes."""
-        self.node, self.seed, self.round, self.attempt = node.id, node.seed, node.round, node.attempt
+        self.node, self.seed, self.round, self.attempt = (
+            node.id,
+            node.seed,
+            node.round,
+            node.attempt,
+        )
         self.state = state
         self._label, self._prompts = node.name, prompts
         self._session, self._ledger, self._reporter = session, ledger, reporter
@@ -52,7 +65,9 @@ class NodeContext:
         """Return the folder of a local model; raises ModelError for one that lies elsewhere."""
         model = self._session.model(role)
         if model.path is None:
-            raise ModelError(f"the {role} '{model.name}' is not on this machine", "run: pada models fetch")
+            raise ModelError(
+                f"the {role} '{model.name}' is not on this machine", "run: pada models fetch"
+            )
         return model.path
 
     def request(

@@ -16,7 +16,7 @@ from engine.backends.protocol import Completion
 from engine.errors import EngineError, Interrupted, RunError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
-from engine.rows import Decision
+from engine.rows import Decision, Model
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.ledger import Ledger
@@ -28,7 +28,7 @@ from engine.stages.protocol import Inputs, Output, Pending
 from engine.store import NodeRecord, Store
 
 
-class BudgetReached(Exception):  # noqa: N818 - a state, not an error
+class BudgetReached(Exception):
     """The next request would pass the recipe's budget."""
 
 
@@ -51,7 +51,13 @@ class Execution:
     """One run of one plan."""
 
     def __init__(
-        self, plan: Plan, resources: Resources, budget: Budget, store: Store, run: str, reporter: Reporter
+        self,
+        plan: Plan,
+        resources: Resources,
+        budget: Budget,
+        store: Store,
+        run: str,
+        reporter: Reporter,
     ) -> None:
         """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
         self._plan, self._resources, self._budget = plan, resources, budget
@@ -66,7 +72,7 @@ class Execution:
 
     def run(self) -> Outcome:
         """Work through the plan; raises Interrupted on Ctrl-C, and EngineError when it cannot go on."""
-        finished = self._store.finished([node.id for node in self._plan.nodes.values()])
+        finished = self._present(self._store.finished([n.id for n in self._plan.nodes.values()]))
         self._preload(finished)
         try:
             for position, node in enumerate(self._plan.nodes.values()):
@@ -89,6 +95,22 @@ class Execution:
         except BudgetReached as reached:
             self.outcome.status, self.outcome.note = "stopped", str(reached)
         return self.outcome
+
+    def _present(self, finished: Mapping[str, object]) -> dict[str, object]:
+        """Leave out trainings whose adapter was removed (`pada clean`) and is needed again.
+
+        The same job trained again gives the same weights, so what was made from them stays valid.
+        """
+        present = dict(finished)
+        for node in self._plan.nodes.values():
+            if node.stage != "train" or node.id not in present:
+                continue
+            needed = any(user.id not in present for user in self._plan.consumers(node.name))
+            models = self._output(node.name).of(Model)
+            if needed and not all((self._store.state / model.path).is_dir() for model in models):
+                del present[node.id]
+                del self._outputs[node.name]
+        return present
 
     def _preload(self, finished: Mapping[str, object]) -> None:
         """Read the rows that unfinished nodes need now, while the store is surely free."""
@@ -119,7 +141,12 @@ class Execution:
         """Call the node's stage until it has all its replies, then commit its rows and the node, in this order."""
         started, clock = datetime.now(UTC).replace(tzinfo=None), time.monotonic()
         context = NodeContext(
-            node, self._resources.prompts, self._session, self._ledger, self._reporter, self._store.state
+            node,
+            self._resources.prompts,
+            self._session,
+            self._ledger,
+            self._reporter,
+            self._store.state,
         )
         inputs = Inputs({edge: self._output(source) for edge, source in node.inputs.items()})
         params = {**node.identity["params"], **node.settings}
@@ -171,7 +198,9 @@ class Execution:
                 self._check_minutes()
         missing = [r for r in by_id if r not in known]
         if missing:
-            raise RunError(f"{node.name}: the {pending.role} left {len(missing)} of {len(by_id)} requests unanswered")
+            raise RunError(
+                f"{node.name}: the {pending.role} left {len(missing)} of {len(by_id)} requests unanswered"
+            )
         self._fail_if_all_failed(node, pending.role, [known[r] for r in by_id])
 
     def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
@@ -187,7 +216,9 @@ class Execution:
         """Stop before the next requests pass the budget; tokens are foreseen from the largest group so far."""
         budget, spent = self._budget, self._ledger.spent
         if budget.calls is not None and calls and spent.calls + 1 > budget.calls:
-            raise BudgetReached(f"the budget of {budget.calls:,} calls is spent; {calls:,} are left in this node")
+            raise BudgetReached(
+                f"the budget of {budget.calls:,} calls is spent; {calls:,} are left in this node"
+            )
         if budget.tokens is not None and spent.tokens + self._group_tokens > budget.tokens:
             raise BudgetReached(
                 f"the next requests would pass the budget of {budget.tokens:,} tokens ({spent.tokens:,} spent)"

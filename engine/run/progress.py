@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from engine.backends.protocol import Progress as Advance
@@ -75,7 +83,11 @@ class Reporter:
 
         def advance(finished: int) -> None:
             bars.update(task, advance=finished)
-            if bars.tasks and (state := next((t for t in bars.tasks if t.id == task), None)) and state.finished:
+            if (
+                bars.tasks
+                and (state := next((t for t in bars.tasks if t.id == task), None))
+                and state.finished
+            ):
                 bars.remove_task(task)
 
         return advance

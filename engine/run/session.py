@@ -33,7 +33,10 @@ class Session:
         model = self._models[role]
         backend = BACKENDS[model.backend]
         if backend.local and model.path is None:
-            raise ModelError(f"the model '{model.name}' ({role}) is not on this machine", "run: pada models fetch")
+            raise ModelError(
+                f"the model '{model.name}' ({role}) is not on this machine",
+                "run: pada models fetch",
+            )
         kind = "generator" if role in {"teacher", "judge"} else role
         key = (kind, model.backend, model.identity, repr(sorted(model.settings.items())))
         if key not in self._open:

@@ -61,7 +61,11 @@ def group(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             distance = max(0.0, 1.0 - float(vectors[i] @ centre))
             rows.append(
                 PatternMember(
-                    name, diagnoses[i].example, diagnoses[i].id, round(distance, 6), silhouettes.get(i)
+                    name,
+                    diagnoses[i].example,
+                    diagnoses[i].id,
+                    round(distance, 6),
+                    silhouettes.get(i),
                 )
             )
     return Output(tuple(rows))
@@ -76,7 +80,9 @@ def _by_category(
     if not categories:
         return chosen
     examples = {e.id: e for e in inputs.of("load", Example) if e.split == "validation"}
-    predictions = {p.example: p for p in inputs.of("predict", Prediction) if p.split == "validation"}
+    predictions = {
+        p.example: p for p in inputs.of("predict", Prediction) if p.split == "validation"
+    }
     scores: dict[str, dict[str, float | None]] = {}
     for score in inputs.of("score", Score):
         if score.split == "validation":

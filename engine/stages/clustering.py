@@ -35,9 +35,7 @@ def elbow(inertias: Sequence[float]) -> int:
     return max(range(len(below)), key=lambda i: (round(below[i], 9), -i)) + 1
 
 
-def cluster(
-    vectors: npt.NDArray[np.float32], k: int | str, max_k: int, seed: int
-) -> Clustering:
+def cluster(vectors: npt.NDArray[np.float32], k: int | str, max_k: int, seed: int) -> Clustering:
     """Cluster unit-length vectors, shape (n, dimensions); `k` is a number or `auto`."""
     import numpy as np
     from sklearn.cluster import KMeans

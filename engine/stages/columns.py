@@ -13,15 +13,19 @@ from engine.spec.prompts import Prompt
 def labels_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[str]:
     """Return the recipe's labels, or those of the training rows in sorted order."""
     declared = params["labels"]
-    return list(declared) if declared else sorted({e.target for e in examples if e.split == "train"})
+    return (
+        list(declared) if declared else sorted({e.target for e in examples if e.split == "train"})
+    )
 
 
 def student_prompt(
     prompt: Prompt, example: Example, labels: Sequence[str], description: str
 ) -> tuple[Message, ...]:
     """Return the turns that the student sees for an example: the same in training and in evaluation."""
-    turns = prompt.render({"row": dict(example.inputs), "labels": list(labels), "description": description})
-    return tuple(Message(role, content) for role, content in turns)  # type: ignore[arg-type]
+    turns = prompt.render(
+        {"row": dict(example.inputs), "labels": list(labels), "description": description}
+    )
+    return tuple(Message(role, content) for role, content in turns)
 
 
 def sql_row(

@@ -52,7 +52,12 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     examples = inputs.of("load", Example)
     guard = LeakGuard(examples, ctx.embed, params["ngram"], params["quantile"])
     rows: list[Row] = [
-        Drop("generate", example, "seed_equals_evaluation", "the training row is an evaluation row too")
+        Drop(
+            "generate",
+            example,
+            "seed_equals_evaluation",
+            "the training row is an evaluation row too",
+        )
         for example in (sorted(guard.equal_training_rows) if ctx.attempt == 1 else ())
     ]
     requests: list[Request] = []
@@ -81,7 +86,14 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         if asked[request.id] > 1:
             request = _again(request, asked[request.id] - 1)
         if any(guard.found_in(m.content) for m in request.messages):
-            rows.append(Drop("generate", call.seed.row.id, "prompt_leak", "an evaluation row is in the prompt"))
+            rows.append(
+                Drop(
+                    "generate",
+                    call.seed.row.id,
+                    "prompt_leak",
+                    "an evaluation row is in the prompt",
+                )
+            )
             continue
         requests.append(request)
         calls.append(call)
@@ -94,11 +106,18 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
 def _again(request: Request, attempt: int) -> Request:
     """Return the same request as a further sample of its own."""
     return Request(
-        request.messages, request.schema, request.max_tokens, request.temperature, request.model, attempt
+        request.messages,
+        request.schema,
+        request.max_tokens,
+        request.temperature,
+        request.model,
+        attempt,
     )
 
 
-def _schema(params: Mapping[str, Any], columns: Sequence[str], count: int, longest: int) -> dict[str, Any]:
+def _schema(
+    params: Mapping[str, Any], columns: Sequence[str], count: int, longest: int
+) -> dict[str, Any]:
     from engine.stages.shapes import rows
 
     return rows(columns, count, longest)
@@ -147,7 +166,9 @@ def _calls(
             # Each seed row meets every operator before it comes round again.
             row = pool[(number // len(operators)) % len(pool)]
             feedback = rejected.get(pattern.id, {}).get(row.id, "")
-            seed = Seed(row, pattern.name, strategy.text, strategy.labels, train, feedback, draw + number)
+            seed = Seed(
+                row, pattern.name, strategy.text, strategy.labels, train, feedback, draw + number
+            )
             number += 1
             target = operator.target(seed)
             if target is None:
@@ -187,7 +208,15 @@ def _pool(
     for example in usable:
         seen[example.target] += 1
         keyed.append(
-            ((example.id not in rejected, example.id not in wrong, seen[example.target], rank[example.target]), example)
+            (
+                (
+                    example.id not in rejected,
+                    example.id not in wrong,
+                    seen[example.target],
+                    rank[example.target],
+                ),
+                example,
+            )
         )
     return [example for _, example in sorted(keyed, key=lambda item: item[0])]
 

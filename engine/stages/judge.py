@@ -72,7 +72,9 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     vectors = ctx.embed([text_of(c.inputs) for c in candidates])
     train = [e for e in examples if e.split == "train"]
     texts = [text_of(e.inputs) for e in train]
-    known = Rows(texts, [e.target for e in train], ctx.embed(texts), {e.id: i for i, e in enumerate(train)})
+    known = Rows(
+        texts, [e.target for e in train], ctx.embed(texts), {e.id: i for i, e in enumerate(train)}
+    )
     _leaks(params, examples, candidates, findings, ctx)
     for candidate, finding, vector in zip(candidates, findings, vectors, strict=True):
         _closeness(params, candidate, finding, vector, known)
@@ -94,7 +96,9 @@ def _leaks(
     ctx: Context,
 ) -> None:
     guard = LeakGuard(examples, ctx.embed, params["ngram"], params["quantile"])
-    for finding, why in zip(findings, guard.check([text_of(c.inputs) for c in candidates]), strict=True):
+    for finding, why in zip(
+        findings, guard.check([text_of(c.inputs) for c in candidates]), strict=True
+    ):
         if why:
             # The feedback must not lead the generator to or around the evaluation row.
             finding.reject("leak", why, "Write about another situation, in other words.")
@@ -118,7 +122,9 @@ def _closeness(
         if finding.similarity < low:
             finding.reject("similarity", detail, "Too far from the original: keep its meaning.")
         elif finding.similarity > high:
-            finding.reject("similarity", detail, "Too close to the original: change the wording more.")
+            finding.reject(
+                "similarity", detail, "Too close to the original: change the wording more."
+            )
     if params["neighbours"]:
         nearest = np.argsort(-similar, kind="stable")[: params["neighbours"]]
         agree = [known.targets[int(i)] == candidate.target for i in nearest]
@@ -146,13 +152,21 @@ def _duplicates(
 
     accepted = [e for edge in inputs.edges("select.") for e in inputs.of(edge, Example)]
     texts = known.texts + [text_of(e.inputs) for e in accepted] + _accepted_texts(inputs)
-    matrix = np.vstack([known.vectors, ctx.embed(texts[len(known.texts) :])]) if texts[len(known.texts) :] else known.vectors
+    matrix = (
+        np.vstack([known.vectors, ctx.embed(texts[len(known.texts) :])])
+        if texts[len(known.texts) :]
+        else known.vectors
+    )
     same = {words(text) for text in texts}
     for candidate, finding, vector in zip(candidates, findings, vectors, strict=True):
         text = words(text_of(candidate.inputs))
         nearest = float((matrix @ vector).max())
         if text in same or nearest >= params["dedup"]:
-            detail = "equals an earlier row" if text in same else f"similarity {nearest:.3f} to an earlier row"
+            detail = (
+                "equals an earlier row"
+                if text in same
+                else f"similarity {nearest:.3f} to an earlier row"
+            )
             finding.reject("duplicate", detail, "There is such a row already: write something new.")
         if not finding.reason:
             same.add(text)
@@ -161,9 +175,11 @@ def _duplicates(
 
 def _accepted_texts(inputs: Inputs) -> list[str]:
     """Return the texts that earlier attempts of this round had accepted."""
-    found = []
+    found: list[str] = []
     for edge in inputs.edges("judge."):
-        candidates = {c.id: c for c in inputs.of(f"generate.{edge.removeprefix('judge.')}", Candidate)}
+        candidates = {
+            c.id: c for c in inputs.of(f"generate.{edge.removeprefix('judge.')}", Candidate)
+        }
         found.extend(
             text_of(candidates[v.candidate].inputs) for v in inputs.of(edge, Verdict) if v.accepted
         )
@@ -213,8 +229,12 @@ def _verdict(
         low = [name for name, least in params["minimum"].items() if scores[name] < least]
         agrees = not low
         if low and params["judge"] == "decides":
-            detail = ", ".join(f"{name} {scores[name]} below {params['minimum'][name]}" for name in low)
-            finding.reject("judge", detail, str(scores["feedback"]).strip() or f"Improve: {detail}.")
+            detail = ", ".join(
+                f"{name} {scores[name]} below {params['minimum'][name]}" for name in low
+            )
+            finding.reject(
+                "judge", detail, str(scores["feedback"]).strip() or f"Improve: {detail}."
+            )
     elif reply is not None and params["judge"] == "decides":
         finding.reject("judge_failed", f"{reply.error}: {reply.detail}", "")
     return Verdict(

@@ -27,7 +27,9 @@ def members_of(inputs: Inputs) -> dict[str, list[PatternMember]]:
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def confusions(members: Sequence[PatternMember], failures: Mapping[str, Failure]) -> list[tuple[str, str, int]]:
+def confusions(
+    members: Sequence[PatternMember], failures: Mapping[str, Failure]
+) -> list[tuple[str, str, int]]:
     """Return (target, answer, count) of the members' failures, most frequent first; labels only, no row."""
     pairs = Counter(
         (failures[m.example].target, failures[m.example].answer or "unreadable") for m in members
@@ -52,7 +54,9 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
             prompt,
             {
                 "description": params["description"],
-                "diagnoses": [diagnosis_text(diagnoses[m.diagnosis]) for m in groups[p][: params["shown"]]],
+                "diagnoses": [
+                    diagnosis_text(diagnoses[m.diagnosis]) for m in groups[p][: params["shown"]]
+                ],
                 "confusions": confusions(groups[p], failures)[:3],
                 "categories": params["categories"],
             },

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from engine.backends.protocol import Completion, Progress, Request, Student, TrainingJob, TrainingResult
+from engine.backends.protocol import (
+    Completion,
+    Progress,
+    Request,
+    Student,
+    TrainingJob,
+    TrainingResult,
+)
 from engine.rows import Row
 from engine.spec.prompts import Prompt
 
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Row)
 
 
-class Pending(Exception):  # noqa: N818 - a state, not an error
+class Pending(Exception):
     """Replies are missing: the requests of one role that a stage needs before it can go on."""
 
     def __init__(self, role: str, requests: Sequence[Request]) -> None:

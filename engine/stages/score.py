@@ -32,7 +32,8 @@ def score(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         for prediction in answered:
             example = examples[split, prediction.example]
             values = {
-                name: METRICS[name].score(prediction.answer, example.target) for name in params["metrics"]
+                name: METRICS[name].score(prediction.answer, example.target)
+                for name in params["metrics"]
             }
             rows.extend(Score(example.id, split, name, value) for name, value in values.items())
             records.append(sql_row(example, prediction, params["target"], values))
@@ -80,7 +81,9 @@ def _sql_estimate(sql: str, records: Records, seed: int) -> Estimate | None:
     return Estimate(value, np.array([np.nan if v is None else v for v in drawn], dtype=np.float64))
 
 
-def _metrics(estimates: Mapping[str, Mapping[str, Estimate]], counts: Mapping[str, int]) -> list[Metric]:
+def _metrics(
+    estimates: Mapping[str, Mapping[str, Estimate]], counts: Mapping[str, int]
+) -> list[Metric]:
     names = sorted({name for found in estimates.values() for name in found})
     rows = []
     for name in names:

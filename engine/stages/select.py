@@ -17,7 +17,9 @@ def select(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     counted = 0
     reasons: dict[str, int] = {}
     for edge in inputs.edges("judge."):
-        candidates = {c.id: c for c in inputs.of(f"generate.{edge.removeprefix('judge.')}", Candidate)}
+        candidates = {
+            c.id: c for c in inputs.of(f"generate.{edge.removeprefix('judge.')}", Candidate)
+        }
         for verdict in inputs.of(edge, Verdict):
             counted += 1
             reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1
@@ -35,17 +37,27 @@ def select(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         if kept == params["rows_per_round"]:
             rows.append(Drop("select", candidate.id, "over_quota", f"rows_per_round is {kept}"))
         elif example in seen:
-            rows.append(Drop("select", candidate.id, "duplicate", "the same row is in the training set"))
+            rows.append(
+                Drop("select", candidate.id, "duplicate", "the same row is in the training set")
+            )
         else:
             seen.add(example)
             kept += 1
             rows.append(Selected(candidate.id, example))
             rows.append(
                 Example(
-                    example, "train", candidate.inputs, candidate.target, {"candidate": candidate.id}, "generated", kept
+                    example,
+                    "train",
+                    candidate.inputs,
+                    candidate.target,
+                    {"candidate": candidate.id},
+                    "generated",
+                    kept,
                 )
             )
-    funnel = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items(), key=lambda r: -r[1]))
+    funnel = ", ".join(
+        f"{n} {reason}" for reason, n in sorted(reasons.items(), key=lambda r: -r[1])
+    )
     if kept:
         reason = f"{kept} rows join the training set"
     else:

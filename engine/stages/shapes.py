@@ -15,8 +15,14 @@ from engine.spec.shipped import shipped
 
 def base(name: str) -> dict[str, Any]:
     """Return the schema `schemas/<name>.schema.json` without its prose, which no backend needs."""
-    schema: dict[str, Any] = json.loads((shipped("schemas") / f"{name}.schema.json").read_text("utf-8"))
-    return {key: value for key, value in schema.items() if key not in {"$schema", "title", "description"}}
+    schema: dict[str, Any] = json.loads(
+        (shipped("schemas") / f"{name}.schema.json").read_text("utf-8")
+    )
+    return {
+        key: value
+        for key, value in schema.items()
+        if key not in {"$schema", "title", "description"}
+    }
 
 
 def pattern(categories: Sequence[str]) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def draft(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         known = {e.target for e in inputs.of("load", Example) if e.split == "train"}
         ranked = sorted(weights, key=lambda label: (-weights[label], label))
         labels = tuple(label for label in ranked if label in known)[: params["labels"]]
-        rows.append(Strategy(short([pattern.id, text]), pattern.id, text, labels, reply.request, reason))
+        rows.append(
+            Strategy(short([pattern.id, text]), pattern.id, text, labels, reply.request, reason)
+        )
     return Output(tuple(rows))
 
 

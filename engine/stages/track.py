@@ -26,7 +26,9 @@ def track(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     for pattern, examples in members.items():
         after = len(examples & failing)
         rows.append(
-            PatternStatus(pattern, state(len(examples), previous.get(pattern), after), len(examples), after)
+            PatternStatus(
+                pattern, state(len(examples), previous.get(pattern), after), len(examples), after
+            )
         )
     return Output(tuple(rows))
 

@@ -28,7 +28,7 @@ def steps_of(params: Mapping[str, Any], original_rows: int) -> int:
     """
     if params["steps"]:
         return int(params["steps"])
-    return max(1, math.ceil(params["epochs"] * original_rows / params["batch_size"]))
+    return max(1, math.ceil(float(params["epochs"]) * original_rows / int(params["batch_size"])))
 
 
 def train(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
@@ -41,7 +41,8 @@ def train(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
 
     def training_rows(chosen: Sequence[Example]) -> tuple[TrainingRow, ...]:
         return tuple(
-            TrainingRow(student_prompt(prompt, e, labels, params["description"]), e.target) for e in chosen
+            TrainingRow(student_prompt(prompt, e, labels, params["description"]), e.target)
+            for e in chosen
         )
 
     settings = params["train"]
