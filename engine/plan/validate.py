@@ -10,7 +10,8 @@ from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
-from engine.errors import Location, ModelError, Problem, RecipeError
+from engine.backends.entry import Backend
+from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
 from engine.plan.validate_sql import check_sql
@@ -127,21 +128,25 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
             at = loaded.at("models", role, "backend")
             message = f"the backend '{spec.backend}' cannot be the {role}"
             yield Problem(at, message, f"choose one of: {', '.join(able)}", code="role")
-        settings = check_part(backend.settings, spec.settings, loaded.document, ("models", role))
-        yield from settings
-        if backend.local:
-            yield from _local_model(loaded, role, spec.model)
-    if recipe.quality.judge != "off" and recipe.models.judge == recipe.models.teacher:
+        wrong = check_part(backend.settings, spec.settings, loaded.document, ("models", role))
+        yield from wrong
+        if not wrong:
+            yield from _model(loaded, role, spec, backend)
+    if recipe.quality.judge == "decides" and recipe.models.judge == recipe.models.teacher:
         message = "the judge is the teacher: it tends to like what it wrote itself"
         hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
         at = loaded.at("models", "judge", key=True)
         yield Problem(at, message, hint, "warning", "judge")
 
 
-def _local_model(loaded: LoadedRecipe, role: str, name: str) -> Iterator[Problem]:
+def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -> Iterator[Problem]:
+    """Look the model up: local weights by name or folder, anything else by the files it reads."""
     try:
-        models.locate(name, loaded.base)
-    except ModelError as error:
+        if backend.local:
+            models.locate(spec.model, loaded.base)
+        else:
+            backend.identity(spec.model, loaded.base, spec.settings)
+    except (ModelError, BackendError) as error:
         at = loaded.at("models", role, "model")
         yield Problem(at, f"models.{role}.model: {error.message}", error.hint, code="model")
 

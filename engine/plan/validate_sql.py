@@ -11,11 +11,9 @@ from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import SqlMetric
 from engine.spec.yaml import KeyPath
-from engine.sql import check_expression, evaluate_aggregate, evaluate_condition
+from engine.sql import check_expression, column_types, evaluate_aggregate, evaluate_condition
 from engine.sql.expressions import Kind
 
-_TYPES: dict[type, str] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
-_UNKNOWN = '"NULL"'
 _TRIED = 2000
 
 
@@ -107,17 +105,6 @@ def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str
         scores = {name: METRICS[name].score(gold, gold) for name in _scores(loaded)}
         right.append({**row, "target": gold, "prediction": gold, **scores})
     return right
-
-
-def column_types(rows: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the columns of rows with the DuckDB type of each; mixed and nested ones stay open."""
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        for name, value in row.items():
-            types = found.setdefault(name, set())
-            if value is not None:
-                types.add(_TYPES.get(type(value), _UNKNOWN))
-    return {name: types.pop() if len(types) == 1 else _UNKNOWN for name, types in found.items()}
 
 
 def _reserved(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:

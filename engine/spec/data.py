@@ -6,7 +6,7 @@ Each kind of finding is one problem, at the first row that shows it, with the nu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +15,8 @@ from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import Source, Task
 from engine.spec.wording import describe
-from engine.sql.sources import Record, read_source, resolve_source
+from engine.sql import check_expression, column_types
+from engine.sql.sources import NO_COLUMN, Record, read_source, resolve_source
 
 Level = Literal["error", "warning"]
 
@@ -42,7 +43,24 @@ def read_splits(loaded: LoadedRecipe) -> Read:
     read = Read()
     for split in SPLITS:
         _read_split(loaded, split, read)
+    read.problems = list(_columns_in_recipe(loaded, read.problems))
     return read
+
+
+def _columns_in_recipe(loaded: LoadedRecipe, problems: list[Problem]) -> Iterator[Problem]:
+    """Move "no row has a column" to where the recipe names the column, once for all files."""
+    task = loaded.recipe.task
+    for problem in problems:
+        if problem.code != NO_COLUMN:
+            yield problem
+    lacking = [problem for problem in problems if problem.code == NO_COLUMN]
+    for message in dict.fromkeys(problem.message for problem in lacking):
+        same = [problem for problem in lacking if problem.message == message]
+        files = ", ".join(dict.fromkeys(str(problem.where) for problem in same))
+        column = message.split("'", 1)[1][:-1]
+        path = ("input", task.input.index(column)) if column in task.input else ("target",)
+        at = loaded.at("task", *path)
+        yield Problem(at, f"task.{path[0]}: {message} in {files}", same[0].hint, code=NO_COLUMN)
 
 
 def _read_split(loaded: LoadedRecipe, split: str, read: Read) -> None:
@@ -53,7 +71,7 @@ def _read_split(loaded: LoadedRecipe, split: str, read: Read) -> None:
         place = resolve_source(source.path, loaded.base)
     except RecipeError as error:
         for problem in error.problems:
-            message = f"data.{split}.path: {problem.message}: {problem.where}"
+            message = f"data.{split}.path: {problem.where}: {problem.message}"
             read.problems.append(Problem(where, message, problem.hint, code="data"))
         return
     if isinstance(place, str):
@@ -82,13 +100,16 @@ def _read_split(loaded: LoadedRecipe, split: str, read: Read) -> None:
 def _chosen(
     loaded: LoadedRecipe, split: str, source: Source, place: Any, records: list[Record], read: Read
 ) -> list[Record]:
-    """Apply `where` and `sample`; what is wrong with them is a problem of the recipe."""
+    """Apply `where` and `sample`; an expression that is no good is left to the check of the SQL."""
     if source.where is None and source.sample is None:
         return records
     sample = source.sample.model_dump() if source.sample else None
     try:
         return read_source(place, where=source.where, sample=sample)
     except RecipeError as error:
+        types = column_types([record.values for record in records])
+        if source.where is not None and check_expression(source.where, types):
+            return records
         key = "sample" if source.where is None else "where"
         for problem in error.problems:
             message = f"data.{split}.{key}: {problem.message}"
@@ -128,7 +149,7 @@ def check_rows(
         problems += _repeated_ids(rows)
         problems += _repeated_rows(rows, task)
     problems += _shared_rows(splits, task)
-    if labelled:
+    if labelled and not any(problem.level == "error" for problem in problems):
         problems += _labels(loaded, splits)
     return problems
 
@@ -139,8 +160,7 @@ def _finding(
     """Return one problem at the first of `lines`, none if there are none."""
     if not lines:
         return []
-    others = len(lines) - 1
-    more = f" (and {others} more row{'s' if others > 1 else ''} like it)" if others else ""
+    more = f" (the first of {len(lines)} such rows)" if len(lines) > 1 else ""
     return [Problem(Location(rows.file, lines[0], 1), message + more, hint, level, code)]
 
 

@@ -144,7 +144,8 @@ def _problem(
         hint = did_you_mean(str(path[-1]), open_keys) or "remove it"
         return Problem(document.at(whole, key=True), message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])
-    return Problem(document.at(whole), f"{_name(whole)} {message}", hint, code="value")
+    gap = "" if message.startswith(":") else " "
+    return Problem(document.at(whole), f"{_name(whole)}{gap}{message}", hint, code="value")
 
 
 def _missing(path: KeyPath, document: Document, model: type[BaseModel], prefix: KeyPath) -> Problem:
@@ -181,8 +182,8 @@ def _explain(kind: str, context: dict[str, Any], value: Any, said: str) -> tuple
         hint = "use small letters, digits, - and _, and start with a letter or digit; at most 64 in all"
         return f"is not a name: {describe(value)}", hint
     if kind == "value_error":
-        return f"is not right: {context.get('error', said)}", ""
-    return f"is not right: {said[:1].lower()}{said[1:]}", ""
+        return f": {context.get('error', said)}", ""
+    return f": {said[:1].lower()}{said[1:]}", ""
 
 
 def _limit(words: str, key: str) -> Callable[[dict[str, Any], Any], str]:

@@ -68,7 +68,7 @@ class _Composer(Reader, Scanner, Parser, Composer, _Resolver):
             self.get_event()  # type: ignore[no-untyped-call]
             hint = "write the value out where it is needed"
             self.refused.append((mark, f"the alias '*{event.anchor}' is not allowed", hint))
-            return ScalarNode(_PREFIX + "null", "", mark, event.end_mark)
+            return ScalarNode(_PREFIX + "null", "", mark, mark)
         if event.anchor is not None:
             hint = f"leave '&{event.anchor}' out and write the value where it is needed"
             self.refused.append((mark, f"the anchor '&{event.anchor}' is not allowed", hint))
@@ -209,8 +209,11 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
             "put it in quotes",
             code="yaml",
         )
-    opened = error.context_mark
-    since = f" and what opens on line {opened.line + 1}" if opened else ""
+    if "${" in line:
+        hint = "inside { } or [ ] a value with ${…} needs quotes"
+        return Problem(where, "this is not valid YAML", hint, code="yaml")
+    outer = error.context_mark
+    since = f" and what opens on line {outer.line + 1}" if outer else ""
     hint = f"check quotes, brackets and indentation here{since}"
     return Problem(where, f"this is not valid YAML: {said}", hint, code="yaml")
 

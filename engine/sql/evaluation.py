@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 
+_TYPES: dict[type, str] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
+_UNKNOWN = '"NULL"'
 _PICKS_AT_ONCE = 2_000_000
 
 
@@ -127,3 +129,14 @@ def _number(value: Any) -> float | None:
     if value is None or not math.isfinite(float(value)):
         return None
     return float(value)
+
+
+def column_types(rows: Rows) -> dict[str, str]:
+    """Return the columns of rows with the DuckDB type of each; mixed and nested ones stay open."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            types = found.setdefault(name, set())
+            if value is not None:
+                types.add(_TYPES.get(type(value), _UNKNOWN))
+    return {name: types.pop() if len(types) == 1 else _UNKNOWN for name, types in found.items()}

@@ -170,13 +170,13 @@ def _names(node: Any) -> Iterator[str]:
 
 def _unknown_column(sql: str, tree: Tree, columns: Iterable[str]) -> Fault | None:
     known = {column.lower() for column in columns}
-    for name in tree.columns:
-        if name.lower() not in known:
-            hint = did_you_mean(name, columns) or "there are no columns"
-            if f'"{name}"' in sql:
-                hint += " (if it is text, put it in single quotes)"
-            return Fault(f"no column '{name}'", hint)
-    return None
+    unknown = [name for name in tree.columns if name.lower() not in known]
+    hints = {did_you_mean(name, columns) or "there are no columns": None for name in unknown}
+    if any(f'"{name}"' in sql for name in unknown):
+        hints["text goes in single quotes"] = None
+    if not unknown:
+        return None
+    return Fault(", ".join(f"no column '{name}'" for name in unknown), "; ".join(hints))
 
 
 @cache
@@ -256,6 +256,9 @@ def fault_of(error: duckdb.Error) -> Fault:
     """Return DuckDB's complaint without the echo of the query."""
     said = str(error).split("\n\nLINE")[0].split("\n")[0]
     said = said.split(" Error: ", 1)[-1].rstrip(".")
+    if match := re.match(r"No function matches .*'(\W?\w*)\((.*)\)'", said):
+        hint = "convert the value first, such as `try_cast(x as double)`"
+        return Fault(f"'{match[1]}' does not take values of type {match[2]}", hint)
     hint = "use try_cast(… as …) where a value may not convert" if "onver" in said else ""
     if "GROUP BY" in said:
         said, hint = (

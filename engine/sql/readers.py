@@ -103,7 +103,8 @@ def _delimited(file: Path, faults: Faults, delimiter: str) -> Iterator[Row]:
                 header = fields
                 _check_header(header, line, faults)
             elif len(fields) != len(header):
-                message = f"this row has {len(fields)} fields, the header has {len(header)}"
+                many = f"{len(fields)} field{'s' if len(fields) > 1 else ''}"
+                message = f"this row has {many}, the header has {len(header)}"
                 faults.add(line, message, f"put quotes around a field that contains {delimiter!r}")
             else:
                 yield line, dict(zip(header, fields, strict=True))

@@ -16,8 +16,11 @@ from engine.errors import Location, Problem, RecipeError, RunError
 from engine.fingerprint import canonical, digest, file_digest
 from engine.registry import did_you_mean
 from engine.sql.evaluation import evaluate_condition
-from engine.sql.huggingface import is_hub, read_hub
+from engine.sql.huggingface import is_hub, parse_address, read_hub
 from engine.sql.readers import READERS, Faults
+
+NO_COLUMN = "no-column"
+"""Code of the problem "no row has a column …", which is the recipe's rather than the file's."""
 
 
 class Record(NamedTuple):
@@ -33,6 +36,7 @@ def resolve_source(path: str, base: Path) -> Path | str:
     Raises RecipeError when there is no such file, or more than one.
     """
     if is_hub(path):
+        parse_address(path)
         return path
     file = base / path
     if file.is_file():
@@ -105,7 +109,8 @@ def read_source(
         _check_columns(record, [each for each in columns if each not in lacking], faults)
     for column in lacking:
         hint = did_you_mean(column, there)
-        faults.problems.append(Problem(shown, f"no row has a column '{column}'", hint, code="data"))
+        message = f"no row has a column '{column}'"
+        faults.problems.append(Problem(shown, message, hint, code=NO_COLUMN))
     faults.stop()
     return _sampled(_filtered(records, where, shown), sample, shown)
 

@@ -1,0 +1,123 @@
+"""The JSON Schema of recipes, from the typed models and the registries; editors complete and check with it.
+
+Loose where a recipe may hold `${name}`: that is replaced before types are checked.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from engine.backends import BACKENDS
+from engine.metrics import METRICS
+from engine.operators import OPERATORS
+from engine.spec.recipe import Recipe
+from engine.tasks import TASKS
+
+SCHEMA_FILE = "recipe.schema.json"
+_ID = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Plain(GenerateJsonSchema):
+    """Without a title on every field: titles repeat the keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a recipe: one branch per operator and backend, names as enums."""
+    schema = Recipe.model_json_schema(schema_generator=_Plain)
+    parts: dict[str, Any] = schema["$defs"]
+    parts["Task"]["properties"]["kind"]["enum"] = sorted(TASKS)
+    _name_metrics(schema["properties"]["metrics"])
+    parts["OperatorSpec"] = _operators(parts)
+    for role in parts["Models"]["properties"]:
+        reference = f"{role.capitalize()}Model"
+        parts["Models"]["properties"][role] = {"$ref": f"#/$defs/{reference}"}
+        parts[reference] = _model(role, parts)
+    del parts["ModelSpec"]
+    return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
+
+
+def schema_text() -> str:
+    """Return the schema as it stands in `schemas/recipe.schema.json`: equal recipes, equal bytes."""
+    return json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _name_metrics(metrics: dict[str, Any]) -> None:
+    """A metric is one of the names, or a SQL metric."""
+    for branch in metrics["items"]["anyOf"]:
+        if branch.get("type") == "string":
+            branch["enum"] = sorted(METRICS)
+    metrics["description"] = "Scores per example and over a split (`pada list metrics`)."
+
+
+def _operators(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return one branch per operator, each with that operator's parameters."""
+    loose = parts["OperatorSpec"]
+    branches = []
+    for name in sorted(OPERATORS):
+        operator = OPERATORS[name]
+        branch = deepcopy(loose)
+        branch["description"] = operator.description
+        branch["properties"]["name"] = {"const": name, "description": operator.description}
+        branch["properties"]["params"] = _part(operator.params, parts)
+        branches.append(branch)
+    return {"description": loose["description"], "anyOf": branches}
+
+
+def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """Return one branch per backend that can play the role, each with that backend's settings."""
+    loose = parts["ModelSpec"]
+    branches = []
+    for name in sorted(BACKENDS):
+        backend = BACKENDS[name]
+        if role not in backend.roles:
+            continue
+        settings = _part(backend.settings, parts)
+        properties = {
+            "backend": {
+                "const": name,
+                "description": loose["properties"]["backend"]["description"],
+            },
+            "model": loose["properties"]["model"],
+            **settings.get("properties", {}),
+        }
+        branches.append(
+            {
+                "type": "object",
+                "description": settings.get("description", ""),
+                "properties": properties,
+                "required": ["backend", "model", *settings.get("required", [])],
+                "additionalProperties": False,
+            }
+        )
+    return {"description": loose["description"], "anyOf": branches}
+
+
+def _part(model: type[BaseModel], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's schema; what it refers to joins `parts` under a name of its own."""
+    prefix = "".join(word.capitalize() for word in model.__module__.split(".")[1:])
+    template = f"#/$defs/{prefix}{{model}}"
+    schema = model.model_json_schema(schema_generator=_Plain, ref_template=template)
+    for name, definition in schema.pop("$defs", {}).items():
+        parts[f"{prefix}{name}"] = definition
+    return schema
+
+
+def _without_titles(value: Any) -> Any:
+    """Drop class names as titles, which mean nothing to the author of a recipe."""
+    if isinstance(value, list):
+        return [_without_titles(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_titles(each)
+        for key, each in value.items()
+        if not (key == "title" and isinstance(each, str))
+    }

@@ -1,0 +1,205 @@
+"""Data files to rows: formats, exact complaints, filters and stable samples."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import RecipeError
+from engine.sql.huggingface import Address, parse_address
+from engine.sql.sources import read_source, resolve_source, source_digest
+
+
+def write(folder: Path, name: str, content: bytes | str) -> Path:
+    file = folder / name
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return file
+
+
+def complaints(file: Path, columns: tuple[str, ...] = ()) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        read_source(file, columns=columns)
+    return [f"{p.where.line}:{p.where.column} {p.message}" for p in caught.value.problems]
+
+
+def test_jsonl_keeps_lines_and_types(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, "a.jsonl", '\ufeff{"a": "é", "n": 1}\r\n\n{"a": null, "x": [1, {"y": 2}]}'
+    )
+    assert read_source(file) == [(1, {"a": "é", "n": 1}), (3, {"a": None, "x": [1, {"y": 2}]})]
+
+
+def test_csv_and_tsv_keep_lines(tmp_path: Path) -> None:
+    csv = write(tmp_path, "a.csv", 'a,b\n"x\ny","1,2"\n\nz,\n')
+    assert read_source(csv) == [(2, {"a": "x\ny", "b": "1,2"}), (5, {"a": "z", "b": ""})]
+    tsv = write(tmp_path, "a.tsv", "a\tb\nx\t1,2\n")
+    assert read_source(tsv) == [(2, {"a": "x", "b": "1,2"})]
+
+
+def test_parquet_gives_json_values(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"a": "x", "d": datetime.date(2020, 1, 2), "b": b"\x00", "f": float("nan"), "l": [1]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    expected = {"a": "x", "d": "2020-01-02", "b": "AA==", "f": None, "l": [1]}
+    assert read_source(tmp_path / "a.parquet") == [(1, expected)]
+
+
+def test_every_bad_row_is_named(tmp_path: Path) -> None:
+    content = b'{"a": 1}\n{"a":\n[1]\n{"a": "\xe9"}\n{"b": 2}\n{"a": null}\n{"a": NaN}\n'
+    assert complaints(write(tmp_path, "a.jsonl", content), ("a",)) == [
+        "2:1 this is not valid JSON: unexpected end of data",
+        "3:1 this is JSON, but not an object",
+        "4:8 this is not UTF-8: the byte 0xe9 does not belong here",
+        "5:1 this row has no column 'a'",
+        "6:1 the column 'a' has no value",
+        "7:7 this is not valid JSON: unexpected character, expected a JSON value",
+    ]
+
+
+def test_reading_stops_after_ten_bad_rows(tmp_path: Path) -> None:
+    said = complaints(write(tmp_path, "a.jsonl", "x\n" * 1000))
+    assert len(said) == 11
+    assert said[-1].endswith("reading stops after 10 bad rows")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a,b,a\n1,2,3\n", "1:1 two columns are called 'a'"),
+        ("a,\n1,2\n", "1:1 column 2 has no name"),
+        ('a,b\n"x\ny",1\n1\n', "4:1 this row has 1 field, the header has 2"),
+        ('a,b\n1,"2\n', "2:1 this is not valid CSV: unexpected end of data"),
+    ],
+)
+def test_bad_csv_is_placed(content: str, said: str, tmp_path: Path) -> None:
+    assert said in complaints(write(tmp_path, "a.csv", content))
+
+
+def test_broken_parquet_is_an_error_of_the_file(tmp_path: Path) -> None:
+    [said] = complaints(write(tmp_path, "a.parquet", "nope"))
+    assert "not a readable Parquet file" in said
+
+
+def test_the_ending_may_be_left_out_when_one_file_fits(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
+    assert resolve_source("a", tmp_path) == resolve_source("a.jsonl", tmp_path) == file
+    write(tmp_path, "a.csv", "a\n1\n")
+    with pytest.raises(RecipeError, match=r"more than one file fits: a\.jsonl, a\.csv"):
+        resolve_source("a", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("b.jsnl", "did you mean 'b.jsonl'"), ("no/b", "folder does not exist"), (".", "is a folder"),
+     ("b.txt", "ending '.txt' cannot be read")],
+)  # fmt: skip
+def test_what_is_not_there_is_said(path: str, said: str, tmp_path: Path) -> None:
+    write(tmp_path, "b.jsonl", "")
+    write(tmp_path, "b.txt", "")
+    with pytest.raises(RecipeError, match=said):
+        resolve_source(path, tmp_path)
+
+
+def labelled(tmp_path: Path, name: str, rows: list[dict[str, Any]]) -> Path:
+    import orjson
+
+    return write(tmp_path, name, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+
+
+ROWS = [{"text": f"row {i}", "label": "abc"[i % 3]} for i in range(60)]
+
+
+def test_where_and_sample_per_value(tmp_path: Path) -> None:
+    file = labelled(tmp_path, "a.jsonl", ROWS)
+    found = read_source(file, where="label <> 'c'", sample={"n": 4, "per": "label", "seed": 0})
+    assert [record.values["label"] for record in found].count("a") == 4
+    assert {record.values["label"] for record in found} == {"a", "b"}
+    assert [record.line for record in found] == sorted(record.line for record in found)
+    assert all(record.values == ROWS[record.line - 1] for record in found)
+
+
+def test_a_sample_depends_on_the_seed_and_not_on_the_order_of_rows(tmp_path: Path) -> None:
+    shuffled = random.Random(0).sample(ROWS, len(ROWS))
+    files = [labelled(tmp_path, "a.jsonl", ROWS), labelled(tmp_path, "b.jsonl", shuffled)]
+
+    def drawn(file: Path, seed: int) -> set[str]:
+        return {r.values["text"] for r in read_source(file, sample={"n": 10, "seed": seed})}
+
+    assert drawn(files[0], 1) == drawn(files[1], 1) == drawn(files[0], 1)
+    assert drawn(files[0], 1) != drawn(files[0], 2)
+    assert len(drawn(files[0], 1)) == 10
+
+
+def test_a_sample_may_be_larger_than_the_data_and_copies_are_rows_too(tmp_path: Path) -> None:
+    file = labelled(tmp_path, "a.jsonl", [ROWS[0]] * 5)
+    assert len(read_source(file, sample={"n": 9})) == 5
+    assert len(read_source(file, sample={"n": 3})) == 3
+
+
+def test_sampling_by_an_unknown_column_is_an_error(tmp_path: Path) -> None:
+    file = labelled(tmp_path, "a.jsonl", ROWS)
+    with pytest.raises(RecipeError, match="no column 'lable' to sample by"):
+        read_source(file, sample={"n": 1, "per": "lable"})
+
+
+def test_digest_is_of_the_bytes_or_of_the_address(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
+    before = source_digest(file)
+    assert source_digest(str(file)) == before
+    file.write_text('{"a": 2}\n', encoding="utf-8")
+    assert source_digest(file) != before
+    assert source_digest("hf://o/n@1/c/s") != source_digest("hf://o/n@2/c/s")
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("hf://o/n@r/c/s", Address("o/n", "r", "c", "s")),
+        ("hf://o/n/s", Address("o/n", None, None, "s")),
+        ("hf://o/n/c/s", Address("o/n", None, "c", "s")),
+    ],
+)
+def test_addresses(path: str, parts: Address) -> None:
+    assert parse_address(path) == parts
+
+
+@pytest.mark.parametrize("path", ["hf://", "hf://o/n", "hf://o//s", "hf://o/n/c/s/t"])
+def test_incomplete_addresses(path: str) -> None:
+    with pytest.raises(RecipeError, match="not complete"):
+        resolve_source(path, Path())
+
+
+def test_data_sets_decode_class_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
+    )
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}, features=features)
+    asked: dict[str, Any] = {}
+
+    def load_dataset(*args: Any, **options: Any) -> Any:
+        asked.update(options, args=args)
+        return rows
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    found = read_source("hf://o/n@r/c/train", where="label = 'yes'", columns=["text", "label"])
+    assert found == [(1, {"text": "a", "label": "yes"})]
+    assert asked == {"args": ("o/n", "c"), "split": "train", "revision": "r"}
+
+
+def test_a_data_set_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def load_dataset(*args: Any, **options: Any) -> Any:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(RecipeError, match=r"hf://o/n/train: error: .*no route"):
+        read_source("hf://o/n/train")
