@@ -1,12 +1,13 @@
-"""Charts as inline SVG: axes, values, whiskers; told apart by shape and label, never by colour alone.
+"""Charts as inline SVG: axes, values, whiskers; told apart by shape and label, not by colour alone.
 
-Every text is escaped here, so that the templates may insert a chart as it is. Colours come from the page's
-style sheet (`s1` to `s4`), so that charts follow light and dark.
+Every text is escaped here, so that the templates may insert a chart as it is. Colours come from
+the page's style sheet (`s1` to `s4`), so that charts follow light and dark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -62,18 +63,12 @@ def _cut(text: str, width: float) -> str:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Return round numbers from at most `low` to at least `high`."""
-    span = high - low or 1.0
-    step = 10.0 ** len(str(int(span / about))) if span / about >= 1 else 1.0
-    while step > span / about:
-        step /= 2 if str(f"{step:e}")[0] in "15" else 2.5
-        if step < 1e-9:
-            break
-    first = int(low / step) - (1 if low < 0 and low % step else 0)
-    found = [first * step]
-    while found[-1] < high - step * 1e-6:
-        found.append(found[-1] + step)
-    return found
+    """Return round numbers, evenly spaced, from at most `low` to at least `high`."""
+    rough = (high - low or abs(high) or 1.0) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
 
 
 def line_chart(
@@ -92,6 +87,8 @@ def line_chart(
     height, left, right, top, bottom = 320, 52, 14, 46, 42
     ends = [v for line in lines for p in line.points for v in (p.y, p.low, p.high) if v is not None]
     marks = ticks(min(ends, default=0.0), max(ends, default=1.0))
+    if unit == "%":  # an interval may touch 100 %, the axis need not pass it
+        marks = [m for m in marks if m <= 100] or marks
     low, high = marks[0], marks[-1]
     step = (width - left - right) / max(1, len(names))
 
@@ -110,19 +107,34 @@ def line_chart(
         for c, name in zip(centres, names, strict=True)
     ]
     legend = float(left)
+    written: list[str] = []
     for number, line in enumerate(lines):
-        shift = (number - (len(lines) - 1) / 2) * min(22, step / 6)
-        body.append(_series(line, number + 1, [c + shift for c in centres], y))
+        space = min(44, step / 4)
+        shift = (number - (len(lines) - 1) / 2) * space
+        xs = [c + shift for c in centres]
+        body.append(_series(line, number + 1, xs, y))
+        if space > 32:  # below that the numbers of neighbouring series would touch
+            written += [
+                _text(
+                    xs[p.x],
+                    y(p.y if p.low is None else p.low) + 14,
+                    f"{p.y:.1f}",
+                    "middle",
+                    "value",
+                )
+                for p in line.points
+            ]
         body.append(_mark(legend + 6, 31, number + 1) + _text(legend + 16, 35, line.name))
         legend += 34 + CHARACTER * len(line.name)
+    body += written
     body.append(
-        f'<line class="base" x1="{left}" x2="{width - right}" y1="{height - bottom}" y2="{height - bottom}"/>'
+        f'<line class="base" x1="{left}" x2="{width - right}"'
+        f' y1="{height - bottom}" y2="{height - bottom}"/>'
     )
     return _svg(width, height, title, description, body)
 
 
-def _series(line: Line, style: int, xs: list[float], y: object) -> str:
-    assert callable(y)
+def _series(line: Line, style: int, xs: list[float], y: Callable[[float], float]) -> str:
     path = " ".join(f"{xs[p.x]:.1f},{y(p.y):.1f}" for p in line.points)
     parts = [f'<polyline class="line s{style}" points="{path}"/>']
     for p in line.points:
@@ -170,9 +182,10 @@ def bar_chart(
             elif bar.label:
                 body.append(_text(side - 8, y + 13, _cut(bar.label, side - 8), "end"))
             length = max(1.0, bar.length / longest * room) if bar.length else 0.0
+            hover = escape(f"{bar.label} {bar.text}".strip())
             body.append(
                 f'<rect class="bar s{bar.style}" x="{side:.1f}" y="{y:.1f}" width="{length:.1f}" '
-                f'height="17" rx="2"><title>{escape(f"{bar.label} {bar.text}".strip())}</title></rect>'
+                f'height="17" rx="2"><title>{hover}</title></rect>'
                 + _text(side + length + 6, y + 13, bar.text, "start", "value")
             )
             y += 20

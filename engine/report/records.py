@@ -174,6 +174,11 @@ class PatternFacts:
         return self.standings[-1].status if self.standings else "found"
 
     @property
+    def before(self) -> int:
+        """Failures counted to it as of the latest evaluation: a pattern found again gains members."""
+        return self.standings[-1].before if self.standings else self.size
+
+    @property
     def after(self) -> int | None:
         """Members that still fail at the latest evaluation; None when there was none."""
         return self.standings[-1].after if self.standings else None

@@ -1,4 +1,4 @@
-"""The report's tables, with every number already written: HTML, Markdown and console show the same cells."""
+"""The report's tables, every number already written: all renderers show the same cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.report.numbers import (
     share,
     value,
 )
-from engine.report.records import Funnel, Report
+from engine.report.records import Funnel, PatternFacts, Report, Standing
 
 Kind = Literal["text", "number", "status"]
 
@@ -38,7 +38,9 @@ class Table:
     note: str = ""
 
 
-def _columns(*titles: str, numbers: tuple[str, ...] = (), status: str = "") -> tuple[Column, ...]:
+def _columns(
+    *titles: str, numbers: tuple[str, ...] = (), status: str | None = None
+) -> tuple[Column, ...]:
     return tuple(
         Column(t, "number" if t in numbers else "status" if t == status else "text") for t in titles
     )
@@ -48,7 +50,7 @@ SCORE_SPLITS = ("train", "validation", "test")
 
 
 def score_table(report: Report, metric: str) -> Table:
-    """Return one metric per student and split with intervals; several seeds get a row each, and a mean."""
+    """Return one metric per student and split; several seeds get a row each, and a mean."""
     scores = report.scores
     percent = metric in scores.percent
     gaps = any(key[0] == metric and key[1].startswith("gap_") for key in scores.cells)
@@ -99,7 +101,7 @@ def pattern_table(report: Report) -> Table:
     titles = ["pattern", *(["seed"] if several else []), "category", "found in", "before", *after]
     rows = []
     for p in report.patterns:
-        by_round = {s.round: s.after for s in p.standings}
+        by_round = {s.round: _after(p, s) for s in p.standings}
         rows.append(
             (
                 p.name,
@@ -107,7 +109,7 @@ def pattern_table(report: Report) -> Table:
                 p.category or NONE,
                 round_label(p.found),
                 count(p.size),
-                *(count(by_round.get(r)) for r in rounds),
+                *(by_round.get(r, NONE) for r in rounds),
                 p.status,
                 count(p.selected),
             )
@@ -122,8 +124,15 @@ def pattern_table(report: Report) -> Table:
             status="status",
         ),
         tuple(rows),
-        "Before: failures in the pattern when it was found; after: how many of these still fail.",
+        "Before: failures in the pattern when it was found; after: how many of these still fail"
+        " (of more, where a later round added failures to it).",
     )
+
+
+def _after(pattern: PatternFacts, then: Standing) -> str:
+    if then.before == pattern.size:
+        return count(then.after)
+    return f"{then.after:,} of {then.before:,}"
 
 
 def movement_table(report: Report) -> Table:
@@ -154,10 +163,10 @@ def movement_table(report: Report) -> Table:
 def confusion_table(report: Report) -> Table:
     """Return the most confused label pairs on validation, round 0 against the last round."""
     before, after = "round 0", f"round {max(report.scores.rounds, default=0)}"
-    titles = ("right answer", "student's answer", before)
-    titles += (after,) if after != before else ()
+    several = after != before
+    titles = ("right answer", "student's answer", before, *((after,) if several else ()))
     rows = tuple(
-        (c.target, c.answer, count(c.before), *((count(c.after),) if after != before else ()))
+        (c.target, c.answer, count(c.before), *((count(c.after),) if several else ()))
         for c in report.confusions
     )
     return Table(
@@ -175,7 +184,7 @@ def reasons_of(funnel: tuple[Funnel, ...]) -> dict[str, int]:
 
 
 def funnel_table(report: Report) -> Table:
-    """Return generated, rejected by reason, accepted, selected, trained on, per round, attempt, operator."""
+    """Return the way from generated to trained on, per round, attempt and operator."""
     reasons = list(reasons_of(report.funnel))
     waiting = ["no verdict"] if any(f.waiting for f in report.funnel) else []
     numbers = ("generated", *reasons, *waiting, "accepted", "selected", "trained on")
@@ -287,7 +296,7 @@ def spend_table(report: Report) -> Table:
 
 
 def stage_seconds(report: Report) -> dict[str, tuple[float, int, int]]:
-    """Return per stage the wall time of this run's own nodes in seconds, their number, and the cached ones."""
+    """Return per stage this run's own seconds, its own nodes, and the cached nodes."""
     found: dict[str, tuple[float, int, int]] = {}
     for node in report.nodes:
         seconds, own, cached = found.get(node.stage or "(unfinished)", (0.0, 0, 0))

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of invented rows reads best with one insert on few lines
 """An invented store in memory: the real schema, plausible rows, two runs of which the second reuses the first."""
 
 from __future__ import annotations
@@ -11,10 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 MIGRATIONS = Path(__file__).parents[2] / "engine" / "store" / "migrations"
-LABELS = ["refund", "cancel_order", "track_order", "reset_password", "change_address", "talk_to_agent"]
-START = datetime(2026, 3, 1, 9, 0, 0)
+LABELS = [
+    "refund",
+    "cancel_order",
+    "track_order",
+    "reset_password",
+    "change_address",
+    "talk_to_agent",
+]
+START = datetime(2026, 3, 1, 9, 0, 0)  # noqa: DTZ001 - the store keeps naive UTC
 HOSTILE = "</script><script>alert('x')</script> & \"quoted\" | pipe"
 
 
@@ -26,9 +35,13 @@ class Invented:
     """A DuckDB connection with helpers to insert rows by column name."""
 
     def __init__(self) -> None:
-        self.db = duckdb.connect(":memory:")
+        self.connection = duckdb.connect(":memory:")
+        self.waiting: dict[str, list[dict[str, Any]]] = {}
         for file in sorted(MIGRATIONS.glob("*.sql")):
             self.db.execute(file.read_text(encoding="utf-8"))
+        self.columns: dict[str, set[str]] = {}
+        for row in self.query("SELECT table_name, column_name FROM duckdb_columns()"):
+            self.columns.setdefault(row["table_name"], set()).add(row["column_name"])
         self.position = 0
         self.clock = START
 
@@ -37,14 +50,25 @@ class Invented:
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    @property
+    def db(self) -> duckdb.DuckDBPyConnection:
+        """The connection, with every added row in its table (inserted together: one by one is slow)."""
+        waiting, self.waiting = self.waiting, {}
+        for table, rows in waiting.items():
+            self.connection.register("waiting", pa.Table.from_pylist(rows))
+            self.connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM waiting')
+            self.connection.unregister("waiting")
+        return self.connection
+
     def value(self, sql: str, *parameters: Any) -> Any:
         return next(iter(self.query(sql, parameters)[0].values()))
 
     def add(self, table: str, **row: Any) -> None:
-        names = ", ".join(row)
-        marks = ", ".join("?" for _ in row)
-        values = [json.dumps(v) if isinstance(v, dict) else v for v in row.values()]
-        self.db.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)
+        for column, filler in {"position": self.position, "counts": {}}.items():
+            if column in self.columns[table]:
+                row.setdefault(column, filler)
+        values = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()}
+        self.waiting.setdefault(table, []).append(values)
 
     def recipe(self, **changes: Any) -> None:
         effective: dict[str, Any] = {
@@ -55,9 +79,16 @@ class Invented:
                 "student": {"backend": "transformers", "model": "embedded/smollm2-135m-instruct"},
                 "teacher": {"backend": "transformers", "model": "embedded/smollm2-135m-instruct"},
                 "judge": {"backend": "transformers", "model": "embedded/smollm2-135m-instruct"},
-                "embedder": {"backend": "sentence-transformers", "model": "embedded/all-minilm-l6-v2"},
+                "embedder": {
+                    "backend": "sentence-transformers",
+                    "model": "embedded/all-minilm-l6-v2",
+                },
             },
-            "metrics": ["accuracy", "macro_f1", {"name": "answer_length", "sql": "avg(len(prediction))"}],
+            "metrics": [
+                "accuracy",
+                "macro_f1",
+                {"name": "answer_length", "sql": "avg(len(prediction))"},
+            ],
             "quality": {"judge": "advises"},
             "loop": {"rounds": 2, "stop": {"metric": "accuracy"}},
             "seeds": [0],
@@ -67,7 +98,9 @@ class Invented:
             effective=effective,
         )  # fmt: skip
 
-    def run(self, run: str = "r0001", status: str = "done", ended: bool = True, note: str = "") -> None:
+    def run(
+        self, run: str = "r0001", status: str = "done", ended: bool = True, note: str = ""
+    ) -> None:
         self.add(
             "run", id=run, recipe="recipe1", status=status, started=START,
             ended=START + timedelta(minutes=7, seconds=30) if ended else None, note=note,
@@ -113,7 +146,11 @@ REASONS = ["duplicate", "leak", "similarity", "neighbours"]
 def full(seeds: tuple[int, ...] = (0,), rounds: int = 2, judge: str = "advises") -> Invented:
     """Return a store with one run of `rounds` augmented rounds, hostile text among its rows."""
     store = Invented()
-    store.recipe(seeds=list(seeds), quality={"judge": judge}, loop={"rounds": rounds, "stop": {"metric": "accuracy"}})
+    store.recipe(
+        seeds=list(seeds),
+        quality={"judge": judge},
+        loop={"rounds": rounds, "stop": {"metric": "accuracy"}},
+    )
     store.run()
     examples = _examples(store)
     for seed in seeds:
@@ -131,7 +168,11 @@ def _examples(store: Invented) -> Examples:
         found[split] = []
         for i in range(size):
             label = LABELS[i % len(LABELS)]
-            text = HOSTILE if i == 0 else f"hello, my parcel no {i} hasnt come and i want my {label} sorted pls"
+            text = (
+                HOSTILE
+                if i == 0
+                else f"hello, my parcel no {i} hasnt come and i want my {label} sorted pls"
+            )
             store.add(
                 "example", **shared, id=ident(split, i), split=split, inputs={"text": text}, target=label,
                 columns={}, source=f"data/{split}.jsonl", line=i + 1,
@@ -142,7 +183,12 @@ def _examples(store: Invented) -> Examples:
 
 def _loop(store: Invented, seed: int, rounds: int, examples: Examples) -> None:
     rng = random.Random(seed)
-    right = {-1: (0.2, 0.18, 0.17), 0: (0.97, 0.70, 0.69), 1: (0.96, 0.76, 0.73), 2: (0.97, 0.78, 0.745)}
+    right = {
+        -1: (0.2, 0.18, 0.17),
+        0: (0.97, 0.70, 0.69),
+        1: (0.96, 0.76, 0.73),
+        2: (0.97, 0.78, 0.745),
+    }
     luck = {example: rng.random() for rows in examples.values() for example, _ in rows}
     members: dict[str, list[str]] = {}
     for round_ in range(-1, rounds + 1):
@@ -152,13 +198,28 @@ def _loop(store: Invented, seed: int, rounds: int, examples: Examples) -> None:
                 "model", **model, path=f"models/{round_}", weights="ab" * 32, data="d", rows=60, steps=30,
                 epochs=4.0, train_loss=0.1, validation_loss=None, chosen_step=30, seconds=84.0,
             )  # fmt: skip
-        failing = _evaluate(store, seed, round_, examples, luck, dict(zip(examples, right[round_], strict=True)), rng)
+        failing = _evaluate(
+            store,
+            seed,
+            round_,
+            examples,
+            luck,
+            dict(zip(examples, right[round_], strict=True)),
+            rng,
+        )
         if round_ > 0:
             track = store.node(f"track.{round_}", "track", round_, seed=seed)
             for pattern, ids in members.items():
                 after = sum(i in failing for i in ids)
                 status = "fixed" if not after else "shrinking" if after < len(ids) else "open"
-                store.add("pattern_status", **track, pattern=pattern, status=status, before=len(ids), after=after)
+                store.add(
+                    "pattern_status",
+                    **track,
+                    pattern=pattern,
+                    status=status,
+                    before=len(ids),
+                    after=after,
+                )
         if 0 <= round_ < rounds:
             patterns = _diagnose(store, seed, round_, failing)
             for pattern, ids in patterns.items():
@@ -181,12 +242,18 @@ def _evaluate(store: Invented, seed: int, round_: int, examples: Examples, luck:
         for example, label in rows:
             good = luck[example] < right[split] + rng.uniform(-0.04, 0.04)
             correct += good
-            answer = label if good else LABELS[(LABELS.index(label) + 1 + int(luck[example] * 30) % 2) % len(LABELS)]
+            answer = (
+                label
+                if good
+                else LABELS[(LABELS.index(label) + 1 + int(luck[example] * 30) % 2) % len(LABELS)]
+            )
             store.add(
                 "prediction", **predict, example=example, split=split, text=answer, answer=answer,
                 status="ok", confidence=round(0.4 + 0.5 * rng.random(), 3), how="label_likelihood",
             )  # fmt: skip
-            store.add("score", **score, example=example, split=split, metric="accuracy", value=float(good))
+            store.add(
+                "score", **score, example=example, split=split, metric="accuracy", value=float(good)
+            )
             if not good and split != "test":
                 store.add(
                     "failure", **score, example=example, split=split, answer=answer, target=label,
@@ -198,12 +265,37 @@ def _evaluate(store: Invented, seed: int, round_: int, examples: Examples, luck:
             _metric(store, score, split, metric, means[split] + shift, len(rows), 0.06)
         _metric(store, score, split, "answer_length", 11.25 + round_, len(rows), 0.5)
     for split in ("validation", "test"):
-        _metric(store, score, f"gap_{split}", "accuracy", means["train"] - means[split], len(examples[split]), 0.07)
+        _metric(
+            store,
+            score,
+            f"gap_{split}",
+            "accuracy",
+            means["train"] - means[split],
+            len(examples[split]),
+            0.07,
+        )
     return failing
 
 
-def _metric(store: Invented, shared: dict[str, Any], split: str, metric: str, value: float, n: int, half: float) -> None:
-    store.add("metric", **shared, split=split, metric=metric, value=value, n=n, low=value - half, high=value + half)
+def _metric(
+    store: Invented,
+    shared: dict[str, Any],
+    split: str,
+    metric: str,
+    value: float,
+    n: int,
+    half: float,
+) -> None:
+    store.add(
+        "metric",
+        **shared,
+        split=split,
+        metric=metric,
+        value=value,
+        n=n,
+        low=value - half,
+        high=min(1.0, value + half) if value <= 1 else value + half,
+    )
 
 
 def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> dict[str, list[str]]:
@@ -211,9 +303,18 @@ def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> di
     cluster = store.node(f"name.{round_}", "name", round_, seed=seed, seconds=8)
     found: dict[str, list[str]] = {}
     for i, example in enumerate(failing[:40]):
-        call = store.call(diagnose, f"diagnose/{round_}/{example}", "teacher", "length" if i == 39 else None)
+        call = store.call(
+            diagnose, f"diagnose/{round_}/{example}", "teacher", "length" if i == 39 else None
+        )
         if i == 39:
-            store.add("drop", **diagnose, stage="diagnose", item=example, reason="length", detail="cut at 200 tokens")
+            store.add(
+                "drop",
+                **diagnose,
+                stage="diagnose",
+                item=example,
+                reason="length",
+                detail="cut at 200 tokens",
+            )
             continue
         name = PATTERNS[min(i // (round_ + 3) % 7, 4)][0]
         found.setdefault(ident("pattern", name), []).append(example)
@@ -246,13 +347,21 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
               rng: random.Random) -> None:  # fmt: skip
     accepted: list[str] = []
     names = {ident("pattern", p[0]): p[0] for p in PATTERNS}
+    call = verdict = ""
     for attempt in (1, 2):
         made = store.node(f"generate.{round_}.{attempt}", "generate", round_, attempt, seed, 30)
         judged = store.node(f"judge.{round_}.{attempt}", "judge", round_, attempt, seed, 20)
         for i in range(60 if attempt == 1 else 20):
             parent, label = train[rng.randrange(len(train))]
-            candidate, pattern = ident("candidate", seed, round_, attempt, i), patterns[i % len(patterns)]
-            call = store.call(made, f"generate/{round_}/{attempt}/{i // 3}", "teacher") if i % 3 == 0 else call
+            candidate, pattern = (
+                ident("candidate", seed, round_, attempt, i),
+                patterns[i % len(patterns)],
+            )
+            call = (
+                store.call(made, f"generate/{round_}/{attempt}/{i // 3}", "teacher")
+                if i % 3 == 0
+                else call
+            )
             store.add(
                 "candidate", **made, id=candidate, parent=parent, pattern=pattern,
                 strategy=ident("strategy", names[pattern], round_), operator=["paraphrase", "counterfactual"][i % 2],
@@ -261,7 +370,11 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
             )  # fmt: skip
             reason = "accepted" if rng.random() < 0.6 else rng.choice(REASONS)
             accepted += [candidate] if reason == "accepted" else []
-            verdict = store.call(judged, f"judge/{round_}/{attempt}/{i // 4}", "judge") if i % 4 == 0 else verdict
+            verdict = (
+                store.call(judged, f"judge/{round_}/{attempt}/{i // 4}", "judge")
+                if i % 4 == 0
+                else verdict
+            )
             store.add(
                 "verdict", **judged, candidate=candidate, accepted=reason == "accepted", reason=reason,
                 detail="" if reason == "accepted" else "cosine 0.98 to a training row",
@@ -272,13 +385,22 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
     for candidate in accepted[:40]:
         store.add("selected", **select, candidate=candidate, example=ident("example", candidate))
     for candidate in accepted[40:]:
-        store.add("drop", **select, stage="select", item=candidate, reason="over_quota", detail="rows_per_round is 40")
+        store.add(
+            "drop",
+            **select,
+            stage="select",
+            item=candidate,
+            reason="over_quota",
+            detail="rows_per_round is 40",
+        )
 
 
 def again(store: Invented) -> None:
     """Add run r0002, made only of cached nodes of r0001."""
     store.run("r0002")
-    store.db.execute("INSERT INTO run_node SELECT 'r0002', node, name, position, 'cached' FROM run_node")
+    store.db.execute(
+        "INSERT INTO run_node SELECT 'r0002', node, name, position, 'cached' FROM run_node"
+    )
 
 
 def empty() -> Invented:

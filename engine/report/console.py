@@ -1,0 +1,116 @@
+"""The end of a run in the terminal: scores, patterns, rows, cost, the page, what to ask next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from engine.report import tables
+from engine.report.html import spent
+from engine.report.numbers import count
+from engine.report.records import Report
+from engine.report.suggest import queries
+from engine.report.tables import Table
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+    from rich.table import Table as RichTable
+
+STYLES = {"good": "bold green", "bad": "bold red", "unclear": "bold yellow"}
+
+
+def summary(report: Report, page: Path | str | None = None) -> Group:
+    """Return what a run ends with; `page` is the path of the HTML report, if it was written."""
+    from rich.console import Group
+    from rich.text import Text
+
+    h = report.header
+    parts: list[RenderableType] = [
+        Text(clean(f"{h.recipe} · run {h.run} · {h.status}"), style="bold"),
+        Text(clean(report.headline.sentence), style=STYLES[report.headline.tone]),
+    ]
+    if h.note:
+        parts.append(Text(clean(h.note)))
+    if report.scores.rounds:
+        parts += _with_note(_stacked(tables.score_table(report, report.scores.primary)))
+        parts.append(
+            Text("Validation is optimistic: patterns come from there. Judge by test.", style="dim")
+        )
+    parts += _patterns(report)
+    parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
+    parts.append(Text(f"Time and tokens: {spent(report)}."))
+    if page is not None:
+        parts.append(Text(f"Report: {clean(str(page))}", style="bold"))
+    parts += [Text(), Text("Ask further:")]
+    # Wrapped at spaces and not indented: a line break inside the quotes is a space to SQL, so a
+    # command copied over several lines still runs.
+    parts += [Text(clean(q.command), style="cyan") for q in queries(report)]
+    return Group(*parts)
+
+
+def clean(text: str) -> str:
+    """Return text without control characters but line breaks: rows cannot steer the terminal."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+", " ", text)
+
+
+def _patterns(report: Report) -> list[RenderableType]:
+    from rich.text import Text
+
+    if report.patterns:
+        return _with_note(_without(tables.pattern_table(report), {"category", "found in"}))
+    if report.scores.rounds and not report.failures_total:
+        return [Text("No failures were found on train or validation: nothing to cure.")]
+    return [Text("No failure patterns in this run.")]
+
+
+def _rows(report: Report) -> str:
+    if not report.funnel:
+        return "No rows were generated."
+    n = tables.tile_numbers(report)
+    reasons = ", ".join(
+        f"{count(k)} {clean(r)}" for r, k in tables.reasons_of(report.funnel).items()
+    )
+    text = (
+        f"Rows: {count(n['generated'])} generated, {count(n['accepted'])} accepted,"
+        f" {count(n['rejected'])} rejected" + (f" ({reasons})" if reasons else "")
+    )
+    text += f", {count(n['trained'])} trained on."
+    return text if n["accepted"] else f"{text} None was accepted: the previous model is kept."
+
+
+def _stacked(t: Table) -> Table:
+    """Put intervals under their values: six columns then fit into 80 characters."""
+    columns = tuple(replace(c, title=c.title.replace(" (", "\n(")) for c in t.columns)
+    rows = tuple(tuple(cell.replace(" (", "\n(") for cell in row) for row in t.rows)
+    return replace(t, columns=columns, rows=rows)
+
+
+def _without(t: Table, titles: set[str]) -> Table:
+    """Leave out columns that a terminal has no room for; the page has them."""
+    kept = [i for i, c in enumerate(t.columns) if c.title not in titles]
+    rows = tuple(tuple(row[i] for i in kept) for row in t.rows)
+    return replace(t, columns=tuple(t.columns[i] for i in kept), rows=rows)
+
+
+def _with_note(t: Table) -> list[RenderableType]:
+    from rich.text import Text
+
+    found: list[RenderableType] = [Text(), _table(t)]
+    return [*found, Text(t.note, style="dim")] if t.note else found
+
+
+def _table(t: Table) -> RichTable:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    title = Text(clean(t.caption), style="bold")
+    made = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in t.columns:
+        side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
+        made.add_column(Text(clean(column.title)), justify=side)
+    for row in t.rows:
+        made.add_row(*(Text(clean(cell)) for cell in row))
+    return made

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import StoreError
+from engine.report.charts import ticks
+from engine.report.facts import collect
+from engine.report.records import Judgement, Measured
+from engine.report.scores import compare
+from engine.report.suggest import queries
+from tests.report import invented
+from tests.report.invented import Invented
+
+
+@pytest.fixture(scope="module")
+def store() -> Invented:
+    return invented.full()
+
+
+def test_counts_equal_those_of_plain_sql(store: Invented) -> None:
+    report = collect(store.query, "r0001")
+    rejected = sum(n for f in report.funnel for _, n in f.rejected)
+    assert sum(f.generated for f in report.funnel) == store.value("SELECT count(*) FROM candidate")
+    assert rejected == store.value("SELECT count(*) FROM verdict WHERE NOT accepted")
+    assert sum(f.selected for f in report.funnel) == store.value("SELECT count(*) FROM selected")
+    assert sum(f.trained for f in report.funnel) == store.value("SELECT count(*) FROM selected")
+    assert sum(c.calls for c in report.calls) == store.value("SELECT count(*) FROM llm_call")
+    assert sum(d.count for d in report.drops) == store.value('SELECT count(*) FROM "drop"')
+    assert report.failures_total == store.value("SELECT count(*) FROM failure WHERE round >= 0")
+    last = next(m for m in report.movements if m.round == 2)
+    sql = "SELECT count(*) FROM failure WHERE split = 'validation' AND round = 2"
+    assert last.failures == store.value(sql)
+    assert last.new == store.value(
+        sql
+        + " AND example NOT IN (SELECT example FROM failure WHERE split = 'validation' AND round = 0)"
+    )
+
+
+def test_judge_and_rules_are_crossed_as_sql_says(store: Invented) -> None:
+    judgement = collect(store.query, "r0001").judgement
+    both = "SELECT count(*) FROM verdict WHERE accepted AND judge_agrees"
+    neither = "SELECT count(*) FROM verdict WHERE NOT accepted AND NOT judge_agrees"
+    assert judgement.table[0][0] == store.value(both)
+    assert judgement.table[1][1] == store.value(neither)
+
+
+def test_rows_that_only_the_judge_rejected_count_as_passed_by_the_rules() -> None:
+    store = invented.full(judge="decides")
+    store.db.execute(
+        "UPDATE verdict SET reason = 'judge', judge_agrees = false WHERE reason = 'leak'"
+    )
+    judgement = collect(store.query, "r0001").judgement
+    moved = store.value(
+        "SELECT count(*) FROM verdict WHERE accepted AND NOT judge_agrees OR reason = 'judge'"
+    )
+    assert judgement.mode == "decides"
+    assert judgement.table[0][1] == moved
+
+
+def test_paired_difference_is_the_mean_over_common_test_rows(store: Invented) -> None:
+    report = collect(store.query, "r0001")
+    found = report.headline.comparison
+    expected = store.value(
+        "SELECT avg(a.value - b.value) FROM score a JOIN score b USING (example, seed)"
+        " WHERE a.round = 2 AND b.round = 0 AND a.split = 'test' AND b.split = 'test'"
+    )
+    assert found is not None
+    assert found.difference == pytest.approx(expected)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.difference <= found.high
+    assert (found.before, found.after, found.n) == (0, 2, 200)
+
+
+def test_equal_students_are_called_equal(store: Invented) -> None:
+    same = compare(store.query, "r0001", collect(store.query, "r0001").scores, 1, 1)
+    assert same is not None
+    assert (same.difference, same.low, same.high, same.overlap) == (0, 0, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("round = 2 AND position % 10 = 0", "so it may be noise"),
+        ("round = 0", "falls behind round 0"),
+    ],
+    ids=["few rows differ", "round 0 is right everywhere"],
+)
+def test_headline_says_no_more_than_the_rows_allow(change: str, words: str) -> None:
+    store = invented.full()
+    store.db.execute(
+        "CREATE TABLE scratch AS SELECT * FROM score WHERE round = 0 AND split = 'test' AND metric = 'accuracy'"
+    )
+    if change == "round = 0":
+        store.db.execute("UPDATE score SET value = 1 WHERE round = 0 AND split = 'test'")
+    else:
+        store.db.execute(
+            "UPDATE score SET value = s.value FROM scratch s WHERE score.round = 2 AND score.split = 'test'"
+            " AND s.example = score.example"
+        )
+        one = store.value("SELECT min(example) FROM scratch WHERE value = 0")
+        store.db.execute("UPDATE score SET value = 1 WHERE round = 2 AND example = ?", [one])
+    assert words in collect(store.query, "r0001").headline.sentence
+
+
+def test_without_rows_scores_the_intervals_are_compared(store: Invented) -> None:
+    bare = invented.full()
+    bare.db.execute("DELETE FROM score")
+    found = collect(bare.query, "r0001").headline.comparison
+    assert found is not None
+    assert found.low is None
+    assert found.overlap
+    assert found.difference == pytest.approx(
+        bare.value("SELECT a.value - b.value FROM metric a, metric b WHERE a.round = 2 AND b.round = 0"
+                   " AND a.split = 'test' AND b.split = 'test' AND a.metric = 'accuracy' AND b.metric = 'accuracy'")
+    )  # fmt: skip
+
+
+def test_a_run_of_cached_nodes_reports_the_same_and_pays_nothing(store: Invented) -> None:
+    both = invented.full()
+    invented.again(both)
+    first, second = (collect(both.query, run) for run in ("r0001", "r0002"))
+    assert second.scores == first.scores
+    assert second.patterns == first.patterns
+    assert second.failures == first.failures
+    assert second.funnel == first.funnel
+    assert all(c.reused for c in second.calls)
+    assert not any(c.reused for c in first.calls)
+    assert sum(c.calls for c in second.calls) == sum(c.calls for c in first.calls)
+
+
+def test_another_runs_rows_stay_out(store: Invented) -> None:
+    both = invented.full()
+    before = collect(both.query, "r0001")
+    both.run("r0009")
+    stray = both.node("stray", "generate", 0, 1, 0, run="r0009")
+    both.add(
+        "failure", **stray, example="x", split="validation", answer="a", target="b", predicate="p"
+    )
+    both.add("drop", **stray, stage="generate", item="", reason="stray", detail="")
+    after = collect(both.query, "r0001")
+    assert (after.failures, after.drops, after.funnel) == (
+        before.failures,
+        before.drops,
+        before.funnel,
+    )
+
+
+def test_patterns_keep_their_fate_and_last_round_failures_their_pattern(store: Invented) -> None:
+    report = collect(store.query, "r0001")
+    assert len(report.patterns) == 5
+    for pattern in report.patterns:
+        rows = store.query(
+            "SELECT after FROM pattern_status WHERE pattern = ? ORDER BY round", [pattern.id]
+        )
+        assert [s.after for s in pattern.standings] == [r["after"] for r in rows]
+    last = [f for f in report.failures if f.round == 2 and f.split == "validation"]
+    assert any(f.pattern for f in last)
+    assert {f.later for f in last} == {"last round"}
+    sampled = [f for f in report.failures if f.later == "fixed"]
+    assert sampled
+    for f in sampled:
+        sql = "SELECT count(*) FROM failure WHERE example = ? AND split = ? AND round = 2"
+        assert store.value(sql, f.example, f.split) == 0
+
+
+def test_several_seeds_give_a_mean_between_lowest_and_highest() -> None:
+    store = invented.full((0, 1), 1)
+    scores = collect(store.query, "r0001").scores
+    mean = scores.at("accuracy", "test", 1)
+    each = [scores.at("accuracy", "test", 1, seed) for seed in (0, 1)]
+    values = [cell.value for cell in each if cell is not None]
+    assert mean is not None
+    assert mean == Measured(sum(values) / 2, min(values), max(values), 200, 2)
+
+
+def test_samples_are_capped_and_show_every_reason(store: Invented) -> None:
+    report = collect(store.query, "r0001", sample=20)
+    assert len(report.failures) == len(report.candidates) == 20
+    assert report.candidates_total == 160
+    assert {c.reason for c in report.candidates} == {"accepted", *invented.REASONS}
+
+
+def test_an_unknown_run_is_named() -> None:
+    with pytest.raises(StoreError, match="no run 'r0042'"):
+        collect(invented.empty().query, "r0042")
+
+
+def test_suggested_queries_run_against_the_schema(store: Invented) -> None:
+    report = collect(store.query, "r0001")
+    for suggestion in queries(report):
+        assert store.query(suggestion.sql), suggestion.sql
+        assert '"' not in suggestion.sql
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa"),
+    [(((5, 0), (0, 5)), 1.0), (((5, 5), (5, 5)), 0.0), (((9, 0), (0, 0)), None)],
+    ids=["perfect", "chance", "undefined"],
+)
+def test_kappa(table: tuple[tuple[int, int], tuple[int, int]], kappa: float | None) -> None:
+    judged = sum(map(sum, table))
+    assert Judgement("advises", judged, table, 0, ()).kappa == kappa
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (12.0, 97.0, [0, 20, 40, 60, 80, 100]),
+        (-17.0, 35.0, [-20, 0, 20, 40]),
+        (0.3, 0.31, [0.3, 0.302, 0.304, 0.306, 0.308, 0.31]),
+        (5.0, 5.0, [5, 6]),
+    ],
+    ids=["percent", "negative", "small", "flat"],
+)
+def test_ticks_are_round_and_cover_the_data(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from engine.report.console import summary
+from engine.report.facts import collect
+from engine.report.html import render_html, safe_json
+from engine.report.markdown import plain, render_markdown
+from engine.report.records import Report
+from engine.report.tables import funnel_table, pattern_table, score_table, spend_table
+from tests.report import invented
+
+GOLDEN = Path(__file__).parent / "golden_console.txt"
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects elements, visible text and cells; checks that every element is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in {"script", "style"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def full() -> Report:
+    return collect(invented.full().query, "r0001")
+
+
+@pytest.fixture(scope="module")
+def page(full: Report) -> str:
+    return render_html(full)
+
+
+def test_the_page_loads_nothing_from_anywhere(page: str) -> None:
+    assert not re.search(r"(?i)https?:|@import|url\(", page)
+    for tag, attributes in Page(page).elements:
+        assert tag not in {"link", "img", "iframe", "object", "embed", "base", "form"}
+        assert "src" not in attributes
+        assert "srcset" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_rows_cannot_bring_scripts(page: str, full: Report) -> None:
+    assert any(invented.HOSTILE in c.inputs.values() for c in full.candidates)
+    parsed = Page(page)
+    assert [tag for tag, _ in parsed.elements].count("script") == 2
+    assert "alert('x')</script>" not in page
+
+
+def test_hostile_text_everywhere_is_only_text() -> None:
+    store = invented.full()
+    bad = "<img src=x onerror=alert(1)></script>|`*"
+    store.db.execute("UPDATE pattern SET name = ?, description = ?, category = ?", [bad, bad, bad])
+    store.db.execute("UPDATE strategy SET text = ?", [bad])
+    store.db.execute("UPDATE example SET target = ? WHERE target = 'refund'", [bad])
+    store.db.execute("UPDATE candidate SET operator = ?", [bad])
+    store.db.execute("UPDATE verdict SET reason = ? WHERE NOT accepted", [bad])
+    store.db.execute('UPDATE "drop" SET reason = ?, detail = ?', [bad, bad])
+    store.db.execute("UPDATE run SET note = ?, status = 'failed'", [bad])
+    store.db.execute("UPDATE recipe SET name = ?", [bad])
+    report = collect(store.query, "r0001")
+    tags = {tag for tag, _ in Page(render_html(report)).elements}
+    assert "img" not in tags
+    markdown = render_markdown(report)
+    assert "<img" not in markdown
+    width = len(pattern_table(report).columns)
+    for line in markdown.splitlines():
+        if line.startswith("| &lt;img src=x"):
+            assert len(re.findall(r"(?<!\\)\|", line)) - 1 in {width, 4}
+
+
+def test_embedded_json_survives_the_round_trip() -> None:
+    rows = [invented.HOSTILE, "\u2028", "<!--", "é"]
+    text = safe_json(rows)
+    assert json.loads(text) == rows
+    assert not set("<>&\u2028") & set(text)
+
+
+def test_the_page_carries_all_its_rows(page: str, full: Report) -> None:
+    found = re.search(r'id="data">(.*?)</script>', page, re.S)
+    assert found is not None
+    data = json.loads(found.group(1))
+    assert len(data["failures"]) == len(full.failures) == full.failures_total
+    assert len(data["candidates"]) == len(full.candidates) == full.candidates_total
+
+
+def test_html_and_markdown_show_the_same_cells(page: str, full: Report) -> None:
+    shown = Page(page).text
+    written = render_markdown(full)
+    tables = [score_table(full, m) for m in full.scores.metrics]
+    for table in [*tables, pattern_table(full), funnel_table(full), spend_table(full)]:
+        for row in table.rows:
+            assert "| " + " | ".join(plain(cell) for cell in row) + " |" in written
+            for cell in row:
+                assert cell in shown
+    assert full.headline.sentence in shown
+    assert plain(full.headline.sentence) in written
+
+
+def test_charts_speak_to_screen_readers(page: str) -> None:
+    parsed = Page(page)
+    tags = [tag for tag, _ in parsed.elements]
+    assert tags.count("svg") == tags.count("desc") == 10
+    assert all(a.get("role") == "img" for tag, a in parsed.elements if tag == "svg")
+    assert all(a.get("lang") == "en" for tag, a in parsed.elements if tag == "html")
+
+
+def test_the_page_stays_small_when_the_store_grows() -> None:
+    store = invented.full()
+    store.db.execute(
+        "INSERT INTO failure SELECT f.* REPLACE (f.example || i AS example)"
+        " FROM failure f, range(200) t(i)"
+    )
+    report = collect(store.query, "r0001")
+    assert report.failures_total > 20_000
+    page = render_html(report)
+    assert len(page.encode()) < 1_000_000
+    assert f"A sample of 300 of {report.failures_total:,}" in page
+
+
+SECTIONS = ("Scores", "Failure patterns", "Generated rows", "Judge", "Spend", "Ask further")
+
+
+@pytest.mark.parametrize(
+    ("store", "html", "markdown"),
+    [
+        (invented.empty, "No scores: the run ended before", "No scores: the run ended before"),
+        (invented.empty, "This run ended early (stopped: the budget of 1 call is used up)", "early"),
+        (lambda: invented.only_round_0(False), "No failures were found on train or validation", "No failures"),
+        (lambda: invented.only_round_0(True), "One round only", "only student scored"),
+        (lambda: invented.full((0, 1), 1), "round 1, mean", "round 1, seed 1"),
+    ],
+    ids=["nothing done", "stopped", "no failures", "one round", "two seeds"],
+)  # fmt: skip
+def test_every_section_is_there_for_every_run(store: object, html: str, markdown: str) -> None:
+    assert callable(store)
+    report = collect(store().query, "r0001")
+    shown, written = Page(render_html(report)).text, render_markdown(report)
+    assert html in shown
+    assert markdown in written
+    for section in SECTIONS:
+        assert section in shown
+        assert section in written
+
+
+def test_no_candidate_accepted_is_said_everywhere() -> None:
+    store = invented.full()
+    store.db.execute("UPDATE verdict SET accepted = false, reason = 'leak'")
+    store.db.execute("DELETE FROM selected")
+    report = collect(store.query, "r0001")
+    assert "No candidate was accepted" in Page(render_html(report)).text
+    assert "No candidate was accepted" in render_markdown(report)
+    assert "the previous model is kept" in " ".join(printed(report).split())
+
+
+def printed(report: Report, width: int = 100, page: str | None = None) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(summary(report, page))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def test_console_summary_reads_as_agreed(full: Report) -> None:
+    found = printed(full, page=".pada/reports/r0001.html")
+    assert found == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [("advises", "only recorded"), ("decides", "verdicts decided"), ("off", "judge was off")],
+)
+def test_console_says_who_decided(mode: str, words: str) -> None:
+    assert words in printed(collect(invented.full(judge=mode, rounds=1).query, "r0001"))
+
+
+def test_console_is_not_steered_by_rows() -> None:
+    store = invented.full(rounds=1)
+    store.db.execute("UPDATE pattern SET name = ?", ["[red]x[/] \x1b[2Jwiped \x07bell"])
+    found = printed(collect(store.query, "r0001"))
+    assert "\x1b" not in found
+    assert "\x07" not in found
+    assert "[red]x[/]" in found
+
+
+def test_console_fits_a_narrow_terminal(full: Report) -> None:
+    assert max(len(line) for line in printed(full, width=80).splitlines()) <= 80
