@@ -1,7 +1,7 @@
 """The boundary to models, as types: requests and completions, and what each kind of backend can do.
 
-Knows no library: implementations live in the sibling modules, one file each, and are bound by name in
-`engine.backends.BACKENDS`.
+Knows no library: implementations live in the sibling modules, one file each, and are bound by name
+in `engine.backends.BACKENDS`.
 """
 
 from __future__ import annotations
@@ -73,19 +73,14 @@ class Completion:
 class Generator(Protocol):
     """A backend that answers structured requests."""
 
-    @property
-    def identity(self) -> str:
-        """What the model is: its weights' digest, or provider + name + revision."""
-        ...
-
     def complete_many(
         self, requests: Sequence[Request], answered: Collection[str]
     ) -> Iterator[list[Completion]]:
         """Yield completions in groups that belong together (a local batch), as they finish.
 
-        `requests` is the full ordered list of a node, `answered` the ids that need no call. A local backend
-        forms its batches from the full list and skips a batch only when all of it is answered, so that a
-        resumed run computes the same batches as an undisturbed one.
+        `requests` is the full ordered list of a node, `answered` the ids that need no call. A
+        local backend forms its batches from the full list and skips a batch only when all of it is
+        answered, so that a resumed run computes the same batches as an undisturbed one.
         """
         ...
 
@@ -93,12 +88,9 @@ class Generator(Protocol):
 class Embedder(Protocol):
     """A text embedding model."""
 
-    @property
-    def identity(self) -> str:
-        """The weights' digest."""
-        ...
-
-    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> npt.NDArray[np.float32]:
+    def embed(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings, shape (len(texts), dimensions)."""
         ...
 
@@ -113,11 +105,6 @@ class LabelAnswer(NamedTuple):
 class Student(Protocol):
     """The model being improved: answers prompts with or without a trained adapter."""
 
-    @property
-    def identity(self) -> str:
-        """The base weights' digest."""
-        ...
-
     def choose(
         self,
         prompts: Sequence[tuple[Message, ...]],
@@ -127,8 +114,9 @@ class Student(Protocol):
     ) -> list[LabelAnswer]:
         """Return for each prompt the most likely label as the assistant's whole turn.
 
-        Label log-likelihoods (summed over the label's tokens and the turn's end token) are compared; the
-        answer is therefore always one of `labels`. Batches are formed from the full list, longest first.
+        Label log-likelihoods (summed over the label's tokens and the turn's end token) are
+        compared; the answer is therefore always one of `labels`. Batches are formed from the full
+        list, longest first.
         """
         ...
 

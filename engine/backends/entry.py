@@ -1,0 +1,99 @@
+"""What a backend is: a name, the roles it can play, its settings, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine.backends.protocol import Embedder, Generator, Student
+from engine.errors import BackendError
+from engine.registry import did_you_mean
+
+Role = Literal["student", "teacher", "judge", "embedder"]
+Kind = Literal["generator", "student", "embedder"]
+"""What a role asks of a backend: teacher and judge are both generators."""
+
+
+class Settings(BaseModel):
+    """Base of a backend's own settings: immutable, unknown keys refused, no silent conversions."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which model a backend opens."""
+
+    name: str
+    """As the recipe writes it."""
+    path: Path | None
+    """Folder of the weights; for a backend without weights, the recipe's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One way of running models. No library of models is imported before it is opened."""
+
+    name: str
+    roles: tuple[Role, ...]
+    settings: type[Settings]
+    local: bool
+    """Whether it runs weights on this machine: then the model's identity is their digest."""
+    generator: Callable[[Place, Any], Generator] | None = None
+    student: Callable[[Place, Any], Student] | None = None
+    embedder: Callable[[Place, Any], Embedder] | None = None
+    files: Callable[[Place, Any], Mapping[str, str]] = lambda _place, _settings: {}
+    """Files besides the weights that decide its answers, by digest: part of `identity`."""
+
+    def identity(self, name: str, base: Path, settings: Mapping[str, Any]) -> str:
+        """Return what a model without weights here is: backend, name, and the files it reads.
+
+        Raises:
+            BackendError: a wrong setting, or a file that cannot be read.
+        """
+        files = self.files(Place(name, base), self.parse(settings))
+        return ":".join((self.name, name, *(digest[:16] for digest in files.values())))
+
+    def parse(self, settings: Mapping[str, Any]) -> Settings:
+        """Return the settings as written in a recipe, checked.
+
+        Raises:
+            BackendError: an unknown key or a wrong value, with the field's name.
+        """
+        try:
+            return self.settings.model_validate(dict(settings))
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            unknown = first["type"] == "extra_forbidden"
+            hint = did_you_mean(field, self.settings.model_fields) if unknown else ""
+            raise BackendError(f"backend {self.name}: {field}: {first['msg']}", hint) from problem
+
+    def open(
+        self, kind: Kind, path: Path | None, name: str, settings: Mapping[str, Any]
+    ) -> Generator | Student | Embedder:
+        """Return the model in one of its uses; weights are loaded when it is first asked.
+
+        Args:
+            kind: What it is wanted for.
+            path: Folder of the weights, or the recipe's folder for a backend without weights.
+            name: The model's name as the recipe writes it.
+            settings: The backend's settings, as written or with defaults.
+
+        Raises:
+            BackendError: the backend cannot do this, or a setting is wrong.
+        """
+        ways = {"generator": self.generator, "student": self.student, "embedder": self.embedder}
+        way = ways[kind]
+        if way is None:
+            raise BackendError(
+                f"the backend '{self.name}' cannot be a {kind}",
+                f"it can be: {', '.join(self.roles)}",
+            )
+        return way(Place(name, path), self.parse(settings))

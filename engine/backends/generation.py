@@ -1,0 +1,229 @@
+"""Constrained generation in batches: chat prompts in, JSON that keeps to its schema out.
+
+Outlines constrains the tokens (its xgrammar back end), transformers generates, a row stops as soon
+as its JSON closes. Batches are formed from the full list of requests, so that a resumed run
+repeats them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.backends.finetune_batches import encode_prompt, turn_end
+from engine.backends.protocol import Completion, Request
+from engine.backends.structured import read_reply
+from engine.backends.weights import Loaded
+from engine.errors import BackendError
+from engine.fingerprint import canonical, short
+
+if TYPE_CHECKING:
+    import torch
+
+METHOD = "outlines:xgrammar"
+TOP_K = 50
+"""Sampling keeps this many tokens: a model this small says nonsense below them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A request and its prompt's tokens."""
+
+    request: Request
+    tokens: tuple[int, ...]
+
+
+class Constraint:
+    """Outlines around one model: compiled schemas, kept, and the logits processors made of them."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Prepare the tokenizer's vocabulary (a fraction of a second)."""
+        import outlines
+        import xgrammar
+
+        self._model = outlines.from_transformers(loaded.model, loaded.tokenizer)
+        self.stops = _stop_tokens(loaded)
+        vocabulary = xgrammar.TokenizerInfo.from_huggingface(
+            loaded.tokenizer,
+            vocab_size=loaded.model.get_output_embeddings().weight.shape[0],
+            stop_token_ids=self.stops,
+        )
+        self._compiler = xgrammar.GrammarCompiler(vocabulary)
+        self._compiled: dict[str, Any] = {}
+
+    def processors(self, schema: str) -> Any:
+        """Return fresh logits processors for one batch under a schema (canonical JSON).
+
+        Outlines' own compilation allows any white space between tokens of JSON, on which a small
+        model can spend all its tokens; so the grammar is compiled here without, and Outlines
+        applies it.
+
+        Raises:
+            BackendError: the schema uses what the grammar compiler does not know.
+        """
+        from outlines.backends.xgrammar import XGrammarLogitsProcessor
+
+        if schema not in self._compiled:
+            try:
+                self._compiled[schema] = self._compiler.compile_json_schema(
+                    schema, any_whitespace=False
+                )
+            except RuntimeError as problem:
+                raise BackendError(
+                    f"a reply's schema cannot be made into a grammar: {str(problem)[:300]}",
+                    "use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
+                ) from problem
+        processor = XGrammarLogitsProcessor(self._compiled[schema], self._model.tensor_library_name)
+        return self._model.type_adapter.format_output_type(processor)
+
+
+def complete(
+    loaded: Loaded,
+    constraint: Constraint,
+    requests: Sequence[Request],
+    answered: Collection[str],
+    batch_size: int,
+) -> Iterator[list[Completion]]:
+    """Yield the completions of one batch after the other; see `Generator.complete_many`.
+
+    A batch of which only a part is answered is computed whole, because a row's reply depends on
+    the rows beside it, and only its unanswered part is yielded.
+    """
+    once = {request.id: request for request in requests}
+    prompted = [
+        Prompted(request, encode_prompt(loaded.tokenizer, request.messages))
+        for request in once.values()
+    ]
+    too_long = [row for row in prompted if not _fits(row, loaded.context)]
+    if refused := [
+        _too_long(row, loaded.context) for row in too_long if row.request.id not in answered
+    ]:
+        yield refused
+    fitting = [row for row in prompted if _fits(row, loaded.context)]
+    for batch in form_batches(fitting, batch_size):
+        if all(row.request.id in answered for row in batch):
+            continue
+        with loaded.lock:
+            completions = _run_batch(loaded, constraint, batch)
+        yield [done for done in completions if done.request not in answered]
+
+
+def form_batches(rows: Sequence[Prompted], batch_size: int) -> list[list[Prompted]]:
+    """Return batches of one schema, length limit and temperature each, longest prompts first."""
+    groups: dict[tuple[str, int, float], list[Prompted]] = {}
+    for row in rows:
+        request = row.request
+        key = (canonical(request.schema), request.max_tokens, request.temperature)
+        groups.setdefault(key, []).append(row)
+    batches = []
+    for group in groups.values():
+        group.sort(key=lambda row: -len(row.tokens))
+        batches += [group[at : at + batch_size] for at in range(0, len(group), batch_size)]
+    return batches
+
+
+def _fits(row: Prompted, context: int | None) -> bool:
+    return context is None or len(row.tokens) + row.request.max_tokens <= context
+
+
+def _too_long(row: Prompted, context: int | None) -> Completion:
+    return Completion(
+        request=row.request.id,
+        text="",
+        value=None,
+        finish_reason="error",
+        prompt_tokens=len(row.tokens),
+        completion_tokens=0,
+        seconds=0.0,
+        method=METHOD,
+        error="too_long",
+        detail=(
+            f"{len(row.tokens)} tokens of prompt and {row.request.max_tokens} for the reply do not fit "
+            f"into the model's {context}: shorten the prompt or lower max_tokens"
+        ),
+    )
+
+
+def _run_batch(
+    loaded: Loaded, constraint: Constraint, batch: Sequence[Prompted]
+) -> list[Completion]:
+    import torch
+
+    request = batch[0].request
+    began = time.perf_counter()
+    ids, mask = _pad_left([row.tokens for row in batch], constraint.stops[0])
+    sampling: dict[str, Any] = {"do_sample": False}
+    if request.temperature > 0:
+        sampling = {"do_sample": True, "temperature": request.temperature, "top_k": TOP_K}
+    device = loaded.model.device
+    on_gpu = [device] if device.type == "cuda" else []
+    with torch.inference_mode(), torch.random.fork_rng(devices=on_gpu):
+        torch.manual_seed(int(short([row.request.id for row in batch], 15), 16))
+        said = loaded.model.generate(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            max_new_tokens=request.max_tokens,
+            logits_processor=constraint.processors(canonical(request.schema)),
+            eos_token_id=constraint.stops,
+            pad_token_id=constraint.stops[0],
+            **sampling,
+        )[:, ids.shape[1] :].tolist()
+    seconds = (time.perf_counter() - began) / len(batch)
+    return [
+        _completion(loaded.tokenizer, row, tokens, constraint.stops, seconds)
+        for row, tokens in zip(batch, said, strict=True)
+    ]
+
+
+def _completion(
+    tokenizer: Any, row: Prompted, tokens: list[int], stops: list[int], seconds: float
+) -> Completion:
+    """Return one row's completion; `seconds` is its share of the batch's time."""
+    end = next((at for at, token in enumerate(tokens) if token in stops), None)
+    text = tokenizer.decode(
+        tokens[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    reply = read_reply(text, row.request.schema)
+    value, error, detail = reply
+    if end is None and error is not None:
+        error = "length"
+        detail = f"cut after max_tokens ({row.request.max_tokens}) before its JSON closed"
+    return Completion(
+        request=row.request.id,
+        text=text,
+        value=value,
+        finish_reason="length" if end is None else "stop",
+        prompt_tokens=len(row.tokens),
+        completion_tokens=len(tokens) if end is None else end + 1,
+        seconds=seconds,
+        method=METHOD,
+        error=error,
+        detail=detail,
+    )
+
+
+def _pad_left(prompts: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and mask, prompts ending at the right edge.
+
+    The mask comes from the lengths, never from the filler: that is the turn's end token, which
+    prompts contain as well.
+    """
+    import torch
+
+    width = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), width), filler, dtype=torch.long)
+    mask = torch.zeros((len(prompts), width), dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(list(prompt))
+        mask[row, width - len(prompt) :] = 1
+    return ids, mask
+
+
+def _stop_tokens(loaded: Loaded) -> list[int]:
+    """Return the tokens after which a reply is over: the turn's end first, then the model's own."""
+    own = loaded.model.generation_config.eos_token_id
+    others = own if isinstance(own, list) else [] if own is None else [own]
+    end = turn_end(loaded.tokenizer)
+    return [end, *sorted(set(others) - {end})]

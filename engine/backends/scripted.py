@@ -1,0 +1,310 @@
+"""The `scripted` backend: replies that are given in a file or computed by rule, without any model.
+
+For trying a recipe in seconds, for people who answer by hand, and for tests: it can also fail on
+purpose. Answers depend on the request alone, so they are the same in every run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import time
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from engine.backends.entry import Backend, Place, Settings
+from engine.backends.protocol import Completion, LabelAnswer, Message, Progress, Request
+from engine.backends.scripted_values import instance
+from engine.backends.structured import Reply, parse_json, read_reply
+from engine.errors import BackendError
+from engine.fingerprint import file_digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+GROUP = 16
+"""Completions yielded together."""
+DIMENSIONS = 256
+"""Length of an embedding."""
+FaultKind = Literal["invalid_json", "schema", "length", "refusal", "error"]
+_FINISH: dict[str, Literal["stop", "length", "refusal", "error"]] = {
+    "length": "length",
+    "refusal": "refusal",
+    "error": "error",
+}
+_WORD = re.compile(r"\w+")
+
+
+class ScriptedSettings(Settings):
+    """Settings of replies without a model."""
+
+    replies: str | None = None
+    """JSONL or JSON file of replies, relative to the recipe; replies are invented without one.
+
+    The first entry whose `match` (text) or `regex` occurs in the last user message answers, with its
+    `reply` (JSON) or `text` (raw); where none does, a reply that fits the schema is invented.
+    """
+    fail_every: int | None = Field(default=None, ge=1)
+    """One request in this many fails, drawn by its id: a repeated attempt has another id."""
+    fail_with: FaultKind = "invalid_json"
+    """How it fails."""
+    delay_ms: float = Field(default=0.0, ge=0, le=60_000)
+    """Milliseconds that each request takes."""
+
+
+class ScriptedReply(BaseModel):
+    """One entry of a file of replies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    match: str | None = None
+    regex: str | None = None
+    reply: Any = None
+    text: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> ScriptedReply:
+        if (self.match is None) == (self.regex is None):
+            raise ValueError("an entry has either match or regex")
+        if ("reply" in self.model_fields_set) == (self.text is not None):
+            raise ValueError("an entry has either reply or text")
+        try:
+            re.compile(self.regex or "")
+        except re.error as problem:
+            raise ValueError(f"regex: {problem}") from problem
+        return self
+
+    def answers(self, message: str) -> bool:
+        """Return whether this entry is meant for a message."""
+        if self.match is not None:
+            return self.match in message
+        return re.search(self.regex or "", message) is not None
+
+    @property
+    def said(self) -> str:
+        """The reply as text."""
+        return json.dumps(self.reply, ensure_ascii=False) if self.text is None else self.text
+
+
+class ScriptedGenerator:
+    """Teacher or judge by script."""
+
+    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+        """Take the settings; the file of replies is read at the first request."""
+        self._place = place
+        self._settings = settings
+
+    @cached_property
+    def _replies(self) -> list[ScriptedReply]:
+        path = _replies_file(self._place, self._settings)
+        return read_replies(path) if path is not None else []
+
+    def complete_many(
+        self, requests: Sequence[Request], answered: Collection[str]
+    ) -> Iterator[list[Completion]]:
+        """Yield completions in groups; see `Generator`. Raises BackendError for a bad file."""
+        missing = [request for request in requests if request.id not in answered]
+        for start in range(0, len(missing), GROUP):
+            yield [self._complete(request) for request in missing[start : start + GROUP]]
+
+    def _complete(self, request: Request) -> Completion:
+        began = time.perf_counter()
+        time.sleep(self._settings.delay_ms / 1000)
+        message = _last_user_message(request.messages)
+        entry = next((reply for reply in self._replies if reply.answers(message)), None)
+        if self._fails(request):
+            text = _fault(self._settings.fail_with)
+            reply = Reply(None, self._settings.fail_with, "failed on purpose (fail_every)")
+        else:
+            text = entry.said if entry else json.dumps(invented(request), ensure_ascii=False)
+            reply = read_reply(text, request.schema)
+        return Completion(
+            request=request.id,
+            text=text,
+            value=reply.value,
+            finish_reason=_FINISH.get(reply.error or "", "stop"),
+            prompt_tokens=sum(_count_words(message.content) for message in request.messages),
+            completion_tokens=_count_words(text),
+            seconds=time.perf_counter() - began,
+            method="scripted",
+            error=reply.error,
+            detail=reply.detail,
+        )
+
+    def _fails(self, request: Request) -> bool:
+        every = self._settings.fail_every
+        return every is not None and int(request.id, 16) % every == 0
+
+
+class ScriptedStudent:
+    """A student that answers with the label whose words the input shares; an adapter changes nothing."""
+
+    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+        """Take what every backend takes; none of it matters here."""
+
+    def choose(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        labels: Sequence[str],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[LabelAnswer]:
+        """Return for each prompt the nearest label; what all prompts have in common is left out."""
+        texts = [Counter(_features(_last_user_message(prompt))) for prompt in prompts]
+        everywhere = Counter(feature for text in texts for feature in text)
+        common = {f for f, count in everywhere.items() if count == len(texts) > 1}
+        names = {label: Counter(_features(label)) for label in labels}
+        answers = []
+        for text in texts:
+            own = Counter({feature: n for feature, n in text.items() if feature not in common})
+            scores = [_overlap(own, names[label]) for label in labels]
+            weights = [math.exp(4 * score) for score in scores]
+            best = max(range(len(labels)), key=lambda index: scores[index])
+            answers.append(LabelAnswer(labels[best], weights[best] / sum(weights)))
+            if progress is not None:
+                progress(1)
+        return answers
+
+
+class ScriptedEmbedder:
+    """Embeddings that count words and parts of words: texts that share many lie close together."""
+
+    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+        """Take what every backend takes; none of it matters here."""
+
+    def embed(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return unit-length embeddings, shape (len(texts), DIMENSIONS)."""
+        import numpy as np
+
+        found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        for row, text in enumerate(texts):
+            # The first number is the same for all texts, so that an empty text has a direction too.
+            found[row, 0] = 1.0
+            for feature, count in Counter(_features(text)).items():
+                found[row, 1 + zlib.crc32(feature.encode()) % (DIMENSIONS - 1)] += math.sqrt(count)
+        if progress is not None:
+            progress(len(texts))
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found
+
+
+def invented(request: Request) -> Any:
+    """Return a reply that keeps to a request's schema; its texts are words of the last user message."""
+    words = _WORD.findall(_last_user_message(request.messages)) or ["nothing"]
+    return instance(request.schema, random.Random(request.id), words)
+
+
+def read_replies(path: Path) -> list[ScriptedReply]:
+    """Return the entries of a file of replies: one JSON object a line, or one JSON array.
+
+    Raises:
+        BackendError: the file cannot be read, or an entry is wrong (with its line or number).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BackendError(
+            f"cannot read the replies in {path}: {problem}",
+            "`replies` is a JSONL or JSON file in UTF-8, relative to the recipe's folder",
+        ) from problem
+    entries = []
+    for where, source in _entries(path, text):
+        try:
+            entries.append(ScriptedReply.model_validate(parse_json(source)))
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            said = f"{field}: {first['msg']}" if field else first["msg"]
+            raise BackendError(f"{where}: {said}", _ENTRY_HINT) from problem
+        except ValueError as problem:
+            raise BackendError(f"{where}: not JSON: {problem}", _ENTRY_HINT) from problem
+    return entries
+
+
+_ENTRY_HINT = 'write entries like {"match": "text in the prompt", "reply": {…}}'
+
+
+def _entries(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    if not text.lstrip().startswith("["):
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                yield f"{path}:{number}", line
+        return
+    try:
+        items = parse_json(text)
+    except ValueError as problem:
+        raise BackendError(f"{path}: not JSON: {problem}", _ENTRY_HINT) from problem
+    for number, item in enumerate(items, 1):
+        yield f"{path}: entry {number}", json.dumps(item)
+
+
+def _replies_file(place: Place, settings: ScriptedSettings) -> Path | None:
+    if settings.replies is None:
+        return None
+    return (place.path or Path()) / settings.replies
+
+
+def _files(place: Place, settings: ScriptedSettings) -> Mapping[str, str]:
+    path = _replies_file(place, settings)
+    if path is None:
+        return {}
+    try:
+        return {str(path): file_digest(path)}
+    except OSError as problem:
+        raise BackendError(
+            f"cannot read the replies in {path}: {problem}",
+            "`replies` is a JSONL or JSON file, relative to the recipe's folder",
+        ) from problem
+
+
+def _fault(kind: FaultKind) -> str:
+    return {
+        "invalid_json": '{"broken": ',
+        "schema": '["not what was asked for"]',
+        "length": '{"cut": "in the mid',
+        "refusal": "I cannot help with that.",
+        "error": "",
+    }[kind]
+
+
+def _last_user_message(messages: Sequence[Message]) -> str:
+    users = [message.content for message in messages if message.role == "user"]
+    return users[-1] if users else ""
+
+
+def _count_words(text: str) -> int:
+    return len(_WORD.findall(text))
+
+
+def _features(text: str) -> list[str]:
+    """Return a text's words and, so that inflected words still match, their parts of three letters."""
+    words = re.findall(r"[^\W_]+", text.lower())
+    return [*words, *(word[at : at + 3] for word in words for at in range(len(word) - 2))]
+
+
+def _overlap(text: Counter[str], label: Counter[str]) -> float:
+    shared = sum((text & label).values())
+    return shared / math.sqrt(sum(label.values()) or 1)
+
+
+BACKEND = Backend(
+    name="scripted",
+    roles=("student", "teacher", "judge", "embedder"),
+    settings=ScriptedSettings,
+    local=False,
+    generator=ScriptedGenerator,
+    student=ScriptedStudent,
+    embedder=ScriptedEmbedder,
+    files=_files,
+)

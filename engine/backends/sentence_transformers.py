@@ -1,0 +1,97 @@
+"""The `sentence-transformers` backend: text embedding models on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from engine.backends.entry import Backend, Place, Settings
+from engine.backends.protocol import Progress
+from engine.errors import BackendError, ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class SentenceTransformersSettings(Settings):
+    """Settings of an embedding model that runs here with sentence-transformers."""
+
+    batch_size: int = Field(default=64, ge=1, le=4096)
+    """Texts computed together."""
+    device: str = "auto"
+    """`auto` (the first CUDA device, else the CPU), or a torch device such as `cpu` or `cuda:1`."""
+
+
+class LocalEmbedder:
+    """An embedding model in a folder; nothing is loaded before the first text."""
+
+    def __init__(self, place: Place, settings: SentenceTransformersSettings) -> None:
+        """Take what to load."""
+        self._place = place
+        self._settings = settings
+
+    @cached_property
+    def _model(self) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        from engine.backends.weights import pick_device, quiet
+
+        if self._place.path is None:
+            raise BackendError(
+                f"the weights of {self._place.name} are not on this machine",
+                "run: pada models fetch",
+            )
+        try:
+            with quiet():
+                return SentenceTransformer(
+                    str(self._place.path),
+                    device=pick_device(self._settings.device),
+                    local_files_only=True,
+                )
+        except (OSError, ValueError, KeyError) as problem:
+            raise ModelError(
+                f"cannot load the embedding model in {self._place.path}: {problem}",
+                "the folder must hold a model of sentence-transformers (modules.json, config.json)",
+            ) from problem
+
+    def embed(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return unit-length embeddings, shape (len(texts), dimensions).
+
+        Batches are formed from the full list, longest texts first.
+        """
+        import numpy as np
+
+        size = self._settings.batch_size
+        order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
+        found = np.zeros((len(texts), self._dimensions), dtype=np.float32)
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            found[rows] = self._model.encode(
+                [texts[row] for row in rows],
+                batch_size=size,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+            if progress is not None:
+                progress(len(rows))
+        return found
+
+    @property
+    def _dimensions(self) -> int:
+        return int(self._model.get_embedding_dimension())
+
+
+BACKEND = Backend(
+    name="sentence-transformers",
+    roles=("embedder",),
+    settings=SentenceTransformersSettings,
+    local=True,
+    embedder=LocalEmbedder,
+)

@@ -1,0 +1,172 @@
+"""Structured replies: schemas that bound what may be said, and replies read strictly against them.
+
+Knows no backend: every backend's replies pass through `read_reply`, whatever the backend promised.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from engine.fingerprint import canonical
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+_NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
+_NAMED = ("properties", "$defs", "definitions")
+_UNENDING = ("*", "+", ",}")
+_TYPES = {"string", "integer", "number", "boolean", "null", "array", "object"}
+
+
+class Reply(NamedTuple):
+    """A reply read against its schema: a `value`, or an `error` with its kind and what was wrong."""
+
+    value: Any | None
+    error: str | None = None
+    """`invalid_json` or `schema`; None for a usable reply."""
+    detail: str = ""
+
+
+def read_reply(text: str, schema: Mapping[str, Any]) -> Reply:
+    """Parse and validate a reply; never raises, because a wrong reply is data."""
+    try:
+        value = parse_json(text)
+    except ValueError as problem:
+        return Reply(None, "invalid_json", str(problem))
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator(canonical(schema)).iter_errors(value))
+    if error is None:
+        # A schema may allow null, but a completion's value is None only when there is an error.
+        return Reply(value) if value is not None else Reply(None, "schema", "the reply is null")
+    return Reply(None, "schema", f"{error.json_path}: {error.message[:300]}")
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(schema))
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: not JSON, or JSON that readers disagree about: a key twice, NaN or an infinity,
+        half
+            of a surrogate pair, nesting too deep to be read.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as problem:
+        half = problem.object[problem.start]
+        raise ValueError(f"half of a surrogate pair: U+{ord(half):04X}") from None
+    return value
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def unbounded(schema: Mapping[str, Any]) -> list[str]:
+    """Return what in a schema lets a reply grow without end, each as "where: what"; empty if bounded.
+
+    A string needs `maxLength`, `enum`, `const` or a `pattern` with an end, an array `maxItems`, an
+    object `additionalProperties: false`; a schema that refers to itself has no end either.
+    """
+    problems = list(_unbounded(schema, "$"))
+    if _refers_to_itself(schema):
+        problems.append("$: refers to itself through $ref")
+    return problems
+
+
+def _unbounded(schema: Any, where: str) -> Iterator[str]:
+    if schema is False:
+        return
+    if not isinstance(schema, Mapping):
+        yield f"{where}: anything is allowed"
+        return
+    if "enum" in schema or "const" in schema:
+        return
+    yield from _nested(schema, where)
+    if "$ref" in schema or any(key in schema for key in _NESTED[:3]):
+        return
+    types = schema.get("type")
+    if types is None:
+        yield f"{where}: no type"
+        return
+    for kind in [types] if isinstance(types, str) else types:
+        yield from _unbounded_type(schema, kind, where)
+
+
+def _nested(schema: Mapping[str, Any], where: str) -> Iterator[str]:
+    for key in _NESTED:
+        for position, part in enumerate(schema.get(key, ())):
+            yield from _unbounded(part, f"{where}.{key}[{position}]")
+    for key in _NAMED:
+        for name, part in schema.get(key, {}).items():
+            yield from _unbounded(part, f"{where}.{name}")
+    if isinstance(schema.get("items"), Mapping):
+        yield from _unbounded(schema["items"], f"{where}.items")
+
+
+def _unbounded_type(schema: Mapping[str, Any], kind: str, where: str) -> Iterator[str]:
+    if kind not in _TYPES:
+        yield f"{where}: unknown type {kind!r}"
+    elif kind == "string" and "maxLength" not in schema and not _pattern_ends(schema):
+        yield f"{where}: a string without maxLength, enum, const or a pattern with an end"
+    elif kind == "array" and "maxItems" not in schema:
+        yield f"{where}: an array without maxItems"
+    elif kind == "array" and "items" not in schema and "prefixItems" not in schema:
+        yield f"{where}: an array without items"
+    elif kind == "object" and schema.get("additionalProperties") is not False:
+        yield f"{where}: an object without additionalProperties: false"
+
+
+def _pattern_ends(schema: Mapping[str, Any]) -> bool:
+    pattern = schema.get("pattern")
+    if not isinstance(pattern, str) or not (pattern.startswith("^") and pattern.endswith("$")):
+        return False
+    return not any(mark in pattern.replace("\\*", "").replace("\\+", "") for mark in _UNENDING)
+
+
+def _refers_to_itself(schema: Mapping[str, Any]) -> bool:
+    """Return whether following `$ref`s into the schema's own definitions comes back to a place."""
+
+    def references(part: Any) -> Iterator[str]:
+        if isinstance(part, Mapping):
+            if isinstance(part.get("$ref"), str):
+                yield part["$ref"]
+            for key, value in part.items():
+                if key not in ("$defs", "definitions", "enum", "const"):
+                    yield from references(value)
+        elif isinstance(part, list | tuple):
+            for value in part:
+                yield from references(value)
+
+    parts = {"#": schema}
+    for key in ("$defs", "definitions"):
+        parts |= {f"#/{key}/{name}": part for name, part in schema.get(key, {}).items()}
+    leads = {name: set(references(part)) for name, part in parts.items()}
+
+    def returns(name: str, path: tuple[str, ...]) -> bool:
+        return name in path or any(returns(to, (*path, name)) for to in leads.get(name, ()))
+
+    return any(returns(name, ()) for name in parts)

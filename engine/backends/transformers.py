@@ -1,0 +1,143 @@
+"""The `transformers` backend: models on this machine, as student, teacher or judge, on shared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from engine.backends import label_tree
+from engine.backends.entry import Backend, Place, Settings
+from engine.backends.finetune_batches import encode_prompt, turn_end
+from engine.backends.protocol import (
+    Completion,
+    LabelAnswer,
+    Message,
+    Progress,
+    Request,
+)
+from engine.backends.weights import Loaded, load, with_adapter
+from engine.errors import BackendError
+
+if TYPE_CHECKING:
+    from engine.backends.generation import Constraint
+
+
+class TransformersSettings(Settings):
+    """Settings of a model that runs here with transformers."""
+
+    batch_size: int = Field(default=32, ge=1, le=4096)
+    """Rows computed together. In bfloat16 the last digits depend on it, so it is part of the result."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Number format of the weights; auto is bfloat16."""
+    device: str = "auto"
+    """`auto` (the first CUDA device, else the CPU), or a torch device such as `cpu` or `cuda:1`."""
+
+
+class LocalModel:
+    """One model in both its uses: `choose` as a student, `complete_many` as teacher or judge."""
+
+    def __init__(self, place: Place, settings: TransformersSettings) -> None:
+        """Take what to load; nothing is loaded before it is used."""
+        self._place = place
+        self._settings = settings
+        self._tuned: tuple[Path, Any] | None = None
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        if self._place.path is None:
+            raise BackendError(
+                f"the weights of {self._place.name} are not on this machine",
+                "run `pada models fetch`",
+            )
+        return load(self._place.path, self._settings.dtype, self._settings.device)
+
+    @cached_property
+    def _constraint(self) -> Constraint:
+        from engine.backends.generation import Constraint
+
+        return Constraint(self._loaded)
+
+    def complete_many(
+        self, requests: Sequence[Request], answered: Collection[str]
+    ) -> Iterator[list[Completion]]:
+        """Yield the completions of one batch after the other; see `Generator`."""
+        from engine.backends.generation import complete
+
+        if all(request.id in answered for request in requests):
+            return
+        yield from complete(
+            self._loaded, self._constraint, requests, answered, self._settings.batch_size
+        )
+
+    def choose(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        labels: Sequence[str],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[LabelAnswer]:
+        """Return the most likely label of each prompt; see `Student`.
+
+        Raises:
+            BackendError: a prompt with its label does not fit into the model's context.
+            ModelError: the weights or the adapter cannot be loaded.
+        """
+        import torch
+
+        if not prompts:
+            return []
+        likelihoods = torch.empty((len(prompts), len(labels)))
+        for rows, found in self.label_scores(prompts, labels, adapter):
+            likelihoods[rows] = found
+            if progress is not None:
+                progress(len(rows))
+        shares = likelihoods.double().softmax(-1)
+        best = likelihoods.argmax(-1).tolist()
+        return [
+            LabelAnswer(labels[label], float(shares[row, label])) for row, label in enumerate(best)
+        ]
+
+    def label_scores(
+        self, prompts: Sequence[tuple[Message, ...]], labels: Sequence[str], adapter: Path | None
+    ) -> Iterator[tuple[list[int], Any]]:
+        """Yield batches of prompt indices and log-likelihoods in nats, shape (rows, labels)."""
+        loaded = self._loaded
+        tokenizer = loaded.tokenizer
+        tree = label_tree.build(
+            [tokenizer.encode(label, add_special_tokens=False) for label in labels],
+            turn_end(tokenizer),
+        )
+        encoded = [encode_prompt(tokenizer, prompt) for prompt in prompts]
+        longest = max(len(tokens) for tokens in encoded) + max(tree.depths)
+        if loaded.context is not None and longest > loaded.context:
+            raise BackendError(
+                f"a prompt with its answer has {longest} tokens; {self._place.name} takes "
+                f"{loaded.context}",
+                "shorten the task's prompt, or leave out the row with the longest inputs",
+            )
+        with loaded.lock:
+            model = self._with(adapter)
+            yield from label_tree.score(model, encoded, tree, self._settings.batch_size)
+
+    def _with(self, adapter: Path | None) -> Any:
+        """Return the model with an adapter; the last one used is kept."""
+        if adapter is None:
+            return self._loaded.model
+        if self._tuned is None or self._tuned[0] != adapter:
+            self._tuned = None
+            self._tuned = (adapter, with_adapter(self._loaded, adapter))
+        return self._tuned[1]
+
+
+BACKEND = Backend(
+    name="transformers",
+    roles=("student", "teacher", "judge"),
+    settings=TransformersSettings,
+    local=True,
+    generator=LocalModel,
+    student=LocalModel,
+)

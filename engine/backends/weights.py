@@ -1,0 +1,159 @@
+"""Base models in memory: each loaded once per process and shared by every role, never changed.
+
+A fine-tuned student is a second set of modules around the same tensors, with its adapter put into
+that set alone: the base cannot be touched by it, and one adapter cannot leak into the next.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A causal language model and its tokenizer; `lock` keeps roles from using it at the same time."""
+
+    model: Any
+    tokenizer: Any
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and reply together that the model can take; None when it does not say."""
+        length = getattr(self.model.config, "max_position_embeddings", None)
+        return int(length) if length else None
+
+
+_loaded: dict[tuple[Path, str, str], Loaded] = {}
+_loading = threading.Lock()
+
+
+def load(path: Path, dtype: str, device: str) -> Loaded:
+    """Return the model in a folder, loaded at the first call of the process.
+
+    Args:
+        path: Folder with config.json, tokenizer and weights.
+        dtype: `auto` (bfloat16), `bfloat16` or `float32`.
+        device: `auto` (the first CUDA device, else the CPU) or a torch device.
+
+    Raises:
+        ModelError: the folder holds no model that transformers can load, or no chat template.
+    """
+    place = pick_device(device)
+    key = (path.resolve(), pick_dtype(dtype), place)
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = Loaded(_load_model(*key), _load_tokenizer(path))
+        return _loaded[key]
+
+
+def pick_device(device: str) -> str:
+    """Return the torch device that `device` means here; raises ModelError for one that is not there."""
+    import torch
+
+    if device == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as problem:
+        raise ModelError(
+            f"device '{device}' cannot be used: {str(problem).splitlines()[0]}",
+            "write device: auto to take the graphics card if there is one, else the CPU",
+        ) from problem
+    return device
+
+
+def pick_dtype(dtype: str) -> str:
+    """Return the torch dtype's name; `auto` is bfloat16, in which students are also trained."""
+    return "bfloat16" if dtype == "auto" else dtype
+
+
+def with_adapter(base: Loaded, adapter: Path) -> Any:
+    """Return the base model as fine-tuned: LoRA weights around the shared tensors, or a full model.
+
+    The adapter is applied beside the base weights, as it was trained, not added into them: in
+    bfloat16 an addition would round most of it away.
+
+    Raises:
+        ModelError: the folder holds neither an adapter nor a model, or one that does not fit the
+        base.
+    """
+    if (adapter / "adapter_config.json").is_file():
+        return _inject(base.model, adapter)
+    if (adapter / "config.json").is_file():
+        weights: torch.nn.Parameter = next(base.model.parameters())
+        return _load_model(adapter, str(weights.dtype).removeprefix("torch."), str(weights.device))
+    raise ModelError(
+        f"no fine-tuned student in {adapter}",
+        "run `pada run` again: the fine-tune whose folder is gone will be made again",
+    )
+
+
+def _inject(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    shared = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
+    shell = copy.deepcopy(model, shared)
+    try:
+        tuned = PeftModel.from_pretrained(shell, adapter).eval()
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise ModelError(f"cannot load the adapter in {adapter}: {problem}") from problem
+    return tuned.get_base_model()
+
+
+def _load_model(path: Path, dtype: str, device: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=getattr(torch, dtype), local_files_only=True
+            )
+    except (OSError, ValueError, RuntimeError, KeyError) as problem:
+        raise ModelError(
+            f"cannot load the model in {path}: {str(problem).splitlines()[0]}",
+            "the folder must hold config.json and safetensors of a causal language model",
+        ) from problem
+    model.requires_grad_(False)
+    return model.to(device).eval()
+
+
+def _load_tokenizer(path: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError, KeyError) as problem:
+        raise ModelError(f"cannot load the tokenizer in {path}: {problem}") from problem
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            f"the tokenizer in {path} has no chat template, so a prompt cannot be written for it",
+            "choose an instruct model, or add a chat_template.jinja to the model's folder",
+        )
+    return tokenizer
+
+
+class quiet:
+    """Silence transformers' own progress bars, which would tear ours."""
+
+    def __enter__(self) -> None:
+        from transformers.utils import logging
+
+        self._shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        from transformers.utils import logging
+
+        if self._shown:
+            logging.enable_progress_bar()
