@@ -1,13 +1,15 @@
 """The records that cross boundaries: what stages return and what the store keeps, one class per table.
 
 Field order is column order. Ids are content hashes, so the same thing has the same id in every run.
-The store adds `node`, `run`, `seed` and `round` to every row; they are not repeated here.
+The store adds `node`, `run`, `seed`, `round` and `position` to every row that a stage returns; they are not
+repeated here. A `Call` is no stage's row: it names its own node and run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 Split = Literal["train", "validation", "test"]
@@ -156,6 +158,8 @@ class PatternMember(Row):
     diagnosis: str
     distance: float
     """1 - cosine similarity to the centroid."""
+    silhouette: float | None
+    """How much nearer to its own cluster than to the next, -1 to 1; None without a second cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +263,37 @@ class Decision(Row):
     value: float | None
     best_round: int
     """The round whose student is the best on validation so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Row):
+    """One entry of the ledger: what was asked of a teacher or judge, and what came back."""
+
+    table: ClassVar[str] = "llm_call"
+    id: str
+    """The request's hash; entries may share it when earlier replies were unusable."""
+    run: str
+    node: str
+    """Fingerprint of the node that first asked."""
+    role: str
+    model: str
+    messages: Sequence[Mapping[str, str]]
+    """Chat turns with `role` and `content`."""
+    schema: Mapping[str, Any]
+    """JSON Schema of the reply, as sent."""
+    max_tokens: int
+    temperature: float
+    attempt: int
+    reply: str
+    """Raw text."""
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    method: str
+    """How the structure was obtained."""
+    error: str | None
+    """Kind of failure; None for a usable reply: only those are ever served again."""
+    detail: str
+    created: datetime
+    """UTC, without a time zone."""

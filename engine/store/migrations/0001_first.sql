@@ -1,5 +1,7 @@
--- The first schema. Applied once, never edited; later changes are new files.
--- `--` lines directly above a table, view or column become docs/store.md.
+-- The first schema: the tables. Applied once, never edited; later changes are new files.
+-- `--` lines directly above a table or a column become docs/store.md, and comments in the store itself.
+-- Tables of rows begin with the same columns: `node` made them, in `run`, for `seed` and `round`; `position` is
+-- the row's place in the node's output, from 0.
 
 -- Recipes as they were run: one row per distinct content.
 CREATE TABLE recipe (
@@ -19,7 +21,7 @@ CREATE TABLE run (
   -- `r0001`, `r0002`, … in order of starting.
   id VARCHAR PRIMARY KEY,
   recipe VARCHAR NOT NULL,
-  -- running | done | interrupted | stopped (budget) | failed | waiting
+  -- running | done | interrupted | stopped (budget) | failed | waiting | killed (its process died)
   status VARCHAR NOT NULL,
   -- UTC.
   started TIMESTAMP NOT NULL,
@@ -52,7 +54,9 @@ CREATE TABLE node (
   started TIMESTAMP NOT NULL,
   ended TIMESTAMP NOT NULL,
   -- Hash over the node's rows: equal for equal results.
-  content VARCHAR NOT NULL
+  content VARCHAR NOT NULL,
+  -- Rows per table, as JSON.
+  counts JSON NOT NULL
 );
 
 -- Which nodes a run is made of.
@@ -69,7 +73,7 @@ CREATE TABLE run_node (
 
 -- Labelled rows of the three splits.
 CREATE TABLE example (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   -- Hash of inputs and target.
   id VARCHAR NOT NULL,
   split VARCHAR NOT NULL,
@@ -86,7 +90,7 @@ CREATE TABLE example (
 
 -- The student's answers.
 CREATE TABLE prediction (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   example VARCHAR NOT NULL,
   split VARCHAR NOT NULL,
   -- What the student said, whole.
@@ -103,7 +107,7 @@ CREATE TABLE prediction (
 
 -- Per-example metric values; NULL means "could not be scored".
 CREATE TABLE score (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   example VARCHAR NOT NULL,
   split VARCHAR NOT NULL,
   metric VARCHAR NOT NULL,
@@ -112,7 +116,7 @@ CREATE TABLE score (
 
 -- Metrics per split with 95 % bootstrap intervals; splits `gap_validation` and `gap_test` are train minus that split.
 CREATE TABLE metric (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   split VARCHAR NOT NULL,
   metric VARCHAR NOT NULL,
   value DOUBLE,
@@ -124,7 +128,7 @@ CREATE TABLE metric (
 
 -- Trained students.
 CREATE TABLE model (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   -- Folder of the adapter, relative to the state folder.
   path VARCHAR NOT NULL,
   -- SHA-256 of the weights.
@@ -143,7 +147,7 @@ CREATE TABLE model (
 
 -- Predictions for which the recipe's failure predicate holds (train and validation; test never).
 CREATE TABLE failure (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   example VARCHAR NOT NULL,
   split VARCHAR NOT NULL,
   answer VARCHAR,
@@ -153,7 +157,7 @@ CREATE TABLE failure (
 
 -- Why a failure happened, by the teacher.
 CREATE TABLE diagnosis (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   id VARCHAR NOT NULL,
   example VARCHAR NOT NULL,
   root_cause VARCHAR NOT NULL,
@@ -164,7 +168,7 @@ CREATE TABLE diagnosis (
 
 -- Named clusters of diagnoses; the id persists from round to round.
 CREATE TABLE pattern (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   id VARCHAR NOT NULL,
   name VARCHAR NOT NULL,
   description VARCHAR NOT NULL,
@@ -182,17 +186,19 @@ CREATE TABLE pattern (
 
 -- Which failures belong to which pattern.
 CREATE TABLE pattern_member (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   pattern VARCHAR NOT NULL,
   example VARCHAR NOT NULL,
   diagnosis VARCHAR NOT NULL,
   -- 1 - cosine similarity to the centroid.
-  distance DOUBLE NOT NULL
+  distance DOUBLE NOT NULL,
+  -- How much nearer to its own cluster than to the next, -1 to 1; NULL without a second cluster.
+  silhouette DOUBLE
 );
 
 -- How a pattern's members fare after a later fine-tune.
 CREATE TABLE pattern_status (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   pattern VARCHAR NOT NULL,
   -- open | shrinking | fixed | regressed
   status VARCHAR NOT NULL,
@@ -204,7 +210,7 @@ CREATE TABLE pattern_status (
 
 -- How to write rows that would cure one pattern.
 CREATE TABLE strategy (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   id VARCHAR NOT NULL,
   pattern VARCHAR NOT NULL,
   text VARCHAR NOT NULL,
@@ -216,7 +222,7 @@ CREATE TABLE strategy (
 
 -- Generated rows before their verdict.
 CREATE TABLE candidate (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   id VARCHAR NOT NULL,
   -- The training example it was made from.
   parent VARCHAR NOT NULL,
@@ -235,7 +241,7 @@ CREATE TABLE candidate (
 
 -- What was decided about each candidate, and why: exactly one per candidate.
 CREATE TABLE verdict (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   candidate VARCHAR NOT NULL,
   accepted BOOLEAN NOT NULL,
   -- accepted, or the first rule that rejected it.
@@ -256,14 +262,14 @@ CREATE TABLE verdict (
 
 -- Accepted candidates that joined a training set, and the example each became.
 CREATE TABLE selected (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   candidate VARCHAR NOT NULL,
   example VARCHAR NOT NULL
 );
 
 -- Everything left out: which stage, what, why.
 CREATE TABLE "drop" (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   stage VARCHAR NOT NULL,
   -- Id of the thing left out, if it has one.
   item VARCHAR NOT NULL,
@@ -273,7 +279,7 @@ CREATE TABLE "drop" (
 
 -- Whether another round follows, and why.
 CREATE TABLE decision (
-  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL,
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   go_on BOOLEAN NOT NULL,
   reason VARCHAR NOT NULL,
   metric VARCHAR NOT NULL,
@@ -284,7 +290,7 @@ CREATE TABLE decision (
 
 -- The ledger: every reply of a teacher or judge. Usable replies (error IS NULL) are served again, never paid twice.
 CREATE TABLE llm_call (
-  -- Hash of messages, schema, parameters, model and attempt.
+  -- Hash of messages, schema, parameters, model and attempt; several rows when earlier replies were unusable.
   id VARCHAR NOT NULL,
   run VARCHAR NOT NULL,
   -- Fingerprint of the node that first asked.
@@ -314,4 +320,10 @@ CREATE TABLE llm_call (
   -- UTC.
   created TIMESTAMP NOT NULL
 );
-CREATE INDEX llm_call_id ON llm_call (id);
+
+-- Spool segments whose rows are in this file: a kill between commit and deletion doubles nothing.
+CREATE TABLE fold (
+  -- `run/number` of the segment.
+  segment VARCHAR PRIMARY KEY,
+  rows INTEGER NOT NULL
+);

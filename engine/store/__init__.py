@@ -1,0 +1,26 @@
+"""The DuckDB store: everything runs produced, in one file that is open for short moments only.
+
+Owns `.pada/store.duckdb`, `.pada/spool` and `.pada/run.lock`. Knows records (engine.rows), nothing of recipes,
+plans or models. `docs/decisions/0001-one-writer.md` says why it is built as it is.
+"""
+
+from engine.store.file import FILE, Busy
+from engine.store.lock import Holder, holder
+from engine.store.query import Answer, Unseen, ask, reader, rows, unseen
+from engine.store.store import NodeInfo, Store, now
+
+__all__ = [
+    "FILE",
+    "Answer",
+    "Busy",
+    "Holder",
+    "NodeInfo",
+    "Store",
+    "Unseen",
+    "ask",
+    "holder",
+    "now",
+    "reader",
+    "rows",
+    "unseen",
+]

@@ -1,0 +1,227 @@
+"""Record classes to columns and back, from the dataclass fields alone: a new record needs no code here.
+
+Mappings and lists of mappings are JSON columns, tuples are lists. Imports no DuckDB.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import orjson
+
+from engine.rows import Row
+
+Kind = Literal["text", "int", "float", "bool", "time", "json", "texts", "floats"]
+
+PLACE: tuple[tuple[str, Kind], ...] = (
+    ("node", "text"),
+    ("run", "text"),
+    ("seed", "int"),
+    ("round", "int"),
+    ("position", "int"),
+)
+"""What the store adds in front of every stage's row."""
+
+
+class Column(NamedTuple):
+    """One column: its name and how its values travel."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe(Row):
+    """A recipe as it was run."""
+
+    table = "recipe"
+    id: str
+    """Hash of the effective recipe."""
+    name: str
+    path: str
+    source: str
+    effective: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Row):
+    """One execution of a recipe; times are UTC without a time zone."""
+
+    table = "run"
+    id: str
+    recipe: str
+    status: str
+    started: datetime
+    ended: datetime | None
+    note: str | None
+    versions: Mapping[str, str]
+    row_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow(Row):
+    """One finished node; times are UTC without a time zone, `content` hashes its rows."""
+
+    table = "node"
+    id: str
+    name: str
+    stage: str
+    seed: int
+    round: int
+    attempt: int
+    identity: Mapping[str, Any]
+    run: str
+    started: datetime
+    ended: datetime
+    content: str
+    counts: Mapping[str, int]
+    """Rows per table."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunNode(Row):
+    """One node's place in one run."""
+
+    table = "run_node"
+    run: str
+    node: str
+    name: str
+    position: int
+    status: str
+
+
+OWN: tuple[type[Row], ...] = (Recipe, Run, NodeRow, RunNode)
+"""Records that the store writes itself; a later one with the same key replaces the earlier."""
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "recipe": ("id",),
+    "run": ("id",),
+    "node": ("id",),
+    "run_node": ("run", "node"),
+}
+
+
+@cache
+def record_types() -> Mapping[str, type[Row]]:
+    """Return every record class by its table."""
+    return {kind.table: kind for kind in Row.__subclasses__() if kind.table}
+
+
+def columns_of(kind: type[Row]) -> tuple[Column, ...]:
+    """Return the columns of a record's own fields; raises TypeError for a field no column can hold."""
+    return _own_columns(kind.table)
+
+
+@cache
+def _own_columns(table: str) -> tuple[Column, ...]:
+    kind: Any = record_types()[table]
+    hints = get_type_hints(kind)
+    return tuple(Column(field.name, _kind(hints[field.name])) for field in fields(kind))
+
+
+@cache
+def has_place(table: str) -> bool:
+    """Return whether the store adds node, run, seed, round and position to the table's rows."""
+    return table not in KEYS and table != "llm_call"
+
+
+@cache
+def table_columns(table: str) -> tuple[Column, ...]:
+    """Return all columns of a table in the order of a spool line; raises KeyError for an unknown table."""
+    own = columns_of(record_types()[table])
+    return (*(Column(*pair) for pair in PLACE), *own) if has_place(table) else own
+
+
+_SIMPLE: Mapping[Any, Kind] = {
+    str: "text",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    datetime: "time",
+}
+
+
+def _kind(hint: Any) -> Kind:
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return "text"
+    if origin is tuple and arguments[0] in {str, float}:
+        return "texts" if arguments[0] is str else "floats"
+    if origin in {Mapping, dict, Sequence, list, tuple}:
+        return "json"
+    without_none = [a for a in arguments if a is not type(None)]
+    if len(without_none) == 1 and len(without_none) < len(arguments):
+        return _kind(without_none[0])
+    raise TypeError(f"no column can hold {hint}")
+
+
+def values_of(row: Row) -> list[Any]:
+    """Return a record's fields as a spool line holds them."""
+    return [_outward(column.kind, getattr(row, column.name)) for column in columns_of(type(row))]
+
+
+def row_from(kind: type[Row], values: Sequence[Any]) -> Row:
+    """Return the record for its fields as DuckDB or a spool line gives them."""
+    columns = columns_of(kind)
+    return kind(*(_inward(c.kind, v) for c, v in zip(columns, values, strict=True)))
+
+
+def _outward(kind: Kind, value: Any) -> Any:
+    if kind == "json" and value is not None:
+        return json_text(value)
+    return value
+
+
+def _inward(kind: Kind, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind == "json":
+        # Not orjson: it turns integers beyond 64 bits into floats.
+        return json.loads(value)
+    if kind in {"texts", "floats"}:
+        return tuple(value)
+    if kind == "time" and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return value
+
+
+def json_text(value: Any) -> str:
+    """Return `value` as JSON text that DuckDB accepts: NaN is null; dates and decimals are text."""
+    plain = dict(value) if isinstance(value, Mapping) else value
+    try:
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(_clean(plain), ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+
+
+def line(table: str, values: list[Any]) -> bytes:
+    """Return one spool line: `[table, value, …]` and a line end. Lone surrogates become U+FFFD."""
+    record = [table, *values]
+    try:
+        return orjson.dumps(record, option=_OPTIONS)
+    except TypeError:
+        return orjson.dumps(_clean(record), option=_OPTIONS)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        # Through UTF-16, so that a surrogate pair becomes the character it stands for.
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {_clean(str(k)): _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    return value

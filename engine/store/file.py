@@ -1,0 +1,122 @@
+"""Opening DuckDB's file, for short moments: waiting for others, and turning its errors into ours.
+
+DuckDB locks the file as long as a process has it open (readers shut out the writer and the other way round), so
+nothing here keeps a connection longer than its block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILE = "store.duckdb"
+Notice = Callable[[str], None]
+"""Is told, once, that a file must be waited for."""
+
+_ONE_AT_A_TIME = threading.RLock()
+"""DuckDB refuses to open a file twice in one process for reading and for writing."""
+
+
+class Busy(StoreError):
+    """Another process has the file open; `pid` is its number where DuckDB names it."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        """Take the file and its holder."""
+        self.pid = pid
+        who = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"{path} is held open by {who}",
+            "close that DuckDB client (a notebook, a shell, a viewer) and try again; nothing is lost",
+        )
+
+
+def connect(
+    path: Path, *, write: bool, config: Mapping[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open the file once, without waiting; raises Busy or another StoreError."""
+    import duckdb
+
+    try:
+        return duckdb.connect(str(path), read_only=not write, config=dict(config or {}))
+    except duckdb.Error as error:
+        raise translated(error, path) from error
+
+
+@contextlib.contextmanager
+def opened(
+    path: Path,
+    *,
+    write: bool,
+    wait: float,
+    notice: Notice | None = None,
+    config: Mapping[str, str] | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for a block, trying for `wait` seconds while others hold it; raises Busy, StoreError."""
+    if not _ONE_AT_A_TIME.acquire(timeout=min(wait, threading.TIMEOUT_MAX)):
+        raise Busy(path, os.getpid())
+    try:
+        connection = _patiently(path, write, wait, notice, config)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _patiently(
+    path: Path, write: bool, wait: float, notice: Notice | None, config: Mapping[str, str] | None
+) -> duckdb.DuckDBPyConnection:
+    start = time.monotonic()
+    pause, told = 0.01, False
+    while True:
+        try:
+            return connect(path, write=write, config=config)
+        except Busy as busy:
+            waited = time.monotonic() - start
+            if waited >= wait:
+                raise
+            if notice is not None and not told and waited > 0.5:
+                told = True
+                notice(f"waiting: {busy.message}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.2)
+
+
+def translated(error: Exception, path: Path) -> StoreError:
+    """Return our error for one of DuckDB's about the file itself."""
+    text = str(error)
+    first = text.split("\n", 1)[0]
+    if "Could not set lock on file" in text or "different configuration" in text:
+        found = re.search(r"\(PID (\d+)\)", text)
+        return Busy(path, int(found[1]) if found else None)
+    if "No space left" in text:
+        return StoreError(
+            f"{path}: the disk is full", "free some space (`pada clean` shows what can go)"
+        )
+    if "Permission denied" in text or "Read-only file system" in text:
+        return StoreError(
+            f"{path}: not accessible", "check the permissions, or use another folder with --state"
+        )
+    if "not a valid DuckDB database file" in text:
+        return StoreError(
+            f"{path} is not a DuckDB file", "move it away, or use another folder with --state"
+        )
+    if "does not exist" in text or "No such file" in text:
+        return StoreError(
+            f"there is no store at {path}", "`pada run RECIPE` makes one; --state names its folder"
+        )
+    return StoreError(
+        f"{path}: {first}", "if the file is damaged, move it away: the next run makes a new one"
+    )

@@ -1,0 +1,129 @@
+"""What the store is asked: finished nodes, replies, a node's rows; each on a connection that is open already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from engine.rows import Call, Row
+from engine.store.columns import PLACE, Run, columns_of, has_place, record_types, row_from
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Ids:
+    """A set of request ids: those of earlier runs as one sorted array, those of this run as they come."""
+
+    def __init__(self, batches: Iterable[Sequence[str]] = (), length: int = 24) -> None:
+        """Take the ids in batches and the length of the longest."""
+        self._new: set[str] = set()
+        self._old: Any = None
+        arrays = [_bytes(batch, length) for batch in batches]
+        if arrays:
+            import numpy as np
+
+            self._old = np.sort(np.concatenate(arrays))
+
+    def add(self, identities: Iterable[str]) -> None:
+        """Add ids."""
+        self._new.update(identities)
+
+    def __contains__(self, identity: str) -> bool:
+        if identity in self._new:
+            return True
+        if self._old is None or not len(self._old) or len(identity) > self._old.dtype.itemsize:
+            return False
+        key = identity.encode()
+        place = int(self._old.searchsorted(key))
+        return place < len(self._old) and bool(self._old[place] == key)
+
+
+def _bytes(batch: Sequence[str], length: int) -> Any:
+    import numpy as np
+
+    return np.array([identity.encode() for identity in batch], dtype=f"S{length}")
+
+
+def finished(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the content hash of every finished node."""
+    return dict(connection.execute("SELECT id, content FROM node").fetchall())
+
+
+def usable_calls(connection: duckdb.DuckDBPyConnection) -> Ids:
+    """Return the ids of all requests with a usable reply: 24 bytes each."""
+    found = connection.execute(
+        "SELECT max(length(id)) FROM llm_call WHERE error IS NULL"
+    ).fetchone()
+    length = found[0] if found else None
+    if length is None:
+        return Ids()
+    cursor = connection.execute("SELECT DISTINCT id FROM llm_call WHERE error IS NULL")
+    batches = iter(lambda: [identity for (identity,) in cursor.fetchmany(50_000)], [])
+    return Ids(batches, length)
+
+
+def runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
+    """Return all runs, oldest first."""
+    found = connection.execute(f"SELECT {_fields(Run)} FROM run ORDER BY id").fetchall()
+    return [cast(Run, row_from(Run, values)) for values in found]
+
+
+def _fields(kind: type[Row]) -> str:
+    return ", ".join(f'"{column.name}"' for column in columns_of(kind))
+
+
+def call_from(values: Sequence[Any]) -> Call:
+    """Return a ledger entry from its columns."""
+    return cast(Call, row_from(Call, values))
+
+
+def calls(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[str, Call]:
+    """Return the first usable reply of each request that has one."""
+    found = connection.execute(
+        f"SELECT {_fields(Call)} FROM llm_call SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)"
+        " WHERE error IS NULL ORDER BY created DESC",
+        [wanted],
+    ).fetchall()
+    return {call.id: call for call in map(call_from, found)}
+
+
+@cache
+def placed_tables() -> frozenset[str]:
+    """Return the tables of stages' rows."""
+    return frozenset(table for table in record_types() if has_place(table))
+
+
+def row_of(table: str, values: Sequence[Any]) -> Row:
+    """Return a stage's row from all columns of its table."""
+    return row_from(record_types()[table], values[len(PLACE) :])
+
+
+def outputs(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str, list[Row]]:
+    """Return each finished node's rows, of all tables, in the order in which it made them."""
+    found: dict[str, list[Row]] = {}
+    marks = connection.execute(
+        "SELECT id, counts FROM node WHERE list_contains(?, id)", [nodes]
+    ).fetchall()
+    for node, counts in marks:
+        placed: list[tuple[int, Row]] = []
+        for table in orjson.loads(counts):
+            kind = record_types()[table]
+            rows = connection.execute(
+                f'SELECT position, {_fields(kind)} FROM "{table}" WHERE node = ?', [node]
+            ).fetchall()
+            placed.extend((position, row_from(kind, values)) for position, *values in rows)
+        placed.sort(key=lambda pair: pair[0])
+        found[node] = [row for _, row in placed]
+    return found
+
+
+def last_identity(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any] | None:
+    """Return the identity of the latest finished node of that name."""
+    found = connection.execute(
+        "SELECT identity FROM node WHERE name = ? ORDER BY ended DESC, run DESC LIMIT 1", [name]
+    ).fetchone()
+    return cast("dict[str, Any]", orjson.loads(found[0])) if found else None

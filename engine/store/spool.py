@@ -1,0 +1,195 @@
+"""The spool: what a run produces, on disk at once, before DuckDB's file is free to take it.
+
+`.pada/spool/<run>/NNNNNN-<random>.jsonl`, append-only; one line `[table, value, …]` per row. A node's rows and its
+`node` line are written in one piece into one segment, the `node` line last: without that line there is no node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from engine.errors import StoreError
+
+SEGMENT_BYTES = 16 * 1024 * 1024
+"""A segment that has grown beyond this is closed; a fold closes smaller ones."""
+
+
+class Segment(NamedTuple):
+    """One spool file; `key` is what the table `fold` knows it by."""
+
+    key: str
+    path: Path
+
+
+def segments(folder: Path) -> list[Segment]:
+    """Return the segments of all runs, oldest first; `folder` is `.pada/spool`."""
+    return [Segment(f"{p.parent.name}/{p.stem}", p) for p in sorted(folder.glob("*/*.jsonl"))]
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a segment, up to what a kill or a power cut tore. A missing file is empty."""
+    try:
+        with path.open("rb") as stream:
+            for text in stream:
+                # Pages that never reached the disk read as zeros, which JSON text never holds.
+                if not text.endswith(b"]\n") or b"\0" in text:
+                    return
+                yield text
+    except FileNotFoundError:
+        return
+
+
+def parse(segment: Segment, text: bytes) -> list[Any]:
+    """Return a line's table and values; raises StoreError for a line that something else than a crash damaged."""
+    try:
+        record: list[Any] = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise StoreError(
+            f"{segment.path} is damaged ({error})",
+            "move the file away; what it holds is done again by the next run",
+        ) from error
+    return record
+
+
+def disk_error(error: OSError, path: Path) -> StoreError:
+    """Return the error to show when a file cannot be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreError(
+            f"{path}: the disk is full",
+            "free some space (`pada clean` shows what can go) and start the run again: all that was finished is kept",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return StoreError(
+            f"{path}: not writable ({error.strerror})",
+            "make the folder writable, or keep the state elsewhere with --state",
+        )
+    return StoreError(
+        f"{path}: {error.strerror or error}", "check the disk, then start the run again"
+    )
+
+
+class Spool:
+    """Appends to one run's segments; safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start after the segments already in `folder` (`.pada/spool/<run>`); raises StoreError."""
+        self.folder = folder
+        self._lock = threading.RLock()
+        self._file: int | None = None
+        self._size = 0
+        self._dirty = False
+        self._nodes: set[str] = set()
+        self.waiting = 0
+        """Rows in the open segment."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, folder) from error
+        self._number = max((_number(p) for p in folder.glob("*.jsonl")), default=0)
+
+    def append(self, lines: list[bytes], node: str = "") -> None:
+        """Write lines in one piece, durable after the next `flush`; raises StoreError with nothing half-written.
+
+        `node` says whose rows they are, if they are a whole node's.
+        """
+        data = b"".join(lines)
+        with self._lock:
+            full = self._size and self._size + len(data) > SEGMENT_BYTES
+            # One segment must not hold a node twice: folding could not tell its rows apart.
+            if full or node in self._nodes:
+                self.rotate()
+            if node:
+                self._nodes.add(node)
+            try:
+                file = self._file if self._file is not None else self._open()
+                self._write(file, data)
+            except OSError as error:
+                raise disk_error(error, self.folder) from error
+            self._dirty = True
+            self.waiting += len(lines)
+
+    def _open(self) -> int:
+        self._number += 1
+        # A name never used before: the store may still remember an earlier segment of this number as folded.
+        path = self.folder / f"{self._number:06d}-{secrets.token_hex(4)}.jsonl"
+        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
+        self._size = 0
+        _sync_folder(self.folder)
+        return self._file
+
+    def _write(self, file: int, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except BaseException:
+            # A full disk or Ctrl-C in the middle: all of it or nothing.
+            if os.fstat(file).st_size != self._size + len(data):
+                os.ftruncate(file, self._size)
+                raise
+            self._size += len(data)
+            raise
+        self._size += len(data)
+
+    def flush(self) -> None:
+        """Make everything appended so far survive a crash of the machine; raises StoreError."""
+        with self._lock:
+            if self._file is None or not self._dirty:
+                return
+            self._dirty = False
+            file = os.dup(self._file)
+        try:
+            # Outside the lock: an fsync may take long, and appending must not wait for it.
+            os.fsync(file)
+        except OSError as error:
+            self._dirty = True
+            raise disk_error(error, self.folder) from error
+        finally:
+            os.close(file)
+
+    def rotate(self) -> int:
+        """Close the open segment, durably, and return its number; the next row opens a new one."""
+        with self._lock:
+            self.flush()
+            if self._file is not None:
+                os.close(self._file)
+            self._file, self._size, self.waiting = None, 0, 0
+            self._nodes.clear()
+            return self._number
+
+    def closed(self) -> list[Segment]:
+        """Close the open segment and return all segments, of every run, that nobody appends to."""
+        number = self.rotate()
+        found = segments(self.folder.parent)
+        return [s for s in found if s.path.parent != self.folder or _number(s.path) <= number]
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.split("-")[0])
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def remove(done: list[Segment], in_use: Path | None = None) -> None:
+    """Delete folded segments, and the folders that this leaves empty, but for the one `in_use`."""
+    for segment in done:
+        with contextlib.suppress(OSError):
+            segment.path.unlink(missing_ok=True)
+    for folder in {segment.path.parent for segment in done} - {in_use}:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

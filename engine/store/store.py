@@ -1,0 +1,381 @@
+"""The store as a run uses it: everything goes to the spool at once, and from there into DuckDB when its file is free.
+
+One process at a time writes (the run lock). One thread makes the spool durable every quarter of a second, another
+folds it; nothing else writes DuckDB's file while the run works, so a client that holds the file open delays what
+others can see and never the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import RunError, StoreError
+from engine.rows import Call, Row
+from engine.store import lock, reading
+from engine.store.columns import NodeRow, Recipe, Run, RunNode, line, values_of
+from engine.store.file import FILE, Busy, Notice, opened, translated
+from engine.store.fold import finished_nodes, fold, records
+from engine.store.migrate import check, create
+from engine.store.spool import Segment, Spool, remove, segments
+
+FLUSH_SECONDS = 0.25
+"""How often the spool is made durable: half of what is promised."""
+FOLD_SECONDS = 2.0
+"""Least time between two folds; more when folding takes long, so that the file stays free nearly always."""
+FOLD_SHARE = 20
+PATIENCE = 10.0
+"""Seconds that opening waits for a process that holds DuckDB's file."""
+REMEMBERED = 200_000
+"""Rows of this run's nodes kept in memory, so that reading them back needs no file."""
+
+
+class NodeInfo(NamedTuple):
+    """What the store keeps about a finished node, besides its rows; times are UTC without a time zone."""
+
+    id: str
+    name: str
+    stage: str
+    seed: int
+    round: int
+    attempt: int
+    identity: Mapping[str, Any]
+    started: datetime
+    ended: datetime
+
+
+def now() -> datetime:
+    """Return the time as the store keeps it: UTC, without a time zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Store:
+    """A project's store. Open it with `Store.open`; write to it inside `lock_run` and nowhere else."""
+
+    def __init__(self, state: Path, notice: Notice | None, patience: float) -> None:
+        """Take the state folder; use `Store.open`."""
+        self.state, self.path = state, state / FILE
+        self._notice, self._patience = notice, patience
+        self._finished: dict[str, str] = {}
+        self._usable = reading.Ids()
+        self._spool: Spool | None = None
+        self._lock: lock.RunLock | None = None
+        self._runs: dict[str, Run] = {}
+        self._memory: dict[str, tuple[Row, ...]] = {}
+        self._folding = threading.RLock()
+        self._stop = threading.Event()
+        self._trouble: Exception | None = None
+        self._fold_took = 0.0
+
+    @classmethod
+    def open(
+        cls,
+        state: Path,
+        *,
+        create_missing: bool = True,
+        notice: Notice | None = None,
+        patience: float = PATIENCE,
+    ) -> Store:
+        """Open the store of a state folder (`.pada`), make or migrate it where needed.
+
+        Waits up to `patience` seconds for a process that holds the file. What a killed run left in the spool is
+        folded first. `notice` is told when something must be waited for.
+
+        Raises:
+            StoreError: there is none and it may not be made; it is newer than the engine; it is something else;
+                it cannot be written; or the file is held open (the message names the process).
+        """
+        store = cls(state, notice, patience)
+        if not store.path.exists():
+            if not create_missing:
+                raise StoreError(
+                    f"there is no store at {store.path}",
+                    "`pada run RECIPE` makes one; --state names its folder",
+                )
+            create(store.path)
+        check(store.path, patience)
+        if segments(state / "spool") and lock.holder(state) is None:
+            # A run that starts at this very moment folds them itself.
+            with contextlib.suppress(RunError), lock.hold(state):
+                store._fold_all(patience)
+        store._load()
+        return store
+
+    def _load(self) -> None:
+        with opened(self.path, write=False, wait=self._patience, notice=self._notice) as connection:
+            self._finished = reading.finished(connection)
+            self._usable = reading.usable_calls(connection)
+            self._runs = {run.id: run for run in reading.runs(connection)}
+
+    @contextlib.contextmanager
+    def lock_run(self) -> Iterator[None]:
+        """Be the one writer for the block; raises RunError naming the process that is.
+
+        At the end everything is folded, waiting up to `patience` seconds for the file; what cannot be folded then
+        stays in the spool and is folded by the next run.
+        """
+        with lock.hold(self.state) as held:
+            self._fold_all(self._patience)
+            self._load()
+            self._bury_the_dead()
+            self._lock = held
+            self._stop.clear()
+            threads = [
+                threading.Thread(target=work, daemon=True)
+                for work in (self._flush_on, self._fold_on)
+            ]
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                self._stop.set()
+                for thread in threads:
+                    thread.join()
+                try:
+                    self._end()
+                finally:
+                    self._lock = self._spool = None
+
+    def _end(self) -> None:
+        if self._spool is None:
+            return
+        self._spool.rotate()
+        try:
+            self._fold_all(self._patience)
+        except StoreError as error:
+            if self._notice is not None:
+                self._notice(
+                    f"not everything is in the store yet, the next run puts it there: {error.message}"
+                )
+
+    def _bury_the_dead(self) -> None:
+        dead = [run for run in self._runs.values() if run.status == "running"]
+        if not dead:
+            return
+        with opened(self.path, write=True, wait=self._patience, notice=self._notice) as connection:
+            connection.execute("UPDATE run SET status = 'killed' WHERE status = 'running'")
+
+    # Writing: all of it goes to the spool.
+
+    def start_run(
+        self,
+        *,
+        recipe: str,
+        name: str,
+        path: str,
+        source: str,
+        effective: Mapping[str, Any],
+        versions: Mapping[str, str],
+        row_limit: int | None = None,
+    ) -> str:
+        """Write down a new run and its recipe (`recipe` is the effective recipe's hash); return its id (`r0001`)."""
+        held = self._held()
+        used = {*self._runs, *(p.name for p in (self.state / "spool").glob("r*"))}
+        run = f"r{max((int(r[1:]) for r in used if r[1:].isdigit()), default=0) + 1:04d}"
+        row = Run(run, recipe, "running", now(), None, None, versions, row_limit)
+        self._spool = Spool(self.state / "spool" / run)
+        held.name(run)
+        self._runs[run] = row
+        self._append([Recipe(recipe, name, path, source, effective), row])
+        return run
+
+    def end_run(self, run: str, status: str, note: str | None = None) -> None:
+        """Write down how a run ended: done, interrupted, stopped, failed or waiting."""
+        was = self._runs[run]
+        row = Run(run, was.recipe, status, was.started, now(), note, was.versions, was.row_limit)
+        self._runs[run] = row
+        self._append([row])
+        self.flush()
+
+    def record_calls(self, calls: Sequence[Call]) -> None:
+        """Add ledger entries, good and bad; on disk within half a second."""
+        self._append(calls)
+        self._usable.add(call.id for call in calls if call.error is None)
+
+    def write_node(self, run: str, info: NodeInfo, rows: Sequence[Row], content: str) -> None:
+        """Write a node's rows and mark it done, all or nothing; rows of a node that is done again are replaced."""
+        spool = self._spooling()
+        place = [info.id, run, info.seed, info.round]
+        counts: dict[str, int] = {}
+        lines = []
+        for position, row in enumerate(rows):
+            counts[row.table] = counts.get(row.table, 0) + 1
+            lines.append(line(row.table, [*place, position, *values_of(row)]))
+        mark = NodeRow(
+            info.id, info.name, info.stage, info.seed, info.round, info.attempt, info.identity, run,
+            info.started, info.ended, content, counts,
+        )  # fmt: skip
+        lines.append(line(mark.table, values_of(mark)))
+        spool.append(lines, node=info.id)
+        spool.flush()
+        self._finished[info.id] = content
+        self._remember(info.id, tuple(rows))
+
+    def _remember(self, node: str, rows: tuple[Row, ...]) -> None:
+        self._memory.pop(node, None)
+        self._memory[node] = rows
+        while sum(map(len, self._memory.values())) > REMEMBERED and len(self._memory) > 1:
+            self._memory.pop(next(iter(self._memory)))
+
+    def link_node(self, run: str, node: str, name: str, position: int, status: str) -> None:
+        """Write down a node's place in a run; `status` is done, cached or skipped."""
+        self._append([RunNode(run, node, name, position, status)])
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        self._spooling().append([line(row.table, values_of(row)) for row in rows])
+
+    def _held(self) -> lock.RunLock:
+        if self._lock is None:
+            raise RuntimeError("the store is written inside `lock_run` only")
+        return self._lock
+
+    def _spooling(self) -> Spool:
+        if self._trouble is not None:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+        if self._spool is None:
+            raise RuntimeError("the store is written after `start_run` only")
+        return self._spool
+
+    def flush(self) -> None:
+        """Make everything written so far durable now; raises StoreError."""
+        if self._spool is not None:
+            self._spool.flush()
+
+    # Reading.
+
+    def finished(self, nodes: Iterable[str]) -> dict[str, str]:
+        """Return the content hash of those nodes that are done. No file is opened."""
+        return {node: self._finished[node] for node in nodes if node in self._finished}
+
+    def replies(self, requests: Iterable[str]) -> dict[str, Call]:
+        """Return the usable reply of those requests that have one; opens the file only where one has."""
+        wanted = [request for request in requests if request in self._usable]
+        return self._found(wanted, _calls_in, reading.calls) if wanted else {}
+
+    def load_output(self, node: str) -> list[Row]:
+        """Return a finished node's rows in the order in which it made them; raises KeyError if it is not done."""
+        if node not in self._finished:
+            raise KeyError(node)
+        if node in self._memory:
+            return list(self._memory[node])
+        rows: list[Row] = self._found([node], _outputs_in, reading.outputs)[node]
+        return rows
+
+    def last_identity(self, name: str) -> dict[str, Any] | None:
+        """Return what the latest finished node of that name was made of, None when there is none."""
+        with self._reading() as connection:
+            return reading.last_identity(connection, name)
+
+    def _found(
+        self,
+        wanted: list[str],
+        spooled: Callable[[Segment, set[str]], dict[str, Any]],
+        stored: Callable[[Any, list[str]], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Look in the spool first, then in DuckDB; nothing is folded in between, so nothing is missed."""
+        with self._folding:
+            found: dict[str, Any] = {}
+            for segment in segments(self.state / "spool"):
+                found.update(spooled(segment, set(wanted)))
+            rest = [identity for identity in wanted if identity not in found]
+            if rest:
+                with self._reading() as connection:
+                    found.update(stored(connection, rest))
+        return found
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Any]:
+        # Without end: a run that needs an old reply cannot go on without it, and says what it waits for.
+        wait = float("inf") if self._lock is not None else self._patience
+        with opened(self.path, write=False, wait=wait, notice=self._notice) as connection:
+            yield connection
+
+    # Folding.
+
+    def fold(self, force: bool = False) -> bool:
+        """Put spooled rows into DuckDB and return whether all are there now.
+
+        Tries once; with `force` it waits up to `patience` seconds and raises Busy.
+        """
+        try:
+            self._fold_all(self._patience if force else 0.0)
+        except Busy:
+            if force:
+                raise
+            return False
+        return True
+
+    def _fold_all(self, wait: float) -> None:
+        import duckdb
+
+        with self._folding:
+            spool = self._spool
+            found = spool.closed() if spool is not None else segments(self.state / "spool")
+            if not found:
+                return
+            with opened(
+                self.path, write=True, wait=wait, notice=self._notice if wait else None
+            ) as connection:
+                started = time.monotonic()
+                try:
+                    fold(connection, found)
+                except duckdb.Error as error:
+                    raise translated(error, self.path) from error
+            self._fold_took = time.monotonic() - started
+            remove(found, in_use=spool.folder if spool is not None else None)
+
+    def _flush_on(self) -> None:
+        """Make the spool durable until told to stop; what goes wrong is raised at the next write."""
+        while not self._stop.wait(FLUSH_SECONDS):
+            try:
+                self.flush()
+            except StoreError as error:
+                self._trouble = error
+
+    def _fold_on(self) -> None:
+        """Fold until told to stop; apart from flushing, which must not wait for a long fold."""
+        while not self._stop.wait(max(FOLD_SECONDS, FOLD_SHARE * self._fold_took)):
+            spool = self._spool
+            if spool is None or not (spool.waiting or segments(spool.folder.parent)):
+                continue
+            # Somebody reads the file for this run, perhaps waiting for it: there will be a next time.
+            if not self._folding.acquire(blocking=False):
+                continue
+            try:
+                self.fold()
+            except Exception as error:
+                self._trouble = error
+            finally:
+                self._folding.release()
+
+    def close(self) -> None:
+        """Forget what was read. Nothing stays open between calls, so nothing else is to be closed."""
+        self._finished, self._memory = {}, {}
+        self._usable = reading.Ids()
+
+
+def _calls_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for table, values in records(segment, set()):
+        if table == Call.table and values[0] in wanted:
+            call = reading.call_from(values)
+            if call.error is None:
+                found[call.id] = call
+    return found
+
+
+def _outputs_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
+    whole = finished_nodes(segment) & wanted
+    rows: dict[str, list[Row]] = {node: [] for node in whole}
+    if whole:
+        for table, values in records(segment, whole):
+            if values[0] in whole and table in reading.placed_tables():
+                rows[values[0]].append(reading.row_of(table, values))
+    return rows
