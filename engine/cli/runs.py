@@ -1,0 +1,117 @@
+"""`pada runs`: the runs in the store, one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.cli.clean import readable
+from engine.store import holder, now, rows
+from engine.store.cleaning import size_of
+
+_SQL = """
+SELECT u.id, c.name AS recipe, u.status, u.started, u.ended, u.note,
+  json_extract_string(c.effective, '$.loop.stop.metric') AS metric,
+  (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'done') AS done,
+  (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'cached') AS cached,
+  (SELECT count(*) FROM llm_call k WHERE k.run = u.id) AS calls,
+  (SELECT list(DISTINCT m.path) FROM model m JOIN run_rows r USING (node) WHERE r.run = u.id) AS models
+FROM run u LEFT JOIN recipe c ON c.id = u.recipe
+ORDER BY u.id
+"""
+_BEST = """
+SELECT run, metric, max(value) AS best FROM leaderboard WHERE split = 'validation' AND round >= 0 GROUP BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run as listed."""
+
+    id: str
+    recipe: str
+    status: str
+    """As stored, but `killed` where a run says `running` and its process is gone."""
+    started: datetime
+    """UTC."""
+    minutes: float | None
+    """Up to now for a live run; None where the end is not known."""
+    done: int
+    """Nodes worked out by it."""
+    cached: int
+    """Nodes taken over from earlier runs."""
+    calls: int
+    """LLM calls it made itself."""
+    metric: str
+    best: float | None
+    """Best validation value of `metric` over the rounds (the untuned student apart)."""
+    size: int
+    """Bytes of the adapters it uses; runs may share them."""
+    note: str
+
+
+def list_runs(state: Path) -> list[RunLine]:
+    """Return the runs of a store, oldest first; raises StoreError."""
+    live = holder(state)
+    best = {(row["run"], row["metric"]): row["best"] for row in rows(state, _BEST)}
+    lines = []
+    for row in rows(state, _SQL):
+        running = row["status"] == "running"
+        alive = running and live is not None and live.run == row["id"]
+        ended = row["ended"] or (now() if alive else None)
+        metric = row["metric"] or ""
+        lines.append(
+            RunLine(
+                id=row["id"],
+                recipe=row["recipe"] or "",
+                status="killed" if running and not alive else row["status"],
+                started=row["started"],
+                minutes=(ended - row["started"]).total_seconds() / 60 if ended else None,
+                done=row["done"],
+                cached=row["cached"],
+                calls=row["calls"],
+                metric=metric,
+                best=best.get((row["id"], metric)),
+                size=sum(size_of(state / path) for path in row["models"] or []),
+                note=row["note"] or "",
+            )
+        )
+    return lines
+
+
+def runs_command(state: Path, console: Console | None = None) -> None:
+    """Print the runs of a store; raises StoreError."""
+    console = console or Console()
+    found = list_runs(state)
+    if not found:
+        console.print("no runs yet", highlight=False)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, right in (
+        ("run", False), ("recipe", False), ("status", False), ("started (UTC)", False), ("minutes", True),
+        ("nodes done", True), ("cached", True), ("LLM calls", True), ("best validation", True), ("adapters", True),
+    ):  # fmt: skip
+        table.add_column(
+            title, justify="right" if right else "left", no_wrap=not console.is_terminal
+        )
+    for line in found:
+        table.add_row(
+            line.id,
+            line.recipe,
+            line.status,
+            f"{line.started:%Y-%m-%d %H:%M}",
+            "" if line.minutes is None else f"{line.minutes:.1f}",
+            str(line.done),
+            str(line.cached),
+            f"{line.calls:,}",
+            "" if line.best is None else f"{line.metric} {line.best:.3f}",
+            readable(line.size) if line.size else "",
+        )
+    if not console.is_terminal:
+        console.print(table, width=200)
+    else:
+        console.print(table)
