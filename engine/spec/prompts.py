@@ -25,6 +25,7 @@ from engine.spec.shipped import shipped
 from engine.spec.yaml import decode
 
 Role = Literal["system", "user", "assistant"]
+_LONGEST = 100
 _MARKER = re.compile(r"^\[\[(\w+)\]\][ \t]*$")
 _LEADING_COMMENT = re.compile(r"\A\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
 
@@ -233,7 +234,9 @@ class PromptLibrary:
     def _find(self, name: str) -> Path:
         parts = Path(name).parts
         if not name or Path(name).is_absolute() or ".." in parts or "\\" in name or "\0" in name:
-            raise self._refused(name, f"the prompt '{name}' would leave the prompts folder")
+            raise self._refused(f"the prompt '{name}' would leave the prompts folder")
+        if max(map(len, parts)) > _LONGEST:
+            raise self._refused(f"the prompt's name '{name[:40]}…' is too long")
         own, ours = self._folders
         for folder, home in ((own, self._recipe_dir / "prompts"), (ours, ours.resolve())):
             file = folder / name
@@ -241,14 +244,12 @@ class PromptLibrary:
                 continue
             # A symbolic link may not lead out of the folder, nor may the folder itself be one.
             if not file.resolve().is_relative_to(home):
-                raise self._refused(
-                    name, f"the prompt '{name}' is a link that leaves the prompts folder"
-                )
+                raise self._refused(f"the prompt '{name}' is a link that leaves the prompts folder")
             return file
         hint = did_you_mean(name, self.names())
         where = Location.at(own / name)
         raise RecipeError([Problem(where, f"there is no prompt '{name}'", hint, code="prompt")])
 
-    def _refused(self, name: str, message: str) -> RecipeError:
+    def _refused(self, message: str) -> RecipeError:
         hint = "name a file inside the recipe's prompts/ folder, such as tasks/mine.md"
         return RecipeError([Problem(Location.at(self._folders[0]), message, hint, code="prompt")])

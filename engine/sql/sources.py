@@ -39,6 +39,13 @@ def resolve_source(path: str, base: Path) -> Path | str:
         parse_address(path)
         return path
     file = base / path
+    try:
+        return _existing(file)
+    except OSError as error:
+        raise _problem(file, f"this path cannot be used: {error.strerror}", "check it") from None
+
+
+def _existing(file: Path) -> Path:
     if file.is_file():
         if file.suffix in READERS:
             return file

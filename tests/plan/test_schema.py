@@ -31,6 +31,16 @@ def test_schema_is_a_valid_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(schema_text()))
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    sorted(shipped("recipes").rglob("recipe.yaml")),
+    ids=lambda recipe: recipe.parent.name,
+)
+def test_shipped_recipes_pass(recipe: Path) -> None:
+    data = parse(recipe.read_text(encoding="utf-8"), recipe).data
+    jsonschema.validate(data, recipe_schema())
+
+
 @pytest.mark.parametrize("name", ["failure_reversed", "repeated_rows", "stop_metric"])
 def test_recipe_of_the_right_shape_passes(name: str) -> None:
     assert check(name) == []

@@ -12,8 +12,10 @@ import pytest
 from engine.errors import RecipeError
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
+from engine.spec.shipped import shipped
 
 BAD = Path(__file__).parents[1] / "data" / "bad_recipes"
+SHIPPED = sorted(shipped("recipes").rglob("recipe.yaml"))
 RECIPES = sorted(BAD.glob("*.yaml"))
 
 GOOD = """recipe: 1
@@ -69,6 +71,12 @@ def write_good(folder: Path, text: str = GOOD) -> Path:
 
 def test_good_recipe_has_no_problem(tmp_path: Path) -> None:
     assert said(write_good(tmp_path)) == ""
+
+
+@pytest.mark.parametrize("recipe", SHIPPED, ids=lambda recipe: recipe.parent.name)
+def test_shipped_recipes_have_no_error(recipe: Path) -> None:
+    problems = check_recipe(load(recipe))
+    assert [str(p) for p in problems if p.level == "error"] == []
 
 
 def test_data_outside_the_recipes_folder_is_warned_of_unless_the_user_gave_it(

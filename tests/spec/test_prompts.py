@@ -124,7 +124,7 @@ def test_own_prompt_comes_before_the_shipped_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.md", "a/../../secret.md", "/etc/passwd", "", "..\\x.md"]
+    "name", ["../secret.md", "a/../../secret.md", "/etc/passwd", "", "..\\x.md", "x" * 300]
 )
 def test_no_prompt_outside_of_the_folders(name: str, tmp_path: Path) -> None:
     (tmp_path / "secret.md").write_text("[[user]]\nx\n", encoding="utf-8")

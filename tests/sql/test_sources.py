@@ -97,7 +97,7 @@ def test_the_ending_may_be_left_out_when_one_file_fits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [("b.jsnl", "did you mean 'b.jsonl'"), ("no/b", "folder does not exist"), (".", "is a folder"),
-     ("b.txt", "ending '.txt' cannot be read")],
+     ("b.txt", "ending '.txt' cannot be read"), ("x" * 300, "path cannot be used")],
 )  # fmt: skip
 def test_what_is_not_there_is_said(path: str, said: str, tmp_path: Path) -> None:
     write(tmp_path, "b.jsonl", "")
