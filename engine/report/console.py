@@ -31,6 +31,8 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         Text(clean(f"{h.recipe} · run {h.run} · {h.status}"), style="bold"),
         Text(clean(report.headline.sentence), style=STYLES[report.headline.tone]),
     ]
+    if best := tables.best_sentence(report):
+        parts.append(Text(clean(best)))
     if h.note:
         parts.append(Text(clean(h.note)))
     if report.scores.rounds:

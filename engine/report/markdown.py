@@ -61,6 +61,7 @@ def _head(report: Report) -> list[str]:
         plain(h.description),
         f"{plain(h.status)}, {h.started} UTC{took}, seeds {seeds}",
         f"**{plain(report.headline.sentence)}**",
+        plain(tables.best_sentence(report)),
         f"This run ended early ({plain(h.status)}): {plain(h.note)}" if early else plain(h.note),
         models,
     ]

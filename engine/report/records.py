@@ -129,6 +129,8 @@ class LoopDecision:
 
     seed: int
     round: int
+    stage: str
+    """`decide` looks at validation scores; `select` stops a round that brought no rows."""
     go_on: bool
     reason: str
     metric: str

@@ -62,24 +62,14 @@ def _percentages(
 
 
 def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:
-    """Return why the loop went on or ended, per seed and round."""
+    """Return why the loop went on or ended, per seed and round: by the scores, then by the rows."""
     rows = query(
-        MINE + "SELECT seed, round, go_on, reason, metric, value, best_round FROM decision "
-        " SEMI JOIN mine USING (node) ORDER BY seed, round",
+        MINE + "SELECT d.seed, d.round, n.stage, d.go_on, d.reason, d.metric, d.value, d.best_round"
+        " FROM decision d SEMI JOIN mine USING (node) JOIN node n ON n.id = d.node"
+        " ORDER BY d.seed, d.round, n.stage",
         [run],
     )
-    return tuple(
-        LoopDecision(
-            seed=r["seed"],
-            round=r["round"],
-            go_on=r["go_on"],
-            reason=r["reason"],
-            metric=r["metric"],
-            value=r["value"],
-            best_round=r["best_round"],
-        )
-        for r in rows
-    )
+    return tuple(LoopDecision(**row) for row in rows)
 
 
 def compare(query: Query, run: str, scores: Scores, before: int, after: int) -> Comparison | None:

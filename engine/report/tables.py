@@ -15,7 +15,7 @@ from engine.report.numbers import (
     share,
     value,
 )
-from engine.report.records import Funnel, PatternFacts, Report, Standing
+from engine.report.records import Funnel, LoopDecision, PatternFacts, Report, Standing
 
 Kind = Literal["text", "number", "status"]
 
@@ -337,20 +337,41 @@ def node_table(report: Report) -> Table:
 
 def decision_table(report: Report) -> Table:
     """Return why the loop went on or ended."""
-    percent = report.scores.percent
     rows = tuple(
         (
             str(d.seed),
             round_label(d.round),
             "go on" if d.go_on else "stop",
             d.reason,
-            NONE if d.value is None else f"{d.metric} {value(d.value, d.metric in percent)}",
-            round_label(d.best_round),
+            _decided_on(report, d),
+            round_label(d.best_round) if d.stage == "decide" else NONE,
         )
         for d in report.decisions
     )
     titles = ("seed", "after", "decision", "why", "on validation", "best so far")
     return Table("Decisions of the loop", _columns(*titles), rows)
+
+
+def _decided_on(report: Report, decision: LoopDecision) -> str:
+    if decision.value is None or decision.stage != "decide":
+        return NONE
+    percent = decision.metric in report.scores.percent
+    return f"{decision.metric} {value(decision.value, percent)}"
+
+
+def best_sentence(report: Report) -> str:
+    """Return which student is the best by the stop rule, the one to use; empty before any decision."""
+    last = {d.seed: d for d in report.decisions if d.stage == "decide"}
+    if not last:
+        return ""
+    metric = next(iter(last.values())).metric
+    rounds = {d.best_round for d in last.values()}
+    if len(rounds) == 1:
+        return (
+            f"By {metric} on validation the best student so far is {round_label(rounds.pop())}'s."
+        )
+    each = ", ".join(f"{round_label(d.best_round)} (seed {s})" for s, d in sorted(last.items()))
+    return f"By {metric} on validation the best students so far are those of {each}."
 
 
 def tile_numbers(report: Report) -> dict[str, int]:

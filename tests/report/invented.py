@@ -220,16 +220,24 @@ def _loop(store: Invented, seed: int, rounds: int, examples: Examples) -> None:
                     before=len(ids),
                     after=after,
                 )
+        if round_ >= 0:
+            decide = store.node(f"decide.{round_}", "decide", round_, seed=seed)
+            store.add(
+                "decision",
+                **decide,
+                go_on=round_ < rounds,
+                reason="failures on validation"
+                if round_ < rounds
+                else "all rounds of the recipe are done",
+                metric="accuracy",
+                value=right[round_][1],
+                best_round=round_,
+            )
         if 0 <= round_ < rounds:
             patterns = _diagnose(store, seed, round_, failing)
             for pattern, ids in patterns.items():
                 members.setdefault(pattern, ids)
             _generate(store, seed, round_, list(patterns), examples["train"], rng)
-            decide = store.node(f"decide.{round_}", "decide", round_, seed=seed)
-            store.add(
-                "decision", **decide, go_on=True, reason="validation accuracy rose", metric="accuracy",
-                value=right[round_][1], best_round=round_,
-            )  # fmt: skip
 
 
 def _evaluate(store: Invented, seed: int, round_: int, examples: Examples, luck: dict[str, float],
@@ -382,6 +390,15 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
                 relevance=rng.randint(2, 5), judge_agrees=rng.random() < 0.7, similarity=0.81, neighbour=0.667, call=verdict,
             )  # fmt: skip
     select = store.node(f"select.{round_}", "select", round_, seed=seed)
+    store.add(
+        "decision",
+        **select,
+        go_on=True,
+        reason="40 rows join the training set",
+        metric="selected",
+        value=40.0,
+        best_round=round_,
+    )
     for candidate in accepted[:40]:
         store.add("selected", **select, candidate=candidate, example=ident("example", candidate))
     for candidate in accepted[40:]:

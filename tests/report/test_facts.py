@@ -8,6 +8,7 @@ from engine.report.facts import collect
 from engine.report.records import Judgement, Measured
 from engine.report.scores import compare
 from engine.report.suggest import queries
+from engine.report.tables import best_sentence
 from tests.report import invented
 from tests.report.invented import Invented
 
@@ -179,6 +180,16 @@ def test_samples_are_capped_and_show_every_reason(store: Invented) -> None:
     assert len(report.failures) == len(report.candidates) == 20
     assert report.candidates_total == 160
     assert {c.reason for c in report.candidates} == {"accepted", *invented.REASONS}
+
+
+def test_the_best_student_is_the_stop_rules_not_the_last(store: Invented) -> None:
+    mine = invented.full()
+    mine.db.execute("UPDATE decision SET best_round = 1 WHERE metric = 'accuracy'")
+    report = collect(mine.query, "r0001")
+    assert best_sentence(report) == (
+        "By accuracy on validation the best student so far is round 1's."
+    )
+    assert [d.stage for d in report.decisions] == ["decide", "select", "decide", "select", "decide"]
 
 
 def test_an_unknown_run_is_named() -> None:
