@@ -146,6 +146,10 @@ def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -
             models.locate(spec.model, loaded.base)
         else:
             backend.identity(spec.model, loaded.base, spec.settings)
+    except OSError as error:
+        at = loaded.at("models", role, "model")
+        message = f"models.{role}.model cannot be looked up: {error.strerror}"
+        yield Problem(at, message, "check the name", code="model")
     except (ModelError, BackendError) as error:
         at = loaded.at("models", role, "model")
         yield Problem(at, f"models.{role}.model: {error.message}", error.hint, code="model")

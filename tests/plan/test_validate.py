@@ -129,3 +129,8 @@ def test_checking_takes_under_two_seconds_and_never_loads_torch(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     # Processor time: the promise is about the work, not about what else the machine does.
     assert float(done.stdout) < 2.0, f"{done.stdout} s of {time.perf_counter() - start} s"
+
+
+def test_a_model_name_that_the_disk_refuses_is_a_problem(tmp_path: Path) -> None:
+    text = GOOD.replace("model: embedded/all-minilm-l6-v2", f"model: {'x' * 400}")
+    assert [p.code for p in check_recipe(load(write_good(tmp_path, text)))] == ["model"]
