@@ -104,11 +104,13 @@ def batches(lengths: Sequence[int], size: int, steps: int, seed: int) -> list[tu
     stream = _passes(len(lengths), rng)
     order: list[tuple[int, ...]] = []
     while len(order) < steps:
-        rows = sorted(islice(stream, size * GROUP), key=lambda row: lengths[row])
+        # No more rows than are trained on: what sorting pushed past the end would be missing from its pass.
+        taken = islice(stream, size * min(GROUP, steps - len(order)))
+        rows = sorted(taken, key=lambda row: lengths[row])
         group = [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
         rng.shuffle(group)
         order += group
-    return order[:steps]
+    return order
 
 
 def _passes(rows: int, rng: random.Random) -> Iterator[int]:

@@ -70,25 +70,30 @@ def hold_lock(output: Path, patience: float = _LOCK_PATIENCE) -> IO[str]:
         ModelError: another live process holds it.
     """
     lock = (output / LOCK_FILE).open("a+", encoding="utf-8")
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > until:
-                lock.seek(0)
-                holder = lock.read().strip() or "unknown"
-                raise ModelError(
-                    f"another training (process {holder}) is at work in {output}",
-                    "wait until it ends, or end it, and run the same command again",
-                ) from None
-            time.sleep(0.1)
+    try:
+        _take(lock, output, time.monotonic() + patience)
+    except BaseException:
+        lock.close()
+        raise
     lock.seek(0)
     lock.truncate()
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def _take(lock: IO[str], output: Path, until: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                lock.seek(0)
+                raise ModelError(
+                    f"another training (process {lock.read().strip()}) is at work in {output}",
+                    "wait until it ends, or end it, and run the same command again",
+                ) from None
+            time.sleep(0.1)
 
 
 def prepare_torch(device: str) -> str:
@@ -115,8 +120,10 @@ def choose_device(device: str) -> None:
     """Show torch the one CUDA device that is asked for: with several, `Trainer` would spread over all."""
     kind, _, index = device.partition(":")
     if kind in ("auto", "cuda"):
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5,6,7").split(",")
-        os.environ["CUDA_VISIBLE_DEVICES"] = (visible + [""])[int(index or 0)]
+        place = int(index or 0)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        mine = str(place) if visible is None else [*visible.split(","), *[""] * place][place]
+        os.environ["CUDA_VISIBLE_DEVICES"] = mine
 
 
 def evaluation_steps(job: TrainingJob) -> frozenset[int]:
@@ -170,7 +177,7 @@ def _train(
     plan = finetune_batches.batches(lengths, job.batch_size, job.steps, job.seed)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, order["hash"])
     resume = checkpoints.last()
-    model = finetune_loop.load_student(job)
+    model = finetune_loop.load_student(job, max(lengths))
     _check_disk(job.output, finetune_loop.trainable(model))
     by_length = sorted(validation, key=lambda row: row.length)
     size = 2 * job.batch_size  # no gradients are kept, so more rows fit
@@ -293,7 +300,7 @@ def main(arguments: list[str]) -> int:
     warnings.simplefilter("ignore")
 
     def say(event: dict[str, Any]) -> None:
-        print(json.dumps(event), file=out, flush=True)  # noqa: T201 - this is the protocol
+        print(json.dumps(event), file=out, flush=True)
 
     order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     try:

@@ -27,6 +27,8 @@ from engine.backends.protocol import TrainingJob
 from engine.errors import ModelError
 
 MAX_GRAD_NORM = 1.0
+EAGER_TOKENS = 256
+"""Longest row for which eager attention is used on the CPU."""
 _WEIGHTS = "trainable.safetensors"
 _PROGRESS = "progress.json"
 
@@ -51,16 +53,26 @@ def resolve_dtype(name: str) -> torch.dtype:
     return torch.float32 if name == "float32" else torch.bfloat16
 
 
-def load_student(job: TrainingJob) -> Any:
-    """Load the base model and make trainable what the job's method trains.
+def load_student(job: TrainingJob, longest: int) -> Any:
+    """Load the base model for rows of up to `longest` tokens and make trainable what the job's method trains.
 
     lora: the base in the job's dtype and frozen, adapters on all linear layers but the head, in float32.
     full: all weights in float32, because steps this small vanish in bfloat16; they are rounded when saved.
     """
     torch.manual_seed(job.seed)
     dtype = resolve_dtype(job.dtype) if job.method == "lora" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=dtype)
+    # Measured on 2 cores, 8 rows of 48 tokens: a step takes 1.00 s with eager attention, 1.12 s with sdpa,
+    # whose memory matters only for long rows.
+    attention = "eager" if job.device == "cpu" and longest <= EAGER_TOKENS else "sdpa"
+    model = AutoModelForCausalLM.from_pretrained(
+        job.model, dtype=dtype, attn_implementation=attention
+    )
     model.config.use_cache = False
+    # The last positions of a batch are a strided view, for which torch multiplies batch by batch with a
+    # copy of the head each: 1.92 s a step instead of 1.12 s.
+    model.get_output_embeddings().register_forward_pre_hook(
+        lambda _head, hidden: (hidden[0].contiguous(), *hidden[1:])
+    )
     if job.method == "full":
         return model
     return get_peft_model(
