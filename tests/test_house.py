@@ -19,7 +19,15 @@ def test_modules_stay_small_and_say_what_they_are(module: Path) -> None:
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
-    assert not {m.stem for m in MODULES} & {"utils", "common", "helpers", "manager", "core", "base", "misc"}
+    assert not {m.stem for m in MODULES} & {
+        "utils",
+        "common",
+        "helpers",
+        "manager",
+        "core",
+        "base",
+        "misc",
+    }
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "operators"]])
@@ -32,7 +40,11 @@ def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
         "assert not heavy, heavy"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     assert found.returncode == 0, found.stderr
 

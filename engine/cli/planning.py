@@ -16,7 +16,7 @@ from engine.plan.resources import Resources, gather, task_prompt
 from engine.rows import SPLITS, Failure
 from engine.spec.loader import LoadedRecipe
 from engine.sql.sources import read_source
-from engine.store import Store
+from engine.store import FILE, Store
 
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}
 
@@ -30,7 +30,7 @@ def compiled(loaded: LoadedRecipe, limit: int | None) -> tuple[Plan, Resources]:
 def print_plan(loaded: LoadedRecipe, state: Path, limit: int | None, graph: bool) -> None:
     """Print the plan."""
     plan, resources = compiled(loaded, limit)
-    store = Store.open(state, create=False) if (state / "store.duckdb").exists() else None
+    store = Store.open(state, create_missing=False) if (state / FILE).exists() else None
     try:
         finished = store.finished([n.id for n in plan.nodes.values()]) if store else {}
         found = states(plan, finished, store.last_identity if store else lambda name: None)
@@ -45,7 +45,7 @@ def print_plan(loaded: LoadedRecipe, state: Path, limit: int | None, graph: bool
     console.print(_table(found))
     counts = Counter(s.state for s in found)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
-    rows = {split: _count(loaded, resources, split, limit) for split in SPLITS}
+    rows: dict[str, int] = {split: _count(loaded, resources, split, limit) for split in SPLITS}
     _print_estimate(console, estimate(plan, resources, finished, rows, failing), bool(failing))
     _print_flow(console, loaded, resources)
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +18,10 @@ from engine.cli.recipes import checked
 from engine.errors import EngineError
 from engine.fingerprint import short
 from engine.plan.resources import ROLES
-from engine.report import collect, render_html, render_markdown, summary
+from engine.report.console import summary
+from engine.report.facts import collect
+from engine.report.html import render_html
+from engine.report.markdown import render_markdown
 from engine.run.execute import Outcome, execute
 from engine.run.progress import Reporter
 from engine.spec.loader import LoadedRecipe
@@ -65,9 +69,8 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
     )
     with tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
         state = Path(folder)
-        outcome, run = _execute(loaded.with_recipe(small), state, rows, Reporter(console))
-        for renderable in summary(collect(reader(state), run)):
-            console.print(renderable)
+        outcome, run = _execute(replace(loaded, recipe=small), state, rows, Reporter(console))
+        console.print(summary(collect(reader(state), run)))
         _show_rows(console, state, run)
     if outcome.notes:
         console.print("; ".join(outcome.notes), highlight=False)
@@ -90,7 +93,8 @@ def _execute(
 ) -> tuple[Outcome, str]:
     _fetch_missing(loaded, reporter)
     plan, resources = compiled(loaded, limit)
-    with Store.open(state, create=True) as store, store.lock_run() as lock:
+    store = Store.open(state, notice=reporter.say)
+    with store.lock_run():
         run = store.start_run(
             name=loaded.recipe.name,
             path=str(loaded.path),
@@ -100,7 +104,6 @@ def _execute(
             versions=_versions(),
             row_limit=limit,
         )
-        lock.holds(run)
         reporter.say(
             f"run {run}: recipe {loaded.recipe.name}, {len(plan.nodes)} nodes, state in {state}"
         )
@@ -121,14 +124,17 @@ def _fetch_missing(loaded: LoadedRecipe, reporter: Reporter) -> None:
     for role in ROLES:
         spec = getattr(loaded.recipe.models, role)
         if BACKENDS[spec.backend].local and models.locate(spec.model, loaded.base) is None:
-            reporter.say(f"fetching {spec.model} into {models.cache_root()}")
-            models.fetch(spec.model)
+            models.fetch(spec.model, say=reporter.say, base=loaded.base)
 
 
 def _write(run: str | None, state: Path, out: Path | None) -> tuple[Path, Path]:
     """Write the HTML and the Markdown report, each whole or not at all."""
-    found = collect(reader(state), run)
-    html = out or state / "reports" / f"{found.header.run}.html"
+    query = reader(state)
+    run = run or query("SELECT max(id) AS id FROM run", [])[0]["id"]
+    if run is None:
+        raise EngineError("the store has no run yet", "run a recipe first: pada run RECIPE")
+    found = collect(query, run)
+    html = out or state / "reports" / f"{run}.html"
     markdown = html.with_suffix(".md")
     try:
         html.parent.mkdir(parents=True, exist_ok=True)
@@ -146,8 +152,7 @@ def _write(run: str | None, state: Path, out: Path | None) -> tuple[Path, Path]:
 def _finish(
     console: Console, outcome: Outcome, run: str, state: Path, html: Path, markdown: Path
 ) -> None:
-    for renderable in summary(collect(reader(state), run), html):
-        console.print(renderable)
+    console.print(summary(collect(reader(state), run), html))
     for note in outcome.notes:
         console.print(note, highlight=False, markup=False)
     worked = (
@@ -169,7 +174,7 @@ def write_report(run: str | None, state: Path, out: Path | None) -> None:
 def fetch_models(names: Sequence[str]) -> None:
     """Fetch models into the cache."""
     for name in names or models.known():
-        print(f"{name}: {models.fetch(name)}")
+        print(f"{name}: {models.fetch(name, say=print)}")
 
 
 def list_models() -> None:

@@ -18,7 +18,9 @@ from engine.rows import Example
 class OperatorParams(BaseModel):
     """Base of every operator's parameters."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class Seed(NamedTuple):

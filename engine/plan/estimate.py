@@ -75,7 +75,7 @@ def estimate(
 def _steps(settings: Mapping[str, Any], rows: int) -> int:
     if settings["steps"]:
         return int(settings["steps"])
-    return max(1, math.ceil(settings["epochs"] * rows / settings["batch_size"]))
+    return max(1, math.ceil(float(settings["epochs"]) * rows / int(settings["batch_size"])))
 
 
 def _calls(node: Node, plan: Plan, validation: int, failing: Mapping[str, int]) -> Range | None:

@@ -57,7 +57,8 @@ def gather(loaded: LoadedRecipe) -> Resources:
     library = PromptLibrary(loaded.base)
     names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
     names += [OPERATORS[o.name].prompt for o in recipe.augment.operators]
-    data, places = {}, {}
+    data: dict[str, str] = {}
+    places: dict[str, str] = {}
     for split in SPLITS:
         place = resolve_source(getattr(recipe.data, split).path, loaded.base)
         data[split] = source_digest(place)
@@ -73,9 +74,10 @@ def gather(loaded: LoadedRecipe) -> Resources:
 def role_model(spec: ModelSpec, base: Path) -> RoleModel:
     """Return what is known of one role's model without loading it."""
     backend = BACKENDS[spec.backend]
-    settings = backend.settings.model_validate(spec.settings).model_dump(mode="json")
+    settings = backend.parse(spec.settings).model_dump(mode="json")
     if not backend.local:
-        return RoleModel(spec.backend, spec.model, f"{spec.backend}:{spec.model}", base, settings)
+        identity = backend.identity(spec.model, base, spec.settings)
+        return RoleModel(spec.backend, spec.model, identity, base, settings)
     path = models.locate(spec.model, base)
     identity = f"unfetched:{spec.model}" if path is None else models.weights_digest(path)
     return RoleModel(spec.backend, spec.model, identity, path, settings)

@@ -26,7 +26,7 @@ def _row(row: Row) -> dict[str, Any]:
     kind = type(row)
     return {
         f.name: _plain(getattr(row, f.name))
-        for f in fields(row)  # type: ignore[arg-type]
+        for f in fields(row)
         if (kind, f.name) not in _NOT_RESULTS
     }
 

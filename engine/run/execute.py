@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
 from engine.backends.protocol import Completion
 from engine.errors import EngineError, Interrupted, RunError
@@ -25,7 +23,7 @@ from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
 from engine.stages.protocol import Inputs, Output, Pending
-from engine.store import NodeRecord, Store
+from engine.store import NodeInfo, Store, now
 
 
 class BudgetReached(Exception):
@@ -139,7 +137,7 @@ class Execution:
 
     def _work(self, node: Node) -> None:
         """Call the node's stage until it has all its replies, then commit its rows and the node, in this order."""
-        started, clock = datetime.now(UTC).replace(tzinfo=None), time.monotonic()
+        started, clock = now(), time.monotonic()
         context = NodeContext(
             node,
             self._resources.prompts,
@@ -157,22 +155,18 @@ class Execution:
                 self._send(node, pending)
             else:
                 break
-        ended = datetime.now(UTC).replace(tzinfo=None)
-        record = NodeRecord(
+        info = NodeInfo(
             id=node.id,
             name=node.name,
             stage=node.stage,
             seed=node.seed,
             round=node.round,
             attempt=node.attempt,
-            identity=dict(node.identity),
-            run=self._run,
+            identity=node.identity,
             started=started,
-            ended=ended,
-            content=content_hash(output),
+            ended=now(),
         )
-        self._store.write_node(record, output.rows)
-        self._store.fold()
+        self._store.write_node(self._run, info, output.rows, content_hash(output))
         self._outputs[node.name] = output
         self.outcome.worked += 1
         seconds = time.monotonic() - clock
@@ -248,8 +242,3 @@ def execute(
         raise
     store.end_run(run, outcome.status, outcome.note or "; ".join(outcome.notes))
     return outcome
-
-
-def state_folder(path: Path) -> Path:
-    """Return the state folder as an absolute path."""
-    return path.expanduser().resolve()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
 
 from engine.backends.protocol import Completion, Request
 from engine.rows import Call
-from engine.store import Store
+from engine.store import Store, now
 
 
 @dataclass(slots=True)
@@ -77,7 +76,7 @@ class Ledger:
             method=completion.method,
             error=completion.error,
             detail=completion.detail,
-            created=datetime.now(UTC).replace(tzinfo=None),
+            created=now(),
         )
 
 

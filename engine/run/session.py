@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.backends import BACKENDS
+from engine.backends.entry import Kind
 from engine.backends.protocol import Embedder, Generator, Student
 from engine.errors import ModelError
 from engine.plan.resources import RoleModel
@@ -14,6 +15,14 @@ from engine.run.progress import Reporter
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+KINDS: dict[str, Kind] = {
+    "student": "student",
+    "teacher": "generator",
+    "judge": "generator",
+    "embedder": "embedder",
+}
 
 
 class Session:
@@ -37,7 +46,7 @@ class Session:
                 f"the model '{model.name}' ({role}) is not on this machine",
                 "run: pada models fetch",
             )
-        kind = "generator" if role in {"teacher", "judge"} else role
+        kind = KINDS[role]
         key = (kind, model.backend, model.identity, repr(sorted(model.settings.items())))
         if key not in self._open:
             self._open[key] = backend.open(kind, model.path, model.name, dict(model.settings))

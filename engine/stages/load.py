@@ -25,7 +25,10 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         examples: list[Example] = []
         seen: set[str] = set()
         for line, record in read_source(
-            params["places"][split], where=source["where"], sample=source["sample"]
+            params["places"][split],
+            where=source["where"],
+            sample=source["sample"],
+            columns=[*params["input"], params["target"]],
         ):
             values = {column: str(record[column]) for column in params["input"]}
             target = str(record[params["target"]])

@@ -34,7 +34,9 @@ class Classification:
         chosen = student.choose(prompts, labels, adapter, progress)
         return [Answer(c.label, c.label, "ok", c.probability, "label_likelihood") for c in chosen]
 
-    def malformed(self, inputs: Mapping[str, str], target: str, labels: Sequence[str]) -> str | None:
+    def malformed(
+        self, inputs: Mapping[str, str], target: str, labels: Sequence[str]
+    ) -> str | None:
         """Return why a row is unusable: an empty input, or a target that is no label."""
         empty = [column for column, text in inputs.items() if not text.strip()]
         if empty:

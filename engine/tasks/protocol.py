@@ -42,6 +42,8 @@ class TaskKind(Protocol):
         """Ask the student and read its answers, in the order of `prompts`."""
         ...
 
-    def malformed(self, inputs: Mapping[str, str], target: str, labels: Sequence[str]) -> str | None:
+    def malformed(
+        self, inputs: Mapping[str, str], target: str, labels: Sequence[str]
+    ) -> str | None:
         """Return why a generated row is not a row of this task; None when it is one."""
         ...

@@ -10,7 +10,8 @@ def _blobs(k: int, each: int, spread: float, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centres = np.eye(16)[:k]
     points = np.concatenate([c + rng.normal(0, spread, (each, 16)) for c in centres])
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    unit: np.ndarray = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return unit.astype(np.float32)
 
 
 @pytest.mark.parametrize("k", [2, 3, 4, 5])

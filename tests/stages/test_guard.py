@@ -15,7 +15,8 @@ def _embed(texts: Sequence[str]) -> np.ndarray:
     for i, text in enumerate(texts):
         for word in words(text) or ("",):
             found[i, sum(ord(c) * 31**k for k, c in enumerate(word)) % 512] += 1
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    unit: np.ndarray = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return unit
 
 
 def _example(split: Split, text: str, number: int) -> Example:
@@ -55,8 +56,13 @@ def test_copying_most_of_an_evaluation_row_is_a_leak(guard: LeakGuard) -> None:
     assert "5-grams" in reason
 
 
-def test_new_wording_passes_and_sharing_as_much_as_training_rows_do_passes(guard: LeakGuard) -> None:
-    assert guard.check(["can you skip two weeks for me", "is it possible to pay by invoice"]) == [None, None]
+def test_new_wording_passes_and_sharing_as_much_as_training_rows_do_passes(
+    guard: LeakGuard,
+) -> None:
+    assert guard.check(["can you skip two weeks for me", "is it possible to pay by invoice"]) == [
+        None,
+        None,
+    ]
 
 
 def test_reasons_never_quote_the_row(guard: LeakGuard) -> None:
@@ -71,13 +77,19 @@ def test_pattern_texts_that_quote_five_words_are_refused(guard: LeakGuard) -> No
     assert guard.quotes("Late deliveries told without the word late") is None
 
 
-def test_an_evaluation_row_inside_a_prompt_is_found_whatever_its_punctuation(guard: LeakGuard) -> None:
+def test_an_evaluation_row_inside_a_prompt_is_found_whatever_its_punctuation(
+    guard: LeakGuard,
+) -> None:
     assert guard.found_in(f"Rewrite:\n{{'text': '{VALIDATION[0].upper()}.'}}")
     assert not guard.found_in("Rewrite: the salmon smelled fine")
 
 
 def test_training_rows_equal_to_evaluation_rows_are_named_and_do_not_calibrate() -> None:
-    rows = [_example("train", TRAIN[0], 0), _example("train", TEST[0].upper(), 1), _example("test", TEST[0], 0)]
+    rows = [
+        _example("train", TRAIN[0], 0),
+        _example("train", TEST[0].upper(), 1),
+        _example("test", TEST[0], 0),
+    ]
     guard = LeakGuard(rows, _embed, 5, 1.0)
     assert guard.equal_training_rows == {"train1"}
     assert guard.thresholds.containment == 0.0

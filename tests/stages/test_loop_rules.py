@@ -16,7 +16,9 @@ class _Context:
         self.round = round_
 
 
-def _decide(values: list[float], *, rounds: int, patience: int = 1, failing: int = 3, gain: float = 0.0) -> Decision:
+def _decide(
+    values: list[float], *, rounds: int, patience: int = 1, failing: int = 3, gain: float = 0.0
+) -> Decision:
     last = len(values) - 1
     outputs = {}
     for r, value in enumerate(values):
@@ -54,14 +56,22 @@ def test_stops_without_failures_and_after_the_last_round() -> None:
 
 @pytest.mark.parametrize(
     ("before", "last", "after", "word"),
-    [(5, None, 0, "fixed"), (5, None, 3, "shrinking"), (5, None, 5, "open"), (5, 2, 3, "regressed"), (5, 0, 1, "regressed")],
+    [
+        (5, None, 0, "fixed"),
+        (5, None, 3, "shrinking"),
+        (5, None, 5, "open"),
+        (5, 2, 3, "regressed"),
+        (5, 0, 1, "regressed"),
+    ],
 )
 def test_words_for_patterns(before: int, last: int | None, after: int, word: str) -> None:
     assert state(before, last, after) == word
 
 
 def test_shares_follow_size_and_add_up() -> None:
-    patterns = [Pattern(i, i, "", None, n, (), None, None, None) for i, n in (("a", 20), ("b", 7), ("c", 3))]
+    patterns = [
+        Pattern(i, i, "", None, n, (), None, None, None) for i, n in (("a", 20), ("b", 7), ("c", 3))
+    ]
     assert shares(patterns, 60) == {"a": 40, "b": 14, "c": 6}
     assert sum(shares(patterns, 31).values()) == 31
     assert min(shares(patterns, 3).values()) == 1
