@@ -91,13 +91,10 @@ def runs_command(state: Path, console: Console | None = None) -> None:
         console.print("no runs yet", highlight=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, right in (
-        ("run", False), ("recipe", False), ("status", False), ("started (UTC)", False), ("minutes", True),
-        ("nodes done", True), ("cached", True), ("LLM calls", True), ("best validation", True), ("adapters", True),
-    ):  # fmt: skip
-        table.add_column(
-            title, justify="right" if right else "left", no_wrap=not console.is_terminal
-        )
+    for title in ("run", "recipe", "status", "started (UTC)"):
+        table.add_column(title, no_wrap=True)
+    for title in ("minutes", "done", "cached", "calls", "best on validation", "adapters"):
+        table.add_column(title, justify="right", no_wrap=True)
     for line in found:
         table.add_row(
             line.id,
@@ -112,6 +109,6 @@ def runs_command(state: Path, console: Console | None = None) -> None:
             readable(line.size) if line.size else "",
         )
     if not console.is_terminal:
-        console.print(table, width=200)
-    else:
-        console.print(table)
+        # Files and pipes have no width to keep to.
+        console = Console(file=console.file, width=200)
+    console.print(table)

@@ -57,9 +57,8 @@ def plan_removal(state: Path, keep: int) -> Removal:
     """Return what may go when the `keep` latest runs stay; raises RunError while a run is live, StoreError."""
     # Opening folds what killed runs left in the spool.
     Store.open(state, create_missing=False)
-    with lock.hold(state):
-        with opened(state / FILE, write=False, wait=PATIENCE) as connection:
-            return _plan(connection, state, keep)
+    with lock.hold(state), opened(state / FILE, write=False, wait=PATIENCE) as connection:
+        return _plan(connection, state, keep)
 
 
 def _plan(connection: duckdb.DuckDBPyConnection, state: Path, keep: int) -> Removal:

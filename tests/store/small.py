@@ -1,0 +1,208 @@
+"""A small hand-made store: two rounds, two patterns, two operators; and one row of every record class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine import rows as r
+from engine.store import NodeInfo, Store, now
+
+AT = datetime.fromisoformat("2026-01-02T03:04:05.678901")
+
+
+def info(
+    node: str, stage: str = "load", *, seed: int = 0, round: int = -1, attempt: int = 0
+) -> NodeInfo:
+    return NodeInfo(node, f"place/{node}", stage, seed, round, attempt, {"stage": stage}, AT, AT)
+
+
+def start(store: Store, name: str = "small") -> str:
+    effective = {"name": name, "loop": {"stop": {"metric": "accuracy"}}}
+    return store.start_run(
+        recipe=f"hash-{name}",
+        name=name,
+        path=f"{name}.yaml",
+        source="recipe: 1",
+        effective=effective,
+        versions={},
+    )
+
+
+def example(number: int, split: r.Split = "train", text: str = "") -> r.Example:
+    return r.Example(
+        f"e{number}", split, {"text": text or f"text {number}"}, "card", {}, "train.jsonl", number
+    )
+
+
+def call(
+    number: int,
+    run: str = "r0001",
+    node: str = "n",
+    *,
+    error: str | None = None,
+    role: str = "teacher",
+) -> r.Call:
+    return r.Call(
+        id=f"{number:024x}",
+        run=run,
+        node=node,
+        role=role,
+        model="m",
+        messages=[{"role": "user", "content": "Why?"}],
+        schema={"type": "object"},
+        max_tokens=10,
+        temperature=0.0,
+        attempt=0,
+        reply='{"a": 1}',
+        finish_reason="stop",
+        prompt_tokens=300,
+        completion_tokens=200,
+        seconds=0.5,
+        method="scripted",
+        error=error,
+        detail="",
+        created=now(),
+    )
+
+
+EVERY_ROW: tuple[r.Row, ...] = (
+    r.Example(
+        "e1", "train", {"b": "ü\n", "a": ""}, "t", {"n": 2**70, "x": [1, {"y": None}]}, "f.csv", 3
+    ),
+    r.Prediction("e1", "test", "said\x00this", None, "unparsable", None, "generation"),
+    r.Prediction("e2", "test", "card", "card", "ok", 0.1, "label_likelihood"),
+    r.Score("e1", "validation", "accuracy", None),
+    r.Metric("gap_test", "accuracy", 0.25, 200, None, 0.5),
+    r.Failure("e1", "validation", None, "card", "accuracy < 1"),
+    r.Model("models/n", "w" * 64, "d", 60, 30, 4.0, 0.1 + 0.2, None, 30, 91.5),
+    r.Diagnosis("d1", "e1", "because", "when", "c1"),
+    r.Pattern("p1", "name", "text", None, 3, (0.6, -0.8, 1e-12), 0.5, None, None),
+    r.PatternMember("p1", "e1", "d1", 0.125, None),
+    r.PatternStatus("p1", "shrinking", 3, 1),
+    r.Strategy("s1", "p1", "write", ("card", "pin"), "c2", "quoted"),
+    r.Strategy("s2", "p1", "write", (), None, None),
+    r.Candidate("c1", "e1", "p1", "s1", "paraphrase", 1, {"text": "x"}, "card", "ph", "m", "c3"),
+    r.Verdict("c1", False, "leak", "", "say it differently", 4, None, 2, True, 0.9, None, None),
+    r.Selected("c1", "e9"),
+    r.Drop("load", "e1", "duplicate", "f.csv:4"),
+    r.Decision(True, "3 failures", "accuracy", 0.5, 0),
+)
+
+
+def make(state: Path) -> str:
+    """Write a run of two rounds: 4 validation rows of which 3 fail in round 0 and 1 in round 1; return its id."""
+    store = Store.open(state)
+    with store.lock_run():
+        run = start(store)
+        for position, (node, rows) in enumerate(_nodes(run)):
+            store.write_node(run, node, rows, f"content-{node.id}")
+            store.link_node(run, node.id, node.name, position, "done")
+        store.record_calls(
+            [
+                call(1, run, "diagnose0"),
+                call(2, run, "generate0"),
+                call(3, run, "generate0"),
+                call(4, run, "judge0", role="judge"),
+                call(5, run, "judge0", role="judge", error="schema"),
+            ]
+        )
+        store.end_run(run, "done")
+    return run
+
+
+def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
+    loaded = [example(1), example(2), *(example(n, "validation") for n in (11, 12, 13, 14))]
+    return [
+        (info("load"), [*loaded, r.Drop("load", "e2", "duplicate", "")]),
+        (info("train0", "train", round=0), [_model("models/train0", 2)]),
+        (info("predict0", "predict", round=0), _predictions({11, 12, 13})),
+        (info("score0", "score", round=0), _scores({11, 12, 13}, 0.25, 0.75)),
+        (
+            info("diagnose0", "diagnose", round=0),
+            [r.Diagnosis(f"d{n}", f"e{n}", "cause", "when", _id(1)) for n in (11, 12, 13)],
+        ),
+        (
+            info("cluster0", "cluster", round=0),
+            [r.PatternMember(p, f"e{n}", f"d{n}", 0.1, None) for p, n in (("p1", 11), ("p1", 12), ("p2", 13))],
+        ),
+        (
+            info("name0", "name", round=0),
+            [r.Pattern("p1", "negation", "", None, 2, (1.0,), None, None, None),
+             r.Pattern("p2", "slang", "", "style", 1, (1.0,), None, None, None)],
+        ),
+        (
+            info("strategy0", "strategy", round=0),
+            [r.Strategy("s1", "p1", "negate", ("card",), None, None), r.Strategy("s2", "p2", "slang", (), None, None)],
+        ),
+        (
+            info("generate0", "generate", round=0, attempt=1),
+            [
+                r.Candidate("c1", "e1", "p1", "s1", "paraphrase", 1, {"text": "n1"}, "card", "h", "m", _id(2)),
+                r.Candidate("c2", "e1", "p1", "s1", "paraphrase", 1, {"text": "n2"}, "card", "h", "m", _id(2)),
+                r.Candidate("c3", "e2", "p2", "s2", "counterfactual", 1, {"text": "n3"}, "card", "h", "m", _id(3)),
+                r.Drop("generate", "e2", "prompt_leak", ""),
+            ],
+        ),
+        (
+            info("judge0", "judge", round=0, attempt=1),
+            [_verdict("c1", True), _verdict("c2", False), _verdict("c3", True)],
+        ),
+        (
+            info("select0", "select", round=0),
+            [
+                r.Selected("c1", "e21"),
+                r.Example("e21", "train", {"text": "n1"}, "card", {"candidate": "c1"}, "generated", 1),
+                r.Drop("select", "c3", "over_quota", ""),
+            ],
+        ),
+        (info("train1", "train", round=1), [_model("models/train1", 3)]),
+        (info("predict1", "predict", round=1), _predictions({13})),
+        (info("score1", "score", round=1), _scores({13}, 0.75, 0.25)),
+        (
+            info("track1", "track", round=1),
+            [r.PatternStatus("p1", "fixed", 2, 0), r.PatternStatus("p2", "open", 1, 1)],
+        ),
+    ]  # fmt: skip
+
+
+def _id(number: int) -> str:
+    return f"{number:024x}"
+
+
+def _model(path: str, rows: int) -> r.Model:
+    return r.Model(path, "w", "d", rows, 10, 1.0, 0.5, None, 10, 3.0)
+
+
+def _verdict(candidate: str, accepted: bool) -> r.Verdict:
+    reason = "accepted" if accepted else "similarity"
+    return r.Verdict(candidate, accepted, reason, "", "", 4, 4, 4, True, 0.8, 1.0, _id(4))
+
+
+def _predictions(failing: set[int]) -> list[r.Row]:
+    return [
+        r.Prediction(
+            f"e{n}",
+            "validation",
+            a := "pin" if n in failing else "card",
+            a,
+            "ok",
+            0.9,
+            "label_likelihood",
+        )
+        for n in (11, 12, 13, 14)
+    ]
+
+
+def _scores(failing: set[int], value: float, gap: float) -> list[r.Row]:
+    failures: list[Any] = [
+        r.Failure(f"e{n}", "validation", "pin", "card", "accuracy < 1") for n in sorted(failing)
+    ]
+    return [
+        *failures,
+        r.Metric("train", "accuracy", 1.0, 2, 1.0, 1.0),
+        r.Metric("validation", "accuracy", value, 4, 0.0, 1.0),
+        r.Metric("gap_validation", "accuracy", gap, 4, None, None),
+    ]

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from engine.cli.clean import clean_command
+from engine.cli.runs import list_runs, runs_command
+from engine.cli.sql import sql_command
+from engine.errors import RunError, StoreError
+from engine.store import Store, rows
+from tests.store.small import call, example, info, make, start
+
+
+class Said:
+    """Consoles that keep what is printed: `out` for results, `errors` for what is said beside them."""
+
+    def __init__(self, *, terminal: bool = False, width: int = 100) -> None:
+        self._out, self._errors = io.StringIO(), io.StringIO()
+        self.console = Console(
+            file=self._out, width=width, force_terminal=terminal, color_system=None
+        )
+        self.stderr = Console(file=self._errors, width=width)
+
+    @property
+    def out(self) -> str:
+        return self._out.getvalue()
+
+    @property
+    def errors(self) -> str:
+        return self._errors.getvalue()
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    make(folder)
+    return folder
+
+
+def test_sql_prints_plain_columns_without_a_terminal(state: Path) -> None:
+    said = Said()
+    sql_command(
+        state,
+        "SELECT id, name, size FROM pattern ORDER BY id",
+        console=said.console,
+        errors=said.stderr,
+    )
+    assert said.out == "id  name      size\np1  negation     2\np2  slang        1\n2 rows\n"
+    assert said.errors == ""
+
+
+def test_sql_prints_a_table_on_a_terminal_and_cuts_long_cells(state: Path) -> None:
+    said = Said(terminal=True)
+    query = "SELECT repeat('x', 200) AS long, NULL AS nothing, chr(27) || '[31m' AS red"
+    sql_command(state, query, console=said.console, errors=said.stderr)
+    assert "nothing" in said.out
+    assert "NULL" in said.out
+    assert "…" in said.out
+    assert "\x1b[31m" not in said.out
+    assert said.out.endswith("1 row\n")
+
+
+def test_sql_shows_the_first_rows_and_counts_all(state: Path) -> None:
+    said = Said()
+    sql_command(
+        state, "SELECT range AS n FROM range(250000)", console=said.console, errors=said.stderr
+    )
+    assert said.out.splitlines()[-1].startswith("250,000 rows, the first 200 shown")
+    assert len(said.out.splitlines()) == 202
+
+
+def test_sql_exports(state: Path, tmp_path: Path) -> None:
+    query = "SELECT id, inputs, target, [1, 2] AS l, sum(line) AS s FROM example WHERE id = 'e1' GROUP BY ALL"
+    said = Said()
+    sql_command(state, query, csv=True, console=said.console, errors=said.stderr)
+    assert said.out == 'id,inputs,target,l,s\ne1,"{""text"":""text 1""}",card,"[1,2]",1\n'
+    said = Said()
+    sql_command(state, query, json=True, console=said.console, errors=said.stderr)
+    assert json.loads(said.out) == {
+        "id": "e1",
+        "inputs": {"text": "text 1"},
+        "target": "card",
+        "l": [1, 2],
+        "s": 1,
+    }
+    said = Said()
+    sql_command(
+        state, query, parquet=tmp_path / "x.parquet", console=said.console, errors=said.stderr
+    )
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "x.parquet").column("id").to_pylist() == ["e1"]
+    assert "1 row written to" in said.errors
+    with pytest.raises(StoreError, match="cannot be written"):
+        sql_command(
+            state,
+            query,
+            parquet=tmp_path / "no" / "x.parquet",
+            console=said.console,
+            errors=said.stderr,
+        )
+    with pytest.raises(StoreError, match="exclude each other"):
+        sql_command(state, query, csv=True, json=True)
+
+
+def test_sql_says_what_is_not_visible_yet(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.record_calls([call(1, run)])
+        said = Said()
+        sql_command(
+            tmp_path, "SELECT count(*) FROM llm_call", console=said.console, errors=said.stderr
+        )
+    assert f"3 rows are not visible yet: the run {run}" in said.errors
+
+
+def test_the_prompt_answers_line_by_line_and_survives_errors(state: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from engine.cli.sql import sql_command\n"
+        "sql_command(Path(sys.argv[1]), None)"
+    )
+    typed = (
+        "SELECT count(*) AS n FROM pattern\nSELECT name\nFROM pattern\n;\nselec 1\nDELETE FROM run;\n"
+        ".schema pattern\n.tables\n.nothing\n.quit\nSELECT 'never'\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(state)],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0
+    assert "n\n2\n1 row\n" in found.stdout
+    assert "centroid" in found.stdout
+    assert "leaderboard" in found.stdout
+    assert "never" not in found.stdout
+    assert 'error: syntax error at or near "selec"' in found.stderr
+    assert "error: DELETE is not possible" in found.stderr
+    assert "error: no command .nothing" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "models" / "train0").mkdir(parents=True)
+    (tmp_path / "models" / "train0" / "adapter").write_bytes(b"x" * 2000)
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.link_node(run, "load", "load", 0, "cached")
+        store.fold(force=True)
+        live = list_runs(tmp_path)
+    first, second = live
+    assert (first.id, first.recipe, first.status, first.done, first.cached) == (
+        "r0001",
+        "small",
+        "done",
+        15,
+        0,
+    )
+    assert (first.calls, first.metric, first.best, first.size) == (5, "accuracy", 0.75, 2000)
+    assert (second.status, second.done, second.cached) == ("running", 0, 1)
+    assert second.minutes is not None
+    assert [line.status for line in list_runs(tmp_path)] == ["done", "killed"]
+    said = Said()
+    runs_command(tmp_path, said.console)
+    assert "r0001" in said.out
+    assert "accuracy 0.750" in said.out
+    assert "2.0 kB" in said.out
+
+
+def _with_leftovers(state: Path) -> None:
+    make(state)
+    for name in ("train0", "train1", "orphan"):
+        (state / "models" / name / "checkpoints").mkdir(parents=True)
+        (state / "models" / name / "adapter").write_bytes(b"x" * 1000)
+    store = Store.open(state)
+    with store.lock_run():
+        run = start(store)
+        store.link_node(run, "load", "load", 0, "cached")
+        store.link_node(run, "train0", "train", 1, "cached")
+        store.write_node(run, info("mine", "score"), [example(77)], "c")
+        store.link_node(run, "mine", "mine", 2, "done")
+        store.end_run(run, "done")
+
+
+def test_clean_removes_what_no_kept_run_needs(tmp_path: Path) -> None:
+    _with_leftovers(tmp_path)
+    said = Said()
+    assert clean_command(tmp_path, keep=1, yes=True, models=False, console=said.console)
+    assert "1 run: r0001" in said.out
+    assert "of 13 nodes that only they used" in said.out
+    assert "5 replies of language models stay" in said.out
+    assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["train0"]
+    assert not (tmp_path / "models" / "train0" / "checkpoints").exists()
+    found = rows(
+        tmp_path,
+        "SELECT (SELECT list(id) FROM run) AS run, (SELECT list(id ORDER BY id) FROM node) AS node",
+    )
+    assert found == [{"run": ["r0002"], "node": ["load", "mine", "train0"]}]
+    assert rows(tmp_path, "SELECT count(*) AS n FROM llm_call") == [{"n": 5}]
+    assert Store.open(tmp_path).load_output("mine") == [example(77)]
+    assert rows(tmp_path, "FROM candidate") == []
+    assert not clean_command(tmp_path, keep=1, yes=True, models=False, console=said.console)
+
+
+def test_clean_asks_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_leftovers(tmp_path)
+    said = Said()
+    for answer in ("", "n\n"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        assert not clean_command(tmp_path, keep=1, yes=False, models=False, console=said.console)
+    assert "nothing was removed" in said.out
+    assert (tmp_path / "models" / "orphan").is_dir()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert clean_command(tmp_path, keep=1, yes=False, models=False, console=said.console)
+
+
+def test_clean_keeps_what_an_unfinished_run_goes_on_from(tmp_path: Path) -> None:
+    _with_leftovers(tmp_path)
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        start(store)
+    said = Said()
+    clean_command(tmp_path, keep=1, yes=True, models=False, console=said.console)
+    assert "r0003 is not done" in said.out
+    assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["orphan", "train0", "train1"]
+    assert rows(tmp_path, "SELECT count(*) AS n FROM node") == [{"n": 16}]
+
+
+def test_clean_refuses_while_a_run_is_live(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        start(store)
+        with pytest.raises(RunError, match="is going on"):
+            clean_command(tmp_path, keep=0, yes=True, models=False, console=Said().console)
+
+
+def test_clean_takes_the_model_cache_only_when_asked(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "weights").write_bytes(b"x" * 10)
+    Store.open(tmp_path / "state")
+    said = Said()
+    assert not clean_command(
+        tmp_path / "state", keep=1, yes=True, models=False, console=said.console, cache=cache
+    )
+    assert clean_command(
+        tmp_path / "state", keep=1, yes=True, models=True, console=said.console, cache=cache
+    )
+    assert not cache.exists()

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from engine import rows as r
+from engine.errors import RunError, StoreError
+from engine.store import Store, rows
+from engine.store import store as store_module
+from engine.store.columns import has_place, record_types
+from engine.store.fold import fold
+from engine.store.spool import segments
+from tests.store.small import EVERY_ROW, call, example, info, start
+
+
+def test_every_row_class_comes_back_as_it_was_and_in_order(tmp_path: Path) -> None:
+    given = {type(row).table for row in EVERY_ROW}
+    assert given == {table for table in record_types() if has_place(table)}, (
+        "the list must name every class"
+    )
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("all"), EVERY_ROW, "c")
+    assert Store.open(tmp_path).load_output("all") == list(EVERY_ROW)
+
+
+def test_rows_come_back_from_the_spool_before_they_are_folded(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(store_module, "REMEMBERED", 0)
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("all"), EVERY_ROW, "c")
+        store.write_node(run, info("other"), [example(1)], "c")
+        store.record_calls([call(1, run)])
+        assert segments(tmp_path / "spool")
+        assert store.load_output("all") == list(EVERY_ROW)
+        assert set(store.replies([f"{1:024x}"])) == {f"{1:024x}"}
+
+
+def test_tables_have_the_columns_of_their_row_classes(tmp_path: Path) -> None:
+    Store.open(tmp_path)
+    found: dict[str, list[str]] = {}
+    for row in rows(
+        tmp_path, "SELECT table_name, column_name FROM duckdb_columns() ORDER BY column_index"
+    ):
+        found.setdefault(row["table_name"], []).append(row["column_name"])
+    from engine.store.columns import table_columns
+
+    for table in record_types():
+        assert found[table] == [column.name for column in table_columns(table)], table
+
+
+def test_unusable_text_becomes_usable_and_nan_is_null(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    odd = r.Example(
+        "e", "train", {"text": "a\ud800b\U0001f600"}, "\udfff", {"x": float("nan")}, "f", 1
+    )
+    with store.lock_run():
+        run = start(store)
+        score = r.Score("e", "train", "f1", float("nan"))
+        store.write_node(run, info("n"), [odd, score], "c")
+    back = Store.open(tmp_path).load_output("n")
+    clean = r.Example("e", "train", {"text": "a\ufffdb\U0001f600"}, "\ufffd", {"x": None}, "f", 1)
+    assert back == [clean, r.Score("e", "train", "f1", None)]
+
+
+def test_only_usable_replies_are_served_and_the_latest_try_counts(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.record_calls(
+            [call(1, run, error="schema"), call(2, run, error="refusal"), call(3, run)]
+        )
+        store.record_calls([call(1, run)])
+        ids = [f"{n:024x}" for n in (1, 2, 3, 4)]
+        assert set(store.replies(ids)) == {ids[0], ids[2]}
+        store.fold(force=True)
+        assert set(store.replies(ids)) == {ids[0], ids[2]}
+    later = Store.open(tmp_path).replies(ids)
+    assert set(later) == {ids[0], ids[2]}
+    assert later[ids[2]] == replace(call(3, run), created=later[ids[2]].created)
+    assert rows(tmp_path, "SELECT count(*) AS n FROM llm_call")[0]["n"] == 4
+
+
+def test_a_node_done_again_replaces_its_rows(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("n"), [example(1), example(2)], "old")
+        store.write_node(run, info("n"), [example(3)], "new")
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("n"), [example(4)], "newest")
+    again = Store.open(tmp_path)
+    assert again.load_output("n") == [example(4)]
+    assert again.finished(["n", "m"]) == {"n": "newest"}
+    assert rows(tmp_path, "SELECT id FROM example") == [{"id": "e4"}]
+
+
+def test_rows_of_a_node_without_its_node_line_never_arrive(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.record_calls([call(1, run)])
+        store.write_node(run, info("whole"), [example(1)], "c")
+        store.flush()
+        segment = segments(tmp_path / "spool")[-1].path
+        store.fold(force=True)
+    torn = tmp_path / "spool" / "r0001" / "000009-00000000.jsonl"
+    torn.parent.mkdir(parents=True, exist_ok=True)
+    torn.write_bytes(
+        b'["example","cut","r0001",0,0,0,"e7","train","{}","t","{}","f",1]\n'
+        b'["llm_call","'
+        + b"f"
+        * 24
+        + b'","r0001","cut","teacher","m","[]","{}",1,0.0,0,"{}","stop",1,1,0.1,"m",null,"",'
+        b'"2026-01-01T00:00:00"]\n'
+        b'["node","cut","na'
+    )
+    assert not segment.exists()
+    again = Store.open(tmp_path)
+    assert again.finished(["cut", "whole"]) == {"whole": "c"}
+    assert rows(tmp_path, "SELECT id FROM example") == [{"id": "e1"}]
+    assert set(again.replies(["f" * 24])) == {"f" * 24}, "a reply before the torn line counts"
+    assert not segments(tmp_path / "spool")
+
+
+def test_pages_that_never_reached_the_disk_end_a_segment(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    spooled = tmp_path / "spool" / "r0001" / "000001-00000000.jsonl"
+    spooled.parent.mkdir(parents=True)
+    row = b'["example","n","r0001",0,0,0,"e7","train","{}","t","{}","f",1]\n'
+    mark = b'["node","n","n","load",0,0,0,"{}","r0001","2026-01-01","2026-01-01","c","{\\"example\\":1}"]\n'
+    spooled.write_bytes(row[:20] + b"\0" * 30 + row[50:] + mark)
+    store = Store.open(tmp_path)
+    assert store.finished(["n"]) == {}
+    spooled.parent.mkdir(exist_ok=True)
+    spooled.with_name("000002-00000000.jsonl").write_bytes(row + mark)
+    assert Store.open(tmp_path).finished(["n"]) == {"n": "c"}
+
+
+def test_a_kill_between_commit_and_deletion_doubles_nothing(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.record_calls([call(1, run)])
+        store.write_node(run, info("n"), [example(1)], "c")
+        store.flush()
+        with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+            assert fold(connection, segments(tmp_path / "spool")) == 5
+            assert fold(connection, segments(tmp_path / "spool")) == 0
+    assert rows(
+        tmp_path, "SELECT (SELECT count(*) FROM llm_call) AS c, (SELECT count(*) FROM example) AS e"
+    ) == [{"c": 1, "e": 1}]
+    assert not segments(tmp_path / "spool")
+
+
+def test_a_second_run_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    first = Store.open(tmp_path)
+    with first.lock_run():
+        start(first)
+        code = (
+            "import sys; from pathlib import Path; from engine.store import Store\n"
+            "store = Store.open(Path(sys.argv[1]), patience=5)\n"
+            "with store.lock_run(): pass"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        assert f"a run (r0001) is going on in {tmp_path}, in process {os.getpid()}" in found.stderr
+        with pytest.raises(RunError):
+            Store.open(tmp_path).lock_run().__enter__()
+    with Store.open(tmp_path).lock_run():
+        pass
+
+
+def test_a_run_whose_process_died_is_called_killed_by_the_next(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        start(store)
+    with store.lock_run():
+        assert start(store) == "r0002"
+    found = rows(tmp_path, "SELECT id, status FROM run ORDER BY id")
+    assert found == [{"id": "r0001", "status": "killed"}, {"id": "r0002", "status": "running"}]
+
+
+def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
+    Store.open(tmp_path)
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        connection.execute("INSERT INTO schema_version VALUES (99, now()::TIMESTAMP)")
+    with pytest.raises(StoreError, match=r"schema version 99, this engine knows up to 2") as caught:
+        Store.open(tmp_path)
+    assert "update pada-engine" in caught.value.hint
+    with pytest.raises(StoreError, match="99"):
+        rows(tmp_path, "SELECT 1")
+
+
+def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
+    from engine.store.migrate import migrations
+
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
+        )
+        connection.execute(migrations()[1])
+        connection.execute("INSERT INTO schema_version VALUES (1, now()::TIMESTAMP)")
+        connection.execute("INSERT INTO recipe VALUES ('x', 'kept', '', '', '{}')")
+    Store.open(tmp_path)
+    assert rows(tmp_path, "SELECT name FROM recipe") == [{"name": "kept"}]
+    assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": 2}]
+    assert rows(tmp_path, "FROM leaderboard") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"hello" * 1000], ids=["empty", "text"])
+def test_what_is_no_duckdb_file_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "store.duckdb").write_bytes(content)
+    with pytest.raises(StoreError, match="is not a DuckDB file"):
+        Store.open(tmp_path)
+    assert (tmp_path / "store.duckdb").read_bytes() == content
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        connection.execute("CREATE TABLE mine (a INTEGER)")
+    with pytest.raises(StoreError, match="not a store of this engine"):
+        Store.open(tmp_path)
+
+
+def test_a_missing_store_is_made_only_when_asked(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store"):
+        Store.open(tmp_path / "state", create_missing=False)
+    with pytest.raises(StoreError, match="there is no store"):
+        rows(tmp_path / "state", "SELECT 1")
+    assert not (tmp_path / "state").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="file"):
+        Store.open(tmp_path / "file")
+
+
+def test_a_full_disk_is_an_error_with_nothing_half_written(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    store = Store.open(tmp_path)
+    write = os.write
+    full = False
+
+    def limited(file: int, data: Any) -> int:
+        if full and len(data) > 100:
+            return write(file, bytes(data[:100]))
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", limited)
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("n"), [example(1)], "c")
+        full = True
+        with pytest.raises(StoreError, match="the disk is full") as caught:
+            store.write_node(run, info("m"), [example(2)], "c")
+        assert "pada clean" in caught.value.hint
+        full = False
+        store.write_node(run, info("o"), [example(3)], "c")
+    again = Store.open(tmp_path)
+    assert again.finished(["n", "m", "o"]) == {"n": "c", "o": "c"}
+    assert again.load_output("o") == [example(3)]
+
+
+def test_rows_are_on_disk_within_half_a_second(tmp_path: Path, monkeypatch: Any) -> None:
+    synced = threading.Event()
+    sync = os.fsync
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.flush()
+
+        def noted(file: int) -> None:
+            sync(file)
+            synced.set()
+
+        monkeypatch.setattr(os, "fsync", noted)
+        store.record_calls([call(1, run)])
+        assert synced.wait(0.5)
+
+
+def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(store_module, "FOLD_SECONDS", 0.01)
+    failed = threading.Event()
+
+    def broken(*_: Any) -> int:
+        failed.set()
+        raise RuntimeError("a bug")
+
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(store_module, "fold", broken)
+            assert failed.wait(5)
+            time.sleep(0.1)
+            with pytest.raises(RuntimeError, match="a bug"):
+                store.record_calls([call(1, run)])
+
+
+def test_the_latest_identity_of_a_name_is_found(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("a"), [], "c")
+        later = info("b", "score")._replace(name="place/a", ended=store_module.now())
+        store.write_node(run, later, [], "c")
+    assert Store.open(tmp_path).last_identity("place/a") == {"stage": "score"}
+    assert Store.open(tmp_path).last_identity("place/z") is None
+
+
+def test_writing_outside_the_run_lock_is_a_bug(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with pytest.raises(RuntimeError):
+        store.record_calls([call(1)])
+    with pytest.raises(RuntimeError):
+        start(store)

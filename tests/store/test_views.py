@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import StoreError
+from engine.store import Store, rows
+from engine.store.document import parse_comments, render
+from tests.store.small import call, info, make, start
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs: r0001 did all the work, r0002 took everything over and asked one thing more."""
+    folder = tmp_path_factory.mktemp("store")
+    make(folder)
+    store = Store.open(folder)
+    names = rows(folder, "SELECT node, name, position FROM run_node ORDER BY position")
+    with store.lock_run():
+        run = start(store)
+        for row in names:
+            store.link_node(run, row["node"], row["name"], row["position"], "cached")
+        store.link_node(run, "never", "place/never", 99, "skipped")
+        store.record_calls([call(9, run, "unfinished")])
+        store.end_run(run, "done")
+    return folder
+
+
+@pytest.fixture(params=["r0001", "r0002"])
+def run(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def select(state: Path, sql: str, run: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in rows(state, sql, [run])]
+
+
+def test_run_rows_name_who_did_the_work(state: Path) -> None:
+    found = rows(
+        state, "SELECT run, origin, made_by, count(*) AS n FROM run_rows GROUP BY ALL ORDER BY run"
+    )
+    assert found == [
+        {"run": "r0001", "origin": "done", "made_by": "r0001", "n": 15},
+        {"run": "r0002", "origin": "cached", "made_by": "r0001", "n": 15},
+    ]
+
+
+def test_failures(state: Path, run: str) -> None:
+    sql = (
+        "SELECT round, example, inputs->>'text', target, answer, prediction, root_cause, pattern_name, category"
+        " FROM failures WHERE run = ? ORDER BY round, example"
+    )
+    assert select(state, sql, run) == [
+        (0, "e11", "text 11", "card", "pin", "pin", "cause", "negation", None),
+        (0, "e12", "text 12", "card", "pin", "pin", "cause", "negation", None),
+        (0, "e13", "text 13", "card", "pin", "pin", "cause", "slang", "style"),
+        (1, "e13", "text 13", "card", "pin", "pin", None, None, None),
+    ]
+
+
+def test_failure_patterns(state: Path, run: str) -> None:
+    sql = (
+        "SELECT round, pattern, name, size, strategy, status, members, failing, tracked"
+        " FROM failure_patterns WHERE run = ? ORDER BY pattern"
+    )
+    assert select(state, sql, run) == [
+        (0, "p1", "negation", 2, "negate", "fixed", 2, 0, 1),
+        (0, "p2", "slang", 1, "slang", "open", 1, 1, 1),
+    ]
+
+
+def test_pattern_history(state: Path, run: str) -> None:
+    sql = (
+        "SELECT pattern, name, round, found, status, members, failing"
+        " FROM pattern_history WHERE run = ? ORDER BY pattern, round"
+    )
+    assert select(state, sql, run) == [
+        ("p1", "negation", 0, 2, "open", 2, 2),
+        ("p1", "negation", 1, None, "fixed", 2, 0),
+        ("p2", "slang", 0, 1, "open", 1, 1),
+        ("p2", "slang", 1, None, "open", 1, 1),
+    ]
+
+
+def test_training_rows(state: Path, run: str) -> None:
+    sql = (
+        "SELECT round, origin, example, made_in, candidate, parent, operator"
+        " FROM training_rows WHERE run = ? ORDER BY round, example"
+    )
+    assert select(state, sql, run) == [
+        (0, "original", "e1", None, None, None, None),
+        (0, "original", "e2", None, None, None, None),
+        (1, "original", "e1", None, None, None, None),
+        (1, "original", "e2", None, None, None, None),
+        (1, "generated", "e21", 0, "c1", "e1", "paraphrase"),
+    ]
+
+
+def test_lineage_and_rejected_rows(state: Path, run: str) -> None:
+    sql = (
+        "SELECT candidate, parent_inputs->>'text', pattern_name, failures, strategy_text, accepted, reason, left_out,"
+        " example, trained_in FROM lineage WHERE run = ? ORDER BY candidate"
+    )
+    assert select(state, sql, run) == [
+        ("c1", "text 1", "negation", 2, "negate", True, "accepted", None, "e21", 1),
+        ("c2", "text 1", "negation", 2, "negate", False, "similarity", None, None, None),
+        ("c3", "text 2", "slang", 1, "slang", True, "accepted", "over_quota", None, None),
+    ]
+    sql = "SELECT candidate, stage, reason FROM rejected_rows WHERE run = ? ORDER BY candidate"
+    assert select(state, sql, run) == [
+        ("c2", "judge", "similarity"),
+        ("c3", "select", "over_quota"),
+    ]
+
+
+def test_leaderboard(state: Path, run: str) -> None:
+    sql = "SELECT recipe, round, split, value, n, gap FROM leaderboard WHERE run = ? ORDER BY round, split"
+    assert select(state, sql, run) == [
+        ("small", 0, "train", 1.0, 2, None),
+        ("small", 0, "validation", 0.25, 4, 0.75),
+        ("small", 1, "train", 1.0, 2, None),
+        ("small", 1, "validation", 0.75, 4, 0.25),
+    ]
+
+
+def test_payoff_shares_what_was_fixed_among_the_selected_rows(state: Path, run: str) -> None:
+    sql = (
+        "SELECT pattern_name, operator, generated, accepted, selected, tokens, members, fixed, fixed_share, points,"
+        " points_per_1000_tokens, round_points FROM payoff WHERE run = ? ORDER BY pattern"
+    )
+    # Calls have 500 tokens: c1 and c2 share a call; the judge's call is shared by three.
+    tokens = 500 + 500 * 2 / 3
+    assert select(state, sql, run) == [
+        (
+            "negation",
+            "paraphrase",
+            2,
+            1,
+            1,
+            round(tokens),
+            2,
+            2,
+            2.0,
+            50.0,
+            pytest.approx(50 / tokens * 1000),
+            50.0,
+        ),
+        ("slang", "counterfactual", 1, 1, 0, 667, 1, 0, None, None, None, 50.0),
+    ]
+
+
+def test_spend_tells_new_from_cached(state: Path) -> None:
+    sql = "SELECT role, stage, origin, calls, failed, tokens FROM spend WHERE run = ? ORDER BY role DESC, stage"
+    assert select(state, sql, "r0001") == [
+        ("teacher", "diagnose", "new", 1, 0, 500),
+        ("teacher", "generate", "new", 2, 0, 1000),
+        ("judge", "judge", "new", 2, 1, 1000),
+    ]
+    assert select(state, sql, "r0002") == [
+        ("teacher", "diagnose", "cached", 1, 0, 500),
+        ("teacher", "generate", "cached", 2, 0, 1000),
+        ("teacher", None, "new", 1, 0, 500),
+        ("judge", "judge", "cached", 2, 1, 1000),
+    ]
+
+
+def test_funnel(state: Path, run: str) -> None:
+    sql = "SELECT step, what, reason, rows FROM funnel WHERE run = ? ORDER BY step, reason"
+    assert select(state, sql, run) == [
+        (0, "not generated", "prompt_leak", 1),
+        (1, "generated", None, 3),
+        (2, "rejected", "similarity", 1),
+        (3, "accepted", None, 2),
+        (4, "left out", "over_quota", 1),
+        (5, "selected", None, 1),
+        (6, "trained on", None, 1),
+    ]
+
+
+def test_views_of_a_run_that_has_only_begun_are_empty(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        store.write_node(run, info("load"), [], "c")
+    for row in rows(tmp_path, "SELECT view_name FROM duckdb_views() WHERE NOT internal"):
+        assert rows(tmp_path, f"FROM {row['view_name']}") == []
+
+
+def test_docs_follow_the_sql() -> None:
+    assert (ROOT / "docs" / "store.md").read_text("utf-8") == render(), (
+        "run: python -m engine.store.document"
+    )
+
+
+def test_every_table_and_view_says_what_it_is(state: Path) -> None:
+    found = rows(
+        state,
+        "SELECT view_name AS name, comment FROM duckdb_views() WHERE NOT internal"
+        " UNION ALL SELECT table_name, comment FROM duckdb_tables()",
+    )
+    assert len(found) > 30
+    assert [row["name"] for row in found if not row["comment"]] == []
+
+
+def test_comments_name_only_columns_that_exist(state: Path) -> None:
+    from engine.store.migrate import migrations
+
+    found = {
+        (row["t"], row["c"])
+        for row in rows(state, "SELECT table_name AS t, column_name AS c FROM duckdb_columns()")
+    }
+    for sql in migrations().values():
+        assert set(parse_comments(sql).columns) <= found
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("INSERT INTO run_node VALUES ('r', 'n', 'x', 0, 'done')", "INSERT is not possible"),
+        ("DELETE FROM run", "DELETE is not possible"),
+        ("CREATE TEMP TABLE x AS SELECT 1", "CREATE is not possible"),
+        ("SELECT 1; DROP TABLE run", "2 statements at once"),
+        ("ATTACH 'other.duckdb'", "ATTACH is not possible"),
+        ("SET enable_external_access = true", "SET is not possible"),
+        ("COPY run TO 'x.csv'", "COPY is not possible"),
+        ("EXPLAIN ANALYZE DELETE FROM run", "read-only"),
+        ("SELECT * FROM read_text('pyproject.toml')", "no other file"),
+        ("SELECT * FROM 'pyproject.toml'", "does not exist"),
+        ("SELECT statu FROM run", 'Referenced column "statu" not found'),
+        ("SELECT * FROM leaderbord", "leaderbord does not exist"),
+        ("selec 1", 'syntax error at or near "selec"'),
+        ("", "no statement"),
+    ],
+)
+def test_queries_change_nothing_and_say_what_is_wrong(state: Path, sql: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message) as caught:
+        rows(state, sql)
+    assert "Traceback" not in str(caught.value)
+    if "leaderbord" in sql:
+        assert 'Did you mean "leaderboard"?' in caught.value.hint
+    assert len(rows(state, "FROM run")) == 2
