@@ -124,7 +124,8 @@ def _load_model(path: Path, dtype: str, device: str) -> Any:
             f"cannot load the model in {path}: {str(problem).splitlines()[0]}",
             "the folder must hold config.json and safetensors of a causal language model",
         ) from problem
-    model.requires_grad_(False)
+    # Parameters keep requires_grad, though nothing here trains: without it torch multiplies the last
+    # positions of a prompt by 32 copies of the output matrix instead of one (9 s instead of 0.1 s).
     return model.to(device).eval()
 
 
