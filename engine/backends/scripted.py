@@ -14,7 +14,8 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,13 +161,11 @@ class ScriptedStudent:
     ) -> list[LabelAnswer]:
         """Return for each prompt the nearest label; what all prompts have in common is left out."""
         texts = [Counter(_features(_last_user_message(prompt))) for prompt in prompts]
-        everywhere = Counter(feature for text in texts for feature in text)
-        common = {f for f, count in everywhere.items() if count == len(texts) > 1}
+        common = reduce(and_, texts) if len(texts) > 1 else Counter()
         names = {label: Counter(_features(label)) for label in labels}
         answers = []
         for text in texts:
-            own = Counter({feature: n for feature, n in text.items() if feature not in common})
-            scores = [_overlap(own, names[label]) for label in labels]
+            scores = [_overlap(text - common, names[label]) for label in labels]
             weights = [math.exp(4 * score) for score in scores]
             best = max(range(len(labels)), key=lambda index: scores[index])
             answers.append(LabelAnswer(labels[best], weights[best] / sum(weights)))
