@@ -17,15 +17,17 @@ _BATCH = 20_000
 """Rows per INSERT: bounds the memory of a fold."""
 
 
-def fold(connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment]) -> int:
+def fold(
+    connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], present: Sequence[Segment]
+) -> int:
     """Insert what the store lacks of these segments, in one transaction; return the number of rows.
 
-    The table `fold` remembers what is in, until the segment's file is gone.
+    The table `fold` remembers what is in, until the segment's file is no longer among those `present`.
     """
     connection.execute("BEGIN")
     try:
         known = {key for (key,) in connection.execute("SELECT segment FROM fold").fetchall()}
-        gone = known - {segment.key for segment in segments}
+        gone = known - {segment.key for segment in present}
         if gone:
             connection.execute("DELETE FROM fold WHERE list_contains(?, segment)", [sorted(gone)])
         total = 0

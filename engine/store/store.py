@@ -28,7 +28,10 @@ FLUSH_SECONDS = 0.25
 """How often the spool is made durable: half of what is promised."""
 FOLD_SECONDS = 2.0
 """Least time between two folds; more when folding takes long, so that the file stays free nearly always."""
-FOLD_SHARE = 20
+FOLD_SHARE = 5
+"""The pause between two folds, as a multiple of the time the last one took."""
+FOLD_SEGMENTS = 4
+"""Segments per transaction: bounds its memory, and how long a backlog keeps others from the file."""
 PATIENCE = 10.0
 """Seconds that opening waits for a process that holds DuckDB's file."""
 REMEMBERED = 200_000
@@ -158,7 +161,11 @@ class Store:
         dead = [run for run in self._runs.values() if run.status == "running"]
         if not dead:
             return
-        with opened(self.path, write=True, wait=self._patience, notice=self._notice) as connection:
+        # A reader in the way is no reason not to start: `pada runs` sees by the lock that they are dead.
+        with (
+            contextlib.suppress(Busy),
+            opened(self.path, write=True, wait=1.0, notice=self._notice) as connection,
+        ):
             connection.execute("UPDATE run SET status = 'killed' WHERE status = 'running'")
 
     # Writing: all of it goes to the spool.
@@ -318,18 +325,18 @@ class Store:
         with self._folding:
             spool = self._spool
             found = spool.closed() if spool is not None else segments(self.state / "spool")
-            if not found:
-                return
-            with opened(
-                self.path, write=True, wait=wait, notice=self._notice if wait else None
-            ) as connection:
-                started = time.monotonic()
-                try:
-                    fold(connection, found)
-                except duckdb.Error as error:
-                    raise translated(error, self.path) from error
-            self._fold_took = time.monotonic() - started
-            remove(found, in_use=spool.folder if spool is not None else None)
+            for first in range(0, len(found), FOLD_SEGMENTS):
+                part = found[first : first + FOLD_SEGMENTS]
+                with opened(
+                    self.path, write=True, wait=wait, notice=self._notice if wait else None
+                ) as connection:
+                    started = time.monotonic()
+                    try:
+                        fold(connection, part, present=found)
+                    except duckdb.Error as error:
+                        raise translated(error, self.path) from error
+                self._fold_took = time.monotonic() - started
+                remove(part, in_use=spool.folder if spool is not None else None)
 
     def _flush_on(self) -> None:
         """Make the spool durable until told to stop; what goes wrong is raised at the next write."""

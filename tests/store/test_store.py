@@ -160,8 +160,11 @@ def test_a_kill_between_commit_and_deletion_doubles_nothing(tmp_path: Path) -> N
         store.write_node(run, info("n"), [example(1)], "c")
         store.flush()
         with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
-            assert fold(connection, segments(tmp_path / "spool")) == 5
-            assert fold(connection, segments(tmp_path / "spool")) == 0
+            found = segments(tmp_path / "spool")
+            assert fold(connection, found, present=found) == 5
+            assert fold(connection, found, present=found) == 0
+            assert fold(connection, [], present=found) == 0
+            assert fold(connection, found, present=found) == 0
     assert rows(
         tmp_path, "SELECT (SELECT count(*) FROM llm_call) AS c, (SELECT count(*) FROM example) AS e"
     ) == [{"c": 1, "e": 1}]
@@ -300,21 +303,22 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(store_module, "FOLD_SECONDS", 0.01)
-    failed = threading.Event()
+    folding = threading.Event()
 
-    def broken(*_: Any) -> int:
-        failed.set()
+    def broken(*_: Any, **__: Any) -> int:
+        folding.set()
         raise RuntimeError("a bug")
 
     store = Store.open(tmp_path)
-    with store.lock_run():
+    with store.lock_run(), monkeypatch.context() as patch:
+        patch.setattr(store_module, "fold", broken)
         run = start(store)
-        with monkeypatch.context() as patch:
-            patch.setattr(store_module, "fold", broken)
-            assert failed.wait(5)
-            time.sleep(0.1)
-            with pytest.raises(RuntimeError, match="a bug"):
-                store.record_calls([call(1, run)])
+        assert folding.wait(5)
+        time.sleep(0.1)
+        with pytest.raises(RuntimeError, match="a bug"):
+            store.record_calls([call(1, run)])
+        # Undone before the end of the run, which folds what is left.
+        patch.undo()
 
 
 def test_the_latest_identity_of_a_name_is_found(tmp_path: Path) -> None:
