@@ -46,14 +46,13 @@ def train(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         )
 
     settings = params["train"]
-    path = f"models/{ctx.node}"
     job = TrainingJob(
         model=ctx.model_path("student"),
         rows=training_rows(rows),
         validation=training_rows([e for e in examples if e.split == "validation"])
         if settings["checkpoint"] == "best"
         else (),
-        output=ctx.state / path,
+        output=ctx.state / "models" / ctx.node,
         method=settings["method"],
         steps=steps_of(settings, len(original)),
         batch_size=settings["batch_size"],
@@ -75,7 +74,7 @@ def train(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     return Output(
         (
             Model(
-                path=path,
+                path=result.adapter.relative_to(ctx.state).as_posix(),
                 weights=result.weights,
                 data=digest([row.id for row in rows]),
                 rows=len(rows),

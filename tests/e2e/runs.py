@@ -18,7 +18,9 @@ from engine.store import reader
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def pada(*arguments: str, cwd: Path = ROOT, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def pada(
+    *arguments: str, cwd: Path = ROOT, timeout: float = 600
+) -> subprocess.CompletedProcess[str]:
     """Run `pada` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "engine.cli", *arguments],
@@ -45,7 +47,8 @@ def results(state: Path) -> dict[str, str]:
 def answered_twice(state: Path) -> list[dict[str, Any]]:
     """Return the calls with more than one usable reply in the ledger."""
     return rows(
-        state, "SELECT id, count(*) AS n FROM llm_call WHERE error IS NULL GROUP BY id HAVING count(*) > 1"
+        state,
+        "SELECT id, count(*) AS n FROM llm_call WHERE error IS NULL GROUP BY id HAVING count(*) > 1",
     )
 
 

@@ -50,7 +50,9 @@ def test_the_loop_trains_evaluates_and_augments(finished: Path) -> None:
     assert trained[0]["steps"] == trained[1]["steps"] == 12
     assert trained[1]["rows"] > trained[0]["rows"] == 30
     assert trained[0]["weights"] != trained[1]["weights"]
-    scored = rows(state, "SELECT round, split, value, low, high, n FROM metric WHERE metric = 'accuracy'")
+    scored = rows(
+        state, "SELECT round, split, value, low, high, n FROM metric WHERE metric = 'accuracy'"
+    )
     assert {(row["round"], row["split"]) for row in scored} >= {
         (r, s) for r in (-1, 0, 1) for s in ("train", "validation", "test")
     }
@@ -77,16 +79,25 @@ def test_every_failure_candidate_and_drop_is_accounted_for(finished: Path) -> No
 @pytest.mark.models
 def test_no_evaluation_row_reached_a_generator_prompt_or_the_training_set(finished: Path) -> None:
     state = finished / "state"
-    texts = rows(state, "SELECT inputs->>'text' AS text FROM example WHERE split <> 'train' AND source <> 'generated'")
+    texts = rows(
+        state,
+        "SELECT inputs->>'text' AS text FROM example WHERE split <> 'train' AND source <> 'generated'",
+    )
     prompts = rows(
         state,
         "SELECT c.messages::VARCHAR AS messages FROM llm_call c JOIN node n ON n.id = c.node WHERE n.stage = 'generate'",
     )
-    generated = rows(state, "SELECT inputs->>'text' AS text FROM example WHERE source = 'generated'")
+    generated = rows(
+        state, "SELECT inputs->>'text' AS text FROM example WHERE source = 'generated'"
+    )
     assert prompts
     assert generated
     for row in texts:
-        assert not any(row["text"].casefold() in prompt["messages"].casefold() for prompt in prompts if len(row["text"]) > 20)
+        assert not any(
+            row["text"].casefold() in prompt["messages"].casefold()
+            for prompt in prompts
+            if len(row["text"]) > 20
+        )
         assert row["text"].casefold() not in {g["text"].casefold() for g in generated}
 
 
@@ -107,5 +118,5 @@ def test_reports_stand_alone(finished: Path) -> None:
     (html,) = (finished / "state" / "reports").glob("r0001.html")
     text = html.read_text("utf-8")
     assert "small" in text
-    assert "src=\"http" not in text
+    assert 'src="http' not in text
     assert html.with_suffix(".md").exists()

@@ -1,0 +1,160 @@
+"""The plan: fingerprints that change when results would, and only then."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from engine.plan.compile import compile_plan
+from engine.plan.estimate import estimate
+from engine.plan.explain import mermaid, states
+from engine.plan.graph import Node, Plan
+from engine.plan.resources import Resources, RoleModel
+from engine.spec.prompts import PromptLibrary
+from engine.spec.recipe import Recipe
+from engine.spec.shipped import shipped
+from engine.stages import PROMPT_VARIABLES
+
+PROMPT = "tasks/classification.md"
+LIBRARY = PromptLibrary(Path("."))
+
+
+def _recipe(**changes: Any) -> Recipe:
+    written = yaml.safe_load((shipped("recipes") / "quickstart" / "recipe.yaml").read_text("utf-8"))
+    written["train"]["learning_rate"] = 1e-3
+    written = copy.deepcopy(written)
+    for path, value in changes.items():
+        part = written
+        *parents, last = path.split("__")
+        for name in parents:
+            part = part.setdefault(name, {})
+        part[last] = value
+    return Recipe.model_validate(written)
+
+
+def _resources(**weights: str) -> Resources:
+    names = [PROMPT, *(p for p in PROMPT_VARIABLES if p != "task")]
+    return Resources(
+        prompts={name: LIBRARY.get(name) for name in names},
+        data={"train": "a", "validation": "b", "test": "c"},
+        places={"train": "/x", "validation": "/y", "test": "/z"},
+        models={
+            role: RoleModel(
+                "transformers", "m", weights.get(role, "w"), Path("/m"), {"batch_size": 32}
+            )
+            for role in ("student", "teacher", "judge", "embedder")
+        },
+    )
+
+
+def _ids(
+    recipe: Recipe, resources: Resources | None = None, limit: int | None = None
+) -> dict[str, str]:
+    plan = compile_plan(recipe, resources or _resources(), PROMPT, limit)
+    return {name: node.id for name, node in plan.nodes.items()}
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name.rsplit("/", 1)[-1] for name in before if before[name] != after.get(name)}
+
+
+def test_compiling_is_pure_and_names_are_in_order() -> None:
+    recipe = _recipe()
+    assert _ids(recipe) == _ids(recipe)
+    assert list(_ids(recipe))[:4] == [
+        "load",
+        "untuned/predict",
+        "untuned/score",
+        "seed-0/round-0/train",
+    ]
+    assert list(_ids(recipe))[-1] == "seed-0/round-1/decide"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other"},
+        {"description": "new words"},
+        {"budget": {"calls": 3}},
+        {"quality__attempts": 2},
+    ],
+    ids=str,
+)
+def test_what_changes_no_row_changes_no_fingerprint(changes: dict[str, Any]) -> None:
+    assert _ids(_recipe()) == _ids(_recipe(**changes))
+
+
+def test_a_new_place_of_the_same_data_changes_nothing() -> None:
+    moved = Resources(
+        **{**{f: getattr(_resources(), f) for f in ("prompts", "data", "models")},
+           "places": {"train": "/q", "validation": "/r", "test": "/s"}}
+    )  # fmt: skip
+    assert _ids(_recipe()) == _ids(_recipe(), moved)
+
+
+def test_another_judge_reruns_judging_and_what_follows_only() -> None:
+    changed = _changed(_ids(_recipe()), _ids(_recipe(), _resources(judge="other")))
+    assert {"judge-1", "judge-2", "generate-2", "select"} <= changed
+    assert not {"load", "diagnose", "cluster", "name", "strategy", "generate-1"} & changed
+    first = {n: i for n, i in _ids(_recipe()).items() if "round-0/train" in n}
+    assert first.items() <= _ids(_recipe(), _resources(judge="other")).items()
+
+
+def test_another_student_changes_everything_but_the_data() -> None:
+    changed = _ids(_recipe()).items() - _ids(_recipe(), _resources(student="other")).items()
+    assert {name for name, _ in changed} == set(_ids(_recipe())) - {"load"}
+
+
+def test_more_rounds_keep_the_rounds_that_are_done() -> None:
+    one, two = _ids(_recipe()), _ids(_recipe(loop__rounds=2))
+    kept = {name for name in one if one[name] == two[name]}
+    assert set(one) - kept == {"seed-0/round-1/decide"}
+    assert len(two) > len(one)
+
+
+def test_seeds_share_the_load_and_the_untuned_student() -> None:
+    both = _ids(_recipe(seeds=[0, 1]))
+    assert [name for name in both if not name.startswith("seed-")] == [
+        "load",
+        "untuned/predict",
+        "untuned/score",
+    ]
+    assert both["seed-0/round-0/train"] != both["seed-1/round-0/train"]
+    assert _ids(_recipe()).items() <= both.items()
+
+
+def test_states_name_the_cause_and_then_the_consequence() -> None:
+    old = compile_plan(_recipe(), _resources(), PROMPT)
+    new = compile_plan(_recipe(train__learning_rate=5e-4), _resources(), PROMPT)
+    identities = {name: node.identity for name, node in old.nodes.items()}
+    finished = {node.id for node in old.nodes.values()}
+    found = {s.node.name: s for s in states(new, finished, identities.get)}
+    assert found["load"].state == "cached"
+    assert found["seed-0/round-0/train"].because == "train.learning_rate: 0.001 -> 0.0005"
+    assert found["seed-0/round-0/predict"].because == "input changed: seed-0/round-0/train"
+    graph = mermaid(list(found.values()))
+    assert graph.count("-->") == sum(len(n.inputs) for n in new.nodes.values())
+    assert states(new, set(), lambda name: None)[0].state == "pending"
+
+
+def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is_done() -> None:
+    plan = compile_plan(_recipe(), _resources(), PROMPT)
+    rows = {"train": 60, "validation": 150, "test": 200}
+    before = estimate(plan, _resources(), set(), rows, {})
+    score = plan.nodes["seed-0/round-0/score"].id
+    after = estimate(plan, _resources(), {score}, rows, {score: 20})
+    assert after.calls.high - after.calls.low < before.calls.high - before.calls.low
+    done = estimate(plan, _resources(), {n.id for n in plan.nodes.values()}, rows, {})
+    assert (done.calls.high, done.tokens.high, done.steps) == (0, 0, 0)
+
+
+def test_a_cycle_is_named_node_by_node() -> None:
+    def node(name: str, source: str) -> Node:
+        return Node(name, "load", {"n": name}, {}, {"x": source})
+
+    with pytest.raises(ValueError, match="cycle: .*a.*b"):
+        Plan([node("a", "b"), node("b", "a")])
+    with pytest.raises(ValueError, match="unknown nodes: nowhere"):
+        Plan([node("a", "nowhere")])

@@ -1,0 +1,110 @@
+"""Every registered operator, metric, task kind, backend and stage is whole: new entries get these tests for free."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from engine.backends import BACKENDS
+from engine.backends.entry import Backend
+from engine.backends.structured import unbounded
+from engine.metrics import METRICS
+from engine.operators import OPERATORS, Operator, Seed, read_rows
+from engine.rows import Example
+from engine.spec.prompts import PromptLibrary
+from engine.spec.shipped import shipped
+from engine.stages import PROMPT_VARIABLES, STAGES, shapes
+from engine.tasks import TASKS, TaskKind
+
+LIBRARY = PromptLibrary(Path("."))
+TRAIN = [
+    Example(f"e{i}", "train", {"text": f"row {i}"}, label, {}, "f", i)
+    for i, label in enumerate(["a", "a", "b", "b", "c"])
+]
+SEED = Seed(TRAIN[0], "pattern", "strategy", ("a", "b"), TRAIN, "feedback", 3)
+
+
+@pytest.mark.parametrize("operator", OPERATORS.values(), ids=lambda o: o.name)
+def test_an_operator_renders_its_prompt_and_reads_its_reply(operator: Operator) -> None:
+    params = operator.params()
+    assert (operator.params.__doc__ or "").strip()
+    target = operator.target(SEED)
+    assert target is not None
+    assert (target == SEED.row.target) == (operator.label == "keep")
+    variables = {
+        **operator.variables(SEED, target, params),
+        "description": "", "pattern": SEED.pattern, "strategy": SEED.strategy, "feedback": SEED.feedback,
+    }  # fmt: skip
+    prompt = LIBRARY.get(operator.prompt)
+    assert prompt.variables <= PROMPT_VARIABLES[operator.prompt]
+    turns = prompt.render(variables)
+    assert turns[-1][0] == "user"
+    assert "row 0" in turns[-1][1]
+    schema = shapes.rows(["text"], operator.count(params), 80)
+    assert not unbounded(schema)
+    value = {"rows": [{"text": f" new {i} "} for i in range(operator.count(params))]}
+    rows = read_rows(value, SEED, target)
+    assert [row.inputs["text"] for row in rows] == [
+        f"new {i}" for i in range(operator.count(params))
+    ]
+    assert {row.target for row in rows} == {target}
+    assert operator.variables(SEED, target, params) == operator.variables(SEED, target, params)
+
+
+def test_an_operator_that_changes_labels_is_of_no_use_without_another_label() -> None:
+    only = SEED._replace(labels=("a",))
+    assert OPERATORS["counterfactual"].target(only) is None
+
+
+@pytest.mark.parametrize("name", [name for name in PROMPT_VARIABLES if name != "task"])
+def test_a_prompt_uses_only_what_its_stage_gives(name: str) -> None:
+    assert LIBRARY.get(name).variables <= PROMPT_VARIABLES[name]
+
+
+@pytest.mark.parametrize("kind", TASKS.values(), ids=lambda k: k.name)
+def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> None:
+    assert LIBRARY.get(kind.prompt).variables <= PROMPT_VARIABLES["task"]
+    assert kind.malformed({"text": "  "}, "a", ["a", "b"])
+    assert kind.malformed({"text": "x"}, "z", ["a", "b"])
+    assert kind.malformed({"text": "x"}, "a", ["a", "b"]) is None
+
+
+@pytest.mark.parametrize(
+    "schema", sorted(shipped("schemas").glob("*.schema.json")), ids=lambda p: p.stem
+)
+def test_reply_schemas_are_bounded_and_have_a_token_limit(schema: Path) -> None:
+    if schema.name == "recipe.schema.json":
+        assert json.loads(schema.read_text("utf-8"))["$schema"]
+        return
+    name = schema.name.removesuffix(".schema.json")
+    found = shapes.rows(["text"], 2, 50) if name == "rows" else shapes.base(name)
+    assert not unbounded(found)
+    assert 0 < shapes.token_limit(found) < 2000
+
+
+def test_a_closed_taxonomy_is_an_enum_in_the_pattern_schema() -> None:
+    schema = shapes.pattern(["negation", "other"])
+    assert schema["properties"]["category"] == {"enum": ["negation", "other"]}
+    assert "category" in schema["required"]
+    assert "category" not in shapes.pattern([])["properties"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda b: b.name)
+def test_a_backend_says_what_it_can_be(backend: Backend) -> None:
+    assert backend.roles
+    assert issubclass(backend.settings, BaseModel)
+    backend.parse({})
+
+
+def test_every_entry_is_in_the_recipe_schema() -> None:
+    text = (shipped("schemas") / "recipe.schema.json").read_text("utf-8")
+    for name in [*OPERATORS, *METRICS, *TASKS, *BACKENDS]:
+        assert f'"{name}"' in text, name
+
+
+def test_stages_name_real_prompts_and_roles() -> None:
+    for stage in STAGES.values():
+        assert set(stage.asks) <= {"student", "teacher", "judge", "embedder"}
+        for prompt in stage.prompts:
+            LIBRARY.get(prompt)
