@@ -281,8 +281,14 @@ def _explained(error: BaseException) -> EngineError | None:
     if isinstance(error, EngineError):
         return error
     text = str(error)
+    # torch and safetensors report a full disk in their own ways.
+    if "PytorchStreamWriter" in text or "No space left" in text:
+        return ModelError(f"the disk is full: {text}", "free some disk space, then go on")
     if isinstance(error, OSError) and error.errno is not None:
-        return ModelError(f"the fine-tune cannot write or read a file: {error}", "free disk space")
+        return ModelError(
+            f"the fine-tune cannot read or write a file: {error}",
+            "mend the folder's permissions, or free some disk space",
+        )
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return ModelError(
             f"not enough memory for the fine-tune: {text.splitlines()[0] if text else 'MemoryError'}",

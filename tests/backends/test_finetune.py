@@ -394,6 +394,22 @@ def test_the_end_of_the_log_is_shown_when_the_process_fails(model: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file"), "disk is full"),
+        (OSError(28, "No space left on device"), "disk is full"),
+        (PermissionError(13, "Permission denied", "x"), "cannot read or write a file.*'x'"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 4 GB"), "not enough memory"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_full_disks_and_memory_are_said_in_the_users_words(error: Exception, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        raise finetune_child._explained(error) or error
+    assert finetune_child._explained(KeyError("a bug")) is None
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"rows": ()}, "no training rows"),
