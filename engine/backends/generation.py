@@ -1,6 +1,6 @@
 """Constrained generation in batches: chat prompts in, JSON that keeps to its schema out.
 
-Outlines constrains the tokens (its xgrammar back end), transformers generates, a row stops as soon
+Outlines constrains the tokens (its llguidance back end), transformers generates, a row stops as soon
 as its JSON closes. Batches are formed from the full list of requests, so that a resumed run
 repeats them.
 """
@@ -22,9 +22,11 @@ from engine.fingerprint import canonical, short
 if TYPE_CHECKING:
     import torch
 
-METHOD = "outlines:xgrammar"
+METHOD = "outlines:llguidance"
 TOP_K = 50
 """Sampling keeps this many tokens: a model this small says nonsense below them."""
+
+_LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,46 +38,47 @@ class Prompted:
 
 
 class Constraint:
-    """Outlines around one model: compiled schemas, kept, and the logits processors made of them."""
+    """Outlines around one model: the tokenizer prepared, and logits processors for a schema.
+
+    Outlines' llguidance back end is used, by measurement (docs/decisions/0004): it compiles a schema at once
+    where the others take one to three seconds, costs no speed, never allows special tokens inside a
+    string, and writes what is fixed (braces, keys) in the tokens the model itself would use.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         """Prepare the tokenizer's vocabulary (a fraction of a second)."""
+        import llguidance.hf
         import outlines
-        import xgrammar
 
         self._model = outlines.from_transformers(loaded.model, loaded.tokenizer)
         self.stops = _stop_tokens(loaded)
-        vocabulary = xgrammar.TokenizerInfo.from_huggingface(
+        self._vocabulary = llguidance.hf.from_tokenizer(
             loaded.tokenizer,
-            vocab_size=loaded.model.get_output_embeddings().weight.shape[0],
-            stop_token_ids=self.stops,
+            n_vocab=loaded.model.get_output_embeddings().weight.shape[0],
+            eos_token=self.stops[0],
         )
-        self._compiler = xgrammar.GrammarCompiler(vocabulary)
-        self._compiled: dict[str, Any] = {}
 
     def processors(self, schema: str) -> Any:
         """Return fresh logits processors for one batch under a schema (canonical JSON).
 
-        Outlines' own compilation allows any white space between tokens of JSON, on which a small
-        model can spend all its tokens; so the grammar is compiled here without, and Outlines
-        applies it.
+        Outlines would let the grammar allow any white space between tokens of JSON, on which a small
+        model can spend all its tokens; so the grammar is written here without, and Outlines applies it.
 
         Raises:
-            BackendError: the schema uses what the grammar compiler does not know.
+            BackendError: the schema uses what the grammar does not know.
         """
-        from outlines.backends.xgrammar import XGrammarLogitsProcessor
+        from llguidance import LLMatcher
+        from outlines.backends.llguidance import LLGuidanceLogitsProcessor
 
-        if schema not in self._compiled:
-            try:
-                self._compiled[schema] = self._compiler.compile_json_schema(
-                    schema, any_whitespace=False
-                )
-            except RuntimeError as problem:
-                raise BackendError(
-                    f"a reply's schema cannot be made into a grammar: {str(problem)[:300]}",
-                    "use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
-                ) from problem
-        processor = XGrammarLogitsProcessor(self._compiled[schema], self._model.tensor_library_name)
+        grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_LAYOUT)
+        if problem := LLMatcher.validate_grammar(grammar, self._vocabulary):
+            raise BackendError(
+                f"a reply's schema cannot be made into a grammar: {problem[:300]}",
+                "use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
+            )
+        processor = LLGuidanceLogitsProcessor(
+            grammar, self._vocabulary, self._model.tensor_library_name
+        )
         return self._model.type_adapter.format_output_type(processor)
 
 

@@ -32,7 +32,7 @@ LIBRARIES = (
     "transformers",
     "peft",
     "outlines",
-    "xgrammar",
+    "llguidance",
     "sentence-transformers",
     "duckdb",
     "scikit-learn",

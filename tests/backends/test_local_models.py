@@ -65,7 +65,7 @@ def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(model: Loc
         assert json.loads(done.text) == done.value
         assert done.text == json.dumps(done.value, ensure_ascii=False)
         assert done.finish_reason == "stop"
-        assert done.method == "outlines:xgrammar"
+        assert done.method == "outlines:llguidance"
         assert 2 < done.completion_tokens <= len(done.text)
         assert done.prompt_tokens > 20
 
