@@ -7,6 +7,7 @@ Heavy libraries are loaded by the verbs that need them: `pada --help` and `pada 
 from __future__ import annotations
 
 import sys
+import warnings
 
 from engine.cli.app import app
 from engine.errors import EngineError
@@ -14,6 +15,9 @@ from engine.errors import EngineError
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    if not sys.warnoptions:
+        # What libraries warn their developers of is nothing that a user of the command can mend.
+        warnings.simplefilter("ignore")
     try:
         app(standalone_mode=True)
     except EngineError as error:

@@ -85,7 +85,8 @@ def test_no_evaluation_row_reached_a_generator_prompt_or_the_training_set(finish
     )
     prompts = rows(
         state,
-        "SELECT c.messages::VARCHAR AS messages FROM llm_call c JOIN node n ON n.id = c.node WHERE n.stage = 'generate'",
+        "SELECT c.messages::VARCHAR AS messages FROM llm_call c JOIN node n ON n.id = c.node "
+        "WHERE n.stage = 'generate'",
     )
     generated = rows(
         state, "SELECT inputs->>'text' AS text FROM example WHERE source = 'generated'"

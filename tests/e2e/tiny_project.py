@@ -58,8 +58,7 @@ def _texts(words: tuple[str, ...], count: int, generator: random.Random) -> list
 def write_project(folder: Path, *, delay_ms: int = 0, answers: bool = True) -> Path:
     """Write the recipe, its data, student and replies; return the recipe's path.
 
-    With `answers` the teacher rewords training rows by swapping two words; without, it invents text
-    that no rule accepts.
+    The teacher rewords training rows; without `answers` the judge likes none of them.
     """
     generator = random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,11 +77,10 @@ def write_project(folder: Path, *, delay_ms: int = 0, answers: bool = True) -> P
         }
         for text, kind in parts["train"]
     ]
-    scores = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
-    _write(
-        folder / "replies.jsonl",
-        replies if answers else [{"match": "no such prompt", "text": "none"}],
-    )
+    mark = 5 if answers else 1
+    feedback = "" if answers else "Try again."
+    scores = {"adherence": mark, "utility": mark, "relevance": mark, "feedback": feedback}
+    _write(folder / "replies.jsonl", replies)
     _write(folder / "verdicts.jsonl", [{"regex": ".", "reply": scores}])
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.replace("DELAY", str(delay_ms)), "utf-8")

@@ -154,7 +154,7 @@ def test_a_cycle_is_named_node_by_node() -> None:
     def node(name: str, source: str) -> Node:
         return Node(name, "load", {"n": name}, {}, {"x": source})
 
-    with pytest.raises(ValueError, match="cycle: .*a.*b"):
+    with pytest.raises(ValueError, match=r"cycle: .*a.*b"):
         Plan([node("a", "b"), node("b", "a")])
     with pytest.raises(ValueError, match="unknown nodes: nowhere"):
         Plan([node("a", "nowhere")])
