@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.backends.protocol import Completion
-from engine.errors import EngineError, Interrupted, RunError
+from engine.errors import Interrupted, RunError, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import Decision, Model
@@ -231,14 +232,11 @@ def execute(
     execution = Execution(plan, resources, budget, store, run, reporter)
     try:
         outcome = execution.run()
-    except Interrupted as error:
-        store.end_run(run, "interrupted", error.message)
-        raise
-    except EngineError as error:
-        store.end_run(run, "failed", error.message)
-        raise
     except BaseException as error:
-        store.end_run(run, "failed", f"{type(error).__name__}: {error}")
+        status = "interrupted" if isinstance(error, Interrupted) else "failed"
+        # A full disk cannot take this note either; what went wrong first is what the user must see.
+        with suppress(StoreError):
+            store.end_run(run, status, str(error) or type(error).__name__)
         raise
     store.end_run(run, outcome.status, outcome.note or "; ".join(outcome.notes))
     return outcome

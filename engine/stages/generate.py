@@ -63,7 +63,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     requests: list[Request] = []
     calls: list[Call] = []
     asked: Counter[str] = Counter()
-    longest = _longest(examples)
+    longest_text = longest(examples)
     for call in _calls(params, inputs, ctx, patterns, guard.equal_training_rows):
         operator = call.operator
         settings = _settings(params, operator)
@@ -79,7 +79,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             "teacher",
             call.prompt,
             variables,
-            _schema(params, columns, operator.count(settings), longest),
+            _schema(params, columns, operator.count(settings), longest_text),
             temperature=params["temperature"],
         )
         asked[request.id] += 1
@@ -123,7 +123,7 @@ def _schema(
     return rows(columns, count, longest)
 
 
-def _longest(examples: Sequence[Example]) -> int:
+def longest(examples: Sequence[Example]) -> int:
     """Return the most characters a generated text may have: half as much again as the longest training text."""
     texts = [text for e in examples if e.split == "train" for text in e.inputs.values()]
     return max(40, min(4000, 3 * max(map(len, texts), default=80) // 2))

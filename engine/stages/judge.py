@@ -16,6 +16,7 @@ from engine.backends.protocol import Completion
 from engine.operators import OPERATORS
 from engine.rows import Candidate, Example, Strategy, Verdict
 from engine.stages.columns import labels_of
+from engine.stages.generate import longest
 from engine.stages.guard import LeakGuard, words
 from engine.stages.protocol import Context, Inputs, Output, Stage
 from engine.tasks import TASKS
@@ -66,8 +67,11 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     labels = labels_of(params, examples)
     findings = [Finding() for _ in candidates]
     kind = TASKS[params["kind"]]
+    most = longest(examples)
     for candidate, finding in zip(candidates, findings, strict=True):
-        if why := kind.malformed(candidate.inputs, candidate.target, labels):
+        if why := kind.malformed(candidate.inputs, candidate.target, labels) or _unclean(
+            candidate, most
+        ):
             finding.reject("malformed", why, f"The row is not usable: {why}.")
     vectors = ctx.embed([text_of(c.inputs) for c in candidates])
     train = [e for e in examples if e.split == "train"]
@@ -86,6 +90,16 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             for candidate, finding, reply in zip(candidates, findings, replies, strict=True)
         )
     )
+
+
+def _unclean(candidate: Candidate, most: int) -> str | None:
+    """Return what gives a text away as broken: control characters, or an end at the schema's length limit."""
+    for text in candidate.inputs.values():
+        if any(not c.isprintable() and c not in "\n\t" for c in text):
+            return "it has control characters"
+        if len(text) >= most - 1:
+            return f"it was cut at {most} characters"
+    return None
 
 
 def _leaks(

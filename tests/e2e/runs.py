@@ -29,6 +29,15 @@ def pada(
     )  # fmt: skip
 
 
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start `pada` in the background, its output readable line by line."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "engine.cli", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
 def rows(state: Path, sql: str, *parameters: Any) -> list[dict[str, Any]]:
     """Return the rows of a query over a store."""
     return reader(state)(sql, list(parameters))

@@ -1,11 +1,20 @@
 """Whole runs in seconds: kills, second runs, endings other than the usual one."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.runs import answered_twice, kill_at_random, moments, pada, results, rows
+from tests.e2e.runs import (
+    answered_twice,
+    kill_at_random,
+    moments,
+    pada,
+    results,
+    rows,
+    start,
+)
 from tests.e2e.tiny_project import write_project
 
 
@@ -135,3 +144,23 @@ def test_mermaid_and_json_come_out_clean(project: Path, undisturbed: Path) -> No
     assert graph.stdout.startswith("flowchart TD")
     found = pada("sql", "SELECT id, status FROM run", "--json", "--state", str(undisturbed))
     assert json.loads(found.stdout.splitlines()[0])["id"] == "r0001"
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+    recipe = write_project(tmp_path / "project", delay_ms=100)
+    state = tmp_path / "state"
+    process = start("run", str(recipe), "--state", str(state))
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("seed-0/round-0/score"):
+            break
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, out + errors
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    assert rows(state, "SELECT status FROM run") == [{"status": "interrupted"}]
+    again = pada("run", str(recipe), "--state", str(state))
+    assert again.returncode == 0, again.stderr
+    assert rows(state, "SELECT count(*) AS n FROM model WHERE round = 0") == [{"n": 1}]
+    assert answered_twice(state) == []
