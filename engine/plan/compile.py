@@ -217,14 +217,19 @@ def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
         },
         {"load": load, "score": score, "predict": predict, "diagnose": diagnose, **names}, **place,
     )  # fmt: skip
-    offered = [{"id": c.id, "description": c.description or c.id} for c in taxonomy.categories]
-    choices = [c["id"] for c in offered] + (["other"] if taxonomy.mode == "hybrid" else [])
+    # A category with a condition is SQL's to give, so the teacher is not offered it.
+    offered = [
+        {"id": c.id, "description": c.description} for c in taxonomy.categories if not c.where
+    ]
+    if offered and taxonomy.mode == "hybrid":
+        offered.append({"id": "other", "description": "None of these."})
+    choices = [c["id"] for c in offered]
     name = build.add(
         f"{at}/name", "name",
         {
             **description, **_guard(recipe), "shown": 4, "categories": offered,
             "where_categories": {c.id: c.id for c in taxonomy.categories if c.where},
-            "schema": shapes.pattern(choices if taxonomy.mode != "open" else []),
+            "schema": shapes.pattern(choices),
         },
         {"load": load, "score": score, "diagnose": diagnose, "cluster": cluster, **names}, **place,
     )  # fmt: skip

@@ -124,9 +124,9 @@ def _schema(
 
 
 def longest(examples: Sequence[Example]) -> int:
-    """Return the most characters a generated text may have: half as much again as the longest training text."""
+    """Return the most characters a generated text may have: a quarter more than the longest training text."""
     texts = [text for e in examples if e.split == "train" for text in e.inputs.values()]
-    return max(40, min(4000, 3 * max(map(len, texts), default=80) // 2))
+    return max(40, min(4000, 5 * max(map(len, texts), default=80) // 4))
 
 
 def _settings(params: Mapping[str, Any], operator: Operator) -> Any:
