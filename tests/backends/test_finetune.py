@@ -424,7 +424,7 @@ def test_jobs_that_cannot_be_done_are_refused(
 
 
 @pytest.mark.models
-def test_the_embedded_student_learns_twelve_rows(tmp_path: Path) -> None:
+def test_the_embedded_student_learns_eight_rows(tmp_path: Path) -> None:
     from engine.models import fetch
 
     prompts = ["my parcel is late", "where is my box", "still no delivery", "the box never came"]
@@ -435,7 +435,7 @@ def test_the_embedded_student_learns_twelve_rows(tmp_path: Path) -> None:
         fetch("embedded/smollm2-135m-instruct"),
         tmp_path,
         rows=tuple(rows),
-        steps=6,
+        steps=16,
         learning_rate=1e-3,
         dropout=0.0,
         r=16,
