@@ -16,7 +16,9 @@ def canonical(value: Any) -> str:
 
     There is deliberately no `default=`: an object that JSON does not know has no stable identity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def digest(value: Any) -> str:

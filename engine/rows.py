@@ -215,7 +215,7 @@ class Verdict(Row):
     candidate: str
     accepted: bool
     reason: str
-    """`accepted`, or the first rule that rejected it: `malformed`, `duplicate`, `leak`, `similarity`, `neighbours`, `judge`, …"""
+    """`accepted`, or the first rule that rejected it: `malformed`, `duplicate`, `leak`, `similarity`, …"""
     detail: str
     feedback: str
     """What the next attempt is told; never quotes an evaluation row."""

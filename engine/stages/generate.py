@@ -8,6 +8,7 @@ evaluation row stands whole is not sent: both are recorded as drops.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -99,7 +100,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         calls.append(call)
     replies = ctx.ask("teacher", requests) if requests else []
     for call, reply in zip(calls, replies, strict=True):
-        rows.extend(_candidates(call, reply, ctx))
+        rows.extend(_candidates(call, reply, longest_text, ctx))
     return Output(tuple(rows))
 
 
@@ -221,7 +222,18 @@ def _pool(
     return [example for _, example in sorted(keyed, key=lambda item: item[0])]
 
 
-def _candidates(call: Call, reply: Completion, ctx: Context) -> Iterator[Row]:
+def whole_sentences(text: str, most: int) -> str:
+    """Return a text that was cut at `most` characters without its torn end, where a whole sentence is left.
+
+    Small teachers run on; the schema's limit then cuts them in the middle of a sentence.
+    """
+    if len(text) < most - 1:
+        return text
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
+    return text[: ends[-1]].strip() if ends else text
+
+
+def _candidates(call: Call, reply: Completion, most: int, ctx: Context) -> Iterator[Row]:
     if reply.value is None:
         yield Drop("generate", call.seed.row.id, reply.error or "no_reply", reply.detail)
         return
@@ -233,7 +245,7 @@ def _candidates(call: Call, reply: Completion, ctx: Context) -> Iterator[Row]:
             strategy=call.strategy.id,
             operator=call.operator.name,
             attempt=ctx.attempt,
-            inputs=row.inputs,
+            inputs={column: whole_sentences(text, most) for column, text in row.inputs.items()},
             target=row.target,
             prompt=call.prompt.digest,
             model=ctx.model("teacher"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.runs import ROOT, pada, results, rows
+from tests.e2e.runs import ROOT, answered_twice, kill_at_random, moments, pada, results, rows
 
 RECIPE = """\
 recipe: 1
@@ -121,3 +121,19 @@ def test_reports_stand_alone(finished: Path) -> None:
     assert "small" in text
     assert 'src="http' not in text
     assert html.with_suffix(".md").exists()
+
+
+@pytest.mark.long
+def test_killed_five_times_on_real_models_it_ends_with_the_same_rows(
+    finished: Path, tmp_path: Path
+) -> None:
+    """Needs about five minutes on 2 cores: the undisturbed run is the module's own."""
+    arguments = ["run", str(finished / "recipe.yaml"), "--limit", "30"]
+    took = rows(
+        finished / "state", "SELECT epoch(ended - started) AS s FROM run ORDER BY id LIMIT 1"
+    )[0]["s"]
+    assert kill_at_random(arguments, tmp_path, moments(5, 0.8 * took, seed=2)) >= 3
+    found = pada(*arguments, "--state", str(tmp_path))
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert results(tmp_path) == results(finished / "state")
+    assert answered_twice(tmp_path) == []
