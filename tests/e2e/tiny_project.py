@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.backends.tiny import write_model
@@ -101,5 +102,5 @@ def _reworded(text: str, kind: str) -> list[str]:
     return found
 
 
-def _write(path: Path, entries: list[dict[str, object]]) -> None:
+def _write(path: Path, entries: Sequence[Mapping[str, object]]) -> None:
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
