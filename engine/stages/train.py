@@ -74,7 +74,7 @@ def train(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     return Output(
         (
             Model(
-                path=result.adapter.relative_to(ctx.state).as_posix(),
+                path=result.adapter.resolve().relative_to(ctx.state.resolve()).as_posix(),
                 weights=result.weights,
                 data=digest([row.id for row in rows]),
                 rows=len(rows),

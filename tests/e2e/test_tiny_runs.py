@@ -95,10 +95,11 @@ def test_no_failure_found_ends_well(tmp_path: Path) -> None:
     recipe.write_text(
         recipe.read_text("utf-8").replace("failure: accuracy < 1", "failure: accuracy < 0"), "utf-8"
     )
-    found = pada("run", str(recipe), "--state", str(tmp_path / "state"))
+    # As most people run it: from the recipe's folder, with the default state folder.
+    found = pada("run", ".", cwd=recipe.parent)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "no failures found on validation" in found.stdout
-    assert rows(tmp_path / "state", "SELECT count(*) AS n FROM llm_call") == [{"n": 0}]
+    assert rows(recipe.parent / ".pada", "SELECT count(*) AS n FROM llm_call") == [{"n": 0}]
 
 
 def test_a_budget_stops_cleanly_and_a_raised_one_goes_on(tmp_path: Path) -> None:
