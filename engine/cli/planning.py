@@ -16,7 +16,7 @@ from engine.plan.resources import Resources, gather, task_prompt
 from engine.rows import SPLITS, Failure
 from engine.spec.loader import LoadedRecipe
 from engine.sql.sources import read_source
-from engine.store import FILE, Store
+from engine.store import FILE, Store, reader
 
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}
 
@@ -46,7 +46,9 @@ def print_plan(loaded: LoadedRecipe, state: Path, limit: int | None, graph: bool
     counts = Counter(s.state for s in found)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
     rows: dict[str, int] = {split: _count(loaded, resources, split, limit) for split in SPLITS}
-    _print_estimate(console, estimate(plan, resources, finished, rows, failing), bool(failing))
+    found_estimate = estimate(plan, resources, finished, rows, failing)
+    _print_estimate(console, found_estimate, bool(failing))
+    console.print(_minutes(found_estimate, state), highlight=False)
     _print_flow(console, loaded, resources)
 
 
@@ -94,6 +96,28 @@ def _print_estimate(console: Console, found: Estimate, evaluated: bool) -> None:
         f"{steps:,} optimizer steps ({basis})",
         highlight=False,
     )
+
+
+_RATES = (
+    "SELECT (SELECT sum(seconds) / sum(steps) FROM model) AS step, "
+    "(SELECT sum(seconds) / nullif(sum(prompt_tokens + completion_tokens), 0) FROM llm_call) AS token"
+)
+
+
+def _minutes(found: Estimate, state: Path) -> str:
+    """Say how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
+    if not found.calls.high and not found.steps:
+        return ""
+    rates = (
+        reader(state)(_RATES, [])[0] if (state / FILE).exists() else {"step": None, "token": None}
+    )
+    if rates["step"] is None or rates["token"] is None:
+        return "minutes: not known before this store has seen a run of training and LLM calls"
+    low, high = (
+        (tokens * rates["token"] + found.steps * rates["step"]) / 60
+        for tokens in (found.tokens.low, found.tokens.high)
+    )
+    return f"minutes: about {low:.0f} to {high:.0f} at the speed of earlier runs here, evaluation not counted"
 
 
 def _print_flow(console: Console, loaded: LoadedRecipe, resources: Resources) -> None:

@@ -79,6 +79,7 @@ def test_a_changed_setting_reruns_what_depends_on_it_and_plan_says_why(
     assert "neighbours: 0 -> 3" in lines["seed-0/round-0/judge-1"]
     assert "input changed" in lines["seed-0/round-1/train"]
     assert "cached" in lines["seed-0/round-0/train"]
+    assert "minutes: about" in plan.stdout
 
 
 def test_no_candidate_accepted_keeps_the_model_and_shows_the_funnel(tmp_path: Path) -> None:
