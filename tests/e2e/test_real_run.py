@@ -24,8 +24,15 @@ failure: accuracy < 1
 patterns: {{diagnose: 8, cluster: {{max_k: 3}}}}
 augment:
   rows_per_round: 8
+  oversample: 2
   operators: [{{name: paraphrase}}, {{name: counterfactual}}]
-quality: {{judge: advises, attempts: 2, leak_guard: {{quantile: 1.0}}}}
+# Lenient rules: what is tested is the path, and a teacher this small must get something accepted on any machine.
+quality:
+  judge: advises
+  attempts: 2
+  similarity: {{low: 0.0, high: 0.999}}
+  neighbours: 0
+  leak_guard: {{quantile: 1.0}}
 train: {{r: 8, steps: 12, batch_size: 8}}
 loop: {{rounds: 1}}
 """
