@@ -61,8 +61,8 @@ def test_the_tree_gives_what_one_pass_per_label_gives(model: Any, shared: int, c
 
 def test_equal_prompts_are_scored_alike(model: Any) -> None:
     found = scored(model, [[3, 4, 5]] * 3)
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
+    assert torch.allclose(found[0], found[1], atol=1e-5)
+    assert torch.allclose(found[0], found[2], atol=1e-5)
 
 
 def test_shared_beginnings_of_labels_are_one_node() -> None:
