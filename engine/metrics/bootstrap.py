@@ -21,8 +21,9 @@ class Interval(NamedTuple):
     """A value with its 95 % interval."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    """None where no draw has a value."""
 
 
 class Estimate(NamedTuple):
@@ -32,10 +33,13 @@ class Estimate(NamedTuple):
     draws: npt.NDArray[np.float64]
 
     def interval(self) -> Interval:
-        """Return the value with the 2.5 and 97.5 percentiles of the draws."""
+        """Return the value with the 2.5 and 97.5 percentiles of those draws that have one."""
         import numpy as np
 
-        low, high = np.percentile(self.draws, [2.5, 97.5])
+        kept = self.draws[np.isfinite(self.draws)]
+        if not len(kept):
+            return Interval(self.value, None, None)
+        low, high = np.percentile(kept, [2.5, 97.5])
         return Interval(self.value, float(low), float(high))
 
     def minus(self, other: Estimate) -> Interval:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.metrics import METRICS
 from engine.operators import OPERATORS
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
@@ -137,6 +138,7 @@ def _evaluate(
         "metrics": [m for m in recipe.metrics if isinstance(m, str)],
         "sql_metrics": [m.model_dump() for m in recipe.metrics if isinstance(m, SqlMetric)],
         "failure": recipe.failure,
+        "metric_versions": {m: METRICS[m].version for m in recipe.metrics if isinstance(m, str)},
         "bootstrap_seed": 0,
     }
     build.add(
@@ -258,7 +260,7 @@ def _augment(build: _Builder, load: str, seed: int, number: int) -> None:
     generating = {
         "description": task["description"], **_guard(recipe), "operators": operators,
         "rows_per_round": recipe.augment.rows_per_round, "oversample": recipe.augment.oversample,
-        "temperature": recipe.augment.temperature,
+        "temperature": recipe.augment.temperature, "rows_schema": shapes.base("rows"),
     }  # fmt: skip
     judging = {
         "kind": task["kind"], "kind_version": task["kind_version"], "labels": task["labels"],

@@ -98,8 +98,13 @@ def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:
             hint = "a hybrid taxonomy has the category 'other' already: leave it out"
             yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
         categories.append("other")
+    named = [used.name for used in loaded.recipe.augment.operators]
     for index, used in enumerate(loaded.recipe.augment.operators):
         path = ("augment", "operators", index)
+        if used.name in named[:index]:
+            hint = "put its params and patterns into one entry"
+            message = f"the operator '{used.name}' is there twice"
+            yield Problem(loaded.at(*path, "name"), message, hint, code="operator")
         operator = OPERATORS.get(used.name)
         if operator is None:
             yield _unknown(OPERATORS, used.name, loaded.at(*path, "name"))

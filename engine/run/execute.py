@@ -15,7 +15,7 @@ from engine.backends.protocol import Completion
 from engine.errors import Interrupted, RunError, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
-from engine.rows import Decision, Model
+from engine.rows import Decision, Example, Model
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.ledger import Ledger
@@ -23,8 +23,12 @@ from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
+from engine.stages.guard import text_of
 from engine.stages.protocol import Inputs, Output, Pending
 from engine.store import NodeInfo, Store, now
+
+NEEDED = 5
+"""Requests of one kind that must all fail before the run gives up."""
 
 
 class BudgetReached(Exception):
@@ -62,11 +66,11 @@ class Execution:
         self._plan, self._resources, self._budget = plan, resources, budget
         self._store, self._run, self._reporter = store, run, reporter
         self._ledger = Ledger(store, run)
-        self._session = Session(resources.models, reporter)
+        self._session = Session(resources.models, reporter, self._texts)
         self._outputs: dict[str, Output] = {}
         self._skipped: set[str] = set()
         self._started = time.monotonic()
-        self._group_tokens = 0
+        self._group_tokens = self._group_calls = 0
         self.outcome = Outcome("done", "")
 
     def run(self) -> Outcome:
@@ -124,6 +128,10 @@ class Execution:
             self._outputs[name] = Output(tuple(self._store.load_output(self._plan.nodes[name].id)))
         return self._outputs[name]
 
+    def _texts(self) -> list[str]:
+        """Return the texts of all examples: they are embedded first and once, in this order."""
+        return [text_of(example) for example in self._output("load").of(Example)]
+
     def _is_skipped(self, node: Node) -> bool:
         if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
             return True
@@ -139,6 +147,7 @@ class Execution:
     def _work(self, node: Node) -> None:
         """Call the node's stage until it has all its replies, then commit its rows and the node, in this order."""
         started, clock = now(), time.monotonic()
+        self._session.forget()
         context = NodeContext(
             node,
             self._resources.prompts,
@@ -187,6 +196,7 @@ class Execution:
             tokens = self._ledger.record(node.id, pending.role, by_id, new)
             known.update((c.request, c) for c in new)
             self._group_tokens = max(self._group_tokens, tokens)
+            self._group_calls = max(self._group_calls, len(new))
             advance(len(new))
             if len(known) < len(by_id):
                 self._check_budget(len(by_id) - len(known))
@@ -200,19 +210,21 @@ class Execution:
 
     def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
         failed = [c for c in completions if c.value is None]
-        if completions and len(failed) == len(completions):
-            kinds = sorted({c.error or "?" for c in failed})
-            raise RunError(
-                f"{node.name}: none of {len(completions)} replies of the {role} was usable ({', '.join(kinds)})",
-                f"the first one: {failed[0].detail or failed[0].text[:200]!r}; all are in the table llm_call",
-            )
+        if len(failed) < len(completions) or not failed:
+            return
+        # Names, strategies and verdicts have a fallback, and few replies may fail by chance: the run goes on.
+        if node.stage in {"diagnose", "generate"} and len(completions) >= NEEDED:
+            raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
+        self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
 
     def _check_budget(self, calls: int) -> None:
-        """Stop before the next requests pass the budget; tokens are foreseen from the largest group so far."""
+        """Stop before the next requests pass this run's budget; they are foreseen from the largest group so far."""
         budget, spent = self._budget, self._ledger.spent
-        if budget.calls is not None and calls and spent.calls + 1 > budget.calls:
+        coming = min(calls, max(self._group_calls, 1))
+        if budget.calls is not None and calls and spent.calls + coming > budget.calls:
             raise BudgetReached(
-                f"the budget of {budget.calls:,} calls is spent; {calls:,} are left in this node"
+                f"the next {coming:,} calls would pass the budget of {budget.calls:,} calls a run "
+                f"({spent.calls:,} made, {calls:,} left in this node)"
             )
         if budget.tokens is not None and spent.tokens + self._group_tokens > budget.tokens:
             raise BudgetReached(
@@ -223,6 +235,15 @@ class Execution:
         minutes = (time.monotonic() - self._started) / 60
         if self._budget.minutes is not None and minutes >= self._budget.minutes:
             raise BudgetReached(f"the budget of {self._budget.minutes:g} minutes is spent")
+
+
+def _unusable(node: Node, role: str, failed: Sequence[Completion]) -> str:
+    kinds = ", ".join(sorted({c.error or "?" for c in failed}))
+    return f"{node.name}: none of {len(failed)} replies of the {role} was usable ({kinds})"
+
+
+def _first(failed: Sequence[Completion]) -> str:
+    return f"{failed[0].detail or failed[0].text[:200]!r}; all are in the table llm_call"
 
 
 def execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.backends import BACKENDS
@@ -28,9 +28,15 @@ KINDS: dict[str, Kind] = {
 class Session:
     """Opens backends by role; equal models share one backend, and texts are embedded once."""
 
-    def __init__(self, models: Mapping[str, RoleModel], reporter: Reporter) -> None:
-        """Take the models by role; nothing is loaded yet."""
-        self._models, self._reporter = models, reporter
+    def __init__(
+        self,
+        models: Mapping[str, RoleModel],
+        reporter: Reporter,
+        first: Callable[[], Sequence[str]],
+    ) -> None:
+        """Take the models by role, and the texts to embed before any others; nothing is loaded yet."""
+        self._models, self._reporter, self._first = models, reporter, first
+        self._lasting: dict[str, npt.NDArray[np.float32]] = {}
         self._open: dict[tuple[str, ...], Any] = {}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
 
@@ -61,14 +67,30 @@ class Session:
         return cast(Student, self._backend("student"))
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return unit-length embeddings, shape (len(texts), dimensions); each distinct text is embedded once."""
+        """Return unit-length embeddings, shape (len(texts), dimensions).
+
+        The last digits of an embedding depend on what is embedded beside it. So the examples are embedded first,
+        together, and other texts anew in each node: a resumed run forms the batches of an undisturbed one.
+        """
         import numpy as np
 
-        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        if new:
-            embedder = cast(Embedder, self._backend("embedder"))
-            bar = self._reporter.open("embed", len(new)) if len(new) > 256 else None
-            self._vectors.update(zip(new, embedder.embed(new, bar), strict=True))
         if not texts:
             return np.zeros((0, 1), dtype=np.float32)
-        return np.stack([self._vectors[text] for text in texts])
+        if not self._lasting:
+            self._lasting.update(self._embedded(list(dict.fromkeys(self._first()))))
+        known = {**self._lasting, **self._vectors}
+        new = self._embedded([text for text in dict.fromkeys(texts) if text not in known])
+        self._vectors.update(new)
+        known.update(new)
+        return np.stack([known[text] for text in texts])
+
+    def forget(self) -> None:
+        """Forget the embeddings of all texts but the examples: a new node begins."""
+        self._vectors.clear()
+
+    def _embedded(self, texts: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        if not texts:
+            return {}
+        embedder = cast(Embedder, self._backend("embedder"))
+        bar = self._reporter.open("embed", len(texts)) if len(texts) > 256 else None
+        return dict(zip(texts, embedder.embed(texts, bar), strict=True))

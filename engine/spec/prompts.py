@@ -7,6 +7,7 @@ so data can never become a role or a template.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,11 +39,17 @@ def fenced(value: object) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
+def plain_json(value: object) -> str:
+    """Return `value` as JSON that reads as people write: Jinja's own escapes quotes and accents for HTML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["fenced"] = fenced
+    environment.filters["tojson"] = plain_json
     return environment
 
 

@@ -88,7 +88,9 @@ def _by_category(
         if score.split == "validation":
             scores.setdefault(score.example, {})[score.metric] = score.value
     records = [
-        sql_row(examples[d.example], predictions[d.example], params["target"], scores[d.example])
+        sql_row(
+            examples[d.example], predictions[d.example], params["target"], scores.get(d.example, {})
+        )
         for d in diagnoses
     ]
     for category in categories:

@@ -84,8 +84,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             temperature=params["temperature"],
         )
         asked[request.id] += 1
-        if asked[request.id] > 1:
-            request = _again(request, asked[request.id] - 1)
+        request = _sample(request, ctx, asked[request.id])
         if any(guard.found_in(m.content) for m in request.messages):
             rows.append(
                 Drop(
@@ -104,8 +103,9 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     return Output(tuple(rows))
 
 
-def _again(request: Request, attempt: int) -> Request:
-    """Return the same request as a further sample of its own."""
+def _sample(request: Request, ctx: Context, number: int) -> Request:
+    """Return the request as a sample of its own: another seed, round or attempt must not be served the same rows."""
+    attempt = int(short([ctx.seed, ctx.round, ctx.attempt, number], 7), 16)
     return Request(
         request.messages,
         request.schema,
@@ -145,6 +145,8 @@ def _calls(
     """Plan the attempt's calls: for each pattern its share of rows, operators in turn, errors as seeds first."""
     strategies = {s.pattern: s for s in inputs.of("strategy", Strategy)}
     train = [e for e in inputs.of("load", Example) if e.split == "train"]
+    # A row that is an evaluation row too is neither a seed nor shown as an example.
+    shown = [e for e in train if e.id not in barred]
     wrong = {f.example for f in inputs.of("score", Failure) if f.split == "train"}
     given = shares(patterns, params["rows_per_round"])
     accepted, rejected = _history(inputs)
@@ -167,9 +169,9 @@ def _calls(
             # Each seed row meets every operator before it comes round again.
             row = pool[(number // len(operators)) % len(pool)]
             feedback = rejected.get(pattern.id, {}).get(row.id, "")
-            seed = Seed(
-                row, pattern.name, strategy.text, strategy.labels, train, feedback, draw + number
-            )
+            # The draw counts per operator: operators in turn must not each see every second draw only.
+            turn = draw + number // len(operators)
+            seed = Seed(row, pattern.name, strategy.text, strategy.labels, shown, feedback, turn)
             number += 1
             target = operator.target(seed)
             if target is None:

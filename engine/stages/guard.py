@@ -60,6 +60,11 @@ class LeakGuard:
         self._embed, self._n = embed, n
         evaluation = [text_of(e) for e in examples if e.split != "train"]
         self._whole = {words(text) for text in evaluation}
+        shared = {words(text) for e in examples if e.split == "train" for text in e.inputs.values()}
+        # Each column by itself, as prompts show it; what training rows hold too is no secret.
+        self._parts = {
+            words(text) for e in examples if e.split != "train" for text in e.inputs.values()
+        } - shared
         self._grams: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for number, text in enumerate(evaluation):
             for gram in ngrams(text, n):
@@ -120,10 +125,13 @@ class LeakGuard:
         """Return why a pattern or strategy text may not be rendered: it quotes or is close to an evaluation row."""
         if any(gram in self._grams and len(gram) >= self._n for gram in ngrams(text, self._n)):
             return f"shares a word {self._n}-gram with an evaluation row"
+        if self.found_in(text):
+            return "quotes a whole evaluation row"
         return self.check([text])[0]
 
     def found_in(self, prompt: str) -> bool:
         """Return whether an evaluation row of four words or more stands whole inside a prompt."""
-        inside = words(prompt)
+        # Values stand in prompts as JSON: a line break or a quote must not join or split words.
+        inside = words(prompt.replace("\\n", " ").replace('\\"', '"'))
         joined = f" {' '.join(inside)} "
-        return any(len(row) >= 4 and f" {' '.join(row)} " in joined for row in self._whole)
+        return any(len(row) >= 4 and f" {' '.join(row)} " in joined for row in self._parts)

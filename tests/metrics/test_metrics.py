@@ -5,7 +5,14 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from engine.metrics import METRICS, Metric, Scored
-from engine.metrics.bootstrap import DRAWS, estimate
+from engine.metrics.bootstrap import DRAWS, Estimate, Interval, estimate
+
+
+def _width(interval: Interval) -> float:
+    assert interval.low is not None
+    assert interval.high is not None
+    return interval.high - interval.low
+
 
 LABELS = ["a", "b", "c", "d"]
 
@@ -61,11 +68,17 @@ def test_gap_interval_is_wider_than_either_split() -> None:
     test = estimate(METRICS["accuracy"].statistic, _split(100, 3), 0)
     gap = train.minus(test)
     assert gap.value == pytest.approx(train.value - test.value)
-    assert gap.high - gap.low > max(
-        one.interval().high - one.interval().low for one in (train, test)
-    )
+    widths = [_width(one.interval()) for one in (train, test)]
+    assert _width(gap) > max(widths)
 
 
 def test_nothing_to_score_is_an_error_not_zero() -> None:
     with pytest.raises(ValueError, match="no examples"):
         estimate(METRICS["accuracy"].statistic, Scored([], [], []), 0)
+
+
+def test_draws_without_a_value_are_left_out_of_the_interval() -> None:
+    draws = np.array([0.2, np.nan, 0.4] * 50)
+    value, low, high = Estimate(0.3, draws).interval()
+    assert (value, low, high) == (0.3, 0.2, 0.4)
+    assert Estimate(0.3, np.array([np.nan])).interval() == (0.3, None, None)

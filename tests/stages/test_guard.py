@@ -1,11 +1,13 @@
 """The leak guard: what must be caught, what must pass, and that nothing it says quotes an evaluation row."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.rows import Example, Split
+from engine.spec.prompts import PromptLibrary
 from engine.stages.guard import LeakGuard, ngrams, words
 
 
@@ -99,3 +101,31 @@ def test_training_rows_equal_to_evaluation_rows_are_named_and_do_not_calibrate()
 def test_empty_and_short_texts() -> None:
     assert ngrams("", 5) == set()
     assert ngrams("one two", 5) == {("one", "two")}
+
+
+def test_rows_are_found_as_json_with_quotes_accents_and_line_breaks() -> None:
+    rows = [
+        _example("train", TRAIN[0], 0),
+        _example("validation", 'I can\'t pay for the "café" box\nany more', 0),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    text = (
+        PromptLibrary(Path("."))
+        .get("operators/paraphrase.md")
+        .render({"row": dict(rows[1].inputs), "target": "x", "count": 2, "feedback": ""})[-1][1]
+    )
+    assert "u0027" not in text
+    assert guard.found_in(text)
+
+
+def test_each_column_of_a_row_is_looked_for_and_what_training_shares_is_no_secret() -> None:
+    shared = "a kind of message for us"
+    both = {"text": "nobody rang the bell tonight", "channel": shared}
+    rows = [
+        Example("t", "train", {"text": "hello there you lot", "channel": shared}, "x", {}, "f", 1),
+        Example("v", "validation", both, "x", {}, "f", 2),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    assert guard.found_in('{"text": "nobody rang the bell tonight", "channel": "other"}')
+    assert not guard.found_in(f'{{"text": "something else entirely", "channel": "{shared}"}}')
+    assert guard.quotes("Rows such as: nobody rang the bell tonight.")
