@@ -33,7 +33,7 @@ quality:
   similarity: {{low: 0.0, high: 0.999}}
   neighbours: 0
   leak_guard: {{quantile: 1.0}}
-train: {{r: 8, steps: 12, batch_size: 8}}
+train: {{r: 8, steps: 6, batch_size: 8}}
 loop: {{rounds: 1}}
 """
 
@@ -54,7 +54,7 @@ def test_the_loop_trains_evaluates_and_augments(finished: Path) -> None:
     state = finished / "state"
     trained = rows(state, "SELECT round, rows, steps, weights FROM model ORDER BY round")
     assert [row["round"] for row in trained] == [0, 1]
-    assert trained[0]["steps"] == trained[1]["steps"] == 12
+    assert trained[0]["steps"] == trained[1]["steps"] == 6
     assert trained[1]["rows"] > trained[0]["rows"] == 30
     assert trained[0]["weights"] != trained[1]["weights"]
     scored = rows(
