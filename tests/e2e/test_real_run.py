@@ -43,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.format(data=ROOT / "recipes/quickstart/data"), "utf-8")
-    found = pada("run", str(recipe), "--state", str(folder / "state"), "--limit", "30")
+    found = pada("run", str(recipe), "--state", str(folder / "state"), "--limit", "20")
     assert found.returncode == 0, found.stdout + found.stderr
     (folder / "first.txt").write_text(found.stdout, "utf-8")
     return folder
@@ -55,7 +55,7 @@ def test_the_loop_trains_evaluates_and_augments(finished: Path) -> None:
     trained = rows(state, "SELECT round, rows, steps, weights FROM model ORDER BY round")
     assert [row["round"] for row in trained] == [0, 1]
     assert trained[0]["steps"] == trained[1]["steps"] == 6
-    assert trained[1]["rows"] > trained[0]["rows"] == 30
+    assert trained[1]["rows"] > trained[0]["rows"] == 20
     assert trained[0]["weights"] != trained[1]["weights"]
     scored = rows(
         state, "SELECT round, split, value, low, high, n FROM metric WHERE metric = 'accuracy'"
@@ -114,7 +114,7 @@ def test_a_second_run_asks_nothing_trains_nothing_and_says_the_same(finished: Pa
     state = finished / "state"
     before = results(state)
     calls = rows(state, "SELECT count(*) AS n FROM llm_call")
-    again = pada("run", str(finished / "recipe.yaml"), "--state", str(state), "--limit", "30")
+    again = pada("run", str(finished / "recipe.yaml"), "--state", str(state), "--limit", "20")
     assert again.returncode == 0, again.stderr
     assert "0 nodes worked out" in again.stdout
     assert results(state) == before
@@ -135,7 +135,7 @@ def test_killed_five_times_on_real_models_it_ends_with_the_same_rows(
     finished: Path, tmp_path: Path
 ) -> None:
     """Needs about five minutes on 2 cores: the undisturbed run is the module's own."""
-    arguments = ["run", str(finished / "recipe.yaml"), "--limit", "30"]
+    arguments = ["run", str(finished / "recipe.yaml"), "--limit", "20"]
     took = rows(
         finished / "state", "SELECT epoch(ended - started) AS s FROM run ORDER BY id LIMIT 1"
     )[0]["s"]
