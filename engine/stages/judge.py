@@ -8,6 +8,7 @@ control). Feedback for the next attempt is written from the candidate's side and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -144,11 +145,12 @@ def _closeness(
         agree = [known.targets[int(i)] == candidate.target for i in nearest]
         finding.neighbour = sum(agree) / len(agree)
         if 2 * sum(agree) <= len(agree):
-            names = ", ".join(sorted({known.targets[int(i)] for i in nearest}))
+            others = Counter(t for i in nearest if (t := known.targets[int(i)]) != candidate.target)
+            names = ", ".join(name for name, _ in others.most_common())
             finding.reject(
                 "neighbours",
-                f"{sum(agree)} of {len(agree)} nearest training rows are {candidate.target} (they are: {names})",
-                f"It reads like {names}: make it clearly {candidate.target}.",
+                f"{sum(agree)} of {len(agree)} nearest training rows are {candidate.target} (the others: {names})",
+                f"It reads like {others.most_common(1)[0][0]}: make it clearly {candidate.target}.",
             )
 
 
@@ -267,4 +269,4 @@ def _verdict(
     )
 
 
-JUDGE = Stage("judge", 1, judge, asks=("judge", "embedder"), prompts=("judge.md",))
+JUDGE = Stage("judge", 2, judge, asks=("judge", "embedder"), prompts=("judge.md",))
