@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem, RecipeError, RunError
-from engine.fingerprint import canonical, digest, file_digest
+from engine.fingerprint import canonical, file_digest
 from engine.registry import did_you_mean
 from engine.sql.evaluation import evaluate_condition
 from engine.sql.huggingface import is_hub, parse_address, read_hub
@@ -168,7 +168,16 @@ def _sampled(
 
 
 def source_digest(place: Path | str) -> str:
-    """Return the digest of a source: of a file's bytes, or of a data set's address and revision."""
+    """Return the digest of a source: of a file's bytes, or of a data set's rows.
+
+    A data set's address is no identity: a branch such as `main` moves, and rows that changed must change the plan.
+
+    Raises:
+        RecipeError: the data set cannot be loaded.
+    """
     if isinstance(place, str) and is_hub(place):
-        return digest(place)
+        content = hashlib.sha256()
+        for _, values in read_hub(place):
+            content.update(canonical(values).encode() + b"\n")
+        return content.hexdigest()
     return file_digest(Path(place))

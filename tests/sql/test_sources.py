@@ -148,13 +148,26 @@ def test_sampling_by_an_unknown_column_is_an_error(tmp_path: Path) -> None:
         read_source(file, sample={"n": 1, "per": "lable"})
 
 
-def test_digest_is_of_the_bytes_or_of_the_address(tmp_path: Path) -> None:
+def test_a_data_sets_digest_is_of_its_rows_because_a_branch_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import datasets
+
+    def digest_of(texts: list[str]) -> str:
+        rows = datasets.Dataset.from_dict({"text": texts})
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_args, **_options: rows)
+        return source_digest("hf://o/n@main/c/train")
+
+    assert digest_of(["a", "b"]) == digest_of(["a", "b"])
+    assert digest_of(["a", "b"]) != digest_of(["a", "c"])
+
+
+def test_a_files_digest_is_of_its_bytes(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
     before = source_digest(file)
     assert source_digest(str(file)) == before
     file.write_text('{"a": 2}\n', encoding="utf-8")
     assert source_digest(file) != before
-    assert source_digest("hf://o/n@1/c/s") != source_digest("hf://o/n@2/c/s")
 
 
 @pytest.mark.parametrize(
