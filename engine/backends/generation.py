@@ -7,8 +7,9 @@ repeats them.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,11 @@ class Constraint:
             eos_token=self.stops[0],
         )
 
-    def processors(self, schema: str) -> Any:
-        """Return fresh logits processors for one batch under a schema (canonical JSON).
+    def processors(self, schema: Mapping[str, Any]) -> Any:
+        """Return fresh logits processors for one batch under a schema.
+
+        Properties are written in the schema's order, which is the order of the prompt's examples: a small
+        model that must begin with another key than it has seen says nonsense.
 
         Outlines would let the grammar allow any white space between tokens of JSON, on which a small
         model can spend all its tokens; so the grammar is written here without, and Outlines applies it.
@@ -70,7 +74,7 @@ class Constraint:
         from llguidance import LLMatcher
         from outlines.backends.llguidance import LLGuidanceLogitsProcessor
 
-        grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_LAYOUT)
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_LAYOUT)
         if problem := LLMatcher.validate_grammar(grammar, self._vocabulary):
             raise BackendError(
                 f"a reply's schema cannot be made into a grammar: {problem[:300]}",
@@ -168,7 +172,7 @@ def _run_batch(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             max_new_tokens=request.max_tokens,
-            logits_processor=constraint.processors(canonical(request.schema)),
+            logits_processor=constraint.processors(request.schema),
             eos_token_id=constraint.stops,
             pad_token_id=constraint.stops[0],
             **sampling,

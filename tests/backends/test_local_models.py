@@ -70,6 +70,16 @@ def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(model: Loc
         assert done.prompt_tokens > 20
 
 
+def test_properties_come_in_the_schemas_order(model: LocalModel) -> None:
+    number = {"type": "integer", "minimum": 1, "maximum": 5}
+    keys = ["zest", "mood", "age"]
+    schema = {"type": "object", "properties": dict.fromkeys(keys, number), "required": keys,
+              "additionalProperties": False}  # fmt: skip
+    asked = [Request((Message("user", "Three numbers."),), schema, 60, 0.0, "m")]
+    (done,) = complete(model, asked).values()
+    assert list(done.value or ()) == keys
+
+
 def test_what_is_answered_does_not_change_the_rest(model: LocalModel) -> None:
     asked = requests(temperature=0.9)
     whole = complete(model, asked)
