@@ -8,7 +8,7 @@ repeated here. A `Call` is no stage's row: it names its own node and run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -287,8 +287,9 @@ class Call(Row):
     reply: str
     """Raw text."""
     finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    """None where the server does not say."""
+    completion_tokens: int | None
     seconds: float
     method: str
     """How the structure was obtained."""
@@ -297,3 +298,15 @@ class Call(Row):
     detail: str
     created: datetime
     """UTC, without a time zone."""
+    final: bool = True
+    """False for an unusable reply after which the request was asked again."""
+    cached_tokens: int | None = None
+    """Prompt tokens that the server had cached; counted in `prompt_tokens`."""
+    reasoning_tokens: int | None = None
+    """Tokens of hidden reasoning; counted in `completion_tokens`."""
+    cost: float | None = None
+    """Money, by the recipe's price; None is unknown."""
+    server: str | None = None
+    """Who answered, as the server names itself."""
+    tries: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    """Exchanges before this one that brought no reply: kind, status, seconds, detail."""

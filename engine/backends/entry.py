@@ -45,6 +45,10 @@ class Backend:
     settings: type[Settings]
     local: bool
     """Whether it runs weights on this machine: then the model's identity is their digest."""
+    operational: frozenset[str] = frozenset()
+    """Settings that decide how fast or where it answers, never what: no part of any fingerprint."""
+    deferred: bool = False
+    """Whether replies come after the run has ended: it writes its requests down (`Deferred`)."""
     generator: Callable[[Place, Any], Generator] | None = None
     student: Callable[[Place, Any], Student] | None = None
     embedder: Callable[[Place, Any], Embedder] | None = None
@@ -57,8 +61,13 @@ class Backend:
         Raises:
             BackendError: a wrong setting, or a file that cannot be read.
         """
-        files = self.files(Place(name, base), self.parse(settings))
+        parsed = self.parse(settings)
+        files = self.files(Place(name, base), parsed)
         return ":".join((self.name, name, *(digest[:16] for digest in files.values())))
+
+    def deciding(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that decide what is answered: those that belong into fingerprints."""
+        return {key: value for key, value in settings.items() if key not in self.operational}
 
     def parse(self, settings: Mapping[str, Any]) -> Settings:
         """Return the settings as written in a recipe, checked.

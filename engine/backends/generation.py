@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.finetune_batches import encode_prompt, turn_end
-from engine.backends.protocol import Completion, Request
+from engine.backends.protocol import Completion, Permit, Request
 from engine.backends.structured import read_reply
 from engine.backends.weights import Loaded
 from engine.errors import BackendError
@@ -90,7 +90,8 @@ def complete(
     loaded: Loaded,
     constraint: Constraint,
     requests: Sequence[Request],
-    answered: Collection[str],
+    answered: Container[str],
+    permit: Permit,
     batch_size: int,
 ) -> Iterator[list[Completion]]:
     """Yield the completions of one batch after the other; see `Generator.complete_many`.
@@ -110,8 +111,11 @@ def complete(
         yield refused
     fitting = [row for row in prompted if _fits(row, loaded.context)]
     for batch in form_batches(fitting, batch_size):
-        if all(row.request.id in answered for row in batch):
+        missing = [row.request for row in batch if row.request.id not in answered]
+        if not missing:
             continue
+        if not permit(missing):
+            return
         with loaded.lock:
             completions = _run_batch(loaded, constraint, batch)
         yield [done for done in completions if done.request not in answered]

@@ -6,7 +6,7 @@ in `engine.backends.BACKENDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -51,6 +51,18 @@ class Request:
         object.__setattr__(self, "id", short(identity, 24))
 
 
+class Try(NamedTuple):
+    """One exchange with a server that brought no reply at all: it was tried again, or given up."""
+
+    kind: str
+    """`rate_limit`, `server_error`, `connection`, `timeout`, `truncated_body`, `empty`, …"""
+    status: int | None
+    """HTTP status; None where there was no answer."""
+    seconds: float
+    detail: str
+    """What came instead of a reply, cut."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """The answer to one request: a validated `value`, or an `error` with its kind and the raw text."""
@@ -60,27 +72,85 @@ class Completion:
     value: Any | None
     """The parsed reply; None exactly when `error` is set."""
     finish_reason: Literal["stop", "length", "refusal", "error"]
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    """None where a server does not say."""
+    completion_tokens: int | None
     seconds: float
     method: str
-    """How the structure was obtained: `outlines:xgrammar`, `scripted`, …"""
+    """How the structure was obtained: `outlines:llguidance`, `json_schema`, `scripted`, …"""
     error: str | None = None
     """`invalid_json`, `schema`, `length`, `refusal`, … ; None for a usable reply."""
     detail: str = ""
+    final: bool = True
+    """False for an unusable reply after which the request is asked again; the last word follows."""
+    sent: tuple[Message, ...] | None = None
+    """What was sent, where it is not the request's own turns: a schema in words, a correction turn."""
+    cached_tokens: int | None = None
+    """Prompt tokens that the server had cached; counted in `prompt_tokens`."""
+    reasoning_tokens: int | None = None
+    """Tokens of hidden reasoning; counted in `completion_tokens`."""
+    cost: float | None = None
+    """Money, by the recipe's price; None is unknown, not zero."""
+    server: str = ""
+    """Who answered, as the server names itself: model and system fingerprint."""
+    tries: tuple[Try, ...] = ()
+    """Exchanges before this one that brought no reply."""
+
+
+Permit = Callable[[Sequence[Request]], bool]
+"""Asked before requests are sent; False means: send no more, bring home what is under way."""
+
+
+def always(requests: Sequence[Request]) -> bool:
+    """Permit everything."""
+    return True
 
 
 class Generator(Protocol):
     """A backend that answers structured requests."""
 
     def complete_many(
-        self, requests: Sequence[Request], answered: Collection[str]
+        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
     ) -> Iterator[list[Completion]]:
         """Yield completions in groups that belong together (a local batch), as they finish.
 
         `requests` is the full ordered list of a node, `answered` the ids that need no call. A
         local backend forms its batches from the full list and skips a batch only when all of it is
-        answered, so that a resumed run computes the same batches as an undisturbed one.
+        answered, so that a resumed run computes the same batches as an undisturbed one. A backend
+        that talks to a server takes requests one by one, so they may come from an iterator of any
+        length. Each request gets exactly one final completion, unless `permit` stopped it.
+
+        Raises:
+            BackendError: nothing can be answered: a bad address, key, model or schema, or a server
+                that stays away. What was answered before has been yielded.
+        """
+        ...
+
+
+class Ask(NamedTuple):
+    """A request that somebody answers later, outside the run, and what asked it."""
+
+    node: str
+    """Fingerprint of the node."""
+    role: str
+    request: Request
+    number: int
+    """How often it was answered unusably before: each asking is a call of its own."""
+
+
+class Deferred(Protocol):
+    """A backend whose replies come after the run has ended: a batch file, a person."""
+
+    @property
+    def attempts(self) -> int:
+        """How often a request is asked before its failure is final."""
+        ...
+
+    def put_down(self, asks: Sequence[Ask], run: str) -> Path:
+        """Write the requests where somebody can answer them, whole or not at all; return the file.
+
+        Raises:
+            BackendError: the file cannot be written.
         """
         ...
 

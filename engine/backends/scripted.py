@@ -13,8 +13,9 @@ import re
 import time
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
+from itertools import islice
 from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +23,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.backends.entry import Backend, Place, Settings
-from engine.backends.protocol import Completion, LabelAnswer, Message, Progress, Request
+from engine.backends.protocol import (
+    Completion,
+    LabelAnswer,
+    Message,
+    Permit,
+    Progress,
+    Request,
+    always,
+)
 from engine.backends.scripted_values import instance
 from engine.backends.structured import Reply, parse_json, read_reply
 from engine.errors import BackendError
@@ -110,12 +119,14 @@ class ScriptedGenerator:
         return read_replies(path) if path is not None else []
 
     def complete_many(
-        self, requests: Sequence[Request], answered: Collection[str]
+        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
     ) -> Iterator[list[Completion]]:
         """Yield completions in groups; see `Generator`. Raises BackendError for a bad file."""
-        missing = [request for request in requests if request.id not in answered]
-        for start in range(0, len(missing), GROUP):
-            yield [self._complete(request) for request in missing[start : start + GROUP]]
+        missing = (request for request in requests if request.id not in answered)
+        while group := list(islice(missing, GROUP)):
+            if not permit(group):
+                return
+            yield [self._complete(request) for request in group]
 
     def _complete(self, request: Request) -> Completion:
         began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,8 +16,10 @@ from engine.backends.protocol import (
     Completion,
     LabelAnswer,
     Message,
+    Permit,
     Progress,
     Request,
+    always,
 )
 from engine.backends.weights import Loaded, load, with_adapter
 from engine.errors import BackendError
@@ -62,15 +64,16 @@ class LocalModel:
         return Constraint(self._loaded)
 
     def complete_many(
-        self, requests: Sequence[Request], answered: Collection[str]
+        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
     ) -> Iterator[list[Completion]]:
         """Yield the completions of one batch after the other; see `Generator`."""
         from engine.backends.generation import complete
 
-        if all(request.id in answered for request in requests):
+        asked = list(requests)
+        if all(request.id in answered for request in asked):
             return
         yield from complete(
-            self._loaded, self._constraint, requests, answered, self._settings.batch_size
+            self._loaded, self._constraint, asked, answered, permit, self._settings.batch_size
         )
 
     def choose(

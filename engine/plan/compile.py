@@ -55,7 +55,7 @@ class _Builder:
             "params": params,
             "prompts": {p: self.resources.prompts[p].digest for p in (*entry.prompts, *prompts)},
             "models": {
-                role: [models[role].identity, models[role].backend, dict(models[role].settings)]
+                role: [models[role].identity, models[role].backend, models[role].deciding]
                 for role in entry.asks
             },
             "seed": seeded,

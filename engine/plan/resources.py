@@ -32,6 +32,11 @@ class RoleModel:
     settings: Mapping[str, Any]
     """The backend's settings, defaults included."""
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """Those of the settings that decide what is answered."""
+        return BACKENDS[self.backend].deciding(self.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from engine.backends.protocol import Completion
+from engine.backends.protocol import Ask, Completion, Deferred, Request
 from engine.errors import Interrupted, RunError, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
@@ -20,6 +21,7 @@ from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
+from engine.run.purse import Purse
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
@@ -40,7 +42,7 @@ class Outcome:
     """How a run ended."""
 
     status: str
-    """done | stopped"""
+    """done | stopped | waiting"""
     note: str
     worked: int = 0
     """Nodes that this run worked out itself; the others were there."""
@@ -48,6 +50,8 @@ class Outcome:
     skipped: int = 0
     notes: list[str] = field(default_factory=list)
     """What ended the loop, per seed."""
+    batches: list[Path] = field(default_factory=list)
+    """Request files that wait for their results."""
 
 
 class Execution:
@@ -63,14 +67,15 @@ class Execution:
         reporter: Reporter,
     ) -> None:
         """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
-        self._plan, self._resources, self._budget = plan, resources, budget
+        self._plan, self._resources = plan, resources
         self._store, self._run, self._reporter = store, run, reporter
-        self._ledger = Ledger(store, run)
+        self._purse = Purse(budget, store.spent(node.id for node in plan.nodes.values()))
+        self._ledger = Ledger(store, run, self._purse)
         self._session = Session(resources.models, reporter, self._texts)
         self._outputs: dict[str, Output] = {}
         self._skipped: set[str] = set()
-        self._started = time.monotonic()
-        self._group_tokens = self._group_calls = 0
+        self._waiting: set[str] = set()
+        self._deferred: dict[Deferred, dict[str, Ask]] = {}
         self.outcome = Outcome("done", "")
 
     def run(self) -> Outcome:
@@ -79,6 +84,9 @@ class Execution:
         self._preload(finished)
         try:
             for position, node in enumerate(self._plan.nodes.values()):
+                if self._blocked(node):
+                    self._waiting.add(node.name)
+                    continue
                 if self._is_skipped(node):
                     self._skipped.add(node.name)
                     self.outcome.skipped += 1
@@ -88,9 +96,11 @@ class Execution:
                     status = "cached"
                 else:
                     self._check_minutes()
-                    self._work(node)
+                    if not self._work(node):
+                        continue
                     status = "done"
                 self._store.link_node(self._run, node.id, node.name, position, status)
+            self._put_down()
         except KeyboardInterrupt:
             raise Interrupted(
                 "stopped; everything finished is kept", "run the same command again to go on"
@@ -132,6 +142,19 @@ class Execution:
         """Return the texts of all examples: they are embedded first and once, in this order."""
         return [text_of(example) for example in self._output("load").of(Example)]
 
+    def _blocked(self, node: Node) -> bool:
+        """Return whether a node needs one that waits for replies."""
+        return any(source in self._waiting for source in (*node.inputs.values(), *node.gates))
+
+    def _put_down(self) -> None:
+        """Write the deferred requests of all nodes down, one file per backend; the run then waits."""
+        for backend, asks in self._deferred.items():
+            self.outcome.batches.append(backend.put_down(list(asks.values()), self._run))
+        if self._deferred:
+            count = sum(map(len, self._deferred.values()))
+            self.outcome.status = "waiting"
+            self.outcome.note = f"{count:,} requests wait for their results"
+
     def _is_skipped(self, node: Node) -> bool:
         if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
             return True
@@ -144,10 +167,14 @@ class Execution:
                     return True
         return False
 
-    def _work(self, node: Node) -> None:
-        """Call the node's stage until it has all its replies, then commit its rows and the node, in this order."""
+    def _work(self, node: Node) -> bool:
+        """Call the node's stage until it has all its replies, then commit its rows and the node, in this order.
+
+        Returns False for a node that must wait for replies which come after the run.
+        """
         started, clock = now(), time.monotonic()
         self._session.forget()
+        self._ledger.forget()
         context = NodeContext(
             node,
             self._resources.prompts,
@@ -162,7 +189,9 @@ class Execution:
             try:
                 output = STAGES[node.stage].function(params, inputs, context)
             except Pending as pending:
-                self._send(node, pending)
+                if not self._send(node, pending):
+                    self._waiting.add(node.name)
+                    return False
             else:
                 break
         info = NodeInfo(
@@ -181,32 +210,55 @@ class Execution:
         self.outcome.worked += 1
         seconds = time.monotonic() - clock
         self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
+        return True
 
-    def _send(self, node: Node, pending: Pending) -> None:
-        """Send the requests that have no reply yet; each group of replies is durable before the next is awaited."""
-        generator = self._session.generator(pending.role)
-        by_id = {r.id: r for r in pending.requests}
+    def _send(self, node: Node, pending: Pending) -> bool:
+        """Send the requests that have no reply yet; False when the replies will come after the run.
+
+        Each group of replies is durable before the next is awaited.
+        """
         known = self._ledger.known(pending.requests)
+        missing = [r for r in pending.requests if r.id not in known]
+        deferred = self._session.deferred(pending.role)
+        if deferred is not None:
+            return self._defer(node, pending.role, missing, deferred)
+        generator = self._session.generator(pending.role)
         advance = self._reporter.open(f"{node.name} ({pending.role})", len(pending.requests))
         advance(len(known))
-        self._check_budget(len(pending.requests) - len(known))
-        groups = generator.complete_many(pending.requests, frozenset(known))
-        for group in groups:
-            new = [c for c in group if c.request not in known]
-            tokens = self._ledger.record(node.id, pending.role, by_id, new)
-            known.update((c.request, c) for c in new)
-            self._group_tokens = max(self._group_tokens, tokens)
-            self._group_calls = max(self._group_calls, len(new))
-            advance(len(new))
-            if len(known) < len(by_id):
-                self._check_budget(len(by_id) - len(known))
-                self._check_minutes()
-        missing = [r for r in by_id if r not in known]
-        if missing:
-            raise RunError(
-                f"{node.name}: the {pending.role} left {len(missing)} of {len(by_id)} requests unanswered"
+        for group in self._ledger.ask(
+            generator, node.id, pending.role, pending.requests, frozenset(known)
+        ):
+            self._ledger.keep(group)
+            advance(sum(done.final for done in group))
+        self._purse.home()
+        known = self._ledger.known(pending.requests)
+        left = len(pending.requests) - len(known)
+        if left and self._purse.exhausted:
+            raise BudgetReached(
+                f"{self._purse.exhausted}; {left:,} of {len(pending.requests):,} calls of {node.name} are left"
             )
-        self._fail_if_all_failed(node, pending.role, [known[r] for r in by_id])
+        if left:
+            raise RunError(
+                f"{node.name}: the {pending.role} left {left} of {len(pending.requests)} requests unanswered"
+            )
+        self._fail_if_all_failed(node, pending.role, [known[r.id] for r in pending.requests])
+        return True
+
+    def _defer(self, node: Node, role: str, missing: Sequence[Request], deferred: Deferred) -> bool:
+        """Remember requests for the file that is written at the end; True when none is left to ask."""
+        failures = self._ledger.failures(missing)
+        given_up = {
+            r: failed[-1] for r, failed in failures.items() if len(failed) >= deferred.attempts
+        }
+        self._ledger.keep(given_up.values())
+        asks = {
+            r.id: Ask(node.id, role, r, len(failures.get(r.id, ())))
+            for r in missing
+            if r.id not in given_up
+        }
+        if asks:
+            self._deferred.setdefault(deferred, {}).update(asks)
+        return not asks
 
     def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
         failed = [c for c in completions if c.value is None]
@@ -217,24 +269,9 @@ class Execution:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
 
-    def _check_budget(self, calls: int) -> None:
-        """Stop before the next requests pass this run's budget; they are foreseen from the largest group so far."""
-        budget, spent = self._budget, self._ledger.spent
-        coming = min(calls, max(self._group_calls, 1))
-        if budget.calls is not None and calls and spent.calls + coming > budget.calls:
-            raise BudgetReached(
-                f"the next {coming:,} calls would pass the budget of {budget.calls:,} calls a run "
-                f"({spent.calls:,} made, {calls:,} left in this node)"
-            )
-        if budget.tokens is not None and spent.tokens + self._group_tokens > budget.tokens:
-            raise BudgetReached(
-                f"the next requests would pass the budget of {budget.tokens:,} tokens ({spent.tokens:,} spent)"
-            )
-
     def _check_minutes(self) -> None:
-        minutes = (time.monotonic() - self._started) / 60
-        if self._budget.minutes is not None and minutes >= self._budget.minutes:
-            raise BudgetReached(f"the budget of {self._budget.minutes:g} minutes is spent")
+        if self._purse.over_time():
+            raise BudgetReached(self._purse.exhausted)
 
 
 def _unusable(node: Node, role: str, failed: Sequence[Completion]) -> str:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import orjson
 
-from engine.backends.protocol import Completion, Request
+from engine.backends.protocol import Completion, Generator, Request, Try
 from engine.rows import Call
+from engine.run.purse import Purse
 from engine.store import Store, now
 
 
-@dataclass(slots=True)
-class Spent:
-    """What this run asked for itself; replies served from the ledger are not counted."""
-
-    calls: int = 0
-    tokens: int = 0
-    failed: int = 0
-
-
 class Ledger:
-    """Finds and records replies. Usable replies are served for ever; failed ones only until the run ends."""
+    """Finds and records replies. Usable replies are served for ever; failed ones only until their node is done."""
 
-    def __init__(self, store: Store, run: str) -> None:
-        """Read from `store`, and write calls as made by `run`."""
-        self._store, self._run = store, run
+    def __init__(self, store: Store, run: str, purse: Purse) -> None:
+        """Read from `store`, write calls as made by `run`, and settle them with `purse`."""
+        self._store, self._run, self._purse = store, run, purse
         self._replies: dict[str, Completion] = {}
-        self.spent = Spent()
 
     def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
         """Return the completions of those requests that have one."""
@@ -39,22 +29,50 @@ class Ledger:
                 self._replies[identity] = _completion(call)
         return {r.id: self._replies[r.id] for r in requests if r.id in self._replies}
 
-    def record(
-        self, node: str, role: str, requests: dict[str, Request], completions: Iterable[Completion]
-    ) -> int:
-        """Make new completions durable and return their tokens; an id that has a reply keeps it."""
-        calls, tokens = [], 0
-        for completion in completions:
-            if completion.request in self._replies:
-                continue
-            self._replies[completion.request] = completion
-            calls.append(self._call(node, role, requests[completion.request], completion))
-            tokens += completion.prompt_tokens + completion.completion_tokens
-            self.spent.failed += completion.value is None
-        self._store.record_calls(calls)
-        self.spent.calls += len(calls)
-        self.spent.tokens += tokens
-        return tokens
+    def failures(self, requests: Sequence[Request]) -> dict[str, list[Completion]]:
+        """Return the unusable replies of those requests that have any, from all runs, oldest first."""
+        found = self._store.failures([r.id for r in requests])
+        return {
+            identity: [_completion(call) for call in calls] for identity, calls in found.items()
+        }
+
+    def keep(self, completions: Iterable[Completion]) -> None:
+        """Hold completions ready for the stage that asked."""
+        self._replies.update((done.request, done) for done in completions if done.final)
+
+    def forget(self) -> None:
+        """Drop what is held ready: a new node begins. Usable replies are found in the store again."""
+        self._replies.clear()
+
+    def ask(
+        self,
+        generator: Generator,
+        node: str,
+        role: str,
+        requests: Iterable[Request],
+        answered: Container[str],
+    ) -> Iterator[list[Completion]]:
+        """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
+
+        Holds only what is under way, so `requests` may be an iterator of any length where the backend takes one.
+        """
+        under_way: dict[str, Request] = {}
+
+        def watched() -> Iterator[Request]:
+            for request in requests:
+                if request.id not in answered:
+                    under_way[request.id] = request
+                yield request
+
+        for group in generator.complete_many(watched(), answered, self._purse.permit):
+            self._store.record_calls(
+                [self._call(node, role, under_way[done.request], done) for done in group]
+            )
+            self._purse.settle(group)
+            for done in group:
+                if done.final:
+                    del under_way[done.request]
+            yield group
 
     def _call(self, node: str, role: str, request: Request, completion: Completion) -> Call:
         return Call(
@@ -63,7 +81,9 @@ class Ledger:
             node=node,
             role=role,
             model=request.model,
-            messages=[{"role": m.role, "content": m.content} for m in request.messages],
+            messages=[
+                {"role": m.role, "content": m.content} for m in completion.sent or request.messages
+            ],
             schema=dict(request.schema),
             max_tokens=request.max_tokens,
             temperature=request.temperature,
@@ -77,6 +97,12 @@ class Ledger:
             error=completion.error,
             detail=completion.detail,
             created=now(),
+            final=completion.final,
+            cached_tokens=completion.cached_tokens,
+            reasoning_tokens=completion.reasoning_tokens,
+            cost=completion.cost,
+            server=completion.server or None,
+            tries=[each._asdict() for each in completion.tries],
         )
 
 
@@ -93,4 +119,9 @@ def _completion(call: Call) -> Completion:
         method=call.method,
         error=call.error,
         detail=call.detail,
+        cached_tokens=call.cached_tokens,
+        reasoning_tokens=call.reasoning_tokens,
+        cost=call.cost,
+        server=call.server or "",
+        tries=tuple(Try(**each) for each in call.tries),
     )

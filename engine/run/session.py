@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from engine.backends import BACKENDS
 from engine.backends.entry import Kind
-from engine.backends.protocol import Embedder, Generator, Student
+from engine.backends.protocol import Deferred, Embedder, Generator, Student
 from engine.errors import ModelError
 from engine.plan.resources import RoleModel
 from engine.run.progress import Reporter
@@ -61,6 +61,12 @@ class Session:
     def generator(self, role: str) -> Generator:
         """Return the backend of the teacher or the judge."""
         return cast(Generator, self._backend(role))
+
+    def deferred(self, role: str) -> Deferred | None:
+        """Return the backend of the teacher or the judge where its replies come after the run, else None."""
+        if not BACKENDS[self._models[role].backend].deferred:
+            return None
+        return cast(Deferred, self._backend(role))
 
     def student(self) -> Student:
         """Return the student's backend."""

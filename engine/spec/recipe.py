@@ -291,8 +291,13 @@ class Budget(Spec):
     """A run stops cleanly before it passes any of these, keeps what is done, and goes on when one is raised."""
 
     calls: int | None = Field(default=None, ge=1)
+    """LLM calls of this recipe, over all its runs."""
     tokens: int | None = Field(default=None, ge=1)
+    """Prompt and completion tokens of these calls."""
+    money: float | None = Field(default=None, gt=0)
+    """What these calls may cost, in the currency of the models' prices."""
     minutes: float | None = Field(default=None, gt=0)
+    """Of one run."""
 
 
 class Recipe(Spec):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -136,6 +136,25 @@ def table_columns(table: str) -> tuple[Column, ...]:
     """Return all columns of a table in the order of a spool line; raises KeyError for an unknown table."""
     own = columns_of(record_types()[table])
     return (*(Column(*pair) for pair in PLACE), *own) if has_place(table) else own
+
+
+def completed(table: str, values: list[Any]) -> list[Any]:
+    """Return a spool line's values with those that its engine, an earlier one, did not know yet.
+
+    A run killed before an update leaves such lines; columns are only ever added at the end, with a default.
+    """
+    missing = len(table_columns(table)) - len(values)
+    return values if missing <= 0 else [*values, *_defaults(table)[-missing:]]
+
+
+@cache
+def _defaults(table: str) -> tuple[Any, ...]:
+    kind: Any = record_types()[table]
+    found = []
+    for column, field in zip(columns_of(kind), fields(kind), strict=True):
+        value = field.default_factory() if field.default_factory is not MISSING else field.default
+        found.append(None if value is MISSING else _outward(column.kind, value))
+    return tuple(found)
 
 
 _SIMPLE: Mapping[Any, Kind] = {

@@ -1,7 +1,8 @@
 """docs/store.md and the comments in the store itself, both from the `--` comments of the migrations.
 
-A block of `--` lines directly above CREATE TABLE or CREATE VIEW describes it; above a column, that column; in a
-view, `-- name: text` describes the column `name`. Types and nullability come from DuckDB, not from the text.
+A block of `--` lines directly above CREATE TABLE or CREATE VIEW describes it; above a column (or ADD COLUMN), that
+column; in a view, `-- name: text` describes the column `name`. Types and nullability come
+from DuckDB, not from the text.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _CREATE = re.compile(r'^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) "?(\w+)"?')
+_ADDED = re.compile(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)")
 _COLUMN = re.compile(r"^\s+(\w+) [A-Z]+")
 _NAMED = re.compile(r"^(\w+): (.+)$")
 
@@ -46,6 +48,8 @@ def parse_comments(sql: str) -> Comments:
         if create := _CREATE.match(text):
             table, is_view = create[1], " VIEW " in text
             found.tables[table] = " ".join(block)
+        elif added := _ADDED.match(text):
+            found.columns[added[1], added[2]] = " ".join(block)
         elif is_view and block:
             _view_columns(table, block, found)
         elif block and (column := _COLUMN.match(text)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine.store.columns import KEYS, Kind, has_place, table_columns
+from engine.store.columns import KEYS, Kind, completed, has_place, table_columns
 from engine.store.spool import Segment, parse, read_lines
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def records(segment: Segment, whole: set[str]) -> Iterator[tuple[str, list[Any]]
         record = parse(segment, text)
         table = str(record[0])
         if not has_place(table) or record[1] in whole:
-            yield table, record[1:]
+            yield table, completed(table, record[1:])
 
 
 def _fold_one(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:

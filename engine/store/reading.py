@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
@@ -13,6 +13,14 @@ from engine.store.columns import PLACE, Run, columns_of, has_place, record_types
 
 if TYPE_CHECKING:
     import duckdb
+
+
+class Spent(NamedTuple):
+    """What was asked of LLMs, and what it cost as far as that is known."""
+
+    calls: int
+    tokens: int
+    cost: float
 
 
 class Ids:
@@ -89,6 +97,29 @@ def calls(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[str,
         [wanted],
     ).fetchall()
     return {call.id: call for call in map(call_from, found)}
+
+
+def failures(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[str, list[Call]]:
+    """Return the unusable replies of each request that has any, oldest first."""
+    rows = connection.execute(
+        f"SELECT {_fields(Call)} FROM llm_call SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)"
+        " WHERE error IS NOT NULL ORDER BY created",
+        [wanted],
+    ).fetchall()
+    found: dict[str, list[Call]] = {}
+    for call in map(call_from, rows):
+        found.setdefault(call.id, []).append(call)
+    return found
+
+
+def spent(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> Spent:
+    """Return calls, tokens and known money of all calls that these nodes asked for."""
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum(prompt_tokens), 0)::BIGINT + coalesce(sum(completion_tokens), 0)::BIGINT,"
+        " coalesce(sum(cost), 0) FROM llm_call WHERE list_contains(?, node)",
+        [nodes],
+    ).fetchone()
+    return Spent(*row) if row else Spent(0, 0, 0.0)
 
 
 @cache

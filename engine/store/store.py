@@ -22,6 +22,7 @@ from engine.store.columns import NodeRow, Recipe, Run, RunNode, line, values_of
 from engine.store.file import FILE, Busy, Notice, opened, translated
 from engine.store.fold import finished_nodes, fold, records
 from engine.store.migrate import check, create
+from engine.store.reading import Spent
 from engine.store.spool import Segment, Spool, remove, segments
 
 FLUSH_SECONDS = 0.25
@@ -265,6 +266,16 @@ class Store:
         """Return the usable reply of those requests that have one; opens the file only where one has."""
         wanted = [request for request in requests if request in self._usable]
         return self._found(wanted, _calls_in, reading.calls) if wanted else {}
+
+    def failures(self, requests: Iterable[str]) -> dict[str, list[Call]]:
+        """Return the unusable replies that earlier runs got to those requests, oldest first."""
+        with self._reading() as connection:
+            return reading.failures(connection, list(requests))
+
+    def spent(self, nodes: Iterable[str]) -> Spent:
+        """Return what earlier runs asked of LLMs for these nodes, and what it cost."""
+        with self._reading() as connection:
+            return reading.spent(connection, list(nodes))
 
     def load_output(self, node: str) -> list[Row]:
         """Return a finished node's rows in the order in which it made them; raises KeyError if it is not done."""

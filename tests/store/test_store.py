@@ -19,6 +19,7 @@ from engine.store import Store, rows
 from engine.store import store as store_module
 from engine.store.columns import has_place, record_types
 from engine.store.fold import fold
+from engine.store.migrate import migrations, newest
 from engine.store.spool import segments
 from tests.store.small import EVERY_ROW, call, example, info, start
 
@@ -204,7 +205,9 @@ def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
     Store.open(tmp_path)
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute("INSERT INTO schema_version VALUES (99, now()::TIMESTAMP)")
-    with pytest.raises(StoreError, match=r"schema version 99, this engine knows up to 2") as caught:
+    with pytest.raises(
+        StoreError, match=f"schema version 99, this engine knows up to {newest()}"
+    ) as caught:
         Store.open(tmp_path)
     assert "update pada-engine" in caught.value.hint
     with pytest.raises(StoreError, match="99"):
@@ -212,8 +215,6 @@ def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
 
 
 def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
-    from engine.store.migrate import migrations
-
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
@@ -223,7 +224,7 @@ def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
         connection.execute("INSERT INTO recipe VALUES ('x', 'kept', '', '', '{}')")
     Store.open(tmp_path)
     assert rows(tmp_path, "SELECT name FROM recipe") == [{"name": "kept"}]
-    assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": 2}]
+    assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": newest()}]
     assert rows(tmp_path, "FROM leaderboard") == []
 
 
