@@ -5,7 +5,7 @@ Adding one: a module with a `BACKEND`, and its name in the list.
 
 import os
 
-from engine.backends import scripted, sentence_transformers, transformers
+from engine.backends import openai, scripted, sentence_transformers, transformers, vllm
 from engine.backends.entry import Backend
 from engine.registry import Registry
 
@@ -16,7 +16,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 BACKENDS: Registry[Backend] = Registry(
     "backend",
-    [transformers.BACKEND, sentence_transformers.BACKEND, scripted.BACKEND],
+    [
+        transformers.BACKEND,
+        sentence_transformers.BACKEND,
+        openai.BACKEND,
+        vllm.BACKEND,
+        scripted.BACKEND,
+    ],
 )
 
 __all__ = ["BACKENDS", "Backend"]

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from engine.fingerprint import canonical
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -36,20 +33,29 @@ def read_reply(text: str, schema: Mapping[str, Any]) -> Reply:
         value = parse_json(text)
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator(canonical(schema)).iter_errors(value))
-    if error is None:
+    validator = _validator(schema)
+    if validator.is_valid(value):
         # A schema may allow null, but a completion's value is None only when there is an error.
         return Reply(value) if value is not None else Reply(None, "schema", "the reply is null")
+    from jsonschema.exceptions import best_match
+
+    error = best_match(validator.iter_errors(value))
     return Reply(None, "schema", f"{error.json_path}: {error.message[:300]}")
 
 
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator
+_VALIDATORS: dict[int, tuple[Mapping[str, Any], Draft202012Validator]] = {}
 
-    return Draft202012Validator(json.loads(schema))
+
+def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """Return the validator of a schema, made once per object: the requests of a node share theirs."""
+    known = _VALIDATORS.get(id(schema))
+    if known is None or known[0] is not schema:
+        from jsonschema import Draft202012Validator
+
+        if len(_VALIDATORS) >= 256:
+            _VALIDATORS.clear()
+        known = _VALIDATORS[id(schema)] = (schema, Draft202012Validator(dict(schema)))
+    return known[1]
 
 
 def parse_json(text: str) -> Any:
@@ -64,11 +70,13 @@ def parse_json(text: str) -> Any:
         value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as problem:
-        half = problem.object[problem.start]
-        raise ValueError(f"half of a surrogate pair: U+{ord(half):04X}") from None
+    # Only an escape or a text that is no Unicode itself can hold half a pair; looking costs less than encoding.
+    if "\\u" in text or not text.isascii():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as problem:
+            half = problem.object[problem.start]
+            raise ValueError(f"half of a surrogate pair: U+{ord(half):04X}") from None
     return value
 
 

@@ -1,0 +1,138 @@
+"""How many requests are under way at a server, and when none should be: found by trying, not configured.
+
+The number grows while more of them bring more replies a second, and falls back when they only wait longer
+(the server queues) or are refused (429). A server that fails again and again is left alone for a while
+(circuit breaker): an outage costs time, not attempts.
+"""
+
+from __future__ import annotations
+
+import random
+
+FIRST = 4
+"""Requests under way at the start."""
+EPOCH = 16
+"""Fewest replies between two decisions."""
+GAIN = 1.1
+"""Growing goes on while it brings at least this much more replies a second."""
+HOLD = 8
+"""Epochs before growing is tried again after it brought nothing."""
+REFUSED = 0.2
+"""Share of 429 in an epoch that means: too many."""
+TRIP = 6
+"""Failures of the server in a row, without a reply between them, that open the breaker."""
+LONGEST_PAUSE = 15.0
+"""Seconds between two looks at a server that is away."""
+
+
+class Pace:
+    """The number of requests under way; `fixed` turns the search off."""
+
+    def __init__(self, most: int, fixed: int | None = None) -> None:
+        """Start low and grow up to `most`, or stay at `fixed`."""
+        self._most, self._fixed = most, fixed is not None
+        self.limit = fixed if fixed is not None else min(FIRST, most)
+        self._before: tuple[int, float] | None = None
+        self._factor = 2.0
+        self._holding = 0
+        self._begin(0.0)
+
+    def _begin(self, now: float) -> None:
+        self._since, self._replies, self._refused = now, 0, 0
+
+    def replied(self, now: float) -> None:
+        """Count a reply; `now` is in seconds of any clock that only goes forward."""
+        self._replies += 1
+        if not self._fixed and self._replies + self._refused >= max(EPOCH, 2 * self.limit):
+            self._decide(now)
+
+    def refused(self, now: float) -> None:
+        """Count a 429."""
+        self._refused += 1
+        if not self._fixed and self._replies + self._refused >= max(EPOCH, self.limit):
+            self._decide(now)
+
+    def restart(self, now: float) -> None:
+        """Begin low again: the server was away."""
+        if not self._fixed:
+            self.limit, self._before, self._factor, self._holding = (
+                min(FIRST, self._most),
+                None,
+                2.0,
+                0,
+            )
+        self._begin(now)
+
+    def _decide(self, now: float) -> None:
+        rate = self._replies / max(now - self._since, 1e-6)
+        share = self._refused / (self._replies + self._refused)
+        before, limit = self._before, self.limit
+        if share > REFUSED:
+            self._settle(max(1, int(limit * 0.7)))
+        elif self._holding:
+            self._holding -= 1
+            if before is not None and rate < 0.5 * before[1]:
+                # The server slowed down: look for its best anew, from below.
+                self._settle(max(1, limit // 2))
+                self._holding = 1
+            elif not self._holding:
+                self._grow(rate)
+        elif before is not None and rate < before[1] * GAIN:
+            # More under way brought no more: back to where it was, and stay a while.
+            self._settle(before[0])
+            self._before = (before[0], max(rate, before[1]))
+        else:
+            self._grow(rate)
+        self._begin(now)
+
+    def _grow(self, rate: float) -> None:
+        if self.limit >= self._most:
+            self._before, self._holding = (self.limit, rate), HOLD
+            return
+        self._before = (self.limit, rate)
+        self.limit = min(self._most, max(self.limit + 1, int(self.limit * self._factor)))
+
+    def _settle(self, limit: int) -> None:
+        self.limit, self._before, self._holding = limit, None, HOLD
+        # The doubling of the start is over: from here on it feels its way.
+        self._factor = 1.3
+
+
+class Breaker:
+    """Open while the server is away: then only one request at a time looks whether it is back."""
+
+    def __init__(self, patience: float) -> None:
+        """Take how many seconds the server may stay away before that is an error."""
+        self._patience = patience
+        self._failures = 0
+        self._since: float | None = None
+        self._pause = 1.0
+        self.until = 0.0
+        """No request is sent before this time."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the server is taken to be away."""
+        return self._since is not None
+
+    def replied(self) -> bool:
+        """Count any answer of a working server; return whether that ended an outage."""
+        was = self.open
+        self._failures, self._since, self._pause, self.until = 0, None, 1.0, 0.0
+        return was
+
+    def failed(self, now: float) -> None:
+        """Count a failure of the server: no connection, no answer in time, 5xx."""
+        self._failures += 1
+        if self._failures < TRIP:
+            return
+        if self._since is None:
+            self._since = now
+        if now >= self.until:
+            # With jitter, so that many clients do not come back at the same moment.
+            self.until = now + self._pause * random.uniform(0.75, 1.25)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def lost(self, now: float) -> bool:
+        """Return whether the server has been away longer than the patience."""
+        return self._since is not None and now - self._since > self._patience

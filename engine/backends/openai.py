@@ -1,0 +1,221 @@
+"""The backends `openai` and `vllm`: teacher and judge at any server with an OpenAI-compatible chat endpoint.
+
+vLLM, SGLang, TGI, Ollama, llama.cpp's server, `transformers serve` and hosted services. Servers differ in how they
+take a schema, and some ignore it without a word; with `structured: auto` one small call finds out before the
+first request, and the way is written down with every reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from engine.backends.entry import Backend, Place, Settings
+from engine.backends.http_pace import Pace
+from engine.backends.http_reply import FATAL, Exchange
+from engine.backends.http_server import Server
+from engine.backends.http_shape import Mode, Shape
+from engine.backends.protocol import Completion, Message, Permit, Request, always
+from engine.backends.structured import parse_json, read_reply
+
+if TYPE_CHECKING:
+    from engine.backends.http_client import Dispatch
+
+PROBE_SCHEMA = {
+    "type": "object",
+    "properties": {"colour": {"enum": ["qx7"]}},
+    "required": ["colour"],
+    "additionalProperties": False,
+}
+"""No model says this unless it is made to."""
+PROBE_TOKENS = 64
+WAYS: dict[str, tuple[Mode, ...]] = {
+    "openai": ("json_schema", "loose_schema", "json_object", "prompt"),
+    "vllm": ("structured_outputs", "json_schema", "json_object", "prompt"),
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class ApiKey(_Part):
+    """Where the key is; never the key itself."""
+
+    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the environment variable that holds it."""
+
+
+class Price(_Part):
+    """Money per million tokens, in a currency of your choice (the same for all models)."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """For prompt tokens that the server had cached; as `prompt` when left out."""
+
+
+class ServerSettings(Settings):
+    """Settings of a model behind an OpenAI-compatible server."""
+
+    base_url: str
+    """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
+    api_key: ApiKey | None = None
+    structured: Literal["auto", Mode] = "auto"
+    """How the server is told the schema of a reply; `auto` finds out with one small call."""
+    concurrency: int | None = Field(default=None, ge=1, le=4096)
+    """Requests under way at once; found by trying when left out."""
+    most: int = Field(default=256, ge=1, le=4096)
+    """The largest number that is tried."""
+    attempts: int = Field(default=5, ge=1, le=100)
+    """How often a request is sent that meets faults of the server; waiting after 429 does not count."""
+    corrections: int = Field(default=2, ge=0, le=10)
+    """How often a reply that breaks its schema is sent back with what is wrong."""
+    timeout_s: float = Field(default=120, gt=0)
+    """Seconds that one answer may take."""
+    patience_s: float = Field(default=600, ge=0)
+    """Seconds that the server may stay away before the run ends."""
+    context: int | None = Field(default=None, ge=16)
+    """Tokens that the model takes, prompt and reply together: longer requests are not sent."""
+    revision: str | None = None
+    """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further parameters of every request: `top_p`, `reasoning_effort`, …"""
+    price: Price | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an address like http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must hold no key or password: use api_key: {env: NAME}")
+        return url
+
+    def cost(self, got: Exchange) -> float | None:
+        """Return what an answer cost, None where the price or the tokens are not known."""
+        price = self.price
+        if price is None or got.prompt_tokens is None or got.completion_tokens is None:
+            return None
+        cached = min(got.cached_tokens or 0, got.prompt_tokens)
+        cached_price = price.prompt if price.cached is None else price.cached
+        total = (got.prompt_tokens - cached) * price.prompt + cached * cached_price
+        return (total + got.completion_tokens * price.completion) / 1e6
+
+
+class ServerModel:
+    """One model at one server, as teacher or judge."""
+
+    def __init__(self, place: Place, settings: ServerSettings, ways: tuple[Mode, ...]) -> None:
+        """Take the model's name, the settings, and the ways of asking for structure, best first."""
+        self._name, self._settings, self._ways = place.name, settings, ways
+        self._shape: Shape | None = None
+        self._pace = Pace(settings.most, settings.concurrency)
+
+    def complete_many(
+        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+    ) -> Iterator[list[Completion]]:
+        """Yield completions as they come; see `Generator`."""
+        from engine.backends.http_client import dispatched
+
+        async def make(
+            missing: Iterator[Request],
+        ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
+            return await self._opened(missing, permit)
+
+        yield from dispatched(make, requests, answered)
+
+    async def _opened(
+        self, missing: Iterator[Request], permit: Permit
+    ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
+        from engine.backends.http_client import Dispatch
+
+        server = Server(self._name, self._settings)
+        await server.open()
+        try:
+            if self._shape is None:
+                self._shape = await self._found(server)
+        except BaseException:
+            await server.close()
+            raise
+        dispatch = Dispatch(server, self._shape, self._settings, self._pace, missing, permit)
+        await dispatch.start()
+
+        async def close() -> None:
+            await dispatch.close()
+            await server.close()
+
+        return dispatch, close
+
+    async def _found(self, server: Server) -> Shape:
+        """Return the first way of asking for structure that this server honours."""
+        settings = self._settings
+        if settings.structured != "auto":
+            return Shape(settings.structured, self._name, settings.extra)
+        for mode in self._ways[:-1]:
+            shape = Shape(mode, self._name, settings.extra)
+            if await self._honours(server, shape):
+                return shape
+        return Shape(self._ways[-1], self._name, settings.extra)
+
+    async def _honours(self, server: Server, shape: Shape) -> bool:
+        """Ask for what nobody would say by himself; raises BackendError where no way would help."""
+        request = Request(
+            (Message("user", "Name a colour, as JSON."),),
+            PROBE_SCHEMA, PROBE_TOKENS, 0.0, self._name,
+        )  # fmt: skip
+        for _ in range(self._settings.attempts):
+            got = await server.post(shape.body(request, shape.turns(request), PROBE_TOKENS))
+            if got.kind == "bad_request" and "max_completion_tokens" in got.detail:
+                shape.limit_key = "max_completion_tokens"
+                continue
+            if got.kind in FATAL - {"schema_refused", "bad_request"}:
+                raise server.error(got)
+            if got.kind in {"reply", "refusal", "schema_refused", "bad_request", "too_long"}:
+                break
+            await _pause(got)
+        if got.kind in {"connection", "timeout", "server_error"}:
+            raise server.error(got)
+        if got.kind != "reply":
+            return False
+        if shape.mode == "json_object":
+            return _is_json(got.text)
+        return read_reply(got.text, PROBE_SCHEMA).error is None
+
+
+async def _pause(got: Exchange) -> None:
+    import asyncio
+
+    await asyncio.sleep(min(got.retry_after or 1.0, 10.0))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(parse_json(text), dict)
+    except ValueError:
+        return False
+
+
+def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:
+    """Return the entry of one kind of server."""
+
+    def generator(place: Place, settings: Any) -> ServerModel:
+        return ServerModel(place, settings, ways)
+
+    return Backend(
+        name=name,
+        roles=("teacher", "judge"),
+        settings=ServerSettings,
+        local=False,
+        operational=frozenset(ServerSettings.model_fields) - {"revision", "extra"},
+        generator=generator,
+    )
+
+
+BACKEND = server_backend("openai", WAYS["openai"])
