@@ -1,0 +1,146 @@
+"""What the endpoint answers: JSON that keeps to the schema asked for, in an OpenAI envelope.
+
+Replies depend on the request's body alone: the same request always gets the same reply.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from engine.backends.scripted_values import instance
+from engine.fingerprint import short
+from tests.servers.faults import dump, spoiled
+
+Way = Literal["json_schema", "structured_outputs", "guided_json", "json_object", "words"]
+"""How a schema is asked for: OpenAI's parameter, vLLM's new and old one, JSON of any kind, the prompt's words."""
+_MARK = re.compile(r"<<(\w+)>>")
+_WORD = re.compile(r"\w+")
+CHARACTERS_PER_TOKEN = 4
+
+
+def marked(row: object) -> str:
+    """Return a mark for a prompt: whatever is added to the messages, the endpoint knows the row by it."""
+    return f"<<{row}>>"
+
+
+def row_of(messages: list[dict[str, Any]]) -> str:
+    """Return which row is asked about: the mark in the messages, else a hash of them all."""
+    for message in messages:
+        found = _MARK.search(str(message.get("content")))
+        if found:
+            return found.group(1)
+    return messages_key(messages)
+
+
+def messages_key(messages: list[dict[str, Any]]) -> str:
+    """Return the hash of a request's messages."""
+    return short(messages, 24)
+
+
+def schema_asked(body: Mapping[str, Any]) -> tuple[Way | None, Any]:
+    """Return the way in which a body asks for structure, and the schema where the way holds one."""
+    wanted = body.get("response_format") or {}
+    if wanted.get("type") == "json_schema":
+        return "json_schema", wanted["json_schema"]["schema"]
+    if isinstance(body.get("structured_outputs"), Mapping):
+        return "structured_outputs", body["structured_outputs"]["json"]
+    if "guided_json" in body:
+        return "guided_json", body["guided_json"]
+    in_words = next(_schemas_in_words(body["messages"]), None)
+    if wanted.get("type") == "json_object":
+        return "json_object", in_words
+    return ("words", in_words) if in_words is not None else (None, None)
+
+
+def _schemas_in_words(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the JSON Schemas that stand in the messages, as a model would find them."""
+    decoder = json.JSONDecoder()
+    for message in messages:
+        text = str(message.get("content"))
+        for start in (found.start() for found in re.finditer(r"\{", text)):
+            try:
+                value, _ = decoder.raw_decode(text, start)
+            except ValueError:
+                continue
+            if isinstance(value, dict) and ("properties" in value or "$ref" in value):
+                yield value
+
+
+def value_for(body: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Any:
+    """Return the value that answers a body; without a schema, JSON of some other shape."""
+    users = [m["content"] for m in body["messages"] if m["role"] == "user"]
+    words = _WORD.findall(users[-1] if users else "") or ["nothing"]
+    if schema is None:
+        return {"answer": " ".join(words[:5])}
+    return instance(schema, random.Random(short(body)), words)
+
+
+def envelope(
+    body: Mapping[str, Any], schema: Mapping[str, Any] | None, fault: str | None, prose: bool
+) -> dict[str, Any]:
+    """Return a chat completion; `prose` for a server that takes no notice of the schema."""
+    text = spoiled("prose" if prose else fault or "", value_for(body, schema))
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if fault == "refusal":
+        message = {"role": "assistant", "content": None, "refusal": text}
+    if fault == "null_content":
+        message["content"] = None
+    finish = fault if fault in ("length", "content_filter") else "stop"
+    found = {
+        "id": f"chatcmpl-{short(body)}",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": body.get("model", ""),
+        "system_fingerprint": "fp_test",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "usage": usage(body, text),
+    }
+    if fault == "empty_choices":
+        found["choices"] = []
+    if fault == "no_usage":
+        del found["usage"]
+    return found
+
+
+def usage(body: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return usage numbers: a token is four characters, the system message is cached, two tokens are thought."""
+    system = "".join(str(m["content"]) for m in body["messages"] if m["role"] == "system")
+    prompt, said = prompt_tokens(body), len(text) // CHARACTERS_PER_TOKEN + 1
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": said + 2,
+        "total_tokens": prompt + said + 2,
+        "prompt_tokens_details": {"cached_tokens": len(system) // CHARACTERS_PER_TOKEN},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    }
+
+
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """Return how many tokens the endpoint counts in a body's messages."""
+    return sum(len(str(m["content"])) for m in body["messages"]) // CHARACTERS_PER_TOKEN + 1
+
+
+def stream_of(found: Mapping[str, Any]) -> bytes:
+    """Return a completion as the server-sent events of a stream."""
+    choice = found["choices"][0]
+    text = choice["message"]["content"]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": text[i : i + 20]} for i in range(0, len(text), 20)]
+    lines = [_chunk(found, delta, None) for delta in deltas]
+    lines.append(_chunk(found, {}, choice["finish_reason"]))
+    return ("".join(f"data: {line}\n\n" for line in lines) + "data: [DONE]\n\n").encode()
+
+
+def _chunk(found: Mapping[str, Any], delta: dict[str, Any], finish: str | None) -> str:
+    kept = {key: found[key] for key in ("id", "created", "model", "system_fingerprint")}
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return dump({**kept, "object": "chat.completion.chunk", "choices": choices})
+
+
+def error(message: str, kind: str, code: str | None) -> dict[str, Any]:
+    """Return an error body as OpenAI writes it."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
