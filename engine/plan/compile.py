@@ -121,6 +121,9 @@ def _load(build: _Builder) -> str:
         "sources": sources,
         "limit": build.limit,
     }
+    if rules := build.recipe.privacy.redact:
+        # Only where there are any: recipes without them keep their fingerprints.
+        params["redact"] = [rule.model_dump() for rule in rules]
     return build.add("load", "load", params, {}, settings={"places": dict(resources.places)})
 
 

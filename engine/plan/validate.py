@@ -14,6 +14,7 @@ from engine.backends.entry import Backend
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
+from engine.plan.validate_money import check_money
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
 from engine.spec.data import check_rows, read_splits
@@ -37,6 +38,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
         *_metrics(loaded),
         *_operators(loaded),
         *_models(loaded),
+        *check_money(loaded),
         *_prompts(loaded),
         *read.problems,
         *check_rows(loaded, read.splits, labelled=bool(kind and kind.labelled)),

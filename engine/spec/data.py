@@ -13,6 +13,7 @@ from typing import Any, Literal
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
+from engine.spec.privacy import redact_splits
 from engine.spec.recipe import Source, Task
 from engine.spec.wording import describe
 from engine.sql import check_expression, column_types
@@ -43,8 +44,17 @@ def read_splits(loaded: LoadedRecipe) -> Read:
     read = Read()
     for split in SPLITS:
         _read_split(loaded, split, read)
+    read.problems += _redact(loaded, read.splits)
     read.problems = list(_columns_in_recipe(loaded, read.problems))
     return read
+
+
+def _redact(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> list[Problem]:
+    """Redact what was read as a run would, so that every check sees what the run sees."""
+    found = redact_splits(loaded, {name: rows.records for name, rows in splits.items()})
+    for name, records in found.splits.items():
+        splits[name].records = records
+    return found.problems
 
 
 def _columns_in_recipe(loaded: LoadedRecipe, problems: list[Problem]) -> Iterator[Problem]:

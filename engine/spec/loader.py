@@ -196,11 +196,15 @@ def _from_here(text: str, must_exist: bool) -> str:
 
 
 _SECRET_KEY = re.compile(
-    r"(^|_)(api_?key|key|token|secret|password|passwd|authorization)$", re.IGNORECASE
+    r"(^|[_-])(api_?key|key|token|secret|password|passwd|authorization)$", re.IGNORECASE
 )
 _SECRET_VALUE = re.compile(
     r"^(Bearer )?(sk-|hf_|gsk_|xai-|AIza|ghp_)[A-Za-z0-9_-]{16,}$|^https?://[^/\s]+:[^/\s]+@"
+    r"|^https?://\S*[?&](api[_-]?key|key|token|secret)=",
+    re.IGNORECASE,
 )
+_NOT_A_VARIABLE = re.compile(r"(?![A-Za-z_]\w*\Z)|(?=[A-Za-z0-9]{24,}\Z)\D*\d", re.ASCII)
+"""No name of an environment variable, or what looks like a key in the place of one."""
 
 
 def _secrets(document: Document) -> list[Problem]:
@@ -216,8 +220,12 @@ def _secrets(document: Document) -> list[Problem]:
                 look(child, (*path, index))
         elif isinstance(value, (str, int)) and not isinstance(value, bool):
             named = path[0] == "models" and bool(_SECRET_KEY.search(str(path[-1])))
-            if named or _SECRET_VALUE.search(str(value)):
-                hint = "keep it in the environment and name it here: `{env: NAME_OF_THE_VARIABLE}`"
+            variable = path[0] == "models" and path[-1] == "env"
+            hint = "keep it in the environment and name it here: `{env: NAME_OF_THE_VARIABLE}`"
+            if variable and _NOT_A_VARIABLE.match(str(value)):
+                message = f"{dotted(path)} is not the name of an environment variable"
+                problems.append(Problem(document.at(path), message, hint, code="secret"))
+            elif named or _SECRET_VALUE.search(str(value)):
                 message = f"{dotted(path)} holds a secret, which does not belong in a recipe"
                 problems.append(Problem(document.at(path), message, hint, code="secret"))
 

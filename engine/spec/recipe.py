@@ -17,7 +17,11 @@ class Spec(BaseModel):
     """Base of every part of a recipe: immutable, unknown keys refused, no silent conversions."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        serialize_by_alias=True,
     )
 
 
@@ -300,6 +304,22 @@ class Budget(Spec):
     """Of one run."""
 
 
+class Redaction(Spec):
+    """What is replaced in the rows before anything else sees them."""
+
+    pattern: str
+    """Regular expression (RE2: no look-around, no back-references); each match is replaced."""
+    replacement: str = Field(default="[redacted]", alias="with")
+    """The text that stands there instead."""
+
+
+class Privacy(Spec):
+    """What leaves the rows before anything is stored or sent."""
+
+    redact: list[Redaction] = Field(default_factory=list)
+    """In order, in the inputs and all other columns of every row; the target, being the answer, stays."""
+
+
 class Recipe(Spec):
     """A whole recipe, format version 1."""
 
@@ -311,6 +331,7 @@ class Recipe(Spec):
     """Values for `${name}` in this file; `--var name=value` overrides them."""
     task: Task
     data: Data
+    privacy: Privacy = Privacy()
     models: Models
     metrics: list[str | SqlMetric] = Field(min_length=1)
     failure: str

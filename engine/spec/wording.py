@@ -140,7 +140,9 @@ def _problem(
         known = model_at(model, path[:-1])
         message = f"unknown key '{path[-1]}'" + (f" in {_name(whole[:-1])}" if whole[:-1] else "")
         siblings = value_at(document.data, whole[:-1]) or {}
-        open_keys = [key for key in known.model_fields if key not in siblings] if known else []
+        fields = known.model_fields.items() if known else ()
+        names = (field.alias or name for name, field in fields)
+        open_keys = [key for key in names if key not in siblings]
         hint = did_you_mean(str(path[-1]), open_keys) or "remove it"
         return Problem(document.at(whole, key=True), message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])

@@ -1,14 +1,15 @@
-"""load: the rows of the three splits, as examples."""
+"""load: the rows of the three splits, as examples; what the recipe redacts is gone before they leave this stage."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.fingerprint import short
 from engine.rows import SPLITS, Drop, Example, Row
-from engine.sql.sources import read_source
+from engine.sql.redaction import Rule, redact
+from engine.sql.sources import Record, read_source
 from engine.stages.protocol import Context, Inputs, Output, Stage
 
 
@@ -23,13 +24,15 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     for split in SPLITS:
         source = params["sources"][split]
         examples: list[Example] = []
+        redacted: dict[str, tuple[str, ...]] = {}
         seen: set[str] = set()
-        for line, record in read_source(
+        records = read_source(
             params["places"][split],
             where=source["where"],
             sample=source["sample"],
             columns=[*params["input"], params["target"]],
-        ):
+        )
+        for (line, record), changed in _redacted(records, params):
             values = {column: str(record[column]) for column in params["input"]}
             target = str(record[params["target"]])
             example = example_id(values, target)
@@ -38,10 +41,29 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
                 rows.append(Drop("load", example, "duplicate", detail))
                 continue
             seen.add(example)
+            if changed:
+                redacted[example] = changed
             others = {k: v for k, v in record.items() if k not in values and k != params["target"]}
             examples.append(Example(example, split, values, target, others, source["name"], line))
-        rows.extend(_limited(examples, params["limit"]))
+        kept = _limited(examples, params["limit"])
+        rows.extend(kept)
+        rows.extend(
+            Drop("load", e.id, "redacted", f"in {', '.join(redacted[e.id])}")
+            for e in kept
+            if e.id in redacted
+        )
     return Output(tuple(rows))
+
+
+def _redacted(
+    records: Sequence[Record], params: Mapping[str, Any]
+) -> Iterable[tuple[Record, tuple[str, ...]]]:
+    """Return each row after redaction with the columns that it changed."""
+    rules = [Rule(rule["pattern"], rule["with"]) for rule in params.get("redact", ())]
+    if not rules:
+        return ((record, ()) for record in records)
+    found = redact(records, rules, keep=(params["target"],))
+    return zip(found.records, found.columns, strict=True)
 
 
 def _limited(examples: list[Example], limit: int | None) -> list[Example]:

@@ -79,6 +79,7 @@ def test_compiling_is_pure_and_names_are_in_order() -> None:
         {"description": "new words"},
         {"budget": {"calls": 3}},
         {"quality__attempts": 2},
+        {"privacy": {"redact": []}},
     ],
     ids=str,
 )
@@ -92,6 +93,15 @@ def test_a_new_place_of_the_same_data_changes_nothing() -> None:
            "places": {"train": "/q", "validation": "/r", "test": "/s"}}
     )  # fmt: skip
     assert _ids(_recipe()) == _ids(_recipe(), moved)
+
+
+def test_redaction_is_part_of_the_data_and_so_of_everything() -> None:
+    before = _ids(_recipe())
+    rule = {"pattern": "[0-9]{6,}", "with": "[number]"}
+    after = _ids(_recipe(privacy={"redact": [rule]}))
+    other = _ids(_recipe(privacy={"redact": [{**rule, "with": "#"}]}))
+    assert not before.items() & after.items()
+    assert not after.items() & other.items()
 
 
 def test_another_judge_reruns_judging_and_what_follows_only() -> None:
