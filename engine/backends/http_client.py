@@ -87,7 +87,7 @@ class Dispatch:
 
     async def start(self) -> None:
         """Send the first requests."""
-        self._pace.restart(time.monotonic())
+        self._pace.resume(time.monotonic())
         self._fill()
 
     async def group(self) -> list[Completion]:
@@ -97,7 +97,7 @@ class Dispatch:
                 raise self._error
             if not self._active and not self._later:
                 self._fill()
-                if not self._active and not self._later:
+                if self._stopped and not self._active and not self._finished:
                     return []
             self._changed.clear()
             await self._changed.wait()
@@ -179,6 +179,8 @@ class Dispatch:
             self._again(job, got, seconds, got.retry_after or self._backoff(job.waits))
         elif got.kind in OUTAGE:
             self._outage(job, got, seconds, now)
+        elif self._shape.mend(got):
+            self._put_off(job, 0.0)
         elif got.kind in FATAL and (not self._replied or got.kind in {"auth", "quota"}):
             self._error = self._server.error(got)
         elif got.kind in {"reply", "refusal", "empty"} or got.kind not in FATAL | {"too_long"}:

@@ -52,6 +52,10 @@ class Pace:
         if not self._fixed and self._replies + self._refused >= max(EPOCH, self.limit):
             self._decide(now)
 
+    def resume(self, now: float) -> None:
+        """Go on with what was found: a new lot of requests begins."""
+        self._begin(now)
+
     def restart(self, now: float) -> None:
         """Begin low again: the server was away."""
         if not self._fixed:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
+from engine.backends.http_reply import Exchange
 from engine.backends.protocol import Message, Request
 
 Mode = Literal["json_schema", "loose_schema", "structured_outputs", "json_object", "prompt"]
@@ -67,6 +68,14 @@ class Shape:
         body.update(self._structure(request.schema))
         body.update(self._extra)
         return orjson.dumps(body)
+
+    def mend(self, got: Exchange) -> bool:
+        """Adapt to a server that wants the token limit under its newer name; return whether that was it."""
+        newer = "max_completion_tokens"
+        if got.kind != "bad_request" or newer not in got.detail or self.limit_key == newer:
+            return False
+        self.limit_key = newer
+        return True
 
     def _structure(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         # By identity: the requests of a node share their schema, and hashing it would cost more than the rest.

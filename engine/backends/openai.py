@@ -172,8 +172,7 @@ class ServerModel:
         )  # fmt: skip
         for _ in range(self._settings.attempts):
             got = await server.post(shape.body(request, shape.turns(request), PROBE_TOKENS))
-            if got.kind == "bad_request" and "max_completion_tokens" in got.detail:
-                shape.limit_key = "max_completion_tokens"
+            if shape.mend(got):
                 continue
             if got.kind in FATAL - {"schema_refused", "bad_request"}:
                 raise server.error(got)

@@ -216,6 +216,10 @@ def json_text(value: Any) -> str:
     """Return `value` as JSON text that DuckDB accepts: NaN is null; dates and decimals are text."""
     plain = dict(value) if isinstance(value, Mapping) else value
     try:
+        return orjson.dumps(plain).decode()
+    except TypeError:  # large integers, other keys than text, half of a surrogate pair
+        pass
+    try:
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError):
         return json.dumps(_clean(plain), ensure_ascii=False, separators=(",", ":"), default=str)

@@ -30,11 +30,15 @@ def pada(
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start `pada` in the background, its output readable line by line."""
+    """Start `pada` in the background, its output readable line by line; Ctrl-C reaches it.
+
+    Whoever runs the tests in the background ignores SIGINT, and children inherit that.
+    """
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "engine.cli", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
