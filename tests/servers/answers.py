@@ -58,9 +58,12 @@ def refusals(entry: Asked, retry_after: float) -> web.Response | None:
     """Return the answer to a fault that is told by an HTTP status."""
     match entry.fault:
         case "rate_limit" | "rate_limit_after" | "rate_limit_date":
-            return _rate_limited(entry.fault, retry_after)
+            return rate_limited(entry.fault, retry_after)
         case "error_500" | "error_502" | "error_503":
             return _broken(_STATUS[entry.fault], entry.headers)
+        case "leaks_key":
+            # A page in which the key stands where readers of error pages stop reading.
+            return web.Response(status=500, text="x" * 485 + entry.headers.get("authorization", ""))
         case "unauthorized":
             return unauthorized(entry.headers.get("authorization", ""))
         case "forbidden":
@@ -77,7 +80,8 @@ def refusals(entry: Asked, retry_after: float) -> web.Response | None:
     return None
 
 
-def _rate_limited(fault: str, retry_after: float) -> web.Response:
+def rate_limited(fault: str, retry_after: float) -> web.Response:
+    """Say that the client must wait, and for how long where the fault says so."""
     headers = {
         "rate_limit_after": {"Retry-After": f"{retry_after:g}"},
         "rate_limit_date": {"Retry-After": formatdate(time.time() + retry_after + 1, usegmt=True)},

@@ -52,6 +52,8 @@ class Behaviour:
     """Whether it answers 400 to the other ways; else it ignores them and writes prose."""
     context: int | None = None
     """Tokens of prompt and reply together that it takes."""
+    per_second: float | None = None
+    """Replies that it gives in a second; what comes beyond meets 429 with `Retry-After`."""
     retry_after: float = 1.0
     hang: float = 30.0
     """How long a hanging request hangs before its connection drops."""
@@ -72,6 +74,7 @@ class Service:
         self.log = Log()
         self.under_way, self.most_under_way = 0, 0
         self._attempts: Counter[str] = Counter()
+        self._allowed, self._allowed_at = 1.0, time.monotonic()
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
         self._deaths: set[asyncio.Task[None]] = set()
@@ -162,6 +165,9 @@ class Service:
             await asyncio.sleep(60)
         slow = behaviour.slow_at is not None and number >= behaviour.slow_at
         await asyncio.sleep(behaviour.latency * (behaviour.slow_factor if slow else 1.0))
+        if not self._may():
+            limited = answers.rate_limited("rate_limit_after", behaviour.retry_after)
+            return await self._finish(request, entry, limited, usable=False)
         if entry.fault in ("drop", "hang"):
             await asyncio.sleep(behaviour.hang if entry.fault == "hang" else 0)
             return answers.dropped(request)
@@ -178,6 +184,19 @@ class Service:
             return await answers.truncated(request, json.dumps(found).encode())
         usable = way is not None and (entry.fault is None or entry.fault in USABLE)
         return await self._finish(request, entry, answers.reply(entry.fault, found), usable)
+
+    def _may(self) -> bool:
+        """Return whether the rate limit lets one more through: a bucket that holds a tenth of a second's replies."""
+        rate = self.behaviour.per_second
+        if rate is None:
+            return True
+        now = time.monotonic()
+        grown = self._allowed + (now - self._allowed_at) * rate
+        self._allowed, self._allowed_at = min(grown, max(1.0, rate / 10)), now
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
 
     def _refusal(self, entry: Asked) -> web.Response | None:
         """Return what a server says that knows neither the key nor the model, or finds the prompt too long."""
@@ -305,6 +324,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--key")
     parser.add_argument("--models", nargs="*", default=())
     parser.add_argument("--context", type=int)
+    parser.add_argument("--per-second", type=float)
     parser.add_argument("--slow-at", type=int)
     parser.add_argument("--dies-at", type=int)
     for name in ("latency", "hang", "retry-after", "slow-factor", "dies-for"):

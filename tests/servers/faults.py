@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 HUGE = 5 * 1024 * 1024
 """Characters of a huge reply."""
+DEPTH = 100_000
+"""Brackets of a nested reply."""
 
 NO_REPLY = (
     "rate_limit", "rate_limit_after", "rate_limit_date", "error_500", "error_502", "error_503",
-    "drop", "hang", "truncated_body", "not_json", "empty_body", "empty_choices", "null_content",
-    "half_character", "not_an_object",
+    "leaks_key", "drop", "hang", "truncated_body", "not_json", "empty_body", "empty_choices",
+    "null_content", "not_an_object",
 )  # fmt: skip
 """Nothing that could be read as a reply comes: the same request may be sent again."""
 BAD_REPLY = (
     "invalid_json", "breaks_schema", "numbers_as_strings", "duplicate_keys", "control_characters",
-    "lone_surrogate", "fenced", "prose", "huge", "length", "content_filter", "refusal",
+    "lone_surrogate", "half_character", "infinite", "nested", "fenced", "prose", "huge", "length",
+    "content_filter", "refusal",
 )  # fmt: skip
 """A reply comes, is paid for, and cannot be used."""
 USABLE = ("escaped_control", "no_usage", "stream")
@@ -124,6 +128,8 @@ _SPOILED: dict[str, Callable[[Any], str]] = {
     # The same, escaped: JSON as good as any.
     "escaped_control": lambda value: dump(with_text(value, "\x00\x07\x1b")),
     "lone_surrogate": lambda value: dump(with_text(value, "~")).replace("~", "\\ud83d", 1),
+    "infinite": lambda value: re.sub(r"(?<=:)-?\d+(\.\d+)?", "1e999", dump(value), count=1),
+    "nested": lambda value: "[" * DEPTH + "]" * DEPTH,
     "fenced": lambda value: f"```json\n{dump(value)}\n```",
     "prose": lambda value: "Sure! Here is what I think about it: it depends.",
     "huge": lambda value: dump(with_text(value, "x" * HUGE)),

@@ -198,6 +198,9 @@ def test_exchanges_that_end_without_a_whole_reply(fault: str, expected: Any) -> 
         ("duplicate_keys", "invalid_json"),
         ("control_characters", "invalid_json"),
         ("lone_surrogate", "invalid_json"),
+        ("half_character", "invalid_json"),
+        ("infinite", "schema"),
+        ("nested", "invalid_json"),
         ("fenced", "invalid_json"),
         ("prose", "invalid_json"),
         ("huge", "schema"),
@@ -296,6 +299,16 @@ def test_it_slows_down_tenfold_from_a_moment_on() -> None:
         took = [(each.done or 0) - each.at for each in server.log.asked]
     assert max(took[:3]) < 0.1
     assert min(took[3:]) > 0.19
+
+
+def test_it_limits_its_rate() -> None:
+    with Endpoint(Behaviour(per_second=50, retry_after=3)) as server:
+        got = post(server.url, *(body(n) for n in range(40)))
+        limited = [each for each in got if each.status == 429]
+        assert 20 < len(limited) < 40
+        assert limited[0].headers["Retry-After"] == "3"
+        time.sleep(0.05)
+        assert post(server.url, body("later"))[0].status == 200
 
 
 def test_it_runs_as_a_process_and_tells_its_log() -> None:
