@@ -5,7 +5,7 @@ Adding one: a module with a `BACKEND`, and its name in the list.
 
 import os
 
-from engine.backends import openai, scripted, sentence_transformers, transformers, vllm
+from engine.backends import batch, openai, scripted, sentence_transformers, transformers, vllm
 from engine.backends.entry import Backend
 from engine.registry import Registry
 
@@ -21,6 +21,7 @@ BACKENDS: Registry[Backend] = Registry(
         sentence_transformers.BACKEND,
         openai.BACKEND,
         vllm.BACKEND,
+        batch.BACKEND,
         scripted.BACKEND,
     ],
 )

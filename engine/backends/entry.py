@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from engine.backends.protocol import Embedder, Generator, Student
+from engine.backends.protocol import Deferred, Embedder, Generator, Student
 from engine.errors import BackendError
 from engine.registry import did_you_mean
 
@@ -49,21 +49,24 @@ class Backend:
     """Settings that decide how fast or where it answers, never what: no part of any fingerprint."""
     deferred: bool = False
     """Whether replies come after the run has ended: it writes its requests down (`Deferred`)."""
-    generator: Callable[[Place, Any], Generator] | None = None
+    generator: Callable[[Place, Any], Generator | Deferred] | None = None
     student: Callable[[Place, Any], Student] | None = None
     embedder: Callable[[Place, Any], Embedder] | None = None
     files: Callable[[Place, Any], Mapping[str, str]] = lambda _place, _settings: {}
     """Files besides the weights that decide its answers, by digest: part of `identity`."""
 
     def identity(self, name: str, base: Path, settings: Mapping[str, Any]) -> str:
-        """Return what a model without weights here is: backend, name, and the files it reads.
+        """Return what a model without weights here is: backend, name, revision, and the files it reads.
 
         Raises:
             BackendError: a wrong setting, or a file that cannot be read.
         """
         parsed = self.parse(settings)
         files = self.files(Place(name, base), parsed)
-        return ":".join((self.name, name, *(digest[:16] for digest in files.values())))
+        # Replies are kept by this identity: another revision must not be served the earlier one's.
+        revision = getattr(parsed, "revision", None)
+        said = (f"revision={revision}",) if revision else ()
+        return ":".join((self.name, name, *said, *(digest[:16] for digest in files.values())))
 
     def deciding(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that decide what is answered: those that belong into fingerprints."""
@@ -86,7 +89,7 @@ class Backend:
 
     def open(
         self, kind: Kind, path: Path | None, name: str, settings: Mapping[str, Any]
-    ) -> Generator | Student | Embedder:
+    ) -> Generator | Deferred | Student | Embedder:
         """Return the model in one of its uses; weights are loaded when it is first asked.
 
         Args:

@@ -134,8 +134,13 @@ class Ask(NamedTuple):
     """Fingerprint of the node."""
     role: str
     request: Request
-    number: int
-    """How often it was answered unusably before: each asking is a call of its own."""
+    failed: tuple[Completion, ...] = ()
+    """Unusable replies to earlier askings, oldest first: each asking is a call of its own."""
+
+    @property
+    def number(self) -> int:
+        """How often it was asked before."""
+        return len(self.failed)
 
 
 class Deferred(Protocol):
@@ -146,11 +151,13 @@ class Deferred(Protocol):
         """How often a request is asked before its failure is final."""
         ...
 
-    def put_down(self, asks: Sequence[Ask], run: str) -> Path:
-        """Write the requests where somebody can answer them, whole or not at all; return the file.
+    def put_down(self, asks: Sequence[Ask], run: str, file: Path) -> None:
+        """Write the requests to `file`, and beside it what taking their replies needs.
+
+        `run` is the run that asks. The folder is new and appears only when it is whole.
 
         Raises:
-            BackendError: the file cannot be written.
+            BackendError: the files cannot be written.
         """
         ...
 

@@ -1,6 +1,7 @@
 """The command `pada`: parses arguments, prints, and turns errors into exit codes. Each verb is a thin function.
 
-Exit codes: 0 done, 2 a mistake or a condition that the user can mend, 130 interrupted; a bug keeps its traceback.
+Exit codes: 0 done, 2 a mistake or a condition that the user can mend, 75 a run that waits for the results of a request
+file, 130 interrupted; a bug keeps its traceback.
 Heavy libraries are loaded by the verbs that need them: `pada --help` and `pada validate` never load torch.
 """
 

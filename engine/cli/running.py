@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 import engine
 from engine import models
+from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
 from engine.cli.planning import compiled
 from engine.cli.recipes import checked
 from engine.errors import EngineError
@@ -49,12 +51,16 @@ def run_recipe(
     outcome, run = _execute(loaded, state, limit, reporter)
     html, markdown = _write(run, state, state / "reports" / f"{run}.html")
     _finish(console, outcome, run, state, html, markdown)
+    if outcome.status == "waiting":
+        show_waiting(console, outcome, state, again(recipe, assignments, state, limit))
+        raise typer.Exit(WAITING)
 
 
 def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: int) -> None:
     """Run few rows and few steps through the true path in a store that is thrown away, and show the rows made."""
     console = Console()
     loaded = checked(recipe, assignments)
+    refuse_waiting(loaded)
     small = loaded.recipe.model_copy(
         update={
             "train": loaded.recipe.train.model_copy(update={"steps": steps}),

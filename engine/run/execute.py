@@ -9,17 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from engine.backends.protocol import Ask, Completion, Deferred, Request
+from engine.backends.protocol import Ask, Completion, Deferred
 from engine.errors import Interrupted, RunError, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import Decision, Example, Model
+from engine.run.batches import Batch, put_down
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.ledger import Ledger
+from engine.run.live import Live
 from engine.run.progress import Reporter
 from engine.run.purse import Purse
 from engine.run.session import Session
@@ -50,8 +51,8 @@ class Outcome:
     skipped: int = 0
     notes: list[str] = field(default_factory=list)
     """What ended the loop, per seed."""
-    batches: list[Path] = field(default_factory=list)
-    """Request files that wait for their results."""
+    batches: list[Batch] = field(default_factory=list)
+    """Request files whose results the run waits for."""
 
 
 class Execution:
@@ -75,6 +76,7 @@ class Execution:
         self._outputs: dict[str, Output] = {}
         self._skipped: set[str] = set()
         self._waiting: set[str] = set()
+        self._told: set[str] = set()
         self._deferred: dict[Deferred, dict[str, Ask]] = {}
         self.outcome = Outcome("done", "")
 
@@ -147,13 +149,19 @@ class Execution:
         return any(source in self._waiting for source in (*node.inputs.values(), *node.gates))
 
     def _put_down(self) -> None:
-        """Write the deferred requests of all nodes down, one file per backend; the run then waits."""
-        for backend, asks in self._deferred.items():
-            self.outcome.batches.append(backend.put_down(list(asks.values()), self._run))
-        if self._deferred:
-            count = sum(map(len, self._deferred.values()))
-            self.outcome.status = "waiting"
-            self.outcome.note = f"{count:,} requests wait for their results"
+        """Write the deferred requests of all nodes down, where nobody was asked yet; the run then waits."""
+        if not self._deferred:
+            return
+        count = sum(map(len, self._deferred.values()))
+        batches = put_down(self._deferred, self._store.state, self._run, self._purse.permit)
+        left = count - sum(batch.requests for batch in batches)
+        if not batches:
+            raise BudgetReached(f"{self._purse.exhausted}; {left:,} calls are left")
+        self.outcome.batches = batches
+        self.outcome.status = "waiting"
+        self.outcome.note = f"{count - left:,} requests wait for their results"
+        if left:
+            self.outcome.note += f"; {left:,} more were not written: {self._purse.exhausted}"
 
     def _is_skipped(self, node: Node) -> bool:
         if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
@@ -217,19 +225,22 @@ class Execution:
 
         Each group of replies is durable before the next is awaited.
         """
-        known = self._ledger.known(pending.requests)
-        missing = [r for r in pending.requests if r.id not in known]
         deferred = self._session.deferred(pending.role)
         if deferred is not None:
-            return self._defer(node, pending.role, missing, deferred)
+            return self._defer(node, pending, deferred)
+        known = self._ledger.known(pending.requests)
         generator = self._session.generator(pending.role)
         advance = self._reporter.open(f"{node.name} ({pending.role})", len(pending.requests))
         advance(len(known))
+        live = Live()
         for group in self._ledger.ask(
             generator, node.id, pending.role, pending.requests, frozenset(known)
         ):
             self._ledger.keep(group)
+            live.add(group)
+            advance.note = live.line(self._purse.under_way)
             advance(sum(done.final for done in group))
+            self._tell_way(pending.role, group[0].method)
         self._purse.home()
         known = self._ledger.known(pending.requests)
         left = len(pending.requests) - len(known)
@@ -244,21 +255,37 @@ class Execution:
         self._fail_if_all_failed(node, pending.role, [known[r.id] for r in pending.requests])
         return True
 
-    def _defer(self, node: Node, role: str, missing: Sequence[Request], deferred: Deferred) -> bool:
+    def _tell_way(self, role: str, method: str) -> None:
+        """Say once that a server does not take schemas: what it says is asked for in words and validated."""
+        if method in {"json_object", "prompt"} and role not in self._told:
+            self._told.add(role)
+            self._reporter.warn(
+                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({method}), "
+                "every reply is validated, wrong ones are sent back"
+            )
+
+    def _defer(self, node: Node, pending: Pending, deferred: Deferred) -> bool:
         """Remember requests for the file that is written at the end; True when none is left to ask."""
+        known = self._ledger.known(pending.requests)
+        missing = [r for r in pending.requests if r.id not in known]
         failures = self._ledger.failures(missing)
-        given_up = {
-            r: failed[-1] for r, failed in failures.items() if len(failed) >= deferred.attempts
-        }
-        self._ledger.keep(given_up.values())
-        asks = {
-            r.id: Ask(node.id, role, r, len(failures.get(r.id, ())))
-            for r in missing
-            if r.id not in given_up
-        }
-        if asks:
-            self._deferred.setdefault(deferred, {}).update(asks)
-        return not asks
+        asks = [Ask(node.id, pending.role, r, tuple(failures.get(r.id, ()))) for r in missing]
+        waiting = {ask.request.id: ask for ask in asks if ask.number < deferred.attempts}
+        self._ledger.keep(
+            replace(ask.failed[-1], final=True) for ask in asks if ask.number >= deferred.attempts
+        )
+        if waiting:
+            held = self._deferred.setdefault(deferred, {})
+            for identity, ask in waiting.items():
+                # Two seeds often ask the same: one request answers both.
+                held.setdefault(identity, ask)
+            self._reporter.say(
+                f"{node.name:<28} waits for {len(waiting):,} replies of the {pending.role}"
+            )
+            return False
+        known = self._ledger.known(pending.requests)
+        self._fail_if_all_failed(node, pending.role, [known[r.id] for r in pending.requests])
+        return True
 
     def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
         failed = [c for c in completions if c.value is None]

@@ -66,7 +66,7 @@ class Ledger:
 
         for group in generator.complete_many(watched(), answered, self._purse.permit):
             self._store.record_calls(
-                [self._call(node, role, under_way[done.request], done) for done in group]
+                [entry(self._run, node, role, under_way[done.request], done) for done in group]
             )
             self._purse.settle(group)
             for done in group:
@@ -74,36 +74,38 @@ class Ledger:
                     del under_way[done.request]
             yield group
 
-    def _call(self, node: str, role: str, request: Request, completion: Completion) -> Call:
-        return Call(
-            id=request.id,
-            run=self._run,
-            node=node,
-            role=role,
-            model=request.model,
-            messages=[
-                {"role": m.role, "content": m.content} for m in completion.sent or request.messages
-            ],
-            schema=dict(request.schema),
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            attempt=request.attempt,
-            reply=completion.text,
-            finish_reason=completion.finish_reason,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            seconds=completion.seconds,
-            method=completion.method,
-            error=completion.error,
-            detail=completion.detail,
-            created=now(),
-            final=completion.final,
-            cached_tokens=completion.cached_tokens,
-            reasoning_tokens=completion.reasoning_tokens,
-            cost=completion.cost,
-            server=completion.server or None,
-            tries=[each._asdict() for each in completion.tries],
-        )
+
+def entry(run: str, node: str, role: str, request: Request, completion: Completion) -> Call:
+    """Return the ledger's entry of one reply: `node` of `run` asked for it."""
+    return Call(
+        id=request.id,
+        run=run,
+        node=node,
+        role=role,
+        model=request.model,
+        messages=[
+            {"role": m.role, "content": m.content} for m in completion.sent or request.messages
+        ],
+        schema=dict(request.schema),
+        max_tokens=request.max_tokens,
+        temperature=request.temperature,
+        attempt=request.attempt,
+        reply=completion.text,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        seconds=completion.seconds,
+        method=completion.method,
+        error=completion.error,
+        detail=completion.detail,
+        created=now(),
+        final=completion.final,
+        cached_tokens=completion.cached_tokens,
+        reasoning_tokens=completion.reasoning_tokens,
+        cost=completion.cost,
+        server=completion.server or None,
+        tries=[each._asdict() for each in completion.tries],
+    )
 
 
 def _completion(call: Call) -> Completion:

@@ -1,0 +1,138 @@
+"""The backend `batch`: requests go into a file in the OpenAI Batch format, replies come when somebody has them.
+
+For batch endpoints of hosted services (half the price), `vllm run-batch`, or a person. The run writes the file and
+ends; `pada batch import` takes the results. Knows the file it writes, not what comes back (`batch_results`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import Field
+
+from engine.backends.batch_asks import Asked, Header, custom_id, lines, sidecar
+from engine.backends.entry import Backend, Place, Settings
+from engine.backends.http_shape import Mode, Shape
+from engine.backends.openai import Price
+from engine.backends.protocol import Ask, Completion, Message
+from engine.errors import BackendError
+
+REPEATED = 4000
+"""Characters of a wrong reply that are shown to the model again."""
+
+
+class BatchSettings(Settings):
+    """Settings of a model that answers request files."""
+
+    url: str = Field(default="/v1/chat/completions", pattern=r"^/")
+    """Path of the endpoint, as the service that takes the file wants it."""
+    structured: Mode = "json_schema"
+    """How the schema of a reply is sent; nobody can be asked what works, so there is no `auto`.
+
+    `json_schema` for OpenAI and most others, `structured_outputs` for `vllm run-batch`.
+    """
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Name of the token limit: hosted models that reason want `max_completion_tokens`."""
+    attempts: int = Field(default=3, ge=1, le=20)
+    """How often a request is written before its failure is final: each time is a round trip."""
+    revision: str | None = None
+    """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further parameters of every request: `top_p`, `reasoning_effort`, …"""
+    price: Price | None = None
+    """What the batch costs, which is often half of the usual price."""
+
+
+class BatchFile:
+    """Teacher or judge whose replies come after the run."""
+
+    def __init__(self, place: Place, settings: BatchSettings) -> None:
+        """Take the model's name and the settings."""
+        self._model, self._settings = place.name, settings
+        self._shape = Shape(settings.structured, place.name, settings.extra)
+        self._shape.limit_key = settings.token_limit
+
+    @property
+    def attempts(self) -> int:
+        """How often a request is written before its failure is final."""
+        return self._settings.attempts
+
+    def put_down(self, asks: Sequence[Ask], run: str, file: Path) -> None:
+        """Write the requests to `file` and what was asked beside it; see `Deferred`."""
+        header = Header(
+            run=run,
+            model=self._model,
+            method=self._settings.structured,
+            attempts=self.attempts,
+            requests=len(asks),
+            price=self._settings.price,
+        )
+        asked = [self._asked(ask, header) for ask in asks]
+        try:
+            _write(file, map(self._line, asked))
+            _write(sidecar(file), lines(header, asked))
+        except OSError as error:
+            raise BackendError(
+                f"cannot write {file}: {error.strerror or error}",
+                "free some space or make the folder writable, then run again: nothing was asked",
+            ) from error
+
+    def _asked(self, ask: Ask, header: Header) -> Asked:
+        cut = sum(reply.error == "length" for reply in ask.failed)
+        return Asked(
+            custom_id=custom_id(ask),
+            node=ask.node,
+            role=ask.role,
+            request=ask.request,
+            number=ask.number,
+            sent=(*self._shape.turns(ask.request), *correction(ask.failed)),
+            # Twice as much after each reply that was cut.
+            max_tokens=ask.request.max_tokens * 2**cut,
+            header=header,
+        )
+
+    def _line(self, asked: Asked) -> bytes:
+        body = self._shape.body(asked.request, asked.sent, asked.max_tokens)
+        return orjson.dumps(
+            {
+                "custom_id": asked.custom_id,
+                "method": "POST",
+                "url": self._settings.url,
+                "body": orjson.Fragment(body),
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+
+
+def correction(failed: Sequence[Completion]) -> Iterator[Message]:
+    """Yield the turns after a reply that was no JSON or broke its schema: the reply, and what was wrong with it."""
+    if not failed or failed[-1].error not in {"invalid_json", "schema"} or not failed[-1].text:
+        return
+    last = failed[-1]
+    yield Message("assistant", last.text[:REPEATED])
+    yield Message(
+        "user",
+        f"That was not usable: {last.detail[:300]} Reply again with JSON that fits the schema, and nothing else.",
+    )
+
+
+def _write(path: Path, content: Iterable[bytes]) -> None:
+    with path.open("wb") as stream:
+        stream.writelines(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+BACKEND = Backend(
+    name="batch",
+    roles=("teacher", "judge"),
+    settings=BatchSettings,
+    local=False,
+    deferred=True,
+    operational=frozenset(BatchSettings.model_fields) - {"revision", "extra"},
+    generator=BatchFile,
+)
