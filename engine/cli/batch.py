@@ -1,0 +1,134 @@
+"""`pada batch`: request files that wait and their results taken in; and how a run ends that waits for some."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.backends import BACKENDS
+from engine.errors import EngineError
+from engine.run.batches import FileState, Imported, file_states, import_results
+from engine.run.execute import Outcome
+from engine.spec.loader import LoadedRecipe
+from engine.store import Store
+
+WAITING = 75
+"""Exit code of a run that waits: EX_TEMPFAIL of sysexits.h, "try again later"."""
+_DEFAULT_STATE = Path(".pada")
+
+
+def again(recipe: str, assignments: Sequence[str], state: Path, limit: int | None) -> list[str]:
+    """Return the command that goes on with a run."""
+    command = ["pada", "run", recipe]
+    for each in assignments:
+        command += ["--var", each]
+    command += _state(state)
+    return [*command, "--limit", str(limit)] if limit is not None else command
+
+
+def _state(state: Path) -> list[str]:
+    return [] if state == _DEFAULT_STATE else ["--state", str(state)]
+
+
+def show_waiting(console: Console, outcome: Outcome, state: Path, command: Sequence[str]) -> None:
+    """Print what a run waits for, and the commands that go on."""
+    _say(console, f"waiting for batch: {outcome.note}", style="bold")
+    for batch in outcome.batches:
+        when = "written now" if batch.new else "written by an earlier run, not written again"
+        _say(console, f"  {batch.file}: {_requests(batch.requests)}, {when}")
+    _say(console, "next, once they are answered (RESULTS is the file of answers):", style="bold")
+    _say(console, f"  {shlex.join(['pada', 'batch', 'import', 'RESULTS', *_state(state)])}")
+    _say(console, f"  {shlex.join(command)}")
+
+
+def refuse_waiting(loaded: LoadedRecipe) -> None:
+    """Raise EngineError for a recipe whose replies come after the run, where nothing of the run is kept."""
+    for role in ("teacher", "judge"):
+        name = getattr(loaded.recipe.models, role).backend
+        if BACKENDS[name].deferred:
+            raise EngineError(
+                f"a preview keeps nothing, so it cannot wait for a {role} with the backend '{name}'",
+                "preview with another backend, or run a few rows: pada run RECIPE --limit 20",
+            )
+
+
+def import_command(file: Path, state: Path) -> None:
+    """Take the results of a request file into the store, and say what they were."""
+    console = Console()
+    store = Store.open(state, create_missing=False, notice=lambda text: _say(console, text))
+    done = import_results(store, file)
+    _say(console, f"{file}: {done.answers:,} answers", style="bold")
+    for text in _counts(done):
+        _say(console, f"  {text}")
+    for each in done.files:
+        _say(console, f"  {each.file}: {_standing(each)}")
+    _say(console, _next(done))
+
+
+def _counts(done: Imported) -> list[str]:
+    lines = [f"taken: {done.taken:,}"]
+    for kind, count in sorted(done.failed.items()):
+        example = " ".join(done.examples[kind].split())[:200]
+        lines.append(f"failed, {kind}: {count:,}" + (f" (the first: {example})" if example else ""))
+    if done.given_up:
+        lines.append(f"given up after the last attempt: {done.given_up:,}")
+    if done.known:
+        lines.append(f"answered before, or more than once in the file: {done.known:,}")
+    return lines
+
+
+def _standing(state: FileState) -> str:
+    total = state.header.requests
+    parts = [f"{state.answered:,} of {_requests(total)} answered"]
+    parts += [f"{state.failed:,} failed"] if state.failed else []
+    parts += [f"{state.missing:,} still missing"] if state.missing else []
+    return ", ".join(parts)
+
+
+def _next(done: Imported) -> str:
+    missing = sum(state.missing for state in done.files)
+    if missing:
+        return (
+            f"{_requests(missing)} still without an answer: import the rest when it is there, or run the recipe again "
+            "to go on with what can"
+        )
+    if done.failed.total() > done.given_up:
+        return "run the recipe again: it goes on, and writes what failed into the next file"
+    return "run the recipe again: it goes on"
+
+
+def list_command(state: Path) -> None:
+    """Print the request files of a store, oldest first."""
+    console = Console()
+    found = file_states(Store.open(state, create_missing=False))
+    if not found:
+        _say(console, "no request files")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("run", "model", "asked"):
+        table.add_column(title, overflow="fold")
+    for title in ("requests", "answered", "failed", "missing"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for each in found:
+        asked = ", ".join(f"{role} {count:,}" for role, count in sorted(each.roles.items()))
+        numbers = (each.header.requests, each.answered, each.failed, each.missing)
+        table.add_row(
+            each.header.run, each.header.model, asked, *(f"{n:,}" for n in numbers), str(each.file)
+        )
+    if not console.is_terminal:
+        # Files and pipes have no width to keep to.
+        console = Console(width=250)
+    console.print(table)
+
+
+def _requests(count: int) -> str:
+    return f"{count:,} request{'s' * (count != 1)}"
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)

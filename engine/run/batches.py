@@ -1,0 +1,265 @@
+"""Request files: written at the end of a run that waits, and their results taken into the ledger.
+
+What waits is what lies under `<state>/batch` and has no reply in the ledger; nothing else remembers it. So a folder
+that is removed is forgotten, and what it asked is written again by the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.backends.batch_asks import (
+    FOLDER,
+    Asked,
+    Header,
+    asked_ids,
+    custom_id,
+    read_asked,
+    request_files,
+)
+from engine.backends.batch_results import Answer, completion, read_results
+from engine.backends.protocol import Ask, Completion, Deferred, Permit
+from engine.errors import BackendError
+from engine.run.ledger import entry
+from engine.store import Store
+
+
+class Batch(NamedTuple):
+    """A request file that a run waits for."""
+
+    file: Path
+    requests: int
+    """How many of its requests this run needs."""
+    new: bool
+    """Whether this run wrote it; an earlier one did otherwise, and nothing is asked twice."""
+
+
+def put_down(
+    deferred: Mapping[Deferred, Mapping[str, Ask]], state: Path, run: str, permit: Permit
+) -> list[Batch]:
+    """Write what nobody has been asked yet, one file per model, all files or none; return what is waited for.
+
+    Requests that an earlier file holds are not written again. `permit` is asked for each request, also for those
+    under way; what it refuses is not written.
+
+    Raises:
+        BackendError: the files cannot be written, or those of an earlier run cannot be read.
+    """
+    known = asked_ids(state)
+    waiting: Counter[Path] = Counter()
+    new: dict[Deferred, list[Ask]] = {}
+    for asks in deferred.values():
+        for ask in asks.values():
+            if (file := known.get(custom_id(ask))) is not None:
+                waiting[file] += 1
+                permit([ask.request])
+    for backend, asks in deferred.items():
+        fresh = [ask for ask in asks.values() if custom_id(ask) not in known]
+        if allowed := [ask for ask in fresh if permit([ask.request])]:
+            new[backend] = allowed
+    found = [Batch(file, count, False) for file, count in sorted(waiting.items())]
+    return found + (_write(new, state / FOLDER, run) if new else [])
+
+
+def _write(new: Mapping[Deferred, list[Ask]], folder: Path, run: str) -> list[Batch]:
+    unfinished = folder / f".{run}.unfinished"
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        names = _names(new)
+        for backend, asks in new.items():
+            backend.put_down(asks, run, unfinished / names[backend])
+        place = _free(folder, run)
+        unfinished.rename(place)
+        _sync(folder)
+    except OSError as error:
+        raise BackendError(
+            f"cannot write the requests to {folder}: {error.strerror or error}",
+            "free some space or make the folder writable, then run again: nothing was asked",
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return [Batch(place / names[backend], len(asks), True) for backend, asks in new.items()]
+
+
+def _names(new: Mapping[Deferred, list[Ask]]) -> dict[Deferred, str]:
+    """Return the files' names: batch services take one model per file, so two models are two files."""
+    if len(new) == 1:
+        return dict.fromkeys(new, "requests.jsonl")
+    return {backend: f"requests-{asks[0].role}.jsonl" for backend, asks in new.items()}
+
+
+def _free(folder: Path, run: str) -> Path:
+    """Return a folder for the run's files; a number that is used again after a clean-up finds its old one."""
+    place, number = folder / run, 1
+    while place.exists():
+        number += 1
+        place = folder / f"{run}-{number}"
+    return place
+
+
+def _sync(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+class FileState(NamedTuple):
+    """How far a request file is answered."""
+
+    file: Path
+    header: Header
+    roles: Mapping[str, int]
+    """Requests by role."""
+    answered: int
+    """With a usable reply, from this file or another."""
+    failed: int
+    """With an unusable one: written into the next file, unless this was the last attempt."""
+    missing: int
+    """Without any."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did."""
+
+    answers: int
+    """Lines of the result file."""
+    taken: int = 0
+    """New usable replies."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """New unusable replies, by kind."""
+    given_up: int = 0
+    """Those of them that were the last attempt."""
+    known: int = 0
+    """Answers to what had an answer already."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """What was wrong with the first reply of each kind."""
+    files: list[FileState] = field(default_factory=list)
+    """The request files that it answers, as they stand now."""
+
+
+class _Known:
+    """Which askings have an answer in the ledger."""
+
+    def __init__(self, store: Store, asked: Iterable[Asked]) -> None:
+        requests = list(dict.fromkeys(ask.request.id for ask in asked))
+        self._usable = set(store.replies(requests))
+        failures = store.failures(requests) if requests else {}
+        self._failures = Counter({request: len(calls) for request, calls in failures.items()})
+
+    def usable(self, ask: Asked) -> bool:
+        return ask.request.id in self._usable
+
+    def failed(self, ask: Asked) -> bool:
+        """Return whether this asking failed: the n-th is only made when the ones before it have failed."""
+        return self._failures[ask.request.id] > ask.number
+
+    def add(self, ask: Asked, done: Completion) -> None:
+        if done.error is None:
+            self._usable.add(ask.request.id)
+        else:
+            self._failures[ask.request.id] += 1
+
+
+def import_results(store: Store, path: Path) -> Imported:
+    """Take the answers of a result file into the ledger, all of them durable when this returns, or none.
+
+    The entries belong to the run that asked (`llm_call.run`), not to a run of their own: that run made these calls, its
+    spending shows them, and `pada report` or `pada clean` never meet a run without a recipe or nodes.
+
+    Of several answers to one request the first usable one counts; what has an answer already is left alone, so
+    that importing a file twice changes nothing.
+
+    Raises:
+        BackendError: the file cannot be read, or answers what was never asked.
+        RunError: a run is going on.
+        StoreError: the store cannot be written.
+    """
+    answers = read_results(path)
+    with store.lock_run():
+        files = _asked_in(store.state, answers, path)
+        asked = {ask.custom_id: ask for file in files for ask in read_asked(file)}
+        known = _Known(store, asked.values())
+        result = Imported(len(answers))
+        calls = [
+            entry(ask.header.run, ask.node, ask.role, ask.request, done)
+            for ask, done in _new(answers, asked, known, result)
+        ]
+        if calls:
+            store.reopen_run(max(call.run for call in calls))
+            store.record_calls(calls)
+            store.flush()
+        result.files = [_state(file, known) for file in files]
+    return result
+
+
+def _asked_in(state: Path, answers: Sequence[Answer], path: Path) -> list[Path]:
+    """Return the request files that are answered; raises BackendError for an answer to none of them."""
+    known = asked_ids(state)
+    strangers = [answer for answer in answers if answer.custom_id not in known]
+    if strangers:
+        first = strangers[0]
+        raise BackendError(
+            f"{path}:{first.line}: no request has the custom_id {first.custom_id!r} "
+            f"({len(strangers):,} of {len(answers):,} answers are to requests that are not known)",
+            f"requests are known while their file is under {state / FOLDER}; name the folder that asked with --state; "
+            "nothing was imported",
+        )
+    return sorted({known[answer.custom_id] for answer in answers})
+
+
+def _new(
+    answers: Sequence[Answer], asked: Mapping[str, Asked], known: _Known, result: Imported
+) -> Iterator[tuple[Asked, Completion]]:
+    """Yield what the ledger lacks, at most one reply of each asking; counts into `result`."""
+    best: dict[str, Completion] = {}
+    for answer in answers:
+        held = best.get(answer.custom_id)
+        if held is None or held.error is not None:
+            done = completion(asked[answer.custom_id], answer)
+            if held is None or done.error is None:
+                best[answer.custom_id] = done
+    # Earlier askings first: a later one is only known as such when those before it have failed.
+    for name, done in sorted(best.items(), key=lambda item: asked[item[0]].number):
+        ask = asked[name]
+        if known.usable(ask) or (done.error is not None and known.failed(ask)):
+            continue
+        known.add(ask, done)
+        if done.error is None:
+            result.taken += 1
+        else:
+            result.failed[done.error] += 1
+            result.given_up += done.final
+            result.examples.setdefault(done.error, done.detail)
+        yield ask, done
+    result.known = len(answers) - result.taken - result.failed.total()
+
+
+def file_states(store: Store) -> list[FileState]:
+    """Return how far each request file of a store's folder is answered, oldest first; raises BackendError."""
+    files = request_files(store.state)
+    known = _Known(store, (ask for file in files for ask in read_asked(file)))
+    return [_state(file, known) for file in files]
+
+
+def _state(file: Path, known: _Known) -> FileState:
+    asked = read_asked(file)
+    usable = [ask for ask in asked if known.usable(ask)]
+    failed = sum(known.failed(ask) and not known.usable(ask) for ask in asked)
+    return FileState(
+        file=file,
+        header=asked[0].header,
+        roles=Counter(ask.role for ask in asked),
+        answered=len(usable),
+        failed=failed,
+        missing=len(asked) - len(usable) - failed,
+    )
