@@ -1,8 +1,8 @@
-"""Redaction: what a recipe's patterns match is replaced in the texts of rows, before anything else sees them.
+r"""Redaction: what a recipe's patterns match is replaced in the texts of rows, before anything else sees them.
 
 Patterns are RE2's (DuckDB's regular expressions), not Python's: matching takes time linear in the text, so no
-pattern and no row can keep a run busy for ever. The price: no look-around and no back-references, `\\w`, `\\d` and
-`\\b` know ASCII only (`\\p{L}` is any letter), and `.` does not match a line break (`(?s)` makes it).
+pattern and no row can keep a run busy for ever. The price: no look-around and no back-references, `\w`, `\d` and
+`\b` know ASCII only (`\p{L}` is any letter), and `.` does not match a line break (`(?s)` makes it).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AT_ONCE = 50_000
 
 
 class Rule(NamedTuple):
-    """What is replaced, and by what; the replacement is text, `\\1` in it means nothing."""
+    """What is replaced, and by what; the replacement is text: no part of the match is referred to in it."""
 
     pattern: str
     replacement: str

@@ -11,7 +11,7 @@ from engine.errors import StoreError
 from engine.store import lock
 from engine.store.file import FILE, Notice, opened
 from engine.store.fold import unfolded
-from engine.store.migrate import version
+from engine.store.migrate import newest, version
 from engine.store.spool import Segment, read_lines, segments
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def ask(
             f"there is no store at {path}", "`pada run RECIPE` makes one; --state names its folder"
         )
     with opened(path, write=False, wait=wait, notice=notice, config=_CLOSED_OFF) as connection:
-        version(connection, path)
+        found = version(connection, path)
         missing = _unseen(state, connection)
         try:
             statement = _only_reads(connection, sql)
@@ -74,7 +74,7 @@ def ask(
             types = dict(zip(relation.columns, map(str, relation.types), strict=False))
             yield Answer(relation.to_arrow_reader(batch), types, missing)
         except duckdb.Error as error:
-            raise reworded(error) from error
+            raise _of_earlier(reworded(error), found) from error
 
 
 def rows(
@@ -104,6 +104,14 @@ def _unseen(state: Path, connection: duckdb.DuckDBPyConnection) -> Unseen:
     count = sum(1 for segment in spooled for _ in read_lines(segment.path))
     holder = lock.holder(state)
     return Unseen(count, holder.run if holder else "", holder.pid if holder else 0)
+
+
+def _of_earlier(error: StoreError, found: int) -> StoreError:
+    """Say so where the store lacks what newer ones have: reading does not bring it up to date."""
+    if found >= newest():
+        return error
+    hint = "an earlier engine wrote this store: `pada plan RECIPE` or `pada run RECIPE` brings it up to date"
+    return StoreError(error.message, f"{error.hint}\n    {hint}".strip())
 
 
 def _only_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

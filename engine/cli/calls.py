@@ -1,0 +1,314 @@
+"""`pada calls` and `pada calls show`: the ledger of LLM calls, listed and one by one. Reads beside a running run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.errors import StoreError
+from engine.report.console import clean
+from engine.store import Unseen, ask
+
+SHORT = 10
+"""Digits of an id that a list shows: enough for `pada calls show`."""
+CANDIDATES = 8
+"""Calls that are named when an id fits none or several."""
+
+_LISTED = """
+SELECT k.id, k.created, k.run, k.role, n.stage, n.name AS node, k.model, k.server, k.method, k.prompt_tokens,
+  k.completion_tokens, k.cached_tokens, k.reasoning_tokens, k.cost, k.seconds,
+  json_array_length(k.tries)::INTEGER AS retries, k.error, k.final, k.finish_reason, k.node AS fingerprint
+FROM llm_call k LEFT JOIN node n ON n.id = k.node
+"""
+_FOUND = """
+SELECT k.*, n.name AS node_name, n.stage FROM llm_call k LEFT JOIN node n ON n.id = k.node
+WHERE k.id = ? ORDER BY k.created
+"""
+_USED = " UNION ALL ".join(
+    f"SELECT '{table}' AS what, t.{key} AS item, t.{about} AS about, n.name AS node, t.position "
+    f"FROM {table} t LEFT JOIN node n ON n.id = t.node WHERE t.call = ?"
+    for table, key, about in (
+        ("diagnosis", "id", "example"),
+        ("pattern", "id", "name"),
+        ("strategy", "id", "pattern"),
+        ("candidate", "id", "parent"),
+        ("verdict", "candidate", "reason"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which calls are listed; what is None or False leaves all in."""
+
+    run: str | None = None
+    role: str | None = None
+    stage: str | None = None
+    error: str | None = None
+    """Kind of a failed reply, or of an exchange that brought none."""
+    failed: bool = False
+    node: str | None = None
+    """A node's name, or the beginning of its fingerprint."""
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """Return the conditions and their parameters."""
+        conditions = {
+            "run": "k.run = ?",
+            "role": "k.role = ?",
+            "stage": "n.stage = ?",
+            "error": "(k.error = ? OR list_contains(json_extract_string(k.tries, '$[*].kind'), ?))",
+            "failed": "k.error IS NOT NULL",
+            "node": "(n.name = ? OR starts_with(k.node, ?))",
+        }
+        chosen = [(conditions[f.name], getattr(self, f.name)) for f in fields(self)]
+        used = [(sql, value) for sql, value in chosen if value]
+        parameters = [value for sql, value in used for _ in range(sql.count("?"))]
+        return " AND ".join(["true", *(sql for sql, _ in used)]), parameters
+
+
+def list_calls(
+    state: Path,
+    filters: Filters,
+    limit: int,
+    *,
+    as_json: bool = False,
+    console: Console | None = None,
+    errors: Console | None = None,
+) -> None:
+    """Print the newest `limit` entries that the filters let through; `errors` gets what is said beside them.
+
+    Raises:
+        StoreError: there is no store, or it is held by another process.
+    """
+    console, errors = console or Console(), errors or Console(stderr=True)
+    where, parameters = filters.sql()
+    sql = f"{_LISTED} WHERE {where} ORDER BY k.created DESC, k.id LIMIT ?"
+    found, unseen = _asked(state, sql, [*parameters, limit + 1])
+    _say_unseen(errors, unseen)
+    shown = found[:limit]
+    if as_json:
+        import orjson
+
+        for row in shown:
+            console.file.write(orjson.dumps(row).decode() + "\n")
+        return
+    if not shown:
+        _say(console, "no calls" if filters == Filters() else _none(state))
+        return
+    if not console.is_terminal:
+        # Files and pipes have no width to keep to.
+        console = Console(file=console.file, width=240)
+    console.print(_table(shown))
+    if len(found) > limit:
+        _say(console, f"the newest {limit:,} are shown; --limit shows more, filters choose others")
+
+
+def _none(state: Path) -> str:
+    there, _ = _asked(
+        state,
+        "SELECT list(DISTINCT k.run ORDER BY k.run) AS runs, list(DISTINCT k.role ORDER BY k.role) AS roles,"
+        " list(DISTINCT n.stage ORDER BY n.stage) FILTER (n.stage IS NOT NULL) AS stages,"
+        " list(DISTINCT k.error ORDER BY k.error) FILTER (k.error IS NOT NULL) AS errors"
+        " FROM llm_call k LEFT JOIN node n ON n.id = k.node",
+        [],
+    )
+    kinds = (f"{name}: {', '.join(values)}" for name, values in there[0].items() if values)
+    return "no such calls; there are " + ("; ".join(kinds) or "none at all")
+
+
+def _asked(state: Path, sql: str, parameters: Sequence[Any]) -> tuple[list[dict[str, Any]], Unseen]:
+    with ask(state, sql, parameters) as answer:
+        return answer.reader.read_all().to_pylist(), answer.unseen
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_unseen(errors: Console, unseen: Unseen) -> None:
+    if unseen.rows:
+        _say(
+            errors,
+            f"{unseen.rows:,} rows of a run are not in the store yet: the newest calls may be among them",
+        )
+
+
+def _table(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("id", "time (UTC)", "role", "stage", "model", "method"):
+        table.add_column(title, no_wrap=True)
+    for title in ("tokens", "cost", "seconds", "retries"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("error", no_wrap=True)
+    for row in found:
+        error = row["error"] or ""
+        cells = (
+            row["id"][:SHORT],
+            f"{row['created']:%Y-%m-%d %H:%M:%S}",
+            row["role"],
+            row["stage"] or "unfinished",
+            _brief(row["server"] or row["model"]),
+            row["method"],
+            f"{_number(row['prompt_tokens'])} + {_number(row['completion_tokens'])}",
+            money(row["cost"]),
+            f"{row['seconds']:.2f}",
+            str(row["retries"] or ""),
+            error if row["final"] or not error else f"{error}, asked again",
+        )
+        table.add_row(*(Text(clean(cell)) for cell in cells))
+    return table
+
+
+def _brief(name: str) -> str:
+    return name if len(name) <= 32 else f"{name[:31]}…"
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+def money(value: float | None) -> str:
+    """Return a cost for people: four digits of a small one, empty where it is not known."""
+    if value is None:
+        return ""
+    return f"{value:,.4f}" if abs(value) >= 0.01 or not value else f"{value:.2g}"
+
+
+def find_call(state: Path, prefix: str) -> list[dict[str, Any]]:
+    """Return all entries of the one request whose id begins with `prefix`, oldest first.
+
+    JSON columns (`messages`, `schema`, `tries`) are parsed.
+
+    Raises:
+        StoreError: no id begins so, or several do; the hint names candidates.
+    """
+    begins, _ = _asked(
+        state,
+        "SELECT id, any_value(role) AS role, max(created) AS created FROM llm_call WHERE starts_with(id, ?)"
+        " GROUP BY id ORDER BY created DESC, id LIMIT ?",
+        [prefix.strip().lower(), CANDIDATES + 1],
+    )
+    if not begins:
+        latest, _ = _asked(
+            state,
+            "SELECT id, any_value(role) AS role, max(created) AS created FROM llm_call GROUP BY id"
+            " ORDER BY levenshtein(left(id, ?), ?), created DESC LIMIT 3",
+            [max(1, len(prefix)), prefix],
+        )
+        raise StoreError(
+            f"no call's id begins with '{prefix}'",
+            _candidates("the nearest", latest) or "the store has no calls yet",
+        )
+    if len(begins) > 1:
+        several = f"{CANDIDATES} or more" if len(begins) > CANDIDATES else str(len(begins))
+        raise StoreError(
+            f"the ids of {several} calls begin with '{prefix}'",
+            _candidates("add more digits", begins[:CANDIDATES]),
+        )
+    entries, _ = _asked(state, _FOUND, [begins[0]["id"]])
+    for entry in entries:
+        for column in ("messages", "schema", "tries"):
+            entry[column] = json.loads(entry[column])
+    return entries
+
+
+def _candidates(head: str, found: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"  {c['id']}  {c['created']:%Y-%m-%d %H:%M:%S}  {c['role']}" for c in found]
+    return "\n    ".join([f"{head}:", *lines]) if found else ""
+
+
+def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
+    """Print one request whole: turns, schema, every reply and what it took to get it, and what came from it.
+
+    Raises:
+        StoreError: as `find_call`, and where the store cannot be read.
+    """
+    console = console or Console()
+    entries = find_call(state, prefix)
+    for text in _whole(entries):
+        _say(console, text)
+    used, _ = _asked(
+        state, f"{_USED} ORDER BY node, what, position", [entries[0]["id"]] * _USED.count("?")
+    )
+    _say(console, "\nwhat came from it:" if used else "\nno row came from it")
+    for row in used:
+        _say(
+            console,
+            f"  {row['what']:<10} {row['item']:<18} {row['about']}  ({row['node'] or 'unfinished node'})",
+        )
+
+
+def _whole(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    first = entries[0]
+    yield f"call {first['id']}"
+    node = first["node_name"] or f"{first['node']} (unfinished)"
+    yield f"asked of the {first['role']} by {node}, model {first['model']}"
+    yield (
+        f"at most {first['max_tokens']:,} tokens, temperature {first['temperature']:g}, attempt {first['attempt']}"
+    )
+    yield from turns(first["messages"])
+    yield f"\n--- schema\n{json.dumps(first['schema'], indent=2, ensure_ascii=False)}"
+    sent = first["messages"]
+    for number, entry in enumerate(entries, start=1):
+        if entry["messages"] != sent:
+            yield f"\nsent for reply {number}, where it differs:"
+            yield from turns(_new_turns(sent, entry["messages"]))
+            sent = entry["messages"]
+        yield from _reply(entry, number, len(entries))
+
+
+def turns(messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yield chat turns for people: the role on a line of its own."""
+    for message in messages:
+        yield f"\n--- {message['role']}\n{message['content']}"
+
+
+def _new_turns(
+    before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
+) -> Sequence[Mapping[str, str]]:
+    same = 0
+    while same < min(len(before), len(after)) and before[same] == after[same]:
+        same += 1
+    return after[same:] or after
+
+
+def _reply(entry: Mapping[str, Any], number: int, count: int) -> Iterator[str]:
+    which = f" {number} of {count}" if count > 1 else ""
+    state = "usable" if entry["error"] is None else f"not usable: {entry['error']}"
+    again = "" if entry["final"] else ", asked again"
+    yield f"\n--- reply{which}: {state}{again} (run {entry['run']}, {entry['created']:%Y-%m-%d %H:%M:%S} UTC)"
+    yield pretty(entry["reply"])
+    if entry["detail"]:
+        yield f"why: {entry['detail']}"
+    yield "; ".join(_facts(entry))
+    for number_, each in enumerate(entry["tries"], start=1):
+        status = f" {each['status']}" if each.get("status") else ""
+        yield f"before that, try {number_}: {each['kind']}{status} after {each['seconds']:.2f} s: {each['detail']}"
+
+
+def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
+    prompt, completion = _number(entry["prompt_tokens"]), _number(entry["completion_tokens"])
+    cached = f" ({entry['cached_tokens']:,} cached)" if entry["cached_tokens"] else ""
+    thought = f" ({entry['reasoning_tokens']:,} reasoning)" if entry["reasoning_tokens"] else ""
+    yield f"{prompt} prompt tokens{cached}, {completion} completion tokens{thought}"
+    yield f"cost {money(entry['cost']) or 'unknown'}"
+    yield f"{entry['seconds']:.2f} s"
+    yield f"finished by {entry['finish_reason']}"
+    yield f"structure by {entry['method']}"
+    if entry["server"]:
+        yield f"answered by {entry['server']}"
+
+
+def pretty(reply: str) -> str:
+    """Return a reply as indented JSON where it is JSON, else as it came."""
+    try:
+        return json.dumps(json.loads(reply), indent=2, ensure_ascii=False)
+    except ValueError:
+        return reply or "(empty)"
