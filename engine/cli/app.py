@@ -18,6 +18,12 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+batch_app = typer.Typer(
+    help="Request files of the backend `batch`, and their results.", no_args_is_help=True
+)
+app.add_typer(batch_app, name="batch")
+calls_app = typer.Typer(help="The calls of language models.")
+app.add_typer(calls_app, name="calls")
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
@@ -30,6 +36,9 @@ StateOption = Annotated[
     typer.Option(
         "--state", help="Folder of the store and the trained models.", envvar="PADA_STATE"
     ),
+]
+OwnStateOption = Annotated[
+    Path | None, typer.Option("--state", help="Folder of the store and the trained models.")
 ]
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="Keep at most so many rows of each split.")
@@ -139,6 +148,60 @@ def runs(state: StateOption = STATE) -> None:
     runs_command(state)
 
 
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The call's id, or its beginning.")]
+
+
+@calls_app.callback(invoke_without_command=True)
+def calls(
+    context: typer.Context,
+    state: StateOption = STATE,
+    run: Annotated[str | None, typer.Option(help="Only calls made by this run.")] = None,
+    role: Annotated[str | None, typer.Option(help="teacher or judge.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage that asked: diagnose, judge, …")] = None,
+    error: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Replies or tries that failed so: schema, timeout, …"),
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only unusable replies.")] = False,
+    node: Annotated[
+        str | None, typer.Option(help="Node's name, or the beginning of its fingerprint.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """List the calls of language models, newest first; works beside a running run."""
+    from engine.cli.calls import Filters, list_calls
+
+    context.obj = state
+    if context.invoked_subcommand is None:
+        filters = Filters(run, role, stage, error, failed, node)
+        list_calls(state, filters, limit, as_json=json)
+
+
+@calls_app.command("show")
+def calls_show(context: typer.Context, call: IdArgument, state: OwnStateOption = None) -> None:
+    """Show one call whole: prompt, schema, every reply and try, what it cost and what came from it."""
+    from engine.cli.calls import show_call
+
+    show_call(state or context.obj, call)
+
+
+@calls_app.command("replay")
+def calls_replay(
+    context: typer.Context,
+    call: IdArgument,
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="Recipe whose model for the call's role is asked.")
+    ],
+    var: VarOption = None,
+    state: OwnStateOption = None,
+) -> None:
+    """Send one call again and compare the reply; nothing is stored."""
+    from engine.cli.replay import replay
+
+    replay(state or context.obj, call, recipe, var or [])
+
+
 @app.command()
 def clean(
     state: StateOption = STATE,
@@ -190,3 +253,22 @@ def models_list() -> None:
     from engine.cli.running import list_models
 
     list_models()
+
+
+@batch_app.command("import")
+def batch_import(
+    file: Annotated[Path, typer.Argument(help="File of results, one JSON object per line.")],
+    state: StateOption = STATE,
+) -> None:
+    """Take the results of a request file into the store; then run the recipe again."""
+    from engine.cli.batch import import_command
+
+    import_command(file, state)
+
+
+@batch_app.command("list")
+def batch_list(state: StateOption = STATE) -> None:
+    """List the request files, and what of them is not answered yet."""
+    from engine.cli.batch import list_command
+
+    list_command(state)
