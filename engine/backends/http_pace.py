@@ -8,6 +8,7 @@ The number grows while more of them bring more replies a second, and falls back 
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 FIRST = 4
 """Requests under way at the start."""
@@ -17,6 +18,8 @@ GAIN = 1.1
 """Growing goes on while it brings at least this much more replies a second."""
 HOLD = 8
 """Epochs before growing is tried again after it brought nothing."""
+SLOW = 0.5
+"""A rate below this part of the usual one means that the server has slowed down."""
 REFUSED = 0.2
 """Share of 429 in an epoch that means: too many."""
 TRIP = 6
@@ -26,16 +29,25 @@ LONGEST_PAUSE = 15.0
 
 
 class Pace:
-    """The number of requests under way; `fixed` turns the search off."""
+    """The number of requests under way; `fixed` turns the search off.
+
+    It looks upwards while more bring more, holds what it found for some epochs and looks again; when the server
+    slows down to less than half, it looks downwards while fewer bring as much.
+    """
 
     def __init__(self, most: int, fixed: int | None = None) -> None:
         """Start low and grow up to `most`, or stay at `fixed`."""
         self._most, self._fixed = most, fixed is not None
         self.limit = fixed if fixed is not None else min(FIRST, most)
+        self._look_up()
+        self._begin(0.0)
+
+    def _look_up(self) -> None:
+        self._doing: Literal["up", "down", "hold"] = "up"
         self._before: tuple[int, float] | None = None
         self._factor = 2.0
         self._holding = 0
-        self._begin(0.0)
+        self._usual: float | None = None
 
     def _begin(self, now: float) -> None:
         self._since, self._replies, self._refused = now, 0, 0
@@ -59,45 +71,54 @@ class Pace:
     def restart(self, now: float) -> None:
         """Begin low again: the server was away."""
         if not self._fixed:
-            self.limit, self._before, self._factor, self._holding = (
-                min(FIRST, self._most),
-                None,
-                2.0,
-                0,
-            )
+            self.limit = min(FIRST, self._most)
+            self._look_up()
         self._begin(now)
 
     def _decide(self, now: float) -> None:
         rate = self._replies / max(now - self._since, 1e-6)
-        share = self._refused / (self._replies + self._refused)
-        before, limit = self._before, self.limit
-        if share > REFUSED:
-            self._settle(max(1, int(limit * 0.7)))
-        elif self._holding:
-            self._holding -= 1
-            if before is not None and rate < 0.5 * before[1]:
-                # The server slowed down: look for its best anew, from below.
-                self._settle(max(1, limit // 2))
-                self._holding = 1
-            elif not self._holding:
-                self._grow(rate)
-        elif before is not None and rate < before[1] * GAIN:
-            # More under way brought no more: back to where it was, and stay a while.
-            self._settle(before[0])
-            self._before = (before[0], max(rate, before[1]))
+        if self._refused > REFUSED * (self._replies + self._refused):
+            self._hold(max(1, int(self.limit * 0.7)))
+        elif self._doing == "up":
+            self._upwards(rate)
+        elif self._doing == "down":
+            self._downwards(rate)
         else:
-            self._grow(rate)
+            self._keep(rate)
         self._begin(now)
 
-    def _grow(self, rate: float) -> None:
-        if self.limit >= self._most:
-            self._before, self._holding = (self.limit, rate), HOLD
-            return
-        self._before = (self.limit, rate)
-        self.limit = min(self._most, max(self.limit + 1, int(self.limit * self._factor)))
+    def _upwards(self, rate: float) -> None:
+        if self._before is not None and rate < self._before[1] * GAIN:
+            # More under way brought no more: back to where it was.
+            self._hold(self._before[0])
+        elif self.limit >= self._most:
+            self._hold(self.limit)
+        else:
+            self._before = (self.limit, rate)
+            self.limit = min(self._most, max(self.limit + 1, int(self.limit * self._factor)))
 
-    def _settle(self, limit: int) -> None:
-        self.limit, self._before, self._holding = limit, None, HOLD
+    def _downwards(self, rate: float) -> None:
+        if self._before is not None and rate < self._before[1] / GAIN:
+            self._hold(self._before[0])
+        elif self.limit == 1:
+            self._hold(1)
+        else:
+            self._before = (self.limit, rate)
+            self.limit = max(1, self.limit // 2)
+
+    def _keep(self, rate: float) -> None:
+        if self._usual is not None and rate < SLOW * self._usual:
+            self._doing, self._before = "down", None
+            self._downwards(rate)
+            return
+        self._usual = rate if self._usual is None else 0.8 * self._usual + 0.2 * rate
+        self._holding -= 1
+        if self._holding <= 0:
+            self._doing, self._before = "up", None
+            self._upwards(rate)
+
+    def _hold(self, limit: int) -> None:
+        self.limit, self._doing, self._holding, self._usual = limit, "hold", HOLD, None
         # The doubling of the start is over: from here on it feels its way.
         self._factor = 1.3
 

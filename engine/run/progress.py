@@ -13,13 +13,12 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
-
-from engine.backends.protocol import Progress as Advance
 
 PLAIN_SECONDS = 15.0
 """How often a plain line is printed for one piece of work."""
@@ -74,36 +73,39 @@ class Reporter:
 
     def open(self, what: str, total: int) -> Advance:
         """Start a piece of work of `total` items; the result is called with the number just finished."""
-        if self._bars is not None:
-            return self._bar(self._bars, what, total)
-        return self._lines(what, total)
+        return Advance(self, self._bars, what, total)
 
-    def _bar(self, bars: Progress, what: str, total: int) -> Advance:
-        task = bars.add_task(what, total=total)
 
-        def advance(finished: int) -> None:
-            bars.update(task, advance=finished)
-            if (
-                bars.tasks
-                and (state := next((t for t in bars.tasks if t.id == task), None))
-                and state.finished
-            ):
-                bars.remove_task(task)
+class Advance:
+    """One piece of work: a bar in a terminal, else a plain line now and then. `note` stands beside it."""
 
-        return advance
+    def __init__(self, reporter: Reporter, bars: Progress | None, what: str, total: int) -> None:
+        """Begin; `bars` is None where there is no terminal."""
+        self._reporter, self._bars, self._what, self._total = reporter, bars, what, total
+        self._task = None if bars is None else bars.add_task(what, total=total)
+        self._started = self._last = time.monotonic()
+        self._done = 0
+        self.note = ""
 
-    def _lines(self, what: str, total: int) -> Advance:
-        started = time.monotonic()
-        last, done = started, 0
+    def __call__(self, finished: int) -> None:
+        """Count items just finished."""
+        self._done += finished
+        if self._bars is not None and self._task is not None:
+            self._show(self._bars, self._task, finished)
+            return
+        now = time.monotonic()
+        if self._done < self._total and now - self._last >= PLAIN_SECONDS:
+            self._last = now
+            rate = self._done / max(now - self._started, 1e-9)
+            left = (self._total - self._done) / rate if rate else 0.0
+            note = f" ({self.note})" if self.note else ""
+            self._reporter.say(
+                f"  {self._what}: {self._done}/{self._total}, {rate:.1f}/s, about {left:.0f} s left{note}"
+            )
 
-        def advance(finished: int) -> None:
-            nonlocal last, done
-            done += finished
-            now = time.monotonic()
-            if done < total and now - last >= PLAIN_SECONDS:
-                last = now
-                rate = done / max(now - started, 1e-9)
-                left = (total - done) / rate if rate else 0.0
-                self.say(f"  {what}: {done}/{total}, {rate:.1f}/s, about {left:.0f} s left")
-
-        return advance
+    def _show(self, bars: Progress, task: TaskID, finished: int) -> None:
+        shown = f"{self._what}  {self.note}" if self.note else self._what
+        bars.update(task, advance=finished, description=shown)
+        state = next((each for each in bars.tasks if each.id == task), None)
+        if state is not None and state.finished:
+            bars.remove_task(task)

@@ -25,7 +25,8 @@ class Purse:
         self._budget = budget
         self._calls, self._tokens, self._cost = spent
         self._started = time.monotonic()
-        self._under_way = 0
+        self.under_way = 0
+        """Requests that were permitted and have no final reply yet."""
         self._most_tokens, self._most_cost = 0, 0.0
         self.exhausted = ""
         """Why nothing more may be sent; empty as long as something may."""
@@ -38,7 +39,7 @@ class Purse:
             )
         if self.exhausted:
             return False
-        self._under_way += len(requests)
+        self.under_way += len(requests)
         return True
 
     def settle(self, completions: Iterable[Completion]) -> None:
@@ -51,11 +52,11 @@ class Purse:
             self._most_tokens = max(self._most_tokens, tokens)
             self._most_cost = max(self._most_cost, done.cost or 0.0)
             if done.final:
-                self._under_way = max(0, self._under_way - 1)
+                self.under_way = max(0, self.under_way - 1)
 
     def home(self) -> None:
         """Forget what is under way: the node's requests have all come home or will not come."""
-        self._under_way = 0
+        self.under_way = 0
 
     def over_time(self) -> bool:
         """Return whether the minutes are over; then nothing more is permitted."""
@@ -70,13 +71,13 @@ class Purse:
 
     def _over_calls(self, coming: int) -> str:
         calls = self._budget.calls
-        if calls is None or self._calls + self._under_way + coming <= calls:
+        if calls is None or self._calls + self.under_way + coming <= calls:
             return ""
         return f"the next calls would pass the budget of {calls:,} calls ({self._calls:,} made)"
 
     def _over_size(self, requests: Sequence[Request]) -> str:
         budget = self._budget
-        coming = self._under_way + len(requests)
+        coming = self.under_way + len(requests)
         if budget.tokens is not None:
             each = self._most_tokens or max(map(_foreseen, requests), default=0)
             if self._tokens + coming * each > budget.tokens:

@@ -1,0 +1,54 @@
+"""The live line of one endpoint: what is under way, how fast it goes, what was tried again, what it costs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+
+from engine.backends.protocol import Completion
+
+WINDOW = 10.0
+"""Seconds over which rates are taken."""
+
+
+class Live:
+    """Counts the replies of one role in one node."""
+
+    def __init__(self) -> None:
+        """Begin now."""
+        self._began = time.monotonic()
+        self._recent: deque[tuple[float, int, int]] = deque()
+        self._retries: Counter[str] = Counter()
+        self._cost = 0.0
+        self._priced = False
+
+    def add(self, completions: Iterable[Completion]) -> None:
+        """Count a group of replies."""
+        now = time.monotonic()
+        replies = tokens = 0
+        for done in completions:
+            replies += 1
+            tokens += (done.prompt_tokens or 0) + (done.completion_tokens or 0)
+            self._retries.update(each.kind for each in done.tries)
+            if not done.final and done.error:
+                self._retries[done.error] += 1
+            if done.cost is not None:
+                self._priced = True
+                self._cost += done.cost
+        self._recent.append((now, replies, tokens))
+        while self._recent and self._recent[0][0] < now - WINDOW:
+            self._recent.popleft()
+
+    def line(self, under_way: int) -> str:
+        """Return the line; `under_way` counts requests that were permitted and have no final reply."""
+        span = max(time.monotonic() - max(self._began, time.monotonic() - WINDOW), 1e-3)
+        replies = sum(each[1] for each in self._recent) / span
+        tokens = sum(each[2] for each in self._recent) / span
+        parts = [f"{under_way} under way", f"{replies:,.1f} replies/s", f"{tokens:,.0f} tokens/s"]
+        if self._retries:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self._retries.most_common(3))
+            parts.append(f"again: {kinds}")
+        if self._priced:
+            parts.append(f"cost {self._cost:,.4f}")
+        return "; ".join(parts)
