@@ -193,6 +193,11 @@ class Store:
         self._append([Recipe(recipe, name, path, source, effective), row])
         return run
 
+    def reopen_run(self, run: str) -> None:
+        """Write more for a run that has ended: replies that came after it. How it ended stays as it is."""
+        self._spool = Spool(self.state / "spool" / run)
+        self._held().name(run)
+
     def end_run(self, run: str, status: str, note: str | None = None) -> None:
         """Write down how a run ended: done, interrupted, stopped, failed or waiting."""
         was = self._runs[run]
