@@ -94,17 +94,19 @@ def lines(header: Header, asks: Sequence[Asked]) -> Iterator[bytes]:
 
 
 def request_files(state: Path) -> list[Path]:
-    """Return all request files of a state folder, oldest first."""
-    found = (state / FOLDER).glob(f"*/*{_ENDING}")
-    return [p.with_name(p.name.removesuffix(_ENDING) + ".jsonl") for p in sorted(found)]
+    """Return all request files of a state folder, oldest first; what a kill left unfinished is none."""
+    found = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
+    return [
+        path.with_name(path.name.removesuffix(_ENDING) + ".jsonl")
+        for path in found
+        if not path.parent.name.startswith(".")
+    ]
 
 
 def asked_ids(state: Path) -> dict[str, Path]:
     """Return the request file of each id that was ever written down; raises BackendError."""
     return {
-        entry["custom_id"]: file
-        for file in request_files(state)
-        for entry in _entries(file)[1]
+        entry["custom_id"]: file for file in request_files(state) for entry in _entries(file)[1]
     }
 
 

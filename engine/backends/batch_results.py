@@ -65,7 +65,9 @@ def _answer(line: bytes, number: int, path: Path) -> Answer:
     try:
         entry = json.loads(line.decode("utf-8"), object_pairs_hook=_no_key_twice)
     except UnicodeDecodeError as error:
-        raise BackendError(f"{where}: not UTF-8: {error.reason} at byte {error.start}", _LINE) from error
+        raise BackendError(
+            f"{where}: not UTF-8: {error.reason} at byte {error.start}", _LINE
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BackendError(f"{where}: not JSON: {error}", _LINE) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("custom_id"), str):
@@ -148,8 +150,10 @@ def _value(asked: Asked, got: Exchange) -> tuple[Any | None, str | None, str]:
 
 
 def _finish(error: str | None, finish: str) -> Literal["stop", "length", "refusal", "error"]:
-    if error == "length" or error == "refusal":
-        return error
+    if error == "length":
+        return "length"
+    if error == "refusal":
+        return "refusal"
     return "stop" if error is None or finish == "stop" else "error"
 
 

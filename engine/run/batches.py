@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.backends.batch_asks import (
     FOLDER,
@@ -29,6 +29,8 @@ from engine.errors import BackendError
 from engine.run.ledger import entry
 from engine.store import Store
 
+D = TypeVar("D", bound=Deferred)
+
 
 class Batch(NamedTuple):
     """A request file that a run waits for."""
@@ -41,7 +43,7 @@ class Batch(NamedTuple):
 
 
 def put_down(
-    deferred: Mapping[Deferred, Mapping[str, Ask]], state: Path, run: str, permit: Permit
+    deferred: Mapping[D, Mapping[str, Ask]], state: Path, run: str, permit: Permit
 ) -> list[Batch]:
     """Write what nobody has been asked yet, one file per model, all files or none; return what is waited for.
 
@@ -53,7 +55,7 @@ def put_down(
     """
     known = asked_ids(state)
     waiting: Counter[Path] = Counter()
-    new: dict[Deferred, list[Ask]] = {}
+    new: dict[D, list[Ask]] = {}
     for asks in deferred.values():
         for ask in asks.values():
             if (file := known.get(custom_id(ask))) is not None:
@@ -67,10 +69,11 @@ def put_down(
     return found + (_write(new, state / FOLDER, run) if new else [])
 
 
-def _write(new: Mapping[Deferred, list[Ask]], folder: Path, run: str) -> list[Batch]:
+def _write(new: Mapping[D, list[Ask]], folder: Path, run: str) -> list[Batch]:
     unfinished = folder / f".{run}.unfinished"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for left in folder.glob(".*.unfinished"):  # by a kill
+            shutil.rmtree(left)
         unfinished.mkdir(parents=True)
         names = _names(new)
         for backend, asks in new.items():
@@ -88,7 +91,7 @@ def _write(new: Mapping[Deferred, list[Ask]], folder: Path, run: str) -> list[Ba
     return [Batch(place / names[backend], len(asks), True) for backend, asks in new.items()]
 
 
-def _names(new: Mapping[Deferred, list[Ask]]) -> dict[Deferred, str]:
+def _names(new: Mapping[D, list[Ask]]) -> dict[D, str]:
     """Return the files' names: batch services take one model per file, so two models are two files."""
     if len(new) == 1:
         return dict.fromkeys(new, "requests.jsonl")

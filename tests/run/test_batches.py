@@ -1,0 +1,141 @@
+"""Request files by themselves: which requests go where, what is remembered, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from engine.backends.batch import BatchFile, BatchSettings
+from engine.backends.batch_asks import read_asked, request_files
+from engine.backends.entry import Place
+from engine.backends.protocol import Ask, Message, Request, always
+from engine.errors import BackendError
+from engine.run.batches import file_states, import_results, put_down
+from engine.run.ledger import Ledger
+from engine.run.purse import Purse
+from engine.spec.recipe import Budget
+from engine.store import Spent, Store
+
+SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def model(name: str = "oracle") -> BatchFile:
+    return BatchFile(Place(name, None), BatchSettings())
+
+
+def ask(text: str, role: str = "teacher", node: str = "n") -> Ask:
+    return Ask(node, role, Request((Message("user", text),), SCHEMA, 10, 0.0, "batch:oracle"))
+
+
+def by_id(*asks: Ask) -> dict[str, Ask]:
+    return {each.request.id: each for each in asks}
+
+
+def answers(path: Path, *texts: tuple[str, str]) -> Path:
+    path.write_text(
+        "".join(json.dumps({"custom_id": i, "text": t}) + "\n" for i, t in texts), "utf-8"
+    )
+    return path
+
+
+def test_one_model_is_one_file_and_two_models_are_two(tmp_path: Path) -> None:
+    oracle, other = model(), model("other")
+    [one] = put_down({oracle: by_id(ask("a"), ask("b", "judge"))}, tmp_path, "r0001", always)
+    assert (one.file.name, one.requests, one.new) == ("requests.jsonl", 2, True)
+    asks = {oracle: by_id(ask("c")), other: by_id(ask("d", "judge"))}
+    two = put_down(asks, tmp_path, "r0002", always)
+    assert [batch.file.name for batch in two] == ["requests-teacher.jsonl", "requests-judge.jsonl"]
+    assert [read_asked(batch.file)[0].header.model for batch in two] == ["oracle", "other"]
+    assert {batch.file.parent.name for batch in two} == {"r0002"}
+    assert len(request_files(tmp_path)) == 3
+
+
+def test_what_waits_is_not_written_again_and_only_the_new_is(tmp_path: Path) -> None:
+    oracle = model()
+    [first] = put_down({oracle: by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
+    old, new = put_down({oracle: by_id(ask("b"), ask("c"))}, tmp_path, "r0002", always)
+    assert old == (first.file, 1, False)
+    assert [each.request for each in read_asked(new.file)] == [ask("c").request]
+    [still] = put_down({oracle: by_id(ask("a"))}, tmp_path, "r0003", always)
+    assert still == (first.file, 1, False)
+    assert not (tmp_path / "batch" / "r0003").exists()
+
+
+def test_what_is_not_permitted_is_not_written_but_what_waits_counts(tmp_path: Path) -> None:
+    left = 2
+
+    def permit(requests: Sequence[Request]) -> bool:
+        nonlocal left
+        left -= len(requests)
+        return left >= 0
+
+    oracle = model()
+    put_down({oracle: by_id(ask("a"))}, tmp_path, "r0001", always)
+    _, new = put_down({oracle: by_id(ask("x"), ask("y"), ask("a"))}, tmp_path, "r0002", permit)
+    assert [each.request for each in read_asked(new.file)] == [ask("x").request]
+    assert put_down({oracle: by_id(ask("z"))}, tmp_path, "r0003", permit) == []
+
+
+class Full(BatchFile):
+    """A model whose file finds no room."""
+
+    def put_down(self, asks: Sequence[Ask], run: str, file: Path) -> None:
+        super().put_down(asks, run, file)
+        raise BackendError("cannot write: No space left on device")
+
+
+def test_two_files_are_written_both_or_neither(tmp_path: Path) -> None:
+    asks = {
+        model(): by_id(ask("a")),
+        Full(Place("other", None), BatchSettings()): by_id(ask("b", "judge")),
+    }
+    with pytest.raises(BackendError, match="No space"):
+        put_down(asks, tmp_path, "r0001", always)
+    assert list((tmp_path / "batch").iterdir()) == []
+
+
+def test_a_run_number_that_comes_again_finds_another_folder(tmp_path: Path) -> None:
+    put_down({model(): by_id(ask("a"))}, tmp_path, "r0001", always)
+    [second] = put_down({model(): by_id(ask("b"))}, tmp_path, "r0001", always)
+    assert second.file.parent.name == "r0001-2"
+
+
+def test_answers_to_several_files_in_one_import(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    [first] = put_down({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
+    put_down({model(): by_id(ask("c", "judge"))}, tmp_path, "r0002", always)
+    ids = [each.custom_id for file in request_files(tmp_path) for each in read_asked(file)]
+    done = import_results(store, answers(tmp_path / "r.jsonl", *((i, "{}") for i in reversed(ids))))
+    assert (done.taken, done.known, done.failed.total()) == (3, 0, 0)
+    assert [state.missing for state in done.files] == [0, 0]
+    found = store.replies([i.split("-")[0] for i in ids])
+    assert sorted(call.run for call in found.values()) == ["r0001", "r0001", "r0002"]
+    assert {call.role for call in found.values()} == {"teacher", "judge"}
+    assert all(call.reply == "{}" and call.error is None for call in found.values())
+    assert next((s.file, s.answered) for s in file_states(Store.open(tmp_path))) == (first.file, 2)
+
+
+def test_an_answer_after_a_failure_is_taken_and_a_second_failure_of_the_same_asking_is_not(
+    tmp_path: Path,
+) -> None:
+    store, results = Store.open(tmp_path), tmp_path / "r.jsonl"
+    [batch] = put_down({model(): by_id(ask("a"))}, tmp_path, "r0001", always)
+    [asked] = read_asked(batch.file)
+    for _ in range(2):
+        done = import_results(store, answers(results, (asked.custom_id, "no")))
+    assert (done.failed.total(), done.known) == (0, 1)
+    assert done.files[0].failed == 1
+    [failures] = store.failures([asked.request.id]).values()
+    assert [call.error for call in failures] == ["invalid_json"]
+    purse = Purse(Budget(), Spent(0, 0, 0.0))
+    failed = Ledger(store, "r0002", purse).failures([asked.request])[asked.request.id]
+    again = Ask("n", "teacher", asked.request, tuple(failed))
+    put_down({model(): by_id(again)}, tmp_path, "r0002", always)
+    # Late, the first asking is answered well after all; the second brings nothing new then.
+    done = import_results(
+        store, answers(results, (f"{asked.request.id}-2", "{}"), (asked.custom_id, "{}"))
+    )
+    assert (done.taken, done.known) == (1, 1)
