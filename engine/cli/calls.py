@@ -14,6 +14,7 @@ from rich.text import Text
 
 from engine.errors import StoreError
 from engine.report.console import clean
+from engine.report.numbers import money
 from engine.store import Unseen, ask
 
 SHORT = 10
@@ -157,7 +158,7 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Table:
             _brief(row["server"] or row["model"]),
             row["method"],
             f"{_number(row['prompt_tokens'])} + {_number(row['completion_tokens'])}",
-            money(row["cost"]),
+            "" if row["cost"] is None else money(row["cost"]),
             f"{row['seconds']:.2f}",
             str(row["retries"] or ""),
             error if row["final"] or not error else f"{error}, asked again",
@@ -172,13 +173,6 @@ def _brief(name: str) -> str:
 
 def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
-
-
-def money(value: float | None) -> str:
-    """Return a cost for people: four digits of a small one, empty where it is not known."""
-    if value is None:
-        return ""
-    return f"{value:,.4f}" if abs(value) >= 0.01 or not value else f"{value:.2g}"
 
 
 def find_call(state: Path, prefix: str) -> list[dict[str, Any]]:
@@ -298,12 +292,17 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
     cached = f" ({entry['cached_tokens']:,} cached)" if entry["cached_tokens"] else ""
     thought = f" ({entry['reasoning_tokens']:,} reasoning)" if entry["reasoning_tokens"] else ""
     yield f"{prompt} prompt tokens{cached}, {completion} completion tokens{thought}"
-    yield f"cost {money(entry['cost']) or 'unknown'}"
+    yield f"cost {cost_of(entry['cost'])}"
     yield f"{entry['seconds']:.2f} s"
     yield f"finished by {entry['finish_reason']}"
     yield f"structure by {entry['method']}"
     if entry["server"]:
         yield f"answered by {entry['server']}"
+
+
+def cost_of(cost: float | None) -> str:
+    """Return what a call cost; what is not known is said to be unknown."""
+    return "unknown" if cost is None else money(cost)
 
 
 def pretty(reply: str) -> str:

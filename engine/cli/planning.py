@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 from engine.plan.compile import compile_plan
-from engine.plan.estimate import Estimate, estimate
+from engine.plan.estimate import Estimate, Range, estimate
 from engine.plan.explain import NodeState, mermaid, states
+from engine.plan.flow import flows, host_of, key_of
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
-from engine.rows import SPLITS, Failure
+from engine.report.numbers import between
+from engine.rows import SPLITS, Example, Failure
+from engine.spec.data import read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.sql.sources import read_source
 from engine.store import FILE, Store, reader
@@ -27,6 +31,16 @@ def compiled(loaded: LoadedRecipe, limit: int | None) -> tuple[Plan, Resources]:
     return compile_plan(loaded.recipe, resources, task_prompt(loaded), limit), resources
 
 
+class Expected(NamedTuple):
+    """What a run is expected to take."""
+
+    estimate: Estimate
+    minutes: Range | None
+    """At the speed of earlier runs in the store, evaluation apart; None where there is no such run."""
+    evaluated: bool
+    """Whether some failures are known already, so that the range is narrow."""
+
+
 def print_plan(loaded: LoadedRecipe, state: Path, limit: int | None, graph: bool) -> None:
     """Print the plan."""
     plan, resources = compiled(loaded, limit)
@@ -34,22 +48,37 @@ def print_plan(loaded: LoadedRecipe, state: Path, limit: int | None, graph: bool
     try:
         finished = store.finished([n.id for n in plan.nodes.values()]) if store else {}
         found = states(plan, finished, store.last_identity if store else lambda name: None)
-        failing = _failing(plan, store, finished)
+        if graph:
+            print(mermaid(found))
+            return
+        expected = expect(loaded, plan, resources, store, limit)
     finally:
         if store:
             store.close()
-    if graph:
-        print(mermaid(found))
-        return
     console = Console()
     console.print(_table(found))
     counts = Counter(s.state for s in found)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
-    rows: dict[str, int] = {split: _count(loaded, resources, split, limit) for split in SPLITS}
-    found_estimate = estimate(plan, resources, finished, rows, failing)
-    _print_estimate(console, found_estimate, bool(failing))
-    console.print(_minutes(found_estimate, state), highlight=False)
-    _print_flow(console, loaded, resources)
+    _print_expected(console, expected)
+    _print_flow(console, loaded, plan, resources)
+
+
+def expect(
+    loaded: LoadedRecipe, plan: Plan, resources: Resources, store: Store | None, limit: int | None
+) -> Expected:
+    """Return what the unfinished nodes are expected to take; `store` is None where there is none yet."""
+    nodes = plan.nodes.values()
+    finished = store.finished([n.id for n in nodes]) if store else {}
+    failing = _failing(plan, store, finished)
+    rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
+    if store and plan.nodes["load"].id in finished:
+        for example in store.load_output(plan.nodes["load"].id):
+            if isinstance(example, Example):
+                rows[example.split] += 1
+    elif any(node.id not in finished for node in nodes):
+        rows = {split: _count(loaded, resources, split, limit) for split in SPLITS}
+    found = estimate(plan, resources, finished, rows, failing)
+    return Expected(found, _minutes(found, store.state) if store else None, bool(failing))
 
 
 def _failing(plan: Plan, store: Store | None, finished: object) -> dict[str, int]:
@@ -81,21 +110,32 @@ def _table(found: list[NodeState]) -> Table:
     return table
 
 
-def _print_estimate(console: Console, found: Estimate, evaluated: bool) -> None:
-    calls, tokens, steps = found
+def _print_expected(console: Console, expected: Expected) -> None:
+    calls, tokens, money, unpriced, steps = expected.estimate
     if not calls.high and not steps:
         console.print("nothing left to ask or to train")
         return
     basis = (
         "from the failures found so far"
-        if evaluated
+        if expected.evaluated
         else "failures are not known before evaluation, so the range is wide"
     )
-    console.print(
-        f"estimate: {calls.low:,.0f} to {calls.high:,.0f} LLM calls, {tokens.low:,.0f} to {tokens.high:,.0f} tokens, "
-        f"{steps:,} optimizer steps ({basis})",
-        highlight=False,
+    cost = between(money, 2) if money else ""
+    if unpriced:
+        cost += f"{' and ' if cost else ''}unknown for the {' and the '.join(unpriced)} (no price)"
+    parts = [
+        f"{between(calls)} LLM calls",
+        f"{between(tokens)} tokens",
+        *([f"money {cost}"] if cost else []),
+        f"{steps:,} optimizer steps",
+    ]
+    console.print(f"estimate: {', '.join(parts)} ({basis})", highlight=False)
+    known = (
+        f"about {between(expected.minutes)} at the speed of earlier runs here, evaluation not counted"
+        if expected.minutes
+        else "not known before this store has seen a run of training and LLM calls"
     )
+    console.print(f"minutes: {known}", highlight=False)
 
 
 _RATES = (
@@ -104,37 +144,41 @@ _RATES = (
 )
 
 
-def _minutes(found: Estimate, state: Path) -> str:
-    """Say how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
-    if not found.calls.high and not found.steps:
-        return ""
-    rates = (
-        reader(state)(_RATES, [])[0] if (state / FILE).exists() else {"step": None, "token": None}
-    )
+def _minutes(found: Estimate, state: Path) -> Range | None:
+    """Return how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
+    rates = reader(state)(_RATES, [])[0]
     if rates["step"] is None or rates["token"] is None:
-        return "minutes: not known before this store has seen a run of training and LLM calls"
-    low, high = (
-        (tokens * rates["token"] + found.steps * rates["step"]) / 60
-        for tokens in (found.tokens.low, found.tokens.high)
-    )
-    return f"minutes: about {low:.0f} to {high:.0f} at the speed of earlier runs here, evaluation not counted"
+        return None
+    training = found.steps * rates["step"]
+    low, high = ((tokens * rates["token"] + training) / 60 for tokens in found.tokens)
+    return Range(low, high)
 
 
-def _print_flow(console: Console, loaded: LoadedRecipe, resources: Resources) -> None:
-    """Say which fields of which rows go to which model."""
-    fields = ", ".join([*loaded.recipe.task.input, loaded.recipe.task.target])
-    sent = {
-        "student": f"train, validation, test rows: {fields}",
-        "teacher": f"failed validation rows and train rows: {fields}; the student's answers",
-        "judge": f"generated rows: {fields}",
-        "embedder": f"rows of all splits and generated rows: {', '.join(loaded.recipe.task.input)}; diagnoses",
-    }
-    console.print("what goes where:")
-    for role, what in sent.items():
-        model = resources.models[role]
-        where = (
-            "this machine"
-            if model.path is not None or model.identity.startswith("unfetched")
-            else model.backend
+def _print_flow(console: Console, loaded: LoadedRecipe, plan: Plan, resources: Resources) -> None:
+    """Say which fields of which rows go to which host."""
+    rules = loaded.recipe.privacy.redact
+    if rules:
+        count = f"{len(rules)} {'pattern' if len(rules) == 1 else 'patterns'}"
+        _say(
+            console,
+            f"before anything is stored or sent: {count} of privacy.redact, {_redacted(loaded)}",
         )
-        console.print(f"  {role:<9} {model.name} ({where}): {what}", highlight=False)
+    _say(console, "what goes where:")
+    for role, sent in flows(plan, resources, loaded.recipe).items():
+        model = resources.models[role]
+        key = f", with the key in {name}" if (name := key_of(model)) else ""
+        _say(console, f"  {role}: {model.name} ({model.backend}) → {host_of(model)}{key}")
+        for stage, what in sent:
+            _say(console, f"    {stage:<9} {what}")
+
+
+def _redacted(loaded: LoadedRecipe) -> str:
+    """Say how many of the rows that can be read here are changed."""
+    read = read_splits(loaded)
+    total = sum(len(rows.records) for rows in read.splits.values())
+    where = "" if len(read.splits) == len(SPLITS) else " that are on this machine"
+    return f"which change {read.redacted:,} of {total:,} rows{where}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
-from engine.cli.calls import find_call, money, pretty
+from engine.cli.calls import cost_of, find_call, pretty
 from engine.errors import BackendError
 from engine.plan.resources import role_model
 from engine.report.console import clean
@@ -91,7 +91,7 @@ def _show(console: Console, done: Completion) -> None:
         _say(console, f"why: {done.detail}")
     tokens = ((done.prompt_tokens, "prompt"), (done.completion_tokens, "completion"))
     said = [f"{'?' if n is None else n} {what} tokens" for n, what in tokens]
-    said += [f"cost {money(done.cost) or 'unknown'}", f"{done.seconds:.2f} s", done.method]
+    said += [f"cost {cost_of(done.cost)}", f"{done.seconds:.2f} s", done.method]
     said += [f"{len(done.tries)} tries before it"] if done.tries else []
     _say(console, "; ".join(said))
 

@@ -15,7 +15,7 @@ from rich.console import Console
 import engine
 from engine import models
 from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
-from engine.cli.planning import compiled
+from engine.cli.planning import compiled, expect
 from engine.cli.recipes import checked
 from engine.errors import EngineError
 from engine.fingerprint import short
@@ -101,6 +101,7 @@ def _execute(
     plan, resources = compiled(loaded, limit)
     store = Store.open(state, notice=reporter.say)
     with store.lock_run():
+        expected = expect(loaded, plan, resources, store, limit)
         run = store.start_run(
             name=loaded.recipe.name,
             path=str(loaded.path),
@@ -109,6 +110,7 @@ def _execute(
             effective=loaded.effective,
             versions=_versions(),
             row_limit=limit,
+            estimate=expected.estimate.stored(expected.minutes),
         )
         reporter.say(
             f"run {run}: recipe {loaded.recipe.name}, {len(plan.nodes)} nodes, state in {state}"

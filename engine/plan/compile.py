@@ -115,7 +115,7 @@ def _load(build: _Builder) -> str:
         }
         for split in SPLITS
     }
-    params = {
+    params: dict[str, Any] = {
         "input": list(build.recipe.task.input),
         "target": build.recipe.task.target,
         "sources": sources,

@@ -10,13 +10,17 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from engine.backends import BACKENDS
 from engine.operators import OPERATORS
 from engine.plan.graph import Node, Plan
-from engine.plan.resources import Resources
+from engine.plan.resources import Resources, RoleModel
+from engine.stages import STAGES
 from engine.stages.shapes import token_limit
 
 FAILING = (0.10, 0.60)
 CHARACTERS_PER_TOKEN = 4.0
+ASKED = ("teacher", "judge")
+"""The roles that are asked in calls."""
 
 
 class Range(NamedTuple):
@@ -36,11 +40,26 @@ class Range(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """Calls and tokens still to be asked for, and the optimizer steps still to be trained."""
+    """What is still to be asked for, and the optimizer steps still to be trained."""
 
     calls: Range
     tokens: Range
+    money: Range | None
+    """In the currency of the models' prices, without the roles in `unpriced`; None where no asked model has a price."""
+    unpriced: tuple[str, ...]
+    """Roles whose calls cost money, nobody knows how much."""
     steps: int
+
+    def stored(self, minutes: Range | None) -> dict[str, Any]:
+        """Return it as the store keeps it with a run; `minutes` is None where they are not known."""
+        return {
+            "calls": [round(end) for end in self.calls],
+            "tokens": [round(end) for end in self.tokens],
+            "money": list(self.money) if self.money else None,
+            "unpriced": list(self.unpriced),
+            "steps": self.steps,
+            "minutes": list(minutes) if minutes else None,
+        }
 
 
 def estimate(
@@ -54,22 +73,48 @@ def estimate(
 
     Args:
         plan: the plan.
-        resources: the prompts, for their length.
+        resources: the prompts, for their length, and the models, for their prices.
         finished: fingerprints of finished nodes.
         rows: rows per split.
         failing: node id of a finished `score` -> number of validation failures.
     """
     calls, tokens, steps = Range(0, 0), Range(0, 0), 0
+    money: Range | None = None
+    unpriced: dict[str, None] = {}
     for node in plan.nodes.values():
         if node.id in finished:
             continue
         if node.stage == "train":
             steps += _steps(node.identity["params"]["train"], rows["train"])
         found = _calls(node, plan, rows["validation"], failing)
-        if found is not None:
-            calls += found
-            tokens += _tokens(node, resources, found)
-    return Estimate(calls, tokens, steps)
+        if found is None or not found.high:
+            continue
+        prompt, completion = _tokens(node, resources, found)
+        calls, tokens = calls + found, tokens + prompt + completion
+        role = next(role for role in STAGES[node.stage].asks if role in ASKED)
+        price = price_of(resources.models[role])
+        if price is not None:
+            money = (money or Range(0, 0)) + _cost(price, prompt, completion)
+        elif costs_money(resources.models[role]):
+            unpriced[role] = None
+    return Estimate(calls, tokens, money, tuple(unpriced), steps)
+
+
+def costs_money(model: RoleModel) -> bool:
+    """Return whether a model's calls may cost money: its backend takes a price."""
+    return "price" in BACKENDS[model.backend].settings.model_fields
+
+
+def price_of(model: RoleModel) -> Mapping[str, float] | None:
+    """Return a model's price per million tokens, by `prompt` and `completion`; None where it has none."""
+    price: Mapping[str, float] | None = model.settings.get("price")
+    return price
+
+
+def _cost(price: Mapping[str, float], prompt: Range, completion: Range) -> Range:
+    """Return what tokens cost; nothing is known of caching beforehand, so none is assumed."""
+    by_prompt, by_completion = price["prompt"] / 1e6, price["completion"] / 1e6
+    return prompt.times(by_prompt, by_prompt) + completion.times(by_completion, by_completion)
 
 
 def _steps(settings: Mapping[str, Any], rows: int) -> int:
@@ -106,11 +151,12 @@ def _calls(node: Node, plan: Plan, validation: int, failing: Mapping[str, int]) 
     return None
 
 
-def _tokens(node: Node, resources: Resources, calls: Range) -> Range:
+def _tokens(node: Node, resources: Resources, calls: Range) -> tuple[Range, Range]:
+    """Return the tokens of prompts and of replies."""
     prompts = [resources.prompts[name] for name in node.identity["prompts"]]
     characters = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
     prompt = characters / CHARACTERS_PER_TOKEN
     schema = node.identity["params"].get("schema")
     longest = token_limit(schema) if schema else 200
     # Replies run from a tenth to a third of their bound, which counts a token per character.
-    return Range(calls.low * (prompt + longest / 10), calls.high * (1.5 * prompt + longest / 3))
+    return calls.times(prompt, 1.5 * prompt), calls.times(longest / 10, longest / 3)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.report import tables
-from engine.report.html import spent
 from engine.report.numbers import count
 from engine.report.records import Report
+from engine.report.spend_tables import foreseen_sentence, spent
 from engine.report.suggest import queries
 from engine.report.tables import Table
 
@@ -43,6 +43,8 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
     parts += _patterns(report)
     parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
     parts.append(Text(f"Time and tokens: {spent(report)}."))
+    if foretold := foreseen_sentence(report):
+        parts.append(Text(foretold))
     if page is not None:
         parts.append(Text(f"Report: {clean(str(page))}", style="bold"))
     parts += [Text(), Text("Ask further:")]

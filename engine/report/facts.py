@@ -25,7 +25,7 @@ from engine.report.generation import (
 from engine.report.parsing import mapping
 from engine.report.records import Header, ModelUse, Query, Report
 from engine.report.scores import collect_decisions, collect_scores, headline
-from engine.report.spend import collect_calls, collect_nodes
+from engine.report.spend import collect_calls, collect_forecast, collect_nodes
 
 SAMPLE = 300
 """Most failures and most generated rows that a report carries; it says of how many."""
@@ -55,7 +55,8 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         funnel=collect_funnel(query, run_id),
         drops=collect_drops(query, run_id),
         judgement=collect_judgement(query, run_id, recipe),
-        calls=collect_calls(query, run_id),
+        calls=collect_calls(query, run_id, recipe),
+        forecast=collect_forecast(query, run_id, found[0].get("estimate")),
         nodes=collect_nodes(query, run_id),
         failures=failures,
         failures_total=failures_total,

@@ -17,13 +17,18 @@ from engine.report import pictures, tables
 from engine.report.numbers import (
     NONE,
     count,
-    duration,
     gap,
     measured,
     round_label,
     value,
 )
 from engine.report.records import Report
+from engine.report.spend_tables import (
+    cost_of,
+    foreseen_table,
+    spend_table,
+    spent,
+)
 from engine.report.suggest import caveats, queries
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +57,8 @@ def render_html(report: Report) -> str:
         caveats=caveats(report),
         judge=tables.judge_sentence(report),
         spent=spent(report),
+        spend_table=spend_table(report),
+        foreseen_table=foreseen_table(report) if report.forecast else None,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -73,18 +80,6 @@ def rows(report: Report) -> dict[str, Any]:
         "failures": [dataclasses.asdict(f) for f in report.failures],
         "candidates": [dataclasses.asdict(c) for c in report.candidates],
     }
-
-
-def spent(report: Report) -> str:
-    """Return time and tokens of this run in one line."""
-    n = tables.tile_numbers(report)
-    minutes = report.header.minutes
-    took = "still running" if minutes is None else duration(60 * minutes)
-    text = (
-        f"{took}; {count(n['calls'])} LLM calls with {count(n['prompt'])} prompt and"
-        f" {count(n['completion'])} completion tokens"
-    )
-    return f"{text}; {count(n['reused'])} calls reused from the ledger" if n["reused"] else text
 
 
 def tiles(report: Report) -> list[tuple[str, str, str]]:
@@ -111,6 +106,10 @@ def tiles(report: Report) -> list[tuple[str, str, str]]:
     found.append(("rows added to training", count(n["trained"]), small))
     small = f"{count(n['prompt'] + n['completion'])} tokens, {count(n['reused'])} reused"
     found.append(("LLM calls", count(n["calls"]), small))
+    cost = cost_of([c for c in report.calls if not c.reused])
+    if cost.asked:
+        small = f"{count(cost.unpriced)} calls of unknown cost" if cost.unpriced else ""
+        found.append(("money", cost.text, small))
     minutes = report.header.minutes
     took = NONE if minutes is None else f"{minutes:,.1f} min"
     found.append(("wall time", took, "" if minutes is not None else "still running"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from engine.report import tables
-from engine.report.html import spent
 from engine.report.numbers import count
 from engine.report.records import Report
+from engine.report.spend_tables import foreseen_table, spend_table, spent
 from engine.report.suggest import caveats, queries
 from engine.report.tables import Table
 
@@ -120,7 +120,8 @@ def _spend(report: Report) -> list[str]:
     return [
         "## Spend",
         f"{spent(report)}.",
-        table(tables.spend_table(report)) if report.calls else "No LLM was asked.",
+        table(spend_table(report)) if report.calls else "No LLM was asked.",
+        table(foreseen_table(report)) if report.forecast else "",
         table(tables.time_table(report)) if report.nodes else "",
     ]
 

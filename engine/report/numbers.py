@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.report.records import Measured
 
 NONE = "–"
@@ -76,6 +78,22 @@ def duration(seconds: float | None) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:,.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def money(cost: float | None) -> str:
+    """Return an amount in the currency of the recipe's prices: two decimals, more of a small one."""
+    if cost is None:
+        return NONE
+    return f"{cost:,.2f}" if abs(cost) >= 1 or not cost else f"{cost:.2g}"
+
+
+def between(ends: Sequence[float], decimals: int = 0) -> str:
+    """Return a range as `120 to 400`, or one number where both ends read the same; small ones keep two digits."""
+    low, high = (
+        f"{end:,.{decimals}f}" if end >= 1 or not decimals or not end else f"{end:.2g}"
+        for end in ends
+    )
+    return low if low == high else f"{low} to {high}"
 
 
 def round_name(round_: int, *, capital: bool = False) -> str:

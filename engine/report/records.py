@@ -279,10 +279,39 @@ class Calls:
     reused: bool
     calls: int
     errors: int
+    retries: int
+    """Exchanges that brought no reply and were tried again."""
     prompt_tokens: int
     completion_tokens: int
+    unmetered: int
+    """Calls whose tokens are not known: the token counts lack them."""
+    cached_tokens: int | None
+    """Prompt tokens that a server had cached; None where none says."""
+    reasoning_tokens: int | None
+    cost: float | None
+    """Money for the calls whose cost is known; None where none is."""
+    unpriced: int
+    """Calls that cost money, nobody knows how much: `cost` lacks them."""
     seconds: float
     """Model time, summed over the calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the run was expected to take when it began, each as (least, most), and the steps that it trained."""
+
+    calls: tuple[float, float]
+    tokens: tuple[float, float]
+    money: tuple[float, float] | None
+    """None where no model that is asked has a price."""
+    minutes: tuple[float, float] | None
+    """Of training and calls; None where the store had seen no run."""
+    steps: int
+    """Optimizer steps expected."""
+    trained: int
+    """Optimizer steps made."""
+    unpriced: tuple[str, ...]
+    """Roles that `money` lacks, for want of a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +388,8 @@ class Report:
     drops: tuple[Dropped, ...]
     judgement: Judgement
     calls: tuple[Calls, ...]
+    forecast: Forecast | None
+    """None where none was stored, or nothing was left to do."""
     nodes: tuple[NodeTime, ...]
     failures: tuple[FailureSample, ...]
     failures_total: int

@@ -38,9 +38,10 @@ class Table:
     note: str = ""
 
 
-def _columns(
+def titled(
     *titles: str, numbers: tuple[str, ...] = (), status: str | None = None
 ) -> tuple[Column, ...]:
+    """Return columns by their titles: those among `numbers` hold numbers, the one called `status` a status."""
     return tuple(
         Column(t, "number" if t in numbers else "status" if t == status else "text") for t in titles
     )
@@ -77,7 +78,7 @@ def score_table(report: Report, metric: str) -> Table:
         note += " Gap: train minus that split, in points."
     return Table(
         f"{metric} per student",
-        _columns("student", *titles, numbers=tuple(titles)),
+        titled("student", *titles, numbers=tuple(titles)),
         tuple(rows),
         note,
     )
@@ -116,7 +117,7 @@ def pattern_table(report: Report) -> Table:
         )
     return Table(
         "Failure patterns on validation",
-        _columns(
+        titled(
             *titles,
             "status",
             "rows added",
@@ -153,7 +154,7 @@ def movement_table(report: Report) -> Table:
     )
     return Table(
         "Validation failures against round 0",
-        _columns(*head, *numbers, numbers=numbers),
+        titled(*head, *numbers, numbers=numbers),
         rows,
         "Mended: failed in round 0, right now. New: right in round 0, failing now."
         " In no pattern: never among the diagnosed failures of any round.",
@@ -170,7 +171,7 @@ def confusion_table(report: Report) -> Table:
         for c in report.confusions
     )
     return Table(
-        "Most confused labels on validation", _columns(*titles, numbers=(before, after)), rows
+        "Most confused labels on validation", titled(*titles, numbers=(before, after)), rows
     )
 
 
@@ -209,7 +210,7 @@ def funnel_table(report: Report) -> Table:
         rows.append(("all", "", "", *(count(n) for n in totals)))
     return Table(
         "From generated to trained on",
-        _columns("round", "attempt", "operator", *numbers, numbers=numbers),
+        titled("round", "attempt", "operator", *numbers, numbers=numbers),
         tuple(rows),
         "The columns between generated and accepted count the first rule that rejected a row."
         " Rows generated in one round join the training set of the next.",
@@ -221,7 +222,7 @@ def drop_table(report: Report) -> Table:
     rows = tuple((d.stage, d.reason, count(d.count), d.example) for d in report.drops)
     return Table(
         "Left out elsewhere",
-        _columns("stage", "reason", "rows", "example", numbers=("rows",)),
+        titled("stage", "reason", "rows", "example", numbers=("rows",)),
         rows,
     )
 
@@ -244,7 +245,7 @@ def judge_table(report: Report) -> Table:
         )
     if j.unscored:
         note += f" {j.unscored:,} rows have no judge scores."
-    return Table("Judge against rules", _columns("", *columns, numbers=columns), rows, note.strip())
+    return Table("Judge against rules", titled("", *columns, numbers=columns), rows, note.strip())
 
 
 def criteria_table(report: Report) -> Table:
@@ -255,7 +256,7 @@ def criteria_table(report: Report) -> Table:
     )
     columns = ("accepted rows", "rejected rows")
     return Table(
-        "Judge's mean scores (1 to 5)", _columns("criterion", *columns, numbers=columns), rows
+        "Judge's mean scores (1 to 5)", titled("criterion", *columns, numbers=columns), rows
     )
 
 
@@ -266,33 +267,6 @@ def judge_sentence(report: Report) -> str:
     if report.judgement.mode == "advises":
         return "The LLM judge's verdicts were only recorded: rules and embedder decided."
     return "The LLM judge's verdicts decided, after the rules and the embedder."
-
-
-def spend_table(report: Report) -> Table:
-    """Return the LLM calls per role and stage, this run's apart from reused ones, with totals."""
-    titles = ("calls", "errors", "prompt tokens", "completion tokens", "model time")
-    rows = []
-    for reused in (False, True):
-        part = [c for c in report.calls if c.reused is reused]
-        paid = "from the ledger" if reused else "this run"
-        for c in part:
-            numbers = (c.calls, c.errors, c.prompt_tokens, c.completion_tokens)
-            rows.append((paid, c.role, c.stage, *(count(n) for n in numbers), duration(c.seconds)))
-        if len(part) > 1:
-            totals = (
-                sum(c.calls for c in part),
-                sum(c.errors for c in part),
-                sum(c.prompt_tokens for c in part),
-                sum(c.completion_tokens for c in part),
-            )
-            seconds = sum(c.seconds for c in part)
-            rows.append((paid, "all", "", *(count(n) for n in totals), duration(seconds)))
-    return Table(
-        "LLM calls",
-        _columns("paid", "role", "stage", *titles, numbers=titles),
-        tuple(rows),
-        "Model time is summed over calls and can exceed wall time.",
-    )
 
 
 def stage_seconds(report: Report) -> dict[str, tuple[float, int, int]]:
@@ -318,7 +292,7 @@ def time_table(report: Report) -> Table:
     )
     return Table(
         "Wall time per stage",
-        _columns("stage", *titles, numbers=titles),
+        titled("stage", *titles, numbers=titles),
         rows,
         "A cached node took no time in this run.",
     )
@@ -329,7 +303,7 @@ def node_table(report: Report) -> Table:
     rows = tuple((n.name, n.status, duration(n.seconds)) for n in report.nodes)
     return Table(
         "Every node in plan order",
-        _columns("node", "status", "wall time", numbers=("wall time",)),
+        titled("node", "status", "wall time", numbers=("wall time",)),
         rows,
         "A cached node's time was spent in the run that made it.",
     )
@@ -349,7 +323,7 @@ def decision_table(report: Report) -> Table:
         for d in report.decisions
     )
     titles = ("seed", "after", "decision", "why", "on validation", "best so far")
-    return Table("Decisions of the loop", _columns(*titles), rows)
+    return Table("Decisions of the loop", titled(*titles), rows)
 
 
 def _decided_on(report: Report, decision: LoopDecision) -> str:

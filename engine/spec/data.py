@@ -37,6 +37,8 @@ class Read:
 
     splits: dict[str, SplitRows] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    redacted: int = 0
+    """Rows that `privacy.redact` changed."""
 
 
 def read_splits(loaded: LoadedRecipe) -> Read:
@@ -44,17 +46,18 @@ def read_splits(loaded: LoadedRecipe) -> Read:
     read = Read()
     for split in SPLITS:
         _read_split(loaded, split, read)
-    read.problems += _redact(loaded, read.splits)
+    _redact(loaded, read)
     read.problems = list(_columns_in_recipe(loaded, read.problems))
     return read
 
 
-def _redact(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> list[Problem]:
+def _redact(loaded: LoadedRecipe, read: Read) -> None:
     """Redact what was read as a run would, so that every check sees what the run sees."""
-    found = redact_splits(loaded, {name: rows.records for name, rows in splits.items()})
+    found = redact_splits(loaded, {name: rows.records for name, rows in read.splits.items()})
     for name, records in found.splits.items():
-        splits[name].records = records
-    return found.problems
+        read.splits[name].records = records
+    read.problems += found.problems
+    read.redacted = found.rows
 
 
 def _columns_in_recipe(loaded: LoadedRecipe, problems: list[Problem]) -> Iterator[Problem]:

@@ -62,6 +62,8 @@ class Run(Row):
     note: str | None
     versions: Mapping[str, str]
     row_limit: int | None
+    estimate: Mapping[str, Any] | None = None
+    """What it was expected to take when it began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -181,12 +182,16 @@ class Store:
         effective: Mapping[str, Any],
         versions: Mapping[str, str],
         row_limit: int | None = None,
+        estimate: Mapping[str, Any] | None = None,
     ) -> str:
-        """Write down a new run and its recipe (`recipe` is the effective recipe's hash); return its id (`r0001`)."""
+        """Write down a new run and its recipe (`recipe` is the effective recipe's hash); return its id (`r0001`).
+
+        `estimate` is what it is expected to take.
+        """
         held = self._held()
         used = {*self._runs, *(p.name for p in (self.state / "spool").glob("r*"))}
         run = f"r{max((int(r[1:]) for r in used if r[1:].isdigit()), default=0) + 1:04d}"
-        row = Run(run, recipe, "running", now(), None, None, versions, row_limit)
+        row = Run(run, recipe, "running", now(), None, None, versions, row_limit, estimate)
         self._spool = Spool(self.state / "spool" / run)
         held.name(run)
         self._runs[run] = row
@@ -201,7 +206,7 @@ class Store:
     def end_run(self, run: str, status: str, note: str | None = None) -> None:
         """Write down how a run ended: done, interrupted, stopped, failed or waiting."""
         was = self._runs[run]
-        row = Run(run, was.recipe, status, was.started, now(), note, was.versions, was.row_limit)
+        row = replace(was, status=status, ended=now(), note=note)
         self._runs[run] = row
         self._append([row])
         self.flush()

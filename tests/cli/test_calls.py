@@ -7,13 +7,14 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from engine import rows as r
 from engine.backends.protocol import Message, Request
-from engine.cli.calls import Filters, find_call, list_calls, money, show_call
+from engine.cli.calls import Filters, cost_of, find_call, list_calls, show_call
 from engine.cli.replay import replay_call
 from engine.errors import StoreError
 from engine.plan.resources import role_model
@@ -85,10 +86,10 @@ def state(tmp_path_factory: pytest.TempPathFactory, loaded: LoadedRecipe) -> Pat
     return folder
 
 
-def listed(state: Path, limit: int = 50, **filters: object) -> list[dict[str, object]]:
+def listed(state: Path, limit: int = 50, **filters: Any) -> list[dict[str, Any]]:
     stream = io.StringIO()
     console = Console(file=stream, width=80)
-    list_calls(state, Filters(**filters), limit, as_json=True, console=console)  # type: ignore[arg-type]
+    list_calls(state, Filters(**filters), limit, as_json=True, console=console)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -130,7 +131,7 @@ def test_calls_are_listed_newest_first_with_what_they_took(state: Path) -> None:
     ],
     ids=str,
 )
-def test_filters_choose(state: Path, filters: dict[str, object], count: int) -> None:
+def test_filters_choose(state: Path, filters: dict[str, Any], count: int) -> None:
     assert len(listed(state, **filters)) == count
 
 
@@ -229,10 +230,10 @@ def test_the_commands_as_typed(state: Path, loaded: LoadedRecipe) -> None:
     found = pada("calls", "--role", "judge", *there)
     assert found.returncode == 0, found.stderr
     identity = listed(state, role="judge")[0]["id"]
-    assert found.stdout.splitlines()[1].startswith(str(identity)[:10])
+    assert found.stdout.splitlines()[1].startswith(identity[:10])
     missing = pada("calls", "show", "zz", *there)
     assert missing.returncode == 2
-    assert str(identity) in missing.stderr
+    assert identity in missing.stderr
     assert "Traceback" not in missing.stderr
     asked = request(1, role_model(loaded.recipe.models.teacher, loaded.base).identity).id
     again = pada("calls", *there, "replay", asked, "--recipe", str(loaded.path))
@@ -241,7 +242,7 @@ def test_the_commands_as_typed(state: Path, loaded: LoadedRecipe) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, ""), (0.0, "0.0000"), (0.00123, "0.0012"), (12.5, "12.5000")]
+    ("cost", "text"), [(None, "unknown"), (0.0, "0.00"), (0.00123, "0.0012"), (12.5, "12.50")]
 )
-def test_money_is_never_zero_where_it_is_unknown(value: float | None, text: str) -> None:
-    assert money(value) == text
+def test_a_cost_is_never_zero_where_it_is_unknown(cost: float | None, text: str) -> None:
+    assert cost_of(cost) == text

@@ -14,7 +14,8 @@ from engine.report.facts import collect
 from engine.report.html import render_html, safe_json
 from engine.report.markdown import plain, render_markdown
 from engine.report.records import Report
-from engine.report.tables import funnel_table, pattern_table, score_table, spend_table
+from engine.report.spend_tables import spend_table
+from engine.report.tables import funnel_table, pattern_table, score_table
 from tests.report import invented
 
 GOLDEN = Path(__file__).parent / "golden_console.txt"

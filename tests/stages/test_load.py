@@ -10,7 +10,7 @@ from engine.rows import Drop, Example
 from engine.stages.load import example_id, load
 from engine.stages.protocol import Inputs, Output
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"text": "call Jane at 555-1234", "label": "a", "customer": "Jane", "note": {"by": "Jane"}},
     {"text": "call Joan at 555-9876", "label": "a", "customer": "Joan", "note": None},
     {"text": "where is my card", "label": "b", "customer": "Anna", "note": None},

@@ -1,0 +1,169 @@
+"""What a plan says before anything is spent: what goes where, and what it will cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.backends import BACKENDS
+from engine.errors import RecipeError
+from engine.plan.compile import compile_plan
+from engine.plan.estimate import estimate
+from engine.plan.flow import flows, host_of, key_of
+from engine.plan.resources import Resources, RoleModel, gather, role_model, task_prompt
+from engine.plan.validate import check_recipe
+from engine.spec.loader import LoadedRecipe, load
+from engine.spec.recipe import ModelSpec
+from tests.plan.test_validate import GOOD, write_good
+
+SCRIPTED = GOOD.replace("backend: transformers", "backend: scripted").replace(
+    "backend: sentence-transformers", "backend: scripted"
+)
+
+
+def gathered(folder: Path, text: str = SCRIPTED) -> tuple[LoadedRecipe, Resources]:
+    loaded = load(write_good(folder, text))
+    return loaded, gather(loaded)
+
+
+def told(loaded: LoadedRecipe, resources: Resources) -> dict[str, dict[str, str]]:
+    plan = compile_plan(loaded.recipe, resources, task_prompt(loaded))
+    found = flows(plan, resources, loaded.recipe)
+    return {role: {f.stage: f.what for f in sent} for role, sent in found.items()}
+
+
+def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
+    found = told(*gathered(tmp_path))
+    assert list(found["teacher"]) == ["diagnose", "name", "strategy", "generate"]
+    assert found["teacher"]["diagnose"].startswith("failed validation rows (text), their label")
+    assert "train rows (text)" in found["teacher"]["generate"]
+    assert "validation" not in found["teacher"]["generate"]
+    assert found["judge"] == {"judge": "generated rows (text), their label, strategies"}
+    assert "test rows" not in str(found["teacher"]) + str(found["judge"])
+    assert "rows of all splits (text)" in found["student"]["predict"]
+    assert list(found["embedder"]) == ["cluster", "name", "strategy", "generate", "judge"]
+
+
+def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts"
+    prompts.mkdir()
+    (prompts / "diagnose.md").write_text("[[user]]\nRight: {{ target }}\n", "utf-8")
+    found = told(*gathered(tmp_path))
+    assert found["teacher"]["diagnose"] == "their label"
+
+
+def test_a_judge_that_is_off_gets_nothing(tmp_path: Path) -> None:
+    loaded, resources = gathered(tmp_path, SCRIPTED.replace("judge: advises", "judge: off"))
+    assert told(loaded, resources)["judge"] == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.example.org/v1", "api.example.org:443"),
+        ("http://10.0.0.7/v1", "10.0.0.7:80"),
+        ("http://localhost:8000/v1", "localhost:8000 on this machine"),
+        ("http://[2001:db8::1]:8000/v1", "[2001:db8::1]:8000"),
+    ],
+)
+def test_a_server_is_named_by_host_and_port(url: str, host: str) -> None:
+    spec = ModelSpec.model_validate(
+        {"backend": "openai", "model": "m", "base_url": url, "api_key": {"env": "SOME_KEY"}}
+    )
+    model = role_model(spec, Path("."))
+    assert host_of(model) == host
+    assert key_of(model) == "SOME_KEY"
+
+
+def test_files_and_this_machine_are_named_as_such() -> None:
+    def host(backend: str) -> str:
+        return host_of(RoleModel(backend, "m", "m", None, {}))
+
+    assert host("transformers") == host("scripted") == "this machine"
+    assert host("batch") == "a file of requests, answered outside"
+    assert {name for name, entry in BACKENDS.items() if entry.deferred} == {"batch"}
+
+
+def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
+    models = dict(resources.models)
+    for role, price in prices.items():
+        models[role] = RoleModel("openai", "m", "m", Path("."), {"price": price})
+    return Resources(resources.prompts, resources.data, resources.places, models)
+
+
+def test_the_estimate_has_money_where_there_are_prices(tmp_path: Path) -> None:
+    loaded, resources = gathered(tmp_path)
+    rows = {"train": 60, "validation": 150, "test": 200}
+
+    def estimated(**prices: dict[str, Any] | None) -> Any:
+        given = priced(resources, **prices)
+        plan = compile_plan(loaded.recipe, given, task_prompt(loaded))
+        return estimate(plan, given, set(), rows, {})
+
+    free = estimated()
+    assert (free.money, free.unpriced) == (None, ())
+    unknown = estimated(teacher=None)
+    assert (unknown.money, unknown.unpriced) == (None, ("teacher",))
+    million = {"prompt": 1e6, "completion": 1e6}
+    # At one unit of money per token the money is the number of tokens.
+    both = estimated(teacher=million, judge=million)
+    assert both.money == pytest.approx(both.tokens)
+    assert both.unpriced == ()
+    half = estimated(teacher=million, judge=None)
+    assert 0 < half.money.high < both.money.high
+    assert half.unpriced == ("judge",)
+    dear = estimated(teacher={"prompt": 0, "completion": 1e6})
+    assert 0 < dear.money.high < half.money.high
+    assert dear.stored(None)["money"] == list(dear.money)
+
+
+def problems(folder: Path, money: str, **servers: str) -> list[tuple[str, str]]:
+    text = SCRIPTED + money
+    for role, more in servers.items():
+        text = text.replace(
+            f"{role}: {{backend: scripted, model: embedded/smollm2-135m-instruct}}",
+            f'{role}: {{backend: openai, model: m, base_url: "http://localhost:1/v1"{more}}}',
+        )
+    try:
+        return [(p.level, p.message) for p in check_recipe(load(write_good(folder, text)))]
+    except RecipeError as error:
+        return [(p.level, p.message) for p in error.problems]
+
+
+BUDGET, PRICE = "budget: {money: 5}\n", ", price: {prompt: 1, completion: 2}"
+
+
+def test_a_budget_in_money_needs_prices(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, BUDGET, teacher="", judge=PRICE)
+    assert found[0] == "error"
+    assert "budget.money cannot be kept: models.teacher has no price" in found[1]
+
+
+@pytest.mark.parametrize(
+    "servers", [{"teacher": PRICE, "judge": PRICE}, {"teacher": PRICE}], ids=["both", "one"]
+)
+def test_a_budget_in_money_with_prices_is_fine(tmp_path: Path, servers: dict[str, str]) -> None:
+    assert problems(tmp_path, BUDGET, **servers) == []
+
+
+def test_a_budget_in_money_where_nothing_costs_any_is_warned_of(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, BUDGET)
+    assert found[0] == "warning"
+    assert "bounds nothing" in found[1]
+
+
+def test_a_key_that_the_environment_lacks_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ", api_key: {env: PADA_TEST_KEY}"
+    monkeypatch.delenv("PADA_TEST_KEY", raising=False)
+    (found,) = problems(tmp_path, "", teacher=key)
+    assert found == (
+        "warning",
+        "the environment has no variable PADA_TEST_KEY, which holds the key",
+    )
+    monkeypatch.setenv("PADA_TEST_KEY", "x")
+    (tmp_path / "again").mkdir()
+    assert problems(tmp_path / "again", "", teacher=key) == []
