@@ -23,7 +23,12 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """Return the SHA-256 of the canonical JSON of `value`, as 64 hexadecimal digits."""
-    return hashlib.sha256(f"{FINGERPRINT_VERSION}:{canonical(value)}".encode()).hexdigest()
+    return digest_canonical(canonical(value))
+
+
+def digest_canonical(text: str) -> str:
+    """Return the digest of a value given as canonical JSON already: `digest(v)` for `canonical(v)`."""
+    return hashlib.sha256(f"{FINGERPRINT_VERSION}:{text}".encode()).hexdigest()
 
 
 def short(value: Any, length: int = 16) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.backends.http_server import Server
     from engine.backends.openai import ServerSettings
 
-GATHER = 0.02
+GATHER = 0.04
 """Seconds for which replies are gathered into one group."""
 BACKOFF = 0.5
 """Seconds before the first repetition after a fault of the server; doubled each time."""
@@ -121,7 +121,7 @@ class Dispatch:
             job = self._next(now)
             if job is None:
                 break
-            task = asyncio.create_task(self._send(job))
+            task = asyncio.create_task(self._work(job))
             self._active.add(task)
         self._wake_for_the_next(now)
 
@@ -152,21 +152,33 @@ class Dispatch:
             delay = max(0.001, max(waiting, self._breaker.until) - now)
             self._timer = asyncio.get_running_loop().call_later(delay, self._fill)
 
-    async def _send(self, job: Job) -> None:
+    async def _work(self, job: Job | None) -> None:
+        """Send a request, and then the next one, as long as the pace has room for it."""
         task = asyncio.current_task()
-        began = time.monotonic()
-        try:
-            body = self._shape.body(job.request, job.turns, job.max_tokens)
-            exchange = await self._server.post(body)
-            self._settle(job, exchange, time.monotonic() - began)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # a mistake of ours must end the run, not hang it
-            self._error = error
-        if task is not None:
-            self._active.discard(task)
-        self._changed.set()
+        assert task is not None
+        while job is not None:
+            began = time.monotonic()
+            try:
+                exchange = await self._server.post(
+                    self._shape.body(job.request, job.turns, job.max_tokens)
+                )
+                now = time.monotonic()
+                self._settle(job, exchange, now - began)
+                job = self._next(now) if self._room(now) else None
+            except Exception as error:  # a mistake of ours must end the run, not hang it
+                self._error, job = error, None
+            self._changed.set()
+        self._active.discard(task)
         self._fill()
+
+    def _room(self, now: float) -> bool:
+        """Return whether a request that is over may be followed by another at once."""
+        return (
+            self._error is None
+            and not self._breaker.open
+            and len(self._active) == self._pace.limit
+            and now >= self._breaker.until
+        )
 
     # What an answer leads to.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from engine.fingerprint import short
+from engine.fingerprint import canonical, digest_canonical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,11 +44,23 @@ class Request:
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        identity = [
-            [list(message) for message in self.messages],
-            self.schema, self.max_tokens, self.temperature, self.model, self.attempt,
-        ]  # fmt: skip
-        object.__setattr__(self, "id", short(identity, 24))
+        turns = canonical([list(message) for message in self.messages])
+        rest = canonical([self.max_tokens, self.temperature, self.model, self.attempt])
+        identity = f"[{turns},{_canonical_schema(self.schema)},{rest[1:]}"
+        object.__setattr__(self, "id", digest_canonical(identity)[:24])
+
+
+_SCHEMAS: dict[int, tuple[Mapping[str, Any], str]] = {}
+
+
+def _canonical_schema(schema: Mapping[str, Any]) -> str:
+    """Return a schema as canonical JSON, made once per object: the requests of a node share theirs."""
+    known = _SCHEMAS.get(id(schema))
+    if known is None or known[0] is not schema:
+        if len(_SCHEMAS) >= 256:
+            _SCHEMAS.clear()
+        known = _SCHEMAS[id(schema)] = (schema, canonical(schema))
+    return known[1]
 
 
 class Try(NamedTuple):

@@ -86,7 +86,7 @@ def entry(run: str, node: str, role: str, request: Request, completion: Completi
         messages=[
             {"role": m.role, "content": m.content} for m in completion.sent or request.messages
         ],
-        schema=dict(request.schema),
+        schema=request.schema,
         max_tokens=request.max_tokens,
         temperature=request.temperature,
         attempt=request.attempt,

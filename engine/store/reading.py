@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_LOOSE = 50_000
+"""Ids that are kept as they come, about 100 bytes each, before they join the array at 24."""
+
+
 class Spent(NamedTuple):
     """What was asked of LLMs, and what it cost as far as that is known."""
 
@@ -24,12 +28,13 @@ class Spent(NamedTuple):
 
 
 class Ids:
-    """A set of request ids: those of earlier runs as one sorted array, those of this run as they come."""
+    """A set of request ids of one length, in little memory: most in one sorted array, the newest as they come."""
 
     def __init__(self, batches: Iterable[Sequence[str]] = (), length: int = 24) -> None:
         """Take the ids in batches and the length of the longest."""
         self._new: set[str] = set()
         self._old: Any = None
+        self._length = length
         arrays = [_bytes(batch, length) for batch in batches]
         if arrays:
             import numpy as np
@@ -39,6 +44,16 @@ class Ids:
     def add(self, identities: Iterable[str]) -> None:
         """Add ids."""
         self._new.update(identities)
+        if len(self._new) >= _LOOSE:
+            import numpy as np
+
+            length = max(self._length, max(map(len, self._new)))
+            arrays = [_bytes(list(self._new), length)]
+            if self._old is not None:
+                arrays.append(self._old.astype(f"S{length}"))
+            self._old = np.sort(np.concatenate(arrays))
+            self._length = length
+            self._new = set()
 
     def __contains__(self, identity: str) -> bool:
         if identity in self._new:

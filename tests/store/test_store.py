@@ -339,3 +339,16 @@ def test_writing_outside_the_run_lock_is_a_bug(tmp_path: Path) -> None:
         store.record_calls([call(1)])
     with pytest.raises(RuntimeError):
         start(store)
+
+
+def test_many_ids_are_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.store import reading
+
+    monkeypatch.setattr(reading, "_LOOSE", 100)
+    ids = reading.Ids([["0" * 24, "1" * 24]])
+    given = [f"{number:024x}" for number in range(2, 1000)]
+    for start_at in range(0, len(given), 7):
+        ids.add(given[start_at : start_at + 7])
+    assert all(each in ids for each in [*given, "0" * 24, "1" * 24])
+    assert "f" * 24 not in ids
+    assert "2" not in ids
