@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -139,3 +141,26 @@ def test_an_answer_after_a_failure_is_taken_and_a_second_failure_of_the_same_ask
         store, answers(results, (f"{asked.request.id}-2", "{}"), (asked.custom_id, "{}"))
     )
     assert (done.taken, done.known) == (1, 1)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from engine.run.batches import import_results
+from engine.store import Store
+Store._end = lambda store: os._exit(9)
+import_results(Store.open(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+def test_an_import_killed_before_the_store_has_it_is_not_lost(tmp_path: Path) -> None:
+    Store.open(tmp_path)
+    [batch] = put_down({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
+    one, two = (each.custom_id for each in read_asked(batch.file))
+    results = answers(tmp_path / "r.jsonl", (one, "{}"), (two, "no"))
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(results)]
+    assert subprocess.run(arguments, check=False).returncode == 9
+    store = Store.open(tmp_path)
+    assert list(store.replies([one[:-2], two[:-2]])) == [one[:-2]]
+    done = import_results(store, results)
+    assert (done.taken, done.failed.total(), done.known) == (0, 0, 2)
