@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from engine.backends.protocol import Deferred, Embedder, Generator, Student
+from engine.backends.protocol import (
+    Deferred,
+    Embedder,
+    Generator,
+    Progress,
+    Student,
+    TrainingJob,
+    TrainingResult,
+)
 from engine.errors import BackendError
 from engine.registry import did_you_mean
 
@@ -52,6 +60,8 @@ class Backend:
     generator: Callable[[Place, Any], Generator | Deferred] | None = None
     student: Callable[[Place, Any], Student] | None = None
     embedder: Callable[[Place, Any], Embedder] | None = None
+    train: Callable[[TrainingJob, Progress], TrainingResult] | None = None
+    """How a student of this backend is fine-tuned; needed for the role student."""
     files: Callable[[Place, Any], Mapping[str, str]] = lambda _place, _settings: {}
     """Files besides the weights that decide its answers, by digest: part of `identity`."""
 

@@ -30,12 +30,14 @@ from engine.backends.protocol import (
     Permit,
     Progress,
     Request,
+    TrainingJob,
+    TrainingResult,
     always,
 )
 from engine.backends.scripted_values import instance
 from engine.backends.structured import Reply, parse_json, read_reply
 from engine.errors import BackendError
-from engine.fingerprint import file_digest
+from engine.fingerprint import digest, file_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -209,6 +211,24 @@ class ScriptedEmbedder:
         return found
 
 
+def train(job: TrainingJob, progress: Progress) -> TrainingResult:
+    """Stand in for a fine-tune: a scripted student does not look at its adapter, so nothing is learned."""
+    job.output.mkdir(parents=True, exist_ok=True)
+    rows = digest([[list(map(list, row.messages)), row.completion] for row in job.rows])
+    (job.output / "scripted.json").write_text(json.dumps({"rows": rows, "seed": job.seed}), "utf-8")
+    progress(job.steps)
+    return TrainingResult(
+        adapter=job.output,
+        weights=digest([rows, job.seed]),
+        steps=job.steps,
+        epochs=job.steps * job.batch_size / max(1, len(job.rows)),
+        train_loss=None,
+        validation_loss=None,
+        chosen_step=job.steps,
+        seconds=0.0,
+    )
+
+
 def invented(request: Request) -> Any:
     """Return a reply that keeps to a request's schema; its texts are words of the last user message."""
     words = _WORD.findall(_last_user_message(request.messages)) or ["nothing"]
@@ -316,5 +336,6 @@ BACKEND = Backend(
     generator=ScriptedGenerator,
     student=ScriptedStudent,
     embedder=ScriptedEmbedder,
+    train=train,
     files=_files,
 )

@@ -19,6 +19,8 @@ from engine.backends.protocol import (
     Permit,
     Progress,
     Request,
+    TrainingJob,
+    TrainingResult,
     always,
 )
 from engine.backends.weights import Loaded, load, with_adapter
@@ -136,6 +138,12 @@ class LocalModel:
         return self._tuned[1]
 
 
+def _train(job: TrainingJob, progress: Progress) -> TrainingResult:
+    from engine.backends.finetune import train
+
+    return train(job, progress)
+
+
 BACKEND = Backend(
     name="transformers",
     roles=("student", "teacher", "judge"),
@@ -143,4 +151,5 @@ BACKEND = Backend(
     local=True,
     generator=LocalModel,
     student=LocalModel,
+    train=_train,
 )

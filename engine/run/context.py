@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.backends.finetune import train
 from engine.backends.protocol import (
     Completion,
     Message,
@@ -99,9 +98,8 @@ class NodeContext:
         return self._session.student()
 
     def train(self, job: TrainingJob) -> TrainingResult:
-        """Fine-tune in a child process that cannot outlive this one."""
-        bar = self.progress("train", job.steps)
-        return train(job, bar)
+        """Fine-tune the student, in the way of its backend; raises ModelError."""
+        return self._session.trainer()(job, self.progress("train", job.steps))
 
     def progress(self, what: str, total: int) -> Progress:
         """Open a progress line for this node."""

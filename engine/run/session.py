@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from engine.backends import BACKENDS
 from engine.backends.entry import Kind
-from engine.backends.protocol import Deferred, Embedder, Generator, Student
-from engine.errors import ModelError
+from engine.backends.protocol import (
+    Deferred,
+    Embedder,
+    Generator,
+    Progress,
+    Student,
+    TrainingJob,
+    TrainingResult,
+)
+from engine.errors import BackendError, ModelError
 from engine.plan.resources import RoleModel
 from engine.run.progress import Reporter
 
@@ -67,6 +75,17 @@ class Session:
         if not BACKENDS[self._models[role].backend].deferred:
             return None
         return cast(Deferred, self._backend(role))
+
+    def trainer(self) -> Callable[[TrainingJob, Progress], TrainingResult]:
+        """Return how the student is fine-tuned; raises BackendError where it cannot be."""
+        name = self._models["student"].backend
+        train = BACKENDS[name].train
+        if train is None:
+            raise BackendError(
+                f"a student on the backend '{name}' cannot be fine-tuned",
+                "use weights on this machine: backend transformers",
+            )
+        return train
 
     def student(self) -> Student:
         """Return the student's backend."""

@@ -13,7 +13,7 @@ import pytest
 from engine.backends import BACKENDS
 from engine.backends.batch_asks import Asked, read_asked
 from engine.backends.entry import Place
-from engine.backends.protocol import Progress, Request, TrainingJob, TrainingResult
+from engine.backends.protocol import Request
 from engine.backends.scripted import ScriptedGenerator, ScriptedSettings
 from engine.cli import main
 from tests.e2e import tiny_project
@@ -53,16 +53,9 @@ def with_batch(
     return path
 
 
-def train(job: TrainingJob, progress: Progress | None = None) -> TrainingResult:
-    """Stand in for a fine-tune: the scripted student does not look at its adapter."""
-    job.output.mkdir(parents=True, exist_ok=True)
-    return TrainingResult(job.output, "w" * 64, job.steps, 1.0, 0.5, None, job.steps, 0.0)
-
-
 @pytest.fixture
 def pada(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pada:
     """Run `pada` in this process; returns its exit code and all it said."""
-    monkeypatch.setattr("engine.run.context.train", train)
     monkeypatch.setenv("COLUMNS", "160")
 
     def call(*arguments: object) -> tuple[int, str]:
