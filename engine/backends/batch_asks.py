@@ -113,10 +113,15 @@ def asked_ids(state: Path) -> dict[str, Path]:
 def read_asked(file: Path) -> list[Asked]:
     """Return the requests of a request file; raises BackendError where what is beside it is gone or changed."""
     header, entries = _entries(file)
+    # One object per schema: validators are made per object, and a node's requests have the same.
+    schemas: dict[bytes, Any] = {}
+    for entry in entries:
+        if (schema := entry.get("schema")) is not None:
+            entry["schema"] = schemas.setdefault(orjson.dumps(schema), schema)
     return [_asked(file, header, entry) for entry in entries]
 
 
-def _entries(file: Path) -> tuple[Header, list[Mapping[str, Any]]]:
+def _entries(file: Path) -> tuple[Header, list[dict[str, Any]]]:
     path = sidecar(file)
     try:
         first, *rest = path.read_bytes().splitlines()
@@ -126,7 +131,8 @@ def _entries(file: Path) -> tuple[Header, list[Mapping[str, Any]]]:
         raise BackendError(f"{path}: {error.strerror}", _hint(path)) from error
     except (ValueError, ValidationError) as error:
         raise BackendError(f"{path} is damaged: {error}", _hint(path)) from error
-    if header.format != FORMAT or len(entries) != header.requests:
+    whole = all(isinstance(entry, dict) and "custom_id" in entry for entry in entries)
+    if not whole or header.format != FORMAT or len(entries) != header.requests:
         raise BackendError(f"{path} is damaged or from another version", _hint(path))
     return header, entries
 

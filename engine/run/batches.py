@@ -189,8 +189,8 @@ def import_results(store: Store, path: Path) -> Imported:
     """
     answers = read_results(path)
     with store.lock_run():
-        files = _asked_in(store.state, answers, path)
-        asked = {ask.custom_id: ask for file in files for ask in read_asked(file)}
+        files = {file: read_asked(file) for file in _asked_in(store.state, answers, path)}
+        asked = {ask.custom_id: ask for asks in files.values() for ask in asks}
         known = _Known(store, asked.values())
         result = Imported(len(answers))
         calls = [
@@ -201,7 +201,7 @@ def import_results(store: Store, path: Path) -> Imported:
             store.reopen_run(max(call.run for call in calls))
             store.record_calls(calls)
             store.flush()
-        result.files = [_state(file, known) for file in files]
+        result.files = [_state(file, asks, known) for file, asks in files.items()]
     return result
 
 
@@ -249,13 +249,12 @@ def _new(
 
 def file_states(store: Store) -> list[FileState]:
     """Return how far each request file of a store's folder is answered, oldest first; raises BackendError."""
-    files = request_files(store.state)
-    known = _Known(store, (ask for file in files for ask in read_asked(file)))
-    return [_state(file, known) for file in files]
+    files = {file: read_asked(file) for file in request_files(store.state)}
+    known = _Known(store, (ask for asks in files.values() for ask in asks))
+    return [_state(file, asks, known) for file, asks in files.items()]
 
 
-def _state(file: Path, known: _Known) -> FileState:
-    asked = read_asked(file)
+def _state(file: Path, asked: Sequence[Asked], known: _Known) -> FileState:
     usable = [ask for ask in asked if known.usable(ask)]
     failed = sum(known.failed(ask) and not known.usable(ask) for ask in asked)
     return FileState(

@@ -115,11 +115,12 @@ def test_what_was_asked_comes_back_whole_from_the_file_beside(tmp_path: Path) ->
     [
         lambda text: text.replace("Which colour?", "Which number?"),
         lambda text: text.replace('"node":', '"knot":'),
+        lambda text: text.replace('"custom_id":', '"id":'),
         lambda text: "\n".join(text.splitlines()[:1]),
         lambda text: text[:-20],
         lambda _: "",
     ],
-    ids=["other words", "other key", "line lost", "cut", "empty"],
+    ids=["other words", "other key", "no id", "line lost", "cut", "empty"],
 )
 def test_a_changed_file_beside_the_requests_is_found_out(tmp_path: Path, change: Any) -> None:
     file, _ = put_down(tmp_path, Ask("node", "teacher", request()))
