@@ -22,11 +22,14 @@ from engine.cli import main
 from engine.store import rows as stored
 from tests.e2e import tiny_project
 from tests.e2e.batch_project import Pada
-from tests.e2e.batch_project import pada as here  # noqa: F401,F811 - a fixture
+from tests.e2e.batch_project import pada as here  # noqa: F401 - a fixture
 from tests.e2e.runs import pada, start
 from tests.e2e.tiny_project import write_project
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
+
+here = batch_project.pada
+"""The fixture that runs `pada` in this process."""
 
 KEY = "sk-privacy-0a1b2c3d4e5f60718293"
 VARIABLE = "PADA_PRIVACY_TEST_KEY"
