@@ -20,9 +20,8 @@ import pytest
 
 from engine.cli import main
 from engine.store import rows as stored
-from tests.e2e import tiny_project
+from tests.e2e import batch_project, tiny_project
 from tests.e2e.batch_project import Pada
-from tests.e2e.batch_project import pada as here  # noqa: F401 - a fixture
 from tests.e2e.runs import pada, start
 from tests.e2e.tiny_project import write_project
 from tests.servers.endpoint import Behaviour, Endpoint
