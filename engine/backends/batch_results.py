@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 
 from engine.backends.batch_asks import Asked
 from engine.backends.http_reply import SHOWN, Exchange, read_answer
-from engine.backends.openai import Price
 from engine.backends.protocol import Completion
 from engine.backends.structured import read_reply
 from engine.errors import BackendError
@@ -120,6 +119,7 @@ def completion(asked: Asked, answer: Answer) -> Completion:
     """Return what an answer is to what was asked: a validated value, or an error with its kind."""
     got = answer.exchange
     value, error, detail = _value(asked, got)
+    price = asked.header.price
     return Completion(
         request=asked.request.id,
         text=got.text,
@@ -135,7 +135,7 @@ def completion(asked: Asked, answer: Answer) -> Completion:
         sent=None if asked.sent == asked.request.messages else asked.sent,
         cached_tokens=got.cached_tokens,
         reasoning_tokens=got.reasoning_tokens,
-        cost=None if answer.by_hand else _cost(asked.header.price, got),
+        cost=None if answer.by_hand or price is None else price.of(got),
         server=got.server,
     )
 
@@ -155,13 +155,3 @@ def _finish(error: str | None, finish: str) -> Literal["stop", "length", "refusa
     if error == "refusal":
         return "refusal"
     return "stop" if error is None or finish == "stop" else "error"
-
-
-def _cost(price: Price | None, got: Exchange) -> float | None:
-    if price is None or got.prompt_tokens is None or got.completion_tokens is None:
-        return None
-    cached = min(got.cached_tokens or 0, got.prompt_tokens)
-    cached_price = price.prompt if price.cached is None else price.cached
-    fresh = got.prompt_tokens - cached
-    total = fresh * price.prompt + cached * cached_price + got.completion_tokens * price.completion
-    return total / 1e6

@@ -55,9 +55,20 @@ class Price(_Part):
     """Money per million tokens, in a currency of your choice (the same for all models)."""
 
     prompt: float = Field(ge=0)
+    """For prompt tokens."""
     completion: float = Field(ge=0)
+    """For completion tokens, hidden reasoning among them."""
     cached: float | None = Field(default=None, ge=0)
     """For prompt tokens that the server had cached; as `prompt` when left out."""
+
+    def of(self, got: Exchange) -> float | None:
+        """Return what an answer cost, None where its tokens are not known."""
+        if got.prompt_tokens is None or got.completion_tokens is None:
+            return None
+        cached = min(got.cached_tokens or 0, got.prompt_tokens)
+        cached_price = self.prompt if self.cached is None else self.cached
+        fresh = (got.prompt_tokens - cached) * self.prompt
+        return (fresh + cached * cached_price + got.completion_tokens * self.completion) / 1e6
 
 
 class ServerSettings(Settings):
@@ -66,6 +77,7 @@ class ServerSettings(Settings):
     base_url: str
     """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
     api_key: ApiKey | None = None
+    """`{env: NAME}`: the environment variable that holds the key."""
     structured: Literal["auto", Mode] = "auto"
     """How the server is told the schema of a reply; `auto` finds out with one small call."""
     concurrency: int | None = Field(default=None, ge=1, le=4096)
@@ -87,6 +99,7 @@ class ServerSettings(Settings):
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further parameters of every request: `top_p`, `reasoning_effort`, …"""
     price: Price | None = None
+    """Money per million tokens; without it the cost is unknown, which is not zero."""
 
     @field_validator("base_url")
     @classmethod
@@ -100,13 +113,7 @@ class ServerSettings(Settings):
 
     def cost(self, got: Exchange) -> float | None:
         """Return what an answer cost, None where the price or the tokens are not known."""
-        price = self.price
-        if price is None or got.prompt_tokens is None or got.completion_tokens is None:
-            return None
-        cached = min(got.cached_tokens or 0, got.prompt_tokens)
-        cached_price = price.prompt if price.cached is None else price.cached
-        total = (got.prompt_tokens - cached) * price.prompt + cached * cached_price
-        return (total + got.completion_tokens * price.completion) / 1e6
+        return None if self.price is None else self.price.of(got)
 
 
 class ServerModel:

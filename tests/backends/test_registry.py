@@ -7,6 +7,7 @@ import pytest
 from engine.backends import BACKENDS, Backend
 from engine.backends.entry import Kind
 from engine.errors import BackendError
+from tests.test_catalogue import required_settings
 
 ENTRIES = list(BACKENDS.values())
 KINDS: dict[str, Kind] = {
@@ -21,7 +22,8 @@ KINDS: dict[str, Kind] = {
 def test_each_backend_opens_for_its_roles_and_no_others(backend: Backend) -> None:
     for role, kind in KINDS.items():
         if role in backend.roles:
-            assert backend.open(kind, Path("nowhere"), "some model", {}) is not None
+            settings = required_settings(backend)
+            assert backend.open(kind, Path("nowhere"), "some model", settings) is not None
         else:
             with pytest.raises(BackendError, match=f"cannot be a {kind}"):
                 backend.open(kind, None, "some model", {})

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from engine.backends.protocol import Completion, Message, Request, Try
-from engine.run import purse as purse_module
 from engine.run.live import Live
 from engine.run.purse import Purse
 from engine.spec.recipe import Budget
@@ -94,7 +93,7 @@ def test_a_group_is_permitted_whole_or_not(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(purse_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("engine.run.purse.time.monotonic", lambda: clock[0])
     purse = Purse(Budget(minutes=2), NOTHING)
     assert purse.permit([request(1)])
     clock[0] += 121
