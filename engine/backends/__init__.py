@@ -5,7 +5,15 @@ Adding one: a module with a `BACKEND`, and its name in the list.
 
 import os
 
-from engine.backends import batch, openai, scripted, sentence_transformers, transformers, vllm
+from engine.backends import (
+    batch,
+    llamacpp,
+    openai,
+    scripted,
+    sentence_transformers,
+    transformers,
+    vllm,
+)
 from engine.backends.entry import Backend
 from engine.registry import Registry
 
@@ -19,6 +27,7 @@ BACKENDS: Registry[Backend] = Registry(
     [
         transformers.BACKEND,
         sentence_transformers.BACKEND,
+        llamacpp.BACKEND,
         openai.BACKEND,
         vllm.BACKEND,
         batch.BACKEND,

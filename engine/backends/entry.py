@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -41,7 +42,24 @@ class Place:
     name: str
     """As the recipe writes it."""
     path: Path | None
-    """Folder of the weights; for a backend without weights, the recipe's folder."""
+    """Folder or file of the weights; for a backend without weights, the recipe's folder."""
+
+
+class Extra(NamedTuple):
+    """What a backend needs that the engine does not install by itself."""
+
+    library: str
+    module: str
+    """By which the library is imported."""
+    name: str
+    """Of the optional dependencies that bring it."""
+
+    def require(self) -> None:
+        """Raise BackendError where it is not installed; imports nothing."""
+        if importlib.util.find_spec(self.module) is None:
+            raise BackendError(
+                f"{self.library} is not installed", f"pip install 'pada-engine[{self.name}]'"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,10 @@ class Backend:
     settings: type[Settings]
     local: bool
     """Whether it runs weights on this machine: then the model's identity is their digest."""
+    weights: Literal["folder", "gguf"] = "folder"
+    """What those weights are: a folder as transformers writes it, or a GGUF file."""
+    extra: Extra | None = None
+    """What it needs besides the engine's own dependencies."""
     operational: frozenset[str] = frozenset()
     """Settings that decide how fast or where it answers, never what: no part of any fingerprint."""
     deferred: bool = False
@@ -104,7 +126,7 @@ class Backend:
 
         Args:
             kind: What it is wanted for.
-            path: Folder of the weights, or the recipe's folder for a backend without weights.
+            path: Folder or file of the weights, or the recipe's folder for a backend without weights.
             name: The model's name as the recipe writes it.
             settings: The backend's settings, as written or with defaults.
 

@@ -7,27 +7,23 @@ repeats them.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.backends import grammar
 from engine.backends.finetune_batches import encode_prompt, turn_end
 from engine.backends.protocol import Completion, Permit, Request
 from engine.backends.structured import read_reply
 from engine.backends.weights import Loaded
-from engine.errors import BackendError
 from engine.fingerprint import canonical, short
 
 if TYPE_CHECKING:
     import torch
 
-METHOD = "outlines:llguidance"
 TOP_K = 50
 """Sampling keeps this many tokens: a model this small says nonsense below them."""
-
-_LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +58,10 @@ class Constraint:
     def processors(self, schema: Mapping[str, Any]) -> Any:
         """Return fresh logits processors for one batch under a schema.
 
-        Properties are written in the schema's order, which is the order of the prompt's examples: a small
-        model that must begin with another key than it has seen says nonsense.
-
-        Outlines would let the grammar allow any white space between tokens of JSON, on which a small
-        model can spend all its tokens; so the grammar is written here without, and Outlines applies it.
-
         Raises:
             BackendError: the schema uses what the grammar does not know.
         """
-        from llguidance import LLMatcher
-        from outlines.backends.llguidance import LLGuidanceLogitsProcessor
-
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_LAYOUT)
-        if problem := LLMatcher.validate_grammar(grammar, self._vocabulary):
-            raise BackendError(
-                f"a reply's schema cannot be made into a grammar: {problem[:300]}",
-                "use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
-            )
-        processor = LLGuidanceLogitsProcessor(
-            grammar, self._vocabulary, self._model.tensor_library_name
-        )
-        return self._model.type_adapter.format_output_type(processor)
+        return grammar.processors(schema, self._vocabulary, self._model)
 
 
 def complete(
@@ -148,7 +126,7 @@ def _too_long(row: Prompted, context: int | None) -> Completion:
         prompt_tokens=len(row.tokens),
         completion_tokens=0,
         seconds=0.0,
-        method=METHOD,
+        method=grammar.METHOD,
         error="too_long",
         detail=(
             f"{len(row.tokens)} tokens of prompt and {row.request.max_tokens} for the reply do not fit "
@@ -209,7 +187,7 @@ def _completion(
         prompt_tokens=len(row.tokens),
         completion_tokens=len(tokens) if end is None else end + 1,
         seconds=seconds,
-        method=METHOD,
+        method=grammar.METHOD,
         error=error,
         detail=detail,
     )

@@ -131,7 +131,8 @@ def _fetch_missing(loaded: LoadedRecipe, reporter: Reporter) -> None:
 
     for role in ROLES:
         spec = getattr(loaded.recipe.models, role)
-        if BACKENDS[spec.backend].local and models.locate(spec.model, loaded.base) is None:
+        backend = BACKENDS[spec.backend]
+        if backend.local and models.locate(spec.model, loaded.base, backend.weights) is None:
             models.fetch(spec.model, say=reporter.say, base=loaded.base)
 
 

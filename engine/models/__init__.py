@@ -1,6 +1,6 @@
 """Where model weights are: names to folders, the embedded models, and the digest of weights.
 
-A name is `embedded/…` (fetched from the package index into a cache outside the project), a folder,
+A name is `embedded/…` (fetched from the package index into a cache outside the project), a folder, a GGUF file,
 or a Hugging Face name `owner/name[@revision]`. Knows nothing of what is done with the weights;
 loads no library of models until something must be fetched.
 """

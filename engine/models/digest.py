@@ -9,40 +9,48 @@ from pathlib import Path
 from engine.errors import ModelError
 from engine.fingerprint import digest, file_digest, short
 from engine.models.cache import cache_root
+from engine.models.gguf import parts
 
 WEIGHT_FILES = ("*.safetensors", "*.bin", "*.gguf")
 
 _State = list[tuple[str, int, int]]
 
 
-def weights_digest(folder: Path) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) over a folder's weight files, names and contents.
+def weights_digest(place: Path) -> str:
+    """Return the SHA-256 (64 hexadecimal digits) over a model's weight files.
 
-    Contents are read once: the digest is remembered in the cache under the files' sizes and times
-    of change (not in the folder itself, which may be read-only or under version control).
+    Of a folder, names and contents count; of a GGUF file (or a set of them) the contents alone.
+    They are read once: the digest is remembered in the cache under the files' sizes and times of
+    change (not beside the weights, which may be read-only or under version control).
 
     Raises:
         ModelError: the folder has no weight files, or they cannot be read.
     """
-    folder = folder.resolve()
+    place = place.resolve()
+    alone = place.is_file()
+    paths = parts(place) if alone else _weights_in(place)
+    try:
+        state: _State = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths
+        ]
+        memory = cache_root() / "digests" / f"{short(str(place))}.json"
+        if (remembered := _recall(memory, state)) is not None:
+            return remembered
+        found = digest([["" if alone else path.name, file_digest(path)] for path in paths])
+    except OSError as problem:
+        raise ModelError(f"cannot read the model weights in {place}: {problem}") from problem
+    _remember(memory, state, found)
+    return found
+
+
+def _weights_in(folder: Path) -> list[Path]:
     paths = sorted({path for ending in WEIGHT_FILES for path in folder.glob(ending)})
     if not paths:
         raise ModelError(
             f"no model weights in {folder}",
             f"a model folder holds config.json, a tokenizer and {' or '.join(WEIGHT_FILES)}",
         )
-    try:
-        state: _State = [
-            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths
-        ]
-        memory = cache_root() / "digests" / f"{short(str(folder))}.json"
-        if (remembered := _recall(memory, state)) is not None:
-            return remembered
-        found = digest([[path.name, file_digest(path)] for path in paths])
-    except OSError as problem:
-        raise ModelError(f"cannot read the model weights in {folder}: {problem}") from problem
-    _remember(memory, state, found)
-    return found
+    return paths
 
 
 def _recall(memory: Path, state: _State) -> str | None:

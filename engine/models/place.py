@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from engine.errors import ModelError
 from engine.models.cache import is_whole
 from engine.models.embedded import EMBEDDED, PREFIX, Say, cached_at, fetch_embedded, known
+from engine.models.gguf import ENDING, locate_gguf
 from engine.registry import did_you_mean
 
 _HUB_NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w./-]+))?")
@@ -20,16 +21,24 @@ class _Hub(NamedTuple):
     revision: str | None
 
 
-def locate(name: str, base: Path | None = None) -> Path | None:
-    """Return the folder of a model that is on this machine, None for one that `fetch` would bring.
+Form = Literal["folder", "gguf"]
+"""What weights are: a folder with config.json, tokenizer and safetensors, or a GGUF file."""
+
+
+def locate(name: str, base: Path | None = None, form: Form = "folder") -> Path | None:
+    """Return where a model lies on this machine, None for one that `fetch` would bring.
 
     Args:
-        name: `embedded/…`, a folder, or a Hugging Face `owner/name[@revision]`.
+        name: `embedded/…`, a folder, or a Hugging Face `owner/name[@revision]`; for GGUF a file, or
+            a folder with one.
         base: Where relative folders start; the working directory when left out.
+        form: What the backend takes; GGUF files are never fetched.
 
     Raises:
-        ModelError: no such embedded model, no such folder, or a name that is none of these.
+        ModelError: no such embedded model, no such folder or file, or a name that is none of these.
     """
+    if form == "gguf":
+        return locate_gguf(name, base)
     place = _resolve(name, base)
     if isinstance(place, Path):
         return place
@@ -76,6 +85,8 @@ def _resolve(name: str, base: Path | None) -> str | Path | _Hub:
                 "a model folder holds config.json, a tokenizer and *.safetensors",
             )
         return folder
+    if folder.is_file() and folder.suffix == ENDING:
+        raise ModelError(f"{folder} is a GGUF file", "run it with `backend: llamacpp`")
     match = _HUB_NAME.fullmatch(name)
     if match is None or name.startswith((".", "/", "~")):
         raise ModelError(

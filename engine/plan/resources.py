@@ -83,6 +83,6 @@ def role_model(spec: ModelSpec, base: Path) -> RoleModel:
     if not backend.local:
         identity = backend.identity(spec.model, base, spec.settings)
         return RoleModel(spec.backend, spec.model, identity, base, settings)
-    path = models.locate(spec.model, base)
+    path = models.locate(spec.model, base, backend.weights)
     identity = f"unfetched:{spec.model}" if path is None else models.weights_digest(path)
     return RoleModel(spec.backend, spec.model, identity, path, settings)

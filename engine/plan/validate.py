@@ -149,8 +149,10 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
 def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -> Iterator[Problem]:
     """Look the model up: local weights by name or folder, anything else by the files it reads."""
     try:
+        if backend.extra is not None:
+            backend.extra.require()
         if backend.local:
-            models.locate(spec.model, loaded.base)
+            models.locate(spec.model, loaded.base, backend.weights)
         else:
             backend.identity(spec.model, loaded.base, spec.settings)
     except OSError as error:

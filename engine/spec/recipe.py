@@ -81,7 +81,7 @@ class ModelSpec(BaseModel):
     backend: str
     """Backend (`pada list backends`)."""
     model: str
-    """`embedded/…`, a local folder, or a Hugging Face name."""
+    """`embedded/…`, a local folder, or a Hugging Face name; a GGUF file for llamacpp; a server's own name for it."""
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,220 @@
+"""The `llamacpp` backend: a GGUF file on this machine as teacher or judge, through llama-cpp-python.
+
+Outlines constrains the tokens (its llguidance back end), llama.cpp generates. One request after the other, each from
+an empty cache: a reply depends on its request alone, so that a resumed run repeats those of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.protocol import Completion, Message, Permit, Request, always
+from engine.errors import BackendError, ModelError
+
+if TYPE_CHECKING:
+    from llama_cpp import Llama
+
+EXTRA = Extra("llama-cpp-python", "llama_cpp", "llamacpp")
+LARGEST_CONTEXT = 8192
+"""Tokens; memory for them is taken at once, and models that say 131,072 would take many gigabytes."""
+TOP_K = 50
+"""As for models that run with transformers."""
+
+
+class LlamaCppSettings(Settings):
+    """Settings of a GGUF model that runs here with llama.cpp."""
+
+    context: int | None = Field(default=None, ge=64)
+    """Tokens of prompt and reply together; what the model was trained with, at most 8,192, when left out."""
+    gpu_layers: int = Field(default=-1, ge=-1)
+    """Layers on the graphics card, -1 for all; of no effect with a llama.cpp that was built without one."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads on the CPU; chosen by llama.cpp when left out."""
+
+
+class _Loaded:
+    """One model: llama.cpp's weights, the chat template, and Outlines around them."""
+
+    def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
+        """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
+        EXTRA.require()
+        import llguidance.llamacpp
+        import outlines
+        from llama_cpp import llama_model_get_vocab
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+        self.llama = _load(place, settings)
+        said: Mapping[str, str] = self.llama.metadata
+        trained = int(said.get(f"{said.get('general.architecture')}.context_length", 0))
+        self.context = settings.context or min(trained or LARGEST_CONTEXT, self.llama.n_ctx())
+        template = said.get("tokenizer.chat_template")
+        if template is None:
+            raise ModelError(
+                f"{place.path} holds no chat template, so a prompt cannot be written for it",
+                "choose a GGUF file of an instruct model",
+            )
+        self._vocab = llama_model_get_vocab(self.llama.model)
+        self.format = Jinja2ChatFormatter(
+            template=template,
+            eos_token=self._text(self.llama.token_eos()),
+            bos_token=self._text(self.llama.token_bos()),
+        )
+        self.outlined = outlines.from_llamacpp(self.llama)
+        self.vocabulary = llguidance.llamacpp.lltokenizer_from_vocab(self._vocab)
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of a prompt up to the place where the assistant begins to speak."""
+        turns: list[Any] = [{"role": turn.role, "content": turn.content} for turn in messages]
+        try:
+            written = self.format(messages=turns)
+        except ValueError as problem:  # a template refuses what the model was not trained on
+            raise BackendError(
+                f"the model's chat template refuses a prompt: {problem}",
+                "choose a model that takes a system turn",
+            ) from problem
+        text = written.prompt.encode("utf-8", "replace")
+        tokens: list[int] = self.llama.tokenize(
+            text, add_bos=not written.added_special, special=True
+        )
+        return tokens
+
+    def over(self, token: int) -> bool:
+        """Return whether a token ends the turn."""
+        from llama_cpp import llama_vocab_is_eog
+
+        return bool(llama_vocab_is_eog(self._vocab, token))
+
+    def _text(self, token: int) -> str:
+        from llama_cpp import llama_vocab_get_text
+
+        return llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""
+
+
+def _load(place: Place, settings: LlamaCppSettings) -> Llama:
+    from llama_cpp import Llama
+
+    try:
+        return Llama(
+            str(place.path),
+            n_ctx=settings.context or LARGEST_CONTEXT,
+            n_gpu_layers=settings.gpu_layers,
+            n_threads=settings.threads,
+            verbose=False,
+        )
+    except (ValueError, RuntimeError, OSError) as problem:
+        raise ModelError(
+            f"llama.cpp cannot load {place.path}: {problem}",
+            "the file may be damaged, newer than the installed llama-cpp-python, or too large for this machine; "
+            "a smaller `context` needs less memory",
+        ) from problem
+
+
+class LlamaCppModel:
+    """One GGUF model, as teacher or judge."""
+
+    def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
+        """Take what to load; nothing is loaded before it is used."""
+        self._place, self._settings = place, settings
+
+    @cached_property
+    def _loaded(self) -> _Loaded:
+        return _Loaded(self._place, self._settings)
+
+    def complete_many(
+        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+    ) -> Iterator[list[Completion]]:
+        """Yield one completion after the other, in the order of the requests; see `Generator`."""
+        for request in requests:
+            if request.id in answered:
+                continue
+            if not permit([request]):
+                return
+            yield [_complete(self._loaded, request)]
+
+
+def _complete(loaded: _Loaded, request: Request) -> Completion:
+    prompt = loaded.prompt(request.messages)
+    if len(prompt) + request.max_tokens > loaded.context:
+        detail = (
+            f"{len(prompt)} tokens of prompt and {request.max_tokens} for the reply do not fit into a context of "
+            f"{loaded.context}: shorten the prompt, or raise `context` if the model takes more"
+        )
+        return _completion(request, len(prompt), "", 0, 0.0, "error", ("too_long", detail))
+    began = time.perf_counter()
+    tokens, ended = _generate(loaded, request, prompt)
+    text = loaded.llama.detokenize(tokens).decode("utf-8", "replace")
+    seconds = time.perf_counter() - began
+    finish = "stop" if ended else "length"
+    return _completion(request, len(prompt), text, len(tokens) + ended, seconds, finish)
+
+
+def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[list[int], bool]:
+    """Return the tokens said, without the one that ends the turn, and whether it was there."""
+    from engine.backends import grammar
+
+    llama = loaded.llama
+    llama.reset()
+    llama.set_seed(int(request.id[:7], 16))
+    said: list[int] = []
+    for token in llama.generate(
+        prompt,
+        temp=request.temperature,
+        top_k=TOP_K,
+        top_p=1.0,
+        min_p=0.0,
+        logits_processor=grammar.processors(request.schema, loaded.vocabulary, loaded.outlined),
+    ):
+        if loaded.over(token):
+            return said, True
+        said.append(token)
+        if len(said) == request.max_tokens:
+            break
+    return said, False
+
+
+def _completion(
+    request: Request,
+    prompt_tokens: int,
+    text: str,
+    tokens: int,
+    seconds: float,
+    finish: Any,
+    failed: tuple[str, str] | None = None,
+) -> Completion:
+    from engine.backends.grammar import METHOD
+    from engine.backends.structured import Reply, read_reply
+
+    reply = read_reply(text, request.schema) if failed is None else Reply(None, *failed)
+    if finish == "length" and reply.error is not None:
+        detail = f"cut after max_tokens ({request.max_tokens}) before its JSON closed"
+        reply = Reply(None, "length", detail)
+    return Completion(
+        request=request.id,
+        text=text,
+        value=reply.value,
+        finish_reason=finish,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=tokens,
+        seconds=seconds,
+        method=METHOD,
+        error=reply.error,
+        detail=reply.detail,
+    )
+
+
+BACKEND = Backend(
+    name="llamacpp",
+    roles=("teacher", "judge"),
+    settings=LlamaCppSettings,
+    local=True,
+    weights="gguf",
+    extra=EXTRA,
+    operational=frozenset({"threads"}),
+    generator=LlamaCppModel,
+)
