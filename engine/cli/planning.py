@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from engine.plan.flow import flows, host_of, key_of
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
 from engine.report.numbers import between
-from engine.rows import SPLITS, Example, Failure
+from engine.rows import SPLITS, Example, Failure, Row
 from engine.spec.data import read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.sql.sources import read_source
@@ -67,17 +68,14 @@ def expect(
     loaded: LoadedRecipe, plan: Plan, resources: Resources, store: Store | None, limit: int | None
 ) -> Expected:
     """Return what the unfinished nodes are expected to take; `store` is None where there is none yet."""
-    nodes = plan.nodes.values()
+    nodes, load = plan.nodes.values(), plan.nodes["load"]
     finished = store.finished([n.id for n in nodes]) if store else {}
     failing = _failing(plan, store, finished)
-    rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
-    if store and plan.nodes["load"].id in finished:
-        for example in store.load_output(plan.nodes["load"].id):
-            if isinstance(example, Example):
-                rows[example.split] += 1
-    elif any(node.id not in finished for node in nodes):
-        rows = {split: _count(loaded, resources, split, limit) for split in SPLITS}
-    found = estimate(plan, resources, finished, rows, failing)
+    seen = _Seen(dict.fromkeys(SPLITS, 0), 0)
+    if any(node.id not in finished for node in nodes):
+        loaded_before = store.load_output(load.id) if store and load.id in finished else None
+        seen = _read(loaded, resources, limit) if loaded_before is None else _kept(loaded_before)
+    found = estimate(plan, resources, finished, seen.rows, failing, seen.mean)
     return Expected(found, _minutes(found, store.state) if store else None, bool(failing))
 
 
@@ -94,11 +92,34 @@ def _failing(plan: Plan, store: Store | None, finished: object) -> dict[str, int
     }
 
 
-def _count(loaded: LoadedRecipe, resources: Resources, split: str, limit: int | None) -> int:
-    source = getattr(loaded.recipe.data, split)
-    sample = source.sample.model_dump() if source.sample else None
-    total = sum(1 for _ in read_source(resources.places[split], where=source.where, sample=sample))
-    return min(total, limit) if limit else total
+class _Seen(NamedTuple):
+    """The rows per split, and the characters of their inputs all together."""
+
+    rows: dict[str, int]
+    characters: int
+
+    @property
+    def mean(self) -> float:
+        return self.characters / max(1, sum(self.rows.values()))
+
+
+def _kept(rows: Sequence[Row]) -> _Seen:
+    examples = [row for row in rows if isinstance(row, Example)]
+    counts = Counter(example.split for example in examples)
+    characters = sum(len(text) for example in examples for text in example.inputs.values())
+    return _Seen({split: counts[split] for split in SPLITS}, characters)
+
+
+def _read(loaded: LoadedRecipe, resources: Resources, limit: int | None) -> _Seen:
+    counts, characters = {}, 0
+    columns = loaded.recipe.task.input
+    for split in SPLITS:
+        source = getattr(loaded.recipe.data, split)
+        sample = source.sample.model_dump() if source.sample else None
+        found = read_source(resources.places[split], where=source.where, sample=sample)[:limit]
+        counts[split] = len(found)
+        characters += sum(len(str(record.values[c])) for record in found for c in columns)
+    return _Seen(counts, characters)
 
 
 def _table(found: list[NodeState]) -> Table:
@@ -129,13 +150,13 @@ def _print_expected(console: Console, expected: Expected) -> None:
         *([f"money {cost}"] if cost else []),
         f"{steps:,} optimizer steps",
     ]
-    console.print(f"estimate: {', '.join(parts)} ({basis})", highlight=False)
+    _say(console, f"estimate: {', '.join(parts)} ({basis})")
     known = (
         f"about {between(expected.minutes)} at the speed of earlier runs here, evaluation not counted"
         if expected.minutes
         else "not known before this store has seen a run of training and LLM calls"
     )
-    console.print(f"minutes: {known}", highlight=False)
+    _say(console, f"minutes: {known}")
 
 
 _RATES = (

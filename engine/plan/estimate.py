@@ -1,7 +1,8 @@
 """estimate: what a run will ask of the LLMs, as a range, because failures are not known before evaluation.
 
 Calls follow from the recipe; before a round was evaluated, between 10 % and 60 % of the validation rows are taken
-to fail, afterwards their true number. Tokens are the prompt's characters / 4 plus a share of the reply's bound.
+to fail, afterwards their true number. Tokens are the characters of prompts and of the rows in them / 4, plus a share of
+the reply's bound.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from engine.stages.shapes import token_limit
 
 FAILING = (0.10, 0.60)
 CHARACTERS_PER_TOKEN = 4.0
+JSON_TOKENS = 12
+"""What keys and quotes add to a row in a reply."""
+_ROWS = {"diagnose": (1, 1), "generate": (1, 4), "judge": (1, 1)}
+"""Stage -> the fewest and the most rows that a prompt shows."""
 ASKED = ("teacher", "judge")
 """The roles that are asked in calls."""
 
@@ -68,6 +73,7 @@ def estimate(
     finished: Collection[str],
     rows: Mapping[str, int],
     failing: Mapping[str, int],
+    characters: float = 0.0,
 ) -> Estimate:
     """Estimate the unfinished nodes.
 
@@ -77,6 +83,7 @@ def estimate(
         finished: fingerprints of finished nodes.
         rows: rows per split.
         failing: node id of a finished `score` -> number of validation failures.
+        characters: mean length of a row's inputs.
     """
     calls, tokens, steps = Range(0, 0), Range(0, 0), 0
     money: Range | None = None
@@ -89,7 +96,7 @@ def estimate(
         found = _calls(node, plan, rows["validation"], failing)
         if found is None or not found.high:
             continue
-        prompt, completion = _tokens(node, resources, found)
+        prompt, completion = _tokens(node, resources, found, characters / CHARACTERS_PER_TOKEN)
         calls, tokens = calls + found, tokens + prompt + completion
         role = next(role for role in STAGES[node.stage].asks if role in ASKED)
         price = price_of(resources.models[role])
@@ -117,6 +124,15 @@ def _cost(price: Mapping[str, float], prompt: Range, completion: Range) -> Range
     return prompt.times(by_prompt, by_prompt) + completion.times(by_completion, by_completion)
 
 
+def _written(node: Node) -> float:
+    """Return how many rows one call of the operators writes, on the mean."""
+    each = [
+        OPERATORS[o["name"]].count(OPERATORS[o["name"]].params.model_validate(o["params"]))
+        for o in node.identity["params"]["operators"]
+    ]
+    return sum(each) / len(each)
+
+
 def _steps(settings: Mapping[str, Any], rows: int) -> int:
     if settings["steps"]:
         return int(settings["steps"])
@@ -142,21 +158,22 @@ def _calls(node: Node, plan: Plan, validation: int, failing: Mapping[str, int]) 
         least = most if node.attempt == 1 else 0.0
         if node.stage == "judge":
             return Range(0, most) if params["judge"] != "off" else None
-        each = [
-            OPERATORS[o["name"]].count(OPERATORS[o["name"]].params.model_validate(o["params"]))
-            for o in wanted["operators"]
-        ]
-        per_call = sum(each) / len(each)
+        per_call = _written(generate)
         return Range(math.floor(least / per_call), math.ceil(most / per_call))
     return None
 
 
-def _tokens(node: Node, resources: Resources, calls: Range) -> tuple[Range, Range]:
-    """Return the tokens of prompts and of replies."""
+def _tokens(node: Node, resources: Resources, calls: Range, row: float) -> tuple[Range, Range]:
+    """Return the tokens of prompts and of replies; a row has `row` tokens."""
     prompts = [resources.prompts[name] for name in node.identity["prompts"]]
-    characters = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
-    prompt = characters / CHARACTERS_PER_TOKEN
+    text = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
+    prompt = text / CHARACTERS_PER_TOKEN
+    fewest, most = _ROWS.get(node.stage, (0, 0))
+    asked = calls.times(prompt + fewest * row, 1.5 * prompt + most * row)
     schema = node.identity["params"].get("schema")
-    longest = token_limit(schema) if schema else 200
-    # Replies run from a tenth to a third of their bound, which counts a token per character.
-    return calls.times(prompt, 1.5 * prompt), calls.times(longest / 10, longest / 3)
+    if schema:
+        # Replies run from a tenth to a third of their bound, which counts a token per character.
+        longest = token_limit(schema)
+        return asked, calls.times(longest / 10, longest / 3)
+    written = _written(node)
+    return asked, calls.times(written * (row + JSON_TOKENS / 2), written * (2 * row + JSON_TOKENS))

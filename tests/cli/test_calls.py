@@ -16,7 +16,7 @@ from engine import rows as r
 from engine.backends.protocol import Message, Request
 from engine.cli.calls import Filters, cost_of, find_call, list_calls, show_call
 from engine.cli.replay import replay_call
-from engine.errors import StoreError
+from engine.errors import BackendError, StoreError
 from engine.plan.resources import role_model
 from engine.spec.loader import LoadedRecipe, load
 from engine.store import Store
@@ -223,6 +223,14 @@ def test_a_replay_with_another_model_says_which(
     assert "note: asked of scripted:t; the call was asked of scripted:t:" in stream.getvalue()
     assert "--- reply: not usable: invalid_json" in stream.getvalue()
     assert "breaks its schema or is no reply" in stream.getvalue()
+
+
+def test_a_model_that_answers_in_files_cannot_replay(state: Path, tmp_path: Path) -> None:
+    judge = "{backend: transformers, model: embedded/smollm2-135m-instruct}"
+    text = SCRIPTED.replace(f"judge: {judge}", "judge: {backend: batch, model: m}")
+    identity = listed(state, role="judge")[0]["id"]
+    with pytest.raises(BackendError, match="answers in files, not at once"):
+        replay_call(state, identity, load(write_good(tmp_path, text)))
 
 
 def test_the_commands_as_typed(state: Path, loaded: LoadedRecipe) -> None:

@@ -240,6 +240,7 @@ def test_money_is_known_for_the_teacher_and_unknown_for_the_judge(told: Told) ->
     if "judge" in found:
         assert found["judge"]["cost"] is None
         assert "unknown" in told.output
+    assert " and unknown for the judge (no price)" in told.output
     assert "Estimated at the start: LLM calls" in told.output
 
 

@@ -156,6 +156,9 @@ def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is
     score = plan.nodes["seed-0/round-0/score"].id
     after = estimate(plan, _resources(), {score}, rows, {score: 20})
     assert after.calls.high - after.calls.low < before.calls.high - before.calls.low
+    long = estimate(plan, _resources(), set(), rows, {}, characters=4000)
+    assert long.calls == before.calls
+    assert long.tokens.low > before.tokens.high
     done = estimate(plan, _resources(), {n.id for n in plan.nodes.values()}, rows, {})
     assert (done.calls.high, done.tokens.high, done.steps) == (0, 0, 0)
 
