@@ -126,7 +126,7 @@ _MEANINGS = {
     ),
     "schema_refused": (
         "the server refuses the schema of the reply",
-        "let the engine find a way it takes: `structured: auto`, or name one: loose_schema, json_object, prompt",
+        "let the engine find a way it takes: `structured: auto`, or name one: object_schema, loose_schema, json_object, prompt",
     ),
     "connection": (
         "the server cannot be reached",

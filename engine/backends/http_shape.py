@@ -15,8 +15,11 @@ import orjson
 from engine.backends.http_reply import Exchange
 from engine.backends.protocol import Message, Request
 
-Mode = Literal["json_schema", "loose_schema", "structured_outputs", "json_object", "prompt"]
-"""json_schema: `response_format`; loose_schema: the same without bounds, which some hosted models refuse;
+Mode = Literal[
+    "json_schema", "object_schema", "loose_schema", "structured_outputs", "json_object", "prompt"
+]
+"""json_schema: `response_format`; object_schema: JSON mode with the schema beside it, as llama-cpp-python takes it;
+loose_schema: json_schema without bounds, which some hosted models refuse;
 structured_outputs: vLLM's parameter; json_object: JSON mode, the schema in words; prompt: words only."""
 
 _BOUNDS = frozenset(
@@ -103,6 +106,9 @@ def structure(mode: Mode, schema: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if mode == "json_object":
         found = OpenAITypeAdapter().format_output_type(dict)
+    elif mode == "object_schema":
+        found = OpenAITypeAdapter().format_output_type(dict)
+        found["response_format"] = {**found["response_format"], "schema": dict(schema)}
     elif mode == "structured_outputs":
         found = VLLMTypeAdapter().format_output_type(JsonSchema(dict(schema)))
     else:

@@ -33,7 +33,7 @@ PROBE_SCHEMA = {
 """No model says this unless it is made to."""
 PROBE_TOKENS = 64
 WAYS: dict[str, tuple[Mode, ...]] = {
-    "openai": ("json_schema", "loose_schema", "json_object", "prompt"),
+    "openai": ("json_schema", "object_schema", "loose_schema", "json_object", "prompt"),
     "vllm": ("structured_outputs", "json_schema", "json_object", "prompt"),
 }
 
