@@ -346,7 +346,9 @@ def test_rows_that_the_server_cannot_answer_fail_alone_and_are_no_outage() -> No
 
 def dead_for(seconds: float, count: int, longest: float) -> None:
     with Endpoint(Behaviour(latency=0.02, dies_at=count // 3, dies_for=seconds)) as server:
-        found = came(opened(server, attempts=2, concurrency=16, timeout_s=5), requests(count))
+        found = came(
+            opened(server, attempts=2, concurrency=16, timeout_s=5, patience_s=60), requests(count)
+        )
         assert Counter(found.errors.values()) == {None: count}
         assert server.log.answered == {str(row) for row in range(count)}
         assert server.log.asked_again() == []
