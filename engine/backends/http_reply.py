@@ -142,6 +142,9 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
         return Exchange("quota", status=status, detail=said)
     if status == 429:
         return Exchange("rate_limit", status=status, detail=said, retry_after=wait)
+    if status == 500 and "response_format" in said:
+        # llama-cpp-python's server says so of a way it does not know; the next attempt would hear the same.
+        return Exchange("schema_refused", status=status, detail=said)
     if status >= 500 or status in {408, 409, 425}:
         return Exchange("server_error", status=status, detail=said, retry_after=wait)
     return Exchange(_kind(status, said), status=status, detail=said)

@@ -61,6 +61,13 @@ def test_tokens_that_are_not_told_are_unknown(usage: Any) -> None:
         (429, b'{"error": {"code": "insufficient_quota"}}', "quota"),
         (408, b"", "server_error"),
         (500, b"", "server_error"),
+        # As llama-cpp-python's server 0.3.36 says it.
+        (
+            500,
+            b"""{"error":{"message":"1 validation error:\\n  {'type': 'literal_error', 'loc': ('body', """
+            b"""'response_format', 'type'), 'msg': 'Input should be text or json_object'}","code":null}}""",
+            "schema_refused",
+        ),
         (529, b"overloaded", "server_error"),
     ],
 )
