@@ -53,7 +53,7 @@ def requests(count: int) -> list[Request]:
 
 def opened(server: Endpoint, backend: str = "openai", **settings: Any) -> Generator:
     chosen = {
-        "base_url": server.url, "structured": "json_schema", "concurrency": 8, "timeout_s": 0.5,
+        "base_url": server.url, "structured": "json_schema", "concurrency": 8, "timeout_s": 1.0,
         "api_key": {"env": KEY_NAME}, "patience_s": 10, **settings,
     }  # fmt: skip
     return cast(Generator, BACKENDS[backend].open("generator", None, "m", chosen))
@@ -150,7 +150,7 @@ def test_a_fault_without_a_reply_is_tried_again_and_noted(fault: str) -> None:
         assert_only_row_3_was_asked_again(server, 2)
         [done] = found.all["3"]
         assert [(t.kind, t.status) for t in done.tries] == [NO_REPLY_KINDS[fault]]
-        assert done.tries[0].seconds >= (0.45 if fault == "hang" else 0)
+        assert done.tries[0].seconds >= (0.9 if fault == "hang" else 0)
         assert done.tries[0].detail
         assert found.tries.total() == 1
         assert done.method == "json_schema"
@@ -213,6 +213,7 @@ def test_odd_but_whole_replies_are_taken(fault: str) -> None:
         unknown = fault in ("no_usage", "stream")
         assert (done.prompt_tokens is None) == (done.completion_tokens is None) == unknown
         if fault == "escaped_control":
+            assert done.value is not None
             assert done.value["text"].startswith("\x00\x07\x1b")
 
 
@@ -244,7 +245,7 @@ def test_usage_and_price_are_those_of_the_server() -> None:
 @pytest.mark.parametrize("fault", [f for f in NO_REPLY_KINDS if not f.startswith("rate_limit")])
 def test_a_fault_for_ever_ends_as_a_failure_of_its_kind(fault: str) -> None:
     with one_fault(*[fault] * 50) as server:
-        found = came(opened(server, attempts=3, timeout_s=0.2), requests(12))
+        found = came(opened(server, attempts=3), requests(12))
         kind, status = NO_REPLY_KINDS[fault]
         assert found.errors == {str(row): None for row in range(12)} | {"3": kind}
         assert_only_row_3_was_asked_again(server, 3)

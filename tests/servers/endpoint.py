@@ -345,7 +345,7 @@ def main() -> None:
     given = _arguments()
     script = Script(always=given.fault, rate=given.rate, kinds=tuple(given.kinds), seed=given.seed)
     names = {each.name for each in fields(Behaviour)} - {"script"}
-    settings = {
+    settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(given).items()
         if name in names
