@@ -107,7 +107,7 @@ def _kept(rows: Sequence[Row]) -> _Seen:
     examples = [row for row in rows if isinstance(row, Example)]
     counts = Counter(example.split for example in examples)
     characters = sum(len(text) for example in examples for text in example.inputs.values())
-    return _Seen({split: counts[split] for split in SPLITS}, characters)
+    return _Seen({str(split): counts[split] for split in SPLITS}, characters)
 
 
 def _read(loaded: LoadedRecipe, resources: Resources, limit: int | None) -> _Seen:
