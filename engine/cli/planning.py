@@ -111,7 +111,8 @@ def _kept(rows: Sequence[Row]) -> _Seen:
 
 
 def _read(loaded: LoadedRecipe, resources: Resources, limit: int | None) -> _Seen:
-    counts, characters = {}, 0
+    counts: dict[str, int] = {}
+    characters = 0
     columns = loaded.recipe.task.input
     for split in SPLITS:
         source = getattr(loaded.recipe.data, split)
