@@ -70,6 +70,14 @@ def write_project(folder: Path, url: str) -> Path:
 
 
 @dataclass(frozen=True)
+class Kill:
+    """A moment, in seconds since the epoch: the signal goes out, and some time later the process is gone."""
+
+    sent: float
+    gone: float
+
+
+@dataclass(frozen=True)
 class Undisturbed:
     """A run that nobody killed, and the server that it asked."""
 
@@ -112,8 +120,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbe
             server.terminate()
 
 
-def run_until(recipe: Path, state: Path, moment: float) -> float | None:
-    """Start a run and kill -9 it after `moment` seconds; return when that was (epoch), None when it had ended."""
+def run_until(recipe: Path, state: Path, moment: float) -> Kill | None:
+    """Start a run and kill -9 it after `moment` seconds; return when that was, None when it had ended."""
     process = subprocess.Popen(
         [sys.executable, "-m", "engine.cli", "run", str(recipe), "--state", str(state)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
@@ -123,15 +131,16 @@ def run_until(recipe: Path, state: Path, moment: float) -> float | None:
         assert process.wait(moment) == 0
     except subprocess.TimeoutExpired:
         children = psutil.Process(process.pid).children(recursive=True)
-        killed = time.time()
+        sent = time.time()
         process.send_signal(signal.SIGKILL)
         process.wait()
+        killed = Kill(sent, time.time())
         assert psutil.wait_procs(children, timeout=10)[1] == []
         return killed
     return None
 
 
-def asked_in_vain(log: Log, killed: list[float]) -> list[str]:
+def asked_in_vain(log: Log, killed: list[Kill]) -> list[str]:
     """Return the requests that were sent again though a reply had left the server long enough before any kill."""
     last: dict[str, Asked] = {}
     found: list[str] = []
@@ -139,8 +148,8 @@ def asked_in_vain(log: Log, killed: list[float]) -> list[str]:
         before = last.get(each.key)
         if before is not None and before.done is not None:
             done = before.done
-            if not any(done <= kill <= done + DURABLE and kill <= each.at for kill in killed):
-                spans = ", ".join(f"{kill - done:.3f}" for kill in killed)
+            if not any(k.sent - DURABLE <= done <= k.gone <= each.at for k in killed):
+                spans = ", ".join(f"{kill.sent - done:.3f}" for kill in killed)
                 text = each.body["messages"][-1]["content"]
                 found.append(
                     f"{text!r}: again {each.at - done:.3f} s after its reply; kills: {spans}"
@@ -155,9 +164,11 @@ def kill_and_compare(undisturbed: Undisturbed, folder: Path, kills: int, seed: i
     left = kills
     while left:
         state = folder / f"after-{kills - left}"
-        began, killed = time.time(), list[float]()
+        began, killed = time.time(), list[Kill]()
         while len(killed) < left:
-            moment = run_until(undisturbed.recipe, state, generator.uniform(0, undisturbed.seconds))
+            moment = run_until(
+                undisturbed.recipe, state, generator.uniform(0, 0.7 * undisturbed.seconds)
+            )
             if moment is None:
                 break
             killed.append(moment)
@@ -165,7 +176,7 @@ def kill_and_compare(undisturbed: Undisturbed, folder: Path, kills: int, seed: i
         left -= len(killed)
 
 
-def compare(undisturbed: Undisturbed, state: Path, began: float, killed: list[float]) -> None:
+def compare(undisturbed: Undisturbed, state: Path, began: float, killed: list[Kill]) -> None:
     ended = pada("run", str(undisturbed.recipe), "--state", str(state))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert results(state) == results(undisturbed.state)
@@ -204,7 +215,9 @@ def test_the_check_itself_finds_a_request_that_was_sent_for_nothing() -> None:
         return Asked("r", "k", "m", 0, None, at, {}, body, done is not None, done)
 
     early, late = asked(1.0, 1.05), asked(3.0, 3.05)
-    assert asked_in_vain(Log([early, late]), [1.3]) == []
+    assert asked_in_vain(Log([early, late]), [Kill(1.3, 1.4)]) == []
+    assert asked_in_vain(Log([early, late]), [Kill(1.04, 1.06)]) == []
     assert asked_in_vain(Log([asked(1.0, None), late]), []) == []
-    for killed in ([], [1.0], [1.7], [3.2]):
-        assert asked_in_vain(Log([early, late]), killed) != []
+    for sent in (0.9, 1.7, 3.2):
+        assert asked_in_vain(Log([early, late]), [Kill(sent, sent + 0.01)]) != []
+    assert asked_in_vain(Log([early, late]), []) != []
