@@ -51,6 +51,11 @@ class Purse:
             self._cost += done.cost or 0.0
             self._most_tokens = max(self._most_tokens, tokens)
             self._most_cost = max(self._most_cost, done.cost or 0.0)
+            if self._budget.money is not None and done.error is None and done.prompt_tokens is None:
+                self.exhausted = (
+                    f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
+                    "a call took, so what it cost is unknown"
+                )
             if done.final:
                 self.under_way = max(0, self.under_way - 1)
 

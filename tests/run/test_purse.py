@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.backends.protocol import Completion, Message, Request, Try
@@ -72,6 +74,17 @@ def test_money_stops_before_it_is_passed() -> None:
     assert sent >= 25
     assert "budget of 1 " in purse.exhausted
     assert push(Purse(Budget(money=1.0), Spent(3, 0, 1.0))) == 0
+
+
+def test_a_budget_of_money_does_not_take_unknown_for_zero() -> None:
+    purse = Purse(Budget(money=1.0), NOTHING)
+    assert purse.permit([request(1)])
+    purse.settle([replace(reply(1), prompt_tokens=None)])
+    assert not purse.permit([request(2)])
+    assert "cannot be kept" in purse.exhausted
+    calm = Purse(Budget(money=1.0), NOTHING)
+    calm.settle([replace(reply(1, error="connection"), prompt_tokens=None), reply(2)])
+    assert calm.permit([request(3)]), "no reply costs nothing, and a local model has no price"
 
 
 def test_a_reply_that_is_not_final_stays_under_way() -> None:
