@@ -161,9 +161,10 @@ def asked_in_vain(log: Log, killed: list[Kill]) -> list[str]:
 def kill_and_compare(undisturbed: Undisturbed, folder: Path, kills: int, seed: int) -> None:
     """Kill runs at random moments of their time; as often as one ends all the same, compare and begin anew."""
     generator = random.Random(seed)
-    left = kills
+    left, number = kills, 0
     while left:
-        state = folder / f"after-{kills - left}"
+        number += 1
+        state = folder / f"state-{number}"
         began, killed = time.time(), list[Kill]()
         while len(killed) < left:
             moment = run_until(
