@@ -534,25 +534,35 @@ def test_the_way_to_ask_is_found(
             assert found.final["1"].text.startswith("Sure!")
 
 
-@pytest.mark.parametrize(
-    "fault", [f for f in (*NO_REPLY, *BAD_REPLY_KINDS) if f != "rate_limit_date"]
-)
-def test_a_fault_at_the_probe_does_not_choose_a_worse_way(
-    fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def probing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the rows that the probe asks about; there are no pauses between its askings."""
+
     async def no_pause(_: object) -> None:
         return
 
     monkeypatch.setattr("engine.backends.openai._pause", no_pause)
-    probing: list[str] = []
     with Endpoint() as server:
         came(opened(server, structured="auto"), requests(1))
-        probing = [each.row for each in server.log.asked if not each.row.isdigit()]
+        return [each.row for each in server.log.asked if not each.row.isdigit()]
+
+
+@pytest.mark.parametrize(
+    "fault", [f for f in (*NO_REPLY, *BAD_REPLY_KINDS) if f != "rate_limit_date"]
+)
+def test_a_fault_at_the_probe_does_not_choose_a_worse_way(fault: str, probing: list[str]) -> None:
     script = Script(rows={row: (fault,) for row in probing})
     with Endpoint(Behaviour(script, retry_after=0.01, hang=5)) as server:
         found = came(opened(server, structured="auto"), requests(3))
         assert {done.method for done in found.final.values()} == {"json_schema"}
         assert set(found.errors.values()) == {None}
+
+
+def test_a_server_that_is_busy_at_the_probe_is_waited_for(probing: list[str]) -> None:
+    script = Script(rows={row: ("rate_limit",) * 9 for row in probing})
+    with Endpoint(Behaviour(script)) as server:
+        found = came(opened(server, structured="auto", attempts=3), requests(3))
+        assert {done.method for done in found.final.values()} == {"json_schema"}
 
 
 def test_the_way_is_looked_for_once() -> None:
