@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.http_pace import Breaker, Pace
+from engine.backends.http_probe import is_back
 from engine.backends.http_reply import FATAL, OUTAGE, Exchange
 from engine.backends.http_shape import Shape
 from engine.backends.protocol import Completion, Message, Permit, Request, Try
@@ -74,6 +75,7 @@ class Dispatch:
         self._number = 0
         self._active: set[asyncio.Task[None]] = set()
         self._finished: list[Completion] = []
+        self._looking: asyncio.Task[None] | None = None
         self._stopped = False
         self._replied = False
         self._error: BaseException | None = None
@@ -109,26 +111,32 @@ class Dispatch:
         """Give up what is under way."""
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._active:
+        tasks = [*self._active, *([self._looking] if self._looking else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._active, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _fill(self) -> None:
         """Send as many as the pace allows."""
         now = time.monotonic()
-        limit = 1 if self._breaker.open or not self._replied else self._pace.limit
-        while len(self._active) < limit and self._error is None and now >= self._breaker.until:
+        if self._breaker.open:
+            self._look_later(now)
+            return
+        limit = self._pace.limit if self._replied else 1
+        while len(self._active) < limit and self._error is None:
             job = self._next(now)
             if job is None:
                 break
             task = asyncio.create_task(self._work(job))
             self._active.add(task)
-        self._wake_for_the_next(now)
+        if self._later:
+            self._wake(self._later[0][0] - now)
 
     def _next(self, now: float) -> Job | None:
+        """Return what to send next: what is due again, else a new request unless too many wait already."""
         if self._later and self._later[0][0] <= now:
             return heapq.heappop(self._later)[2]
-        while not self._stopped:
+        while not self._stopped and len(self._later) < self._pace.limit:
             request = next(self._requests, None)
             if request is None or not self._permit([request]):
                 self._stopped = True
@@ -141,16 +149,33 @@ class Dispatch:
             return job
         return None
 
-    def _wake_for_the_next(self, now: float) -> None:
+    def _wake(self, delay: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        waiting = self._later[0][0] if self._later else None
-        if self._breaker.open and not self._active:
-            waiting = self._breaker.until
-        if waiting is not None:
-            delay = max(0.001, max(waiting, self._breaker.until) - now)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._fill)
+        self._timer = asyncio.get_running_loop().call_later(max(0.001, delay), self._fill)
+
+    def _look_later(self, now: float) -> None:
+        """While the server is away nothing is sent but, from time to time, a small call that looks for it."""
+        if self._looking is not None or self._error is not None:
+            return
+        if now < self._breaker.until:
+            self._wake(self._breaker.until - now)
+        else:
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        back, got = await is_back(self._server, self._shape)
+        now = time.monotonic()
+        self._looking = None
+        if back:
+            self._breaker.replied()
+            self._pace.restart(now)
+        else:
+            self._breaker.failed(now)
+            if self._breaker.lost(now):
+                self._error = self._server.error(got)
+                self._changed.set()
+        self._fill()
 
     async def _work(self, job: Job | None) -> None:
         """Send a request, and then the next one, as long as the pace has room for it."""
@@ -174,10 +199,7 @@ class Dispatch:
     def _room(self, now: float) -> bool:
         """Return whether a request that is over may be followed by another at once."""
         return (
-            self._error is None
-            and not self._breaker.open
-            and len(self._active) == self._pace.limit
-            and now >= self._breaker.until
+            self._error is None and not self._breaker.open and len(self._active) == self._pace.limit
         )
 
     # What an answer leads to.
@@ -188,6 +210,9 @@ class Dispatch:
             self._pace.refused(now)
             self._breaker.replied()
             job.waits += 1
+            if (got.retry_after or 0.0) > self._settings.patience_s:
+                self._error = self._server.error(got)
+                return
             self._again(job, got, seconds, got.retry_after or self._backoff(job.waits))
         elif got.kind in OUTAGE:
             self._outage(job, got, seconds, now)
@@ -211,9 +236,6 @@ class Dispatch:
     def _outage(self, job: Job, got: Exchange, seconds: float, now: float) -> None:
         away = self._breaker.open
         self._breaker.failed(now)
-        if self._breaker.lost(now):
-            self._error = self._server.error(got)
-            return
         # While the server is away every request would fail: that is no attempt of this one.
         job.faults += not (away or self._breaker.open)
         if job.faults >= self._settings.attempts:
@@ -282,6 +304,10 @@ class Dispatch:
             )
         )
         if not final:
+            # Asking once more is a call of its own, which may be one too many.
+            if not self._permit([job.request]):
+                self._stopped = True
+                return
             job.tries = []
             self._prepare_correction(job, got, error, detail)
             self._put_off(job, 0.0)

@@ -75,15 +75,17 @@ def _read(answer: Any, status: int) -> Exchange:
         text, refusal = message.get("content"), message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError):
         return Exchange(
-            "empty", status=status, detail=f"no choice in the answer: {str(answer)[:SHOWN]}"
+            "empty",
+            status=status,
+            detail=_storable(f"no choice in the answer: {str(answer)[:SHOWN]}"),
         )
     finish = str(choice.get("finish_reason") or "")
-    found = Exchange(
-        "reply", text if isinstance(text, str) else "", finish, status, **_usage(answer)
-    )
+    said = _storable(text) if isinstance(text, str) else ""
+    found = Exchange("reply", said, finish, status, **_usage(answer))
     if refusal or finish == "content_filter":
         return found._replace(
-            kind="refusal", detail=str(refusal or "the content filter stopped it")[:SHOWN]
+            kind="refusal",
+            detail=_storable(str(refusal or "the content filter stopped it"))[:SHOWN],
         )
     if not isinstance(text, str) or not text.strip():
         if finish == "length":
@@ -101,8 +103,13 @@ def _usage(answer: Mapping[str, Any]) -> dict[str, Any]:
         "completion_tokens": _count(usage, "completion_tokens"),
         "cached_tokens": _count(usage.get("prompt_tokens_details"), "cached_tokens"),
         "reasoning_tokens": _count(usage.get("completion_tokens_details"), "reasoning_tokens"),
-        "server": " ".join(named)[:200],
+        "server": _storable(" ".join(named))[:200],
     }
+
+
+def _storable(text: str) -> str:
+    """Return a text with half surrogate pairs written as escapes: no file can hold them, and no JSON means them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _count(usage: Any, key: str) -> int | None:

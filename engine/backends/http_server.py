@@ -124,9 +124,13 @@ _MEANINGS = {
         "the account has no credit left",
         "add credit, or use another key; what was answered is kept",
     ),
+    "rate_limit": (
+        "the server asks to come back much later",
+        "wait as long as it says, or raise `patience_s`; run again to go on, what was answered is kept",
+    ),
     "schema_refused": (
         "the server refuses the schema of the reply",
-        "let the engine find a way it takes: `structured: auto`, or name one: object_schema, loose_schema, json_object, prompt",
+        "let the engine find a way it takes: `structured: auto`, or name one (docs/backends.md)",
     ),
     "connection": (
         "the server cannot be reached",

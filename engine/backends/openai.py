@@ -15,23 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.backends.entry import Backend, Place, Settings
 from engine.backends.http_pace import Pace
-from engine.backends.http_reply import FATAL, Exchange
+from engine.backends.http_probe import found_way
+from engine.backends.http_reply import Exchange
 from engine.backends.http_server import Server
 from engine.backends.http_shape import Mode, Shape
-from engine.backends.protocol import Completion, Message, Permit, Request, always
-from engine.backends.structured import parse_json, read_reply
+from engine.backends.protocol import Completion, Permit, Request, always
 
 if TYPE_CHECKING:
     from engine.backends.http_client import Dispatch
 
-PROBE_SCHEMA = {
-    "type": "object",
-    "properties": {"colour": {"enum": ["qx7"]}},
-    "required": ["colour"],
-    "additionalProperties": False,
-}
-"""No model says this unless it is made to."""
-PROBE_TOKENS = 64
 WAYS: dict[str, tuple[Mode, ...]] = {
     "openai": ("json_schema", "object_schema", "loose_schema", "json_object", "prompt"),
     "vllm": ("structured_outputs", "json_schema", "json_object", "prompt"),
@@ -161,51 +153,12 @@ class ServerModel:
         return dispatch, close
 
     async def _found(self, server: Server) -> Shape:
-        """Return the first way of asking for structure that this server honours."""
+        """Return how this server is asked for structure."""
         settings = self._settings
         if settings.structured != "auto":
             return Shape(settings.structured, self._name, settings.extra)
-        for mode in self._ways[:-1]:
-            shape = Shape(mode, self._name, settings.extra)
-            if await self._honours(server, shape):
-                return shape
-        return Shape(self._ways[-1], self._name, settings.extra)
-
-    async def _honours(self, server: Server, shape: Shape) -> bool:
-        """Ask for what nobody would say by himself; raises BackendError where no way would help."""
-        request = Request(
-            (Message("user", "Name a colour, as JSON."),),
-            PROBE_SCHEMA, PROBE_TOKENS, 0.0, self._name,
-        )  # fmt: skip
-        for _ in range(self._settings.attempts):
-            got = await server.post(shape.body(request, shape.turns(request), PROBE_TOKENS))
-            if shape.mend(got):
-                continue
-            if got.kind in FATAL - {"schema_refused", "bad_request"}:
-                raise server.error(got)
-            if got.kind in {"reply", "refusal", "schema_refused", "bad_request", "too_long"}:
-                break
-            await _pause(got)
-        if got.kind in {"connection", "timeout", "server_error"}:
-            raise server.error(got)
-        if got.kind != "reply":
-            return False
-        if shape.mode == "json_object":
-            return _is_json(got.text)
-        return read_reply(got.text, PROBE_SCHEMA).error is None
-
-
-async def _pause(got: Exchange) -> None:
-    import asyncio
-
-    await asyncio.sleep(min(got.retry_after or 1.0, 10.0))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(parse_json(text), dict)
-    except ValueError:
-        return False
+        shapes = [Shape(mode, self._name, settings.extra) for mode in self._ways]
+        return await found_way(server, shapes, settings.attempts, settings.patience_s)
 
 
 def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:

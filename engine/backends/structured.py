@@ -6,6 +6,7 @@ Knows no backend: every backend's replies pass through `read_reply`, whatever th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +68,12 @@ def parse_json(text: str) -> Any:
             of a surrogate pair, nesting too deep to be read.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_no_key_twice,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
     # Only an escape or a text that is no Unicode itself can hold half a pair; looking costs less than encoding.
@@ -87,6 +93,13 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} is there twice")
     return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is larger than any number")
+    return number
 
 
 def _no_constant(name: str) -> Any:

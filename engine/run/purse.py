@@ -43,7 +43,7 @@ class Purse:
         return True
 
     def settle(self, completions: Iterable[Completion]) -> None:
-        """Count replies that came; a final one is no longer under way."""
+        """Count replies that came: they are no longer under way; asking once more takes a new permit."""
         for done in completions:
             tokens = (done.prompt_tokens or 0) + (done.completion_tokens or 0)
             self._calls += 1
@@ -56,8 +56,7 @@ class Purse:
                     f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
                     "a call took, so what it cost is unknown"
                 )
-            if done.final:
-                self.under_way = max(0, self.under_way - 1)
+            self.under_way = max(0, self.under_way - 1)
 
     def home(self) -> None:
         """Forget what is under way: the node's requests have all come home or will not come."""

@@ -83,7 +83,7 @@ def test_a_refusal_in_words() -> None:
 
 def test_half_of_a_surrogate_pair_is_no_broken_body() -> None:
     got = read_answer(200, JSON, answer().replace(b"{}", b"\\ud800"))
-    assert (got.kind, got.text) == ("reply", "\ud800")
+    assert (got.kind, got.text) == ("reply", "\\ud800")
 
 
 def test_a_stream_that_nobody_asked_for() -> None:
