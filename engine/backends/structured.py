@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+from functools import cache
+from typing import Any, NamedTuple
 
 _NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "$defs", "definitions")
@@ -34,29 +32,111 @@ def read_reply(text: str, schema: Mapping[str, Any]) -> Reply:
         value = parse_json(text)
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
-    validator = _validator(schema)
-    if validator.is_valid(value):
+    checks = _checks(schema)
+    if checks.is_valid(value):
         # A schema may allow null, but a completion's value is None only when there is an error.
         return Reply(value) if value is not None else Reply(None, "schema", "the reply is null")
     from jsonschema.exceptions import best_match
 
-    error = best_match(validator.iter_errors(value))
+    error = best_match(checks.validator.iter_errors(value))
     return Reply(None, "schema", f"{error.json_path}: {error.message[:300]}")
 
 
-_VALIDATORS: dict[int, tuple[Mapping[str, Any], Draft202012Validator]] = {}
+class _Checks:
+    """jsonschema's checks of one schema, without the bookkeeping that only `$ref` and error paths need.
 
+    jsonschema makes a new validator for every property it descends into, which is most of its time. Here its
+    keywords are called on the parts directly, for schemas that refer to nothing; a wrong reply is then looked at
+    by jsonschema itself, which says what is wrong and where.
+    """
 
-def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
-    """Return the validator of a schema, made once per object: the requests of a node share theirs."""
-    known = _VALIDATORS.get(id(schema))
-    if known is None or known[0] is not schema:
+    def __init__(self, schema: Mapping[str, Any]) -> None:
         from jsonschema import Draft202012Validator
+        from jsonschema import validators
 
-        if len(_VALIDATORS) >= 256:
-            _VALIDATORS.clear()
-        known = _VALIDATORS[id(schema)] = (schema, Draft202012Validator(dict(schema)))
-    return known[1]
+        self.schema = schema
+        self.validator = Draft202012Validator(dict(schema))
+        self._lean: Any = None
+        if not _refers(schema):
+            keywords = {
+                "properties": _properties,
+                "items": _items,
+                "type": _type,
+                "additionalProperties": _additional,
+            }
+            make: Any = validators.extend
+            self._lean = make(Draft202012Validator, keywords)(dict(schema))
+
+    def is_valid(self, value: Any) -> bool:
+        if self._lean is None:
+            return bool(self.validator.is_valid(value))
+        return next(_errors(self._lean, value, self.schema), None) is None
+
+
+def _errors(validator: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if not isinstance(schema, Mapping):
+        yield from validator.descend(value, schema)
+        return
+    for keyword, wanted in schema.items():
+        check = validator.VALIDATORS.get(keyword)
+        if check is not None:
+            yield from check(validator, wanted, value, schema) or ()
+
+
+def _properties(validator: Any, properties: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for name, part in properties.items():
+            if name in value:
+                yield from _errors(validator, value[name], part)
+
+
+def _items(validator: Any, items: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value[len(schema.get("prefixItems", ())) :]:
+            yield from _errors(validator, item, items)
+
+
+_EXACT: dict[type, str] = {
+    str: "string", int: "integer", dict: "object", list: "array", bool: "boolean", float: "number",
+}  # fmt: skip
+
+
+def _type(validator: Any, types: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if types != _EXACT.get(type(value)):
+        yield from _keyword("type")(validator, types, value, schema)
+
+
+def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[Any]:
+    named = schema.get("properties", {})
+    if not isinstance(value, dict) or value.keys() <= named.keys():
+        return
+    yield from _keyword("additionalProperties")(validator, wanted, value, schema)
+
+
+@cache
+def _keyword(name: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator.VALIDATORS[name]
+
+
+def _refers(schema: Any) -> bool:
+    if isinstance(schema, Mapping):
+        return any(key.startswith("$") or _refers(part) for key, part in schema.items())
+    return isinstance(schema, list) and any(map(_refers, schema))
+
+
+_CHECKS: dict[int, _Checks] = {}
+
+
+def _checks(schema: Mapping[str, Any]) -> _Checks:
+    """Return the checks of a schema, made once per object: the requests of a node share theirs."""
+    known = _CHECKS.get(id(schema))
+    if known is None or known.schema is not schema:
+        if len(_CHECKS) >= 256:
+            _CHECKS.clear()
+        known = _CHECKS[id(schema)] = _Checks(schema)
+    return known
 
 
 def parse_json(text: str) -> Any:

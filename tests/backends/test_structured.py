@@ -1,3 +1,6 @@
+import json
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -101,3 +104,59 @@ def test_a_schema_that_refers_to_itself_has_no_end() -> None:
     assert unbounded({"$ref": "#/$defs/node", "$defs": {"node": node}}) == [
         "$: refers to itself through $ref"
     ]
+
+
+def corrupted(value: Any, draw: random.Random) -> Any:
+    """Return a value with one part replaced, left out or added."""
+    if isinstance(value, dict) and value and draw.random() < 0.7:
+        key = draw.choice(list(value))
+        if draw.random() < 0.2:
+            return {k: v for k, v in value.items() if k != key}
+        if draw.random() < 0.1:
+            return {**value, "more": 1}
+        return {**value, key: corrupted(value[key], draw)}
+    if isinstance(value, list) and value and draw.random() < 0.7:
+        at = draw.randrange(len(value))
+        return [*value[:at], corrupted(value[at], draw), *value[at + 1 :]]
+    return draw.choice([None, True, 0, 6, 1.5, "", "x" * 500, [], {}, [1, "a"], {"text": 3}, value])
+
+
+PARTS: list[dict[str, Any]] = [
+    {"type": "integer", "minimum": 1, "maximum": 5},
+    {"type": "string", "minLength": 1, "maxLength": 8},
+    {"enum": ["a", "b", 1, None]},
+    {"const": "a"},
+    {"type": ["string", "null"], "maxLength": 3},
+    {"type": "string", "maxLength": 5, "pattern": "^[a-z]*$"},
+    {"anyOf": [{"type": "integer", "minimum": 2}, {"type": "boolean"}]},
+    {"oneOf": [{"type": "number", "minimum": 0}, {"type": "integer"}]},
+    {"not": {"type": "string"}},
+    {"type": "array", "items": {"type": "integer", "maximum": 3}, "minItems": 1, "maxItems": 3},
+    {"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "string"}, "maxItems": 3},
+    {"type": "array", "items": False, "maxItems": 2},
+    {
+        "type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}},
+        "required": ["text"], "additionalProperties": False,
+    },
+]  # fmt: skip
+
+
+def test_the_lean_checks_say_what_jsonschema_says() -> None:
+    from jsonschema import Draft202012Validator
+
+    draw = random.Random(0)
+    said: Counter[bool] = Counter()
+    for number in range(3000):
+        names = [f"k{n}" for n in range(draw.randrange(1, 5))]
+        schema = {
+            "type": "object", "properties": {name: draw.choice(PARTS) for name in names},
+            "required": names[:2], "additionalProperties": False,
+        }  # fmt: skip
+        start: Any = {
+            name: draw.choice(["a", 1, 2, [1], ["a"], {"text": "x"}, None]) for name in names
+        }
+        value = corrupted(start, draw) if number % 3 else start
+        expected = Draft202012Validator(schema).is_valid(value)
+        said[expected] += 1
+        assert (read_reply(json.dumps(value), schema).error is None) == expected, (schema, value)
+    assert min(said.values()) > 100
