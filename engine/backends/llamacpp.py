@@ -43,7 +43,7 @@ class _Loaded:
 
     def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
         """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
-        EXTRA.require()
+        _require()
         import llguidance.llamacpp
         import outlines
         from llama_cpp import llama_model_get_vocab
@@ -94,6 +94,17 @@ class _Loaded:
         from llama_cpp import llama_vocab_get_text
 
         return llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""
+
+
+def _require() -> None:
+    EXTRA.require()
+    try:
+        import llama_cpp  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as problem:  # a library for another machine
+        raise BackendError(
+            f"llama-cpp-python cannot be loaded: {problem}",
+            "build it on this machine: pip install --force-reinstall --no-binary llama-cpp-python llama-cpp-python",
+        ) from problem
 
 
 def _load(place: Place, settings: LlamaCppSettings) -> Llama:

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -47,6 +48,17 @@ def test_without_llama_cpp_the_first_call_says_what_to_install(tmp_path: Path) -
     with pytest.raises(BackendError, match="llama-cpp-python is not installed") as caught:
         list(opened(tmp_path / "small.gguf").complete_many([request("Fine.")], set()))
     assert caught.value.hint == "pip install 'pada-engine[llamacpp]'"
+
+
+def test_a_library_for_another_machine_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llama_cpp.py").write_text("raise RuntimeError('libllama.so: wrong ELF class')")
+    for name in [name for name in sys.modules if name.split(".")[0] == "llama_cpp"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BackendError, match=r"cannot be loaded: libllama\.so: wrong ELF class"):
+        list(opened(tmp_path / "small.gguf").complete_many([request("Fine.")], set()))
 
 
 @pytest.mark.usefixtures("uninstalled")
