@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from engine.backends.http_server import Server
     from engine.backends.openai import ServerSettings
 
-GATHER = 0.04
+GATHER = 0.02
 """Seconds for which replies are gathered into one group."""
+CROWD = 32
+"""From so many requests under way, replies are gathered five times as long: writing a group down has its price."""
 BACKOFF = 0.5
 """Seconds before the first repetition after a fault of the server; doubled each time."""
 LONGEST_BACKOFF = 20.0
@@ -104,7 +106,7 @@ class Dispatch:
             self._changed.clear()
             await self._changed.wait()
         if self._active:
-            await asyncio.sleep(GATHER)
+            await asyncio.sleep(GATHER if len(self._active) < CROWD else 5 * GATHER)
         return self.take()
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -45,9 +46,14 @@ class Request:
 
     def __post_init__(self) -> None:
         turns = canonical([list(message) for message in self.messages])
-        rest = canonical([self.max_tokens, self.temperature, self.model, self.attempt])
-        identity = f"[{turns},{_canonical_schema(self.schema)},{rest[1:]}"
+        rest = _canonical_rest(self.max_tokens, self.temperature, self.model, self.attempt)
+        identity = f"[{turns},{_canonical_schema(self.schema)},{rest}"
         object.__setattr__(self, "id", digest_canonical(identity)[:24])
+
+
+@lru_cache(maxsize=256, typed=True)
+def _canonical_rest(max_tokens: int, temperature: float, model: str, attempt: int) -> str:
+    return canonical([max_tokens, temperature, model, attempt])[1:]
 
 
 _SCHEMAS: dict[int, tuple[Mapping[str, Any], str]] = {}
