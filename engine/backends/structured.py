@@ -51,8 +51,7 @@ class _Checks:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        from jsonschema import Draft202012Validator
-        from jsonschema import validators
+        from jsonschema import Draft202012Validator, validators
 
         self.schema = schema
         self.validator = Draft202012Validator(dict(schema))
