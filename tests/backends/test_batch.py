@@ -174,7 +174,7 @@ def test_files_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
         (answered(said('{"colour": 1}')), '{"colour": 1}', "schema"),
         (answered(said('{"colour": "a", "colour": "b"}')), '{"colour": "a", "colour": "b"}', "invalid_json"),
         (answered(said('{"colour": "\\ud83d"}')), '{"colour": "\\ud83d"}', "invalid_json"),
-        (answered(said('{"colour": "\ud83d"}')), '{"colour": "\ud83d"}', "invalid_json"),
+        (answered(said('{"colour": "\ud83d"}')), '{"colour": "\\ud83d"}', "invalid_json"),
         (answered(said(None, refusal="I will not.")), "", "refusal"),
         (answered(said("no", "content_filter")), "no", "refusal"),
         (answered({"choices": []}), "", "empty"),

@@ -68,6 +68,8 @@ def at_server(recipe: Path, url: str) -> Path:
         if role in {"teacher", "judge"}:
             price = ", price: {prompt: 2, completion: 8}" if role == "teacher" else ""
             line = f"  {role}: {{backend: openai, model: {role}-1, {settings}{price}}}"
+        if role == "student":
+            line = "  student: {backend: scripted, model: student}"
         lines.append(line)
     recipe.write_text("\n".join([*lines, ""]), "utf-8")
     return recipe
