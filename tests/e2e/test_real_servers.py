@@ -166,7 +166,7 @@ def transformers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
     log = tmp_path_factory.mktemp("transformers") / "server.log"
-    # Threads that spin while they wait make it ten times slower on two busy cores.
+    # Its threads spin while they wait, which takes the cores from whatever else runs.
     environment = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     with serving(command, port, "/health", log, environment) as url:
         yield url
