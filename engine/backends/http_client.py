@@ -187,7 +187,9 @@ class Dispatch:
             began = time.monotonic()
             try:
                 exchange = await self._server.post(
-                    self._shape.body(job.request, job.turns, job.max_tokens)
+                    self._shape.body(
+                        job.request, job.turns, job.max_tokens, job.wrong + job.refusals
+                    )
                 )
                 now = time.monotonic()
                 self._settle(job, exchange, now - began)
@@ -238,6 +240,9 @@ class Dispatch:
     def _outage(self, job: Job, got: Exchange, seconds: float, now: float) -> None:
         away = self._breaker.open
         self._breaker.failed(now)
+        if got.kind == "timeout":
+            # A server that answers too late has too much to do.
+            self._pace.refused(now)
         # While the server is away every request would fail: that is no attempt of this one.
         job.faults += not (away or self._breaker.open)
         if job.faults >= self._settings.attempts:
@@ -267,6 +272,12 @@ class Dispatch:
         elif got.finish == "length":
             detail = f"cut after max_tokens ({job.max_tokens}) before its JSON closed"
             last, job.longer = job.longer, True
+            if got.completion_tokens is not None and got.completion_tokens < job.max_tokens:
+                detail = (
+                    f"cut after {got.completion_tokens} tokens, before max_tokens ({job.max_tokens}): the model's "
+                    "context is full; shorten the prompt or the row"
+                )
+                last = True
             self._finish(job, got, seconds, "length", detail, final=last)
         else:
             job.wrong += 1

@@ -22,6 +22,8 @@ SCHEMA = {
 TOKENS = 64
 TWICE = 2
 """How often a way is tried: one bad reply must not choose a worse way for the whole run."""
+PROSE = (Message("user", "Write one plain sentence about a colour, and no JSON."),)
+"""For JSON mode: words that ask for JSON would be followed without it, too."""
 REQUEST = Request((Message("user", "Name a colour, as JSON."),), SCHEMA, TOKENS, 0.0, "probe")
 
 
@@ -55,9 +57,10 @@ async def is_back(server: Server, shape: Shape) -> tuple[bool, Exchange]:
 
 
 async def _ask(server: Server, shape: Shape) -> Exchange:
-    got = await server.post(shape.body(REQUEST, shape.turns(REQUEST), TOKENS))
+    turns = PROSE if shape.mode == "json_object" else shape.turns(REQUEST)
+    got = await server.post(shape.body(REQUEST, turns, TOKENS))
     if shape.mend(got):
-        got = await server.post(shape.body(REQUEST, shape.turns(REQUEST), TOKENS))
+        got = await server.post(shape.body(REQUEST, turns, TOKENS))
     return got
 
 

@@ -57,8 +57,10 @@ class Shape:
             return (Message("system", f"{first.content}\n{words}"), *rest)
         return (Message("system", words), *request.messages)
 
-    def body(self, request: Request, turns: Sequence[Message], max_tokens: int) -> bytes:
-        """Return the body of one call."""
+    def body(
+        self, request: Request, turns: Sequence[Message], max_tokens: int, again: int = 0
+    ) -> bytes:
+        """Return the body of one call; `again` counts earlier unusable replies, which must not come once more."""
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": m.role, "content": m.content} for m in turns],
@@ -67,7 +69,7 @@ class Shape:
         }
         if request.temperature > 0:
             # Servers that know it give the same reply again; the others ignore it.
-            body["seed"] = int(request.id[:7], 16)
+            body["seed"] = int(request.id[:7], 16) + again
         body.update(self._structure(request.schema))
         body.update(self._extra)
         return orjson.dumps(body)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -740,3 +741,15 @@ def test_faults_do_not_change_what_rows_get() -> None:
     assert {r: c.value for r, c in clean.final.items()} == {
         r: c.value for r, c in faulty.final.items()
     }
+
+
+def test_a_reply_that_ends_with_the_context_is_not_asked_for_again() -> None:
+    """Fewer tokens than were allowed: more of them would not help."""
+    script = Script(always="length")
+    with Endpoint(Behaviour(script)) as server:
+        asked = replace(request(1), max_tokens=10_000)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.servers.replies.CUT", 23)
+            (done,) = [d for g in opened(server).complete_many([asked], frozenset()) for d in g]
+    assert (done.error, done.final) == ("length", True)
+    assert "context is full" in done.detail

@@ -22,6 +22,10 @@ _WORD = re.compile(r"\w+")
 CHARACTERS_PER_TOKEN = 4
 
 
+CUT = 0
+"""Tokens after which replies that are cut were cut; 0 is where the request said, else the context is full."""
+
+
 def marked(row: object) -> str:
     """Return a mark for a prompt: whatever is added to the messages, the endpoint knows the row by it."""
     return f"<<{row}>>"
@@ -101,6 +105,11 @@ def envelope(
     }
     if fault == "empty_choices":
         found["choices"] = []
+    if fault == "length":
+        # Cut where the request said, not where the context ends.
+        limit = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
+        cut = CUT or limit or found["usage"]["completion_tokens"]
+        found["usage"] |= {"completion_tokens": cut}
     if fault == "no_usage":
         del found["usage"]
     return found
