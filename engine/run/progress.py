@@ -65,7 +65,7 @@ class Reporter:
     def say(self, text: str) -> None:
         """Print one line, above the bars."""
         if not self._quiet:
-            self._console.print(text, highlight=False, markup=False)
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print one line that is shown even when quiet."""

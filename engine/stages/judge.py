@@ -116,7 +116,7 @@ def _leaks(
     ):
         if why:
             # The feedback must not lead the generator to or around the evaluation row.
-            finding.reject("leak", why, "Write about another situation, in other words.")
+            finding.reject("leak", why, "Write about something else.")
 
 
 def _closeness(
@@ -138,7 +138,7 @@ def _closeness(
             finding.reject("similarity", detail, "Too far from the original: keep its meaning.")
         elif finding.similarity > high:
             finding.reject(
-                "similarity", detail, "Too close to the original: change the wording more."
+                "similarity", detail, "Too close to the original: change more words."
             )
     if params["neighbours"]:
         nearest = np.argsort(-similar, kind="stable")[: params["neighbours"]]
@@ -183,7 +183,7 @@ def _duplicates(
                 if text in same
                 else f"similarity {nearest:.3f} to an earlier row"
             )
-            finding.reject("duplicate", detail, "There is such a row already: write something new.")
+            finding.reject("duplicate", detail, "There is such a row: write another.")
         if not finding.reason:
             same.add(text)
             matrix = np.vstack([matrix, vector[None, :]])
@@ -269,4 +269,4 @@ def _verdict(
     )
 
 
-JUDGE = Stage("judge", 2, judge, asks=("judge", "embedder"), prompts=("judge.md",))
+JUDGE = Stage("judge", 3, judge, asks=("judge", "embedder"), prompts=("judge.md",))
