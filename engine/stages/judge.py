@@ -137,9 +137,7 @@ def _closeness(
         if finding.similarity < low:
             finding.reject("similarity", detail, "Too far from the original: keep its meaning.")
         elif finding.similarity > high:
-            finding.reject(
-                "similarity", detail, "Too close to the original: change more words."
-            )
+            finding.reject("similarity", detail, "Too close to the original: change more words.")
     if params["neighbours"]:
         nearest = np.argsort(-similar, kind="stable")[: params["neighbours"]]
         agree = [known.targets[int(i)] == candidate.target for i in nearest]
