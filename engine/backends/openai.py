@@ -1,4 +1,4 @@
-"""The backends `openai` and `vllm`: teacher and judge at any server with an OpenAI-compatible chat endpoint.
+"""The backends `openai` and `vllm`: models at any server with an OpenAI-compatible chat endpoint.
 
 vLLM, SGLang, TGI, Ollama, llama.cpp's server, `transformers serve` and hosted services. Servers differ in how they
 take a schema, and some ignore it without a word; with `structured: auto` one small call finds out before the
@@ -109,7 +109,7 @@ class ServerSettings(Settings):
 
 
 class ServerModel:
-    """One model at one server, as teacher or judge."""
+    """One model at one server."""
 
     def __init__(self, place: Place, settings: ServerSettings, ways: tuple[Mode, ...]) -> None:
         """Take the model's name, the settings, and the ways of asking for structure, best first."""
@@ -124,26 +124,29 @@ class ServerModel:
         from engine.backends.http_client import dispatched
 
         async def make(
+            first: Request,
             missing: Iterator[Request],
         ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-            return await self._opened(missing, permit)
+            return await self._opened(first.schema is not None, missing, permit)
 
         yield from dispatched(make, requests, answered)
 
     async def _opened(
-        self, missing: Iterator[Request], permit: Permit
+        self, structured: bool, missing: Iterator[Request], permit: Permit
     ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
         from engine.backends.http_client import Dispatch
 
         server = Server(self._name, self._settings)
         await server.open()
         try:
-            if self._shape is None:
-                self._shape = await self._found(server)
+            # A student is asked for plain text, for which nothing must be found out.
+            shape = Shape("prompt", self._name, self._settings.extra)
+            if structured:
+                shape = self._shape = self._shape or await self._found(server)
         except BaseException:
             await server.close()
             raise
-        dispatch = Dispatch(server, self._shape, self._settings, self._pace, missing, permit)
+        dispatch = Dispatch(server, shape, self._settings, self._pace, missing, permit)
         await dispatch.start()
 
         async def close() -> None:
@@ -169,7 +172,7 @@ def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:
 
     return Backend(
         name=name,
-        roles=("teacher", "judge"),
+        roles=("student", "teacher", "judge"),
         settings=ServerSettings,
         local=False,
         operational=frozenset(ServerSettings.model_fields) - {"revision", "extra"},
