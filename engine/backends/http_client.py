@@ -11,12 +11,12 @@ import asyncio
 import heapq
 import random
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.http_pace import Breaker, Pace
-from engine.backends.http_probe import is_back
+from engine.backends.http_probe import Probe, look, paid
 from engine.backends.http_reply import FATAL, OUTAGE, Exchange
 from engine.backends.http_shape import Shape
 from engine.backends.protocol import TEXT, Completion, Message, Permit, Request, Try
@@ -89,8 +89,10 @@ class Dispatch:
         finished, self._finished = self._finished, []
         return finished
 
-    async def start(self) -> None:
-        """Send the first requests."""
+    async def start(self, first: Request, probes: Sequence[Probe]) -> None:
+        """Send the first requests; `probes` are the small calls that `first` took before it can be sent."""
+        for probe in probes:
+            self._note(probe, first)
         self._pace.resume(time.monotonic())
         self._fill()
 
@@ -166,7 +168,9 @@ class Dispatch:
             self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        back, got = await is_back(self._server, self._shape)
+        back, probe = await look(self._server, self._shape)
+        if self._later:
+            self._note(probe, self._later[0][2].request)
         now = time.monotonic()
         self._looking = None
         if back:
@@ -175,9 +179,16 @@ class Dispatch:
         else:
             self._breaker.failed(now)
             if self._breaker.lost(now):
-                self._error = self._server.error(got)
+                self._error = self._server.error(probe.exchange)
                 self._changed.set()
         self._fill()
+
+    def _note(self, probe: Probe, request: Request) -> None:
+        """Count a small call like any other, as one for a request that waits for it."""
+        done = paid(probe, request, self._settings.cost(probe.exchange))
+        if done is not None:
+            self._permit([request])
+            self._finished.append(done)
 
     async def _work(self, job: Job | None) -> None:
         """Send a request, and then the next one, as long as the pace has room for it."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.backends.entry import Backend, Place, Settings
 from engine.backends.http_pace import Pace
-from engine.backends.http_probe import found_way
+from engine.backends.http_probe import Probe, found_way
 from engine.backends.http_reply import Exchange
 from engine.backends.http_server import Server
 from engine.backends.http_shape import Mode, Shape
@@ -86,6 +86,11 @@ class ServerSettings(Settings):
     """Seconds that the server may stay away before the run ends."""
     context: int | None = Field(default=None, ge=16)
     """Tokens that the model takes, prompt and reply together: longer requests are not sent."""
+    tokenizer: str | None = None
+    """The model's tokenizer, to count for `context`: a folder, relative to the recipe, or a Hugging Face name.
+
+    Without it four characters count as a token.
+    """
     revision: str | None = None
     """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
     extra: dict[str, Any] = Field(default_factory=dict)
@@ -113,7 +118,7 @@ class ServerModel:
 
     def __init__(self, place: Place, settings: ServerSettings, ways: tuple[Mode, ...]) -> None:
         """Take the model's name, the settings, and the ways of asking for structure, best first."""
-        self._name, self._settings, self._ways = place.name, settings, ways
+        self._place, self._name, self._settings, self._ways = place, place.name, settings, ways
         self._shape: Shape | None = None
         self._pace = Pace(settings.most, settings.concurrency)
 
@@ -127,27 +132,28 @@ class ServerModel:
             first: Request,
             missing: Iterator[Request],
         ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-            return await self._opened(first.schema is not None, missing, permit)
+            return await self._opened(first, missing, permit)
 
         yield from dispatched(make, requests, answered)
 
     async def _opened(
-        self, structured: bool, missing: Iterator[Request], permit: Permit
+        self, first: Request, missing: Iterator[Request], permit: Permit
     ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
         from engine.backends.http_client import Dispatch
 
-        server = Server(self._name, self._settings)
+        server = Server(self._place, self._settings)
         await server.open()
         try:
             # A student is asked for plain text, for which nothing must be found out.
             shape = Shape("prompt", self._name, self._settings.extra)
-            if structured:
-                shape = self._shape = self._shape or await self._found(server)
+            probes: list[Probe] = []
+            if first.schema is not None:
+                shape = self._shape = self._shape or await self._found(server, probes)
+            dispatch = Dispatch(server, shape, self._settings, self._pace, missing, permit)
+            await dispatch.start(first, probes)
         except BaseException:
             await server.close()
             raise
-        dispatch = Dispatch(server, shape, self._settings, self._pace, missing, permit)
-        await dispatch.start()
 
         async def close() -> None:
             await dispatch.close()
@@ -155,13 +161,13 @@ class ServerModel:
 
         return dispatch, close
 
-    async def _found(self, server: Server) -> Shape:
+    async def _found(self, server: Server, probes: list[Probe]) -> Shape:
         """Return how this server is asked for structure."""
         settings = self._settings
         if settings.structured != "auto":
             return Shape(settings.structured, self._name, settings.extra)
         shapes = [Shape(mode, self._name, settings.extra) for mode in self._ways]
-        return await found_way(server, shapes, settings.attempts, settings.patience_s)
+        return await found_way(server, shapes, settings.attempts, settings.patience_s, probes)
 
 
 def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:

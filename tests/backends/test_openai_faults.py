@@ -633,6 +633,42 @@ def test_all_prompts_longer_than_the_context_come_home_as_failures() -> None:
         assert len(server.log) == 0
 
 
+def test_the_models_own_tokenizer_counts_where_it_is_named(tmp_path: Path) -> None:
+    from engine.backends.finetune_batches import encode_prompt
+    from engine.backends.http_server import load_tokenizer
+    from tests.backends.tiny import write_model
+
+    write_model(tmp_path / "student")
+    asked = request(1, text="red blue green " * 40)
+    tokens = len(encode_prompt(load_tokenizer("student", tmp_path), asked.messages))
+    assert tokens < sum(len(turn.content) for turn in asked.messages) / 4
+    fits = tokens + asked.max_tokens
+    with Endpoint() as server:
+        chosen = {"tokenizer": str(tmp_path / "student")}
+        assert came(opened(server, context=fits, **chosen), [asked]).final["1"].error is None
+        refused = came(opened(server, context=fits - 1, **chosen), [asked]).final["1"]
+        assert refused.error == "too_long"
+        assert refused.detail.startswith(f"{tokens:,} tokens of prompt")
+        assert server.log.rows == {"1": 1}
+        with pytest.raises(
+            BackendError, match="the tokenizer 'no such' cannot be loaded"
+        ) as caught:
+            came(opened(server, context=fits, tokenizer="no such"), [asked])
+        assert "leave `tokenizer` out" in caught.value.hint
+
+
+def test_small_calls_that_find_the_way_are_in_the_ledger() -> None:
+    with Endpoint(Behaviour(knows=("json_object", "words"))) as server:
+        price = {"prompt": 2, "completion": 10}
+        found = came(opened(server, structured="auto", price=price), requests(3))
+        small = [done for done in found.all["0"] if done.error == "probe"]
+        assert len(small) + 3 == len(server.log)
+        assert [done.final for done in small] == [False] * len(small)
+        assert {"json_schema", "json_object"} <= {done.method for done in small}
+        assert all(done.cost and done.sent for done in small)
+        assert found.errors == {"0": None, "1": None, "2": None}
+
+
 @pytest.mark.parametrize("position", [0, 6])
 def test_a_prompt_that_the_server_finds_too_long_fails_alone(position: int) -> None:
     asked = requests(12)

@@ -43,6 +43,7 @@ def test_what_it_writes_is_read_kept_and_never_asked_twice(
         assert f"student: small (openai) → {server.url.split('/')[2]}" in said
         code, said = pada("run", recipe, "--state", state)
         assert code == 0, said
+        assert "Failure patterns on validation" in said
         asked = list(server.log.asked)
         code, again = pada("run", recipe, "--state", state)
         assert (code, "0 nodes worked out" in again) == (0, True)
