@@ -2,20 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend
-from engine.backends.structured import unbounded
+from engine.backends.structured import read_reply, unbounded
 from engine.metrics import METRICS
-from engine.operators import OPERATORS, Operator, Seed, read_rows
+from engine.operators import OPERATORS, WRITTEN, Operator, Seed, read_rows
 from engine.rows import Example
 from engine.spec.prompts import PromptLibrary
 from engine.spec.shipped import shipped
 from engine.stages import PROMPT_VARIABLES, STAGES, shapes
-from engine.tasks import TASKS, TaskKind
+from engine.tasks import TASKS, Task, TaskKind
 
 LIBRARY = PromptLibrary(Path("."))
 TRAIN = [
@@ -32,6 +33,7 @@ def test_an_operator_renders_its_prompt_and_reads_its_reply(operator: Operator) 
     target = operator.target(SEED)
     assert target is not None
     assert (target == SEED.row.target) == (operator.label == "keep")
+    own = {"type": "string", "maxLength": 20} if target == WRITTEN else None
     variables = {
         **operator.variables(SEED, target, params),
         "description": "", "pattern": SEED.pattern, "strategy": SEED.strategy, "feedback": SEED.feedback,
@@ -41,14 +43,16 @@ def test_an_operator_renders_its_prompt_and_reads_its_reply(operator: Operator) 
     turns = prompt.render(variables)
     assert turns[-1][0] == "user"
     assert any("row 0" in text for _, text in turns)
-    schema = shapes.rows(["text"], operator.count(params), 80)
+    schema = shapes.rows(["text"], operator.count(params), 80, own)
     assert not unbounded(schema)
-    value = {"rows": [{"text": f" new {i} "} for i in range(operator.count(params))]}
+    more = {"target": "t"} if own else {}
+    value = {"rows": [{"text": f" new {i} ", **more} for i in range(operator.count(params))]}
+    assert read_reply(json.dumps(value), schema).error is None
     rows = read_rows(value, SEED, target)
     assert [row.inputs["text"] for row in rows] == [
         f"new {i}" for i in range(operator.count(params))
     ]
-    assert {row.target for row in rows} == {target}
+    assert {row.target for row in rows} == ({"t"} if own else {target})
     assert operator.variables(SEED, target, params) == operator.variables(SEED, target, params)
 
 
@@ -62,12 +66,29 @@ def test_a_prompt_uses_only_what_its_stage_gives(name: str) -> None:
     assert LIBRARY.get(name).variables <= PROMPT_VARIABLES[name]
 
 
+OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
+ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str, str]] = {
+    "classification": ({}, {"text": "x"}, "a", "z"),
+    "multiple_choice": ({}, {"text": "A. x\nB. y"}, "A", "C"),
+    "extraction": ({"context": "text"}, {"text": "a b c"}, "b", "z"),
+    "structured": ({"json_schema": OBJECT}, {"text": "x"}, '{"a": 1}', '{"a": "1"}'),
+    "numeric": ({}, {"text": "x"}, "1+1 = 2\n#### 2", "none"),
+    "generation": ({}, {"text": "x"}, "words", " "),
+}
+"""Kind -> parameters, inputs, a target that is well-formed and one that is not."""
+
+
 @pytest.mark.parametrize("kind", TASKS.values(), ids=lambda k: k.name)
 def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> None:
     assert LIBRARY.get(kind.prompt).variables <= PROMPT_VARIABLES["task"]
-    assert kind.malformed({"text": "  "}, "a", ["a", "b"])
-    assert kind.malformed({"text": "x"}, "z", ["a", "b"])
-    assert kind.malformed({"text": "x"}, "a", ["a", "b"]) is None
+    params, inputs, good, bad = ROWS[kind.name]
+    task = Task(("a", "b"), kind.params.model_validate(params))
+    assert kind.problems(task.params) == []
+    assert kind.malformed(dict.fromkeys(inputs, "  "), good, task)
+    assert kind.malformed(inputs, bad, task)
+    assert kind.malformed(inputs, good, task) is None
+    assert kind.gold(inputs, good, task.params).target == good
+    assert (kind.params.__doc__ or "").strip()
 
 
 @pytest.mark.parametrize(

@@ -231,11 +231,23 @@ class Student(Protocol):
         max_tokens: int,
         adapter: Path | None,
         progress: Progress | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> list[Written]:
         """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
 
-        A turn that is not over by then is cut. Batches are formed from the full list.
+        A turn that is not over by then is cut. With a schema the turn is JSON that fits it, as far as the
+        backend can make it so. Batches are formed from the full list.
         """
+        ...
+
+    def compare(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        answers: Sequence[Sequence[str]],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[list[float]]:
+        """Return for each prompt the log-likelihoods, in nats, of its own `answers` as whole turns."""
         ...
 
     def choose(

@@ -177,13 +177,33 @@ class ScriptedStudent:
         max_tokens: int,
         adapter: Path | None,
         progress: Progress | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> list[Written]:
-        """Return the last user message of each prompt, cut to `max_tokens` words: it can only repeat."""
+        """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
         if progress is not None:
             progress(len(prompts))
+        if schema is not None:
+            asked = [Request(prompt, schema, max_tokens, 0.0, "scripted") for prompt in prompts]
+            return [Written(_said(request)) for request in asked]
         return [
             Written(" ".join(_last_user_message(prompt).split()[:max_tokens])) for prompt in prompts
         ]
+
+    def compare(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        answers: Sequence[Sequence[str]],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[list[float]]:
+        """Return for each prompt how many words its own answers share with it, as nats."""
+        found = []
+        for prompt, own in zip(prompts, answers, strict=True):
+            said = Counter(_features(_last_user_message(prompt)))
+            found.append([4 * _overlap(said, Counter(_features(each))) for each in own])
+            if progress is not None:
+                progress(1)
+        return found
 
     def choose(
         self,

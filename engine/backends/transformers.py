@@ -96,6 +96,7 @@ class LocalModel:
         max_tokens: int,
         adapter: Path | None,
         progress: Progress | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> list[Written]:
         """Return the most likely turn of each prompt; see `Student`.
 
@@ -104,7 +105,7 @@ class LocalModel:
         """
         from engine.backends.generation import complete
 
-        asked = [Request(prompt, None, max_tokens, 0.0, self._place.name) for prompt in prompts]
+        asked = [Request(prompt, schema, max_tokens, 0.0, self._place.name) for prompt in prompts]
         tuned = replace(self._loaded, model=self._with(adapter))
         times = Counter(request.id for request in asked)
         found: dict[str, Completion] = {}
@@ -113,6 +114,27 @@ class LocalModel:
             if progress is not None:
                 progress(sum(times[done.request] for done in group))
         return [written(found[request.id]) for request in asked]
+
+    def compare(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        answers: Sequence[Sequence[str]],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[list[float]]:
+        """Return the log-likelihoods of each prompt's own answers; see `Student`.
+
+        Raises:
+            BackendError: a prompt with its answers does not fit into the model's context.
+            ModelError: the weights or the adapter cannot be loaded.
+        """
+        found = []
+        for prompt, own in zip(prompts, answers, strict=True):
+            ((_, nats),) = self.label_scores([prompt], own, adapter)
+            found.append([float(each) for each in nats[0]])
+            if progress is not None:
+                progress(1)
+        return found
 
     def choose(
         self,

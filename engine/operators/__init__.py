@@ -2,9 +2,27 @@
 
 from engine.operators.counterfactual import COUNTERFACTUAL
 from engine.operators.paraphrase import PARAPHRASE
-from engine.operators.protocol import NewRow, Operator, OperatorParams, Seed, read_rows
+from engine.operators.protocol import (
+    TARGET,
+    WRITTEN,
+    NewRow,
+    Operator,
+    OperatorParams,
+    Seed,
+    read_rows,
+)
+from engine.operators.similar import SIMILAR
 from engine.registry import Registry
 
-OPERATORS: Registry[Operator] = Registry("operator", [COUNTERFACTUAL, PARAPHRASE])
+OPERATORS: Registry[Operator] = Registry("operator", [COUNTERFACTUAL, PARAPHRASE, SIMILAR])
 
-__all__ = ["OPERATORS", "NewRow", "Operator", "OperatorParams", "Seed", "read_rows"]
+__all__ = [
+    "OPERATORS",
+    "TARGET",
+    "WRITTEN",
+    "NewRow",
+    "Operator",
+    "OperatorParams",
+    "Seed",
+    "read_rows",
+]

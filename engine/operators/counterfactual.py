@@ -56,4 +56,5 @@ COUNTERFACTUAL = Operator(
     target=_target,
     variables=_variables,
     count=_count,
+    needs_labels=True,
 )

@@ -23,6 +23,12 @@ class OperatorParams(BaseModel):
     )
 
 
+TARGET = "target"
+"""Key of a row's own target in a reply."""
+WRITTEN = ""
+"""The target of rows whose target the operator writes itself."""
+
+
 class Seed(NamedTuple):
     """What one call of an operator starts from."""
 
@@ -40,13 +46,16 @@ class Seed(NamedTuple):
     """Why earlier attempts from this row were rejected; empty in the first attempt."""
     draw: int
     """A number that differs from call to call: the operator's source of variety, in place of randomness."""
+    labelled: bool = True
+    """Whether targets are labels; else `labels` is empty."""
 
 
 class NewRow(NamedTuple):
     """A row as an operator wrote it."""
 
     inputs: Mapping[str, str]
-    target: str
+    target: Any
+    """Text, or the JSON value that a row brought as its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +71,22 @@ class Operator:
     prompt: str
     """Prompt, a name under `prompts/`."""
     target: Callable[[Seed], str | None]
-    """The target that the rows from this seed will carry; None when the seed is of no use to the operator."""
+    """The target that the rows from this seed will carry, WRITTEN where each row brings its own; None when the seed is
+    of no use to the operator."""
     variables: Callable[[Seed, str, Any], Mapping[str, Any]]
     """(seed, target, params) -> the prompt's variables."""
     count: Callable[[Any], int]
     """params -> rows asked for in one call."""
+    needs_labels: bool = False
+    """Whether it can only be used where targets are labels."""
 
 
 def read_rows(value: Any, seed: Seed, target: str) -> list[NewRow]:
-    """Return the rows of a reply `{"rows": [{column: text, …}, …]}`, each with the seed's other columns kept."""
+    """Return the rows of a reply `{"rows": [{column: text, …}, …]}`, with their own targets if `target` is WRITTEN."""
     return [
-        NewRow({column: str(row.get(column, "")).strip() for column in seed.row.inputs}, target)
+        NewRow(
+            {column: str(row.get(column, "")).strip() for column in seed.row.inputs},
+            row.get(TARGET, "") if target == WRITTEN else target,
+        )
         for row in value["rows"]
     ]

@@ -81,14 +81,23 @@ class _Builder:
     def task(self) -> dict[str, Any]:
         """Return what most stages need to know of the task."""
         task = self.recipe.task
+        kind = TASKS[task.kind]
+        params = kind.params.model_validate(task.params).model_dump(exclude_defaults=True)
         return {
             "kind": task.kind,
-            "kind_version": TASKS[task.kind].version,
+            "kind_version": kind.version,
             "target": task.target,
-            "labels": task.labels,
+            "labels": task.labels if kind.labelled else [],
             "description": task.description,
             "prompt": self.task_prompt,
+            # Only where there are any: recipes without them keep their fingerprints.
+            **({"task_params": params} if params else {}),
+            **({"shots": task.shots.model_dump()} if task.shots else {}),
         }
+
+    def free(self) -> dict[str, Any]:
+        """Return what a stage needs to know of a task whose targets are no labels; nothing of one with labels."""
+        return {} if TASKS[self.recipe.task.kind].labelled else {"labelled": False}
 
 
 def compile_plan(
@@ -222,12 +231,16 @@ def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
     recipe, at = build.recipe, _at(seed, number)
     patterns, taxonomy = recipe.patterns, recipe.patterns.taxonomy
     place: dict[str, Any] = {"gates": (f"{at}/decide",), "seeded": seed, "round_": number}
-    task, evaluated = build.task(), _evaluated(seed, number)
+    task, evaluated, free = build.task(), _evaluated(seed, number), build.free()
+    special = {key: task[key] for key in ("task_params",) if key in task}
     score, predict = f"{evaluated}/score", f"{evaluated}/predict"
     description = {"description": task["description"]}
     diagnose = build.add(
         f"{at}/diagnose", "diagnose",
-        {**description, "labels": task["labels"], "limit": patterns.diagnose, "schema": shapes.base("diagnosis")},
+        {
+            **description, "labels": task["labels"], "limit": patterns.diagnose,
+            "schema": shapes.base("diagnosis"), **special,
+        },
         {"load": load, "score": score}, **place,
     )  # fmt: skip
     names = dict(_earlier(seed, number, "name"))
@@ -252,13 +265,13 @@ def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
         {
             **description, **_guard(recipe), "shown": 4, "categories": offered,
             "where_categories": {c.id: c.id for c in taxonomy.categories if c.where},
-            "schema": shapes.pattern(choices),
+            "schema": shapes.pattern(choices), **free,
         },
         {"load": load, "score": score, "diagnose": diagnose, "cluster": cluster, **names}, **place,
     )  # fmt: skip
     build.add(
         f"{at}/strategy", "strategy",
-        {**description, **_guard(recipe), "labels": 4, "schema": shapes.base("strategy")},
+        {**description, **_guard(recipe), "labels": 4, "schema": shapes.base("strategy"), **free},
         {"load": load, "score": score, "cluster": cluster, "name": name}, **place,
     )  # fmt: skip
 
@@ -266,6 +279,7 @@ def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
 def _augment(build: _Builder, load: str, seed: int, number: int) -> None:
     recipe, at = build.recipe, _at(seed, number)
     quality, task = recipe.quality, build.task()
+    special = {key: task[key] for key in ("task_params",) if key in task}
     operators = [
         {**o.model_dump(), "version": OPERATORS[o.name].version,
          "params": OPERATORS[o.name].params.model_validate(o.params).model_dump(mode="json")}
@@ -282,10 +296,12 @@ def _augment(build: _Builder, load: str, seed: int, number: int) -> None:
         "description": task["description"], **_guard(recipe), "operators": operators,
         "rows_per_round": recipe.augment.rows_per_round, "oversample": recipe.augment.oversample,
         "temperature": recipe.augment.temperature, "rows_schema": shapes.base("rows"),
+        **({**build.free(), **task} if build.free() else special),
     }  # fmt: skip
     judging = {
         "kind": task["kind"], "kind_version": task["kind_version"], "labels": task["labels"],
         "description": task["description"], **_guard(recipe), "judge": quality.judge,
+        **special,
         "minimum": quality.minimum.model_dump(), "similarity": quality.similarity.model_dump(),
         "neighbours": quality.neighbours, "dedup": quality.dedup.threshold, "schema": shapes.base("verdict"),
     }  # fmt: skip

@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from engine.backends import BACKENDS
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
-from engine.spec.recipe import Recipe
+from engine.spec.recipe import Recipe, Task
 from engine.tasks import TASKS
 
 SCHEMA_FILE = "recipe.schema.json"
@@ -33,7 +33,7 @@ def recipe_schema() -> dict[str, Any]:
     """Return the JSON Schema of a recipe: one branch per operator and backend, names as enums."""
     schema = Recipe.model_json_schema(schema_generator=_Plain)
     parts: dict[str, Any] = schema["$defs"]
-    parts["Task"]["properties"]["kind"]["enum"] = sorted(TASKS)
+    parts["Task"] = _tasks(parts)
     _name_metrics(schema["properties"]["metrics"])
     parts["OperatorSpec"] = _operators(parts)
     for role in parts["Models"]["properties"]:
@@ -55,6 +55,26 @@ def _name_metrics(metrics: dict[str, Any]) -> None:
         if branch.get("type") == "string":
             branch["enum"] = sorted(METRICS)
     metrics["description"] = "Scores per example and over a split (`pada list metrics`)."
+
+
+def _tasks(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return one branch per task kind, each with that kind's parameters."""
+    loose = parts["Task"]
+    branches = []
+    for name in sorted(TASKS):
+        kind = TASKS[name]
+        branch = deepcopy(loose)
+        about = (type(kind).__doc__ or "").split("\n")[0]
+        branch["properties"]["kind"] = {"const": name, "description": about}
+        branch["properties"]["params"] = _part(kind.params, parts)
+        default = Task.model_fields["kind"].default
+        if name != default:
+            needed = ["params"] if branch["properties"]["params"].get("required") else []
+            branch["required"] = ["kind", *branch["required"], *needed]
+        if not kind.labelled:
+            del branch["properties"]["labels"]
+        branches.append(branch)
+    return {"description": loose["description"], "anyOf": branches}
 
 
 def _operators(parts: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec, SqlMetric
 from engine.spec.wording import check_part
 from engine.stages import PROMPT_VARIABLES, STAGES
-from engine.tasks import TASKS
+from engine.tasks import TASKS, TaskKind
 
 ROLES = ("student", "teacher", "judge", "embedder")
 
@@ -54,8 +54,11 @@ def _unknown(registry: Registry[Any], name: str, where: Location) -> Problem:
 
 def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
     task = loaded.recipe.task
-    if task.kind not in TASKS:
+    kind = TASKS.get(task.kind)
+    if kind is None:
         yield _unknown(TASKS, task.kind, loaded.at("task", "kind"))
+    else:
+        yield from _task_params(loaded, kind)
     for index, column in enumerate(task.input):
         at = loaded.at("task", "input", index)
         if column == task.target:
@@ -63,6 +66,39 @@ def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
             yield Problem(at, f"the target '{column}' is an input too", hint, code="task")
         if column in task.input[:index]:
             yield Problem(at, f"the input '{column}' is there twice", "leave one out", code="task")
+
+
+def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
+    """Yield what is wrong with the kind's parameters, and settings that fit other kinds only."""
+    task = loaded.recipe.task
+    wrong = list(check_part(kind.params, task.params, loaded.document, ("task", "params")))
+    yield from wrong
+    if not wrong:
+        params = kind.params.model_validate(task.params)
+        at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
+        for problem in kind.problems(params):
+            yield Problem(
+                at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task"
+            )
+        for name in ("options", "context"):
+            column = getattr(params, name, None)
+            if column is not None and column not in task.input:
+                hint = did_you_mean(column, task.input) or "name one of them"
+                message = f"task.params.{name} is '{column}', which is not in task.input"
+                yield Problem(loaded.at("task", "params", name), message, hint, code="task")
+    if task.labels is not None and not kind.labelled:
+        message = f"a task of the kind '{kind.name}' has no labels"
+        yield Problem(loaded.at("task", "labels"), message, "leave them out", code="task")
+    if kind.labelled:
+        return
+    for index, used in enumerate(loaded.recipe.augment.operators):
+        operator = OPERATORS.get(used.name)
+        if operator is not None and operator.needs_labels:
+            at = loaded.at("augment", "operators", index, "name")
+            message = (
+                f"the operator '{used.name}' needs labels, which the kind '{kind.name}' has not"
+            )
+            yield Problem(at, message, "use `similar` or `paraphrase`", code="operator")
 
 
 def metric_names(loaded: LoadedRecipe) -> list[str]:

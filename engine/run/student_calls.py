@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.backends.protocol import (
     LabelAnswer,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StudentInCalls(Student):
-    """The student of one node, as the server that holds it is asked: plain text, greedy, without a schema."""
+    """The student of one node, as its server is asked: for plain text, or for JSON where it is constrained."""
 
     def __init__(self, context: Context) -> None:
         """Take the node that asks."""
@@ -39,6 +39,7 @@ class StudentInCalls(Student):
         max_tokens: int,
         adapter: Path | None,
         progress: Progress | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> list[Written]:
         """Return what the server says to each prompt; see `Student`. Raises Pending while replies are missing."""
         if adapter is not None:
@@ -47,7 +48,7 @@ class StudentInCalls(Student):
                 "use weights on this machine: backend transformers",
             )
         model = self._context.model("student")
-        requests = [Request(prompt, None, max_tokens, 0.0, model) for prompt in prompts]
+        requests = [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
         found = [written(done) for done in self._context.ask("student", requests)]
         if progress is not None:
             progress(len(found))
@@ -61,7 +62,21 @@ class StudentInCalls(Student):
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
         """Raise BackendError: see `likelihoods`."""
-        raise BackendError(
-            "a student that is asked in calls cannot compare answers by their likelihood",
-            "use weights on this machine: backend transformers",
-        )
+        raise _untold()
+
+    def compare(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        answers: Sequence[Sequence[str]],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[list[float]]:
+        """Raise BackendError: see `likelihoods`."""
+        raise _untold()
+
+
+def _untold() -> BackendError:
+    return BackendError(
+        "a student that is asked in calls cannot compare answers by their likelihood",
+        "use weights on this machine: backend transformers",
+    )

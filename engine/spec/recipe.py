@@ -25,6 +25,15 @@ class Spec(BaseModel):
     )
 
 
+class Shots(Spec):
+    """Few-shot examples, drawn from the training rows, targets in turn."""
+
+    n: int = Field(ge=1, le=64)
+    """How many."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw, so that they do not change with the loop's seed."""
+
+
 class Task(Spec):
     """What the student does."""
 
@@ -36,6 +45,10 @@ class Task(Spec):
     """Column with the right answer."""
     prompt: str | None = None
     """Prompt file; the task kind has a default."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """The kind's own parameters."""
+    shots: Shots | None = None
+    """Training rows that are shown, answered, before each row: in training and in evaluation."""
     labels: list[str] | None = Field(default=None, min_length=2)
     """Allowed answers of a classification; taken from the training rows when left out."""
     description: str = ""

@@ -33,6 +33,7 @@ PROMPT_VARIABLES: dict[str, frozenset[str]] = {
     "judge.md": frozenset({"description", "row", "target", "strategy"}),
     "operators/paraphrase.md": _OPERATOR,
     "operators/counterfactual.md": _OPERATOR | {"label", "examples"},
+    "operators/similar.md": (_OPERATOR - {"row", "target"}) | {"examples"},
 }
 """The variables that each prompt may use; `task` stands for the student's prompt, whatever its name."""
 

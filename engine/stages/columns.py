@@ -2,30 +2,97 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.backends.protocol import Message
+from engine.fingerprint import short
 from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt
+from engine.tasks import TASKS, Task
 
 
 def labels_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[str]:
     """Return the recipe's labels, or those of the training rows in sorted order."""
     declared = params["labels"]
-    return (
-        list(declared) if declared else sorted({e.target for e in examples if e.split == "train"})
-    )
+    if declared is not None:
+        return list(declared)
+    targets = {e.target for e in examples if e.split == "train"}
+    if params.get("task_params", {}).get("many"):
+        return sorted({label for target in targets for label in json.loads(target)})
+    return sorted(targets)
 
 
-def student_prompt(
-    prompt: Prompt, example: Example, labels: Sequence[str], description: str
-) -> tuple[Message, ...]:
-    """Return the turns that the student sees for an example: the same in training and in evaluation."""
-    turns = prompt.render(
-        {"row": dict(example.inputs), "labels": list(labels), "description": description}
-    )
-    return tuple(Message(role, content) for role, content in turns)
+def task_of(params: Mapping[str, Any], examples: Sequence[Example]) -> Task:
+    """Return the task as its kind sees it."""
+    kind = TASKS[params["kind"]]
+    parsed = kind.params.model_validate(params.get("task_params", {}))
+    return Task(tuple(labels_of(params, examples)), parsed)
+
+
+def shots_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[Example]:
+    """Return the training rows that are shown before each row, drawn by content and seed, targets in turn."""
+    wanted = params.get("shots")
+    if not wanted:
+        return []
+    by_target: dict[str, list[Example]] = {}
+    train = [e for e in examples if e.split == "train"]
+    for example in sorted(train, key=lambda e: short([wanted["seed"], e.id])):
+        by_target.setdefault(example.target, []).append(example)
+    queues = list(by_target.values())
+    depth = max(map(len, queues), default=0)
+    turns = [queue[i] for i in range(depth) for queue in queues if i < len(queue)]
+    return turns[: wanted["n"]]
+
+
+class StudentPrompts:
+    """The turns that the student sees: the same in training and in evaluation."""
+
+    def __init__(
+        self, params: Mapping[str, Any], prompt: Prompt, examples: Sequence[Example]
+    ) -> None:
+        """Take the task's parameters, its prompt, and the rows among which examples are found."""
+        self.kind, self.task = TASKS[params["kind"]], task_of(params, examples)
+        self._prompt, self._description = prompt, params["description"]
+        self._shots = shots_of(params, examples)
+
+    def __call__(self, example: Example) -> tuple[Message, ...]:
+        """Return an example's turns; rows that are shown before it stand in the dialogue as if answered before.
+
+        A training row is never shown before itself.
+        """
+        turns = self._turns(example)
+        shots = [shot for shot in self._shots if shot.id != example.id]
+        if not shots:
+            return turns
+        first = [turn for turn in turns if turn.role == "system"]
+        dialogue = [turn for turn in turns if turn.role != "system"]
+        shown: list[Message] = []
+        for shot in shots:
+            shown += [turn for turn in self._turns(shot) if turn.role != "system"]
+            shown.append(Message("assistant", self.completion(shot)))
+        return (*first, *shown, *dialogue)
+
+    def completion(self, example: Example) -> str:
+        """Return what the student is trained to say to an example."""
+        return self.kind.completion(example.inputs, example.target, self.task.params)
+
+    def _turns(self, example: Example) -> tuple[Message, ...]:
+        turns = self._prompt.render(
+            {
+                "row": dict(example.inputs),
+                "labels": list(self.task.labels),
+                "description": self._description,
+            }
+        )
+        return tuple(Message(role, content) for role, content in turns)
+
+
+def golds_of(example: Example, target: str) -> tuple[str, ...]:
+    """Return all answers that are right for an example: kept under the target column's name where they are several."""
+    kept = example.columns.get(target)
+    return tuple(kept) if kept else (example.target,)
 
 
 def sql_row(

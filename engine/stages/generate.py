@@ -10,16 +10,19 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Completion, Request
-from engine.fingerprint import short
-from engine.operators import OPERATORS, Operator, Seed, read_rows
+from engine.fingerprint import canonical, short
+from engine.operators import OPERATORS, WRITTEN, Operator, Seed, read_rows
 from engine.rows import Candidate, Drop, Example, Failure, Pattern, Row, Strategy, Verdict
 from engine.spec.prompts import Prompt
+from engine.stages import shapes
+from engine.stages.columns import task_of
 from engine.stages.guard import LeakGuard
 from engine.stages.protocol import Context, Inputs, Output, Stage
+from engine.tasks import TASKS
 
 
 class Call(NamedTuple):
@@ -65,6 +68,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     calls: list[Call] = []
     asked: Counter[str] = Counter()
     longest_text = longest(examples)
+    written = _written_target(params, examples)
     for call in _calls(params, inputs, ctx, patterns, guard.equal_training_rows):
         operator = call.operator
         settings = _settings(params, operator)
@@ -80,7 +84,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             "teacher",
             call.prompt,
             variables,
-            _schema(params, columns, operator.count(settings), longest_text),
+            _schema(columns, operator.count(settings), longest_text, call.target, written),
             temperature=params["temperature"],
         )
         asked[request.id] += 1
@@ -99,7 +103,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         calls.append(call)
     replies = ctx.ask("teacher", requests) if requests else []
     for call, reply in zip(calls, replies, strict=True):
-        rows.extend(_candidates(call, reply, longest_text, ctx))
+        rows.extend(_candidates(params, call, reply, longest_text, ctx))
     return Output(tuple(rows))
 
 
@@ -116,17 +120,27 @@ def _sample(request: Request, ctx: Context, number: int) -> Request:
     )
 
 
-def _schema(
-    params: Mapping[str, Any], columns: Sequence[str], count: int, longest: int
-) -> dict[str, Any]:
-    from engine.stages.shapes import rows
+def _written_target(params: Mapping[str, Any], examples: Sequence[Example]) -> Mapping[str, Any]:
+    """Return the schema of a target that the teacher writes; none where every operator knows it beforehand."""
+    if "kind" not in params:
+        return {}
+    most = longest_of(e.target for e in examples if e.split == "train")
+    return TASKS[params["kind"]].target_schema(task_of(params, examples), most)
 
-    return rows(columns, count, longest)
+
+def _schema(
+    columns: Sequence[str], count: int, longest: int, target: str, written: Mapping[str, Any]
+) -> dict[str, Any]:
+    return shapes.rows(columns, count, longest, written if target == WRITTEN else None)
 
 
 def longest(examples: Sequence[Example]) -> int:
     """Return the most characters a generated text may have: a quarter more than the longest training text."""
-    texts = [text for e in examples if e.split == "train" for text in e.inputs.values()]
+    return longest_of(text for e in examples if e.split == "train" for text in e.inputs.values())
+
+
+def longest_of(texts: Iterable[str]) -> int:
+    """Return a quarter more than the longest of some texts has characters, between 40 and 4,000."""
     return max(40, min(4000, 5 * max(map(len, texts), default=80) // 4))
 
 
@@ -151,6 +165,7 @@ def _calls(
     given = shares(patterns, params["rows_per_round"])
     accepted, rejected = _history(inputs)
     draw = ctx.attempt * 7919 + ctx.seed
+    labelled = params.get("labelled", True)
     for pattern in patterns:
         strategy = strategies[pattern.id]
         operators = [
@@ -158,7 +173,8 @@ def _calls(
             for o in params["operators"]
             if not o["patterns"] or pattern.category in o["patterns"]
         ]
-        pool = _pool(train, strategy, wrong, barred, rejected.get(pattern.id, {}))
+        usable = [e for e in train if e.target in strategy.labels or not labelled]
+        pool = _pool(usable, strategy, wrong, barred, rejected.get(pattern.id, {}))
         missing = given[pattern.id] - accepted[pattern.id]
         if not operators or not pool or missing <= 0:
             continue
@@ -171,7 +187,9 @@ def _calls(
             feedback = rejected.get(pattern.id, {}).get(row.id, "")
             # The draw counts per operator: operators in turn must not each see every second draw only.
             turn = draw + number // len(operators)
-            seed = Seed(row, pattern.name, strategy.text, strategy.labels, shown, feedback, turn)
+            seed = Seed(
+                row, pattern.name, strategy.text, strategy.labels, shown, feedback, turn, labelled
+            )
             number += 1
             target = operator.target(seed)
             if target is None:
@@ -197,18 +215,17 @@ def _history(inputs: Inputs) -> tuple[Counter[str], dict[str, dict[str, str]]]:
 
 
 def _pool(
-    train: Sequence[Example],
+    rows: Sequence[Example],
     strategy: Strategy,
     wrong: set[str],
     barred: set[str],
     rejected: Mapping[str, str],
 ) -> list[Example]:
     """Return the seed rows of a pattern: rejected ones again, then errors, then its labels in turn."""
-    usable = [e for e in train if e.id not in barred and e.target in strategy.labels]
     rank = {label: i for i, label in enumerate(strategy.labels)}
     seen: Counter[str] = Counter()
     keyed = []
-    for example in usable:
+    for example in (e for e in rows if e.id not in barred):
         seen[example.target] += 1
         keyed.append(
             (
@@ -216,7 +233,7 @@ def _pool(
                     example.id not in rejected,
                     example.id not in wrong,
                     seen[example.target],
-                    rank[example.target],
+                    rank.get(example.target, 0),
                 ),
                 example,
             )
@@ -235,11 +252,14 @@ def whole_sentences(text: str, most: int) -> str:
     return text[: ends[-1]].strip() if ends else text
 
 
-def _candidates(call: Call, reply: Completion, most: int, ctx: Context) -> Iterator[Row]:
+def _candidates(
+    params: Mapping[str, Any], call: Call, reply: Completion, most: int, ctx: Context
+) -> Iterator[Row]:
     if reply.value is None:
         yield Drop("generate", call.seed.row.id, reply.error or "no_reply", reply.detail)
         return
     for number, row in enumerate(read_rows(reply.value, call.seed, call.target)):
+        texts = {column: whole_sentences(text, most) for column, text in row.inputs.items()}
         yield Candidate(
             id=short([ctx.node, reply.request, number]),
             parent=call.seed.row.id,
@@ -247,12 +267,22 @@ def _candidates(call: Call, reply: Completion, most: int, ctx: Context) -> Itera
             strategy=call.strategy.id,
             operator=call.operator.name,
             attempt=ctx.attempt,
-            inputs={column: whole_sentences(text, most) for column, text in row.inputs.items()},
-            target=row.target,
+            inputs=texts,
+            target=_own_target(params, texts, row.target) if call.target == WRITTEN else row.target,
             prompt=call.prompt.digest,
             model=ctx.model("teacher"),
             call=reply.request,
         )
+
+
+def _own_target(params: Mapping[str, Any], inputs: Mapping[str, str], value: Any) -> str:
+    """Return a written target in its kind's form; one that is none as it was written, for the rules to reject."""
+    kind = TASKS[params["kind"]]
+    try:
+        settings = kind.params.model_validate(params.get("task_params", {}))
+        return kind.gold(inputs, value, settings).target
+    except ValueError:
+        return value if isinstance(value, str) else canonical(value)
 
 
 GENERATE = Stage("generate", 1, generate, asks=("teacher", "embedder"))

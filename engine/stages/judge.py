@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from engine.backends.protocol import Completion
 from engine.operators import OPERATORS
 from engine.rows import Candidate, Example, Strategy, Verdict
-from engine.stages.columns import labels_of
+from engine.stages.columns import task_of
 from engine.stages.generate import longest
 from engine.stages.guard import LeakGuard, words
 from engine.stages.protocol import Context, Inputs, Output, Stage
@@ -65,12 +65,12 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     if not candidates:
         return Output(())
     examples = inputs.of("load", Example)
-    labels = labels_of(params, examples)
+    task = task_of(params, examples)
     findings = [Finding() for _ in candidates]
     kind = TASKS[params["kind"]]
     most = longest(examples)
     for candidate, finding in zip(candidates, findings, strict=True):
-        if why := kind.malformed(candidate.inputs, candidate.target, labels) or _unclean(
+        if why := kind.malformed(candidate.inputs, candidate.target, task) or _unclean(
             candidate, most
         ):
             finding.reject("malformed", why, f"The row is not usable: {why}.")
@@ -138,7 +138,7 @@ def _closeness(
             finding.reject("similarity", detail, "Too far from the original: keep its meaning.")
         elif finding.similarity > high:
             finding.reject("similarity", detail, "Too close to the original: change more words.")
-    if params["neighbours"]:
+    if params["neighbours"] and TASKS[params["kind"]].labelled:
         nearest = np.argsort(-similar, kind="stable")[: params["neighbours"]]
         agree = [known.targets[int(i)] == candidate.target for i in nearest]
         finding.neighbour = sum(agree) / len(agree)

@@ -48,6 +48,7 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
     earlier = {p.id: p for edge in inputs.edges("name.") for p in inputs.of(edge, Pattern)}
     new = [pattern for pattern in groups if pattern not in earlier]
     prompt = ctx.prompt("name_pattern.md")
+    labelled = params.get("labelled", True)
     requests = [
         ctx.request(
             "teacher",
@@ -57,7 +58,8 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
                 "diagnoses": [
                     diagnosis_text(diagnoses[m.diagnosis]) for m in groups[p][: params["shown"]]
                 ],
-                "confusions": confusions(groups[p], failures)[:3],
+                # Targets that are no labels are texts of validation rows: no prompt needs them here.
+                "confusions": confusions(groups[p], failures)[:3] if labelled else [],
                 "categories": params["categories"],
             },
             params["schema"],
@@ -74,7 +76,7 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
         known = earlier.get(pattern)
         reply = replies.get(pattern)
         pairs = confusions(members, failures)
-        name, description = _neutral(pattern, pairs)
+        name, description = _neutral(pattern, pairs) if labelled else _nameless(pattern, members)
         category, call, reason = params["where_categories"].get(pattern), None, None
         if known:
             name, description, category = known.name, known.description, known.category
@@ -90,7 +92,7 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
             call, reason = reply.request, f"no usable reply ({reply.error})"
         unique = name
         while unique.casefold() in taken:
-            unique = f"{name} ({pairs[0][0]})" if unique == name else f"{unique}+"
+            unique = f"{name} ({pairs[0][0]})" if labelled and unique == name else f"{unique}+"
         taken.add(unique.casefold())
         rows.append(
             Pattern(
@@ -118,6 +120,11 @@ def _neutral(pattern: str, pairs: Sequence[tuple[str, str, int]]) -> tuple[str, 
     target, answer, _ = pairs[0]
     listed = "; ".join(f"{t} answered as {a} ({n})" for t, a, n in pairs[:4])
     return f"{target} taken for {answer}", f"Rows of one label are given another: {listed}."
+
+
+def _nameless(pattern: str, members: Sequence[PatternMember]) -> tuple[str, str]:
+    """Return a name and a description that say nothing of any row."""
+    return f"pattern {pattern}", f"{len(members)} failures with like diagnoses."
 
 
 NAME = Stage("name", 1, name_patterns, asks=("teacher", "embedder"), prompts=("name_pattern.md",))

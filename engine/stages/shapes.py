@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.operators import TARGET
 from engine.spec.shipped import shipped
 
 
@@ -34,16 +35,24 @@ def pattern(categories: Sequence[str]) -> dict[str, Any]:
     return schema
 
 
-def rows(columns: Sequence[str], count: int, longest: int) -> dict[str, Any]:
-    """Return the schema of `count` new rows with the given text columns, each at most `longest` characters."""
+def rows(
+    columns: Sequence[str], count: int, longest: int, target: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the schema of `count` new rows with the given text columns, each at most `longest` characters.
+
+    With the schema of a `target`, each row brings its own.
+    """
     schema = base("rows")
     text = {"type": "string", "minLength": 1, "maxLength": longest}
-    item = {
+    item: dict[str, Any] = {
         "type": "object",
         "properties": {column: text for column in columns},
         "required": list(columns),
         "additionalProperties": False,
     }
+    if target is not None:
+        item["properties"][TARGET] = target
+        item["required"].append(TARGET)
     schema["properties"]["rows"] = {
         "type": "array", "items": item, "minItems": count, "maxItems": count,
     }  # fmt: skip

@@ -21,7 +21,8 @@ def draft(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     groups = members_of(inputs)
     failures = {f.example: f for f in inputs.of("score", Failure) if f.split == "validation"}
     prompt = ctx.prompt("draft_strategy.md")
-    pairs = {p.id: confusions(groups[p.id], failures) for p in patterns}
+    labelled = params.get("labelled", True)
+    pairs = {p.id: confusions(groups[p.id], failures) if labelled else [] for p in patterns}
     requests = [
         ctx.request(
             "teacher",
@@ -39,8 +40,10 @@ def draft(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     guard = LeakGuard(inputs.of("load", Example), ctx.embed, params["ngram"], params["quantile"])
     rows: list[Row] = []
     for pattern, reply in zip(patterns, ctx.ask("teacher", requests), strict=True):
-        target, answer, _ = pairs[pattern.id][0]
-        text = f"Write rows that are clearly {target} and could be mistaken for {answer}."
+        text = f"Write rows in which this matters: {pattern.name}."
+        if labelled:
+            target, answer, _ = pairs[pattern.id][0]
+            text = f"Write rows that are clearly {target} and could be mistaken for {answer}."
         reason: str | None = f"no usable reply ({reply.error})"
         if reply.value is not None:
             written = reply.value["strategy"].strip()

@@ -9,7 +9,7 @@ from typing import Any
 from engine.backends.protocol import TrainingJob, TrainingRow
 from engine.fingerprint import digest
 from engine.rows import Example, Model
-from engine.stages.columns import labels_of, student_prompt
+from engine.stages.columns import StudentPrompts
 from engine.stages.protocol import Context, Inputs, Output, Stage
 
 
@@ -36,14 +36,10 @@ def train(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     examples = inputs.of("load", Example)
     original = [e for e in examples if e.split == "train"]
     rows = training_set(inputs)
-    labels = labels_of(params, examples)
-    prompt = ctx.prompt(params["prompt"])
+    prompts = StudentPrompts(params, ctx.prompt(params["prompt"]), examples)
 
     def training_rows(chosen: Sequence[Example]) -> tuple[TrainingRow, ...]:
-        return tuple(
-            TrainingRow(student_prompt(prompt, e, labels, params["description"]), e.target)
-            for e in chosen
-        )
+        return tuple(TrainingRow(prompts(e), prompts.completion(e)) for e in chosen)
 
     settings = params["train"]
     job = TrainingJob(

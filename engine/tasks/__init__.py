@@ -2,8 +2,23 @@
 
 from engine.registry import Registry
 from engine.tasks.classification import Classification
-from engine.tasks.protocol import Answer, TaskKind
+from engine.tasks.extraction import Extraction
+from engine.tasks.generation import Generation
+from engine.tasks.multiple_choice import MultipleChoice
+from engine.tasks.numeric import Numeric
+from engine.tasks.protocol import Answer, Asked, Gold, Task, TaskKind, TaskParams
+from engine.tasks.structured import Structured
 
-TASKS: Registry[TaskKind] = Registry("task kind", [Classification()])
+TASKS: Registry[TaskKind] = Registry(
+    "task kind",
+    [
+        Classification(),
+        MultipleChoice(),
+        Extraction(),
+        Structured(),
+        Numeric(),
+        Generation(),
+    ],
+)
 
-__all__ = ["TASKS", "Answer", "TaskKind"]
+__all__ = ["TASKS", "Answer", "Asked", "Gold", "Task", "TaskKind", "TaskParams"]

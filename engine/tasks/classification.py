@@ -1,65 +1,125 @@
-"""Single-label classification: the answer is one of the labels, the one the student finds most likely.
+"""Classification: the answer is one of the labels, the one the student finds most likely; or several of them.
 
 Every label is scored as the assistant's whole turn (its tokens and the end of turn), so no reply needs parsing
 and a label is never cut short. This is the likelihood scoring of language-model evaluation harnesses, over
-the label set of the recipe. A student behind a server tells no likelihoods: what it writes is read, and counts as
-a label only when it is one, apart from case and the punctuation around it.
+the label set of the recipe. A student behind a server tells no likelihoods, and several labels are not one of a
+few answers: then what the student writes is read, and counts as a label only when it is one, apart from case and
+the punctuation around it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
-from engine.backends.protocol import Message, Progress, Student, Written
-from engine.tasks.protocol import Answer
+from engine.backends.protocol import Progress, Student, Written
+from engine.tasks.protocol import (
+    GENERATION,
+    LIKELIHOOD,
+    Answer,
+    Asked,
+    Gold,
+    PlainRows,
+    Task,
+    TaskParams,
+    empty_input,
+    plain,
+)
 
 SPARE = 8
-"""Tokens beyond one per character of the longest label, for what stands around it."""
+"""Tokens beyond one per character of the longest answer, for what stands around it."""
+MOST = 5
+"""Labels of one row for which tokens are given."""
+NONE = "none"
+"""What the student says for a row without any label."""
 _AROUND = " \t\r\n.,;:!\"'`*()[]"
 
 
-def _read(said: Written, labels: Sequence[str]) -> Answer:
-    if said.failure:
-        return Answer(said.text, None, "backend_failed", None, "generation")
-    written = {_bare(label): label for label in labels}
-    label = written.get(_bare(said.text))
-    return Answer(said.text, label, "ok" if label else "unparsable", None, "generation")
+class Params(TaskParams):
+    """Parameters of `classification`."""
+
+    many: bool = False
+    """Whether a row has any number of labels: the target is a list, or a text with commas between them."""
+    answer: Literal["likelihood", "generation"] = "likelihood"
+    """How one label is found: the likeliest, or what the student writes. Several labels are always written."""
 
 
-def _bare(text: str) -> str:
-    return text.strip(_AROUND).casefold()
-
-
-class Classification:
-    """One label per row, from a fixed set."""
+class Classification(PlainRows):
+    """One label per row from a fixed set, or any number of them."""
 
     name = "classification"
     version = 1
     prompt = "tasks/classification.md"
     labelled = True
+    params: type[TaskParams] = Params
+    metrics: tuple[str, ...] = ("accuracy", "macro_f1")
+    failure = "accuracy < 1"
+
+    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
+        """Return the label as it is; of several labels their canonical form, a JSON list in order."""
+        if not params.many:
+            label = plain("the target", value)
+            return Gold(label, (label,))
+        named = value if isinstance(value, list | tuple) else plain("the target", value).split(",")
+        found = canonical(str(label).strip() for label in named)
+        return Gold(found, (found,))
+
+    def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
+        """Return the label, or the labels with commas between them."""
+        return (", ".join(json.loads(target)) or NONE) if params.many else target
 
     def answer(
         self,
         student: Student,
-        prompts: Sequence[tuple[Message, ...]],
-        labels: Sequence[str],
+        asked: Sequence[Asked],
+        task: Task,
         adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[Answer]:
-        """Return for each prompt the most likely label, with its probability among all labels, or the one written."""
-        if not student.likelihoods:
-            longest = max(map(len, labels))
-            said = student.write(prompts, longest + SPARE, adapter, progress)
-            return [_read(turn, labels) for turn in said]
-        chosen = student.choose(prompts, labels, adapter, progress)
-        return [Answer(c.label, c.label, "ok", c.probability, "label_likelihood") for c in chosen]
+        """Return for each row the most likely label, with its probability among all, or what was written."""
+        prompts = [each.prompt for each in asked]
+        if student.likelihoods and task.params.answer == "likelihood" and not task.params.many:
+            chosen = student.choose(prompts, task.labels, adapter, progress)
+            return [Answer(c.label, c.label, "ok", c.probability, LIKELIHOOD) for c in chosen]
+        longest = max(map(len, task.labels)) * (MOST if task.params.many else 1)
+        said = student.write(prompts, longest + SPARE, adapter, progress)
+        return [_read(turn, task) for turn in said]
 
-    def malformed(
-        self, inputs: Mapping[str, str], target: str, labels: Sequence[str]
-    ) -> str | None:
+    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: an empty input, or a target that is no label."""
-        empty = [column for column, text in inputs.items() if not text.strip()]
-        if empty:
-            return f"{', '.join(empty)} is empty"
-        return None if target in labels else f"'{target}' is not one of the {len(labels)} labels"
+        if why := empty_input(inputs):
+            return why
+        named = json.loads(target) if task.params.many else [target]
+        strange = [label for label in named if label not in task.labels]
+        return f"'{strange[0]}' is not one of the {len(task.labels)} labels" if strange else None
+
+    def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
+        """Return the schema of one label."""
+        return {"enum": list(task.labels)}
+
+
+def canonical(labels: Any) -> str:
+    """Return labels as answers and targets hold them: a JSON list, each once, in order."""
+    return json.dumps(sorted({label for label in labels if label}), ensure_ascii=False)
+
+
+def _read(said: Written, task: Task) -> Answer:
+    if said.failure:
+        return Answer(said.text, None, "backend_failed", None, GENERATION)
+    known = {_bare(label): label for label in task.labels}
+    if not task.params.many:
+        label = known.get(_bare(said.text))
+        return Answer(said.text, label, "ok" if label else "unparsable", None, GENERATION)
+    parts = [_bare(part) for part in said.text.split(",")]
+    if parts == [NONE]:
+        return Answer(said.text, "[]", "ok", None, GENERATION)
+    found = [known[part] for part in parts if part in known]
+    if len(found) < len(parts):
+        return Answer(said.text, None, "unparsable", None, GENERATION)
+    return Answer(said.text, canonical(found), "ok", None, GENERATION)
+
+
+def _bare(text: str) -> str:
+    return text.strip(_AROUND).casefold()

@@ -1,0 +1,117 @@
+r"""Numeric: a number after some reasoning, as in GSM8K: `… #### 72`, or `\boxed{72}`, or the last number said.
+
+GSM8K's own convention (Cobbe et al., arXiv 2110.14168, appendix; https://github.com/openai/grade-school-math at
+3101c7d): the final answer follows `####`. The student is trained on the whole target, reasoning included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from engine.backends.protocol import Progress, Student
+from engine.tasks.protocol import (
+    Answer,
+    Asked,
+    Gold,
+    PlainRows,
+    Task,
+    TaskParams,
+    empty_input,
+    plain,
+)
+from engine.tasks.writing import written_answers
+
+_NUMBER = re.compile(
+    r"(?:(?<!\d)[-+])?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:/\d+)?"
+)
+_MARKED = re.compile(r"####\s*(.+)")
+_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+_STEP = re.compile(r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*\$?\s*([-+]?[\d,]*\.?\d+)\b(?!\s*[-+*/x=])")
+
+
+class Params(TaskParams):
+    """Parameters of `numeric`."""
+
+    max_tokens: int = Field(default=256, ge=1, le=4096)
+    """Longest reasoning with its answer."""
+
+
+class Numeric(PlainRows):
+    """A number, with or without reasoning before it."""
+
+    name = "numeric"
+    version = 1
+    prompt = "tasks/numeric.md"
+    params: type[TaskParams] = Params
+    metrics: tuple[str, ...] = ("numeric_match",)
+    failure = "numeric_match < 1"
+
+    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+        """Return the target whole, and the number in it as the right answer."""
+        text = plain("the target", value)
+        found = final_number(text)
+        if found is None:
+            raise ValueError("no number is in the target")
+        return Gold(text, (found,))
+
+    def answer(
+        self,
+        student: Student,
+        asked: Sequence[Asked],
+        task: Task,
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[Answer]:
+        """Return the final number of what the student writes."""
+        most = task.params.max_tokens
+        return written_answers(student, asked, most, adapter, progress, final_number)
+
+    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row is unusable: no number, or one that is not what the reasoning comes to."""
+        if why := empty_input(inputs):
+            return why
+        found = final_number(target)
+        if found is None:
+            return "the target holds no number"
+        marked = _MARKED.search(target)
+        last = last_result(target[: marked.start()]) if marked else None
+        if last is not None and value_of(last) != value_of(found):
+            return f"the reasoning comes to {last}, the answer is {found}"
+        return None
+
+
+def final_number(text: str) -> str | None:
+    """Return the number that a text ends with: after `####`, in a box, or the last one; without commas and units."""
+    marked = _MARKED.findall(text)
+    if marked:
+        found = _NUMBER.search(marked[-1])
+        return _bare(found.group()) if found else None
+    boxed = _BOXED.findall(text)
+    if boxed and (found := _NUMBER.search(boxed[-1])):
+        return _bare(found.group())
+    numbers = _NUMBER.findall(text)
+    return _bare(numbers[-1]) if numbers else None
+
+
+def last_result(reasoning: str) -> str | None:
+    """Return what the last calculation of a reasoning comes to; None where there is none."""
+    results = [marked or said for marked, said in _STEP.findall(reasoning)]
+    return _bare(results[-1]) if results else None
+
+
+def value_of(number: str) -> Fraction | None:
+    """Return a number's exact value; None where it has none, such as 1/0."""
+    try:
+        return Fraction(_bare(number))
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _bare(number: str) -> str:
+    return number.replace(",", "").removeprefix("+").rstrip(".")

@@ -1,0 +1,317 @@
+"""Each task kind by itself: what is right for a row, how answers are read, what a well-formed row is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.backends.protocol import LabelAnswer, Message, Progress, Student, Written
+from engine.tasks import TASKS, Asked, Task, TaskKind
+from engine.tasks.numeric import final_number, last_result
+
+
+class Saying(Student):
+    """A student that says given texts, whatever it is asked; with `nats` it also compares."""
+
+    def __init__(
+        self, *texts: str, nats: Sequence[Sequence[float]] = (), failure: str = ""
+    ) -> None:
+        self.texts, self.nats, self.failure = texts, nats, failure
+        self.schema: Mapping[str, Any] | None = None
+
+    @property
+    def likelihoods(self) -> bool:
+        return bool(self.nats)
+
+    def write(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        max_tokens: int,
+        adapter: Path | None,
+        progress: Progress | None = None,
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Written]:
+        self.schema = schema
+        return [Written(text, self.failure) for text in self.texts]
+
+    def compare(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        answers: Sequence[Sequence[str]],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[list[float]]:
+        return [list(each) for each in self.nats]
+
+    def choose(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        labels: Sequence[str],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[LabelAnswer]:
+        return [LabelAnswer(labels[-1], 0.5) for _ in prompts]
+
+
+def task(kind: str, labels: Sequence[str] = (), **params: Any) -> tuple[TaskKind, Task]:
+    found = TASKS[kind]
+    return found, Task(tuple(labels), found.params.model_validate(params))
+
+
+def asked(count: int, **inputs: str) -> list[Asked]:
+    return [Asked((Message("user", "?"),), inputs)] * count
+
+
+def read(
+    kind: str, *texts: str, inputs: Mapping[str, str] | None = None, **params: Any
+) -> list[Any]:
+    found, one = task(kind, params.pop("labels", ()), **params)
+    rows = asked(len(texts), **(inputs or {"text": "x"}))
+    return [(a.answer, a.status) for a in found.answer(Saying(*texts), rows, one, None)]
+
+
+@pytest.mark.parametrize("kind", TASKS.values(), ids=lambda kind: kind.name)
+def test_a_student_that_cannot_be_asked_is_not_wrong(kind: TaskKind) -> None:
+    params = {"extraction": {"context": "text"}, "structured": {"json_schema": {"type": "boolean"}}}
+    found, one = task(kind.name, ["a", "b"], **params.get(kind.name, {}))
+    student = Saying("whatever", failure="no connection")
+    (answer,) = found.answer(student, asked(1, text="A. x\nB. y"), one, None)
+    assert (answer.answer, answer.status) == (None, "backend_failed")
+
+
+# Classification.
+
+
+def test_labels_are_read_apart_from_case_and_what_stands_around() -> None:
+    said = read(
+        "classification",
+        " Balance.\n",
+        '"lost_card"',
+        "no idea",
+        "",
+        labels=["balance", "lost_card"],
+    )
+    assert said == [
+        ("balance", "ok"),
+        ("lost_card", "ok"),
+        (None, "unparsable"),
+        (None, "unparsable"),
+    ]
+
+
+def test_many_labels_are_a_set() -> None:
+    kind, one = task("classification", ["a", "b", "c"], many=True)
+    assert kind.gold({}, ["b", "a", "b"], one.params).golds == ('["a", "b"]',)
+    assert kind.gold({}, "b, a", one.params).target == '["a", "b"]'
+    assert kind.completion({}, '["a", "b"]', one.params) == "a, b"
+    assert kind.completion({}, "[]", one.params) == "none"
+    said = read("classification", "b, A", "none", "a, d", labels=["a", "b", "c"], many=True)
+    assert said == [('["a", "b"]', "ok"), ("[]", "ok"), (None, "unparsable")]
+    assert kind.malformed({"text": "x"}, '["a", "d"]', one) == "'d' is not one of the 3 labels"
+
+
+# Multiple choice.
+
+LIST = ["a red box", "a blue box", "no box"]
+BBH = "What is the date?\nOptions:\n(A) 12/11/1937\n(B) 12/25/1937\n(C) 01/04/1938"
+
+
+def test_options_come_from_a_list_or_stand_in_the_text() -> None:
+    kind, one = task("multiple_choice", options="choices")
+    shown = kind.shown("choices", LIST, one.params)
+    assert shown == "A. a red box\nB. a blue box\nC. no box"
+    inputs = {"question": "Which?", "choices": shown}
+    for right in ("B", "(b)", "a blue box"):
+        assert kind.gold(inputs, right, one.params).golds == ("B",)
+    text, plain = task("multiple_choice")
+    assert text.gold({"input": BBH}, "(C)", plain.params).target == "C"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "target", "why"),
+    [
+        ({"text": "no options here"}, "A", "0 options were found"),
+        ({"text": "A. x\nB. X"}, "A", "there twice"),
+        ({"text": "A. x\nB. y"}, "C", "neither the letter nor the text of one of the 2 options"),
+    ],
+)
+def test_a_choice_without_one_right_option_is_refused(
+    inputs: dict[str, str], target: str, why: str
+) -> None:
+    kind, one = task("multiple_choice")
+    with pytest.raises(ValueError, match=why):
+        kind.gold(inputs, target, one.params)
+    assert kind.malformed(inputs, target, one)
+
+
+def test_a_written_choice_is_read_from_its_beginning() -> None:
+    said = [
+        "B",
+        "(B) 12/25/1937",
+        "The answer is (C).",
+        "12/11/1937",
+        "a while ago",
+        "D",
+        "Because B.",
+    ]
+    found = read("multiple_choice", *said, inputs={"input": BBH}, answer="generation")
+    assert [answer for answer, _ in found] == ["B", "B", "C", "A", None, None, None]
+
+
+def test_texts_are_compared_whole_or_per_character() -> None:
+    inputs = {"question": "Which?", "choices": "A. box\nB. a very long box\nC. no"}
+    nats = [[-4.0, -9.0, -3.5]]
+    for per_character, best in ((False, "C"), (True, "B")):
+        kind, one = task(
+            "multiple_choice", options="choices", say="text", per_character=per_character
+        )
+        (answer,) = kind.answer(Saying("", nats=nats), asked(1, **inputs), one, None)
+        assert answer.answer == best
+        assert 0 < (answer.confidence or 0) < 1
+    assert kind.completion(inputs, "B", one.params) == "a very long box"
+    assert TASKS["multiple_choice"].problems(task("multiple_choice", per_character=True)[1].params)
+
+
+def test_letters_are_compared_among_the_rows_own() -> None:
+    kind, one = task("multiple_choice")
+    rows = [*asked(1, text="A. x\nB. y"), *asked(1, text="A. x\nB. y\nC. z")]
+    answers = kind.answer(Saying("", nats=[[0.0]]), rows, one, None)
+    assert [a.answer for a in answers] == ["B", "C"]
+
+
+# Extraction.
+
+
+def test_spans_must_stand_in_the_context_and_any_of_them_is_right() -> None:
+    kind, one = task("extraction", context="context")
+    inputs = {"context": "It was built in 1887 by Gustave Eiffel.", "question": "When?"}
+    gold = kind.gold(inputs, ["1887", "in 1887", "1887"], one.params)
+    assert (gold.target, gold.golds) == ("1887", ("1887", "in 1887"))
+    with pytest.raises(ValueError, match="'1888' does not occur in context"):
+        kind.gold(inputs, "1888", one.params)
+    assert kind.malformed(inputs, "Gustave Eiffel", one) is None
+    assert kind.malformed(inputs, "Eiffel, Gustave", one) == "the target does not occur in context"
+    assert read("extraction", " 1887\nbecause", "", context="text") == [
+        ("1887", "ok"),
+        (None, "unparsable"),
+    ]
+
+
+# Numeric.
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Natalia sold 48/2 = <<48/2=24>>24 clips.\n#### 72", "72"),
+        ("#### 1,234.50", "1234.50"),
+        (r"so \boxed{-3/4} it is, 12", "-3/4"),
+        ("It is $5, no, $1,000.", "1000"),
+        ("#### $18.", "18"),
+        ("about .5", ".5"),
+        ("none at all", None),
+        ("#### many", None),
+    ],
+)
+def test_the_final_number(text: str, number: str | None) -> None:
+    assert final_number(text) == number
+
+
+def test_a_rationale_must_come_to_its_answer() -> None:
+    kind, one = task("numeric")
+    inputs = {"question": "How many?"}
+    right = "He has 3+4 = <<3+4=7>>7 apples.\n#### 7"
+    assert kind.gold(inputs, right, one.params).golds == ("7",)
+    assert kind.completion(inputs, right, one.params) == right
+    assert kind.malformed(inputs, right, one) is None
+    wrong = "He has 3+4 = <<3+4=7>>7 apples.\n#### 8"
+    assert kind.malformed(inputs, wrong, one) == "the reasoning comes to 7, the answer is 8"
+    assert kind.malformed(inputs, "He has 2 * 3.50 = 7.0 dollars\n#### 7", one) is None
+    assert kind.malformed(inputs, "#### 8", one) is None
+    assert last_result("nothing is calculated") is None
+
+
+# Structured.
+
+SLOTS = {
+    "type": "object",
+    "properties": {
+        "people": {"type": "string", "maxLength": 40},
+        "date": {"type": "string", "maxLength": 40},
+    },
+    "additionalProperties": False,
+}
+
+
+def test_objects_are_right_in_any_order_of_their_keys() -> None:
+    kind, one = task("structured", json_schema=SLOTS)
+    gold = kind.gold({}, {"people": "5", "date": "now"}, one.params)
+    assert gold.golds == ('{"date": "now", "people": "5"}',)
+    assert kind.gold({}, '{"people":"5","date":"now"}', one.params) == gold
+    with pytest.raises(ValueError, match="does not fit the schema"):
+        kind.gold({}, {"place": "here"}, one.params)
+    assert kind.malformed({"text": "x"}, '{"people": 5}', one) is not None
+    said = read("structured", ' {"people": "5"} ', "people: 5", json_schema=SLOTS)
+    assert said == [('{"people": "5"}', "ok"), (None, "unparsable")]
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_the_student_is_constrained_where_the_recipe_says_so(constrained: bool) -> None:
+    kind, one = task("structured", json_schema=SLOTS, constrained=constrained)
+    student = Saying("{}")
+    kind.answer(student, asked(1, text="x"), one, None)
+    assert (student.schema == SLOTS) == constrained
+
+
+def test_a_schema_without_bounds_or_none_at_all_is_refused() -> None:
+    kind, one = task(
+        "structured", json_schema={"type": "object", "properties": {"a": {"type": "string"}}}
+    )
+    said = kind.problems(one.params)
+    assert any("$.a: a string without maxLength" in each for each in said)
+    kind, one = task("structured", json_schema={"type": "text"})
+    assert "is no JSON Schema" in kind.problems(one.params)[0]
+
+
+# Generation.
+
+
+def test_text_is_taken_as_it_is() -> None:
+    assert read("generation", " Hello there.\n", "\n") == [
+        ("Hello there.", "ok"),
+        (None, "unparsable"),
+    ]
+    kind, one = task("generation")
+    assert kind.gold({}, ["one", "two"], one.params).golds == ("one", "two")
+    with pytest.raises(ValueError, match="empty"):
+        kind.gold({}, "", one.params)
+
+
+@pytest.mark.parametrize("kind", ["classification", "extraction", "numeric", "generation"])
+def test_values_with_parts_are_not_texts(kind: str) -> None:
+    params = {"context": "c"} if kind == "extraction" else {}
+    found, one = task(kind, **params)
+    with pytest.raises(ValueError, match="make one of it in `columns`"):
+        found.shown("text", {"a": 1}, one.params)
+    assert found.shown("text", 5, one.params) == "5"
+
+
+def test_a_written_target_has_a_schema_that_ends() -> None:
+    from engine.backends.structured import unbounded
+
+    for kind in TASKS.values():
+        params: dict[str, Any] = {"context": "c"} if kind.name == "extraction" else {}
+        if kind.name == "structured":
+            params = {"json_schema": SLOTS}
+        _, one = task(kind.name, ["a"], **params)
+        assert unbounded(kind.target_schema(one, 100)) == [], kind.name
+
+
+def test_json_is_read_as_strictly_as_replies_are() -> None:
+    assert read("structured", json.dumps({"a": 1})[:-1] + ', "a": 2}', json_schema=SLOTS) == [
+        (None, "unparsable")
+    ]
