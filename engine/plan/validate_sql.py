@@ -7,9 +7,11 @@ from typing import Any
 
 from engine.errors import Problem, RunError
 from engine.metrics import METRICS
+from engine.rows import SPLITS
 from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import SqlMetric
+from engine.spec.row_checks import answers
 from engine.spec.yaml import KeyPath
 from engine.sql import check_expression, column_types, evaluate_aggregate, evaluate_condition
 from engine.sql.expressions import Kind
@@ -19,7 +21,7 @@ _TRIED = 2000
 
 def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
     """Yield what is wrong with the recipe's SQL, and with columns that hide its names."""
-    yield from _wheres(loaded, splits)
+    yield from _of_sources(loaded, splits)
     if "validation" not in splits or "train" not in splits:
         yield from _without_rows(loaded)
         return
@@ -44,16 +46,19 @@ def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
             yield path, category.where, "condition"
 
 
-def _wheres(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
-    for split in ("train", "validation", "test"):
-        sql = getattr(loaded.recipe.data, split).where
-        if sql is None:
+def _of_sources(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
+    """The SQL of sources that were not read: what is no expression is wrong whatever the rows."""
+    for split in SPLITS:
+        source = getattr(loaded.recipe.data, split)
+        if split in splits:
             continue
-        known = [record.values for record in splits[split].records] if split in splits else []
-        types = column_types(known) if known else None
-        if fault := check_expression(sql, types):
-            at = loaded.at("data", split, "where")
-            yield Problem(at, f"data.{split}.where: {fault.message}", fault.hint, code="sql")
+        parts = [(("data", split, "columns", name), sql) for name, sql in source.columns.items()]
+        wheres = [(("data", split, "where"), source.where)] if source.where is not None else []
+        for path, sql in [*parts, *wheres]:
+            fault = check_expression(sql, None, "condition" if path[-1] == "where" else "value")
+            if fault:
+                message = f"{'.'.join(path)}: {fault.message}"
+                yield Problem(loaded.at(*path), message, fault.hint, code="sql")
 
 
 def _without_rows(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -101,7 +106,7 @@ def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str
     target = loaded.recipe.task.target
     right = []
     for row in rows:
-        gold = str(row[target])
+        gold = answers(row[target])[0]
         scores = {name: METRICS[name].score(gold, gold) for name in _scores(loaded)}
         right.append({**row, "target": gold, "prediction": gold, **scores})
     return right

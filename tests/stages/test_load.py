@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.rows import Drop, Example
+from engine.sql.sources import resolve_path
 from engine.stages.load import example_id, load
 from engine.stages.protocol import Inputs, Output
 
@@ -23,8 +24,9 @@ def loaded(folder: Path, **params: Any) -> Output:
     source = {"name": "rows.jsonl", "where": None, "sample": None}
     splits = ("train", "validation", "test")
     given = {
-        "sources": dict.fromkeys(splits, source), "places": dict.fromkeys(splits, str(path)),
-        "input": ["text"], "target": "label", "limit": None,
+        "sources": dict.fromkeys(splits, source),
+        "places": dict.fromkeys(splits, resolve_path("rows.jsonl", folder)),
+        "input": ["text"], "target": "label", "limit": None, "labelled": True, "labels": None,
     }  # fmt: skip
     return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
 
