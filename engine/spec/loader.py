@@ -190,7 +190,7 @@ class _Variables:
         if not starts or match[2] not in self.overrides or path[0] != "data" or "://" in value:
             return value
         found = _from_here(value, must_exist=not match.string[match.end() :].startswith("/"))
-        if found != value:
+        if Path(found).is_absolute():
             self.given.add(path)
         return found
 

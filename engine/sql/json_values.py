@@ -123,10 +123,12 @@ def _value(text: _Text) -> tuple[int, Any]:
             value, text.at = _DECODER.raw_decode(text.text, text.at)
         except json.JSONDecodeError as error:
             cut = error.pos >= len(text.text) - _AT_THE_END or error.msg.startswith("Unterminated")
-            if cut and len(text.text) - text.at < _LONGEST and text.more():
+            if cut and len(text.text) - start < _LONGEST and text.more():
                 continue
+            # Where there was nothing more, what lies before the value may be forgotten all the same.
+            at = error.pos - start + text.at
             hint = "check commas, quotes and brackets here"
-            text.fail(f"this is not valid JSON: {error.msg}", error.pos, hint)
+            text.fail(f"this is not valid JSON: {error.msg}", at, hint)
         except ValueError as error:
             text.fail(
                 f"this is not valid JSON: {error}", text.at, "write null where there is no value"

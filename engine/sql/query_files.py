@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,8 @@ _READERS = frozenset(
 _WITHOUT_FILES = frozenset(
     {"range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"}
 )
+_NAME = re.compile(rb"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+""")
+"""A name as it may stand in a query: as text, in double quotes, or bare."""
 _STEADY = "the rows must be the same every time: to draw some, use the recipe's `sample`"
 _ONE_SELECT = "write one SELECT over data files: `SELECT … FROM 'data/x.parquet'`"
 
@@ -45,11 +48,10 @@ class Checked(NamedTuple):
 
 
 class _Named(NamedTuple):
-    """A file's name in the text: its place there, in bytes."""
+    """A file's name, and where it starts in the text, in bytes."""
 
     text: str
     start: int
-    length: int
 
 
 class _Refused(Exception):
@@ -134,7 +136,7 @@ def _table(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> Itera
         return
     if has_tables and "/" not in name and "." not in name:
         return
-    yield _Named(name, node["query_location"], node["query_location_length"])
+    yield _Named(name, node["query_location"])
 
 
 def _function(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> Iterator[_Named]:
@@ -154,7 +156,7 @@ def _function(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> It
         if each.get("class") != "CONSTANT" or literal.get("kind") != "STRING":
             hint = f"write the file's name as text: {name}('data/…')"
             raise _Refused(f"the file of {name} must be named as it is", hint)
-        yield _Named(str(literal["text"]), each["query_location"], each["query_location_length"])
+        yield _Named(str(literal["text"]), each["query_location"])
     yield from _named(options, has_tables, own)
 
 
@@ -169,7 +171,7 @@ def _looked_up(sql: str, base: Path, named: list[_Named]) -> Checked:
     text = sql.encode()
     files: dict[Path, None] = {}
     folders: dict[Path, None] = {}
-    for name, start, length in sorted(named, key=lambda each: each.start, reverse=True):
+    for name, start in sorted(named, key=lambda each: each.start, reverse=True):
         if "://" in name:
             hint = "download it first; data sets of the Hugging Face Hub go into `path`"
             raise _Refused(f"'{name}' is not a file on this machine", hint)
@@ -181,5 +183,5 @@ def _looked_up(sql: str, base: Path, named: list[_Named]) -> Checked:
         else:
             path = str(found.files[0])
         literal = "'" + path.replace("'", "''") + "'"
-        text = text[:start] + literal.encode() + text[start + length :]
+        text = text[:start] + _NAME.sub(lambda _, new=literal.encode(): new, text[start:], count=1)
     return Checked(text.decode(), tuple(files), tuple(folders))

@@ -136,11 +136,12 @@ class RowExpression:
             found[index] = _json_like(value)
 
     def _refuse_always_wrong(self) -> None:
-        """Raise Unusable for what fails without any row, such as `date '2020-13-01'`."""
+        """Raise Unusable for what fails on a row without any value too, such as `date '2020-13-01'`."""
         import duckdb
 
+        nothing = "(SELECT 1) AS one LEFT JOIN (SELECT * FROM rows LIMIT 0) AS rows ON true"
         try:
-            self._connection.execute(f"SELECT ({self._sql}\n) FROM rows LIMIT 0").fetchall()
+            self._connection.execute(f"SELECT ({self._sql}\n) FROM {nothing}").fetchall()
         except duckdb.Error as error:
             raise Unusable(fault_of(error)) from None
 

@@ -158,17 +158,14 @@ class _Reader:
         ):
             if number == 0:
                 self._check_names(batch)
-            for record in self._chosen(self._with_derived(batch)):
+            for record in self._chosen(batch):
                 self._keep(record)
             if limit is not None and len(self.kept) >= limit:
                 break
         self.faults.stop()
         records = self.sample.records() if self.sample else self.kept
-        return Reading(
-            records[: self.choice.limit],
-            self.faults.problems if self.faults.drop else [],
-            self.types,
-        )
+        bad = sorted(self.faults.problems, key=lambda each: each.where)
+        return Reading(records[: self.choice.limit], bad, self.types)
 
     def _keep(self, record: Record) -> None:
         if self.sample:
@@ -251,41 +248,39 @@ class _Reader:
                 ]
             )  # fmt: skip
 
-    def _with_derived(self, batch: list[Record]) -> list[Record]:
-        """Return the rows with their derived columns; one whose column cannot be made is bad."""
-        if not self.derived:
-            return batch
+    def _derived(self, batch: list[Record]) -> tuple[list[Record], list[Fault | None]]:
+        """Return the rows with their derived columns, and for each why one of these has no value."""
+        faults: list[Fault | None] = [None] * len(batch)
         rows = [record.values for record in batch]
         made: dict[str, list[Any]] = {}
         for name, expression in self.derived.items():
             with self._usable("columns", name):
                 made[name] = expression.over(rows)
-        good = []
-        for index, record in enumerate(batch):
-            new = {name: values[index] for name, values in made.items()}
-            wrong = next(((n, v) for n, v in new.items() if isinstance(v, Fault)), None)
-            if wrong:
-                self._bad(record, Fault(f"the column '{wrong[0]}' cannot be made here: {wrong[1].message}",
-                                        wrong[1].hint))  # fmt: skip
-            else:
-                good.append(record._replace(values={**record.values, **new}))
-        return good
+            for index, value in enumerate(made[name]):
+                if isinstance(value, Fault):
+                    made[name][index] = None
+                    message = f"the column '{name}' cannot be made here: {value.message}"
+                    faults[index] = faults[index] or Fault(message, value.hint)
+        if made:
+            batch = [
+                record._replace(values={**record.values, **{n: v[i] for n, v in made.items()}})
+                for i, record in enumerate(batch)
+            ]
+        return batch, faults
 
     def _chosen(self, batch: list[Record]) -> Iterable[Record]:
-        """Yield the rows that `where` keeps and that can be used."""
-        where = self.where
+        """Yield the rows that `where` keeps and that can be used, with their derived columns."""
+        batch, faults = self._derived(batch)
         kept: list[Any] = [True] * len(batch)
-        if where is not None:
-            rows = [record.values for record in batch]
+        if self.where is not None:
             with self._usable("where"):
-                kept = where.over(rows)
-        for record, keep in zip(batch, kept, strict=True):
+                kept = self.where.over([record.values for record in batch])
+        for record, keep, fault in zip(batch, kept, faults, strict=True):
             if isinstance(keep, Fault):
                 self._bad(record, Fault(f"`where` cannot be tried here: {keep.message}", keep.hint))
             elif keep is True:
                 self.types.see(record)
-                fault = self.check(record.values) if self.check else None
-                if fault:
+                if fault := fault or (self.check(record.values) if self.check else None):
                     self._bad(record, fault)
                 else:
                     yield record
