@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.errors import Problem, RunError
 from engine.metrics import METRICS
-from engine.rows import SPLITS
 from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import SqlMetric
@@ -21,7 +20,6 @@ _TRIED = 2000
 
 def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
     """Yield what is wrong with the recipe's SQL, and with columns that hide its names."""
-    yield from _of_sources(loaded, splits)
     if "validation" not in splits or "train" not in splits:
         yield from _without_rows(loaded)
         return
@@ -44,21 +42,6 @@ def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
         if category.where is not None:
             path = ("patterns", "taxonomy", "categories", index, "where")
             yield path, category.where, "condition"
-
-
-def _of_sources(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
-    """The SQL of sources that were not read: what is no expression is wrong whatever the rows."""
-    for split in SPLITS:
-        source = getattr(loaded.recipe.data, split)
-        if split in splits:
-            continue
-        parts = [(("data", split, "columns", name), sql) for name, sql in source.columns.items()]
-        wheres = [(("data", split, "where"), source.where)] if source.where is not None else []
-        for path, sql in [*parts, *wheres]:
-            fault = check_expression(sql, None, "condition" if path[-1] == "where" else "value")
-            if fault:
-                message = f"{'.'.join(path)}: {fault.message}"
-                yield Problem(loaded.at(*path), message, fault.hint, code="sql")
 
 
 def _without_rows(loaded: LoadedRecipe) -> Iterator[Problem]:

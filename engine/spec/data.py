@@ -12,7 +12,9 @@ from engine.spec.loader import LoadedRecipe
 from engine.spec.privacy import redact_splits
 from engine.spec.recipe import Source
 from engine.spec.row_checks import row_check, unknown_labels
+from engine.sql import check_expression
 from engine.sql.drawing import divide
+from engine.sql.expressions import Kind
 from engine.sql.huggingface import Hub
 from engine.sql.records import Choice, ColumnTypes, Record, shown
 from engine.sql.sources import (
@@ -87,9 +89,10 @@ def _read_split(
         for problem in error.problems:
             message = f"data.{split}.{key}: {problem.where}: {problem.message}"
             read.problems.append(Problem(where, message, problem.hint, code="data"))
+        read.problems += _expressions(loaded, split, source)
         return
     if isinstance(place, Hub) and not network and not place.cached():
-        read.problems.append(_hub(place, split, where))
+        read.problems += [_hub(place, split, where), *_expressions(loaded, split, source)]
         return
     _note_outside(loaded, split, key, place, read)
     drop = loaded.recipe.data.on_bad_row == "drop"
@@ -116,6 +119,18 @@ def _in_recipe(loaded: LoadedRecipe, split: str, error: SourceError) -> Problem:
     at = loaded.at("data", split, *error.key)
     message = f"data.{split}.{'.'.join(error.key)}: {error.fault.message}"
     return Problem(at, message, error.fault.hint, code="sql" if error.code == "sql" else "data")
+
+
+def _expressions(loaded: LoadedRecipe, split: str, source: Source) -> Iterator[Problem]:
+    """Check the SQL of a source without its rows: what is no expression is wrong whatever they are."""
+    parts: list[tuple[tuple[str, ...], str, Kind]] = [
+        (("columns", name), sql, "value") for name, sql in source.columns.items()
+    ]
+    if source.where is not None:
+        parts.append((("where",), source.where, "condition"))
+    for key, sql, kind in parts:
+        if fault := check_expression(sql, None, kind):
+            yield _in_recipe(loaded, split, SourceError(key, "", fault))
 
 
 def _hub(place: Hub, split: str, where: Location) -> Problem:

@@ -150,10 +150,7 @@ def _mixed(rows: SplitRows, task: Task) -> list[Problem]:
             (kind, first), (other, odd) = list(types.items())[:2]
             where = rows.at(first)
             message = f"the column '{column}' holds {kind} on {where} and {other} here"
-            hint = (
-                "write all its values alike, or derive a column: "
-                + f'`columns: {{{column}: "{column}::varchar"}}`'
-            )
+            hint = "write all its values alike"
             problems.append(Problem(rows.at(odd), message, hint, "warning", "mixed"))
     return problems
 

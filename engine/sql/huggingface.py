@@ -70,7 +70,7 @@ class Hub:
     def rows(self, faults: Faults) -> Iterator[Record]:
         """Yield the rows; raises RecipeError when the data set cannot be had."""
         faults.file = self.path
-        rows = self._load()
+        rows = self._found()
         try:
             yield from _decoded(rows)
         except Exception as error:  # streamed rows meet the network as they are read
@@ -90,14 +90,7 @@ class Hub:
 
     def cached(self) -> bool:
         """Tell whether the rows can be had without a network."""
-        if self.streaming:
-            return False
-        with _offline():
-            try:
-                self._load()
-            except RecipeError:
-                return False
-        return True
+        return self._from_cache() is not None
 
     def reachable(self) -> Problem | None:
         """Return why the data set cannot be had over the network; None when it is there."""
@@ -111,6 +104,28 @@ class Hub:
         except Exception as error:  # the library raises a dozen unrelated types here
             return _not_loaded(self.path, error)
         return None
+
+    def _found(self) -> Any:
+        """Return the rows, as the library has them: what is pinned from the cache, else as the Hub has it now."""
+        pinned = _COMMIT.fullmatch(parse_address(self.path).revision or "")
+        if pinned and (rows := self._from_cache()) is not None:
+            return rows
+        # Asked first, because the library waits long for a network that is not there.
+        not_there = self.reachable()
+        if not_there is None:
+            return self._load()
+        if (rows := self._from_cache()) is not None:
+            return rows
+        raise RecipeError([not_there])
+
+    def _from_cache(self) -> Any:
+        if self.streaming:
+            return None
+        with _offline():
+            try:
+                return self._load()
+            except RecipeError:
+                return None
 
     def _load(self) -> Any:
         address = parse_address(self.path)
@@ -128,22 +143,20 @@ class Hub:
             )
         except Exception as error:  # the library raises a dozen unrelated types here
             raise RecipeError([_not_loaded(self.path, error)]) from error
-        if not self.streaming:
-            self._check_revision(rows, address.revision)
-        return rows
-
-    def _check_revision(self, rows: Any, revision: str | None) -> None:
-        """Refuse the cache's rows of another commit: without a network the library takes the latest it has."""
-        found = {
-            folder
-            for file in rows.cache_files
-            for folder in Path(file["filename"]).parts
-            if _COMMIT.fullmatch(folder)
-        }
-        if revision and _COMMIT.fullmatch(revision) and found and revision not in found:
-            message = f"the local cache holds the revision {min(found)}, not {revision}"
+        if not self.streaming and not _is_pinned(rows, address.revision):
+            message = f"the local cache holds another revision than {address.revision}"
             hint = "connect to the network once, or pin the revision that is there"
             raise RecipeError([Problem(Location(self.path), message, hint, code="data")])
+        return rows
+
+
+def _is_pinned(rows: Any, revision: str | None) -> bool:
+    """Tell the cache's rows of another commit: without a network the library takes the latest that it has."""
+    if not _COMMIT.fullmatch(revision or ""):
+        return True
+    folders = {part for file in rows.cache_files for part in Path(file["filename"]).parts}
+    commits = {folder for folder in folders if _COMMIT.fullmatch(folder)}
+    return not commits or revision in commits
 
 
 def resolve_hub(path: str, streaming: bool) -> Hub:

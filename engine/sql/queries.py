@@ -56,7 +56,7 @@ class Query:
     def name(self) -> str:
         """What is shown in messages: the database, the one file it reads, or that it is a query."""
         file = self.database or (self.files[0] if len(self.files) == 1 else None)
-        return f"SQL over {Location.at(file).file}" if file else "SQL"
+        return f"query over {Location.at(file).file}" if file else "query"
 
     def rows(self, faults: Faults) -> Iterator[Record]:
         """Yield the rows, numbered from 1; raises RecipeError."""
@@ -186,5 +186,5 @@ def resolve_query(sql: str, base: Path, database: str | None) -> Query:
 def _files_of(sql: str, base: Path, has_tables: bool) -> tuple[Path, ...]:
     checked = check_query(sql, base, has_tables)
     if isinstance(checked, Fault):
-        raise RecipeError([Problem(Location("SQL"), checked.message, checked.hint, code="sql")])
+        raise RecipeError([Problem(Location("query"), checked.message, checked.hint, code="sql")])
     return checked.files

@@ -146,7 +146,7 @@ def _function(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> It
         yield from _named(arguments, has_tables, own)
         return
     if name not in _READERS:
-        hint = f"data is read with {', '.join(sorted(_READERS))}"
+        hint = "read data with FROM 'data/…', read_csv, read_json or read_parquet"
         raise _Refused(f"the table function '{name}' is not allowed here", hint)
     if not arguments:
         raise _Refused(f"{name} names no file", f"write {name}('data/…')")
@@ -183,5 +183,7 @@ def _looked_up(sql: str, base: Path, named: list[_Named]) -> Checked:
         else:
             path = str(found.files[0])
         literal = "'" + path.replace("'", "''") + "'"
-        text = text[:start] + _NAME.sub(lambda _, new=literal.encode(): new, text[start:], count=1)
+        written = _NAME.match(text, start)
+        end = written.end() if written else start
+        text = text[:start] + literal.encode() + text[end:]
     return Checked(text.decode(), tuple(files), tuple(folders))

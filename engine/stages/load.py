@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from engine.errors import Problem, RecipeError, RunError
+from engine.errors import Location, Problem, RecipeError, RunError
 from engine.fingerprint import short
 from engine.rows import SPLITS, Drop, Example, Row
 from engine.spec.row_checks import answers, row_check, unknown_labels
 from engine.sql.drawing import divide
-from engine.sql.records import Choice, Record, shown
+from engine.sql.records import Choice, Record
 from engine.sql.redaction import Rule, redact
 from engine.sql.sources import read_source
 from engine.stages.protocol import Context, Inputs, Output, Stage
@@ -27,7 +27,8 @@ class _Split(NamedTuple):
 
     records: list[Record]
     source: str
-    bad: list[Problem]
+    bad: list[str]
+    """File, line and fault of each."""
 
 
 def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
@@ -37,9 +38,7 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         examples: list[Example] = []
         redacted: dict[str, tuple[str, ...]] = {}
         seen: set[str] = set()
-        rows.extend(
-            Drop("load", "", "bad-row", f"{split}: {p.where}: {p.message}") for p in found.bad
-        )
+        rows.extend(Drop("load", "", "bad-row", f"{split}: {detail}") for detail in found.bad)
         for record, changed in _redacted(found.records, params):
             example = _example(record, split, found.source, params)
             if example.id in seen:
@@ -66,10 +65,11 @@ def _read(params: Mapping[str, Any]) -> dict[str, _Split]:
     check = row_check(params["input"], params["target"], params["labelled"])
     columns = [*params["input"], params["target"]]
     own: dict[str, list[Record]] = {}
-    bad: dict[str, list[Problem]] = {}
+    bad: dict[str, list[str]] = {}
     for split, place in params["places"].items():
         found = read_source(place, Choice.of(sources[split]), check, columns, drop=drop)
-        own[split], bad[split] = found.records, found.bad
+        own[split] = found.records
+        bad[split] = [_detail(problem, place.name, sources[split]["name"]) for problem in found.bad]
     taken: dict[str, Any] = {
         s: sources[s]["split_from"] for s in SPLITS if "split_from" in sources[s]
     }
@@ -89,6 +89,13 @@ def _read(params: Mapping[str, Any]) -> dict[str, _Split]:
     return splits
 
 
+def _detail(problem: Problem, place: str, name: str) -> str:
+    """Return place and fault of a bad row; its file is named as in the recipe, the same on every machine."""
+    at = problem.where
+    file = at.file.removeprefix(place).lstrip("/") or name
+    return f"{file}:{at.line}:{at.column}: {problem.message}"
+
+
 def _without_unknown_labels(
     splits: dict[str, _Split], params: Mapping[str, Any], drop: bool
 ) -> dict[str, _Split]:
@@ -96,14 +103,14 @@ def _without_unknown_labels(
     records = {split: rows.records for split, rows in splits.items()}
     found: dict[str, dict[int, Problem]] = defaultdict(dict)
     for split, record, fault in unknown_labels(records, params["target"], params["labels"]):
-        at = shown(splits[split].source, record.file, record.line)
+        at = Location(record.file or splits[split].source, record.line, 1)
         found[split][id(record)] = Problem(at, fault.message, fault.hint, code="labels")
     if found and not drop:
         raise RecipeError([problem for each in found.values() for problem in each.values()][:10])
     return {
         split: rows._replace(
             records=[record for record in rows.records if id(record) not in found[split]],
-            bad=[*rows.bad, *found[split].values()],
+            bad=[*rows.bad, *(f"{p.where}: {p.message}" for p in found[split].values())],
         )
         for split, rows in splits.items()
     }

@@ -15,10 +15,14 @@ from engine.sql.records import Choice, Reading
 from engine.sql.sources import SourceError, read_source, resolve_path
 
 SQUAD: list[dict[str, Any]] = [
-    {"id": str(n), "context": f"The answer is {n}.", "answers": {"text": [str(n)] * (n % 3), "answer_start": [14] * (n % 3)},
-     "options": ["a", f"b{n}"]}
+    {
+        "id": str(n),
+        "context": f"The answer is {n}.",
+        "answers": {"text": [str(n)] * (n % 3), "answer_start": [14] * (n % 3)},
+        "options": ["a", f"b{n}"],
+    }
     for n in range(9)
-]  # fmt: skip
+]
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +112,9 @@ def test_a_setting_that_cannot_be_used_is_told_by_its_name(
 
 def test_columns_that_start_late_are_no_mistake(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"a": n} for n in range(6)] + [{"a": 6, "late": {"x": "y"}}]
-    found = read(tmp_path, rows, columns={"b": "coalesce(late.x, 'no')"}, where="late is null or a = 6")
+    found = read(
+        tmp_path, rows, columns={"b": "coalesce(late.x, 'no')"}, where="late is null or a = 6"
+    )
     assert values(found, "b") == ["no"] * 6 + ["y"]
 
 
@@ -142,7 +148,9 @@ def test_every_bad_row_is_named_by_its_line(tmp_path: Path) -> None:
 
 
 def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
-    found = read(tmp_path, BAD * 3, columns={"m": "n::int"}, inputs=("text",), target="y", drop=True)
+    found = read(
+        tmp_path, BAD * 3, columns={"m": "n::int"}, inputs=("text",), target="y", drop=True
+    )
     assert values(found, "m") == [1, 8] * 3
     assert len(found.bad) == 18
     assert [problem.where.line for problem in found.bad] == sorted(p.where.line for p in found.bad)

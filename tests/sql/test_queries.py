@@ -19,13 +19,17 @@ def folder(tmp_path: Path) -> Path:
     """A recipe's folder with data, and a file beside it that is none of its business."""
     base = tmp_path / "recipe"
     (base / "data").mkdir(parents=True)
-    lines = [f'{{"text": "row {n}", "label": "{"ab"[n % 2]}", "tags": ["t{n}"]}}\n' for n in range(6)]
+    lines = [
+        f'{{"text": "row {n}", "label": "{"ab"[n % 2]}", "tags": ["t{n}"]}}\n' for n in range(6)
+    ]
     (base / "data" / "é x.jsonl").write_text("".join(lines), encoding="utf-8")
     (base / "data" / "one.csv").write_text("text,label\nx,1\n", encoding="utf-8")
     (base / "data" / "two.csv").write_text("text,label\ny,2\n", encoding="utf-8")
     (tmp_path / "secret.csv").write_text("text,label\nsecret,1\n", encoding="utf-8")
     with duckdb.connect(str(base / "data.duckdb")) as connection:
-        connection.execute("CREATE TABLE rows AS SELECT 'd' || i AS text, i AS n FROM range(3) t(i)")
+        connection.execute(
+            "CREATE TABLE rows AS SELECT 'd' || i AS text, i AS n FROM range(3) t(i)"
+        )
         connection.execute(f"CREATE VIEW spy AS SELECT * FROM read_csv('{tmp_path}/secret.csv')")
     lite = sqlite3.connect(base / "data.sqlite")
     lite.execute("CREATE TABLE rows (text TEXT, n INTEGER, raw BLOB)")

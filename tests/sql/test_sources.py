@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import RecipeError
 from engine.spec.row_checks import row_check
-from engine.sql.huggingface import Address, parse_address
+from engine.sql.huggingface import Address, Hub, parse_address
 from engine.sql.records import Choice
 from engine.sql.sources import read_source, resolve_path
 
@@ -156,6 +156,12 @@ def test_sampling_by_an_unknown_column_is_an_error(tmp_path: Path) -> None:
         rows_of(file, sample={"n": 1, "per": "lable"})
 
 
+@pytest.fixture
+def _hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hub, "reachable", lambda _: None)
+
+
+@pytest.mark.usefixtures("_hub")
 def test_a_data_sets_digest_is_of_its_rows_because_a_branch_moves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -197,6 +203,7 @@ def test_incomplete_addresses(path: str) -> None:
         resolve_path(path, Path())
 
 
+@pytest.mark.usefixtures("_hub")
 def test_data_sets_decode_class_names(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
@@ -216,6 +223,7 @@ def test_data_sets_decode_class_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == {"args": ("o/n", "c"), "split": "train", "revision": "r"}
 
 
+@pytest.mark.usefixtures("_hub")
 def test_a_data_set_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
