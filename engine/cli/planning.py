@@ -18,10 +18,10 @@ from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
 from engine.report.numbers import between
 from engine.rows import SPLITS, Example, Failure, Row
-from engine.spec.data import read_splits
+from engine.spec.data import Read, read_splits
 from engine.spec.loader import LoadedRecipe
-from engine.sql.sources import read_source
 from engine.store import FILE, Store, reader
+from engine.tasks import TASKS
 
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}
 
@@ -74,7 +74,7 @@ def expect(
     seen = _Seen(dict.fromkeys(SPLITS, 0), 0)
     if any(node.id not in finished for node in nodes):
         loaded_before = store.load_output(load.id) if store and load.id in finished else None
-        seen = _read(loaded, resources, limit) if loaded_before is None else _kept(loaded_before)
+        seen = _read(loaded, limit) if loaded_before is None else _kept(loaded_before)
     found = estimate(plan, resources, finished, seen.rows, failing, seen.mean)
     return Expected(found, _minutes(found, store.state) if store else None, bool(failing))
 
@@ -110,17 +110,19 @@ def _kept(rows: Sequence[Row]) -> _Seen:
     return _Seen({str(split): counts[split] for split in SPLITS}, characters)
 
 
-def _read(loaded: LoadedRecipe, resources: Resources, limit: int | None) -> _Seen:
-    counts: dict[str, int] = {}
+def _read(loaded: LoadedRecipe, limit: int | None) -> _Seen:
+    counts: dict[str, int] = {split: 0 for split in SPLITS}
     characters = 0
     columns = loaded.recipe.task.input
-    for split in SPLITS:
-        source = getattr(loaded.recipe.data, split)
-        sample = source.sample.model_dump() if source.sample else None
-        found = read_source(resources.places[split], where=source.where, sample=sample)[:limit]
+    for split, rows in _splits(loaded, network=True).splits.items():
+        found = rows.records[:limit]
         counts[split] = len(found)
         characters += sum(len(str(record.values[c])) for record in found for c in columns)
     return _Seen(counts, characters)
+
+
+def _splits(loaded: LoadedRecipe, *, network: bool) -> Read:
+    return read_splits(loaded, TASKS[loaded.recipe.task.kind].labelled, network=network)
 
 
 def _table(found: list[NodeState]) -> Table:
@@ -196,7 +198,7 @@ def _print_flow(console: Console, loaded: LoadedRecipe, plan: Plan, resources: R
 
 def _redacted(loaded: LoadedRecipe) -> str:
     """Say how many of the rows that can be read here are changed."""
-    read = read_splits(loaded)
+    read = _splits(loaded, network=False)
     total = sum(len(rows.records) for rows in read.splits.values())
     where = "" if len(read.splits) == len(SPLITS) else " that are on this machine"
     return f"which change {read.redacted:,} of {total:,} rows{where}"

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
+from engine.cli.data import print_overview
 from engine.errors import EngineError, RecipeError
-from engine.plan.validate import check_recipe
+from engine.plan.overview import overview
+from engine.plan.validate import examine
 from engine.registry import did_you_mean
 from engine.spec.loader import LoadedRecipe, load
 
@@ -26,20 +29,28 @@ def overrides(assignments: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def checked(recipe: str, assignments: Sequence[str]) -> LoadedRecipe:
-    """Return a recipe without errors, its warnings printed; raises RecipeError with every problem."""
+def checked(recipe: str, assignments: Sequence[str], table: Console | None = None) -> LoadedRecipe:
+    """Return a recipe without errors, its warnings printed; raises RecipeError with every problem.
+
+    Args:
+        recipe: File, folder or name.
+        assignments: `name=value` for its vars.
+        table: Where to print what its rows are like; nowhere when left out.
+    """
     loaded = load(recipe, overrides(assignments))
-    problems = check_recipe(loaded)
+    problems, read = examine(loaded)
     if any(problem.level == "error" for problem in problems):
         raise RecipeError(problems)
     for problem in problems:
         print(problem, file=sys.stderr)
+    if table is not None:
+        print_overview(table, overview(loaded, read))
     return loaded
 
 
 def show_validation(recipe: str, assignments: Sequence[str]) -> None:
-    """Print every problem, or that there is none."""
-    loaded = checked(recipe, assignments)
+    """Print every problem, or what the rows are like and that there is no error."""
+    loaded = checked(recipe, assignments, table=Console())
     print(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
 
 

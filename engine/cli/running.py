@@ -46,7 +46,7 @@ def run_recipe(
 ) -> None:
     """Run a recipe, write its report, print the summary."""
     console = Console(stderr=False)
-    loaded = checked(recipe, assignments)
+    loaded = checked(recipe, assignments, table=None if quiet else console)
     reporter = Reporter(console, quiet)
     outcome, run = _execute(loaded, state, limit, reporter)
     html, markdown = _write(run, state, state / "reports" / f"{run}.html")

@@ -14,7 +14,7 @@ from engine.operators import OPERATORS
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
-from engine.spec.recipe import Recipe, SqlMetric
+from engine.spec.recipe import Recipe, Source, SqlMetric
 from engine.stages import STAGES, shapes
 from engine.tasks import TASKS
 
@@ -122,27 +122,47 @@ def compile_plan(
     return Plan(build.nodes.values())
 
 
+_ALWAYS = ("where", "sample")
+_CHOSEN = ("rename", "columns", "limit", "split_from")
+
+
 def _load(build: _Builder) -> str:
-    data, resources = build.recipe.data, build.resources
+    recipe, resources = build.recipe, build.resources
     sources = {
-        split: {
-            "name": getattr(data, split).path.rsplit("/", 1)[-1],
-            "digest": resources.data[split],
-            "where": getattr(data, split).where,
-            "sample": sample.model_dump() if (sample := getattr(data, split).sample) else None,
-        }
-        for split in SPLITS
+        split: _source(getattr(recipe.data, split), resources.data.get(split)) for split in SPLITS
     }
     params: dict[str, Any] = {
-        "input": list(build.recipe.task.input),
-        "target": build.recipe.task.target,
+        "input": list(recipe.task.input),
+        "target": recipe.task.target,
         "sources": sources,
         "limit": build.limit,
     }
-    if rules := build.recipe.privacy.redact:
-        # Only where there are any: recipes without them keep their fingerprints.
+    labels = {"labelled": TASKS[recipe.task.kind].labelled, "labels": recipe.task.labels}
+    # What follows only where it is used: recipes without it keep their fingerprints.
+    if rules := recipe.privacy.redact:
         params["redact"] = [rule.model_dump() for rule in rules]
-    return build.add("load", "load", params, {}, settings={"places": dict(resources.places)})
+    if any("split_from" in source for source in sources.values()):
+        params["labelled"] = labels["labelled"]
+    if recipe.data.on_bad_row == "drop":
+        params |= {"on_bad_row": "drop", **labels}
+    return build.add(
+        "load", "load", params, {}, settings={"places": dict(resources.places), **labels}
+    )
+
+
+def _source(source: Source, digest: str | None) -> dict[str, Any]:
+    """Return what decides the rows of a split: the data, by its digest, and what is chosen of it."""
+    settings = source.model_dump()
+    found = {"name": _name(source), "digest": digest, **{key: settings[key] for key in _ALWAYS}}
+    return found | {key: settings[key] for key in _CHOSEN if settings[key]}
+
+
+def _name(source: Source) -> str:
+    """Return what a split's rows are said to come from: a file's name, an address."""
+    if source.path is not None:
+        is_address = "://" in source.path
+        return source.path if is_address else source.path.rsplit("/", 1)[-1]
+    return (source.database or "sql").rsplit("/", 1)[-1]
 
 
 def _evaluate(

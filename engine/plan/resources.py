@@ -14,7 +14,7 @@ from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import ModelSpec
-from engine.sql.sources import resolve_source, source_digest
+from engine.sql.sources import Place, resolve_source
 from engine.stages import STAGES
 from engine.tasks import TASKS
 
@@ -44,8 +44,8 @@ class Resources:
 
     prompts: Mapping[str, Prompt]
     data: Mapping[str, str]
-    """Split -> digest of the source's bytes."""
-    places: Mapping[str, str]
+    """Split -> digest of its rows; a split that takes rows from another has none of its own."""
+    places: Mapping[str, Place]
     """Split -> where to read it from."""
     models: Mapping[str, RoleModel]
 
@@ -63,11 +63,12 @@ def gather(loaded: LoadedRecipe) -> Resources:
     names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
     names += [OPERATORS[o.name].prompt for o in recipe.augment.operators]
     data: dict[str, str] = {}
-    places: dict[str, str] = {}
+    places: dict[str, Place] = {}
     for split in SPLITS:
-        place = resolve_source(getattr(recipe.data, split).path, loaded.base)
-        data[split] = source_digest(place)
-        places[split] = str(place)
+        source = getattr(recipe.data, split)
+        if source.split_from is None:
+            places[split] = resolve_source(source.model_dump(), loaded.base)
+            data[split] = places[split].digest()
     return Resources(
         prompts={name: library.get(name) for name in dict.fromkeys(names)},
         data=data,

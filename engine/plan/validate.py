@@ -6,7 +6,7 @@ Reads prompts and data, looks up models, loads none of them; never imports torch
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine import models
 from engine.backends import BACKENDS
@@ -17,10 +17,11 @@ from engine.operators import OPERATORS
 from engine.plan.validate_money import check_money
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
-from engine.spec.data import check_rows, read_splits
+from engine.spec.data import Read, read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec, SqlMetric
+from engine.spec.row_checks import check_rows
 from engine.spec.wording import check_part
 from engine.stages import PROMPT_VARIABLES, STAGES
 from engine.tasks import TASKS, TaskKind
@@ -28,10 +29,24 @@ from engine.tasks import TASKS, TaskKind
 ROLES = ("student", "teacher", "judge", "embedder")
 
 
+class Examined(NamedTuple):
+    """What checking a recipe found, and the rows that were read for it."""
+
+    problems: list[Problem]
+    """Warnings included, in file order."""
+    read: Read
+
+
 def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
     """Return every problem of a recipe, warnings included, in file order."""
-    read = read_splits(loaded)
+    return examine(loaded).problems
+
+
+def examine(loaded: LoadedRecipe) -> Examined:
+    """Check a recipe, its prompts and its data."""
     kind = TASKS.get(loaded.recipe.task.kind)
+    labelled = bool(kind and kind.labelled)
+    read = read_splits(loaded, labelled)
     problems = [
         *loaded.warnings,
         *_task(loaded),
@@ -41,10 +56,11 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
         *check_money(loaded),
         *_prompts(loaded),
         *read.problems,
-        *check_rows(loaded, read.splits, labelled=bool(kind and kind.labelled)),
+        *check_rows(loaded, read.splits, labelled),
         *check_sql(loaded, read.splits),
     ]
-    return sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
+    ordered = sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
+    return Examined(ordered, read)
 
 
 def _unknown(registry: Registry[Any], name: str, where: Location) -> Problem:

@@ -10,6 +10,7 @@ from engine.metrics import METRICS
 from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import SqlMetric
+from engine.spec.row_checks import answers
 from engine.spec.yaml import KeyPath
 from engine.sql import check_expression, column_types, evaluate_aggregate, evaluate_condition
 from engine.sql.expressions import Kind
@@ -19,7 +20,6 @@ _TRIED = 2000
 
 def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
     """Yield what is wrong with the recipe's SQL, and with columns that hide its names."""
-    yield from _wheres(loaded, splits)
     if "validation" not in splits or "train" not in splits:
         yield from _without_rows(loaded)
         return
@@ -42,18 +42,6 @@ def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
         if category.where is not None:
             path = ("patterns", "taxonomy", "categories", index, "where")
             yield path, category.where, "condition"
-
-
-def _wheres(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
-    for split in ("train", "validation", "test"):
-        sql = getattr(loaded.recipe.data, split).where
-        if sql is None:
-            continue
-        known = [record.values for record in splits[split].records] if split in splits else []
-        types = column_types(known) if known else None
-        if fault := check_expression(sql, types):
-            at = loaded.at("data", split, "where")
-            yield Problem(at, f"data.{split}.where: {fault.message}", fault.hint, code="sql")
 
 
 def _without_rows(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -101,7 +89,7 @@ def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str
     target = loaded.recipe.task.target
     right = []
     for row in rows:
-        gold = str(row[target])
+        gold = answers(row[target])[0]
         scores = {name: METRICS[name].score(gold, gold) for name in _scores(loaded)}
         right.append({**row, "target": gold, "prediction": gold, **scores})
     return right

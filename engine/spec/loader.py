@@ -175,7 +175,8 @@ class _Variables:
                 )
                 message = f"there is no var '{match[2]}'"
                 self.problems.append(Problem(self.document.at(path), message, hint, code="var"))
-            return self.values.get(match[2], "")
+            value = self.values.get(match[2], "")
+            return self._in_query(value, match, path) if path[-1] == "sql" else value
 
         result = _VARIABLE.sub(value_of, text)
         if first and first[2] in self.overrides and _is_path(path) and "://" not in result:
@@ -183,10 +184,21 @@ class _Variables:
             return _from_here(result, must_exist=path[0] == "models")
         return result
 
+    def _in_query(self, value: str, match: re.Match[str], path: KeyPath) -> str:
+        """Return the start of a file's name in a query, such as `'${data}/x.csv'`, as an absolute path."""
+        starts = match.string[: match.start()].endswith("'")
+        if not starts or match[2] not in self.overrides or path[0] != "data" or "://" in value:
+            return value
+        found = _from_here(value, must_exist=not match.string[match.end() :].startswith("/"))
+        if Path(found).is_absolute():
+            self.given.add(path)
+        return found
+
 
 def _is_path(path: KeyPath) -> bool:
     """Tell whether the value at `path` names a place: a split's data, or a model."""
-    return (len(path) == 3) and (path[0], path[2]) in (("data", "path"), ("models", "model"))
+    places = (("data", "path"), ("data", "database"), ("models", "model"))
+    return len(path) == 3 and (path[0], path[2]) in places
 
 
 def _from_here(text: str, must_exist: bool) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from engine.errors import Problem
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
+from engine.sql.records import Record
 from engine.sql.redaction import Rule, check_pattern, redact
-from engine.sql.sources import Record
 
 
 class RedactedSplits(NamedTuple):

@@ -18,7 +18,7 @@ from engine.sql.connection import closed_off
 if TYPE_CHECKING:
     import duckdb
 
-Kind = Literal["condition", "aggregate"]
+Kind = Literal["condition", "aggregate", "value"]
 
 _PREFIX = "SELECT "
 _CLASSES = {
@@ -64,7 +64,8 @@ def check_expression(
         sql: One SQL expression.
         columns: Column names, or names with their DuckDB types (which lets types be checked too);
             None when they are not known.
-        kind: `condition`, true or false for each row; or `aggregate`, one number over many rows.
+        kind: `condition`, true or false for each row; `aggregate`, one number over many rows; or `value`,
+            anything for each row (its types show on rows only: values may be nested).
     """
     with closed_off() as connection:
         tree = parse(sql, connection)
@@ -74,9 +75,9 @@ def check_expression(
             return fault
         if columns is None:
             return None
-        if fault := _unknown_column(sql, tree, columns):
+        if fault := unknown_column(sql, tree, columns):
             return fault
-        return _bind(sql, tree, columns, kind, connection)
+        return None if kind == "value" else _bind(sql, tree, columns, kind, connection)
 
 
 def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
@@ -168,7 +169,8 @@ def _names(node: Any) -> Iterator[str]:
             yield from _names(child)
 
 
-def _unknown_column(sql: str, tree: Tree, columns: Iterable[str]) -> Fault | None:
+def unknown_column(sql: str, tree: Tree, columns: Iterable[str]) -> Fault | None:
+    """Return a fault for columns that the rows do not have."""
     known = {column.lower() for column in columns}
     unknown = [name for name in tree.columns if name.lower() not in known]
     hints = {did_you_mean(name, columns) or "there are no columns": None for name in unknown}
@@ -192,6 +194,11 @@ def _functions() -> _Functions:
     )
 
 
+def unsteady_functions() -> frozenset[str]:
+    """Return the functions that may give something else every time, or reach beyond their arguments."""
+    return _functions().unsteady
+
+
 def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
     """Return a fault for a function that is unknown, unsteady, or of the wrong sort for `kind`."""
     functions = _functions()
@@ -204,8 +211,8 @@ def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
             hint = f"did you mean '{close[0]}'?" if close else "see the functions of DuckDB"
             return Fault(f"no function '{name}'", hint)
     found = [name for name in tree.functions if name in functions.aggregate]
-    if kind == "condition" and found:
-        hint = "this is a condition on single rows; aggregates belong in a SQL metric"
+    if kind != "aggregate" and found:
+        hint = f"this is a {kind} of single rows; aggregates belong in a SQL metric"
         name = "count(*)" if found[0] == "count_star" else found[0]
         return Fault(f"the aggregate '{name}' is not allowed here", hint)
     if kind == "aggregate" and not found:

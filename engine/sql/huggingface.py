@@ -1,15 +1,29 @@
-"""Hugging Face data sets as sources: `hf://owner/name@revision/config/split`."""
+"""Hugging Face data sets as sources: `hf://owner/name@revision/config/split`, and folders of `save_to_disk`.
+
+The `datasets` library does the work; its cache serves data sets that were loaded once without a network.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem, RecipeError
+from engine.fingerprint import canonical, file_digest
+from engine.sql.faults import Faults
 from engine.sql.readers import plain
+from engine.sql.records import Record
 
 _SCHEME = "hf://"
 _FORM = "hf://owner/name@revision/config/split (revision and config may be left out)"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PATIENCE = 5.0
+"""Seconds that looking a data set up may take."""
 
 
 class Address(NamedTuple):
@@ -39,34 +53,208 @@ def parse_address(path: str) -> Address:
     )
 
 
-def read_hub(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows of a data set; class numbers become class names. Raises RecipeError."""
-    address = parse_address(path)
-    # The library is slow to import and only some recipes need it.
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A data set on the Hugging Face Hub, or in the local cache."""
+
+    path: str
+    streaming: bool = False
+    """Rows are read over the network as they are needed, nothing is stored."""
+    files: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The address."""
+        return self.path
+
+    def rows(self, faults: Faults) -> Iterator[Record]:
+        """Yield the rows; raises RecipeError when the data set cannot be had."""
+        faults.file = self.path
+        rows = self._found()
+        try:
+            yield from _decoded(rows)
+        except Exception as error:  # streamed rows meet the network as they are read
+            raise RecipeError([_not_loaded(self.path, error)]) from error
+
+    def digest(self) -> str:
+        """Return the digest of the rows, or of the address where it names a commit and rows are streamed.
+
+        An address with a branch such as `main` is no identity: it moves, and rows that changed must change the plan.
+        """
+        if self.streaming:
+            return hashlib.sha256(self.path.encode()).hexdigest()
+        content = hashlib.sha256()
+        for record in self.rows(Faults(self.path)):
+            content.update(canonical(record.values).encode() + b"\n")
+        return content.hexdigest()
+
+    def cached(self) -> bool:
+        """Tell whether the rows can be had without a network."""
+        return self._from_cache() is not None
+
+    def reachable(self) -> Problem | None:
+        """Return why the data set cannot be had over the network; None when it is there."""
+        import huggingface_hub
+
+        address = parse_address(self.path)
+        try:
+            huggingface_hub.HfApi().dataset_info(
+                address.name, revision=address.revision, timeout=_PATIENCE
+            )
+        except Exception as error:  # the library raises a dozen unrelated types here
+            return _not_loaded(self.path, error)
+        return None
+
+    def _found(self) -> Any:
+        """Return the rows, as the library has them: what is pinned from the cache, else as the Hub has it now."""
+        pinned = _COMMIT.fullmatch(parse_address(self.path).revision or "")
+        if pinned and (rows := self._from_cache()) is not None:
+            return rows
+        # Asked first, because the library waits long for a network that is not there.
+        not_there = self.reachable()
+        if not_there is None:
+            return self._load()
+        if (rows := self._from_cache()) is not None:
+            return rows
+        raise RecipeError([not_there])
+
+    def _from_cache(self) -> Any:
+        if self.streaming:
+            return None
+        with _offline():
+            try:
+                return self._load()
+            except RecipeError:
+                return None
+
+    def _load(self) -> Any:
+        address = parse_address(self.path)
+        # The library is slow to import and only some recipes need it.
+        import datasets
+
+        options = {"streaming": True} if self.streaming else {}
+        try:
+            rows = datasets.load_dataset(
+                address.name,
+                address.config,
+                split=address.split,
+                revision=address.revision,
+                **options,
+            )
+        except Exception as error:  # the library raises a dozen unrelated types here
+            raise RecipeError([_not_loaded(self.path, error)]) from error
+        if not self.streaming and not _is_pinned(rows, address.revision):
+            message = f"the local cache holds another revision than {address.revision}"
+            hint = "connect to the network once, or pin the revision that is there"
+            raise RecipeError([Problem(Location(self.path), message, hint, code="data")])
+        return rows
+
+
+def _is_pinned(rows: Any, revision: str | None) -> bool:
+    """Tell the cache's rows of another commit: without a network the library takes the latest that it has."""
+    if not _COMMIT.fullmatch(revision or ""):
+        return True
+    folders = {part for file in rows.cache_files for part in Path(file["filename"]).parts}
+    commits = {folder for folder in folders if _COMMIT.fullmatch(folder)}
+    return not commits or revision in commits
+
+
+def resolve_hub(path: str, streaming: bool) -> Hub:
+    """Return the data set behind an address; raises RecipeError for one that is incomplete or may not be streamed."""
+    revision = parse_address(path).revision
+    if streaming and not _COMMIT.fullmatch(revision or ""):
+        message = "what is streamed needs a pinned commit: its rows are not looked at to see whether they changed"
+        hint = "write the 40 digits of the commit: hf://owner/name@COMMIT/…"
+        raise RecipeError([Problem(Location(path), message, hint, code="data")])
+    return Hub(path, streaming)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A folder written by `Dataset.save_to_disk`."""
+
+    folder: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The folder's files."""
+        return tuple(sorted(file for file in self.folder.iterdir() if file.is_file()))
+
+    @property
+    def name(self) -> str:
+        """The folder, as shown in messages."""
+        return Location.at(self.folder).file
+
+    def rows(self, faults: Faults) -> Iterator[Record]:
+        """Yield the rows; raises RecipeError when the folder cannot be read."""
+        import datasets
+
+        faults.file = self.name
+        try:
+            rows = datasets.load_from_disk(str(self.folder))
+        except Exception as error:  # as for data sets of the Hub
+            said = (str(error).splitlines() or [""])[0]
+            message = f"this saved data set cannot be loaded: {type(error).__name__}: {said}"
+            hint = "save it again with Dataset.save_to_disk"
+            raise RecipeError([Problem(Location(self.name), message, hint, code="data")]) from error
+        yield from _decoded(rows)
+
+    def digest(self) -> str:
+        """Return the digest of the folder's files; raises OSError."""
+        content = hashlib.sha256()
+        for file in self.files:
+            content.update(f"{file.name}:{file_digest(file)}\n".encode())
+        return content.hexdigest()
+
+
+def saved_set(folder: Path) -> Saved | None:
+    """Return the data set saved in a folder, None where there is none.
+
+    Raises:
+        RecipeError: the folder holds several splits.
+    """
+    if (folder / "dataset_dict.json").is_file():
+        splits = sorted(each.parent.name for each in folder.glob("*/state.json"))
+        message = "this folder holds several splits of a data set"
+        hint = f"name one: {', '.join(f'{folder.name}/{split}' for split in splits)}"
+        raise RecipeError([Problem(Location.at(folder), message, hint, code="data")])
+    return Saved(folder) if (folder / "state.json").is_file() else None
+
+
+def _decoded(rows: Any) -> Iterator[Record]:
+    """Yield rows as JSON has them; class numbers become class names."""
     import datasets
 
-    try:
-        rows = datasets.load_dataset(
-            address.name, address.config, split=address.split, revision=address.revision
-        )
-    except Exception as error:  # the library raises a dozen unrelated types here
-        raise RecipeError([_not_loaded(path, error)]) from error
     names = {
         column: feature.names
-        for column, feature in rows.features.items()
+        for column, feature in (rows.features or {}).items()
         if isinstance(feature, datasets.ClassLabel)
     }
-    return _decoded(rows, names)
-
-
-def _decoded(rows: Any, names: dict[str, list[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, row in enumerate(rows, start=1):
         values = {column: plain(value) for column, value in row.items()}
         for column, labels in names.items():
             index = row[column]
             # -1 marks a row without a label.
             values[column] = labels[index] if index is not None and index >= 0 else None
-        yield number, values
+        yield Record(number, values)
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let the libraries look at nothing but their caches, whatever the environment says."""
+    import datasets
+    from huggingface_hub import constants
+
+    before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    loud = datasets.logging.get_verbosity()
+    datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    # It tells of every look into its cache.
+    datasets.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
+        datasets.logging.set_verbosity(loud)
 
 
 def _not_loaded(path: str, error: Exception) -> Problem:

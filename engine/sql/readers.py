@@ -1,82 +1,99 @@
-"""Readers of data files: rows as dicts of JSON-like values, with line numbers."""
+"""Readers of data files: rows as dicts of JSON-like values, with line numbers, few rows in memory at a time.
+
+Text files may be compressed (`.gz`, `.zst`). Reading is in Python where a row must be named by its line: DuckDB's
+readers keep no line numbers, and tell of the first broken row only.
+"""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from engine.errors import Location, Problem, RecipeError
+from engine.sql.faults import Faults
+from engine.sql.json_values import read_values
 
 Row = tuple[int, dict[str, Any]]
 
-_AT_MOST = 10
+COMPRESSED = (".gz", ".zst")
+_LONGEST_FIELD = 64 * 1024 * 1024
+"""Characters of a CSV field: a quote that is never closed must not take the whole file into memory."""
 
 
-class Faults:
-    """Bad rows of one file; reading stops with all of them, or at the tenth."""
-
-    def __init__(self, file: str) -> None:
-        """Take the file's name as shown in messages."""
-        self.file = file
-        self.problems: list[Problem] = []
-
-    def add(self, line: int, message: str, hint: str, column: int = 1) -> None:
-        """Note one bad row; raises RecipeError at the tenth."""
-        where = Location(self.file, line, column)
-        self.problems.append(Problem(where, message, hint, code="data"))
-        if len(self.problems) >= _AT_MOST:
-            note = f"reading stops after {_AT_MOST} bad rows"
-            self.problems.append(
-                Problem(Location(self.file, line, column + 1), note, "mend these first")
-            )
-            self.stop()
-
-    def stop(self) -> None:
-        """Raise RecipeError if there were bad rows."""
-        if self.problems:
-            raise RecipeError(self.problems)
+def ending(file: Path) -> str:
+    """Return the ending that says how a file is read: `.jsonl` of `a.jsonl.gz`."""
+    inner = Path(file.stem).suffix if file.suffix in COMPRESSED else ""
+    # Parquet compresses inside; a compressed file of it could not be read from its end.
+    return file.suffix if inner in ("", ".parquet") else inner
 
 
-def _lines(file: Path, faults: Faults) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a UTF-8 file with their numbers, without the byte order mark."""
-    with file.open("rb") as stream:
+def opened(file: Path) -> BinaryIO:
+    """Open a file for reading, decompressed; raises OSError."""
+    if file.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(file, "rb"))
+    if file.suffix == ".zst":
+        import pyarrow as pa
+
+        # pyarrow's stream has no lines of its own.
+        return io.BufferedReader(pa.input_stream(str(file), compression="zstd"))
+    return file.open("rb")
+
+
+def _lines(file: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file with their numbers, without the byte order mark."""
+    with opened(file) as stream:
         for number, raw in enumerate(stream, start=1):
-            try:
-                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                column = len(raw[: error.start].decode("utf-8", "replace")) + 1
-                message = (
-                    f"this is not UTF-8: the byte 0x{raw[error.start]:02x} does not belong here"
-                )
-                hint = "save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)"
-                faults.add(number, message, hint, column)
-                continue
-            yield number, text
+            yield number, raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+
+
+def _not_utf8(line: int, raw: bytes, error: UnicodeDecodeError, faults: Faults) -> None:
+    column = len(raw[: error.start].decode("utf-8", "replace")) + 1
+    message = f"this is not UTF-8: the byte 0x{raw[error.start]:02x} does not belong here"
+    hint = "save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)"
+    faults.add(line, message, hint, column)
 
 
 def read_jsonl(file: Path, faults: Faults) -> Iterator[Row]:
     """Yield one object per line; empty lines are skipped."""
     import orjson
 
-    for number, text in _lines(file, faults):
-        if not text.strip():
-            continue
+    for number, raw in _lines(file, faults):
         try:
-            value = orjson.loads(text)
+            value = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
-            said = error.msg.split(": line ")[0]
-            faults.add(
-                number, f"this is not valid JSON: {said}", "one JSON object per line", error.colno
-            )
+            if raw.strip():
+                _not_json(number, raw, error, faults)
             continue
         if isinstance(value, dict):
             yield number, value
         else:
             hint = 'write each row as {"column": value, …}'
             faults.add(number, "this is JSON, but not an object", hint)
+
+
+def _not_json(line: int, raw: bytes, error: Any, faults: Faults) -> None:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as wrong:
+        _not_utf8(line, raw, wrong, faults)
+        return
+    said = error.msg.split(": line ")[0]
+    faults.add(line, f"this is not valid JSON: {said}", "one JSON object per line", error.colno)
+
+
+def read_json(file: Path, faults: Faults) -> Iterator[Row]:
+    """Yield the objects of a JSON array, or of objects one after the other, with the line each starts on."""
+    with opened(file) as stream:
+        for line, value in read_values(stream, faults):
+            if isinstance(value, dict):
+                yield line, value
+            else:
+                hint = 'write each row as {"column": value, …}'
+                faults.add(line, "this is JSON, but not an object", hint)
 
 
 def read_csv(file: Path, faults: Faults) -> Iterator[Row]:
@@ -89,9 +106,19 @@ def read_tsv(file: Path, faults: Faults) -> Iterator[Row]:
     return _delimited(file, faults, "\t")
 
 
+def _texts(file: Path, faults: Faults) -> Iterator[str]:
+    for number, raw in _lines(file, faults):
+        try:
+            yield raw.decode()
+        except UnicodeDecodeError as error:
+            _not_utf8(number, raw, error, faults)
+            # An empty line keeps the count of lines and is no row.
+            yield "\n"
+
+
 def _delimited(file: Path, faults: Faults, delimiter: str) -> Iterator[Row]:
-    text = (line for _, line in _lines(file, faults))
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    csv.field_size_limit(_LONGEST_FIELD)
+    reader = csv.reader(_texts(file, faults), delimiter=delimiter, strict=True)
     start = 1
     header: list[str] | None = None
     try:
@@ -109,23 +136,19 @@ def _delimited(file: Path, faults: Faults, delimiter: str) -> Iterator[Row]:
             else:
                 yield line, dict(zip(header, fields, strict=True))
     except csv.Error as error:
-        faults.add(
-            reader.line_num, f"this is not valid CSV: {error}", "check the quotes of this row"
-        )
+        # What follows cannot be told apart into rows any more.
+        hint = "check the quotes of this row: it may be one that is never closed"
+        faults.fatal(start, f"this is not valid CSV: {error}", hint)
 
 
 def _check_header(header: list[str], line: int, faults: Faults) -> None:
     for index, name in enumerate(header):
         if not name.strip():
-            faults.add(
-                line,
-                f"column {index + 1} has no name",
-                "give every column a name in the first line",
-            )
+            message = f"column {index + 1} has no name"
+            faults.fatal(line, message, "give every column a name in the first line")
         elif name in header[:index]:
-            faults.add(
-                line, f"two columns are called '{name}'", "give each column a name of its own"
-            )
+            message = f"two columns are called '{name}'"
+            faults.fatal(line, message, "give each column a name of its own")
 
 
 def read_parquet(file: Path, faults: Faults) -> Iterator[Row]:
@@ -136,13 +159,13 @@ def read_parquet(file: Path, faults: Faults) -> Iterator[Row]:
     number = 0
     try:
         with pq.ParquetFile(file) as parquet:
-            for batch in parquet.iter_batches():
+            for batch in parquet.iter_batches(batch_size=4096):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, {name: plain(value) for name, value in row.items()}
     except pa.ArrowException as error:
         said = str(error).splitlines()[0].rstrip(".")
-        faults.add(number + 1, f"this is not a readable Parquet file: {said}", "write it again")
+        faults.fatal(number + 1, f"this is not a readable Parquet file: {said}", "write it again")
 
 
 def plain(value: Any) -> Any:
@@ -155,15 +178,16 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, bytearray)):
         return b64encode(value).decode()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 READERS: dict[str, Callable[[Path, Faults], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
+    ".json": read_json,
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".parquet": read_parquet,
 }
-"""Endings that can be read."""
+"""Endings that can be read, before that of a compression."""

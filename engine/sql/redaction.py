@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from engine.errors import RunError
 from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault
-from engine.sql.sources import Record
+from engine.sql.records import Record
 
 _RE2 = "patterns are RE2's: no look-around, no back-references; `\\p{L}` is a letter of any script"
 _AT_ONCE = 50_000
@@ -79,7 +79,7 @@ def redact(
             for column, value in record.values.items()
         }
         columns.append(tuple(c for c, value in values.items() if value is not record.values[c]))
-        redacted.append(Record(record.line, values) if columns[-1] else record)
+        redacted.append(record._replace(values=values) if columns[-1] else record)
     return Redacted(redacted, columns, hits)
 
 

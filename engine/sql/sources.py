@@ -1,183 +1,295 @@
-"""Data sources to rows: JSONL, CSV, TSV, Parquet and Hugging Face data sets, each row with its line.
+"""Data sources to rows: read in batches, columns made, rows chosen, every bad row named with file, line and remedy.
 
-Every row that cannot be used is named with file, line and remedy; up to ten at once. Sampling is by the
-hash of a row's content: the draw depends on the rows and the seed, not on their order in the file.
+Only the rows that are used are kept: a source may be larger than memory.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.errors import Location, Problem, RecipeError, RunError
-from engine.fingerprint import canonical, file_digest
+from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
-from engine.sql.evaluation import evaluate_condition
-from engine.sql.huggingface import is_hub, parse_address, read_hub
-from engine.sql.readers import READERS, Faults
+from engine.sql.connection import closed_off
+from engine.sql.drawing import Sample
+from engine.sql.expressions import Fault
+from engine.sql.faults import Faults
+from engine.sql.files import find_files, problem
+from engine.sql.huggingface import is_hub, resolve_hub, saved_set
+from engine.sql.queries import resolve_query
+from engine.sql.records import Choice, ColumnTypes, Reading, Record, shown
+from engine.sql.row_values import RowExpression, Unusable
+
+if TYPE_CHECKING:
+    import duckdb
 
 NO_COLUMN = "no-column"
 """Code of the problem "no row has a column …", which is the recipe's rather than the file's."""
+_BATCH = 8192
+
+Check = Callable[[Mapping[str, Any]], Fault | None]
+"""Says what is wrong with a row's values; None when they can be used."""
 
 
-class Record(NamedTuple):
-    """One row of a source; `line` is its line (text files) or number, from 1."""
+class Place(Protocol):
+    """Where rows are: files, a data set, a query."""
 
-    line: int
-    values: dict[str, Any]
+    @property
+    def name(self) -> str:
+        """As shown in messages."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this machine that are read."""
+        ...
+
+    def rows(self, faults: Faults) -> Iterator[Record]:
+        """Yield all rows; bad ones are noted in `faults`. Raises RecipeError."""
+        ...
+
+    def digest(self) -> str:
+        """Return what tells these rows from others. Raises RecipeError, OSError."""
+        ...
 
 
-def resolve_source(path: str, base: Path) -> Path | str:
-    """Return the file behind `path` (its ending may be left out), or the `hf://` address.
+class SourceError(RecipeError):
+    """What is wrong with a source's own settings; `key` says with which."""
 
-    Raises RecipeError when there is no such file, or more than one.
-    """
+    def __init__(self, key: tuple[str, ...], place: str, fault: Fault, code: str = "sql") -> None:
+        """Take the setting, the source it belongs to as shown in messages, and what is wrong."""
+        self.key, self.fault, self.code = key, fault, code
+        message = f"{'.'.join(key)}: {fault.message}"
+        super().__init__([Problem(Location(place), message, fault.hint, code=code)])
+
+
+def resolve_path(path: str, base: Path, streaming: bool = False) -> Place:
+    """Return the files, the saved data set or the Hub's data set behind a path; raises RecipeError."""
     if is_hub(path):
-        parse_address(path)
-        return path
-    file = base / path
+        return resolve_hub(path, streaming)
+    folder = base / path
     try:
-        return _existing(file)
+        saved = saved_set(folder) if folder.is_dir() else None
     except OSError as error:
-        raise _problem(file, f"this path cannot be used: {error.strerror}", "check it") from None
+        raise problem(folder, f"this path cannot be used: {error.strerror}", "check it") from None
+    return saved or find_files(path, base)
 
 
-def _existing(file: Path) -> Path:
-    if file.is_file():
-        if file.suffix in READERS:
-            return file
-        hint = f"convert it: known endings are {', '.join(READERS)}"
-        raise _problem(file, f"data with the ending '{file.suffix}' cannot be read", hint)
-    found = [file.with_name(file.name + ending) for ending in READERS]
-    found = [candidate for candidate in found if candidate.is_file()]
-    if len(found) > 1:
-        names = ", ".join(candidate.name for candidate in found)
-        raise _problem(
-            file, f"more than one file fits: {names}", "add the ending of the one you mean"
-        )
-    if not found:
-        raise _missing(file)
-    return found[0]
-
-
-def _missing(file: Path) -> RecipeError:
-    if file.is_dir():
-        return _problem(file, "this is a folder, not a data file", "name a file in it")
-    if not file.parent.is_dir():
-        return _problem(file, "there is no such file: its folder does not exist", "check the path")
-    near = [each.name for each in file.parent.iterdir() if each.suffix in READERS]
-    hint = (
-        did_you_mean(file.name, near) if near else f"its folder has no {', '.join(READERS)} files"
-    )
-    return _problem(file, "there is no such file", hint)
-
-
-def _problem(file: Path, message: str, hint: str) -> RecipeError:
-    return RecipeError([Problem(Location.at(file), message, hint, code="data")])
+def resolve_source(source: Mapping[str, Any], base: Path) -> Place:
+    """Return where the rows of a recipe's source are; `source` has a `path` or a `sql`. Raises RecipeError."""
+    if source.get("sql") is not None:
+        return resolve_query(source["sql"], base, source.get("database"))
+    return resolve_path(source["path"], base, bool(source.get("streaming")))
 
 
 def read_source(
-    place: Path | str,
-    where: str | None = None,
-    sample: Mapping[str, Any] | None = None,
+    place: Place,
+    choice: Choice | None = None,
+    check: Check | None = None,
     columns: Sequence[str] = (),
-) -> list[Record]:
-    """Return the rows of a source, in its order.
+    *,
+    drop: bool = False,
+) -> Reading:
+    """Return the rows of a source that are used, in its order.
 
     Args:
         place: What `resolve_source` returned.
-        where: A SQL condition on the columns; other rows are left out.
-        sample: `n` rows in all, or for each value of the column `per`, drawn by `seed`.
-        columns: Columns that every row must have, with a value.
+        choice: Which rows, with which columns.
+        check: What a row must be; asked of the rows that `where` keeps, also of those that are not drawn.
+        columns: Columns that some row must have.
+        drop: Leave bad rows out instead of stopping.
 
     Raises:
-        RecipeError: With every bad row (up to ten), by line.
+        SourceError: for a setting that these rows do not bear.
+        RecipeError: with every bad row (up to ten), by file and line.
     """
-    if isinstance(place, str) and is_hub(place):
-        rows, shown = read_hub(place), Location(place)
-        faults = Faults(place)
-    else:
-        file = Path(place)
-        shown = Location.at(file)
-        faults = Faults(shown.file)
+    choice = choice or Choice()
+    with ExitStack() as stack:
+        reader = _Reader(place, choice, check, columns, drop)
+        if choice.columns or choice.where is not None:
+            reader.prepare(stack.enter_context(closed_off()))
+        return reader.read()
+
+
+class _Reader:
+    def __init__(
+        self,
+        place: Place,
+        choice: Choice,
+        check: Check | None,
+        columns: Sequence[str],
+        drop: bool,
+    ) -> None:
+        self.place, self.choice, self.check, self.columns = place, choice, check, columns
+        self.faults = Faults(place.name, drop=drop)
+        self.types = ColumnTypes()
+        self.new_names = {old: name for name, old in choice.rename.items()}
+        self.derived: dict[str, RowExpression] = {}
+        self.where: RowExpression | None = None
+        self.kept: list[Record] = []
+        n = (choice.sample or {}).get("n")
+        sample = choice.sample or {}
+        self.sample = Sample(n, sample.get("per"), sample.get("seed", 0)) if n is not None else None
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Take the expressions; raises SourceError for one that is none."""
+        for name, sql in self.choice.columns.items():
+            with self._usable("columns", name):
+                self.derived[name] = RowExpression(sql, "value", connection)
+        if self.choice.where is not None:
+            with self._usable("where"):
+                self.where = RowExpression(self.choice.where, "condition", connection)
+
+    @contextmanager
+    def _usable(self, *key: str) -> Iterator[None]:
+        """Say of an expression that cannot be used which setting it is."""
         try:
-            rows = READERS[file.suffix](file, faults)
-        except OSError as error:
-            raise _problem(
-                file, f"this file cannot be read: {error.strerror}", "check it"
-            ) from None
-    records = [Record(line, values) for line, values in rows]
-    there = dict.fromkeys(column for record in records for column in record.values)
-    lacking = [column for column in columns if records and column not in there]
-    for record in records:
-        _check_columns(record, [each for each in columns if each not in lacking], faults)
-    for column in lacking:
-        hint = did_you_mean(column, there)
-        message = f"no row has a column '{column}'"
-        faults.problems.append(Problem(shown, message, hint, code=NO_COLUMN))
-    faults.stop()
-    return _sampled(_filtered(records, where, shown), sample, shown)
+            yield
+        except Unusable as error:
+            raise SourceError(key, self.place.name, error.fault) from None
+
+    def read(self) -> Reading:
+        limit = self.choice.limit if self.sample is None else None
+        for number, batch in enumerate(
+            _batches(self._renamed(), min(_BATCH, (limit or _BATCH) * 2))
+        ):
+            if number == 0:
+                self._check_names(batch)
+            for record in self._chosen(batch):
+                self._keep(record)
+            if limit is not None and len(self.kept) >= limit:
+                break
+        self.faults.stop()
+        records = self.sample.records() if self.sample else self.kept
+        bad = sorted(self.faults.problems, key=lambda each: each.where)
+        return Reading(records[: self.choice.limit], bad, self.types)
+
+    def _keep(self, record: Record) -> None:
+        if self.sample:
+            self.sample.add(record)
+        elif self.choice.limit is None or len(self.kept) < self.choice.limit:
+            self.kept.append(record)
+
+    def _renamed(self) -> Iterator[Record]:
+        rows = self.place.rows(self.faults)
+        if not self.choice.rename:
+            yield from rows
+            return
+        for record in rows:
+            yield record._replace(values=self._with_new_names(record.values))
+
+    def _with_new_names(self, values: dict[str, Any]) -> dict[str, Any]:
+        new = self.new_names
+        taken = [name for name in self.choice.rename if name in values and name not in new]
+        if taken:
+            fault = Fault(f"the data has a column '{taken[0]}' already", "rename that one too")
+            raise SourceError(("rename", taken[0]), self.place.name, fault, "data")
+        return {new.get(name, name): value for name, value in values.items()}
+
+    def _check_names(self, batch: Sequence[Record]) -> None:
+        """Refuse columns that no row has; a column that starts late in the source is looked for in all of it."""
+        there = dict.fromkeys(column for record in batch for column in record.values)
+        lower = {name.lower() for name in there}
+        if lacking := {name.lower() for name in self._wanted()} - lower:
+            there |= self._everywhere(lacking)
+        for new, old in self.choice.rename.items():
+            if new not in there:
+                fault = Fault(f"no row has a column '{old}'", did_you_mean(old, there))
+                raise SourceError(("rename", new), self.place.name, fault, NO_COLUMN)
+        for key, expression in self._expressions():
+            known = [*there, *self.choice.columns] if key == ("where",) else list(there)
+            with self._usable(*key):
+                expression.check_columns(known)
+        self._check_required([*there, *self.choice.columns])
+
+    def _wanted(self) -> Iterator[str]:
+        """Yield the columns of the data, with their new names, that the settings need."""
+        made = set(self.choice.columns)
+        for key, expression in self._expressions():
+            yield from (n for n in expression.columns if key != ("where",) or n not in made)
+        per = (self.choice.sample or {}).get("per")
+        needed = [*self.columns, *([per] if per is not None else []), *self.choice.rename]
+        yield from (name for name in needed if name not in made or name in self.choice.rename)
+
+    def _expressions(self) -> Iterator[tuple[tuple[str, ...], RowExpression]]:
+        yield from ((("columns", name), each) for name, each in self.derived.items())
+        if self.where is not None:
+            yield ("where",), self.where
+
+    def _everywhere(self, lacking: Collection[str]) -> dict[str, None]:
+        """Return all columns of the source, reading on until those that are lacking were seen."""
+        missing, there = set(lacking), dict[str, None]()
+        for record in self.place.rows(Faults(self.place.name, drop=True)):
+            names = [self.new_names.get(name, name) for name in record.values]
+            there |= dict.fromkeys(names)
+            missing -= {name.lower() for name in names}
+            if not missing:
+                break
+        return there
+
+    def _check_required(self, there: Collection[str]) -> None:
+        per = (self.choice.sample or {}).get("per")
+        if per is not None and per not in there:
+            fault = Fault(f"no column '{per}' to sample by", did_you_mean(per, there))
+            raise SourceError(("sample", "per"), self.place.name, fault, "data")
+        lacking = [column for column in self.columns if column not in there]
+        if lacking:
+            raise RecipeError(
+                [
+                    *([] if self.faults.drop else self.faults.problems),
+                    *(
+                        Problem(Location(self.place.name), f"no row has a column '{column}'",
+                                did_you_mean(column, there), code=NO_COLUMN)
+                        for column in lacking
+                    ),
+                ]
+            )  # fmt: skip
+
+    def _derived(self, batch: list[Record]) -> tuple[list[Record], list[Fault | None]]:
+        """Return the rows with their derived columns, and for each why one of these has no value."""
+        faults: list[Fault | None] = [None] * len(batch)
+        rows = [record.values for record in batch]
+        made: dict[str, list[Any]] = {}
+        for name, expression in self.derived.items():
+            with self._usable("columns", name):
+                made[name] = expression.over(rows)
+            for index, value in enumerate(made[name]):
+                if isinstance(value, Fault):
+                    made[name][index] = None
+                    message = f"the column '{name}' cannot be made here: {value.message}"
+                    faults[index] = faults[index] or Fault(message, value.hint)
+        if made:
+            batch = [
+                record._replace(values={**record.values, **{n: v[i] for n, v in made.items()}})
+                for i, record in enumerate(batch)
+            ]
+        return batch, faults
+
+    def _chosen(self, batch: list[Record]) -> Iterable[Record]:
+        """Yield the rows that `where` keeps and that can be used, with their derived columns."""
+        batch, faults = self._derived(batch)
+        kept: list[Any] = [True] * len(batch)
+        if self.where is not None:
+            with self._usable("where"):
+                kept = self.where.over([record.values for record in batch])
+        for record, keep, fault in zip(batch, kept, faults, strict=True):
+            if isinstance(keep, Fault):
+                self._bad(record, Fault(f"`where` cannot be tried here: {keep.message}", keep.hint))
+            elif keep is True:
+                self.types.see(record)
+                if fault := fault or (self.check(record.values) if self.check else None):
+                    self._bad(record, fault)
+                else:
+                    yield record
+
+    def _bad(self, record: Record, fault: Fault) -> None:
+        at = shown(self.place.name, record.file, record.line)
+        self.faults.add(at.line, fault.message, fault.hint, file=at.file)
 
 
-def _check_columns(record: Record, columns: Sequence[str], faults: Faults) -> None:
-    for column in columns:
-        if record.values.get(column) is not None:
-            continue
-        if column in record.values:
-            faults.add(
-                record.line, f"the column '{column}' has no value", "give it one, or delete the row"
-            )
-            continue
-        hint = did_you_mean(column, record.values) or "the row has no columns"
-        faults.add(record.line, f"this row has no column '{column}'", hint)
-
-
-def _filtered(records: list[Record], where: str | None, shown: Location) -> list[Record]:
-    if where is None:
-        return records
-    try:
-        holds = evaluate_condition(where, [record.values for record in records])
-    except RunError as error:
-        raise RecipeError([Problem(shown, error.message, error.hint, code="sql")]) from None
-    return [record for record, kept in zip(records, holds, strict=True) if kept]
-
-
-def _sampled(
-    records: list[Record], sample: Mapping[str, Any] | None, shown: Location
-) -> list[Record]:
-    """Keep `n` rows, or `n` per value of `per`: those with the lowest hash of seed and content."""
-    if not sample or sample.get("n") is None:
-        return records
-    per, seed = sample.get("per"), sample.get("seed", 0)
-    if per is not None and records and not any(per in record.values for record in records):
-        hint = did_you_mean(per, records[0].values)
-        raise RecipeError([Problem(shown, f"no column '{per}' to sample by", hint, code="data")])
-    groups: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    copies: Counter[str] = Counter()
-    for index, record in enumerate(records):
-        content = canonical(record.values)
-        group = str(record.values.get(per)) if per is not None else ""
-        rank = hashlib.sha256(f"{seed}:{copies[content]}:{content}".encode()).hexdigest()
-        copies[content] += 1
-        groups[group].append((rank, index))
-    kept = {index for ranked in groups.values() for _, index in sorted(ranked)[: sample["n"]]}
-    return [record for index, record in enumerate(records) if index in kept]
-
-
-def source_digest(place: Path | str) -> str:
-    """Return the digest of a source: of a file's bytes, or of a data set's rows.
-
-    A data set's address is no identity: a branch such as `main` moves, and rows that changed must change the plan.
-
-    Raises:
-        RecipeError: the data set cannot be loaded.
-    """
-    if isinstance(place, str) and is_hub(place):
-        content = hashlib.sha256()
-        for _, values in read_hub(place):
-            content.update(canonical(values).encode() + b"\n")
-        return content.hexdigest()
-    return file_digest(Path(place))
+def _batches(rows: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    while batch := list(islice(rows, size)):
+        yield batch

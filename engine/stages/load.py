@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from engine.errors import Location, Problem, RecipeError, RunError
 from engine.fingerprint import short
 from engine.rows import SPLITS, Drop, Example, Row
+from engine.spec.row_checks import answers, row_check, unknown_labels
+from engine.sql.drawing import divide
+from engine.sql.records import Choice, Record
 from engine.sql.redaction import Rule, redact
-from engine.sql.sources import Record, read_source
+from engine.sql.sources import read_source
 from engine.stages.protocol import Context, Inputs, Output, Stage
 
 
@@ -18,33 +22,33 @@ def example_id(inputs: Mapping[str, str], target: str) -> str:
     return short([dict(inputs), target])
 
 
+class _Split(NamedTuple):
+    """The rows of one split with the name of their source, and those left out of it."""
+
+    records: list[Record]
+    source: str
+    bad: list[str]
+    """File, line and fault of each."""
+
+
 def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     """Read, filter and sample the sources; a row that repeats an earlier one of its split is dropped."""
     rows: list[Row] = []
-    for split in SPLITS:
-        source = params["sources"][split]
+    for split, found in _read(params).items():
         examples: list[Example] = []
         redacted: dict[str, tuple[str, ...]] = {}
         seen: set[str] = set()
-        records = read_source(
-            params["places"][split],
-            where=source["where"],
-            sample=source["sample"],
-            columns=[*params["input"], params["target"]],
-        )
-        for (line, record), changed in _redacted(records, params):
-            values = {column: str(record[column]) for column in params["input"]}
-            target = str(record[params["target"]])
-            example = example_id(values, target)
-            if example in seen:
-                detail = f"{source['name']}:{line} repeats an earlier row"
-                rows.append(Drop("load", example, "duplicate", detail))
+        rows.extend(Drop("load", "", "bad-row", f"{split}: {detail}") for detail in found.bad)
+        for record, changed in _redacted(found.records, params):
+            example = _example(record, split, found.source, params)
+            if example.id in seen:
+                detail = f"{example.source}:{example.line} repeats an earlier row"
+                rows.append(Drop("load", example.id, "duplicate", detail))
                 continue
-            seen.add(example)
+            seen.add(example.id)
             if changed:
-                redacted[example] = changed
-            others = {k: v for k, v in record.items() if k not in values and k != params["target"]}
-            examples.append(Example(example, split, values, target, others, source["name"], line))
+                redacted[example.id] = changed
+            examples.append(example)
         kept = _limited(examples, params["limit"])
         rows.extend(kept)
         rows.extend(
@@ -53,6 +57,85 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             if e.id in redacted
         )
     return Output(tuple(rows))
+
+
+def _read(params: Mapping[str, Any]) -> dict[str, _Split]:
+    """Read the sources, give rows to the splits that take them from others, and refuse or leave out bad ones."""
+    sources, drop = params["sources"], params.get("on_bad_row") == "drop"
+    check = row_check(params["input"], params["target"], params["labelled"])
+    columns = [*params["input"], params["target"]]
+    own: dict[str, list[Record]] = {}
+    bad: dict[str, list[str]] = {}
+    for split, place in params["places"].items():
+        found = read_source(place, Choice.of(sources[split]), check, columns, drop=drop)
+        own[split] = found.records
+        bad[split] = [_detail(problem, place.name, sources[split]["name"]) for problem in found.bad]
+    taken: dict[str, Any] = {
+        s: sources[s]["split_from"] for s in SPLITS if "split_from" in sources[s]
+    }
+    divided = divide(own, taken, params["input"], params["target"] if params["labelled"] else None)
+    for split, fault in divided.faults.items():
+        raise RunError(f"data.{split}.split_from: {fault.message}", fault.hint)
+    splits: dict[str, _Split] = {}
+    for split in SPLITS:
+        origin = taken[split]["split"] if split in taken else split
+        splits[split] = _Split(divided.splits[split], sources[origin]["name"], bad.get(split, []))
+    if params["labelled"]:
+        splits = _without_unknown_labels(splits, params, drop)
+    for split, rows in splits.items():
+        if not rows.records:
+            hint = f"{len(rows.bad)} bad rows were left out: see `where`, and the source"
+            raise RunError(f"data.{split} has no rows", hint)
+    return splits
+
+
+def _detail(problem: Problem, place: str, name: str) -> str:
+    """Return place and fault of a bad row; its file is named as in the recipe, the same on every machine."""
+    at = problem.where
+    file = at.file.removeprefix(place).lstrip("/") or name
+    return f"{file}:{at.line}:{at.column}: {problem.message}"
+
+
+def _without_unknown_labels(
+    splits: dict[str, _Split], params: Mapping[str, Any], drop: bool
+) -> dict[str, _Split]:
+    """Leave out rows whose label cannot be learnt; raises RecipeError where bad rows stop a run."""
+    records = {split: rows.records for split, rows in splits.items()}
+    found: dict[str, dict[int, Problem]] = defaultdict(dict)
+    for split, record, fault in unknown_labels(records, params["target"], params["labels"]):
+        at = Location(record.file or splits[split].source, record.line, 1)
+        found[split][id(record)] = Problem(at, fault.message, fault.hint, code="labels")
+    if found and not drop:
+        raise RecipeError([problem for each in found.values() for problem in each.values()][:10])
+    return {
+        split: rows._replace(
+            records=[record for record in rows.records if id(record) not in found[split]],
+            bad=[*rows.bad, *(f"{p.where}: {p.message}" for p in found[split].values())],
+        )
+        for split, rows in splits.items()
+    }
+
+
+def _example(record: Record, split: Any, source: str, params: Mapping[str, Any]) -> Example:
+    """Return a row as an example; of a list of acceptable answers the first is the target, the list a column."""
+    target = params["target"]
+    values = {column: str(record.values[column]) for column in params["input"]}
+    right = record.values[target]
+    others = {
+        column: value
+        for column, value in record.values.items()
+        if column not in values and (column != target or isinstance(right, list))
+    }
+    answer = answers(right)[0]
+    return Example(
+        example_id(values, answer),
+        split,
+        values,
+        answer,
+        others,
+        record.file or source,
+        record.line,
+    )
 
 
 def _redacted(

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from engine.errors import RecipeError
-from engine.sql.huggingface import Address, parse_address
-from engine.sql.sources import read_source, resolve_source, source_digest
+from engine.spec.row_checks import row_check
+from engine.sql.huggingface import Address, Hub, parse_address
+from engine.sql.records import Choice
+from engine.sql.sources import read_source, resolve_path
 
 
 def write(folder: Path, name: str, content: bytes | str) -> Path:
@@ -20,9 +22,15 @@ def write(folder: Path, name: str, content: bytes | str) -> Path:
     return file
 
 
+def rows_of(path: Path | str, **options: Any) -> list[tuple[int, dict[str, Any]]]:
+    found = read_source(resolve_path(str(path), Path()), Choice(**options))
+    return [(record.line, record.values) for record in found.records]
+
+
 def complaints(file: Path, columns: tuple[str, ...] = ()) -> list[str]:
+    check = row_check(columns, columns[0], labelled=False) if columns else None
     with pytest.raises(RecipeError) as caught:
-        read_source(file, columns=columns)
+        read_source(resolve_path(str(file), Path()), check=check, columns=columns)
     return [f"{p.where.line}:{p.where.column} {p.message}" for p in caught.value.problems]
 
 
@@ -30,14 +38,14 @@ def test_jsonl_keeps_lines_and_types(tmp_path: Path) -> None:
     file = write(
         tmp_path, "a.jsonl", '\ufeff{"a": "é", "n": 1}\r\n\n{"a": null, "x": [1, {"y": 2}]}'
     )
-    assert read_source(file) == [(1, {"a": "é", "n": 1}), (3, {"a": None, "x": [1, {"y": 2}]})]
+    assert rows_of(file) == [(1, {"a": "é", "n": 1}), (3, {"a": None, "x": [1, {"y": 2}]})]
 
 
 def test_csv_and_tsv_keep_lines(tmp_path: Path) -> None:
     csv = write(tmp_path, "a.csv", 'a,b\n"x\ny","1,2"\n\nz,\n')
-    assert read_source(csv) == [(2, {"a": "x\ny", "b": "1,2"}), (5, {"a": "z", "b": ""})]
+    assert rows_of(csv) == [(2, {"a": "x\ny", "b": "1,2"}), (5, {"a": "z", "b": ""})]
     tsv = write(tmp_path, "a.tsv", "a\tb\nx\t1,2\n")
-    assert read_source(tsv) == [(2, {"a": "x", "b": "1,2"})]
+    assert rows_of(tsv) == [(2, {"a": "x", "b": "1,2"})]
 
 
 def test_parquet_gives_json_values(tmp_path: Path) -> None:
@@ -47,7 +55,7 @@ def test_parquet_gives_json_values(tmp_path: Path) -> None:
     rows = [{"a": "x", "d": datetime.date(2020, 1, 2), "b": b"\x00", "f": float("nan"), "l": [1]}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     expected = {"a": "x", "d": "2020-01-02", "b": "AA==", "f": None, "l": [1]}
-    assert read_source(tmp_path / "a.parquet") == [(1, expected)]
+    assert rows_of(tmp_path / "a.parquet") == [(1, expected)]
 
 
 def test_every_bad_row_is_named(tmp_path: Path) -> None:
@@ -88,10 +96,10 @@ def test_broken_parquet_is_an_error_of_the_file(tmp_path: Path) -> None:
 
 def test_the_ending_may_be_left_out_when_one_file_fits(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
-    assert resolve_source("a", tmp_path) == resolve_source("a.jsonl", tmp_path) == file
+    assert resolve_path("a", tmp_path).files == resolve_path("a.jsonl", tmp_path).files == (file,)
     write(tmp_path, "a.csv", "a\n1\n")
     with pytest.raises(RecipeError, match=r"more than one file fits: a\.jsonl, a\.csv"):
-        resolve_source("a", tmp_path)
+        resolve_path("a", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +111,7 @@ def test_what_is_not_there_is_said(path: str, said: str, tmp_path: Path) -> None
     write(tmp_path, "b.jsonl", "")
     write(tmp_path, "b.txt", "")
     with pytest.raises(RecipeError, match=said):
-        resolve_source(path, tmp_path)
+        resolve_path(path, tmp_path)
 
 
 def labelled(tmp_path: Path, name: str, rows: list[dict[str, Any]]) -> Path:
@@ -117,11 +125,11 @@ ROWS = [{"text": f"row {i}", "label": "abc"[i % 3]} for i in range(60)]
 
 def test_where_and_sample_per_value(tmp_path: Path) -> None:
     file = labelled(tmp_path, "a.jsonl", ROWS)
-    found = read_source(file, where="label <> 'c'", sample={"n": 4, "per": "label", "seed": 0})
-    assert [record.values["label"] for record in found].count("a") == 4
-    assert {record.values["label"] for record in found} == {"a", "b"}
-    assert [record.line for record in found] == sorted(record.line for record in found)
-    assert all(record.values == ROWS[record.line - 1] for record in found)
+    found = rows_of(file, where="label <> 'c'", sample={"n": 4, "per": "label", "seed": 0})
+    assert [values["label"] for _, values in found].count("a") == 4
+    assert {values["label"] for _, values in found} == {"a", "b"}
+    assert [line for line, _ in found] == sorted(line for line, _ in found)
+    assert all(values == ROWS[line - 1] for line, values in found)
 
 
 def test_a_sample_depends_on_the_seed_and_not_on_the_order_of_rows(tmp_path: Path) -> None:
@@ -129,25 +137,31 @@ def test_a_sample_depends_on_the_seed_and_not_on_the_order_of_rows(tmp_path: Pat
     files = [labelled(tmp_path, "a.jsonl", ROWS), labelled(tmp_path, "b.jsonl", shuffled)]
 
     def drawn(file: Path, seed: int) -> set[str]:
-        return {r.values["text"] for r in read_source(file, sample={"n": 10, "seed": seed})}
+        return {row["text"] for _, row in rows_of(file, sample={"n": 10, "seed": seed})}
 
     assert drawn(files[0], 1) == drawn(files[1], 1) == drawn(files[0], 1)
     assert drawn(files[0], 1) != drawn(files[0], 2)
     assert len(drawn(files[0], 1)) == 10
 
 
-def test_a_sample_may_be_larger_than_the_data_and_copies_are_rows_too(tmp_path: Path) -> None:
-    file = labelled(tmp_path, "a.jsonl", [ROWS[0]] * 5)
-    assert len(read_source(file, sample={"n": 9})) == 5
-    assert len(read_source(file, sample={"n": 3})) == 3
+def test_a_sample_may_be_larger_than_the_data_and_draws_copies_once(tmp_path: Path) -> None:
+    file = labelled(tmp_path, "a.jsonl", [ROWS[0], *ROWS[:5], ROWS[4]])
+    assert [line for line, _ in rows_of(file, sample={"n": 9})] == [1, 3, 4, 5, 6]
+    assert len(rows_of(file, sample={"n": 3})) == 3
 
 
 def test_sampling_by_an_unknown_column_is_an_error(tmp_path: Path) -> None:
     file = labelled(tmp_path, "a.jsonl", ROWS)
     with pytest.raises(RecipeError, match="no column 'lable' to sample by"):
-        read_source(file, sample={"n": 1, "per": "lable"})
+        rows_of(file, sample={"n": 1, "per": "lable"})
 
 
+@pytest.fixture
+def _hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hub, "reachable", lambda _: None)
+
+
+@pytest.mark.usefixtures("_hub")
 def test_a_data_sets_digest_is_of_its_rows_because_a_branch_moves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -156,7 +170,7 @@ def test_a_data_sets_digest_is_of_its_rows_because_a_branch_moves(
     def digest_of(texts: list[str]) -> str:
         rows = datasets.Dataset.from_dict({"text": texts})
         monkeypatch.setattr(datasets, "load_dataset", lambda *_args, **_options: rows)
-        return source_digest("hf://o/n@main/c/train")
+        return resolve_path("hf://o/n@main/c/train", Path()).digest()
 
     assert digest_of(["a", "b"]) == digest_of(["a", "b"])
     assert digest_of(["a", "b"]) != digest_of(["a", "c"])
@@ -164,10 +178,11 @@ def test_a_data_sets_digest_is_of_its_rows_because_a_branch_moves(
 
 def test_a_files_digest_is_of_its_bytes(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
-    before = source_digest(file)
-    assert source_digest(str(file)) == before
+    place = resolve_path("a.jsonl", tmp_path)
+    before = place.digest()
+    assert resolve_path(str(file), Path()).digest() == before
     file.write_text('{"a": 2}\n', encoding="utf-8")
-    assert source_digest(file) != before
+    assert place.digest() != before
 
 
 @pytest.mark.parametrize(
@@ -185,9 +200,10 @@ def test_addresses(path: str, parts: Address) -> None:
 @pytest.mark.parametrize("path", ["hf://", "hf://o/n", "hf://o//s", "hf://o/n/c/s/t"])
 def test_incomplete_addresses(path: str) -> None:
     with pytest.raises(RecipeError, match="not complete"):
-        resolve_source(path, Path())
+        resolve_path(path, Path())
 
 
+@pytest.mark.usefixtures("_hub")
 def test_data_sets_decode_class_names(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
@@ -202,11 +218,12 @@ def test_data_sets_decode_class_names(monkeypatch: pytest.MonkeyPatch) -> None:
         return rows
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    found = read_source("hf://o/n@r/c/train", where="label = 'yes'", columns=["text", "label"])
+    found = rows_of("hf://o/n@r/c/train", where="label = 'yes'")
     assert found == [(1, {"text": "a", "label": "yes"})]
     assert asked == {"args": ("o/n", "c"), "split": "train", "revision": "r"}
 
 
+@pytest.mark.usefixtures("_hub")
 def test_a_data_set_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
@@ -215,4 +232,4 @@ def test_a_data_set_that_cannot_be_reached_is_an_error(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(RecipeError, match=r"hf://o/n/train: error: .*no route"):
-        read_source("hf://o/n/train")
+        rows_of("hf://o/n/train")

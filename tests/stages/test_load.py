@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from engine.errors import RecipeError, RunError
 from engine.rows import Drop, Example
+from engine.sql.sources import resolve_path
 from engine.stages.load import example_id, load
 from engine.stages.protocol import Inputs, Output
 
@@ -23,8 +27,9 @@ def loaded(folder: Path, **params: Any) -> Output:
     source = {"name": "rows.jsonl", "where": None, "sample": None}
     splits = ("train", "validation", "test")
     given = {
-        "sources": dict.fromkeys(splits, source), "places": dict.fromkeys(splits, str(path)),
-        "input": ["text"], "target": "label", "limit": None,
+        "sources": dict.fromkeys(splits, source),
+        "places": dict.fromkeys(splits, resolve_path("rows.jsonl", folder)),
+        "input": ["text"], "target": "label", "limit": None, "labelled": True, "labels": None,
     }  # fmt: skip
     return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
 
@@ -66,3 +71,100 @@ def test_without_rules_rows_stay_as_they_are(tmp_path: Path) -> None:
         {"text": row["text"]} for row in ROWS
     ]
     assert not found.of(Drop)
+
+
+def write(folder: Path, name: str, lines: list[str]) -> None:
+    (folder / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def run_load(folder: Path, sources: dict[str, dict[str, Any]], **params: Any) -> Output:
+    """Load splits from files of `folder`; a source is `{path: …}` with what is chosen, or `{split_from: …}`."""
+    given = {
+        "sources": {split: {"name": source.get("path", ""), **source} for split, source in sources.items()},
+        "places": {s: resolve_path(sources[s]["path"], folder) for s in sources if "path" in sources[s]},
+        "input": ["q"], "target": "a", "limit": None, "labelled": False, "labels": None,
+    }  # fmt: skip
+    return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
+
+
+QA = [
+    json.dumps({"q": f"question {n}", "a": [f"answer {n}", f"the answer {n}"]}) for n in range(20)
+]
+TAKEN = {"split": "train", "share": 0.2, "rows": None, "seed": 0}
+
+
+def test_splits_take_rows_and_keep_their_file_and_line(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", QA[:10])
+    write(tmp_path, "b.jsonl", ["", *QA[10:]])
+    sources = {
+        "train": {"path": "*.jsonl", "columns": {"first": "a[1]"}},
+        "validation": {"split_from": TAKEN},
+        "test": {"split_from": TAKEN},
+    }
+    examples = run_load(tmp_path, sources).of(Example)
+    assert {s: sum(e.split == s for e in examples) for s in sources} == {
+        "train": 12, "validation": 4, "test": 4,
+    }  # fmt: skip
+    assert {(e.source, e.line) for e in examples} == {
+        *(("a.jsonl", n) for n in range(1, 11)), *(("b.jsonl", n) for n in range(2, 12)),
+    }  # fmt: skip
+    assert len({e.inputs["q"] for e in examples}) == 20
+    assert run_load(tmp_path, sources).rows == tuple(run_load(tmp_path, sources).rows)
+
+
+def test_of_a_list_of_answers_the_first_is_the_target_and_the_list_a_column(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", QA[:1])
+    found = run_load(tmp_path, {s: {"path": "a.jsonl"} for s in ("train", "validation", "test")})
+    example = found.of(Example)[0]
+    assert example.target == "answer 0"
+    assert example.columns == {"a": ["answer 0", "the answer 0"]}
+    assert example.id == example_id({"q": "question 0"}, "answer 0")
+
+
+LABELLED = ['{"q": "x", "a": "1"}', "broken", '{"q": "y", "a": "2"}', '{"q": null, "a": "1"}']
+
+
+def test_bad_rows_are_dropped_with_file_line_and_fault(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", LABELLED)
+    write(tmp_path, "t.jsonl", ['{"q": "x", "a": "1"}', '{"q": "z", "a": "3"}'])
+    sources = {
+        "train": {"path": "a.jsonl"},
+        "validation": {"path": "a.jsonl"},
+        "test": {"path": "t.jsonl"},
+    }
+    with pytest.raises(RecipeError) as caught:
+        run_load(tmp_path, sources, labelled=True)
+    assert [problem.where.line for problem in caught.value.problems] == [2, 4]
+    found = run_load(tmp_path, sources, labelled=True, on_bad_row="drop")
+    assert [(e.split, e.line) for e in found.of(Example)] == [
+        ("train", 1), ("train", 3), ("validation", 1), ("validation", 3), ("test", 1),
+    ]  # fmt: skip
+    drops = [
+        drop.detail.replace(f"{tmp_path}/", "")
+        for drop in found.of(Drop)
+        if drop.reason == "bad-row"
+    ]
+    assert drops[:2] == [
+        "train: a.jsonl:2:1: this is not valid JSON: unexpected character, expected a JSON value",
+        "train: a.jsonl:4:1: the column 'q' has no value",
+    ]
+    assert drops[4:] == ["test: t.jsonl:2:1: the label '3' is in no training row"]
+
+
+def test_labels_that_were_never_seen_stop_a_run_by_default(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", LABELLED[:1])
+    write(tmp_path, "t.jsonl", ['{"q": "z", "a": "3"}'])
+    sources = {
+        "train": {"path": "a.jsonl"},
+        "validation": {"path": "a.jsonl"},
+        "test": {"path": "t.jsonl"},
+    }
+    with pytest.raises(RecipeError, match=r"t\.jsonl:1:1: error: the label '3'"):
+        run_load(tmp_path, sources, labelled=True)
+
+
+def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", QA)
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation")}
+    with pytest.raises(RunError, match=r"data\.test has no rows"):
+        run_load(tmp_path, {**sources, "test": {"path": "a.jsonl", "where": "q = ''"}})

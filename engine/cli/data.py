@@ -1,0 +1,56 @@
+"""The data check as a short table, for `pada validate` and at the start of `pada run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from engine.plan.overview import Overview, SplitOverview
+
+_COLUMNS_SHOWN = 12
+
+
+def print_overview(console: Console, found: Overview) -> None:
+    """Print what the rows are like; nothing where none were read."""
+    if found.splits:
+        console.print(Group(_table(found.splits), *_lines(found)), highlight=False)
+
+
+def _table(splits: Sequence[SplitOverview]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("data")
+    for name in ("rows", "labels", "repeated", "blank", "left out"):
+        table.add_column(name, justify="right")
+    table.add_column("also in")
+    for each in splits:
+        labels = "" if each.labels is None else f"{len(each.labels):,}"
+        counts = (each.repeated, each.blank, each.left_out)
+        table.add_row(
+            each.split, f"{each.rows:,}", labels, *(f"{n:,}" for n in counts), _overlaps(each)
+        )
+    return table
+
+
+def _overlaps(found: SplitOverview) -> str:
+    def of(other: str, same: int, near: int | None) -> str:
+        return f"{other}: {same:,} same" + (f", {near:,} near" if near is not None else "")
+
+    return "; ".join(of(each.other, each.same, each.near) for each in found.overlaps)
+
+
+def _lines(found: Overview) -> Iterator[RenderableType]:
+    shown = [
+        f"{c.name} ({c.types}{f', {c.empty:,} empty' if c.empty else ''})"
+        for c in found.columns[:_COLUMNS_SHOWN]
+    ]
+    more = len(found.columns) - len(shown)
+    yield Text(f"columns: {', '.join(shown)}" + (f" and {more} more" if more else ""))
+    train = next((each for each in found.splits if each.split == "train"), None)
+    if train and train.labels:
+        counts = list(train.labels.items())
+        (most, high), (least, low) = counts[0], counts[-1]
+        each = f"{low:,} each" if low == high else f"from {low:,} ({least}) to {high:,} ({most})"
+        yield Text(f"training rows per label: {each}")

@@ -1,0 +1,148 @@
+"""What the rows of a recipe are like, counted before anything is trained: types, repetitions, labels, overlap."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from engine.rows import SPLITS
+from engine.spec.data import Read, SplitRows
+from engine.spec.loader import LoadedRecipe
+from engine.spec.row_checks import answers
+from engine.stages.guard import ngrams, words
+from engine.tasks import TASKS
+
+NEAR = 0.8
+"""Share of a row's word n-grams that one row of another split holds, from which it counts as near."""
+_MOST_ROWS = 300_000
+"""Rows of two splits beyond which near ones are not looked for: it would take minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many rows of a split are in an earlier one too."""
+
+    other: str
+    same: int
+    """With the same words in the same order, whatever case and punctuation."""
+    near: int | None
+    """Others of which most word n-grams stand in one row; None where that was not looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOverview:
+    """The rows of one split, counted."""
+
+    split: str
+    rows: int
+    repeated: int
+    """Rows whose inputs stand in an earlier row of the split."""
+    blank: int
+    """Rows with an input without text."""
+    left_out: int
+    """Bad rows that are left out."""
+    labels: Mapping[str, int] | None
+    """Label -> rows, the most frequent first; None where targets are free."""
+    overlaps: tuple[Overlap, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column over all splits."""
+
+    name: str
+    types: str
+    """In words: `text`, `text or number`."""
+    empty: int
+    """Rows without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the data check counts."""
+
+    splits: tuple[SplitOverview, ...]
+    columns: tuple[Column, ...]
+
+
+def overview(loaded: LoadedRecipe, read: Read) -> Overview:
+    """Return the counts for the splits that were read."""
+    task = loaded.recipe.task
+    labelled = TASKS[task.kind].labelled
+    n = loaded.recipe.quality.leak_guard.ngram
+    texts = {
+        split: ["\n".join(str(r.values[column]) for column in task.input) for r in rows.records]
+        for split, rows in read.splits.items()
+    }
+    found = []
+    for split in (split for split in SPLITS if split in read.splits):
+        rows = read.splits[split]
+        labels = Counter(answers(r.values[task.target])[0] for r in rows.records)
+        earlier = [other for other in SPLITS[: SPLITS.index(split)] if other in texts]
+        found.append(
+            SplitOverview(
+                split=split,
+                rows=len(rows.records),
+                repeated=len(texts[split]) - len(set(texts[split])),
+                blank=sum(
+                    any(not str(r.values[column]).strip() for column in task.input)
+                    for r in rows.records
+                ),
+                left_out=read.dropped.get(split, 0),
+                labels=dict(labels.most_common()) if labelled else None,
+                overlaps=tuple(overlap(o, texts[split], texts[o], n) for o in earlier),
+            )
+        )
+    return Overview(tuple(found), tuple(_columns(read.splits.values())))
+
+
+def _columns(splits: Iterable[SplitRows]) -> Iterable[Column]:
+    types = list({id(rows.types): rows.types for rows in splits}.values())
+    for name in dict.fromkeys(name for each in types for name in each.first):
+        kinds = dict.fromkeys(kind for each in types for kind in each.first.get(name, ()))
+        yield Column(name, " or ".join(kinds) or "nothing", sum(each.empty(name) for each in types))
+
+
+def overlap(other: str, rows: Sequence[str], others: Sequence[str], n: int) -> Overlap:
+    """Count the rows that are the same as, or near to, a row of another split.
+
+    Args:
+        other: The other split's name.
+        rows: Texts to look for.
+        others: Texts to look in.
+        n: Length in words of the n-grams compared; shorter texts are compared whole.
+    """
+    whole = {words(text) for text in others}
+    same = {number for number, text in enumerate(rows) if words(text) in whole}
+    if len(rows) + len(others) > _MOST_ROWS:
+        return Overlap(other, len(same), None)
+    grams = {
+        number: found
+        for number, text in enumerate(rows)
+        if number not in same and (found := ngrams(text, n))
+    }
+    return Overlap(other, len(same), len(_near(grams, others, n)))
+
+
+def _near(grams: Mapping[int, set[tuple[str, ...]]], others: Iterable[str], n: int) -> set[int]:
+    """Return the rows of whose n-grams one other text holds the share NEAR.
+
+    A row that shares so many shares one of any few of its n-grams, so only its rarest are looked up.
+    Source: prefix filtering, S. Chaudhuri, V. Ganti, R. Kaushik, "A Primitive Operator for Similarity Joins in Data
+    Cleaning", ICDE 2006, section 4.
+    """
+    common = Counter(gram for found in grams.values() for gram in found)
+    index: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for number, found in grams.items():
+        few = len(found) - ceil(NEAR * len(found)) + 1
+        for gram in sorted(found, key=lambda gram: (common[gram], gram))[:few]:
+            index[gram].append(number)
+    near: set[int] = set()
+    for text in others:
+        here = ngrams(text, n)
+        for number in {number for gram in here for number in index.get(gram, ())} - near:
+            if len(grams[number] & here) >= NEAR * len(grams[number]):
+                near.add(number)
+    return near

@@ -1,0 +1,125 @@
+"""Data files as a source: one, or all that fit a pattern such as `data/*.jsonl`, in the order of their names."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from engine.errors import Location, Problem, RecipeError
+from engine.fingerprint import file_digest
+from engine.registry import did_you_mean
+from engine.sql.faults import Faults
+from engine.sql.readers import COMPRESSED, READERS, ending
+from engine.sql.records import Record
+
+_ENDINGS = [a + b for a, b in product(READERS, ("", *COMPRESSED)) if not (b and a == ".parquet")]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files whose rows follow one another."""
+
+    files: tuple[Path, ...]
+    root: Path | None = None
+    """The folder from which a row's file is named; None for a single file."""
+
+    @property
+    def name(self) -> str:
+        """The file, or the folder of the files, as shown in messages."""
+        return Location.at(self.root or self.files[0]).file
+
+    def rows(self, faults: Faults) -> Iterator[Record]:
+        """Yield the rows; raises RecipeError for what cannot be read."""
+        for file in self.files:
+            faults.file = Location.at(file).file
+            name = file.relative_to(self.root).as_posix() if self.root else ""
+            try:
+                for line, values in READERS[ending(file)](file, faults):
+                    yield Record(line, values, name)
+            except (EOFError, zlib.error) as error:
+                raise problem(file, f"the compressed data ends early or is damaged: {error}",
+                              "make the file again") from None  # fmt: skip
+            except OSError as error:
+                said = error.strerror or str(error)
+                raise problem(file, f"this file cannot be read: {said}", "check it") from None
+
+    def digest(self) -> str:
+        """Return the digest of the bytes, of several files with their names; raises OSError."""
+        if self.root is None:
+            return file_digest(self.files[0])
+        content = hashlib.sha256()
+        for file in self.files:
+            content.update(
+                f"{file.relative_to(self.root).as_posix()}:{file_digest(file)}\n".encode()
+            )
+        return content.hexdigest()
+
+
+def problem(file: Path, message: str, hint: str) -> RecipeError:
+    """Return one problem with a file as a whole."""
+    return RecipeError([Problem(Location.at(file), message, hint, code="data")])
+
+
+def find_files(path: str, base: Path) -> Files:
+    """Return the file behind `path` (its ending may be left out), or all that fit it as a pattern.
+
+    Raises:
+        RecipeError: no file fits, or more than one fits a path without an ending.
+    """
+    file = base / path
+    try:
+        if glob.has_magic(path) and not file.exists():
+            return _fitting(file)
+        return Files((_existing(file),))
+    except OSError as error:
+        raise problem(file, f"this path cannot be used: {error.strerror}", "check it") from None
+
+
+def _fitting(pattern: Path) -> Files:
+    parts = pattern.parts
+    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:fixed])
+    found = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]
+    files = tuple(file for file in found if file.is_file() and ending(file) in READERS)
+    if files:
+        return Files(files, root)
+    if not root.is_dir():
+        raise problem(pattern, "no file fits: the folder does not exist", "check the path")
+    hint = f"known endings are {', '.join(READERS)}" if found else "check the pattern"
+    raise problem(pattern, "no data file fits this pattern", hint)
+
+
+def _existing(file: Path) -> Path:
+    if file.is_file():
+        if ending(file) in READERS:
+            return file
+        hint = f"convert it: known endings are {', '.join(READERS)}, also with {' or '.join(COMPRESSED)}"
+        raise problem(file, f"data with the ending '{file.suffix}' cannot be read", hint)
+    found = [file.with_name(file.name + each) for each in _ENDINGS]
+    found = [candidate for candidate in found if candidate.is_file()]
+    if len(found) > 1:
+        names = ", ".join(candidate.name for candidate in found)
+        raise problem(
+            file, f"more than one file fits: {names}", "add the ending of the one you mean"
+        )
+    if not found:
+        raise _missing(file)
+    return found[0]
+
+
+def _missing(file: Path) -> RecipeError:
+    if file.is_dir():
+        hint = f"name a file in it, or a pattern such as {file.name or '.'}/*.jsonl"
+        return problem(file, "this is a folder, not a data file", hint)
+    if not file.parent.is_dir():
+        return problem(file, "there is no such file: its folder does not exist", "check the path")
+    near = [each.name for each in file.parent.iterdir() if ending(each) in READERS]
+    hint = (
+        did_you_mean(file.name, near) if near else f"its folder has no {', '.join(READERS)} files"
+    )
+    return problem(file, "there is no such file", hint)

@@ -1,0 +1,189 @@
+"""Which files a query reads: found in its syntax tree, and nothing but files that it names as plain text.
+
+DuckDB's own parser gives the tree, with the place of every name in the text, where relative paths are made absolute.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import RecipeError
+from engine.sql.connection import closed_off
+from engine.sql.expressions import Fault, unsteady_functions
+from engine.sql.files import find_files
+
+_READERS = frozenset(
+    {
+        "read_csv",
+        "read_csv_auto",
+        "read_json",
+        "read_json_auto",
+        "read_ndjson",
+        "read_ndjson_auto",
+        "read_parquet",
+    }
+)
+_WITHOUT_FILES = frozenset(
+    {"range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"}
+)
+_NAME = re.compile(rb"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+""")
+"""A name as it may stand in a query: as text, in double quotes, or bare."""
+_STEADY = "the rows must be the same every time: to draw some, use the recipe's `sample`"
+_ONE_SELECT = "write one SELECT over data files: `SELECT … FROM 'data/x.parquet'`"
+
+
+class Checked(NamedTuple):
+    """A query that may run, and what it reads."""
+
+    sql: str
+    """With absolute paths."""
+    files: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    """Of the patterns such as `data/*.csv`: DuckDB must list them."""
+
+
+class _Named(NamedTuple):
+    """A file's name, and where it starts in the text, in bytes."""
+
+    text: str
+    start: int
+
+
+class _Refused(Exception):
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.fault = Fault(message, hint)
+
+
+def check_query(sql: str, base: Path, has_tables: bool) -> Checked | Fault:
+    """Return the query with absolute paths and the files it reads, or why it may not run.
+
+    Args:
+        sql: What the recipe says.
+        base: Where relative paths start.
+        has_tables: Whether there is a database, in which names that are no files may be tables.
+    """
+    try:
+        statement = _statement(sql)
+        named = list(_named(statement, has_tables, frozenset(_common_tables(statement))))
+        return _looked_up(sql, base, named)
+    except _Refused as refused:
+        return refused.fault
+    except RecipeError as error:
+        problem = error.problems[0]
+        return Fault(f"{problem.where}: {problem.message}", problem.hint)
+
+
+def _statement(sql: str) -> dict[str, Any]:
+    if not sql.strip():
+        raise _Refused("the query is empty", _ONE_SELECT)
+    with closed_off() as connection:
+        [(text,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    parsed: dict[str, Any] = json.loads(text)
+    if parsed.get("error_type") == "not implemented":
+        raise _Refused("this is not one SELECT", _ONE_SELECT)
+    if parsed.get("error"):
+        place = f" (character {int(parsed['position']) + 1})" if parsed.get("position") else ""
+        message = f"this is not valid SQL: {parsed.get('error_message')}{place}"
+        raise _Refused(message, "check quotes, brackets and commas")
+    if len(parsed["statements"]) != 1:
+        raise _Refused("this is more than one statement", _ONE_SELECT)
+    node: dict[str, Any] = parsed["statements"][0]["node"]
+    return node
+
+
+def _common_tables(node: Any) -> Iterator[str]:
+    """Yield the names that the query gives to tables of its own (WITH …)."""
+    if isinstance(node, dict):
+        for entry in node.get("cte_map", {}).get("map", ()):
+            yield str(entry["key"]).lower()
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _common_tables(child)
+
+
+def _named(node: Any, has_tables: bool, own: frozenset[str]) -> Iterator[_Named]:
+    """Yield the files that the query names; raises _Refused for anything else that it would reach."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _named(child, has_tables, own)
+    if not isinstance(node, dict):
+        return
+    if node.get("sample") is not None:
+        raise _Refused("SAMPLE is not allowed here", _STEADY)
+    if node.get("type") == "BASE_TABLE":
+        yield from _table(node, has_tables, own)
+    elif node.get("type") == "TABLE_FUNCTION":
+        yield from _function(node["function"], has_tables, own)
+        return
+    elif node.get("class") == "FUNCTION":
+        name = str(node["function_name"]).lower()
+        if name in unsteady_functions() - {"unnest", "unlist"}:
+            raise _Refused(f"the function '{name}' is not allowed here", _STEADY)
+    yield from _named(list(node.values()), has_tables, own)
+
+
+def _table(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> Iterator[_Named]:
+    name = str(node["table_name"])
+    path = node["qualified_name"]["path"]
+    if len(path) > 1 or name.lower() in own:
+        return
+    if has_tables and "/" not in name and "." not in name:
+        return
+    yield _Named(name, node["query_location"])
+
+
+def _function(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> Iterator[_Named]:
+    name = str(node["function_name"]).lower()
+    arguments = [argument["expression"] for argument in node["arguments"]]
+    if name in _WITHOUT_FILES:
+        yield from _named(arguments, has_tables, own)
+        return
+    if name not in _READERS:
+        hint = "read data with FROM 'data/…', read_csv, read_json or read_parquet"
+        raise _Refused(f"the table function '{name}' is not allowed here", hint)
+    if not arguments:
+        raise _Refused(f"{name} names no file", f"write {name}('data/…')")
+    first, *options = arguments
+    for each in _elements(first):
+        literal = each.get("literal") or {}
+        if each.get("class") != "CONSTANT" or literal.get("kind") != "STRING":
+            hint = f"write the file's name as text: {name}('data/…')"
+            raise _Refused(f"the file of {name} must be named as it is", hint)
+        yield _Named(str(literal["text"]), each["query_location"])
+    yield from _named(options, has_tables, own)
+
+
+def _elements(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the elements of a list written out (`['a.csv', 'b.csv']`), or the one value."""
+    if node.get("class") == "FUNCTION" and node["function_name"] == "list_value":
+        return [argument["expression"] for argument in node["arguments"]]
+    return [node]
+
+
+def _looked_up(sql: str, base: Path, named: list[_Named]) -> Checked:
+    text = sql.encode()
+    files: dict[Path, None] = {}
+    folders: dict[Path, None] = {}
+    for name, start in sorted(named, key=lambda each: each.start, reverse=True):
+        if "://" in name:
+            hint = "download it first; data sets of the Hugging Face Hub go into `path`"
+            raise _Refused(f"'{name}' is not a file on this machine", hint)
+        found = find_files(name, base)
+        files |= dict.fromkeys(found.files)
+        if glob.has_magic(name) and found.root is not None:
+            folders[found.root] = None
+            path = str(base / name)
+        else:
+            path = str(found.files[0])
+        literal = "'" + path.replace("'", "''") + "'"
+        written = _NAME.match(text, start)
+        end = written.end() if written else start
+        text = text[:start] + literal.encode() + text[end:]
+    return Checked(text.decode(), tuple(files), tuple(folders))

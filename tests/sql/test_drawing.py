@@ -1,0 +1,67 @@
+"""Rows taken out of one split for another: seeded, stratified, independent of the order of rows."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from engine.sql.drawing import divide, take_out
+from engine.sql.records import Record
+
+ROWS = [
+    Record(n + 1, {"text": f"row {n}", "y": "rare" if n % 20 == 0 else "ab"[n % 2]}) for n in range(200)
+]  # fmt: skip
+
+
+def texts(records: list[Record]) -> set[str]:
+    return {record.values["text"] for record in records}
+
+
+def test_labels_keep_their_shares_on_both_sides() -> None:
+    rest, taken = take_out(ROWS, 40, 0, ["text"], "y")
+    assert Counter(record.values["y"] for record in taken) == {"a": 18, "b": 20, "rare": 2}
+    assert texts(rest) | texts(taken) == texts(ROWS)
+    assert not texts(rest) & texts(taken)
+    assert [record.line for record in taken] == sorted(record.line for record in taken)
+
+
+def test_the_draw_goes_by_seed_and_content_not_by_order() -> None:
+    shuffled = random.Random(0).sample(ROWS, len(ROWS))
+    drawn = [texts(take_out(rows, 40, seed, ["text"], "y").taken)
+             for rows, seed in ((ROWS, 0), (shuffled, 0), (ROWS, 1))]  # fmt: skip
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_equal_inputs_stay_on_one_side() -> None:
+    rows = [*ROWS[:20], *ROWS[:20]]
+    rest, taken = take_out(rows, 5, 0, ["text"], None)
+    assert len(taken) == 10
+    assert not texts(rest) & texts(taken)
+
+
+def test_no_label_is_taken_whole() -> None:
+    rows = [Record(n, {"text": str(n), "y": "ab"[n < 8]}) for n in range(10)]
+    rest, taken = take_out(rows, 8, 0, ["text"], "y")
+    assert {record.values["y"] for record in rest} == {"a", "b"}
+    assert len(taken) == 8
+    with pytest.raises(ValueError, match="9 of 10 different rows are asked for, 8 can be taken"):
+        take_out(rows, 9, 0, ["text"], "y")
+
+
+def test_two_splits_take_from_one_and_shares_count_from_all_of_it() -> None:
+    how = {"split": "train", "share": 0.1, "rows": None, "seed": 0}
+    found = divide({"train": ROWS}, {"validation": how, "test": how}, ["text"], "y")
+    assert not found.faults
+    assert {name: len(rows) for name, rows in found.splits.items()} == {
+        "train": 160, "validation": 20, "test": 20,
+    }  # fmt: skip
+    assert not texts(found.splits["validation"]) & texts(found.splits["test"])
+
+
+def test_asking_for_too_much_is_a_fault_of_that_split() -> None:
+    how = {"split": "train", "share": None, "rows": 900, "seed": 0}
+    found = divide({"train": ROWS}, {"test": how}, ["text"], None)
+    assert "900 of 200" in found.faults["test"].message
+    assert len(found.splits["train"]) == 200
