@@ -22,7 +22,7 @@ FAILING = (0.10, 0.60)
 CHARACTERS_PER_TOKEN = 4.0
 JSON_TOKENS = 12
 """What keys and quotes add to a row in a reply."""
-_ROWS = {"diagnose": (1, 1), "generate": (1, 4), "judge": (1, 1)}
+_ROWS = {"diagnose": (1, 1), "generate": (1, 4), "judge": (1, 1), "rate": (1, 2)}
 """Stage -> the fewest and the most rows that a prompt shows."""
 ASKED = ("teacher", "judge")
 """The roles that are asked in calls."""
@@ -93,7 +93,7 @@ def estimate(
             continue
         if node.stage == "train":
             steps += _steps(node.identity["params"]["train"], rows["train"])
-        found = _calls(node, plan, rows["validation"], failing)
+        found = _calls(node, plan, rows, failing)
         if found is None or not found.high:
             continue
         prompt, completion = _tokens(node, resources, found, characters / CHARACTERS_PER_TOKEN)
@@ -139,8 +139,14 @@ def _steps(settings: Mapping[str, Any], rows: int) -> int:
     return max(1, math.ceil(float(settings["epochs"]) * rows / int(settings["batch_size"])))
 
 
-def _calls(node: Node, plan: Plan, validation: int, failing: Mapping[str, int]) -> Range | None:
+def _calls(
+    node: Node, plan: Plan, rows: Mapping[str, int], failing: Mapping[str, int]
+) -> Range | None:
     params = node.identity["params"]
+    if node.stage == "rate":
+        each = sum(rows.values()) * len(params["metrics"])
+        return Range(each, each)
+    validation = rows["validation"]
     score = node.inputs.get("score")
     known = failing.get(plan.nodes[score].id) if score else None
     failures = (

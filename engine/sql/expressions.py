@@ -18,7 +18,7 @@ from engine.sql.connection import closed_off
 if TYPE_CHECKING:
     import duckdb
 
-Kind = Literal["condition", "aggregate"]
+Kind = Literal["condition", "value", "aggregate"]
 
 _PREFIX = "SELECT "
 _CLASSES = {
@@ -64,7 +64,8 @@ def check_expression(
         sql: One SQL expression.
         columns: Column names, or names with their DuckDB types (which lets types be checked too);
             None when they are not known.
-        kind: `condition`, true or false for each row; or `aggregate`, one number over many rows.
+        kind: `condition`, true or false for each row; `value`, anything for each row; or `aggregate`, one number
+            over many rows.
     """
     with closed_off() as connection:
         tree = parse(sql, connection)
@@ -204,8 +205,8 @@ def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
             hint = f"did you mean '{close[0]}'?" if close else "see the functions of DuckDB"
             return Fault(f"no function '{name}'", hint)
     found = [name for name in tree.functions if name in functions.aggregate]
-    if kind == "condition" and found:
-        hint = "this is a condition on single rows; aggregates belong in a SQL metric"
+    if kind != "aggregate" and found:
+        hint = f"this is a {kind} of single rows; aggregates belong in a SQL metric"
         name = "count(*)" if found[0] == "count_star" else found[0]
         return Fault(f"the aggregate '{name}' is not allowed here", hint)
     if kind == "aggregate" and not found:
