@@ -110,7 +110,7 @@ class Rubric(Spec):
     @classmethod
     def _ascends(cls, scale: list[int]) -> list[int]:
         if not (0 <= scale[0] < scale[1] <= 100):
-            raise ValueError("scale goes from a lower to a higher number, both within 0 to 100")
+            raise ValueError("the lower number comes first, and both are within 0 to 100")
         return scale
 
 
