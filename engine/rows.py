@@ -300,7 +300,7 @@ class Decision(Row):
 
 @dataclass(frozen=True, slots=True)
 class Call(Row):
-    """One entry of the ledger: what was asked of a teacher or judge, and what came back."""
+    """One entry of the ledger: what was asked of a teacher, a judge or a student at a server, and what came back."""
 
     table: ClassVar[str] = "llm_call"
     id: str
@@ -312,8 +312,8 @@ class Call(Row):
     model: str
     messages: Sequence[Mapping[str, str]]
     """Chat turns with `role` and `content`."""
-    schema: Mapping[str, Any]
-    """JSON Schema of the reply, as sent."""
+    schema: Mapping[str, Any] | None
+    """JSON Schema of the reply, as sent; None where plain text was asked for."""
     max_tokens: int
     temperature: float
     attempt: int

@@ -1,4 +1,4 @@
-"""Constrained generation in batches: chat prompts in, JSON that keeps to its schema out.
+"""Generation in batches: chat prompts in, JSON that keeps to its schema out, or plain text.
 
 Outlines constrains the tokens (its llguidance back end), transformers generates, a row stops as soon
 as its JSON closes. Batches are formed from the full list of requests, so that a resumed run
@@ -8,7 +8,7 @@ repeats them.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,10 @@ class Constraint:
         import outlines
 
         self._model = outlines.from_transformers(loaded.model, loaded.tokenizer)
-        self.stops = _stop_tokens(loaded)
         self._vocabulary = llguidance.hf.from_tokenizer(
             loaded.tokenizer,
             n_vocab=loaded.model.get_output_embeddings().weight.shape[0],
-            eos_token=self.stops[0],
+            eos_token=turn_end(loaded.tokenizer),
         )
 
     def processors(self, schema: Mapping[str, Any]) -> Any:
@@ -66,7 +65,7 @@ class Constraint:
 
 def complete(
     loaded: Loaded,
-    constraint: Constraint,
+    constrain: Callable[[Mapping[str, Any]], Any],
     requests: Sequence[Request],
     answered: Container[str],
     permit: Permit,
@@ -74,6 +73,7 @@ def complete(
 ) -> Iterator[list[Completion]]:
     """Yield the completions of one batch after the other; see `Generator.complete_many`.
 
+    `constrain` returns the logits processors of a schema (`Constraint.processors`); it is not called for plain text.
     A batch of which only a part is answered is computed whole, because a row's reply depends on
     the rows beside it, and only its unanswered part is yielded.
     """
@@ -95,7 +95,7 @@ def complete(
         if not permit(missing):
             return
         with loaded.lock:
-            completions = _run_batch(loaded, constraint, batch)
+            completions = _run_batch(loaded, constrain, batch)
         yield [done for done in completions if done.request not in answered]
 
 
@@ -126,7 +126,7 @@ def _too_long(row: Prompted, context: int | None) -> Completion:
         prompt_tokens=len(row.tokens),
         completion_tokens=0,
         seconds=0.0,
-        method=grammar.METHOD,
+        method=grammar.method(row.request.schema),
         error="too_long",
         detail=(
             f"{len(row.tokens)} tokens of prompt and {row.request.max_tokens} for the reply do not fit "
@@ -136,13 +136,14 @@ def _too_long(row: Prompted, context: int | None) -> Completion:
 
 
 def _run_batch(
-    loaded: Loaded, constraint: Constraint, batch: Sequence[Prompted]
+    loaded: Loaded, constrain: Callable[[Mapping[str, Any]], Any], batch: Sequence[Prompted]
 ) -> list[Completion]:
     import torch
 
     request = batch[0].request
     began = time.perf_counter()
-    ids, mask = _pad_left([row.tokens for row in batch], constraint.stops[0])
+    stops = _stop_tokens(loaded)
+    ids, mask = _pad_left([row.tokens for row in batch], stops[0])
     sampling: dict[str, Any] = {"do_sample": False}
     if request.temperature > 0:
         sampling = {"do_sample": True, "temperature": request.temperature, "top_k": TOP_K}
@@ -154,14 +155,14 @@ def _run_batch(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             max_new_tokens=request.max_tokens,
-            logits_processor=constraint.processors(request.schema),
-            eos_token_id=constraint.stops,
-            pad_token_id=constraint.stops[0],
+            logits_processor=None if request.schema is None else constrain(request.schema),
+            eos_token_id=stops,
+            pad_token_id=stops[0],
             **sampling,
         )[:, ids.shape[1] :].tolist()
     seconds = (time.perf_counter() - began) / len(batch)
     return [
-        _completion(loaded.tokenizer, row, tokens, constraint.stops, seconds)
+        _completion(loaded.tokenizer, row, tokens, stops, seconds)
         for row, tokens in zip(batch, said, strict=True)
     ]
 
@@ -187,7 +188,7 @@ def _completion(
         prompt_tokens=len(row.tokens),
         completion_tokens=len(tokens) if end is None else end + 1,
         seconds=seconds,
-        method=grammar.METHOD,
+        method=grammar.method(row.request.schema),
         error=error,
         detail=detail,
     )

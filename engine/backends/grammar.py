@@ -9,11 +9,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.backends.protocol import TEXT
 from engine.errors import BackendError
 
 METHOD = "outlines:llguidance"
+"""How the replies to a schema are made here."""
 
 _LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
+
+def method(schema: Mapping[str, Any] | None) -> str:
+    """Return how a reply is made: by grammar, or as plain text."""
+    return TEXT if schema is None else METHOD
 
 
 def processors(schema: Mapping[str, Any], vocabulary: Any, model: Any) -> Any:

@@ -11,15 +11,15 @@ import asyncio
 import heapq
 import random
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.http_pace import Breaker, Pace
-from engine.backends.http_probe import is_back
+from engine.backends.http_probe import Probe, look, paid
 from engine.backends.http_reply import FATAL, OUTAGE, Exchange
 from engine.backends.http_shape import Shape
-from engine.backends.protocol import Completion, Message, Permit, Request, Try
+from engine.backends.protocol import TEXT, Completion, Message, Permit, Request, Try
 from engine.backends.structured import read_reply
 from engine.errors import BackendError
 
@@ -89,8 +89,10 @@ class Dispatch:
         finished, self._finished = self._finished, []
         return finished
 
-    async def start(self) -> None:
-        """Send the first requests."""
+    async def start(self, first: Request, probes: Sequence[Probe]) -> None:
+        """Send the first requests; `probes` are the small calls that `first` took before it can be sent."""
+        for probe in probes:
+            self._note(probe, first)
         self._pace.resume(time.monotonic())
         self._fill()
 
@@ -166,7 +168,9 @@ class Dispatch:
             self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        back, got = await is_back(self._server, self._shape)
+        back, probe = await look(self._server, self._shape)
+        if self._later:
+            self._note(probe, self._later[0][2].request)
         now = time.monotonic()
         self._looking = None
         if back:
@@ -175,9 +179,16 @@ class Dispatch:
         else:
             self._breaker.failed(now)
             if self._breaker.lost(now):
-                self._error = self._server.error(got)
+                self._error = self._server.error(probe.exchange)
                 self._changed.set()
         self._fill()
+
+    def _note(self, probe: Probe, request: Request) -> None:
+        """Count a small call like any other, as one for a request that waits for it."""
+        done = paid(probe, request, self._settings.cost(probe.exchange))
+        if done is not None:
+            self._permit([request])
+            self._finished.append(done)
 
     async def _work(self, job: Job | None) -> None:
         """Send a request, and then the next one, as long as the pace has room for it."""
@@ -259,12 +270,11 @@ class Dispatch:
             else:
                 self._finish(job, got, seconds, "refusal", got.detail)
             return
+        if got.kind == "empty" and got.finish == "stop" and job.request.schema is None:
+            # A model that ends its turn at once has said something: nothing.
+            got = got._replace(kind="reply")
         if got.kind != "reply":
-            job.faults += 1
-            if job.faults >= self._settings.attempts:
-                self._finish(job, got, seconds, got.kind, got.detail)
-            else:
-                self._again(job, got, seconds, self._backoff(job.faults))
+            self._unanswered(job, got, seconds)
             return
         reply = read_reply(got.text, job.request.schema)
         if reply.error is None:
@@ -284,6 +294,17 @@ class Dispatch:
             last = job.wrong > self._settings.corrections
             self._finish(job, got, seconds, reply.error, reply.detail, final=last)
 
+    def _unanswered(self, job: Job, got: Exchange, seconds: float) -> None:
+        """Ask again after an answer without a reply; one whose tokens are counted was a call of its own."""
+        job.faults += 1
+        delay = self._backoff(job.faults)
+        if job.faults >= self._settings.attempts:
+            self._finish(job, got, seconds, got.kind, got.detail)
+        elif got.completion_tokens:
+            self._finish(job, got, seconds, got.kind, got.detail, final=False, delay=delay)
+        else:
+            self._again(job, got, seconds, delay)
+
     def _finish(
         self,
         job: Job,
@@ -294,7 +315,9 @@ class Dispatch:
         *,
         value: Any = None,
         final: bool = True,
+        delay: float = 0.0,
     ) -> None:
+        plain = job.request.schema is None
         self._finished.append(
             Completion(
                 request=job.request.id,
@@ -304,7 +327,7 @@ class Dispatch:
                 prompt_tokens=got.prompt_tokens,
                 completion_tokens=got.completion_tokens,
                 seconds=seconds,
-                method=self._shape.mode,
+                method=TEXT if plain else self._shape.mode,
                 error=error,
                 detail=detail,
                 final=final,
@@ -323,13 +346,13 @@ class Dispatch:
                 return
             job.tries = []
             self._prepare_correction(job, got, error, detail)
-            self._put_off(job, 0.0)
+            self._put_off(job, delay)
 
     def _prepare_correction(self, job: Job, got: Exchange, error: str | None, detail: str) -> None:
         turns = self._shape.turns(job.request)
         if error == "length":
             job.max_tokens *= 2
-        elif error != "refusal":
+        elif got.kind == "reply":
             said = Message("assistant", got.text[:4000])
             wish = f"That was not usable: {detail[:300]} Reply again with JSON that fits the schema, and nothing else."
             job.turns = (*turns, said, Message("user", wish))
@@ -349,20 +372,21 @@ class Dispatch:
 
 def _finish_reason(error: str | None, finish: str) -> Any:
     if error is None:
-        return "stop"
+        return "length" if finish == "length" else "stop"
     if error in {"length", "refusal"}:
         return error
     return "stop" if finish == "stop" else "error"
 
 
 def dispatched(
-    make: Callable[[Iterator[Request]], Any],
+    make: Callable[[Request, Iterator[Request]], Any],
     requests: Iterable[Request],
     answered: Container[str],
 ) -> Iterator[list[Completion]]:
     """Run a dispatch to its end, yielding completions as they finish; what is under way is given up on Ctrl-C.
 
-    `make` opens the connection and returns the dispatch and the coroutine that closes it.
+    `make` takes the first request and all of them, opens the connection and returns the dispatch and the coroutine
+    that closes it.
 
     Raises:
         BackendError: see `Generator.complete_many`; completions that were there before are yielded first.
@@ -372,7 +396,7 @@ def dispatched(
     if first is None:
         return
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        dispatch, close = runner.run(make(_chained(first, missing)))
+        dispatch, close = runner.run(make(first, _chained(first, missing)))
         try:
             while group := runner.run(dispatch.group()):
                 yield group

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from engine.backends.http_reply import FATAL, OUTAGE, Exchange
 from engine.backends.http_server import Server
 from engine.backends.http_shape import Mode, Shape
-from engine.backends.protocol import Message, Request
+from engine.backends.protocol import Completion, Message, Request
 from engine.backends.structured import parse_json, read_reply
 
 SCHEMA = {
@@ -20,6 +21,8 @@ SCHEMA = {
 }
 """No model says this unless it is made to."""
 TOKENS = 64
+PROBE = "probe"
+"""The error of a reply to a small call."""
 TWICE = 2
 """How often a way is tried: one bad reply must not choose a worse way for the whole run."""
 PROSE = (Message("user", "Write one plain sentence about a colour, and no JSON."),)
@@ -27,10 +30,49 @@ PROSE = (Message("user", "Write one plain sentence about a colour, and no JSON."
 REQUEST = Request((Message("user", "Name a colour, as JSON."),), SCHEMA, TOKENS, 0.0, "probe")
 
 
+class Probe(NamedTuple):
+    """One small call and what came of it."""
+
+    shape: Shape
+    turns: tuple[Message, ...]
+    exchange: Exchange
+    seconds: float
+
+
+def paid(probe: Probe, request: Request, cost: float | None) -> Completion | None:
+    """Return a small call as an unusable reply to the request for whose sake it was made; None if it took no tokens.
+
+    So it stands in the ledger, and counts.
+    """
+    got = probe.exchange
+    if not got.completion_tokens:
+        return None
+    return Completion(
+        request=request.id,
+        text=got.text,
+        value=None,
+        finish_reason="stop" if got.finish == "stop" else "error",
+        prompt_tokens=got.prompt_tokens,
+        completion_tokens=got.completion_tokens,
+        seconds=probe.seconds,
+        method=probe.shape.mode,
+        error=PROBE,
+        detail="a small call with a schema of its own, to find out how the server takes one or whether it is back",
+        final=False,
+        sent=probe.turns,
+        cached_tokens=got.cached_tokens,
+        reasoning_tokens=got.reasoning_tokens,
+        cost=cost,
+        server=got.server,
+    )
+
+
 async def found_way(
-    server: Server, shapes: Sequence[Shape], attempts: int, patience: float
+    server: Server, shapes: Sequence[Shape], attempts: int, patience: float, probes: list[Probe]
 ) -> Shape:
     """Return the first of these ways of asking for structure that the server honours; the last needs no test.
+
+    Every call that is made is added to `probes`.
 
     Raises:
         BackendError: no way would help: a wrong key or address, an unknown model, or a server that fails
@@ -41,7 +83,7 @@ async def found_way(
         if shape.mode == "loose_schema" and "json_schema" not in refused:
             continue  # it mends what was refused, not what was ignored
         for _ in range(TWICE):
-            got = await _reply(server, shape, attempts, patience)
+            got = await _reply(server, shape, attempts, patience, probes)
             if got.kind == "reply" and _honours(shape.mode, got.text):
                 return shape
             if got.kind in FATAL | {"too_long"}:
@@ -50,25 +92,29 @@ async def found_way(
     return shapes[-1]
 
 
-async def is_back(server: Server, shape: Shape) -> tuple[bool, Exchange]:
+async def look(server: Server, shape: Shape) -> tuple[bool, Probe]:
     """Look whether a server that was away answers again, whatever it says."""
-    got = await _ask(server, shape)
-    return got.kind not in OUTAGE, got
+    probe = await _ask(server, shape)
+    return probe.exchange.kind not in OUTAGE, probe
 
 
-async def _ask(server: Server, shape: Shape) -> Exchange:
+async def _ask(server: Server, shape: Shape) -> Probe:
     turns = PROSE if shape.mode == "json_object" else shape.turns(REQUEST)
+    began = time.monotonic()
     got = await server.post(shape.body(REQUEST, turns, TOKENS))
     if shape.mend(got):
         got = await server.post(shape.body(REQUEST, turns, TOKENS))
-    return got
+    return Probe(shape, turns, got, time.monotonic() - began)
 
 
-async def _reply(server: Server, shape: Shape, attempts: int, patience: float) -> Exchange:
+async def _reply(
+    server: Server, shape: Shape, attempts: int, patience: float, probes: list[Probe]
+) -> Exchange:
     """Ask until something comes that says how the server takes the schema; raises BackendError."""
     began, faults = time.monotonic(), 0
     while True:
-        got = await _ask(server, shape)
+        probes.append(await _ask(server, shape))
+        got = probes[-1].exchange
         if got.kind in {"reply", "refusal", "schema_refused", "bad_request", "too_long"}:
             return got
         faults += got.kind != "rate_limit"

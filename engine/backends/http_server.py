@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from engine.backends.entry import Place
+from engine.backends.finetune_batches import encode_prompt
 from engine.backends.http_reply import Exchange, read_answer
 from engine.backends.protocol import Message
 from engine.errors import BackendError
@@ -26,9 +30,9 @@ _HIDDEN = "[key]"
 class Server:
     """A connection to one server; open it inside the loop that uses it."""
 
-    def __init__(self, model: str, settings: ServerSettings) -> None:
-        """Take the model's name and the settings; raises BackendError for a key that is not set."""
-        self._model, self._settings = model, settings
+    def __init__(self, place: Place, settings: ServerSettings) -> None:
+        """Take the model and the settings; raises BackendError for a key that is not set."""
+        self._model, self._settings, self._folder = place.name, settings, place.path
         self._key = key_of(settings)
         self._session: aiohttp.ClientSession | None = None
         self._url = settings.base_url.rstrip("/") + "/chat/completions"
@@ -84,15 +88,24 @@ class Server:
         )
 
     def too_long(self, turns: Sequence[Message], max_tokens: int) -> str:
-        """Return why a request does not fit into the declared context; empty where it does, or none is declared."""
-        context = self._settings.context
+        """Return why a request does not fit into the declared context; empty where it does, or none is declared.
+
+        Raises:
+            BackendError: the tokenizer to count with cannot be loaded.
+        """
+        context, name = self._settings.context, self._settings.tokenizer
         if context is None:
             return ""
-        tokens = int(sum(len(turn.content) for turn in turns) / CHARACTERS_PER_TOKEN)
+        about = ""
+        if name is not None:
+            tokens = len(encode_prompt(load_tokenizer(name, self._folder), turns))
+        else:
+            about = "about "
+            tokens = int(sum(len(turn.content) for turn in turns) / CHARACTERS_PER_TOKEN)
         if tokens + max_tokens <= context:
             return ""
         return (
-            f"about {tokens:,} tokens of prompt and {max_tokens:,} for the reply do not fit into the declared "
+            f"{about}{tokens:,} tokens of prompt and {max_tokens:,} for the reply do not fit into the declared "
             f"context of {context:,}: shorten the prompt or the row, or raise `context` if the model takes more"
         )
 
@@ -146,6 +159,23 @@ _MEANINGS = {
     ),
 }
 _OTHER = ("the server refuses the request", "see what it says; `pada calls` shows the calls so far")
+
+
+@lru_cache(maxsize=4)
+def load_tokenizer(name: str, folder: Path | None) -> Any:
+    """Return the tokenizer in a folder (relative to `folder`), or of that Hugging Face name; raises BackendError."""
+    from transformers import AutoTokenizer
+
+    near = (folder or Path()) / name
+    try:
+        return AutoTokenizer.from_pretrained(near if near.is_dir() else name)
+    except (OSError, ValueError, KeyError) as problem:
+        said = str(problem).strip().splitlines()[0]
+        raise BackendError(
+            f"the tokenizer '{name}' cannot be loaded: {said}",
+            "name a folder with the model's tokenizer.json, or leave `tokenizer` out: then four characters "
+            "count as a token",
+        ) from problem
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

@@ -46,7 +46,7 @@ class Shape:
 
     def turns(self, request: Request) -> tuple[Message, ...]:
         """Return the turns to send: the request's own, with the schema in words where the mode needs that."""
-        if not self.in_words:
+        if not self.in_words or request.schema is None:
             return request.messages
         words = (
             "Reply with one JSON object and nothing else. It must fit this JSON Schema: "
@@ -70,7 +70,8 @@ class Shape:
         if request.temperature > 0:
             # Servers that know it give the same reply again; the others ignore it.
             body["seed"] = int(request.id[:7], 16) + again
-        body.update(self._structure(request.schema))
+        if request.schema is not None:
+            body.update(self._structure(request.schema))
         body.update(self._extra)
         return orjson.dumps(body)
 

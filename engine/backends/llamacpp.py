@@ -1,7 +1,8 @@
-"""The `llamacpp` backend: a GGUF file on this machine as teacher or judge, through llama-cpp-python.
+"""The `llamacpp` backend: a GGUF file on this machine, through llama-cpp-python.
 
-Outlines constrains the tokens (its llguidance back end), llama.cpp generates. One request after the other, each from
-an empty cache: a reply depends on its request alone, so that a resumed run repeats those of an undisturbed one.
+As teacher, judge, or a student that is measured as it is. Outlines constrains the tokens (its llguidance back end),
+llama.cpp generates. One request after the other, each from an empty cache: a reply depends on its request alone, so
+that a resumed run repeats those of an undisturbed one.
 """
 
 from __future__ import annotations
@@ -84,6 +85,14 @@ class _Loaded:
         )
         return tokens
 
+    def processors(self, request: Request) -> Any:
+        """Return what keeps a reply to its schema; None for plain text."""
+        from engine.backends import grammar
+
+        if request.schema is None:
+            return None
+        return grammar.processors(request.schema, self.vocabulary, self.outlined)
+
     def over(self, token: int) -> bool:
         """Return whether a token ends the turn."""
         from llama_cpp import llama_vocab_is_eog
@@ -127,7 +136,7 @@ def _load(place: Place, settings: LlamaCppSettings) -> Llama:
 
 
 class LlamaCppModel:
-    """One GGUF model, as teacher or judge."""
+    """One GGUF model."""
 
     def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
@@ -167,8 +176,6 @@ def _complete(loaded: _Loaded, request: Request) -> Completion:
 
 def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[list[int], bool]:
     """Return the tokens said, without the one that ends the turn, and whether it was there."""
-    from engine.backends import grammar
-
     llama = loaded.llama
     llama.reset()
     llama.set_seed(int(request.id[:7], 16))
@@ -179,7 +186,7 @@ def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[lis
         top_k=TOP_K,
         top_p=1.0,
         min_p=0.0,
-        logits_processor=grammar.processors(request.schema, loaded.vocabulary, loaded.outlined),
+        logits_processor=loaded.processors(request),
     ):
         if loaded.over(token):
             return said, True
@@ -198,7 +205,7 @@ def _completion(
     finish: Any,
     failed: tuple[str, str] | None = None,
 ) -> Completion:
-    from engine.backends.grammar import METHOD
+    from engine.backends.grammar import method
     from engine.backends.structured import Reply, read_reply
 
     reply = read_reply(text, request.schema) if failed is None else Reply(None, *failed)
@@ -213,7 +220,7 @@ def _completion(
         prompt_tokens=prompt_tokens,
         completion_tokens=tokens,
         seconds=seconds,
-        method=METHOD,
+        method=method(request.schema),
         error=reply.error,
         detail=reply.detail,
     )
@@ -221,7 +228,7 @@ def _completion(
 
 BACKEND = Backend(
     name="llamacpp",
-    roles=("teacher", "judge"),
+    roles=("student", "teacher", "judge"),
     settings=LlamaCppSettings,
     local=True,
     weights="gguf",

@@ -1,4 +1,4 @@
-"""The backends `openai` and `vllm`: teacher and judge at any server with an OpenAI-compatible chat endpoint.
+"""The backends `openai` and `vllm`: models at any server with an OpenAI-compatible chat endpoint.
 
 vLLM, SGLang, TGI, Ollama, llama.cpp's server, `transformers serve` and hosted services. Servers differ in how they
 take a schema, and some ignore it without a word; with `structured: auto` one small call finds out before the
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.backends.entry import Backend, Place, Settings
 from engine.backends.http_pace import Pace
-from engine.backends.http_probe import found_way
+from engine.backends.http_probe import Probe, found_way
 from engine.backends.http_reply import Exchange
 from engine.backends.http_server import Server
 from engine.backends.http_shape import Mode, Shape
@@ -86,6 +86,11 @@ class ServerSettings(Settings):
     """Seconds that the server may stay away before the run ends."""
     context: int | None = Field(default=None, ge=16)
     """Tokens that the model takes, prompt and reply together: longer requests are not sent."""
+    tokenizer: str | None = None
+    """The model's tokenizer, to count for `context`: a folder, relative to the recipe, or a Hugging Face name.
+
+    Without it four characters count as a token.
+    """
     revision: str | None = None
     """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
     extra: dict[str, Any] = Field(default_factory=dict)
@@ -109,11 +114,11 @@ class ServerSettings(Settings):
 
 
 class ServerModel:
-    """One model at one server, as teacher or judge."""
+    """One model at one server."""
 
     def __init__(self, place: Place, settings: ServerSettings, ways: tuple[Mode, ...]) -> None:
         """Take the model's name, the settings, and the ways of asking for structure, best first."""
-        self._name, self._settings, self._ways = place.name, settings, ways
+        self._place, self._name, self._settings, self._ways = place, place.name, settings, ways
         self._shape: Shape | None = None
         self._pace = Pace(settings.most, settings.concurrency)
 
@@ -124,27 +129,31 @@ class ServerModel:
         from engine.backends.http_client import dispatched
 
         async def make(
+            first: Request,
             missing: Iterator[Request],
         ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-            return await self._opened(missing, permit)
+            return await self._opened(first, missing, permit)
 
         yield from dispatched(make, requests, answered)
 
     async def _opened(
-        self, missing: Iterator[Request], permit: Permit
+        self, first: Request, missing: Iterator[Request], permit: Permit
     ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
         from engine.backends.http_client import Dispatch
 
-        server = Server(self._name, self._settings)
+        server = Server(self._place, self._settings)
         await server.open()
         try:
-            if self._shape is None:
-                self._shape = await self._found(server)
+            # A student is asked for plain text, for which nothing must be found out.
+            shape = Shape("prompt", self._name, self._settings.extra)
+            probes: list[Probe] = []
+            if first.schema is not None:
+                shape = self._shape = self._shape or await self._found(server, probes)
+            dispatch = Dispatch(server, shape, self._settings, self._pace, missing, permit)
+            await dispatch.start(first, probes)
         except BaseException:
             await server.close()
             raise
-        dispatch = Dispatch(server, self._shape, self._settings, self._pace, missing, permit)
-        await dispatch.start()
 
         async def close() -> None:
             await dispatch.close()
@@ -152,13 +161,13 @@ class ServerModel:
 
         return dispatch, close
 
-    async def _found(self, server: Server) -> Shape:
+    async def _found(self, server: Server, probes: list[Probe]) -> Shape:
         """Return how this server is asked for structure."""
         settings = self._settings
         if settings.structured != "auto":
             return Shape(settings.structured, self._name, settings.extra)
         shapes = [Shape(mode, self._name, settings.extra) for mode in self._ways]
-        return await found_way(server, shapes, settings.attempts, settings.patience_s)
+        return await found_way(server, shapes, settings.attempts, settings.patience_s, probes)
 
 
 def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:
@@ -169,7 +178,7 @@ def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:
 
     return Backend(
         name=name,
-        roles=("teacher", "judge"),
+        roles=("student", "teacher", "judge"),
         settings=ServerSettings,
         local=False,
         operational=frozenset(ServerSettings.model_fields) - {"revision", "extra"},

@@ -31,11 +31,11 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One structured call; its `id` is the ledger's key: the full request, the model and the attempt."""
+    """One call; its `id` is the ledger's key: the full request, the model and the attempt."""
 
     messages: tuple[Message, ...]
-    schema: Mapping[str, Any]
-    """JSON Schema of the reply; every string and array in it is bounded."""
+    schema: Mapping[str, Any] | None
+    """JSON Schema of the reply, every string and array in it bounded; None asks for plain text."""
     max_tokens: int
     temperature: float
     model: str
@@ -59,8 +59,10 @@ def _canonical_rest(max_tokens: int, temperature: float, model: str, attempt: in
 _SCHEMAS: dict[int, tuple[Mapping[str, Any], str]] = {}
 
 
-def _canonical_schema(schema: Mapping[str, Any]) -> str:
+def _canonical_schema(schema: Mapping[str, Any] | None) -> str:
     """Return a schema as canonical JSON, made once per object: the requests of a node share theirs."""
+    if schema is None:
+        return "null"
     known = _SCHEMAS.get(id(schema))
     if known is None or known[0] is not schema:
         if len(_SCHEMAS) >= 256:
@@ -88,14 +90,14 @@ class Completion:
     request: str
     text: str
     value: Any | None
-    """The parsed reply; None exactly when `error` is set."""
+    """The parsed reply, or the text where plain text was asked for; None exactly when `error` is set."""
     finish_reason: Literal["stop", "length", "refusal", "error"]
     prompt_tokens: int | None
     """None where a server does not say."""
     completion_tokens: int | None
     seconds: float
     method: str
-    """How the structure was obtained: `outlines:llguidance`, `json_schema`, `scripted`, …"""
+    """How the structure was obtained: `outlines:llguidance`, `json_schema`, `scripted`, …; `text` where none was."""
     error: str | None = None
     """`invalid_json`, `schema`, `length`, `refusal`, … ; None for a usable reply."""
     detail: str = ""
@@ -125,7 +127,7 @@ def always(requests: Sequence[Request]) -> bool:
 
 
 class Generator(Protocol):
-    """A backend that answers structured requests."""
+    """A backend that answers requests."""
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
@@ -190,6 +192,10 @@ class Embedder(Protocol):
         ...
 
 
+TEXT = "text"
+"""The method of a reply for which no structure was asked."""
+
+
 class LabelAnswer(NamedTuple):
     """The most likely of the allowed answers and its probability among them."""
 
@@ -197,8 +203,40 @@ class LabelAnswer(NamedTuple):
     probability: float
 
 
+class Written(NamedTuple):
+    """What a student wrote as its whole turn; `failure` says why it could not be asked, else it is empty."""
+
+    text: str
+    failure: str = ""
+
+
+def written(done: Completion) -> Written:
+    """Return what a completion says of a student's turn; what the model refuses is said as well."""
+    if done.error is None or done.error == "refusal":
+        return Written(done.text)
+    return Written(done.text, done.detail or done.error)
+
+
 class Student(Protocol):
     """The model being improved: answers prompts with or without a trained adapter."""
+
+    @property
+    def likelihoods(self) -> bool:
+        """Whether it can say how likely given answers are (`choose`); a model behind a server only writes."""
+        ...
+
+    def write(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        max_tokens: int,
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[Written]:
+        """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
+
+        A turn that is not over by then is cut. Batches are formed from the full list.
+        """
+        ...
 
     def choose(
         self,

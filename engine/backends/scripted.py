@@ -32,6 +32,7 @@ from engine.backends.protocol import (
     Request,
     TrainingJob,
     TrainingResult,
+    Written,
     always,
 )
 from engine.backends.scripted_values import instance
@@ -139,7 +140,7 @@ class ScriptedGenerator:
             text = _fault(self._settings.fail_with)
             reply = Reply(None, self._settings.fail_with, "failed on purpose (fail_every)")
         else:
-            text = entry.said if entry else json.dumps(invented(request), ensure_ascii=False)
+            text = entry.said if entry else _said(request)
             reply = read_reply(text, request.schema)
         return Completion(
             request=request.id,
@@ -164,6 +165,25 @@ class ScriptedStudent:
 
     def __init__(self, place: Place, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
+
+    @property
+    def likelihoods(self) -> bool:
+        """It compares answers, if only by their words."""
+        return True
+
+    def write(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        max_tokens: int,
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[Written]:
+        """Return the last user message of each prompt, cut to `max_tokens` words: it can only repeat."""
+        if progress is not None:
+            progress(len(prompts))
+        return [
+            Written(" ".join(_last_user_message(prompt).split()[:max_tokens])) for prompt in prompts
+        ]
 
     def choose(
         self,
@@ -229,9 +249,16 @@ def train(job: TrainingJob, progress: Progress) -> TrainingResult:
     )
 
 
+def _said(request: Request) -> str:
+    reply = invented(request)
+    return reply if request.schema is None else json.dumps(reply, ensure_ascii=False)
+
+
 def invented(request: Request) -> Any:
     """Return a reply that keeps to a request's schema; its texts are words of the last user message."""
     words = _WORD.findall(_last_user_message(request.messages)) or ["nothing"]
+    if request.schema is None:
+        return " ".join(words)
     return instance(request.schema, random.Random(request.id), words)
 
 

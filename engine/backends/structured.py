@@ -26,8 +26,10 @@ class Reply(NamedTuple):
     detail: str = ""
 
 
-def read_reply(text: str, schema: Mapping[str, Any]) -> Reply:
-    """Parse and validate a reply; never raises, because a wrong reply is data."""
+def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
+    """Parse and validate a reply; never raises, because a wrong reply is data. Plain text (no schema) is its value."""
+    if schema is None:
+        return Reply(text)
     try:
         value = parse_json(text)
     except ValueError as problem:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +23,9 @@ from engine.backends.protocol import (
     Request,
     TrainingJob,
     TrainingResult,
+    Written,
     always,
+    written,
 )
 from engine.backends.weights import Loaded, load, with_adapter
 from engine.errors import BackendError
@@ -75,8 +79,40 @@ class LocalModel:
         if all(request.id in answered for request in asked):
             return
         yield from complete(
-            self._loaded, self._constraint, asked, answered, permit, self._settings.batch_size
+            self._loaded, self._constrain, asked, answered, permit, self._settings.batch_size
         )
+
+    def _constrain(self, schema: Mapping[str, Any]) -> Any:
+        return self._constraint.processors(schema)
+
+    @property
+    def likelihoods(self) -> bool:
+        """Weights on this machine tell how likely an answer is."""
+        return True
+
+    def write(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        max_tokens: int,
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[Written]:
+        """Return the most likely turn of each prompt; see `Student`.
+
+        Raises:
+            ModelError: the weights or the adapter cannot be loaded.
+        """
+        from engine.backends.generation import complete
+
+        asked = [Request(prompt, None, max_tokens, 0.0, self._place.name) for prompt in prompts]
+        tuned = replace(self._loaded, model=self._with(adapter))
+        times = Counter(request.id for request in asked)
+        found: dict[str, Completion] = {}
+        for group in complete(tuned, self._constrain, asked, (), always, self._settings.batch_size):
+            found.update((done.request, done) for done in group)
+            if progress is not None:
+                progress(sum(times[done.request] for done in group))
+        return [written(found[request.id]) for request in asked]
 
     def choose(
         self,

@@ -209,7 +209,7 @@ def find_call(state: Path, prefix: str) -> list[dict[str, Any]]:
     entries, _ = _asked(state, _FOUND, [begins[0]["id"]])
     for entry in entries:
         for column in ("messages", "schema", "tries"):
-            entry[column] = json.loads(entry[column])
+            entry[column] = None if entry[column] is None else json.loads(entry[column])
     return entries
 
 
@@ -248,7 +248,8 @@ def _whole(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         f"at most {first['max_tokens']:,} tokens, temperature {first['temperature']:g}, attempt {first['attempt']}"
     )
     yield from turns(first["messages"])
-    yield f"\n--- schema\n{json.dumps(first['schema'], indent=2, ensure_ascii=False)}"
+    if first["schema"] is not None:
+        yield f"\n--- schema\n{json.dumps(first['schema'], indent=2, ensure_ascii=False)}"
     sent = first["messages"]
     for number, entry in enumerate(entries, start=1):
         if entry["messages"] != sent:
@@ -295,7 +296,7 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
     yield f"cost {cost_of(entry['cost'])}"
     yield f"{entry['seconds']:.2f} s"
     yield f"finished by {entry['finish_reason']}"
-    yield f"structure by {entry['method']}"
+    yield "plain text" if entry["schema"] is None else f"structure by {entry['method']}"
     if entry["server"]:
         yield f"answered by {entry['server']}"
 

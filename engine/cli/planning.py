@@ -88,7 +88,7 @@ def _failing(plan: Plan, store: Store | None, finished: object) -> dict[str, int
             isinstance(r, Failure) and r.split == "validation" for r in store.load_output(node.id)
         )
         for node in plan.nodes.values()
-        if node.stage == "score" and node.round >= 0 and node.id in finished
+        if node.stage == "score" and node.id in finished
     }
 
 

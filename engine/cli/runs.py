@@ -24,7 +24,8 @@ FROM run u LEFT JOIN recipe c ON c.id = u.recipe
 ORDER BY u.id
 """
 _BEST = """
-SELECT run, metric, max(value) AS best FROM leaderboard WHERE split = 'validation' AND round >= 0 GROUP BY ALL
+SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best FROM leaderboard
+WHERE split = 'validation' GROUP BY ALL
 """
 
 
@@ -48,7 +49,7 @@ class RunLine:
     """LLM calls it made itself."""
     metric: str
     best: float | None
-    """Best validation value of `metric` over the rounds (the untuned student apart)."""
+    """Best validation value of `metric` over the rounds (of the untuned student where no other was scored)."""
     size: int
     """Bytes of the adapters it uses; runs may share them."""
     note: str

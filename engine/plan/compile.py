@@ -19,6 +19,9 @@ from engine.sql.expressions import quoted
 from engine.stages import STAGES, shapes
 from engine.tasks import TASKS
 
+UNTUNED = -1
+"""The round of the untuned student."""
+
 
 class _Builder:
     """Collects nodes; each new one is fingerprinted over its parameters and its inputs' fingerprints."""
@@ -95,11 +98,17 @@ def compile_plan(
     """Return the plan; `limit` keeps at most so many rows of each split."""
     build = _Builder(recipe, resources, task_prompt, limit)
     load = _load(build)
-    _evaluate(build, "untuned", load, None, seeded=None, round_=-1)
+    _evaluate(build, "untuned", load, None, seeded=None, round_=UNTUNED)
+    # A student that is not trained has no round of its own: what it fails at as it is, is looked at.
+    trained = recipe.train.method != "none"
+    numbers = range(recipe.loop.rounds + 1) if trained else range(UNTUNED, 0)
     for seed in recipe.seeds:
-        for number in range(recipe.loop.rounds + 1):
-            _fine_tune(build, load, seed, number)
-            if number < recipe.loop.rounds:
+        for number in numbers:
+            if trained:
+                _fine_tune(build, load, seed, number)
+            more = max(number, 0) < recipe.loop.rounds
+            _decide(build, seed, number, numbers[0], more)
+            if more:
                 _analyse(build, load, seed, number)
                 _augment(build, load, seed, number)
     return Plan(build.nodes.values())
@@ -182,7 +191,12 @@ def _measuring(recipe: Recipe) -> dict[str, Any]:
 
 
 def _at(seed: int, number: int) -> str:
-    return f"seed-{seed}/round-{number}"
+    return f"seed-{seed}/untuned" if number == UNTUNED else f"seed-{seed}/round-{number}"
+
+
+def _evaluated(seed: int, number: int) -> str:
+    """Return the prefix of a round's evaluation: that of the untuned student is the same for all seeds."""
+    return "untuned" if number == UNTUNED else _at(seed, number)
 
 
 def _earlier(seed: int, number: int, stage: str) -> Iterator[tuple[str, str]]:
@@ -204,18 +218,21 @@ def _fine_tune(build: _Builder, load: str, seed: int, number: int) -> None:
         inputs = {"score": f"{at}/score", **dict(_earlier(seed, number, "cluster"))}
         inputs |= {f"track.{r}": f"{_at(seed, r)}/track" for r in range(1, number)}
         build.add(f"{at}/track", "track", {}, inputs, seeded=seed, round_=number)
-    scores = {f"score.{r}": f"{_at(seed, r)}/score" for r in range(number + 1)}
-    loop = recipe.loop
+
+
+def _decide(build: _Builder, seed: int, number: int, first: int, more: bool) -> None:
+    scores = {f"score.{r}": f"{_evaluated(seed, r)}/score" for r in range(first, number + 1)}
+    loop = build.recipe.loop
     params = {
         "metric": loop.stop.metric,
         "min_gain": loop.stop.min_gain,
         "patience": loop.stop.patience,
         # Only whether this is the last round counts: a longer loop must not re-run the rounds that are done.
-        "rounds": number + (number < loop.rounds),
+        "rounds": number + more,
     }
     if loop.stop.metric in METRICS and METRICS[loop.stop.metric].lower_is_better:
         params["lower_is_better"] = True
-    build.add(f"{at}/decide", "decide", params, scores, seeded=seed, round_=number)
+    build.add(f"{_at(seed, number)}/decide", "decide", params, scores, seeded=seed, round_=number)
 
 
 def _steps(recipe: Recipe) -> dict[str, Any]:
@@ -234,7 +251,8 @@ def _analyse(build: _Builder, load: str, seed: int, number: int) -> None:
     recipe, at = build.recipe, _at(seed, number)
     patterns, taxonomy = recipe.patterns, recipe.patterns.taxonomy
     place: dict[str, Any] = {"gates": (f"{at}/decide",), "seeded": seed, "round_": number}
-    task, score, predict = build.task(), f"{at}/score", f"{at}/predict"
+    task, evaluated = build.task(), _evaluated(seed, number)
+    score, predict = f"{evaluated}/score", f"{evaluated}/predict"
     description = {"description": task["description"]}
     diagnose = build.add(
         f"{at}/diagnose", "diagnose",
@@ -285,7 +303,7 @@ def _augment(build: _Builder, load: str, seed: int, number: int) -> None:
     place: dict[str, Any] = {"gates": (f"{at}/decide",), "seeded": seed, "round_": number}
     found = {
         "load": load,
-        "score": f"{at}/score",
+        "score": f"{_evaluated(seed, number)}/score",
         "name": f"{at}/name",
         "strategy": f"{at}/strategy",
     }

@@ -22,10 +22,18 @@ FAILING = (0.10, 0.60)
 CHARACTERS_PER_TOKEN = 4.0
 JSON_TOKENS = 12
 """What keys and quotes add to a row in a reply."""
-_ROWS = {"diagnose": (1, 1), "generate": (1, 4), "judge": (1, 1), "rate": (1, 2)}
+ANSWER_TOKENS = (1, 16)
+"""What a student behind a server writes for one row."""
+_ROWS = {
+    "predict": (1, 1),
+    "rate": (1, 2),
+    "diagnose": (1, 1),
+    "generate": (1, 4),
+    "judge": (1, 1),
+}
 """Stage -> the fewest and the most rows that a prompt shows."""
-ASKED = ("teacher", "judge")
-"""The roles that are asked in calls."""
+ASKED = ("student", "teacher", "judge")
+"""The roles that are asked in calls; a student only where its backend cannot be asked otherwise."""
 
 
 class Range(NamedTuple):
@@ -93,7 +101,7 @@ def estimate(
             continue
         if node.stage == "train":
             steps += _steps(node.identity["params"]["train"], rows["train"])
-        found = _calls(node, plan, rows, failing)
+        found = _calls(node, plan, resources, rows, failing)
         if found is None or not found.high:
             continue
         prompt, completion = _tokens(node, resources, found, characters / CHARACTERS_PER_TOKEN)
@@ -140,13 +148,18 @@ def _steps(settings: Mapping[str, Any], rows: int) -> int:
 
 
 def _calls(
-    node: Node, plan: Plan, rows: Mapping[str, int], failing: Mapping[str, int]
+    node: Node,
+    plan: Plan,
+    resources: Resources,
+    rows: Mapping[str, int],
+    failing: Mapping[str, int],
 ) -> Range | None:
-    params = node.identity["params"]
+    params, validation, every = node.identity["params"], rows["validation"], sum(rows.values())
     if node.stage == "rate":
-        each = sum(rows.values()) * len(params["metrics"])
-        return Range(each, each)
-    validation = rows["validation"]
+        return Range(every, every).times(len(params["metrics"]), len(params["metrics"]))
+    if node.stage == "predict":
+        in_calls = BACKENDS[resources.models["student"].backend].student is None
+        return Range(every, every) if in_calls else None
     score = node.inputs.get("score")
     known = failing.get(plan.nodes[score].id) if score else None
     failures = (
@@ -173,9 +186,12 @@ def _tokens(node: Node, resources: Resources, calls: Range, row: float) -> tuple
     """Return the tokens of prompts and of replies; a row has `row` tokens."""
     prompts = [resources.prompts[name] for name in node.identity["prompts"]]
     text = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
-    prompt = text / CHARACTERS_PER_TOKEN
+    shown = node.identity["params"].get("labels") if node.stage == "predict" else None
+    prompt = (text + sum(map(len, shown or ()))) / CHARACTERS_PER_TOKEN
     fewest, most = _ROWS.get(node.stage, (0, 0))
     asked = calls.times(prompt + fewest * row, 1.5 * prompt + most * row)
+    if node.stage == "predict":
+        return asked, calls.times(*ANSWER_TOKENS)
     schema = node.identity["params"].get("schema")
     if schema:
         # Replies run from a tenth to a third of their bound, which counts a token per character.

@@ -100,6 +100,7 @@ def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
     recipe = loaded.recipe
+    yield from _training(loaded)
     for role in ROLES:
         spec: ModelSpec = getattr(recipe.models, role)
         backend = BACKENDS.get(spec.backend)
@@ -120,6 +121,25 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
         hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
         at = loaded.at("models", "judge", key=True)
         yield Problem(at, message, hint, "warning", "judge")
+
+
+def _training(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield a student that cannot be fine-tuned here, and rounds that nothing is fine-tuned for."""
+    recipe = loaded.recipe
+    backend = BACKENDS.get(recipe.models.student.backend)
+    if recipe.train.method == "none":
+        if recipe.loop.rounds > 1:
+            message = f"loop.rounds is {recipe.loop.rounds}, but `train: {{method: none}}` fine-tunes nothing"
+            hint = "write rounds: 1 (measure and make rows) or rounds: 0 (measure only)"
+            yield Problem(loaded.at("loop", "rounds"), message, hint, code="train")
+    elif backend is not None and "student" in backend.roles and backend.train is None:
+        at = loaded.at("models", "student", "backend")
+        message = f"the backend '{backend.name}' cannot fine-tune the student"
+        hint = (
+            "use weights on this machine (backend: transformers), or measure the student as it is and make rows for "
+            "a fine-tune elsewhere: `train: {method: none}`"
+        )
+        yield Problem(at, message, hint, code="train")
 
 
 def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -> Iterator[Problem]:

@@ -11,13 +11,13 @@ from engine.errors import Problem
 from engine.spec.loader import LoadedRecipe
 from engine.spec.yaml import KeyPath
 
-ASKED = ("teacher", "judge")
+ASKED = ("student", "teacher", "judge")
 """The roles whose calls cost money where their backend is a server."""
 
 
 def check_money(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with keys and budget.money."""
-    for role in ("student", *ASKED, "embedder"):
+    for role in (*ASKED, "embedder"):
         settings = getattr(loaded.recipe.models, role).settings
         yield from _keys(loaded, settings, ("models", role))
     if loaded.recipe.budget.money is None:
@@ -33,9 +33,7 @@ def check_money(loaded: LoadedRecipe) -> Iterator[Problem]:
             )
             yield Problem(at, message, hint, code="price")
     if not priced:
-        message = (
-            "budget.money bounds nothing: neither teacher nor judge is a model that costs money"
-        )
+        message = "budget.money bounds nothing: no model of this recipe costs money"
         hint = "leave it out, or bound the run by budget.calls, tokens or minutes"
         yield Problem(loaded.at("budget", "money"), message, hint, "warning", "price")
 

@@ -20,6 +20,9 @@ from engine.report.records import (
 Key = tuple[int, str]
 """Seed and pattern id."""
 
+# What the untuned student fails at is only looked at where nothing is fine-tuned.
+_LOOKED_AT = "round >= coalesce((SELECT min(round) FROM decision SEMI JOIN mine USING (node)), 0)"
+
 
 def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
     """Return every pattern, one entry per seed, by the round that found it, largest first."""
@@ -147,7 +150,7 @@ def collect_confusions(
         MINE + ", e AS (SELECT id, any_value(target) AS target FROM example "
         " SEMI JOIN mine USING (node) WHERE split = 'validation' GROUP BY id),"
         " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node)"
-        " WHERE split = 'validation' AND round >= 0 AND answer IS NOT NULL),"
+        f" WHERE split = 'validation' AND {_LOOKED_AT} AND answer IS NOT NULL),"
         " ends AS (SELECT min(round) AS first, max(round) AS last FROM p)"
         " SELECT e.target, p.answer, count(*) FILTER (p.round = ends.first) AS before,"
         " count(*) FILTER (p.round = ends.last) AS after,"
@@ -166,7 +169,7 @@ def collect_confusions(
 def collect_failures(query: Query, run: str, cap: int) -> tuple[tuple[FailureSample, ...], int]:
     """Return up to `cap` failures, evenly per round and split, and how many there are."""
     total = query(
-        MINE + "SELECT count(*) AS n FROM failure SEMI JOIN mine USING (node) WHERE round >= 0",
+        MINE + f"SELECT count(*) AS n FROM failure SEMI JOIN mine USING (node) WHERE {_LOOKED_AT}",
         [run],
     )[0]["n"]
     rows = query(_FAILURE_SQL, [run, cap])
@@ -176,7 +179,7 @@ def collect_failures(query: Query, run: str, cap: int) -> tuple[tuple[FailureSam
 # Ids are hashes, so their order is as good as random, and stable. Diagnosed ones come first.
 _FAILURE_SQL = f"""{MINE}, f AS (
   SELECT seed, round, split, example, answer, target
-  FROM failure SEMI JOIN mine USING (node) WHERE round >= 0
+  FROM failure SEMI JOIN mine USING (node) WHERE {_LOOKED_AT}
 ), d AS (
   SELECT seed, round, example, any_value(root_cause) AS root_cause,
     any_value(scenario) AS scenario

@@ -344,12 +344,14 @@ def _decided_on(report: Report, decision: LoopDecision) -> str:
 
 
 def best_sentence(report: Report) -> str:
-    """Return which student is the best by the stop rule, the one to use; empty before any decision."""
+    """Return which student is the best by the stop rule, the one to use; empty before any, or where there is one."""
     last = {d.seed: d for d in report.decisions if d.stage == "decide"}
     if not last:
         return ""
     metric = next(iter(last.values())).metric
     rounds = {d.best_round for d in last.values()}
+    if max(rounds) < 0:
+        return ""
     if len(rounds) == 1:
         return (
             f"By {metric} on validation the best student so far is {round_label(rounds.pop())}'s."

@@ -194,7 +194,7 @@ def import_results(store: Store, path: Path) -> Imported:
         known = _Known(store, asked.values())
         result = Imported(len(answers))
         calls = [
-            entry(ask.header.run, ask.node, ask.role, ask.request, done)
+            entry(ask.header.run, Ask(ask.node, ask.role, ask.request), done)
             for ask, done in _new(answers, asked, known, result)
         ]
         if calls:

@@ -20,6 +20,7 @@ from engine.plan.graph import Node
 from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
 from engine.run.session import Session
+from engine.run.student_calls import StudentInCalls
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
 from engine.stages.shapes import token_limit
@@ -94,8 +95,8 @@ class NodeContext:
         return self._session.embed(texts)
 
     def student(self) -> Student:
-        """Return the student, loaded at first use."""
-        return self._session.student()
+        """Return the student, loaded at first use, or the calls by which one behind a server is asked."""
+        return self._session.student() or StudentInCalls(self)
 
     def train(self, job: TrainingJob) -> TrainingResult:
         """Fine-tune the student, in the way of its backend; raises ModelError."""

@@ -1,26 +1,27 @@
 """execute: runs a plan. Skips what is committed, gathers what is pending, commits each node last.
 
-A stage that lacks replies says so (`Pending`); its requests are sent, the replies go to the ledger as they
-arrive, and the stage is called again. Killed at any moment, the next run goes on from there.
+A stage that lacks replies says so (`Pending`); its requests are sent, together with those of other nodes that are
+ready, the replies go to the ledger as they arrive, and the stages are called again. Killed at any moment, the
+next run goes on from there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from engine.backends.protocol import Ask, Completion, Deferred
-from engine.errors import Interrupted, RunError, StoreError
+from engine.errors import Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import Decision, Example, Model
-from engine.run.batches import Batch, put_down
+from engine.run.asking import Asking, BudgetReached
+from engine.run.batches import Batch
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.ledger import Ledger
-from engine.run.live import Live
 from engine.run.progress import Reporter
 from engine.run.purse import Purse
 from engine.run.session import Session
@@ -29,13 +30,6 @@ from engine.stages import STAGES
 from engine.stages.guard import text_of
 from engine.stages.protocol import Inputs, Output, Pending
 from engine.store import NodeInfo, Store, now
-
-NEEDED = 5
-"""Requests of one kind that must all fail before the run gives up."""
-
-
-class BudgetReached(Exception):
-    """The next request would pass the recipe's budget."""
 
 
 @dataclass(slots=True)
@@ -73,11 +67,16 @@ class Execution:
         self._purse = Purse(budget, store.spent(node.id for node in plan.nodes.values()))
         self._ledger = Ledger(store, run, self._purse)
         self._session = Session(resources.models, reporter, self._texts)
+        self._asking = Asking(resources.models, self._session, self._ledger, self._purse, reporter)
         self._outputs: dict[str, Output] = {}
+        self._settled: set[str] = set()
+        """Nodes that are done, were done, or are skipped."""
         self._skipped: set[str] = set()
         self._waiting: set[str] = set()
-        self._told: set[str] = set()
-        self._deferred: dict[Deferred, dict[str, Ask]] = {}
+        """Nodes that wait for replies, or for a node that does."""
+        self._later: set[str] = set()
+        """Those of them whose replies come after the run."""
+        self._began: dict[str, tuple[datetime, float]] = {}
         self.outcome = Outcome("done", "")
 
     def run(self) -> Outcome:
@@ -85,24 +84,13 @@ class Execution:
         finished = self._present(self._store.finished([n.id for n in self._plan.nodes.values()]))
         self._preload(finished)
         try:
-            for position, node in enumerate(self._plan.nodes.values()):
-                if self._blocked(node):
-                    self._waiting.add(node.name)
-                    continue
-                if self._is_skipped(node):
-                    self._skipped.add(node.name)
-                    self.outcome.skipped += 1
-                    continue
-                if node.id in finished:
-                    self.outcome.cached += 1
-                    status = "cached"
-                else:
-                    self._check_minutes()
-                    if not self._work(node):
-                        continue
-                    status = "done"
-                self._store.link_node(self._run, node.id, node.name, position, status)
-            self._put_down()
+            self._pass(finished)
+            while self._asking.holds:
+                self._asking.send()
+                self._pass(finished)
+            self.outcome.batches, note = self._asking.put_down(self._store.state, self._run)
+            if self.outcome.batches:
+                self.outcome.status, self.outcome.note = "waiting", note
         except KeyboardInterrupt:
             raise Interrupted(
                 "stopped; everything finished is kept", "run the same command again to go on"
@@ -110,6 +98,36 @@ class Execution:
         except BudgetReached as reached:
             self.outcome.status, self.outcome.note = "stopped", str(reached)
         return self.outcome
+
+    def _pass(self, finished: Mapping[str, object]) -> None:
+        """Work on every node that nothing holds up, in the plan's order."""
+        self._waiting = set(self._later)
+        for position, node in enumerate(self._plan.nodes.values()):
+            if node.name in self._settled or node.name in self._later:
+                continue
+            if self._blocked(node):
+                self._waiting.add(node.name)
+                continue
+            status = self._reach(node, finished)
+            if status == "waiting":
+                self._waiting.add(node.name)
+                continue
+            self._settled.add(node.name)
+            if status == "skipped":
+                self._skipped.add(node.name)
+            else:
+                self._store.link_node(self._run, node.id, node.name, position, status)
+
+    def _reach(self, node: Node, finished: Mapping[str, object]) -> str:
+        """Bring a node as far as it goes now: skipped | cached | done | waiting."""
+        if self._is_skipped(node):
+            self.outcome.skipped += 1
+            return "skipped"
+        if node.id in finished:
+            self.outcome.cached += 1
+            return "cached"
+        self._check_minutes()
+        return "done" if self._work(node) else "waiting"
 
     def _present(self, finished: Mapping[str, object]) -> dict[str, object]:
         """Leave out trainings whose adapter was removed (`pada clean`) and is needed again.
@@ -148,21 +166,6 @@ class Execution:
         """Return whether a node needs one that waits for replies."""
         return any(source in self._waiting for source in (*node.inputs.values(), *node.gates))
 
-    def _put_down(self) -> None:
-        """Write the deferred requests of all nodes down, where nobody was asked yet; the run then waits."""
-        if not self._deferred:
-            return
-        count = sum(map(len, self._deferred.values()))
-        batches = put_down(self._deferred, self._store.state, self._run, self._purse.permit)
-        left = count - sum(batch.requests for batch in batches)
-        if not batches:
-            raise BudgetReached(f"{self._purse.exhausted}; {left:,} calls are left")
-        self.outcome.batches = batches
-        self.outcome.status = "waiting"
-        self.outcome.note = f"{count - left:,} requests wait for their results"
-        if left:
-            self.outcome.note += f"; {left:,} more were not written: {self._purse.exhausted}"
-
     def _is_skipped(self, node: Node) -> bool:
         if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
             return True
@@ -178,11 +181,10 @@ class Execution:
     def _work(self, node: Node) -> bool:
         """Call the node's stage until it has all its replies, then commit its rows and the node, in this order.
 
-        Returns False for a node that must wait for replies which come after the run.
+        Returns False for a node that must wait for replies.
         """
-        started, clock = now(), time.monotonic()
-        self._session.forget()
-        self._ledger.forget()
+        started, clock = self._began.setdefault(node.name, (now(), time.monotonic()))
+        self._session.enter(node.name)
         context = NodeContext(
             node,
             self._resources.prompts,
@@ -197,8 +199,9 @@ class Execution:
             try:
                 output = STAGES[node.stage].function(params, inputs, context)
             except Pending as pending:
-                if not self._send(node, pending):
-                    self._waiting.add(node.name)
+                if not self._asking.now(node, pending):
+                    if self._asking.later(node):
+                        self._later.add(node.name)
                     return False
             else:
                 break
@@ -215,99 +218,19 @@ class Execution:
         )
         self._store.write_node(self._run, info, output.rows, content_hash(output))
         self._outputs[node.name] = output
+        self._session.leave(node.name)
+        del self._began[node.name]
+        if not self._began:
+            # Nodes that wait together may share replies that are not usable: those are held for all of them.
+            self._ledger.forget()
         self.outcome.worked += 1
         seconds = time.monotonic() - clock
         self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
         return True
 
-    def _send(self, node: Node, pending: Pending) -> bool:
-        """Send the requests that have no reply yet; False when the replies will come after the run.
-
-        Each group of replies is durable before the next is awaited.
-        """
-        deferred = self._session.deferred(pending.role)
-        if deferred is not None:
-            return self._defer(node, pending, deferred)
-        known = self._ledger.known(pending.requests)
-        generator = self._session.generator(pending.role)
-        advance = self._reporter.open(f"{node.name} ({pending.role})", len(pending.requests))
-        advance(len(known))
-        live = Live()
-        for group in self._ledger.ask(
-            generator, node.id, pending.role, pending.requests, frozenset(known)
-        ):
-            self._ledger.keep(group)
-            live.add(group)
-            advance.note = live.line(self._purse.under_way)
-            advance(sum(done.final for done in group))
-            self._tell_way(pending.role, group[0].method)
-        self._purse.home()
-        known = self._ledger.known(pending.requests)
-        left = len(pending.requests) - len(known)
-        if left and self._purse.exhausted:
-            raise BudgetReached(
-                f"{self._purse.exhausted}; {left:,} of {len(pending.requests):,} calls of {node.name} are left"
-            )
-        if left:
-            raise RunError(
-                f"{node.name}: the {pending.role} left {left} of {len(pending.requests)} requests unanswered"
-            )
-        self._fail_if_all_failed(node, pending.role, [known[r.id] for r in pending.requests])
-        return True
-
-    def _tell_way(self, role: str, method: str) -> None:
-        """Say once that a server does not take schemas: what it says is asked for in words and validated."""
-        if method in {"json_object", "prompt"} and role not in self._told:
-            self._told.add(role)
-            self._reporter.warn(
-                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({method}), "
-                "every reply is validated, wrong ones are sent back"
-            )
-
-    def _defer(self, node: Node, pending: Pending, deferred: Deferred) -> bool:
-        """Remember requests for the file that is written at the end; True when none is left to ask."""
-        known = self._ledger.known(pending.requests)
-        missing = [r for r in pending.requests if r.id not in known]
-        failures = self._ledger.failures(missing)
-        asks = [Ask(node.id, pending.role, r, tuple(failures.get(r.id, ()))) for r in missing]
-        waiting = {ask.request.id: ask for ask in asks if ask.number < deferred.attempts}
-        self._ledger.keep(
-            replace(ask.failed[-1], final=True) for ask in asks if ask.number >= deferred.attempts
-        )
-        if waiting:
-            held = self._deferred.setdefault(deferred, {})
-            for identity, ask in waiting.items():
-                # Two seeds often ask the same: one request answers both.
-                held.setdefault(identity, ask)
-            self._reporter.say(
-                f"{node.name:<28} waits for {len(waiting):,} replies of the {pending.role}"
-            )
-            return False
-        known = self._ledger.known(pending.requests)
-        self._fail_if_all_failed(node, pending.role, [known[r.id] for r in pending.requests])
-        return True
-
-    def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
-        failed = [c for c in completions if c.value is None]
-        if len(failed) < len(completions) or not failed:
-            return
-        # Names, strategies and verdicts have a fallback, and few replies may fail by chance: the run goes on.
-        if node.stage in {"diagnose", "generate"} and len(completions) >= NEEDED:
-            raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
-        self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
-
     def _check_minutes(self) -> None:
         if self._purse.over_time():
             raise BudgetReached(self._purse.exhausted)
-
-
-def _unusable(node: Node, role: str, failed: Sequence[Completion]) -> str:
-    kinds = ", ".join(sorted({c.error or "?" for c in failed}))
-    return f"{node.name}: none of {len(failed)} replies of the {role} was usable ({kinds})"
-
-
-def _first(failed: Sequence[Completion]) -> str:
-    return f"{failed[0].detail or failed[0].text[:200]!r}; all are in the table llm_call"
 
 
 def execute(

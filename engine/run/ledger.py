@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from engine.backends.protocol import Completion, Generator, Request, Try
+from engine.backends.protocol import Ask, Completion, Generator, Request, Try
 from engine.rows import Call
 from engine.run.purse import Purse
 from engine.store import Store, now
@@ -47,26 +47,24 @@ class Ledger:
     def ask(
         self,
         generator: Generator,
-        node: str,
-        role: str,
-        requests: Iterable[Request],
+        asks: Iterable[Ask],
         answered: Container[str],
     ) -> Iterator[list[Completion]]:
         """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
 
-        Holds only what is under way, so `requests` may be an iterator of any length where the backend takes one.
+        Holds only what is under way, so `asks` may be an iterator of any length where the backend takes one.
         """
-        under_way: dict[str, Request] = {}
+        under_way: dict[str, Ask] = {}
 
         def watched() -> Iterator[Request]:
-            for request in requests:
-                if request.id not in answered:
-                    under_way[request.id] = request
-                yield request
+            for ask in asks:
+                if ask.request.id not in answered:
+                    under_way[ask.request.id] = ask
+                yield ask.request
 
         for group in generator.complete_many(watched(), answered, self._purse.permit):
             self._store.record_calls(
-                [entry(self._run, node, role, under_way[done.request], done) for done in group]
+                [entry(self._run, under_way[done.request], done) for done in group]
             )
             self._purse.settle(group)
             for done in group:
@@ -75,13 +73,14 @@ class Ledger:
             yield group
 
 
-def entry(run: str, node: str, role: str, request: Request, completion: Completion) -> Call:
-    """Return the ledger's entry of one reply: `node` of `run` asked for it."""
+def entry(run: str, ask: Ask, completion: Completion) -> Call:
+    """Return the ledger's entry of one reply: a node of `run` asked for it."""
+    request = ask.request
     return Call(
         id=request.id,
         run=run,
-        node=node,
-        role=role,
+        node=ask.node,
+        role=ask.role,
         model=request.model,
         messages=[
             {"role": m.role, "content": m.content} for m in completion.sent or request.messages
@@ -109,7 +108,9 @@ def entry(run: str, node: str, role: str, request: Request, completion: Completi
 
 
 def _completion(call: Call) -> Completion:
-    value: Any = orjson.loads(call.reply) if call.error is None else None
+    value: Any = None
+    if call.error is None:
+        value = call.reply if call.schema is None else orjson.loads(call.reply)
     return Completion(
         request=call.id,
         text=call.reply,

@@ -46,7 +46,8 @@ class Session:
         self._models, self._reporter, self._first = models, reporter, first
         self._lasting: dict[str, npt.NDArray[np.float32]] = {}
         self._open: dict[tuple[str, ...], Any] = {}
-        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+        self._vectors: dict[str, dict[str, npt.NDArray[np.float32]]] = {"": {}}
+        self._node = ""
 
     def model(self, role: str) -> RoleModel:
         """Return what stands behind a role."""
@@ -61,13 +62,15 @@ class Session:
                 "run: pada models fetch",
             )
         kind = KINDS[role]
+        if kind == "student" and backend.student is None:
+            kind = "generator"
         key = (kind, model.backend, model.identity, repr(sorted(model.settings.items())))
         if key not in self._open:
             self._open[key] = backend.open(kind, model.path, model.name, dict(model.settings))
         return self._open[key]
 
     def generator(self, role: str) -> Generator:
-        """Return the backend of the teacher or the judge."""
+        """Return the backend of a role that is asked in calls."""
         return cast(Generator, self._backend(role))
 
     def deferred(self, role: str) -> Deferred | None:
@@ -87,8 +90,10 @@ class Session:
             )
         return train
 
-    def student(self) -> Student:
-        """Return the student's backend."""
+    def student(self) -> Student | None:
+        """Return the student's backend; None where it only answers in calls, as a model behind a server does."""
+        if BACKENDS[self._models["student"].backend].student is None:
+            return None
         return cast(Student, self._backend("student"))
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -103,15 +108,22 @@ class Session:
             return np.zeros((0, 1), dtype=np.float32)
         if not self._lasting:
             self._lasting.update(self._embedded(list(dict.fromkeys(self._first()))))
-        known = {**self._lasting, **self._vectors}
+        own = self._vectors[self._node]
+        known = {**self._lasting, **own}
         new = self._embedded([text for text in dict.fromkeys(texts) if text not in known])
-        self._vectors.update(new)
+        own.update(new)
         known.update(new)
         return np.stack([known[text] for text in texts])
 
-    def forget(self) -> None:
-        """Forget the embeddings of all texts but the examples: a new node begins."""
-        self._vectors.clear()
+    def enter(self, node: str) -> None:
+        """Go on with a node: what it embeds is kept for it alone, while it waits for replies too."""
+        self._node = node
+        self._vectors.setdefault(node, {})
+
+    def leave(self, node: str) -> None:
+        """Forget what a finished node embedded."""
+        self._node = ""
+        del self._vectors[node]
 
     def _embedded(self, texts: list[str]) -> dict[str, npt.NDArray[np.float32]]:
         if not texts:

@@ -289,7 +289,8 @@ class Quality(Spec):
 class Train(Spec):
     """Fine-tuning; always from the base model on the round's whole training set."""
 
-    method: Literal["lora", "full"] = "lora"
+    method: Literal["lora", "full", "none"] = "lora"
+    """none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
     r: int = Field(default=16, ge=1, le=1024)
     """LoRA rank, on all linear layers."""
     alpha: int | None = Field(default=None, ge=1)
@@ -329,6 +330,7 @@ class Loop(Spec):
     """How often it goes round: round 0 is the plain fine-tune, then `rounds` augmented ones."""
 
     rounds: int = Field(default=1, ge=0, le=100)
+    """With `train: {method: none}` 0 measures, and 1 makes rows as well."""
     stop: Stop = Stop()
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CREATE = re.compile(r'^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) "?(\w+)"?')
 _ADDED = re.compile(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)")
+_TOLD = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) (\w+)(?:\.(\w+))? IS '(.+)';$")
 _COLUMN = re.compile(r"^\s+(\w+) [A-Z]+")
 _NAMED = re.compile(r"^(\w+): (.+)$")
 
@@ -50,6 +51,11 @@ def parse_comments(sql: str) -> Comments:
             found.tables[table] = " ".join(block)
         elif added := _ADDED.match(text):
             found.columns[added[1], added[2]] = " ".join(block)
+        elif told := _TOLD.match(text):
+            if told[2]:
+                found.columns[told[1], told[2]] = told[3]
+            else:
+                found.tables[told[1]] = told[3]
         elif is_view and block:
             _view_columns(table, block, found)
         elif block and (column := _COLUMN.match(text)):

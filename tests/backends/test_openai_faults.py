@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from engine.backends import BACKENDS
-from engine.backends.protocol import Completion, Generator, Message, Permit, Request, always
+from engine.backends.protocol import Ask, Completion, Generator, Message, Permit, Request, always
 from engine.errors import BackendError
 from engine.run.ledger import Ledger
 from engine.run.purse import Purse
@@ -128,6 +128,11 @@ BAD_REPLY_KINDS = {
 }  # fmt: skip
 
 
+PAID = "null_content"
+"""No reply, but its tokens are counted: a call of its own."""
+FREE = [fault for fault in NO_REPLY_KINDS if fault != PAID]
+
+
 def one_fault(*faults: str, **more: Any) -> Endpoint:
     return Endpoint(Behaviour(Script(rows={"3": faults}), retry_after=0.3, hang=5, **more))
 
@@ -143,7 +148,7 @@ def test_the_matrix_knows_every_fault() -> None:
     assert {*NO_REPLY_KINDS, *BAD_REPLY_KINDS} >= set(MIXED)
 
 
-@pytest.mark.parametrize("fault", NO_REPLY_KINDS)
+@pytest.mark.parametrize("fault", FREE)
 def test_a_fault_without_a_reply_is_tried_again_and_noted(fault: str) -> None:
     with one_fault(fault) as server:
         found = came(opened(server), requests(12))
@@ -243,7 +248,26 @@ def test_usage_and_price_are_those_of_the_server() -> None:
 # The same fault for ever: a stored failure with its kind, after as many askings as are settled.
 
 
-@pytest.mark.parametrize("fault", [f for f in NO_REPLY_KINDS if not f.startswith("rate_limit")])
+@pytest.mark.parametrize("times", [1, 50])
+def test_an_answer_without_text_that_was_paid_is_a_call_of_its_own(times: int) -> None:
+    with one_fault(*[PAID] * times) as server:
+        found = came(
+            opened(server, attempts=3, price={"prompt": 2, "completion": 10}), requests(12)
+        )
+        assert_only_row_3_was_asked_again(server, min(times + 1, 3))
+    asked = found.all["3"]
+    errors = ["empty", None] if times == 1 else ["empty"] * 3
+    assert [(done.error, done.final) for done in asked] == [
+        (error, number == len(errors)) for number, error in enumerate(errors, 1)
+    ]
+    for done in asked:
+        assert done.tries == ()
+        assert done.completion_tokens
+        assert done.cost
+        assert done.detail or done.error is None
+
+
+@pytest.mark.parametrize("fault", [f for f in FREE if not f.startswith("rate_limit")])
 def test_a_fault_for_ever_ends_as_a_failure_of_its_kind(fault: str) -> None:
     with one_fault(*[fault] * 50) as server:
         found = came(opened(server, attempts=3), requests(12))
@@ -609,6 +633,42 @@ def test_all_prompts_longer_than_the_context_come_home_as_failures() -> None:
         assert len(server.log) == 0
 
 
+def test_the_models_own_tokenizer_counts_where_it_is_named(tmp_path: Path) -> None:
+    from engine.backends.finetune_batches import encode_prompt
+    from engine.backends.http_server import load_tokenizer
+    from tests.backends.tiny import write_model
+
+    write_model(tmp_path / "student")
+    asked = request(1, text="red blue green " * 40)
+    tokens = len(encode_prompt(load_tokenizer("student", tmp_path), asked.messages))
+    assert tokens < sum(len(turn.content) for turn in asked.messages) / 4
+    fits = tokens + asked.max_tokens
+    with Endpoint() as server:
+        chosen = {"tokenizer": str(tmp_path / "student")}
+        assert came(opened(server, context=fits, **chosen), [asked]).final["1"].error is None
+        refused = came(opened(server, context=fits - 1, **chosen), [asked]).final["1"]
+        assert refused.error == "too_long"
+        assert refused.detail.startswith(f"{tokens:,} tokens of prompt")
+        assert server.log.rows == {"1": 1}
+        with pytest.raises(
+            BackendError, match="the tokenizer 'no such' cannot be loaded"
+        ) as caught:
+            came(opened(server, context=fits, tokenizer="no such"), [asked])
+        assert "leave `tokenizer` out" in caught.value.hint
+
+
+def test_small_calls_that_find_the_way_are_in_the_ledger() -> None:
+    with Endpoint(Behaviour(knows=("json_object", "words"))) as server:
+        price = {"prompt": 2, "completion": 10}
+        found = came(opened(server, structured="auto", price=price), requests(3))
+        small = [done for done in found.all["0"] if done.error == "probe"]
+        assert len(small) + 3 == len(server.log)
+        assert [done.final for done in small] == [False] * len(small)
+        assert {"json_schema", "json_object"} <= {done.method for done in small}
+        assert all(done.cost and done.sent for done in small)
+        assert found.errors == {"0": None, "1": None, "2": None}
+
+
 @pytest.mark.parametrize("position", [0, 6])
 def test_a_prompt_that_the_server_finds_too_long_fails_alone(position: int) -> None:
     asked = requests(12)
@@ -682,7 +742,9 @@ def test_whatever_comes_is_kept_in_the_store(tmp_path: Path) -> None:
         ledger = Ledger(store, run, Purse(Budget(), Spent(0, 0, 0.0)))
         kept = [
             done
-            for group in ledger.ask(opened(server), "node", "teacher", asked, frozenset())
+            for group in ledger.ask(
+                opened(server), (Ask("node", "teacher", each) for each in asked), frozenset()
+            )
             for done in group
         ]
         again = ledger.known(asked)
@@ -695,7 +757,7 @@ def test_whatever_comes_is_kept_in_the_store(tmp_path: Path) -> None:
     found = rows(tmp_path, "SELECT id, error, reply, final, tries, messages, created FROM llm_call")
     assert len(found) == len(kept)
     errors = {names[row["id"]]: row["error"] for row in found if row["error"] is not None}
-    assert errors == BAD_REPLY_KINDS
+    assert errors == BAD_REPLY_KINDS | {PAID: "empty"}
     readable = rows(
         tmp_path,
         "SELECT count(*) AS n FROM llm_call WHERE json_array_length(messages) > 1 "
@@ -703,7 +765,7 @@ def test_whatever_comes_is_kept_in_the_store(tmp_path: Path) -> None:
     )
     assert readable == [{"n": len(kept)}]
     spent = rows(tmp_path, "SELECT sum(calls) AS calls, sum(retries) AS retries FROM spend")
-    assert spent == [{"calls": len(kept), "retries": len(NO_REPLY)}]
+    assert spent == [{"calls": len(kept), "retries": len(NO_REPLY) - 1}]
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
 

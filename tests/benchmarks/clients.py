@@ -94,7 +94,7 @@ def script(url: str, rows: int, concurrency: int, folder: Path) -> int:
 def engine(url: str, rows: int, concurrency: int, folder: Path) -> int:
     """The boundary of a run; `concurrency` 0 lets it find its own."""
     from engine.backends import BACKENDS
-    from engine.backends.protocol import Generator, Message, Request
+    from engine.backends.protocol import Ask, Generator, Message, Request
     from engine.run.ledger import Ledger
     from engine.run.purse import Purse
     from engine.spec.recipe import Budget
@@ -105,9 +105,9 @@ def engine(url: str, rows: int, concurrency: int, folder: Path) -> int:
     if concurrency:
         settings["concurrency"] = concurrency
     backend = BACKENDS["openai"].open("generator", None, "bench", settings)
-    requests = (
-        Request((Message("user", prompt),), SCHEMA, 300, 0.0, "openai:bench")
-        for prompt in prompts(rows)
+    asks = (
+        Ask("bench", "teacher", Request((Message("user", text),), SCHEMA, 300, 0.0, "openai:bench"))
+        for text in prompts(rows)
     )
     store = Store.open(folder / "state")
     with store.lock_run():
@@ -116,7 +116,7 @@ def engine(url: str, rows: int, concurrency: int, folder: Path) -> int:
         )
         ledger = Ledger(store, run, Purse(Budget(), Spent(0, 0, 0.0)))
         generator: Generator = backend  # type: ignore[assignment]
-        for _ in ledger.ask(generator, "bench", "teacher", requests, frozenset()):
+        for _ in ledger.ask(generator, asks, frozenset()):
             pass
         store.end_run(run, "done")
     found = ask(folder / "state", "SELECT count(*) AS n FROM llm_call WHERE error IS NULL")

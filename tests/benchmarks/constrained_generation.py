@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from engine import models
-from engine.backends.generation import Constraint, _pad_left
+from engine.backends.generation import Constraint, _pad_left, _stop_tokens
 from engine.backends.weights import Loaded, load
 
 MODEL = "embedded/smollm2-135m-instruct"
@@ -48,7 +48,8 @@ def seconds(
     """Generate `tokens` tokens for each row of a batch and return how long it took."""
     import torch
 
-    ids, mask = _pad_left(prompts(loaded, batch), constraint.stops[0])
+    stops = _stop_tokens(loaded)
+    ids, mask = _pad_left(prompts(loaded, batch), stops[0])
     how: dict[str, Any] = {"min_new_tokens": tokens}
     if constrained:
         how = {"logits_processor": constraint.processors(SCHEMA)}
@@ -56,7 +57,7 @@ def seconds(
     with torch.inference_mode():
         said = loaded.model.generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=tokens, do_sample=False,
-            eos_token_id=constraint.stops, pad_token_id=constraint.stops[0], **how,
+            eos_token_id=stops, pad_token_id=stops[0], **how,
         )  # fmt: skip
     took = time.perf_counter() - began
     length = said.shape[1] - ids.shape[1]

@@ -50,6 +50,8 @@ class Behaviour:
     """Ways of asking for structure that it takes notice of."""
     refuses: bool = False
     """Whether it answers 400 to the other ways; else it ignores them and writes prose."""
+    says: tuple[str, ...] = ()
+    """What it answers where plain text is asked for, drawn by the messages; empty tells prose."""
     context: int | None = None
     """Tokens of prompt and reply together that it takes."""
     per_second: float | None = None
@@ -180,9 +182,12 @@ class Service:
                 return await self._finish(request, entry, answers.unknown_way(way), usable=False)
             way, schema = None, None
         found = replies.envelope(entry.body, schema, entry.fault, prose=way is None)
+        if plain := way is None and bool(behaviour.says):
+            said = behaviour.says[int(entry.messages, 16) % len(behaviour.says)]
+            found["choices"][0]["message"]["content"] = said
         if entry.fault == "truncated_body":
             return await answers.truncated(request, json.dumps(found).encode())
-        usable = way is not None and (entry.fault is None or entry.fault in USABLE)
+        usable = (way is not None or plain) and (entry.fault is None or entry.fault in USABLE)
         return await self._finish(request, entry, answers.reply(entry.fault, found), usable)
 
     def _may(self) -> bool:

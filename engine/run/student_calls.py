@@ -1,0 +1,67 @@
+"""A student that answers in calls: each answer goes through the ledger, so none is asked or paid twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.backends.protocol import (
+    LabelAnswer,
+    Message,
+    Progress,
+    Request,
+    Student,
+    Written,
+    written,
+)
+from engine.errors import BackendError
+
+if TYPE_CHECKING:
+    from engine.stages.protocol import Context
+
+
+class StudentInCalls(Student):
+    """The student of one node, as the server that holds it is asked: plain text, greedy, without a schema."""
+
+    def __init__(self, context: Context) -> None:
+        """Take the node that asks."""
+        self._context = context
+
+    @property
+    def likelihoods(self) -> bool:
+        """Servers tell no likelihoods of given answers."""
+        return False
+
+    def write(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        max_tokens: int,
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[Written]:
+        """Return what the server says to each prompt; see `Student`. Raises Pending while replies are missing."""
+        if adapter is not None:
+            raise BackendError(
+                "a student that is asked in calls takes no adapter",
+                "use weights on this machine: backend transformers",
+            )
+        model = self._context.model("student")
+        requests = [Request(prompt, None, max_tokens, 0.0, model) for prompt in prompts]
+        found = [written(done) for done in self._context.ask("student", requests)]
+        if progress is not None:
+            progress(len(found))
+        return found
+
+    def choose(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        labels: Sequence[str],
+        adapter: Path | None,
+        progress: Progress | None = None,
+    ) -> list[LabelAnswer]:
+        """Raise BackendError: see `likelihoods`."""
+        raise BackendError(
+            "a student that is asked in calls cannot compare answers by their likelihood",
+            "use weights on this machine: backend transformers",
+        )
