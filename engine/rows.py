@@ -85,6 +85,39 @@ class Metric(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class MetricSlice(Row):
+    """One metric over a part of a split, with its 95 % bootstrap interval over `n` examples.
+
+    A part is a value of one of the recipe's slices, or a label (then `slice` is the target's column, and `metric` the
+    label's precision or recall).
+    """
+
+    table: ClassVar[str] = "metric_slice"
+    split: Split
+    slice: str
+    part: str
+    """`(other)` holds the values beyond the most frequent ones, `(none)` the rows without a value."""
+    metric: str
+    value: float | None
+    n: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating(Row):
+    """What the judge said of one answer by a metric's rubric; `value` is None where its reply was unusable."""
+
+    table: ClassVar[str] = "rating"
+    example: str
+    split: Split
+    metric: str
+    value: int | None
+    reason: str
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failure(Row):
     """A prediction for which the recipe's failure predicate holds (on train or validation)."""
 

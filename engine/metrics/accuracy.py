@@ -1,5 +1,22 @@
-"""Accuracy: the share of examples whose answer is the gold answer."""
+"""Accuracy: the share of examples whose answer is an acceptable one.
 
-from engine.metrics.protocol import Metric, exact, mean_of_values
+Of several labels all must be there and no other, in any order (scikit-learn's subset accuracy).
+"""
 
-ACCURACY = Metric("accuracy", 1, "Share of right answers.", exact, mean_of_values)
+from typing import Any
+
+from engine.metrics.labels import label_set
+from engine.metrics.protocol import Answered, Metric
+
+
+def is_right(answered: Answered, params: Any = None) -> float:
+    """Return 1 where the answer is an acceptable one, else 0; an unreadable answer is wrong."""
+    if answered.answer is None:
+        return 0.0
+    if answered.answer in answered.golds:
+        return 1.0
+    given = label_set(answered.answer)
+    return float(given is not None and any(given == label_set(gold) for gold in answered.golds))
+
+
+ACCURACY = Metric("accuracy", 1, "Share of right answers.", is_right)

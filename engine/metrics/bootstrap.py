@@ -1,20 +1,26 @@
-"""Percentile bootstrap: the 95 % interval of any statistic over the examples of a split.
+"""Percentile bootstrap: the 95 % interval of any metric over the examples of a split.
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. Examples are drawn with
-replacement; draws are seeded, so the same scores always give the same interval.
+replacement; draws are seeded, so the same scores always give the same interval. Draws are made in blocks, so memory
+does not grow with the split beyond its own rows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.metrics.protocol import Scored, Statistic
+from engine.metrics.protocol import Metric, Scored, mean, values_and_count
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from engine.metrics.protocol import Floats
+
 DRAWS = 1000
+_AT_ONCE = 4_000_000
+"""Indices per block: 32 MB."""
 
 
 class Interval(NamedTuple):
@@ -27,10 +33,11 @@ class Interval(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A statistic on the whole split, and on each bootstrap draw of it."""
+    """A metric on a whole split of `n` scored examples, and on each bootstrap draw of it."""
 
     value: float
-    draws: npt.NDArray[np.float64]
+    draws: Floats
+    n: int
 
     def interval(self) -> Interval:
         """Return the value with the 2.5 and 97.5 percentiles of those draws that have one."""
@@ -42,24 +49,78 @@ class Estimate(NamedTuple):
         low, high = np.percentile(kept, [2.5, 97.5])
         return Interval(self.value, float(low), float(high))
 
-    def minus(self, other: Estimate) -> Interval:
+    def minus(self, other: Estimate) -> Estimate:
         """Return the difference to another split's estimate; the two splits are drawn independently."""
-        return Estimate(self.value - other.value, self.draws - other.draws).interval()
+        return Estimate(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
 
 
-def indices(n: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return bootstrap draws of `n` examples, shape (DRAWS, n)."""
+def blocks(n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the bootstrap draws of `n` examples, DRAWS in all, as blocks of shape (some draws, n)."""
     import numpy as np
 
-    return np.random.default_rng([seed, n]).integers(0, n, size=(DRAWS, n), dtype=np.int64)
+    generator = np.random.default_rng([seed, n])
+    step = max(1, _AT_ONCE // n)
+    for start in range(0, DRAWS, step):
+        yield generator.integers(0, n, size=(min(step, DRAWS - start), n), dtype=np.int64)
 
 
-def estimate(statistic: Statistic, split: Scored, seed: int) -> Estimate:
-    """Return the statistic of the split and of its bootstrap draws; raises ValueError for an empty split."""
+def totals(tally: Any, draws: npt.NDArray[np.int64]) -> Floats:
+    """Return the sums of the tally's rows over each draw, shape (draws, k)."""
     import numpy as np
 
-    n = len(split.golds)
-    if n == 0:
-        raise ValueError("no examples to estimate from")
-    whole = statistic(split, np.arange(n, dtype=np.int64)[None, :])
-    return Estimate(float(whole[0]), statistic(split, indices(n, seed)))
+    count, n = len(draws), tally.shape[0]
+    places = draws + n * np.arange(count, dtype=np.int64)[:, None]
+    times = np.bincount(places.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
+    sums: Floats = np.asarray(times @ tally)
+    return sums
+
+
+def estimate(metric: Metric, split: Scored, params: Any, seed: int) -> Estimate | None:
+    """Return the metric over the split and over its draws; None where the split has no value."""
+    if not split.items:
+        return None
+    return estimate_sums(metric.tally(split, params), lambda s: metric.combine(s, params), seed)
+
+
+def estimate_mean(values: Sequence[float], seed: int) -> Estimate | None:
+    """Return the mean of values that no metric made, and of their draws; None where there are none."""
+    if not values:
+        return None
+    tally = values_and_count(Scored((), values), None)
+    return estimate_sums(tally, lambda sums: mean(sums, None), seed)
+
+
+def estimate_sums(tally: Any, combine: Callable[[Floats], Floats], seed: int) -> Estimate | None:
+    """Return what `combine` makes of the tally's sums, whole and drawn; None where the whole has no value."""
+    import numpy as np
+
+    n = tally.shape[0]
+    value = float(combine(_whole(tally))[0])
+    if not np.isfinite(value):
+        return None
+    drawn = [combine(totals(tally, block)) for block in blocks(n, seed)]
+    return Estimate(value, np.concatenate(drawn), n)
+
+
+def estimate_labels(metric: Metric, split: Scored, params: Any, seed: int) -> list[Estimate | None]:
+    """Return the metric's value of each label, in the order of `labels_of`; None where a label has none."""
+    import numpy as np
+
+    if metric.by_label is None or not split.items:
+        return []
+    tally = metric.tally(split, params)
+    values, behind = metric.by_label.values(_whole(tally))
+    drawn = np.concatenate(
+        [metric.by_label.values(totals(tally, b))[0] for b in blocks(len(split.items), seed)]
+    )
+    return [
+        Estimate(float(values[0, i]), drawn[:, i], int(behind[0, i])) if behind[0, i] else None
+        for i in range(values.shape[1])
+    ]
+
+
+def _whole(tally: Any) -> Floats:
+    """Return the sums over all examples, each once, shape (1, k)."""
+    import numpy as np
+
+    return np.asarray(tally.sum(axis=0), dtype=np.float64).reshape(1, -1)

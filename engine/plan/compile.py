@@ -14,7 +14,8 @@ from engine.operators import OPERATORS
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
-from engine.spec.recipe import Recipe, Source, SqlMetric
+from engine.spec.recipe import Recipe, Source
+from engine.sql.expressions import quoted
 from engine.stages import STAGES, shapes
 from engine.tasks import TASKS
 
@@ -174,22 +175,48 @@ def _evaluate(
         f"{prefix}/predict", "predict", build.task(), inputs,
         prompts=(build.task_prompt,), seeded=seeded, round_=round_,
     )  # fmt: skip
-    params = {
+    scored = {"load": load, "predict": predict}
+    if rubrics := [m for m in recipe.measured if m.judge]:
+        rating = {
+            "description": recipe.task.description,
+            "metrics": [{"name": m.name, **m.judge.model_dump()} for m in rubrics if m.judge],
+            "schema": shapes.base("rating"),
+        }
+        scored["rate"] = build.add(
+            f"{prefix}/rate", "rate", rating, dict(scored), seeded=seeded, round_=round_
+        )
+    params = _measuring(recipe)
+    build.add(f"{prefix}/score", "score", params, scored, seeded=seeded, round_=round_)
+
+
+def _measuring(recipe: Recipe) -> dict[str, Any]:
+    """Return what is measured and what is a failure; what a recipe does not use is left out of its fingerprints."""
+    given = {m.name: m.params for m in recipe.measured if not m.own}
+    params: dict[str, Any] = {
         "target": recipe.task.target,
-        "metrics": [m for m in recipe.metrics if isinstance(m, str)],
-        "sql_metrics": [m.model_dump() for m in recipe.metrics if isinstance(m, SqlMetric)],
+        "metrics": list(given),
+        "sql_metrics": [
+            {"name": m.name, "sql": m.sql} for m in recipe.measured if m.sql is not None
+        ],
         "failure": recipe.failure,
-        "metric_versions": {m: METRICS[m].version for m in recipe.metrics if isinstance(m, str)},
+        "metric_versions": {name: METRICS[name].version for name in given},
         "bootstrap_seed": 0,
     }
-    build.add(
-        f"{prefix}/score",
-        "score",
-        params,
-        {"load": load, "predict": predict},
-        seeded=seeded,
-        round_=round_,
-    )
+    chosen = {
+        name: METRICS[name].params.model_validate(some).model_dump(mode="json")
+        for name, some in given.items()
+        if METRICS[name].params.model_fields
+    }
+    if chosen:
+        params["metric_params"] = chosen
+    if rubrics := [m.name for m in recipe.measured if m.judge]:
+        params["judge_metrics"] = rubrics
+    if recipe.slices:
+        params["slices"] = [
+            {"name": s, "sql": quoted(s)} if isinstance(s, str) else s.model_dump()
+            for s in recipe.slices
+        ]
+    return params
 
 
 def _at(seed: int, number: int) -> str:
@@ -232,6 +259,8 @@ def _decide(build: _Builder, seed: int, number: int, first: int, more: bool) -> 
         # Only whether this is the last round counts: a longer loop must not re-run the rounds that are done.
         "rounds": number + more,
     }
+    if loop.stop.metric in METRICS and METRICS[loop.stop.metric].lower_is_better:
+        params["lower_is_better"] = True
     build.add(f"{_at(seed, number)}/decide", "decide", params, scores, seeded=seed, round_=number)
 
 

@@ -24,7 +24,13 @@ JSON_TOKENS = 12
 """What keys and quotes add to a row in a reply."""
 ANSWER_TOKENS = (1, 16)
 """What a student behind a server writes for one row."""
-_ROWS = {"predict": (1, 1), "diagnose": (1, 1), "generate": (1, 4), "judge": (1, 1)}
+_ROWS = {
+    "predict": (1, 1),
+    "rate": (1, 2),
+    "diagnose": (1, 1),
+    "generate": (1, 4),
+    "judge": (1, 1),
+}
 """Stage -> the fewest and the most rows that a prompt shows."""
 ASKED = ("student", "teacher", "judge")
 """The roles that are asked in calls; a student only where its backend cannot be asked otherwise."""
@@ -148,10 +154,12 @@ def _calls(
     rows: Mapping[str, int],
     failing: Mapping[str, int],
 ) -> Range | None:
-    params, validation = node.identity["params"], rows["validation"]
+    params, validation, every = node.identity["params"], rows["validation"], sum(rows.values())
+    if node.stage == "rate":
+        return Range(every, every).times(len(params["metrics"]), len(params["metrics"]))
     if node.stage == "predict":
         in_calls = BACKENDS[resources.models["student"].backend].student is None
-        return Range(sum(rows.values()), sum(rows.values())) if in_calls else None
+        return Range(every, every) if in_calls else None
     score = node.inputs.get("score")
     known = failing.get(plan.nodes[score].id) if score else None
     failures = (

@@ -18,6 +18,14 @@ from engine.stages import STAGES
 _CARRIED: Mapping[str, Mapping[str, str]] = {
     "predict": {"row": "rows of all splits ({inputs})", "labels": "the labels"},
     "train": {"row": "train rows and accepted generated rows ({inputs}, {target})", "labels": ""},
+    "rate": {
+        "row": "rows of all splits ({inputs})",
+        "target": "their {target}",
+        "answer": "the student's answers",
+        "rubric": "",
+        "low": "",
+        "high": "",
+    },
     "diagnose": {
         "row": "failed validation rows ({inputs})",
         "target": "their {target}",

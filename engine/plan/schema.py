@@ -35,6 +35,7 @@ def recipe_schema() -> dict[str, Any]:
     parts: dict[str, Any] = schema["$defs"]
     parts["Task"] = _tasks(parts)
     _name_metrics(schema["properties"]["metrics"])
+    parts["MetricSpec"] = _metrics(parts)
     parts["OperatorSpec"] = _operators(parts)
     for role in parts["Models"]["properties"]:
         reference = f"{role.capitalize()}Model"
@@ -50,11 +51,35 @@ def schema_text() -> str:
 
 
 def _name_metrics(metrics: dict[str, Any]) -> None:
-    """A metric is one of the names, or a SQL metric."""
+    """A metric is one of the names, or a mapping."""
     for branch in metrics["items"]["anyOf"]:
         if branch.get("type") == "string":
             branch["enum"] = sorted(METRICS)
-    metrics["description"] = "Scores per example and over a split (`pada list metrics`)."
+    metrics["description"] += " The engine's own: `pada list metrics`."
+
+
+def _metrics(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return one branch per metric that takes parameters, and those of a metric that the recipe makes itself."""
+    loose = parts["MetricSpec"]
+    branches = []
+    for name in sorted(METRICS):
+        metric = METRICS[name]
+        known: dict[str, Any] = {"name": {"const": name, "description": metric.description}}
+        if metric.params.model_fields:
+            known["params"] = _part(metric.params, parts)
+        branches.append(_closed(known, ["name"]))
+    own = loose["properties"]
+    branches.append(_closed({"name": own["name"], "sql": own["sql"]}, ["name", "sql"]))
+    return {"description": loose["description"], "anyOf": branches}
+
+
+def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _tasks(parts: dict[str, Any]) -> dict[str, Any]:

@@ -12,15 +12,15 @@ from engine import models
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
-from engine.metrics import METRICS
 from engine.operators import OPERATORS
+from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
 from engine.plan.validate_money import check_money
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
 from engine.spec.data import Read, read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.spec.prompts import PromptLibrary
-from engine.spec.recipe import ModelSpec, SqlMetric
+from engine.spec.recipe import ModelSpec
 from engine.spec.row_checks import check_rows
 from engine.spec.wording import check_part
 from engine.stages import PROMPT_VARIABLES, STAGES
@@ -50,13 +50,15 @@ def examine(loaded: LoadedRecipe) -> Examined:
     problems = [
         *loaded.warnings,
         *_task(loaded),
-        *_metrics(loaded),
+        *check_metrics(loaded),
+        *check_slices(loaded),
         *_operators(loaded),
         *_models(loaded),
         *check_money(loaded),
         *_prompts(loaded),
         *read.problems,
         *check_rows(loaded, read.splits, labelled),
+        *check_targets(loaded, read.splits),
         *check_sql(loaded, read.splits),
     ]
     ordered = sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
@@ -115,32 +117,6 @@ def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
                 f"the operator '{used.name}' needs labels, which the kind '{kind.name}' has not"
             )
             yield Problem(at, message, "use `similar` or `paraphrase`", code="operator")
-
-
-def metric_names(loaded: LoadedRecipe) -> list[str]:
-    """Return the names of the recipe's metrics, those in SQL too."""
-    return [m.name if isinstance(m, SqlMetric) else m for m in loaded.recipe.metrics]
-
-
-def _metrics(loaded: LoadedRecipe) -> Iterator[Problem]:
-    names = metric_names(loaded)
-    for index, metric in enumerate(loaded.recipe.metrics):
-        at = loaded.at("metrics", index)
-        if isinstance(metric, SqlMetric) and metric.name in METRICS:
-            hint = "give the SQL metric another name"
-            yield Problem(at, f"'{metric.name}' is a metric already", hint, code="metric")
-        if isinstance(metric, str) and metric not in METRICS:
-            yield _unknown(METRICS, metric, at)
-        if names[index] in names[:index]:
-            yield Problem(
-                at, f"the metric '{names[index]}' is there twice", "leave one out", code="metric"
-            )
-    stop = loaded.recipe.loop.stop.metric
-    if stop not in names:
-        where = loaded.at("loop", "stop", "metric")
-        message = f"loop.stop.metric is '{stop}', which is not one of this recipe's metrics"
-        hint = did_you_mean(stop, names) + ", or add it to metrics"
-        yield Problem(where, message, hint, code="stop")
 
 
 def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:

@@ -44,7 +44,8 @@ def has_price(loaded: LoadedRecipe, role: str) -> bool | None:
     backend = BACKENDS.get(spec.backend)
     if backend is None or "price" not in backend.settings.model_fields:
         return None
-    if role == "judge" and loaded.recipe.quality.judge == "off":
+    rates = any(metric.judge for metric in loaded.recipe.measured)
+    if role == "judge" and loaded.recipe.quality.judge == "off" and not rates:
         return None
     return spec.settings.get("price") is not None
 

@@ -7,13 +7,21 @@ from typing import Any
 
 from engine.errors import Problem, RunError
 from engine.metrics import METRICS
+from engine.plan.validate_metrics import text_of
+from engine.registry import did_you_mean
 from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
-from engine.spec.recipe import SqlMetric
-from engine.spec.row_checks import answers
 from engine.spec.yaml import KeyPath
-from engine.sql import check_expression, column_types, evaluate_aggregate, evaluate_condition
-from engine.sql.expressions import Kind
+from engine.sql import (
+    Fault,
+    check_expression,
+    column_types,
+    evaluate_aggregate,
+    evaluate_condition,
+    evaluate_value,
+)
+from engine.sql.expressions import Kind, quoted
+from engine.stages.measure import PARTS
 
 _TRIED = 2000
 
@@ -29,14 +37,15 @@ def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator
     types = column_types(answered)
     for path, sql, kind in _expressions(loaded):
         yield from _checked(loaded, path, sql, kind, types, answered)
+    yield from _slices(loaded, rows)
     yield from _failing_right_answers(loaded, answered)
 
 
 def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
     recipe = loaded.recipe
     yield ("failure",), recipe.failure, "condition"
-    for index, metric in enumerate(recipe.metrics):
-        if isinstance(metric, SqlMetric):
+    for index, metric in enumerate(recipe.measured):
+        if metric.sql is not None:
             yield ("metrics", index, "sql"), metric.sql, "aggregate"
     for index, category in enumerate(recipe.patterns.taxonomy.categories):
         if category.where is not None:
@@ -75,24 +84,55 @@ def _checked(
         yield Problem(loaded.at(*path), message, error.hint, code="sql")
 
 
+def _slices(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:
+    """What rows are parted by are their own columns, not what was answered: parts must not move with the student."""
+    own = [{**row, "target": text_of(row[loaded.recipe.task.target])} for row in rows]
+    types = column_types(own)
+    for index, cut in enumerate(loaded.recipe.slices):
+        if isinstance(cut, str):
+            at, name, sql = loaded.at("slices", index), f"slices[{index}]", quoted(cut)
+            fault = None if cut in types else Fault(f"no column '{cut}'", did_you_mean(cut, types))
+        else:
+            at, name, sql = loaded.at("slices", index, "sql"), f"slices[{index}].sql", cut.sql
+            fault = check_expression(sql, types, "value")
+        if fault is not None:
+            yield Problem(at, f"{name}: {fault.message}", fault.hint, code="slice")
+            continue
+        try:
+            parts = len(set(evaluate_value(sql, own)))
+        except RunError as error:
+            yield Problem(at, f"{name}: {error.message}", error.hint, code="slice")
+            continue
+        if parts > PARTS:
+            message = f"{name}: {parts} values; all beyond the {PARTS} most frequent are one part, (other)"
+            hint = "group them in SQL, such as `case when length(text) < 30 then 'short' else 'long' end`"
+            yield Problem(at, message, hint, "warning", "slice")
+
+
 def _name(path: KeyPath) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.lstrip(".")
 
 
-def _scores(loaded: LoadedRecipe) -> list[str]:
-    return [m for m in loaded.recipe.metrics if isinstance(m, str) and m in METRICS]
+def _scores(loaded: LoadedRecipe) -> dict[str, float]:
+    """Return the metrics that have a value per example, each with that of a right answer."""
+    found: dict[str, float] = {}
+    for metric in loaded.recipe.measured:
+        if metric.judge is not None:
+            found[metric.name] = float(metric.judge.scale[1])
+        elif not metric.own and metric.name in METRICS:
+            found[metric.name] = METRICS[metric.name].best
+    return found
 
 
 def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows as users' SQL sees them, as if the student had given every right answer."""
-    target = loaded.recipe.task.target
-    right = []
-    for row in rows:
-        gold = answers(row[target])[0]
-        scores = {name: METRICS[name].score(gold, gold) for name in _scores(loaded)}
-        right.append({**row, "target": gold, "prediction": gold, **scores})
-    return right
+    scores = _scores(loaded)
+    golds = [text_of(row[loaded.recipe.task.target]) for row in rows]
+    return [
+        {**row, "target": gold, "prediction": gold, **scores}
+        for row, gold in zip(rows, golds, strict=True)
+    ]
 
 
 def _reserved(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from engine.report.analysis import (
     collect_movements,
     collect_patterns,
 )
+from engine.report.breakdown import collect_breakdown, collect_matrix
 from engine.report.generation import (
     collect_candidates,
     collect_drops,
@@ -52,6 +53,8 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         patterns=collect_patterns(query, run_id),
         movements=collect_movements(query, run_id),
         confusions=collect_confusions(query, run_id, recipe),
+        breakdown=collect_breakdown(query, run_id, recipe),
+        matrix=collect_matrix(query, run_id, recipe),
         funnel=collect_funnel(query, run_id),
         drops=collect_drops(query, run_id),
         judgement=collect_judgement(query, run_id, recipe),

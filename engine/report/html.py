@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine.report import pictures, tables
+from engine.report import breakdown_tables, pictures, tables
 from engine.report.numbers import (
     NONE,
     count,
@@ -53,6 +53,9 @@ def render_html(report: Report) -> str:
         tiles=tiles(report),
         tables=tables,
         pictures=pictures,
+        slice_tables=breakdown_tables.slice_tables(report),
+        label_table=breakdown_tables.label_table(report),
+        matrix_table=breakdown_tables.matrix_table(report.matrix) if report.matrix else None,
         queries=queries(report),
         caveats=caveats(report),
         judge=tables.judge_sentence(report),

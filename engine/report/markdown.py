@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.report import tables
+from engine.report.breakdown_tables import label_table, matrix_table, slice_tables
 from engine.report.numbers import count
 from engine.report.records import Report
 from engine.report.spend_tables import foreseen_table, spend_table, spent
@@ -73,6 +74,9 @@ def _scores(report: Report) -> list[str]:
     return [
         "## Scores",
         *(table(tables.score_table(report, metric)) for metric in report.scores.metrics),
+        *(table(part) for part in slice_tables(report)),
+        table(labels) if (labels := label_table(report)) else "",
+        table(matrix_table(report.matrix)) if report.matrix else "",
         table(tables.decision_table(report)) if report.decisions else "",
     ]
 

@@ -61,6 +61,15 @@ class Measured:
     seeds: int = 1
 
 
+def over_seeds(cells: Sequence[Measured]) -> Measured | None:
+    """Return one seed's value, or the mean over several with the lowest and the highest; None without any."""
+    if len(cells) < 2:
+        return cells[0] if cells else None
+    values = [cell.value for cell in cells]
+    most = max(cell.n for cell in cells)
+    return Measured(sum(values) / len(values), min(values), max(values), most, len(cells))
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Every metric per seed, round (-1 is the untuned student) and split, gaps among the splits."""
@@ -70,6 +79,10 @@ class Scores:
     metrics: tuple[str, ...]
     percent: frozenset[str]
     """Metrics between 0 and 1 that are shown as percentages."""
+    lower: frozenset[str]
+    """Metrics of which less is better."""
+    unscored: frozenset[tuple[str, str, int]]
+    """Metric, split and round that could not be scored with any seed: no zero, and no gap in the data either."""
     seeds: tuple[int, ...]
     rounds: tuple[int, ...]
     cells: Mapping[tuple[str, str, int, int], Measured]
@@ -84,16 +97,7 @@ class Scores:
             for one in self.seeds
             if (cell := self.cells.get((metric, split, round_, one))) is not None
         ]
-        if len(found) < 2:
-            return found[0] if found else None
-        values = [cell.value for cell in found]
-        return Measured(
-            sum(values) / len(values),
-            min(values),
-            max(values),
-            max(cell.n for cell in found),
-            len(found),
-        )
+        return over_seeds(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,30 @@ class Confusion:
     before: int
     after: int | None
     """None when there is only one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Metrics of parts of the test split, over the seeds."""
+
+    slices: Mapping[str, tuple[str, ...]]
+    """Slice -> its parts."""
+    target: str
+    """The target's column: the slice under which single labels are stored."""
+    labels: tuple[str, ...]
+    """Labels with a precision or recall of their own."""
+    cells: Mapping[tuple[str, str, str, int], Measured]
+    """By slice, part, metric and round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """How often each label was answered with what on test in one round, summed over the seeds."""
+
+    round: int
+    labels: tuple[str, ...]
+    counts: Mapping[tuple[str, str | None], int]
+    """Right answer and answer given; None where it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +412,9 @@ class Report:
     patterns: tuple[PatternFacts, ...]
     movements: tuple[Movement, ...]
     confusions: tuple[Confusion, ...]
+    breakdown: Breakdown
+    matrix: Matrix | None
+    """None where targets are no labels, or there are many."""
     funnel: tuple[Funnel, ...]
     drops: tuple[Dropped, ...]
     judgement: Judgement

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.metrics import METRICS
 from engine.report.numbers import points, round_name
 from engine.report.records import (
     MINE,
@@ -24,7 +25,7 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
     """Return all metric rows of a run; `recipe` is the effective recipe."""
     rows = query(
         MINE + "SELECT seed, round, split, metric, value, n, low, high FROM metric "
-        " SEMI JOIN mine USING (node) WHERE value IS NOT NULL",
+        " SEMI JOIN mine USING (node)",
         [run],
     )
     cells = {
@@ -32,7 +33,9 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
             r["value"], r["low"], r["high"], r["n"]
         )
         for r in rows
+        if r["value"] is not None
     }
+    scored = {key[:3] for key in cells}
     metrics = _metric_order(recipe, {r["metric"] for r in rows})
     wanted = str(recipe.get("loop", {}).get("stop", {}).get("metric", ""))
     primary = wanted if wanted in metrics or not metrics else metrics[0]
@@ -40,7 +43,9 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
     return Scores(
         primary=primary,
         metrics=ordered,
-        percent=_percentages(recipe, cells),
+        percent=frozenset(m for m in metrics if m in METRICS and METRICS[m].share),
+        lower=frozenset(m for m in metrics if m in METRICS and METRICS[m].lower_is_better),
+        unscored=frozenset((r["metric"], r["split"], r["round"]) for r in rows) - scored,
         seeds=tuple(sorted({r["seed"] for r in rows})),
         rounds=tuple(sorted({r["round"] for r in rows})),
         cells=cells,
@@ -50,15 +55,6 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
 def _metric_order(recipe: Mapping[str, Any], found: set[str]) -> list[str]:
     named = [m if isinstance(m, str) else str(m.get("name")) for m in recipe.get("metrics", [])]
     return [m for m in named if m in found] + sorted(found - set(named))
-
-
-def _percentages(
-    recipe: Mapping[str, Any], cells: Mapping[tuple[str, str, int, int], Measured]
-) -> frozenset[str]:
-    """Metrics that are shares; a user's SQL aggregate may have any unit: a plain number."""
-    own = {m.get("name") for m in recipe.get("metrics", []) if not isinstance(m, str)}
-    too_large = {key[0] for key, cell in cells.items() if not -1 <= cell.value <= 1}
-    return frozenset({key[0] for key in cells} - own - too_large)
 
 
 def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:
@@ -75,7 +71,8 @@ def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:
 def compare(query: Query, run: str, scores: Scores, before: int, after: int) -> Comparison | None:
     """Compare the students of two rounds on test; None without scores of both.
 
-    Only test examples that both were scored on count, paired; seeds are averaged per example.
+    Only test examples that both were scored on count, paired; seeds are averaged per example. What is no mean of
+    examples (macro F1, BLEU) is no mean of their differences: there the two values are compared.
     """
     rows = query(
         MINE + ", s AS (SELECT seed, round, example, value FROM score "
@@ -86,7 +83,7 @@ def compare(query: Query, run: str, scores: Scores, before: int, after: int) -> 
         " GROUP BY b.example ORDER BY b.example",
         [run, scores.primary, before, after],
     )
-    if rows:
+    if rows and (scores.primary not in METRICS or METRICS[scores.primary].is_mean):
         return _paired(before, after, [float(r["difference"]) for r in rows])
     first = scores.at(scores.primary, "test", before)
     last = scores.at(scores.primary, "test", after)
@@ -145,9 +142,7 @@ def headline(query: Query, run: str, scores: Scores) -> Headline:
     found = compare(query, run, scores, before, after) if before in tested[:-1] else None
     if found is None:
         return Headline(_single(scores, after), "unclear", None)
-    unit = f" of {scores.primary}"
-    size = points(abs(found.difference), scores.primary in scores.percent)
-    return _sentence(found, size, unit, _certainty(found, scores))
+    return _sentence(found, scores)
 
 
 def _single(scores: Scores, round_: int) -> str:
@@ -171,12 +166,16 @@ def _certainty(found: Comparison, scores: Scores) -> str:
     return f"95% interval of the paired difference {low} to {high}, n = {found.n:,}"
 
 
-def _sentence(found: Comparison, size: str, unit: str, how: str) -> Headline:
+def _sentence(found: Comparison, scores: Scores) -> Headline:
+    how = _certainty(found, scores)
+    size = points(abs(found.difference), scores.primary in scores.percent)
+    unit = f" of {scores.primary}"
     after = round_name(found.after, capital=True)
     before = round_name(found.before)
     if found.difference == 0:
         return Headline(f"{after} and {before} score the same on test ({how}).", "unclear", found)
     up = found.difference > 0
+    better = up != (scores.primary in scores.lower)
     if found.overlap:
         where = "above" if up else "below"
         reason = "the interval includes zero" if found.low is not None else "that is within error"
@@ -186,10 +185,10 @@ def _sentence(found: Comparison, size: str, unit: str, how: str) -> Headline:
             "unclear",
             found,
         )
-    verb = "beats" if up else "falls behind"
+    verb = "beats" if better else "falls behind"
     return Headline(
         f"{after} {verb} {before} on test by {size}{unit} ({how}):"
         " more than chance among these test rows.",
-        "good" if up else "bad",
+        "good" if better else "bad",
         found,
     )

@@ -61,7 +61,7 @@ def score_table(report: Report, metric: str) -> Table:
     rows: list[tuple[str, ...]] = []
     for round_ in scores.rounds:
         for seed in (*(scores.seeds if several else ()), None):
-            cells = [measured(scores.at(metric, s, round_, seed), percent) for s in SCORE_SPLITS]
+            cells = [_cell(report, metric, s, round_, seed) for s in SCORE_SPLITS]
             if gaps:
                 cells += [
                     gap(scores.at(metric, s, round_, seed), percent)
@@ -76,12 +76,22 @@ def score_table(report: Report, metric: str) -> Table:
         note += " A mean's brackets are the lowest and the highest seed, not an interval."
     if gaps:
         note += " Gap: train minus that split, in points."
+    if metric in scores.lower:
+        note += " Lower is better."
     return Table(
         f"{metric} per student",
         titled("student", *titles, numbers=tuple(titles)),
         tuple(rows),
         note,
     )
+
+
+def _cell(report: Report, metric: str, split: str, round_: int, seed: int | None) -> str:
+    scores = report.scores
+    cell = scores.at(metric, split, round_, seed)
+    if cell is None and (metric, split, round_) in scores.unscored:
+        return "not scored"
+    return measured(cell, metric in scores.percent)
 
 
 def _split_title(report: Report, metric: str, split: str) -> str:

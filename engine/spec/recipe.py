@@ -178,12 +178,53 @@ class Models(Spec):
     embedder: ModelSpec
 
 
-class SqlMetric(Spec):
-    """A metric as one SQL aggregate over the predictions of a split."""
+class Rubric(Spec):
+    """How the judge rates one answer."""
+
+    rubric: str = Field(min_length=1, max_length=4000)
+    """What a good answer is, in words."""
+    scale: list[int] = Field(default=[1, 5], min_length=2, max_length=2)
+    """Lowest and highest rating, whole numbers; higher is better."""
+
+    @field_validator("scale")
+    @classmethod
+    def _ascends(cls, scale: list[int]) -> list[int]:
+        if not (0 <= scale[0] < scale[1] <= 100):
+            raise ValueError("the lower number comes first, and both are within 0 to 100")
+        return scale
+
+
+class MetricSpec(Spec):
+    """A metric of the engine with parameters, or one of the recipe's own: in SQL, or by a rubric for the judge."""
+
+    name: Name
+    """One of the engine's metrics (`pada list metrics`); a name of its own with `sql` or `judge`."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """The metric's own parameters."""
+    sql: str | None = None
+    """Aggregate expression over the columns of the rows, `prediction`, `target` and the per-example scores."""
+
+    judge: Rubric | None = None
+    """The judge rates every answer of every split, one call each."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> MetricSpec:
+        if (self.sql is not None) + (self.judge is not None) + bool(self.params) > 1:
+            raise ValueError("a metric takes one of params, sql and judge")
+        return self
+
+    @property
+    def own(self) -> bool:
+        """Whether the recipe itself says what is measured."""
+        return self.sql is not None or self.judge is not None
+
+
+class Slice(Spec):
+    """A way to part the rows, by a SQL expression."""
 
     name: Name
     sql: str
-    """Aggregate expression over the columns of the rows, `prediction`, `target` and the per-example scores."""
+    """Expression over the columns of the rows and `target`; each of its values is a part."""
 
 
 class Category(Spec):
@@ -415,7 +456,10 @@ class Recipe(Spec):
     data: Data
     privacy: Privacy = Privacy()
     models: Models
-    metrics: list[str | SqlMetric] = Field(min_length=1)
+    metrics: list[str | MetricSpec] = Field(min_length=1)
+    """Scores per example and over a split."""
+    slices: list[str | Slice] = Field(default_factory=list, max_length=20)
+    """Columns, or expressions, by whose values every metric is reported once more: at most 20 values each."""
     failure: str
     """SQL condition on the per-example scores, the columns and `prediction`: where it holds, the student failed."""
     patterns: Patterns = Patterns()
@@ -426,6 +470,14 @@ class Recipe(Spec):
     budget: Budget = Budget()
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
     """The whole loop is run once per seed."""
+
+    @property
+    def measured(self) -> list[MetricSpec]:
+        """The metrics, those written as a name alone too."""
+        # Not validated again: a name that is none is named with its place by `pada validate`.
+        return [
+            MetricSpec.model_construct(name=m) if isinstance(m, str) else m for m in self.metrics
+        ]
 
     @field_validator("seeds")
     @classmethod

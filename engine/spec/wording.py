@@ -116,7 +116,12 @@ def _union(
         if detail["type"] not in _TYPES and detail["type"] != "literal_error"
     ]
     if isinstance(value, (dict, list)) and meant:
-        inner = [detail for detail in details if len(_path_in(data, detail)[0]) > len(base)]
+        # What a branch's own validator says is about the whole, and no other branch can say it.
+        inner = [
+            detail
+            for detail in details
+            if len(_path_in(data, detail)[0]) > len(base) or detail["type"] == "value_error"
+        ]
         return [
             _problem(detail, _path_in(data, detail)[0], document, model, prefix) for detail in inner
         ]

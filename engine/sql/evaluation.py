@@ -33,6 +33,16 @@ def evaluate_condition(sql: str, rows: Rows) -> list[bool]:
         return [value is True for value in _values(query, sql, "condition", connection)]
 
 
+def evaluate_value(sql: str, rows: Rows) -> list[str | None]:
+    """Return for each row the expression's value as text, None where it is NULL. Raises RunError."""
+    if not rows:
+        return []
+    with closed_off() as connection:
+        _register(sql, rows, "value", connection)
+        query = f"SELECT (({sql}\n))::VARCHAR AS value FROM rows ORDER BY __row"
+        return _values(query, sql, "value", connection)
+
+
 @overload
 def evaluate_aggregate(sql: str, rows: Rows) -> float | None: ...
 @overload

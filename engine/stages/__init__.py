@@ -10,6 +10,7 @@ from engine.stages.load import LOAD
 from engine.stages.name import NAME
 from engine.stages.predict import PREDICT
 from engine.stages.protocol import Stage
+from engine.stages.rate import RATE
 from engine.stages.score import SCORE
 from engine.stages.select import SELECT
 from engine.stages.strategy import STRATEGY
@@ -19,7 +20,7 @@ from engine.stages.train import TRAIN
 STAGES: Registry[Stage] = Registry(
     "stage",
     [
-        LOAD, PREDICT, SCORE, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
+        LOAD, PREDICT, RATE, SCORE, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
         GENERATE, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip
@@ -31,6 +32,7 @@ PROMPT_VARIABLES: dict[str, frozenset[str]] = {
     "name_pattern.md": frozenset({"description", "diagnoses", "confusions", "categories"}),
     "draft_strategy.md": frozenset({"description", "pattern", "about", "confusions"}),
     "judge.md": frozenset({"description", "row", "target", "strategy"}),
+    "rate.md": frozenset({"description", "rubric", "low", "high", "row", "target", "answer"}),
     "operators/paraphrase.md": _OPERATOR,
     "operators/counterfactual.md": _OPERATOR | {"label", "examples"},
     "operators/similar.md": (_OPERATOR - {"row", "target"}) | {"examples"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,11 @@ def decide(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             if metric.metric == name and metric.split == "validation" and metric.value is not None:
                 values[int(edge.removeprefix("score."))] = metric.value
     best, since = 0, 0
+    sign = -1.0 if params.get("lower_is_better") else 1.0
     for number in sorted(values):
         if number == 0:
             continue
-        if values[number] > values.get(best, float("-inf")) + params["min_gain"]:
+        if sign * values[number] > sign * values.get(best, -sign * math.inf) + params["min_gain"]:
             best, since = number, 0
         else:
             since += 1

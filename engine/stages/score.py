@@ -5,22 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.metrics import METRICS, Scored
-from engine.metrics.bootstrap import Estimate, estimate, indices
-from engine.rows import SPLITS, Drop, Example, Failure, Metric, Prediction, Row, Score
-from engine.sql import evaluate_aggregate, evaluate_condition
+from engine.metrics import METRICS, Answered
+from engine.metrics.bootstrap import Estimate
+from engine.rows import (
+    SPLITS,
+    Drop,
+    Example,
+    Failure,
+    Metric,
+    Prediction,
+    Rating,
+    Row,
+    Score,
+    Split,
+)
+from engine.sql import evaluate_condition
 from engine.stages.columns import sql_row
+from engine.stages.measure import Answers, by_label, by_slice, chosen, estimates, names
 from engine.stages.protocol import Context, Inputs, Output, Stage
 
-Records = Sequence[Mapping[str, Any]]
+Ratings = Mapping[tuple[str, str, str], int | None]
+"""What the judge said, by split, example and metric."""
 
 
 def score(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     """Score all splits; failures are taken from train and validation, never from test."""
     examples = {(e.split, e.id): e for e in inputs.of("load", Example)}
     predictions = inputs.of("predict", Prediction)
+    ratings: Ratings = (
+        {(r.split, r.example, r.metric): r.value for r in inputs.of("rate", Rating)}
+        if "rate" in inputs
+        else {}
+    )
     rows: list[Row] = []
-    estimates: dict[str, dict[str, Estimate]] = {}
+    answers: dict[Split, Answers] = {}
     for split in SPLITS:
         here = [p for p in predictions if p.split == split]
         answered = [p for p in here if p.status != "backend_failed"]
@@ -28,23 +46,51 @@ def score(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             Drop("score", p.example, "unscored", "the student could not be asked")
             for p in here if p.status == "backend_failed"
         )  # fmt: skip
-        records: list[dict[str, Any]] = []
-        for prediction in answered:
-            example = examples[split, prediction.example]
-            values = {
-                name: METRICS[name].score(prediction.answer, example.target)
-                for name in params["metrics"]
-            }
-            rows.extend(Score(example.id, split, name, value) for name, value in values.items())
-            records.append(sql_row(example, prediction, params["target"], values))
+        pairs = [(examples[split, p.example], p) for p in answered]
+        answers[split] = _scored(params, pairs, ratings, rows)
         if split != "test":
-            rows.extend(_failures(params["failure"], answered, records))
-        estimates[split] = _estimates(params, records)
-    rows.extend(_metrics(estimates, {s: sum(p.split == s for p in predictions) for s in SPLITS}))
+            rows.extend(_failures(params["failure"], answered, answers[split].records))
+    rows.extend(_metrics(params, {split: estimates(params, answers[split]) for split in SPLITS}))
+    for split in SPLITS:
+        rows.extend(by_label(params, split, answers[split]))
+    rows.extend(by_slice(params, answers))
     return Output(tuple(rows))
 
 
-def _failures(predicate: str, predictions: Sequence[Prediction], records: Records) -> list[Failure]:
+def answered_of(example: Example, prediction: Prediction) -> Answered:
+    """Return an example and its answer as metrics see them."""
+    return Answered(
+        answer=prediction.answer,
+        golds=(example.target,),
+        text=prediction.text,
+        confidence=prediction.confidence,
+    )
+
+
+def _scored(
+    params: Mapping[str, Any],
+    pairs: Sequence[tuple[Example, Prediction]],
+    ratings: Ratings,
+    rows: list[Row],
+) -> Answers:
+    """Return the answers with their scores; the scores join `rows`."""
+    use = {name: (METRICS[name].score, chosen(params, name)) for name in params["metrics"]}
+    items, records = [], []
+    for example, prediction in pairs:
+        item = answered_of(example, prediction)
+        values = {name: value_of(item, given) for name, (value_of, given) in use.items()}
+        for name in params.get("judge_metrics", []):
+            rating = ratings.get((example.split, example.id, name))
+            values[name] = None if rating is None else float(rating)
+        rows.extend(Score(example.id, example.split, name, v) for name, v in values.items())
+        items.append(item)
+        records.append(sql_row(example, prediction, params["target"], values))
+    return Answers(items, records)
+
+
+def _failures(
+    predicate: str, predictions: Sequence[Prediction], records: Sequence[Mapping[str, Any]]
+) -> list[Failure]:
     holds = evaluate_condition(predicate, records)
     return [
         Failure(p.example, p.split, p.answer, str(record["target"]), predicate)
@@ -53,53 +99,25 @@ def _failures(predicate: str, predictions: Sequence[Prediction], records: Record
     ]
 
 
-def _estimates(params: Mapping[str, Any], records: Records) -> dict[str, Estimate]:
-    """Return every metric that can be computed on these records; one that cannot is left out, not zero."""
-    found: dict[str, Estimate] = {}
-    for name in params["metrics"]:
-        scored = [record for record in records if record[name] is not None]
-        if scored:
-            split = Scored(
-                [str(r["target"]) for r in scored],
-                [r["prediction"] for r in scored],
-                [float(r[name]) for r in scored],
-            )
-            found[name] = estimate(METRICS[name].statistic, split, params["bootstrap_seed"])
-    for metric in params["sql_metrics"]:
-        if records and (value := _sql_estimate(metric["sql"], records, params["bootstrap_seed"])):
-            found[metric["name"]] = value
-    return found
-
-
-def _sql_estimate(sql: str, records: Records, seed: int) -> Estimate | None:
-    import numpy as np
-
-    value = evaluate_aggregate(sql, records)
-    if value is None:
-        return None
-    drawn = evaluate_aggregate(sql, records, draws=indices(len(records), seed))
-    return Estimate(value, np.array([np.nan if v is None else v for v in drawn], dtype=np.float64))
-
-
 def _metrics(
-    estimates: Mapping[str, Mapping[str, Estimate]], counts: Mapping[str, int]
+    params: Mapping[str, Any], found: Mapping[Split, Mapping[str, Estimate]]
 ) -> list[Metric]:
-    names = sorted({name for found in estimates.values() for name in found})
+    """Return each metric's row per split, without a value where it was not scored, and the gaps."""
     rows = []
-    for name in names:
-        for split in SPLITS:
-            if one := estimates[split].get(name):
-                value, low, high = one.interval()
-                rows.append(Metric(split, name, value, counts[split], low, high))
-            else:
-                rows.append(Metric(split, name, None, counts[split], None, None))
-        for split in ("validation", "test"):
-            train, other = estimates["train"].get(name), estimates[split].get(name)
+    for name in names(params):
+        rows += [_metric(split, name, found[split].get(name)) for split in SPLITS]
+        for split in SPLITS[1:]:
+            train, other = found["train"].get(name), found[split].get(name)
             if train and other:
-                value, low, high = train.minus(other)
-                n = min(counts["train"], counts[split])
-                rows.append(Metric(f"gap_{split}", name, value, n, low, high))
+                rows.append(_metric(f"gap_{split}", name, train.minus(other)))
     return rows
+
+
+def _metric(split: str, name: str, one: Estimate | None) -> Metric:
+    if one is None:
+        return Metric(split, name, None, 0, None, None)
+    value, low, high = one.interval()
+    return Metric(split, name, value, one.n, low, high)
 
 
 SCORE = Stage("score", 1, score)

@@ -35,6 +35,12 @@ def pattern(categories: Sequence[str]) -> dict[str, Any]:
     return schema
 
 
+def rating(schema: Mapping[str, Any], low: int, high: int) -> dict[str, Any]:
+    """Return the rating schema for a scale from `low` to `high`."""
+    number = {**schema["properties"]["rating"], "minimum": low, "maximum": high}
+    return {**schema, "properties": {**schema["properties"], "rating": number}}
+
+
 def rows(
     columns: Sequence[str], count: int, longest: int, target: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

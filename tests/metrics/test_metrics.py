@@ -1,11 +1,46 @@
-"""Metrics against scikit-learn, and the bootstrap against what theory says."""
+"""Every metric against itself, the bootstrap against what theory says."""
+
+import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from pydantic import ValidationError
 
-from engine.metrics import METRICS, Metric, Scored
-from engine.metrics.bootstrap import DRAWS, Estimate, Interval, estimate
+from engine.metrics import METRICS, Answered, Metric, Scored
+from engine.metrics.bootstrap import DRAWS, Estimate, Interval, blocks, estimate, totals
+
+LABELS = ["a", "b", "c", "d"]
+
+
+def scored(metric: Metric, items: list[Answered], **params: object) -> Scored:
+    """Return the items that the metric scores, with their values."""
+    chosen = metric.params.model_validate(params)
+    pairs = [(item, metric.score(item, chosen)) for item in items]
+    return Scored(
+        [item for item, value in pairs if value is not None], [v for _, v in pairs if v is not None]
+    )
+
+
+def whole(name: str, items: list[Answered], **params: object) -> float | None:
+    """Return a metric's value over all items; None where it has none."""
+    metric = METRICS[name]
+    chosen = metric.params.model_validate(params)
+    found = estimate(metric, scored(metric, items, **params), chosen, 0)
+    return None if found is None else found.value
+
+
+def one_label(n: int, seed: int) -> list[Answered]:
+    rng = np.random.default_rng(seed)
+    golds = [LABELS[i] for i in rng.integers(0, 4, n)]
+    answers = [g if rng.random() < 0.7 else LABELS[rng.integers(0, 4)] for g in golds]
+    return [Answered(a, (g,), a) for g, a in zip(golds, answers, strict=True)]
+
+
+def _accuracy(n: int, seed: int) -> Estimate:
+    metric = METRICS["accuracy"]
+    found = estimate(metric, scored(metric, one_label(n, seed)), metric.params(), 0)
+    assert found is not None
+    return found
 
 
 def _width(interval: Interval) -> float:
@@ -14,71 +49,104 @@ def _width(interval: Interval) -> float:
     return interval.high - interval.low
 
 
-LABELS = ["a", "b", "c", "d"]
+SENTENCES = ["the cat sat on a mat", "b and again b it is", "it was a b in the end", "c c c c d"]
+SHORT = ["a", "b b b", "the", "A"]
+OBJECTS = ['{"a": 1}', '{"a": 2, "b": "x"}', '{"c": [1, 2]}', '{"d": null, "e": 0}']
+GOLDS: dict[str, list[list[str]]] = {
+    "numeric_match": [["3", "1,000", "-2.5", "7/8"]],
+    "json_valid": [OBJECTS],
+    "field_f1": [OBJECTS],
+    # The field's rule: of texts without a pair of words, or four in a row, nothing is right.
+    "rouge2": [SENTENCES],
+    "bleu": [SENTENCES],
+}
+LISTS = ['["a", "b"]', "[]", '["b"]', '["c", "a"]']
 
 
-def _split(n: int, seed: int) -> Scored:
-    rng = np.random.default_rng(seed)
-    golds = [LABELS[i] for i in rng.integers(0, 4, n)]
-    answers = [g if rng.random() < 0.7 else LABELS[rng.integers(0, 4)] for g in golds]
-    return Scored(golds, answers, [float(g == a) for g, a in zip(golds, answers, strict=True)])
+def _selfchecks() -> list[tuple[Metric, list[str]]]:
+    found = []
+    for metric in METRICS.values():
+        some = GOLDS.get(metric.name, [SENTENCES, SHORT])
+        labelled = metric.name == "accuracy" or metric.tally.__name__ == "tally_labels"
+        found += [(metric, golds) for golds in (*some, *([LISTS] if labelled else []))]
+    return found
+
+
+@pytest.mark.parametrize(("metric", "golds"), _selfchecks(), ids=lambda v: getattr(v, "name", ""))
+def test_gold_against_gold_is_the_best_there_is(metric: Metric, golds: list[str]) -> None:
+    items = [Answered(g, (g, "another"), g, 1.0, 0.0, 3) for g in golds]
+    split = scored(metric, items)
+    assert split.values == pytest.approx([metric.best] * 4)
+    found = estimate(metric, split, metric.params(), 0)
+    assert found is not None
+    assert found.n == 4
+    assert found.interval() == pytest.approx((metric.best,) * 3)
+    assert metric.share <= (0 <= metric.best <= 1)
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
-def test_gold_against_gold_scores_one(metric: Metric) -> None:
-    golds = ["a", "b", "b", "c"]
-    values = [metric.score(g, g) for g in golds]
-    assert values == [1.0] * 4
-    split = Scored(golds, golds, [1.0] * 4)
-    assert estimate(metric.statistic, split, 0).interval() == (1.0, 1.0, 1.0)
+def test_nothing_to_score_and_nothing_scored_are_no_zero(metric: Metric) -> None:
+    assert estimate(metric, Scored([], []), metric.params(), 0) is None
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_metrics_agree_with_scikit_learn_on_every_draw(seed: int) -> None:
-    split = _split(60, seed)
-    draws = np.random.default_rng(seed).integers(0, 60, size=(20, 60))
-    accuracy = METRICS["accuracy"].statistic(split, draws)
-    macro = METRICS["macro_f1"].statistic(split, draws)
-    for draw, one, two in zip(draws, accuracy, macro, strict=True):
-        golds = [split.golds[i] for i in draw]
-        answers = [split.answers[i] for i in draw]
-        assert one == pytest.approx(accuracy_score(golds, answers))
-        assert two == pytest.approx(f1_score(golds, answers, average="macro"))
+def test_an_unreadable_answer_is_wrong_and_no_label_of_its_own() -> None:
+    items = [Answered("a", ("a",), "a"), Answered(None, ("a",), "?")]
+    assert whole("accuracy", items) == 0.5
+    assert whole("exact_match", items) == 0.5
+    # Precision 1, recall 0.5; a label called nothing would halve it.
+    assert whole("macro_f1", items) == pytest.approx(2 / 3)
 
 
-def test_an_unreadable_answer_is_wrong_and_no_label_of_its_own_is_invented() -> None:
-    assert METRICS["accuracy"].score(None, "a") == 0.0
-    split = Scored(["a", "a"], ["a", None], [1.0, 0.0])
-    assert estimate(METRICS["accuracy"].statistic, split, 0).value == 0.5
+def test_any_acceptable_answer_is_right() -> None:
+    items = [Answered("b", ("a", "b"), "b"), Answered("c", ("a", "b"), "c")]
+    assert whole("accuracy", items) == 0.5
+    assert whole("macro_recall", items) == pytest.approx(1 / 3)  # b hit, a missed, c invented
 
 
 def test_interval_of_a_mean_is_near_the_normal_one_and_reproducible() -> None:
-    split = _split(400, 1)
-    one = estimate(METRICS["accuracy"].statistic, split, 0)
+    one = _accuracy(400, 1)
     assert one.draws.shape == (DRAWS,)
     value, low, high = one.interval()
     half = 1.96 * np.sqrt(value * (1 - value) / 400)
     assert low == pytest.approx(value - half, abs=0.01)
     assert high == pytest.approx(value + half, abs=0.01)
-    assert estimate(METRICS["accuracy"].statistic, split, 0).interval() == (value, low, high)
+    assert _accuracy(400, 1).interval() == (value, low, high)
 
 
 def test_gap_interval_is_wider_than_either_split() -> None:
-    train = estimate(METRICS["accuracy"].statistic, _split(100, 2), 0)
-    test = estimate(METRICS["accuracy"].statistic, _split(100, 3), 0)
+    train, test = _accuracy(100, 2), _accuracy(80, 3)
     gap = train.minus(test)
     assert gap.value == pytest.approx(train.value - test.value)
-    widths = [_width(one.interval()) for one in (train, test)]
-    assert _width(gap) > max(widths)
-
-
-def test_nothing_to_score_is_an_error_not_zero() -> None:
-    with pytest.raises(ValueError, match="no examples"):
-        estimate(METRICS["accuracy"].statistic, Scored([], [], []), 0)
+    assert gap.n == 80
+    assert _width(gap.interval()) > max(_width(one.interval()) for one in (train, test))
 
 
 def test_draws_without_a_value_are_left_out_of_the_interval() -> None:
     draws = np.array([0.2, np.nan, 0.4] * 50)
-    value, low, high = Estimate(0.3, draws).interval()
-    assert (value, low, high) == (0.3, 0.2, 0.4)
-    assert Estimate(0.3, np.array([np.nan])).interval() == (0.3, None, None)
+    assert Estimate(0.3, draws, 9).interval() == (0.3, 0.2, 0.4)
+    assert Estimate(0.3, np.array([np.nan]), 9).interval() == (0.3, None, None)
+
+
+def test_blocks_are_the_draws_that_one_array_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = np.random.default_rng([7, 30]).integers(0, 30, size=(DRAWS, 30), dtype=np.int64)
+    monkeypatch.setattr("engine.metrics.bootstrap._AT_ONCE", 2000)
+    found = list(blocks(30, 7))
+    assert len(found) > 10
+    assert np.array_equal(np.concatenate(found), at_once)
+    tally = np.arange(60.0).reshape(30, 2)
+    assert np.array_equal(totals(tally, at_once), tally[at_once].sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("accuracy", {"tolerance": 1}),
+        ("numeric_match", {"tolerance": -1.0}),
+        ("numeric_match", {"tolerance": math.inf}),
+        ("bleu", {"tokenize": "flores200"}),
+        ("calibration_error", {"bins": 0}),
+    ],
+)
+def test_parameters_are_checked(name: str, wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        METRICS[name].params.model_validate(wrong)

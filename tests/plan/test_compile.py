@@ -95,6 +95,64 @@ def test_a_new_place_of_the_same_data_changes_nothing() -> None:
     assert _ids(_recipe()) == _ids(_recipe(), moved)
 
 
+def test_metrics_and_slices_rerun_the_scoring_and_what_follows_but_no_fine_tune_of_round_0() -> (
+    None
+):
+    before = _ids(_recipe())
+    with_slices = _ids(_recipe(slices=["text"]))
+    plain = _ids(_recipe(metrics=["accuracy", "macro_f1", "numeric_match"]))
+    default = _ids(
+        _recipe(
+            metrics=[
+                "accuracy",
+                "macro_f1",
+                {"name": "numeric_match", "params": {"tolerance": 0.0}},
+            ]
+        )
+    )
+    other = _ids(
+        _recipe(
+            metrics=[
+                "accuracy",
+                "macro_f1",
+                {"name": "numeric_match", "params": {"tolerance": 0.1}},
+            ]
+        )
+    )
+    assert plain == default
+    for after in (with_slices, plain, other):
+        changed = _changed(before, after)
+        assert "score" in changed
+        same = ("load", "untuned/predict", "seed-0/round-0/train", "seed-0/round-0/predict")
+        assert [before[name] for name in same] == [after[name] for name in same]
+    assert plain["untuned/score"] != other["untuned/score"]
+
+
+def test_a_rubric_asks_the_judge_about_every_row_of_every_split() -> None:
+    rubric = {"name": "tone", "judge": {"rubric": "Is it kind.", "scale": [1, 3]}}
+    recipe = _recipe(metrics=["accuracy", rubric])
+    plan = compile_plan(recipe, _resources(), PROMPT, None)
+    names = [name for name in plan.nodes if name.endswith("/rate")]
+    assert names == ["untuned/rate", "seed-0/round-0/rate", "seed-0/round-1/rate"]
+    assert plan.nodes["untuned/score"].inputs["rate"] == "untuned/rate"
+    rows = {"train": 10, "validation": 20, "test": 30}
+    everything = estimate(plan, _resources(), set(), rows, {})
+    others = estimate(plan, _resources(), {plan.nodes[n].id for n in names}, rows, {})
+    assert (everything.calls.low - others.calls.low, everything.calls.high - others.calls.high) == (
+        180,
+        180,
+    )
+    before, after = _ids(_recipe()), _ids(recipe)
+    assert before["untuned/predict"] == after["untuned/predict"]
+    assert _ids(recipe, _resources(judge="other"))["untuned/score"] != after["untuned/score"]
+
+
+def test_a_stop_metric_of_which_less_is_better_is_known_as_one() -> None:
+    recipe = _recipe(metrics=["accuracy", "perplexity"], loop__stop={"metric": "perplexity"})
+    plan = compile_plan(recipe, _resources(), PROMPT, None)
+    assert plan.nodes["seed-0/round-0/decide"].identity["params"]["lower_is_better"]
+
+
 def test_redaction_is_part_of_the_data_and_so_of_everything() -> None:
     before = _ids(_recipe())
     rule = {"pattern": "[0-9]{6,}", "with": "[number]"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.errors import RunError
-from engine.sql import column_types, evaluate_aggregate, evaluate_condition
+from engine.sql import column_types, evaluate_aggregate, evaluate_condition, evaluate_value
 
 ROWS: list[dict[str, Any]] = [
     {"text": "a", "n": 1, "score": 0.0},
@@ -23,6 +23,15 @@ def test_null_counts_as_false_and_order_is_kept() -> None:
     assert evaluate_condition("length(text) > 2 or n = 3", ROWS) == [False, True, True]
     assert evaluate_condition("true", ROWS) == [True] * 3
     assert evaluate_condition("true", []) == []
+
+
+def test_values_are_text_and_null_stays_null() -> None:
+    assert evaluate_value("n % 2", ROWS) == ["1", "0", "1"]
+    assert evaluate_value("text", ROWS) == ["a", "bbbb", None]
+    assert evaluate_value("n = 1", ROWS) == ["true", "false", "false"]
+    assert evaluate_value("text", []) == []
+    with pytest.raises(RunError, match="not valid SQL"):
+        evaluate_value("1) from rows --", ROWS)
 
 
 def test_a_column_that_only_later_rows_have_is_there() -> None:

@@ -17,7 +17,13 @@ class _Context:
 
 
 def _decide(
-    values: list[float], *, rounds: int, patience: int = 1, failing: int = 3, gain: float = 0.0
+    values: list[float],
+    *,
+    rounds: int,
+    patience: int = 1,
+    failing: int = 3,
+    gain: float = 0.0,
+    lower: bool = False,
 ) -> Decision:
     last = len(values) - 1
     outputs = {}
@@ -32,6 +38,7 @@ def _decide(
             rows += [Failure("t", "train", "a", "b", "p")]
         outputs[f"score.{r}"] = Output(tuple(rows))
     params = {"metric": "accuracy", "min_gain": gain, "patience": patience, "rounds": rounds}
+    params |= {"lower_is_better": True} if lower else {}
     (row,) = decide(params, Inputs(outputs), _Context(last)).of(Decision)  # type: ignore[arg-type]
     return row
 
@@ -47,6 +54,13 @@ def test_stops_after_patience_and_remembers_the_best_round() -> None:
     assert stopped.best_round == 1
     assert _decide([0.5, 0.6, 0.55], rounds=9, patience=2).go_on
     assert not _decide([0.5, 0.52], rounds=9, gain=0.05).go_on
+
+
+def test_a_metric_of_which_less_is_better_gains_by_falling() -> None:
+    assert _decide([9.0, 7.0], rounds=9, lower=True).best_round == 1
+    stopped = _decide([9.0, 7.0, 8.0], rounds=9, lower=True)
+    assert (stopped.go_on, stopped.best_round) == (False, 1)
+    assert not _decide([9.0, 8.9], rounds=9, lower=True, gain=0.5).go_on
 
 
 def test_stops_without_failures_and_after_the_last_round() -> None:

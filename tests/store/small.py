@@ -76,6 +76,8 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.Prediction("e2", "test", "card", "card", "ok", 0.1, "label_likelihood"),
     r.Score("e1", "validation", "accuracy", None),
     r.Metric("gap_test", "accuracy", 0.25, 200, None, 0.5),
+    r.MetricSlice("test", "language", "de", "accuracy", None, 0, None, None),
+    r.Rating("e1", "test", "tone", 4, "warm", "call1"),
     r.Failure("e1", "validation", None, "card", "accuracy < 1"),
     r.Model("models/n", "w" * 64, "d", 60, 30, 4.0, 0.1 + 0.2, None, 30, 91.5),
     r.Diagnosis("d1", "e1", "because", "when", "c1"),

@@ -1,0 +1,135 @@
+"""A recipe's metrics over some of its answered examples: a split, or the part of one that a slice cuts out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.metrics import METRICS, Answered, Scored
+from engine.metrics.bootstrap import Estimate, blocks, estimate, estimate_labels, estimate_mean
+from engine.metrics.labels import labels_of
+from engine.rows import SPLITS, MetricSlice, Split
+from engine.sql import evaluate_aggregate, evaluate_value
+
+PARTS = 20
+"""Most values of a slice that are reported each for itself, the most frequent ones."""
+LABELS = 200
+"""Most labels that are reported each for itself."""
+OTHER, NONE = "(other)", "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answered examples, aligned: as metrics see them, and as users' SQL does (with their scores)."""
+
+    items: Sequence[Answered]
+    records: Sequence[Mapping[str, Any]]
+
+    def at(self, places: Iterable[int]) -> Answers:
+        """Return the answers at these places."""
+        kept = list(places)
+        return Answers([self.items[i] for i in kept], [self.records[i] for i in kept])
+
+    def scored(self, name: str) -> Scored:
+        """Return those that the metric `name` has a value for."""
+        places = [i for i, record in enumerate(self.records) if record[name] is not None]
+        return Scored(
+            [self.items[i] for i in places], [float(self.records[i][name]) for i in places]
+        )
+
+
+def chosen(params: Mapping[str, Any], name: str) -> Any:
+    """Return a metric's parameters as the recipe has them."""
+    return METRICS[name].params.model_validate(params.get("metric_params", {}).get(name, {}))
+
+
+def names(params: Mapping[str, Any]) -> list[str]:
+    """Return the names of all metrics, sorted."""
+    own = [metric["name"] for metric in params["sql_metrics"]]
+    return sorted([*params["metrics"], *params.get("judge_metrics", []), *own])
+
+
+def estimates(params: Mapping[str, Any], answers: Answers) -> dict[str, Estimate]:
+    """Return every metric that can be computed on these answers; one that cannot is left out, not zero."""
+    seed = params["bootstrap_seed"]
+    found: dict[str, Estimate | None] = {}
+    for name in params["metrics"]:
+        found[name] = estimate(METRICS[name], answers.scored(name), chosen(params, name), seed)
+    for name in params.get("judge_metrics", []):
+        found[name] = estimate_mean(answers.scored(name).values, seed)
+    for metric in params["sql_metrics"]:
+        found[metric["name"]] = _by_sql(metric["sql"], answers.records, seed)
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _by_sql(sql: str, records: Sequence[Mapping[str, Any]], seed: int) -> Estimate | None:
+    import numpy as np
+
+    value = evaluate_aggregate(sql, records)
+    if value is None:
+        return None
+    drawn: list[float | None] = []
+    for block in blocks(len(records), seed):
+        drawn += evaluate_aggregate(sql, records, draws=block)
+    values = np.array([np.nan if v is None else v for v in drawn], dtype=np.float64)
+    return Estimate(value, values, len(records))
+
+
+def by_label(params: Mapping[str, Any], split: Split, answers: Answers) -> list[MetricSlice]:
+    """Return each label's precision or recall, for the metrics that have one; at most LABELS labels."""
+    rows = []
+    for name in params["metrics"]:
+        rule = METRICS[name].by_label
+        if rule is None:
+            continue
+        scored = answers.scored(name)
+        found = estimate_labels(
+            METRICS[name], scored, chosen(params, name), params["bootstrap_seed"]
+        )
+        labels = list(zip(labels_of(scored), found, strict=True))
+        kept = sorted(labels, key=lambda pair: (-(pair[1].n if pair[1] else 0), pair[0]))[:LABELS]
+        rows += [
+            row(split, params["target"], label, rule.name, one)
+            for label, one in sorted(kept, key=lambda pair: pair[0])
+        ]
+    return rows
+
+
+def by_slice(params: Mapping[str, Any], answers: Mapping[Split, Answers]) -> list[MetricSlice]:
+    """Return every metric over every part of the recipe's slices, split by split.
+
+    The parts are the most frequent values over all splits together, so that the splits can be compared.
+    """
+    rows = []
+    for cut in params.get("slices", []):
+        # All splits at once, so that a column has one type: 1 and 1.0 are no two parts.
+        records = [record for split in SPLITS for record in answers[split].records]
+        parts = iter([NONE if v is None else v for v in evaluate_value(cut["sql"], records)])
+        of = {split: [next(parts) for _ in answers[split].records] for split in SPLITS}
+        kept = _kept(part for some in of.values() for part in some)
+        for split in SPLITS:
+            places: dict[str, list[int]] = {}
+            for place, part in enumerate(of[split]):
+                places.setdefault(part if part in kept else OTHER, []).append(place)
+            for part in [p for p in (*kept, OTHER) if p in places]:
+                found = estimates(params, answers[split].at(places[part]))
+                rows += [
+                    row(split, cut["name"], part, name, found.get(name)) for name in names(params)
+                ]
+    return rows
+
+
+def _kept(parts: Iterable[str]) -> list[str]:
+    """Return the most frequent parts, in order of their names."""
+    counts = Counter(parts)
+    return sorted(sorted(counts, key=lambda part: (-counts[part], part))[:PARTS])
+
+
+def row(split: Split, cut: str, part: str, metric: str, one: Estimate | None) -> MetricSlice:
+    """Return one number as it is stored; without an estimate it is not scored, on no example."""
+    if one is None:
+        return MetricSlice(split, cut, part, metric, None, 0, None, None)
+    value, low, high = one.interval()
+    return MetricSlice(split, cut, part, metric, value, one.n, low, high)
