@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend
 from engine.backends.structured import read_reply, unbounded
-from engine.metrics import METRICS
+from engine.metrics import METRICS, Answered, Metric, Scored
+from engine.metrics.bootstrap import estimate
 from engine.operators import OPERATORS, WRITTEN, Operator, Seed, read_rows
 from engine.rows import Example
 from engine.spec.prompts import PromptLibrary
@@ -64,6 +65,24 @@ def test_an_operator_that_changes_labels_is_of_no_use_without_another_label() ->
 @pytest.mark.parametrize("name", [name for name in PROMPT_VARIABLES if name != "task"])
 def test_a_prompt_uses_only_what_its_stage_gives(name: str) -> None:
     assert LIBRARY.get(name).variables <= PROMPT_VARIABLES[name]
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
+def test_a_metric_gives_its_best_to_gold_against_gold(metric: Metric) -> None:
+    params = metric.params()
+    items = [Answered(gold, (gold, "another"), gold, 1.0, 0.0, 3) for gold in metric.targets]
+    values = [metric.score(item, params) for item in items]
+    assert values == pytest.approx([metric.best] * len(items))
+    found = estimate(metric, Scored(items, [v for v in values if v is not None]), params, 0)
+    assert found is not None
+    assert found.interval() == pytest.approx((metric.best,) * 3)
+    assert found.n == len(items)
+    assert metric.share <= (0 <= metric.best <= 1)
+    assert metric.description
+    # An unreadable answer is never better, and shows whether a target can be scored at all.
+    unread = metric.score(Answered(None, metric.targets[:1], "", 1.0, 5.0, 3), params)
+    assert unread is not None
+    assert (unread >= metric.best) if metric.lower_is_better else (unread <= metric.best)
 
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}

@@ -16,12 +16,12 @@ from engine.plan.explain import NodeState, mermaid, states
 from engine.plan.flow import flows, host_of, key_of
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
+from engine.plan.validate import rules_for
 from engine.report.numbers import between
 from engine.rows import SPLITS, Example, Failure, Row
 from engine.spec.data import Read, read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.store import FILE, Store, reader
-from engine.tasks import TASKS
 
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}
 
@@ -122,7 +122,7 @@ def _read(loaded: LoadedRecipe, limit: int | None) -> _Seen:
 
 
 def _splits(loaded: LoadedRecipe, *, network: bool) -> Read:
-    return read_splits(loaded, TASKS[loaded.recipe.task.kind].labelled, network=network)
+    return read_splits(loaded, rules_for(loaded), network=network)
 
 
 def _table(found: list[NodeState]) -> Table:

@@ -69,5 +69,10 @@ def numeric_match(answered: Answered, params: Params) -> float | None:
 
 
 NUMERIC_MATCH = Metric(
-    "numeric_match", 1, "Share of answers whose number is right.", numeric_match, params=Params
+    "numeric_match",
+    1,
+    "Share of answers whose number is right.",
+    numeric_match,
+    params=Params,
+    targets=("3", "1,000", "-2.5", "7/8"),
 )

@@ -99,7 +99,7 @@ class ByLabel:
 class Metric:
     """A metric by name; `version` is bumped when it would give other values.
 
-    Gold against gold must give `best`, per example and over a split: the catalogue test asks every metric.
+    Gold against gold must give `best` on `targets`, per example and over a split: the catalogue test asks every metric.
     """
 
     name: str
@@ -115,6 +115,8 @@ class Metric:
     """Whether values lie between 0 and 1 and are shown as percentages."""
     lower_is_better: bool = False
     by_label: ByLabel | None = None
+    targets: tuple[str, ...] = ("the cat sat on a mat", "and what is more it rained", "c c c c d")
+    """Targets that it can score, for its self-check."""
 
     @property
     def is_mean(self) -> bool:

@@ -111,5 +111,20 @@ def _micro(sums: Floats, params: Any) -> Floats:
     return ratio(2 * sums[:, 2], sums[:, 0] + sums[:, 1])
 
 
-JSON_VALID = Metric("json_valid", 1, "Share of replies that are JSON as a whole.", json_valid)
-FIELD_F1 = Metric("field_f1", 1, "F1 of all objects' fields together.", field_f1, _tally, _micro)
+_OBJECTS = ('{"a": 1}', '{"a": 2, "b": "x"}', '{"c": [1, 2]}', '{"d": null, "e": 0}')
+JSON_VALID = Metric(
+    "json_valid",
+    1,
+    "Share of replies that are JSON as a whole.",
+    json_valid,
+    targets=_OBJECTS,
+)
+FIELD_F1 = Metric(
+    "field_f1",
+    1,
+    "F1 of all objects' fields together.",
+    field_f1,
+    _tally,
+    _micro,
+    targets=_OBJECTS,
+)

@@ -138,6 +138,7 @@ def _load(build: _Builder) -> str:
         "sources": sources,
         "limit": build.limit,
     }
+    task = build.task()
     labels = {"labelled": TASKS[recipe.task.kind].labelled, "labels": recipe.task.labels}
     # What follows only where it is used: recipes without it keep their fingerprints.
     if rules := recipe.privacy.redact:
@@ -146,9 +147,13 @@ def _load(build: _Builder) -> str:
         params["labelled"] = labels["labelled"]
     if recipe.data.on_bad_row == "drop":
         params |= {"on_bad_row": "drop", **labels}
-    return build.add(
-        "load", "load", params, {}, settings={"places": dict(resources.places), **labels}
-    )
+    special: dict[str, Any] = {
+        key: task[key] for key in ("kind", "kind_version", "task_params") if key in task
+    }
+    if not labels["labelled"] or "task_params" in task:
+        params |= special
+    settings: dict[str, Any] = {"places": dict(resources.places), **labels, **special}
+    return build.add("load", "load", params, {}, settings=settings)
 
 
 def _source(source: Source, digest: str | None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from math import ceil
 from engine.rows import SPLITS
 from engine.spec.data import Read, SplitRows
 from engine.spec.loader import LoadedRecipe
-from engine.spec.row_checks import answers
 from engine.stages.guard import ngrams, words
 from engine.tasks import TASKS
 
@@ -79,7 +78,7 @@ def overview(loaded: LoadedRecipe, read: Read) -> Overview:
     found = []
     for split in (split for split in SPLITS if split in read.splits):
         rows = read.splits[split]
-        labels = Counter(answers(r.values[task.target])[0] for r in rows.records)
+        labels = Counter(str(r.values[task.target]) for r in rows.records)
         earlier = [other for other in SPLITS[: SPLITS.index(split)] if other in texts]
         found.append(
             SplitOverview(

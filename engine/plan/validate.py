@@ -21,10 +21,11 @@ from engine.spec.data import Read, read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
-from engine.spec.row_checks import check_rows
+from engine.spec.row_checks import RowRules, check_rows, row_check
 from engine.spec.wording import check_part
 from engine.stages import PROMPT_VARIABLES, STAGES
 from engine.tasks import TASKS, TaskKind
+from engine.tasks.rows import rules_of
 
 ROLES = ("student", "teacher", "judge", "embedder")
 
@@ -44,9 +45,8 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
 
 def examine(loaded: LoadedRecipe) -> Examined:
     """Check a recipe, its prompts and its data."""
-    kind = TASKS.get(loaded.recipe.task.kind)
-    labelled = bool(kind and kind.labelled)
-    read = read_splits(loaded, labelled)
+    rules = rules_for(loaded)
+    read = read_splits(loaded, rules)
     problems = [
         *loaded.warnings,
         *_task(loaded),
@@ -57,12 +57,21 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_money(loaded),
         *_prompts(loaded),
         *read.problems,
-        *check_rows(loaded, read.splits, labelled),
+        *check_rows(loaded, read.splits, rules),
         *check_targets(loaded, read.splits),
         *check_sql(loaded, read.splits),
     ]
     ordered = sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
     return Examined(ordered, read)
+
+
+def rules_for(loaded: LoadedRecipe) -> RowRules:
+    """Return what the task makes of rows; where its kind or parameters are wrong, what any task wants of them."""
+    task = loaded.recipe.task
+    kind = TASKS.get(task.kind)
+    if kind is None or check_part(kind.params, task.params, loaded.document, ("task", "params")):
+        return RowRules(row_check(task.input, task.target, labelled=False), None)
+    return rules_of(kind, task.params, task.input, task.target)
 
 
 def _unknown(registry: Registry[Any], name: str, where: Location) -> Problem:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from engine.errors import Problem
-from engine.fingerprint import canonical
 from engine.metrics import METRICS, Answered
 from engine.registry import did_you_mean
 from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import MetricSpec
+from engine.spec.row_checks import golds
 from engine.spec.wording import check_part
 
 _TRIED = 2000
@@ -63,39 +62,34 @@ def check_slices(loaded: LoadedRecipe) -> Iterator[Problem]:
             yield Problem(loaded.at("slices", index), message, "leave one out", code="slice")
 
 
-def text_of(target: Any) -> str:
-    """Return a row's target as metrics compare it: lists and objects as canonical JSON."""
-    return canonical(target) if isinstance(target, list | dict) else str(target)
-
-
 def check_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
     """Warn of metrics that cannot score this recipe's targets, such as a numeric match of words."""
     target = loaded.recipe.task.target
     rows = [record.values for split in splits.values() for record in split.records][:_TRIED]
-    golds = [text_of(row[target]) for row in rows if row.get(target) is not None]
+    right = [golds(row, target) for row in rows if row.get(target) is not None]
     for index, metric in enumerate(loaded.recipe.measured):
         if metric.own or metric.name not in METRICS:
             continue
-        lacking = sum(not _scorable(metric, gold) for gold in golds)
+        lacking = sum(not _scorable(metric, each) for each in right)
         if not lacking:
             continue
-        some = f"{lacking} of {len(golds)} rows cannot"
-        which = "no row can" if lacking == len(golds) else some
+        some = f"{lacking} of {len(right)} rows cannot"
+        which = "no row can" if lacking == len(right) else some
         message = f"{which} be scored by {metric.name}: the targets are not what it compares"
-        hint = f"such rows do not count; the first is '{_first(metric, golds)}'"
+        hint = f"such rows do not count; the first is '{_first(metric, right)}'"
         yield Problem(loaded.at("metrics", index), message, hint, "warning", "metric")
 
 
-def _scorable(metric: MetricSpec, gold: str) -> bool:
+def _scorable(metric: MetricSpec, right: tuple[str, ...]) -> bool:
     # An unreadable answer has a value, the lowest, wherever the target can be scored at all.
     entry = METRICS[metric.name]
     try:
         params = entry.params.model_validate(metric.params)
     except ValueError:
         return True  # said already
-    item = Answered(None, (gold,), "", 0.0, 1.0, 1)
+    item = Answered(None, right, "", 0.0, 1.0, 1)
     return entry.score(item, params) is not None
 
 
-def _first(metric: MetricSpec, golds: list[str]) -> str:
-    return next(gold for gold in golds if not _scorable(metric, gold))[:60]
+def _first(metric: MetricSpec, right: list[tuple[str, ...]]) -> str:
+    return next(each[0] for each in right if not _scorable(metric, each))[:60]

@@ -7,10 +7,10 @@ from typing import Any
 
 from engine.errors import Problem, RunError
 from engine.metrics import METRICS
-from engine.plan.validate_metrics import text_of
 from engine.registry import did_you_mean
 from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
+from engine.spec.row_checks import golds
 from engine.spec.yaml import KeyPath
 from engine.sql import (
     Fault,
@@ -86,7 +86,7 @@ def _checked(
 
 def _slices(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:
     """What rows are parted by are their own columns, not what was answered: parts must not move with the student."""
-    own = [{**row, "target": text_of(row[loaded.recipe.task.target])} for row in rows]
+    own = [{**row, "target": str(row[loaded.recipe.task.target])} for row in rows]
     types = column_types(own)
     for index, cut in enumerate(loaded.recipe.slices):
         if isinstance(cut, str):
@@ -128,10 +128,10 @@ def _scores(loaded: LoadedRecipe) -> dict[str, float]:
 def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows as users' SQL sees them, as if the student had given every right answer."""
     scores = _scores(loaded)
-    golds = [text_of(row[loaded.recipe.task.target]) for row in rows]
+    target = loaded.recipe.task.target
     return [
-        {**row, "target": gold, "prediction": gold, **scores}
-        for row, gold in zip(rows, golds, strict=True)
+        {**row, "target": row[target], "prediction": golds(row, target)[0], **scores}
+        for row in rows
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.privacy import redact_splits
 from engine.spec.recipe import Source
-from engine.spec.row_checks import row_check, unknown_labels
+from engine.spec.row_checks import RowRules, unknown_labels
 from engine.sql import check_expression
 from engine.sql.drawing import divide
 from engine.sql.expressions import Kind
@@ -54,21 +54,21 @@ class Read:
     """Rows that `privacy.redact` changed."""
 
 
-def read_splits(loaded: LoadedRecipe, labelled: bool, *, network: bool = False) -> Read:
+def read_splits(loaded: LoadedRecipe, rules: RowRules, *, network: bool = False) -> Read:
     """Read every split that lies on this machine; what needs the network is looked up, and read only with `network`.
 
     Args:
         loaded: The recipe.
-        labelled: Whether targets come from a fixed set (a classification).
+        rules: What the task makes of rows.
         network: Read data sets that are not on this machine too.
     """
     read = Read()
     for split in SPLITS:
         if getattr(loaded.recipe.data, split).split_from is None:
-            _read_split(loaded, split, labelled, network, read)
-    _divide(loaded, labelled, read)
-    if labelled and loaded.recipe.data.on_bad_row == "drop":
-        _drop_unknown_labels(loaded, read)
+            _read_split(loaded, split, rules, network, read)
+    _divide(loaded, rules, read)
+    if rules.labels and loaded.recipe.data.on_bad_row == "drop":
+        _drop_unknown_labels(loaded, rules.labels, read)
     for name in list(read.splits):
         _note_empty(loaded, name, read)
     _redact(loaded, read)
@@ -77,7 +77,7 @@ def read_splits(loaded: LoadedRecipe, labelled: bool, *, network: bool = False) 
 
 
 def _read_split(
-    loaded: LoadedRecipe, split: str, labelled: bool, network: bool, read: Read
+    loaded: LoadedRecipe, split: str, rules: RowRules, network: bool, read: Read
 ) -> None:
     source: Source = getattr(loaded.recipe.data, split)
     task = loaded.recipe.task
@@ -100,7 +100,7 @@ def _read_split(
         found = read_source(
             place,
             Choice.of(source.model_dump()),
-            row_check(task.input, task.target, labelled),
+            rules.check,
             [*task.input, task.target],
             drop=drop,
         )
@@ -174,7 +174,7 @@ def _note_bad(split: str, bad: Sequence[Problem], read: Read) -> None:
         read.problems.append(Problem(at, note, hint, "warning", "bad-row"))
 
 
-def _divide(loaded: LoadedRecipe, labelled: bool, read: Read) -> None:
+def _divide(loaded: LoadedRecipe, rules: RowRules, read: Read) -> None:
     """Give rows to the splits that take them from others."""
     data, task = loaded.recipe.data, loaded.recipe.task
     taken: dict[str, dict[str, Any]] = {
@@ -183,7 +183,7 @@ def _divide(loaded: LoadedRecipe, labelled: bool, read: Read) -> None:
         if (source := getattr(data, split)).split_from is not None
     }
     records = {split: rows.records for split, rows in read.splits.items()}
-    found = divide(records, taken, task.input, task.target if labelled else None)
+    found = divide(records, taken, task.input, task.target if rules.labels else None)
     for split, fault in found.faults.items():
         at = loaded.at("data", split, "split_from")
         message = f"data.{split}.split_from: {fault.message}"
@@ -193,11 +193,13 @@ def _divide(loaded: LoadedRecipe, labelled: bool, read: Read) -> None:
         read.splits[split] = SplitRows(split, origin.file, rows, origin.types)
 
 
-def _drop_unknown_labels(loaded: LoadedRecipe, read: Read) -> None:
+def _drop_unknown_labels(
+    loaded: LoadedRecipe, labels: Callable[[str], Sequence[str]], read: Read
+) -> None:
     task = loaded.recipe.task
     records = {split: rows.records for split, rows in read.splits.items()}
     found: dict[str, dict[int, Problem]] = {}
-    for split, record, fault in unknown_labels(records, task.target, task.labels):
+    for split, record, fault in unknown_labels(records, task.target, task.labels, labels):
         at = read.splits[split].at(record)
         found.setdefault(split, {})[id(record)] = Problem(at, fault.message, fault.hint)
     for split, bad in found.items():

@@ -7,8 +7,8 @@ problem each, at the first row that shows them, with the number of the others.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.errors import Location, Problem
 from engine.registry import did_you_mean
@@ -26,28 +26,47 @@ if TYPE_CHECKING:
 Level = Literal["error", "warning"]
 
 
-def answers(value: Any) -> tuple[str, ...]:
-    """Return the acceptable answers that a target holds: the texts of a list, or the one value as text."""
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+GOLDS = "golds"
+"""Column that holds all acceptable answers of a row, where the target alone does not say them."""
 
 
-def row_check(inputs: Sequence[str], target: str, labelled: bool) -> Check:
+def golds(values: Mapping[str, Any], target: str) -> tuple[str, ...]:
+    """Return all acceptable answers of a row that a task has put into its form; the first is the target's."""
+    kept = values.get(GOLDS)
+    return tuple(kept) if isinstance(kept, list) else (str(values[target]),)
+
+
+class RowRules(NamedTuple):
+    """What a task makes of rows."""
+
+    check: Check
+    """Says what is wrong with a row's values, and puts them into the form that the task wants."""
+    labels: Callable[[str], Sequence[str]] | None
+    """Target -> its labels; None where targets are no labels."""
+
+
+def row_check(
+    inputs: Sequence[str], target: str, labelled: bool, nested: Collection[str] = ()
+) -> Check:
     """Return what says whether a row can be used: every column there, inputs and target of a type that they may have.
 
     Args:
         inputs: Columns the student sees: text or numbers.
         target: Column with the right answer: text or a whole number, or a list of acceptable ones.
         labelled: Whether targets come from a fixed set; then a list is none.
+        nested: Columns of any type: the task says what it takes.
     """
     columns = dict.fromkeys([*inputs, target])
 
-    def check(values: Mapping[str, Any]) -> Fault | None:
+    def check(values: dict[str, Any]) -> Fault | None:
         for column in columns:
             value = values.get(column)
             if type(value) is str:
                 continue
             if value is None:
                 return _missing(column, values)
+            if column in nested:
+                continue
             right = column == target
             if (
                 fault := _wrong_target(column, value, labelled)
@@ -55,7 +74,8 @@ def row_check(inputs: Sequence[str], target: str, labelled: bool) -> Check:
                 else _wrong_input(column, value)
             ):
                 return fault
-        if not any(answer.strip() for answer in answers(values[target])):
+        right = values[target]
+        if not any(str(each).strip() for each in (right if isinstance(right, list) else [right])):
             return Fault(f"the column '{target}' is blank", "fill it in, or delete the row")
         return None
 
@@ -101,14 +121,14 @@ def _derive(column: str, value: Any) -> str:
 
 
 def check_rows(
-    loaded: LoadedRecipe, splits: Mapping[str, SplitRows], labelled: bool
+    loaded: LoadedRecipe, splits: Mapping[str, SplitRows], rules: RowRules
 ) -> list[Problem]:
     """Return what is wrong with the rows, alone and between splits.
 
     Args:
         loaded: The recipe.
         splits: The splits that were read.
-        labelled: Whether targets come from a fixed set (a classification).
+        rules: What the task makes of rows.
     """
     task = loaded.recipe.task
     problems: list[Problem] = []
@@ -118,8 +138,8 @@ def check_rows(
         problems += _repeated_ids(rows)
         problems += _repeated_rows(rows, task)
     problems += _shared_rows(splits, task)
-    if labelled and not any(problem.level == "error" for problem in problems):
-        problems += _labels(loaded, splits)
+    if rules.labels and not any(problem.level == "error" for problem in problems):
+        problems += _labels(loaded, splits, rules.labels)
     return problems
 
 
@@ -230,7 +250,10 @@ def _shared_rows(splits: Mapping[str, SplitRows], task: Task) -> list[Problem]:
 
 
 def unknown_labels(
-    splits: Mapping[str, Sequence[Record]], target: str, declared: Sequence[str] | None
+    splits: Mapping[str, Sequence[Record]],
+    target: str,
+    declared: Sequence[str] | None,
+    labels: Callable[[str], Sequence[str]],
 ) -> Iterator[tuple[str, Record, Fault]]:
     """Yield the rows, with their split, whose label is not declared, or is in no training row where none are declared.
 
@@ -238,11 +261,12 @@ def unknown_labels(
         splits: The rows of the splits; nothing is said where there are no training rows.
         target: Column with the label.
         declared: The recipe's `task.labels`.
+        labels: Target -> its labels.
     """
     if "train" not in splits:
         return
     if declared is None:
-        known = {str(record.values[target]) for record in splits["train"]}
+        known = {label for r in splits["train"] for label in labels(str(r.values[target]))}
         message = "the label '{}' is in no training row"
         hint = "add training rows with it, or take it out of {}"
     else:
@@ -250,16 +274,22 @@ def unknown_labels(
         hint = "add it to task.labels, or correct the row"
     for split, records in splits.items():
         for record in records:
-            if (label := str(record.values[target])) not in known:
-                yield split, record, Fault(message.format(label), hint.format(split))
+            for label in labels(str(record.values[target])):
+                if label not in known:
+                    yield split, record, Fault(message.format(label), hint.format(split))
+                    break
 
 
-def _labels(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> list[Problem]:
+def _labels(
+    loaded: LoadedRecipe,
+    splits: Mapping[str, SplitRows],
+    labels: Callable[[str], Sequence[str]],
+) -> list[Problem]:
     task = loaded.recipe.task
     if "train" not in splits:
         return []
     train = splits["train"]
-    trained = {str(record.values[task.target]) for record in train.records}
+    trained = {label for r in train.records for label in labels(str(r.values[task.target]))}
     problems: list[Problem] = []
     if task.labels is not None:
         problems += _declared(loaded, task.labels, trained)
@@ -267,15 +297,19 @@ def _labels(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> list[Probl
         message = f"every training row has the target '{next(iter(trained))}'"
         hint = "a classification needs at least two labels"
         problems += _finding(train, train.records[:1], message, hint, "error", "labels")
-    return problems + _strangers(loaded, splits)
+    return problems + _strangers(loaded, splits, labels)
 
 
-def _strangers(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> list[Problem]:
+def _strangers(
+    loaded: LoadedRecipe,
+    splits: Mapping[str, SplitRows],
+    labels: Callable[[str], Sequence[str]],
+) -> list[Problem]:
     """Return one problem per split and label that is not known."""
     task = loaded.recipe.task
     records = {split: rows.records for split, rows in splits.items()}
     found: dict[tuple[str, Fault], list[Record]] = {}
-    for split, record, fault in unknown_labels(records, task.target, task.labels):
+    for split, record, fault in unknown_labels(records, task.target, task.labels, labels):
         found.setdefault((split, fault), []).append(record)
     return [
         problem

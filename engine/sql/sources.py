@@ -30,8 +30,8 @@ NO_COLUMN = "no-column"
 """Code of the problem "no row has a column …", which is the recipe's rather than the file's."""
 _BATCH = 8192
 
-Check = Callable[[Mapping[str, Any]], Fault | None]
-"""Says what is wrong with a row's values; None when they can be used."""
+Check = Callable[[dict[str, Any]], Fault | None]
+"""Says what is wrong with a row's values, None when they can be used; it may put them into another form."""
 
 
 class Place(Protocol):

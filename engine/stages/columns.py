@@ -10,6 +10,7 @@ from engine.backends.protocol import Message
 from engine.fingerprint import short
 from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt
+from engine.spec.row_checks import golds
 from engine.tasks import TASKS, Task
 
 
@@ -89,10 +90,9 @@ class StudentPrompts:
         return tuple(Message(role, content) for role, content in turns)
 
 
-def golds_of(example: Example, target: str) -> tuple[str, ...]:
-    """Return all answers that are right for an example: kept under the target column's name where they are several."""
-    kept = example.columns.get(target)
-    return tuple(kept) if kept else (example.target,)
+def golds_of(example: Example) -> tuple[str, ...]:
+    """Return all answers that are right for an example."""
+    return golds({**example.columns, "target": example.target}, "target")
 
 
 def sql_row(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem, RecipeError, RunError
 from engine.fingerprint import short
 from engine.rows import SPLITS, Drop, Example, Row
-from engine.spec.row_checks import answers, row_check, unknown_labels
+from engine.spec.row_checks import GOLDS, unknown_labels
 from engine.sql.drawing import divide
 from engine.sql.records import Choice, Record
 from engine.sql.redaction import Rule, redact
 from engine.sql.sources import read_source
 from engine.stages.protocol import Context, Inputs, Output, Stage
+from engine.tasks import TASKS
+from engine.tasks.rows import rules_of
 
 
 def example_id(inputs: Mapping[str, str], target: str) -> str:
@@ -62,26 +64,28 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
 def _read(params: Mapping[str, Any]) -> dict[str, _Split]:
     """Read the sources, give rows to the splits that take them from others, and refuse or leave out bad ones."""
     sources, drop = params["sources"], params.get("on_bad_row") == "drop"
-    check = row_check(params["input"], params["target"], params["labelled"])
+    rules = rules_of(
+        TASKS[params["kind"]], params.get("task_params", {}), params["input"], params["target"]
+    )
     columns = [*params["input"], params["target"]]
     own: dict[str, list[Record]] = {}
     bad: dict[str, list[str]] = {}
     for split, place in params["places"].items():
-        found = read_source(place, Choice.of(sources[split]), check, columns, drop=drop)
+        found = read_source(place, Choice.of(sources[split]), rules.check, columns, drop=drop)
         own[split] = found.records
         bad[split] = [_detail(problem, place.name, sources[split]["name"]) for problem in found.bad]
     taken: dict[str, Any] = {
         s: sources[s]["split_from"] for s in SPLITS if "split_from" in sources[s]
     }
-    divided = divide(own, taken, params["input"], params["target"] if params["labelled"] else None)
+    divided = divide(own, taken, params["input"], params["target"] if rules.labels else None)
     for split, fault in divided.faults.items():
         raise RunError(f"data.{split}.split_from: {fault.message}", fault.hint)
     splits: dict[str, _Split] = {}
     for split in SPLITS:
         origin = taken[split]["split"] if split in taken else split
         splits[split] = _Split(divided.splits[split], sources[origin]["name"], bad.get(split, []))
-    if params["labelled"]:
-        splits = _without_unknown_labels(splits, params, drop)
+    if rules.labels:
+        splits = _without_unknown_labels(splits, params, rules.labels, drop)
     for split, rows in splits.items():
         if not rows.records:
             hint = f"{len(rows.bad)} bad rows were left out: see `where`, and the source"
@@ -97,12 +101,15 @@ def _detail(problem: Problem, place: str, name: str) -> str:
 
 
 def _without_unknown_labels(
-    splits: dict[str, _Split], params: Mapping[str, Any], drop: bool
+    splits: dict[str, _Split],
+    params: Mapping[str, Any],
+    labels: Callable[[str], Sequence[str]],
+    drop: bool,
 ) -> dict[str, _Split]:
     """Leave out rows whose label cannot be learnt; raises RecipeError where bad rows stop a run."""
     records = {split: rows.records for split, rows in splits.items()}
     found: dict[str, dict[int, Problem]] = defaultdict(dict)
-    for split, record, fault in unknown_labels(records, params["target"], params["labels"]):
+    for split, record, fault in unknown_labels(records, params["target"], params["labels"], labels):
         at = Location(record.file or splits[split].source, record.line, 1)
         found[split][id(record)] = Problem(at, fault.message, fault.hint, code="labels")
     if found and not drop:
@@ -117,16 +124,15 @@ def _without_unknown_labels(
 
 
 def _example(record: Record, split: Any, source: str, params: Mapping[str, Any]) -> Example:
-    """Return a row as an example; of a list of acceptable answers the first is the target, the list a column."""
+    """Return a row as an example; several acceptable answers are kept as a column."""
     target = params["target"]
     values = {column: str(record.values[column]) for column in params["input"]}
-    right = record.values[target]
+    answer = str(record.values[target])
     others = {
         column: value
         for column, value in record.values.items()
-        if column not in values and (column != target or isinstance(right, list))
+        if column not in values and column != target
     }
-    answer = answers(right)[0]
     return Example(
         example_id(values, answer),
         split,
@@ -145,7 +151,7 @@ def _redacted(
     rules = [Rule(rule["pattern"], rule["with"]) for rule in params.get("redact", ())]
     if not rules:
         return ((record, ()) for record in records)
-    found = redact(records, rules, keep=(params["target"],))
+    found = redact(records, rules, keep=(params["target"], GOLDS))
     return zip(found.records, found.columns, strict=True)
 
 

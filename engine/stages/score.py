@@ -20,7 +20,7 @@ from engine.rows import (
     Split,
 )
 from engine.sql import evaluate_condition
-from engine.stages.columns import sql_row
+from engine.stages.columns import golds_of, sql_row
 from engine.stages.measure import Answers, by_label, by_slice, chosen, estimates, names
 from engine.stages.protocol import Context, Inputs, Output, Stage
 
@@ -61,7 +61,7 @@ def answered_of(example: Example, prediction: Prediction) -> Answered:
     """Return an example and its answer as metrics see them."""
     return Answered(
         answer=prediction.answer,
-        golds=(example.target,),
+        golds=golds_of(example),
         text=prediction.text,
         confidence=prediction.confidence,
     )

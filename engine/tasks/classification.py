@@ -57,6 +57,10 @@ class Classification(PlainRows):
     metrics: tuple[str, ...] = ("accuracy", "macro_f1")
     failure = "accuracy < 1"
 
+    def nested(self, params: Any, target: str) -> frozenset[str]:
+        """Return the target where it may be a list of labels."""
+        return frozenset({target} if params.many else ())
+
     def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
         """Return the label as it is; of several labels their canonical form, a JSON list in order."""
         if not params.many:

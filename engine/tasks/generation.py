@@ -26,8 +26,8 @@ class Generation(PlainRows):
     version = 1
     prompt = "tasks/generation.md"
     params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("rougeL", "chrf")
-    failure = "rougeL < 0.3"
+    metrics: tuple[str, ...] = ("rouge_l", "chrf")
+    failure = "rouge_l < 0.3"
 
     def answer(
         self,

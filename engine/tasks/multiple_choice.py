@@ -64,6 +64,10 @@ class MultipleChoice(PlainRows):
             ]
         return []
 
+    def nested(self, params: Params, target: str) -> frozenset[str]:
+        """Return the options' column."""
+        return frozenset({params.options} if params.options else ())
+
     def shown(self, column: str, value: Any, params: Params) -> str:
         """Return a list of options as lines `A. …`, anything else as it is."""
         if column != params.options or not isinstance(value, list | tuple):

@@ -80,6 +80,10 @@ class TaskKind(Protocol):
         """Return what is wrong with parameters whose types are right."""
         ...
 
+    def nested(self, params: Any, target: str) -> frozenset[str]:
+        """Return the columns whose values may have parts (lists, objects), which `shown` and `gold` take apart."""
+        ...
+
     def shown(self, column: str, value: Any, params: Any) -> str:
         """Return an input's value as the text that the student sees; raises ValueError with the reason."""
         ...
@@ -123,6 +127,10 @@ class PlainRows:
     def problems(self, params: Any) -> list[str]:
         """Return nothing: types say it all."""
         return []
+
+    def nested(self, params: Any, target: str) -> frozenset[str]:
+        """Return none: a list of texts is a target that needs no taking apart."""
+        return frozenset()
 
     def shown(self, column: str, value: Any, params: Any) -> str:
         """Return a text as it is, a number or a truth value in its JSON form."""

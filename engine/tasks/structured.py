@@ -53,6 +53,10 @@ class Structured(PlainRows):
             for place in unbounded(params.json_schema)
         ]
 
+    def nested(self, params: Params, target: str) -> frozenset[str]:
+        """Return the target: an object, or its text."""
+        return frozenset({target})
+
     def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
         """Return the object in its canonical form; raises ValueError where it does not fit the schema."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -86,6 +86,7 @@ def test_a_call_holds_its_own_row_and_rubric_and_nothing_of_another() -> None:
         assert "1 (worst) to 5 (best)" in text
         assert not [j for j in range(4) if j != i and (f"row{j}" in text or f"gold{j}" in text)]
         assert "secret" not in text
+        assert request.schema is not None
         assert not unbounded(request.schema)
         assert request.schema["properties"]["rating"]["maximum"] == 5
 
