@@ -12,6 +12,7 @@ from rich.console import Console
 
 from engine.cli.data import print_overview
 from engine.errors import EngineError, RecipeError
+from engine.plan.defaults import complete
 from engine.plan.overview import overview
 from engine.plan.validate import examine
 from engine.registry import did_you_mean
@@ -37,7 +38,7 @@ def checked(recipe: str, assignments: Sequence[str], table: Console | None = Non
         assignments: `name=value` for its vars.
         table: Where to print what its rows are like; nowhere when left out.
     """
-    loaded = load(recipe, overrides(assignments))
+    loaded = complete(load(recipe, overrides(assignments)))
     problems, read = examine(loaded)
     if any(problem.level == "error" for problem in problems):
         raise RecipeError(problems)

@@ -13,6 +13,7 @@ from engine.backends import BACKENDS
 from engine.backends.entry import Backend
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.operators import OPERATORS
+from engine.plan.defaults import complete
 from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
 from engine.plan.validate_money import check_money
 from engine.plan.validate_sql import check_sql
@@ -45,6 +46,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
 
 def examine(loaded: LoadedRecipe) -> Examined:
     """Check a recipe, its prompts and its data."""
+    loaded = complete(loaded)
     rules = rules_for(loaded)
     read = read_splits(loaded, rules)
     problems = [

@@ -399,7 +399,8 @@ class Train(Spec):
 class Stop(Spec):
     """When the loop ends early, always measured on validation."""
 
-    metric: str = "accuracy"
+    metric: str = Field(default="", min_length=1)
+    """One of the recipe's metrics; accuracy, or else the first, when left out."""
     min_gain: float = 0.0
     """A round must beat the best so far by more than this to count as a gain."""
     patience: int = Field(default=1, ge=1)
@@ -456,12 +457,15 @@ class Recipe(Spec):
     data: Data
     privacy: Privacy = Privacy()
     models: Models
-    metrics: list[str | MetricSpec] = Field(min_length=1)
-    """Scores per example and over a split."""
+    metrics: list[str | MetricSpec] = Field(default_factory=list)
+    """Scores per example and over a split; those of the task kind when left out."""
     slices: list[str | Slice] = Field(default_factory=list, max_length=20)
     """Columns, or expressions, by whose values every metric is reported once more: at most 20 values each."""
-    failure: str
-    """SQL condition on the per-example scores, the columns and `prediction`: where it holds, the student failed."""
+    failure: str = Field(default="", min_length=1)
+    """SQL condition on the per-example scores, the columns and `prediction`: where it holds, the student failed.
+
+    That of the task kind when left out.
+    """
     patterns: Patterns = Patterns()
     augment: Augment
     quality: Quality = Quality()
