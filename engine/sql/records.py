@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem
@@ -51,17 +52,21 @@ class ColumnTypes:
         self.rows = 0
         self._filled: dict[str, int] = {}
 
-    def see(self, record: Record) -> None:
-        """Take one row into account."""
-        self.rows += 1
-        for name, value in record.values.items():
+    def see(self, records: Sequence[Record]) -> None:
+        """Take rows into account; column by column, because it is done for every row of a source."""
+        self.rows += len(records)
+        rows = [record.values for record in records]
+        for name in dict.fromkeys(chain.from_iterable(rows)):
+            values = [row.get(name) for row in rows]
             types = self.first.setdefault(name, {})
-            if value is None:
-                continue
-            self._filled[name] = self._filled.get(name, 0) + 1
-            kind = type_name(value)
-            if kind not in types:
-                types[kind] = record
+            self._filled[name] = self._filled.get(name, 0) + len(values) - values.count(None)
+            for kind in {type_name(kind) for kind in set(map(type, values)) - {type(None)}}:
+                if kind not in types:
+                    types[kind] = next(
+                        record
+                        for record, value in zip(records, values, strict=True)
+                        if value is not None and type_name(type(value)) == kind
+                    )
 
     def empty(self, column: str) -> int:
         """Return in how many rows the column is missing or has no value."""

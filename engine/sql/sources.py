@@ -262,9 +262,12 @@ class _Reader:
                     message = f"the column '{name}' cannot be made here: {value.message}"
                     faults[index] = faults[index] or Fault(message, value.hint)
         if made:
+            columns = [
+                dict(zip(made, each, strict=True)) for each in zip(*made.values(), strict=True)
+            ]
             batch = [
-                record._replace(values={**record.values, **{n: v[i] for n, v in made.items()}})
-                for i, record in enumerate(batch)
+                Record(record.line, {**record.values, **new}, record.file)
+                for record, new in zip(batch, columns, strict=True)
             ]
         return batch, faults
 
@@ -275,11 +278,11 @@ class _Reader:
         if self.where is not None:
             with self._usable("where"):
                 kept = self.where.over([record.values for record in batch])
+        self.types.see([r for r, keep in zip(batch, kept, strict=True) if keep is True])
         for record, keep, fault in zip(batch, kept, faults, strict=True):
             if isinstance(keep, Fault):
                 self._bad(record, Fault(f"`where` cannot be tried here: {keep.message}", keep.hint))
             elif keep is True:
-                self.types.see(record)
                 if fault := fault or (self.check(record.values) if self.check else None):
                     self._bad(record, fault)
                 else:
