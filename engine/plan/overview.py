@@ -56,7 +56,9 @@ class Column:
     types: str
     """In words: `text`, `text or number`."""
     empty: int
-    """Rows without a value."""
+    """Rows without a value, in the splits that have the column."""
+    lacking: tuple[str, ...]
+    """Splits that do not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,17 @@ def overview(loaded: LoadedRecipe, read: Read) -> Overview:
                 overlaps=tuple(overlap(o, texts[split], texts[o], n) for o in earlier),
             )
         )
-    return Overview(tuple(found), tuple(_columns(read.splits.values())))
+    return Overview(tuple(found), tuple(_columns(read.splits)))
 
 
-def _columns(splits: Iterable[SplitRows]) -> Iterable[Column]:
-    types = list({id(rows.types): rows.types for rows in splits}.values())
-    for name in dict.fromkeys(name for each in types for name in each.first):
-        kinds = dict.fromkeys(kind for each in types for kind in each.first.get(name, ()))
-        yield Column(name, " or ".join(kinds) or "nothing", sum(each.empty(name) for each in types))
+def _columns(splits: Mapping[str, SplitRows]) -> Iterable[Column]:
+    every = {split: rows.types for split, rows in splits.items()}
+    for name in dict.fromkeys(name for types in every.values() for name in types.first):
+        having = {id(types): types for types in every.values() if name in types.first}.values()
+        kinds = dict.fromkeys(kind for types in having for kind in types.first[name])
+        lacking = tuple(split for split, types in every.items() if name not in types.first)
+        empty = sum(types.empty(name) for types in having)
+        yield Column(name, " or ".join(kinds) or "nothing", empty, lacking)
 
 
 def overlap(other: str, rows: Sequence[str], others: Sequence[str], n: int) -> Overlap:
