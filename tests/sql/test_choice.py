@@ -157,20 +157,24 @@ def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
 
 
 def test_rows_that_where_leaves_out_need_no_values(tmp_path: Path) -> None:
-    rows = [{"text": "a", "y": "p"}, {"text": None, "y": None}, {"text": "b", "y": "q"}]
+    rows: list[dict[str, Any]] = [
+        {"text": "a", "y": "p"},
+        {"text": None, "y": None},
+        {"text": "b", "y": "q"},
+    ]
     found = read(tmp_path, rows, where="y is not null", inputs=("text",), target="y")
     assert values(found, "text") == ["a", "b"]
 
 
 def test_lists_of_unlike_values_are_bad_rows_for_sql(tmp_path: Path) -> None:
-    rows = [{"o": ["a"]}, {"o": [1]}, {"o": "a"}, {"o": ["b"]}]
+    rows: list[dict[str, Any]] = [{"o": ["a"]}, {"o": [1]}, {"o": "a"}, {"o": ["b"]}]
     found = read(tmp_path, rows, columns={"x": "o[1]"}, drop=True)
     assert values(found, "x") == ["a", "b"]
     assert [problem.where.line for problem in found.bad] == [2, 3]
 
 
 def test_a_target_may_be_a_list_of_acceptable_answers_where_labels_are_free(tmp_path: Path) -> None:
-    rows = [{"q": "a", "y": ["x", "y"]}, {"q": "b", "y": "z"}]
+    rows: list[dict[str, Any]] = [{"q": "a", "y": ["x", "y"]}, {"q": "b", "y": "z"}]
     found = read(tmp_path, rows, inputs=("q",), target="y")
     assert [answers(value) for value in values(found, "y")] == [("x", "y"), ("z",)]
     with pytest.raises(RecipeError, match="must be text, not a list"):
