@@ -141,7 +141,7 @@ class RowExpression:
             raise Unusable(fault)
         simple = _SIMPLE.fullmatch(kind) is not None
         for index, value in values:
-            found[index] = value if simple else _json_like(value)
+            found[index] = value if simple else json_like(value)
 
     def _refuse_always_wrong(self) -> None:
         """Raise Unusable for what fails on a row without any value too, such as `date '2020-13-01'`."""
@@ -169,11 +169,12 @@ def _first_odd(values: list[Any]) -> int:
     return low
 
 
-def _json_like(value: Any) -> Any:
+def json_like(value: Any) -> Any:
+    """Return a value of DuckDB's as JSON has it; decimals are numbers."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list | tuple):
-        return [_json_like(each) for each in value]
+        return [json_like(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): _json_like(each) for key, each in value.items()}
+        return {str(key): json_like(each) for key, each in value.items()}
     return plain(value)
