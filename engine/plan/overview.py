@@ -16,8 +16,8 @@ from engine.tasks import TASKS
 
 NEAR = 0.8
 """Share of a row's word n-grams that one row of another split holds, from which it counts as near."""
-_MOST_ROWS = 300_000
-"""Rows of two splits beyond which near ones are not looked for: it would take minutes."""
+_MOST_CHARACTERS = 10_000_000
+"""Of two splits, beyond which near rows are not looked for: a look at the data should take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,12 @@ def overlap(other: str, rows: Sequence[str], others: Sequence[str], n: int) -> O
     """
     whole = {words(text) for text in others}
     same = {number for number, text in enumerate(rows) if words(text) in whole}
-    if len(rows) + len(others) > _MOST_ROWS:
+    if sum(map(len, rows)) + sum(map(len, others)) > _MOST_CHARACTERS:
         return Overlap(other, len(same), None)
     grams = {
         number: found
         for number, text in enumerate(rows)
-        if number not in same and (found := ngrams(text, n))
+        if number not in same and (found := _hashed(text, n))
     }
     return Overlap(other, len(same), len(_near(grams, others, n)))
 
@@ -139,14 +139,14 @@ def _near(grams: Mapping[int, set[tuple[str, ...]]], others: Iterable[str], n: i
     Cleaning", ICDE 2006, section 4.
     """
     common = Counter(gram for found in grams.values() for gram in found)
-    index: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    index: dict[int, list[int]] = defaultdict(list)
     for number, found in grams.items():
         few = len(found) - ceil(NEAR * len(found)) + 1
-        for gram in sorted(found, key=lambda gram: (common[gram], gram))[:few]:
+        for gram in sorted(found, key=common.__getitem__)[:few]:
             index[gram].append(number)
     near: set[int] = set()
     for text in others:
-        here = ngrams(text, n)
+        here = _hashed(text, n)
         for number in {number for gram in here for number in index.get(gram, ())} - near:
             if len(grams[number] & here) >= NEAR * len(grams[number]):
                 near.add(number)
