@@ -73,7 +73,11 @@ class RowExpression:
         wanted = {name.lower() for name in self.columns}
         names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in wanted]
         # A column that this batch lacks has no value in it; whether it exists at all is asked elsewhere.
-        lower = {name.lower() for name in names}
+        lower = {name.lower(): name for name in names}
+        if len(lower) < len(names):
+            other = next(name for name in names if lower[name.lower()] != name)
+            message = f"the columns '{other}' and '{lower[other.lower()]}' differ in case only"
+            raise Unusable(Fault(message, "SQL cannot tell them apart: rename one of them"))
         names += [name for name in self.columns if name.lower() not in lower]
         columns = {name: [row.get(name) for row in rows] for name in names}
         for name, values in columns.items():

@@ -110,6 +110,14 @@ def test_a_setting_that_cannot_be_used_is_told_by_its_name(
     assert said in f"{caught.value.fault.message} {caught.value.fault.hint}"
 
 
+def test_columns_that_differ_in_case_only_cannot_be_told_apart(tmp_path: Path) -> None:
+    rows = [{"Text": "a", "text": "b"}]
+    with pytest.raises(SourceError, match="'Text' and 'text' differ in case only"):
+        read(tmp_path, rows, where="text = 'b'")
+    found = read(tmp_path, rows, rename={"body": "Text"}, where="text = 'b'")
+    assert values(found, "body") == ["a"]
+
+
 def test_columns_that_start_late_are_no_mistake(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"a": n} for n in range(6)] + [{"a": 6, "late": {"x": "y"}}]
     found = read(
