@@ -60,13 +60,10 @@ class ColumnTypes:
             values = [row.get(name) for row in rows]
             types = self.first.setdefault(name, {})
             self._filled[name] = self._filled.get(name, 0) + len(values) - values.count(None)
-            for kind in {type_name(kind) for kind in set(map(type, values)) - {type(None)}}:
-                if kind not in types:
-                    types[kind] = next(
-                        record
-                        for record, value in zip(records, values, strict=True)
-                        if value is not None and type_name(type(value)) == kind
-                    )
+            for kind in dict.fromkeys(map(type, values)):
+                if kind is not type(None) and type_name(kind) not in types:
+                    first = next(i for i, value in enumerate(values) if type(value) is kind)
+                    types[type_name(kind)] = records[first]
 
     def empty(self, column: str) -> int:
         """Return in how many rows the column is missing or has no value."""

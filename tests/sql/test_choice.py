@@ -77,11 +77,14 @@ def test_a_derived_column_may_take_the_place_of_its_source(tmp_path: Path) -> No
 
 def test_limit_stops_reading(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"a": "x"}\n' * 20 + "broken\n", encoding="utf-8")
+    path.write_text('{"a": "x"}\n' * 7 + "broken\n" + '{"a": "x"}\n' * 7, encoding="utf-8")
     place = resolve_path("a.jsonl", tmp_path)
-    assert len(read_source(place, Choice(limit=3)).records) == 3
-    with pytest.raises(RecipeError, match=r"a\.jsonl:21:1"):
-        read_source(place, Choice(limit=30))
+    for limit in (1, 3, 4, 5, 7):
+        found = read_source(place, Choice(limit=limit, where="a = 'x'"))
+        assert [record.line for record in found.records] == list(range(1, limit + 1))
+    for limit in (8, 30):
+        with pytest.raises(RecipeError, match=r"a\.jsonl:8:1"):
+            read_source(place, Choice(limit=limit))
 
 
 @pytest.mark.parametrize(
