@@ -10,15 +10,18 @@ from typing import Any
 FINGERPRINT_VERSION = 1
 """Bumped when hashing itself changes; it is part of every fingerprint, so old results are not mistaken for new."""
 
+# Made once: it is asked for every row of a source.
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def canonical(value: Any) -> str:
     """Return `value` as canonical JSON: sorted keys, no spaces, UTF-8; raises TypeError for anything else.
 
     There is deliberately no `default=`: an object that JSON does not know has no stable identity.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from engine.plan.overview import Overview, SplitOverview
+from engine.plan.overview import Column, Overview, SplitOverview
 
 _COLUMNS_SHOWN = 12
 
@@ -42,10 +42,7 @@ def _overlaps(found: SplitOverview) -> str:
 
 
 def _lines(found: Overview) -> Iterator[RenderableType]:
-    shown = [
-        f"{c.name} ({c.types}{f', {c.empty:,} empty' if c.empty else ''})"
-        for c in found.columns[:_COLUMNS_SHOWN]
-    ]
+    shown = [_column(column) for column in found.columns[:_COLUMNS_SHOWN]]
     more = len(found.columns) - len(shown)
     yield Text(f"columns: {', '.join(shown)}" + (f" and {more} more" if more else ""))
     train = next((each for each in found.splits if each.split == "train"), None)
@@ -54,3 +51,9 @@ def _lines(found: Overview) -> Iterator[RenderableType]:
         (most, high), (least, low) = counts[0], counts[-1]
         each = f"{low:,} each" if low == high else f"from {low:,} ({least}) to {high:,} ({most})"
         yield Text(f"training rows per label: {each}")
+
+
+def _column(column: Column) -> str:
+    empty = f", {column.empty:,} empty" if column.empty else ""
+    lacking = f", not in {' and '.join(column.lacking)}" if column.lacking else ""
+    return f"{column.name} ({column.types}{empty}{lacking})"

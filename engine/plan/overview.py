@@ -15,8 +15,8 @@ from engine.tasks import TASKS
 
 NEAR = 0.8
 """Share of a row's word n-grams that one row of another split holds, from which it counts as near."""
-_MOST_ROWS = 300_000
-"""Rows of two splits beyond which near ones are not looked for: it would take minutes."""
+_MOST_CHARACTERS = 10_000_000
+"""Of two splits, beyond which near rows are not looked for: a look at the data should take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ class Column:
     types: str
     """In words: `text`, `text or number`."""
     empty: int
-    """Rows without a value."""
+    """Rows without a value, in the splits that have the column."""
+    lacking: tuple[str, ...]
+    """Splits that do not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,17 @@ def overview(loaded: LoadedRecipe, read: Read) -> Overview:
                 overlaps=tuple(overlap(o, texts[split], texts[o], n) for o in earlier),
             )
         )
-    return Overview(tuple(found), tuple(_columns(read.splits.values())))
+    return Overview(tuple(found), tuple(_columns(read.splits)))
 
 
-def _columns(splits: Iterable[SplitRows]) -> Iterable[Column]:
-    types = list({id(rows.types): rows.types for rows in splits}.values())
-    for name in dict.fromkeys(name for each in types for name in each.first):
-        kinds = dict.fromkeys(kind for each in types for kind in each.first.get(name, ()))
-        yield Column(name, " or ".join(kinds) or "nothing", sum(each.empty(name) for each in types))
+def _columns(splits: Mapping[str, SplitRows]) -> Iterable[Column]:
+    every = {split: rows.types for split, rows in splits.items()}
+    for name in dict.fromkeys(name for types in every.values() for name in types.first):
+        having = {id(types): types for types in every.values() if name in types.first}.values()
+        kinds = dict.fromkeys(kind for types in having for kind in types.first[name])
+        lacking = tuple(split for split, types in every.items() if name not in types.first)
+        empty = sum(types.empty(name) for types in having)
+        yield Column(name, " or ".join(kinds) or "nothing", empty, lacking)
 
 
 def overlap(other: str, rows: Sequence[str], others: Sequence[str], n: int) -> Overlap:
@@ -115,17 +120,22 @@ def overlap(other: str, rows: Sequence[str], others: Sequence[str], n: int) -> O
     """
     whole = {words(text) for text in others}
     same = {number for number, text in enumerate(rows) if words(text) in whole}
-    if len(rows) + len(others) > _MOST_ROWS:
+    if sum(map(len, rows)) + sum(map(len, others)) > _MOST_CHARACTERS:
         return Overlap(other, len(same), None)
     grams = {
         number: found
         for number, text in enumerate(rows)
-        if number not in same and (found := ngrams(text, n))
+        if number not in same and (found := _hashed(text, n))
     }
     return Overlap(other, len(same), len(_near(grams, others, n)))
 
 
-def _near(grams: Mapping[int, set[tuple[str, ...]]], others: Iterable[str], n: int) -> set[int]:
+def _hashed(text: str, n: int) -> set[int]:
+    """Return a text's n-grams as numbers, which take a tenth of the memory."""
+    return set(map(hash, ngrams(text, n)))
+
+
+def _near(grams: Mapping[int, set[int]], others: Iterable[str], n: int) -> set[int]:
     """Return the rows of whose n-grams one other text holds the share NEAR.
 
     A row that shares so many shares one of any few of its n-grams, so only its rarest are looked up.
@@ -133,14 +143,14 @@ def _near(grams: Mapping[int, set[tuple[str, ...]]], others: Iterable[str], n: i
     Cleaning", ICDE 2006, section 4.
     """
     common = Counter(gram for found in grams.values() for gram in found)
-    index: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    index: dict[int, list[int]] = defaultdict(list)
     for number, found in grams.items():
         few = len(found) - ceil(NEAR * len(found)) + 1
-        for gram in sorted(found, key=lambda gram: (common[gram], gram))[:few]:
+        for gram in sorted(found, key=common.__getitem__)[:few]:
             index[gram].append(number)
     near: set[int] = set()
     for text in others:
-        here = ngrams(text, n)
+        here = _hashed(text, n)
         for number in {number for gram in here for number in index.get(gram, ())} - near:
             if len(grams[number] & here) >= NEAR * len(grams[number]):
                 near.add(number)

@@ -14,7 +14,7 @@ from engine.spec.recipe import Source
 from engine.spec.row_checks import RowRules, unknown_labels
 from engine.sql import check_expression
 from engine.sql.drawing import divide
-from engine.sql.expressions import Kind
+from engine.sql.expressions import Fault, Kind
 from engine.sql.huggingface import Hub
 from engine.sql.records import Choice, ColumnTypes, Record, shown
 from engine.sql.sources import (
@@ -196,15 +196,19 @@ def _divide(loaded: LoadedRecipe, rules: RowRules, read: Read) -> None:
 def _drop_unknown_labels(
     loaded: LoadedRecipe, labels: Callable[[str], Sequence[str]], read: Read
 ) -> None:
+    """Leave out rows whose label cannot be learnt: one warning per split and label."""
     task = loaded.recipe.task
     records = {split: rows.records for split, rows in read.splits.items()}
-    found: dict[str, dict[int, Problem]] = {}
+    found: dict[tuple[str, Fault], list[Record]] = {}
     for split, record, fault in unknown_labels(records, task.target, task.labels, labels):
-        at = read.splits[split].at(record)
-        found.setdefault(split, {})[id(record)] = Problem(at, fault.message, fault.hint)
-    for split, bad in found.items():
-        read.splits[split].records = [r for r in records[split] if id(r) not in bad]
-        _note_bad(split, list(bad.values()), read)
+        found.setdefault((split, fault), []).append(record)
+    for (split, fault), bad in found.items():
+        rows, left_out = read.splits[split], set(map(id, bad))
+        rows.records = [record for record in rows.records if id(record) not in left_out]
+        read.dropped[split] = read.dropped.get(split, 0) + len(bad)
+        more = f" (the first of {len(bad)} such rows)" if len(bad) > 1 else ""
+        message = f"left out: {fault.message}{more}"
+        read.problems.append(Problem(rows.at(bad[0]), message, fault.hint, "warning", "bad-row"))
 
 
 def _note_empty(loaded: LoadedRecipe, split: str, read: Read) -> None:

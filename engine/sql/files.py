@@ -74,24 +74,25 @@ def find_files(path: str, base: Path) -> Files:
     file = base / path
     try:
         if glob.has_magic(path) and not file.exists():
-            return _fitting(file)
+            return _fitting(path, base)
         return Files((_existing(file),))
     except OSError as error:
         raise problem(file, f"this path cannot be used: {error.strerror}", "check it") from None
 
 
-def _fitting(pattern: Path) -> Files:
-    parts = pattern.parts
+def _fitting(path: str, base: Path) -> Files:
+    # The folder's own name is no pattern, whatever stands in it.
+    parts = Path(path).parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-    root = Path(*parts[:fixed])
-    found = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]
-    files = tuple(file for file in found if file.is_file() and ending(file) in READERS)
-    if files:
-        return Files(files, root)
+    root = base.joinpath(*parts[:fixed])
+    names = sorted(glob.glob("/".join(parts[fixed:]), root_dir=root, recursive=True))
+    files = tuple(root / name for name in names if (root / name).is_file())
+    if readable := tuple(file for file in files if ending(file) in READERS):
+        return Files(readable, root)
     if not root.is_dir():
-        raise problem(pattern, "no file fits: the folder does not exist", "check the path")
-    hint = f"known endings are {', '.join(READERS)}" if found else "check the pattern"
-    raise problem(pattern, "no data file fits this pattern", hint)
+        raise problem(base / path, "no file fits: the folder does not exist", "check the path")
+    hint = f"known endings are {', '.join(READERS)}" if files else "check the pattern"
+    raise problem(base / path, "no data file fits this pattern", hint)
 
 
 def _existing(file: Path) -> Path:

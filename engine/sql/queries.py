@@ -24,6 +24,7 @@ from engine.sql.faults import Faults
 from engine.sql.query_files import Checked, check_query
 from engine.sql.readers import plain
 from engine.sql.records import Record
+from engine.sql.row_values import json_like
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,7 +89,7 @@ class Query:
                 self._check_names(names)
                 while rows := cursor.fetchmany(_AT_ONCE):
                     for row in rows:
-                        yield {name: plain(v) for name, v in zip(names, row, strict=True)}
+                        yield {name: json_like(v) for name, v in zip(names, row, strict=True)}
         except duckdb.Error as error:
             raise self._failed(fault_of(error)) from None
 

@@ -115,6 +115,8 @@ def _named(node: Any, has_tables: bool, own: frozenset[str]) -> Iterator[_Named]
             yield from _named(child, has_tables, own)
     if not isinstance(node, dict):
         return
+    if node.get("type") == "SHOW_REF":
+        raise _Refused("DESCRIBE, SHOW and SUMMARIZE give no rows of data", _ONE_SELECT)
     if node.get("sample") is not None:
         raise _Refused("SAMPLE is not allowed here", _STEADY)
     if node.get("type") == "BASE_TABLE":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem
@@ -51,17 +52,18 @@ class ColumnTypes:
         self.rows = 0
         self._filled: dict[str, int] = {}
 
-    def see(self, record: Record) -> None:
-        """Take one row into account."""
-        self.rows += 1
-        for name, value in record.values.items():
+    def see(self, records: Sequence[Record]) -> None:
+        """Take rows into account; column by column, because it is done for every row of a source."""
+        self.rows += len(records)
+        rows = [record.values for record in records]
+        for name in dict.fromkeys(chain.from_iterable(rows)):
+            values = [row.get(name) for row in rows]
             types = self.first.setdefault(name, {})
-            if value is None:
-                continue
-            self._filled[name] = self._filled.get(name, 0) + 1
-            kind = type_name(value)
-            if kind not in types:
-                types[kind] = record
+            self._filled[name] = self._filled.get(name, 0) + len(values) - values.count(None)
+            for kind in dict.fromkeys(map(type, values)):
+                if kind is not type(None) and type_name(kind) not in types:
+                    first = next(i for i, value in enumerate(values) if type(value) is kind)
+                    types[type_name(kind)] = records[first]
 
     def empty(self, column: str) -> int:
         """Return in how many rows the column is missing or has no value."""

@@ -5,8 +5,10 @@ A mistake in the expression is `Unusable`; a value that the expression cannot wo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from engine.sql.expressions import (
@@ -28,11 +30,13 @@ Rows = Sequence[Mapping[str, Any]]
 _NAMES: dict[type, str] = {
     str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "mapping",
 }  # fmt: skip
+_SIMPLE = re.compile(r"BOOLEAN|VARCHAR|(TINY|SMALL|BIG)?INT(EGER)?")
+"""Types whose values are JSON-like as they come."""
 
 
-def type_name(value: Any) -> str:
-    """Return what a JSON-like value is, in the words of messages: text, number, true/false, list or mapping."""
-    return _NAMES[type(value)]
+def type_name(kind: type) -> str:
+    """Return what values of a type are in the words of messages: text, number, true/false, list or mapping."""
+    return _NAMES[kind]
 
 
 class Unusable(Exception):
@@ -67,46 +71,53 @@ class RowExpression:
         """Return a JSON-like value for each row, or a `Fault` where the row has none. Raises Unusable."""
         found: list[Any] = [None] * len(rows)
         wanted = {name.lower() for name in self.columns}
-        names = dict.fromkeys(n for row in rows for n in row if n.lower() in wanted)
+        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in wanted]
         # A column that this batch lacks has no value in it; whether it exists at all is asked elsewhere.
-        lower = {name.lower() for name in names}
-        names |= dict.fromkeys(n for n in self.columns if n.lower() not in lower)
-        for index, row in enumerate(rows):
-            if fault := self._other_type(row, names):
-                found[index] = fault
-        self._register(rows, names, found)
+        lower = {name.lower(): name for name in names}
+        if len(lower) < len(names):
+            other = next(name for name in names if lower[name.lower()] != name)
+            message = f"the columns '{other}' and '{lower[other.lower()]}' differ in case only"
+            raise Unusable(Fault(message, "SQL cannot tell them apart: rename one of them"))
+        names += [name for name in self.columns if name.lower() not in lower]
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        for name, values in columns.items():
+            self._find_other_types(name, values, found)
+        self._register(columns, found)
         self._fill(found, 0, len(rows))
         return found
 
-    def _other_type(self, row: Mapping[str, Any], names: Collection[str]) -> Fault | None:
-        """Return a fault where a column holds another type than its first value."""
-        for name in names:
-            value = row.get(name)
-            if value is None:
-                continue
-            here = type_name(value)
-            if (first := self._types.setdefault(name, here)) != here:
+    def _find_other_types(self, name: str, values: Sequence[Any], found: list[Any]) -> None:
+        """Note a fault for each row in which a column holds another type than its first value."""
+        kinds = {_NAMES[kind] for kind in set(map(type, values)) - {type(None)}}
+        if name not in self._types and kinds:
+            self._types[name] = _NAMES[type(next(value for value in values if value is not None))]
+        if not kinds - {self._types.get(name)}:
+            return
+        first = self._types[name]
+        for index, value in enumerate(values):
+            if value is not None and (here := _NAMES[type(value)]) != first:
                 message = f"the column '{name}' holds a {here} here and a {first} in earlier rows"
-                return Fault(message.replace("a text", "text"), "write all its values alike")
-        return None
+                found[index] = Fault(
+                    message.replace("a text", "text"), "write all its values alike"
+                )
 
-    def _register(self, rows: Rows, names: Collection[str], found: list[Any]) -> None:
+    def _register(self, columns: Mapping[str, list[Any]], found: list[Any]) -> None:
+        """Make the columns available as the table `rows`, without the rows that have faults already."""
         import pyarrow as pa
 
         good = [index for index, value in enumerate(found) if not isinstance(value, Fault)]
-        columns: dict[str, pa.Array] = {}
-        for name in names:
-            values = [rows[index].get(name) for index in good]
+        table: dict[str, pa.Array] = {}
+        for name, every in columns.items():
+            values = every if len(good) == len(every) else [every[index] for index in good]
             try:
-                columns[name] = pa.array(values)
+                table[name] = pa.array(values)
             except (pa.ArrowException, OverflowError, TypeError):
-                odd = _first_odd(values)
                 message = f"the column '{name}' holds other types inside than in earlier rows"
                 hint = "write the values inside its lists and mappings alike"
-                found[good[odd]] = Fault(message, hint)
-                return self._register(rows, names, found)
-        columns["__row"] = pa.array(good, pa.int64())
-        self._connection.register("rows", pa.table(columns))
+                found[good[_first_odd(values)]] = Fault(message, hint)
+                return self._register(columns, found)
+        table["__row"] = pa.array(good, pa.int64())
+        self._connection.register("rows", pa.table(table))
         return None
 
     def _fill(self, found: list[Any], start: int, end: int) -> None:
@@ -132,8 +143,9 @@ class RowExpression:
         kind = str(cursor.description[1][1]) if cursor.description else ""
         if fault := wrong_type(kind, self._kind):
             raise Unusable(fault)
+        simple = _SIMPLE.fullmatch(kind) is not None
         for index, value in values:
-            found[index] = _json_like(value)
+            found[index] = value if simple else json_like(value)
 
     def _refuse_always_wrong(self) -> None:
         """Raise Unusable for what fails on a row without any value too, such as `date '2020-13-01'`."""
@@ -161,11 +173,12 @@ def _first_odd(values: list[Any]) -> int:
     return low
 
 
-def _json_like(value: Any) -> Any:
+def json_like(value: Any) -> Any:
+    """Return a value of DuckDB's as JSON has it; decimals are numbers."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list | tuple):
-        return [_json_like(each) for each in value]
+        return [json_like(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): _json_like(each) for key, each in value.items()}
+        return {str(key): json_like(each) for key, each in value.items()}
     return plain(value)

@@ -152,26 +152,32 @@ class _Reader:
             raise SourceError(key, self.place.name, error.fault) from None
 
     def read(self) -> Reading:
-        limit = self.choice.limit if self.sample is None else None
-        for number, batch in enumerate(
-            _batches(self._renamed(), min(_BATCH, (limit or _BATCH) * 2))
-        ):
-            if number == 0:
-                self._check_names(batch)
-            for record in self._chosen(batch):
-                self._keep(record)
-            if limit is not None and len(self.kept) >= limit:
-                break
+        self._read_rows()
         self.faults.stop()
         records = self.sample.records() if self.sample else self.kept
         bad = sorted(self.faults.problems, key=lambda each: each.where)
         return Reading(records[: self.choice.limit], bad, self.types)
 
-    def _keep(self, record: Record) -> None:
-        if self.sample:
-            self.sample.add(record)
-        elif self.choice.limit is None or len(self.kept) < self.choice.limit:
-            self.kept.append(record)
+    def _read_rows(self) -> None:
+        limit = self.choice.limit if self.sample is None else None
+        # A small limit is met in the first rows, where no condition leaves many out.
+        size = _BATCH if limit is None else min(_BATCH, max(limit, _BATCH // 16))
+        for number, batch in enumerate(_batches(self._renamed(), size)):
+            if number == 0:
+                self._check_names(batch)
+            for record in self._chosen(batch):
+                if self.sample:
+                    self.sample.add(record)
+                    continue
+                self.kept.append(record)
+                if len(self.kept) == limit:
+                    self._forget_behind(record)
+                    return
+
+    def _forget_behind(self, last: Record) -> None:
+        """Take back what is wrong with rows of the batch that stand behind the last one used."""
+        end = shown(self.place.name, last.file, last.line)
+        self.faults.problems = [each for each in self.faults.problems if each.where < end]
 
     def _renamed(self) -> Iterator[Record]:
         rows = self.place.rows(self.faults)
@@ -262,9 +268,12 @@ class _Reader:
                     message = f"the column '{name}' cannot be made here: {value.message}"
                     faults[index] = faults[index] or Fault(message, value.hint)
         if made:
+            columns = [
+                dict(zip(made, each, strict=True)) for each in zip(*made.values(), strict=True)
+            ]
             batch = [
-                record._replace(values={**record.values, **{n: v[i] for n, v in made.items()}})
-                for i, record in enumerate(batch)
+                Record(record.line, {**record.values, **new}, record.file)
+                for record, new in zip(batch, columns, strict=True)
             ]
         return batch, faults
 
@@ -275,11 +284,11 @@ class _Reader:
         if self.where is not None:
             with self._usable("where"):
                 kept = self.where.over([record.values for record in batch])
+        self.types.see([r for r, keep in zip(batch, kept, strict=True) if keep is True])
         for record, keep, fault in zip(batch, kept, faults, strict=True):
             if isinstance(keep, Fault):
                 self._bad(record, Fault(f"`where` cannot be tried here: {keep.message}", keep.hint))
             elif keep is True:
-                self.types.see(record)
                 if fault := fault or (self.check(record.values) if self.check else None):
                     self._bad(record, fault)
                 else:

@@ -12,9 +12,11 @@ from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources, RoleModel
+from engine.rows import SPLITS
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import Recipe
 from engine.spec.shipped import shipped
+from engine.sql.files import Files
 from engine.stages import PROMPT_VARIABLES
 
 PROMPT = "tasks/classification.md"
@@ -39,7 +41,7 @@ def _resources(**weights: str) -> Resources:
     return Resources(
         prompts={name: LIBRARY.get(name) for name in names},
         data={"train": "a", "validation": "b", "test": "c"},
-        places={"train": "/x", "validation": "/y", "test": "/z"},
+        places={split: Files((Path("/x") / split,)) for split in SPLITS},
         models={
             role: RoleModel(
                 "transformers", "m", weights.get(role, "w"), Path("/m"), {"batch_size": 32}
@@ -90,7 +92,7 @@ def test_what_changes_no_row_changes_no_fingerprint(changes: dict[str, Any]) -> 
 def test_a_new_place_of_the_same_data_changes_nothing() -> None:
     moved = Resources(
         **{**{f: getattr(_resources(), f) for f in ("prompts", "data", "models")},
-           "places": {"train": "/q", "validation": "/r", "test": "/s"}}
+           "places": {split: Files((Path("/q") / split,)) for split in SPLITS}}
     )  # fmt: skip
     assert _ids(_recipe()) == _ids(_recipe(), moved)
 
@@ -151,6 +153,28 @@ def test_a_stop_metric_of_which_less_is_better_is_known_as_one() -> None:
     recipe = _recipe(metrics=["accuracy", "perplexity"], loop__stop={"metric": "perplexity"})
     plan = compile_plan(recipe, _resources(), PROMPT, None)
     assert plan.nodes["seed-0/round-0/decide"].identity["params"]["lower_is_better"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data__on_bad_row": "drop"},
+        {"data__train__limit": 5},
+        {"data__train__rename": {"body": "text"}},
+        {"data__train__columns": {"short": "left(text, 9)"}},
+        {"data__test": {"split_from": {"split": "train", "share": 0.1}}},
+    ],
+)
+def test_what_is_chosen_of_the_data_is_part_of_everything(changes: dict[str, Any]) -> None:
+    before, after = _ids(_recipe()), _ids(_recipe(**changes))
+    assert not set(before.values()) & set(after.values())
+
+
+def test_how_a_split_is_divided_is_part_of_everything() -> None:
+    taken = {"split": "train", "share": 0.1}
+    first = _ids(_recipe(data__test={"split_from": taken}))
+    again = _ids(_recipe(data__test={"split_from": {**taken, "seed": 1}}))
+    assert not set(first.values()) & set(again.values())
 
 
 def test_redaction_is_part_of_the_data_and_so_of_everything() -> None:

@@ -77,11 +77,14 @@ def test_a_derived_column_may_take_the_place_of_its_source(tmp_path: Path) -> No
 
 def test_limit_stops_reading(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"a": "x"}\n' * 20 + "broken\n", encoding="utf-8")
+    path.write_text('{"a": "x"}\n' * 7 + "broken\n" + '{"a": "x"}\n' * 7, encoding="utf-8")
     place = resolve_path("a.jsonl", tmp_path)
-    assert len(read_source(place, Choice(limit=3)).records) == 3
-    with pytest.raises(RecipeError, match=r"a\.jsonl:21:1"):
-        read_source(place, Choice(limit=30))
+    for limit in (1, 3, 4, 5, 7):
+        found = read_source(place, Choice(limit=limit, where="a = 'x'"))
+        assert [record.line for record in found.records] == list(range(1, limit + 1))
+    for limit in (8, 30):
+        with pytest.raises(RecipeError, match=r"a\.jsonl:8:1"):
+            read_source(place, Choice(limit=limit))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,14 @@ def test_a_setting_that_cannot_be_used_is_told_by_its_name(
         read(tmp_path, SQUAD, **choice)
     assert caught.value.key == key
     assert said in f"{caught.value.fault.message} {caught.value.fault.hint}"
+
+
+def test_columns_that_differ_in_case_only_cannot_be_told_apart(tmp_path: Path) -> None:
+    rows = [{"Text": "a", "text": "b"}]
+    with pytest.raises(SourceError, match="'Text' and 'text' differ in case only"):
+        read(tmp_path, rows, where="text = 'b'")
+    found = read(tmp_path, rows, rename={"body": "Text"}, where="text = 'b'")
+    assert values(found, "body") == ["a"]
 
 
 def test_columns_that_start_late_are_no_mistake(tmp_path: Path) -> None:
@@ -157,20 +168,24 @@ def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
 
 
 def test_rows_that_where_leaves_out_need_no_values(tmp_path: Path) -> None:
-    rows = [{"text": "a", "y": "p"}, {"text": None, "y": None}, {"text": "b", "y": "q"}]
+    rows: list[dict[str, Any]] = [
+        {"text": "a", "y": "p"},
+        {"text": None, "y": None},
+        {"text": "b", "y": "q"},
+    ]
     found = read(tmp_path, rows, where="y is not null", inputs=("text",), target="y")
     assert values(found, "text") == ["a", "b"]
 
 
 def test_lists_of_unlike_values_are_bad_rows_for_sql(tmp_path: Path) -> None:
-    rows = [{"o": ["a"]}, {"o": [1]}, {"o": "a"}, {"o": ["b"]}]
+    rows: list[dict[str, Any]] = [{"o": ["a"]}, {"o": [1]}, {"o": "a"}, {"o": ["b"]}]
     found = read(tmp_path, rows, columns={"x": "o[1]"}, drop=True)
     assert values(found, "x") == ["a", "b"]
     assert [problem.where.line for problem in found.bad] == [2, 3]
 
 
 def test_a_target_may_be_a_list_of_acceptable_answers_where_labels_are_free(tmp_path: Path) -> None:
-    rows = [{"q": "a", "y": ["x", "y"]}, {"q": "b", "y": "z"}]
+    rows: list[dict[str, Any]] = [{"q": "a", "y": ["x", "y"]}, {"q": "b", "y": "z"}]
     found = read(tmp_path, rows, inputs=("q",), target="y")
     assert [answers(value) for value in values(found, "y")] == [("x", "y"), ("z",)]
     with pytest.raises(RecipeError, match="must be text, not a list"):

@@ -108,7 +108,7 @@ def test_what_is_streamed_is_read_as_far_as_needed_and_known_by_its_commit(
     found = read_source(place, Choice(limit=5)).records
     assert [record.values["text"] for record in found] == [f"row {n}" for n in range(5)]
     assert asked["streaming"] is True
-    assert len(read) < 100
+    assert len(read) < 2000
     read.clear()
     assert (
         place.digest() != resolve_path(f"hf://o/n@{OTHER}/train", Path(), streaming=True).digest()

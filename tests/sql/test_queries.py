@@ -68,6 +68,12 @@ def test_files_count_from_the_recipes_folder_and_values_stay_nested(
     ]
 
 
+def test_values_come_as_json_has_them(folder: Path) -> None:
+    sql = "SELECT 1.5 AS d, DATE '2020-01-02' AS day, {'x': [2.5]} AS s, 'nan'::double AS n, 1::hugeint AS h"
+    expected = {"d": 1.5, "day": "2020-01-02", "s": {"x": [2.5]}, "n": None, "h": 1}
+    assert rows(sql, folder) == [expected]
+
+
 def test_databases_of_both_kinds_are_read(folder: Path) -> None:
     sql = "SELECT text, n FROM rows ORDER BY n"
     assert rows(sql, folder, "data.duckdb") == [{"text": f"d{n}", "n": n} for n in range(3)]
@@ -103,6 +109,7 @@ def test_the_digest_is_of_the_rows(folder: Path) -> None:
         ("COPY (SELECT 1) TO 'x.csv'", "not one SELECT"),
         ("ATTACH 'x.duckdb'", "not one SELECT"),
         ("SELECT 1; SELECT 2", "more than one statement"),
+        ("SUMMARIZE 'data/one.csv'", "give no rows of data"),
         ("SELECT a FORM b c", "not valid SQL"),
         ("", "the query is empty"),
         ("SELECT random() AS r FROM 'data/one.csv'", "function 'random' is not allowed"),

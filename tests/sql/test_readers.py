@@ -120,7 +120,7 @@ def test_a_compressed_parquet_file_is_none() -> None:
 
 
 def parts(folder: Path) -> None:
-    (folder / "sub").mkdir()
+    (folder / "sub").mkdir(parents=True)
     for number, name in enumerate(["b.jsonl", "a.jsonl", "sub/c.jsonl"]):
         (folder / name).write_text(f'\n{{"a": "{number}"}}\n', encoding="utf-8")
     (folder / "LICENSE").write_text("no data", encoding="utf-8")
@@ -134,6 +134,13 @@ def test_patterns_take_files_by_name_and_rows_keep_theirs(tmp_path: Path) -> Non
         ("b.jsonl", 2, "0"),
     ]
     assert [r.file for r in records("**/*", tmp_path)] == ["a.jsonl", "b.jsonl", "sub/c.jsonl"]
+
+
+def test_the_folders_own_name_is_no_pattern(tmp_path: Path) -> None:
+    parts(tmp_path / "[1] *")
+    assert len(records("*.jsonl", tmp_path / "[1] *")) == 2
+    (tmp_path / "a[1].jsonl").write_text('{"a": 1}', encoding="utf-8")
+    assert len(records("a[1].jsonl", tmp_path)) == 1
 
 
 def test_a_mistake_in_one_of_several_files_names_that_file(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engine.errors import RunError
+from engine.sql.records import Record
 from engine.sql.redaction import Rule, check_pattern, redact
-from engine.sql.sources import Record
 
 MAIL = Rule(r"[\w.]+@[\w.]+", "[mail]")
 

@@ -96,7 +96,7 @@ TAKEN = {"split": "train", "share": 0.2, "rows": None, "seed": 0}
 def test_splits_take_rows_and_keep_their_file_and_line(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", QA[:10])
     write(tmp_path, "b.jsonl", ["", *QA[10:]])
-    sources = {
+    sources: dict[str, dict[str, Any]] = {
         "train": {"path": "*.jsonl", "columns": {"first": "a[1]"}},
         "validation": {"split_from": TAKEN},
         "test": {"split_from": TAKEN},
