@@ -139,18 +139,16 @@ def _load(build: _Builder) -> str:
         "limit": build.limit,
     }
     task = build.task()
-    labels = {"labelled": TASKS[recipe.task.kind].labelled, "labels": recipe.task.labels}
+    labels = {"labels": recipe.task.labels}
     # What follows only where it is used: recipes without it keep their fingerprints.
     if rules := recipe.privacy.redact:
         params["redact"] = [rule.model_dump() for rule in rules]
-    if any("split_from" in source for source in sources.values()):
-        params["labelled"] = labels["labelled"]
     if recipe.data.on_bad_row == "drop":
         params |= {"on_bad_row": "drop", **labels}
     special: dict[str, Any] = {
         key: task[key] for key in ("kind", "kind_version", "task_params") if key in task
     }
-    if not labels["labelled"] or "task_params" in task:
+    if not TASKS[recipe.task.kind].labelled or "task_params" in task:
         params |= special
     settings: dict[str, Any] = {"places": dict(resources.places), **labels, **special}
     return build.add("load", "load", params, {}, settings=settings)

@@ -29,7 +29,7 @@ def loaded(folder: Path, **params: Any) -> Output:
     given = {
         "sources": dict.fromkeys(splits, source),
         "places": dict.fromkeys(splits, resolve_path("rows.jsonl", folder)),
-        "input": ["text"], "target": "label", "limit": None, "labelled": True, "labels": None,
+        "input": ["text"], "target": "label", "limit": None, "kind": "classification", "labels": None,
     }  # fmt: skip
     return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def run_load(folder: Path, sources: dict[str, dict[str, Any]], **params: Any) ->
     given = {
         "sources": {split: {"name": source.get("path", ""), **source} for split, source in sources.items()},
         "places": {s: resolve_path(sources[s]["path"], folder) for s in sources if "path" in sources[s]},
-        "input": ["q"], "target": "a", "limit": None, "labelled": False, "labels": None,
+        "input": ["q"], "target": "a", "limit": None, "kind": "generation", "labels": None,
     }  # fmt: skip
     return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
 
@@ -117,7 +117,7 @@ def test_of_a_list_of_answers_the_first_is_the_target_and_the_list_a_column(tmp_
     found = run_load(tmp_path, {s: {"path": "a.jsonl"} for s in ("train", "validation", "test")})
     example = found.of(Example)[0]
     assert example.target == "answer 0"
-    assert example.columns == {"a": ["answer 0", "the answer 0"]}
+    assert example.columns == {"golds": ["answer 0", "the answer 0"]}
     assert example.id == example_id({"q": "question 0"}, "answer 0")
 
 
@@ -133,9 +133,9 @@ def test_bad_rows_are_dropped_with_file_line_and_fault(tmp_path: Path) -> None:
         "test": {"path": "t.jsonl"},
     }
     with pytest.raises(RecipeError) as caught:
-        run_load(tmp_path, sources, labelled=True)
+        run_load(tmp_path, sources, kind="classification")
     assert [problem.where.line for problem in caught.value.problems] == [2, 4]
-    found = run_load(tmp_path, sources, labelled=True, on_bad_row="drop")
+    found = run_load(tmp_path, sources, kind="classification", on_bad_row="drop")
     assert [(e.split, e.line) for e in found.of(Example)] == [
         ("train", 1), ("train", 3), ("validation", 1), ("validation", 3), ("test", 1),
     ]  # fmt: skip
@@ -160,7 +160,7 @@ def test_labels_that_were_never_seen_stop_a_run_by_default(tmp_path: Path) -> No
         "test": {"path": "t.jsonl"},
     }
     with pytest.raises(RecipeError, match=r"t\.jsonl:1:1: error: the label '3'"):
-        run_load(tmp_path, sources, labelled=True)
+        run_load(tmp_path, sources, kind="classification")
 
 
 def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
