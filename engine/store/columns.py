@@ -146,13 +146,14 @@ def completed(table: str, values: list[Any]) -> list[Any]:
     A run killed before an update leaves such lines; columns are only ever added at the end, with a default.
     """
     missing = len(table_columns(table)) - len(values)
-    return values if missing <= 0 else [*values, *_defaults(table)[-missing:]]
+    return values if missing <= 0 else [*values, *defaults(table)[-missing:]]
 
 
 @cache
-def _defaults(table: str) -> tuple[Any, ...]:
+def defaults(table: str) -> tuple[Any, ...]:
+    """Return the default of each of a table's columns as a spool line holds it, None where it has none."""
     kind: Any = record_types()[table]
-    found = []
+    found: list[Any] = [None] * (len(table_columns(table)) - len(columns_of(kind)))
     for column, field in zip(columns_of(kind), fields(kind), strict=True):
         value = field.default_factory() if field.default_factory is not MISSING else field.default
         found.append(None if value is MISSING else _outward(column.kind, value))
