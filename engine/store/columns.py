@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import orjson
@@ -187,7 +188,19 @@ def _kind(hint: Any) -> Kind:
 
 def values_of(row: Row) -> list[Any]:
     """Return a record's fields as a spool line holds them."""
-    return [_outward(column.kind, getattr(row, column.name)) for column in columns_of(type(row))]
+    fields_of, json_at = _fields(type(row))
+    values = list(fields_of(row))
+    for at in json_at:
+        values[at] = _outward("json", values[at])
+    return values
+
+
+@cache
+def _fields(kind: type[Row]) -> tuple[Callable[[Row], tuple[Any, ...]], tuple[int, ...]]:
+    """Return what reads all fields of a record, and which of them are JSON columns."""
+    columns = columns_of(kind)
+    json_at = tuple(at for at, column in enumerate(columns) if column.kind == "json")
+    return attrgetter(*(column.name for column in columns)), json_at
 
 
 def row_from(kind: type[Row], values: Sequence[Any]) -> Row:
