@@ -188,17 +188,17 @@ def _kind(hint: Any) -> Kind:
 
 def values_of(row: Row) -> list[Any]:
     """Return a record's fields as a spool line holds them."""
-    fields_of, json_at = _fields(type(row))
-    values = list(fields_of(row))
+    read, json_at = _fields(row.table)
+    values = list(read(row))
     for at in json_at:
         values[at] = _outward("json", values[at])
     return values
 
 
 @cache
-def _fields(kind: type[Row]) -> tuple[Callable[[Row], tuple[Any, ...]], tuple[int, ...]]:
-    """Return what reads all fields of a record, and which of them are JSON columns."""
-    columns = columns_of(kind)
+def _fields(table: str) -> tuple[Callable[[Row], tuple[Any, ...]], tuple[int, ...]]:
+    """Return what reads all fields of a table's records, and which of them are JSON columns."""
+    columns = _own_columns(table)
     json_at = tuple(at for at, column in enumerate(columns) if column.kind == "json")
     return attrgetter(*(column.name for column in columns)), json_at
 

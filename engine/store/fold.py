@@ -70,24 +70,33 @@ def records(segment: Segment, whole: set[str]) -> Iterator[tuple[str, list[Any]]
 
 
 def _fold_one(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:
+    import duckdb
+
     whole = finished_nodes(segment)
     _forget(connection, whole)
-    return sum(
-        _insert(connection, segment, table, lines, whole) for table, lines in _lines(segment.path)
-    )
+    total = 0
+    for table, lines in _lines(segment.path):
+        try:
+            total += _insert(connection, segment, table, lines, whole)
+        except (KeyError, UnicodeDecodeError, duckdb.Error):
+            for line in lines:
+                parse(segment, line)  # if the file is damaged, this says so
+            raise
+    return total
 
 
-def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the tables of a segment's lines with their lines, so many at a time as memory should hold."""
-    waiting: dict[bytes, list[str]] = {}
+def _lines(path: Path) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield a segment's lines by their tables, as many at a time as memory should hold."""
+    waiting: dict[str, list[bytes]] = {}
     size = 0
-    for text in read_lines(path):
-        waiting.setdefault(text[2 : text.find(b'"', 2)], []).append(text.decode())
-        size += len(text)
+    for line in read_lines(path):
+        table = line[2 : line.find(b'"', 2)].decode("utf-8", "replace")
+        waiting.setdefault(table, []).append(line)
+        size += len(line)
         if size >= _BATCH:
-            yield from ((table.decode(), lines) for table, lines in waiting.items())
+            yield from waiting.items()
             waiting, size = {}, 0
-    yield from ((table.decode(), lines) for table, lines in waiting.items())
+    yield from waiting.items()
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, nodes: set[str]) -> None:
@@ -108,30 +117,26 @@ def _insert(
     connection: duckdb.DuckDBPyConnection,
     segment: Segment,
     table: str,
-    lines: list[str],
+    lines: list[bytes],
     whole: set[str],
 ) -> int:
     """Insert what the lines say, but for rows of nodes that are not `whole`; return how many rows that were."""
-    import duckdb
-
-    given: list[Any] = [_latest(segment, table, lines) if table in KEYS else lines]
+    statement = _statement(table)
+    if table in KEYS:
+        lines = _latest(segment, table, lines)
+    given = [[line.decode() for line in lines]]
     if has_place(table):
         if not whole:
             return 0
         given.append(sorted(whole))
-    try:
-        counted = connection.execute(_statement(table), given).fetchone()
-    except duckdb.Error:
-        for line in lines:
-            parse(segment, line)  # if the file is damaged, this says so
-        raise
+    counted = connection.execute(statement, given).fetchone()
     return int(counted[0]) if counted else 0
 
 
-def _latest(segment: Segment, table: str, lines: list[str]) -> list[str]:
+def _latest(segment: Segment, table: str, lines: list[bytes]) -> list[bytes]:
     """Return the last line of each key: DuckDB refuses to replace a row twice in one statement."""
     key = [i for i, column in enumerate(table_columns(table), 1) if column.name in KEYS[table]]
-    found: dict[tuple[Any, ...], str] = {}
+    found: dict[tuple[Any, ...], bytes] = {}
     for line in lines:
         record = parse(segment, line)
         found[tuple(record[i] for i in key)] = line
