@@ -194,7 +194,8 @@ def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
         for name in ("diagnosis", "pattern", "strategy", "verdict")
     ]
     for index, used in enumerate(loaded.recipe.augment.operators):
-        operator, path = OPERATORS.get(used.name), ("augment", "operators", index)
+        operator = OPERATORS.get(used.name)
+        path: KeyPath = ("augment", "operators", index)
         at = (*path, "params")
         if operator is None or check_part(operator.params, used.params, loaded.document, at):
             continue
