@@ -22,6 +22,7 @@ from engine.stages import shapes
 from engine.stages.columns import task_of
 from engine.stages.guard import LeakGuard
 from engine.stages.protocol import Context, Inputs, Output, Stage
+from engine.stages.shapes import LONGEST
 from engine.tasks import TASKS
 
 
@@ -140,8 +141,8 @@ def longest(examples: Sequence[Example]) -> int:
 
 
 def longest_of(texts: Iterable[str]) -> int:
-    """Return a quarter more than the longest of some texts has characters, between 40 and 4,000."""
-    return max(40, min(4000, 5 * max(map(len, texts), default=80) // 4))
+    """Return a quarter more than the longest of some texts has characters, between 40 and LONGEST."""
+    return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))
 
 
 def _settings(params: Mapping[str, Any], operator: Operator) -> Any:

@@ -76,7 +76,10 @@ def read(
 
 @pytest.mark.parametrize("kind", TASKS.values(), ids=lambda kind: kind.name)
 def test_a_student_that_cannot_be_asked_is_not_wrong(kind: TaskKind) -> None:
-    params = {"extraction": {"context": "text"}, "structured": {"json_schema": {"type": "boolean"}}}
+    params: dict[str, dict[str, Any]] = {
+        "extraction": {"context": "text"},
+        "structured": {"json_schema": {"type": "boolean"}},
+    }
     found, one = task(kind.name, ["a", "b"], **params.get(kind.name, {}))
     student = Saying("whatever", failure="no connection")
     (answer,) = found.answer(student, asked(1, text="A. x\nB. y"), one, None)
