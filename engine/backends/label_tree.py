@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.backends.shared_prompt import SharedPrompt
+
 if TYPE_CHECKING:
     import torch
 
@@ -98,63 +100,24 @@ def score(
     """
     import torch
 
-    shared = shared_beginning(prompts)
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
-        prefix = _Prefix(model, prompts[0][:shared])
+        shared = SharedPrompt(model, prompts)
         start = 0
         while start < len(longest_first):
-            width = len(prompts[longest_first[start]]) - shared + len(tree.tokens)
+            width = len(prompts[longest_first[start]]) - shared.length + len(tree.tokens)
             size = max(1, min(batch_size, TOKENS_PER_BATCH // width))
             rows = longest_first[start : start + size]
-            yield rows, _score_batch(prefix, [prompts[row][shared:] for row in rows], tree)
+            yield rows, _score_batch(shared, [prompts[row][shared.length :] for row in rows], tree)
             start += size
 
 
-def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all prompts begin with; at least the last token of each is left."""
-    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
-    most = min(len(prompt) for prompt in prompts) - 1
-    same = 0
-    while same < most and first[same] == last[same]:
-        same += 1
-    return same
-
-
-class _Prefix:
-    """The model and what all prompts begin with, as keys and values computed once."""
-
-    def __init__(self, model: Any, tokens: Sequence[int]) -> None:
-        import torch
-
-        self.model = model
-        self.length = len(tokens)
-        self.pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
-        if tokens:
-            ids = torch.tensor([list(tokens)], device=model.device)
-            done = model.get_decoder()(input_ids=ids, use_cache=True).past_key_values
-            self.pairs = [(layer.keys, layer.values) for layer in done.layers]
-
-    def cache(self, rows: int) -> Any:
-        """Return a cache for a batch; the prefix is repeated as a view, not copied."""
-        from transformers import DynamicCache
-
-        if not self.pairs:
-            return DynamicCache()
-        return DynamicCache(
-            [
-                (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
-                for keys, values in self.pairs
-            ]
-        )
-
-
 def _score_batch(
-    prefix: _Prefix, suffixes: Sequence[Sequence[int]], tree: LabelTree
+    shared: SharedPrompt, suffixes: Sequence[Sequence[int]], tree: LabelTree
 ) -> torch.Tensor:
     import torch
 
-    model = prefix.model
+    model = shared.model
     device = model.device
     lengths = torch.tensor([len(suffix) for suffix in suffixes], device=device)
     width = int(lengths.max())
@@ -174,9 +137,9 @@ def _score_batch(
     )
     hidden = model.get_decoder()(
         input_ids=ids.to(device),
-        attention_mask=_mask(prefix, lengths, width, tree, model.dtype),
-        position_ids=positions + prefix.length,
-        past_key_values=prefix.cache(len(suffixes)),
+        attention_mask=_mask(shared, lengths, width, tree, model.dtype),
+        position_ids=positions + shared.length,
+        past_key_values=shared.cache(len(suffixes)),
         use_cache=True,
     ).last_hidden_state
     rows = torch.arange(len(suffixes), device=device)
@@ -186,7 +149,7 @@ def _score_batch(
 
 
 def _mask(
-    prefix: _Prefix, lengths: torch.Tensor, width: int, tree: LabelTree, dtype: torch.dtype
+    shared: SharedPrompt, lengths: torch.Tensor, width: int, tree: LabelTree, dtype: torch.dtype
 ) -> torch.Tensor:
     """Return what each position sees, added to attention scores: shape (rows, 1, queries, keys)."""
     import torch
@@ -198,9 +161,9 @@ def _mask(
     sees[:, width:, :width] = (torch.arange(width, device=device) < lengths[:, None])[:, None]
     sees[:, width:, width:] = torch.tensor(tree.ancestors(), dtype=torch.bool, device=device)
     mask = torch.zeros(
-        (len(lengths), 1, width + size, prefix.length + width + size), dtype=dtype, device=device
+        (len(lengths), 1, width + size, shared.length + width + size), dtype=dtype, device=device
     )
-    mask[..., prefix.length :].masked_fill_(~sees[:, None], torch.finfo(dtype).min)
+    mask[..., shared.length :].masked_fill_(~sees[:, None], torch.finfo(dtype).min)
     return mask
 
 

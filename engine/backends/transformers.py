@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +23,6 @@ from engine.backends.protocol import (
     TrainingResult,
     Written,
     always,
-    written,
 )
 from engine.backends.weights import Loaded, load, with_adapter
 from engine.errors import BackendError
@@ -102,17 +99,33 @@ class LocalModel:
         Raises:
             ModelError: the weights or the adapter cannot be loaded.
         """
-        from engine.backends.generation import complete
+        from engine.backends import generation, greedy
 
-        asked = [Request(prompt, None, max_tokens, 0.0, self._place.name) for prompt in prompts]
-        tuned = replace(self._loaded, model=self._with(adapter))
-        times = Counter(request.id for request in asked)
-        found: dict[str, Completion] = {}
-        for group in complete(tuned, self._constrain, asked, (), always, self._settings.batch_size):
-            found.update((done.request, done) for done in group)
-            if progress is not None:
-                progress(sum(times[done.request] for done in group))
-        return [written(found[request.id]) for request in asked]
+        loaded = self._loaded
+        encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
+        found = [
+            Written("", generation.too_long(len(tokens), max_tokens, loaded.context))
+            for tokens in encoded
+        ]
+        asked = [row for row, said in enumerate(found) if not said.failure]
+        if progress is not None and len(asked) < len(prompts):
+            progress(len(prompts) - len(asked))
+        with loaded.lock:
+            for turns in greedy.write(
+                self._with(adapter),
+                [encoded[row] for row in asked],
+                generation.stop_tokens(loaded),
+                max_tokens,
+                self._settings.batch_size,
+            ):
+                for turn in turns:
+                    text = loaded.tokenizer.decode(
+                        turn.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+                    )
+                    found[asked[turn.row]] = Written(text)
+                if progress is not None:
+                    progress(len(turns))
+        return found
 
     def choose(
         self,
