@@ -39,9 +39,11 @@ def write(
     """
     import torch
 
+    if not prompts:
+        return
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
-        shared = SharedPrompt(model, prompts) if prompts else None
+        shared = SharedPrompt(model, prompts)
         for start in range(0, len(prompts), batch_size):
             rows = longest_first[start : start + batch_size]
             ended = torch.tensor(list(stops), device=model.device)
@@ -53,22 +55,10 @@ def write(
 class _Batch:
     """The rows of a batch that still speak, as the tensors of the next pass."""
 
-    def __init__(self, shared: Any, prompts: Sequence[Sequence[int]]) -> None:
-        import torch
-
+    def __init__(self, shared: SharedPrompt, prompts: Sequence[Sequence[int]]) -> None:
         self._model = shared.model
         self._cache = shared.cache(len(prompts))
-        rest = [prompt[shared.length :] for prompt in prompts]
-        width = max(map(len, rest))
-        device = self._model.device
-        # Padding stands between the shared beginning and a short prompt's rest; the mask hides it.
-        ids = torch.zeros((len(rest), width), dtype=torch.long)
-        mask = torch.ones((len(rest), shared.length + width), dtype=torch.long)
-        for row, tokens in enumerate(rest):
-            ids[row, width - len(tokens) :] = torch.tensor(list(tokens))
-            mask[row, shared.length : shared.length + width - len(tokens)] = 0
-        self._ids, self._mask = ids.to(device), mask.to(device)
-        self._positions = (self._mask.cumsum(1) - 1)[:, shared.length :].clamp(min=0)
+        self._inputs = shared.batch(prompts)
         self._rows = list(range(len(prompts)))
 
     def run(self, stops: Any, max_tokens: int) -> list[list[int]]:
@@ -86,18 +76,17 @@ class _Batch:
                 break
             for row, token in zip(self._rows, tokens.tolist(), strict=True):
                 said[row].append(token)
-            self._ids = tokens[:, None]
-            self._positions = self._positions[:, -1:] + 1
-            self._mask = torch.cat([self._mask, self._mask.new_ones((len(tokens), 1))], dim=1)
+            mask = self._inputs["attention_mask"]
+            self._inputs = {
+                "input_ids": tokens[:, None],
+                "attention_mask": torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1),
+                "position_ids": self._inputs["position_ids"][:, -1:] + 1,
+            }
         return said
 
     def _next(self) -> Any:
         hidden = self._model.get_decoder()(
-            input_ids=self._ids,
-            attention_mask=self._mask,
-            position_ids=self._positions,
-            past_key_values=self._cache,
-            use_cache=True,
+            **self._inputs, past_key_values=self._cache, use_cache=True
         ).last_hidden_state
         # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix.
         logits = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
@@ -106,4 +95,4 @@ class _Batch:
     def _keep(self, speaking: Any) -> None:
         self._rows = [self._rows[row] for row in speaking.tolist()]
         self._cache.batch_select_indices(speaking)
-        self._mask, self._positions = self._mask[speaking], self._positions[speaking]
+        self._inputs = {name: value[speaking] for name, value in self._inputs.items()}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
@@ -38,6 +41,25 @@ class SharedPrompt:
             self._pairs = [(layer.keys, layer.values) for layer in layers]
         else:
             self.length = 0
+
+    def batch(self, prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Return what the model takes for the rest of some prompts, which end at the right edge.
+
+        Padding stands between the beginning and a short prompt's rest. The mask comes from lengths, never
+        from the padding's token: any token will do.
+        """
+        import torch
+
+        rests = [prompt[self.length :] for prompt in prompts]
+        width = max(map(len, rests))
+        ids = torch.zeros((len(rests), width), dtype=torch.long)
+        mask = torch.ones((len(rests), self.length + width), dtype=torch.long)
+        for row, tokens in enumerate(rests):
+            ids[row, width - len(tokens) :] = torch.tensor(list(tokens))
+            mask[row, self.length : self.length + width - len(tokens)] = 0
+        positions = (mask.cumsum(1) - 1)[:, self.length :].clamp(min=0)
+        batch = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        return {name: value.to(self.model.device) for name, value in batch.items()}
 
     def cache(self, rows: int) -> Any:
         """Return a cache for a batch; the beginning is repeated as a view, not copied."""
