@@ -203,12 +203,13 @@ def _edge_scores(model: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Ten
     step = POSITIONS_PER_HEAD if device.type == "cpu" else POSITIONS_PER_HEAD_GPU
     found = []
     for start in range(0, len(positions), step):
-        logits = model.get_output_embeddings()(positions[start : start + step]).float()
+        logits = model.get_output_embeddings()(positions[start : start + step])
+        shares = logits.float().log_softmax(-1)
         first, after = torch.searchsorted(
             wanted, torch.tensor([start, start + step], device=device)
         )
         here = wanted[first:after] - start
-        found.append(logits[here, following[first:after]] - logits.logsumexp(-1)[here])
+        found.append(shares[here, following[first:after]])
     scores = torch.empty((len(hidden), len(nodes)), device=device)
     scores[:, by_node] = torch.cat(found).view(len(hidden), -1)
     return scores

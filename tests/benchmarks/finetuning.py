@@ -8,7 +8,8 @@ kinds of rows: `short` (CLINC150: a text, its intent) and `long` (labelled texts
 the prompt before it). trl is given the engine's batches in the engine's order and the engine's first
 adapter, so the loss curves can be laid over each other; the length grouping in them it gets for free. Each
 client trains in a process of its own, in turns; the clock runs from the end of the first step to the end of the
-last, so that starting and loading count for nobody; `whole` is the process from start to end.
+last, so that starting and loading count for nobody; `whole` is the process from start to end, and its CPU
+seconds, which say more than the clock where other programs are at work.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import importlib.util
 import json
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -38,11 +40,16 @@ CLIENTS = ("engine", "trl", "trl-no-checkpointing")
 
 
 class Measured(NamedTuple):
-    """One training: seconds of all steps but the first, of the whole process, and each step's loss."""
+    """One training."""
 
     seconds: float
+    """From the end of the first step to the end of the last."""
     whole: float
+    """Seconds from starting the process to its end."""
+    cpu: float
+    """CPU seconds of the whole process."""
     losses: list[float]
+    """Each step's."""
 
 
 def jobs(data: Path, folder: Path, steps: int) -> dict[str, TrainingJob]:
@@ -77,11 +84,11 @@ def _with_examples(row: Row, examples: Sequence[Row]) -> TrainingRow:
 def train_here(job: TrainingJob) -> Measured:
     """Train with the engine, from nothing to an adapter on disk."""
     ends: list[float] = []
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), _cpu_of_children()
     finetune.train(job, lambda _steps: ends.append(time.perf_counter()))
-    whole = time.perf_counter() - began
+    whole, cpu = time.perf_counter() - began, _cpu_of_children() - spent
     record = json.loads((job.output / finetune.RESULT_FILE).read_text(encoding="utf-8"))
-    return Measured(ends[-1] - ends[0], whole, record["losses"])
+    return Measured(ends[-1] - ends[0], whole, cpu, record["losses"])
 
 
 def train_there(client: str, job: TrainingJob) -> Measured:
@@ -89,14 +96,20 @@ def train_there(client: str, job: TrainingJob) -> Measured:
     path = job.output.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(finetune.job_to_json(job)), encoding="utf-8")
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), _cpu_of_children()
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.finetuning", "--client", client, "--job", str(path)],
         stdout=subprocess.PIPE, text=True, check=True,
         env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
-    return Measured(found["seconds"], time.perf_counter() - began, found["losses"])
+    whole, cpu = time.perf_counter() - began, _cpu_of_children() - spent
+    return Measured(found["seconds"], whole, cpu, found["losses"])
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def run_trl(client: str, path: Path) -> None:
@@ -184,7 +197,8 @@ def compare(kind: str, job: TrainingJob, clients: Sequence[str], repeats: int) -
         print(
             f"  {client:21} {(job.steps - 1) * job.batch_size / seconds[client]:7.2f} rows/s"
             f"  engine is {seconds[client] / seconds['engine']:5.2f} times as fast"
-            f"  whole {statistics.median(run.whole for run in found[client]):6.1f} s"
+            f"  whole {statistics.median(run.whole for run in found[client]):6.1f} s,"
+            f" {statistics.median(run.cpu for run in found[client]):6.1f} CPU s"
             f"  loss {run.losses[0]:.3f} -> {statistics.mean(run.losses[-last:]):.3f}"
             f" (from the engine's: mean {statistics.mean(apart):.4f}, most {max(apart):.4f})"
         )
