@@ -113,7 +113,7 @@ def packable(model: Any) -> bool:
 
 def completion_loss(model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
     """Return the cross entropy over the completions' tokens, in nats; logits exist only where there is loss."""
-    kept, place = batch["places"].unique(return_inverse=True)
+    kept, place = torch.unique(batch["places"], return_inverse=True)
     known = inspect.signature(_base(model).forward).parameters
     optional = {"position_ids": batch["position_ids"], "logits_to_keep": kept}
     logits = model(
@@ -157,15 +157,16 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         checkpoints: Checkpoints,
     ) -> None:
         """Take one batch of rows per optimizer step (`order`) and the validation batches."""
+        lines = partial(collate, pack=packable(model), share=not job.dropout)
         super().__init__(
             model=model,
             args=_arguments(job, checkpoints.folder),
-            data_collator=lambda batch: self._collate(batch[0]),
+            data_collator=lambda batch: lines(batch[0]),
             train_dataset=list(order),  # type: ignore[arg-type, unused-ignore]
         )
         self.course = Course()
         self._autocast = resolve_dtype(job.dtype) == torch.bfloat16
-        self._collate = partial(collate, pack=packable(model), share=not job.dropout)
+        self._collate = lines
         self._validation = validation
         self._checkpoints = checkpoints
 

@@ -158,7 +158,7 @@ class _Lines:
         model, rows, lines = self._model, len(prompts), len(self._ids)
         batch = shared.batch(prompts)
         cache = shared.cache(rows)
-        ends = model.get_decoder()(
+        ends: torch.Tensor = model.get_decoder()(
             **batch, past_key_values=cache, use_cache=True
         ).last_hidden_state[:, -1:]
         if not lines:
@@ -184,7 +184,7 @@ class _Lines:
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        nodes = hidden.view(rows, lines * width, -1)[:, self._place.to(model.device)]
+        nodes: torch.Tensor = hidden.view(rows, lines * width, -1)[:, self._place.to(model.device)]
         return torch.cat([ends, nodes], dim=1)
 
 

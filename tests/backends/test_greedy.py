@@ -37,7 +37,7 @@ def prompts(count: int, shared: int) -> list[list[int]]:
 def alone(model: Any, prompt: list[int], max_tokens: int) -> list[int]:
     """One row by transformers' own `generate`, without padding."""
     with torch.inference_mode():
-        said = model.generate(
+        said: list[int] = model.generate(
             input_ids=torch.tensor([prompt]), attention_mask=torch.ones((1, len(prompt))),
             max_new_tokens=max_tokens, do_sample=False, eos_token_id=STOPS, pad_token_id=0,
         )[0, len(prompt) :].tolist()  # fmt: skip
