@@ -1,4 +1,4 @@
-"""From training rows to batches: tokens of prompt and completion, the seeded order, left-padded tensors.
+"""From training rows to batches: tokens of prompt and completion, the seeded order, rows packed into lines.
 
 A row's tokens are exactly what prediction scores: the templated prompt with the generation prompt, the
 completion with no space before it, the token that ends the assistant's turn. Knows no Trainer and no files.
@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.backends.protocol import Message, TrainingRow
+from engine.backends.shared_prompt import shared_beginning
 from engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 GROUP = 4
 """Batches whose rows are sorted by length together: little padding, yet every batch stays a random mixture."""
-IGNORED = -100
-"""Target of a position without loss; the value that torch's cross entropy leaves out."""
+ROOM = 512
+"""Tokens of rows that share a line: beyond it, attention costs more than padding. A longer row has its own line."""
+PADDING = -1
+"""Segment of what fills a line."""
 _PROBE = "Xq7Zk"
 
 
@@ -120,25 +123,90 @@ def _passes(rows: int, rng: random.Random) -> Iterator[int]:
         yield from order
 
 
-def collate(rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-    """Return one batch, padded on the left so that all completions end at the right edge.
+def collate(
+    rows: Sequence[Encoded], pack: bool = True, share: bool = True
+) -> dict[str, torch.Tensor]:
+    """Return one batch as few lines of tokens, so that little is computed twice and nothing for padding.
 
-    `input_ids`, `attention_mask`, `position_ids` have the shape (rows, longest row - 1): the last token of a
-    row is only ever predicted. `targets` has the shape (rows, longest completion) and belongs to the last
-    positions. What counts is decided by position, never by the pad token: that may be the turn's end token,
-    and a student that gets no loss on it never learns to stop.
+    Rows stand one after the other in a line, behind what all prompts of the batch begin with; `sees` keeps
+    them apart. The loss is that of the rows alone: positions are counted per row, and a row sees the
+    beginning and itself.
+
+    Args:
+        rows: The batch.
+        pack: Whether a line may hold several rows; without it each has a line, without a shared beginning.
+        share: Whether the prompts' beginning stands once in each line; it is one computation then, so
+            dropout there would be the same for all rows.
+
+    Returns:
+        `input_ids`, `position_ids`: shape (lines, longest line), lines end at the right edge; the last token of
+            a row is only ever predicted, so it is left out.
+        `segments`: same shape, which row of its line a token belongs to, counted from 1; 0 is the shared
+            beginning, `PADDING` what fills a line.
+        `lines`, `places`, `targets`: shape (completion tokens), where each is predicted from, and its id. What
+            counts is decided by position, never by the pad token: that may be the turn's end token, and a
+            student that gets no loss on it never learns to stop.
     """
     import torch
 
-    width = max(row.length for row in rows) - 1
-    keep = max(len(row.completion) for row in rows)
-    ids = torch.zeros((len(rows), width), dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    targets = torch.full((len(rows), keep), IGNORED, dtype=torch.long)
-    for place, row in enumerate(rows):
-        tokens = (row.prompt + row.completion)[:-1]
-        ids[place, width - len(tokens) :] = torch.tensor(tokens)
-        mask[place, width - len(tokens) :] = 1
-        targets[place, keep - len(row.completion) :] = torch.tensor(row.completion)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "targets": targets}
+    shared = shared_beginning([row.prompt for row in rows]) if pack and share else 0
+    rests = [row.length - 1 - shared for row in rows]
+    filled = _fill_lines(rests, ROOM if pack else 0)
+    if len(filled) == len(rows):  # nothing to share the beginning with
+        shared, rests = 0, [row.length - 1 for row in rows]
+    width = shared + max(sum(rests[row] for row in line) for line in filled)
+    ids = torch.zeros((len(filled), width), dtype=torch.long)
+    positions, segments = torch.zeros_like(ids), torch.full_like(ids, PADDING)
+    predicted: list[tuple[int, int, int]] = []
+    for number, line in enumerate(filled):
+        place = width - shared - sum(rests[row] for row in line)
+        pieces = [(0, 0, rows[line[0]].prompt[:shared])]
+        pieces += [
+            (segment, shared, (rows[row].prompt + rows[row].completion)[shared:-1])
+            for segment, row in enumerate(line, start=1)
+        ]
+        for segment, first, tokens in pieces:
+            here = slice(place, place + len(tokens))
+            ids[number, here] = torch.tensor(tokens, dtype=torch.long)
+            positions[number, here] = torch.arange(first, first + len(tokens))
+            segments[number, here] = segment
+            place += len(tokens)
+            if segment:
+                completion = rows[line[segment - 1]].completion
+                start = place - len(completion)
+                predicted += [(number, start + at, token) for at, token in enumerate(completion)]
+    lines, places, targets = torch.tensor(predicted, dtype=torch.long).unbind(1)
+    return {
+        "input_ids": ids,
+        "position_ids": positions,
+        "segments": segments,
+        "lines": lines,
+        "places": places,
+        "targets": targets,
+    }
+
+
+def _fill_lines(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Return which rows share a line: each goes into the first with room for it, the longest first."""
+    room = max(room, *lengths)
+    lines: list[list[int]] = []
+    left: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
+        fits = (line for line, free in enumerate(left) if free >= lengths[row])
+        line = next(fits, len(lines))
+        if line == len(lines):
+            lines.append([])
+            left.append(room)
+        lines[line].append(row)
+        left[line] -= lengths[row]
+    return lines
+
+
+def sees(segments: torch.Tensor) -> torch.Tensor:
+    """Return which tokens (last dimension) each token sees, shape (lines, 1, width, width)."""
+    import torch
+
+    width = segments.shape[1]
+    earlier = torch.ones((width, width), dtype=torch.bool, device=segments.device).tril()
+    key, query = segments[:, None, :], segments[:, :, None]
+    return (earlier & ((key == query) | (key == 0)) & (key != PADDING))[:, None]

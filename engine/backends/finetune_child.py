@@ -168,7 +168,7 @@ def _train(
     job = replace(job, device=prepare_torch(job.device))
     from transformers import AutoTokenizer
 
-    from engine.backends import finetune_batches, finetune_loop
+    from engine.backends import finetune_batches, finetune_loop, finetune_memory
 
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     rows = finetune_batches.encode(tokenizer, job.rows, job.max_length, "training")
@@ -188,6 +188,7 @@ def _train(
         [by_length[start : start + size] for start in range(0, len(validation), size)],
         checkpoints,
     )
+    finetune_memory.spare_memory(model, trainer.train_dataset, trainer.loss_of, trainer.args.device)
     pace = finetune_loop.Pace(
         trainer,
         checkpoints,
@@ -267,6 +268,7 @@ def _finish(
         "evaluations": course.evaluations,
         "threads": torch.get_num_threads(),
         "device": job.device,
+        "gradient_checkpointing": bool(trainer.model.is_activation_checkpointing),
     }
     write_file(job.output / finetune.RESULT_FILE, json.dumps(record, indent=1))
     checkpoints.clear()

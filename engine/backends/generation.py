@@ -82,12 +82,14 @@ def complete(
         Prompted(request, encode_prompt(loaded.tokenizer, request.messages))
         for request in once.values()
     ]
-    too_long = [row for row in prompted if not _fits(row, loaded.context)]
-    if refused := [
-        _too_long(row, loaded.context) for row in too_long if row.request.id not in answered
-    ]:
+    fitting, refused = [], []
+    for row in prompted:
+        if detail := too_long(len(row.tokens), row.request.max_tokens, loaded.context):
+            refused.append(_refused(row, detail))
+        else:
+            fitting.append(row)
+    if refused := [done for done in refused if done.request not in answered]:
         yield refused
-    fitting = [row for row in prompted if _fits(row, loaded.context)]
     for batch in form_batches(fitting, batch_size):
         missing = [row.request for row in batch if row.request.id not in answered]
         if not missing:
@@ -113,11 +115,17 @@ def form_batches(rows: Sequence[Prompted], batch_size: int) -> list[list[Prompte
     return batches
 
 
-def _fits(row: Prompted, context: int | None) -> bool:
-    return context is None or len(row.tokens) + row.request.max_tokens <= context
+def too_long(tokens: int, max_tokens: int, context: int | None) -> str:
+    """Return why a prompt of so many tokens cannot be answered in `max_tokens`, or an empty text."""
+    if context is None or tokens + max_tokens <= context:
+        return ""
+    return (
+        f"{tokens} tokens of prompt and {max_tokens} for the reply do not fit "
+        f"into the model's {context}: shorten the prompt or lower max_tokens"
+    )
 
 
-def _too_long(row: Prompted, context: int | None) -> Completion:
+def _refused(row: Prompted, detail: str) -> Completion:
     return Completion(
         request=row.request.id,
         text="",
@@ -128,10 +136,7 @@ def _too_long(row: Prompted, context: int | None) -> Completion:
         seconds=0.0,
         method=grammar.method(row.request.schema),
         error="too_long",
-        detail=(
-            f"{len(row.tokens)} tokens of prompt and {row.request.max_tokens} for the reply do not fit "
-            f"into the model's {context}: shorten the prompt or lower max_tokens"
-        ),
+        detail=detail,
     )
 
 
@@ -142,7 +147,7 @@ def _run_batch(
 
     request = batch[0].request
     began = time.perf_counter()
-    stops = _stop_tokens(loaded)
+    stops = stop_tokens(loaded)
     ids, mask = _pad_left([row.tokens for row in batch], stops[0])
     sampling: dict[str, Any] = {"do_sample": False}
     if request.temperature > 0:
@@ -211,7 +216,7 @@ def _pad_left(prompts: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tens
     return ids, mask
 
 
-def _stop_tokens(loaded: Loaded) -> list[int]:
+def stop_tokens(loaded: Loaded) -> list[int]:
     """Return the tokens after which a reply is over: the turn's end first, then the model's own."""
     own = loaded.model.generation_config.eos_token_id
     others = own if isinstance(own, list) else [] if own is None else [own]

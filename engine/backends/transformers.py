@@ -103,6 +103,45 @@ class LocalModel:
         Raises:
             ModelError: the weights or the adapter cannot be loaded.
         """
+        from engine.backends import generation, greedy
+
+        if schema is not None:
+            return self._written_to(schema, prompts, max_tokens, adapter, progress)
+        loaded = self._loaded
+        encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
+        found = [
+            Written("", generation.too_long(len(tokens), max_tokens, loaded.context))
+            for tokens in encoded
+        ]
+        asked = [row for row, said in enumerate(found) if not said.failure]
+        if progress is not None and len(asked) < len(prompts):
+            progress(len(prompts) - len(asked))
+        with loaded.lock:
+            for turns in greedy.write(
+                self._with(adapter),
+                [encoded[row] for row in asked],
+                generation.stop_tokens(loaded),
+                max_tokens,
+                self._settings.batch_size,
+            ):
+                for turn in turns:
+                    text = loaded.tokenizer.decode(
+                        turn.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+                    )
+                    found[asked[turn.row]] = Written(text)
+                if progress is not None:
+                    progress(len(turns))
+        return found
+
+    def _written_to(
+        self,
+        schema: Mapping[str, Any],
+        prompts: Sequence[tuple[Message, ...]],
+        max_tokens: int,
+        adapter: Path | None,
+        progress: Progress | None,
+    ) -> list[Written]:
+        """Write JSON that fits a schema."""
         from engine.backends.generation import complete
 
         asked = [Request(prompt, schema, max_tokens, 0.0, self._place.name) for prompt in prompts]

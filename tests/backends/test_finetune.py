@@ -84,29 +84,44 @@ def test_rows_of_a_batch_have_similar_lengths() -> None:
 # The loss
 
 
-def test_loss_is_on_the_completion_and_its_end_alone_whatever_the_padding(model: Path) -> None:
+@pytest.mark.parametrize("room", [4, 12, 512])
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_loss_and_gradient_are_those_of_each_row_alone(
+    model: Path, monkeypatch: pytest.MonkeyPatch, room: int, pack: bool, share: bool, attention: str
+) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from engine.backends import finetune_batches
     from engine.backends.finetune_batches import collate, encode
     from engine.backends.finetune_loop import completion_loss
 
+    monkeypatch.setattr(finetune_batches, "ROOM", room)
     tokenizer = AutoTokenizer.from_pretrained(model)
-    student = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
-    examples = [*tiny.rows(4), TrainingRow((Message("user", "red"),), "number one two")]
+    student = AutoModelForCausalLM.from_pretrained(
+        model, dtype=torch.float32, attn_implementation=attention
+    ).eval()
+    examples = [*tiny.rows(6), TrainingRow((Message("user", "red"),), "number one two")]
     encoded = encode(tokenizer, examples, 64, "training")
-    student.requires_grad_(False)
-    expected = []
+    expected, tokens = torch.zeros(()), 0
     for row in encoded:
         assert row.completion[-1] == tokenizer.convert_tokens_to_ids("<|end|>")
-        tokens = row.prompt + row.completion
-        logits = student(torch.tensor([tokens])).logits[0].log_softmax(-1)
-        expected += [
-            -float(logits[place - 1, tokens[place]])
-            for place in range(len(row.prompt), len(tokens))
-        ]
-    found = completion_loss(student, collate(encoded), "mean")
-    assert float(found) == pytest.approx(sum(expected) / len(expected), abs=1e-5)
+        ids = torch.tensor([row.prompt + row.completion])
+        said = student(ids).logits[0, len(row.prompt) - 1 : -1].log_softmax(-1)
+        expected = expected - said[range(len(row.completion)), row.completion].sum()
+        tokens += len(row.completion)
+    expected = expected / tokens
+    weight = student.get_input_embeddings().weight
+    (wanted,) = torch.autograd.grad(expected, weight)
+    batch = collate(encoded, pack, share)
+    if not pack or room == 512:
+        assert len(batch["input_ids"]) == (1 if pack else 7)
+    found = completion_loss(student, batch, "mean")
+    (gradient,) = torch.autograd.grad(found, weight)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-5)
+    assert torch.allclose(gradient, wanted, atol=1e-5)
 
 
 def test_training_text_is_the_templated_conversation(model: Path) -> None:

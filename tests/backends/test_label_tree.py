@@ -51,7 +51,11 @@ def scored(model: Any, rows: list[list[int]], batch_size: int = 4) -> torch.Tens
 
 @pytest.mark.parametrize("shared", [0, 1, 40])
 @pytest.mark.parametrize("count", [1, 11])
-def test_the_tree_gives_what_one_pass_per_label_gives(model: Any, shared: int, count: int) -> None:
+@pytest.mark.parametrize("line", [1, 3, 128])
+def test_the_tree_gives_what_one_pass_per_label_gives(
+    model: Any, monkeypatch: pytest.MonkeyPatch, shared: int, count: int, line: int
+) -> None:
+    monkeypatch.setattr(label_tree, "LINE", line)
     rows = prompts(count, shared)
     expected = torch.tensor([[naive(model, row, label) for label in LABELS] for row in rows])
     found = scored(model, rows)
@@ -71,6 +75,11 @@ def test_shared_beginnings_of_labels_are_one_node() -> None:
     assert tree.parents == (0, 1, 2, 0, 4, 4, 6, 0)
     assert tree.depths == [1, 2, 3, 1, 2, 2, 3, 1]
     assert len(tree.edges) == len(tree.tokens) + len(LABELS)
+
+
+def test_lines_hold_every_node_once_and_whole_subtrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_tree, "LINE", 4)
+    assert label_tree.build(LABELS, END).lines() == [[4, 5, 6, 7], [1, 2, 3, 8]]
 
 
 def test_a_wide_tree_is_scored_in_smaller_batches(

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from engine import models
-from engine.backends.generation import Constraint, _pad_left, _stop_tokens
+from engine.backends.generation import Constraint, _pad_left, stop_tokens
 from engine.backends.weights import Loaded, load
 
 MODEL = "embedded/smollm2-135m-instruct"
@@ -48,7 +48,7 @@ def seconds(
     """Generate `tokens` tokens for each row of a batch and return how long it took."""
     import torch
 
-    stops = _stop_tokens(loaded)
+    stops = stop_tokens(loaded)
     ids, mask = _pad_left(prompts(loaded, batch), stops[0])
     how: dict[str, Any] = {"min_new_tokens": tokens}
     if constrained:

@@ -1,0 +1,75 @@
+"""What all prompts of a list begin with: found as tokens, computed once, its keys and values seen by every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens all prompts begin with; at least the last token of each is left."""
+    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
+    most = min(len(prompt) for prompt in prompts) - 1
+    same = 0
+    while same < most and first[same] == last[same]:
+        same += 1
+    return same
+
+
+class SharedPrompt:
+    """The beginning of the prompts as a model's keys and values; `length` is 0 where it is not shared.
+
+    Only plain attention layers are shared: what a recurrent or sliding layer remembers is not a list of keys.
+    """
+
+    def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
+        """Compute what `prompts` (tokens, none empty) begin with, in one pass of one row."""
+        import torch
+        from transformers.cache_utils import DynamicLayer
+
+        self.model = model
+        self.length = shared_beginning(prompts)
+        self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+        if not self.length:
+            return
+        ids = torch.tensor([list(prompts[0][: self.length])], device=model.device)
+        layers = model.get_decoder()(input_ids=ids, use_cache=True).past_key_values.layers
+        if all(type(layer) is DynamicLayer for layer in layers):
+            self._pairs = [(layer.keys, layer.values) for layer in layers]
+        else:
+            self.length = 0
+
+    def batch(self, prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Return what the model takes for the rest of some prompts, which end at the right edge.
+
+        Padding stands between the beginning and a short prompt's rest. The mask comes from lengths, never
+        from the padding's token: any token will do.
+        """
+        import torch
+
+        rests = [prompt[self.length :] for prompt in prompts]
+        width = max(map(len, rests))
+        ids = torch.zeros((len(rests), width), dtype=torch.long)
+        mask = torch.ones((len(rests), self.length + width), dtype=torch.long)
+        for row, tokens in enumerate(rests):
+            ids[row, width - len(tokens) :] = torch.tensor(list(tokens))
+            mask[row, self.length : self.length + width - len(tokens)] = 0
+        positions = (mask.cumsum(1) - 1)[:, self.length :].clamp(min=0)
+        batch = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        return {name: value.to(self.model.device) for name, value in batch.items()}
+
+    def cache(self, rows: int) -> Any:
+        """Return a cache for a batch; the beginning is repeated as a view, not copied."""
+        from transformers import DynamicCache
+
+        if not self._pairs:
+            return DynamicCache(config=self.model.config)
+        return DynamicCache(
+            [
+                (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
+                for keys, values in self._pairs
+            ]
+        )

@@ -1,0 +1,178 @@
+"""Rows per second of prediction, against lm-evaluation-harness's `hf` model, in one run: same prompts and answers.
+
+    pip install lm-eval
+    python -m tests.benchmarks.prediction --data data_full.json                  # the embedded student as it is
+    python -m tests.benchmarks.prediction --data data_full.json --tuned FOLDER   # fine-tuned first, or found there
+
+100 test rows of CLINC150 and its 150 labels. `likelihood`: the label most likely as the assistant's whole turn,
+by `Student.choose` against `loglikelihood` of each label and the turn's end. `generate`: what the student writes,
+by `Student.write` against `generate_until`. Both hold the weights in bfloat16 and take turns in one process. The
+peer runs with each of the batch sizes named; the ratio is taken from its fastest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine import models
+from engine.backends import finetune
+from engine.backends.entry import Place
+from engine.backends.protocol import Message, TrainingJob, TrainingRow
+from tests.benchmarks import clinc150
+from tests.benchmarks.clinc150 import Row
+
+MAX_TOKENS = 16
+"""Of a written turn; the longest label has 8."""
+PER_INTENT, STEPS, BATCH = 4, 120, 16
+"""The fine-tune of `--tuned`: training rows per intent, optimizer steps, rows per step."""
+
+Answer = Callable[[], list[str]]
+"""Answers all prompts of the benchmark once."""
+
+
+class Setting(NamedTuple):
+    """What both sides are given."""
+
+    model: Path
+    adapter: Path | None
+    prompts: list[tuple[Message, ...]]
+    labels: list[str]
+
+
+def tuned(data: Path, model: Path, folder: Path) -> Path:
+    """Return a LoRA adapter trained on rows of all 150 intents, trained into `folder` unless it is there."""
+    rows = clinc150.draw(clinc150.read(data, "train"), PER_INTENT, intents=150, seed=0)
+    job = TrainingJob(
+        model=model, rows=tuple(TrainingRow(row.prompt, row.intent) for row in rows), validation=(),
+        output=folder, method="lora", steps=STEPS, batch_size=BATCH, learning_rate=1e-3, warmup=0.1,
+        schedule="linear", weight_decay=0.0, r=16, alpha=32, dropout=0.0, checkpoint="last", evaluations=1,
+        max_length=1024, seed=0, device="auto", dtype="auto",
+    )  # fmt: skip
+    return finetune.train(job).adapter
+
+
+def engine(setting: Setting) -> dict[str, Answer]:
+    """Return the engine's two ways of answering."""
+    from engine.backends.transformers import LocalModel, TransformersSettings
+
+    student = LocalModel(Place(clinc150.MODEL, setting.model), TransformersSettings())
+    asked = (setting.prompts, setting.labels, setting.adapter)
+    written = (setting.prompts, MAX_TOKENS, setting.adapter)
+    return {
+        "likelihood": lambda: [answer.label for answer in student.choose(*asked)],
+        "generate": lambda: [answer.text.strip() for answer in student.write(*written)],
+    }
+
+
+def peer(setting: Setting, batch_size: int) -> dict[str, Answer]:
+    """Return lm-evaluation-harness's two ways of answering."""
+    import torch
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    adapter = {} if setting.adapter is None else {"peft": str(setting.adapter)}
+    model = HFLM(
+        pretrained=str(setting.model), device=device, dtype="bfloat16", batch_size=batch_size,
+        # Its log-probabilities would else be rounded to bfloat16's three digits.
+        softmax_dtype="float32", **adapter,
+    )  # fmt: skip
+    contexts = [
+        model.apply_chat_template([turn._asdict() for turn in prompt]) for prompt in setting.prompts
+    ]
+    end = "<|im_end|>"
+
+    def likelihood() -> list[str]:
+        asked = [
+            Instance("loglikelihood", {}, (context, label + end), number)
+            for number, context in enumerate(contexts)
+            for label in setting.labels
+        ]
+        found = [pair[0] for pair in model.loglikelihood(asked, disable_tqdm=True)]
+        size = len(setting.labels)
+        groups = [found[start : start + size] for start in range(0, len(found), size)]
+        return [setting.labels[group.index(max(group))] for group in groups]
+
+    def generate() -> list[str]:
+        how = {"until": [end], "max_gen_toks": MAX_TOKENS, "do_sample": False}
+        asked = [
+            Instance("generate_until", {}, (context, how), number)
+            for number, context in enumerate(contexts)
+        ]
+        return [text.strip() for text in model.generate_until(asked, disable_tqdm=True)]
+
+    return {"likelihood": likelihood, "generate": generate}
+
+
+def compare(mode: str, sides: dict[str, Answer], intents: Sequence[str], repeats: int) -> None:
+    """Let all sides answer in turns, and print rates, ratio, accuracies and agreement."""
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    said: dict[str, list[str]] = {}
+    for _ in range(repeats):
+        for side, answer in sides.items():
+            began = time.perf_counter()
+            said[side] = answer()
+            seconds[side].append(time.perf_counter() - began)
+            print(f"  {mode} {side:20} {len(intents) / seconds[side][-1]:8.2f} rows/s", flush=True)
+    took = {side: statistics.median(times) for side, times in seconds.items()}
+    right = {
+        side: 100 * statistics.mean(a == b for a, b in zip(said[side], intents, strict=True))
+        for side in sides
+    }
+    fastest = min((side for side in sides if side != "engine"), key=lambda side: took[side])
+    same = sum(a == b for a, b in zip(said["engine"], said[fastest], strict=True))
+    print(
+        f"{mode}: engine is {took[fastest] / took['engine']:.1f} times as fast as {fastest}; accuracy"
+        f" {right['engine']:.1f} % and {right[fastest]:.1f} %; same answer for {same} of {len(intents)} rows;"
+        f" median of {repeats}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    clinc150.add_argument(parser)
+    parser.add_argument(
+        "--tuned", type=Path, metavar="FOLDER", help="answer with a fine-tuned student kept there"
+    )
+    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--modes", nargs="+", default=["generate", "likelihood"])
+    parser.add_argument(
+        "--batch-sizes", type=int, nargs="+", default=[1, 32], help="of the peer; 1 is its default"
+    )
+    given = parser.parse_args()  # fmt: skip
+    if importlib.util.find_spec("lm_eval") is None:
+        raise SystemExit("lm-eval is not installed: pip install lm-eval")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    test = clinc150.read(given.data, "test")
+    rows: list[Row] = random.Random(0).sample(test, given.rows)
+    model = models.locate(clinc150.MODEL) or models.fetch(clinc150.MODEL, say=print)
+    adapter = tuned(given.data, model, given.tuned) if given.tuned else None
+    setting = Setting(
+        model, adapter, [row.prompt for row in rows], sorted({row.intent for row in test})
+    )
+    sides = {f"lm-eval, batch {size}": peer(setting, size) for size in given.batch_sizes}
+    sides = {"engine": engine(setting), **sides}
+    warm = setting._replace(prompts=setting.prompts[:2])
+    engine(warm)["generate"]()  # whatever is made at a first use
+    for mode in given.modes:
+        compare(
+            mode,
+            {side: modes[mode] for side, modes in sides.items()},
+            [row.intent for row in rows],
+            given.repeats,
+        )
+
+
+if __name__ == "__main__":
+    main()
