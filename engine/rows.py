@@ -55,6 +55,10 @@ class Prediction(Row):
     """Probability of the answer among the allowed answers, 0 to 1, where the way of answering gives one."""
     how: str
     """How the answer was obtained: `label_likelihood`, `generation`, …"""
+    reference_nats: float | None = None
+    """Negative log-likelihood of the right answer under the student, in nats, where a metric asks for it."""
+    reference_tokens: int | None = None
+    """Tokens of the right answer, the turn's end included."""
 
 
 @dataclass(frozen=True, slots=True)

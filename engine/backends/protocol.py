@@ -203,6 +203,15 @@ class LabelAnswer(NamedTuple):
     probability: float
 
 
+class Likelihood(NamedTuple):
+    """How likely an answer is."""
+
+    nats: float
+    """Log-likelihood, at most 0."""
+    tokens: int
+    """Over how many tokens."""
+
+
 class Written(NamedTuple):
     """What a student wrote as its whole turn; `failure` says why it could not be asked, else it is empty."""
 
@@ -246,8 +255,8 @@ class Student(Protocol):
         answers: Sequence[Sequence[str]],
         adapter: Path | None,
         progress: Progress | None = None,
-    ) -> list[list[float]]:
-        """Return for each prompt the log-likelihoods, in nats, of its own `answers` as whole turns."""
+    ) -> list[list[Likelihood]]:
+        """Return for each prompt how likely its own `answers` are as whole turns, the turn's end included."""
         ...
 
     def choose(

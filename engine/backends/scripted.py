@@ -26,6 +26,7 @@ from engine.backends.entry import Backend, Place, Settings
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
+    Likelihood,
     Message,
     Permit,
     Progress,
@@ -195,12 +196,12 @@ class ScriptedStudent:
         answers: Sequence[Sequence[str]],
         adapter: Path | None,
         progress: Progress | None = None,
-    ) -> list[list[float]]:
-        """Return for each prompt how many words its own answers share with it, as nats."""
+    ) -> list[list[Likelihood]]:
+        """Return for each prompt how many words its own answers share with it, as if that were a likelihood."""
         found = []
         for prompt, own in zip(prompts, answers, strict=True):
             said = Counter(_features(_last_user_message(prompt)))
-            found.append([4 * _overlap(said, Counter(_features(each))) for each in own])
+            found.append([_likelihood(said, each) for each in own])
             if progress is not None:
                 progress(1)
         return found
@@ -368,6 +369,11 @@ def _features(text: str) -> list[str]:
     """Return a text's words and, so that inflected words still match, their parts of three letters."""
     words = re.findall(r"[^\W_]+", text.lower())
     return [*words, *(word[at : at + 3] for word in words for at in range(len(word) - 2))]
+
+
+def _likelihood(said: Counter[str], answer: str) -> Likelihood:
+    shared = _overlap(said, Counter(_features(answer)))
+    return Likelihood(-4 / (1 + shared), len(answer.split()) + 1)
 
 
 def _overlap(text: Counter[str], label: Counter[str]) -> float:

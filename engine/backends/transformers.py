@@ -17,6 +17,7 @@ from engine.backends.finetune_batches import encode_prompt, turn_end
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
+    Likelihood,
     Message,
     Permit,
     Progress,
@@ -160,17 +161,20 @@ class LocalModel:
         answers: Sequence[Sequence[str]],
         adapter: Path | None,
         progress: Progress | None = None,
-    ) -> list[list[float]]:
-        """Return the log-likelihoods of each prompt's own answers; see `Student`.
+    ) -> list[list[Likelihood]]:
+        """Return how likely each prompt's own answers are; see `Student`.
 
         Raises:
             BackendError: a prompt with its answers does not fit into the model's context.
             ModelError: the weights or the adapter cannot be loaded.
         """
+        tokenizer = self._loaded.tokenizer
         found = []
         for prompt, own in zip(prompts, answers, strict=True):
             ((_, nats),) = self.label_scores([prompt], own, adapter)
-            found.append([float(each) for each in nats[0]])
+            # One more than its own: the token that ends the turn.
+            lengths = [len(tokenizer.encode(each, add_special_tokens=False)) + 1 for each in own]
+            found.append([Likelihood(float(n), k) for n, k in zip(nats[0], lengths, strict=True)])
             if progress is not None:
                 progress(1)
         return found

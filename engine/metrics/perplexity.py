@@ -47,4 +47,5 @@ PERPLEXITY = Metric(
     _together,
     share=False,
     lower_is_better=True,
+    reference=True,
 )

@@ -115,6 +115,8 @@ class Metric:
     """Whether values lie between 0 and 1 and are shown as percentages."""
     lower_is_better: bool = False
     by_label: ByLabel | None = None
+    reference: bool = False
+    """Whether it needs the likelihood of the right answer, which a student is asked for only then."""
     targets: tuple[str, ...] = ("the cat sat on a mat", "and what is more it rained", "c c c c d")
     """Targets that it can score, for its self-check."""
 

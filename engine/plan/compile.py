@@ -174,8 +174,11 @@ def _evaluate(
 ) -> None:
     recipe = build.recipe
     inputs = {"load": load, **({"train": train} if train else {})}
+    task = build.task()
+    if any(m.name in METRICS and METRICS[m.name].reference for m in recipe.measured if not m.own):
+        task["reference"] = True
     predict = build.add(
-        f"{prefix}/predict", "predict", build.task(), inputs,
+        f"{prefix}/predict", "predict", task, inputs,
         prompts=(build.task_prompt,), seeded=seeded, round_=round_,
     )  # fmt: skip
     scored = {"load": load, "predict": predict}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backends.protocol import (
     LabelAnswer,
+    Likelihood,
     Message,
     Progress,
     Request,
@@ -70,7 +71,7 @@ class StudentInCalls(Student):
         answers: Sequence[Sequence[str]],
         adapter: Path | None,
         progress: Progress | None = None,
-    ) -> list[list[float]]:
+    ) -> list[list[Likelihood]]:
         """Raise BackendError: see `likelihoods`."""
         raise _untold()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.backends.protocol import Likelihood
 from engine.rows import Example, Model, Prediction
 from engine.stages.columns import StudentPrompts
 from engine.stages.protocol import Context, Inputs, Output, Stage
@@ -21,11 +22,28 @@ def predict(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         (model,) = inputs.of("train", Model)
         adapter = ctx.state / model.path
     bar = ctx.progress("predict", len(examples))
-    answers = prompts.kind.answer(ctx.student(), asked, prompts.task, adapter, bar)
+    student = ctx.student()
+    answers = prompts.kind.answer(student, asked, prompts.task, adapter, bar)
+    likely: list[Likelihood | None] = [None] * len(examples)
+    if params.get("reference") and student.likelihoods:
+        right = [[prompts.completion(e)] for e in examples]
+        bar = ctx.progress("references", len(examples))
+        found = student.compare([each.prompt for each in asked], right, adapter, bar)
+        likely = [each for (each,) in found]
     return Output(
         tuple(
-            Prediction(e.id, e.split, a.text, a.answer, a.status, a.confidence, a.how)  # type: ignore[arg-type]
-            for e, a in zip(examples, answers, strict=True)
+            Prediction(
+                e.id,
+                e.split,
+                a.text,
+                a.answer,
+                a.status,  # type: ignore[arg-type]
+                a.confidence,
+                a.how,
+                None if r is None else -r.nats,
+                None if r is None else r.tokens,
+            )
+            for e, a, r in zip(examples, answers, likely, strict=True)
         )
     )
 

@@ -64,6 +64,8 @@ def answered_of(example: Example, prediction: Prediction) -> Answered:
         golds=golds_of(example),
         text=prediction.text,
         confidence=prediction.confidence,
+        reference_nats=prediction.reference_nats,
+        reference_tokens=prediction.reference_tokens,
     )
 
 

@@ -185,7 +185,8 @@ def _by_text(
 ) -> list[Answer]:
     found = student.compare(prompts, [tuple(row.values()) for row in options], adapter, progress)
     answers = []
-    for row, nats in zip(options, found, strict=True):
+    for row, likely in zip(options, found, strict=True):
+        nats = [each.nats for each in likely]
         texts = list(row.values())
         weighed = [
             n / max(1, len(text.encode())) if params.per_character else n

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.backends.protocol import LabelAnswer, Message, Progress, Student, Written
+from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress, Student, Written
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import final_number, last_result
 
@@ -44,8 +44,8 @@ class Saying(Student):
         answers: Sequence[Sequence[str]],
         adapter: Path | None,
         progress: Progress | None = None,
-    ) -> list[list[float]]:
-        return [list(each) for each in self.nats]
+    ) -> list[list[Likelihood]]:
+        return [[Likelihood(nats, 3) for nats in each] for each in self.nats]
 
     def choose(
         self,
