@@ -29,8 +29,8 @@ check: $(STAMP)  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP)   ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(STAMP)   ## the whole test suite, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 format: $(STAMP) ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .

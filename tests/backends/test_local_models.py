@@ -180,3 +180,23 @@ def test_a_folder_without_an_embedding_model_is_named(tmp_path: Path) -> None:
     embedder = cast(Embedder, BACKENDS["sentence-transformers"].open("embedder", tmp_path, "e", {}))
     with pytest.raises(ModelError, match="cannot load the embedding model"):
         embedder.embed(["x"])
+
+
+def test_a_prompts_own_answers_are_compared_as_labels_are() -> None:
+    student = open_model(dtype="float32")
+    prompts = [(Message("user", text),) for text in TEXTS[:2]]
+    own = [LABELS[:2], LABELS[1:]]
+    found = student.compare(prompts, own, None)
+    for prompt, answers, likely in zip(prompts, own, found, strict=True):
+        ((_, nats),) = student.label_scores([prompt], LABELS, None)
+        whole = dict(zip(LABELS, nats[0].tolist(), strict=True))
+        assert [each.nats for each in likely] == pytest.approx([whole[a] for a in answers], abs=1e-3)
+        assert all(each.nats < 0 and each.tokens >= 2 for each in likely)
+
+
+def test_a_constrained_student_writes_what_fits(model: LocalModel) -> None:
+    prompts = [(Message("user", f"{text}\nMood as JSON?"),) for text in TEXTS[:2]]
+    said = model.write(prompts, 60, None, None, SCHEMA)
+    for turn in said:
+        assert json.loads(turn.text).keys() == SCHEMA["properties"].keys()
+        assert not turn.failure
