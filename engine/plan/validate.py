@@ -14,6 +14,7 @@ from engine.backends.entry import Backend
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
+from engine.plan.benchmark import check_benchmark
 from engine.plan.validate_money import check_money
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
@@ -39,6 +40,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
         *_operators(loaded),
         *_models(loaded),
         *check_money(loaded),
+        *check_benchmark(loaded),
         *_prompts(loaded),
         *read.problems,
         *check_rows(loaded, read.splits, labelled=bool(kind and kind.labelled)),

@@ -7,6 +7,7 @@ import re
 from engine.report import tables
 from engine.report.numbers import count
 from engine.report.records import Report
+from engine.report.speed import speed_table
 from engine.report.spend_tables import foreseen_table, spend_table, spent
 from engine.report.suggest import caveats, queries
 from engine.report.tables import Table
@@ -73,6 +74,7 @@ def _scores(report: Report) -> list[str]:
     return [
         "## Scores",
         *(table(tables.score_table(report, metric)) for metric in report.scores.metrics),
+        table(speed_table(report)) if report.speeds else "",
         table(tables.decision_table(report)) if report.decisions else "",
     ]
 

@@ -1,0 +1,99 @@
+"""benchmark: how fast the student answers when it is served, or the endpoint that the recipe names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.backends.benchmark import Address, Job, measure
+from engine.backends.serving import Weights
+from engine.backends.weights import pick_dtype
+from engine.errors import RunError
+from engine.rows import Benchmark, Drop, Example, Model, Row
+from engine.stages.columns import labels_of, student_prompt
+from engine.stages.protocol import Context, Inputs, Output, Stage
+
+
+def benchmark(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
+    """Time the answers to the split's rows, as the student sees them; see `engine.backends.benchmark`.
+
+    A timing never comes out the same twice. It is kept like any other result all the same: a node that is done is
+    not measured again, whatever else the machine was doing at the time.
+
+    Raises:
+        BackendError: no server, one that does not start, or one that refuses the first request.
+        RunError: no request was answered.
+    """
+    examples = inputs.of("load", Example)
+    labels = labels_of(params, examples)
+    prompt = ctx.prompt(params["prompt"])
+    rows = [e for e in examples if e.split == params["split"]]
+    # No more than are asked about: each concurrency goes on where the one before ended.
+    wanted = rows[: params["requests"] * len(params["concurrency"])]
+    job = Job(
+        prompts=tuple(student_prompt(prompt, e, labels, params["description"]) for e in wanted),
+        requests=params["requests"],
+        concurrency=tuple(params["concurrency"]),
+        max_tokens=params["max_tokens"],
+        address=_address(params),
+        weights=_weights(params, inputs, ctx),
+        server=params["server"],
+        state=ctx.state,
+    )
+    found = measure(job, ctx.progress("benchmark", job.requests * len(job.concurrency)))
+    made: list[Row] = []
+    for level in found.levels:
+        failed = sum(level.errors.values())
+        made.extend(
+            Benchmark(
+                "endpoint" if params["given"] else "student",
+                found.server,
+                level.concurrency,
+                job.requests,
+                failed,
+                metric,
+                *figures,
+            )
+            for metric, figures in level.metrics.items()
+        )
+        made.extend(_failures(level.concurrency, level.errors))
+    if not any(isinstance(row, Benchmark) for row in made):
+        raise RunError(
+            f"the benchmark got no answer from {found.server}: {_said(made)}",
+            "look at the server's own log; a smaller benchmark.concurrency may be all it bears",
+        )
+    return Output(tuple(made))
+
+
+def _address(params: Mapping[str, Any]) -> Address | None:
+    place = params["endpoint"]
+    return None if place is None else Address(**place, key=params["key"])
+
+
+def _weights(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Weights | None:
+    """Return the weights to serve; None where an endpoint is measured."""
+    if params["endpoint"] is not None:
+        return None
+    adapter: Path | None = None
+    if "train" in inputs:
+        (model,) = inputs.of("train", Model)
+        adapter = (ctx.state / model.path).resolve()
+    student = params["student"]
+    return Weights(
+        ctx.model_path("student"), adapter, pick_dtype(student["dtype"]), student["device"]
+    )
+
+
+def _failures(concurrency: int, errors: Mapping[str, int]) -> list[Drop]:
+    return [
+        Drop("benchmark", f"concurrency {concurrency}", "request_failed", f"{count} requests: {said}")
+        for said, count in errors.items()
+    ]  # fmt: skip
+
+
+def _said(rows: Sequence[Row]) -> str:
+    return next((row.detail for row in rows if isinstance(row, Drop)), "no reason is known")
+
+
+BENCHMARK = Stage("benchmark", 1, benchmark)
