@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import json
+import math
 import os
 import sys
 import warnings
@@ -32,6 +33,8 @@ _METRICS = {
     "output_tokens": ("output_token_count", 1.0),
 }
 """Our name -> guidellm's, and what its unit is multiplied by: all latencies are in milliseconds."""
+_PER_PROCESS = 64
+"""Requests under way that one process of guidellm looks after."""
 _QUIET_S = 300.0
 """Seconds without a byte from the server after which a request has failed."""
 
@@ -53,7 +56,10 @@ def measure(order: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) 
     """
     from guidellm.benchmark.entrypoints import benchmark_generative_text
     from guidellm.schemas.benchmark import BenchmarkArgs, BenchmarkScenario
+    from guidellm.settings import settings
 
+    # By itself it starts a process per request under way, and each loads torch beside the server that is measured.
+    settings.max_worker_processes = math.ceil(concurrency / _PER_PROCESS)
     arguments = BenchmarkArgs(
         backend=_backend(order),
         profile={"kind": "concurrent", "streams": [concurrency]},

@@ -50,11 +50,9 @@ def deciding(benchmark: Benchmark, student: RoleModel) -> dict[str, Any]:
             "endpoint": endpoint,
             "student": None,
         }
-    served = {
-        "identity": student.identity,
-        **{key: student.settings[key] for key in ("device", "dtype")},
-    }
-    return {**params, "given": False, "endpoint": None, "student": served}  # fmt: skip
+    how = {key: student.settings.get(key, "auto") for key in ("device", "dtype")}
+    served = {"identity": student.identity, **how}
+    return {**params, "given": False, "endpoint": None, "student": served}
 
 
 def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:

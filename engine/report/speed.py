@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.report.numbers import NONE, count, plain, round_label, value
+from engine.report.numbers import NONE, count, round_label, value
 from engine.report.records import MINE, Query, Report, Speed
 from engine.report.tables import Table, titled
 
@@ -50,8 +50,8 @@ def speed_table(report: Report) -> Table:
         "at once",
         "first token (ms)",
         "per token (ms)",
-        "requests/s",
-        "tokens/s",
+        "requests /s",
+        "tokens /s",
         "tokens each",
     )
     columns = titled("student", *titles, numbers=titles)
@@ -69,12 +69,19 @@ def _latency(speed: Speed, metric: str) -> str:
     if metric not in speed.figures:
         return NONE
     _, median, late = speed.figures[metric]
-    return f"{median:,.0f} ({late:,.0f})"
+    return f"{_short(median)} ({_short(late)})"
 
 
 def _mean(speed: Speed, metric: str) -> str:
     found = speed.figures.get(metric)
-    return NONE if found is None else plain(found[0]) if found[0] < 1 else f"{found[0]:,.1f}"
+    return NONE if found is None else _short(found[0])
+
+
+def _short(number: float) -> str:
+    """Return a number with two digits or more."""
+    return (
+        f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 1 else f"{number:.2g}"
+    )
 
 
 def _note(report: Report) -> str:
