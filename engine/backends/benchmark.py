@@ -91,8 +91,7 @@ def measure(job: Job, progress: Progress) -> Measured:
     Raises:
         BackendError: no server, one that does not start or refuses the first request, or guidellm failed.
     """
-    if wrong := guidellm.fault():
-        raise BackendError(wrong, f"pip install guidellm=={guidellm.VERSION}")
+    guidellm.require()
     with (
         _folder(job.state.resolve() / FOLDER) as folder,
         _answering(job, folder) as (name, address),

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.lifetime import die_with_all
+from engine.errors import BackendError
 
 VERSION = "0.8.1"
 _PERCENTILES = ("p50", "p90", "p95", "p99")
@@ -39,13 +40,15 @@ _QUIET_S = 300.0
 """Seconds without a byte from the server after which a request has failed."""
 
 
-def fault() -> str:
-    """Return what is wrong with the guidellm that is installed; empty where nothing is. Imports nothing of it."""
+def require() -> None:
+    """Raise BackendError where guidellm is not installed in the version that is known; imports nothing of it."""
     try:
         found = importlib.metadata.version("guidellm")
     except importlib.metadata.PackageNotFoundError:
-        return "guidellm is not installed"
-    return "" if found == VERSION else f"guidellm {found} is installed, and only {VERSION} is known"
+        found = ""
+    if found != VERSION:
+        what = f"guidellm {found} is installed, and only {VERSION} is known" if found else ""
+        raise BackendError(what or "guidellm is not installed", f"pip install guidellm=={VERSION}")
 
 
 def measure(order: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) -> dict[str, Any]:

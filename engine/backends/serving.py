@@ -58,12 +58,19 @@ class Served(NamedTuple):
     """What it is: `transformers serve 5.23.0`."""
 
 
-def fault(server: Server) -> str:
-    """Return what is missing for a kind of server; empty where nothing is. Imports nothing of it."""
-    wanted = "vllm" if server == "vllm" else "uvicorn"
-    if importlib.util.find_spec(wanted) is not None:
-        return ""
-    return f"{wanted} is not installed"
+def require(server: Server) -> None:
+    """Raise BackendError where what serves is not installed; imports nothing of it."""
+    if server == "vllm" and not _is_installed("vllm"):
+        raise BackendError("vllm is not installed", "pip install vllm, or write server: auto")
+    if server != "vllm" and not all(map(_is_installed, ("fastapi", "uvicorn"))):
+        raise BackendError(
+            "what `transformers serve` needs is not installed",
+            "pip install 'transformers[serving]'",
+        )
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 @contextlib.contextmanager
@@ -142,7 +149,7 @@ def _pick(server: Server, device: str) -> Literal["transformers", "vllm"]:
     if server != "auto":
         return server
     on_card = not device.startswith("cpu") and bool(_graphics("index"))
-    return "vllm" if on_card and not fault("vllm") else "transformers"
+    return "vllm" if on_card and _is_installed("vllm") else "transformers"
 
 
 def _name(kind: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from engine.backends import BACKENDS, guidellm, serving
-from engine.errors import Problem
+from engine.errors import BackendError, Location, Problem
 from engine.plan.resources import RoleModel
 from engine.plan.validate_money import missing_keys
 from engine.spec.loader import LoadedRecipe
@@ -60,9 +61,7 @@ def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:
     benchmark = loaded.recipe.benchmark
     if benchmark is None:
         return
-    if wrong := guidellm.fault():
-        at = loaded.at("benchmark", key=True)
-        yield Problem(at, wrong, f"pip install guidellm=={guidellm.VERSION}", code="benchmark")
+    yield from _missing(loaded.at("benchmark", key=True), guidellm.require)
     if benchmark.endpoint is not None:
         given = benchmark.endpoint.model_dump(exclude_none=True)
         yield from missing_keys(loaded, given, ("benchmark", "endpoint"))
@@ -74,7 +73,13 @@ def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:
         message = f"the engine cannot serve a student of the backend '{backend.name}'"
         hint = "serve it yourself and name the server: `endpoint: {base_url: …, model: …}`"
         yield Problem(loaded.at("benchmark", key=True), message, hint, code="benchmark")
-    elif wrong := serving.fault(benchmark.server):
+    else:
         at = loaded.at("benchmark", "server")
-        hint = "install it, or write server: auto"
-        yield Problem(at, f"benchmark.server: {wrong}", hint, code="benchmark")
+        yield from _missing(at, partial(serving.require, benchmark.server))
+
+
+def _missing(at: Location, require: Callable[[], None]) -> Iterator[Problem]:
+    try:
+        require()
+    except BackendError as error:
+        yield Problem(at, error.message, error.hint, code="benchmark")

@@ -140,6 +140,9 @@ def test_a_path_is_put_together_with_and_without_v1(base_url: str, path: str) ->
 
 
 def test_another_guidellm_than_the_known_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert guidellm.fault() == ""
+    guidellm.require()
     monkeypatch.setattr(guidellm, "VERSION", "0.7.0")
-    assert guidellm.fault() == "guidellm 0.8.1 is installed, and only 0.7.0 is known"
+    with pytest.raises(
+        BackendError, match=r"^guidellm 0.8.1 is installed, and only 0.7.0 is known"
+    ):
+        guidellm.require()

@@ -157,7 +157,7 @@ def test_vllm_is_taken_where_it_is_installed_and_there_is_a_card(
     device: str, card: str, vllm: bool, picked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "_graphics", lambda what: card)
-    monkeypatch.setattr(serving, "fault", lambda server: "" if vllm else "vllm is not installed")
+    monkeypatch.setattr(serving, "_is_installed", lambda module: vllm)
     assert serving._pick("auto", device) == picked
     assert serving._pick("vllm", "cpu") == "vllm"
 
