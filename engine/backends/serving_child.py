@@ -43,10 +43,9 @@ def main(arguments: Sequence[str]) -> None:
     die_with_all(int(arguments[1]))
     order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     if order["adapter"]:
+        model, adapter, merged = (Path(order[name]) for name in ("model", "adapter", "merged"))
         try:
-            write_merged(
-                *(Path(order[name]) for name in ("model", "adapter", "merged")), order["dtype"]
-            )
+            write_merged(model, adapter, merged, order["dtype"])
         except EngineError as error:
             sys.exit(str(error))
     sys.argv = [order["module"], *order["arguments"]]

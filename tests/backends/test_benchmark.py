@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,13 @@ def test_what_is_wrong_with_a_server_is_said_before_anything_is_measured(
 def test_a_path_is_put_together_with_and_without_v1(base_url: str, path: str) -> None:
     from guidellm.schemas.backends.openai_http import OpenAIHTTPBackendArgs
 
-    order = {"base_url": base_url, "model": "m", "key": None, "max_tokens": 2, "extra": {}}
+    order: dict[str, Any] = {
+        "base_url": base_url,
+        "model": "m",
+        "key": None,
+        "max_tokens": 2,
+        "extra": {},
+    }
     found = OpenAIHTTPBackendArgs.model_validate(guidellm._backend(order))
     route = found.api_routes["/v1/chat/completions"]
     assert route == path

@@ -26,6 +26,7 @@ TIMED = (
 def recipe_with(folder: Path, monkeypatch: pytest.MonkeyPatch, block: str, **changes: str) -> Path:
     """Write the tiny project with everything scripted; `changes` replace the recipe's lines."""
     path = batch_project.write(folder, monkeypatch, seeds="[0]")
+    changes = {"metrics": "[accuracy]", **changes}
     lines = [
         next((f"{key}: {new}" for key, new in changes.items() if line.startswith(f"{key}:")), line)
         for line in path.read_text("utf-8").splitlines()
@@ -100,14 +101,13 @@ def test_no_answer_at_all_stops_the_run_and_the_next_one_measures_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
 ) -> None:
     level = Level(1, {}, {"Server error 500": 20})
-    good = stage.measure
-    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", (level,)))
     recipe = recipe_with(tmp_path, monkeypatch, "{}", loop="{rounds: 0}")
-    code, said = pada("run", recipe, "--state", tmp_path / "state")
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", (level,)))
+        code, said = pada("run", recipe, "--state", tmp_path / "state")
     assert code == 2
     assert "no answer from http://h/v1: 20 requests: Server error 500" in said
     assert rows(tmp_path / "state", TIMED) == []
-    monkeypatch.setattr(stage, "measure", good)
     code, said = pada("run", recipe, "--state", tmp_path / "state")
     assert code == 0, said
     assert [row["round"] for row in rows(tmp_path / "state", TIMED)] == [-1, 0]
