@@ -89,7 +89,8 @@ def measure(job: Job, progress: Progress) -> Measured:
     """Measure; `progress` is called with the number of requests just finished.
 
     Raises:
-        BackendError: no server, one that does not start or refuses the first request, or guidellm failed.
+        BackendError: no server, one that does not start, refuses the first request or answers none of the others,
+            or guidellm failed.
     """
     guidellm.require()
     with (
@@ -97,7 +98,14 @@ def measure(job: Job, progress: Progress) -> Measured:
         _answering(job, folder) as (name, address),
     ):
         _warm_up(job, address)
-        return Measured(name, tuple(_levels(job, address, folder, progress)))
+        levels = tuple(_levels(job, address, folder, progress))
+        if not any(level.metrics for level in levels):
+            said = next((error for level in levels for error in level.errors), "no reason is known")
+            raise BackendError(
+                f"the benchmark got no answer from {name}: {said}",
+                serving.tail(folder / serving.LOG_FILE) or "the server's own log may say more",
+            )
+        return Measured(name, levels)
 
 
 @contextlib.contextmanager

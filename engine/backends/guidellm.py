@@ -38,6 +38,8 @@ _PER_PROCESS = 64
 """Requests under way that one process of guidellm looks after."""
 _QUIET_S = 300.0
 """Seconds without a byte from the server after which a request has failed."""
+_LONGEST = 300
+"""Characters that are kept of an error."""
 
 
 def require() -> None:
@@ -117,7 +119,7 @@ def _numbers(benchmark: Any, concurrency: int, asked: int) -> dict[str, Any]:
             **{p: getattr(found.percentiles, p) * factor for p in _PERCENTILES},
         }
     failed = [*benchmark.requests.errored, *benchmark.requests.incomplete]
-    errors = Counter((request.info.error or "cut off")[:500] for request in failed)
+    errors = Counter((request.info.error or "cut off")[:_LONGEST] for request in failed)
     missing = asked - benchmark.metrics.request_totals.successful - len(failed)
     if missing > 0:
         errors["never sent"] += missing
@@ -133,7 +135,11 @@ def main(arguments: Sequence[str]) -> int:
     order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     for level in order["levels"]:
         found = measure(order, level["prompts"], level["concurrency"])
-        print(json.dumps(found), file=out, flush=True)
+        text = json.dumps(found)
+        # What a server says of a request may repeat the key.
+        if key := os.environ.get(order["key"] or "", "").strip():
+            text = text.replace(key, "[key]")
+        print(text, file=out, flush=True)
     return 0
 
 

@@ -121,6 +121,19 @@ def test_what_is_wrong_with_a_server_is_said_before_anything_is_measured(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_answer_at_all_is_no_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level = benchmark.Level(1, {}, {"Server error 500": 6})
+    monkeypatch.setattr(benchmark, "_levels", lambda *_: iter([level]))
+    with (
+        Endpoint(Behaviour(says=(WORDS,))) as server,
+        pytest.raises(BackendError, match=r"got no answer from http://.*: Server error 500"),
+    ):
+        measure(job(server.url, tmp_path), lambda n: None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("base_url", "path"),
     [

@@ -97,20 +97,25 @@ def test_prompts_are_the_students_and_no_more_than_are_asked(
         assert row["text"] in prompt[-1].content
 
 
-def test_no_answer_at_all_stops_the_run_and_the_next_one_measures_again(
+def test_what_failed_is_a_row_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
 ) -> None:
-    level = Level(1, {}, {"Server error 500": 20})
-    recipe = recipe_with(tmp_path, monkeypatch, "{}", loop="{rounds: 0}")
-    with monkeypatch.context() as patch:
-        patch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", (level,)))
-        code, said = pada("run", recipe, "--state", tmp_path / "state")
-    assert code == 2
-    assert "no answer from http://h/v1: 20 requests: Server error 500" in said
-    assert rows(tmp_path / "state", TIMED) == []
-    code, said = pada("run", recipe, "--state", tmp_path / "state")
+    figures = {"request_latency_ms": Figures(17, 20.0, 19.0, 28.0, 29.0, 30.0)}
+    level = Level(4, figures, {"Server error 500": 2, "cut off": 1})
+    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", (level,)))
+    recipe, state = recipe_with(tmp_path, monkeypatch, "{}", loop="{rounds: 0}"), tmp_path / "state"
+    code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
-    assert [row["round"] for row in rows(tmp_path / "state", TIMED)] == [-1, 0]
+    (counted,) = rows(state, "SELECT DISTINCT requests, failed, n FROM benchmark")
+    assert counted == {"requests": 20, "failed": 3, "n": 17}
+    dropped = rows(
+        state,
+        "SELECT stage, item, reason, detail FROM \"drop\" WHERE stage = 'benchmark' AND round = -1",
+    )
+    assert [tuple(row.values()) for row in dropped] == [
+        ("benchmark", "concurrency 4", "request_failed", "2 of 20 requests: Server error 500"),
+        ("benchmark", "concurrency 4", "request_failed", "1 of 20 requests: cut off"),
+    ]
 
 
 def test_an_endpoint_is_measured_kept_and_shown(
