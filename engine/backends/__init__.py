@@ -13,6 +13,7 @@ from engine.backends import (
     sentence_transformers,
     transformers,
     vllm,
+    vllm_offline,
 )
 from engine.backends.entry import Backend
 from engine.registry import Registry
@@ -30,6 +31,7 @@ BACKENDS: Registry[Backend] = Registry(
         llamacpp.BACKEND,
         openai.BACKEND,
         vllm.BACKEND,
+        vllm_offline.BACKEND,
         batch.BACKEND,
         scripted.BACKEND,
     ],

@@ -15,7 +15,8 @@ from engine.errors import BackendError
 METHOD = "outlines:llguidance"
 """How the replies to a schema are made here."""
 
-_LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""How JSON is written between its tokens: any white space, and a small model can spend all its tokens on it."""
 
 
 def method(schema: Mapping[str, Any] | None) -> str:
@@ -29,8 +30,8 @@ def processors(schema: Mapping[str, Any], vocabulary: Any, model: Any) -> Any:
     Properties are written in the schema's order, which is the order of the prompt's examples: a small
     model that must begin with another key than it has seen says nonsense.
 
-    Outlines would let the grammar allow any white space between tokens of JSON, on which a small
-    model can spend all its tokens; so the grammar is written here without, and Outlines applies it.
+    Outlines would let the grammar allow any white space between tokens of JSON, so the grammar is
+    written here without (`LAYOUT`), and Outlines applies it.
 
     Args:
         schema: JSON Schema of the reply.
@@ -43,7 +44,7 @@ def processors(schema: Mapping[str, Any], vocabulary: Any, model: Any) -> Any:
     from llguidance import LLMatcher
     from outlines.backends.llguidance import LLGuidanceLogitsProcessor
 
-    grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_LAYOUT)
+    grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=LAYOUT)
     if problem := LLMatcher.validate_grammar(grammar, vocabulary):
         raise BackendError(
             f"a reply's schema cannot be made into a grammar: {problem[:300]}",

@@ -8,6 +8,8 @@ its own request time and the others none.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import heapq
 import random
 import time
@@ -31,6 +33,8 @@ GATHER = 0.02
 """Seconds for which replies are gathered into one group."""
 CROWD = 32
 """From so many requests under way, replies are gathered five times as long: writing a group down has its price."""
+COLLECT_AFTER = 20_000
+"""New objects between two looks for cyclic garbage."""
 BACKOFF = 0.5
 """Seconds before the first repetition after a fault of the server; doubled each time."""
 LONGEST_BACKOFF = 20.0
@@ -395,7 +399,7 @@ def dispatched(
     first = next(missing, None)
     if first is None:
         return
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with _rare_collections(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         dispatch, close = runner.run(make(first, _chained(first, missing)))
         try:
             while group := runner.run(dispatch.group()):
@@ -406,6 +410,21 @@ def dispatched(
             raise
         finally:
             runner.run(close())
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for cyclic garbage only after many new objects.
+
+    Hundreds of requests under way are thousands of objects that are no garbage: looking through them after every
+    700 new ones, as Python does by itself, takes a sixth of the client's time. Requests leave no cycles behind.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _chained(first: Request, rest: Iterator[Request]) -> Iterator[Request]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 _NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -45,80 +45,111 @@ def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
 
 
 class _Checks:
-    """jsonschema's checks of one schema, without the bookkeeping that only `$ref` and error paths need.
+    """jsonschema's check of one schema, behind a quick one.
 
-    jsonschema makes a new validator for every property it descends into, which is most of its time. Here its
-    keywords are called on the parts directly, for schemas that refer to nothing; a wrong reply is then looked at
-    by jsonschema itself, which says what is wrong and where.
+    jsonschema makes a new validator for every property it descends into, and nearly all replies are right. What
+    the quick check is sure of is valid; of everything else jsonschema itself says whether, where and why not.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        from jsonschema import Draft202012Validator, validators
+        from jsonschema import Draft202012Validator
 
         self.schema = schema
         self.validator = Draft202012Validator(dict(schema))
-        self._lean: Any = None
-        if not _refers(schema):
-            keywords = {
-                "properties": _properties,
-                "items": _items,
-                "type": _type,
-                "additionalProperties": _additional,
-            }
-            make: Any = validators.extend
-            self._lean = make(Draft202012Validator, keywords)(dict(schema))
+        self._surely: _Check | None = None if _refers(schema) else _sure(self.validator, schema)
 
     def is_valid(self, value: Any) -> bool:
-        if self._lean is None:
-            return bool(self.validator.is_valid(value))
-        return next(_errors(self._lean, value, self.schema), None) is None
+        if self._surely is not None and self._surely(value):
+            return True
+        return bool(self.validator.is_valid(value))
 
 
-def _errors(validator: Any, value: Any, schema: Any) -> Iterator[Any]:
+_Check = Callable[[Any], bool]
+
+
+def _sure(validator: Any, schema: Any) -> _Check:
+    """Return a function that holds only for values that fit the schema, and for nearly all that do."""
     if not isinstance(schema, Mapping):
-        yield from validator.descend(value, schema)
-        return
-    for keyword, wanted in schema.items():
-        check = validator.VALIDATORS.get(keyword)
-        if check is not None:
-            yield from check(validator, wanted, value, schema) or ()
+        return lambda value: schema is True
+    checks = [
+        _SURE[keyword](wanted, schema, partial(_sure, validator))
+        if keyword in _SURE
+        else _as_jsonschema(validator, keyword, wanted, schema)
+        for keyword, wanted in schema.items()
+        if keyword in validator.VALIDATORS
+    ]
+
+    def check(value: Any) -> bool:
+        for one in checks:  # noqa: SIM110 (a generator costs as much as the checks themselves)
+            if not one(value):
+                return False
+        return True
+
+    return check
 
 
-def _properties(validator: Any, properties: Any, value: Any, schema: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for name, part in properties.items():
-            if name in value:
-                yield from _errors(validator, value[name], part)
+def _as_jsonschema(validator: Any, keyword: str, wanted: Any, schema: Any) -> _Check:
+    errors = validator.VALIDATORS[keyword]
+    return lambda value: next(iter(errors(validator, wanted, value, schema) or ()), None) is None
 
 
-def _items(validator: Any, items: Any, value: Any, schema: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for item in value[len(schema.get("prefixItems", ())) :]:
-            yield from _errors(validator, item, items)
+def _sure_properties(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
+    parts = [(name, sure(part)) for name, part in wanted.items()]
+
+    def check(value: Any) -> bool:
+        if type(value) is dict:
+            for name, part in parts:
+                if name in value and not part(value[name]):
+                    return False
+        return True
+
+    return check
 
 
-_EXACT: dict[type, str] = {
-    str: "string", int: "integer", dict: "object", list: "array", bool: "boolean", float: "number",
+def _sure_items(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
+    part, first = sure(wanted), len(schema.get("prefixItems", ()))
+    return lambda value: type(value) is not list or all(map(part, value[first:]))
+
+
+def _sure_type(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
+    names = [wanted] if isinstance(wanted, str) else wanted
+    classes = frozenset(kind for name in names for kind in _CLASSES.get(name, ()))
+    return lambda value: type(value) in classes
+
+
+def _sure_required(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
+    needed = frozenset(wanted)
+    return lambda value: type(value) is not dict or value.keys() >= needed
+
+
+def _sure_additional(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
+    named = schema.get("properties", {}).keys()
+    return lambda value: type(value) is not dict or value.keys() <= named
+
+
+def _sure_enum(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
+    texts = {each for each in wanted if type(each) is str}
+    return lambda value: type(value) is str and value in texts
+
+
+_CLASSES: dict[str, tuple[type, ...]] = {
+    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
+    "object": (dict,), "array": (list,), "null": (type(None),),
 }  # fmt: skip
-
-
-def _type(validator: Any, types: Any, value: Any, schema: Any) -> Iterator[Any]:
-    if types != _EXACT.get(type(value)):
-        yield from _keyword("type")(validator, types, value, schema)
-
-
-def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[Any]:
-    named = schema.get("properties", {})
-    if not isinstance(value, dict) or value.keys() <= named.keys():
-        return
-    yield from _keyword("additionalProperties")(validator, wanted, value, schema)
-
-
-@cache
-def _keyword(name: str) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator.VALIDATORS[name]
+_SURE: dict[str, Callable[[Any, Any, Callable[[Any], _Check]], _Check]] = {
+    "type": _sure_type,
+    "properties": _sure_properties,
+    "required": _sure_required,
+    "additionalProperties": _sure_additional,
+    "items": _sure_items,
+    "maxItems": lambda wanted, *_: lambda value: type(value) is not list or len(value) <= wanted,
+    "maxLength": lambda wanted, *_: lambda value: type(value) is not str or len(value) <= wanted,
+    "minLength": lambda wanted, *_: lambda value: type(value) is not str or len(value) >= wanted,
+    "minimum": lambda wanted, *_: lambda value: type(value) is int and value >= wanted,
+    "maximum": lambda wanted, *_: lambda value: type(value) is int and value <= wanted,
+    "enum": _sure_enum,
+}
+"""What is sure of JSON values, whose types are exactly these; `sure` makes the check of a part."""
 
 
 def _refers(schema: Any) -> bool:
@@ -149,12 +180,7 @@ def parse_json(text: str) -> Any:
             of a surrogate pair, nesting too deep to be read.
     """
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_no_key_twice,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     # Only an escape or a text that is no Unicode itself can hold half a pair; looking costs less than encoding.
@@ -185,6 +211,11 @@ def _finite(digits: str) -> float:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_key_twice, parse_constant=_no_constant, parse_float=_finite
+)
 
 
 def unbounded(schema: Mapping[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ def load(path: Path, dtype: str, device: str) -> Loaded:
     key = (path.resolve(), pick_dtype(dtype), place)
     with _loading:
         if key not in _loaded:
-            _loaded[key] = Loaded(_load_model(*key), _load_tokenizer(path))
+            _loaded[key] = Loaded(_load_model(*key), load_tokenizer(path))
         return _loaded[key]
 
 
@@ -130,7 +130,8 @@ def _load_model(path: Path, dtype: str, device: str) -> Any:
     return model.to(device).eval()
 
 
-def _load_tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path) -> Any:
+    """Return the tokenizer in a model's folder; raises ModelError for none, or one without a chat template."""
     from transformers import AutoTokenizer
 
     try:

@@ -5,12 +5,13 @@ Reads prompts and data, looks up models, loads none of them; never imports torch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend
+from engine.backends.structured import unbounded
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
@@ -23,7 +24,8 @@ from engine.spec.loader import LoadedRecipe
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec, SqlMetric
 from engine.spec.wording import check_part
-from engine.stages import PROMPT_VARIABLES, STAGES
+from engine.spec.yaml import KeyPath
+from engine.stages import PROMPT_VARIABLES, STAGES, shapes
 from engine.tasks import TASKS
 
 ROLES = ("student", "teacher", "judge", "embedder")
@@ -42,6 +44,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
         *check_money(loaded),
         *check_benchmark(loaded),
         *_prompts(loaded),
+        *_replies(loaded),
         *read.problems,
         *check_rows(loaded, read.splits, labelled=bool(kind and kind.labelled)),
         *check_sql(loaded, read.splits),
@@ -184,6 +187,29 @@ def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -
     except (ModelError, BackendError) as error:
         at = loaded.at("models", role, "model")
         yield Problem(at, f"models.{role}.model: {error.message}", error.hint, code="model")
+
+
+def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield schemas of replies that let a model go on for ever: those that this recipe would send."""
+    asked: list[tuple[KeyPath, str, Mapping[str, Any]]] = [
+        (("models",), f"{name}.schema.json", shapes.base(name))
+        for name in ("diagnosis", "pattern", "strategy", "verdict")
+    ]
+    for index, used in enumerate(loaded.recipe.augment.operators):
+        operator = OPERATORS.get(used.name)
+        path: KeyPath = ("augment", "operators", index)
+        at = (*path, "params")
+        if operator is None or check_part(operator.params, used.params, loaded.document, at):
+            continue
+        count = operator.count(operator.params.model_validate(used.params))
+        asked.append(
+            (path, used.name, shapes.rows(loaded.recipe.task.input, count, shapes.LONGEST))
+        )
+    for path, name, schema in asked:
+        for problem in unbounded(schema):
+            message = f"the reply to {name} can grow without end: {problem}"
+            hint = "give every text a maxLength and every list a maxItems"
+            yield Problem(loaded.at(*path), message, hint, code="schema")
 
 
 def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:

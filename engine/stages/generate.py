@@ -20,6 +20,7 @@ from engine.rows import Candidate, Drop, Example, Failure, Pattern, Row, Strateg
 from engine.spec.prompts import Prompt
 from engine.stages.guard import LeakGuard
 from engine.stages.protocol import Context, Inputs, Output, Stage
+from engine.stages.shapes import LONGEST
 
 
 class Call(NamedTuple):
@@ -127,7 +128,7 @@ def _schema(
 def longest(examples: Sequence[Example]) -> int:
     """Return the most characters a generated text may have: a quarter more than the longest training text."""
     texts = [text for e in examples if e.split == "train" for text in e.inputs.values()]
-    return max(40, min(4000, 5 * max(map(len, texts), default=80) // 4))
+    return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))
 
 
 def _settings(params: Mapping[str, Any], operator: Operator) -> Any:

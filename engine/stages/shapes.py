@@ -12,6 +12,9 @@ from typing import Any
 
 from engine.spec.shipped import shipped
 
+LONGEST = 4000
+"""Characters that no generated text exceeds, whatever the training rows are like."""
+
 
 def base(name: str) -> dict[str, Any]:
     """Return the schema `schemas/<name>.schema.json` without its prose, which no backend needs."""

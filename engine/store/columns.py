@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import orjson
@@ -146,13 +147,14 @@ def completed(table: str, values: list[Any]) -> list[Any]:
     A run killed before an update leaves such lines; columns are only ever added at the end, with a default.
     """
     missing = len(table_columns(table)) - len(values)
-    return values if missing <= 0 else [*values, *_defaults(table)[-missing:]]
+    return values if missing <= 0 else [*values, *defaults(table)[-missing:]]
 
 
 @cache
-def _defaults(table: str) -> tuple[Any, ...]:
+def defaults(table: str) -> tuple[Any, ...]:
+    """Return the default of each of a table's columns as a spool line holds it, None where it has none."""
     kind: Any = record_types()[table]
-    found = []
+    found: list[Any] = [None] * (len(table_columns(table)) - len(columns_of(kind)))
     for column, field in zip(columns_of(kind), fields(kind), strict=True):
         value = field.default_factory() if field.default_factory is not MISSING else field.default
         found.append(None if value is MISSING else _outward(column.kind, value))
@@ -186,7 +188,19 @@ def _kind(hint: Any) -> Kind:
 
 def values_of(row: Row) -> list[Any]:
     """Return a record's fields as a spool line holds them."""
-    return [_outward(column.kind, getattr(row, column.name)) for column in columns_of(type(row))]
+    read, json_at = _fields(row.table)
+    values = list(read(row))
+    for at in json_at:
+        values[at] = _outward("json", values[at])
+    return values
+
+
+@cache
+def _fields(table: str) -> tuple[Callable[[Row], tuple[Any, ...]], tuple[int, ...]]:
+    """Return what reads all fields of a table's records, and which of them are JSON columns."""
+    columns = _own_columns(table)
+    json_at = tuple(at for at, column in enumerate(columns) if column.kind == "json")
+    return attrgetter(*(column.name for column in columns)), json_at
 
 
 def row_from(kind: type[Row], values: Sequence[Any]) -> Row:

@@ -88,24 +88,25 @@ class _Relation(NamedTuple):
     columns: list[tuple[str, str, bool]]
 
 
-def _relations(connection: duckdb.DuckDBPyConnection) -> Iterator[_Relation]:
-    found = connection.execute(
-        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main'"
+def _relations(connection: duckdb.DuckDBPyConnection) -> list[_Relation]:
+    # One query for all: one for each relation is half of what making a store takes.
+    columns = connection.execute(
+        "SELECT table_name, table_type, column_name, data_type, is_nullable = 'YES'"
+        " FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)"
+        " WHERE table_schema = 'main' ORDER BY ordinal_position"
     ).fetchall()
+    found: dict[str, _Relation] = {}
+    for name, kind, column, data_type, nullable in columns:
+        relation = _Relation(name, "VIEW" if kind == "VIEW" else "TABLE", [])
+        found.setdefault(name, relation).columns.append((column, data_type, nullable))
     order = list(_all_comments().tables)
-    for name, kind in sorted(found, key=lambda pair: order.index(pair[0])):
-        columns = connection.execute(
-            "SELECT column_name, data_type, is_nullable = 'YES' FROM information_schema.columns"
-            " WHERE table_name = ? ORDER BY ordinal_position",
-            [name],
-        ).fetchall()
-        yield _Relation(name, "VIEW" if kind == "VIEW" else "TABLE", columns)
+    return sorted(found.values(), key=lambda relation: order.index(relation.name))
 
 
 def comment_statements(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Yield the statements that put the comments into an open store, for clients that show them."""
     comments = _all_comments()
-    for relation in list(_relations(connection)):
+    for relation in _relations(connection):
         if text := comments.tables.get(relation.name):
             yield f'COMMENT ON {relation.kind} "{relation.name}" IS {_quoted(text)}'
         for column, _, _ in relation.columns:
@@ -134,7 +135,7 @@ def render() -> str:
     connection = duckdb.connect(":memory:")
     try:
         apply(connection, 0)
-        relations = list(_relations(connection))
+        relations = _relations(connection)
     finally:
         connection.close()
     comments = _all_comments()

@@ -28,7 +28,7 @@ from engine.store.spool import Segment, Spool, remove, segments
 
 FLUSH_SECONDS = 0.25
 """How often the spool is made durable: half of what is promised."""
-FOLD_SECONDS = 2.0
+FOLD_SECONDS = 5.0
 """Least time between two folds; more when folding takes long, so that the file stays free nearly always."""
 FOLD_SHARE = 5
 """The pause between two folds, as a multiple of the time the last one took."""

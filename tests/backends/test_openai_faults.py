@@ -1,5 +1,6 @@
 """The fault matrix: what the backend `openai` makes of everything a server can do wrong."""
 
+import gc
 import itertools
 import random
 import threading
@@ -720,6 +721,16 @@ def test_answered_requests_are_not_sent() -> None:
         ]
         assert sorted(done) == sorted(r.id for r in asked[15:])
         assert server.log.rows == {str(row): 1 for row in range(15, 20)}
+
+
+def test_the_collector_of_cyclic_garbage_is_as_before_also_when_a_dispatch_is_given_up() -> None:
+    before = gc.get_threshold()
+    with Endpoint() as server:
+        groups = opened(server).complete_many(requests(20), frozenset())
+        assert next(groups)
+        assert gc.get_threshold() != before
+        cast(Any, groups).close()
+    assert gc.get_threshold() == before
 
 
 def test_whatever_comes_is_kept_in_the_store(tmp_path: Path) -> None:

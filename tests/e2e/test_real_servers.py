@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -12,11 +15,22 @@ from jsonschema import Draft202012Validator
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.backends.http_probe import PROBE
 from engine.backends.protocol import Completion, Generator, Message, Request, Student
 from engine.errors import BackendError
 from tests.e2e.runs import answered_twice, pada, results, rows
 from tests.e2e.tiny_project import write_project
-from tests.servers.real import MODEL, free_port, gguf_file, need, serving
+from tests.servers.real import (
+    MODEL,
+    VLLM,
+    VLLM_ENVIRONMENT,
+    VLLM_SETTINGS,
+    free_port,
+    gguf_file,
+    need,
+    need_vllm,
+    serving,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -47,10 +61,13 @@ def request(text: str, *, temperature: float = 0.0, max_tokens: int = 80) -> Req
     return Request(turns, SCHEMA, max_tokens, temperature, "m")
 
 
-def came(url: str, requests: list[Request], model: str, **settings: Any) -> list[Completion]:
+def came(
+    url: str, requests: list[Request], model: str, kind: str = "openai", **settings: Any
+) -> list[Completion]:
     chosen = {"base_url": url, "timeout_s": 300, **settings}
-    backend = cast(Generator, BACKENDS["openai"].open("generator", None, model, chosen))
-    return [done for group in backend.complete_many(requests, set()) for done in group]
+    backend = cast(Generator, BACKENDS[kind].open("generator", None, model, chosen))
+    found = [done for group in backend.complete_many(requests, set()) for done in group]
+    return [done for done in found if done.error != PROBE]
 
 
 def is_valid(done: Completion) -> bool:
@@ -128,18 +145,27 @@ def test_a_recipe_runs_with_its_teacher_and_judge_in_llama_cpp(tmp_path: Path) -
     assert methods_of_a_run(tmp_path, model) == {"outlines:llguidance"}
 
 
-def methods_of_a_run(folder: Path, model: str) -> set[str]:
-    """Run the tiny project with a model as teacher and judge, twice; return how its replies were made."""
-    recipe, state = write_project(folder), folder / "state"
+def project(folder: Path, model: str) -> Path:
+    """Write the tiny project with a model as teacher and judge; return its recipe."""
+    recipe = write_project(folder)
     written = [
         next((new for old, new in CHANGES.items() if line.startswith(old)), line)
         for line in recipe.read_text("utf-8").splitlines()
     ]
     recipe.write_text("\n".join(written).replace("MODEL", model), "utf-8")
+    return recipe
+
+
+def methods_of_a_run(folder: Path, model: str) -> set[str]:
+    """Run the tiny project with a model as teacher and judge, twice; return how its replies were made."""
+    recipe, state = project(folder, model), folder / "state"
     ran = pada("run", str(recipe), "--state", str(state), timeout=1500)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     print(ran.stdout)
-    calls = rows(state, "SELECT role, method, error, reply FROM llm_call")
+    calls = rows(
+        state,
+        "SELECT role, method, error, reply FROM llm_call WHERE error IS DISTINCT FROM 'probe'",
+    )
     usable = [call for call in calls if call["error"] is None]
     assert {call["role"] for call in usable} == {"teacher", "judge"}
     assert {call["error"] for call in calls} <= {None, "length", "schema"}
@@ -149,7 +175,9 @@ def methods_of_a_run(folder: Path, model: str) -> set[str]:
     assert again.returncode == 0, again.stderr
     assert "0 nodes worked out" in again.stdout
     assert results(state) == before
-    assert len(rows(state, "SELECT 1 FROM llm_call")) == len(calls)
+    assert len(rows(state, "SELECT 1 FROM llm_call WHERE error IS DISTINCT FROM 'probe'")) == len(
+        calls
+    )
     assert answered_twice(state) == []
     return {call["method"] for call in calls}
 
@@ -243,3 +271,98 @@ def test_a_students_answers_are_those_of_the_same_weights_here(
     ]
     # Batches and kernels differ, and bfloat16 with them: a close call may fall the other way.
     assert sum(same) >= 9, list(zip(said, there, strict=True))
+
+
+# vLLM takes a schema in two ways. It brings its own versions of torch and transformers, so these need an
+# environment that has it; on a CPU it starts in a minute.
+
+
+@pytest.fixture(scope="module")
+def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    need_vllm()
+    port = free_port()
+    command = [
+        VLLM, "serve", str(models.fetch(MODEL)), *VLLM_SETTINGS,
+        "--enable-prompt-tokens-details", "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+    log = tmp_path_factory.mktemp("vllm") / "server.log"
+    with serving(command, port, "/health", log, VLLM_ENVIRONMENT) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"), [("vllm", "structured_outputs"), ("openai", "json_schema")]
+)
+def test_vllm_honours_schemas_in_both_ways(vllm: str, kind: str, way: str) -> None:
+    asked = [request(text, temperature=t) for text in TEXTS for t in (0.0, 0.9)]
+    found = came(vllm, asked, "smollm2", kind)
+    assert {done.request for done in found} == {each.id for each in asked}
+    assert {done.method for done in found} == {way}
+    for done in found:
+        assert done.error is None, done
+        assert is_valid(done)
+        assert done.server.startswith("smollm2 vllm-")
+        assert done.cached_tokens is not None
+
+
+def test_a_seed_makes_a_sampled_reply_of_vllm_come_again(vllm: str) -> None:
+    # One at a time: in bfloat16 the last digits depend on what the server computes beside it.
+    asked = [request(text, temperature=1.0) for text in TEXTS[:2]]
+    first, again = (
+        {d.request: d.text for d in came(vllm, asked, "smollm2", "vllm", concurrency=1)}
+        for _ in range(2)
+    )
+    assert first == again
+
+
+def test_vllms_refusals_are_understood(vllm: str) -> None:
+    long, cut = request("word " * 1500), request(TEXTS[0], max_tokens=7)
+    found = {d.request: d for d in came(vllm, [long, cut], "smollm2", "vllm") if d.final}
+    assert found[long.id].error == "too_long"
+    assert "1024" in found[long.id].detail
+    assert (found[cut.id].error, found[cut.id].completion_tokens) == ("length", 14)
+    with pytest.raises(BackendError, match="does not know this model"):
+        came(vllm, [request(TEXTS[0])], "another", "vllm")
+    with pytest.raises(BackendError, match="no chat endpoint at this address"):
+        came(vllm.removesuffix("/v1"), [request(TEXTS[0])], "smollm2", "vllm")
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"), [("vllm", "structured_outputs"), ("openai", "json_schema")]
+)
+def test_a_recipe_runs_with_its_teacher_and_judge_at_vllm(
+    vllm: str, kind: str, way: str, tmp_path: Path
+) -> None:
+    model = f"{{backend: {kind}, base_url: {vllm}, model: smollm2, context: 1024, timeout_s: 300}}"
+    assert methods_of_a_run(tmp_path, model) == {way}
+
+
+def test_vllm_answers_a_batch_file(tmp_path: Path) -> None:
+    need_vllm()
+    model = "{backend: batch, model: smollm2, structured: structured_outputs}"
+    recipe, state = project(tmp_path, model), tmp_path / "state"
+    assert pada("run", str(recipe), "--state", str(state)).returncode == 75
+    [asked], answers = state.glob("batch/*/requests.jsonl"), tmp_path / "results.jsonl"
+    command = [
+        sys.executable, "-m", VLLM, "run-batch", "-i", str(asked), "-o", str(answers),
+        "--model", str(models.fetch(MODEL)), *VLLM_SETTINGS,
+    ]  # fmt: skip
+    said = subprocess.run(
+        command, env={**os.environ, **VLLM_ENVIRONMENT}, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    took = pada("batch", "import", str(answers), "--state", str(state))
+    assert "4 of 4 requests answered" in took.stdout, took.stdout + took.stderr
+    # It goes on, until it waits for the next replies.
+    assert pada("run", str(recipe), "--state", str(state)).returncode == 75
+    calls = rows(state, "SELECT method, error, server FROM llm_call")
+    assert [(call["method"], call["error"]) for call in calls] == [
+        ("batch:structured_outputs", None)
+    ] * 4
+
+
+def test_a_recipe_runs_with_its_teacher_and_judge_in_vllm(tmp_path: Path) -> None:
+    need_vllm()
+    settings = "context: 1024, enforce_eager: true, gpu_memory_utilization: 0.3"
+    model = f"{{backend: vllm_offline, model: {MODEL}, {settings}}}"
+    assert methods_of_a_run(tmp_path, model) == {"structured_outputs:guidance"}

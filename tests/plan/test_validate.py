@@ -134,3 +134,20 @@ def test_checking_takes_under_two_seconds_and_never_loads_torch(tmp_path: Path) 
 def test_a_model_name_that_the_disk_refuses_is_a_problem(tmp_path: Path) -> None:
     text = GOOD.replace("model: embedded/all-minilm-l6-v2", f"model: {'x' * 400}")
     assert [p.code for p in check_recipe(load(write_good(tmp_path, text)))] == ["model"]
+
+
+def test_a_reply_that_can_grow_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_good(tmp_path)
+    assert not said(recipe)
+    loose = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "additionalProperties": False,
+    }
+    monkeypatch.setattr("engine.stages.shapes.base", lambda name: loose)
+    monkeypatch.setattr("engine.stages.shapes.rows", lambda *_: {"type": "array"})
+    found = said(recipe)
+    assert "the reply to diagnosis.schema.json can grow without end: $.a: a string without" in found
+    assert "the reply to paraphrase can grow without end: $: an array without maxItems" in found

@@ -17,16 +17,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from engine import models
 from engine.models import embedded
 
 MODEL = "embedded/smollm2-135m-instruct"
+VLLM = "vllm.entrypoints.cli.main"
+"""The command `vllm`, as a module."""
+VLLM_SETTINGS = (
+    "--served-model-name", "smollm2", "--max-model-len", "1024", "--enforce-eager",
+    "--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}',
+)  # fmt: skip
+VLLM_ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB; of no effect on a graphics card
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 
 
 def need(module: str) -> None:
     """Raise where a server's package is not installed."""
     if importlib.util.find_spec(module) is None:
         raise RuntimeError(f"{module} is not installed: pip install --group servers")
+
+
+def need_vllm() -> None:
+    """Skip where vLLM is not installed: no group of dependencies brings it, because it has its own torch."""
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed: it needs an environment of its own (docs/backends.md)")
 
 
 def gguf_file() -> Path:

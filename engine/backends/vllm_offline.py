@@ -1,0 +1,254 @@
+"""The `vllm_offline` backend: weights on this machine, through vLLM in this process.
+
+As teacher, judge, or a student that is measured as it is. Outlines shapes the constraint, vLLM applies it (its
+guidance back end, which is llguidance) and decides which rows of a batch it computes together. Batches are formed
+from the full list of requests, so that a resumed run repeats them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.finetune_batches import encode_prompt
+from engine.backends.generation import TOP_K
+from engine.backends.grammar import LAYOUT
+from engine.backends.protocol import TEXT, Completion, Permit, Request, always
+from engine.backends.structured import Reply, read_reply
+from engine.errors import BackendError, ModelError
+
+EXTRA = Extra("vLLM", "vllm", "vllm")
+METHOD = "structured_outputs:guidance"
+_STRUCTURED = {"backend": "guidance", "disable_any_whitespace": True}
+_ENVIRONMENT = {
+    # In a process of its own vLLM begins with the first requests before it has the others: which rows are computed
+    # together, and with it their last digits, would be left to chance.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_NO_USAGE_STATS": "1",  # it would tell its makers about this machine
+    "VLLM_LOGGING_LEVEL": "ERROR",  # it logs to standard output, which is ours
+}
+"""Read by vLLM when it is imported; what the user has set stands."""
+
+
+class VLLMOfflineSettings(Settings):
+    """Settings of a model that runs here with vLLM."""
+
+    batch_size: int = Field(default=256, ge=1, le=65536)
+    """Requests handed over at once; the last digits depend on it, so it is part of the result."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Number format of the weights; auto is vLLM's choice: 16 bits, as they are stored."""
+    context: int | None = Field(default=None, ge=64)
+    """Tokens of prompt and reply together; what the model was trained with when left out. Fewer need less memory."""
+    gpu_memory_utilization: float = Field(default=0.5, gt=0, le=1)
+    """Share of the graphics card's memory that vLLM takes at once and keeps; the student needs some of the rest."""
+    enforce_eager: bool = False
+    """Begin at once instead of compiling the model first; replies then come more slowly on a graphics card."""
+
+
+class _Loaded:
+    """One model: vLLM around the weights, and the tokenizer that writes its prompts."""
+
+    def __init__(self, folder: Path, settings: VLLMOfflineSettings) -> None:
+        """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
+        EXTRA.require()
+        from engine.backends.weights import load_tokenizer
+
+        self.tokenizer = load_tokenizer(folder)
+        self.llm = _load(folder, settings)
+        self.context = int(self.llm.model_config.max_model_len)
+
+
+def _load(folder: Path, settings: VLLMOfflineSettings) -> Any:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        from vllm import LLM
+    except (ImportError, OSError, RuntimeError) as problem:  # a library for another machine
+        raise BackendError(
+            f"vLLM cannot be loaded: {_first_line(problem)}",
+            "install the build for this machine's graphics card or CPU, as vLLM's documentation says",
+        ) from problem
+    try:
+        return LLM(
+            str(folder),
+            tokenizer_mode="hf",
+            dtype=settings.dtype,
+            max_model_len=settings.context,
+            gpu_memory_utilization=settings.gpu_memory_utilization,
+            enforce_eager=settings.enforce_eager,
+            structured_outputs_config=_STRUCTURED,
+            use_tqdm_on_load=False,
+        )
+    except (ValueError, RuntimeError, OSError) as problem:
+        raise ModelError(
+            f"vLLM cannot load {folder}: {_first_line(problem)}",
+            "the model may be of a kind that vLLM does not know, or too large: a smaller `context` needs less memory, "
+            "and `gpu_memory_utilization` says how much of it vLLM may take",
+        ) from problem
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:300]
+
+
+class VLLMOfflineModel:
+    """One model in this process."""
+
+    def __init__(self, place: Place, settings: VLLMOfflineSettings) -> None:
+        """Take what to load; nothing is loaded before it is used."""
+        self._place, self._settings = place, settings
+
+    @cached_property
+    def _loaded(self) -> _Loaded:
+        if self._place.path is None:
+            raise BackendError(
+                f"the weights of {self._place.name} are not on this machine",
+                "run `pada models fetch`",
+            )
+        return _Loaded(self._place.path, self._settings)
+
+    def complete_many(
+        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+    ) -> Iterator[list[Completion]]:
+        """Yield the completions of one batch after the other; see `Generator`.
+
+        A batch of which only a part is answered is computed whole, because a row's last digits depend on
+        the rows beside it, and only its unanswered part is yielded.
+        """
+        asked = list({request.id: request for request in requests}.values())
+        if all(request.id in answered for request in asked):
+            return
+        loaded = self._loaded
+        prompts = {each.id: encode_prompt(loaded.tokenizer, each.messages) for each in asked}
+        fitting = [each for each in asked if _fits(each, prompts[each.id], loaded.context)]
+        fits = {each.id for each in fitting}
+        if refused := [
+            _too_long(each, prompts[each.id], loaded.context)
+            for each in asked
+            if each.id not in fits and each.id not in answered
+        ]:
+            yield refused
+        for at in range(0, len(fitting), self._settings.batch_size):
+            batch = fitting[at : at + self._settings.batch_size]
+            missing = [each for each in batch if each.id not in answered]
+            if not missing:
+                continue
+            if not permit(missing):
+                return
+            found = _run_batch(loaded.llm, batch, [prompts[each.id] for each in batch])
+            yield [done for done in found if done.request not in answered]
+
+
+def _method(request: Request) -> str:
+    return TEXT if request.schema is None else METHOD
+
+
+def _fits(request: Request, prompt: Sequence[int], context: int) -> bool:
+    return len(prompt) + request.max_tokens <= context
+
+
+def _too_long(request: Request, prompt: Sequence[int], context: int) -> Completion:
+    detail = (
+        f"{len(prompt)} tokens of prompt and {request.max_tokens} for the reply do not fit into a context of "
+        f"{context}: shorten the prompt, or raise `context` if the model takes more"
+    )
+    return Completion(
+        request=request.id,
+        text="",
+        value=None,
+        finish_reason="error",
+        prompt_tokens=len(prompt),
+        completion_tokens=0,
+        seconds=0.0,
+        method=_method(request),
+        error="too_long",
+        detail=detail,
+    )
+
+
+def _run_batch(
+    llm: Any, batch: Sequence[Request], prompts: Sequence[Sequence[int]]
+) -> list[Completion]:
+    from vllm.exceptions import VLLMValidationError
+
+    began = time.perf_counter()
+    llm.reset_prefix_cache()  # what earlier batches left there must not decide anything
+    try:
+        said = llm.generate(
+            [{"prompt_token_ids": list(prompt)} for prompt in prompts],
+            [_sampling(request) for request in batch],
+            use_tqdm=False,
+        )
+    except (
+        VLLMValidationError,
+        ValueError,
+    ) as problem:  # so vLLM refuses a request before it computes anything
+        raise BackendError(
+            f"vLLM refuses a request: {_first_line(problem)}",
+            "if it is the reply's schema, use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
+        ) from problem
+    seconds = (time.perf_counter() - began) / len(batch)
+    return [_completion(*row, seconds) for row in zip(batch, prompts, said, strict=True)]
+
+
+def _sampling(request: Request) -> Any:
+    from vllm import SamplingParams
+
+    sampled: Mapping[str, Any] = {"temperature": 0.0}
+    if request.temperature > 0:
+        seed = int(request.id[:7], 16)
+        sampled = {"temperature": request.temperature, "top_k": TOP_K, "seed": seed}
+    constraint = None if request.schema is None else _constraint(request.schema)
+    return SamplingParams(max_tokens=request.max_tokens, structured_outputs=constraint, **sampled)
+
+
+def _constraint(schema: Mapping[str, Any]) -> Any:
+    """Return vLLM's parameter for a schema, by Outlines' type adapter for it."""
+    from outlines.models.vllm_offline import VLLMOfflineTypeAdapter
+    from outlines.types import JsonSchema
+    from vllm.sampling_params import StructuredOutputsParams
+
+    # llguidance reads its options out of the schema. Without white space vLLM would write JSON with no space at
+    # all; models were shown it with one after each comma and colon.
+    written = JsonSchema({"x-guidance": LAYOUT, **schema})
+    return StructuredOutputsParams(**VLLMOfflineTypeAdapter().format_output_type(written))
+
+
+def _completion(request: Request, prompt: Sequence[int], said: Any, seconds: float) -> Completion:
+    """Return one row's completion; `seconds` is its share of the batch's time."""
+    output = said.outputs[0]
+    cut = output.finish_reason == "length"
+    reply = read_reply(output.text, request.schema)
+    if cut and reply.error is not None:
+        detail = f"cut after max_tokens ({request.max_tokens}) before its JSON closed"
+        reply = Reply(None, "length", detail)
+    return Completion(
+        request=request.id,
+        text=output.text,
+        value=reply.value,
+        finish_reason="length" if cut else "stop",
+        prompt_tokens=len(prompt),
+        completion_tokens=len(output.token_ids),
+        seconds=seconds,
+        method=_method(request),
+        error=reply.error,
+        detail=reply.detail,
+    )
+
+
+BACKEND = Backend(
+    name="vllm_offline",
+    roles=("student", "teacher", "judge"),
+    settings=VLLMOfflineSettings,
+    local=True,
+    extra=EXTRA,
+    operational=frozenset({"gpu_memory_utilization"}),
+    generator=VLLMOfflineModel,
+)
