@@ -1,8 +1,8 @@
 """guidellm behind one adapter: `python -m engine.backends.guidellm ORDER.json PARENT_PID` is the process that measures.
 
 The one module that knows guidellm, whose interface changes from version to version: `VERSION` is the one this was
-written for. The child takes an order as JSON on stdin and writes JSON lines to stdout (`level`, or `error`); what
-guidellm prints goes to stderr. It reaches the endpoint and nothing else: no hub, and no tokenizer but the server's.
+written for. It writes one JSON line per concurrency to stdout; what guidellm prints goes to stderr. It reaches the
+endpoint and nothing else: no hub is asked, and tokens are counted by the server, so no tokenizer is loaded.
 """
 
 from __future__ import annotations

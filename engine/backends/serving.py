@@ -30,8 +30,8 @@ READY_SECONDS = 900.0
 LOG_FILE = "server.log"
 _PATIENCE = 10.0
 """Seconds that a server may take to end by itself."""
-_GPU_SHARE = 0.85
-"""Of the graphics memory that is free: the run's own models stay where they are."""
+_CARD_SHARE, _MACHINE_SHARE = 0.85, 0.4
+"""Of the memory that is free, on a graphics card and without one: the run's own models stay where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +120,25 @@ class _Command(NamedTuple):
 def _command(kind: str, weights: Weights, served: Path, port: int) -> _Command:
     where = ("--host", "127.0.0.1", "--port", str(port), "--dtype", weights.dtype)
     if kind == "vllm":
-        what = ("--model", str(served), *_gpu_memory())
-        return _Command("vllm.entrypoints.openai.api_server", (*what, *where))
-    what = ("serve", str(served), "--device", weights.device)
-    return _Command("transformers.cli.transformers", (*what, *where))
+        # -1: as long as the memory allows; with what the model could take at most it may not start.
+        how = ("--gpu-memory-utilization", f"{_memory_share():.2f}", "--max-model-len", "-1")
+        return _Command("vllm.entrypoints.cli.main", ("serve", str(served), *how, *where))
+    how = ("--device", weights.device)
+    return _Command("transformers.cli.transformers", ("serve", str(served), *how, *where))
 
 
-def _gpu_memory() -> tuple[str, ...]:
-    """Return how much of the first graphics card vLLM may take: it wants nearly all by itself, used or not."""
-    free = _graphics("memory.free")
-    total = _graphics("memory.total")
-    if not free or not total:
-        return ()
-    return ("--gpu-memory-utilization", f"{_GPU_SHARE * float(free) / float(total):.2f}")
+def _memory_share() -> float:
+    """Return the share of a graphics card's memory, or of the machine's where there is no card, that vLLM may take.
+
+    It takes its share at once, used or not, and refuses to start where that much is not free.
+    """
+    free, total = _graphics("memory.free"), _graphics("memory.total")
+    if free and total:
+        return _CARD_SHARE * float(free) / float(total)
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return _MACHINE_SHARE * memory.available / memory.total
 
 
 def _graphics(what: str) -> str:

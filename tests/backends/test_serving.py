@@ -131,16 +131,17 @@ def test_the_order_says_what_is_served(tmp_path: Path, monkeypatch: pytest.Monke
     memory = {"memory.free": "40000", "memory.total": "80000"}
     monkeypatch.setattr(serving, "_graphics", memory.__getitem__)
     weights = Weights(tmp_path / "base", tmp_path / "adapter", "bfloat16", "cuda:0")
+    place = ("--host", "127.0.0.1", "--port", "4711", "--dtype", "bfloat16")
+    folder = str(tmp_path / "model")
     plain = serving._command("transformers", weights, tmp_path / "model", 4711)
     assert plain.module == "transformers.cli.transformers"
-    assert plain.arguments[:4] == ("serve", str(tmp_path / "model"), "--device", "cuda:0")
-    assert plain.arguments[4:] == (
-        "--host", "127.0.0.1", "--port", "4711", "--dtype", "bfloat16",
-    )  # fmt: skip
+    assert plain.arguments == ("serve", folder, "--device", "cuda:0", *place)
     fast = serving._command("vllm", weights, tmp_path / "model", 4711)
-    assert fast.arguments[:4] == (
-        "--model", str(tmp_path / "model"), "--gpu-memory-utilization", "0.42",
-    )  # fmt: skip
+    memory_and_length = ("--gpu-memory-utilization", "0.42", "--max-model-len", "-1")
+    assert fast.arguments == ("serve", folder, *memory_and_length, *place)
+    # Without a card it is the machine's memory, of which the run needs some itself.
+    monkeypatch.setattr(serving, "_graphics", lambda what: "")
+    assert 0 < serving._memory_share() < 0.5
 
 
 @pytest.mark.parametrize(
