@@ -29,7 +29,9 @@ def states(plan: Plan, finished: Collection[str], last: LastIdentity) -> list[No
             continue
         before = last(node.name)
         if before is None:
-            found[node.name] = NodeState(node, "pending", "")
+            found[node.name] = NodeState(
+                node, "pending", "if the loop ends here" if node.endings else ""
+            )
         else:
             found[node.name] = NodeState(node, "changed", _because(node, before))
     return list(found.values())

@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import RecipeError
 from engine.plan.compile import compile_plan
+from engine.plan.explain import mermaid, states
 from engine.plan.flow import timed
 from engine.plan.graph import Node
 from engine.plan.resources import Resources, RoleModel
@@ -60,6 +61,16 @@ def test_the_untuned_student_is_timed_and_each_seeds_last_round() -> None:
     assert last.endings == ("seed-4/round-1/decide",)
     assert dict(last.inputs) == {"load": "load", "train": "seed-4/round-1/train"}
     assert (last.seed, last.round, last.gates) == (4, 1, ())
+
+
+def test_the_plan_says_that_one_is_only_for_the_loops_end() -> None:
+    plan = compile_plan(_recipe(benchmark={}, loop__rounds=1), _resources(), PROMPT)
+    found = states(plan, (), lambda name: None)
+    because = {state.node.name: state.because for state in found if state.because}
+    assert because == dict.fromkeys(
+        ("seed-0/round-0/benchmark", "seed-0/round-1/benchmark"), "if the loop ends here"
+    )
+    assert mermaid(found).count("-. end .->") == 3
 
 
 def test_a_given_endpoint_is_timed_once_wherever_the_loop_ends() -> None:
