@@ -69,7 +69,7 @@ def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:
     backend = BACKENDS.get(loaded.recipe.models.student.backend)
     if backend is None or "base_url" in backend.settings.model_fields:
         return
-    if not (backend.local and backend.weights == "folder" and backend.student):
+    if not (backend.local and backend.weights == "folder"):
         message = f"the engine cannot serve a student of the backend '{backend.name}'"
         hint = "serve it yourself and name the server: `endpoint: {base_url: …, model: …}`"
         yield Problem(loaded.at("benchmark", key=True), message, hint, code="benchmark")
