@@ -303,6 +303,32 @@ class Decision(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class Benchmark(Row):
+    """One metric of a served model's speed, measured by guidellm with so many requests under way at once."""
+
+    table: ClassVar[str] = "benchmark"
+    subject: Literal["student", "endpoint"]
+    """The student of this seed and round, or the endpoint that the recipe names, whatever answers there."""
+    server: str
+    """What answered: `transformers serve 5.23.0`, or an address."""
+    concurrency: int
+    """Requests under way at once."""
+    requests: int
+    """Requests that were sent."""
+    failed: int
+    """Those of them that were not answered, or cut off."""
+    metric: str
+    """Latencies are in milliseconds: `time_to_first_token_ms`, `inter_token_latency_ms`, …"""
+    n: int
+    """Answered requests behind the numbers; tokens, where it is a metric of tokens."""
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Row):
     """One entry of the ledger: what was asked of a teacher, a judge or a student at a server, and what came back."""
 

@@ -7,7 +7,6 @@ torch is imported only after the process has tied itself to its parent.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -23,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from engine.backends import finetune
 from engine.backends.finetune_checkpoints import Checkpoints, write_file
+from engine.backends.lifetime import die_with
 from engine.backends.protocol import TrainingJob
 from engine.errors import EngineError, ModelError
 from engine.fingerprint import file_digest
@@ -33,31 +33,10 @@ if TYPE_CHECKING:
 LOCK_FILE = "training.lock"
 STOPPED = 143
 """Exit code after SIGTERM: a checkpoint is saved, there is no result."""
-_PR_SET_PDEATHSIG = 1
 _LOCK_PATIENCE = 10.0
 _COPIES = 12
 """Room a training needs, in copies of its trained weights: three checkpoints of three (weights and the
 optimizer's two moments) while one is replaced, two best ones, the result."""
-
-
-def die_with(parent: int) -> None:
-    """Tie this process to its parent: it is killed when the parent is gone, however that came about."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have died before the line above, and other systems have no such call.
-    _end_if_orphan(parent)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _end_if_orphan(parent: int) -> None:
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _watch(parent: int) -> None:
-    while True:
-        time.sleep(0.5)
-        _end_if_orphan(parent)
 
 
 def hold_lock(output: Path, patience: float = _LOCK_PATIENCE) -> IO[str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from engine.plan.compile import compile_plan
 from engine.plan.estimate import Estimate, Range, estimate
 from engine.plan.explain import NodeState, mermaid, states
-from engine.plan.flow import flows, host_of, key_of
+from engine.plan.flow import flows, host_of, key_of, timed
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
 from engine.plan.validate import rules_for
@@ -194,6 +194,10 @@ def _print_flow(console: Console, loaded: LoadedRecipe, plan: Plan, resources: R
         _say(console, f"  {role}: {model.name} ({model.backend}) → {host_of(model)}{key}")
         for stage, what in sent:
             _say(console, f"    {stage:<9} {what}")
+    if found := timed(resources, loaded.recipe):
+        key = f", with the key in {found.key}" if found.key else ""
+        _say(console, f"  benchmark: {found.model} → {found.host}{key}")
+        _say(console, f"    {'benchmark':<9} {found.what}")
 
 
 def _redacted(loaded: LoadedRecipe) -> str:

@@ -38,6 +38,7 @@ LIBRARIES = (
     "sentence-transformers",
     "duckdb",
     "scikit-learn",
+    "guidellm",
 )
 
 
@@ -71,6 +72,7 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
                 update={"rounds": min(loaded.recipe.loop.rounds, 1)}
             ),
             "seeds": loaded.recipe.seeds[:1],
+            "benchmark": None,
         }
     )
     with tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:

@@ -11,10 +11,11 @@ from typing import Any
 
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
+from engine.plan.benchmark import deciding, place_of
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
-from engine.spec.recipe import Recipe, Source
+from engine.spec.recipe import Benchmark, Recipe, Source
 from engine.sql.expressions import quoted
 from engine.stages import STAGES, shapes
 from engine.tasks import TASKS
@@ -47,6 +48,7 @@ class _Builder:
         prompts: tuple[str, ...] = (),
         settings: Mapping[str, Any] | None = None,
         gates: tuple[str, ...] = (),
+        endings: tuple[str, ...] = (),
         seeded: int | None = None,
         round_: int = -1,
         attempt: int = 0,
@@ -73,6 +75,7 @@ class _Builder:
             settings=settings or {},
             inputs=dict(inputs),
             gates=gates,
+            endings=endings,
             seed=seeded if seeded is not None else self.recipe.seeds[0],
             round=round_,
             attempt=attempt,
@@ -108,6 +111,8 @@ def compile_plan(
     build = _Builder(recipe, resources, task_prompt, limit)
     load = _load(build)
     _evaluate(build, "untuned", load, None, seeded=None, round_=UNTUNED)
+    if recipe.benchmark is not None:
+        _benchmark(build, recipe.benchmark, load)
     # A student that is not trained has no round of its own: what it fails at as it is, is looked at.
     trained = recipe.train.method != "none"
     numbers = range(recipe.loop.rounds + 1) if trained else range(UNTUNED, 0)
@@ -120,6 +125,8 @@ def compile_plan(
             if more:
                 _analyse(build, load, seed, number)
                 _augment(build, load, seed, number)
+            if trained and recipe.benchmark is not None and recipe.benchmark.endpoint is None:
+                _benchmark(build, recipe.benchmark, load, seed, number, more)
     return Plan(build.nodes.values())
 
 
@@ -223,6 +230,28 @@ def _measuring(recipe: Recipe) -> dict[str, Any]:
             for s in recipe.slices
         ]
     return params
+
+
+def _benchmark(
+    build: _Builder,
+    spec: Benchmark,
+    load: str,
+    seed: int | None = None,
+    number: int = UNTUNED,
+    more: bool = False,
+) -> None:
+    """Add the benchmark of the untuned student, or of one round's: it is run if the loop ends there."""
+    at, trained = _at(seed, number) if seed is not None else "untuned", seed is not None
+    name = at if spec.endpoint is None else "endpoint"
+    student = build.resources.models["student"]
+    place = place_of(spec, student)
+    build.add(
+        f"{name}/benchmark", "benchmark", {**build.task(), **deciding(spec, student)},
+        {"load": load, **({"train": f"{at}/train"} if trained else {})},
+        prompts=(build.task_prompt,), seeded=seed, round_=number,
+        settings={"key": place.key if place else None},
+        endings=(f"{at}/decide", *([f"{at}/select"] if more else [])) if trained else (),
+    )  # fmt: skip
 
 
 def _at(seed: int, number: int) -> str:

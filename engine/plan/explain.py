@@ -29,7 +29,9 @@ def states(plan: Plan, finished: Collection[str], last: LastIdentity) -> list[No
             continue
         before = last(node.name)
         if before is None:
-            found[node.name] = NodeState(node, "pending", "")
+            found[node.name] = NodeState(
+                node, "pending", "if the loop ends here" if node.endings else ""
+            )
         else:
             found[node.name] = NodeState(node, "changed", _because(node, before))
     return list(found.values())
@@ -78,6 +80,7 @@ def mermaid(found: list[NodeState]) -> str:
     for node, _, _ in found:
         lines.extend(f"  {names[source]} --> {names[node.name]}" for source in node.inputs.values())
         lines.extend(f"  {names[gate]} -. gate .-> {names[node.name]}" for gate in node.gates)
+        lines.extend(f"  {names[end]} -. end .-> {names[node.name]}" for end in node.endings)
     lines += [
         "  classDef cached fill:#d9ead3,stroke:#38761d,color:#000",
         "  classDef pending fill:#fff2cc,stroke:#bf9000,color:#000",

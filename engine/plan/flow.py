@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from engine.backends import BACKENDS
+from engine.plan.benchmark import place_of
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import ROLES, Resources, RoleModel
 from engine.spec.recipe import Recipe
@@ -112,14 +113,43 @@ def _prompted(node: Node, resources: Resources) -> Sequence[str]:
     return [*told, *(f"its variable '{name}'" for name in others)]
 
 
+class Timed(NamedTuple):
+    """What a benchmark sends, and where."""
+
+    model: str
+    host: str
+    key: str
+    """Name of the environment variable that holds the key; empty where none is needed."""
+    what: str
+
+
+def timed(resources: Resources, recipe: Recipe) -> Timed | None:
+    """Return what the recipe's benchmark sends to which host; None without one."""
+    benchmark = recipe.benchmark
+    if benchmark is None:
+        return None
+    student = resources.models["student"]
+    place = place_of(benchmark, student)
+    requests = benchmark.requests * len(benchmark.concurrency)
+    what = (
+        f"{benchmark.split} rows ({', '.join(recipe.task.input)}), {requests:,} requests each time"
+    )
+    if place is None:
+        return Timed(student.name, "a server on this machine", "", what)
+    return Timed(place.model, _host(place.base_url), place.key or "", what)
+
+
 def host_of(model: RoleModel) -> str:
     """Return where a model's calls go: a server's host and port, a file, or this machine."""
     backend = BACKENDS[model.backend]
     if backend.deferred:
         return "a file of requests, answered outside"
     url = model.settings.get("base_url")
-    if not isinstance(url, str):
-        return "this machine"
+    return _host(url) if isinstance(url, str) else "this machine"
+
+
+def _host(url: str) -> str:
+    """Return an address's host and port, and whether that is here."""
     parts = urlsplit(url)
     host = parts.hostname or url
     shown = f"[{host}]" if ":" in host else host

@@ -26,9 +26,16 @@ class Node:
     """Edge name -> node name, in order."""
     gates: tuple[str, ...] = ()
     """Nodes whose `Decision` must be to go on, else this node is skipped."""
+    endings: tuple[str, ...] = ()
+    """Nodes of which one must have decided to stop, else this node is skipped: work for a loop's last round."""
     seed: int = 0
     round: int = -1
     attempt: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of all nodes that must come first."""
+        return (*self.inputs.values(), *self.gates, *self.endings)
 
     @property
     def id(self) -> str:
@@ -46,7 +53,7 @@ class Plan:
             if node.name in given:
                 raise ValueError(f"two nodes are called '{node.name}'")
             given[node.name] = node
-        needs = {n.name: [*n.inputs.values(), *n.gates] for n in given.values()}
+        needs = {n.name: n.sources for n in given.values()}
         for name, sources in needs.items():
             if unknown := [source for source in sources if source not in given]:
                 raise ValueError(f"{name} needs unknown nodes: {', '.join(unknown)}")
@@ -63,4 +70,4 @@ class Plan:
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read a node's rows."""
-        return [n for n in self.nodes.values() if name in n.inputs.values() or name in n.gates]
+        return [n for n in self.nodes.values() if name in n.sources]

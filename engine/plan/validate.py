@@ -14,6 +14,7 @@ from engine.backends.entry import Backend
 from engine.backends.structured import unbounded
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.operators import OPERATORS
+from engine.plan.benchmark import check_benchmark
 from engine.plan.defaults import complete
 from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
 from engine.plan.validate_money import check_money
@@ -59,6 +60,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_operators(loaded),
         *_models(loaded),
         *check_money(loaded),
+        *check_benchmark(loaded),
         *_prompts(loaded),
         *_replies(loaded),
         *read.problems,

@@ -19,7 +19,7 @@ def check_money(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with keys and budget.money."""
     for role in (*ASKED, "embedder"):
         settings = getattr(loaded.recipe.models, role).settings
-        yield from _keys(loaded, settings, ("models", role))
+        yield from missing_keys(loaded, settings, ("models", role))
     if loaded.recipe.budget.money is None:
         return
     priced = [role for role in ASKED if has_price(loaded, role) is not None]
@@ -50,7 +50,9 @@ def has_price(loaded: LoadedRecipe, role: str) -> bool | None:
     return spec.settings.get("price") is not None
 
 
-def _keys(loaded: LoadedRecipe, settings: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
+def missing_keys(
+    loaded: LoadedRecipe, settings: Mapping[str, Any], path: KeyPath
+) -> Iterator[Problem]:
     """Warn of keys that the environment lacks: the run would end at the first call."""
     for name, value in settings.items():
         variable = value.get("env") if isinstance(value, Mapping) else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from engine.report import tables
 from engine.report.numbers import count
 from engine.report.records import Report
+from engine.report.speed import speed_table
 from engine.report.spend_tables import foreseen_sentence, spent
 from engine.report.suggest import queries
 from engine.report.tables import Table
@@ -40,6 +41,8 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         parts.append(
             Text("Validation is optimistic: patterns come from there. Judge by test.", style="dim")
         )
+    if report.speeds:
+        parts += _with_note(_stacked(_without(speed_table(report), {"tokens each"})))
     parts += _patterns(report)
     parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
     parts.append(Text(f"Time and tokens: {spent(report)}."))

@@ -26,6 +26,7 @@ from engine.report.generation import (
 from engine.report.parsing import mapping
 from engine.report.records import Header, ModelUse, Query, Report
 from engine.report.scores import collect_decisions, collect_scores, headline
+from engine.report.speed import collect_speeds
 from engine.report.spend import collect_calls, collect_forecast, collect_nodes
 
 SAMPLE = 300
@@ -49,6 +50,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         header=_header(query, found[0], recipe),
         scores=scores,
         headline=headline(query, run_id, scores),
+        speeds=collect_speeds(query, run_id),
         decisions=collect_decisions(query, run_id),
         patterns=collect_patterns(query, run_id),
         movements=collect_movements(query, run_id),

@@ -23,6 +23,7 @@ from engine.report.numbers import (
     value,
 )
 from engine.report.records import Report
+from engine.report.speed import speed_table
 from engine.report.spend_tables import (
     cost_of,
     foreseen_table,
@@ -59,6 +60,7 @@ def render_html(report: Report) -> str:
         queries=queries(report),
         caveats=caveats(report),
         judge=tables.judge_sentence(report),
+        speed_table=speed_table(report) if report.speeds else None,
         spent=spent(report),
         spend_table=spend_table(report),
         foreseen_table=foreseen_table(report) if report.forecast else None,

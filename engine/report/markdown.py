@@ -8,6 +8,7 @@ from engine.report import tables
 from engine.report.breakdown_tables import label_table, matrix_table, slice_tables
 from engine.report.numbers import count
 from engine.report.records import Report
+from engine.report.speed import speed_table
 from engine.report.spend_tables import foreseen_table, spend_table, spent
 from engine.report.suggest import caveats, queries
 from engine.report.tables import Table
@@ -77,6 +78,7 @@ def _scores(report: Report) -> list[str]:
         *(table(part) for part in slice_tables(report)),
         table(labels) if (labels := label_table(report)) else "",
         table(matrix_table(report.matrix)) if report.matrix else "",
+        table(speed_table(report)) if report.speeds else "",
         table(tables.decision_table(report)) if report.decisions else "",
     ]
 

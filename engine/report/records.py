@@ -402,12 +402,30 @@ class CandidateSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast one student, or an endpoint, answered with so many requests under way at once."""
+
+    seed: int
+    round: int
+    subject: str
+    """student, or endpoint: the one that the recipe names, whatever answers there."""
+    server: str
+    concurrency: int
+    requests: int
+    failed: int
+    figures: dict[str, tuple[float, float, float]]
+    """Metric -> mean, median, 95th percentile."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report says about one run."""
 
     header: Header
     scores: Scores
     headline: Headline
+    speeds: tuple[Speed, ...]
+    """Empty where the recipe has no benchmark, or none is done."""
     decisions: tuple[LoopDecision, ...]
     patterns: tuple[PatternFacts, ...]
     movements: tuple[Movement, ...]

@@ -8,7 +8,7 @@ next run goes on from there.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,7 +138,8 @@ class Execution:
         for node in self._plan.nodes.values():
             if node.stage != "train" or node.id not in present:
                 continue
-            needed = any(user.id not in present for user in self._plan.consumers(node.name))
+            users = self._plan.consumers(node.name)
+            needed = any(u.id not in present and not self._goes_on(u, present) for u in users)
             models = self._output(node.name).of(Model)
             if needed and not all((self._store.state / model.path).is_dir() for model in models):
                 del present[node.id]
@@ -149,7 +150,7 @@ class Execution:
         """Read the rows that unfinished nodes need now, while the store is surely free."""
         for node in self._plan.nodes.values():
             if node.id not in finished:
-                for source in (*node.inputs.values(), *node.gates):
+                for source in node.sources:
                     if self._plan.nodes[source].id in finished:
                         self._output(source)
 
@@ -164,7 +165,7 @@ class Execution:
 
     def _blocked(self, node: Node) -> bool:
         """Return whether a node needs one that waits for replies."""
-        return any(source in self._waiting for source in (*node.inputs.values(), *node.gates))
+        return any(source in self._waiting for source in node.sources)
 
     def _is_skipped(self, node: Node) -> bool:
         if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
@@ -176,7 +177,18 @@ class Execution:
                     if note not in self.outcome.notes:
                         self.outcome.notes.append(note)
                     return True
-        return False
+        return self._goes_on(node, self._settled)
+
+    def _goes_on(self, node: Node, known: Container[str]) -> bool:
+        """Return whether a node is for the end of a loop that goes round again.
+
+        `known` holds the names or fingerprints of the nodes whose decision can be read.
+        """
+        ends = [name for name in node.endings if name not in self._skipped]
+        nodes = [self._plan.nodes[name] for name in ends]
+        if not ends or not all(n.name in known or n.id in known for n in nodes):
+            return False
+        return all(d.go_on for name in ends for d in self._output(name).of(Decision))
 
     def _work(self, node: Node) -> bool:
         """Call the node's stage until it has all its replies, then commit its rows and the node, in this order.

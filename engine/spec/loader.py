@@ -231,8 +231,9 @@ def _secrets(document: Document) -> list[Problem]:
             for index, child in enumerate(value):
                 look(child, (*path, index))
         elif isinstance(value, (str, int)) and not isinstance(value, bool):
-            named = path[0] == "models" and bool(_SECRET_KEY.search(str(path[-1])))
-            variable = path[0] == "models" and path[-1] == "env"
+            reaches = path[0] in {"models", "benchmark"}
+            named = reaches and bool(_SECRET_KEY.search(str(path[-1])))
+            variable = reaches and path[-1] == "env"
             hint = "keep it in the environment and name it here: `{env: NAME_OF_THE_VARIABLE}`"
             if variable and _NOT_A_VARIABLE.match(str(value)):
                 message = f"{dotted(path)} is not the name of an environment variable"

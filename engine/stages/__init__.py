@@ -1,6 +1,7 @@
 """The kinds of work a node does, one file each; a new stage is one file and one line in `STAGES`."""
 
 from engine.registry import Registry
+from engine.stages.benchmark import BENCHMARK
 from engine.stages.cluster import CLUSTER
 from engine.stages.decide import DECIDE
 from engine.stages.diagnose import DIAGNOSE
@@ -20,7 +21,7 @@ from engine.stages.train import TRAIN
 STAGES: Registry[Stage] = Registry(
     "stage",
     [
-        LOAD, PREDICT, RATE, SCORE, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
+        LOAD, PREDICT, RATE, SCORE, BENCHMARK, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
         GENERATE, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip

@@ -227,7 +227,7 @@ def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_child_of_another_parent_ends_at_once() -> None:
-    code = "from engine.backends.finetune_child import die_with; die_with(1); print('alive')"
+    code = "from engine.backends.lifetime import die_with; die_with(1); print('alive')"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )

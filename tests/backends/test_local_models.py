@@ -190,7 +190,9 @@ def test_a_prompts_own_answers_are_compared_as_labels_are() -> None:
     for prompt, answers, likely in zip(prompts, own, found, strict=True):
         ((_, nats),) = student.label_scores([prompt], LABELS, None)
         whole = dict(zip(LABELS, nats[0].tolist(), strict=True))
-        assert [each.nats for each in likely] == pytest.approx([whole[a] for a in answers], abs=1e-3)
+        assert [each.nats for each in likely] == pytest.approx(
+            [whole[a] for a in answers], abs=1e-3
+        )
         assert all(each.nats < 0 and each.tokens >= 2 for each in likely)
 
 

@@ -36,6 +36,8 @@ class Behaviour:
 
     script: Script = field(default_factory=Script)
     latency: float = 0.0
+    between: float = 0.0
+    """Between the pieces of a reply that is streamed, where the request asks for that."""
     key: str | None = None
     """The API key it wants; None takes any and none."""
     models: tuple[str, ...] = ()
@@ -188,6 +190,8 @@ class Service:
         if entry.fault == "truncated_body":
             return await answers.truncated(request, json.dumps(found).encode())
         usable = (way is not None or plain) and (entry.fault is None or entry.fault in USABLE)
+        if entry.body.get("stream") and entry.fault is None:
+            return await self._stream(request, entry, found)
         return await self._finish(request, entry, answers.reply(entry.fault, found), usable)
 
     def _may(self) -> bool:
@@ -229,6 +233,20 @@ class Service:
         except BaseException:
             entry.done, entry.answered = None, False
             raise
+        return response
+
+    async def _stream(
+        self, request: web.Request, entry: Asked, found: dict[str, Any]
+    ) -> web.StreamResponse:
+        """Write a reply out piece by piece, as it was asked for."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        wanted = entry.body.get("stream_options") or {}
+        for event in replies.events_of(found, usage=bool(wanted.get("include_usage"))):
+            await response.write(event.encode())
+            await asyncio.sleep(self.behaviour.between)
+        entry.done, entry.answered = time.time(), True
+        await response.write_eof()
         return response
 
     async def _models(self, request: web.Request) -> web.Response:
@@ -332,7 +350,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--per-second", type=float)
     parser.add_argument("--slow-at", type=int)
     parser.add_argument("--dies-at", type=int)
-    for name in ("latency", "hang", "retry-after", "slow-factor", "dies-for"):
+    for name in ("latency", "between", "hang", "retry-after", "slow-factor", "dies-for"):
         default = getattr(Behaviour(), name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=float, default=default, help="seconds")
     return parser.parse_args()

@@ -135,13 +135,26 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
 
 def stream_of(found: Mapping[str, Any]) -> bytes:
     """Return a completion as the server-sent events of a stream."""
+    return "".join(events_of(found, usage=False)).encode()
+
+
+def events_of(found: Mapping[str, Any], *, usage: bool) -> Iterator[str]:
+    """Yield the events of a stream, 20 characters of the reply in each; with `usage` the tokens before the end."""
     choice = found["choices"][0]
     text = choice["message"]["content"]
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": text[i : i + 20]} for i in range(0, len(text), 20)]
-    lines = [_chunk(found, delta, None) for delta in deltas]
-    lines.append(_chunk(found, {}, choice["finish_reason"]))
-    return ("".join(f"data: {line}\n\n" for line in lines) + "data: [DONE]\n\n").encode()
+    for delta in deltas:
+        yield _event(_chunk(found, delta, None))
+    yield _event(_chunk(found, {}, choice["finish_reason"]))
+    if usage:
+        counted = {**json.loads(_chunk(found, {}, None)), "choices": [], "usage": found["usage"]}
+        yield _event(dump(counted))
+    yield _event("[DONE]")
+
+
+def _event(line: str) -> str:
+    return f"data: {line}\n\n"
 
 
 def _chunk(found: Mapping[str, Any], delta: dict[str, Any], finish: str | None) -> str:

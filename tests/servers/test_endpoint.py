@@ -243,6 +243,24 @@ def test_envelopes_are_as_wrong_as_they_are_meant_to_be() -> None:
     assert read_reply("".join(parts), SCHEMA).error is None
 
 
+def test_a_reply_is_streamed_where_that_is_asked_for() -> None:
+    wanted = {"stream": True, "stream_options": {"include_usage": True}}
+    with Endpoint(Behaviour(between=0.05)) as server:
+        start = time.monotonic()
+        found = post(server.url, body(1, **wanted))[0]
+        assert time.monotonic() - start > 0.2
+        whole = post(server.url, body(1))[0]
+        assert server.log.answered == {"1"}
+    assert found.headers["Content-Type"] == "text/event-stream"
+    *lines, end = [line.removeprefix("data: ") for line in found.text.split("\n\n") if line]
+    assert end == "[DONE]"
+    *chunks, last = map(json.loads, lines)
+    assert (last["choices"], set(last["usage"]) > {"completion_tokens"}) == ([], True)
+    parts = [chunk["choices"][0]["delta"].get("content", "") for chunk in chunks]
+    assert read_reply("".join(parts), SCHEMA).error is None
+    assert len([part for part in parts if part]) == -(-len(whole.said) // 20)
+
+
 def test_it_wants_its_key_its_models_its_path_and_short_prompts() -> None:
     with Endpoint(Behaviour(key="right", models=("m",), context=200)) as server:
         wrong = post(server.url, body(1), key="wrong-key")[0]

@@ -91,6 +91,9 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.Selected("c1", "e9"),
     r.Drop("load", "e1", "duplicate", "f.csv:4"),
     r.Decision(True, "3 failures", "accuracy", 0.5, 0),
+    r.Benchmark(
+        "student", "a server 1.0", 4, 20, 1, "request_latency_ms", 19, 5.5, 5.0, 8.0, 9.0, 9.5
+    ),
 )
 
 
