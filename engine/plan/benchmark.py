@@ -11,7 +11,7 @@ from engine.errors import BackendError, Location, Problem
 from engine.plan.resources import RoleModel
 from engine.plan.validate_money import missing_keys
 from engine.spec.loader import LoadedRecipe
-from engine.spec.recipe import Benchmark
+from engine.spec.recipe_benchmark import Benchmark
 
 
 class Place(NamedTuple):

@@ -15,7 +15,9 @@ from engine.plan.benchmark import deciding, place_of
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
-from engine.spec.recipe import Benchmark, Recipe, Source
+from engine.spec.recipe import Recipe
+from engine.spec.recipe_benchmark import Benchmark
+from engine.spec.recipe_data import Source
 from engine.sql.expressions import quoted
 from engine.stages import STAGES, shapes
 from engine.tasks import TASKS

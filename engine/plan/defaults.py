@@ -12,17 +12,12 @@ USUAL = "accuracy"
 
 
 def complete(loaded: LoadedRecipe) -> LoadedRecipe:
-    """Return the recipe with its task kind's defaults filled in; one of an unknown kind as it is."""
+    """Return the recipe with its task kind's defaults filled in, as far as the kind is known."""
     recipe = loaded.recipe
     kind = TASKS.get(recipe.task.kind)
-    if kind is None:
-        return loaded
-    filled = recipe.model_copy(
-        update={
-            "metrics": recipe.metrics or list(kind.metrics),
-            "failure": recipe.failure or kind.failure,
-        }
-    )
+    metrics = recipe.metrics or (list(kind.metrics) if kind else [USUAL])
+    failure = recipe.failure or (kind.failure if kind else f"{USUAL} < 1")
+    filled = recipe.model_copy(update={"metrics": metrics, "failure": failure})
     names = [metric.name for metric in filled.measured]
     if not recipe.loop.stop.metric:
         chosen = USUAL if USUAL in names else names[0]

@@ -10,7 +10,7 @@ from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.privacy import redact_splits
-from engine.spec.recipe import Source
+from engine.spec.recipe_data import Source
 from engine.spec.row_checks import RowRules, unknown_labels
 from engine.sql import check_expression
 from engine.sql.drawing import divide

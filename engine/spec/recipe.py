@@ -7,23 +7,12 @@ parameters are checked against the registries when the plan is compiled.
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class Spec(BaseModel):
-    """Base of every part of a recipe: immutable, unknown keys refused, no silent conversions."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        serialize_by_alias=True,
-    )
+from engine.spec.parts import Name, Spec
+from engine.spec.recipe_benchmark import Benchmark
+from engine.spec.recipe_data import Data
 
 
 class Shots(Spec):
@@ -54,102 +43,6 @@ class Task(Spec):
     """Allowed answers of a classification; taken from the training rows when left out."""
     description: str = ""
     """One sentence for the teacher and the judge: what the rows are and what the answer means."""
-
-
-class Sample(Spec):
-    """Draw rows at random, by a seed of its own, so that the data does not change with the loop's seed."""
-
-    n: int | None = Field(default=None, ge=1)
-    """Rows in all."""
-    per: str | None = None
-    """With a column name, `n` rows are drawn for each of its values."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the draw."""
-
-
-class SplitFrom(Spec):
-    """Rows that are taken out of another split, for data that has no split of its own for this."""
-
-    split: Literal["train", "validation", "test"] = "train"
-    """The split that gives the rows and keeps the others."""
-    share: float | None = Field(default=None, gt=0, lt=1)
-    """Share of its rows."""
-    rows: int | None = Field(default=None, ge=1)
-    """How many rows, instead of a share."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the draw, which depends on the rows' inputs and not on their order."""
-
-    @model_validator(mode="after")
-    def _share_or_rows(self) -> SplitFrom:
-        if (self.share is None) == (self.rows is None):
-            raise ValueError("split_from needs either share or rows")
-        return self
-
-
-class Source(Spec):
-    """Where the rows of one split come from: `path`, `sql` or `split_from`."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": [name]} for name in ("path", "sql", "split_from")]
-        }
-    )
-
-    path: str | None = None
-    """JSONL, JSON, CSV, TSV or Parquet (the ending may be left out; `.gz` and `.zst` are read), a pattern such as
-    `data/*.jsonl`, a folder of `save_to_disk`, or `hf://owner/name@revision/config/split`."""
-    streaming: bool = False
-    """Read a Hugging Face data set over the network as far as `limit` goes, and store none of it."""
-    sql: str | None = None
-    """One SELECT over data files (`SELECT … FROM 'data/x.parquet'`), or over the tables of `database`."""
-    database: str | None = None
-    """DuckDB or SQLite file that `sql` reads."""
-    split_from: SplitFrom | None = None
-    rename: dict[str, str] = Field(default_factory=dict)
-    """New name of a column: its name in the data."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Derived columns: name: SQL expression over the columns of the row, as renamed."""
-    where: str | None = None
-    """SQL condition on the columns, derived ones too; other rows are left out."""
-    sample: Sample | None = None
-    limit: int | None = Field(default=None, ge=1)
-    """At most so many rows, the first; without `sample` what stands behind them is not read."""
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Source:
-        origins = [
-            name for name in ("path", "sql", "split_from") if getattr(self, name) is not None
-        ]
-        if len(origins) != 1:
-            found = " and ".join(origins) if origins else "none of them"
-            raise ValueError(f"a split has one of path, sql or split_from, here: {found}")
-        if self.split_from is not None and (extra := self.model_fields_set - {"split_from"}):
-            raise ValueError(
-                f"split_from takes rows as the other split has them: {', '.join(sorted(extra))} belongs there"
-            )
-        if self.database is not None and self.sql is None:
-            raise ValueError("a database is read by sql: write the query")
-        if self.streaming and not (self.path or "").startswith("hf://"):
-            raise ValueError("streaming is for hf:// data sets")
-        return self
-
-
-class Data(Spec):
-    """The three splits. Test rows are scored and never seen by a model that diagnoses, generates or judges."""
-
-    train: Source
-    validation: Source
-    test: Source
-    on_bad_row: Literal["stop", "drop"] = "stop"
-    """stop: a bad row is an error; drop: it is left out, and recorded with its file, line and fault."""
-
-    @model_validator(mode="after")
-    def _rows_come_from_somewhere(self) -> Data:
-        for name in ("train", "validation", "test"):
-            taken = getattr(self, name).split_from
-            if taken is not None and getattr(self, taken.split).split_from is not None:
-                raise ValueError(f"{name} takes rows from {taken.split}, which has none of its own")
-        return self
 
 
 class ModelSpec(BaseModel):
@@ -427,58 +320,6 @@ class Budget(Spec):
     """What these calls may cost, in the currency of the models' prices."""
     minutes: float | None = Field(default=None, gt=0)
     """Of one run."""
-
-
-class KeyName(Spec):
-    """Where a key is; never the key itself."""
-
-    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Name of the environment variable that holds it."""
-
-
-class Endpoint(Spec):
-    """A server that runs already, with an OpenAI-compatible chat endpoint."""
-
-    base_url: str
-    """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
-    model: str
-    """The server's own name for the model."""
-    api_key: KeyName | None = None
-    """`{env: NAME}`: the environment variable that holds the key."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an address like http://localhost:8000/v1")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("must hold no key or password: use api_key: {env: NAME}")
-        return url
-
-
-class Benchmark(Spec):
-    """How fast the student answers when it is served: before training, and after the last round of each seed."""
-
-    requests: int = Field(default=20, ge=1, le=100_000)
-    """Requests at each concurrency."""
-    concurrency: list[Annotated[int, Field(ge=1, le=1024)]] = Field(default=[1, 4], min_length=1)
-    """Requests under way at once; each is measured by itself."""
-    max_tokens: int = Field(default=32, ge=2, le=32_768)
-    """Most tokens of an answer; one that ends by itself is shorter, as it is in use."""
-    split: Literal["validation", "test"] = "validation"
-    """Whose rows are asked about, as the student sees them; over again where there are too few."""
-    server: Literal["auto", "transformers", "vllm"] = "auto"
-    """What serves a student that lies on this machine; auto is vLLM where it is installed and there is a GPU."""
-    endpoint: Endpoint | None = None
-    """Measured in place of a server that the engine starts, once; a student behind a server needs none."""
-
-    @field_validator("concurrency")
-    @classmethod
-    def _levels_differ(cls, levels: list[int]) -> list[int]:
-        if len(levels) != len(set(levels)):
-            raise ValueError("two of them are the same")
-        return levels
 
 
 class Redaction(Spec):

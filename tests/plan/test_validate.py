@@ -80,7 +80,9 @@ def test_shipped_recipes_have_no_error(recipe: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Hub, "cached", lambda _: False)
     monkeypatch.setattr(Hub, "reachable", lambda _: None)
     problems = check_recipe(load(recipe))
-    assert [str(p) for p in problems if p.level == "error"] == []
+    # Data that is neither on the Hub nor ours: tests/e2e/test_recipes.py runs all recipes on rows like theirs.
+    expected = {"data"} if recipe.parent.name == "restaurant8k" else set()
+    assert {p.code for p in problems if p.level == "error"} == expected
 
 
 def test_data_outside_the_recipes_folder_is_warned_of_unless_the_user_gave_it(

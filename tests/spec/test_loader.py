@@ -34,7 +34,7 @@ def test_folder_and_file_are_the_same_recipe(tmp_path: Path) -> None:
 
 def test_effective_recipe_has_the_defaults(tmp_path: Path) -> None:
     effective = load(write(tmp_path, GOOD)).effective
-    assert effective["loop"]["stop"]["metric"] == "accuracy"
+    assert effective["loop"]["stop"]["patience"] == 1
     assert effective["models"]["student"]["model"] == "embedded/smollm2-135m-instruct"
 
 
@@ -85,7 +85,7 @@ def test_unknown_vars_are_named_with_a_guess(tmp_path: Path) -> None:
 
 
 def test_problems_of_vars_types_and_secrets_come_together(tmp_path: Path) -> None:
-    text = WITH_VARS.replace("failure: accuracy < 1", "failre: accuracy < 1")
+    text = WITH_VARS.replace("name: good", "nme: good")
     text = text.replace("judge: {backend", "judge: {token: abc, backend").replace("${data}", "${d}")
     with pytest.raises(RecipeError) as caught:
         load(write(tmp_path, text))

@@ -1,0 +1,21 @@
+"""What every part of a recipe is made of: immutable models that refuse unknown keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class Spec(BaseModel):
+    """Base of every part of a recipe: immutable, unknown keys refused, no silent conversions."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        serialize_by_alias=True,
+    )

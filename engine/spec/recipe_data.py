@@ -1,0 +1,105 @@
+"""The data block of a recipe: where the rows of each split come from, and what is chosen of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from engine.spec.parts import Spec
+
+
+class Sample(Spec):
+    """Draw rows at random, by a seed of its own, so that the data does not change with the loop's seed."""
+
+    n: int | None = Field(default=None, ge=1)
+    """Rows in all."""
+    per: str | None = None
+    """With a column name, `n` rows are drawn for each of its values."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw."""
+
+
+class SplitFrom(Spec):
+    """Rows that are taken out of another split, for data that has no split of its own for this."""
+
+    split: Literal["train", "validation", "test"] = "train"
+    """The split that gives the rows and keeps the others."""
+    share: float | None = Field(default=None, gt=0, lt=1)
+    """Share of its rows."""
+    rows: int | None = Field(default=None, ge=1)
+    """How many rows, instead of a share."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw, which depends on the rows' inputs and not on their order."""
+
+    @model_validator(mode="after")
+    def _share_or_rows(self) -> SplitFrom:
+        if (self.share is None) == (self.rows is None):
+            raise ValueError("split_from needs either share or rows")
+        return self
+
+
+class Source(Spec):
+    """Where the rows of one split come from: `path`, `sql` or `split_from`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [name]} for name in ("path", "sql", "split_from")]
+        }
+    )
+
+    path: str | None = None
+    """JSONL, JSON, CSV, TSV or Parquet (the ending may be left out; `.gz` and `.zst` are read), a pattern such as
+    `data/*.jsonl`, a folder of `save_to_disk`, or `hf://owner/name@revision/config/split`."""
+    streaming: bool = False
+    """Read a Hugging Face data set over the network as far as `limit` goes, and store none of it."""
+    sql: str | None = None
+    """One SELECT over data files (`SELECT … FROM 'data/x.parquet'`), or over the tables of `database`."""
+    database: str | None = None
+    """DuckDB or SQLite file that `sql` reads."""
+    split_from: SplitFrom | None = None
+    rename: dict[str, str] = Field(default_factory=dict)
+    """New name of a column: its name in the data."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Derived columns: name: SQL expression over the columns of the row, as renamed."""
+    where: str | None = None
+    """SQL condition on the columns, derived ones too; other rows are left out."""
+    sample: Sample | None = None
+    limit: int | None = Field(default=None, ge=1)
+    """At most so many rows, the first; without `sample` what stands behind them is not read."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        origins = [
+            name for name in ("path", "sql", "split_from") if getattr(self, name) is not None
+        ]
+        if len(origins) != 1:
+            found = " and ".join(origins) if origins else "none of them"
+            raise ValueError(f"a split has one of path, sql or split_from, here: {found}")
+        if self.split_from is not None and (extra := self.model_fields_set - {"split_from"}):
+            raise ValueError(
+                f"split_from takes rows as the other split has them: {', '.join(sorted(extra))} belongs there"
+            )
+        if self.database is not None and self.sql is None:
+            raise ValueError("a database is read by sql: write the query")
+        if self.streaming and not (self.path or "").startswith("hf://"):
+            raise ValueError("streaming is for hf:// data sets")
+        return self
+
+
+class Data(Spec):
+    """The three splits. Test rows are scored and never seen by a model that diagnoses, generates or judges."""
+
+    train: Source
+    validation: Source
+    test: Source
+    on_bad_row: Literal["stop", "drop"] = "stop"
+    """stop: a bad row is an error; drop: it is left out, and recorded with its file, line and fault."""
+
+    @model_validator(mode="after")
+    def _rows_come_from_somewhere(self) -> Data:
+        for name in ("train", "validation", "test"):
+            taken = getattr(self, name).split_from
+            if taken is not None and getattr(self, taken.split).split_from is not None:
+                raise ValueError(f"{name} takes rows from {taken.split}, which has none of its own")
+        return self
