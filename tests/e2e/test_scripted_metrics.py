@@ -26,6 +26,7 @@ metrics:
   - macro_recall
   - {name: calibration_error, params: {bins: 5}}
   - perplexity
+  - numeric_match
   - {name: length, sql: avg(length(prediction))}
   - {name: tone, judge: {rubric: Is the answer a colour, scale: [1, 4]}}
 slices: [shop, {name: long, sql: length(text) > 22}]
@@ -86,9 +87,16 @@ def test_ratings_and_slices_are_metrics_with_n_and_interval(project: Path) -> No
     assert 0 < tone["n"] < 12
     (blank,) = rows(
         project / "state",
-        "SELECT value, n FROM metric WHERE metric = 'perplexity' AND split = 'test' AND round = 0",
+        "SELECT value, n FROM metric WHERE metric = 'numeric_match' AND split = 'test' AND round = 0",
     )
     assert (blank["value"], blank["n"]) == (None, 0)
+    (likely,) = rows(
+        project / "state",
+        "SELECT value, n FROM metric WHERE metric = 'perplexity' AND split = 'test' AND round = 0",
+    )
+    assert (likely["value"] > 1, likely["n"]) == (True, 12)
+    said = rows(project / "state", "SELECT DISTINCT reference_tokens AS n FROM prediction")
+    assert said == [{"n": 2}]
     parts = rows(
         project / "state",
         "SELECT slice, part, n FROM metric_slice WHERE metric = 'accuracy' AND split = 'test' AND round = 0"
