@@ -21,6 +21,8 @@ KINDS: dict[str, Kind] = {
 @pytest.mark.parametrize("backend", ENTRIES, ids=lambda backend: backend.name)
 def test_each_backend_opens_for_its_roles_and_no_others(backend: Backend) -> None:
     for role, kind in KINDS.items():
+        if role == "student" and role in backend.roles and backend.student is None:
+            kind = "generator"  # it answers in calls
         if role in backend.roles:
             settings = required_settings(backend)
             assert backend.open(kind, Path("nowhere"), "some model", settings) is not None
