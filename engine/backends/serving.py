@@ -123,8 +123,8 @@ def _command(kind: str, weights: Weights, served: Path, port: int) -> _Command:
         # -1: as long as the memory allows; with what the model could take at most it may not start.
         how = ("--gpu-memory-utilization", f"{_memory_share():.2f}", "--max-model-len", "-1")
         return _Command("vllm.entrypoints.cli.main", ("serve", str(served), *how, *where))
-    on = ("--device", weights.device)
-    return _Command("transformers.cli.transformers", ("serve", str(served), *on, *where))
+    device = ("--device", weights.device)
+    return _Command("transformers.cli.transformers", ("serve", str(served), *device, *where))
 
 
 def _memory_share() -> float:

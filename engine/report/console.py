@@ -42,7 +42,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
             Text("Validation is optimistic: patterns come from there. Judge by test.", style="dim")
         )
     if report.speeds:
-        parts += _with_note(_stacked(_without(speed_table(report), {"tokens each"})))
+        parts += _with_note(_stacked(_without(speed_table(report), {"tokens per answer"})))
     parts += _patterns(report)
     parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
     parts.append(Text(f"Time and tokens: {spent(report)}."))

@@ -52,7 +52,7 @@ def speed_table(report: Report) -> Table:
         "per token (ms)",
         "requests /s",
         "tokens /s",
-        "tokens each",
+        "tokens per answer",
     )
     columns = titled("student", *titles, numbers=titles)
     return Table("Speed when served", columns, tuple(rows), _note(report))
@@ -91,7 +91,7 @@ def _note(report: Report) -> str:
     each = " and ".join(count(n) for n in dict.fromkeys(speed.requests for speed in report.speeds))
     text = (
         f"Measured by guidellm, {each} requests a row, answered by {servers}. At once: requests under way."
-        " Latencies: median and, in brackets, 95th percentile. Tokens each: of an answer, its end token included."
+        " Latencies: median and, in brackets, 95th percentile."
     )
     if failed:
         text += f" {count(failed)} of {count(sent)} requests failed and are in none of the numbers."
