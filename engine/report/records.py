@@ -15,9 +15,6 @@ Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 MINE = "WITH mine AS (SELECT node FROM run_node WHERE run = ?) "
 """Opens a statement; first parameter: the run. `SEMI JOIN mine USING (node)` keeps its rows."""
 
-GAPS = {"gap_validation": "validation", "gap_test": "test"}
-"""Metric rows that hold the generalization gap: train minus that split."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:

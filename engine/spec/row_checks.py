@@ -75,6 +75,8 @@ def row_check(
             ):
                 return fault
         right = values[target]
+        if target in nested:
+            return None
         if not any(str(each).strip() for each in (right if isinstance(right, list) else [right])):
             return Fault(f"the column '{target}' is blank", "fill it in, or delete the row")
         return None

@@ -99,15 +99,13 @@ class RunNode(Row):
     status: str
 
 
-OWN: tuple[type[Row], ...] = (Recipe, Run, NodeRow, RunNode)
-"""Records that the store writes itself; a later one with the same key replaces the earlier."""
-
 KEYS: Mapping[str, tuple[str, ...]] = {
     "recipe": ("id",),
     "run": ("id",),
     "node": ("id",),
     "run_node": ("run", "node"),
 }
+"""Tables of records that the store writes itself: a later one with the same key replaces the earlier."""
 
 
 @cache

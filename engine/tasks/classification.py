@@ -100,8 +100,11 @@ class Classification(PlainRows):
         return f"'{strange[0]}' is not one of the {len(task.labels)} labels" if strange else None
 
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
-        """Return the schema of one label."""
-        return {"enum": list(task.labels)}
+        """Return the schema of one label, or of a list of them."""
+        label = {"enum": list(task.labels)}
+        if not task.params.many:
+            return label
+        return {"type": "array", "items": label, "minItems": 0, "maxItems": MOST}
 
 
 def canonical(labels: Any) -> str:

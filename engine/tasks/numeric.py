@@ -52,6 +52,10 @@ class Numeric(PlainRows):
     metrics: tuple[str, ...] = ("numeric_match",)
     failure = "numeric_match < 1"
 
+    def nested(self, params: Params, target: str) -> frozenset[str]:
+        """Return the target: a number with a fraction is no text, and is taken all the same."""
+        return frozenset({target})
+
     def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
         """Return the target whole, and the number in it as the right answer."""
         text = plain("the target", value)

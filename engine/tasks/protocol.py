@@ -171,8 +171,3 @@ def empty_input(inputs: Mapping[str, str]) -> str | None:
     """Return which inputs of a row are empty; None when none is."""
     empty = [column for column, text in inputs.items() if not text.strip()]
     return f"{', '.join(empty)} is empty" if empty else None
-
-
-def unasked(failure: str, text: str = "") -> Answer:
-    """Return the answer of a student that could not be asked."""
-    return Answer(text, None, "backend_failed", None, GENERATION)

@@ -12,6 +12,7 @@ import pytest
 from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress, Student, Written
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import final_number, last_result
+from engine.tasks.rows import rules_of
 
 
 class Saying(Student):
@@ -318,3 +319,32 @@ def test_json_is_read_as_strictly_as_replies_are() -> None:
     assert read("structured", json.dumps({"a": 1})[:-1] + ', "a": 2}', json_schema=SLOTS) == [
         (None, "unparsable")
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "value", "target", "golds"),
+    [
+        ("numeric", {}, 3.5, "3.5", None),
+        ("classification", {"many": True}, [], "[]", None),
+        ("classification", {"many": True}, ["b", "a"], '["a", "b"]', None),
+        ("structured", {"json_schema": SLOTS}, {"people": "5"}, '{"people": "5"}', None),
+        ("generation", {}, ["one", "two"], "one", ["one", "two"]),
+        ("numeric", {}, "3+4 = 7\n#### 7", "3+4 = 7\n#### 7", ["7"]),
+    ],
+)
+def test_rows_take_their_tasks_form_where_they_are_read(
+    kind: str, params: dict[str, Any], value: Any, target: str, golds: list[str] | None
+) -> None:
+    rules = rules_of(TASKS[kind], params, ["q"], "a")
+    row: dict[str, Any] = {"q": "what?", "a": value}
+    assert rules.check(row) is None
+    assert row == {"q": "what?", "a": target, **({"golds": golds} if golds else {})}
+
+
+def test_a_row_that_is_none_of_its_task_is_named() -> None:
+    rules = rules_of(TASKS["numeric"], {}, ["q"], "a")
+    for value, why in ({"x": 1}, "is a dict"), ("many", "no number is in the target"):
+        fault = rules.check({"q": "what?", "a": value})
+        assert fault is not None
+        assert why in fault.message
+        assert "on_bad_row" in fault.hint
