@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from engine.backends import BACKENDS
+from engine.backends.http_probe import PROBE
 from engine.backends.protocol import Ask, Completion, Deferred
 from engine.errors import RunError
 from engine.plan.graph import Node
@@ -33,6 +34,10 @@ VITAL = frozenset({"predict", "diagnose", "generate"})
 
 class BudgetReached(Exception):
     """The next request would pass the recipe's budget."""
+
+
+Answered = Literal["now", "with others", "after the run"]
+"""When a node has its replies: they are there, they come when all nodes that are ready ask, or outside of the run."""
 
 
 class Wait(NamedTuple):
@@ -66,24 +71,20 @@ class Asking:
         """Whether requests wait to be sent together."""
         return bool(self._held)
 
-    def now(self, node: Node, pending: Pending) -> bool:
-        """Answer a node's requests if that is to be done at once; False where the node must wait.
+    def now(self, node: Node, pending: Pending) -> Answered:
+        """Answer a node's requests if that is to be done at once; say when the replies come.
 
         The first requests to a server are: a wrong key or address must not come to light after hours of training.
         """
         role = pending.role
         deferred = self._session.deferred(role)
         if deferred is not None:
-            return self._defer(node, pending, deferred)
+            return "now" if self._defer(node, pending, deferred) else "after the run"
         if role in self._answered and not BACKENDS[self._models[role].backend].local:
             self._held.setdefault(role, []).append(Wait(node, pending))
-            return False
+            return "with others"
         self._send(role, [Wait(node, pending)])
-        return True
-
-    def later(self, node: Node) -> bool:
-        """Return whether the replies that a node waits for come after the run."""
-        return any(ask.node == node.id for held in self._deferred.values() for ask in held.values())
+        return "now"
 
     def send(self) -> None:
         """Send what is held, role by role.
@@ -117,7 +118,9 @@ class Asking:
             live.add(group)
             advance.note = live.line(self._purse.under_way)
             advance(sum(done.final for done in group))
-            self._tell_way(role, group[0].method)
+            # A small call was made in a way that may not be the one that was found.
+            if reply := next((done for done in group if done.error != PROBE), None):
+                self._tell_way(role, reply.method)
         self._purse.home()
         known = self._ledger.known(requests)
         left = len(requests) - len(known)

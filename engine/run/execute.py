@@ -211,9 +211,10 @@ class Execution:
             try:
                 output = STAGES[node.stage].function(params, inputs, context)
             except Pending as pending:
-                if not self._asking.now(node, pending):
-                    if self._asking.later(node):
-                        self._later.add(node.name)
+                when = self._asking.now(node, pending)
+                if when == "after the run":
+                    self._later.add(node.name)
+                if when != "now":
                     return False
             else:
                 break

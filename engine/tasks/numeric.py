@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from engine.backends.protocol import Progress, Student
+from engine.numbers import final_number, number_in, written
 from engine.tasks.protocol import (
     Answer,
     Asked,
@@ -27,11 +27,7 @@ from engine.tasks.protocol import (
 )
 from engine.tasks.writing import written_answers
 
-_NUMBER = re.compile(
-    r"(?:(?<!\d)[-+])?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:/\d+)?"
-)
-_MARKED = re.compile(r"####\s*(.+)")
-_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+_MARK = "####"
 _STEP = re.compile(r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*\$?\s*([-+]?[\d,]*\.?\d+)\b(?!\s*[-+*/x=])")
 
 
@@ -59,7 +55,7 @@ class Numeric(PlainRows):
     def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
         """Return the target whole, and the number in it as the right answer."""
         text = plain("the target", value)
-        found = final_number(text)
+        found = _read(text)
         if found is None:
             raise ValueError("no number is in the target")
         return Gold(text, (found,))
@@ -74,7 +70,7 @@ class Numeric(PlainRows):
     ) -> list[Answer]:
         """Return the final number of what the student writes."""
         most = task.params.max_tokens
-        return written_answers(student, asked, most, adapter, progress, final_number)
+        return written_answers(student, asked, most, adapter, progress, _read)
 
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: no number, or one that is not what the reasoning comes to."""
@@ -83,39 +79,19 @@ class Numeric(PlainRows):
         found = final_number(target)
         if found is None:
             return "the target holds no number"
-        marked = _MARKED.search(target)
-        last = last_result(target[: marked.start()]) if marked else None
-        if last is not None and value_of(last) != value_of(found):
-            return f"the reasoning comes to {last}, the answer is {found}"
+        reasoning, mark, _ = target.rpartition(_MARK)
+        last = last_result(reasoning) if mark else None
+        if last is not None and number_in(last) != found:
+            return f"the reasoning comes to {last}, the answer is {written(found)}"
         return None
 
 
-def final_number(text: str) -> str | None:
-    """Return the number that a text ends with: after `####`, in a box, or the last one; without commas and units."""
-    marked = _MARKED.findall(text)
-    if marked:
-        found = _NUMBER.search(marked[-1])
-        return _bare(found.group()) if found else None
-    boxed = _BOXED.findall(text)
-    if boxed and (found := _NUMBER.search(boxed[-1])):
-        return _bare(found.group())
-    numbers = _NUMBER.findall(text)
-    return _bare(numbers[-1]) if numbers else None
+def _read(text: str) -> str | None:
+    found = final_number(text)
+    return None if found is None else written(found)
 
 
 def last_result(reasoning: str) -> str | None:
-    """Return what the last calculation of a reasoning comes to; None where there is none."""
+    """Return what the last calculation of a reasoning comes to, as it stands there; None where there is none."""
     results = [marked or said for marked, said in _STEP.findall(reasoning)]
-    return _bare(results[-1]) if results else None
-
-
-def value_of(number: str) -> Fraction | None:
-    """Return a number's exact value; None where it has none, such as 1/0."""
-    try:
-        return Fraction(_bare(number))
-    except (ValueError, ZeroDivisionError):
-        return None
-
-
-def _bare(number: str) -> str:
-    return number.replace(",", "").removeprefix("+").rstrip(".")
+    return results[-1].rstrip(".,") if results else None

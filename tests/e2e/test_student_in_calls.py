@@ -138,3 +138,26 @@ def test_seeds_are_asked_together(
     )
     first, second = times
     assert second["begun"] < first["ended"]
+
+
+def test_only_a_server_that_ignores_schemas_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
+) -> None:
+    """What the probe tried on its way is not what the run does."""
+    for number, (knows, told) in enumerate(
+        [(("json_schema",), False), (("json_object", "words"), True), (("words",), True)]
+    ):
+        folder = tmp_path / str(number)
+        path = batch_project.write(folder, monkeypatch, seeds="[0]")
+        with Endpoint(Behaviour(knows=knows)) as server:  # type: ignore[arg-type]
+            teacher = f"  teacher: {{backend: openai, model: big, base_url: '{server.url}'}}"
+            lines = path.read_text("utf-8").splitlines()
+            lines = [teacher if line.startswith("  teacher:") else line for line in lines]
+            path.write_text("\n".join(lines), "utf-8")
+            code, said = pada("run", path, "--state", folder / "state", "--limit", "8")
+        assert code == 0, said
+        assert ("does not enforce JSON schemas" in said) == told, said
+        probes = rows(folder / "state", "SELECT method FROM llm_call WHERE error = 'probe'")
+        assert probes
+        way = "prompt" if knows == ("words",) else "json_object"
+        assert (f"in words ({way})" in said) == told

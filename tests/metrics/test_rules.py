@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from engine.metrics import METRICS, Answered
-from engine.metrics.numeric_match import number_in
+from engine.numbers import number_in
 from tests.metrics.test_metrics import scored, whole
 
 

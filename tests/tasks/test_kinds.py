@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress, Student, Written
+from engine.numbers import number_in, written
 from engine.tasks import TASKS, Asked, Task, TaskKind
-from engine.tasks.numeric import final_number, last_result
+from engine.tasks.numeric import last_result
 from engine.tasks.rows import rules_of
 
 
@@ -212,17 +214,38 @@ def test_spans_must_stand_in_the_context_and_any_of_them_is_right() -> None:
     ("text", "number"),
     [
         ("Natalia sold 48/2 = <<48/2=24>>24 clips.\n#### 72", "72"),
-        ("#### 1,234.50", "1234.50"),
-        (r"so \boxed{-3/4} it is, 12", "-3/4"),
+        ("#### 1,234.50", "1234.5"),
+        (r"so \boxed{-3/4} it is, 12", "-0.75"),
+        (r"\boxed{\frac{1}{3}}, so", "1/3"),
+        ("it takes 1 3/4 hours", "1.75"),
+        ("about -2.5e3 units", "-2500"),
+        ("1e-05", "0.00001"),
+        ("10-12", "12"),
+        ("5 - 3 = 2", "2"),
+        ("#### ", None),
         ("It is $5, no, $1,000.", "1000"),
         ("#### $18.", "18"),
-        ("about .5", ".5"),
+        ("about .5", "0.5"),
         ("none at all", None),
         ("#### many", None),
     ],
 )
 def test_the_final_number(text: str, number: str | None) -> None:
-    assert final_number(text) == number
+    status = "unparsable" if number is None else "ok"
+    assert read("numeric", text) == [(number, status)]
+
+
+@pytest.mark.parametrize("number", ["72", "3.5", "1/3", "-0.75", "0", "1/7", "-12/11"])
+def test_a_number_is_written_as_it_is_read(number: str) -> None:
+    value = number_in(number)
+    assert value is not None
+    assert written(value) == number
+
+
+def test_small_numbers_are_written_exactly() -> None:
+    for exponent in range(1, 70):
+        number = Fraction(-3, 2**exponent)
+        assert Fraction(written(number)) == number
 
 
 def test_a_rationale_must_come_to_its_answer() -> None:

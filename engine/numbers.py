@@ -1,0 +1,90 @@
+r"""Numbers in text: what a text is as a number, and the number that a text comes to.
+
+Read as one number: `1,234`, `1_234`, `$5.00`, `€ 5`, `50%`, `-2.5e3`, `3/4`, `1 3/4`, `\frac{3}{4}`, a full stop at
+the end. Signs of money and per cent are left out: 50% is 50, not 0.5. Arithmetic is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_LONGEST = 200
+_LATEX = re.compile(r"\\d?frac\{([^{}]+)\}\{([^{}]+)\}")
+_SIGNS = re.compile(r"[$€£¥₹%]|\\[,!;]")
+_GROUPS = re.compile(r"(?<=\d)[,_](?=\d{3}(?!\d))")
+_MIXED = re.compile(r"([-+]?\d+)\s+(\d+/\d+)")
+_NUMBER = re.compile(r"([-+]?)(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
+_MARKED = re.compile(r"####[ \t]*(.*)")
+_BOX = "\\boxed{"
+_SOMEWHERE = re.compile(
+    r"(?:(?<![\d)])[-+−])?(?:\\d?frac\{[^{}]+\}\{[^{}]+\}|\d+[ ]\d+/\d+"
+    r"|(?:\d+(?:[,_]\d{3}(?!\d))*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?(?:/\d+)?)"
+)
+"""What may be a number among words; a sign behind a digit is a minus between two numbers."""
+
+
+def number_in(text: str) -> Fraction | None:
+    """Return the number that `text` is; None where it is none, or more than one."""
+    if len(text) > _LONGEST:
+        return None
+    text = text.replace("−", "-").replace("\\$", "").replace("\\%", "").replace("{,}", ",")
+    text = _SIGNS.sub("", _LATEX.sub(r"\1/\2", text)).strip().rstrip(".")
+    if mixed := _MIXED.fullmatch(text):
+        whole, part = _plain(mixed[1]), number_in(mixed[2])
+        if whole is None or part is None:
+            return None
+        return whole - part if mixed[1].startswith("-") else whole + part
+    above, slash, below = text.partition("/")
+    top = _plain(above)
+    if not slash or top is None:
+        return top
+    bottom = _plain(below)
+    return top / bottom if bottom else None
+
+
+def _plain(text: str) -> Fraction | None:
+    text = _GROUPS.sub("", text)
+    return Fraction(text) if _NUMBER.fullmatch(text) else None
+
+
+def final_number(text: str) -> Fraction | None:
+    r"""Return the number that a text comes to; None where there is none.
+
+    It stands after the last `####` (GSM8K's convention), else in the last `\boxed{}`, else it is the last one.
+    """
+    if marked := _MARKED.findall(text):
+        return _first(marked[-1])
+    if _BOX in text:
+        return _first(_inside(text.rpartition(_BOX)[2]))
+    found = [number for number in map(number_in, _SOMEWHERE.findall(text)) if number is not None]
+    return found[-1] if found else None
+
+
+def _first(text: str) -> Fraction | None:
+    """Return the number that a short text is, or else the first one in it."""
+    whole = number_in(text)
+    if whole is not None:
+        return whole
+    return next((n for n in map(number_in, _SOMEWHERE.findall(text)) if n is not None), None)
+
+
+def _inside(text: str) -> str:
+    """Return what stands before the brace that closes an open one."""
+    depth = 1
+    for at, character in enumerate(text):
+        depth += (character == "{") - (character == "}")
+        if depth == 0:
+            return text[:at]
+    return text
+
+
+def written(number: Fraction) -> str:
+    """Return a number as text, the same for equal ones: `72`, `3.5`, and `1/3` for what has no end as a decimal."""
+    # A denominator of twos and fives divides ten to as many places as it has binary digits.
+    places = number.denominator.bit_length()
+    if 10**places % number.denominator:
+        return f"{number.numerator}/{number.denominator}"
+    digits = str(abs(int(number * 10**places))).zfill(places + 1)
+    sign = "-" if number < 0 else ""
+    return (sign + digits[:-places] + "." + digits[-places:]).rstrip("0").rstrip(".")
