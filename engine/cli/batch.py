@@ -61,7 +61,7 @@ def import_command(file: Path, state: Path) -> None:
     console = Console()
     store = Store.open(state, create_missing=False, notice=lambda text: _say(console, text))
     done = import_results(store, file)
-    _say(console, f"{file}: {done.answers:,} answers", style="bold")
+    _say(console, f"{file}: {done.answers:,} answer{'s' * (done.answers != 1)}", style="bold")
     for text in _counts(done):
         _say(console, f"  {text}")
     for each in done.files:

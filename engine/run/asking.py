@@ -157,7 +157,7 @@ class Asking:
             for identity, ask in waiting.items():
                 held.setdefault(identity, ask)
             self._reporter.say(
-                f"{node.name:<28} waits for {len(waiting):,} replies of the {pending.role}"
+                f"{node.name:<28} waits for {_counted(len(waiting), 'reply', 'replies')} of the {pending.role}"
             )
             return False
         known = self._ledger.known(pending.requests)
@@ -178,7 +178,8 @@ class Asking:
         left = count - sum(batch.requests for batch in batches)
         if not batches:
             raise BudgetReached(f"{self._purse.exhausted}; {left:,} calls are left")
-        note = f"{count - left:,} requests wait for their results"
+        waits = "request waits for its result", "requests wait for their results"
+        note = _counted(count - left, *waits)
         if left:
             note += f"; {left:,} more were not written: {self._purse.exhausted}"
         return batches, note
@@ -191,6 +192,10 @@ class Asking:
         if node.stage in VITAL and len(completions) >= NEEDED:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _unusable(node: Node, role: str, failed: Iterable[Completion]) -> str:

@@ -37,7 +37,7 @@ class Structured(PlainRows):
     version = 1
     prompt = "tasks/structured.md"
     params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("json_valid", "field_f1")
+    metrics: tuple[str, ...] = ("field_f1", "json_valid")
     failure = "field_f1 < 1"
 
     def problems(self, params: Params) -> list[str]:
