@@ -31,6 +31,8 @@ class SplitFrom(Spec):
     """How many rows, instead of a share."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw, which depends on the rows' inputs and not on their order."""
+    group: str | None = None
+    """Column whose values stay on one side, such as a paragraph with several questions; labels keep no shares then."""
 
     @model_validator(mode="after")
     def _share_or_rows(self) -> SplitFrom:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.fingerprint import canonical
+from engine.registry import did_you_mean
 from engine.sql.expressions import Fault
 from engine.sql.records import Record
 
@@ -68,7 +69,8 @@ def divide(
 
     Args:
         splits: The rows of the splits that have their own.
-        taken: For each of the others: from which `split`, what `share` of its rows or how many `rows`, and the `seed`.
+        taken: For each of the others: from which `split`, what `share` of its rows or how many `rows`, the `seed`, and
+            the column of a `group`, if any.
         inputs: Columns by which rows are told apart.
         target: Column whose values keep their shares; None where they are free.
     """
@@ -83,8 +85,19 @@ def divide(
             continue
         count = counts[how["split"]]
         wanted = how["rows"] if how.get("rows") else max(1, round(how["share"] * count))
+        giver, group = found.splits[how["split"]], how.get("group")
+        columns = dict.fromkeys(column for record in giver for column in record.values)
+        if group is not None and group not in columns:
+            fault = Fault(
+                f"no row has a column '{group}' to group by", did_you_mean(group, columns)
+            )
+            found.faults[name] = fault
+            continue
         try:
-            rest, rows = take_out(found.splits[how["split"]], wanted, how["seed"], inputs, target)
+            if group is None:
+                rest, rows = take_out(giver, wanted, how["seed"], inputs, target)
+            else:
+                rest, rows = take_groups(giver, wanted, how["seed"], inputs, group)
         except ValueError as error:
             hint = "ask for fewer, or name a file for this split"
             found.faults[name] = Fault(str(error), hint)
@@ -144,6 +157,46 @@ def take_out(
         content for value, found in strata.items() for _, content in sorted(found)[: quotas[value]]
     }
     chosen = {id(record) for content in taken for record in groups[content]}
+    return Taken(
+        [record for record in records if id(record) not in chosen],
+        [record for record in records if id(record) in chosen],
+    )
+
+
+def take_groups(
+    records: Sequence[Record], wanted: int, seed: int, inputs: Sequence[str], group: str
+) -> Taken:
+    """Part rows so that those of one group stay on one side, as questions about the same paragraph should.
+
+    Whole groups are taken until there are enough rows, so some more than asked for may be.
+
+    Args:
+        records: The rows to part.
+        wanted: How many to take out at least, of rows with different inputs.
+        seed: Seed of the draw.
+        inputs: Columns by which rows are told apart.
+        group: Column whose values are the groups; a row without one is a group by itself.
+
+    Raises:
+        ValueError: nothing would stay.
+    """
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        value = record.values.get(group)
+        alone = value is None
+        groups[_content(record, inputs) if alone else canonical({group: value})].append(record)
+    ranked = sorted(groups, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest())
+    chosen: set[int] = set()
+    count = 0
+    for key in ranked:
+        if count >= wanted:
+            break
+        count += different(groups[key], inputs)
+        chosen.update(map(id, groups[key]))
+    if len(chosen) == len(records):
+        raise ValueError(
+            f"{wanted} rows of {len(groups)} groups are asked for, and none would stay"
+        )
     return Taken(
         [record for record in records if id(record) not in chosen],
         [record for record in records if id(record) in chosen],

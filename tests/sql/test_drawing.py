@@ -65,3 +65,35 @@ def test_asking_for_too_much_is_a_fault_of_that_split() -> None:
     found = divide({"train": ROWS}, {"test": how}, ["text"], None)
     assert "900 of 200" in found.faults["test"].message
     assert len(found.splits["train"]) == 200
+
+
+QUESTIONS = [
+    Record(n, {"q": str(n), "page": f"page {n // 3}", "y": "ab"[n % 2]}) for n in range(30)
+]
+
+
+def test_a_group_stays_on_one_side() -> None:
+    how = {"split": "train", "share": None, "rows": 10, "seed": 0, "group": "page"}
+    found = divide({"train": QUESTIONS}, {"test": how}, ["q"], "y").splits
+    pages = {name: {r.values["page"] for r in rows} for name, rows in found.items()}
+    assert not pages["train"] & pages["test"]
+    # Whole groups until there are ten rows.
+    assert (len(found["train"]), len(found["test"])) == (18, 12)
+
+
+def test_a_row_without_a_group_is_one_by_itself() -> None:
+    rows = [Record(n, {"q": str(n), "page": None}) for n in range(9)] + QUESTIONS
+    taken = divide({"train": rows}, {"test": {"split": "train", "rows": 20, "seed": 1, "group": "page"}},
+                   ["q"], None).splits["test"]  # fmt: skip
+    assert 0 < sum(row.values["page"] is None for row in taken) < 9
+
+
+@pytest.mark.parametrize(("group", "rows", "message"), [
+    ("pagee", 3, "no row has a column 'pagee' to group by"),
+    ("page", 29, "29 rows of 10 groups are asked for, and none would stay"),
+])  # fmt: skip
+def test_groups_that_cannot_be_are_a_fault(group: str, rows: int, message: str) -> None:
+    how = {"split": "train", "rows": rows, "seed": 0, "group": group}
+    found = divide({"train": QUESTIONS}, {"test": how}, ["q"], None)
+    assert found.faults["test"].message == message
+    assert "test" not in found.splits
