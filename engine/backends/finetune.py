@@ -21,7 +21,7 @@ from engine.backends.protocol import Message, Progress, TrainingJob, TrainingRes
 from engine.errors import Interrupted, ModelError
 from engine.fingerprint import digest, file_digest
 
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 """Part of every job's hash; bumped when the same job would give other weights."""
 CHECKPOINT_SECONDS = 20.0
 """Work that a kill may cost; a checkpoint of the embedded student takes about 0.3 s."""
