@@ -84,9 +84,12 @@ class _Builder:
         )
         return name
 
-    def task(self) -> dict[str, Any]:
-        """Return what most stages need to know of the task."""
-        task = self.recipe.task
+    def task(self, training: bool = False) -> dict[str, Any]:
+        """Return what most stages need to know of the task, with the prompt and shots of evaluation or training."""
+        task, prompt, shots = self.recipe.task, self.task_prompt, self.recipe.task.shots
+        if training:
+            prompt = self.recipe.train.prompt or prompt
+            shots = shots if shots and shots.train else None
         kind = TASKS[task.kind]
         params = kind.params.model_validate(task.params).model_dump(exclude_defaults=True)
         return {
@@ -95,10 +98,10 @@ class _Builder:
             "target": task.target,
             "labels": task.labels if kind.labelled else [],
             "description": task.description,
-            "prompt": self.task_prompt,
+            "prompt": prompt,
             # Only where there are any: recipes without them keep their fingerprints.
             **({"task_params": params} if params else {}),
-            **({"shots": task.shots.model_dump()} if task.shots else {}),
+            **({"shots": shots.model_dump(exclude={"train"})} if shots else {}),
         }
 
     def free(self) -> dict[str, Any]:
@@ -274,10 +277,11 @@ def _earlier(seed: int, number: int, stage: str) -> Iterator[tuple[str, str]]:
 def _fine_tune(build: _Builder, load: str, seed: int, number: int) -> None:
     recipe, at = build.recipe, _at(seed, number)
     gates = (f"{_at(seed, number - 1)}/select",) if number else ()
+    task, settings = build.task(training=True), recipe.train.model_dump(exclude={"prompt"})
     train = build.add(
-        f"{at}/train", "train", {**build.task(), "train": recipe.train.model_dump()} | _steps(recipe),
+        f"{at}/train", "train", {**task, "train": settings} | _steps(recipe),
         {"load": load, **dict(_earlier(seed, number, "select"))},
-        prompts=(build.task_prompt,), gates=gates, seeded=seed, round_=number,
+        prompts=(task["prompt"],), gates=gates, seeded=seed, round_=number,
     )  # fmt: skip
     _evaluate(build, at, load, train, seeded=seed, round_=number)
     if number:

@@ -61,6 +61,7 @@ def gather(loaded: LoadedRecipe) -> Resources:
     recipe = loaded.recipe
     library = PromptLibrary(loaded.base)
     names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
+    names += [recipe.train.prompt] if recipe.train.prompt else []
     names += [OPERATORS[o.name].prompt for o in recipe.augment.operators]
     data: dict[str, str] = {}
     places: dict[str, Place] = {}

@@ -260,8 +260,9 @@ def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
     given: dict[str, frozenset[str] | None] = {name: PROMPT_VARIABLES.get(name) for name in names}
     kind = TASKS.get(recipe.task.kind)
     task_prompt = recipe.task.prompt or (kind.prompt if kind else None)
-    if task_prompt is not None:
-        given[task_prompt] = PROMPT_VARIABLES["task"]
+    for prompt in (task_prompt, recipe.train.prompt):
+        if prompt is not None:
+            given[prompt] = PROMPT_VARIABLES["task"]
     return given
 
 
@@ -283,7 +284,8 @@ def _prompts(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _in_recipe(loaded: LoadedRecipe, name: str, problem: Problem) -> Problem:
     """Move a problem about the prompt's name to where the recipe names it."""
-    if problem.where.line or name != loaded.recipe.task.prompt:
+    named = {loaded.recipe.task.prompt: "task", loaded.recipe.train.prompt: "train"}
+    if problem.where.line or name not in named:
         return problem
-    at = loaded.at("task", "prompt")
-    return Problem(at, f"task.prompt: {problem.message}", problem.hint, code=problem.code)
+    at, message = loaded.at(named[name], "prompt"), f"{named[name]}.prompt: {problem.message}"
+    return Problem(at, message, problem.hint, code=problem.code)

@@ -22,6 +22,8 @@ class Shots(Spec):
     """How many."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw, so that they do not change with the loop's seed."""
+    train: bool = True
+    """Whether they are shown in training too; false: in evaluation alone."""
 
 
 class Task(Spec):
@@ -38,7 +40,7 @@ class Task(Spec):
     params: dict[str, Any] = Field(default_factory=dict)
     """The kind's own parameters."""
     shots: Shots | None = None
-    """Training rows that are shown, answered, before each row: in training and in evaluation."""
+    """Training rows that are shown, answered, before each row: the same in training and in evaluation."""
     labels: list[str] | None = Field(default=None, min_length=2)
     """Allowed answers of a classification; taken from the training rows when left out."""
     description: str = ""
@@ -265,6 +267,8 @@ class Train(Spec):
 
     method: Literal["lora", "full", "none"] = "lora"
     """none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
+    prompt: str | None = None
+    """Prompt file of training alone; the task's prompt when left out, so that both are the same."""
     r: int = Field(default=16, ge=1, le=1024)
     """LoRA rank, on all linear layers."""
     alpha: int | None = Field(default=None, ge=1)

@@ -245,6 +245,28 @@ def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is
     assert (done.calls.high, done.tokens.high, done.steps) == (0, 0, 0)
 
 
+def test_training_sees_the_same_prompt_and_shots_as_evaluation_unless_the_recipe_says_otherwise() -> (
+    None
+):
+    def seen(**changes: Any) -> list[tuple[str, bool]]:
+        plan = compile_plan(_recipe(**{"task__shots": {"n": 2}, **changes}), _resources(), PROMPT)
+        nodes = [plan.nodes[f"seed-0/round-0/{stage}"] for stage in ("train", "predict")]
+        for node in nodes:
+            assert list(node.identity["prompts"]) == [node.identity["params"]["prompt"]]
+        params = [node.identity["params"] for node in nodes]
+        return [(found["prompt"], "shots" in found) for found in params]
+
+    assert seen() == [(PROMPT, True), (PROMPT, True)]
+    assert seen(task__shots={"n": 2, "train": False}) == [(PROMPT, False), (PROMPT, True)]
+    assert seen(train__prompt="judge.md") == [("judge.md", True), (PROMPT, True)]
+
+
+def test_another_training_prompt_trains_again_and_asks_the_untuned_student_nothing_again() -> None:
+    before, after = _ids(_recipe()), _ids(_recipe(train__prompt="judge.md"))
+    assert before["untuned/score"] == after["untuned/score"]
+    assert before["seed-0/round-0/train"] != after["seed-0/round-0/train"]
+
+
 def test_a_cycle_is_named_node_by_node() -> None:
     def node(name: str, source: str) -> Node:
         return Node(name, "load", {"n": name}, {}, {"x": source})
