@@ -152,6 +152,8 @@ def _load(build: _Builder) -> str:
     # What follows only where it is used: recipes without it keep their fingerprints.
     if rules := recipe.privacy.redact:
         params["redact"] = [rule.model_dump() for rule in rules]
+        # Raised when the same patterns would leave other rows.
+        params["redaction"] = 2
     if recipe.data.on_bad_row == "drop":
         params |= {"on_bad_row": "drop", **labels}
     special: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from engine.errors import Problem
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
+from engine.spec.row_checks import GOLDS, golds
 from engine.sql.records import Record
 from engine.sql.redaction import Rule, check_pattern, redact
 
@@ -40,9 +41,13 @@ def redact_splits(loaded: LoadedRecipe, splits: Mapping[str, list[Record]]) -> R
     answers: Counter[int] = Counter()
     changed = 0
     for split, records in splits.items():
-        done = redact(records, list(good.values()), keep=(target,))
-        labels = sorted({str(record.values[target]) for record in records})
-        alone = redact([Record(1, {"": label}) for label in labels], list(good.values()))
+        done = redact(records, list(good.values()), keep=(target, GOLDS))
+        right = {
+            answer
+            for values in (record.values for record in records)
+            for answer in (str(values[target]), *golds(values, target))
+        }
+        alone = redact([Record(1, {"": answer}) for answer in sorted(right)], list(good.values()))
         hits.update(dict(zip(good, done.hits, strict=True)))
         answers.update(dict(zip(good, alone.hits, strict=True)))
         changed += sum(map(bool, done.columns))

@@ -168,3 +168,48 @@ def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
     sources = {split: {"path": "a.jsonl"} for split in ("train", "validation")}
     with pytest.raises(RunError, match=r"data\.test has no rows"):
         run_load(tmp_path, {**sources, "test": {"path": "a.jsonl", "where": "q = ''"}})
+
+
+SPANS = [
+    {"c": "The clerk is Frau Meier of Bonn.", "a": ["Meier", "Frau Meier"]},
+    {"c": "The city is Bonn.", "a": "Bonn"},
+    {"c": "The clerk is away.", "a": "Frau Kunze"},
+]
+
+
+def spans(folder: Path, rows: list[dict[str, Any]], **params: Any) -> Output:
+    write(folder, "a.jsonl", [json.dumps(row) for row in rows])
+    given: dict[str, Any] = {
+        "kind": "extraction", "task_params": {"context": "c"}, "input": ["c"],
+        "redact": [{"pattern": r"Frau \w+", "with": "[name]"}],
+    }  # fmt: skip
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    return run_load(folder, sources, **given, **params)
+
+
+def test_a_span_that_redaction_took_out_of_its_context_is_a_bad_row(tmp_path: Path) -> None:
+    found = spans(tmp_path, SPANS, on_bad_row="drop")
+    assert {e.target for e in found.of(Example)} == {"Bonn"}
+    said = [drop.detail for drop in found.of(Drop) if drop.detail.startswith("train")]
+    assert [text.replace(f"{tmp_path}/", "") for text in said] == [
+        "train: a.jsonl:3:1: the answer '[name]' does not occur in c",
+        "train: a.jsonl:1:1: after privacy.redact the row's inputs do not fit its answer any more",
+    ]
+    assert not [word for word in ("Meier", "Kunze") if word in repr(found.rows)]
+
+
+def test_an_error_that_stops_a_run_quotes_nothing_that_is_redacted(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"the answer '\[name\]' does not occur"):
+        spans(tmp_path, SPANS)
+    with pytest.raises(RecipeError, match="inputs do not fit its answer") as caught:
+        spans(tmp_path, SPANS[:2])
+    assert "Meier" not in str(caught.value)
+
+
+def test_a_column_of_the_data_never_passes_for_the_acceptable_answers(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", ['{"q": "x", "a": "1", "golds": ["2"]}'])
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    with pytest.raises(RecipeError, match="the column 'golds' would hide"):
+        run_load(tmp_path, sources)
+    renamed = {split: {**source, "rename": {"more": "golds"}} for split, source in sources.items()}
+    assert run_load(tmp_path, renamed).of(Example)[0].columns == {"more": ["2"]}
