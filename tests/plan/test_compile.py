@@ -97,11 +97,8 @@ def test_a_new_place_of_the_same_data_changes_nothing() -> None:
     assert _ids(_recipe()) == _ids(_recipe(), moved)
 
 
-def test_metrics_and_slices_rerun_the_scoring_and_what_follows_but_no_fine_tune_of_round_0() -> (
-    None
-):
+def test_metrics_rerun_the_scoring_and_what_follows_but_no_fine_tune_of_round_0() -> None:
     before = _ids(_recipe())
-    with_slices = _ids(_recipe(slices=["text"]))
     plain = _ids(_recipe(metrics=["accuracy", "macro_f1", "numeric_match"]))
     default = _ids(
         _recipe(
@@ -122,12 +119,23 @@ def test_metrics_and_slices_rerun_the_scoring_and_what_follows_but_no_fine_tune_
         )
     )
     assert plain == default
-    for after in (with_slices, plain, other):
+    for after in (plain, other):
         changed = _changed(before, after)
         assert "score" in changed
         same = ("load", "untuned/predict", "seed-0/round-0/train", "seed-0/round-0/predict")
         assert [before[name] for name in same] == [after[name] for name in same]
     assert plain["untuned/score"] != other["untuned/score"]
+
+
+def test_slices_are_worked_out_and_nothing_else() -> None:
+    before, after = _ids(_recipe()), _ids(_recipe(slices=["text"]))
+    assert {name: after[name] for name in before} == before
+    added = after.keys() - before.keys()
+    assert "untuned/slice" in added
+    assert {name.rsplit("/", 1)[1] for name in added} == {"slice"}
+    cut = {"name": "short", "sql": "length(text) < 9"}
+    other = _ids(_recipe(slices=["text", cut]))
+    assert {name for name in after if other[name] != after[name]} == added
 
 
 def test_a_rubric_asks_the_judge_about_every_row_of_every_split() -> None:
