@@ -46,6 +46,15 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
     assert list(found["embedder"]) == ["cluster", "name", "strategy", "generate", "judge"]
 
 
+def test_rows_that_are_shown_before_each_are_sent_with_their_answers(tmp_path: Path) -> None:
+    shots = SCRIPTED.replace(
+        "task: {kind: classification,", "task: {kind: classification, shots: {n: 2},"
+    )
+    assert shots != SCRIPTED
+    said = told(*gathered(tmp_path, shots))["student"]["predict"]
+    assert said.endswith("train rows with their label, shown before each")
+
+
 def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     prompts.mkdir()
