@@ -28,7 +28,7 @@ from engine.report.markdown import render_markdown
 from engine.run.execute import Outcome, execute
 from engine.run.progress import Reporter
 from engine.spec.loader import LoadedRecipe
-from engine.store import Store, reader
+from engine.store import Store, reader, unseen
 
 LIBRARIES = (
     "torch",
@@ -149,7 +149,13 @@ def _write(run: str | None, state: Path, out: Path | None) -> tuple[Path, Path]:
     query = reader(state)
     run = run or query("SELECT max(id) AS id FROM run", [])[0]["id"]
     if run is None:
-        raise EngineError("the store has no run yet", "run a recipe first: pada run RECIPE")
+        left = unseen(state).rows
+        hint = (
+            "go on with the run that was killed: what it left is folded in first"
+            if left
+            else "run a recipe first"
+        )
+        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
     found = collect(query, run)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     markdown = html.with_suffix(".md")
