@@ -230,13 +230,13 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
     new = compile_plan(_recipe(train__learning_rate=5e-4), _resources(), PROMPT)
     identities = {name: node.identity for name, node in old.nodes.items()}
     finished = {node.id for node in old.nodes.values()}
-    found = {s.node.name: s for s in states(new, finished, identities.get)}
+    found = {s.node.name: s for s in states(new, finished, identities)}
     assert found["load"].state == "cached"
     assert found["seed-0/round-0/train"].because == "train.learning_rate: 0.001 -> 0.0005"
     assert found["seed-0/round-0/predict"].because == "input changed: seed-0/round-0/train"
     graph = mermaid(list(found.values()))
     assert graph.count("-->") == sum(len(n.inputs) for n in new.nodes.values())
-    assert states(new, set(), lambda name: None)[0].state == "pending"
+    assert states(new, set(), {})[0].state == "pending"
 
 
 def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is_done() -> None:

@@ -102,6 +102,24 @@ def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
     return Resources(resources.prompts, resources.data, resources.places, models)
 
 
+def test_rows_that_are_shown_before_each_are_paid_for_each_time(tmp_path: Path) -> None:
+    def tokens(text: str, folder: Path) -> float:
+        folder.mkdir()
+        loaded, resources = gathered(folder, text + "train: {method: none}\nloop: {rounds: 0}\n")
+        given = priced(resources, student=None)
+        plan = compile_plan(loaded.recipe, given, task_prompt(loaded))
+        rows = {"train": 60, "validation": 150, "test": 200}
+        found = estimate(plan, given, set(), rows, {}, characters=40.0)
+        return float(found.tokens.low)
+
+    shots = SCRIPTED.replace(
+        "task: {kind: classification,", "task: {kind: classification, shots: {n: 2},"
+    )
+    # Two rows of ten tokens each, before each of 410 rows.
+    more = tokens(shots, tmp_path / "b") - tokens(SCRIPTED, tmp_path / "a")
+    assert more == pytest.approx(2 * 10 * 410)
+
+
 def test_the_estimate_has_money_where_there_are_prices(tmp_path: Path) -> None:
     loaded, resources = gathered(tmp_path)
     rows = {"train": 60, "validation": 150, "test": 200}

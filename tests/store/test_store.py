@@ -360,8 +360,8 @@ def test_the_latest_identity_of_a_name_is_found(tmp_path: Path) -> None:
         store.write_node(run, info("a"), [], "c")
         later = info("b", "score")._replace(name="place/a", ended=store_module.now())
         store.write_node(run, later, [], "c")
-    assert Store.open(tmp_path).last_identity("place/a") == {"stage": "score"}
-    assert Store.open(tmp_path).last_identity("place/z") is None
+    found = Store.open(tmp_path).last_identities(["place/a", "place/z"])
+    assert found == {"place/a": {"stage": "score"}}
 
 
 def test_writing_outside_the_run_lock_is_a_bug(tmp_path: Path) -> None:
