@@ -51,7 +51,7 @@ class Read:
     dropped: dict[str, int] = field(default_factory=dict)
     """Bad rows left out, per split."""
     redacted: int = 0
-    """Rows that `privacy.redact` changed."""
+    """Rows that `privacy.redact` changed, without those left out."""
 
 
 def read_splits(loaded: LoadedRecipe, rules: RowRules, *, network: bool = False) -> Read:
@@ -240,16 +240,18 @@ def _redact(loaded: LoadedRecipe, rules: RowRules, read: Read) -> None:
     """Redact what was read as a run would, so that every check sees what the run sees."""
     found = redact_splits(loaded, {name: rows.records for name, rows in read.splits.items()})
     read.problems += found.problems
-    read.redacted = found.rows
     for name, records in found.splits.items():
         rows, bad = read.splits[name], dict[Fault, list[Record]]()
-        for before, after in zip(rows.records, records, strict=True):
-            if after is not before and (fault := rules.still(after.values)):
-                bad.setdefault(fault, []).append(after)
+        changed = [new for old, new in zip(rows.records, records, strict=True) if new is not old]
+        for record in changed:
+            if fault := rules.still(record.values):
+                bad.setdefault(fault, []).append(record)
         rows.records = records
+        read.redacted += len(changed)
         for fault, some in bad.items():
             if loaded.recipe.data.on_bad_row == "drop":
                 _leave_out(name, some, fault, read)
+                read.redacted -= len(some)
             else:
                 message = fault.message + _more(some)
                 read.problems.append(Problem(rows.at(some[0]), message, fault.hint, code="redact"))

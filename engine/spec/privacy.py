@@ -18,15 +18,13 @@ class RedactedSplits(NamedTuple):
     """Rows as a run sees them, and what is wrong or odd about the patterns."""
 
     splits: dict[str, list[Record]]
-    rows: int
-    """Rows that were changed, over all splits."""
     problems: list[Problem]
 
 
 def redact_splits(loaded: LoadedRecipe, splits: Mapping[str, list[Record]]) -> RedactedSplits:
     """Return the rows with `privacy.redact` applied, without the patterns that cannot be used."""
     target = loaded.recipe.task.target
-    found = RedactedSplits(dict(splits), 0, [])
+    found = RedactedSplits(dict(splits), [])
     good: dict[int, Rule] = {}
     for index, rule in enumerate(loaded.recipe.privacy.redact):
         if fault := check_pattern(rule.pattern):
@@ -39,7 +37,6 @@ def redact_splits(loaded: LoadedRecipe, splits: Mapping[str, list[Record]]) -> R
         return found
     hits: Counter[int] = Counter()
     answers: Counter[int] = Counter()
-    changed = 0
     for split, records in splits.items():
         done = redact(records, list(good.values()), keep=(target, GOLDS))
         right = {
@@ -50,12 +47,11 @@ def redact_splits(loaded: LoadedRecipe, splits: Mapping[str, list[Record]]) -> R
         alone = redact([Record(1, {"": answer}) for answer in sorted(right)], list(good.values()))
         hits.update(dict(zip(good, done.hits, strict=True)))
         answers.update(dict(zip(good, alone.hits, strict=True)))
-        changed += sum(map(bool, done.columns))
         found.splits[split] = done.records
     whole = len(splits) == len(SPLITS)
     for index in good:
         found.problems.extend(_odd(loaded, index, whole and not hits[index], answers[index] > 0))
-    return found._replace(rows=changed)
+    return found
 
 
 def _odd(loaded: LoadedRecipe, index: int, idle: bool, in_targets: bool) -> Iterator[Problem]:

@@ -127,7 +127,7 @@ def test_what_guidellm_says_when_it_fails_does_not_hold_the_key(
     fails = tmp_path / "fails"
     fails.write_text("#!/bin/sh\necho api_key=$SOME_KEY >&2\nexit 3\n", "utf-8")
     fails.chmod(0o755)
-    monkeypatch.setattr(benchmark.sys, "executable", str(fails))
+    monkeypatch.setattr("sys.executable", str(fails))
     monkeypatch.setenv("SOME_KEY", "right")
     with (
         Endpoint(Behaviour(key="right")) as server,

@@ -170,7 +170,7 @@ def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
         run_load(tmp_path, {**sources, "test": {"path": "a.jsonl", "where": "q = ''"}})
 
 
-SPANS = [
+SPANS: list[dict[str, Any]] = [
     {"c": "The clerk is Frau Meier of Bonn.", "a": ["Meier", "Frau Meier"]},
     {"c": "The city is Bonn.", "a": "Bonn"},
     {"c": "The clerk is away.", "a": "Frau Kunze"},
