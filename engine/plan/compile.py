@@ -161,6 +161,9 @@ def _load(build: _Builder) -> str:
     }
     if not TASKS[recipe.task.kind].labelled or "task_params" in task:
         params |= special
+    if not TASKS[recipe.task.kind].labelled and build.limit is not None:
+        # Raised when the same limit would keep other rows.
+        params["limited"] = 2
     settings: dict[str, Any] = {"places": dict(resources.places), **labels, **special}
     return build.add("load", "load", params, {}, settings=settings)
 

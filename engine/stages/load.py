@@ -54,7 +54,7 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             if changed := found.changed.get(id(record)):
                 redacted[example.id] = changed
             examples.append(example)
-        kept = _limited(examples, params["limit"])
+        kept = _limited(examples, params["limit"], TASKS[params["kind"]].labelled)
         rows.extend(kept)
         rows.extend(
             Drop("load", e.id, "redacted", f"in {', '.join(redacted[e.id])}")
@@ -194,14 +194,18 @@ def _said(details: Sequence[str], patterns: Sequence[Rule]) -> list[str]:
     return [str(record.values[""]) for record in found.records]
 
 
-def _limited(examples: list[Example], limit: int | None) -> list[Example]:
-    """Return at most `limit` rows, taken from the targets in turn so that each keeps its share of a small set."""
+def _limited(examples: list[Example], limit: int | None, labelled: bool) -> list[Example]:
+    """Return at most `limit` rows, taken from the targets in turn so that each keeps its share of a small set.
+
+    Targets that are no labels come in the order of the rows: hardly one comes twice, and the first ones of the alphabet
+    (rationales that begin with a number, say) would be no fair share of the rows.
+    """
     if limit is None or len(examples) <= limit:
         return examples
     by_target: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_target[example.target].append(example)
-    queues = [by_target[target] for target in sorted(by_target)]
+    queues = [by_target[target] for target in (sorted(by_target) if labelled else by_target)]
     depth = max(map(len, queues))
     kept = [queue[i] for i in range(depth) for queue in queues if i < len(queue)][:limit]
     chosen = {example.id for example in kept}

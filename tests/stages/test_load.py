@@ -65,6 +65,16 @@ def test_rows_left_out_by_the_limit_are_not_counted_as_redacted(tmp_path: Path) 
     assert not [d for d in found.of(Drop) if d.reason == "redacted"]
 
 
+def test_a_limit_keeps_the_first_rows_where_targets_are_no_labels(tmp_path: Path) -> None:
+    answers = ["zebra", "yak", "ant", "bee"]
+    write(tmp_path, "a.jsonl", [json.dumps({"q": a.upper(), "a": a}) for a in answers])
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    free = run_load(tmp_path, sources, limit=2).of(Example)
+    assert [e.target for e in free if e.split == "test"] == ["zebra", "yak"]
+    labelled = run_load(tmp_path, sources, limit=2, kind="classification").of(Example)
+    assert [e.target for e in labelled if e.split == "test"] == ["ant", "bee"]
+
+
 def test_without_rules_rows_stay_as_they_are(tmp_path: Path) -> None:
     found = loaded(tmp_path)
     assert [dict(e.inputs) for e in found.of(Example) if e.split == "test"] == [
