@@ -47,7 +47,7 @@ _CARRIED: Mapping[str, Mapping[str, str]] = {
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
-        "examples": "further train rows ({inputs})",
+        "examples": "further train rows ({inputs}, {target})",
         "pattern": "names of patterns",
         "strategy": "strategies",
         "feedback": "the judge's feedback",
