@@ -165,7 +165,7 @@ def calls(
     context: typer.Context,
     state: StateOption = STATE,
     run: Annotated[str | None, typer.Option(help="Only calls made by this run.")] = None,
-    role: Annotated[str | None, typer.Option(help="teacher or judge.")] = None,
+    role: Annotated[str | None, typer.Option(help="student, teacher or judge.")] = None,
     stage: Annotated[str | None, typer.Option(help="Stage that asked: diagnose, judge, …")] = None,
     error: Annotated[
         str | None,

@@ -383,3 +383,10 @@ def test_many_ids_are_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(each in ids for each in [*given, "0" * 24, "1" * 24])
     assert "f" * 24 not in ids
     assert "2" not in ids
+
+
+def test_a_file_in_the_place_of_the_state_folder_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("", "utf-8")
+    for place in (tmp_path / "state", tmp_path / "state" / "below"):
+        with pytest.raises(StoreError, match="a file stands where a folder is needed"):
+            Store.open(place)
