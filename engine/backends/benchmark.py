@@ -176,7 +176,11 @@ def _levels(job: Job, address: Address, folder: Path, progress: Progress) -> Ite
         if child.stdout is not None:
             child.stdout.close()
     if code:
-        raise BackendError(f"guidellm failed (exit code {code})", serving.tail(log))
+        end = serving.tail(log)
+        if key := os.environ.get(address.key or "", "").strip():
+            # A traceback may hold the settings that guidellm was given.
+            end = end.replace(key, "[key]")
+        raise BackendError(f"guidellm failed (exit code {code})", end)
 
 
 def _level(found: Mapping[str, Any]) -> Level:

@@ -386,6 +386,8 @@ BACKEND = Backend(
     roles=("student", "teacher", "judge", "embedder"),
     settings=ScriptedSettings,
     local=False,
+    # What the file of replies says is part of the model's identity.
+    operational=frozenset({"delay_ms", "replies"}),
     generator=ScriptedGenerator,
     student=ScriptedStudent,
     embedder=ScriptedEmbedder,

@@ -62,11 +62,17 @@ def _top(
 
 
 @app.command()
-def validate(recipe: RecipeArgument, var: VarOption = None) -> None:
+def validate(
+    recipe: RecipeArgument,
+    var: VarOption = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per problem and line.")
+    ] = False,
+) -> None:
     """Check a recipe, its prompts and its data; report every problem at once."""
     from engine.cli.recipes import show_validation
 
-    show_validation(recipe, var or [])
+    show_validation(recipe, var or [], as_json=json)
 
 
 @app.command()
@@ -116,7 +122,10 @@ def preview(
 def report(
     run: Annotated[str | None, typer.Argument(help="Run id; the latest when left out.")] = None,
     state: StateOption = STATE,
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; .html or .md.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write, .html or .md; the other stands beside it."),
+    ] = None,
 ) -> None:
     """Write the report of a run, also while it is going."""
     from engine.cli.running import write_report
@@ -156,7 +165,7 @@ def calls(
     context: typer.Context,
     state: StateOption = STATE,
     run: Annotated[str | None, typer.Option(help="Only calls made by this run.")] = None,
-    role: Annotated[str | None, typer.Option(help="teacher or judge.")] = None,
+    role: Annotated[str | None, typer.Option(help="student, teacher or judge.")] = None,
     stage: Annotated[str | None, typer.Option(help="Stage that asked: diagnose, judge, …")] = None,
     error: Annotated[
         str | None,

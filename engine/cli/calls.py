@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.cli.sql import tell_unseen
 from engine.errors import StoreError
 from engine.report.console import clean
 from engine.report.numbers import money
@@ -92,7 +93,7 @@ def list_calls(
     where, parameters = filters.sql()
     sql = f"{_LISTED} WHERE {where} ORDER BY k.created DESC, k.id LIMIT ?"
     found, unseen = _asked(state, sql, [*parameters, limit + 1])
-    _say_unseen(errors, unseen)
+    tell_unseen(errors, unseen)
     shown = found[:limit]
     if as_json:
         import orjson
@@ -131,14 +132,6 @@ def _asked(state: Path, sql: str, parameters: Sequence[Any]) -> tuple[list[dict[
 
 def _say(console: Console, text: str) -> None:
     console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
-
-
-def _say_unseen(errors: Console, unseen: Unseen) -> None:
-    if unseen.rows:
-        _say(
-            errors,
-            f"{unseen.rows:,} rows of a run are not in the store yet: the newest calls may be among them",
-        )
 
 
 def _table(found: Sequence[Mapping[str, Any]]) -> Table:

@@ -48,7 +48,8 @@ def print_plan(loaded: LoadedRecipe, state: Path, limit: int | None, graph: bool
     store = Store.open(state, create_missing=False) if (state / FILE).exists() else None
     try:
         finished = store.finished([n.id for n in plan.nodes.values()]) if store else {}
-        found = states(plan, finished, store.last_identity if store else lambda name: None)
+        others = [node.name for node in plan.nodes.values() if node.id not in finished]
+        found = states(plan, finished, store.last_identities(others) if store else {})
         if graph:
             print(mermaid(found))
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -49,10 +50,29 @@ def checked(recipe: str, assignments: Sequence[str], table: Console | None = Non
     return loaded
 
 
-def show_validation(recipe: str, assignments: Sequence[str]) -> None:
-    """Print every problem, or what the rows are like and that there is no error."""
+def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = False) -> None:
+    """Print every problem, or what the rows are like and that there is no error.
+
+    With `as_json` the problems are one JSON object per line, warnings too; nothing is said of a recipe without any.
+    """
+    if as_json:
+        _print_problems(recipe, overrides(assignments))
+        return
     loaded = checked(recipe, assignments, table=Console())
     print(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
+
+
+def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
+    try:
+        problems = examine(load(recipe, values)).problems
+    except RecipeError as error:
+        problems = error.problems
+    for problem in problems:
+        said = {**asdict(problem.where), **asdict(problem)}
+        del said["where"]
+        typer.echo(json.dumps(said, ensure_ascii=False))
+    if any(problem.level == "error" for problem in problems):
+        raise typer.Exit(RecipeError.exit_code)
 
 
 def show_plan(

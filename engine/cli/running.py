@@ -6,6 +6,7 @@ import importlib.metadata
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from engine.report.markdown import render_markdown
 from engine.run.execute import Outcome, execute
 from engine.run.progress import Reporter
 from engine.spec.loader import LoadedRecipe
-from engine.store import Store, reader
+from engine.store import Store, reader, unseen
 
 LIBRARIES = (
     "torch",
@@ -140,23 +141,38 @@ def _fetch_missing(loaded: LoadedRecipe, reporter: Reporter) -> None:
 
 def _write(run: str | None, state: Path, out: Path | None) -> tuple[Path, Path]:
     """Write the HTML and the Markdown report, each whole or not at all."""
+    if out is not None and out.suffix not in {".html", ".md"}:
+        raise EngineError(
+            f"--out {out}: the report is HTML and Markdown, two files of one name",
+            f"name one of them: {out.name}.html",
+        )
     query = reader(state)
     run = run or query("SELECT max(id) AS id FROM run", [])[0]["id"]
     if run is None:
-        raise EngineError("the store has no run yet", "run a recipe first: pada run RECIPE")
+        left = unseen(state).rows
+        hint = (
+            "go on with the run that was killed: what it left is folded in first"
+            if left
+            else "run a recipe first"
+        )
+        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
     found = collect(query, run)
-    html = out or state / "reports" / f"{run}.html"
+    html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     markdown = html.with_suffix(".md")
-    try:
-        html.parent.mkdir(parents=True, exist_ok=True)
-        for path, text in ((html, render_html(found)), (markdown, render_markdown(found))):
-            unfinished = path.with_name(path.name + ".part")
+    for path, text in ((html, render_html(found)), (markdown, render_markdown(found))):
+        unfinished = path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(path)
-    except OSError as error:
-        raise EngineError(
-            f"the report cannot be written to {html}: {error.strerror}", "choose a place with --out"
-        ) from error
+        except OSError as error:
+            raise EngineError(
+                f"the report cannot be written to {path}: {error.strerror}",
+                "choose a place with --out",
+            ) from error
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
     return html, markdown
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.cli.clean import readable
-from engine.store import holder, now, rows
+from engine.cli.sql import tell_unseen
+from engine.store import holder, now, rows, unseen
 from engine.store.cleaning import size_of
 
 _SQL = """
@@ -84,10 +85,13 @@ def list_runs(state: Path) -> list[RunLine]:
     return lines
 
 
-def runs_command(state: Path, console: Console | None = None) -> None:
-    """Print the runs of a store; raises StoreError."""
-    console = console or Console()
+def runs_command(
+    state: Path, console: Console | None = None, errors: Console | None = None
+) -> None:
+    """Print the runs of a store; raises StoreError. `errors` gets what is said beside them: rows not visible yet."""
+    console, errors = console or Console(), errors or Console(stderr=True)
     found = list_runs(state)
+    tell_unseen(errors, unseen(state))
     if not found:
         console.print("no runs yet", highlight=False)
         return

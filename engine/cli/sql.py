@@ -62,7 +62,7 @@ def sql_command(
         prompt(state, console, errors)
         return
     with ask(state, query, notice=lambda text: _say(errors, text)) as answer:
-        _tell_unseen(errors, answer.unseen)
+        tell_unseen(errors, answer.unseen)
         if csv:
             _write_csv(answer, console.file)
         elif json:
@@ -78,7 +78,8 @@ def _say(errors: Console, text: str) -> None:
     errors.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _tell_unseen(errors: Console, unseen: Unseen) -> None:
+def tell_unseen(errors: Console, unseen: Unseen) -> None:
+    """Say how many rows of a run queries do not see yet, and when they will; nothing where all are there."""
     if not unseen.rows:
         return
     count = f"{unseen.rows:,} {'row is' if unseen.rows == 1 else 'rows are'} not visible yet"
@@ -264,7 +265,7 @@ def _answer(
     """Run a statement and print its rows or what is wrong; return False when it only lacks its end."""
     try:
         with ask(state, statement, parameters, notice=lambda text: _say(errors, text)) as answer:
-            _tell_unseen(errors, answer.unseen)
+            tell_unseen(errors, answer.unseen)
             show(answer, console)
     except EngineError as error:
         if "end of input" in error.message and not last:

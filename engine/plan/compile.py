@@ -155,6 +155,8 @@ def _load(build: _Builder) -> str:
     # What follows only where it is used: recipes without it keep their fingerprints.
     if rules := recipe.privacy.redact:
         params["redact"] = [rule.model_dump() for rule in rules]
+        # Raised when the same patterns would leave other rows.
+        params["redaction"] = 2
     if recipe.data.on_bad_row == "drop":
         params |= {"on_bad_row": "drop", **labels}
     special: dict[str, Any] = {
@@ -162,6 +164,9 @@ def _load(build: _Builder) -> str:
     }
     if not TASKS[recipe.task.kind].labelled or "task_params" in task:
         params |= special
+    if not TASKS[recipe.task.kind].labelled and build.limit is not None:
+        # Raised when the same limit would keep other rows.
+        params["limited"] = 2
     settings: dict[str, Any] = {"places": dict(resources.places), **labels, **special}
     return build.add("load", "load", params, {}, settings=settings)
 
@@ -203,12 +208,23 @@ def _evaluate(
         scored["rate"] = build.add(
             f"{prefix}/rate", "rate", rating, dict(scored), seeded=seeded, round_=round_
         )
-    params = _measuring(recipe)
-    build.add(f"{prefix}/score", "score", params, scored, seeded=seeded, round_=round_)
+    measured = _measured(recipe)
+    failing = {**measured, "failure": recipe.failure}
+    score = build.add(f"{prefix}/score", "score", failing, scored, seeded=seeded, round_=round_)
+    if recipe.slices:
+        # Apart from the scoring: what is only reported must not make what follows from the scores pending.
+        cuts = [
+            {"name": s, "sql": quoted(s)} if isinstance(s, str) else s.model_dump()
+            for s in recipe.slices
+        ]
+        build.add(
+            f"{prefix}/slice", "slice", {**measured, "slices": cuts},
+            {"load": load, "predict": predict, "score": score}, seeded=seeded, round_=round_,
+        )  # fmt: skip
 
 
-def _measuring(recipe: Recipe) -> dict[str, Any]:
-    """Return what is measured and what is a failure; what a recipe does not use is left out of its fingerprints."""
+def _measured(recipe: Recipe) -> dict[str, Any]:
+    """Return what is measured; what a recipe does not use is left out of its fingerprints."""
     given = {m.name: m.params for m in recipe.measured if not m.own}
     params: dict[str, Any] = {
         "target": recipe.task.target,
@@ -216,7 +232,6 @@ def _measuring(recipe: Recipe) -> dict[str, Any]:
         "sql_metrics": [
             {"name": m.name, "sql": m.sql} for m in recipe.measured if m.sql is not None
         ],
-        "failure": recipe.failure,
         "metric_versions": {name: METRICS[name].version for name in given},
         "bootstrap_seed": 0,
     }
@@ -229,11 +244,6 @@ def _measuring(recipe: Recipe) -> dict[str, Any]:
         params["metric_params"] = chosen
     if rubrics := [m.name for m in recipe.measured if m.judge]:
         params["judge_metrics"] = rubrics
-    if recipe.slices:
-        params["slices"] = [
-            {"name": s, "sql": quoted(s)} if isinstance(s, str) else s.model_dump()
-            for s in recipe.slices
-        ]
     return params
 
 

@@ -189,6 +189,8 @@ def _tokens(node: Node, resources: Resources, calls: Range, row: float) -> tuple
     shown = node.identity["params"].get("labels") if node.stage == "predict" else None
     prompt = (text + sum(map(len, shown or ()))) / CHARACTERS_PER_TOKEN
     fewest, most = _ROWS.get(node.stage, (0, 0))
+    if node.stage == "predict" and (shots := node.identity["params"].get("shots")):
+        fewest, most = fewest + shots["n"], most + shots["n"]
     asked = calls.times(prompt + fewest * row, 1.5 * prompt + most * row)
     if node.stage == "predict":
         return asked, calls.times(*ANSWER_TOKENS)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from engine.plan.graph import Node, Plan
 
 State = Literal["cached", "pending", "changed"]
-LastIdentity = Callable[[str], Mapping[str, Any] | None]
-"""Node name -> the identity of the latest finished node of that name."""
 
 
 class NodeState(NamedTuple):
@@ -20,14 +18,22 @@ class NodeState(NamedTuple):
     because: str
 
 
-def states(plan: Plan, finished: Collection[str], last: LastIdentity) -> list[NodeState]:
-    """Return the state of every node, in plan order."""
+def states(
+    plan: Plan, finished: Collection[str], last: Mapping[str, Mapping[str, Any]]
+) -> list[NodeState]:
+    """Return the state of every node, in plan order.
+
+    Args:
+        plan: The plan.
+        finished: Fingerprints of finished nodes.
+        last: Node name -> the identity of the latest finished node of that name.
+    """
     found: dict[str, NodeState] = {}
     for node in plan.nodes.values():
         if node.id in finished:
             found[node.name] = NodeState(node, "cached", "")
             continue
-        before = last(node.name)
+        before = last.get(node.name)
         if before is None:
             found[node.name] = NodeState(
                 node, "pending", "if the loop ends here" if node.endings else ""

@@ -47,7 +47,7 @@ _CARRIED: Mapping[str, Mapping[str, str]] = {
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
-        "examples": "further train rows ({inputs})",
+        "examples": "further train rows ({inputs}, {target})",
         "pattern": "names of patterns",
         "strategy": "strategies",
         "feedback": "the judge's feedback",
@@ -68,6 +68,8 @@ _EMBEDDED: Mapping[str, str] = {
     "judge": "generated rows and rows of all splits ({inputs})",
 }
 """Stage -> what it embeds: no prompt is involved, so this is kept by hand."""
+_SHOWN = "train rows with their {target}, shown before each"
+"""What goes along wherever `task.shots` are."""
 _OURS = {"description"}
 """Variables with the recipe's own text."""
 _HERE = {"localhost", "127.0.0.1", "::1"}
@@ -108,6 +110,8 @@ def _prompted(node: Node, resources: Resources) -> Sequence[str]:
     }
     known = _CARRIED.get(node.stage, {})
     told = [text for name, text in known.items() if name in used]
+    if node.stage == "predict" and node.identity["params"].get("shots"):
+        told.append(_SHOWN)
     others = sorted(used - known.keys() - _OURS)
     # Braces of a variable's name cannot occur: Jinja would have refused it.
     return [*told, *(f"its variable '{name}'" for name in others)]
@@ -134,6 +138,8 @@ def timed(resources: Resources, recipe: Recipe) -> Timed | None:
     what = (
         f"{benchmark.split} rows ({', '.join(recipe.task.input)}), {requests:,} requests each time"
     )
+    if recipe.task.shots:
+        what += f", {_SHOWN.format(target=recipe.task.target)}"
     if place is None:
         return Timed(student.name, "a server on this machine", "", what)
     return Timed(place.model, _host(place.base_url), place.key or "", what)

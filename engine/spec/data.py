@@ -51,7 +51,7 @@ class Read:
     dropped: dict[str, int] = field(default_factory=dict)
     """Bad rows left out, per split."""
     redacted: int = 0
-    """Rows that `privacy.redact` changed."""
+    """Rows that `privacy.redact` changed, without those left out."""
 
 
 def read_splits(loaded: LoadedRecipe, rules: RowRules, *, network: bool = False) -> Read:
@@ -69,9 +69,9 @@ def read_splits(loaded: LoadedRecipe, rules: RowRules, *, network: bool = False)
     _divide(loaded, rules, read)
     if rules.labels and loaded.recipe.data.on_bad_row == "drop":
         _drop_unknown_labels(loaded, rules.labels, read)
+    _redact(loaded, rules, read)
     for name in list(read.splits):
         _note_empty(loaded, name, read)
-    _redact(loaded, read)
     read.problems = list(_columns_in_recipe(loaded, read.problems))
     return read
 
@@ -203,12 +203,20 @@ def _drop_unknown_labels(
     for split, record, fault in unknown_labels(records, task.target, task.labels, labels):
         found.setdefault((split, fault), []).append(record)
     for (split, fault), bad in found.items():
-        rows, left_out = read.splits[split], set(map(id, bad))
-        rows.records = [record for record in rows.records if id(record) not in left_out]
-        read.dropped[split] = read.dropped.get(split, 0) + len(bad)
-        more = f" (the first of {len(bad)} such rows)" if len(bad) > 1 else ""
-        message = f"left out: {fault.message}{more}"
-        read.problems.append(Problem(rows.at(bad[0]), message, fault.hint, "warning", "bad-row"))
+        _leave_out(split, bad, fault, read)
+
+
+def _leave_out(split: str, bad: Sequence[Record], fault: Fault, read: Read) -> None:
+    """Leave out rows that have one fault, with one warning."""
+    rows, left_out = read.splits[split], set(map(id, bad))
+    rows.records = [record for record in rows.records if id(record) not in left_out]
+    read.dropped[split] = read.dropped.get(split, 0) + len(bad)
+    message = f"left out: {fault.message}{_more(bad)}"
+    read.problems.append(Problem(rows.at(bad[0]), message, fault.hint, "warning", "bad-row"))
+
+
+def _more(bad: Sequence[Record]) -> str:
+    return f" (the first of {len(bad)} such rows)" if len(bad) > 1 else ""
 
 
 def _note_empty(loaded: LoadedRecipe, split: str, read: Read) -> None:
@@ -228,13 +236,25 @@ def _note_empty(loaded: LoadedRecipe, split: str, read: Read) -> None:
     read.problems.append(Problem(at, f"data.{split} has no rows", hint, code="empty-split"))
 
 
-def _redact(loaded: LoadedRecipe, read: Read) -> None:
+def _redact(loaded: LoadedRecipe, rules: RowRules, read: Read) -> None:
     """Redact what was read as a run would, so that every check sees what the run sees."""
     found = redact_splits(loaded, {name: rows.records for name, rows in read.splits.items()})
-    for name, records in found.splits.items():
-        read.splits[name].records = records
     read.problems += found.problems
-    read.redacted = found.rows
+    for name, records in found.splits.items():
+        rows, bad = read.splits[name], dict[Fault, list[Record]]()
+        changed = [new for old, new in zip(rows.records, records, strict=True) if new is not old]
+        for record in changed:
+            if fault := rules.still(record.values):
+                bad.setdefault(fault, []).append(record)
+        rows.records = records
+        read.redacted += len(changed)
+        for fault, some in bad.items():
+            if loaded.recipe.data.on_bad_row == "drop":
+                _leave_out(name, some, fault, read)
+                read.redacted -= len(some)
+            else:
+                message = fault.message + _more(some)
+                read.problems.append(Problem(rows.at(some[0]), message, fault.hint, code="redact"))
 
 
 def _columns_in_recipe(loaded: LoadedRecipe, problems: list[Problem]) -> Iterator[Problem]:

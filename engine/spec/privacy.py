@@ -9,6 +9,7 @@ from typing import NamedTuple
 from engine.errors import Problem
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
+from engine.spec.row_checks import GOLDS, golds
 from engine.sql.records import Record
 from engine.sql.redaction import Rule, check_pattern, redact
 
@@ -17,15 +18,13 @@ class RedactedSplits(NamedTuple):
     """Rows as a run sees them, and what is wrong or odd about the patterns."""
 
     splits: dict[str, list[Record]]
-    rows: int
-    """Rows that were changed, over all splits."""
     problems: list[Problem]
 
 
 def redact_splits(loaded: LoadedRecipe, splits: Mapping[str, list[Record]]) -> RedactedSplits:
     """Return the rows with `privacy.redact` applied, without the patterns that cannot be used."""
     target = loaded.recipe.task.target
-    found = RedactedSplits(dict(splits), 0, [])
+    found = RedactedSplits(dict(splits), [])
     good: dict[int, Rule] = {}
     for index, rule in enumerate(loaded.recipe.privacy.redact):
         if fault := check_pattern(rule.pattern):
@@ -38,19 +37,21 @@ def redact_splits(loaded: LoadedRecipe, splits: Mapping[str, list[Record]]) -> R
         return found
     hits: Counter[int] = Counter()
     answers: Counter[int] = Counter()
-    changed = 0
     for split, records in splits.items():
-        done = redact(records, list(good.values()), keep=(target,))
-        labels = sorted({str(record.values[target]) for record in records})
-        alone = redact([Record(1, {"": label}) for label in labels], list(good.values()))
+        done = redact(records, list(good.values()), keep=(target, GOLDS))
+        right = {
+            answer
+            for values in (record.values for record in records)
+            for answer in (str(values[target]), *golds(values, target))
+        }
+        alone = redact([Record(1, {"": answer}) for answer in sorted(right)], list(good.values()))
         hits.update(dict(zip(good, done.hits, strict=True)))
         answers.update(dict(zip(good, alone.hits, strict=True)))
-        changed += sum(map(bool, done.columns))
         found.splits[split] = done.records
     whole = len(splits) == len(SPLITS)
     for index in good:
         found.problems.extend(_odd(loaded, index, whole and not hits[index], answers[index] > 0))
-    return found._replace(rows=changed)
+    return found
 
 
 def _odd(loaded: LoadedRecipe, index: int, idle: bool, in_targets: bool) -> Iterator[Problem]:

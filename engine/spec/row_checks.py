@@ -43,6 +43,8 @@ class RowRules(NamedTuple):
     """Says what is wrong with a row's values, and puts them into the form that the task wants."""
     labels: Callable[[str], Sequence[str]] | None
     """Target -> its labels; None where targets are no labels."""
+    still: Callable[[Mapping[str, Any]], Fault | None] = lambda values: None
+    """Says what is wrong with a row that redaction changed, such as a span that is gone; quotes nothing of it."""
 
 
 def row_check(

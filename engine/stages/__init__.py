@@ -14,6 +14,7 @@ from engine.stages.protocol import Stage
 from engine.stages.rate import RATE
 from engine.stages.score import SCORE
 from engine.stages.select import SELECT
+from engine.stages.slice import SLICE
 from engine.stages.strategy import STRATEGY
 from engine.stages.track import TRACK
 from engine.stages.train import TRAIN
@@ -21,7 +22,7 @@ from engine.stages.train import TRAIN
 STAGES: Registry[Stage] = Registry(
     "stage",
     [
-        LOAD, PREDICT, RATE, SCORE, BENCHMARK, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
+        LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
         GENERATE, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem, RecipeError, RunError
 from engine.fingerprint import short
 from engine.rows import SPLITS, Drop, Example, Row
-from engine.spec.row_checks import GOLDS, unknown_labels
+from engine.spec.row_checks import GOLDS, RowRules, unknown_labels
 from engine.sql.drawing import divide
 from engine.sql.records import Choice, Record
 from engine.sql.redaction import Rule, redact
@@ -31,27 +32,29 @@ class _Split(NamedTuple):
     source: str
     bad: list[str]
     """File, line and fault of each."""
+    changed: Mapping[int, tuple[str, ...]] = {}
+    """The columns that redaction changed, by the identity of the record."""
 
 
 def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     """Read, filter and sample the sources; a row that repeats an earlier one of its split is dropped."""
     rows: list[Row] = []
-    for split, found in _read(params).items():
+    for split, found in _splits(params).items():
         examples: list[Example] = []
         redacted: dict[str, tuple[str, ...]] = {}
         seen: set[str] = set()
         rows.extend(Drop("load", "", "bad-row", f"{split}: {detail}") for detail in found.bad)
-        for record, changed in _redacted(found.records, params):
+        for record in found.records:
             example = _example(record, split, found.source, params)
             if example.id in seen:
                 detail = f"{example.source}:{example.line} repeats an earlier row"
                 rows.append(Drop("load", example.id, "duplicate", detail))
                 continue
             seen.add(example.id)
-            if changed:
+            if changed := found.changed.get(id(record)):
                 redacted[example.id] = changed
             examples.append(example)
-        kept = _limited(examples, params["limit"])
+        kept = _limited(examples, params["limit"], TASKS[params["kind"]].labelled)
         rows.extend(kept)
         rows.extend(
             Drop("load", e.id, "redacted", f"in {', '.join(redacted[e.id])}")
@@ -61,12 +64,32 @@ def load(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     return Output(tuple(rows))
 
 
-def _read(params: Mapping[str, Any]) -> dict[str, _Split]:
-    """Read the sources, give rows to the splits that take them from others, and refuse or leave out bad ones."""
-    sources, drop = params["sources"], params.get("on_bad_row") == "drop"
+def _splits(params: Mapping[str, Any]) -> dict[str, _Split]:
+    """Return the rows as everything after this stage sees them; raises RunError for a split without any."""
     rules = rules_of(
         TASKS[params["kind"]], params.get("task_params", {}), params["input"], params["target"]
     )
+    patterns = [Rule(rule["pattern"], rule["with"]) for rule in params.get("redact", ())]
+    if not patterns:
+        splits = _read(params, rules)
+    else:
+        try:
+            splits = _read(params, rules)
+        except RecipeError as error:
+            said = _said([problem.message for problem in error.problems], patterns)
+            problems = zip(error.problems, said, strict=True)
+            raise RecipeError([replace(p, message=text) for p, text in problems]) from None
+        splits = {s: _redacted(rows, params, rules, patterns) for s, rows in splits.items()}
+    for split, rows in splits.items():
+        if not rows.records:
+            hint = f"{len(rows.bad)} bad rows were left out: see `where`, and the source"
+            raise RunError(f"data.{split} has no rows", hint)
+    return splits
+
+
+def _read(params: Mapping[str, Any], rules: RowRules) -> dict[str, _Split]:
+    """Read the sources, give rows to the splits that take them from others, and refuse or leave out bad ones."""
+    sources, drop = params["sources"], params.get("on_bad_row") == "drop"
     columns = [*params["input"], params["target"]]
     own: dict[str, list[Record]] = {}
     bad: dict[str, list[str]] = {}
@@ -86,10 +109,6 @@ def _read(params: Mapping[str, Any]) -> dict[str, _Split]:
         splits[split] = _Split(divided.splits[split], sources[origin]["name"], bad.get(split, []))
     if rules.labels:
         splits = _without_unknown_labels(splits, params, rules.labels, drop)
-    for split, rows in splits.items():
-        if not rows.records:
-            hint = f"{len(rows.bad)} bad rows were left out: see `where`, and the source"
-            raise RunError(f"data.{split} has no rows", hint)
     return splits
 
 
@@ -145,24 +164,48 @@ def _example(record: Record, split: Any, source: str, params: Mapping[str, Any])
 
 
 def _redacted(
-    records: Sequence[Record], params: Mapping[str, Any]
-) -> Iterable[tuple[Record, tuple[str, ...]]]:
-    """Return each row after redaction with the columns that it changed."""
-    rules = [Rule(rule["pattern"], rule["with"]) for rule in params.get("redact", ())]
-    if not rules:
-        return ((record, ()) for record in records)
-    found = redact(records, rules, keep=(params["target"], GOLDS))
-    return zip(found.records, found.columns, strict=True)
+    rows: _Split, params: Mapping[str, Any], rules: RowRules, patterns: Sequence[Rule]
+) -> _Split:
+    """Return a split after redaction; a row that no longer holds its answer is refused or left out as a bad one."""
+    found = redact(rows.records, patterns, keep=(params["target"], GOLDS))
+    problems = {
+        id(record): Problem(
+            Location(record.file or rows.source, record.line, 1),
+            fault.message,
+            fault.hint,
+            code="redact",
+        )
+        for record, columns in zip(found.records, found.columns, strict=True)
+        if columns and (fault := rules.still(record.values))
+    }
+    if problems and params.get("on_bad_row") != "drop":
+        raise RecipeError(list(problems.values())[:10])
+    return _Split(
+        [record for record in found.records if id(record) not in problems],
+        rows.source,
+        [*_said(rows.bad, patterns), *(f"{p.where}: {p.message}" for p in problems.values())],
+        {id(r): columns for r, columns in zip(found.records, found.columns, strict=True)},
+    )
 
 
-def _limited(examples: list[Example], limit: int | None) -> list[Example]:
-    """Return at most `limit` rows, taken from the targets in turn so that each keeps its share of a small set."""
+def _said(details: Sequence[str], patterns: Sequence[Rule]) -> list[str]:
+    """Return what is said of bad rows without what is redacted: it may quote them, and is stored."""
+    found = redact([Record(0, {"": detail}) for detail in details], patterns)
+    return [str(record.values[""]) for record in found.records]
+
+
+def _limited(examples: list[Example], limit: int | None, labelled: bool) -> list[Example]:
+    """Return at most `limit` rows, taken from the targets in turn so that each keeps its share of a small set.
+
+    Targets that are no labels come in the order of the rows: hardly one comes twice, and the first ones of the alphabet
+    (rationales that begin with a number, say) would be no fair share of the rows.
+    """
     if limit is None or len(examples) <= limit:
         return examples
     by_target: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_target[example.target].append(example)
-    queues = [by_target[target] for target in sorted(by_target)]
+    queues = [by_target[target] for target in (sorted(by_target) if labelled else by_target)]
     depth = max(map(len, queues))
     kept = [queue[i] for i in range(depth) for queue in queues if i < len(queue)][:limit]
     chosen = {example.id for example in kept}

@@ -21,7 +21,7 @@ from engine.rows import (
 )
 from engine.sql import evaluate_condition
 from engine.stages.columns import golds_of, sql_row
-from engine.stages.measure import Answers, by_label, by_slice, chosen, estimates, names
+from engine.stages.measure import Answers, by_label, chosen, estimates, names
 from engine.stages.protocol import Context, Inputs, Output, Stage
 
 Ratings = Mapping[tuple[str, str, str], int | None]
@@ -53,7 +53,6 @@ def score(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     rows.extend(_metrics(params, {split: estimates(params, answers[split]) for split in SPLITS}))
     for split in SPLITS:
         rows.extend(by_label(params, split, answers[split]))
-    rows.extend(by_slice(params, answers))
     return Output(tuple(rows))
 
 

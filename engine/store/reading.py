@@ -167,9 +167,13 @@ def outputs(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str
     return found
 
 
-def last_identity(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any] | None:
-    """Return the identity of the latest finished node of that name."""
+def last_identities(
+    connection: duckdb.DuckDBPyConnection, names: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the identity of the latest finished node of each name that has one."""
     found = connection.execute(
-        "SELECT identity FROM node WHERE name = ? ORDER BY ended DESC, run DESC LIMIT 1", [name]
-    ).fetchone()
-    return cast("dict[str, Any]", orjson.loads(found[0])) if found else None
+        "SELECT name, identity FROM node WHERE list_contains(?, name)"
+        " QUALIFY row_number() OVER (PARTITION BY name ORDER BY ended DESC, run DESC) = 1",
+        [names],
+    ).fetchall()
+    return {name: orjson.loads(identity) for name, identity in found}

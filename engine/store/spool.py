@@ -72,6 +72,10 @@ def disk_error(error: OSError, path: Path) -> StoreError:
             f"{path}: not writable ({error.strerror})",
             "make the folder writable, or keep the state elsewhere with --state",
         )
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return StoreError(
+            f"{path}: a file stands where a folder is needed", "name a folder with --state"
+        )
     return StoreError(
         f"{path}: {error.strerror or error}", "check the disk, then start the run again"
     )

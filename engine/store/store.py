@@ -296,10 +296,10 @@ class Store:
         rows: list[Row] = self._found([node], _outputs_in, reading.outputs)[node]
         return rows
 
-    def last_identity(self, name: str) -> dict[str, Any] | None:
-        """Return what the latest finished node of that name was made of, None when there is none."""
+    def last_identities(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return what the latest finished node of each name was made of; names without one are left out."""
         with self._reading() as connection:
-            return reading.last_identity(connection, name)
+            return reading.last_identities(connection, list(names))
 
     def _found(
         self,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.spec.row_checks import GOLDS, RowRules, row_check
+from engine.spec.row_checks import GOLDS, RowRules, golds, row_check
 from engine.sql.expressions import Fault
 from engine.tasks.protocol import TaskKind
 
 _HINT = "correct the row, or leave such rows out: `on_bad_row: drop`"
+_RENAME = f"give the data's another name: `rename: {{given_{GOLDS}: {GOLDS}}}`"
+_NARROW = "narrow the pattern of privacy.redact, or leave such rows out: `on_bad_row: drop`"
 
 
 def rules_of(
@@ -29,6 +31,10 @@ def rules_of(
     plain = row_check(inputs, target, kind.labelled, kind.nested(settings, target))
 
     def check(values: dict[str, Any]) -> Fault | None:
+        if GOLDS in values:
+            return Fault(
+                f"the column '{GOLDS}' would hide the answers that are kept there", _RENAME
+            )
         if fault := plain(values):
             return fault
         try:
@@ -43,8 +49,28 @@ def rules_of(
         return None
 
     if not kind.labelled:
-        return RowRules(check, None)
+        return RowRules(check, None, _still(kind, settings, inputs, target))
     return RowRules(check, json.loads if several else _one)
+
+
+def _still(
+    kind: TaskKind, settings: Any, inputs: Sequence[str], target: str
+) -> Callable[[Mapping[str, Any]], Fault | None]:
+    """Return what says whether a row that redaction changed still holds its answer."""
+
+    def still(values: Mapping[str, Any]) -> Fault | None:
+        shown = {column: str(values[column]) for column in inputs}
+        try:
+            for answer in dict.fromkeys((values[target], *golds(values, target))):
+                kind.gold(shown, answer, settings)
+        except ValueError:
+            # The reason would quote the answer, and with it what was taken out of the inputs.
+            return Fault(
+                "after privacy.redact the row's inputs do not fit its answer any more", _NARROW
+            )
+        return None
+
+    return still
 
 
 def _one(target: str) -> Sequence[str]:

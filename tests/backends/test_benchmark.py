@@ -121,6 +121,21 @@ def test_what_is_wrong_with_a_server_is_said_before_anything_is_measured(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_guidellm_says_when_it_fails_does_not_hold_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = tmp_path / "fails"
+    fails.write_text("#!/bin/sh\necho api_key=$SOME_KEY >&2\nexit 3\n", "utf-8")
+    fails.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(fails))
+    monkeypatch.setenv("SOME_KEY", "right")
+    with (
+        Endpoint(Behaviour(key="right")) as server,
+        pytest.raises(BackendError, match=r"exit code 3.*\n.*\n *api_key=\[key\]"),
+    ):
+        measure(job(server.url, tmp_path / "state", "SOME_KEY"), lambda n: None)
+
+
 def test_no_answer_at_all_is_no_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

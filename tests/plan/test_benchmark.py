@@ -65,7 +65,7 @@ def test_the_untuned_student_is_timed_and_each_seeds_last_round() -> None:
 
 def test_the_plan_says_that_one_is_only_for_the_loops_end() -> None:
     plan = compile_plan(_recipe(benchmark={}, loop__rounds=1), _resources(), PROMPT)
-    found = states(plan, (), lambda name: None)
+    found = states(plan, (), {})
     because = {state.node.name: state.because for state in found if state.because}
     assert because == dict.fromkeys(
         ("seed-0/round-0/benchmark", "seed-0/round-1/benchmark"), "if the loop ends here"

@@ -97,11 +97,8 @@ def test_a_new_place_of_the_same_data_changes_nothing() -> None:
     assert _ids(_recipe()) == _ids(_recipe(), moved)
 
 
-def test_metrics_and_slices_rerun_the_scoring_and_what_follows_but_no_fine_tune_of_round_0() -> (
-    None
-):
+def test_metrics_rerun_the_scoring_and_what_follows_but_no_fine_tune_of_round_0() -> None:
     before = _ids(_recipe())
-    with_slices = _ids(_recipe(slices=["text"]))
     plain = _ids(_recipe(metrics=["accuracy", "macro_f1", "numeric_match"]))
     default = _ids(
         _recipe(
@@ -122,12 +119,23 @@ def test_metrics_and_slices_rerun_the_scoring_and_what_follows_but_no_fine_tune_
         )
     )
     assert plain == default
-    for after in (with_slices, plain, other):
+    for after in (plain, other):
         changed = _changed(before, after)
         assert "score" in changed
         same = ("load", "untuned/predict", "seed-0/round-0/train", "seed-0/round-0/predict")
         assert [before[name] for name in same] == [after[name] for name in same]
     assert plain["untuned/score"] != other["untuned/score"]
+
+
+def test_slices_are_worked_out_and_nothing_else() -> None:
+    before, after = _ids(_recipe()), _ids(_recipe(slices=["text"]))
+    assert {name: after[name] for name in before} == before
+    added = after.keys() - before.keys()
+    assert "untuned/slice" in added
+    assert {name.rsplit("/", 1)[1] for name in added} == {"slice"}
+    cut = {"name": "short", "sql": "length(text) < 9"}
+    other = _ids(_recipe(slices=["text", cut]))
+    assert {name for name in after if other[name] != after[name]} == added
 
 
 def test_a_rubric_asks_the_judge_about_every_row_of_every_split() -> None:
@@ -222,13 +230,13 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
     new = compile_plan(_recipe(train__learning_rate=5e-4), _resources(), PROMPT)
     identities = {name: node.identity for name, node in old.nodes.items()}
     finished = {node.id for node in old.nodes.values()}
-    found = {s.node.name: s for s in states(new, finished, identities.get)}
+    found = {s.node.name: s for s in states(new, finished, identities)}
     assert found["load"].state == "cached"
     assert found["seed-0/round-0/train"].because == "train.learning_rate: 0.001 -> 0.0005"
     assert found["seed-0/round-0/predict"].because == "input changed: seed-0/round-0/train"
     graph = mermaid(list(found.values()))
     assert graph.count("-->") == sum(len(n.inputs) for n in new.nodes.values())
-    assert states(new, set(), lambda name: None)[0].state == "pending"
+    assert states(new, set(), {})[0].state == "pending"
 
 
 def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is_done() -> None:

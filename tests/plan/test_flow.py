@@ -46,6 +46,24 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
     assert list(found["embedder"]) == ["cluster", "name", "strategy", "generate", "judge"]
 
 
+def test_rows_that_are_shown_before_each_are_sent_with_their_answers(tmp_path: Path) -> None:
+    shots = SCRIPTED.replace(
+        "task: {kind: classification,", "task: {kind: classification, shots: {n: 2},"
+    )
+    assert shots != SCRIPTED
+    said = told(*gathered(tmp_path, shots))["student"]["predict"]
+    assert said.endswith("train rows with their label, shown before each")
+
+
+def test_an_operator_that_shows_rows_with_their_answers_sends_both(tmp_path: Path) -> None:
+    free = SCRIPTED.replace("kind: classification", "kind: generation").replace(
+        "{name: paraphrase, params: {variants: 2}, patterns: [short_text, other]}",
+        "{name: similar}",
+    )
+    found = told(*gathered(tmp_path, free))
+    assert "further train rows (text, label)" in found["teacher"]["generate"]
+
+
 def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     prompts.mkdir()
@@ -91,6 +109,24 @@ def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
     for role, price in prices.items():
         models[role] = RoleModel("openai", "m", "m", Path("."), {"price": price})
     return Resources(resources.prompts, resources.data, resources.places, models)
+
+
+def test_rows_that_are_shown_before_each_are_paid_for_each_time(tmp_path: Path) -> None:
+    def tokens(text: str, folder: Path) -> float:
+        folder.mkdir()
+        loaded, resources = gathered(folder, text + "train: {method: none}\nloop: {rounds: 0}\n")
+        given = priced(resources, student=None)
+        plan = compile_plan(loaded.recipe, given, task_prompt(loaded))
+        rows = {"train": 60, "validation": 150, "test": 200}
+        found = estimate(plan, given, set(), rows, {}, characters=40.0)
+        return float(found.tokens.low)
+
+    shots = SCRIPTED.replace(
+        "task: {kind: classification,", "task: {kind: classification, shots: {n: 2},"
+    )
+    # Two rows of ten tokens each, before each of 410 rows.
+    more = tokens(shots, tmp_path / "b") - tokens(SCRIPTED, tmp_path / "a")
+    assert more == pytest.approx(2 * 10 * 410)
 
 
 def test_the_estimate_has_money_where_there_are_prices(tmp_path: Path) -> None:

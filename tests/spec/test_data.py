@@ -126,3 +126,26 @@ def test_rows_of_several_files_are_told_by_their_file(tmp_path: Path) -> None:
     said = {(Path(p.where.file).name, p.where.line, p.message.split(" (")[0]) for p in problems}
     assert ("b.jsonl", 1, f"this row repeats line 2 of {tmp_path}/parts/a.jsonl") in said
     assert any("parts/a.jsonl:2" in problem.message for problem in problems)
+
+
+def test_a_row_that_redaction_takes_the_answer_from_is_a_bad_row(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"c": f"Clerk {n} is Frau Meier.", "a": "Meier"} for n in range(3)
+    ]
+    rows += [{"c": f"City {n} is Bonn, says Frau Meier.", "a": ["Bonn", "City"]} for n in range(5)]
+    write(tmp_path, "all.jsonl", rows)
+    data = "".join(f"  {split}: {{path: all.jsonl}}\n" for split in ("train", "validation", "test"))
+    head = HEAD.replace(
+        "{kind: classification, input: [text], target: label}",
+        "{kind: extraction, input: [c], target: a, params: {context: c}}\n"
+        "privacy: {redact: [{pattern: 'Frau \\w+'}]}",
+    )
+    _, problems = read(tmp_path, data, head)
+    wrong = [problem.message for problem in problems if problem.code == "redact"]
+    more = "after privacy.redact the row's inputs do not fit its answer any more (the first of 3 such rows)"
+    assert wrong == [more] * 3
+    found, problems = read(tmp_path, data + "  on_bad_row: drop\n", head)
+    assert [p.message for p in problems if p.code == "bad-row"] == [f"left out: {more}"] * 3
+    assert counts(found) == {"train": 5, "validation": 5, "test": 5}
+    assert found.dropped == {"train": 3, "validation": 3, "test": 3}
+    assert found.redacted == 15

@@ -65,6 +65,16 @@ def test_rows_left_out_by_the_limit_are_not_counted_as_redacted(tmp_path: Path) 
     assert not [d for d in found.of(Drop) if d.reason == "redacted"]
 
 
+def test_a_limit_keeps_the_first_rows_where_targets_are_no_labels(tmp_path: Path) -> None:
+    answers = ["zebra", "yak", "ant", "bee"]
+    write(tmp_path, "a.jsonl", [json.dumps({"q": a.upper(), "a": a}) for a in answers])
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    free = run_load(tmp_path, sources, limit=2).of(Example)
+    assert [e.target for e in free if e.split == "test"] == ["zebra", "yak"]
+    labelled = run_load(tmp_path, sources, limit=2, kind="classification").of(Example)
+    assert [e.target for e in labelled if e.split == "test"] == ["ant", "bee"]
+
+
 def test_without_rules_rows_stay_as_they_are(tmp_path: Path) -> None:
     found = loaded(tmp_path)
     assert [dict(e.inputs) for e in found.of(Example) if e.split == "test"] == [
@@ -168,3 +178,48 @@ def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
     sources = {split: {"path": "a.jsonl"} for split in ("train", "validation")}
     with pytest.raises(RunError, match=r"data\.test has no rows"):
         run_load(tmp_path, {**sources, "test": {"path": "a.jsonl", "where": "q = ''"}})
+
+
+SPANS: list[dict[str, Any]] = [
+    {"c": "The clerk is Frau Meier of Bonn.", "a": ["Meier", "Frau Meier"]},
+    {"c": "The city is Bonn.", "a": "Bonn"},
+    {"c": "The clerk is away.", "a": "Frau Kunze"},
+]
+
+
+def spans(folder: Path, rows: list[dict[str, Any]], **params: Any) -> Output:
+    write(folder, "a.jsonl", [json.dumps(row) for row in rows])
+    given: dict[str, Any] = {
+        "kind": "extraction", "task_params": {"context": "c"}, "input": ["c"],
+        "redact": [{"pattern": r"Frau \w+", "with": "[name]"}],
+    }  # fmt: skip
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    return run_load(folder, sources, **given, **params)
+
+
+def test_a_span_that_redaction_took_out_of_its_context_is_a_bad_row(tmp_path: Path) -> None:
+    found = spans(tmp_path, SPANS, on_bad_row="drop")
+    assert {e.target for e in found.of(Example)} == {"Bonn"}
+    said = [drop.detail for drop in found.of(Drop) if drop.detail.startswith("train")]
+    assert [text.replace(f"{tmp_path}/", "") for text in said] == [
+        "train: a.jsonl:3:1: the answer '[name]' does not occur in c",
+        "train: a.jsonl:1:1: after privacy.redact the row's inputs do not fit its answer any more",
+    ]
+    assert not [word for word in ("Meier", "Kunze") if word in repr(found.rows)]
+
+
+def test_an_error_that_stops_a_run_quotes_nothing_that_is_redacted(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"the answer '\[name\]' does not occur"):
+        spans(tmp_path, SPANS)
+    with pytest.raises(RecipeError, match="inputs do not fit its answer") as caught:
+        spans(tmp_path, SPANS[:2])
+    assert "Meier" not in str(caught.value)
+
+
+def test_a_column_of_the_data_never_passes_for_the_acceptable_answers(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", ['{"q": "x", "a": "1", "golds": ["2"]}'])
+    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    with pytest.raises(RecipeError, match="the column 'golds' would hide"):
+        run_load(tmp_path, sources)
+    renamed = {split: {**source, "rename": {"more": "golds"}} for split, source in sources.items()}
+    assert run_load(tmp_path, renamed).of(Example)[0].columns == {"more": ["2"]}

@@ -23,6 +23,7 @@ from engine.rows import (
 from engine.stages.measure import LABELS, PARTS
 from engine.stages.protocol import Inputs, Output
 from engine.stages.score import score
+from engine.stages.slice import slices
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -66,7 +67,10 @@ def run(
     }
     if ratings is not None:
         edges["rate"] = Output(tuple(ratings))
-    return score(given, Inputs(edges), None)  # type: ignore[arg-type]
+    found = score(given, Inputs(edges), None)  # type: ignore[arg-type]
+    if "slices" not in given:
+        return found
+    return slices(given, Inputs({**edges, "score": found}), None)  # type: ignore[arg-type]
 
 
 def metric(found: Output, name: str, split: str = "test") -> Metric:

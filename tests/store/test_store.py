@@ -360,8 +360,8 @@ def test_the_latest_identity_of_a_name_is_found(tmp_path: Path) -> None:
         store.write_node(run, info("a"), [], "c")
         later = info("b", "score")._replace(name="place/a", ended=store_module.now())
         store.write_node(run, later, [], "c")
-    assert Store.open(tmp_path).last_identity("place/a") == {"stage": "score"}
-    assert Store.open(tmp_path).last_identity("place/z") is None
+    found = Store.open(tmp_path).last_identities(["place/a", "place/z"])
+    assert found == {"place/a": {"stage": "score"}}
 
 
 def test_writing_outside_the_run_lock_is_a_bug(tmp_path: Path) -> None:
@@ -383,3 +383,10 @@ def test_many_ids_are_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(each in ids for each in [*given, "0" * 24, "1" * 24])
     assert "f" * 24 not in ids
     assert "2" not in ids
+
+
+def test_a_file_in_the_place_of_the_state_folder_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("", "utf-8")
+    for place in (tmp_path / "state", tmp_path / "state" / "below"):
+        with pytest.raises(StoreError, match="a file stands where a folder is needed"):
+            Store.open(place)
