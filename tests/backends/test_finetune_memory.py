@@ -21,12 +21,18 @@ def student(folder: Path) -> Any:
 
 
 def loss_of(model: Any, rows: Sequence[Encoded]) -> torch.Tensor:
-    return completion_loss(model, collate(rows), "mean")
+    return narrow_loss(model, collate(rows))
+
+
+def narrow_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the loss as a training takes it: adapters in float32 compute in bfloat16."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return completion_loss(model, batch, "mean")
 
 
 def gradients(model: Any) -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    loss = completion_loss(model, collate(ROWS, share=False), "mean")
+    loss = narrow_loss(model, collate(ROWS, share=False))
     torch.autograd.backward(loss)
     return {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
 
