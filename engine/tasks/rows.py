@@ -11,6 +11,8 @@ from engine.sql.expressions import Fault
 from engine.tasks.protocol import TaskKind
 
 _HINT = "correct the row, or leave such rows out: `on_bad_row: drop`"
+_GOLDS = "it holds what is right beside the target"
+_OTHERWISE = f"call it otherwise: `rename: {{answers: {GOLDS}}}`; a target may be a list of answers"
 
 
 def rules_of(
@@ -29,6 +31,8 @@ def rules_of(
     plain = row_check(inputs, target, kind.labelled, kind.nested(settings, target))
 
     def check(values: dict[str, Any]) -> Fault | None:
+        if GOLDS in values:
+            return Fault(f"the column '{GOLDS}' is the engine's: {_GOLDS}", _OTHERWISE)
         if fault := plain(values):
             return fault
         try:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from engine.backends.protocol import Progress, Student
-from engine.backends.structured import parse_json, read_reply, unbounded
+from engine.backends.structured import parse_json, read_reply, unbounded, unresolved
 from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
 from engine.tasks.writing import written_answers
 
@@ -44,10 +44,14 @@ class Structured(PlainRows):
         """Return what is wrong with the schema: not JSON Schema, or without bounds."""
         from jsonschema import Draft202012Validator, SchemaError
 
+        schema, formats = params.json_schema, Draft202012Validator.FORMAT_CHECKER
         try:
-            Draft202012Validator.check_schema(params.json_schema)
+            # The formats are those of the schema's own texts: a pattern must be a regular expression.
+            Draft202012Validator.check_schema(schema, format_checker=formats)
         except SchemaError as problem:
             return [f"json_schema is no JSON Schema: {problem.json_path}: {problem.message[:200]}"]
+        if lost := unresolved(schema):
+            return [f"json_schema has a $ref to what is not in it: {place}" for place in lost]
         return [
             f"json_schema lets an answer grow without end: {place}"
             for place in unbounded(params.json_schema)

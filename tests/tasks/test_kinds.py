@@ -300,8 +300,18 @@ def test_a_schema_without_bounds_or_none_at_all_is_refused() -> None:
     )
     said = kind.problems(one.params)
     assert any("$.a: a string without maxLength" in each for each in said)
-    kind, one = task("structured", json_schema={"type": "text"})
-    assert "is no JSON Schema" in kind.problems(one.params)[0]
+    for wrong in ({"type": "text"}, {"type": "string", "pattern": "^(a$"}):
+        kind, one = task("structured", json_schema=wrong)
+        assert "is no JSON Schema" in kind.problems(one.params)[0]
+
+
+@pytest.mark.parametrize("to", ["#/$defs/none", "http://127.0.0.1:9/x.json", "file:///etc/hosts"])
+def test_a_schema_refers_to_nothing_but_its_own_definitions(to: str) -> None:
+    own = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "string", "maxLength": 5}}}
+    kind, one = task("structured", json_schema=own)
+    assert kind.problems(one.params) == []
+    kind, one = task("structured", json_schema={**own, "$ref": to})
+    assert kind.problems(one.params) == [f"json_schema has a $ref to what is not in it: {to}"]
 
 
 # Generation.
