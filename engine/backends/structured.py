@@ -292,7 +292,7 @@ def _refers_to_itself(schema: Mapping[str, Any]) -> bool:
 
 
 def unresolved(schema: Mapping[str, Any]) -> list[str]:
-    """Return the references that lead out of the schema's own definitions, as they stand there; none is ever fetched."""
+    """Return the references that lead out of the schema's own definitions; following them could fetch anything."""
     parts = _places(schema)
     found = {to for part in parts.values() for to in _references(part)}
     return sorted(found - parts.keys())

@@ -28,7 +28,9 @@ from engine.tasks.protocol import (
 from engine.tasks.writing import written_answers
 
 _MARK = "####"
-_STEP = re.compile(r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*\$?\s*([-+]?[\d,]*\.?\d+)\b(?!\s*[-+*/x=])")
+_STEP = re.compile(
+    r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*([-+]?\$?[ ]?[\d,]*\.?\d+(?:/\d+)?)(?![\d/])(?!\s*[-+*x=])"
+)
 
 
 class Params(TaskParams):
@@ -42,7 +44,7 @@ class Numeric(PlainRows):
     """A number, with or without reasoning before it."""
 
     name = "numeric"
-    version = 1
+    version = 2
     prompt = "tasks/numeric.md"
     params: type[TaskParams] = Params
     metrics: tuple[str, ...] = ("numeric_match",)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress, Student, Written
+from engine.metrics import METRICS, Answered
+from engine.metrics.numeric_match import Params as NumericParams
 from engine.numbers import number_in, written
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import last_result
@@ -224,6 +226,10 @@ def test_spans_must_stand_in_the_context_and_any_of_them_is_right() -> None:
         ("5 - 3 = 2", "2"),
         ("#### ", None),
         ("It is $5, no, $1,000.", "1000"),
+        ("a loss of -$5", "-5"),
+        ("a loss of COVID-19", "19"),
+        (r"\boxed{3\frac{1}{2}}", "3.5"),
+        (r"that is -3\tfrac{1}{2}", "-3.5"),
         ("#### $18.", "18"),
         ("about .5", "0.5"),
         ("none at all", None),
@@ -248,6 +254,13 @@ def test_small_numbers_are_written_exactly() -> None:
         assert Fraction(written(number)) == number
 
 
+@pytest.mark.parametrize("said", ["1e250", "#### 1e-999/1e999", "1/" + str(2**650)])
+def test_what_is_read_is_written_and_read_again_however_long(said: str) -> None:
+    ((answer, status),) = read("numeric", said)
+    assert status == "ok"
+    assert METRICS["numeric_match"].score(Answered(answer, (answer,), said), NumericParams()) == 1.0
+
+
 def test_a_rationale_must_come_to_its_answer() -> None:
     kind, one = task("numeric")
     inputs = {"question": "How many?"}
@@ -259,6 +272,8 @@ def test_a_rationale_must_come_to_its_answer() -> None:
     assert kind.malformed(inputs, wrong, one) == "the reasoning comes to 7, the answer is 8"
     assert kind.malformed(inputs, "He has 2 * 3.50 = 7.0 dollars\n#### 7", one) is None
     assert kind.malformed(inputs, "#### 8", one) is None
+    assert kind.malformed(inputs, "3 = 3, of 6 that is 3/6 = 1/2\n#### 1/2", one) is None
+    assert kind.malformed(inputs, "46 = 46 bags, 46*7kg = 322kg\n#### 322", one) is None
     assert last_result("nothing is calculated") is None
 
 
