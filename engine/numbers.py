@@ -25,7 +25,7 @@ _SOMEWHERE = re.compile(
     r"(?:(?<![\w)])[-+−])?(?:\\?[$€£¥₹] ?)?(?:(?:\d+\s*)?\\[dt]?frac\{[^{}]+\}\{[^{}]+\}|\d+[ ]\d+/\d+"
     r"|(?:\d+(?:[,_]\d{3}(?!\d))*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?(?:/\d+)?)"
 )
-"""What may be a number among words; a sign behind a digit is a minus between two numbers, one behind a letter a hyphen."""
+"""What may be a number among words; a sign behind a digit or a letter is a minus between two numbers, or a hyphen."""
 
 
 def number_in(text: str) -> Fraction | None:

@@ -111,10 +111,9 @@ def _leaks(
     ctx: Context,
 ) -> None:
     guard = LeakGuard(examples, ctx.embed, params["ngram"], params["quantile"])
-    for finding, why in zip(
-        findings, guard.check([text_of(c.inputs) for c in candidates]), strict=True
-    ):
-        if why:
+    found = guard.check([text_of(c.inputs) for c in candidates])
+    for candidate, finding, copied in zip(candidates, findings, found, strict=True):
+        if why := copied or guard.check_target(candidate.target):
             # The feedback must not lead the generator to or around the evaluation row.
             finding.reject("leak", why, "Write about something else.")
 
@@ -267,4 +266,4 @@ def _verdict(
     )
 
 
-JUDGE = Stage("judge", 3, judge, asks=("judge", "embedder"), prompts=("judge.md",))
+JUDGE = Stage("judge", 4, judge, asks=("judge", "embedder"), prompts=("judge.md",))
