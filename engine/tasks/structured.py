@@ -7,6 +7,7 @@ the schema is for the metrics to say.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from engine.backends.protocol import Progress, Student
 from engine.backends.structured import parse_json, read_reply, unbounded, unresolved
 from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
 from engine.tasks.writing import written_answers
+
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
+"""A reply that is a code block, as chat models like to write them."""
 
 
 class Params(TaskParams):
@@ -34,7 +38,7 @@ class Structured(PlainRows):
     """A JSON object that fits a schema."""
 
     name = "structured"
-    version = 1
+    version = 2
     prompt = "tasks/structured.md"
     params: type[TaskParams] = Params
     metrics: tuple[str, ...] = ("field_f1", "json_valid")
@@ -102,7 +106,8 @@ def canonical(value: Any) -> str:
 
 
 def _read(text: str) -> str | None:
+    fenced = _FENCED.fullmatch(text)
     try:
-        return canonical(parse_json(text))
+        return canonical(parse_json(fenced[1] if fenced else text))
     except ValueError:
         return None

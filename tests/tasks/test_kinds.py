@@ -14,6 +14,9 @@ from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress,
 from engine.metrics import METRICS, Answered
 from engine.metrics.numeric_match import Params as NumericParams
 from engine.numbers import number_in, written
+from engine.rows import Example, Split
+from engine.spec.prompts import PromptLibrary
+from engine.stages.columns import StudentPrompts
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import last_result
 from engine.tasks.rows import rules_of
@@ -122,6 +125,22 @@ def test_many_labels_are_a_set() -> None:
     assert kind.malformed({"text": "x"}, '["a", "d"]', one) == "'d' is not one of the 3 labels"
 
 
+def test_many_labels_are_a_json_text_or_have_commas_between_them_and_none_in_them() -> None:
+    kind, one = task("classification", ["a", "b"], many=True)
+    assert kind.gold({}, '["b", "a"]', one.params).target == '["a", "b"]'
+    for wrong, why in (["x, y", "b"], "'x, y' has a comma"), ("[a, b]", "is none"):
+        with pytest.raises(ValueError, match=why):
+            kind.gold({}, wrong, one.params)
+
+
+def test_labels_that_differ_in_case_or_marks_alone_are_told_apart() -> None:
+    labels = ["*", "**", "US", "us"]
+    said = read("classification", "**", "*", "us", "US", "", labels=labels)
+    assert [answer for answer, _ in said] == ["**", "*", "us", "US", None]
+    said = read("classification", "none", "none, US", labels=["none", "US"], many=True)
+    assert [answer for answer, _ in said] == ['["none"]', '["US", "none"]']
+
+
 # Multiple choice.
 
 LIST = ["a red box", "a blue box", "no box"]
@@ -165,9 +184,32 @@ def test_a_written_choice_is_read_from_its_beginning() -> None:
         "a while ago",
         "D",
         "Because B.",
+        "**B**",
+        "B\n\nBecause it is.",
+        "So the correct answer is C.",
+        r"The final answer is $\boxed{A}$.",
+        "The answer is 12/11/1937.",
+        "a, b and c",
     ]
     found = read("multiple_choice", *said, inputs={"input": BBH}, answer="generation")
-    assert [answer for answer, _ in found] == ["B", "B", "C", "A", None, None, None]
+    right = ["B", "B", "C", "A", None, None, None, "B", "B", "C", "A", "A", None]
+    assert [answer for answer, _ in found] == right
+
+
+@pytest.mark.parametrize(("say", "answer"), [("letter", "A"), ("text", "B")])
+def test_a_letter_that_is_an_options_text_too_is_what_the_student_is_to_say(
+    say: str, answer: str
+) -> None:
+    inputs = {"input": "Blood groups:\nA. B\nB. A"}
+    found = read("multiple_choice", "A", inputs=inputs, answer="generation", say=say)
+    assert found == [(answer, "ok")]
+
+
+def test_per_character_is_as_acc_norm_whatever_the_script() -> None:
+    inputs = {"choices": "A. жук\nB. bugs"}
+    kind, one = task("multiple_choice", options="choices", say="text", per_character=True)
+    (answer,) = kind.answer(Saying("", nats=[[-3.3, -4.0]]), asked(1, **inputs), one, None)
+    assert answer.answer == "B", "-1.1 and -1.0 a character, as lm-evaluation-harness counts"
 
 
 def test_texts_are_compared_whole_or_per_character() -> None:
@@ -297,8 +339,9 @@ def test_objects_are_right_in_any_order_of_their_keys() -> None:
     with pytest.raises(ValueError, match="does not fit the schema"):
         kind.gold({}, {"place": "here"}, one.params)
     assert kind.malformed({"text": "x"}, '{"people": 5}', one) is not None
-    said = read("structured", ' {"people": "5"} ', "people: 5", json_schema=SLOTS)
-    assert said == [('{"people": "5"}', "ok"), (None, "unparsable")]
+    block = '```json\n{"people": "5"}\n```'
+    said = read("structured", ' {"people": "5"} ', block, "people: 5", json_schema=SLOTS)
+    assert said == [('{"people": "5"}', "ok")] * 2 + [(None, "unparsable")]
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -396,3 +439,21 @@ def test_a_row_that_is_none_of_its_task_is_named() -> None:
         assert fault is not None
         assert why in fault.message
         assert "on_bad_row" in fault.hint
+
+
+def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> None:
+    def row(split: Split, text: str, target: str) -> Example:
+        return Example(f"{split}{text}{target}", split, {"text": text}, target, {}, "f", 1)
+
+    train = [row("train", f"t{i}", "ab"[i % 2]) for i in range(6)]
+    own = [row("validation", t.inputs["text"], "b") for t in train]
+    params = {
+        "kind": "classification", "labels": None, "description": "", "shots": {"n": 2, "seed": 0},
+    }  # fmt: skip
+    prompt = PromptLibrary(Path(".")).get("tasks/classification.md")
+    prompts = StudentPrompts(params, prompt, [*train, *own])
+    for example in (*train, *own):
+        turns = prompts(example)
+        said = [turn.content.strip() for turn in turns if turn.role == "user"]
+        assert len(said) == 3
+        assert said.count(example.inputs["text"]) == 1
