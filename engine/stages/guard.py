@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
 
+_SHORTEST = 4
+"""Words of an evaluation text that is looked for whole: shorter ones stand in many a prompt by chance."""
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 
@@ -86,9 +88,11 @@ class LeakGuard:
         self._whole = {words(text) for text in evaluation}
         shared = {words(text) for e in examples if e.split == "train" for text in e.inputs.values()}
         # Each column by itself, as prompts show it; what training rows hold too is no secret.
-        self._parts = {
-            words(text) for e in examples if e.split != "train" for text in e.inputs.values()
-        } - shared
+        parts = {words(text) for e in examples if e.split != "train" for text in e.inputs.values()}
+        self._parts: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
+        for part in parts - shared:
+            if len(part) >= _SHORTEST:
+                self._parts[part[:_SHORTEST]].append(part)
         self._wording = _Wording(evaluation, n)
         self._vectors = embed(evaluation)
         train = [e for e in examples if e.split == "train"]
@@ -175,5 +179,8 @@ class LeakGuard:
         """Return whether an evaluation row of four words or more stands whole inside a prompt."""
         # Values stand in prompts as JSON: a line break or a quote must not join or split words.
         inside = words(prompt.replace("\\n", " ").replace('\\"', '"'))
-        joined = f" {' '.join(inside)} "
-        return any(len(row) >= 4 and f" {' '.join(row)} " in joined for row in self._parts)
+        return any(
+            inside[at : at + len(part)] == part
+            for at in range(len(inside) - _SHORTEST + 1)
+            for part in self._parts.get(inside[at : at + _SHORTEST], ())
+        )
