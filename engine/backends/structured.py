@@ -256,7 +256,7 @@ def _nested(schema: Mapping[str, Any], where: str) -> Iterator[str]:
     for key in _NAMED:
         for name, part in schema.get(key, {}).items():
             yield from _unbounded(part, f"{where}.{name}")
-    if isinstance(schema.get("items"), Mapping):
+    if "items" in schema:
         yield from _unbounded(schema["items"], f"{where}.items")
 
 
