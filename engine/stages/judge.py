@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 from engine.backends.protocol import Completion
 from engine.operators import OPERATORS
 from engine.rows import Candidate, Example, Strategy, Verdict
 from engine.stages.columns import task_of
-from engine.stages.generate import longest
+from engine.stages.generate import longest, longest_of
 from engine.stages.guard import LeakGuard, words
 from engine.stages.protocol import Context, Inputs, Output, Stage
 from engine.tasks import TASKS
@@ -25,6 +26,10 @@ from engine.tasks import TASKS
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+_BROKEN = frozenset({"Cc", "Cs", "Co", "Cn"})
+"""Unicode's categories of what is no text; spaces and joiners, which many scripts need, are."""
 
 
 @dataclass(slots=True)
@@ -68,11 +73,16 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     task = task_of(params, examples)
     findings = [Finding() for _ in candidates]
     kind = TASKS[params["kind"]]
+    targets = {e.target for e in examples if e.split == "train"}
     most = longest(examples)
+    most_target = kind.target_schema(task, longest_of(targets)).get("maxLength")
     for candidate, finding in zip(candidates, findings, strict=True):
-        if why := kind.malformed(candidate.inputs, candidate.target, task) or _unclean(
-            candidate, most
-        ):
+        why = kind.malformed(candidate.inputs, candidate.target, task)
+        texts = [(text, most) for text in candidate.inputs.values()]
+        if most_target and candidate.target not in targets:
+            texts.append((candidate.target, most_target))
+        why = why or next(filter(None, (unclean(*each) for each in texts)), None)
+        if why:
             finding.reject("malformed", why, f"The row is not usable: {why}.")
     vectors = ctx.embed([text_of(c.inputs) for c in candidates])
     train = [e for e in examples if e.split == "train"]
@@ -93,14 +103,11 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     )
 
 
-def _unclean(candidate: Candidate, most: int) -> str | None:
-    """Return what gives a text away as broken: control characters, or an end at the schema's length limit."""
-    for text in candidate.inputs.values():
-        if any(not c.isprintable() and c not in "\n\t" for c in text):
-            return "it has control characters"
-        if len(text) >= most - 1:
-            return f"it was cut at {most} characters"
-    return None
+def unclean(text: str, most: int) -> str | None:
+    """Return what gives a written text away as broken: control characters, or an end at its schema's length limit."""
+    if any(category(c) in _BROKEN and c not in "\n\t\r" for c in text):
+        return "it has control characters"
+    return f"it was cut at {most} characters" if len(text) >= most - 1 else None
 
 
 def _leaks(
