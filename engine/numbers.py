@@ -20,6 +20,7 @@ _GROUPS = re.compile(r"(?<=\d)[,_](?=\d{3}(?!\d))")
 _MIXED = re.compile(r"([-+]?\d+)\s+(\d+/\d+)")
 _NUMBER = re.compile(r"([-+]?)(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 _MARKED = re.compile(r"####[ \t]*(.*)")
+_BEGINS = re.compile(r"[-+−\s$€£¥₹*(\\]*(?:\.?\d|[dt]?frac\{)")
 _BOX = "\\boxed{"
 _SOMEWHERE = re.compile(
     r"(?:(?<![\w)])[-+−])?(?:\\?[$€£¥₹] ?)?(?:(?:\d+\s*)?\\[dt]?frac\{[^{}]+\}\{[^{}]+\}|\d+[ ]\d+/\d+"
@@ -56,10 +57,12 @@ def _plain(text: str) -> Fraction | None:
 def final_number(text: str) -> Fraction | None:
     r"""Return the number that a text comes to; None where there is none.
 
-    It stands after the last `####` (GSM8K's convention), else in the last `\boxed{}`, else it is the last one.
+    It stands right after the first `####` that has one there, as GSM8K's own script looks for it: what a student that
+    runs on says later is another answer. Else it is the first one in what the last `####` or the last `\boxed{}`
+    marks, else the last one of all.
     """
     if marked := _MARKED.findall(text):
-        return _first(marked[-1])
+        return _first(next(filter(_BEGINS.match, marked), marked[-1]))
     if _BOX in text:
         return _first(_inside(text.rpartition(_BOX)[2]))
     found = _among(text)

@@ -1,7 +1,8 @@
 r"""Numeric: a number after some reasoning, as in GSM8K: `… #### 72`, or `\boxed{72}`, or the last number said.
 
 GSM8K's own convention (Cobbe et al., arXiv 2110.14168, appendix; https://github.com/openai/grade-school-math at
-3101c7d): the final answer follows `####`. The student is trained on the whole target, reasoning included.
+3101c7d): the final answer follows `####`, in a reply with several the first. The student is trained on the whole
+target, reasoning included.
 """
 
 from __future__ import annotations
