@@ -77,12 +77,11 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     most = longest(examples)
     most_target = kind.target_schema(task, longest_of(targets)).get("maxLength")
     for candidate, finding in zip(candidates, findings, strict=True):
-        why = kind.malformed(candidate.inputs, candidate.target, task)
-        texts = [(text, most) for text in candidate.inputs.values()]
+        written = [(text, most) for text in candidate.inputs.values()]
         if most_target and candidate.target not in targets:
-            texts.append((candidate.target, most_target))
-        why = why or next(filter(None, (unclean(*each) for each in texts)), None)
-        if why:
+            written.append((candidate.target, most_target))
+        broken = (why for text, limit in written if (why := unclean(text, limit)))
+        if why := kind.malformed(candidate.inputs, candidate.target, task) or next(broken, None):
             finding.reject("malformed", why, f"The row is not usable: {why}.")
     vectors = ctx.embed([text_of(c.inputs) for c in candidates])
     train = [e for e in examples if e.split == "train"]

@@ -147,7 +147,7 @@ def test_targets_that_are_texts_are_no_more_copied_or_quoted_than_inputs() -> No
         _solved("test", TEST[0], "a", golds=["a", "what else is right but not the target"]),
     ]
     guard = LeakGuard(rows, _embed, 5, 1.0)
-    for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].columns["golds"][1]):  # type: ignore[index]
+    for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].columns["golds"][1]):
         reason = guard.check_target(copied)
         assert reason is not None
         assert not ngrams(reason, 3) & ngrams(REASONED, 3)

@@ -46,7 +46,7 @@ def _reasons(*rows: tuple[str, str]) -> list[str]:
     )  # fmt: skip
     inputs = Inputs({"load": Output((*train, seen)), "generate": Output(candidates)})
     context = SimpleNamespace(embed=_embed)
-    found = judge(PARAMS, inputs, context).of(Verdict)  # type: ignore[arg-type]
+    found = judge(PARAMS, inputs, context).of(Verdict)
     return ["" if verdict.accepted else f"{verdict.reason}: {verdict.detail}" for verdict in found]
 
 
