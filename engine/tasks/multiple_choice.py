@@ -29,7 +29,7 @@ from engine.tasks.protocol import (
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SPARE = 16
 """Tokens beyond one per character of the longest option, for what stands around it."""
-_OPTION = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t]*$", re.M)
+_OPTION = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t\r]*$", re.M)
 _LEAD = re.compile(
     r"^\W*(?:(?:so|thus|therefore)\b\W*)?(?:the\s+)?(?:(?:correct|right|best|final)\s+)*"
     r"(?:answer|option|choice)\b(?:\s+is\b)?\W*",
@@ -83,10 +83,10 @@ class MultipleChoice(PlainRows):
             raise ValueError(
                 f"{column} holds {len(value)} options; 2 to {len(LETTERS)} can be told apart"
             )
-        return "\n".join(
-            f"{letter}. {' '.join(str(text).split())}"
-            for letter, text in zip(LETTERS, value, strict=False)
-        )
+        texts = ["" if text is None else " ".join(str(text).split()) for text in value]
+        if "" in texts:
+            raise ValueError(f"the option {LETTERS[texts.index('')]} of {column} is empty")
+        return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
 
     def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
         """Return the letter of the right option, from its letter or its text."""

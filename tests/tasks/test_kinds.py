@@ -156,6 +156,11 @@ def test_options_come_from_a_list_or_stand_in_the_text() -> None:
         assert kind.gold(inputs, right, one.params).golds == ("B",)
     text, plain = task("multiple_choice")
     assert text.gold({"input": BBH}, "(C)", plain.params).target == "C"
+    windows = BBH.replace("\n", "\r\n")
+    assert text.gold({"input": windows}, "12/25/1937", plain.params).target == "B"
+    for empty in (None, " "):
+        with pytest.raises(ValueError, match="the option B of choices is empty"):
+            kind.shown("choices", ["x", empty, "z"], one.params)
 
 
 @pytest.mark.parametrize(
