@@ -1,7 +1,7 @@
 r"""Numbers in text: what a text is as a number, and the number that a text comes to.
 
-Read as one number: `1,234`, `1_234`, `$5.00`, `€ 5`, `50%`, `-2.5e3`, `3/4`, `1 3/4`, `\frac{3}{4}`, a full stop at
-the end. Signs of money and per cent are left out: 50% is 50, not 0.5. Arithmetic is exact.
+Read as one number: `1,234`, `1_234`, `-$5.00`, `€ 5`, `50%`, `-2.5e3`, `3/4`, `1 3/4`, `1\frac{3}{4}`, a full stop
+at the end. Signs of money and per cent are left out: 50% is 50, not 0.5. Arithmetic is exact.
 """
 
 from __future__ import annotations
@@ -9,19 +9,24 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_LONGEST = 200
-_LATEX = re.compile(r"\\d?frac\{([^{}]+)\}\{([^{}]+)\}")
+_LONGEST = 4000
+"""Characters of a number; Python reads whole numbers of up to 4,300 digits."""
+_LONGEST_SAID = 200
+"""Characters of a number among words: what it is written as is never longer than _LONGEST."""
+_LATEX = re.compile(r"\\[dt]?frac\{([^{}]+)\}\{([^{}]+)\}")
+_BEFORE_LATEX = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
 _SIGNS = re.compile(r"[$€£¥₹%]|\\[,!;]")
 _GROUPS = re.compile(r"(?<=\d)[,_](?=\d{3}(?!\d))")
 _MIXED = re.compile(r"([-+]?\d+)\s+(\d+/\d+)")
 _NUMBER = re.compile(r"([-+]?)(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 _MARKED = re.compile(r"####[ \t]*(.*)")
+_BEGINS = re.compile(r"[-+−\s$€£¥₹*(\\]*(?:\.?\d|[dt]?frac\{)")
 _BOX = "\\boxed{"
 _SOMEWHERE = re.compile(
-    r"(?:(?<![\d)])[-+−])?(?:\\d?frac\{[^{}]+\}\{[^{}]+\}|\d+[ ]\d+/\d+"
+    r"(?:(?<![\w)])[-+−])?(?:\\?[$€£¥₹] ?)?(?:(?:\d+\s*)?\\[dt]?frac\{[^{}]+\}\{[^{}]+\}|\d+[ ]\d+/\d+"
     r"|(?:\d+(?:[,_]\d{3}(?!\d))*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?(?:/\d+)?)"
 )
-"""What may be a number among words; a sign behind a digit is a minus between two numbers."""
+"""What may be a number among words; a sign behind a digit or a letter is a minus between two numbers, or a hyphen."""
 
 
 def number_in(text: str) -> Fraction | None:
@@ -29,7 +34,8 @@ def number_in(text: str) -> Fraction | None:
     if len(text) > _LONGEST:
         return None
     text = text.replace("−", "-").replace("\\$", "").replace("\\%", "").replace("{,}", ",")
-    text = _SIGNS.sub("", _LATEX.sub(r"\1/\2", text)).strip().rstrip(".")
+    text = _LATEX.sub(r"\1/\2", _BEFORE_LATEX.sub(" ", text))
+    text = _SIGNS.sub("", text).strip().rstrip(".")
     if mixed := _MIXED.fullmatch(text):
         whole, part = _plain(mixed[1]), number_in(mixed[2])
         if whole is None or part is None:
@@ -51,22 +57,31 @@ def _plain(text: str) -> Fraction | None:
 def final_number(text: str) -> Fraction | None:
     r"""Return the number that a text comes to; None where there is none.
 
-    It stands after the last `####` (GSM8K's convention), else in the last `\boxed{}`, else it is the last one.
+    It stands right after the first `####` that has one there, as GSM8K's own script looks for it: what a student that
+    runs on says later is another answer. Else it is the first one in what the last `####` or the last `\boxed{}`
+    marks, else the last one of all.
     """
     if marked := _MARKED.findall(text):
-        return _first(marked[-1])
+        return _first(next(filter(_BEGINS.match, marked), marked[-1]))
     if _BOX in text:
         return _first(_inside(text.rpartition(_BOX)[2]))
-    found = [number for number in map(number_in, _SOMEWHERE.findall(text)) if number is not None]
+    found = _among(text)
     return found[-1] if found else None
 
 
 def _first(text: str) -> Fraction | None:
     """Return the number that a short text is, or else the first one in it."""
-    whole = number_in(text)
+    whole = number_in(text) if len(text) <= _LONGEST_SAID else None
     if whole is not None:
         return whole
-    return next((n for n in map(number_in, _SOMEWHERE.findall(text)) if n is not None), None)
+    found = _among(text)
+    return found[0] if found else None
+
+
+def _among(text: str) -> list[Fraction]:
+    """Return the numbers among words, in order."""
+    said = (part for part in _SOMEWHERE.findall(text) if len(part) <= _LONGEST_SAID)
+    return [number for number in map(number_in, said) if number is not None]
 
 
 def _inside(text: str) -> str:
@@ -81,10 +96,12 @@ def _inside(text: str) -> str:
 
 def written(number: Fraction) -> str:
     """Return a number as text, the same for equal ones: `72`, `3.5`, and `1/3` for what has no end as a decimal."""
-    # A denominator of twos and fives divides ten to as many places as it has binary digits.
-    places = number.denominator.bit_length()
-    if 10**places % number.denominator:
-        return f"{number.numerator}/{number.denominator}"
+    below = number.denominator
+    # A denominator of twos and fives divides ten to as many places as it has binary digits, or to fewer.
+    most = below.bit_length()
+    if 10**most % below:
+        return f"{number.numerator}/{below}"
+    places = next(fewer for fewer in range(most + 1) if 10**fewer % below == 0)
     digits = str(abs(int(number * 10**places))).zfill(places + 1)
     sign = "-" if number < 0 else ""
-    return (sign + digits[:-places] + "." + digits[-places:]).rstrip("0").rstrip(".")
+    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else sign + digits

@@ -154,3 +154,23 @@ def test_stages_name_real_prompts_and_roles() -> None:
         assert set(stage.asks) <= {"student", "teacher", "judge", "embedder"}
         for prompt in stage.prompts:
             LIBRARY.get(prompt)
+
+
+@pytest.mark.parametrize(
+    ("target", "longest"),
+    [
+        ({"type": ["string", "null"], "maxLength": 60}, "x" * 60),
+        ({"anyOf": [{"type": "null"}, {"type": "string", "maxLength": 60}]}, "x" * 60),
+        ({"type": "string", "pattern": "^([A-Z]{3}-){20}$"}, "ABC-" * 20),
+        ({"type": "array", "maxItems": 2, "prefixItems": [{"type": "boolean"}]}, [True]),
+        ({"type": "object", "additionalProperties": False}, {}),
+        ({"const": "one text only"}, "one text only"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "string", "maxLength": 60}}}, "x" * 60),
+    ],
+)
+def test_a_recipes_own_schema_may_be_a_target(target: dict[str, Any], longest: object) -> None:
+    assert unbounded(target) == []
+    reply = json.dumps({"rows": [{"text": "x" * 80, "target": longest}]})
+    schema = shapes.rows(["text"], 1, 80, target)
+    assert read_reply(reply, schema).error is None
+    assert shapes.token_limit(schema) >= len(reply)

@@ -256,7 +256,7 @@ def _nested(schema: Mapping[str, Any], where: str) -> Iterator[str]:
     for key in _NAMED:
         for name, part in schema.get(key, {}).items():
             yield from _unbounded(part, f"{where}.{name}")
-    if isinstance(schema.get("items"), Mapping):
+    if "items" in schema:
         yield from _unbounded(schema["items"], f"{where}.items")
 
 
@@ -282,24 +282,39 @@ def _pattern_ends(schema: Mapping[str, Any]) -> bool:
 
 def _refers_to_itself(schema: Mapping[str, Any]) -> bool:
     """Return whether following `$ref`s into the schema's own definitions comes back to a place."""
-
-    def references(part: Any) -> Iterator[str]:
-        if isinstance(part, Mapping):
-            if isinstance(part.get("$ref"), str):
-                yield part["$ref"]
-            for key, value in part.items():
-                if key not in ("$defs", "definitions", "enum", "const"):
-                    yield from references(value)
-        elif isinstance(part, list | tuple):
-            for value in part:
-                yield from references(value)
-
-    parts = {"#": schema}
-    for key in ("$defs", "definitions"):
-        parts |= {f"#/{key}/{name}": part for name, part in schema.get(key, {}).items()}
-    leads = {name: set(references(part)) for name, part in parts.items()}
+    parts = _places(schema)
+    leads = {name: set(_references(part)) for name, part in parts.items()}
 
     def returns(name: str, path: tuple[str, ...]) -> bool:
         return name in path or any(returns(to, (*path, name)) for to in leads.get(name, ()))
 
     return any(returns(name, ()) for name in parts)
+
+
+def unresolved(schema: Mapping[str, Any]) -> list[str]:
+    """Return the references that lead out of the schema's own definitions; following them could fetch anything."""
+    parts = _places(schema)
+    found = {to for part in parts.values() for to in _references(part)}
+    return sorted(found - parts.keys())
+
+
+def _places(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a `$ref` may lead to: the schema itself and its definitions."""
+    parts: dict[str, Any] = {"#": schema}
+    for key in ("$defs", "definitions"):
+        parts |= {f"#/{key}/{name}": part for name, part in schema.get(key, {}).items()}
+    return parts
+
+
+def _references(part: Any) -> Iterator[str]:
+    """Yield the `$ref`s of a schema, without those in its definitions."""
+    if isinstance(part, Mapping):
+        for key in ("$ref", "$dynamicRef"):
+            if isinstance(part.get(key), str):
+                yield part[key]
+        for key, value in part.items():
+            if key not in ("$defs", "definitions", "enum", "const"):
+                yield from _references(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _references(value)

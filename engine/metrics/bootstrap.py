@@ -51,7 +51,11 @@ class Estimate(NamedTuple):
 
     def minus(self, other: Estimate) -> Estimate:
         """Return the difference to another split's estimate; the two splits are drawn independently."""
-        return Estimate(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
+        import numpy as np
+
+        # Splits of one size have the same draws: paired as they are, their rows would vary together.
+        drawn = self.draws - np.roll(other.draws, 1)
+        return Estimate(self.value - other.value, drawn, min(self.n, other.n))
 
 
 def blocks(n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -52,9 +52,10 @@ def examine(loaded: LoadedRecipe) -> Examined:
     loaded = complete(loaded)
     rules = rules_for(loaded)
     read = read_splits(loaded, rules)
+    task = [*_task(loaded)]
     problems = [
         *loaded.warnings,
-        *_task(loaded),
+        *task,
         *check_metrics(loaded),
         *check_slices(loaded),
         *_operators(loaded),
@@ -65,7 +66,8 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_replies(loaded),
         *read.problems,
         *check_rows(loaded, read.splits, rules),
-        *check_targets(loaded, read.splits),
+        # What a target is, only a task without mistakes says.
+        *(check_targets(loaded, read.splits) if not task else ()),
         *check_sql(loaded, read.splits),
     ]
     ordered = sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
@@ -76,8 +78,10 @@ def rules_for(loaded: LoadedRecipe) -> RowRules:
     """Return what the task makes of rows; where its kind or parameters are wrong, what any task wants of them."""
     task = loaded.recipe.task
     kind = TASKS.get(task.kind)
-    if kind is None or check_part(kind.params, task.params, loaded.document, ("task", "params")):
-        return RowRules(row_check(task.input, task.target, labelled=False), None)
+    if kind is None or any(_task_params(loaded, kind)):
+        # What their types should be is not known, so columns must only be there.
+        anything = {*task.input, task.target}
+        return RowRules(row_check(task.input, task.target, labelled=False, nested=anything), None)
     return rules_of(kind, task.params, task.input, task.target)
 
 
@@ -93,6 +97,7 @@ def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield _unknown(TASKS, task.kind, loaded.at("task", "kind"))
     else:
         yield from _task_params(loaded, kind)
+        yield from _of_other_kinds(loaded, kind)
     for index, column in enumerate(task.input):
         at = loaded.at("task", "input", index)
         if column == task.target:
@@ -103,23 +108,27 @@ def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 
 def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
-    """Yield what is wrong with the kind's parameters, and settings that fit other kinds only."""
+    """Yield what is wrong with the kind's parameters; rows can be read by its rules only where nothing is."""
     task = loaded.recipe.task
     wrong = list(check_part(kind.params, task.params, loaded.document, ("task", "params")))
     yield from wrong
-    if not wrong:
-        params = kind.params.model_validate(task.params)
-        at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
-        for problem in kind.problems(params):
-            yield Problem(
-                at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task"
-            )
-        for name in ("options", "context"):
-            column = getattr(params, name, None)
-            if column is not None and column not in task.input:
-                hint = did_you_mean(column, task.input) or "name one of them"
-                message = f"task.params.{name} is '{column}', which is not in task.input"
-                yield Problem(loaded.at("task", "params", name), message, hint, code="task")
+    if wrong:
+        return
+    params = kind.params.model_validate(task.params)
+    at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
+    for problem in kind.problems(params):
+        yield Problem(at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task")
+    for name in ("options", "context"):
+        column = getattr(params, name, None)
+        if column is not None and column not in task.input:
+            hint = did_you_mean(column, task.input) or "name one of them"
+            message = f"task.params.{name} is '{column}', which is not in task.input"
+            yield Problem(loaded.at("task", "params", name), message, hint, code="task")
+
+
+def _of_other_kinds(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
+    """Yield settings that fit other kinds only."""
+    task = loaded.recipe.task
     if task.labels is not None and not kind.labelled:
         message = f"a task of the kind '{kind.name}' has no labels"
         yield Problem(loaded.at("task", "labels"), message, "leave them out", code="task")

@@ -71,6 +71,11 @@ def _checked(
     answered: list[dict[str, Any]],
 ) -> Iterator[Problem]:
     fault = check_expression(sql, types, kind)
+    if fault is not None and path == ("failure",) and "failure" not in loaded.document.data:
+        message = f"failure is `{sql}` where a recipe has none, and here {fault.message}"
+        hint = "write a `failure` over this recipe's metrics, or measure that one too"
+        yield Problem(loaded.at("metrics", key=True), message, hint, code="sql")
+        return
     if fault is not None:
         yield Problem(loaded.at(*path), f"{_name(path)}: {fault.message}", fault.hint, code="sql")
         return

@@ -44,7 +44,8 @@ def problems_of(
         model: The model that was validated (for the keys it knows).
         prefix: Where in the document the validated value stands.
     """
-    data = value_at(document.data, prefix)
+    # A part that the recipe leaves out is as good as an empty one.
+    data = {} if (found := value_at(document.data, prefix)) is None else found
     problems: list[Problem] = []
     branches: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from engine.backends.protocol import Message
@@ -33,7 +34,7 @@ def task_of(params: Mapping[str, Any], examples: Sequence[Example]) -> Task:
 
 
 def shots_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[Example]:
-    """Return the training rows that are shown before each row, drawn by content and seed, targets in turn."""
+    """Return the training rows in the order in which they are shown, drawn by content and seed, targets in turn."""
     wanted = params.get("shots")
     if not wanted:
         return []
@@ -43,8 +44,7 @@ def shots_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[Exa
         by_target.setdefault(example.target, []).append(example)
     queues = list(by_target.values())
     depth = max(map(len, queues), default=0)
-    turns = [queue[i] for i in range(depth) for queue in queues if i < len(queue)]
-    return turns[: wanted["n"]]
+    return [queue[i] for i in range(depth) for queue in queues if i < len(queue)]
 
 
 class StudentPrompts:
@@ -57,14 +57,16 @@ class StudentPrompts:
         self.kind, self.task = TASKS[params["kind"]], task_of(params, examples)
         self._prompt, self._description = prompt, params["description"]
         self._shots = shots_of(params, examples)
+        self._shown = params["shots"]["n"] if self._shots else 0
 
     def __call__(self, example: Example) -> tuple[Message, ...]:
         """Return an example's turns; rows that are shown before it stand in the dialogue as if answered before.
 
-        A training row is never shown before itself.
+        A row is never shown before itself, nor one with the same inputs: the next in order takes its place.
         """
         turns = self._turns(example)
-        shots = [shot for shot in self._shots if shot.id != example.id]
+        others = (shot for shot in self._shots if shot.inputs != example.inputs)
+        shots = list(islice(others, self._shown))
         if not shots:
             return turns
         first = [turn for turn in turns if turn.role == "system"]

@@ -4,7 +4,8 @@ Three measures: equality after normalisation; containment, the share of a text's
 evaluation row; and cosine similarity to the nearest evaluation row. The last two are calibrated on the data: the
 threshold is a quantile of what the real training rows show, because honest rows of one task share wording too.
 Limits: a leak that is reworded and also farther than that quantile passes; texts shorter than an n-gram are
-compared whole.
+compared whole. Targets that are texts (reasoning, replies) are compared by their wording alone, and only from an n-gram
+on: a short one is an answer that many rows may have.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import Example
+from engine.stages.columns import golds_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
 
+_SHORTEST = 4
+"""Words of an evaluation text that is looked for whole: shorter ones stand in many a prompt by chance."""
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 
@@ -48,6 +52,28 @@ class Thresholds(NamedTuple):
 
     containment: float
     similarity: float
+    target: float
+    """Containment of targets."""
+
+
+class _Wording:
+    """Which of some texts hold a word n-gram."""
+
+    def __init__(self, texts: Sequence[str], n: int) -> None:
+        self._n = n
+        self.grams: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        for number, text in enumerate(texts):
+            for gram in ngrams(text, n):
+                self.grams[gram].add(number)
+
+    def containment(self, text: str) -> float:
+        """Return the largest share of a text's n-grams that one of the texts holds, 0 to 1."""
+        grams = ngrams(text, self._n)
+        shared: dict[int, int] = defaultdict(int)
+        for gram in grams:
+            for number in self.grams.get(gram, ()):
+                shared[number] += 1
+        return max(shared.values(), default=0) / len(grams) if grams else 0.0
 
 
 class LeakGuard:
@@ -62,36 +88,41 @@ class LeakGuard:
         self._whole = {words(text) for text in evaluation}
         shared = {words(text) for e in examples if e.split == "train" for text in e.inputs.values()}
         # Each column by itself, as prompts show it; what training rows hold too is no secret.
-        self._parts = {
-            words(text) for e in examples if e.split != "train" for text in e.inputs.values()
-        } - shared
-        self._grams: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        for number, text in enumerate(evaluation):
-            for gram in ngrams(text, n):
-                self._grams[gram].add(number)
+        parts = {words(text) for e in examples if e.split != "train" for text in e.inputs.values()}
+        self._parts: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
+        for part in parts - shared:
+            if len(part) >= _SHORTEST:
+                self._parts[part[:_SHORTEST]].append(part)
+        self._wording = _Wording(evaluation, n)
         self._vectors = embed(evaluation)
-        train = [text_of(e) for e in examples if e.split == "train"]
-        honest = [text for text in train if words(text) not in self._whole]
-        self.equal_training_rows = {
-            e.id for e in examples if e.split == "train" and words(text_of(e)) in self._whole
-        }
+        train = [e for e in examples if e.split == "train"]
+        self.equal_training_rows = {e.id for e in train if words(text_of(e)) in self._whole}
+        honest = [e for e in train if e.id not in self.equal_training_rows]
+        self._index_targets([e for e in examples if e.split != "train"], honest)
         if honest:
-            contained = [self._containment(text) for text in honest]
-            similar = self._similarity(honest)
+            texts = [text_of(e) for e in honest]
+            contained = [self._wording.containment(text) for text in texts]
+            targets = [self._targets.containment(e.target) for e in honest if self._long(e.target)]
             self.thresholds = Thresholds(
-                float(np.quantile(contained, quantile)), float(np.quantile(similar, quantile))
+                float(np.quantile(contained, quantile)),
+                float(np.quantile(self._similarity(texts), quantile)),
+                float(np.quantile(targets or [0.0], quantile)),
             )
         else:
-            self.thresholds = Thresholds(0.0, 1.0)
+            self.thresholds = Thresholds(0.0, 1.0, 0.0)
 
-    def _containment(self, text: str) -> float:
-        """Return the largest share of the text's n-grams that one evaluation row holds, 0 to 1."""
-        grams = ngrams(text, self._n)
-        shared: dict[int, int] = defaultdict(int)
-        for gram in grams:
-            for number in self._grams.get(gram, ()):
-                shared[number] += 1
-        return max(shared.values(), default=0) / len(grams) if grams else 0.0
+    def _long(self, target: str) -> bool:
+        return len(words(target)) >= self._n
+
+    def _index_targets(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
+        """Index the evaluation rows' targets that are texts; what training rows hold too is no secret."""
+        self._known = {words(e.target) for e in train}
+        targets = {t for e in evaluation for t in (e.target, *golds_of(e)) if self._long(t)}
+        self._targets = _Wording(sorted(t for t in targets if words(t) not in self._known), self._n)
+        self._secret = set(self._targets.grams)
+        for example in train if self._secret else ():
+            for text in (*example.inputs.values(), example.target):
+                self._secret -= ngrams(text, self._n)
 
     def _similarity(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return each text's cosine similarity to its nearest evaluation row."""
@@ -104,7 +135,7 @@ class LeakGuard:
             return []
         reasons: list[str | None] = []
         for text, similarity in zip(texts, self._similarity(texts), strict=True):
-            contained = self._containment(text)
+            contained = self._wording.containment(text)
             if words(text) in self._whole:
                 reasons.append("equals an evaluation row")
             elif contained > self.thresholds.containment:
@@ -121,10 +152,25 @@ class LeakGuard:
                 reasons.append(None)
         return reasons
 
+    def check_target(self, target: str) -> str | None:
+        """Return why a row's own target counts as a leak, None when it is clean or a training row's."""
+        if not self._long(target) or words(target) in self._known:
+            return None
+        contained = self._targets.containment(target)
+        if contained <= self.thresholds.target:
+            return None
+        return (
+            f"its target shares {contained:.0%} of its word {self._n}-grams with an evaluation row's "
+            f"(training rows: at most {self.thresholds.target:.0%})"
+        )
+
     def quotes(self, text: str) -> str | None:
         """Return why a pattern or strategy text may not be rendered: it quotes or is close to an evaluation row."""
-        if any(gram in self._grams and len(gram) >= self._n for gram in ngrams(text, self._n)):
+        grams = {gram for gram in ngrams(text, self._n) if len(gram) >= self._n}
+        if not grams.isdisjoint(self._wording.grams.keys()):
             return f"shares a word {self._n}-gram with an evaluation row"
+        if not grams.isdisjoint(self._secret):
+            return f"shares a word {self._n}-gram with the target of an evaluation row"
         if self.found_in(text):
             return "quotes a whole evaluation row"
         return self.check([text])[0]
@@ -133,5 +179,8 @@ class LeakGuard:
         """Return whether an evaluation row of four words or more stands whole inside a prompt."""
         # Values stand in prompts as JSON: a line break or a quote must not join or split words.
         inside = words(prompt.replace("\\n", " ").replace('\\"', '"'))
-        joined = f" {' '.join(inside)} "
-        return any(len(row) >= 4 and f" {' '.join(row)} " in joined for row in self._parts)
+        return any(
+            inside[at : at + len(part)] == part
+            for at in range(len(inside) - _SHORTEST + 1)
+            for part in self._parts.get(inside[at : at + _SHORTEST], ())
+        )

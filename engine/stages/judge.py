@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 from engine.backends.protocol import Completion
 from engine.operators import OPERATORS
 from engine.rows import Candidate, Example, Strategy, Verdict
 from engine.stages.columns import task_of
-from engine.stages.generate import longest
+from engine.stages.generate import longest, longest_of
 from engine.stages.guard import LeakGuard, words
 from engine.stages.protocol import Context, Inputs, Output, Stage
 from engine.tasks import TASKS
@@ -25,6 +26,10 @@ from engine.tasks import TASKS
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+_BROKEN = frozenset({"Cc", "Cs", "Co", "Cn"})
+"""Unicode's categories of what is no text; spaces and joiners, which many scripts need, are."""
 
 
 @dataclass(slots=True)
@@ -68,11 +73,15 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     task = task_of(params, examples)
     findings = [Finding() for _ in candidates]
     kind = TASKS[params["kind"]]
+    targets = {e.target for e in examples if e.split == "train"}
     most = longest(examples)
+    most_target = kind.target_schema(task, longest_of(targets)).get("maxLength")
     for candidate, finding in zip(candidates, findings, strict=True):
-        if why := kind.malformed(candidate.inputs, candidate.target, task) or _unclean(
-            candidate, most
-        ):
+        written = [(text, most) for text in candidate.inputs.values()]
+        if most_target and candidate.target not in targets:
+            written.append((candidate.target, most_target))
+        broken = (why for text, limit in written if (why := unclean(text, limit)))
+        if why := kind.malformed(candidate.inputs, candidate.target, task) or next(broken, None):
             finding.reject("malformed", why, f"The row is not usable: {why}.")
     vectors = ctx.embed([text_of(c.inputs) for c in candidates])
     train = [e for e in examples if e.split == "train"]
@@ -93,14 +102,11 @@ def judge(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     )
 
 
-def _unclean(candidate: Candidate, most: int) -> str | None:
-    """Return what gives a text away as broken: control characters, or an end at the schema's length limit."""
-    for text in candidate.inputs.values():
-        if any(not c.isprintable() and c not in "\n\t" for c in text):
-            return "it has control characters"
-        if len(text) >= most - 1:
-            return f"it was cut at {most} characters"
-    return None
+def unclean(text: str, most: int) -> str | None:
+    """Return what gives a written text away as broken: control characters, or an end at its schema's length limit."""
+    if any(category(c) in _BROKEN and c not in "\n\t\r" for c in text):
+        return "it has control characters"
+    return f"it was cut at {most} characters" if len(text) >= most - 1 else None
 
 
 def _leaks(
@@ -111,10 +117,9 @@ def _leaks(
     ctx: Context,
 ) -> None:
     guard = LeakGuard(examples, ctx.embed, params["ngram"], params["quantile"])
-    for finding, why in zip(
-        findings, guard.check([text_of(c.inputs) for c in candidates]), strict=True
-    ):
-        if why:
+    found = guard.check([text_of(c.inputs) for c in candidates])
+    for candidate, finding, copied in zip(candidates, findings, found, strict=True):
+        if why := copied or guard.check_target(candidate.target):
             # The feedback must not lead the generator to or around the evaluation row.
             finding.reject("leak", why, "Write about something else.")
 
@@ -267,4 +272,4 @@ def _verdict(
     )
 
 
-JUDGE = Stage("judge", 3, judge, asks=("judge", "embedder"), prompts=("judge.md",))
+JUDGE = Stage("judge", 4, judge, asks=("judge", "embedder"), prompts=("judge.md",))

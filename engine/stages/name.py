@@ -127,4 +127,4 @@ def _nameless(pattern: str, members: Sequence[PatternMember]) -> tuple[str, str]
     return f"pattern {pattern}", f"{len(members)} failures with like diagnoses."
 
 
-NAME = Stage("name", 1, name_patterns, asks=("teacher", "embedder"), prompts=("name_pattern.md",))
+NAME = Stage("name", 2, name_patterns, asks=("teacher", "embedder"), prompts=("name_pattern.md",))

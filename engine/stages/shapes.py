@@ -7,6 +7,8 @@ well-formed reply can never reach.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,9 @@ from engine.spec.shipped import shipped
 
 LONGEST = 4000
 """Characters that no generated text exceeds, whatever the training rows are like."""
+_SHORT = 8
+"""Tokens of a number, a truth value or nothing."""
+_DEFINITIONS = ("$defs", "definitions")
 
 
 def base(name: str) -> dict[str, Any]:
@@ -60,7 +65,9 @@ def rows(
         "additionalProperties": False,
     }
     if target is not None:
-        item["properties"][TARGET] = target
+        # A reference starts at the root of the whole schema, so definitions move there.
+        schema |= {key: target[key] for key in _DEFINITIONS if key in target}
+        item["properties"][TARGET] = {k: v for k, v in target.items() if k not in _DEFINITIONS}
         item["required"].append(TARGET)
     schema["properties"]["rows"] = {
         "type": "array", "items": item, "minItems": count, "maxItems": count,
@@ -70,14 +77,39 @@ def rows(
 
 def token_limit(schema: Mapping[str, Any]) -> int:
     """Return a number of tokens that no reply to a bounded schema exceeds (one per character)."""
-    if "enum" in schema:
-        return max(len(json.dumps(choice)) for choice in schema["enum"])
-    kind = schema.get("type")
+    return _limit(
+        schema, {f"#/{k}/{n}": v for k in _DEFINITIONS for n, v in schema.get(k, {}).items()}
+    )
+
+
+def _limit(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> int:
+    if "enum" in schema or "const" in schema:
+        allowed = schema["enum"] if "enum" in schema else [schema["const"]]
+        return max(len(json.dumps(choice)) for choice in allowed)
+    parts = [part for key in ("anyOf", "oneOf", "allOf") for part in schema.get(key, ())]
+    if "$ref" in schema:
+        parts.append(definitions[schema["$ref"]])
+    types = schema.get("type", ())
+    limits = [
+        _typed(schema, t, definitions) for t in ([types] if isinstance(types, str) else types)
+    ]
+    return max([*limits, *(_limit(part, definitions) for part in parts if part)], default=_SHORT)
+
+
+def _typed(schema: Mapping[str, Any], kind: str, definitions: Mapping[str, Any]) -> int:
     if kind == "string":
-        return int(schema["maxLength"]) + 2
+        return int(schema["maxLength"] if "maxLength" in schema else _width(schema["pattern"])) + 2
     if kind == "array":
-        return int(schema["maxItems"]) * (token_limit(schema["items"]) + 2) + 2
+        parts = [*schema.get("prefixItems", ()), schema.get("items")]
+        longest = max((_limit(part, definitions) for part in parts if part), default=0)
+        return int(schema["maxItems"]) * (longest + 2) + 2
     if kind == "object":
-        fields = schema["properties"].items()
-        return sum(len(name) + 6 + token_limit(value) for name, value in fields) + 2
-    return 8
+        fields = schema.get("properties", {}).items()
+        return sum(len(name) + 6 + _limit(value, definitions) for name, value in fields) + 2
+    return _SHORT
+
+
+def _width(pattern: str) -> int:
+    """Return a number of characters that no text of a pattern with an end exceeds, LONGEST at most."""
+    times = (int(most) for most in re.findall(r"[{,](\d+)\}", pattern))
+    return min(LONGEST, len(pattern) * math.prod(max(1, most) for most in times))

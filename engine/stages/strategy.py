@@ -62,4 +62,4 @@ def draft(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     return Output(tuple(rows))
 
 
-STRATEGY = Stage("strategy", 1, draft, asks=("teacher", "embedder"), prompts=("draft_strategy.md",))
+STRATEGY = Stage("strategy", 2, draft, asks=("teacher", "embedder"), prompts=("draft_strategy.md",))

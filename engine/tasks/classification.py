@@ -50,7 +50,7 @@ class Classification(PlainRows):
     """One label per row from a fixed set, or any number of them."""
 
     name = "classification"
-    version = 1
+    version = 2
     prompt = "tasks/classification.md"
     labelled = True
     params: type[TaskParams] = Params
@@ -66,8 +66,11 @@ class Classification(PlainRows):
         if not params.many:
             label = plain("the target", value)
             return Gold(label, (label,))
-        named = value if isinstance(value, list | tuple) else plain("the target", value).split(",")
-        found = canonical(str(label).strip() for label in named)
+        named = value if isinstance(value, list | tuple) else _listed(plain("the target", value))
+        labels = [str(label).strip() for label in named]
+        if apart := next((label for label in labels if "," in label), None):
+            raise ValueError(f"the label '{apart}' has a comma in it, which parts labels")
+        found = canonical(labels)
         return Gold(found, (found,))
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
@@ -89,7 +92,8 @@ class Classification(PlainRows):
             return [Answer(c.label, c.label, "ok", c.probability, LIKELIHOOD) for c in chosen]
         longest = max(map(len, task.labels)) * (MOST if task.params.many else 1)
         said = student.write(prompts, longest + SPARE, adapter, progress)
-        return [_read(turn, task) for turn in said]
+        known = _said_as(task.labels)
+        return [_read(turn, known, task.params.many) for turn in said]
 
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: an empty input, or a target that is no label."""
@@ -112,20 +116,33 @@ def canonical(labels: Any) -> str:
     return json.dumps(sorted({label for label in labels if label}), ensure_ascii=False)
 
 
-def _read(said: Written, task: Task) -> Answer:
+def _listed(text: str) -> list[Any]:
+    """Return the labels of a text: a JSON list of them, or commas between them."""
+    if not text.lstrip().startswith("["):
+        return text.split(",")
+    try:
+        return list(json.loads(text))
+    except ValueError:
+        raise ValueError(f"the target '{text[:60]}' begins like a JSON list and is none") from None
+
+
+def _said_as(labels: Sequence[str]) -> dict[str, str]:
+    """Return what each label may be said as: as it is, or else without case and what stands around it."""
+    bare = {_bare(label): label for label in reversed(labels) if _bare(label)}
+    return bare | {label: label for label in labels}
+
+
+def _read(said: Written, known: Mapping[str, str], many: bool) -> Answer:
     if said.failure:
         return Answer(said.text, None, "backend_failed", None, GENERATION)
-    known = {_bare(label): label for label in task.labels}
-    if not task.params.many:
-        label = known.get(_bare(said.text))
-        return Answer(said.text, label, "ok" if label else "unparsable", None, GENERATION)
-    parts = [_bare(part) for part in said.text.split(",")]
-    if parts == [NONE]:
+    parts = said.text.split(",") if many else [said.text]
+    found = [known.get(part.strip()) or known.get(_bare(part)) for part in parts]
+    labels = [label for label in found if label is not None]
+    if many and not labels and _bare(said.text) == NONE:
         return Answer(said.text, "[]", "ok", None, GENERATION)
-    found = [known[part] for part in parts if part in known]
-    if len(found) < len(parts):
+    if len(labels) < len(parts):
         return Answer(said.text, None, "unparsable", None, GENERATION)
-    return Answer(said.text, canonical(found), "ok", None, GENERATION)
+    return Answer(said.text, canonical(labels) if many else labels[0], "ok", None, GENERATION)
 
 
 def _bare(text: str) -> str:

@@ -29,8 +29,15 @@ from engine.tasks.protocol import (
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SPARE = 16
 """Tokens beyond one per character of the longest option, for what stands around it."""
-_OPTION = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t]*$", re.M)
-_NAMED = re.compile(r"^\W*(?:the answer is|answer:?)?\W*\(?([A-Z])(?:[).:]|\s*$)", re.I)
+_OPTION = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t\r]*$", re.M)
+_LEAD = re.compile(
+    r"^\W*(?:(?:so|thus|therefore)\b\W*)?(?:the\s+)?(?:(?:correct|right|best|final)\s+)*"
+    r"(?:answer|option|choice)\b(?:\s+is\b)?\W*",
+    re.I,
+)
+"""What may stand before an answer: `The correct answer is: `."""
+_NAMED = re.compile(r"^\W*(?:boxed\W)?([A-Z])(?:[).:*\]}]|\s*$|[ \t]*\n)", re.I)
+_AROUND = " .\"'*`"
 
 
 class Params(TaskParams):
@@ -50,7 +57,7 @@ class MultipleChoice(PlainRows):
     """One of several options that are the row's own."""
 
     name = "multiple_choice"
-    version = 1
+    version = 2
     prompt = "tasks/multiple_choice.md"
     params: type[TaskParams] = Params
     metrics: tuple[str, ...] = ("accuracy",)
@@ -76,10 +83,10 @@ class MultipleChoice(PlainRows):
             raise ValueError(
                 f"{column} holds {len(value)} options; 2 to {len(LETTERS)} can be told apart"
             )
-        return "\n".join(
-            f"{letter}. {' '.join(str(text).split())}"
-            for letter, text in zip(LETTERS, value, strict=False)
-        )
+        texts = ["" if text is None else " ".join(str(text).split()) for text in value]
+        if "" in texts:
+            raise ValueError(f"the option {LETTERS[texts.index('')]} of {column} is empty")
+        return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
 
     def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
         """Return the letter of the right option, from its letter or its text."""
@@ -119,7 +126,7 @@ class MultipleChoice(PlainRows):
             return [
                 Answer(turn.text, None, "backend_failed", None, GENERATION)
                 if turn.failure
-                else _read(turn.text, row)
+                else _read(turn.text, row, params.say)
                 for turn, row in zip(said, options, strict=True)
             ]
         if params.say == "letter":
@@ -137,7 +144,7 @@ class MultipleChoice(PlainRows):
 
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of a letter."""
-        return {"enum": list(LETTERS[:10])}
+        return {"enum": list(LETTERS)}
 
 
 def options_of(inputs: Mapping[str, str], params: Params) -> dict[str, str]:
@@ -189,7 +196,7 @@ def _by_text(
         nats = [each.nats for each in likely]
         texts = list(row.values())
         weighed = [
-            n / max(1, len(text.encode())) if params.per_character else n
+            n / max(1, len(text)) if params.per_character else n
             for n, text in zip(nats, texts, strict=True)
         ]
         best = max(range(len(texts)), key=weighed.__getitem__)
@@ -199,14 +206,14 @@ def _by_text(
     return answers
 
 
-def _read(text: str, options: Mapping[str, str]) -> Answer:
-    """Read a letter, or an option's text, from the beginning of what was written."""
-    said = text.strip()
-    for letter, option in options.items():
-        if said.strip(" .\"'").casefold() == option.strip(" .\"'").casefold():
-            return Answer(text, letter, "ok", None, GENERATION)
+def _read(text: str, options: Mapping[str, str], say: str) -> Answer:
+    """Read a letter, or an option's text, from the beginning of what was written; first what the student is to say."""
+    said = _LEAD.sub("", text.strip(), count=1)
     named = _NAMED.match(said)
-    choice = named.group(1).upper() if named else ""
-    if choice not in options:
-        return Answer(text, None, "unparsable", None, GENERATION)
-    return Answer(text, choice, "ok", None, GENERATION)
+    by_letter = named[1].upper() if named and named[1].upper() in options else None
+    bare = {each.strip(_AROUND).casefold() for each in (text.strip(), said)}
+    by_text = next(
+        (o for o, each in options.items() if each.strip(_AROUND).casefold() in bare), None
+    )
+    choice = (by_letter or by_text) if say == "letter" else (by_text or by_letter)
+    return Answer(text, choice, "ok" if choice else "unparsable", None, GENERATION)

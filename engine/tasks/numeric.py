@@ -1,7 +1,8 @@
 r"""Numeric: a number after some reasoning, as in GSM8K: `… #### 72`, or `\boxed{72}`, or the last number said.
 
 GSM8K's own convention (Cobbe et al., arXiv 2110.14168, appendix; https://github.com/openai/grade-school-math at
-3101c7d): the final answer follows `####`. The student is trained on the whole target, reasoning included.
+3101c7d): the final answer follows `####`, in a reply with several the first. The student is trained on the whole
+target, reasoning included.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from engine.tasks.protocol import (
 from engine.tasks.writing import written_answers
 
 _MARK = "####"
-_STEP = re.compile(r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*\$?\s*([-+]?[\d,]*\.?\d+)\b(?!\s*[-+*/x=])")
+_STEP = re.compile(
+    r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*([-+]?\$?[ ]?[\d,]*\.?\d+(?:/\d+)?)(?![\d/])(?!\s*[-+*x=])"
+)
 
 
 class Params(TaskParams):
@@ -42,7 +45,7 @@ class Numeric(PlainRows):
     """A number, with or without reasoning before it."""
 
     name = "numeric"
-    version = 1
+    version = 2
     prompt = "tasks/numeric.md"
     params: type[TaskParams] = Params
     metrics: tuple[str, ...] = ("numeric_match",)

@@ -7,6 +7,7 @@ the schema is for the metrics to say.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 from pydantic import Field
 
 from engine.backends.protocol import Progress, Student
-from engine.backends.structured import parse_json, read_reply, unbounded
+from engine.backends.structured import parse_json, read_reply, unbounded, unresolved
 from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
 from engine.tasks.writing import written_answers
+
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
+"""A reply that is a code block, as chat models like to write them."""
 
 
 class Params(TaskParams):
@@ -34,7 +38,7 @@ class Structured(PlainRows):
     """A JSON object that fits a schema."""
 
     name = "structured"
-    version = 1
+    version = 2
     prompt = "tasks/structured.md"
     params: type[TaskParams] = Params
     metrics: tuple[str, ...] = ("field_f1", "json_valid")
@@ -44,10 +48,14 @@ class Structured(PlainRows):
         """Return what is wrong with the schema: not JSON Schema, or without bounds."""
         from jsonschema import Draft202012Validator, SchemaError
 
+        schema, formats = params.json_schema, Draft202012Validator.FORMAT_CHECKER
         try:
-            Draft202012Validator.check_schema(params.json_schema)
+            # The formats are those of the schema's own texts: a pattern must be a regular expression.
+            Draft202012Validator.check_schema(schema, format_checker=formats)
         except SchemaError as problem:
             return [f"json_schema is no JSON Schema: {problem.json_path}: {problem.message[:200]}"]
+        if lost := unresolved(schema):
+            return [f"json_schema has a $ref to what is not in it: {place}" for place in lost]
         return [
             f"json_schema lets an answer grow without end: {place}"
             for place in unbounded(params.json_schema)
@@ -98,7 +106,8 @@ def canonical(value: Any) -> str:
 
 
 def _read(text: str) -> str | None:
+    fenced = _FENCED.fullmatch(text)
     try:
-        return canonical(parse_json(text))
+        return canonical(parse_json(fenced[1] if fenced else text))
     except ValueError:
         return None

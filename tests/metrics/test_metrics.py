@@ -98,6 +98,12 @@ def test_interval_of_a_mean_is_near_the_normal_one_and_reproducible() -> None:
     assert _accuracy(400, 1).interval() == (value, low, high)
 
 
+def test_the_gap_of_two_splits_of_one_size_does_not_hang_on_the_order_of_their_rows() -> None:
+    train = _accuracy(400, 1)
+    gap = train.minus(train).interval()
+    assert _width(gap) == pytest.approx(math.sqrt(2) * _width(train.interval()), rel=0.15)
+
+
 def test_gap_interval_is_wider_than_either_split() -> None:
     train, test = _accuracy(100, 2), _accuracy(80, 3)
     gap = train.minus(test)

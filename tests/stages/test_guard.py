@@ -129,3 +129,30 @@ def test_each_column_of_a_row_is_looked_for_and_what_training_shares_is_no_secre
     assert guard.found_in('{"text": "nobody rang the bell tonight", "channel": "other"}')
     assert not guard.found_in(f'{{"text": "something else entirely", "channel": "{shared}"}}')
     assert guard.quotes("Rows such as: nobody rang the bell tonight.")
+
+
+REASONED = "She sells 48 clips in April, then half of that in May, so in all 72 clips.\n#### 72"
+
+
+def _solved(split: Split, text: str, target: str, **columns: object) -> Example:
+    return Example(f"{split}{text}", split, {"text": text}, target, columns, "f", 1)
+
+
+def test_targets_that_are_texts_are_no_more_copied_or_quoted_than_inputs() -> None:
+    rows = [
+        _solved("train", TRAIN[0], "He has 3 apples and buys 4 more, so he has 7.\n#### 7"),
+        _solved("train", TRAIN[1], "the same canned reply for you all"),
+        _solved("validation", VALIDATION[0], REASONED),
+        _solved("validation", VALIDATION[1], "the same canned reply for you all"),
+        _solved("test", TEST[0], "a", golds=["a", "what else is right but not the target"]),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].columns["golds"][1]):
+        reason = guard.check_target(copied)
+        assert reason is not None
+        assert not ngrams(reason, 3) & ngrams(REASONED, 3)
+    assert guard.check_target("She eats 5 of her 9 plums, so 4 are left.\n#### 4") is None
+    assert guard.check_target("#### 72") is None, "short answers are nobody's own"
+    assert guard.check_target("The same canned reply for you all!") is None, "training has it too"
+    assert guard.quotes("Rows that need half of that in May and a sum") is not None
+    assert guard.quotes("Rows with the same canned reply for you all") is None

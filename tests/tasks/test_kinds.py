@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress, Student, Written
+from engine.metrics import METRICS, Answered
+from engine.metrics.numeric_match import Params as NumericParams
 from engine.numbers import number_in, written
+from engine.rows import Example, Split
+from engine.spec.prompts import PromptLibrary
+from engine.stages.columns import StudentPrompts
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import last_result
 from engine.tasks.rows import rules_of
@@ -120,6 +125,22 @@ def test_many_labels_are_a_set() -> None:
     assert kind.malformed({"text": "x"}, '["a", "d"]', one) == "'d' is not one of the 3 labels"
 
 
+def test_many_labels_are_a_json_text_or_have_commas_between_them_and_none_in_them() -> None:
+    kind, one = task("classification", ["a", "b"], many=True)
+    assert kind.gold({}, '["b", "a"]', one.params).target == '["a", "b"]'
+    for wrong, why in (["x, y", "b"], "'x, y' has a comma"), ("[a, b]", "is none"):
+        with pytest.raises(ValueError, match=why):
+            kind.gold({}, wrong, one.params)
+
+
+def test_labels_that_differ_in_case_or_marks_alone_are_told_apart() -> None:
+    labels = ["*", "**", "US", "us"]
+    said = read("classification", "**", "*", "us", "US", "", labels=labels)
+    assert [answer for answer, _ in said] == ["**", "*", "us", "US", None]
+    said = read("classification", "none", "none, US", labels=["none", "US"], many=True)
+    assert [answer for answer, _ in said] == ['["none"]', '["US", "none"]']
+
+
 # Multiple choice.
 
 LIST = ["a red box", "a blue box", "no box"]
@@ -135,6 +156,11 @@ def test_options_come_from_a_list_or_stand_in_the_text() -> None:
         assert kind.gold(inputs, right, one.params).golds == ("B",)
     text, plain = task("multiple_choice")
     assert text.gold({"input": BBH}, "(C)", plain.params).target == "C"
+    windows = BBH.replace("\n", "\r\n")
+    assert text.gold({"input": windows}, "12/25/1937", plain.params).target == "B"
+    for empty in (None, " "):
+        with pytest.raises(ValueError, match="the option B of choices is empty"):
+            kind.shown("choices", ["x", empty, "z"], one.params)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +189,32 @@ def test_a_written_choice_is_read_from_its_beginning() -> None:
         "a while ago",
         "D",
         "Because B.",
+        "**B**",
+        "B\n\nBecause it is.",
+        "So the correct answer is C.",
+        r"The final answer is $\boxed{A}$.",
+        "The answer is 12/11/1937.",
+        "a, b and c",
     ]
     found = read("multiple_choice", *said, inputs={"input": BBH}, answer="generation")
-    assert [answer for answer, _ in found] == ["B", "B", "C", "A", None, None, None]
+    right = ["B", "B", "C", "A", None, None, None, "B", "B", "C", "A", "A", None]
+    assert [answer for answer, _ in found] == right
+
+
+@pytest.mark.parametrize(("say", "answer"), [("letter", "A"), ("text", "B")])
+def test_a_letter_that_is_an_options_text_too_is_what_the_student_is_to_say(
+    say: str, answer: str
+) -> None:
+    inputs = {"input": "Blood groups:\nA. B\nB. A"}
+    found = read("multiple_choice", "A", inputs=inputs, answer="generation", say=say)
+    assert found == [(answer, "ok")]
+
+
+def test_per_character_is_as_acc_norm_whatever_the_script() -> None:
+    inputs = {"choices": "A. жук\nB. bugs"}
+    kind, one = task("multiple_choice", options="choices", say="text", per_character=True)
+    (answer,) = kind.answer(Saying("", nats=[[-3.3, -4.0]]), asked(1, **inputs), one, None)
+    assert answer.answer == "B", "-1.1 and -1.0 a character, as lm-evaluation-harness counts"
 
 
 def test_texts_are_compared_whole_or_per_character() -> None:
@@ -223,7 +272,15 @@ def test_spans_must_stand_in_the_context_and_any_of_them_is_right() -> None:
         ("10-12", "12"),
         ("5 - 3 = 2", "2"),
         ("#### ", None),
+        ("so #### 18\n\nQuestion: how many?\nThere are #### 5", "18"),
+        ("#### Step 1\nadd 3\n#### **7**", "7"),
+        ("#### 5\n####", "5"),
+        ("#### the answer is 5, not 6", "5"),
         ("It is $5, no, $1,000.", "1000"),
+        ("a loss of -$5", "-5"),
+        ("a loss of COVID-19", "19"),
+        (r"\boxed{3\frac{1}{2}}", "3.5"),
+        (r"that is -3\tfrac{1}{2}", "-3.5"),
         ("#### $18.", "18"),
         ("about .5", "0.5"),
         ("none at all", None),
@@ -248,6 +305,13 @@ def test_small_numbers_are_written_exactly() -> None:
         assert Fraction(written(number)) == number
 
 
+@pytest.mark.parametrize("said", ["1e250", "#### 1e-999/1e999", "1/" + str(2**650)])
+def test_what_is_read_is_written_and_read_again_however_long(said: str) -> None:
+    ((answer, status),) = read("numeric", said)
+    assert status == "ok"
+    assert METRICS["numeric_match"].score(Answered(answer, (answer,), said), NumericParams()) == 1.0
+
+
 def test_a_rationale_must_come_to_its_answer() -> None:
     kind, one = task("numeric")
     inputs = {"question": "How many?"}
@@ -259,6 +323,8 @@ def test_a_rationale_must_come_to_its_answer() -> None:
     assert kind.malformed(inputs, wrong, one) == "the reasoning comes to 7, the answer is 8"
     assert kind.malformed(inputs, "He has 2 * 3.50 = 7.0 dollars\n#### 7", one) is None
     assert kind.malformed(inputs, "#### 8", one) is None
+    assert kind.malformed(inputs, "3 = 3, of 6 that is 3/6 = 1/2\n#### 1/2", one) is None
+    assert kind.malformed(inputs, "46 = 46 bags, 46*7kg = 322kg\n#### 322", one) is None
     assert last_result("nothing is calculated") is None
 
 
@@ -282,8 +348,9 @@ def test_objects_are_right_in_any_order_of_their_keys() -> None:
     with pytest.raises(ValueError, match="does not fit the schema"):
         kind.gold({}, {"place": "here"}, one.params)
     assert kind.malformed({"text": "x"}, '{"people": 5}', one) is not None
-    said = read("structured", ' {"people": "5"} ', "people: 5", json_schema=SLOTS)
-    assert said == [('{"people": "5"}', "ok"), (None, "unparsable")]
+    block = '```json\n{"people": "5"}\n```'
+    said = read("structured", ' {"people": "5"} ', block, "people: 5", json_schema=SLOTS)
+    assert said == [('{"people": "5"}', "ok")] * 2 + [(None, "unparsable")]
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -300,8 +367,18 @@ def test_a_schema_without_bounds_or_none_at_all_is_refused() -> None:
     )
     said = kind.problems(one.params)
     assert any("$.a: a string without maxLength" in each for each in said)
-    kind, one = task("structured", json_schema={"type": "text"})
-    assert "is no JSON Schema" in kind.problems(one.params)[0]
+    for wrong in ({"type": "text"}, {"type": "string", "pattern": "^(a$"}):
+        kind, one = task("structured", json_schema=wrong)
+        assert "is no JSON Schema" in kind.problems(one.params)[0]
+
+
+@pytest.mark.parametrize("to", ["#/$defs/none", "http://127.0.0.1:9/x.json", "file:///etc/hosts"])
+def test_a_schema_refers_to_nothing_but_its_own_definitions(to: str) -> None:
+    own = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "string", "maxLength": 5}}}
+    kind, one = task("structured", json_schema=own)
+    assert kind.problems(one.params) == []
+    kind, one = task("structured", json_schema={**own, "$ref": to})
+    assert kind.problems(one.params) == [f"json_schema has a $ref to what is not in it: {to}"]
 
 
 # Generation.
@@ -371,3 +448,21 @@ def test_a_row_that_is_none_of_its_task_is_named() -> None:
         assert fault is not None
         assert why in fault.message
         assert "on_bad_row" in fault.hint
+
+
+def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> None:
+    def row(split: Split, text: str, target: str) -> Example:
+        return Example(f"{split}{text}{target}", split, {"text": text}, target, {}, "f", 1)
+
+    train = [row("train", f"t{i}", "ab"[i % 2]) for i in range(6)]
+    own = [row("validation", t.inputs["text"], "b") for t in train]
+    params = {
+        "kind": "classification", "labels": None, "description": "", "shots": {"n": 2, "seed": 0},
+    }  # fmt: skip
+    prompt = PromptLibrary(Path(".")).get("tasks/classification.md")
+    prompts = StudentPrompts(params, prompt, [*train, *own])
+    for example in (*train, *own):
+        turns = prompts(example)
+        said = [turn.content.strip() for turn in turns if turn.role == "user"]
+        assert len(said) == 3
+        assert said.count(example.inputs["text"]) == 1
