@@ -184,6 +184,25 @@ def test_lists_of_unlike_values_are_bad_rows_for_sql(tmp_path: Path) -> None:
     assert [problem.where.line for problem in found.bad] == [2, 3]
 
 
+def test_many_unlike_values_and_values_that_fail_are_bad_rows_each(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"o": {"x": n if n % 2 else f"text {n}"}, "n": f"{n}" if n % 2 else "none"}
+        for n in range(1, 3001)
+    ]
+    for made in ("o.x", "n::int"):
+        found = read(tmp_path, rows, columns={"made": made}, drop=True)
+        assert values(found, "made") == list(range(1, 3001, 2))
+        assert [problem.where.line for problem in found.bad] == list(range(2, 3001, 2))
+
+
+def test_numbers_that_sql_cannot_hold_are_bad_rows_where_it_is_asked(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"n": 2**64 - 1}, {"n": 2}, {"n": -5}]
+    assert len(read(tmp_path, rows).records) == 3
+    found = read(tmp_path, rows, columns={"more": "n + 1"}, drop=True)
+    assert values(found, "more") == [3, -4]
+    assert "too large for SQL" in found.bad[0].message
+
+
 def test_a_target_may_be_a_list_of_acceptable_answers_where_labels_are_free(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"q": "a", "y": ["x", "y"]}, {"q": "b", "y": "z"}]
     found = read(tmp_path, rows, inputs=("q",), target="y")
