@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Problem
+from engine.errors import Problem, RecipeError
 from engine.plan.validate import examine
+from engine.rows import SPLITS
 from engine.spec.data import Read
 from engine.spec.loader import load
 from tests.plan.test_validate import GOOD
@@ -126,3 +127,12 @@ def test_rows_of_several_files_are_told_by_their_file(tmp_path: Path) -> None:
     said = {(Path(p.where.file).name, p.where.line, p.message.split(" (")[0]) for p in problems}
     assert ("b.jsonl", 1, f"this row repeats line 2 of {tmp_path}/parts/a.jsonl") in said
     assert any("parts/a.jsonl:2" in problem.message for problem in problems)
+
+
+def test_one_column_has_one_new_name(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", ROWS)
+    sources = "".join(
+        f"  {split}: {{path: a.jsonl, rename: {{x: text, text: text}}}}\n" for split in SPLITS
+    )
+    with pytest.raises(RecipeError, match="rename gives 'text' two names"):
+        read(tmp_path, sources)

@@ -168,3 +168,14 @@ def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
     sources = {split: {"path": "a.jsonl"} for split in ("train", "validation")}
     with pytest.raises(RunError, match=r"data\.test has no rows"):
         run_load(tmp_path, {**sources, "test": {"path": "a.jsonl", "where": "q = ''"}})
+
+
+def test_no_training_rows_are_said_before_the_labels_that_they_lack(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", LABELLED[:1])
+    sources = {split: {"path": "a.jsonl"} for split in ("validation", "test")}
+    with pytest.raises(RunError, match=r"data\.train has no rows"):
+        run_load(
+            tmp_path,
+            {"train": {"path": "a.jsonl", "where": "q = ''"}, **sources},
+            kind="classification",
+        )
