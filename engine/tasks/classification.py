@@ -67,7 +67,7 @@ class Classification(PlainRows):
             label = plain("the target", value)
             return Gold(label, (label,))
         named = value if isinstance(value, list | tuple) else plain("the target", value).split(",")
-        found = canonical(str(label).strip() for label in named)
+        found = canonical(plain("a label", label).strip() for label in named)
         return Gold(found, (found,))
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:

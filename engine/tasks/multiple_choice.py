@@ -77,7 +77,7 @@ class MultipleChoice(PlainRows):
                 f"{column} holds {len(value)} options; 2 to {len(LETTERS)} can be told apart"
             )
         return "\n".join(
-            f"{letter}. {' '.join(str(text).split())}"
+            f"{letter}. {' '.join(plain(f'an option in {column}', text).split())}"
             for letter, text in zip(LETTERS, value, strict=False)
         )
 

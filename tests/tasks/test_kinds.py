@@ -371,3 +371,15 @@ def test_a_row_that_is_none_of_its_task_is_named() -> None:
         assert fault is not None
         assert why in fault.message
         assert "on_bad_row" in fault.hint
+
+
+def test_parts_of_a_row_that_are_no_texts_are_named() -> None:
+    choice = rules_of(TASKS["multiple_choice"], {"options": "o"}, ["q", "o"], "a")
+    for option, why in (None, "has no value"), ({"text": "x"}, "is a dict"):
+        fault = choice.check({"q": "which?", "o": ["one", option], "a": "A"})
+        assert fault is not None
+        assert why in fault.message
+    labels = rules_of(TASKS["classification"], {"many": True}, ["q"], "a")
+    fault = labels.check({"q": "what?", "a": ["x", None]})
+    assert fault is not None
+    assert "a label has no value" in fault.message
