@@ -300,5 +300,17 @@ class _Reader:
 
 
 def _batches(rows: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    while batch := list(islice(rows, size)):
-        yield batch
+    """Yield rows in batches; what ends the reading is raised behind the rows before it, which may be all that is used."""
+    ended: RecipeError | None = None
+    while ended is None:
+        batch: list[Record] = []
+        try:
+            for row in islice(rows, size):
+                batch.append(row)
+        except RecipeError as error:
+            ended = error
+        if batch:
+            yield batch
+        elif ended is None:
+            return
+    raise ended

@@ -88,6 +88,25 @@ def test_limit_stops_reading(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", '{"a": "x"}\n' * 3 + "broken\n" * 20),
+        ("a.csv", "a\n" + "x\n" * 3 + '"never closed\n'),
+        ("a.json", '[{"a": "x"}, {"a": "x"}, {"a": "x"}, {"a": }]'),
+    ],
+)
+def test_what_ends_the_reading_behind_the_limit_is_no_mistake(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    place = resolve_path(name, tmp_path)
+    for where in (None, "a = 'x'"):
+        assert len(read_source(place, Choice(limit=3, where=where)).records) == 3
+        with pytest.raises(RecipeError, match="is not valid"):
+            read_source(place, Choice(limit=4, where=where))
+
+
+@pytest.mark.parametrize(
     ("choice", "key", "said"),
     [
         ({"columns": {"x": "answrs.text[1]"}}, ("columns", "x"), "no column 'answrs'"),
