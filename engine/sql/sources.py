@@ -300,7 +300,7 @@ class _Reader:
 
 
 def _batches(rows: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    """Yield rows in batches; what ends the reading is raised behind the rows before it, which may be all that is used."""
+    """Yield rows in batches; an error that ends the reading comes behind the rows before it, perhaps all that are used."""
     ended: RecipeError | None = None
     while ended is None:
         batch: list[Record] = []

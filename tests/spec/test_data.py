@@ -136,3 +136,20 @@ def test_one_column_has_one_new_name(tmp_path: Path) -> None:
     )
     with pytest.raises(RecipeError, match="rename gives 'text' two names"):
         read(tmp_path, sources)
+
+
+def test_what_is_wrong_with_a_file_of_two_splits_is_said_once(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", [*ROWS, {"text": 5, "label": "a"}])
+    write(
+        tmp_path, "b.jsonl", [{"text": "other words", "label": "a"}, {"text": None, "label": "a"}]
+    )
+    _, problems = read(
+        tmp_path,
+        "  train: {path: a.jsonl}\n  validation: {split_from: {rows: 8}}\n  test: {split_from: {rows: 8}}\n",
+    )
+    assert [problem.code for problem in problems] == ["mixed"]
+    _, problems = read(
+        tmp_path,
+        "  train: {path: a.jsonl}\n  validation: {path: b.jsonl}\n  test: {path: b.jsonl}\n",
+    )
+    assert [problem.where.line for problem in problems if problem.level == "error"] == [2]
