@@ -300,7 +300,8 @@ class _Reader:
 
 
 def _batches(rows: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    """Yield rows in batches; an error that ends the reading comes behind the rows before it, perhaps all that are used."""
+    """Yield rows in batches; an error that ends the reading comes behind the rows before it."""
+    # These may be all that are used: what stands behind a limit is no mistake.
     ended: RecipeError | None = None
     while ended is None:
         batch: list[Record] = []
