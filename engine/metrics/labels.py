@@ -7,10 +7,10 @@ acceptable answers of one label each, the answer's own is taken where it is acce
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.metrics.protocol import Answered, Scored
+from engine.metrics.structure import parsed
 
 if TYPE_CHECKING:
     from engine.metrics.protocol import Floats
@@ -21,7 +21,7 @@ def label_set(text: str | None) -> frozenset[str] | None:
     if text is None or not text.lstrip().startswith("["):
         return None
     try:
-        found = json.loads(text)
+        found = parsed(text)
     except ValueError:
         return None
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):

@@ -151,7 +151,8 @@ def _near(grams: Mapping[int, set[int]], others: Iterable[str], n: int) -> set[i
     near: set[int] = set()
     for text in others:
         here = _hashed(text, n)
-        for number in {number for gram in here for number in index.get(gram, ())} - near:
-            if len(grams[number] & here) >= NEAR * len(grams[number]):
-                near.add(number)
+        for gram in here & index.keys():
+            # Rows found already are taken out: a beginning that all rows share must not bring them up each time.
+            index[gram] = [number for number in index[gram] if number not in near]
+            near |= {n for n in index[gram] if len(grams[n] & here) >= NEAR * len(grams[n])}
     return near

@@ -70,7 +70,11 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *(check_targets(loaded, read.splits) if not task else ()),
         *check_sql(loaded, read.splits),
     ]
-    ordered = sorted(problems, key=lambda problem: (problem.where, problem.level, problem.message))
+    # Splits may share a file, or rows: what is wrong there is said once.
+    ordered = sorted(
+        dict.fromkeys(problems),
+        key=lambda problem: (problem.where, problem.level, problem.message),
+    )
     return Examined(ordered, read)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -81,6 +82,11 @@ class Source(Spec):
         if self.split_from is not None and (extra := self.model_fields_set - {"split_from"}):
             raise ValueError(
                 f"split_from takes rows as the other split has them: {', '.join(sorted(extra))} belongs there"
+            )
+        twice = [old for old, times in Counter(self.rename.values()).items() if times > 1]
+        if twice:
+            raise ValueError(
+                f"rename gives '{twice[0]}' two names: make the other one by `columns: {{NAME: {twice[0]}}}`"
             )
         if self.database is not None and self.sql is None:
             raise ValueError("a database is read by sql: write the query")

@@ -267,7 +267,7 @@ def unknown_labels(
         declared: The recipe's `task.labels`.
         labels: Target -> its labels.
     """
-    if "train" not in splits:
+    if not splits.get("train"):
         return
     if declared is None:
         known = {label for r in splits["train"] for label in labels(str(r.values[target]))}

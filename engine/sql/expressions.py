@@ -31,8 +31,9 @@ _REFUSED = {
     "STAR": ("a '*'", "name the columns, or use count(*)"),
     "PARAMETER": ("a parameter ('?' or '$1')", "write the value into the expression"),
 }
-# Not marked as volatile by DuckDB, yet they vary from time to time, wait, or multiply rows.
-_UNSTEADY = {"ago", "pg_sleep", "reservoir_quantile", "unnest", "unlist"}
+# Not marked as volatile by DuckDB, yet they vary from time to time (`age` of one value counts from today), wait, or
+# multiply rows.
+_UNSTEADY = {"age", "ago", "pg_sleep", "reservoir_quantile", "unnest", "unlist"}
 
 
 class Fault(NamedTuple):

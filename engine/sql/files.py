@@ -101,7 +101,8 @@ def _existing(file: Path) -> Path:
             return file
         hint = f"convert it: known endings are {', '.join(READERS)}, also with {' or '.join(COMPRESSED)}"
         raise problem(file, f"data with the ending '{file.suffix}' cannot be read", hint)
-    found = [file.with_name(file.name + each) for each in _ENDINGS]
+    # A path such as '.' or '/' has no name to which an ending could be put.
+    found = [file.with_name(file.name + each) for each in _ENDINGS if file.name]
     found = [candidate for candidate in found if candidate.is_file()]
     if len(found) > 1:
         names = ", ".join(candidate.name for candidate in found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,21 +222,34 @@ def saved_set(folder: Path) -> Saved | None:
 
 
 def _decoded(rows: Any) -> Iterator[Record]:
-    """Yield rows as JSON has them; class numbers become class names."""
-    import datasets
-
-    names = {
-        column: feature.names
-        for column, feature in (rows.features or {}).items()
-        if isinstance(feature, datasets.ClassLabel)
-    }
+    """Yield rows as JSON has them; class numbers become class names, in lists and mappings too."""
+    namers = {column: _namer(feature) for column, feature in (rows.features or {}).items()}
     for number, row in enumerate(rows, start=1):
         values = {column: plain(value) for column, value in row.items()}
-        for column, labels in names.items():
-            index = row[column]
-            # -1 marks a row without a label.
-            values[column] = labels[index] if index is not None and index >= 0 else None
+        for column, named in namers.items():
+            if named is not None and values[column] is not None:
+                values[column] = named(values[column])
         yield Record(number, values)
+
+
+def _namer(feature: Any) -> Callable[[Any], Any] | None:
+    """Return what puts names for the class numbers in a feature's values; None where it has no classes."""
+    import datasets
+
+    if isinstance(feature, datasets.ClassLabel):
+        # -1 marks a row without a label.
+        return lambda index: feature.names[index] if index is not None and index >= 0 else None
+    if isinstance(feature, dict):
+        parts = {key: named for key, each in feature.items() if (named := _namer(each))}
+        return (lambda value: value and _with_named(value, parts)) if parts else None
+    inner = getattr(feature, "feature", None)
+    if inner is not None and (each := _namer(inner)) is not None:
+        return lambda values: values and [each(value) for value in values]
+    return None
+
+
+def _with_named(value: dict[str, Any], parts: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    return {key: parts[key](item) if key in parts else item for key, item in value.items()}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterator
+from math import isinf
 from typing import Any, BinaryIO, NoReturn
 
 from engine.sql.faults import Faults
@@ -24,7 +25,12 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return _refuse(digits) if isinf(value) else value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 class _Text:
@@ -130,9 +136,11 @@ def _value(text: _Text) -> tuple[int, Any]:
             hint = "check commas, quotes and brackets here"
             text.fail(f"this is not valid JSON: {error.msg}", at, hint)
         except ValueError as error:
-            text.fail(
-                f"this is not valid JSON: {error}", text.at, "write null where there is no value"
-            )
+            hint = "write null where there is no value, and a number that is too long as text"
+            text.fail(f"this is not valid JSON: {error}", text.at, hint)
+        except RecursionError:
+            hint = "a row is an object with a few levels at most"
+            text.fail("lists and objects lie too deep in one another here", text.at, hint)
         if "\\ud" in text.text[start : text.at].lower():
             _check_text(text, value, start)
         return line, value

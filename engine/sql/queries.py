@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import canonical
+from engine.sql.connection import close_off, in_memory
 from engine.sql.expressions import Fault, fault_of
 from engine.sql.faults import Faults
+from engine.sql.files import Files
 from engine.sql.query_files import Checked, check_query
-from engine.sql.readers import plain
+from engine.sql.readers import ending, plain
 from engine.sql.records import Record
 from engine.sql.row_values import json_like
 
@@ -30,16 +33,13 @@ if TYPE_CHECKING:
     import duckdb
 
 _AT_ONCE = 4096
+_IN_CSV = re.compile(
+    r"CSV Error on Line: (?P<line>\d+)\nOriginal Line: .*\n(?P<why>.+)[^\0]*?\n  file = (?P<file>.+)"
+)
+_IN_JSON = re.compile(r'in file "(?P<file>[^"]+)", in line (?P<line>\d+): (?P<why>.+)')
+_UNSTEADY = {"random", "randomblob", "current_date", "current_time", "current_timestamp"}
+"""Functions of SQLite's. `date('now')` cannot be told from `date(column)` by its name."""
 _SQLITE = b"SQLite format 3\0"
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoload_known_extensions": "false",
-    "autoinstall_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "python_enable_replacements": "false",
-    "memory_limit": "4GB",
-    # One thread: rows come in the same order every time.
-    "threads": "1",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,23 @@ class Query:
                     for row in rows:
                         yield {name: json_like(v) for name, v in zip(names, row, strict=True)}
         except duckdb.Error as error:
-            raise self._failed(fault_of(error)) from None
+            self._find_broken_lines(error)
+            raise self._failed(_fault_of_file(error) or fault_of(error)) from None
+
+    def _find_broken_lines(self, error: duckdb.Error) -> None:
+        """Raise RecipeError for files with broken lines, where DuckDB names the line after, or none.
+
+        In a CSV file it may take a line with a field too many for the first one, and miss the columns.
+        """
+        endings = {".jsonl", ".json"}
+        if "sniffing" in str(error) or "not found" in str(error):
+            endings |= {".csv", ".tsv"}
+        for file in (file for file in self.files if ending(file) in endings):
+            faults = Faults(Location.at(file).file)
+            fields = max((len(record.values) for record in Files((file,)).rows(faults)), default=0)
+            # CSV with one column is likely parted by something else than commas.
+            if fields > 1 or ending(file) not in (".csv", ".tsv"):
+                faults.stop()
 
     def _from_sqlite(self, file: Path) -> Iterator[dict[str, Any]]:
         try:
@@ -121,6 +137,17 @@ class Query:
         return RecipeError([Problem(Location(self.name), fault.message, fault.hint, code="sql")])
 
 
+def _fault_of_file(error: duckdb.Error) -> Fault | None:
+    """Return DuckDB's complaint about a line of a CSV or JSON file; None for any other."""
+    said = str(error)
+    found = _IN_CSV.search(said) or _IN_JSON.search(said)
+    if found is None:
+        return None
+    place = Location(Location.at(Path(found["file"].strip())).file, int(found["line"]))
+    hint = "mend this line, or give the columns their types: read_csv('…', types={…})"
+    return Fault(f"{place}: {found['why'].rstrip('.')}", hint)
+
+
 def _reads_only(action: int, _: str | None, name: str | None, *__: str | None) -> int:
     """Let SQLite select, read columns and call functions; not attach, write, set or draw lots."""
     allowed = {
@@ -129,7 +156,7 @@ def _reads_only(action: int, _: str | None, name: str | None, *__: str | None) -
         sqlite3.SQLITE_FUNCTION,
         sqlite3.SQLITE_RECURSIVE,
     }
-    steady = action != sqlite3.SQLITE_FUNCTION or name not in ("random", "randomblob")
+    steady = action != sqlite3.SQLITE_FUNCTION or name not in _UNSTEADY
     return sqlite3.SQLITE_OK if action in allowed and steady else sqlite3.SQLITE_DENY
 
 
@@ -141,22 +168,18 @@ def _is_sqlite(file: Path) -> bool:
 @contextmanager
 def _confined(checked: Checked, database: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a connection that reaches the files named, the database and nothing else."""
-    import duckdb
-
-    with tempfile.TemporaryDirectory(prefix="pada-sql-") as folder:
-        connection = duckdb.connect(":memory:", config=_CONFIG)
-        try:
-            if database is not None:
-                connection.execute(f"ATTACH {_literal(str(database))} AS data (READ_ONLY)")
-                connection.execute("USE data")
-            connection.execute(f"SET temp_directory = {_literal(folder)}")
-            connection.execute(f"SET allowed_paths = {_list(checked.files)}")
-            connection.execute(f"SET allowed_directories = {_list(checked.folders)}")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            yield connection
-        finally:
-            connection.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="pada-sql-") as folder,
+        in_memory() as connection,
+    ):
+        if database is not None:
+            connection.execute(f"ATTACH {_literal(str(database))} AS data (READ_ONLY)")
+            connection.execute("USE data")
+        connection.execute(f"SET temp_directory = {_literal(folder)}")
+        connection.execute(f"SET allowed_paths = {_list(checked.files)}")
+        connection.execute(f"SET allowed_directories = {_list(checked.folders)}")
+        close_off(connection)
+        yield connection
 
 
 def _literal(text: str) -> str:

@@ -33,6 +33,8 @@ _WITHOUT_FILES = frozenset(
 )
 _NAME = re.compile(rb"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+""")
 """A name as it may stand in a query: as text, in double quotes, or bare."""
+_NOW = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+"""Functions that are written like columns."""
 _STEADY = "the rows must be the same every time: to draw some, use the recipe's `sample`"
 _ONE_SELECT = "write one SELECT over data files: `SELECT … FROM 'data/x.parquet'`"
 
@@ -124,11 +126,18 @@ def _named(node: Any, has_tables: bool, own: frozenset[str]) -> Iterator[_Named]
     elif node.get("type") == "TABLE_FUNCTION":
         yield from _function(node["function"], has_tables, own)
         return
-    elif node.get("class") == "FUNCTION":
+    else:
+        _check_steady(node)
+    yield from _named(list(node.values()), has_tables, own)
+
+
+def _check_steady(node: dict[str, Any]) -> None:
+    if node.get("class") == "COLUMN_REF" and (name := node["column_names"][0]).lower() in _NOW:
+        raise _Refused(f"{name} is not allowed here", _STEADY)
+    if node.get("class") == "FUNCTION":
         name = str(node["function_name"]).lower()
         if name in unsteady_functions() - {"unnest", "unlist"}:
             raise _Refused(f"the function '{name}' is not allowed here", _STEADY)
-    yield from _named(list(node.values()), has_tables, own)
 
 
 def _table(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> Iterator[_Named]:

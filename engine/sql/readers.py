@@ -10,12 +10,16 @@ import csv
 import gzip
 import io
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from engine.sql.faults import Faults
 from engine.sql.json_values import read_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = tuple[int, dict[str, Any]]
 
@@ -146,7 +150,12 @@ def _check_header(header: list[str], line: int, faults: Faults) -> None:
         if not name.strip():
             message = f"column {index + 1} has no name"
             faults.fatal(line, message, "give every column a name in the first line")
-        elif name in header[:index]:
+    _check_different(header, line, faults)
+
+
+def _check_different(names: list[str], line: int, faults: Faults) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
             message = f"two columns are called '{name}'"
             faults.fatal(line, message, "give each column a name of its own")
 
@@ -159,13 +168,33 @@ def read_parquet(file: Path, faults: Faults) -> Iterator[Row]:
     number = 0
     try:
         with pq.ParquetFile(file) as parquet:
+            _check_different(parquet.schema_arrow.names, 1, faults)
             for batch in parquet.iter_batches(batch_size=4096):
-                for row in batch.to_pylist():
+                for row in _values(batch, number, faults):
                     number += 1
-                    yield number, {name: plain(value) for name, value in row.items()}
-    except pa.ArrowException as error:
+                    if row is not None:
+                        yield number, {name: plain(value) for name, value in row.items()}
+    except (pa.ArrowException, OSError) as error:
+        # What Arrow says of damaged pages is an OSError without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         said = str(error).splitlines()[0].rstrip(".")
         faults.fatal(number + 1, f"this is not a readable Parquet file: {said}", "write it again")
+
+
+def _values(batch: pa.RecordBatch, before: int, faults: Faults) -> Iterator[dict[str, Any] | None]:
+    """Yield the rows of a batch; None for one that Python cannot hold, which is noted."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError) as error:
+        if len(batch) == 1:
+            hint = "write text as UTF-8, and dates between the years 1 and 9999"
+            faults.add(before + 1, f"this row has a value that cannot be read: {error}", hint)
+            yield None
+            return
+        half = len(batch) // 2
+        yield from _values(batch.slice(0, half), before, faults)
+        yield from _values(batch.slice(half), before + half, faults)
 
 
 def plain(value: Any) -> Any:

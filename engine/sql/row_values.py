@@ -24,12 +24,16 @@ from engine.sql.readers import plain
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 Rows = Sequence[Mapping[str, Any]]
 
 _NAMES: dict[type, str] = {
     str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "mapping",
 }  # fmt: skip
+_EXPLAINED = 100
+"""Rows of a batch of which it is asked why they fail: each takes a query of its own."""
+_UNEXPLAINED = Fault("this SQL does not work with the values of this row", "see the rows before")
 _SIMPLE = re.compile(r"BOOLEAN|VARCHAR|(TINY|SMALL|BIG)?INT(EGER)?")
 """Types whose values are JSON-like as they come."""
 
@@ -83,7 +87,7 @@ class RowExpression:
         for name, values in columns.items():
             self._find_other_types(name, values, found)
         self._register(columns, found)
-        self._fill(found, 0, len(rows))
+        self._fill(found)
         return found
 
     def _find_other_types(self, name: str, values: Sequence[Any], found: list[Any]) -> None:
@@ -105,39 +109,30 @@ class RowExpression:
         """Make the columns available as the table `rows`, without the rows that have faults already."""
         import pyarrow as pa
 
-        good = [index for index, value in enumerate(found) if not isinstance(value, Fault)]
-        table: dict[str, pa.Array] = {}
-        for name, every in columns.items():
-            values = every if len(good) == len(every) else [every[index] for index in good]
+        try:
+            table = _table(columns, found)
+        except (pa.ArrowException, OverflowError, TypeError):
+            for name, values in columns.items():
+                _find_unlike(name, values, found)
             try:
-                table[name] = pa.array(values)
-            except (pa.ArrowException, OverflowError, TypeError):
-                message = f"the column '{name}' holds other types inside than in earlier rows"
-                hint = "write the values inside its lists and mappings alike"
-                found[good[_first_odd(values)]] = Fault(message, hint)
-                return self._register(columns, found)
-        table["__row"] = pa.array(good, pa.int64())
-        self._connection.register("rows", pa.table(table))
-        return None
+                table = _table(columns, found)
+            except pa.ArrowException as error:
+                hint = "write large whole numbers as text"
+                raise Unusable(Fault(f"these columns do not fit SQL: {error}", hint)) from None
+        self._connection.register("rows", table)
 
-    def _fill(self, found: list[Any], start: int, end: int) -> None:
-        """Work out the rows from `start` to `end`; of those that fail, halve until each stands alone."""
+    def _fill(self, found: list[Any]) -> None:
+        """Work out the rows; where some cannot be, the others all the same."""
         import duckdb
 
-        query = f"SELECT __row, ({self._sql}\n) FROM rows WHERE __row >= {start} AND __row < {end}"
+        query = f"SELECT __row, ({self._sql}\n) FROM rows"
         try:
-            cursor = self._connection.execute(query)
-            values = cursor.fetchall()
-        except (duckdb.DataError, duckdb.InvalidInputException) as error:
-            if start == 0 and end == len(found):
+            try:
+                values = self._connection.execute(query).fetchall()
+            except (duckdb.DataError, duckdb.InvalidInputException):
                 self._refuse_always_wrong()
-            if end - start == 1:
-                found[start] = fault_of(error)
-                return
-            middle = (start + end) // 2
-            self._fill(found, start, middle)
-            self._fill(found, middle, end)
-            return
+                values = self._where_possible(found)
+            cursor = self._connection.execute(f"{query} LIMIT 0")
         except duckdb.Error as error:
             raise Unusable(fault_of(error)) from None
         kind = str(cursor.description[1][1]) if cursor.description else ""
@@ -146,6 +141,27 @@ class RowExpression:
         simple = _SIMPLE.fullmatch(kind) is not None
         for index, value in values:
             found[index] = value if simple else json_like(value)
+
+    def _where_possible(self, found: list[Any]) -> list[tuple[int, Any]]:
+        """Return the rows that can be worked out, with their values; note a fault for each of the others."""
+        # In a list, what is NULL can be told from what fails.
+        query = f"SELECT __row, TRY(list_value(({self._sql}\n))) FROM rows"
+        tried = self._connection.execute(query).fetchall()
+        failing = (index for index, one in tried if one is None)
+        for number, index in enumerate(failing):
+            found[index] = self._why(index) if number < _EXPLAINED else _UNEXPLAINED
+        return [(index, one[0]) for index, one in tried if one is not None]
+
+    def _why(self, index: int) -> Fault:
+        """Return why a row cannot be worked out."""
+        import duckdb
+
+        try:
+            query = f"SELECT ({self._sql}\n) FROM rows WHERE __row = {index}"
+            self._connection.execute(query).fetchall()
+        except duckdb.Error as error:
+            return fault_of(error)
+        return _UNEXPLAINED
 
     def _refuse_always_wrong(self) -> None:
         """Raise Unusable for what fails on a row without any value too, such as `date '2020-13-01'`."""
@@ -158,19 +174,38 @@ class RowExpression:
             raise Unusable(fault_of(error)) from None
 
 
-def _first_odd(values: list[Any]) -> int:
-    """Return the index of the first value with which Arrow cannot go on."""
+def _table(columns: Mapping[str, list[Any]], found: Sequence[Any]) -> pa.Table:
+    """Return the rows without faults as a table; raises what Arrow raises for values of unlike types."""
     import pyarrow as pa
 
-    low, high = 0, len(values)
-    while low < high:
-        middle = (low + high) // 2
+    good = [index for index, value in enumerate(found) if not isinstance(value, Fault)]
+    table = {
+        name: pa.array(values if len(good) == len(values) else [values[index] for index in good])
+        for name, values in columns.items()
+    }
+    return pa.table({**table, "__row": pa.array(good, pa.int64())})
+
+
+def _find_unlike(name: str, values: Sequence[Any], found: list[Any]) -> None:
+    """Note a fault for each row whose value Arrow cannot hold beside those before it."""
+    import pyarrow as pa
+
+    kinds: dict[pa.DataType, Any] = {}
+    """Type of a value -> the first value of it."""
+    for index, value in enumerate(values):
+        if value is None or isinstance(found[index], Fault):
+            continue
         try:
-            pa.array(values[: middle + 1])
-            low = middle + 1
-        except (pa.ArrowException, OverflowError, TypeError):
-            high = middle
-    return low
+            kind = pa.array([value]).type
+            if kind not in kinds:
+                pa.array([*kinds.values(), value])
+                kinds[kind] = value
+        except OverflowError:
+            message = f"the column '{name}' holds a number here that is too large for SQL"
+            found[index] = Fault(message, "write it as text, in all rows")
+        except (pa.ArrowException, TypeError):
+            message = f"the column '{name}' holds other types inside than in earlier rows"
+            found[index] = Fault(message, "write the values inside its lists and mappings alike")
 
 
 def json_like(value: Any) -> Any:

@@ -300,5 +300,18 @@ class _Reader:
 
 
 def _batches(rows: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    while batch := list(islice(rows, size)):
-        yield batch
+    """Yield rows in batches; an error that ends the reading comes behind the rows before it."""
+    # These may be all that are used: what stands behind a limit is no mistake.
+    ended: RecipeError | None = None
+    while ended is None:
+        batch: list[Record] = []
+        try:
+            for row in islice(rows, size):
+                batch.append(row)
+        except RecipeError as error:
+            ended = error
+        if batch:
+            yield batch
+        elif ended is None:
+            return
+    raise ended

@@ -67,7 +67,7 @@ class Classification(PlainRows):
             label = plain("the target", value)
             return Gold(label, (label,))
         named = value if isinstance(value, list | tuple) else _listed(plain("the target", value))
-        labels = [str(label).strip() for label in named]
+        labels = [plain("a label", label).strip() for label in named]
         if apart := next((label for label in labels if "," in label), None):
             raise ValueError(f"the label '{apart}' has a comma in it, which parts labels")
         found = canonical(labels)

@@ -83,7 +83,7 @@ class MultipleChoice(PlainRows):
             raise ValueError(
                 f"{column} holds {len(value)} options; 2 to {len(LETTERS)} can be told apart"
             )
-        texts = ["" if text is None else " ".join(str(text).split()) for text in value]
+        texts = [" ".join(plain(f"an option in {column}", text).split()) for text in value]
         if "" in texts:
             raise ValueError(f"the option {LETTERS[texts.index('')]} of {column} is empty")
         return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))

@@ -157,7 +157,9 @@ class PlainRows:
 
 
 def plain(column: str, value: Any) -> str:
-    """Return a value as text; raises ValueError for one that has parts."""
+    """Return a value as text; raises ValueError for one that has parts, and for none."""
+    if value is None:
+        raise ValueError(f"{column} has no value")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list | tuple):

@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 
 from engine.metrics import METRICS, Answered
+from engine.metrics.labels import label_set
 from engine.numbers import number_in
 from tests.metrics.test_metrics import scored, whole
 
@@ -151,3 +152,7 @@ def test_calibration_error_by_hand() -> None:
     )
     unsure = Answered("a", ("a",), "a")
     assert scored(METRICS["calibration_error"], [unsure]).values == []
+
+
+def test_a_reply_that_nests_without_end_is_no_list_of_labels() -> None:
+    assert label_set("[" * 100_000) is None

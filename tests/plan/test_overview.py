@@ -110,3 +110,11 @@ def test_rows_of_one_template_take_no_longer() -> None:
     found = overlap("train", rows[:4000], rows[4000:], 5)
     assert (found.same, found.near) == (0, 0)
     assert time.process_time() - start < 3
+
+
+def test_rows_that_share_a_long_beginning_take_no_longer() -> None:
+    beginning = " ".join(f"word{n}" for n in range(30))
+    rows = [f"{beginning} {n} {n}" for n in range(20000)]
+    start = time.process_time()
+    assert overlap("train", rows[:10000], rows[10000:], 5).near == 10000
+    assert time.process_time() - start < 4

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Problem
+from engine.errors import Problem, RecipeError
 from engine.plan.validate import examine
+from engine.rows import SPLITS
 from engine.spec.data import Read
 from engine.spec.loader import load
 from tests.plan.test_validate import GOOD
@@ -143,9 +144,35 @@ def test_a_row_that_redaction_takes_the_answer_from_is_a_bad_row(tmp_path: Path)
     _, problems = read(tmp_path, data, head)
     wrong = [problem.message for problem in problems if problem.code == "redact"]
     more = "after privacy.redact the row's inputs do not fit its answer any more (the first of 3 such rows)"
-    assert wrong == [more] * 3
+    assert wrong == [more]  # once: the three splits are one file
     found, problems = read(tmp_path, data + "  on_bad_row: drop\n", head)
-    assert [p.message for p in problems if p.code == "bad-row"] == [f"left out: {more}"] * 3
+    assert [p.message for p in problems if p.code == "bad-row"] == [f"left out: {more}"]
     assert counts(found) == {"train": 5, "validation": 5, "test": 5}
     assert found.dropped == {"train": 3, "validation": 3, "test": 3}
     assert found.redacted == 15
+
+
+def test_one_column_has_one_new_name(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", ROWS)
+    sources = "".join(
+        f"  {split}: {{path: a.jsonl, rename: {{x: text, text: text}}}}\n" for split in SPLITS
+    )
+    with pytest.raises(RecipeError, match="rename gives 'text' two names"):
+        read(tmp_path, sources)
+
+
+def test_what_is_wrong_with_a_file_of_two_splits_is_said_once(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", [*ROWS, {"text": 5, "label": "a"}])
+    write(
+        tmp_path, "b.jsonl", [{"text": "other words", "label": "a"}, {"text": None, "label": "a"}]
+    )
+    _, problems = read(
+        tmp_path,
+        "  train: {path: a.jsonl}\n  validation: {split_from: {rows: 8}}\n  test: {split_from: {rows: 8}}\n",
+    )
+    assert [problem.code for problem in problems] == ["mixed"]
+    _, problems = read(
+        tmp_path,
+        "  train: {path: a.jsonl}\n  validation: {path: b.jsonl}\n  test: {path: b.jsonl}\n",
+    )
+    assert [problem.where.line for problem in problems if problem.level == "error"] == [2]

@@ -88,6 +88,25 @@ def test_limit_stops_reading(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", '{"a": "x"}\n' * 3 + "broken\n" * 20),
+        ("a.csv", "a\n" + "x\n" * 3 + '"never closed\n'),
+        ("a.json", '[{"a": "x"}, {"a": "x"}, {"a": "x"}, {"a": }]'),
+    ],
+)
+def test_what_ends_the_reading_behind_the_limit_is_no_mistake(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    place = resolve_path(name, tmp_path)
+    for where in (None, "a = 'x'"):
+        assert len(read_source(place, Choice(limit=3, where=where)).records) == 3
+        with pytest.raises(RecipeError, match="is not valid"):
+            read_source(place, Choice(limit=4, where=where))
+
+
+@pytest.mark.parametrize(
     ("choice", "key", "said"),
     [
         ({"columns": {"x": "answrs.text[1]"}}, ("columns", "x"), "no column 'answrs'"),
@@ -182,6 +201,25 @@ def test_lists_of_unlike_values_are_bad_rows_for_sql(tmp_path: Path) -> None:
     found = read(tmp_path, rows, columns={"x": "o[1]"}, drop=True)
     assert values(found, "x") == ["a", "b"]
     assert [problem.where.line for problem in found.bad] == [2, 3]
+
+
+def test_many_unlike_values_and_values_that_fail_are_bad_rows_each(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"o": {"x": n if n % 2 else f"text {n}"}, "n": f"{n}" if n % 2 else "none"}
+        for n in range(1, 3001)
+    ]
+    for made in ("o.x", "n::int"):
+        found = read(tmp_path, rows, columns={"made": made}, drop=True)
+        assert values(found, "made") == list(range(1, 3001, 2))
+        assert [problem.where.line for problem in found.bad] == list(range(2, 3001, 2))
+
+
+def test_numbers_that_sql_cannot_hold_are_bad_rows_where_it_is_asked(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"n": 2**64 - 1}, {"n": 2}, {"n": -5}]
+    assert len(read(tmp_path, rows).records) == 3
+    found = read(tmp_path, rows, columns={"more": "n + 1"}, drop=True)
+    assert values(found, "more") == [3, -4]
+    assert "too large for SQL" in found.bad[0].message
 
 
 def test_a_target_may_be_a_list_of_acceptable_answers_where_labels_are_free(tmp_path: Path) -> None:

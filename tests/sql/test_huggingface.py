@@ -150,6 +150,20 @@ def test_a_saved_folder_is_read_like_a_file(tmp_path: Path) -> None:
     assert resolve_path("saved", tmp_path).digest() != before
 
 
+def test_class_names_stand_for_numbers_inside_lists_and_mappings_too(tmp_path: Path) -> None:
+    import datasets
+
+    kind = datasets.ClassLabel(names=["yes", "no"])
+    features = datasets.Features(
+        {"labels": datasets.List(kind), "both": {"kind": kind, "n": datasets.Value("int64")}}
+    )
+    rows = {"labels": [[0, 1], [], None], "both": [{"kind": 1, "n": 1}, {"kind": -1, "n": 2}, None]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
+    found = [record.values for record in read_source(resolve_path("saved", tmp_path)).records]
+    assert [row["labels"] for row in found] == [["yes", "no"], [], None]
+    assert [row["both"] for row in found][:2] == [{"kind": "no", "n": 1}, {"kind": None, "n": 2}]
+
+
 def test_of_a_folder_of_splits_one_must_be_named(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": data_set(), "test": data_set()}).save_to_disk(
         str(tmp_path / "s")

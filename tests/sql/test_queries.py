@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +119,49 @@ def test_the_digest_is_of_the_rows(folder: Path) -> None:
         ("SELECT * FROM 'data/one.csv' USING SAMPLE 1", "SAMPLE is not allowed"),
         ("SELECT text, text FROM 'data/one.csv'", "two columns are called 'text'"),
         ("SELECT nope FROM 'data/one.csv'", 'column "nope" not found'),
+        ("SELECT text, CURRENT_DATE AS d FROM 'data/one.csv'", "CURRENT_DATE is not allowed here"),
     ],
 )  # fmt: skip
 def test_what_a_query_may_not_do_is_said(sql: str, said: str, folder: Path) -> None:
     assert said in complaint(sql, folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.jsonl", '{"n": 1}\n' * 3000 + '{"n":\n{"n": 2}\n', "a.jsonl:3001:1: error: this is not valid JSON"),
+        ("a.json", '[{"n": 1},\n{"n" 2}]', "a.json:2:6: error: this is not valid JSON"),
+        ("a.csv", "n,b\n" + "1,2\n" * 30 + "1,2,3\n", "a.csv:32:1: error: this row has 3 fields"),
+        ("a.csv", "n,b\n" + "1,2\n" * 30000 + "x,2\n", "a.csv:30002:1: Error when converting column"),
+        ("a.jsonl", '{"n": 1}\n' * 30000 + '{"n": "x"}\n', "a.jsonl:30001:1: Failed to cast"),
+    ],
+)  # fmt: skip
+def test_what_is_broken_in_a_querys_file_is_named_by_its_line(
+    name: str, text: str, said: str, folder: Path
+) -> None:
+    (folder / name).write_text(text, encoding="utf-8")
+    assert said in complaint(f"SELECT n FROM '{name}'", folder)
+
+
+def test_times_with_a_zone_are_the_same_on_every_machine(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"t": "2020-01-01T00:30:00+02:00"}\n', encoding="utf-8")
+    program = """
+import pathlib, sys
+from engine.sql.evaluation import evaluate_value
+from engine.sql.queries import resolve_query
+from engine.sql.sources import read_source
+query = "SELECT t, t::varchar AS s, hour(t) AS h FROM 't.jsonl'"
+found = read_source(resolve_query(query, pathlib.Path(sys.argv[1]), None))
+print(found.records[0].values, evaluate_value("hour('2020-01-01T00:30:00+02:00'::timestamptz)", [{}]))
+"""
+    for zone in ("UTC", "Asia/Tokyo"):
+        command = [sys.executable, "-c", program, str(tmp_path)]
+        said = subprocess.run(
+            command, env={**os.environ, "TZ": zone}, check=True, capture_output=True, text=True
+        ).stdout
+        assert said.strip() == (
+            "{'t': '2019-12-31T22:30:00+00:00', 's': '2019-12-31 22:30:00+00', 'h': 22} ['22']"
+        )
 
 
 def test_a_view_cannot_read_what_the_query_does_not_name(folder: Path) -> None:
@@ -152,7 +194,8 @@ def test_a_named_file_is_all_that_the_connection_reaches(folder: Path) -> None:
 @pytest.mark.parametrize(
     "sql",
     ["ATTACH 'x.db' AS x", "DELETE FROM rows", "PRAGMA user_version = 3", "CREATE TABLE t (a)",
-     "SELECT random() AS r FROM rows", "SELECT load_extension('x')", "SELECT 1; SELECT 2"],
+     "SELECT random() AS r FROM rows", "SELECT current_timestamp AS t FROM rows",
+     "SELECT load_extension('x')", "SELECT 1; SELECT 2"],
 )  # fmt: skip
 def test_sqlite_reads_and_nothing_else(sql: str, folder: Path) -> None:
     before = (folder / "data.sqlite").read_bytes()

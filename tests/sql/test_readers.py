@@ -61,6 +61,11 @@ def test_json_may_be_objects_one_after_the_other(tmp_path: Path) -> None:
         ('[{"a": 1}]\nx', "2:1 there is more after the list's end"),
         ('[{"a":\n"x', "2:1 this is not valid JSON: Unterminated string starting at"),
         ('[\n{"a": NaN}]', "2:1 this is not valid JSON: NaN is no JSON"),
+        ('[\n{"a": 1e999}]', "2:1 this is not valid JSON: 1e999 is no JSON"),
+        (
+            "[\n" + "[" * 20000 + "]" * 20000 + "]",
+            "2:1 lists and objects lie too deep in one another",
+        ),
         ('[\n{"a": "\\ud800"}]', "2:1 half of a surrogate pair is no text"),
         ("[\n1, [2]]", "2:1 this is JSON, but not an object; 2:1 this is JSON, but not an object"),
     ],

@@ -94,6 +94,39 @@ def test_broken_parquet_is_an_error_of_the_file(tmp_path: Path) -> None:
     assert "not a readable Parquet file" in said
 
 
+def test_rows_of_parquet_that_python_cannot_hold_are_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    words = pa.array([b"a", b"b", b"\xff", b"c"], pa.binary()).view(pa.string())
+    days = pa.array([0, 2**62, 0, 0], pa.timestamp("us"))
+    pq.write_table(pa.table({"word": words, "day": days}), tmp_path / "a.parquet")
+    said = complaints(tmp_path / "a.parquet")
+    assert [text[:3] for text in said] == ["2:1", "3:1"]
+    assert all("cannot be read" in text for text in said)
+    found = read_source(resolve_path("a.parquet", tmp_path), drop=True)
+    assert [(r.line, r.values["word"]) for r in found.records] == [(1, "a"), (4, "c")]
+    assert [problem.where.line for problem in found.bad] == [2, 3]
+
+
+def test_damage_inside_a_parquet_file_and_columns_of_one_name_are_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = tmp_path / "a.parquet"
+    rows = pa.table({"a": [str(n) for n in range(20000)]})
+    pq.write_table(rows, file, row_group_size=10000, compression="none", use_dictionary=False)
+    content = bytearray(file.read_bytes())
+    start = pq.ParquetFile(file).metadata.row_group(1).column(0).data_page_offset
+    content[start : start + 40] = b"\xff" * 40
+    [said] = complaints(write(tmp_path, "b.parquet", bytes(content)))
+    assert "this is not a readable Parquet file" in said
+    assert 4096 < int(said.partition(":")[0]) <= 10001
+    columns = [pa.array([1]), pa.array([2])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["a", "a"]), file)
+    assert complaints(file) == ["1:1 two columns are called 'a'"]
+
+
 def test_the_ending_may_be_left_out_when_one_file_fits(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
     assert resolve_path("a", tmp_path).files == resolve_path("a.jsonl", tmp_path).files == (file,)
@@ -105,7 +138,7 @@ def test_the_ending_may_be_left_out_when_one_file_fits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [("b.jsnl", "did you mean 'b.jsonl'"), ("no/b", "folder does not exist"), (".", "is a folder"),
-     ("b.txt", "ending '.txt' cannot be read"), ("x" * 300, "path cannot be used")],
+     ("/", "is a folder"),     ("b.txt", "ending '.txt' cannot be read"), ("x" * 300, "path cannot be used")],
 )  # fmt: skip
 def test_what_is_not_there_is_said(path: str, said: str, tmp_path: Path) -> None:
     write(tmp_path, "b.jsonl", "")

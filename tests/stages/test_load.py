@@ -223,3 +223,14 @@ def test_a_column_of_the_data_never_passes_for_the_acceptable_answers(tmp_path: 
         run_load(tmp_path, sources)
     renamed = {split: {**source, "rename": {"more": "golds"}} for split, source in sources.items()}
     assert run_load(tmp_path, renamed).of(Example)[0].columns == {"more": ["2"]}
+
+
+def test_no_training_rows_are_said_before_the_labels_that_they_lack(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", LABELLED[:1])
+    sources = {split: {"path": "a.jsonl"} for split in ("validation", "test")}
+    with pytest.raises(RunError, match=r"data\.train has no rows"):
+        run_load(
+            tmp_path,
+            {"train": {"path": "a.jsonl", "where": "q = ''"}, **sources},
+            kind="classification",
+        )

@@ -158,9 +158,8 @@ def test_options_come_from_a_list_or_stand_in_the_text() -> None:
     assert text.gold({"input": BBH}, "(C)", plain.params).target == "C"
     windows = BBH.replace("\n", "\r\n")
     assert text.gold({"input": windows}, "12/25/1937", plain.params).target == "B"
-    for empty in (None, " "):
-        with pytest.raises(ValueError, match="the option B of choices is empty"):
-            kind.shown("choices", ["x", empty, "z"], one.params)
+    with pytest.raises(ValueError, match="the option B of choices is empty"):
+        kind.shown("choices", ["x", " ", "z"], one.params)
 
 
 @pytest.mark.parametrize(
@@ -466,3 +465,15 @@ def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> N
         said = [turn.content.strip() for turn in turns if turn.role == "user"]
         assert len(said) == 3
         assert said.count(example.inputs["text"]) == 1
+
+
+def test_parts_of_a_row_that_are_no_texts_are_named() -> None:
+    choice = rules_of(TASKS["multiple_choice"], {"options": "o"}, ["q", "o"], "a")
+    for option, why in (None, "has no value"), ({"text": "x"}, "is a dict"):
+        fault = choice.check({"q": "which?", "o": ["one", option], "a": "A"})
+        assert fault is not None
+        assert why in fault.message
+    labels = rules_of(TASKS["classification"], {"many": True}, ["q"], "a")
+    fault = labels.check({"q": "what?", "a": ["x", None]})
+    assert fault is not None
+    assert "a label has no value" in fault.message
