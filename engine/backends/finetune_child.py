@@ -299,6 +299,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(event), file=out, flush=True)
 
     order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    Path(arguments[0]).unlink()  # it holds all rows, and a parent that is killed leaves it
     try:
         return 0 if run(order, say) else STOPPED
     except Exception as error:

@@ -223,6 +223,7 @@ def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:
         parent.kill()
         parent.wait()
     assert gone(child)
+    assert list(output.glob("*job.json")) == []
     finetune_child.hold_lock(output, patience=5).close()
 
 
