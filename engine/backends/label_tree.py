@@ -12,6 +12,7 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.shared_prompt import SharedPrompt, is_plain
@@ -236,7 +237,8 @@ def _said(
     shares = _log_shares(
         head, torch.cat(before), torch.arange(len(following), device=model.device), following
     )
-    return [each.sum() for each in shares.split([len(said) for _, said in pairs])]
+    ends = [0, *accumulate(len(said) for _, said in pairs)]
+    return [shares[first:end].sum() for first, end in pairwise(ends)]
 
 
 def _head(model: Any) -> Any:
@@ -247,7 +249,7 @@ def _head(model: Any) -> Any:
     """
     from transformers.modeling_outputs import BaseModelOutputWithPast
 
-    class Given(BaseModelOutputWithPast):
+    class Given(BaseModelOutputWithPast):  # type: ignore[misc, unused-ignore]
         def __getattr__(self, _: str) -> None:
             """Nothing else was computed, whatever this kind of model has besides."""
 
