@@ -189,7 +189,7 @@ def _by_text(
         nats = [each.nats for each in likely]
         texts = list(row.values())
         weighed = [
-            n / max(1, len(text.encode())) if params.per_character else n
+            n / max(1, len(text)) if params.per_character else n
             for n, text in zip(nats, texts, strict=True)
         ]
         best = max(range(len(texts)), key=weighed.__getitem__)
