@@ -62,19 +62,36 @@ def turn_end(tokenizer: Any) -> int:
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...]:
-    """Return the tokens of a prompt up to the place where the assistant begins to speak."""
+    """Return the tokens of a prompt up to the place where the assistant begins to speak.
+
+    Raises:
+        ModelError: the chat template refuses the turns, as those of some models do with a system turn.
+    """
+    from jinja2 import TemplateError
+
     turns = [{"role": message.role, "content": message.content} for message in messages]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except TemplateError as problem:
+        raise ModelError(
+            f"the model's chat template refuses a prompt: {problem}",
+            "choose a model that takes a system turn",
+        ) from problem
     return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
 def encode(
-    tokenizer: Any, rows: Sequence[TrainingRow], max_length: int, split: str
+    tokenizer: Any,
+    rows: Sequence[TrainingRow],
+    max_length: int,
+    split: str,
+    context: int | None = None,
 ) -> list[Encoded]:
     """Return the rows as tokens.
 
     Raises:
-        ModelError: a row is longer than `max_length` tokens; nothing is ever cut.
+        ModelError: a row is longer than `max_length` tokens or the model's `context`; nothing is ever cut. Or the
+            chat template is missing, or refuses a row.
     """
     if tokenizer.chat_template is None:
         raise ModelError(
@@ -86,12 +103,16 @@ def encode(
     for number, row in enumerate(rows, start=1):
         completion = (*tokenizer.encode(row.completion, add_special_tokens=False), end)
         tokens = Encoded(encode_prompt(tokenizer, row.messages), completion)
-        if tokens.length > max_length:
+        if tokens.length > min(max_length, context or max_length):
+            fits = context is None or tokens.length <= context
             said = row.messages[-1].content if row.messages else row.completion
+            most = f"max_length {max_length}" if fits else f"the {context} that the student takes"
+            way = (
+                f"set train.max_length to {tokens.length} or more" if fits else "shorten the prompt"
+            )
             raise ModelError(
-                f"{split} row {number} of {len(rows)} has {tokens.length} tokens,"
-                f" more than max_length {max_length}: {said[:80]!r}",
-                f"set train.max_length to {tokens.length} or more, or leave the row out of the data",
+                f"{split} row {number} of {len(rows)} has {tokens.length} tokens, more than {most}: {said[:80]!r}",
+                f"{way}, or leave the row out of the data",
             )
         encoded.append(tokens)
     return encoded

@@ -145,13 +145,18 @@ def _train(
     from dataclasses import replace
 
     job = replace(job, device=prepare_torch(job.device))
-    from transformers import AutoTokenizer
+    import torch
+    from transformers import AutoConfig, AutoTokenizer
 
     from engine.backends import finetune_batches, finetune_loop, finetune_memory
+    from engine.backends.weights import context_of
 
     tokenizer = AutoTokenizer.from_pretrained(job.model)
-    rows = finetune_batches.encode(tokenizer, job.rows, job.max_length, "training")
-    validation = finetune_batches.encode(tokenizer, job.validation, job.max_length, "validation")
+    context = context_of(AutoConfig.from_pretrained(job.model))
+    rows, validation = (
+        finetune_batches.encode(tokenizer, given, job.max_length, split, context)
+        for split, given in (("training", job.rows), ("validation", job.validation))
+    )
     lengths = [row.length for row in rows]
     plan = finetune_batches.batches(lengths, job.batch_size, job.steps, job.seed)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, order["hash"])
@@ -167,7 +172,9 @@ def _train(
         [by_length[start : start + size] for start in range(0, len(validation), size)],
         checkpoints,
     )
-    finetune_memory.spare_memory(model, trainer.train_dataset, trainer.loss_of, trainer.args.device)
+    spared = finetune_memory.spare_memory(
+        model, trainer.train_dataset, trainer.loss_of, trainer.args.device
+    )
     pace = finetune_loop.Pace(
         trainer,
         checkpoints,
@@ -180,7 +187,12 @@ def _train(
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if trainer.state.global_step < job.steps:
         return False
-    _finish(trainer, tokenizer, job, order["hash"], checkpoints, started)
+    how = {
+        "threads": torch.get_num_threads(),
+        "device": job.device,
+        "gradient_checkpointing": spared,
+    }
+    _finish(trainer, tokenizer, job, order["hash"], checkpoints, started, how)
     return True
 
 
@@ -218,9 +230,8 @@ def _finish(
     identity: str,
     checkpoints: Checkpoints,
     started: float,
+    how: dict[str, Any],
 ) -> None:
-    import torch
-
     from engine.backends.finetune_loop import save_result
 
     course = trainer.course
@@ -245,9 +256,7 @@ def _finish(
         "result": result,
         "losses": course.losses,
         "evaluations": course.evaluations,
-        "threads": torch.get_num_threads(),
-        "device": job.device,
-        "gradient_checkpointing": bool(trainer.model.is_activation_checkpointing),
+        **how,
     }
     write_file(job.output / finetune.RESULT_FILE, json.dumps(record, indent=1))
     checkpoints.clear()
@@ -290,6 +299,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(event), file=out, flush=True)
 
     order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    Path(arguments[0]).unlink()  # it holds all rows, and a parent that is killed leaves it
     try:
         return 0 if run(order, say) else STOPPED
     except Exception as error:

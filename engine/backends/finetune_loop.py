@@ -23,16 +23,15 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import SequentialSampler
 from transformers import (
     AutoModelForCausalLM,
-    DynamicCache,
     Trainer,
     TrainerCallback,
     TrainingArguments,
 )
-from transformers.cache_utils import DynamicLayer
 
 from engine.backends.finetune_batches import PADDING, Encoded, collate, sees
 from engine.backends.finetune_checkpoints import Checkpoints, write_whole
 from engine.backends.protocol import TrainingJob
+from engine.backends.shared_prompt import is_plain
 from engine.errors import ModelError
 
 MAX_GRAD_NORM = 1.0
@@ -107,17 +106,6 @@ def trainable(model: Any) -> dict[str, torch.Tensor]:
     return {name: weight.data for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def packable(model: Any) -> bool:
-    """Tell whether rows may stand in one line: every layer is plain attention, told positions and a mask.
-
-    A recurrent or sliding layer would look past the mask that keeps rows apart.
-    """
-    base = _base(model)
-    cache = DynamicCache(config=base.config)
-    plain = all(type(layer) is DynamicLayer for layer in cache.layers)
-    return plain and "position_ids" in inspect.signature(base.forward).parameters
-
-
 def completion_loss(model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
     """Return the cross entropy over the completions' tokens, in nats; logits exist only where there is loss."""
     kept, place = torch.unique(batch["places"], return_inverse=True)
@@ -164,7 +152,7 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         checkpoints: Checkpoints,
     ) -> None:
         """Take one batch of rows per optimizer step (`order`) and the validation batches."""
-        lines = partial(collate, pack=packable(model), share=not job.dropout)
+        lines = partial(collate, pack=is_plain(_base(model)), share=not job.dropout)
         super().__init__(
             model=model,
             args=_arguments(job, checkpoints.folder),

@@ -26,16 +26,18 @@ Loss = Callable[[Sequence[Encoded]], torch.Tensor]
 
 def spare_memory(
     model: Any, batches: Sequence[Sequence[Encoded]], loss: Loss, device: torch.device
-) -> None:
-    """Switch gradient checkpointing on if the largest of `batches` would not fit."""
+) -> bool:
+    """Switch gradient checkpointing on if the largest of `batches` would not fit; return whether it was done."""
     largest = max(batches, key=lambda rows: sum(row.length for row in rows))
     lines, width = collate(largest)["input_ids"].shape
     linear, square = growth(model, largest[0], loss)
     needed = lines * width * (linear + square * width)
-    if needed > SHARE * free_memory(device) and model.supports_gradient_checkpointing:
-        # transformers before 5.23 has it under its older name only.
-        newer = getattr(model, "activation_checkpointing_enable", None)
-        (newer or model.gradient_checkpointing_enable)()
+    if needed <= SHARE * free_memory(device) or not model.supports_gradient_checkpointing:
+        return False
+    # transformers before 5.23 has it under its older name only.
+    newer = getattr(model, "activation_checkpointing_enable", None)
+    (newer or model.gradient_checkpointing_enable)()
+    return True
 
 
 def growth(model: Any, row: Encoded, loss: Loss) -> tuple[float, float]:

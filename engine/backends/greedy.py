@@ -7,10 +7,12 @@ lm-evaluation-harness (tests/benchmarks/prediction.py).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from engine.backends.shared_prompt import SharedPrompt
+from engine.errors import ModelError
 
 
 class Turn(NamedTuple):
@@ -36,11 +38,20 @@ def write(
         stops: Tokens that end a turn.
         max_tokens: Most tokens of a turn; a longer one is cut.
         batch_size: Most prompts in a batch.
+
+    Raises:
+        ModelError: the model cannot go on from what it has read, other than by transformers' `generate`.
     """
     import torch
 
     if not prompts:
         return
+    if "past_key_values" not in inspect.signature(model.get_decoder().forward).parameters:
+        raise ModelError(
+            f"a student of the type '{model.config.model_type}' cannot write here: it keeps what it has read in a"
+            " way of its own (no past_key_values)",
+            "choose a student with attention layers, or serve it and name the server (backend: openai)",
+        )
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
         shared = SharedPrompt(model, prompts)
@@ -88,11 +99,13 @@ class _Batch:
         hidden = self._model.get_decoder()(
             **self._inputs, past_key_values=self._cache, use_cache=True
         ).last_hidden_state
-        # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix.
+        # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix. What some models
+        # do behind their head (scale, cap) changes no order, so the head alone will do.
         logits = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
         return logits.argmax(-1)
 
     def _keep(self, speaking: Any) -> None:
         self._rows = [self._rows[row] for row in speaking.tolist()]
-        self._cache.batch_select_indices(speaking)
+        # Made for beams, and the one way in which every kind of layer lets rows go.
+        self._cache.reorder_cache(speaking)
         self._inputs = {name: value[speaking] for name, value in self._inputs.items()}

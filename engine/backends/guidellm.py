@@ -80,20 +80,23 @@ def measure(order: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) 
     )
     scenario = BenchmarkScenario(spec=arguments)
     report, _ = asyncio.run(benchmark_generative_text(args=scenario, progress=False, console=None))
-    return _numbers(report.benchmarks[0], concurrency, len(prompts))
+    return _numbers(report.benchmarks[0], concurrency, len(prompts), _key(order) or "")
+
+
+def _key(order: Mapping[str, Any]) -> str | None:
+    return os.environ[order["key"]].strip() if order["key"] else None
 
 
 def _backend(order: Mapping[str, Any]) -> dict[str, Any]:
     url = str(order["base_url"]).rstrip("/")
     # guidellm takes /v1 away from an address and puts it into every path.
     path = "v1/chat/completions" if url.endswith("/v1") else "chat/completions"
-    key = order["key"]
     return {
         "kind": "openai_http",
         "target": url,
         "api_routes": {"/v1/chat/completions": path},
         "model": order["model"],
-        "api_key": os.environ[key].strip() if key else None,
+        "api_key": _key(order),
         "validate_backend": False,
         "http2": False,
         # A redirect could lead anywhere, and guidellm would not look at certificates by itself.
@@ -105,7 +108,12 @@ def _backend(order: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _numbers(benchmark: Any, concurrency: int, asked: int) -> dict[str, Any]:
+def _said(error: str, key: str) -> str:
+    """Return an error as it is kept: a server may repeat the key, of which not even a part is."""
+    return (error.replace(key, "[key]") if key else error)[:_LONGEST]
+
+
+def _numbers(benchmark: Any, concurrency: int, asked: int, key: str) -> dict[str, Any]:
     """Return one benchmark as plain values; a metric that nothing was measured for is left out."""
     metrics = {}
     for name, (theirs, factor) in _METRICS.items():
@@ -119,7 +127,7 @@ def _numbers(benchmark: Any, concurrency: int, asked: int) -> dict[str, Any]:
             **{p: getattr(found.percentiles, p) * factor for p in _PERCENTILES},
         }
     failed = [*benchmark.requests.errored, *benchmark.requests.incomplete]
-    errors = Counter((request.info.error or "cut off")[:_LONGEST] for request in failed)
+    errors = Counter(_said(request.info.error or "cut off", key) for request in failed)
     missing = asked - benchmark.metrics.request_totals.successful - len(failed)
     if missing > 0:
         errors["never sent"] += missing
@@ -135,11 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     for level in order["levels"]:
         found = measure(order, level["prompts"], level["concurrency"])
-        text = json.dumps(found)
-        # What a server says of a request may repeat the key.
-        if key := os.environ.get(order["key"] or "", "").strip():
-            text = text.replace(key, "[key]")
-        print(text, file=out, flush=True)
+        print(json.dumps(found), file=out, flush=True)
     return 0
 
 

@@ -2,17 +2,20 @@
 
 The tokens of all labels, shared beginnings merged, stand behind the prompt in a few lines; an
 attention mask lets each token see the prompt and its own ancestors only. What all prompts begin
-with is computed once.
+with is computed once. A model whose layers no such mask can hold apart (sliding windows, recurrent
+layers) reads each label behind its prompt in a row of its own: slower, and right.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from engine.backends.shared_prompt import SharedPrompt
+from engine.backends.shared_prompt import SharedPrompt, is_plain
 
 if TYPE_CHECKING:
     import torch
@@ -113,6 +116,10 @@ def score(
 
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
+        head = _head(model)
+        if not is_plain(model):
+            yield from _score_apart(model, head, prompts, tree, batch_size, longest_first)
+            return
         shared = SharedPrompt(model, prompts)
         lines = _Lines(tree, model)
         start = 0
@@ -121,7 +128,7 @@ def score(
             size = max(1, min(batch_size, TOKENS_PER_BATCH // width))
             rows = longest_first[start : start + size]
             hidden = lines.run(shared, [prompts[row] for row in rows])
-            yield rows, _add_up(_edge_scores(model, hidden, tree), tree)
+            yield rows, _add_up(_edge_scores(head, hidden, tree), tree)
             start += size
 
 
@@ -188,7 +195,72 @@ class _Lines:
         return torch.cat([ends, nodes], dim=1)
 
 
-def _edge_scores(model: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Tensor:
+def _score_apart(
+    model: Any,
+    head: Any,
+    prompts: Sequence[Sequence[int]],
+    tree: LabelTree,
+    batch_size: int,
+    order: Sequence[int],
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Do what `score` does, each label behind its prompt in a row of its own; prompts come in `order`."""
+    import torch
+
+    labels = [[tree.edges[edge][1] for edge in path] for path in tree.paths]
+    most = max(map(len, labels))
+    start = 0
+    while start < len(order):
+        size = max(1, min(batch_size, TOKENS_PER_BATCH // (len(prompts[order[start]]) + most)))
+        rows = list(order[start : start + max(1, size // len(labels))])
+        pairs = [(prompts[row], label) for row in rows for label in labels]
+        found: list[torch.Tensor] = []
+        for first in range(0, len(pairs), size):
+            found += _said(model, head, pairs[first : first + size])
+        yield rows, torch.stack(found).view(len(rows), len(labels)).cpu()
+        start += len(rows)
+
+
+def _said(
+    model: Any, head: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> list[torch.Tensor]:
+    """Return the log-likelihood of each label (end token included) behind its prompt."""
+    import torch
+
+    # What fills a row stands behind all that counts in it, where no token sees it: neither mask nor positions.
+    ids = torch.zeros((len(pairs), max(len(p) + len(said) for p, said in pairs) - 1)).long()
+    for row, (prompt, said) in enumerate(pairs):
+        tokens = [*prompt, *said[:-1]]
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+    hidden = model.get_decoder()(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
+    before = [hidden[row, len(p) - 1 :][: len(said)] for row, (p, said) in enumerate(pairs)]
+    following = torch.tensor([token for _, said in pairs for token in said], device=model.device)
+    shares = _log_shares(
+        head, torch.cat(before), torch.arange(len(following), device=model.device), following
+    )
+    ends = [0, *accumulate(len(said) for _, said in pairs)]
+    return [shares[first:end].sum() for first, end in pairwise(ends)]
+
+
+def _head(model: Any) -> Any:
+    """Return a function from the last layer's output, shape (positions, width), to the model's own logits.
+
+    It is the model's own forward pass behind its decoder: many scale or cap what their output matrix gives (Granite,
+    Cohere, Gemma 2), which changes likelihoods.
+    """
+    from transformers.modeling_outputs import BaseModelOutputWithPast
+
+    class Given(BaseModelOutputWithPast):  # type: ignore[misc, unused-ignore]
+        def __getattr__(self, _: str) -> None:
+            """Nothing else was computed, whatever this kind of model has besides."""
+
+    decoder = copy.copy(model.get_decoder())
+    decoder.forward = lambda *_, inputs_embeds, **__: Given(last_hidden_state=inputs_embeds)
+    known: dict[int, Any] = {id(each): each for each in [*model.parameters(), *model.buffers()]}
+    behind = copy.deepcopy(model, {**known, id(model.get_decoder()): decoder})
+    return lambda hidden: behind(inputs_embeds=hidden[None], use_cache=False).logits[0]
+
+
+def _edge_scores(head: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Tensor:
     """Return log p(token | node) of every edge: shape (rows, edges); `hidden` is (rows, nodes, width)."""
     import torch
 
@@ -198,21 +270,29 @@ def _edge_scores(model: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Ten
     rows = torch.arange(len(hidden), device=device)
     # Positions are taken in the order in which they lie in memory; so are the edges that start there.
     wanted = (rows[:, None] * hidden.shape[1] + nodes[by_node]).flatten()
-    following = tokens[by_node].repeat(len(hidden))
-    positions = hidden.flatten(0, 1)
+    found = _log_shares(head, hidden.flatten(0, 1), wanted, tokens[by_node].repeat(len(hidden)))
+    scores = torch.empty((len(hidden), len(nodes)), device=device)
+    scores[:, by_node] = found.view(len(hidden), -1)
+    return scores
+
+
+def _log_shares(
+    head: Any, positions: torch.Tensor, wanted: torch.Tensor, following: torch.Tensor
+) -> torch.Tensor:
+    """Return log p(`following`) behind the positions whose indices are `wanted`, which ascend."""
+    import torch
+
+    device = positions.device
     step = POSITIONS_PER_HEAD if device.type == "cpu" else POSITIONS_PER_HEAD_GPU
     found = []
     for start in range(0, len(positions), step):
-        logits = model.get_output_embeddings()(positions[start : start + step])
-        shares = logits.float().log_softmax(-1)
+        shares = head(positions[start : start + step]).float().log_softmax(-1)
         first, after = torch.searchsorted(
             wanted, torch.tensor([start, start + step], device=device)
         )
         here = wanted[first:after] - start
         found.append(shares[here, following[first:after]])
-    scores = torch.empty((len(hidden), len(nodes)), device=device)
-    scores[:, by_node] = torch.cat(found).view(len(hidden), -1)
-    return scores
+    return torch.cat(found)
 
 
 def _add_up(edges: torch.Tensor, tree: LabelTree) -> torch.Tensor:

@@ -98,6 +98,9 @@ def environment() -> dict[str, str]:
     """Return the variables of a child that measures or is measured: no hub, no proxy on the way to loopback."""
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, os.environ.get("PYTHONPATH", "")]
+    # Of the two ways in which it is written some take the small letters before the large ones, some the other.
+    said = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    direct = ",".join(filter(None, [*dict.fromkeys(said), "127.0.0.1"]))
     return {
         # Threads that spin while they wait take the core from the one they wait for.
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -106,7 +109,8 @@ def environment() -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "DO_NOT_TRACK": "1",
-        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY", ""), "127.0.0.1"])),
+        "no_proxy": direct,
+        "NO_PROXY": direct,
     }
 
 
@@ -133,8 +137,8 @@ def _memory_share() -> float:
     It takes its share at once, used or not, and refuses to start where that much is not free.
     """
     free, total = _graphics("memory.free"), _graphics("memory.total")
-    if free and total:
-        return _CARD_SHARE * float(free) / float(total)
+    if free.isdigit() and total.isdigit():  # a card that shares the machine's memory says [N/A]
+        return _CARD_SHARE * int(free) / int(total)
     import psutil
 
     memory = psutil.virtual_memory()

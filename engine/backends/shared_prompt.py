@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,28 +20,37 @@ def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
     return same
 
 
+def is_plain(model: Any) -> bool:
+    """Tell whether every layer is plain attention, told positions and a mask: all it remembers is a list of keys.
+
+    A recurrent or sliding layer would look past a mask that keeps rows or answers of one line apart.
+    """
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    layers = DynamicCache(config=model.config).layers
+    told = "position_ids" in inspect.signature(model.forward).parameters
+    return told and all(type(layer) is DynamicLayer for layer in layers)
+
+
 class SharedPrompt:
     """The beginning of the prompts as a model's keys and values; `length` is 0 where it is not shared.
 
-    Only plain attention layers are shared: what a recurrent or sliding layer remembers is not a list of keys.
+    It is shared where all that a model remembers is a list of keys (`is_plain`).
     """
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
         """Compute what `prompts` (tokens, none empty) begin with, in one pass of one row."""
         import torch
-        from transformers.cache_utils import DynamicLayer
 
         self.model = model
-        self.length = shared_beginning(prompts)
+        self.length = shared_beginning(prompts) if is_plain(model) else 0
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         if not self.length:
             return
         ids = torch.tensor([list(prompts[0][: self.length])], device=model.device)
         layers = model.get_decoder()(input_ids=ids, use_cache=True).past_key_values.layers
-        if all(type(layer) is DynamicLayer for layer in layers):
-            self._pairs = [(layer.keys, layer.values) for layer in layers]
-        else:
-            self.length = 0
+        self._pairs = [(layer.keys, layer.values) for layer in layers]
 
     def batch(self, prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return what the model takes for the rest of some prompts, which end at the right edge.

@@ -218,7 +218,7 @@ class LocalModel:
             turn_end(tokenizer),
         )
         encoded = [encode_prompt(tokenizer, prompt) for prompt in prompts]
-        longest = max(len(tokens) for tokens in encoded) + max(tree.depths)
+        longest = max(len(tokens) for tokens in encoded) + max(tree.depths, default=0)
         if loaded.context is not None and longest > loaded.context:
             raise BackendError(
                 f"a prompt with its answer has {longest} tokens; {self._place.name} takes "

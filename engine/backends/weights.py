@@ -29,8 +29,13 @@ class Loaded:
     @property
     def context(self) -> int | None:
         """Tokens of prompt and reply together that the model can take; None when it does not say."""
-        length = getattr(self.model.config, "max_position_embeddings", None)
-        return int(length) if length else None
+        return context_of(self.model.config)
+
+
+def context_of(config: Any) -> int | None:
+    """Return the tokens of prompt and reply together that a model of this configuration takes; None where unsaid."""
+    length = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return int(length) if length else None
 
 
 _loaded: dict[tuple[Path, str, str], Loaded] = {}

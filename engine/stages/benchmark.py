@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.backends.benchmark import Address, Job, Level, measure
+from engine.backends.benchmark import Address, Figures, Job, Level, measure
 from engine.backends.serving import Weights
 from engine.backends.weights import pick_dtype
 from engine.rows import Benchmark, Drop, Example, Model, Row
 from engine.stages.columns import StudentPrompts
 from engine.stages.protocol import Context, Inputs, Output, Stage
+
+_NOTHING = {"requests_per_second": Figures(0, 0.0, 0.0, 0.0, 0.0, 0.0)}
+"""What is kept of a concurrency at which no request was answered: it must not be missing where the others are shown."""
 
 
 def benchmark(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
@@ -52,7 +55,7 @@ def benchmark(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output
                 metric,
                 *figures,
             )
-            for metric, figures in level.metrics.items()
+            for metric, figures in (level.metrics or _NOTHING).items()
         )
         made.extend(_failures(level, job.requests))
     return Output(tuple(made))

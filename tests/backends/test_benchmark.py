@@ -174,6 +174,12 @@ def test_a_path_is_put_together_with_and_without_v1(base_url: str, path: str) ->
     assert (found.verify, found.follow_redirects, found.validate_backend) == (True, False, False)
 
 
+def test_no_part_of_a_key_is_kept() -> None:
+    said = f"{'x' * 290} Bearer 0123456789abcdef is wrong"
+    assert guidellm._said(said, "0123456789abcdef").endswith("Bearer [k")
+    assert guidellm._said("cut off", "") == "cut off"
+
+
 def test_another_guidellm_than_the_known_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     guidellm.require()
     monkeypatch.setattr(guidellm, "VERSION", "0.7.0")

@@ -223,6 +223,7 @@ def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:
         parent.kill()
         parent.wait()
     assert gone(child)
+    assert list(output.glob("*job.json")) == []
     finetune_child.hold_lock(output, patience=5).close()
 
 
@@ -382,6 +383,28 @@ def test_a_row_too_long_is_named_before_anything_is_trained(model: Path, tmp_pat
     assert "train.max_length" in told.value.hint
     assert not (tmp_path / "adapter").exists()
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_row_beyond_the_models_context_and_one_its_template_refuses_are_named(
+    model: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    from engine.backends.finetune_batches import encode
+
+    long = TrainingRow((Message("user", "blue " * 140),), "colour")
+    job = tiny.job(model, tmp_path, rows=(*tiny.rows(3), long), max_length=1024)
+    with pytest.raises(ModelError, match=r"row 4 of 4 has \d+ tokens, more than the 128 ") as told:
+        finetune.train(job)
+    assert "max_length" not in told.value.hint
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        + tokenizer.chat_template
+    )
+    ordered = TrainingRow((Message("system", "red"), Message("user", "blue")), "colour")
+    with pytest.raises(ModelError, match="template refuses a prompt: no system role"):
+        encode(tokenizer, [ordered], 64, "training")
 
 
 def test_a_disk_too_small_is_said_before_anything_is_trained(

@@ -47,10 +47,10 @@ def test_checkpointing_is_switched_on_only_where_a_batch_would_not_fit(
     lines, width = collate(ROWS)["input_ids"].shape
     free = lines * width * (linear + square * width) / finetune_memory.SHARE
     monkeypatch.setattr(finetune_memory, "free_memory", lambda _device: free * 1.01)
-    finetune_memory.spare_memory(model, [ROWS[:1], ROWS], loss, CPU)
+    assert not finetune_memory.spare_memory(model, [ROWS[:1], ROWS], loss, CPU)
     assert not model.is_activation_checkpointing
     monkeypatch.setattr(finetune_memory, "free_memory", lambda _device: free * 0.99)
-    finetune_memory.spare_memory(model, [ROWS[:1], ROWS], loss, CPU)
+    assert finetune_memory.spare_memory(model, [ROWS[:1], ROWS], loss, CPU)
     assert model.is_activation_checkpointing
     model.zero_grad()
     found = gradients(model)

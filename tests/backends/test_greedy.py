@@ -2,10 +2,20 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from engine.backends import greedy
 from engine.backends.shared_prompt import SharedPrompt, shared_beginning
+from engine.errors import ModelError
 
 STOPS = [2, 7, 11, 23, 40, 55, 61, 78, 90]
 SIZE: dict[str, Any] = {
@@ -23,6 +33,12 @@ def llama() -> Any:
 def sliding() -> Any:
     torch.manual_seed(0)
     return MistralForCausalLM(MistralConfig(**SIZE, sliding_window=8)).eval()
+
+
+def convolving() -> Any:
+    torch.manual_seed(0)
+    kinds = ["conv", "full_attention", "conv"]
+    return Lfm2ForCausalLM(Lfm2Config(**SIZE, layer_types=kinds)).eval()
 
 
 def prompts(count: int, shared: int) -> list[list[int]]:
@@ -44,7 +60,7 @@ def alone(model: Any, prompt: list[int], max_tokens: int) -> list[int]:
     return said[:-1] if said[-1] in STOPS else said
 
 
-@pytest.mark.parametrize("make", [llama, sliding])
+@pytest.mark.parametrize("make", [llama, sliding, convolving])
 @pytest.mark.parametrize("shared", [0, 1, 30])
 @pytest.mark.parametrize("batch_size", [1, 4, 32])
 def test_each_row_says_what_it_says_alone(make: Any, shared: int, batch_size: int) -> None:
@@ -57,6 +73,12 @@ def test_each_row_says_what_it_says_alone(make: Any, shared: int, batch_size: in
     lengths = {len(tokens) for tokens in expected.values()}
     assert 12 in lengths, "no row was cut"
     assert len(lengths) > 2, "rows did not leave the batch one after the other"
+
+
+def test_a_model_that_hands_no_memory_over_is_named() -> None:
+    model = MambaForCausalLM(MambaConfig(vocab_size=101, hidden_size=32, num_hidden_layers=2))
+    with pytest.raises(ModelError, match="type 'mamba' cannot write here"):
+        list(greedy.write(model.eval(), prompts(2, 3), STOPS, 4, 4))
 
 
 def test_no_prompts_no_answers() -> None:

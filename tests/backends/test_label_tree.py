@@ -1,10 +1,22 @@
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from engine.backends import label_tree
 from engine.backends.weights import Loaded, with_adapter
@@ -14,15 +26,29 @@ END = 2
 LABELS = [(5,), (5, 6), (5, 6, 7), (8, 9), (8, 10, 11), (12,)]
 
 
+SIZE: dict[str, Any] = {
+    "vocab_size": 101, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256,
+    "initializer_range": 0.3,
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def model() -> Any:
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=101, hidden_size=32, intermediate_size=64, num_hidden_layers=3,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256,
-        initializer_range=0.3,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).eval()
+    return LlamaForCausalLM(LlamaConfig(**SIZE)).eval()
+
+
+OTHERS: dict[str, Callable[[], Any]] = {
+    "learned positions": lambda: GPT2LMHeadModel(
+        GPT2Config(vocab_size=101, n_embd=32, n_layer=2, n_head=4, initializer_range=0.3)
+    ),
+    "scaled logits": lambda: GraniteForCausalLM(GraniteConfig(**SIZE, logits_scaling=4.0)),
+    "sliding windows": lambda: MistralForCausalLM(MistralConfig(**SIZE, sliding_window=8)),
+    "convolutions": lambda: Lfm2ForCausalLM(
+        Lfm2Config(**SIZE, layer_types=["conv", "full_attention", "conv"])
+    ),
+}
 
 
 def prompts(count: int, shared: int) -> list[list[int]]:
@@ -61,6 +87,15 @@ def test_the_tree_gives_what_one_pass_per_label_gives(
     found = scored(model, rows)
     assert torch.allclose(found, expected, atol=1e-3)
     assert torch.equal(found.argmax(-1), expected.argmax(-1))
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize(("shared", "batch_size"), [(3, 2), (30, 32)])
+def test_models_of_other_kinds_get_the_same(kind: str, shared: int, batch_size: int) -> None:
+    torch.manual_seed(0)
+    other, rows = OTHERS[kind]().eval(), prompts(5, shared)
+    expected = torch.tensor([[naive(other, row, label) for label in LABELS] for row in rows])
+    assert torch.allclose(scored(other, rows, batch_size), expected, atol=1e-3)
 
 
 def test_equal_prompts_are_scored_alike(model: Any) -> None:

@@ -140,8 +140,9 @@ def test_the_order_says_what_is_served(tmp_path: Path, monkeypatch: pytest.Monke
     memory_and_length = ("--gpu-memory-utilization", "0.42", "--max-model-len", "-1")
     assert fast.arguments == ("serve", folder, *memory_and_length, *place)
     # Without a card it is the machine's memory, of which the run needs some itself.
-    monkeypatch.setattr(serving, "_graphics", lambda what: "")
-    assert 0 < serving._memory_share() < 0.5
+    for said in ("", "[N/A]"):
+        monkeypatch.setattr(serving, "_graphics", lambda what, said=said: said)
+        assert 0 < serving._memory_share() < 0.5
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,9 @@ def test_children_reach_no_hub_and_no_proxy_on_the_way_to_loopback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "intern.example")
+    monkeypatch.setenv("no_proxy", "other.example")
     found = serving.environment()
     assert found["HF_HUB_OFFLINE"] == "1"
-    assert found["NO_PROXY"] == "intern.example,127.0.0.1"
+    assert found["no_proxy"] == found["NO_PROXY"] == "other.example,intern.example,127.0.0.1"
+    monkeypatch.delenv("no_proxy")
+    assert serving.environment()["no_proxy"] == "intern.example,127.0.0.1"

@@ -118,6 +118,24 @@ def test_what_failed_is_a_row_with_its_reason(
     ]
 
 
+def test_a_concurrency_that_got_no_answer_is_shown_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
+) -> None:
+    figures = {"requests_per_second": Figures(20, 2.0, 2.0, 2.0, 2.0, 2.0)}
+    levels = (Level(1, figures, {}), Level(32, {}, {"connection refused": 20}))
+    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", levels))
+    recipe, state = recipe_with(tmp_path, monkeypatch, "{}", loop="{rounds: 0}"), tmp_path / "state"
+    code, said = pada("run", recipe, "--state", state)
+    assert code == 0, said
+    assert re.search(r"untuned .* 32 .* 0 ", said)
+    query = (
+        "SELECT concurrency, failed, requests_per_second AS rate, first_token_p50 AS first"
+        " FROM deployment WHERE round = -1 ORDER BY 1"
+    )
+    found = [tuple(row.values()) for row in rows(state, query)]
+    assert found == [(1, 0, 2.0, None), (32, 20, 0.0, None)]
+
+
 def test_an_endpoint_is_measured_kept_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
 ) -> None:

@@ -226,6 +226,10 @@ def test_texts_are_compared_whole_or_per_character() -> None:
         (answer,) = kind.answer(Saying("", nats=nats), asked(1, **inputs), one, None)
         assert answer.answer == best
         assert 0 < (answer.confidence or 0) < 1
+        # Characters, not bytes: six bytes would make the first the better one.
+        inputs_too = {"question": "Which?", "choices": "A. ééé\nB. abcd"}
+        (answer,) = kind.answer(Saying("", nats=[[-4.0, -3.9]]), asked(1, **inputs_too), one, None)
+        assert answer.answer == "B"
     assert kind.completion(inputs, "B", one.params) == "a very long box"
     assert TASKS["multiple_choice"].problems(task("multiple_choice", per_character=True)[1].params)
 
