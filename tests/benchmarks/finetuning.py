@@ -50,6 +50,8 @@ class Measured(NamedTuple):
     """CPU seconds of the whole process."""
     losses: list[float]
     """Each step's."""
+    dtype: str
+    """Of the base model's weights."""
 
 
 def jobs(data: Path, folder: Path, steps: int) -> dict[str, TrainingJob]:
@@ -88,7 +90,7 @@ def train_here(job: TrainingJob) -> Measured:
     finetune.train(job, lambda _steps: ends.append(time.perf_counter()))
     whole, cpu = time.perf_counter() - began, _cpu_of_children() - spent
     record = json.loads((job.output / finetune.RESULT_FILE).read_text(encoding="utf-8"))
-    return Measured(ends[-1] - ends[0], whole, cpu, record["losses"])
+    return Measured(ends[-1] - ends[0], whole, cpu, record["losses"], "bfloat16")
 
 
 def train_there(client: str, job: TrainingJob) -> Measured:
@@ -104,7 +106,7 @@ def train_there(client: str, job: TrainingJob) -> Measured:
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
     whole, cpu = time.perf_counter() - began, _cpu_of_children() - spent
-    return Measured(found["seconds"], whole, cpu, found["losses"])
+    return Measured(found["seconds"], whole, cpu, found["losses"], found["dtype"])
 
 
 def _cpu_of_children() -> float:
@@ -170,7 +172,8 @@ def run_trl(client: str, path: Path) -> None:
         trainer.add_callback(Clock())
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    print(json.dumps({"seconds": ends[-1] - ends[0], "losses": losses}))
+    dtype = str(trainer.model.get_input_embeddings().weight.dtype).removeprefix("torch.")
+    print(json.dumps({"seconds": ends[-1] - ends[0], "losses": losses, "dtype": dtype}))
 
 
 def compare(kind: str, job: TrainingJob, clients: Sequence[str], repeats: int) -> None:
@@ -198,7 +201,7 @@ def compare(kind: str, job: TrainingJob, clients: Sequence[str], repeats: int) -
             f"  {client:21} {(job.steps - 1) * job.batch_size / seconds[client]:7.2f} rows/s"
             f"  engine is {seconds[client] / seconds['engine']:5.2f} times as fast"
             f"  whole {statistics.median(run.whole for run in found[client]):6.1f} s,"
-            f" {statistics.median(run.cpu for run in found[client]):6.1f} CPU s"
+            f" {statistics.median(run.cpu for run in found[client]):6.1f} CPU s, base in {run.dtype}"
             f"  loss {run.losses[0]:.3f} -> {statistics.mean(run.losses[-last:]):.3f}"
             f" (from the engine's: mean {statistics.mean(apart):.4f}, most {max(apart):.4f})"
         )
