@@ -30,6 +30,7 @@ from transformers import (
 
 from engine.backends.finetune_batches import PADDING, Encoded, collate, sees
 from engine.backends.finetune_checkpoints import Checkpoints, write_whole
+from engine.backends.finetune_halves import Halves, halved
 from engine.backends.protocol import TrainingJob
 from engine.backends.shared_prompt import is_plain
 from engine.errors import ModelError
@@ -153,12 +154,20 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     ) -> None:
         """Take one batch of rows per optimizer step (`order`) and the validation batches."""
         lines = partial(collate, pack=is_plain(_base(model)), share=not job.dropout)
+        threads = torch.get_num_threads()
+        # All of a model's weights would have their gradients twice; dropout's random numbers would go to whichever
+        # thread comes first.
+        halves = job.device == "cpu" and threads > 1 and job.method == "lora" and not job.dropout
         super().__init__(
             model=model,
             args=_arguments(job, checkpoints.folder),
-            data_collator=lambda batch: lines(batch[0]),
+            data_collator=lambda batch: {
+                "parts": [lines(rows) for rows in (halved(batch[0]) if halves else batch)]
+            },
             train_dataset=list(order),  # type: ignore[arg-type, unused-ignore]
         )
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self._halves = Halves(weights, threads)
         self.course = Course()
         self._autocast = resolve_dtype(job.dtype) == torch.bfloat16
         self._collate = lines
@@ -173,19 +182,31 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         """Return 0: nobody reads the count, and taking it walks through all parameters at every step."""
         return 0
 
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Take the gradients of a batch; raises ModelError when its loss is not finite."""
+        parts = self._prepare_inputs(inputs)["parts"]
+        if len(parts) == 1:
+            return super().training_step(model, parts[0])
+        model.train()
+        loss = self._halves.step(parts, lambda part: self._loss(model, dict(part), "sum"))
+        self._note(loss.item())
+        return loss
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return the mean loss of the batch's completion tokens; raises ModelError when it is not finite."""
         loss = self._loss(model, inputs, "mean")
-        value = loss.item()
+        self._note(loss.item())
+        return (loss, None) if return_outputs else loss
+
+    def _note(self, value: float) -> None:
         if value - value != 0:  # neither infinite nor "not a number" minus itself is 0
             raise ModelError(
                 f"the training diverged: the loss at step {self.state.global_step + 1} is {value}",
                 "lower train.learning_rate, or raise train.warmup",
             )
         self.course.losses.append(value)
-        return (loss, None) if return_outputs else loss
 
     def _loss(self, model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
         # In bfloat16 the adapters compute as they will in prediction; their weights stay in float32.

@@ -98,11 +98,14 @@ def train_there(client: str, job: TrainingJob) -> Measured:
     path = job.output.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(finetune.job_to_json(job)), encoding="utf-8")
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    # How threads wait is the engine's choice for itself; trl has torch's own way, which is faster on idle cores.
+    environment.pop("OMP_WAIT_POLICY", None)
     began, spent = time.perf_counter(), _cpu_of_children()
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.finetuning", "--client", client, "--job", str(path)],
         stdout=subprocess.PIPE, text=True, check=True,
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+        env=environment,
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
     whole, cpu = time.perf_counter() - began, _cpu_of_children() - spent
