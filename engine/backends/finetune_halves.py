@@ -1,21 +1,19 @@
 """A batch in two halves at once, each on half of the cores.
 
-Operations as small as those of a LoRA step spend more time on waiting for each other's threads than on their work. Two
-passes that meet only where their gradients are added took 0.65 s a step where one pass, whose every operation is shared
-by both cores, took 1.05 s (10 rows of 33 tokens, threads that sleep while they wait); beside other work the gain is
-larger. Which row is in which half depends on the batch alone, and gradients are added in the order of the halves, so
-that the same training ends with the same bits.
+Two passes that meet only where their gradients are added took 0.65 s a step where one pass, whose every operation is
+shared by both cores, took 1.05 s (10 rows of 33 tokens; `side_by_side` says why). Which row is in which half depends on
+the batch alone, and gradients are added in the order of the halves, so that the same training ends with the same bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import torch
 
 from engine.backends.finetune_batches import Encoded
+from engine.backends.side_by_side import workers
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -34,12 +32,10 @@ def halved(rows: Sequence[Encoded]) -> list[list[Encoded]]:
 class Halves:
     """Two threads that take the gradients of a batch's halves."""
 
-    def __init__(self, weights: Sequence[torch.nn.Parameter], threads: int) -> None:
-        """Take the weights to train, and how many threads torch may use for all of a batch."""
+    def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
+        """Take the weights to train."""
         self._weights = list(weights)
-        # OpenMP keeps the number of threads per calling thread: the others are not touched.
-        each = max(1, threads // 2)
-        self._pool = ThreadPoolExecutor(2, initializer=partial(torch.set_num_threads, each))
+        self._pool = workers()
 
     def step(self, parts: Sequence[Batch], summed: Callable[[Batch], torch.Tensor]) -> torch.Tensor:
         """Leave the gradients of the mean loss with the weights and return that loss, in nats per completion token.

@@ -154,10 +154,10 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     ) -> None:
         """Take one batch of rows per optimizer step (`order`) and the validation batches."""
         lines = partial(collate, pack=is_plain(_base(model)), share=not job.dropout)
-        threads = torch.get_num_threads()
+        several = torch.get_num_threads() > 1
         # All of a model's weights would have their gradients twice; dropout's random numbers would go to whichever
         # thread comes first.
-        halves = job.device == "cpu" and threads > 1 and job.method == "lora" and not job.dropout
+        halves = job.device == "cpu" and several and job.method == "lora" and not job.dropout
         super().__init__(
             model=model,
             args=_arguments(job, checkpoints.folder),
@@ -167,7 +167,7 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
             train_dataset=list(order),  # type: ignore[arg-type, unused-ignore]
         )
         weights = [weight for weight in model.parameters() if weight.requires_grad]
-        self._halves = Halves(weights, threads)
+        self._halves = Halves(weights)
         self.course = Course()
         self._autocast = resolve_dtype(job.dtype) == torch.bfloat16
         self._collate = lines

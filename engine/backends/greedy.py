@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from engine.backends.shared_prompt import SharedPrompt
+from engine.backends.side_by_side import even, side_by_side
 from engine.errors import ModelError
 
 
@@ -55,12 +56,16 @@ def write(
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
         shared = SharedPrompt(model, prompts)
-        for start in range(0, len(prompts), batch_size):
-            rows = longest_first[start : start + batch_size]
-            ended = torch.tensor(list(stops), device=model.device)
-            batch = _Batch(shared, [prompts[row] for row in rows])
-            said = batch.run(ended, max_tokens)
-            yield [Turn(row, tokens) for row, tokens in zip(rows, said, strict=True)]
+    ended = torch.tensor(list(stops), device=model.device)
+    size = even(len(prompts), batch_size, model)
+
+    def work(rows: Sequence[int]) -> list[Turn]:
+        with torch.inference_mode():
+            said = _Batch(shared, [prompts[row] for row in rows]).run(ended, max_tokens)
+        return [Turn(row, tokens) for row, tokens in zip(rows, said, strict=True)]
+
+    batches = (longest_first[start : start + size] for start in range(0, len(prompts), size))
+    yield from side_by_side(work, batches, model.device.type)
 
 
 class _Batch:

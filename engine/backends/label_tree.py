@@ -16,6 +16,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.shared_prompt import SharedPrompt, is_plain
+from engine.backends.side_by_side import even, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -122,14 +123,19 @@ def score(
             return
         shared = SharedPrompt(model, prompts)
         lines = _Lines(tree, model)
-        start = 0
-        while start < len(longest_first):
-            width = len(prompts[longest_first[start]]) - shared.length + len(tree.tokens)
-            size = max(1, min(batch_size, TOKENS_PER_BATCH // width))
-            rows = longest_first[start : start + size]
+    batches: list[list[int]] = []
+    most = even(len(prompts), batch_size, model)
+    while (start := sum(map(len, batches))) < len(prompts):
+        width = len(prompts[longest_first[start]]) - shared.length + len(tree.tokens)
+        size = max(1, min(most, TOKENS_PER_BATCH // width))
+        batches.append(longest_first[start : start + size])
+
+    def work(rows: list[int]) -> tuple[list[int], torch.Tensor]:
+        with torch.inference_mode():
             hidden = lines.run(shared, [prompts[row] for row in rows])
-            yield rows, _add_up(_edge_scores(head, hidden, tree), tree)
-            start += size
+            return rows, _add_up(_edge_scores(head, hidden, tree), tree)
+
+    yield from side_by_side(work, batches, model.device.type)
 
 
 class _Lines:

@@ -25,7 +25,9 @@ def _student(folder: Path) -> Any:
     model = load_student(job, 16).train()
     torch.manual_seed(3)
     for weight in trainable(model).values():
-        weight.normal_(std=0.1)  # a fresh adapter's second half is all zeros, and so are half of the gradients
+        weight.normal_(
+            std=0.1
+        )  # a fresh adapter's second half is all zeros, and so are half of the gradients
     return model
 
 
@@ -42,7 +44,7 @@ def test_two_halves_have_the_gradients_of_the_whole(tmp_path: Path, checkpointin
     torch.autograd.backward(whole)
     expected = _gradients(model)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    halves = Halves(weights, torch.get_num_threads())
+    halves = Halves(weights)
     threads = torch.get_num_threads()
     parts = [collate(part) for part in halved(ROWS)]
     found = []
@@ -60,7 +62,7 @@ def test_two_halves_have_the_gradients_of_the_whole(tmp_path: Path, checkpointin
 
 
 def test_a_fault_in_a_half_is_raised_where_the_step_is_taken(tmp_path: Path) -> None:
-    halves = Halves([], 2)
+    halves = Halves([])
 
     def broken(part: Any) -> torch.Tensor:
         raise RuntimeError("not enough memory")

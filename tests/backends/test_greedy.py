@@ -66,7 +66,7 @@ def alone(model: Any, prompt: list[int], max_tokens: int) -> list[int]:
 def test_each_row_says_what_it_says_alone(make: Any, shared: int, batch_size: int) -> None:
     model, rows = make(), prompts(11, shared)
     batches = list(greedy.write(model, rows, STOPS, 12, batch_size))
-    assert [len(batch) for batch in batches][:-1] == [batch_size] * (len(batches) - 1)
+    assert max(map(len, batches)) <= batch_size
     said = {turn.row: turn.tokens for batch in batches for turn in batch}
     expected = {row: alone(model, prompt, 12) for row, prompt in enumerate(rows)}
     assert said == expected
