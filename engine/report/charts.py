@@ -115,13 +115,7 @@ def line_chart(
         body.append(_series(line, number + 1, xs, y))
         if space > 32:  # below that the numbers of neighbouring series would touch
             written += [
-                _text(
-                    xs[p.x],
-                    y(p.y if p.low is None else p.low) + 14,
-                    f"{p.y:.1f}",
-                    "middle",
-                    "value",
-                )
+                _text(xs[p.x], _beside(p, y, height - bottom), f"{p.y:.1f}", "middle", "value")
                 for p in line.points
             ]
         body.append(_mark(legend + 6, 31, number + 1) + _text(legend + 16, 35, line.name))
@@ -132,6 +126,12 @@ def line_chart(
         f' y1="{height - bottom}" y2="{height - bottom}"/>'
     )
     return _svg(width, height, title, description, body)
+
+
+def _beside(point: Point, y: Callable[[float], float], base: float) -> float:
+    """Return where a point's number stands: below its whisker, or above it where the x axis is too near."""
+    below = y(point.y if point.low is None else point.low) + 14
+    return below if below < base - 2 else y(point.y if point.high is None else point.high) - 8
 
 
 def _series(line: Line, style: int, xs: list[float], y: Callable[[float], float]) -> str:
