@@ -47,6 +47,7 @@ _CARRIED: Mapping[str, Mapping[str, str]] = {
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
+        "keep": "what of their {target} a rewording must keep",
         "examples": "further train rows ({inputs}, {target})",
         "pattern": "names of patterns",
         "strategy": "strategies",
@@ -108,6 +109,8 @@ def _prompted(node: Node, resources: Resources) -> Sequence[str]:
     used = {
         name for prompt in node.identity["prompts"] for name in resources.prompts[prompt].variables
     }
+    if "kind" not in node.identity["params"]:
+        used -= {"keep"}  # labels have nothing to keep
     known = _CARRIED.get(node.stage, {})
     told = [text for name, text in known.items() if name in used]
     if node.stage == "predict" and node.identity["params"].get("shots"):

@@ -35,7 +35,7 @@ PROMPT_VARIABLES: dict[str, frozenset[str]] = {
     "draft_strategy.md": frozenset({"description", "pattern", "about", "confusions"}),
     "judge.md": frozenset({"description", "row", "target", "strategy"}),
     "rate.md": frozenset({"description", "rubric", "low", "high", "row", "target", "answer"}),
-    "operators/paraphrase.md": _OPERATOR,
+    "operators/paraphrase.md": _OPERATOR | {"keep"},
     "operators/counterfactual.md": _OPERATOR | {"label", "examples"},
     "operators/similar.md": (_OPERATOR - {"row", "target"}) | {"examples"},
 }

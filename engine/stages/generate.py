@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Completion, Request
@@ -70,6 +70,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
     asked: Counter[str] = Counter()
     longest_text = longest(examples)
     written = _written_target(params, examples)
+    kept = _keeping(params, examples)
     for call in _calls(params, inputs, ctx, patterns, guard.equal_training_rows):
         operator = call.operator
         settings = _settings(params, operator)
@@ -79,6 +80,7 @@ def generate(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
             "pattern": call.seed.pattern,
             "strategy": call.seed.strategy,
             "feedback": call.seed.feedback,
+            "keep": kept(call.seed.row.target),
         }
         columns = list(call.seed.row.inputs)
         request = ctx.request(
@@ -127,6 +129,14 @@ def _written_target(params: Mapping[str, Any], examples: Sequence[Example]) -> M
         return {}
     most = longest_of(e.target for e in examples if e.split == "train")
     return TASKS[params["kind"]].target_schema(task_of(params, examples), most)
+
+
+def _keeping(params: Mapping[str, Any], examples: Sequence[Example]) -> Callable[[str], str]:
+    """Return what says what a rewording of a row must keep; labels ask for nothing but the meaning."""
+    if "kind" not in params:
+        return lambda _: ""
+    kind, task = TASKS[params["kind"]], task_of(params, examples)
+    return lambda target: kind.kept(target, task.params)
 
 
 def _schema(

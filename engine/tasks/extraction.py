@@ -53,6 +53,10 @@ class Extraction(PlainRows):
             student, asked, task.params.max_tokens, adapter, progress, _first_line
         )
 
+    def kept(self, target: str, params: Params) -> str:
+        """Return the answer: it must still stand in the context."""
+        return f'the words "{target}" in {params.context}'
+
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: something is empty, or the span is not in its context."""
         if why := empty_input(inputs):

@@ -133,6 +133,10 @@ class MultipleChoice(PlainRows):
             return _by_letter(student, prompts, options, adapter, progress)
         return _by_text(student, prompts, options, params, adapter, progress)
 
+    def kept(self, target: str, params: Params) -> str:
+        """Return that the options stay: the target is one of their letters."""
+        return "the options as they are"
+
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: nothing to choose from, options that are the same, or none right."""
         if why := empty_input(inputs):

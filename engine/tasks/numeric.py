@@ -75,6 +75,10 @@ class Numeric(PlainRows):
         most = task.params.max_tokens
         return written_answers(student, asked, most, adapter, progress, _read)
 
+    def kept(self, target: str, params: Params) -> str:
+        """Return that the numbers stay: the target's reasoning uses them."""
+        return "the same numbers"
+
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: no number, or one that is not what the reasoning comes to."""
         if why := empty_input(inputs):

@@ -115,6 +115,10 @@ class TaskKind(Protocol):
         """Return the JSON Schema of a target that a teacher writes, of at most `longest` characters."""
         ...
 
+    def kept(self, target: str, params: Any) -> str:
+        """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""
+        ...
+
 
 class PlainRows:
     """What most kinds have in common: inputs and targets are text, said as they stand, and answers are written.
@@ -154,6 +158,10 @@ class PlainRows:
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of a text."""
         return {"type": "string", "minLength": 1, "maxLength": longest}
+
+    def kept(self, target: str, params: Any) -> str:
+        """Return nothing: the target follows from the meaning."""
+        return ""
 
 
 def plain(column: str, value: Any) -> str:

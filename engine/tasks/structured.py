@@ -87,6 +87,10 @@ class Structured(PlainRows):
         schema = params.json_schema if params.constrained else None
         return written_answers(student, asked, params.max_tokens, adapter, progress, _read, schema)
 
+    def kept(self, target: str, params: Params) -> str:
+        """Return the object: what it takes from the inputs must still be there."""
+        return f"all that is needed for {target}"
+
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row is unusable: something is empty, or the target does not fit the schema."""
         if why := empty_input(inputs):

@@ -112,7 +112,9 @@ def test_rows_are_found_as_json_with_quotes_accents_and_line_breaks() -> None:
     text = (
         PromptLibrary(Path("."))
         .get("operators/paraphrase.md")
-        .render({"row": dict(rows[1].inputs), "target": "x", "count": 2, "feedback": ""})[-1][1]
+        .render(
+            {"row": dict(rows[1].inputs), "target": "x", "count": 2, "feedback": "", "keep": ""}
+        )[-1][1]
     )
     assert "u0027" not in text
     assert guard.found_in(text)

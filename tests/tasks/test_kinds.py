@@ -481,3 +481,26 @@ def test_parts_of_a_row_that_are_no_texts_are_named() -> None:
     fault = labels.check({"q": "what?", "a": ["x", None]})
     assert fault is not None
     assert "a label has no value" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "target", "kept"),
+    [
+        ("classification", {}, "yes", ""),
+        ("generation", {}, "Good evening.", ""),
+        ("multiple_choice", {}, "B", "the options as they are"),
+        ("extraction", {"context": "page"}, "in 1912", 'the words "in 1912" in page'),
+        ("numeric", {}, "2+2=4\n#### 4", "the same numbers"),
+    ],
+)
+def test_a_rewording_is_told_what_the_answer_needs(
+    name: str, params: dict[str, Any], target: str, kept: str
+) -> None:
+    kind = TASKS[name]
+    settings = kind.params.model_validate(params)
+    assert kind.kept(target, settings) == kept
+    prompt = PromptLibrary(Path(".")).get("operators/paraphrase.md")
+    row = {"row": {"text": "x"}, "target": target, "count": 2, "feedback": ""}
+    said = prompt.render({**row, "keep": kept})[-1][1].rstrip().splitlines()[-1]
+    wanted = f"2 that say the same, with {kept}:" if kept else "2 short ones that say the same:"
+    assert said == wanted
