@@ -37,7 +37,7 @@ def test_an_operator_renders_its_prompt_and_reads_its_reply(operator: Operator) 
     own = {"type": "string", "maxLength": 20} if target == WRITTEN else None
     variables = {
         **operator.variables(SEED, target, params),
-        "description": "", "pattern": SEED.pattern, "strategy": SEED.strategy, "feedback": SEED.feedback,
+        "description": "", "pattern": SEED.pattern, "strategy": SEED.strategy, "feedback": SEED.feedback, "keep": "",
     }  # fmt: skip
     prompt = LIBRARY.get(operator.prompt)
     assert prompt.variables <= PROMPT_VARIABLES[operator.prompt]
