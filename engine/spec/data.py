@@ -88,7 +88,8 @@ def _read_split(
     except RecipeError as error:
         for problem in error.problems:
             message = f"data.{split}.{key}: {problem.where}: {problem.message}"
-            read.problems.append(Problem(where, message, problem.hint, code="data"))
+            hint = problem.hint + _elsewhere(loaded, split, key)
+            read.problems.append(Problem(where, message, hint, code="data"))
         read.problems += _expressions(loaded, split, source)
         return
     if isinstance(place, Hub) and not network and not place.cached():
@@ -112,6 +113,13 @@ def _read_split(
         return
     _note_bad(split, found.bad, read)
     read.splits[split] = SplitRows(split, place.name, found.records, found.types)
+
+
+def _elsewhere(loaded: LoadedRecipe, split: str, key: str) -> str:
+    """Return how to name another place from the command line, where the recipe leaves it open; else nothing."""
+    written = str(loaded.document.data["data"][split][key])
+    names = [name for name, value in loaded.vars.items() if f"{value}/" in f"{written}/"]
+    return f"; another place is named by --var {names[0]}=…" if names else ""
 
 
 def _in_recipe(loaded: LoadedRecipe, split: str, error: SourceError) -> Problem:

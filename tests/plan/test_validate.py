@@ -85,6 +85,12 @@ def test_shipped_recipes_have_no_error(recipe: Path, monkeypatch: pytest.MonkeyP
     assert {p.code for p in problems if p.level == "error"} == expected
 
 
+def test_data_that_is_not_there_says_how_to_name_its_place() -> None:
+    recipe = next(r for r in SHIPPED if r.parent.name == "restaurant8k_spans")
+    hints = [p.hint for p in check_recipe(load(recipe)) if p.code == "data"]
+    assert hints == ["check the path; another place is named by --var data=…"] * 2
+
+
 def test_data_outside_the_recipes_folder_is_warned_of_unless_the_user_gave_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
