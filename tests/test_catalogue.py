@@ -14,8 +14,8 @@ from engine.metrics import METRICS, Answered, Metric, Scored
 from engine.metrics.bootstrap import estimate
 from engine.operators import OPERATORS, WRITTEN, Operator, Seed, read_rows
 from engine.rows import Example
+from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
-from engine.spec.shipped import shipped
 from engine.stages import PROMPT_VARIABLES, STAGES, shapes
 from engine.tasks import TASKS, Task, TaskKind
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from engine.backends.batch_asks import Asked, Header, custom_id, lines, sidecar
 from engine.backends.entry import Backend, Place, Settings
-from engine.backends.http_shape import Mode, Shape
+from engine.backends.files.requests import Asked, Header, custom_id, lines, sidecar
+from engine.backends.http.body import Mode, Shape
 from engine.backends.openai import Price
-from engine.backends.protocol import Ask, Completion, Message
+from engine.backends.protocol import Completion, Message, PendingRequest
 from engine.errors import BackendError
 
 REPEATED = 4000
@@ -61,7 +61,7 @@ class BatchFile:
         """How often a request is written before its failure is final."""
         return self._settings.attempts
 
-    def put_down(self, asks: Sequence[Ask], run: str, file: Path) -> None:
+    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
         """Write the requests to `file` and what was asked beside it; see `Deferred`."""
         header = Header(
             run=run,
@@ -81,7 +81,7 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, ask: Ask, header: Header) -> Asked:
+    def _asked(self, ask: PendingRequest, header: Header) -> Asked:
         cut = sum(reply.error == "length" for reply in ask.failed)
         return Asked(
             custom_id=custom_id(ask),

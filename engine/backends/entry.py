@@ -100,7 +100,7 @@ class Backend:
         said = (f"revision={revision}",) if revision else ()
         return ":".join((self.name, name, *said, *(digest[:16] for digest in files.values())))
 
-    def deciding(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def identity_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that decide what is answered: those that belong into fingerprints."""
         return {key: value for key, value in settings.items() if key not in self.operational}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from engine.backends.entry import Backend, Extra, Place, Settings
-from engine.backends.protocol import Completion, Message, Permit, Request, always
+from engine.backends.protocol import Completion, Message, Request, Reserve, always
 from engine.errors import BackendError, ModelError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class _Loaded:
 
     def processors(self, request: Request) -> Any:
         """Return what keeps a reply to its schema; None for plain text."""
-        from engine.backends import grammar
+        from engine.backends.local import grammar
 
         if request.schema is None:
             return None
@@ -147,13 +147,13 @@ class LlamaCppModel:
         return _Loaded(self._place, self._settings)
 
     def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield one completion after the other, in the order of the requests; see `Generator`."""
         for request in requests:
             if request.id in answered:
                 continue
-            if not permit([request]):
+            if not reserve([request]):
                 return
             yield [_complete(self._loaded, request)]
 
@@ -205,7 +205,7 @@ def _completion(
     finish: Any,
     failed: tuple[str, str] | None = None,
 ) -> Completion:
-    from engine.backends.grammar import method
+    from engine.backends.local.grammar import method
     from engine.backends.structured import Reply, read_reply
 
     reply = read_reply(text, request.schema) if failed is None else Reply(None, *failed)

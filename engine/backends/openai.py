@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.backends.entry import Backend, Place, Settings
-from engine.backends.http_pace import Pace
-from engine.backends.http_probe import Probe, found_way
-from engine.backends.http_reply import Exchange
-from engine.backends.http_server import Server
-from engine.backends.http_shape import Mode, Shape
-from engine.backends.protocol import Completion, Permit, Request, always
+from engine.backends.http.body import Mode, Shape
+from engine.backends.http.concurrency import Pace
+from engine.backends.http.connection import Server
+from engine.backends.http.probe import Probe, found_way
+from engine.backends.http.response import Exchange
+from engine.backends.protocol import Completion, Request, Reserve, always
 
 if TYPE_CHECKING:
-    from engine.backends.http_client import Dispatch
+    from engine.backends.http.client import Dispatch
 
 WAYS: dict[str, tuple[Mode, ...]] = {
     "openai": ("json_schema", "object_schema", "loose_schema", "json_object", "prompt"),
@@ -123,23 +123,23 @@ class ServerModel:
         self._pace = Pace(settings.most, settings.concurrency)
 
     def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield completions as they come; see `Generator`."""
-        from engine.backends.http_client import dispatched
+        from engine.backends.http.client import dispatched
 
         async def make(
             first: Request,
             missing: Iterator[Request],
         ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-            return await self._opened(first, missing, permit)
+            return await self._opened(first, missing, reserve)
 
         yield from dispatched(make, requests, answered)
 
     async def _opened(
-        self, first: Request, missing: Iterator[Request], permit: Permit
+        self, first: Request, missing: Iterator[Request], reserve: Reserve
     ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-        from engine.backends.http_client import Dispatch
+        from engine.backends.http.client import Dispatch
 
         server = Server(self._place, self._settings)
         await server.open()
@@ -149,7 +149,7 @@ class ServerModel:
             probes: list[Probe] = []
             if first.schema is not None:
                 shape = self._shape = self._shape or await self._found(server, probes)
-            dispatch = Dispatch(server, shape, self._settings, self._pace, missing, permit)
+            dispatch = Dispatch(server, shape, self._settings, self._pace, missing, reserve)
             await dispatch.start(first, probes)
         except BaseException:
             await server.close()

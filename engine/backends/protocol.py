@@ -71,7 +71,7 @@ def _canonical_schema(schema: Mapping[str, Any] | None) -> str:
     return known[1]
 
 
-class Try(NamedTuple):
+class FailedExchange(NamedTuple):
     """One exchange with a server that brought no reply at all: it was tried again, or given up."""
 
     kind: str
@@ -113,11 +113,11 @@ class Completion:
     """Money, by the recipe's price; None is unknown, not zero."""
     server: str = ""
     """Who answered, as the server names itself: model and system fingerprint."""
-    tries: tuple[Try, ...] = ()
+    tries: tuple[FailedExchange, ...] = ()
     """Exchanges before this one that brought no reply."""
 
 
-Permit = Callable[[Sequence[Request]], bool]
+Reserve = Callable[[Sequence[Request]], bool]
 """Asked before requests are sent; False means: send no more, bring home what is under way."""
 
 
@@ -130,7 +130,7 @@ class Generator(Protocol):
     """A backend that answers requests."""
 
     def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield completions in groups that belong together (a local batch), as they finish.
 
@@ -147,7 +147,7 @@ class Generator(Protocol):
         ...
 
 
-class Ask(NamedTuple):
+class PendingRequest(NamedTuple):
     """A request that somebody answers later, outside the run, and what asked it."""
 
     node: str
@@ -171,7 +171,7 @@ class Deferred(Protocol):
         """How often a request is asked before its failure is final."""
         ...
 
-    def put_down(self, asks: Sequence[Ask], run: str, file: Path) -> None:
+    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
         """Write the requests to `file`, and beside it what taking their replies needs.
 
         `run` is the run that asks. The folder is new and appears only when it is whole.

@@ -28,9 +28,9 @@ from engine.backends.protocol import (
     LabelAnswer,
     Likelihood,
     Message,
-    Permit,
     Progress,
     Request,
+    Reserve,
     TrainingJob,
     TrainingResult,
     Written,
@@ -123,12 +123,12 @@ class ScriptedGenerator:
         return read_replies(path) if path is not None else []
 
     def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield completions in groups; see `Generator`. Raises BackendError for a bad file."""
         missing = (request for request in requests if request.id not in answered)
         while group := list(islice(missing, GROUP)):
-            if not permit(group):
+            if not reserve(group):
                 return
             yield [self._complete(request) for request in group]
 

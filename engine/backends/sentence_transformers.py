@@ -38,7 +38,7 @@ class LocalEmbedder:
     def _model(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        from engine.backends.weights import pick_device, quiet
+        from engine.backends.local.weights import pick_device, quiet
 
         if self._place.path is None:
             raise BackendError(

@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from engine.backends import label_tree
 from engine.backends.entry import Backend, Place, Settings
-from engine.backends.finetune_batches import encode_prompt, turn_end
+from engine.backends.local import label_tree
+from engine.backends.local.weights import Loaded, load, with_adapter
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
     Likelihood,
     Message,
-    Permit,
     Progress,
     Request,
+    Reserve,
     TrainingJob,
     TrainingResult,
     Written,
     always,
     written,
 )
-from engine.backends.weights import Loaded, load, with_adapter
+from engine.backends.training.batches import encode_prompt, turn_end
 from engine.errors import BackendError
 
 if TYPE_CHECKING:
-    from engine.backends.generation import Constraint
+    from engine.backends.local.generation import Constraint
 
 
 class TransformersSettings(Settings):
@@ -66,21 +66,21 @@ class LocalModel:
 
     @cached_property
     def _constraint(self) -> Constraint:
-        from engine.backends.generation import Constraint
+        from engine.backends.local.generation import Constraint
 
         return Constraint(self._loaded)
 
     def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield the completions of one batch after the other; see `Generator`."""
-        from engine.backends.generation import complete
+        from engine.backends.local.generation import complete
 
         asked = list(requests)
         if all(request.id in answered for request in asked):
             return
         yield from complete(
-            self._loaded, self._constrain, asked, answered, permit, self._settings.batch_size
+            self._loaded, self._constrain, asked, answered, reserve, self._settings.batch_size
         )
 
     def _constrain(self, schema: Mapping[str, Any]) -> Any:
@@ -104,7 +104,7 @@ class LocalModel:
         Raises:
             ModelError: the weights or the adapter cannot be loaded.
         """
-        from engine.backends import generation, greedy
+        from engine.backends.local import generation, greedy
 
         if schema is not None:
             return self._written_to(schema, prompts, max_tokens, adapter, progress)
@@ -143,7 +143,7 @@ class LocalModel:
         progress: Progress | None,
     ) -> list[Written]:
         """Write JSON that fits a schema."""
-        from engine.backends.generation import complete
+        from engine.backends.local.generation import complete
 
         asked = [Request(prompt, schema, max_tokens, 0.0, self._place.name) for prompt in prompts]
         tuned = replace(self._loaded, model=self._with(adapter))
@@ -240,7 +240,7 @@ class LocalModel:
 
 
 def _train(job: TrainingJob, progress: Progress) -> TrainingResult:
-    from engine.backends.finetune import train
+    from engine.backends.training.finetune import train
 
     return train(job, progress)
 

@@ -17,11 +17,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine.backends.entry import Backend, Extra, Place, Settings
-from engine.backends.finetune_batches import encode_prompt
-from engine.backends.generation import TOP_K
-from engine.backends.grammar import LAYOUT
-from engine.backends.protocol import TEXT, Completion, Permit, Request, always
+from engine.backends.local.generation import TOP_K
+from engine.backends.local.grammar import LAYOUT
+from engine.backends.protocol import TEXT, Completion, Request, Reserve, always
 from engine.backends.structured import Reply, read_reply
+from engine.backends.training.batches import encode_prompt
 from engine.errors import BackendError, ModelError
 
 EXTRA = Extra("vLLM", "vllm", "vllm")
@@ -58,7 +58,7 @@ class _Loaded:
     def __init__(self, folder: Path, settings: VLLMOfflineSettings) -> None:
         """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
         EXTRA.require()
-        from engine.backends.weights import load_tokenizer
+        from engine.backends.local.weights import load_tokenizer
 
         self.tokenizer = load_tokenizer(folder)
         self.llm = _load(folder, settings)
@@ -115,7 +115,7 @@ class VLLMOfflineModel:
         return _Loaded(self._place.path, self._settings)
 
     def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], permit: Permit = always
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield the completions of one batch after the other; see `Generator`.
 
@@ -140,7 +140,7 @@ class VLLMOfflineModel:
             missing = [each for each in batch if each.id not in answered]
             if not missing:
                 continue
-            if not permit(missing):
+            if not reserve(missing):
                 return
             found = _run_batch(loaded.llm, batch, [prompts[each.id] for each in batch])
             yield [done for done in found if done.request not in answered]

@@ -89,7 +89,7 @@ def show_list(what: str) -> None:
     from engine.backends import BACKENDS
     from engine.metrics import METRICS
     from engine.operators import OPERATORS
-    from engine.spec.shipped import shipped
+    from engine.spec.package_data import shipped
     from engine.tasks import TASKS
 
     lists: dict[str, list[tuple[str, str]]] = {

@@ -182,10 +182,10 @@ def _finish(
     console.print(summary(collect(reader(state), run), html))
     for note in outcome.notes:
         console.print(note, highlight=False, markup=False)
-    worked = (
-        f"{outcome.worked} nodes worked out, {outcome.cached} reused, {outcome.skipped} skipped"
+    computed = (
+        f"{outcome.computed} nodes worked out, {outcome.cached} reused, {outcome.skipped} skipped"
     )
-    console.print(worked, highlight=False)
+    console.print(computed, highlight=False)
     if outcome.status == "stopped":
         console.print(
             f"stopped: {outcome.note}; raise the budget and run again to go on", style="bold"

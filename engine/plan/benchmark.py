@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from engine.backends import BACKENDS, guidellm, serving
+from engine.backends import BACKENDS
+from engine.backends.serving import guidellm, server
 from engine.errors import BackendError, Location, Problem
 from engine.plan.resources import RoleModel
 from engine.plan.validate_money import missing_keys
@@ -36,7 +37,7 @@ def place_of(benchmark: Benchmark, student: RoleModel) -> Place | None:
     return Place(settings["base_url"], student.name, settings["extra"], key["env"] if key else None)
 
 
-def deciding(benchmark: Benchmark, student: RoleModel) -> dict[str, Any]:
+def identity_settings(benchmark: Benchmark, student: RoleModel) -> dict[str, Any]:
     """Return what decides the numbers, as parameters of the stage.
 
     Unlike what a model says, how fast it does depends on the machine behind an address: that is part of it.
@@ -75,7 +76,7 @@ def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield Problem(loaded.at("benchmark", key=True), message, hint, code="benchmark")
     else:
         at = loaded.at("benchmark", "server")
-        yield from _missing(at, partial(serving.require, benchmark.server))
+        yield from _missing(at, partial(server.require, benchmark.server))
 
 
 def _missing(at: Location, require: Callable[[], None]) -> Iterator[Problem]:

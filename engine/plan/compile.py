@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
-from engine.plan.benchmark import deciding, place_of
+from engine.plan.benchmark import identity_settings, place_of
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
@@ -50,7 +50,7 @@ class _Builder:
         prompts: tuple[str, ...] = (),
         settings: Mapping[str, Any] | None = None,
         gates: tuple[str, ...] = (),
-        endings: tuple[str, ...] = (),
+        only_if_final: tuple[str, ...] = (),
         seeded: int | None = None,
         round_: int = -1,
         attempt: int = 0,
@@ -63,7 +63,7 @@ class _Builder:
             "params": params,
             "prompts": {p: self.resources.prompts[p].digest for p in (*entry.prompts, *prompts)},
             "models": {
-                role: [models[role].identity, models[role].backend, models[role].deciding]
+                role: [models[role].identity, models[role].backend, models[role].identity_settings]
                 for role in entry.asks
             },
             "seed": seeded,
@@ -77,7 +77,7 @@ class _Builder:
             settings=settings or {},
             inputs=dict(inputs),
             gates=gates,
-            endings=endings,
+            only_if_final=only_if_final,
             seed=seeded if seeded is not None else self.recipe.seeds[0],
             round=round_,
             attempt=attempt,
@@ -261,11 +261,11 @@ def _benchmark(
     student = build.resources.models["student"]
     place = place_of(spec, student)
     build.add(
-        f"{name}/benchmark", "benchmark", {**build.task(), **deciding(spec, student)},
+        f"{name}/benchmark", "benchmark", {**build.task(), **identity_settings(spec, student)},
         {"load": load, **({"train": f"{at}/train"} if trained else {})},
         prompts=(build.task_prompt,), seeded=seed, round_=number,
         settings={"key": place.key if place else None},
-        endings=(f"{at}/decide", *([f"{at}/select"] if more else [])) if trained else (),
+        only_if_final=(f"{at}/decide", *([f"{at}/select"] if more else [])) if trained else (),
     )  # fmt: skip
 
 

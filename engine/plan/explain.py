@@ -36,7 +36,7 @@ def states(
         before = last.get(node.name)
         if before is None:
             found[node.name] = NodeState(
-                node, "pending", "if the loop ends here" if node.endings else ""
+                node, "pending", "if the loop ends here" if node.only_if_final else ""
             )
         else:
             found[node.name] = NodeState(node, "changed", _because(node, before))
@@ -86,7 +86,7 @@ def mermaid(found: list[NodeState]) -> str:
     for node, _, _ in found:
         lines.extend(f"  {names[source]} --> {names[node.name]}" for source in node.inputs.values())
         lines.extend(f"  {names[gate]} -. gate .-> {names[node.name]}" for gate in node.gates)
-        lines.extend(f"  {names[end]} -. end .-> {names[node.name]}" for end in node.endings)
+        lines.extend(f"  {names[end]} -. end .-> {names[node.name]}" for end in node.only_if_final)
     lines += [
         "  classDef cached fill:#d9ead3,stroke:#38761d,color:#000",
         "  classDef pending fill:#fff2cc,stroke:#bf9000,color:#000",

@@ -26,7 +26,7 @@ class Node:
     """Edge name -> node name, in order."""
     gates: tuple[str, ...] = ()
     """Nodes whose `Decision` must be to go on, else this node is skipped."""
-    endings: tuple[str, ...] = ()
+    only_if_final: tuple[str, ...] = ()
     """Nodes of which one must have decided to stop, else this node is skipped: work for a loop's last round."""
     seed: int = 0
     round: int = -1
@@ -35,7 +35,7 @@ class Node:
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of all nodes that must come first."""
-        return (*self.inputs.values(), *self.gates, *self.endings)
+        return (*self.inputs.values(), *self.gates, *self.only_if_final)
 
     @property
     def id(self) -> str:

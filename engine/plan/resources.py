@@ -33,9 +33,9 @@ class RoleModel:
     """The backend's settings, defaults included."""
 
     @property
-    def deciding(self) -> dict[str, Any]:
+    def identity_settings(self) -> dict[str, Any]:
         """Those of the settings that decide what is answered."""
-        return BACKENDS[self.backend].deciding(self.settings)
+        return BACKENDS[self.backend].identity_settings(self.settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from engine.plan.validate_money import check_money
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
 from engine.spec.data import Read, read_splits
+from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
 from engine.spec.row_checks import RowRules, check_rows, row_check
-from engine.spec.wording import check_part
 from engine.spec.yaml import KeyPath
 from engine.stages import PROMPT_VARIABLES, STAGES, shapes
 from engine.tasks import TASKS, TaskKind

@@ -8,10 +8,10 @@ from engine.errors import Problem
 from engine.metrics import METRICS, Answered
 from engine.registry import did_you_mean
 from engine.spec.data import SplitRows
+from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import MetricSpec
 from engine.spec.row_checks import golds
-from engine.spec.wording import check_part
 
 _TRIED = 2000
 _ALREADY = "give the recipe's own metric another name"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from engine.backends.batch_asks import (
+from engine.backends.files.requests import (
     FOLDER,
     Asked,
     Header,
@@ -23,8 +23,8 @@ from engine.backends.batch_asks import (
     read_asked,
     request_files,
 )
-from engine.backends.batch_results import Answer, completion, read_results
-from engine.backends.protocol import Ask, Completion, Deferred, Permit
+from engine.backends.files.results import Answer, completion, read_results
+from engine.backends.protocol import Completion, Deferred, PendingRequest, Reserve
 from engine.errors import BackendError
 from engine.run.ledger import entry
 from engine.store import Store
@@ -42,8 +42,8 @@ class Batch(NamedTuple):
     """Whether this run wrote it; an earlier one did otherwise, and nothing is asked twice."""
 
 
-def put_down(
-    deferred: Mapping[D, Mapping[str, Ask]], state: Path, run: str, permit: Permit
+def write_batch(
+    deferred: Mapping[D, Mapping[str, PendingRequest]], state: Path, run: str, reserve: Reserve
 ) -> list[Batch]:
     """Write what nobody has been asked yet, one file per model, all files or none; return what is waited for.
 
@@ -55,21 +55,21 @@ def put_down(
     """
     known = asked_ids(state)
     waiting: Counter[Path] = Counter()
-    new: dict[D, list[Ask]] = {}
+    new: dict[D, list[PendingRequest]] = {}
     for asks in deferred.values():
         for ask in asks.values():
             if (file := known.get(custom_id(ask))) is not None:
                 waiting[file] += 1
-                permit([ask.request])
+                reserve([ask.request])
     for backend, asks in deferred.items():
         fresh = [ask for ask in asks.values() if custom_id(ask) not in known]
-        if allowed := [ask for ask in fresh if permit([ask.request])]:
+        if allowed := [ask for ask in fresh if reserve([ask.request])]:
             new[backend] = allowed
     found = [Batch(file, count, False) for file, count in sorted(waiting.items())]
     return found + (_write(new, state / FOLDER, run) if new else [])
 
 
-def _write(new: Mapping[D, list[Ask]], folder: Path, run: str) -> list[Batch]:
+def _write(new: Mapping[D, list[PendingRequest]], folder: Path, run: str) -> list[Batch]:
     unfinished = folder / f".{run}.unfinished"
     try:
         for left in folder.glob(".*.unfinished"):  # by a kill
@@ -77,7 +77,7 @@ def _write(new: Mapping[D, list[Ask]], folder: Path, run: str) -> list[Batch]:
         unfinished.mkdir(parents=True)
         names = _names(new)
         for backend, asks in new.items():
-            backend.put_down(asks, run, unfinished / names[backend])
+            backend.write_batch(asks, run, unfinished / names[backend])
         place = _free(folder, run)
         unfinished.rename(place)
         _sync(folder)
@@ -91,7 +91,7 @@ def _write(new: Mapping[D, list[Ask]], folder: Path, run: str) -> list[Batch]:
     return [Batch(place / names[backend], len(asks), True) for backend, asks in new.items()]
 
 
-def _names(new: Mapping[D, list[Ask]]) -> dict[D, str]:
+def _names(new: Mapping[D, list[PendingRequest]]) -> dict[D, str]:
     """Return the files' names: batch services take one model per file, so two models are two files."""
     if len(new) == 1:
         return dict.fromkeys(new, "requests.jsonl")
@@ -194,7 +194,7 @@ def import_results(store: Store, path: Path) -> Imported:
         known = _Known(store, asked.values())
         result = Imported(len(answers))
         calls = [
-            entry(ask.header.run, Ask(ask.node, ask.role, ask.request), done)
+            entry(ask.header.run, PendingRequest(ask.node, ask.role, ask.request), done)
             for ask, done in _new(answers, asked, known, result)
         ]
         if calls:

@@ -17,13 +17,13 @@ from engine.errors import Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import Decision, Example, Model
-from engine.run.asking import Asking, BudgetReached
 from engine.run.batches import Batch
+from engine.run.budget import BudgetTracker
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
+from engine.run.dispatcher import BudgetReached, Dispatcher
 from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
-from engine.run.purse import Purse
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
@@ -39,7 +39,7 @@ class Outcome:
     status: str
     """done | stopped | waiting"""
     note: str
-    worked: int = 0
+    computed: int = 0
     """Nodes that this run worked out itself; the others were there."""
     cached: int = 0
     skipped: int = 0
@@ -64,10 +64,12 @@ class Execution:
         """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
         self._plan, self._resources = plan, resources
         self._store, self._run, self._reporter = store, run, reporter
-        self._purse = Purse(budget, store.spent(node.id for node in plan.nodes.values()))
-        self._ledger = Ledger(store, run, self._purse)
+        self._tracker = BudgetTracker(budget, store.spent(node.id for node in plan.nodes.values()))
+        self._ledger = Ledger(store, run, self._tracker)
         self._session = Session(resources.models, reporter, self._texts)
-        self._asking = Asking(resources.models, self._session, self._ledger, self._purse, reporter)
+        self._dispatcher = Dispatcher(
+            resources.models, self._session, self._ledger, self._tracker, reporter
+        )
         self._outputs: dict[str, Output] = {}
         self._settled: set[str] = set()
         """Nodes that are done, were done, or are skipped."""
@@ -85,10 +87,10 @@ class Execution:
         self._preload(finished)
         try:
             self._pass(finished)
-            while self._asking.holds:
-                self._asking.send()
+            while self._dispatcher.holds:
+                self._dispatcher.send()
                 self._pass(finished)
-            self.outcome.batches, note = self._asking.put_down(self._store.state, self._run)
+            self.outcome.batches, note = self._dispatcher.write_batch(self._store.state, self._run)
             if self.outcome.batches:
                 self.outcome.status, self.outcome.note = "waiting", note
         except KeyboardInterrupt:
@@ -184,7 +186,7 @@ class Execution:
 
         `known` holds the names or fingerprints of the nodes whose decision can be read.
         """
-        ends = [name for name in node.endings if name not in self._skipped]
+        ends = [name for name in node.only_if_final if name not in self._skipped]
         nodes = [self._plan.nodes[name] for name in ends]
         if not ends or not all(n.name in known or n.id in known for n in nodes):
             return False
@@ -211,7 +213,7 @@ class Execution:
             try:
                 output = STAGES[node.stage].function(params, inputs, context)
             except Pending as pending:
-                when = self._asking.now(node, pending)
+                when = self._dispatcher.now(node, pending)
                 if when == "after the run":
                     self._later.add(node.name)
                 if when != "now":
@@ -236,14 +238,14 @@ class Execution:
         if not self._began:
             # Nodes that wait together may share replies that are not usable: those are held for all of them.
             self._ledger.forget()
-        self.outcome.worked += 1
+        self.outcome.computed += 1
         seconds = time.monotonic() - clock
         self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
         return True
 
     def _check_minutes(self) -> None:
-        if self._purse.over_time():
-            raise BudgetReached(self._purse.exhausted)
+        if self._tracker.over_time():
+            raise BudgetReached(self._tracker.exhausted)
 
 
 def execute(

@@ -7,18 +7,18 @@ from typing import Any, cast
 
 import orjson
 
-from engine.backends.protocol import Ask, Completion, Generator, Request, Try
+from engine.backends.protocol import Completion, FailedExchange, Generator, PendingRequest, Request
 from engine.rows import Call
-from engine.run.purse import Purse
+from engine.run.budget import BudgetTracker
 from engine.store import Store, now
 
 
 class Ledger:
     """Finds and records replies. Usable replies are served for ever; failed ones only until their node is done."""
 
-    def __init__(self, store: Store, run: str, purse: Purse) -> None:
+    def __init__(self, store: Store, run: str, tracker: BudgetTracker) -> None:
         """Read from `store`, write calls as made by `run`, and settle them with `purse`."""
-        self._store, self._run, self._purse = store, run, purse
+        self._store, self._run, self._tracker = store, run, tracker
         self._replies: dict[str, Completion] = {}
 
     def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
@@ -47,14 +47,14 @@ class Ledger:
     def ask(
         self,
         generator: Generator,
-        asks: Iterable[Ask],
+        asks: Iterable[PendingRequest],
         answered: Container[str],
     ) -> Iterator[list[Completion]]:
         """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
 
         Holds only what is under way, so `asks` may be an iterator of any length where the backend takes one.
         """
-        under_way: dict[str, Ask] = {}
+        under_way: dict[str, PendingRequest] = {}
 
         def watched() -> Iterator[Request]:
             for ask in asks:
@@ -62,18 +62,18 @@ class Ledger:
                     under_way[ask.request.id] = ask
                 yield ask.request
 
-        for group in generator.complete_many(watched(), answered, self._purse.permit):
+        for group in generator.complete_many(watched(), answered, self._tracker.reserve):
             self._store.record_calls(
                 [entry(self._run, under_way[done.request], done) for done in group]
             )
-            self._purse.settle(group)
+            self._tracker.commit(group)
             for done in group:
                 if done.final:
                     del under_way[done.request]
             yield group
 
 
-def entry(run: str, ask: Ask, completion: Completion) -> Call:
+def entry(run: str, ask: PendingRequest, completion: Completion) -> Call:
     """Return the ledger's entry of one reply: a node of `run` asked for it."""
     request = ask.request
     return Call(
@@ -126,5 +126,5 @@ def _completion(call: Call) -> Completion:
         reasoning_tokens=call.reasoning_tokens,
         cost=call.cost,
         server=call.server or "",
-        tries=tuple(Try(**each) for each in call.tries),
+        tries=tuple(FailedExchange(**each) for each in call.tries),
     )

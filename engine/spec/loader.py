@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
+from engine.spec.error_messages import problems_of
+from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
-from engine.spec.shipped import shipped
-from engine.spec.wording import problems_of
 from engine.spec.yaml import Document, KeyPath, decode, parse
 
 _VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")

@@ -22,7 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import digest
 from engine.registry import did_you_mean
-from engine.spec.shipped import shipped
+from engine.spec.package_data import shipped
 from engine.spec.yaml import decode
 
 Role = Literal["system", "user", "assistant"]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
+from engine.spec.error_messages import describe
 from engine.spec.recipe import Task
-from engine.spec.wording import describe
 from engine.sql.expressions import Fault
 from engine.sql.records import Record
 from engine.sql.sources import Check

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.backends.benchmark import Address, Figures, Job, Level, measure
-from engine.backends.serving import Weights
-from engine.backends.weights import pick_dtype
+from engine.backends.local.weights import pick_dtype
+from engine.backends.serving.benchmark import Address, Figures, Job, Level, measure
+from engine.backends.serving.server import Weights
 from engine.rows import Benchmark, Drop, Example, Model, Row
 from engine.stages.columns import StudentPrompts
 from engine.stages.protocol import Context, Inputs, Output, Stage
@@ -18,7 +18,7 @@ _NOTHING = {"requests_per_second": Figures(0, 0.0, 0.0, 0.0, 0.0, 0.0)}
 
 
 def benchmark(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
-    """Time the answers to the split's rows, as the student sees them; see `engine.backends.benchmark`.
+    """Time the answers to the split's rows, as the student sees them; see `engine.backends.serving.benchmark`.
 
     A timing never comes out the same twice. It is kept like any other result all the same: a node that is done is
     not measured again, whatever else the machine was doing at the time.

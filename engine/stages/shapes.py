@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.operators import TARGET
-from engine.spec.shipped import shipped
+from engine.spec.package_data import shipped
 
 LONGEST = 4000
 """Characters that no generated text exceeds, whatever the training rows are like."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.errors import StoreError
 from engine.store import lock
 from engine.store.file import FILE, Notice, opened
-from engine.store.fold import unfolded
+from engine.store.ingest import unfolded
 from engine.store.migrate import newest, version
 from engine.store.spool import Segment, read_lines, segments
 

@@ -21,7 +21,7 @@ from engine.rows import Call, Row
 from engine.store import lock, reading
 from engine.store.columns import NodeRow, Recipe, Run, RunNode, line, values_of
 from engine.store.file import FILE, Busy, Notice, opened, translated
-from engine.store.fold import finished_nodes, fold, records
+from engine.store.ingest import finished_nodes, ingest, records
 from engine.store.migrate import check, create
 from engine.store.reading import Spent
 from engine.store.spool import Segment, Spool, remove, segments
@@ -127,7 +127,7 @@ class Store:
         with lock.hold(self.state) as held:
             self._fold_all(self._patience)
             self._load()
-            self._bury_the_dead()
+            self._mark_killed_runs()
             self._lock = held
             self._stop.clear()
             threads = [
@@ -159,7 +159,7 @@ class Store:
                     f"not everything is in the store yet, the next run puts it there: {error.message}"
                 )
 
-    def _bury_the_dead(self) -> None:
+    def _mark_killed_runs(self) -> None:
         dead = [run for run in self._runs.values() if run.status == "running"]
         if not dead:
             return
@@ -327,7 +327,7 @@ class Store:
 
     # Folding.
 
-    def fold(self, force: bool = False) -> bool:
+    def ingest(self, force: bool = False) -> bool:
         """Put spooled rows into DuckDB and return whether all are there now.
 
         Tries once; with `force` it waits up to `patience` seconds and raises Busy.
@@ -353,7 +353,7 @@ class Store:
                 ) as connection:
                     started = time.monotonic()
                     try:
-                        fold(connection, part, present=found)
+                        ingest(connection, part, present=found)
                     except duckdb.Error as error:
                         raise translated(error, self.path) from error
                 self._fold_took = time.monotonic() - started
@@ -377,7 +377,7 @@ class Store:
             if not self._folding.acquire(blocking=False):
                 continue
             try:
-                self.fold()
+                self.ingest()
             except Exception as error:
                 self._trouble = error
             finally:

@@ -7,9 +7,9 @@ import pytest
 
 from engine.backends import BACKENDS
 from engine.backends.batch import BatchFile
-from engine.backends.batch_asks import asked_ids, read_asked, sidecar
-from engine.backends.batch_results import Answer, completion, read_results
-from engine.backends.protocol import Ask, Completion, Message, Request
+from engine.backends.files.requests import asked_ids, read_asked, sidecar
+from engine.backends.files.results import Answer, completion, read_results
+from engine.backends.protocol import Completion, Message, PendingRequest, Request
 from engine.errors import BackendError
 
 SCHEMA = {
@@ -36,10 +36,12 @@ def backend(**settings: Any) -> BatchFile:
     return opened
 
 
-def put_down(folder: Path, *asks: Ask, **settings: Any) -> tuple[Path, list[dict[str, Any]]]:
+def write_batch(
+    folder: Path, *asks: PendingRequest, **settings: Any
+) -> tuple[Path, list[dict[str, Any]]]:
     file = folder / "batch" / "r0001" / "requests.jsonl"
     file.parent.mkdir(parents=True)
-    backend(**settings).put_down(asks, "r0001", file)
+    backend(**settings).write_batch(asks, "r0001", file)
     # At line feeds only: a text may hold other characters that end lines.
     return file, [json.loads(line) for line in file.read_bytes().splitlines()]
 
@@ -64,7 +66,9 @@ def said(text: str | None, finish: str = "stop", **message: Any) -> dict[str, An
 
 
 def test_a_request_is_written_in_the_batch_format(tmp_path: Path) -> None:
-    file, [line] = put_down(tmp_path, Ask("node", "teacher", request()), extra={"top_p": 0.9})
+    file, [line] = write_batch(
+        tmp_path, PendingRequest("node", "teacher", request()), extra={"top_p": 0.9}
+    )
     assert line["custom_id"] == f"{request().id}-1"
     assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
     body = line["body"]
@@ -84,7 +88,7 @@ def test_vllm_takes_the_schema_by_its_own_parameter_and_others_other_names(tmp_p
         "token_limit": "max_completion_tokens",
         "url": "/v2/chat",
     }
-    _, [line] = put_down(tmp_path, Ask("node", "teacher", request()), **settings)
+    _, [line] = write_batch(tmp_path, PendingRequest("node", "teacher", request()), **settings)
     assert line["body"]["structured_outputs"] == {"json": SCHEMA}
     assert "response_format" not in line["body"]
     assert line["body"]["max_completion_tokens"] == 100
@@ -93,10 +97,12 @@ def test_vllm_takes_the_schema_by_its_own_parameter_and_others_other_names(tmp_p
 
 def test_what_was_asked_comes_back_whole_from_the_file_beside(tmp_path: Path) -> None:
     asks = [
-        Ask("n1", "teacher", request("Ünïcode \x00 \u2028")),
-        Ask("n2", "judge", request(), (failed("schema", "[1]", "$: [1] is not of type 'object'"),)),
+        PendingRequest("n1", "teacher", request("Ünïcode \x00 \u2028")),
+        PendingRequest(
+            "n2", "judge", request(), (failed("schema", "[1]", "$: [1] is not of type 'object'"),)
+        ),
     ]
-    file, lines = put_down(tmp_path, *asks, price={"prompt": 1, "completion": 2})
+    file, lines = write_batch(tmp_path, *asks, price={"prompt": 1, "completion": 2})
     found = read_asked(file)
     assert [ask.request for ask in found] == [ask.request for ask in asks]
     assert [(ask.node, ask.role, ask.number) for ask in found] == [
@@ -123,7 +129,7 @@ def test_what_was_asked_comes_back_whole_from_the_file_beside(tmp_path: Path) ->
     ids=["other words", "other key", "no id", "line lost", "cut", "empty"],
 )
 def test_a_changed_file_beside_the_requests_is_found_out(tmp_path: Path, change: Any) -> None:
-    file, _ = put_down(tmp_path, Ask("node", "teacher", request()))
+    file, _ = write_batch(tmp_path, PendingRequest("node", "teacher", request()))
     beside = sidecar(file)
     beside.write_text(change(beside.read_text("utf-8")), "utf-8")
     with pytest.raises(BackendError, match="is damaged") as caught:
@@ -132,10 +138,10 @@ def test_a_changed_file_beside_the_requests_is_found_out(tmp_path: Path, change:
 
 
 def test_wrong_json_is_asked_again_with_what_was_wrong(tmp_path: Path) -> None:
-    again = Ask(
+    again = PendingRequest(
         "n", "teacher", request(), (failed("schema", '{"color": 1}', "$: 'colour' is required"),)
     )
-    _, [line] = put_down(tmp_path, again)
+    _, [line] = write_batch(tmp_path, again)
     assert line["custom_id"].endswith("-2")
     *_, told, wish = line["body"]["messages"]
     assert told == {"role": "assistant", "content": '{"color": 1}'}
@@ -145,7 +151,9 @@ def test_wrong_json_is_asked_again_with_what_was_wrong(tmp_path: Path) -> None:
 
 def test_a_reply_that_was_cut_gets_twice_the_tokens_each_time(tmp_path: Path) -> None:
     cut = failed("length", '{"colour": "re')
-    _, [line] = put_down(tmp_path, Ask("n", "teacher", request(), (cut, failed("refusal"), cut)))
+    _, [line] = write_batch(
+        tmp_path, PendingRequest("n", "teacher", request(), (cut, failed("refusal"), cut))
+    )
     assert line["custom_id"].endswith("-4")
     assert line["body"]["max_tokens"] == 400
     assert len(line["body"]["messages"]) == 2
@@ -155,8 +163,8 @@ def test_files_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         BackendError, match=r"cannot write .*requests\.jsonl: No such file"
     ) as caught:
-        backend().put_down(
-            [Ask("n", "teacher", request())], "r1", tmp_path / "no" / "requests.jsonl"
+        backend().write_batch(
+            [PendingRequest("n", "teacher", request())], "r1", tmp_path / "no" / "requests.jsonl"
         )
     assert "nothing was asked" in caught.value.hint
 
@@ -195,7 +203,7 @@ def test_each_line_is_a_reply_or_a_failure_of_a_kind(
     tmp_path: Path, line: dict[str, Any], text: str, error: str | None
 ) -> None:
     [answer] = read_results(results(tmp_path / "r.jsonl", line))
-    file, _ = put_down(tmp_path, Ask("node", "teacher", request()))
+    file, _ = write_batch(tmp_path, PendingRequest("node", "teacher", request()))
     [asked] = read_asked(file)
     done = completion(asked, answer)
     assert (done.text, done.error) == (text, error)
@@ -213,7 +221,9 @@ def test_tokens_server_and_money_are_kept(tmp_path: Path) -> None:
         "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}},
     }  # fmt: skip
     price = {"prompt": 1.0, "completion": 10.0, "cached": 0.5}
-    file, _ = put_down(tmp_path, Ask("node", "teacher", request()), price=price, attempts=1)
+    file, _ = write_batch(
+        tmp_path, PendingRequest("node", "teacher", request()), price=price, attempts=1
+    )
     [answer] = read_results(results(tmp_path / "r.jsonl", answered(body)))
     done = completion(read_asked(file)[0], answer)
     assert (done.prompt_tokens, done.completion_tokens, done.cached_tokens) == (1000, 100, 400)
@@ -223,7 +233,9 @@ def test_tokens_server_and_money_are_kept(tmp_path: Path) -> None:
 
 
 def test_the_last_attempt_is_final(tmp_path: Path) -> None:
-    file, _ = put_down(tmp_path, Ask("n", "teacher", request(), (failed("refusal"),)), attempts=2)
+    file, _ = write_batch(
+        tmp_path, PendingRequest("n", "teacher", request(), (failed("refusal"),)), attempts=2
+    )
     [asked] = read_asked(file)
     wrong = read_results(results(tmp_path / "r.jsonl", {"custom_id": "x", "text": "red"}))[0]
     assert completion(asked, wrong).final

@@ -83,7 +83,7 @@ def test_a_recipe_is_told_before_the_run(tmp_path: Path) -> None:
 
 def test_threads_are_no_part_of_what_is_answered() -> None:
     backend = BACKENDS["llamacpp"]
-    assert backend.deciding({"context": 2048, "gpu_layers": -1, "threads": 2}) == {
+    assert backend.identity_settings({"context": 2048, "gpu_layers": -1, "threads": 2}) == {
         "context": 2048,
         "gpu_layers": -1,
     }
@@ -141,11 +141,11 @@ def test_what_does_not_fit_is_said_and_not_asked(gguf: Path) -> None:
 def test_a_permit_that_ends_stops_between_two_requests(gguf: Path) -> None:
     left = [2]
 
-    def permit(requests: Sequence[Request]) -> bool:
+    def reserve(requests: Sequence[Request]) -> bool:
         left[0] -= len(requests)
         return left[0] >= 0
 
-    found = [d for group in opened(gguf).complete_many(asked(), set(), permit) for d in group]
+    found = [d for group in opened(gguf).complete_many(asked(), set(), reserve) for d in group]
     assert [done.request for done in found] == [each.id for each in asked()[:2]]
 
 

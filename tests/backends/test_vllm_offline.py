@@ -178,12 +178,12 @@ def test_every_kind_of_failure_is_said(folder: Path) -> None:
 def test_a_permit_that_ends_stops_between_two_batches(folder: Path) -> None:
     left = [3]
 
-    def permit(requests: Sequence[Request]) -> bool:
+    def reserve(requests: Sequence[Request]) -> bool:
         left[0] -= len(requests)
         return left[0] >= 0
 
     model = opened(folder, batch_size=2)
-    found = [done for group in model.complete_many(asked(), set(), permit) for done in group]
+    found = [done for group in model.complete_many(asked(), set(), reserve) for done in group]
     assert [done.request for done in found] == [each.id for each in asked()[:2]]
 
 
@@ -215,7 +215,7 @@ def test_without_vllm_the_first_call_says_what_to_install(
 
 def test_the_share_of_memory_is_no_part_of_what_is_answered() -> None:
     said = {"batch_size": 8, "gpu_memory_utilization": 0.8}
-    assert BACKENDS["vllm_offline"].deciding(said) == {"batch_size": 8}
+    assert BACKENDS["vllm_offline"].identity_settings(said) == {"batch_size": 8}
 
 
 # With vLLM and the embedded model, in an environment that has both: pytest -m servers.

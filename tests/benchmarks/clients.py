@@ -94,9 +94,9 @@ def script(url: str, rows: int, concurrency: int, folder: Path) -> int:
 def engine(url: str, rows: int, concurrency: int, folder: Path) -> int:
     """The boundary of a run; `concurrency` 0 lets it find its own."""
     from engine.backends import BACKENDS
-    from engine.backends.protocol import Ask, Generator, Message, Request
+    from engine.backends.protocol import Generator, Message, PendingRequest, Request
+    from engine.run.budget import BudgetTracker
     from engine.run.ledger import Ledger
-    from engine.run.purse import Purse
     from engine.spec.recipe import Budget
     from engine.store import Spent, Store
     from engine.store import rows as ask
@@ -106,7 +106,9 @@ def engine(url: str, rows: int, concurrency: int, folder: Path) -> int:
         settings["concurrency"] = concurrency
     backend = BACKENDS["openai"].open("generator", None, "bench", settings)
     asks = (
-        Ask("bench", "teacher", Request((Message("user", text),), SCHEMA, 300, 0.0, "openai:bench"))
+        PendingRequest(
+            "bench", "teacher", Request((Message("user", text),), SCHEMA, 300, 0.0, "openai:bench")
+        )
         for text in prompts(rows)
     )
     store = Store.open(folder / "state")
@@ -114,7 +116,7 @@ def engine(url: str, rows: int, concurrency: int, folder: Path) -> int:
         run = store.start_run(
             recipe="b", name="bench", path="", source="", effective={}, versions={}
         )
-        ledger = Ledger(store, run, Purse(Budget(), Spent(0, 0, 0.0)))
+        ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
         generator: Generator = backend  # type: ignore[assignment]
         for _ in ledger.ask(generator, asks, frozenset()):
             pass

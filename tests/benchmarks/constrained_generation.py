@@ -14,8 +14,8 @@ import time
 from typing import Any
 
 from engine import models
-from engine.backends.generation import Constraint, _pad_left, stop_tokens
-from engine.backends.weights import Loaded, load
+from engine.backends.local.generation import Constraint, _pad_left, stop_tokens
+from engine.backends.local.weights import Loaded, load
 
 MODEL = "embedded/smollm2-135m-instruct"
 SCHEMA = {

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import models
-from engine.backends import finetune
 from engine.backends.protocol import Message, TrainingJob, TrainingRow
+from engine.backends.training import finetune
 from tests.benchmarks import clinc150
 from tests.benchmarks.clinc150 import Row
 
@@ -125,7 +125,7 @@ def run_trl(client: str, path: Path) -> None:
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from engine.backends import finetune_batches, finetune_loop
+    from engine.backends.training import batches, loop
 
     ends: list[float] = []
 
@@ -135,10 +135,8 @@ def run_trl(client: str, path: Path) -> None:
 
     job = finetune.job_from_json(json.loads(path.read_text(encoding="utf-8")))
     tokenizer = AutoTokenizer.from_pretrained(job.model)
-    rows = finetune_batches.encode(tokenizer, job.rows, job.max_length, "training")
-    order = finetune_batches.batches(
-        [row.length for row in rows], job.batch_size, job.steps, job.seed
-    )
+    rows = batches.encode(tokenizer, job.rows, job.max_length, "training")
+    order = batches.batches([row.length for row in rows], job.batch_size, job.steps, job.seed)
     ordered = [rows[index] for batch in order for index in batch]
     cpu = not torch.cuda.is_available()
     # Everything that is not named here, or below for the clients' sake, is trl's default.
@@ -169,8 +167,8 @@ def run_trl(client: str, path: Path) -> None:
             ),
         )  # fmt: skip
         here = replace(job, device="cpu" if cpu else "cuda")
-        first = finetune_loop.trainable(finetune_loop.load_student(here, 1))
-        for name, weight in finetune_loop.trainable(trainer.model).items():
+        first = loop.trainable(loop.load_student(here, 1))
+        for name, weight in loop.trainable(trainer.model).items():
             weight.copy_(first[name])
         trainer.add_callback(Clock())
         trainer.train()

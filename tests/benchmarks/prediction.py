@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine import models
-from engine.backends import finetune
 from engine.backends.entry import Place
 from engine.backends.protocol import Message, TrainingJob, TrainingRow
+from engine.backends.training import finetune
 from tests.benchmarks import clinc150
 from tests.benchmarks.clinc150 import Row
 

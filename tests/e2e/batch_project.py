@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine.backends import BACKENDS
-from engine.backends.batch_asks import Asked, read_asked
 from engine.backends.entry import Place
+from engine.backends.files.requests import Asked, read_asked
 from engine.backends.protocol import Request
 from engine.backends.scripted import ScriptedGenerator, ScriptedSettings
 from engine.cli import main

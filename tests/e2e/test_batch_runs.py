@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.backends.batch_asks import request_files
+from engine.backends.files.requests import request_files
 from engine.cli.batch import again
 from engine.store import Store
 from tests.e2e import batch_project

@@ -8,8 +8,8 @@ from shutil import rmtree
 
 import pytest
 
-from engine.backends.benchmark import Figures, Job, Level, Measured
 from engine.backends.protocol import Progress
+from engine.backends.serving.benchmark import Figures, Job, Level, Measured
 from engine.stages import benchmark as stage
 from tests.e2e import batch_project
 from tests.e2e.batch_project import Pada

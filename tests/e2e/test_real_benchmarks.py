@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from engine import models
-from engine.backends.benchmark import FOLDER, Job, measure
 from engine.backends.protocol import Message
-from engine.backends.serving import Weights
+from engine.backends.serving.benchmark import FOLDER, Job, measure
+from engine.backends.serving.server import Weights
 from tests.e2e.runs import kill_at_random, pada, rows
 from tests.e2e.tiny_project import write_project
 from tests.servers.real import MODEL

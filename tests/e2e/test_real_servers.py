@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from engine import models
 from engine.backends import BACKENDS
-from engine.backends.http_probe import PROBE
+from engine.backends.http.probe import PROBE
 from engine.backends.protocol import Completion, Generator, Message, Request, Student
 from engine.errors import BackendError
 from tests.e2e.runs import answered_twice, pada, results, rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.spec.shipped import shipped
+from engine.spec.package_data import shipped
 from tests.e2e import batch_project
 from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows
@@ -54,13 +54,13 @@ def _arc(n: int) -> dict[str, Any]:
 
 
 def _hellaswag(n: int) -> dict[str, Any]:
-    endings = [
+    only_if_final = [
         f"{verb} {WORDS[(n + k) % 10]} number {n}."
         for k, verb in enumerate(("eats", "reads", "drops", "sells"))
     ]
     return {
         "ctx": f"A man walks in with {WORDS[n % 10]} {n} times and",
-        "endings": endings,
+        "endings": only_if_final,
         "label": str(n % 4),
     }
 

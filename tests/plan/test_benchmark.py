@@ -54,11 +54,11 @@ def test_the_untuned_student_is_timed_and_each_seeds_last_round() -> None:
         "seed-4/round-0/benchmark",
         "seed-4/round-1/benchmark",
     ]
-    assert found["untuned/benchmark"].endings == ()
+    assert found["untuned/benchmark"].only_if_final == ()
     first, last = (found[f"seed-4/round-{r}/benchmark"] for r in (0, 1))
     # After round 0 the loop may also end for want of new rows.
-    assert first.endings == ("seed-4/round-0/decide", "seed-4/round-0/select")
-    assert last.endings == ("seed-4/round-1/decide",)
+    assert first.only_if_final == ("seed-4/round-0/decide", "seed-4/round-0/select")
+    assert last.only_if_final == ("seed-4/round-1/decide",)
     assert dict(last.inputs) == {"load": "load", "train": "seed-4/round-1/train"}
     assert (last.seed, last.round, last.gates) == (4, 1, ())
 
@@ -161,7 +161,7 @@ def test_a_student_that_nothing_can_serve_needs_an_endpoint(tmp_path: Path) -> N
 def test_what_is_not_installed_is_said_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.backends.guidellm.VERSION", "0.7.0")
+    monkeypatch.setattr("engine.backends.serving.guidellm.VERSION", "0.7.0")
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name == "vllm" else object()
     )

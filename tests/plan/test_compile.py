@@ -13,9 +13,9 @@ from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources, RoleModel
 from engine.rows import SPLITS
+from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import Recipe
-from engine.spec.shipped import shipped
 from engine.sql.files import Files
 from engine.stages import PROMPT_VARIABLES
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from engine.plan.schema import SCHEMA_FILE, recipe_schema, schema_text
-from engine.spec.shipped import shipped
+from engine.spec.package_data import shipped
 from engine.spec.yaml import parse
 
 BAD = Path(__file__).parents[1] / "data" / "bad_recipes"

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import RecipeError
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
-from engine.spec.shipped import shipped
+from engine.spec.package_data import shipped
 from engine.sql.huggingface import Hub
 
 BAD = Path(__file__).parents[1] / "data" / "bad_recipes"

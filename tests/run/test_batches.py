@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from engine.backends.batch import BatchFile, BatchSettings
-from engine.backends.batch_asks import read_asked, request_files
 from engine.backends.entry import Place
-from engine.backends.protocol import Ask, Message, Request, always
+from engine.backends.files.requests import read_asked, request_files
+from engine.backends.protocol import Message, PendingRequest, Request, always
 from engine.errors import BackendError
-from engine.run.batches import file_states, import_results, put_down
+from engine.run.batches import file_states, import_results, write_batch
+from engine.run.budget import BudgetTracker
 from engine.run.ledger import Ledger
-from engine.run.purse import Purse
 from engine.spec.recipe import Budget
 from engine.store import Spent, Store
 
@@ -28,11 +28,13 @@ def model(name: str = "oracle") -> BatchFile:
     return BatchFile(Place(name, None), BatchSettings())
 
 
-def ask(text: str, role: str = "teacher", node: str = "n") -> Ask:
-    return Ask(node, role, Request((Message("user", text),), SCHEMA, 10, 0.0, "batch:oracle"))
+def ask(text: str, role: str = "teacher", node: str = "n") -> PendingRequest:
+    return PendingRequest(
+        node, role, Request((Message("user", text),), SCHEMA, 10, 0.0, "batch:oracle")
+    )
 
 
-def by_id(*asks: Ask) -> dict[str, Ask]:
+def by_id(*asks: PendingRequest) -> dict[str, PendingRequest]:
     return {each.request.id: each for each in asks}
 
 
@@ -45,10 +47,10 @@ def answers(path: Path, *texts: tuple[str, str]) -> Path:
 
 def test_one_model_is_one_file_and_two_models_are_two(tmp_path: Path) -> None:
     oracle, other = model(), model("other")
-    [one] = put_down({oracle: by_id(ask("a"), ask("b", "judge"))}, tmp_path, "r0001", always)
+    [one] = write_batch({oracle: by_id(ask("a"), ask("b", "judge"))}, tmp_path, "r0001", always)
     assert (one.file.name, one.requests, one.new) == ("requests.jsonl", 2, True)
     asks = {oracle: by_id(ask("c")), other: by_id(ask("d", "judge"))}
-    two = put_down(asks, tmp_path, "r0002", always)
+    two = write_batch(asks, tmp_path, "r0002", always)
     assert [batch.file.name for batch in two] == ["requests-teacher.jsonl", "requests-judge.jsonl"]
     assert [read_asked(batch.file)[0].header.model for batch in two] == ["oracle", "other"]
     assert {batch.file.parent.name for batch in two} == {"r0002"}
@@ -57,11 +59,11 @@ def test_one_model_is_one_file_and_two_models_are_two(tmp_path: Path) -> None:
 
 def test_what_waits_is_not_written_again_and_only_the_new_is(tmp_path: Path) -> None:
     oracle = model()
-    [first] = put_down({oracle: by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
-    old, new = put_down({oracle: by_id(ask("b"), ask("c"))}, tmp_path, "r0002", always)
+    [first] = write_batch({oracle: by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
+    old, new = write_batch({oracle: by_id(ask("b"), ask("c"))}, tmp_path, "r0002", always)
     assert old == (first.file, 1, False)
     assert [each.request for each in read_asked(new.file)] == [ask("c").request]
-    [still] = put_down({oracle: by_id(ask("a"))}, tmp_path, "r0003", always)
+    [still] = write_batch({oracle: by_id(ask("a"))}, tmp_path, "r0003", always)
     assert still == (first.file, 1, False)
     assert not (tmp_path / "batch" / "r0003").exists()
 
@@ -69,23 +71,23 @@ def test_what_waits_is_not_written_again_and_only_the_new_is(tmp_path: Path) -> 
 def test_what_is_not_permitted_is_not_written_but_what_waits_counts(tmp_path: Path) -> None:
     left = 2
 
-    def permit(requests: Sequence[Request]) -> bool:
+    def reserve(requests: Sequence[Request]) -> bool:
         nonlocal left
         left -= len(requests)
         return left >= 0
 
     oracle = model()
-    put_down({oracle: by_id(ask("a"))}, tmp_path, "r0001", always)
-    _, new = put_down({oracle: by_id(ask("x"), ask("y"), ask("a"))}, tmp_path, "r0002", permit)
+    write_batch({oracle: by_id(ask("a"))}, tmp_path, "r0001", always)
+    _, new = write_batch({oracle: by_id(ask("x"), ask("y"), ask("a"))}, tmp_path, "r0002", reserve)
     assert [each.request for each in read_asked(new.file)] == [ask("x").request]
-    assert put_down({oracle: by_id(ask("z"))}, tmp_path, "r0003", permit) == []
+    assert write_batch({oracle: by_id(ask("z"))}, tmp_path, "r0003", reserve) == []
 
 
 class Full(BatchFile):
     """A model whose file finds no room."""
 
-    def put_down(self, asks: Sequence[Ask], run: str, file: Path) -> None:
-        super().put_down(asks, run, file)
+    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
+        super().write_batch(asks, run, file)
         raise BackendError("cannot write: No space left on device")
 
 
@@ -95,20 +97,20 @@ def test_two_files_are_written_both_or_neither(tmp_path: Path) -> None:
         Full(Place("other", None), BatchSettings()): by_id(ask("b", "judge")),
     }
     with pytest.raises(BackendError, match="No space"):
-        put_down(asks, tmp_path, "r0001", always)
+        write_batch(asks, tmp_path, "r0001", always)
     assert list((tmp_path / "batch").iterdir()) == []
 
 
 def test_a_run_number_that_comes_again_finds_another_folder(tmp_path: Path) -> None:
-    put_down({model(): by_id(ask("a"))}, tmp_path, "r0001", always)
-    [second] = put_down({model(): by_id(ask("b"))}, tmp_path, "r0001", always)
+    write_batch({model(): by_id(ask("a"))}, tmp_path, "r0001", always)
+    [second] = write_batch({model(): by_id(ask("b"))}, tmp_path, "r0001", always)
     assert second.file.parent.name == "r0001-2"
 
 
 def test_answers_to_several_files_in_one_import(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
-    [first] = put_down({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
-    put_down({model(): by_id(ask("c", "judge"))}, tmp_path, "r0002", always)
+    [first] = write_batch({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
+    write_batch({model(): by_id(ask("c", "judge"))}, tmp_path, "r0002", always)
     ids = [each.custom_id for file in request_files(tmp_path) for each in read_asked(file)]
     done = import_results(store, answers(tmp_path / "r.jsonl", *((i, "{}") for i in reversed(ids))))
     assert (done.taken, done.known, done.failed.total()) == (3, 0, 0)
@@ -124,7 +126,7 @@ def test_an_answer_after_a_failure_is_taken_and_a_second_failure_of_the_same_ask
     tmp_path: Path,
 ) -> None:
     store, results = Store.open(tmp_path), tmp_path / "r.jsonl"
-    [batch] = put_down({model(): by_id(ask("a"))}, tmp_path, "r0001", always)
+    [batch] = write_batch({model(): by_id(ask("a"))}, tmp_path, "r0001", always)
     [asked] = read_asked(batch.file)
     for _ in range(2):
         done = import_results(store, answers(results, (asked.custom_id, "no")))
@@ -132,10 +134,10 @@ def test_an_answer_after_a_failure_is_taken_and_a_second_failure_of_the_same_ask
     assert done.files[0].failed == 1
     [failures] = store.failures([asked.request.id]).values()
     assert [call.error for call in failures] == ["invalid_json"]
-    purse = Purse(Budget(), Spent(0, 0, 0.0))
-    failed = Ledger(store, "r0002", purse).failures([asked.request])[asked.request.id]
-    again = Ask("n", "teacher", asked.request, tuple(failed))
-    put_down({model(): by_id(again)}, tmp_path, "r0002", always)
+    tracker = BudgetTracker(Budget(), Spent(0, 0, 0.0))
+    failed = Ledger(store, "r0002", tracker).failures([asked.request])[asked.request.id]
+    again = PendingRequest("n", "teacher", asked.request, tuple(failed))
+    write_batch({model(): by_id(again)}, tmp_path, "r0002", always)
     # Late, the first asking is answered well after all; the second brings nothing new then.
     done = import_results(
         store, answers(results, (f"{asked.request.id}-2", "{}"), (asked.custom_id, "{}"))
@@ -155,7 +157,7 @@ import_results(Store.open(Path(sys.argv[1])), Path(sys.argv[2]))
 
 def test_an_import_killed_before_the_store_has_it_is_not_lost(tmp_path: Path) -> None:
     Store.open(tmp_path)
-    [batch] = put_down({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
+    [batch] = write_batch({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)
     one, two = (each.custom_id for each in read_asked(batch.file))
     results = answers(tmp_path / "r.jsonl", (one, "{}"), (two, "no"))
     arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(results)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RecipeError
+from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary, fenced, parse_prompt
-from engine.spec.shipped import shipped
 
 FEW_SHOT = """{# purpose: a test;
    variables: row, labels; #}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine.rows import Example
+from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
-from engine.spec.shipped import shipped
 from engine.stages.columns import StudentPrompts
 
 NAME = "tasks/classification.md"

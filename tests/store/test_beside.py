@@ -74,7 +74,7 @@ def test_a_client_that_holds_the_file_neither_stalls_nor_breaks_a_run(
     with store.lock_run():
         run = start(store)
         store.write_node(run, info("before"), [example(0)], "c")
-        store.fold(force=True)
+        store.ingest(force=True)
         with held_from_outside(tmp_path, how):
             slowest = 0.0
             for number in range(1, 41):
@@ -87,11 +87,11 @@ def test_a_client_that_holds_the_file_neither_stalls_nor_breaks_a_run(
                 slowest = max(slowest, time.monotonic() - begun)
                 time.sleep(0.01)
             assert slowest < 2
-            assert store.fold() is False
+            assert store.ingest() is False
             if how == "read":
                 assert unseen(tmp_path).rows == 120
                 assert unseen(tmp_path)[1:] == (run, os.getpid())
-        assert store.fold() is True
+        assert store.ingest() is True
         assert unseen(tmp_path).rows == 0
         store.end_run(run, "done")
     assert rows(tmp_path, "SELECT count(DISTINCT id) AS n, count(*) AS m FROM example") == [

@@ -157,7 +157,7 @@ def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:
     with store.lock_run():
         run = start(store)
         store.link_node(run, "load", "load", 0, "cached")
-        store.fold(force=True)
+        store.ingest(force=True)
         live = list_runs(tmp_path)
     first, second = live
     assert (first.id, first.recipe, first.status, first.done, first.cached) == (

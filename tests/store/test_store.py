@@ -18,7 +18,7 @@ from engine.errors import RunError, StoreError
 from engine.store import Store, rows
 from engine.store import store as store_module
 from engine.store.columns import has_place, record_types
-from engine.store.fold import fold
+from engine.store.ingest import ingest
 from engine.store.migrate import migrations, newest
 from engine.store.spool import segments
 from tests.store.small import EVERY_ROW, call, example, info, start
@@ -88,7 +88,7 @@ def test_only_usable_replies_are_served_and_the_latest_try_counts(tmp_path: Path
         store.record_calls([call(1, run)])
         ids = [f"{n:024x}" for n in (1, 2, 3, 4)]
         assert set(store.replies(ids)) == {ids[0], ids[2]}
-        store.fold(force=True)
+        store.ingest(force=True)
         assert set(store.replies(ids)) == {ids[0], ids[2]}
     later = Store.open(tmp_path).replies(ids)
     assert set(later) == {ids[0], ids[2]}
@@ -119,7 +119,7 @@ def test_rows_of_a_node_without_its_node_line_never_arrive(tmp_path: Path) -> No
         store.write_node(run, info("whole"), [example(1)], "c")
         store.flush()
         segment = segments(tmp_path / "spool")[-1].path
-        store.fold(force=True)
+        store.ingest(force=True)
     torn = tmp_path / "spool" / "r0001" / "000009-00000000.jsonl"
     torn.parent.mkdir(parents=True, exist_ok=True)
     torn.write_bytes(
@@ -193,10 +193,10 @@ def test_a_kill_between_commit_and_deletion_doubles_nothing(tmp_path: Path) -> N
         store.flush()
         with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
             found = segments(tmp_path / "spool")
-            assert fold(connection, found, present=found) == 5
-            assert fold(connection, found, present=found) == 0
-            assert fold(connection, [], present=found) == 0
-            assert fold(connection, found, present=found) == 0
+            assert ingest(connection, found, present=found) == 5
+            assert ingest(connection, found, present=found) == 0
+            assert ingest(connection, [], present=found) == 0
+            assert ingest(connection, found, present=found) == 0
     assert rows(
         tmp_path, "SELECT (SELECT count(*) FROM llm_call) AS c, (SELECT count(*) FROM example) AS e"
     ) == [{"c": 1, "e": 1}]
@@ -335,17 +335,17 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(store_module, "FOLD_SECONDS", 0.01)
-    folding = threading.Event()
+    ingesting = threading.Event()
 
     def broken(*_: Any, **__: Any) -> int:
-        folding.set()
+        ingesting.set()
         raise RuntimeError("a bug")
 
     store = Store.open(tmp_path)
     with store.lock_run(), monkeypatch.context() as patch:
         patch.setattr(store_module, "fold", broken)
         run = start(store)
-        assert folding.wait(5)
+        assert ingesting.wait(5)
         time.sleep(0.1)
         with pytest.raises(RuntimeError, match="a bug"):
             store.record_calls([call(1, run)])

@@ -1,0 +1,167 @@
+"""What was asked in request files: the file beside each of them that taking its results needs.
+
+`<state>/batch/<run>/requests.jsonl` is for whoever answers; `requests.asked.jsonl` beside it is ours: a header, then
+a line per request. Results can so be taken without the recipe, and without trusting what they say was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine.backends.openai import Price
+from engine.backends.protocol import Message, PendingRequest, Request
+from engine.errors import BackendError
+
+FOLDER = "batch"
+"""Where request files lie, below the state folder; each run that writes some has a folder of its own."""
+FORMAT = 1
+_ENDING = ".asked.jsonl"
+
+
+class Header(BaseModel):
+    """What holds for all requests of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: int = FORMAT
+    run: str
+    """The run that asked."""
+    model: str
+    """As the recipe names it."""
+    method: str
+    """How the structure was asked for."""
+    attempts: int
+    """How often a request is asked before its failure is final."""
+    requests: int
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of a file."""
+
+    custom_id: str
+    node: str
+    role: str
+    request: Request
+    number: int
+    """How often it was asked before."""
+    sent: tuple[Message, ...]
+    """What was written, where that is more than the request's own turns."""
+    max_tokens: int
+    """As written: more than the request's own after a reply that was cut."""
+    header: Header
+
+
+def custom_id(ask: PendingRequest) -> str:
+    """Return the id of one asking of a request: the request's own, and the number of the asking, from 1."""
+    return f"{ask.request.id}-{ask.number + 1}"
+
+
+def sidecar(file: Path) -> Path:
+    """Return the file beside a request file."""
+    return file.with_name(file.stem + _ENDING)
+
+
+def lines(header: Header, asks: Sequence[Asked]) -> Iterator[bytes]:
+    """Yield the lines of the file beside a request file."""
+    yield orjson.dumps(header.model_dump(), option=orjson.OPT_APPEND_NEWLINE)
+    for ask in asks:
+        request = ask.request
+        yield orjson.dumps(
+            {
+                "custom_id": ask.custom_id,
+                "node": ask.node,
+                "role": ask.role,
+                "number": ask.number,
+                "messages": [list(turn) for turn in request.messages],
+                "schema": request.schema,
+                "max_tokens": request.max_tokens,
+                "temperature": request.temperature,
+                "model": request.model,
+                "attempt": request.attempt,
+                "sent": None if ask.sent == request.messages else [list(turn) for turn in ask.sent],
+                "sent_tokens": ask.max_tokens,
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+
+
+def request_files(state: Path) -> list[Path]:
+    """Return all request files of a state folder, oldest first; what a kill left unfinished is none."""
+    found = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
+    return [
+        path.with_name(path.name.removesuffix(_ENDING) + ".jsonl")
+        for path in found
+        if not path.parent.name.startswith(".")
+    ]
+
+
+def asked_ids(state: Path) -> dict[str, Path]:
+    """Return the request file of each id that was ever written down; raises BackendError."""
+    return {
+        entry["custom_id"]: file for file in request_files(state) for entry in _entries(file)[1]
+    }
+
+
+def read_asked(file: Path) -> list[Asked]:
+    """Return the requests of a request file; raises BackendError where what is beside it is gone or changed."""
+    header, entries = _entries(file)
+    # One object per schema: validators are made per object, and a node's requests have the same.
+    schemas: dict[bytes, Any] = {}
+    for entry in entries:
+        if (schema := entry.get("schema")) is not None:
+            entry["schema"] = schemas.setdefault(orjson.dumps(schema), schema)
+    return [_asked(file, header, entry) for entry in entries]
+
+
+def _entries(file: Path) -> tuple[Header, list[dict[str, Any]]]:
+    path = sidecar(file)
+    try:
+        first, *rest = path.read_bytes().splitlines()
+        header = Header.model_validate(orjson.loads(first))
+        entries = [orjson.loads(line) for line in rest]
+    except OSError as error:
+        raise BackendError(f"{path}: {error.strerror}", _hint(path)) from error
+    except (ValueError, ValidationError) as error:
+        raise BackendError(f"{path} is damaged: {error}", _hint(path)) from error
+    whole = all(isinstance(entry, dict) and "custom_id" in entry for entry in entries)
+    if not whole or header.format != FORMAT or len(entries) != header.requests:
+        raise BackendError(f"{path} is damaged or from another version", _hint(path))
+    return header, entries
+
+
+def _asked(file: Path, header: Header, entry: Mapping[str, Any]) -> Asked:
+    path = sidecar(file)
+    try:
+        request = Request(
+            _messages(entry["messages"]), entry["schema"], entry["max_tokens"],
+            entry["temperature"], entry["model"], entry["attempt"],
+        )  # fmt: skip
+        sent = request.messages if entry["sent"] is None else _messages(entry["sent"])
+        asked = Asked(
+            entry["custom_id"], entry["node"], entry["role"], request,
+            entry["number"], sent, entry["sent_tokens"], header,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackendError(f"{path} is damaged: {error!r}", _hint(path)) from error
+    # The id is the hash of all that was asked: whatever was changed in this file shows here.
+    if asked.custom_id != f"{request.id}-{asked.number + 1}":
+        raise BackendError(
+            f"{path} is damaged: {asked.custom_id} is not what was asked", _hint(path)
+        )
+    return asked
+
+
+def _messages(turns: Sequence[Sequence[Any]]) -> tuple[Message, ...]:
+    return tuple(Message(role, content) for role, content in turns)
+
+
+def _hint(path: Path) -> str:
+    return f"remove {path.parent}, then run the recipe again: what has no reply yet is asked again"

@@ -1,0 +1,116 @@
+"""Greedy answers in plain text, batch by batch: the most likely token at each step, until the row's turn ends.
+
+What all prompts begin with is computed once, logits exist for one position a row, and a row whose turn
+is over leaves its batch: on the embedded student 3.5 times the speed of transformers' `generate` behind
+lm-evaluation-harness (tests/benchmarks/prediction.py).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from engine.backends.local.prefix import SharedPrompt
+from engine.backends.local.threads import even, side_by_side
+from engine.errors import ModelError
+
+
+class Turn(NamedTuple):
+    """The tokens of one answer, without the one that ends it."""
+
+    row: int
+    """Index of its prompt."""
+    tokens: list[int]
+
+
+def write(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stops: Sequence[int],
+    max_tokens: int,
+    batch_size: int,
+) -> Iterator[list[Turn]]:
+    """Yield the answers, batch by batch; batches are formed from the full list, longest prompts first.
+
+    Args:
+        model: A causal language model of transformers, in evaluation mode.
+        prompts: Tokens of each prompt, none empty.
+        stops: Tokens that end a turn.
+        max_tokens: Most tokens of a turn; a longer one is cut.
+        batch_size: Most prompts in a batch.
+
+    Raises:
+        ModelError: the model cannot go on from what it has read, other than by transformers' `generate`.
+    """
+    import torch
+
+    if not prompts:
+        return
+    if "past_key_values" not in inspect.signature(model.get_decoder().forward).parameters:
+        raise ModelError(
+            f"a student of the type '{model.config.model_type}' cannot write here: it keeps what it has read in a"
+            " way of its own (no past_key_values)",
+            "choose a student with attention layers, or serve it and name the server (backend: openai)",
+        )
+    longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
+    with torch.inference_mode():
+        shared = SharedPrompt(model, prompts)
+    ended = torch.tensor(list(stops), device=model.device)
+    size = even(len(prompts), batch_size, model)
+
+    def work(rows: Sequence[int]) -> list[Turn]:
+        with torch.inference_mode():
+            said = _Batch(shared, [prompts[row] for row in rows]).run(ended, max_tokens)
+        return [Turn(row, tokens) for row, tokens in zip(rows, said, strict=True)]
+
+    batches = (longest_first[start : start + size] for start in range(0, len(prompts), size))
+    yield from side_by_side(work, batches, model.device.type)
+
+
+class _Batch:
+    """The rows of a batch that still speak, as the tensors of the next pass."""
+
+    def __init__(self, shared: SharedPrompt, prompts: Sequence[Sequence[int]]) -> None:
+        self._model = shared.model
+        self._cache = shared.cache(len(prompts))
+        self._inputs = shared.batch(prompts)
+        self._rows = list(range(len(prompts)))
+
+    def run(self, stops: Any, max_tokens: int) -> list[list[int]]:
+        """Return each row's tokens up to a stop token."""
+        import torch
+
+        said: list[list[int]] = [[] for _ in self._rows]
+        for _ in range(max_tokens):
+            tokens = self._next()
+            speaking = (~torch.isin(tokens, stops)).nonzero()[:, 0]
+            if len(speaking) < len(self._rows):
+                self._keep(speaking)
+                tokens = tokens[speaking]
+            if not self._rows:
+                break
+            for row, token in zip(self._rows, tokens.tolist(), strict=True):
+                said[row].append(token)
+            mask = self._inputs["attention_mask"]
+            self._inputs = {
+                "input_ids": tokens[:, None],
+                "attention_mask": torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1),
+                "position_ids": self._inputs["position_ids"][:, -1:] + 1,
+            }
+        return said
+
+    def _next(self) -> Any:
+        hidden = self._model.get_decoder()(
+            **self._inputs, past_key_values=self._cache, use_cache=True
+        ).last_hidden_state
+        # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix. What some models
+        # do behind their head (scale, cap) changes no order, so the head alone will do.
+        logits = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
+        return logits.argmax(-1)
+
+    def _keep(self, speaking: Any) -> None:
+        self._rows = [self._rows[row] for row in speaking.tolist()]
+        # Made for beams, and the one way in which every kind of layer lets rows go.
+        self._cache.reorder_cache(speaking)
+        self._inputs = {name: value[speaking] for name, value in self._inputs.items()}

@@ -1,0 +1,1 @@
+"""A student behind a server for as long as a benchmark takes, and guidellm that times it; asks no teacher or judge."""

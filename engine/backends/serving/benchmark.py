@@ -1,0 +1,210 @@
+"""How fast a student answers when it is served: its server started, guidellm sent there, the numbers brought home.
+
+Both work in child processes that cannot outlive this one. The first request goes through the engine's own client: it
+warms the server up, and says in the usual words what is wrong with an address, a key or a model's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.backends import lifetime, openai
+from engine.backends.protocol import Message, Progress, Request
+from engine.backends.serving import guidellm, server
+from engine.backends.serving.server import Server, Weights
+from engine.errors import BackendError
+
+FOLDER = "serving"
+"""In the state folder, while a benchmark is at work."""
+
+
+class Address(NamedTuple):
+    """A server that runs already."""
+
+    base_url: str
+    model: str
+    """Its own name for the model."""
+    key: str | None
+    """Name of the environment variable that holds the API key."""
+    extra: Mapping[str, Any]
+    """Further parameters of every request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is measured, and how."""
+
+    prompts: tuple[tuple[Message, ...], ...]
+    """What the student is asked, in order; each concurrency takes up where the one before ended."""
+    requests: int
+    """Requests at each concurrency."""
+    concurrency: tuple[int, ...]
+    max_tokens: int
+    address: Address | None
+    """None: `weights` are served for it."""
+    weights: Weights | None
+    server: Server
+    state: Path
+    """The project's state folder: what lies in it meanwhile goes afterwards."""
+
+
+class Figures(NamedTuple):
+    """One metric of one level, of the requests that were answered."""
+
+    n: int
+    """Requests, or tokens where it is one of tokens."""
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+class Level(NamedTuple):
+    """What was seen at one concurrency."""
+
+    concurrency: int
+    metrics: Mapping[str, Figures]
+    errors: Mapping[str, int]
+    """What went wrong, and with how many requests."""
+
+
+class Measured(NamedTuple):
+    """A benchmark."""
+
+    server: str
+    """What answered: `transformers serve 5.23.0`, or an address."""
+    levels: tuple[Level, ...]
+
+
+def measure(job: Job, progress: Progress) -> Measured:
+    """Measure; `progress` is called with the number of requests just finished.
+
+    Raises:
+        BackendError: no server, one that does not start, refuses the first request or answers none of the others,
+            or guidellm failed.
+    """
+    guidellm.require()
+    with (
+        _folder(job.state.resolve() / FOLDER) as folder,
+        _answering(job, folder) as (name, address),
+    ):
+        _warm_up(job, address)
+        levels = tuple(_levels(job, address, folder, progress))
+        if not any(level.metrics for level in levels):
+            said = next((error for level in levels for error in level.errors), "no reason is known")
+            raise BackendError(
+                f"the benchmark got no answer from {name}: {said}",
+                server.tail(folder / server.LOG_FILE) or "the server's own log may say more",
+            )
+        return Measured(name, levels)
+
+
+@contextlib.contextmanager
+def _folder(folder: Path) -> Iterator[Path]:
+    """Make a folder for as long as the block lasts; one that is there is left from a run that was killed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _answering(job: Job, folder: Path) -> Iterator[tuple[str, Address]]:
+    """Yield what answers, and where; a server that is started for it is ended with the block."""
+    if job.address is not None:
+        yield job.address.base_url, job.address
+        return
+    if job.weights is None:
+        raise BackendError("there is nothing to measure", "name a benchmark.endpoint")
+    with server.serving(job.weights, job.server, folder) as served:
+        yield served.name, Address(served.base_url, served.model, None, {})
+
+
+def _warm_up(job: Job, address: Address) -> None:
+    """Send the first prompt once; raises BackendError where there is no answer to it."""
+    settings = {
+        "base_url": address.base_url,
+        "api_key": {"env": address.key} if address.key else None,
+        "extra": dict(address.extra),
+        "concurrency": 1,
+        "patience_s": 0.0,
+        "timeout_s": 600.0,
+    }
+    model = openai.BACKEND.open("generator", None, address.model, settings)
+    request = Request(job.prompts[0], None, job.max_tokens, 0.0, address.model)
+    for group in model.complete_many([request], ()):  # type: ignore[union-attr]
+        for done in group:
+            if done.error is not None and done.final and done.error != "length":
+                raise BackendError(
+                    f"{address.base_url} does not answer the first request: {done.error}: {done.detail}",
+                    "mend the server or the recipe's benchmark block, then run again",
+                )
+
+
+def _levels(job: Job, address: Address, folder: Path, progress: Progress) -> Iterator[Level]:
+    """Yield what guidellm measured, level by level; raises BackendError where it fails."""
+    order, log = folder / "measure.json", folder / "guidellm.log"
+    order.write_text(json.dumps(_order(job, address)), encoding="utf-8")
+    with log.open("wb") as said:
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "engine.backends.serving.guidellm",
+                str(order),
+                str(os.getpid()),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            cwd=folder,  # guidellm reads a .env from where it stands
+            env={k: v for k, v in server.environment().items() if not k.startswith("GUIDELLM")},
+            start_new_session=True,  # a group of its own, which is ended as a whole
+        )
+    try:
+        for line in child.stdout or ():
+            progress(job.requests)
+            yield _level(json.loads(line))
+        code = child.wait()
+    finally:
+        lifetime.end(child, 0)
+        if child.stdout is not None:
+            child.stdout.close()
+    if code:
+        end = server.tail(log)
+        if key := os.environ.get(address.key or "", "").strip():
+            # A traceback may hold the settings that guidellm was given.
+            end = end.replace(key, "[key]")
+        raise BackendError(f"guidellm failed (exit code {code})", end)
+
+
+def _level(found: Mapping[str, Any]) -> Level:
+    metrics = {name: Figures(**figures) for name, figures in found["metrics"].items()}
+    return Level(found["concurrency"], metrics, found["errors"])
+
+
+def _order(job: Job, address: Address) -> dict[str, Any]:
+    turns = [[{"role": m.role, "content": m.content} for m in prompt] for prompt in job.prompts]
+    levels = [
+        {
+            "concurrency": concurrency,
+            "prompts": [
+                turns[(place * job.requests + i) % len(turns)] for i in range(job.requests)
+            ],
+        }
+        for place, concurrency in enumerate(job.concurrency)
+    ]
+    return {**address._asdict(), "max_tokens": job.max_tokens, "levels": levels}

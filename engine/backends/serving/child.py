@@ -1,0 +1,56 @@
+"""The serving process: `python -m engine.backends.serving.child ORDER.json PARENT_PID`.
+
+Ends with its parent, and so does all that it starts. Where the student was fine-tuned, its weights are put together
+first: a server takes one folder. Then this process becomes the server itself; what it says goes to stdout and stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.backends.lifetime import die_with_all
+from engine.errors import EngineError
+
+
+def write_merged(model: Path, adapter: Path, folder: Path, dtype: str) -> None:
+    """Write base and adapter as one model into `folder`, with its tokenizer.
+
+    Added into bfloat16 weights, an adapter loses some digits: good enough to time, and never used to score.
+
+    Raises:
+        ModelError: the base model or the adapter cannot be loaded.
+    """
+    from engine.backends.local.weights import load, with_adapter
+
+    base = load(model, dtype, "cpu")
+    if (adapter / "adapter_config.json").is_file():
+        from peft import PeftModel
+
+        tuned: Any = PeftModel.from_pretrained(base.model, adapter).merge_and_unload()
+    else:
+        tuned = with_adapter(base, adapter)
+    tuned.save_pretrained(folder)
+    base.tokenizer.save_pretrained(folder)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve as the order in the file named first says, for the parent whose pid comes second."""
+    die_with_all(int(arguments[1]))
+    order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    if order["adapter"]:
+        model, adapter, merged = (Path(order[name]) for name in ("model", "adapter", "merged"))
+        try:
+            write_merged(model, adapter, merged, order["dtype"])
+        except EngineError as error:
+            sys.exit(str(error))
+    sys.argv = [order["module"], *order["arguments"]]
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

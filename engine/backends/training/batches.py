@@ -1,0 +1,233 @@
+"""From training rows to batches: tokens of prompt and completion, the seeded order, rows packed into lines.
+
+A row's tokens are exactly what prediction scores: the templated prompt with the generation prompt, the
+completion with no space before it, the token that ends the assistant's turn. Knows no Trainer and no files.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from engine.backends.local.prefix import shared_beginning
+from engine.backends.protocol import Message, TrainingRow
+from engine.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+GROUP = 4
+"""Batches whose rows are sorted by length together: little padding, yet every batch stays a random mixture."""
+ROOM = 512
+"""Tokens of rows that share a line: beyond it, attention costs more than padding. A longer row has its own line."""
+PADDING = -1
+"""Segment of what fills a line."""
+_PROBE = "Xq7Zk"
+
+
+class Encoded(NamedTuple):
+    """One row as token ids; `completion` ends with the turn's end token."""
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens in all."""
+        return len(self.prompt) + len(self.completion)
+
+
+def turn_end(tokenizer: Any) -> int:
+    """Return the id of the token that ends an assistant's turn, read from the chat template itself.
+
+    The end-of-sequence token is not always the turn's end, so the template is asked; the former is the answer
+    where the template has no token of its own after the assistant's words.
+
+    Raises:
+        ModelError: the tokenizer has neither.
+    """
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
+    text: str = tokenizer.apply_chat_template(turns, tokenize=False)
+    after = tokenizer.encode(text.rpartition(_PROBE)[2], add_special_tokens=False)
+    if after and after[0] in tokenizer.all_special_ids:
+        return int(after[0])
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            "the model's tokenizer has no token that ends a turn",
+            "choose an instruct model: its chat template closes the assistant's turn with a special token",
+        )
+    return int(tokenizer.eos_token_id)
+
+
+def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...]:
+    """Return the tokens of a prompt up to the place where the assistant begins to speak.
+
+    Raises:
+        ModelError: the chat template refuses the turns, as those of some models do with a system turn.
+    """
+    from jinja2 import TemplateError
+
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except TemplateError as problem:
+        raise ModelError(
+            f"the model's chat template refuses a prompt: {problem}",
+            "choose a model that takes a system turn",
+        ) from problem
+    return tuple(tokenizer.encode(text, add_special_tokens=False))
+
+
+def encode(
+    tokenizer: Any,
+    rows: Sequence[TrainingRow],
+    max_length: int,
+    split: str,
+    context: int | None = None,
+) -> list[Encoded]:
+    """Return the rows as tokens.
+
+    Raises:
+        ModelError: a row is longer than `max_length` tokens or the model's `context`; nothing is ever cut. Or the
+            chat template is missing, or refuses a row.
+    """
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            "the student's tokenizer has no chat template, so a prompt cannot be written for it",
+            "choose an instruct model, or add a chat_template.jinja to the model's folder",
+        )
+    end = turn_end(tokenizer)
+    encoded = []
+    for number, row in enumerate(rows, start=1):
+        completion = (*tokenizer.encode(row.completion, add_special_tokens=False), end)
+        tokens = Encoded(encode_prompt(tokenizer, row.messages), completion)
+        if tokens.length > min(max_length, context or max_length):
+            fits = context is None or tokens.length <= context
+            said = row.messages[-1].content if row.messages else row.completion
+            most = f"max_length {max_length}" if fits else f"the {context} that the student takes"
+            way = (
+                f"set train.max_length to {tokens.length} or more" if fits else "shorten the prompt"
+            )
+            raise ModelError(
+                f"{split} row {number} of {len(rows)} has {tokens.length} tokens, more than {most}: {said[:80]!r}",
+                f"{way}, or leave the row out of the data",
+            )
+        encoded.append(tokens)
+    return encoded
+
+
+def batches(lengths: Sequence[int], size: int, steps: int, seed: int) -> list[tuple[int, ...]]:
+    """Return `steps` batches of `size` row indices: epoch after epoch, each in an order of its own.
+
+    Every batch is full (one may reach into the next epoch), so every step costs about the same. Rows are
+    grouped by length among `GROUP` batches at a time; the order of the groups' batches is shuffled again.
+    """
+    rng = random.Random(f"order {seed}")
+    stream = _passes(len(lengths), rng)
+    order: list[tuple[int, ...]] = []
+    while len(order) < steps:
+        # No more rows than are trained on: what sorting pushed past the end would be missing from its pass.
+        taken = islice(stream, size * min(GROUP, steps - len(order)))
+        rows = sorted(taken, key=lambda row: lengths[row])
+        group = [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
+        rng.shuffle(group)
+        order += group
+    return order
+
+
+def _passes(rows: int, rng: random.Random) -> Iterator[int]:
+    while True:
+        order = list(range(rows))
+        rng.shuffle(order)
+        yield from order
+
+
+def collate(
+    rows: Sequence[Encoded], pack: bool = True, share: bool = True
+) -> dict[str, torch.Tensor]:
+    """Return one batch as few lines of tokens, so that little is computed twice and nothing for padding.
+
+    Rows stand one after the other in a line, behind what all prompts of the batch begin with; `sees` keeps
+    them apart. The loss is that of the rows alone: positions are counted per row, and a row sees the
+    beginning and itself.
+
+    Args:
+        rows: The batch.
+        pack: Whether a line may hold several rows; without it each has a line, without a shared beginning.
+        share: Whether the prompts' beginning stands once in each line; it is one computation then, so
+            dropout there would be the same for all rows.
+
+    Returns:
+        `input_ids`, `position_ids`: shape (lines, longest line), lines end at the right edge; the last token of
+            a row is only ever predicted, so it is left out.
+        `segments`: same shape, which row of its line a token belongs to, counted from 1; 0 is the shared
+            beginning, `PADDING` what fills a line.
+        `lines`, `places`, `targets`: shape (completion tokens), where each is predicted from, and its id. What
+            counts is decided by position, never by the pad token: that may be the turn's end token, and a
+            student that gets no loss on it never learns to stop.
+    """
+    import torch
+
+    shared = shared_beginning([row.prompt for row in rows]) if pack and share else 0
+    rests = [row.length - 1 - shared for row in rows]
+    filled = _fill_lines(rests, ROOM if pack else 0)
+    if len(filled) == len(rows):  # nothing to share the beginning with
+        shared, rests = 0, [row.length - 1 for row in rows]
+    width = shared + max(sum(rests[row] for row in line) for line in filled)
+    ids = torch.zeros((len(filled), width), dtype=torch.long)
+    positions, segments = torch.zeros_like(ids), torch.full_like(ids, PADDING)
+    predicted: list[tuple[int, int, int]] = []
+    for number, line in enumerate(filled):
+        place = width - shared - sum(rests[row] for row in line)
+        pieces = [(0, 0, rows[line[0]].prompt[:shared])]
+        pieces += [
+            (segment, shared, (rows[row].prompt + rows[row].completion)[shared:-1])
+            for segment, row in enumerate(line, start=1)
+        ]
+        for segment, first, tokens in pieces:
+            here = slice(place, place + len(tokens))
+            ids[number, here] = torch.tensor(tokens, dtype=torch.long)
+            positions[number, here] = torch.arange(first, first + len(tokens))
+            segments[number, here] = segment
+            place += len(tokens)
+            if segment:
+                completion = rows[line[segment - 1]].completion
+                start = place - len(completion)
+                predicted += [(number, start + at, token) for at, token in enumerate(completion)]
+    lines, places, targets = torch.tensor(predicted, dtype=torch.long).unbind(1)
+    return {
+        "input_ids": ids,
+        "position_ids": positions,
+        "segments": segments,
+        "lines": lines,
+        "places": places,
+        "targets": targets,
+    }
+
+
+def _fill_lines(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Return which rows share a line: each goes into the first with room for it, the longest first."""
+    room = max(room, *lengths)
+    lines: list[list[int]] = []
+    left: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
+        fits = (line for line, free in enumerate(left) if free >= lengths[row])
+        line = next(fits, len(lines))
+        if line == len(lines):
+            lines.append([])
+            left.append(room)
+        lines[line].append(row)
+        left[line] -= lengths[row]
+    return lines
+
+
+def sees(segments: torch.Tensor) -> torch.Tensor:
+    """Return which tokens (last dimension) each token sees, shape (lines, 1, width, width)."""
+    import torch
+
+    width = segments.shape[1]
+    earlier = torch.ones((width, width), dtype=torch.bool, device=segments.device).tril()
+    key, query = segments[:, None, :], segments[:, :, None]
+    return (earlier & ((key == query) | (key == 0)) & (key != PADDING))[:, None]

@@ -1,0 +1,312 @@
+"""The fine-tuning process: `python -m engine.backends.training.child JOB.json PARENT_PID`.
+
+Ends with its parent, holds the lock of the output folder, reports JSON lines on stdout (`step`, `total`,
+`loss`, `rows_per_second`, or `error` and `hint`); everything libraries print goes to stderr, which is a file.
+torch is imported only after the process has tied itself to its parent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from engine.backends.lifetime import die_with
+from engine.backends.protocol import TrainingJob
+from engine.backends.training import finetune
+from engine.backends.training.checkpoints import Checkpoints, write_file
+from engine.errors import EngineError, ModelError
+from engine.fingerprint import file_digest
+
+if TYPE_CHECKING:
+    from engine.backends.training.loop import CompletionTrainer
+
+LOCK_FILE = "training.lock"
+STOPPED = 143
+"""Exit code after SIGTERM: a checkpoint is saved, there is no result."""
+_LOCK_PATIENCE = 10.0
+_COPIES = 12
+"""Room a training needs, in copies of its trained weights: three checkpoints of three (weights and the
+optimizer's two moments) while one is replaced, two best ones, the result."""
+
+
+def hold_lock(output: Path, patience: float = _LOCK_PATIENCE) -> IO[str]:
+    """Lock the output folder for this process and write its pid into the lock.
+
+    The lock is the kernel's: one left by a dead process is free, whatever pid stands in it. A process that
+    is just being killed may still hold it for a moment, hence `patience` (seconds).
+
+    Raises:
+        ModelError: another live process holds it.
+    """
+    lock = (output / LOCK_FILE).open("a+", encoding="utf-8")
+    try:
+        _take(lock, output, time.monotonic() + patience)
+    except BaseException:
+        lock.close()
+        raise
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def _take(lock: IO[str], output: Path, until: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                lock.seek(0)
+                raise ModelError(
+                    f"another training (process {lock.read().strip()}) is at work in {output}",
+                    "wait until it ends, or end it, and run the same command again",
+                ) from None
+            time.sleep(0.1)
+
+
+def prepare_torch(device: str) -> str:
+    """Make torch deterministic and set its threads; return the device (`auto` resolved).
+
+    The number of threads is OMP_NUM_THREADS, or the physical cores this process may use: it is part of what
+    makes two trainings equal to the last bit.
+    """
+    import psutil
+    import torch
+
+    cores = min(psutil.cpu_count(logical=False) or 1, len(psutil.Process().cpu_affinity()))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(int(asked) if asked.isdigit() and int(asked) else cores)
+    found = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    # On the CPU everything a language model needs has a deterministic form; on CUDA some attention kernels
+    # have none, and there a warning (in the log) is better than no training.
+    torch.use_deterministic_algorithms(True, warn_only=found != "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return found
+
+
+def choose_device(device: str) -> None:
+    """Show torch the one CUDA device that is asked for: with several, `Trainer` would spread over all."""
+    kind, _, index = device.partition(":")
+    if kind in ("auto", "cuda"):
+        place = int(index or 0)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        mine = str(place) if visible is None else [*visible.split(","), *[""] * place][place]
+        os.environ["CUDA_VISIBLE_DEVICES"] = mine
+
+
+def evaluation_steps(job: TrainingJob) -> frozenset[int]:
+    """Return the steps after which the validation loss is taken: evenly spread for `best`, else the last."""
+    if not job.validation:
+        return frozenset()
+    if job.checkpoint == "last":
+        return frozenset({job.steps})
+    return frozenset(
+        max(1, round(job.steps * nth / job.evaluations)) for nth in range(1, job.evaluations + 1)
+    )
+
+
+def run(order: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> bool:
+    """Train the job; return False when it was stopped before its end (a checkpoint is then saved).
+
+    Raises:
+        ModelError: a row is too long, the disk is too small, the training diverged, another one is at work.
+    """
+    job = finetune.job_from_json(order["job"])
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    lock = hold_lock(job.output)
+    try:
+        if finetune.finished(job.output, order["hash"]) is None:
+            return _train(job, order, say, stop)
+    finally:
+        lock.close()
+    return True
+
+
+def _train(
+    job: TrainingJob,
+    order: dict[str, Any],
+    say: Callable[[dict[str, Any]], None],
+    stop: threading.Event,
+) -> bool:
+    started = time.monotonic()
+    choose_device(job.device)
+    from dataclasses import replace
+
+    job = replace(job, device=prepare_torch(job.device))
+    import torch
+    from transformers import AutoConfig, AutoTokenizer
+
+    from engine.backends.local.weights import context_of
+    from engine.backends.training import batches, loop, memory
+
+    tokenizer = AutoTokenizer.from_pretrained(job.model)
+    context = context_of(AutoConfig.from_pretrained(job.model))
+    rows, validation = (
+        batches.encode(tokenizer, given, job.max_length, split, context)
+        for split, given in (("training", job.rows), ("validation", job.validation))
+    )
+    lengths = [row.length for row in rows]
+    plan = batches.batches(lengths, job.batch_size, job.steps, job.seed)
+    checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, order["hash"])
+    resume = checkpoints.last()
+    model = loop.load_student(job, max(lengths))
+    _check_disk(job.output, loop.trainable(model))
+    by_length = sorted(validation, key=lambda row: row.length)
+    size = 2 * job.batch_size  # no gradients are kept, so more rows fit
+    trainer = loop.CompletionTrainer(
+        model,
+        job,
+        [[rows[index] for index in batch] for batch in plan],
+        [by_length[start : start + size] for start in range(0, len(validation), size)],
+        checkpoints,
+    )
+    spared = memory.spare_memory(model, trainer.train_dataset, trainer.loss_of, trainer.args.device)
+    pace = loop.Pace(
+        trainer,
+        checkpoints,
+        evaluation_steps(job),
+        _reporter(job, say),
+        stop.is_set,
+        float(order["checkpoint_seconds"]),
+    )
+    trainer.add_callback(pace)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if trainer.state.global_step < job.steps:
+        return False
+    how = {
+        "threads": torch.get_num_threads(),
+        "device": job.device,
+        "gradient_checkpointing": spared,
+    }
+    _finish(trainer, tokenizer, job, order["hash"], checkpoints, started, how)
+    return True
+
+
+def _reporter(
+    job: TrainingJob, say: Callable[[dict[str, Any]], None]
+) -> Callable[[int, float], None]:
+    began: list[tuple[float, int]] = []
+
+    def report(step: int, loss: float) -> None:
+        now = time.monotonic()
+        if not began:
+            began.append((now, step))
+        elapsed, steps = now - began[0][0], step - began[0][1]
+        rate = round(steps * job.batch_size / elapsed, 2) if steps else None
+        say({"step": step, "total": job.steps, "loss": loss, "rows_per_second": rate})
+
+    return report
+
+
+def _check_disk(output: Path, weights: dict[str, Any]) -> None:
+    need = _COPIES * sum(value.numel() * value.element_size() for value in weights.values())
+    free = shutil.disk_usage(output).free
+    if free < need:
+        raise ModelError(
+            f"not enough disk for the fine-tune: {output} has {free / 1e6:,.0f} MB free, checkpoints and"
+            f" result need {need / 1e6:,.0f} MB",
+            "free some disk space (pada clean removes what no kept run needs), or lower train.r",
+        )
+
+
+def _finish(
+    trainer: CompletionTrainer,
+    tokenizer: Any,
+    job: TrainingJob,
+    identity: str,
+    checkpoints: Checkpoints,
+    started: float,
+    how: dict[str, Any],
+) -> None:
+    from engine.backends.training.loop import save_result
+
+    course = trainer.course
+    chosen, validation_loss = job.steps, course.evaluations[-1][1] if course.evaluations else None
+    if job.checkpoint == "best" and course.best is not None:
+        chosen, validation_loss = course.best
+        if chosen != job.steps:
+            trainer.restore(checkpoints.best(chosen))
+    weights = save_result(trainer.model, tokenizer, job, job.output / finetune.ADAPTER)
+    result = {
+        "weights": file_digest(weights),
+        "steps": job.steps,
+        "epochs": job.steps * job.batch_size / len(job.rows),
+        # The mean over the last pass: single batches are too noisy to compare trainings by.
+        "train_loss": _mean(course.losses[-max(1, len(job.rows) // job.batch_size) :]),
+        "validation_loss": validation_loss,
+        "chosen_step": chosen,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    record = {
+        "job": identity,
+        "result": result,
+        "losses": course.losses,
+        "evaluations": course.evaluations,
+        **how,
+    }
+    write_file(job.output / finetune.RESULT_FILE, json.dumps(record, indent=1))
+    checkpoints.clear()
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _explained(error: BaseException) -> EngineError | None:
+    """Return the user's view of an error that is not a bug of ours, or None."""
+    if isinstance(error, EngineError):
+        return error
+    text = str(error)
+    # torch and safetensors report a full disk in their own ways.
+    if "PytorchStreamWriter" in text or "No space left" in text:
+        return ModelError(f"the disk is full: {text}", "free some disk space, then go on")
+    if isinstance(error, OSError) and error.errno is not None:
+        return ModelError(
+            f"the fine-tune cannot read or write a file: {error}",
+            "mend the folder's permissions, or free some disk space",
+        )
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return ModelError(
+            f"not enough memory for the fine-tune: {text.splitlines()[0] if text else 'MemoryError'}",
+            "lower train.batch_size or train.max_length, or choose a smaller student",
+        )
+    return None
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job in the file named first, for the parent whose pid comes second; return the exit code."""
+    die_with(int(arguments[1]))
+    # Libraries that print must not get between the JSON lines.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+
+    def say(event: dict[str, Any]) -> None:
+        print(json.dumps(event), file=out, flush=True)
+
+    order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    Path(arguments[0]).unlink()  # it holds all rows, and a parent that is killed leaves it
+    try:
+        return 0 if run(order, say) else STOPPED
+    except Exception as error:
+        known = _explained(error)
+        if known is None:
+            raise
+        say({"error": known.message, "hint": known.hint})
+        return known.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

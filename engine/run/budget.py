@@ -1,0 +1,104 @@
+"""The purse: what a run may still spend. Asked before every request, so that a budget stops before it is passed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from engine.backends.protocol import Completion, Request
+from engine.spec.recipe import Budget
+from engine.store import Spent
+
+CHARACTERS_PER_TOKEN = 3.0
+"""For the first requests, before any reply tells: few characters, so that the foresight is rather too large."""
+
+
+class BudgetTracker:
+    """Watches one run's spending.
+
+    Calls, tokens and money count over all runs of the plan, so that a run that goes on does not get a fresh
+    budget; minutes count from this run's start.
+    """
+
+    def __init__(self, budget: Budget, spent: Spent) -> None:
+        """Take the budget and what earlier runs of the plan spent; the minutes begin now."""
+        self._budget = budget
+        self._calls, self._tokens, self._cost = spent
+        self._started = time.monotonic()
+        self.under_way = 0
+        """Requests that were permitted and have no final reply yet."""
+        self._most_tokens, self._most_cost = 0, 0.0
+        self.exhausted = ""
+        """Why nothing more may be sent; empty as long as something may."""
+
+    def reserve(self, requests: Sequence[Request]) -> bool:
+        """Return whether these may be sent, all of them; if so they count as under way until they are settled."""
+        if not self.exhausted:
+            self.exhausted = (
+                self._over_time() or self._over_calls(len(requests)) or self._over_size(requests)
+            )
+        if self.exhausted:
+            return False
+        self.under_way += len(requests)
+        return True
+
+    def commit(self, completions: Iterable[Completion]) -> None:
+        """Count replies that came: they are no longer under way; asking once more takes a new permit."""
+        for done in completions:
+            tokens = (done.prompt_tokens or 0) + (done.completion_tokens or 0)
+            self._calls += 1
+            self._tokens += tokens
+            self._cost += done.cost or 0.0
+            self._most_tokens = max(self._most_tokens, tokens)
+            self._most_cost = max(self._most_cost, done.cost or 0.0)
+            if self._budget.money is not None and done.error is None and done.prompt_tokens is None:
+                self.exhausted = (
+                    f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
+                    "a call took, so what it cost is unknown"
+                )
+            self.under_way = max(0, self.under_way - 1)
+
+    def release(self) -> None:
+        """Forget what is under way: the node's requests have all come home or will not come."""
+        self.under_way = 0
+
+    def over_time(self) -> bool:
+        """Return whether the minutes are over; then nothing more is permitted."""
+        self.exhausted = self.exhausted or self._over_time()
+        return bool(self.exhausted)
+
+    def _over_time(self) -> str:
+        minutes = self._budget.minutes
+        if minutes is None or (time.monotonic() - self._started) / 60 < minutes:
+            return ""
+        return f"the budget of {minutes:g} minutes is spent"
+
+    def _over_calls(self, coming: int) -> str:
+        calls = self._budget.calls
+        if calls is None or self._calls + self.under_way + coming <= calls:
+            return ""
+        return f"the next calls would pass the budget of {calls:,} calls ({self._calls:,} made)"
+
+    def _over_size(self, requests: Sequence[Request]) -> str:
+        budget = self._budget
+        coming = self.under_way + len(requests)
+        if budget.tokens is not None:
+            each = self._most_tokens or max(map(_foreseen, requests), default=0)
+            if self._tokens + coming * each > budget.tokens:
+                return (
+                    f"the next calls could pass the budget of {budget.tokens:,} tokens "
+                    f"({self._tokens:,} spent, up to {each:,} a call)"
+                )
+        if budget.money is not None:
+            cost = self._most_cost
+            if self._cost + coming * cost > budget.money or self._cost >= budget.money:
+                return (
+                    f"the next calls could pass the budget of {budget.money:g} "
+                    f"({self._cost:.4f} spent, up to {cost:.4f} a call)"
+                )
+        return ""
+
+
+def _foreseen(request: Request) -> int:
+    characters = sum(len(message.content) for message in request.messages)
+    return int(characters / CHARACTERS_PER_TOKEN) + request.max_tokens
