@@ -7,6 +7,7 @@ EngineError                      printed without a traceback, exit code 2
 ├── BackendError                 an LLM or embedder call that cannot be made at all
 ├── RunError                     a run that cannot go on (empty result, another run in progress, no disk)
 └── Interrupted                  the user asked to stop; everything finished is kept (exit code 130)
+InternalError                    a promise of the engine to itself is broken: a bug, with its numbers and its traceback
 Anything else that escapes is a bug and keeps its traceback.
 """
 
@@ -98,3 +99,7 @@ class Interrupted(EngineError):
     """The user asked to stop (Ctrl-C); everything finished is already durable."""
 
     exit_code = 130
+
+
+class InternalError(Exception):
+    """A promise of the engine to itself is broken; never the user's fault, so it keeps its traceback."""

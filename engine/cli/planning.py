@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.plan.compile import compile_plan
-from engine.plan.estimate import Estimate, Range, estimate
+from engine.plan.estimate import Estimate, estimate
 from engine.plan.explain import NodeState, mermaid, states
 from engine.plan.flow import flows, host_of, key_of, timed
 from engine.plan.graph import Plan
@@ -21,6 +21,7 @@ from engine.report.numbers import between
 from engine.rows import SPLITS, Example, Failure, Row
 from engine.spec.data import Read, read_splits
 from engine.spec.loader import LoadedRecipe
+from engine.stages.forecast import Range
 from engine.store import FILE, Store, reader
 
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}

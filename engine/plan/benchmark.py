@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
 
 from engine.backends import BACKENDS
 from engine.backends.serving import guidellm, server
@@ -13,48 +12,28 @@ from engine.plan.resources import RoleModel
 from engine.plan.validate_money import missing_keys
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe_benchmark import Benchmark
+from engine.stages.evaluate.benchmark import MeasuredServer
 
 
-class Place(NamedTuple):
-    """A server that runs already: the recipe's endpoint, or the one behind which the student is."""
-
-    base_url: str
-    model: str
-    extra: Mapping[str, Any]
-    key: str | None
-    """Name of the environment variable with the API key."""
-
-
-def place_of(benchmark: Benchmark, student: RoleModel) -> Place | None:
+def place_of(benchmark: Benchmark, student: RoleModel) -> MeasuredServer | None:
     """Return the server to measure; None where the engine starts one for the student's weights."""
     if benchmark.endpoint is not None:
         given = benchmark.endpoint
-        return Place(given.base_url, given.model, {}, given.api_key.env if given.api_key else None)
+        key = given.api_key.env if given.api_key else None
+        return MeasuredServer(
+            base_url=given.base_url, model=given.model, extra={}, key=key, subject="endpoint"
+        )
     settings = student.settings
     if "base_url" not in settings:
         return None
     key = settings.get("api_key")
-    return Place(settings["base_url"], student.name, settings["extra"], key["env"] if key else None)
-
-
-def identity_settings(benchmark: Benchmark, student: RoleModel) -> dict[str, Any]:
-    """Return what decides the numbers, as parameters of the stage.
-
-    Unlike what a model says, how fast it does depends on the machine behind an address: that is part of it.
-    """
-    place = place_of(benchmark, student)
-    params = benchmark.model_dump(exclude={"endpoint"})
-    if place is not None:
-        endpoint = {"base_url": place.base_url, "model": place.model, "extra": dict(place.extra)}
-        return {
-            **params,
-            "given": benchmark.endpoint is not None,
-            "endpoint": endpoint,
-            "student": None,
-        }
-    how = {key: student.settings.get(key, "auto") for key in ("device", "dtype")}
-    served = {"identity": student.identity, **how}
-    return {**params, "given": False, "endpoint": None, "student": served}
+    return MeasuredServer(
+        base_url=settings["base_url"],
+        model=student.name,
+        extra=settings["extra"],
+        key=key["env"] if key else None,
+        subject="student",
+    )
 
 
 def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:

@@ -7,49 +7,21 @@ the reply's bound.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from engine.backends import BACKENDS
-from engine.operators import OPERATORS
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources, RoleModel
 from engine.stages import STAGES
-from engine.stages.shapes import token_limit
+from engine.stages.analyse.cluster import ClusterParams
+from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.train import TrainParams, steps_of
 
 FAILING = (0.10, 0.60)
 CHARACTERS_PER_TOKEN = 4.0
-JSON_TOKENS = 12
-"""What keys and quotes add to a row in a reply."""
-ANSWER_TOKENS = (1, 16)
-"""What a student behind a server writes for one row."""
-_ROWS = {
-    "predict": (1, 1),
-    "rate": (1, 2),
-    "diagnose": (1, 1),
-    "generate": (1, 4),
-    "judge": (1, 1),
-}
-"""Stage -> the fewest and the most rows that a prompt shows."""
 ASKED = ("student", "teacher", "judge")
 """The roles that are asked in calls; a student only where its backend cannot be asked otherwise."""
-
-
-class Range(NamedTuple):
-    """A smallest and a largest value."""
-
-    low: float
-    high: float
-
-    def __add__(self, other: object) -> Range:
-        if not isinstance(other, Range):
-            return NotImplemented
-        return Range(self.low + other.low, self.high + other.high)
-
-    def times(self, low: float, high: float) -> Range:
-        """Scale both ends."""
-        return Range(self.low * low, self.high * high)
 
 
 class Estimate(NamedTuple):
@@ -93,19 +65,20 @@ def estimate(
         failing: node id of a finished `score` -> number of validation failures.
         characters: mean length of a row's inputs.
     """
+    outlook = _Outlook(plan, resources, rows, failing, characters / CHARACTERS_PER_TOKEN)
     calls, tokens, steps = Range(0, 0), Range(0, 0), 0
     money: Range | None = None
     unpriced: dict[str, None] = {}
     for node in plan.nodes.values():
         if node.id in finished:
             continue
-        if node.stage == "train":
-            steps += _steps(node.identity["params"]["train"], rows["train"])
-        found = _calls(node, plan, resources, rows, failing)
-        if found is None or not found.high:
+        if isinstance(node.params, TrainParams):
+            steps += steps_of(node.params.train, rows["train"])
+        forecast = outlook.of(node)
+        if forecast is None or not forecast.calls.high:
             continue
-        prompt, completion = _tokens(node, resources, found, characters / CHARACTERS_PER_TOKEN)
-        calls, tokens = calls + found, tokens + prompt + completion
+        prompt, completion = outlook.tokens(node, forecast)
+        calls, tokens = calls + forecast.calls, tokens + prompt + completion
         role = next(role for role in STAGES[node.stage].asks if role in ASKED)
         price = price_of(resources.models[role])
         if price is not None:
@@ -132,72 +105,74 @@ def _cost(price: Mapping[str, float], prompt: Range, completion: Range) -> Range
     return prompt.times(by_prompt, by_prompt) + completion.times(by_completion, by_completion)
 
 
-def _written(node: Node) -> float:
-    """Return how many rows one call of the operators writes, on the mean."""
-    each = [
-        OPERATORS[o["name"]].count(OPERATORS[o["name"]].params.model_validate(o["params"]))
-        for o in node.identity["params"]["operators"]
-    ]
-    return sum(each) / len(each)
+class _Outlook:
+    """What each node of a plan is expected to ask for."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        resources: Resources,
+        rows: Mapping[str, int],
+        failing: Mapping[str, int],
+        row_tokens: float,
+    ) -> None:
+        self._plan, self._resources, self._rows = plan, resources, rows
+        self._failing, self._row_tokens = failing, row_tokens
+        self._in_calls = BACKENDS[resources.models["student"].backend].student is None
 
-def _steps(settings: Mapping[str, Any], rows: int) -> int:
-    if settings["steps"]:
-        return int(settings["steps"])
-    return max(1, math.ceil(float(settings["epochs"]) * rows / int(settings["batch_size"])))
+    def of(self, node: Node) -> Forecast | None:
+        """Return a node's forecast; None where it asks no model in calls."""
+        return STAGES[node.stage].expect(node.params, self._situation(node))
 
+    def _situation(self, node: Node) -> Situation:
+        failures = self._failures(node)
+        written = (
+            self.of(self._plan.nodes[node.inputs["generate"]])
+            if "generate" in node.inputs
+            else None
+        )
+        return Situation(
+            rows=self._rows,
+            failures=failures,
+            patterns=self._patterns(node, failures),
+            attempt=node.attempt,
+            row_tokens=self._row_tokens,
+            in_calls=self._in_calls,
+            candidates=written.rows_written if written else Range(0, 0),
+        )
 
-def _calls(
-    node: Node,
-    plan: Plan,
-    resources: Resources,
-    rows: Mapping[str, int],
-    failing: Mapping[str, int],
-) -> Range | None:
-    params, validation, every = node.identity["params"], rows["validation"], sum(rows.values())
-    if node.stage == "rate":
-        return Range(every, every).times(len(params["metrics"]), len(params["metrics"]))
-    if node.stage == "predict":
-        in_calls = BACKENDS[resources.models["student"].backend].student is None
-        return Range(every, every) if in_calls else None
-    score = node.inputs.get("score")
-    known = failing.get(plan.nodes[score].id) if score else None
-    failures = (
-        Range(known, known) if known is not None else Range(validation, validation).times(*FAILING)
-    )
-    if node.stage == "diagnose":
-        return Range(min(failures.low, params["limit"]), min(failures.high, params["limit"]))
-    if node.stage in {"name", "strategy"}:
-        return Range(1, 8)
-    if node.stage in {"generate", "judge"}:
-        generate = node if node.stage == "generate" else plan.nodes[node.inputs["generate"]]
-        wanted = generate.identity["params"]
-        most = wanted["rows_per_round"] * wanted["oversample"]
-        # The first attempt asks for everything; a later one only for what was rejected.
-        least = most if node.attempt == 1 else 0.0
-        if node.stage == "judge":
-            return Range(0, most) if params["judge"] != "off" else None
-        per_call = _written(generate)
-        return Range(math.floor(least / per_call), math.ceil(most / per_call))
-    return None
+    def _failures(self, node: Node) -> Range:
+        """Return how many validation rows fail in the evaluation that a node looks at."""
+        score = node.inputs.get("score")
+        known = self._failing.get(self._plan.nodes[score].id) if score else None
+        if known is not None:
+            return Range(known, known)
+        validation = self._rows["validation"]
+        return Range(validation, validation).times(*FAILING)
 
+    def _patterns(self, node: Node, failures: Range) -> Range:
+        """Return how many patterns come of these failures: clusters, and a category each that SQL assigns."""
+        cluster = self._clustering(node)
+        if cluster is None:
+            return Range(0, 0)
+        most = (cluster.max_k if cluster.k == "auto" else int(cluster.k)) + len(cluster.categories)
+        return Range(min(1, failures.low), min(most, failures.high))
 
-def _tokens(node: Node, resources: Resources, calls: Range, row: float) -> tuple[Range, Range]:
-    """Return the tokens of prompts and of replies; a row has `row` tokens."""
-    prompts = [resources.prompts[name] for name in node.identity["prompts"]]
-    text = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
-    shown = node.identity["params"].get("labels") if node.stage == "predict" else None
-    prompt = (text + sum(map(len, shown or ()))) / CHARACTERS_PER_TOKEN
-    fewest, most = _ROWS.get(node.stage, (0, 0))
-    if node.stage == "predict" and (shots := node.identity["params"].get("shots")):
-        fewest, most = fewest + shots["n"], most + shots["n"]
-    asked = calls.times(prompt + fewest * row, 1.5 * prompt + most * row)
-    if node.stage == "predict":
-        return asked, calls.times(*ANSWER_TOKENS)
-    schema = node.identity["params"].get("schema")
-    if schema:
-        # Replies run from a tenth to a third of their bound, which counts a token per character.
-        longest = token_limit(schema)
-        return asked, calls.times(longest / 10, longest / 3)
-    written = _written(node)
-    return asked, calls.times(written * (row + JSON_TOKENS / 2), written * (2 * row + JSON_TOKENS))
+    def _clustering(self, node: Node) -> ClusterParams | None:
+        """Return how the patterns that a node works on were found; None where it works on none."""
+        for edge in ("cluster", "name", "generate"):
+            if edge in node.inputs:
+                source = self._plan.nodes[node.inputs[edge]]
+                if isinstance(source.params, ClusterParams):
+                    return source.params
+                return self._clustering(source)
+        return None
+
+    def tokens(self, node: Node, forecast: Forecast) -> tuple[Range, Range]:
+        """Return the tokens of prompts and of replies."""
+        prompts = [self._resources.prompts[name] for name in node.prompts]
+        text = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
+        prompt = (text + forecast.more_characters) / CHARACTERS_PER_TOKEN
+        shown = forecast.rows_shown.times(self._row_tokens, self._row_tokens)
+        asked = forecast.calls.times(prompt + shown.low, 1.5 * prompt + shown.high)
+        return asked, forecast.calls.times(*forecast.reply_tokens)

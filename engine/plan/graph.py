@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import Any
 
-from engine.fingerprint import digest
+from engine.identity import Params
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,13 @@ class Node:
     name: str
     """Readable and unique in the plan: `seed-0/round-1/train`."""
     stage: str
+    params: Params
     identity: Mapping[str, Any]
     """What decides its rows: stage version, parameters, prompts, models, fingerprints of the inputs."""
-    settings: Mapping[str, Any]
-    """What the stage needs besides and does not decide its rows: where files lie."""
+    id: str
+    """The fingerprint: the hash of the identity, a Merkle hash through the inputs' fingerprints."""
     inputs: Mapping[str, str]
-    """Edge name -> node name, in order."""
+    """Edge (`engine.stages.wiring`) -> node name, in order."""
     gates: tuple[str, ...] = ()
     """Nodes whose `Decision` must be to go on, else this node is skipped."""
     only_if_final: tuple[str, ...] = ()
@@ -38,9 +39,9 @@ class Node:
         return (*self.inputs.values(), *self.gates, *self.only_if_final)
 
     @property
-    def id(self) -> str:
-        """The fingerprint: the hash of the identity, a Merkle hash through the inputs' fingerprints."""
-        return digest(self.identity)[:32]
+    def prompts(self) -> tuple[str, ...]:
+        """Names of the prompts that it renders."""
+        return tuple(self.identity["prompts"])
 
 
 class Plan:

@@ -12,6 +12,7 @@ from engine.backends import BACKENDS
 from engine.operators import OPERATORS
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
+from engine.spec.method import Method, load_method
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import ModelSpec
 from engine.sql.sources import Place, resolve_source
@@ -48,6 +49,8 @@ class Resources:
     places: Mapping[str, Place]
     """Split -> where to read it from."""
     models: Mapping[str, RoleModel]
+    method: Method
+    """How the loop goes."""
 
 
 def task_prompt(loaded: LoadedRecipe) -> str:
@@ -75,6 +78,7 @@ def gather(loaded: LoadedRecipe) -> Resources:
         data=data,
         places=places,
         models={role: role_model(getattr(recipe.models, role), loaded.base) for role in ROLES},
+        method=load_method(recipe.loop.method, loaded.base, loaded.at("loop", "method")),
     )
 
 

@@ -23,11 +23,14 @@ from engine.registry import Registry, did_you_mean
 from engine.spec.data import Read, read_splits
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
+from engine.spec.method import load_method
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
 from engine.spec.row_checks import RowRules, check_rows, row_check
 from engine.spec.yaml import KeyPath
-from engine.stages import PROMPT_VARIABLES, STAGES, shapes
+from engine.stages import STAGES, schemas
+from engine.stages.augment.generate import PROMPT_VARIABLES as OPERATOR_PROMPTS
+from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
 from engine.tasks.rows import rules_of
 
@@ -58,6 +61,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *task,
         *check_metrics(loaded),
         *check_slices(loaded),
+        *_method(loaded),
         *_operators(loaded),
         *_models(loaded),
         *check_money(loaded),
@@ -146,6 +150,26 @@ def _of_other_kinds(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
                 f"the operator '{used.name}' needs labels, which the kind '{kind.name}' has not"
             )
             yield Problem(at, message, "use `similar` or `paraphrase`", code="operator")
+
+
+def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield a method that is not there, and what is wrong in its file."""
+    loop = loaded.recipe.loop
+    try:
+        method = load_method(loop.method, loaded.base, loaded.at("loop", "method"))
+    except RecipeError as error:
+        yield from error.problems
+        return
+    if (
+        method.rounds != "recipe"
+        and "rounds" in loop.model_fields_set
+        and loop.rounds != method.rounds
+    ):
+        message = (
+            f"loop.rounds is {loop.rounds}, but the method '{method.name}' has {method.rounds}"
+        )
+        hint = "leave loop.rounds out, or name another method"
+        yield Problem(loaded.at("loop", "rounds"), message, hint, "warning", "method")
 
 
 def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -244,7 +268,7 @@ def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -
 def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield schemas of replies that let a model go on for ever: those that this recipe would send."""
     asked: list[tuple[KeyPath, str, Mapping[str, Any]]] = [
-        (("models",), f"{name}.schema.json", shapes.base(name))
+        (("models",), f"{name}.schema.json", schemas.base(name))
         for name in ("diagnosis", "pattern", "strategy", "verdict")
     ]
     for index, used in enumerate(loaded.recipe.augment.operators):
@@ -255,7 +279,13 @@ def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
             continue
         count = operator.count(operator.params.model_validate(used.params))
         asked.append(
-            (path, used.name, shapes.rows(loaded.recipe.task.input, count, shapes.LONGEST))
+            (
+                path,
+                used.name,
+                schemas.rows(
+                    schemas.base("rows"), loaded.recipe.task.input, count, schemas.LONGEST
+                ),
+            )
         )
     for path, name, schema in asked:
         for problem in unbounded(schema):
@@ -267,15 +297,18 @@ def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
 def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
     """Return the prompts that a run of this recipe renders, with the variables each is given."""
     recipe = loaded.recipe
-    names = [prompt for stage in STAGES.values() for prompt in stage.prompts]
-    chosen = (OPERATORS.get(used.name) for used in recipe.augment.operators)
-    names += [operator.prompt for operator in chosen if operator]
-    given: dict[str, frozenset[str] | None] = {name: PROMPT_VARIABLES.get(name) for name in names}
+    given: dict[str, frozenset[str] | None] = {
+        prompt: variables
+        for stage in STAGES.values()
+        for prompt, variables in stage.prompts.items()
+    }
+    operators = (OPERATORS.get(used.name) for used in recipe.augment.operators)
+    given |= {o.prompt: OPERATOR_PROMPTS.get(o.prompt) for o in operators if o}
     kind = TASKS.get(recipe.task.kind)
     task_prompt = recipe.task.prompt or (kind.prompt if kind else None)
     for prompt in (task_prompt, recipe.train.prompt):
         if prompt is not None:
-            given[prompt] = PROMPT_VARIABLES["task"]
+            given[prompt] = TASK_VARIABLES
     return given
 
 

@@ -21,7 +21,7 @@ from engine.sql import (
     evaluate_value,
 )
 from engine.sql.expressions import Kind, quoted
-from engine.stages.measure import PARTS
+from engine.stages.evaluate.measure import PARTS
 
 _TRIED = 2000
 

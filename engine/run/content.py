@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.fingerprint import digest
 from engine.rows import Model, Row
-from engine.stages.protocol import Output
+from engine.stages.outputs import Output
 
 _NOT_RESULTS = {(Model, "seconds")}
 """Fields that measure the machine, not the result."""

@@ -17,13 +17,15 @@ from engine.backends.protocol import (
 )
 from engine.errors import ModelError
 from engine.plan.graph import Node
+from engine.rows import Example
 from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.run.student_calls import StudentInCalls
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
-from engine.stages.shapes import token_limit
+from engine.stages.quality.leak_guard import LeakGuard
+from engine.stages.schemas import token_limit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +95,10 @@ class NodeContext:
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings, shape (len(texts), dimensions)."""
         return self._session.embed(texts)
+
+    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+        """Return the guard over the evaluation rows among `examples`; one per run and setting."""
+        return self._session.leak_guard(examples, ngram, quantile)
 
     def student(self) -> Student:
         """Return the student, loaded at first use, or the calls by which one behind a server is asked."""

@@ -8,12 +8,12 @@ next run goes on from there.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.errors import Interrupted, StoreError
+from engine.errors import InternalError, Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.rows import Decision, Example, Model
@@ -27,8 +27,10 @@ from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
-from engine.stages.guard import text_of
-from engine.stages.protocol import Inputs, Output, Pending
+from engine.stages.outputs import Output
+from engine.stages.protocol import Account, Pending
+from engine.stages.quality.leak_guard import text_of
+from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
 
 
@@ -158,7 +160,9 @@ class Execution:
 
     def _output(self, name: str) -> Output:
         if name not in self._outputs:
-            self._outputs[name] = Output(tuple(self._store.load_output(self._plan.nodes[name].id)))
+            node = self._plan.nodes[name]
+            rows = self._store.load_output(node.id)
+            self._outputs[name] = STAGES[node.stage].output(tuple(rows))
         return self._outputs[name]
 
     def _texts(self) -> list[str]:
@@ -207,11 +211,12 @@ class Execution:
             self._reporter,
             self._store.state,
         )
-        inputs = Inputs({edge: self._output(source) for edge, source in node.inputs.items()})
-        params = {**node.identity["params"], **node.settings}
+        stage = STAGES[node.stage]
+        outputs = {edge: self._output(source) for edge, source in node.inputs.items()}
+        inputs = assemble(stage.inputs, outputs)
         while True:
             try:
-                output = STAGES[node.stage].function(params, inputs, context)
+                output = stage.run(node.params, inputs, context)
             except Pending as pending:
                 when = self._dispatcher.now(node, pending)
                 if when == "after the run":
@@ -220,6 +225,7 @@ class Execution:
                     return False
             else:
                 break
+        check_accounts(node.name, stage.accounts(node.params, inputs, output))
         info = NodeInfo(
             id=node.id,
             name=node.name,
@@ -246,6 +252,19 @@ class Execution:
     def _check_minutes(self) -> None:
         if self._tracker.over_time():
             raise BudgetReached(self._tracker.exhausted)
+
+
+def check_accounts(node: str, accounts: Iterable[Account]) -> None:
+    """Check that nothing vanished: of what came into a node, all was handed on or dropped.
+
+    Raises:
+        InternalError: it does not add up.
+    """
+    for what, came, kept, dropped in accounts:
+        if came != kept + dropped:
+            raise InternalError(
+                f"{node}: {came} {what} came in, but {kept} are handed on and {dropped} dropped"
+            )
 
 
 def execute(

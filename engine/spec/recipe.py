@@ -265,6 +265,8 @@ class Quality(Spec):
 class Train(Spec):
     """Fine-tuning; always from the base model on the round's whole training set."""
 
+    objective: Literal["sft"] = "sft"
+    """sft: supervised fine-tuning, with loss on the completions alone."""
     method: Literal["lora", "full", "none"] = "lora"
     """none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
     prompt: str | None = None
@@ -308,6 +310,8 @@ class Stop(Spec):
 class Loop(Spec):
     """How often it goes round: round 0 is the plain fine-tune, then `rounds` augmented ones."""
 
+    method: Name = "pada"
+    """How the loop goes (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""
     rounds: int = Field(default=1, ge=0, le=100)
     """With `train: {method: none}` 0 measures, and 1 makes rows as well."""
     stop: Stop = Stop()

@@ -1,25 +1,32 @@
-"""The kinds of work a node does, one file each; a new stage is one file and one line in `STAGES`."""
+"""The kinds of work a node does, one file each; a stage sees rows and replies, never the store or the plan.
+
+A new stage is one file and one line in `STAGES`.
+"""
+
+from typing import Any
 
 from engine.registry import Registry
-from engine.stages.benchmark import BENCHMARK
-from engine.stages.cluster import CLUSTER
+from engine.stages.analyse.cluster import CLUSTER
+from engine.stages.analyse.diagnose import DIAGNOSE
+from engine.stages.analyse.name import NAME
+from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.generate import GENERATE
+from engine.stages.augment.judge import JUDGE
+from engine.stages.augment.select import SELECT
 from engine.stages.decide import DECIDE
-from engine.stages.diagnose import DIAGNOSE
-from engine.stages.generate import GENERATE
-from engine.stages.judge import JUDGE
+from engine.stages.evaluate.benchmark import BENCHMARK
+from engine.stages.evaluate.predict import PREDICT
+from engine.stages.evaluate.rate import RATE
+from engine.stages.evaluate.score import SCORE
+from engine.stages.evaluate.slice import SLICE
 from engine.stages.load import LOAD
-from engine.stages.name import NAME
-from engine.stages.predict import PREDICT
 from engine.stages.protocol import Stage
-from engine.stages.rate import RATE
-from engine.stages.score import SCORE
-from engine.stages.select import SELECT
-from engine.stages.slice import SLICE
-from engine.stages.strategy import STRATEGY
 from engine.stages.track import TRACK
 from engine.stages.train import TRAIN
 
-STAGES: Registry[Stage] = Registry(
+AnyStage = Stage[Any, Any, Any]
+
+STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
@@ -27,18 +34,4 @@ STAGES: Registry[Stage] = Registry(
     ],
 )  # fmt: skip
 
-_OPERATOR = frozenset({"description", "pattern", "strategy", "feedback", "row", "target", "count"})
-PROMPT_VARIABLES: dict[str, frozenset[str]] = {
-    "task": frozenset({"row", "labels", "description"}),
-    "diagnose.md": frozenset({"description", "row", "answer", "target", "labels"}),
-    "name_pattern.md": frozenset({"description", "diagnoses", "confusions", "categories"}),
-    "draft_strategy.md": frozenset({"description", "pattern", "about", "confusions"}),
-    "judge.md": frozenset({"description", "row", "target", "strategy"}),
-    "rate.md": frozenset({"description", "rubric", "low", "high", "row", "target", "answer"}),
-    "operators/paraphrase.md": _OPERATOR | {"keep"},
-    "operators/counterfactual.md": _OPERATOR | {"label", "examples"},
-    "operators/similar.md": (_OPERATOR - {"row", "target"}) | {"examples"},
-}
-"""The variables that each prompt may use; `task` stands for the student's prompt, whatever its name."""
-
-__all__ = ["PROMPT_VARIABLES", "STAGES", "Stage"]
+__all__ = ["STAGES", "AnyStage", "Stage"]

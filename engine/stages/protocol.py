@@ -1,4 +1,4 @@
-"""What a stage is: a re-runnable function of (parameters, inputs, replies so far).
+"""What a stage is: a re-runnable function of (parameters, inputs, replies so far), with what others need to know of it.
 
 A stage asks for LLM replies through `Context.ask`. Where replies are missing, `ask` raises `Pending`; the run
 gathers the pending requests of every node that is ready, sends them, and calls the stages again from the top.
@@ -7,11 +7,12 @@ So a stage has no side effect before its last `ask`, and the same inputs always 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from engine.backends.entry import Role
 from engine.backends.protocol import (
     Completion,
     Progress,
@@ -20,14 +21,20 @@ from engine.backends.protocol import (
     TrainingJob,
     TrainingResult,
 )
-from engine.rows import Row
+from engine.identity import Params
+from engine.rows import Example
 from engine.spec.prompts import Prompt
+from engine.stages.forecast import Forecast, Situation
+from engine.stages.outputs import Output
+from engine.stages.quality.leak_guard import LeakGuard
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-R = TypeVar("R", bound=Row)
+P = TypeVar("P", bound=Params)
+I = TypeVar("I", bound="Inputs")  # noqa: E741
+O = TypeVar("O", bound=Output)  # noqa: E741
 
 
 class Pending(Exception):
@@ -40,34 +47,13 @@ class Pending(Exception):
         self.requests = tuple(requests)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a node produced: rows of any tables, in order."""
-
-    rows: tuple[Row, ...]
-
-    def of(self, kind: type[R]) -> list[R]:
-        """Return the rows of one kind, in the order in which they were made."""
-        return [row for row in self.rows if isinstance(row, kind)]
-
-
+@dataclass(frozen=True)
 class Inputs:
-    """The outputs of the nodes a node depends on, by the name the plan gave the edge."""
+    """Base of every stage's inputs: each field is the output of another node, or a tuple of them.
 
-    def __init__(self, outputs: Mapping[str, Output]) -> None:
-        """Take one output per edge."""
-        self._outputs = outputs
-
-    def __contains__(self, edge: str) -> bool:
-        return edge in self._outputs
-
-    def of(self, edge: str, kind: type[R]) -> list[R]:
-        """Return the rows of `kind` that the node behind `edge` made; raises KeyError for an unknown edge."""
-        return self._outputs[edge].of(kind)
-
-    def edges(self, prefix: str) -> list[str]:
-        """Return the edges whose name starts with `prefix`, in plan order."""
-        return [edge for edge in self._outputs if edge.startswith(prefix)]
+    A field's type says what fits: an output class of `engine.stages.outputs`, the same `| None` for an input that may
+    be missing, `tuple[X, ...]` for one per earlier round or attempt, where X is an output class or a `Bundle`.
+    """
 
 
 class Context(Protocol):
@@ -129,6 +115,10 @@ class Context(Protocol):
         """Return unit-length embeddings, shape (len(texts), dimensions)."""
         ...
 
+    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+        """Return the guard over the evaluation rows among `examples`; one per run and setting."""
+        ...
+
     def student(self) -> Student:
         """Return the student, loaded at first use."""
         ...
@@ -146,17 +136,57 @@ class Context(Protocol):
         ...
 
 
-StageFunction = Callable[[Mapping[str, Any], Inputs, Context], Output]
+ALWAYS = "*"
+"""Key of what goes along with every prompt of a stage, whatever variables it uses (`Stage.sends`)."""
+
+
+class Account(NamedTuple):
+    """A count that must add up: of what came in, all is either handed on or dropped."""
+
+    what: str
+    came: int
+    kept: int
+    dropped: int = 0
+
+
+def _nothing(params: Any) -> Mapping[str, str]:
+    return {}
+
+
+def _no_forecast(params: Any, situation: Situation) -> Forecast | None:
+    return None
+
+
+def _no_accounts(params: Any, inputs: Any, output: Any) -> Iterable[Account]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Generic[P, I, O]):
     """A kind of work. `version` is bumped when the same inputs would give other rows."""
 
     name: str
     version: int
-    function: StageFunction
-    asks: tuple[str, ...] = ()
-    """Roles it may use: student, teacher, judge, embedder. Their identity is part of the fingerprint."""
-    prompts: tuple[str, ...] = ()
-    """Prompts it always renders."""
+    params: type[P]
+    inputs: type[I]
+    output: type[O]
+    run: Callable[[P, I, Context], O]
+    asks: tuple[Role, ...] = ()
+    """Roles it may use: their models' identities are part of the fingerprint."""
+    prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Prompts it always renders -> the variables each is given."""
+    sends: Callable[[P], Mapping[str, str]] = _nothing
+    """Prompt variable -> what of the user's data it carries, for the privacy table; empty for the recipe's own words.
+
+    The text under ALWAYS goes along in any case. `{inputs}` and `{target}` stand for the task's columns.
+    """
+    embeds: str = ""
+    """What of the user's data it gives to the embedder, in the same words."""
+    skips: Callable[[P], frozenset[str]] = field(default=lambda params: frozenset())
+    """Roles of `asks` that these parameters leave out."""
+    expect: Callable[[P, Situation], Forecast | None] = _no_forecast
+    """What it will ask a model for; None where it asks none."""
+    essential: bool = False
+    """Whether the loop has nothing to go on with when all replies fail; else the stage has a fallback."""
+    accounts: Callable[[P, I, O], Iterable[Account]] = _no_accounts
+    """What must add up between its inputs and its output; a broken one is an error of the engine."""

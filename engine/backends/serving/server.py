@@ -96,7 +96,7 @@ def serving(weights: Weights, server: Server, folder: Path) -> Iterator[Served]:
 
 def environment() -> dict[str, str]:
     """Return the variables of a child that measures or is measured: no hub, no proxy on the way to loopback."""
-    package = str(Path(__file__).resolve().parents[2])
+    package = str(Path(__file__).resolve().parents[3])
     paths = [package, os.environ.get("PYTHONPATH", "")]
     # Of the two ways in which it is written some take the small letters before the large ones, some the other.
     said = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]

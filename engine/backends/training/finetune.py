@@ -164,7 +164,7 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
         *(sys.executable, "-P", "-m", "engine.backends.training.child"),
         *(str(path), str(os.getpid())),
     ]
-    package = str(Path(__file__).resolve().parents[2])
+    package = str(Path(__file__).resolve().parents[3])
     paths = [package, os.environ.get("PYTHONPATH", "")]
     # OMP_WAIT_POLICY: OpenMP threads that spin while they wait take the core from the thread they wait for.
     # On 2 cores with another program at work a step took 23 s, 17 CPU seconds; asleep they wait 3 s and 1.9.

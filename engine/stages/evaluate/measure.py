@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.metrics import METRICS, Answered, Scored
+from engine.identity import Params
+from engine.metrics import METRICS, Answered, Metric, MetricParams, Scored
 from engine.metrics.bootstrap import Estimate, blocks, estimate, estimate_labels, estimate_mean
 from engine.metrics.labels import labels_of
 from engine.rows import SPLITS, MetricSlice, Split
@@ -40,28 +41,67 @@ class Answers:
         )
 
 
-def chosen(params: Mapping[str, Any], name: str) -> Any:
-    """Return a metric's parameters as the recipe has them."""
-    return METRICS[name].params.model_validate(params.get("metric_params", {}).get(name, {}))
+@dataclass(frozen=True, kw_only=True)
+class UsedMetric(Params):
+    """One of the engine's metrics, as a recipe uses it."""
+
+    name: str
+    version: int
+    settings: MetricParams
+
+    @property
+    def entry(self) -> Metric:
+        """The metric itself."""
+        return METRICS[self.name]
 
 
-def names(params: Mapping[str, Any]) -> list[str]:
-    """Return the names of all metrics, sorted."""
-    own = [metric["name"] for metric in params["sql_metrics"]]
-    return sorted([*params["metrics"], *params.get("judge_metrics", []), *own])
+@dataclass(frozen=True, kw_only=True)
+class SqlMetric(Params):
+    """A metric that the recipe writes in SQL, an aggregate over the answers."""
+
+    name: str
+    sql: str
 
 
-def estimates(params: Mapping[str, Any], answers: Answers) -> dict[str, Estimate]:
+@dataclass(frozen=True, kw_only=True)
+class Measures(Params):
+    """What is measured of a student's answers."""
+
+    target: str
+    """Column with the right answer, as users' SQL calls it."""
+    metrics: tuple[UsedMetric, ...]
+    sql_metrics: tuple[SqlMetric, ...] = ()
+    judge_metrics: tuple[str, ...] = ()
+    """Names of the metrics that the judge rates."""
+    bootstrap_seed: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all metrics, sorted."""
+        own = (metric.name for metric in self.sql_metrics)
+        return sorted([*(m.name for m in self.metrics), *self.judge_metrics, *own])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Params):
+    """A way to part the rows: each value of an expression is a part."""
+
+    name: str
+    sql: str
+
+
+def estimates(measures: Measures, answers: Answers) -> dict[str, Estimate]:
     """Return every metric that can be computed on these answers; one that cannot is left out, not zero."""
-    seed = params["bootstrap_seed"]
-    found: dict[str, Estimate | None] = {}
-    for name in params["metrics"]:
-        found[name] = estimate(METRICS[name], answers.scored(name), chosen(params, name), seed)
-    for name in params.get("judge_metrics", []):
-        found[name] = estimate_mean(answers.scored(name).values, seed)
-    for metric in params["sql_metrics"]:
-        found[metric["name"]] = _by_sql(metric["sql"], answers.records, seed)
-    return {name: one for name, one in found.items() if one is not None}
+    seed = measures.bootstrap_seed
+    computed: dict[str, Estimate | None] = {}
+    for used in measures.metrics:
+        scored = answers.scored(used.name)
+        computed[used.name] = estimate(used.entry, scored, used.settings, seed)
+    for name in measures.judge_metrics:
+        computed[name] = estimate_mean(answers.scored(name).values, seed)
+    for metric in measures.sql_metrics:
+        computed[metric.name] = _by_sql(metric.sql, answers.records, seed)
+    return {name: one for name, one in computed.items() if one is not None}
 
 
 def _by_sql(sql: str, records: Sequence[Mapping[str, Any]], seed: int) -> Estimate | None:
@@ -77,36 +117,36 @@ def _by_sql(sql: str, records: Sequence[Mapping[str, Any]], seed: int) -> Estima
     return Estimate(value, values, len(records))
 
 
-def by_label(params: Mapping[str, Any], split: Split, answers: Answers) -> list[MetricSlice]:
+def by_label(measures: Measures, split: Split, answers: Answers) -> list[MetricSlice]:
     """Return each label's precision or recall, for the metrics that have one; at most LABELS labels."""
     rows = []
-    for name in params["metrics"]:
-        rule = METRICS[name].by_label
+    for used in measures.metrics:
+        rule = used.entry.by_label
         if rule is None:
             continue
-        scored = answers.scored(name)
-        found = estimate_labels(
-            METRICS[name], scored, chosen(params, name), params["bootstrap_seed"]
-        )
-        labels = list(zip(labels_of(scored), found, strict=True))
+        scored = answers.scored(used.name)
+        estimated = estimate_labels(used.entry, scored, used.settings, measures.bootstrap_seed)
+        labels = list(zip(labels_of(scored), estimated, strict=True))
         kept = sorted(labels, key=lambda pair: (-(pair[1].n if pair[1] else 0), pair[0]))[:LABELS]
         rows += [
-            row(split, params["target"], label, rule.name, one)
+            row(split, measures.target, label, rule.name, one)
             for label, one in sorted(kept, key=lambda pair: pair[0])
         ]
     return rows
 
 
-def by_slice(params: Mapping[str, Any], answers: Mapping[Split, Answers]) -> list[MetricSlice]:
+def by_slice(
+    measures: Measures, cuts: Sequence[Cut], answers: Mapping[Split, Answers]
+) -> list[MetricSlice]:
     """Return every metric over every part of the recipe's slices, split by split.
 
     The parts are the most frequent values over all splits together, so that the splits can be compared.
     """
     rows = []
-    for cut in params.get("slices", []):
+    for cut in cuts:
         # All splits at once, so that a column has one type: 1 and 1.0 are no two parts.
         records = [record for split in SPLITS for record in answers[split].records]
-        parts = iter([NONE if v is None else v for v in evaluate_value(cut["sql"], records)])
+        parts = iter([NONE if v is None else v for v in evaluate_value(cut.sql, records)])
         of = {split: [next(parts) for _ in answers[split].records] for split in SPLITS}
         kept = _kept(part for some in of.values() for part in some)
         for split in SPLITS:
@@ -114,9 +154,9 @@ def by_slice(params: Mapping[str, Any], answers: Mapping[Split, Answers]) -> lis
             for place, part in enumerate(of[split]):
                 places.setdefault(part if part in kept else OTHER, []).append(place)
             for part in [p for p in (*kept, OTHER) if p in places]:
-                found = estimates(params, answers[split].at(places[part]))
+                computed = estimates(measures, answers[split].at(places[part]))
                 rows += [
-                    row(split, cut["name"], part, name, found.get(name)) for name in names(params)
+                    row(split, cut.name, part, name, computed.get(name)) for name in measures.names
                 ]
     return rows
 

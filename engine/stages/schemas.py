@@ -22,6 +22,10 @@ _SHORT = 8
 _DEFINITIONS = ("$defs", "definitions")
 
 
+Schema = Mapping[str, Any]
+"""A JSON Schema."""
+
+
 def base(name: str) -> dict[str, Any]:
     """Return the schema `schemas/<name>.schema.json` without its prose, which no backend needs."""
     schema: dict[str, Any] = json.loads(
@@ -50,13 +54,17 @@ def rating(schema: Mapping[str, Any], low: int, high: int) -> dict[str, Any]:
 
 
 def rows(
-    columns: Sequence[str], count: int, longest: int, target: Mapping[str, Any] | None = None
+    schema: Schema,
+    columns: Sequence[str],
+    count: int,
+    longest: int,
+    target: Schema | None = None,
 ) -> dict[str, Any]:
     """Return the schema of `count` new rows with the given text columns, each at most `longest` characters.
 
-    With the schema of a `target`, each row brings its own.
+    `schema` is its base. With the schema of a `target`, each row brings its own.
     """
-    schema = base("rows")
+    whole: dict[str, Any] = {**schema, "properties": dict(schema["properties"])}
     text = {"type": "string", "minLength": 1, "maxLength": longest}
     item: dict[str, Any] = {
         "type": "object",
@@ -66,13 +74,13 @@ def rows(
     }
     if target is not None:
         # A reference starts at the root of the whole schema, so definitions move there.
-        schema |= {key: target[key] for key in _DEFINITIONS if key in target}
+        whole |= {key: target[key] for key in _DEFINITIONS if key in target}
         item["properties"][TARGET] = {k: v for k, v in target.items() if k not in _DEFINITIONS}
         item["required"].append(TARGET)
-    schema["properties"]["rows"] = {
+    whole["properties"]["rows"] = {
         "type": "array", "items": item, "minItems": count, "maxItems": count,
     }  # fmt: skip
-    return schema
+    return whole
 
 
 def token_limit(schema: Mapping[str, Any]) -> int:

@@ -1,46 +1,89 @@
-"""What a stage knows of an example: the student's prompt for it, and the columns that users' SQL sees."""
+"""What stages know of the recipe's task: its kind, labels, prompt and shots, and the turns that the student sees."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from engine.backends.protocol import Message
 from engine.fingerprint import short
+from engine.identity import Params
 from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt
 from engine.spec.row_checks import golds
-from engine.tasks import TASKS, Task
+from engine.tasks import TASKS, Task, TaskKind
+from engine.tasks.protocol import TaskParams as KindParams
+
+PROMPT_VARIABLES = frozenset({"row", "labels", "description"})
+"""What the student's prompt is given, whatever its name."""
 
 
-def labels_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[str]:
-    """Return the recipe's labels, or those of the training rows in sorted order."""
-    declared = params["labels"]
-    if declared is not None:
-        return list(declared)
-    targets = {e.target for e in examples if e.split == "train"}
-    if params.get("task_params", {}).get("many"):
-        return sorted({label for target in targets for label in json.loads(target)})
-    return sorted(targets)
+@dataclass(frozen=True, kw_only=True)
+class Shots(Params):
+    """Training rows that are shown, answered, before each row."""
+
+    n: int
+    seed: int = 0
 
 
-def task_of(params: Mapping[str, Any], examples: Sequence[Example]) -> Task:
-    """Return the task as its kind sees it."""
-    kind = TASKS[params["kind"]]
-    parsed = kind.params.model_validate(params.get("task_params", {}))
-    return Task(tuple(labels_of(params, examples)), parsed)
+@dataclass(frozen=True, kw_only=True)
+class TaskView(Params):
+    """The task as stages see it."""
+
+    kind: str
+    version: int
+    """Of the kind."""
+    target: str
+    """Column with the right answer."""
+    labels: tuple[str, ...] | None
+    """Declared labels; None for those of the training rows, empty where targets are no labels."""
+    settings: KindParams
+    """The kind's own parameters."""
+    description: str = ""
+
+    @property
+    def entry(self) -> TaskKind:
+        """The kind itself."""
+        return TASKS[self.kind]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether targets come from a fixed set of labels."""
+        return self.entry.labelled
+
+    def labels_among(self, examples: Sequence[Example]) -> list[str]:
+        """Return the recipe's labels, or those of the training rows in sorted order."""
+        if self.labels is not None:
+            return list(self.labels)
+        targets = {e.target for e in examples if e.split == "train"}
+        if getattr(self.settings, "many", False):
+            return sorted({label for target in targets for label in json.loads(target)})
+        return sorted(targets)
+
+    def task(self, examples: Sequence[Example]) -> Task:
+        """Return the task as its kind sees it."""
+        return Task(tuple(self.labels_among(examples)), self.settings)
 
 
-def shots_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[Example]:
+@dataclass(frozen=True, kw_only=True)
+class PromptedTask(Params):
+    """A task together with the prompt and the shots that the student sees."""
+
+    task: TaskView
+    prompt: str
+    shots: Shots | None = None
+
+
+def drawn_shots(shots: Shots | None, examples: Sequence[Example]) -> list[Example]:
     """Return the training rows in the order in which they are shown, drawn by content and seed, targets in turn."""
-    wanted = params.get("shots")
-    if not wanted:
+    if shots is None:
         return []
     by_target: dict[str, list[Example]] = {}
     train = [e for e in examples if e.split == "train"]
-    for example in sorted(train, key=lambda e: short([wanted["seed"], e.id])):
+    for example in sorted(train, key=lambda e: short([shots.seed, e.id])):
         by_target.setdefault(example.target, []).append(example)
     queues = list(by_target.values())
     depth = max(map(len, queues), default=0)
@@ -50,14 +93,12 @@ def shots_of(params: Mapping[str, Any], examples: Sequence[Example]) -> list[Exa
 class StudentPrompts:
     """The turns that the student sees: the same in training and in evaluation."""
 
-    def __init__(
-        self, params: Mapping[str, Any], prompt: Prompt, examples: Sequence[Example]
-    ) -> None:
-        """Take the task's parameters, its prompt, and the rows among which examples are found."""
-        self.kind, self.task = TASKS[params["kind"]], task_of(params, examples)
-        self._prompt, self._description = prompt, params["description"]
-        self._shots = shots_of(params, examples)
-        self._shown = params["shots"]["n"] if self._shots else 0
+    def __init__(self, params: PromptedTask, prompt: Prompt, examples: Sequence[Example]) -> None:
+        """Take the task, its prompt, and the rows among which shots are drawn."""
+        self.kind, self.task = params.task.entry, params.task.task(examples)
+        self._prompt, self._description = prompt, params.task.description
+        self._shots = drawn_shots(params.shots, examples)
+        self._shown = params.shots.n if params.shots else 0
 
     def __call__(self, example: Example) -> tuple[Message, ...]:
         """Return an example's turns; rows that are shown before it stand in the dialogue as if answered before.

@@ -1,30 +1,61 @@
 """name: the teacher names each cluster of diagnoses, sorts it into the taxonomy and describes it.
 
 It sees the diagnoses nearest the centroid, never the rows themselves. What it writes is guarded before anybody
-renders it: diagnoses are written from validation rows and may quote them.
+renders it: diagnoses are written from validation rows and may quote them. Reads clusters, diagnoses and failures;
+writes one `Pattern` per cluster.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from engine.rows import Diagnosis, Example, Failure, Pattern, PatternMember, Row
-from engine.stages.cluster import diagnosis_text
-from engine.stages.clustering import centroid
-from engine.stages.guard import LeakGuard
-from engine.stages.protocol import Context, Inputs, Output, Stage
+from engine.identity import Params
+from engine.rows import Failure, Pattern, PatternMember, Row
+from engine.stages import schemas
+from engine.stages.analyse.cluster import diagnosis_text
+from engine.stages.analyse.clustering import centroid
+from engine.stages.forecast import Forecast, Situation, bounded
+from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
+from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.quality.leak_guard import GuardParams
+from engine.stages.task_view import TaskView
+
+PROMPT = "name_pattern.md"
 
 
-def members_of(inputs: Inputs) -> dict[str, list[PatternMember]]:
-    """Return the members of each pattern, nearest to the centroid first, patterns by falling size."""
-    found: dict[str, list[PatternMember]] = {}
-    for member in inputs.of("cluster", PatternMember):
-        found.setdefault(member.pattern, []).append(member)
-    for members in found.values():
-        members.sort(key=lambda m: (m.distance, m.diagnosis))
-    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+@dataclass(frozen=True, kw_only=True)
+class OfferedCategory(Params):
+    """A category of the taxonomy that the teacher may choose."""
+
+    id: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameParams(Params):
+    """The task, the categories, how much the teacher is shown, and the guard over what it writes."""
+
+    task: TaskView
+    guard: GuardParams
+    schema: schemas.Schema
+    shown: int
+    """Most diagnoses of a cluster that are shown."""
+    categories: tuple[OfferedCategory, ...] = ()
+    where_categories: tuple[str, ...] = ()
+    """Ids of the categories that SQL gives: patterns of that name are theirs."""
+
+
+@dataclass(frozen=True)
+class NameInputs(Inputs):
+    """The clusters, what they are made of, and the patterns of earlier rounds."""
+
+    load: Loaded
+    score: Scored
+    diagnose: Diagnosed
+    cluster: Clustered
+    earlier: tuple[NamedPatterns, ...] = ()
 
 
 def confusions(
@@ -38,36 +69,37 @@ def confusions(
     return [(target, answer, count) for (target, answer), count in ordered]
 
 
-def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
+def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> NamedPatterns:
     """Return one `Pattern` per cluster; one that continues an earlier pattern keeps its texts."""
-    groups = members_of(inputs)
+    groups = inputs.cluster.by_pattern
     if not groups:
-        return Output(())
-    diagnoses = {d.id: d for d in inputs.of("diagnose", Diagnosis)}
-    failures = {f.example: f for f in inputs.of("score", Failure) if f.split == "validation"}
-    earlier = {p.id: p for edge in inputs.edges("name.") for p in inputs.of(edge, Pattern)}
+        return NamedPatterns()
+    diagnoses = {d.id: d for d in inputs.diagnose.diagnoses}
+    failures = {f.example: f for f in inputs.score.failures("validation")}
+    earlier = {p.id: p for named in inputs.earlier for p in named.patterns}
     new = [pattern for pattern in groups if pattern not in earlier]
-    prompt = ctx.prompt("name_pattern.md")
-    labelled = params.get("labelled", True)
+    prompt = ctx.prompt(PROMPT)
+    labelled = params.task.labelled
+    categories = [{"id": c.id, "description": c.description} for c in params.categories]
     requests = [
         ctx.request(
             "teacher",
             prompt,
             {
-                "description": params["description"],
+                "description": params.task.description,
                 "diagnoses": [
-                    diagnosis_text(diagnoses[m.diagnosis]) for m in groups[p][: params["shown"]]
+                    diagnosis_text(diagnoses[m.diagnosis]) for m in groups[p][: params.shown]
                 ],
                 # Targets that are no labels are texts of validation rows: no prompt needs them here.
                 "confusions": confusions(groups[p], failures)[:3] if labelled else [],
-                "categories": params["categories"],
+                "categories": categories,
             },
-            params["schema"],
+            params.schema,
         )
         for p in new
     ]
     replies = dict(zip(new, ctx.ask("teacher", requests), strict=True)) if requests else {}
-    guard = LeakGuard(inputs.of("load", Example), ctx.embed, params["ngram"], params["quantile"])
+    guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
     taken: set[str] = set()
     rows: list[Row] = []
     for pattern, members in groups.items():
@@ -77,7 +109,8 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
         reply = replies.get(pattern)
         pairs = confusions(members, failures)
         name, description = _neutral(pattern, pairs) if labelled else _nameless(pattern, members)
-        category, call, reason = params["where_categories"].get(pattern), None, None
+        category = pattern if pattern in params.where_categories else None
+        call, reason = None, None
         if known:
             name, description, category = known.name, known.description, known.category
             call, reason = known.call, known.guard
@@ -107,7 +140,7 @@ def name_patterns(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Ou
                 guard=reason,
             )
         )
-    return Output(tuple(rows))
+    return NamedPatterns(tuple(rows))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -127,4 +160,29 @@ def _nameless(pattern: str, members: Sequence[PatternMember]) -> tuple[str, str]
     return f"pattern {pattern}", f"{len(members)} failures with like diagnoses."
 
 
-NAME = Stage("name", 2, name_patterns, asks=("teacher", "embedder"), prompts=("name_pattern.md",))
+def _sends(params: NameParams) -> Mapping[str, str]:
+    return {
+        "diagnoses": "diagnoses of failed validation rows",
+        "confusions": "their {target} and the student's answers, counted",
+        "categories": "",
+    }
+
+
+def _expect(params: NameParams, situation: Situation) -> Forecast:
+    reply = bounded(schemas.token_limit(params.schema))
+    return Forecast(situation.patterns, reply_tokens=reply)
+
+
+def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> Iterable[Account]:
+    yield Account("clusters", len(inputs.cluster.by_pattern), len(output.patterns))
+    members = sum(pattern.size for pattern in output.patterns)
+    yield Account("members of patterns", len(inputs.cluster.members), members)
+
+
+NAME = Stage(
+    "name", 2, NameParams, NameInputs, NamedPatterns, name_patterns,
+    asks=("teacher", "embedder"),
+    prompts={PROMPT: frozenset({"description", "diagnoses", "confusions", "categories"})},
+    sends=_sends, embeds="diagnoses, texts of patterns, validation and test rows ({inputs})",
+    expect=_expect, accounts=_accounts,
+)  # fmt: skip

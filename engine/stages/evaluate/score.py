@@ -1,46 +1,56 @@
-"""score: per-example scores, metrics with intervals, the generalization gap, and which predictions are failures."""
+"""score: per-example scores, metrics with intervals, the generalization gap, and which predictions are failures.
+
+Reads the rows, the answers and the judge's ratings; writes `Score`, `Metric`, `MetricSlice` (one per label), `Failure`
+(on train and validation, never on test), and a `Drop` for every row that the student could not be asked about.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from engine.metrics import METRICS, Answered
+from engine.metrics import Answered
 from engine.metrics.bootstrap import Estimate
-from engine.rows import (
-    SPLITS,
-    Drop,
-    Example,
-    Failure,
-    Metric,
-    Prediction,
-    Rating,
-    Row,
-    Score,
-    Split,
-)
+from engine.rows import SPLITS, Drop, Example, Failure, Metric, Prediction, Row, Score, Split
 from engine.sql import evaluate_condition
-from engine.stages.columns import golds_of, sql_row
-from engine.stages.measure import Answers, by_label, chosen, estimates, names
-from engine.stages.protocol import Context, Inputs, Output, Stage
+from engine.stages.evaluate.measure import Answers, Measures, by_label, estimates
+from engine.stages.outputs import Loaded, Predicted, Rated, Scored
+from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.task_view import golds_of, sql_row
 
 Ratings = Mapping[tuple[str, str, str], int | None]
 """What the judge said, by split, example and metric."""
 
 
-def score(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
+@dataclass(frozen=True, kw_only=True)
+class ScoreParams(Measures):
+    """What is measured, and which predictions count as failures."""
+
+    failure: str
+    """SQL condition on a row's columns, its `prediction` and its scores."""
+
+
+@dataclass(frozen=True)
+class ScoreInputs(Inputs):
+    """The rows, the answers, and ratings where a metric has a rubric."""
+
+    load: Loaded
+    predict: Predicted
+    rate: Rated | None = None
+
+
+def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
     """Score all splits; failures are taken from train and validation, never from test."""
-    examples = {(e.split, e.id): e for e in inputs.of("load", Example)}
-    predictions = inputs.of("predict", Prediction)
-    ratings: Ratings = (
-        {(r.split, r.example, r.metric): r.value for r in inputs.of("rate", Rating)}
-        if "rate" in inputs
-        else {}
-    )
+    examples = {(e.split, e.id): e for e in inputs.load.examples}
+    ratings: Ratings = {
+        (r.split, r.example, r.metric): r.value
+        for r in (inputs.rate.ratings if inputs.rate else ())
+    }
     rows: list[Row] = []
     answers: dict[Split, Answers] = {}
     for split in SPLITS:
-        here = [p for p in predictions if p.split == split]
+        here = [p for p in inputs.predict.predictions if p.split == split]
         answered = [p for p in here if p.status != "backend_failed"]
         rows.extend(
             Drop("score", p.example, "unscored", "the student could not be asked")
@@ -49,11 +59,11 @@ def score(params: Mapping[str, Any], inputs: Inputs, ctx: Context) -> Output:
         pairs = [(examples[split, p.example], p) for p in answered]
         answers[split] = _scored(params, pairs, ratings, rows)
         if split != "test":
-            rows.extend(_failures(params["failure"], answered, answers[split].records))
+            rows.extend(_failures(params.failure, answered, answers[split].records))
     rows.extend(_metrics(params, {split: estimates(params, answers[split]) for split in SPLITS}))
     for split in SPLITS:
         rows.extend(by_label(params, split, answers[split]))
-    return Output(tuple(rows))
+    return Scored(tuple(rows))
 
 
 def answered_of(example: Example, prediction: Prediction) -> Answered:
@@ -69,23 +79,23 @@ def answered_of(example: Example, prediction: Prediction) -> Answered:
 
 
 def _scored(
-    params: Mapping[str, Any],
+    measures: Measures,
     pairs: Sequence[tuple[Example, Prediction]],
     ratings: Ratings,
     rows: list[Row],
 ) -> Answers:
     """Return the answers with their scores; the scores join `rows`."""
-    use = {name: (METRICS[name].score, chosen(params, name)) for name in params["metrics"]}
+    use = {used.name: (used.entry.score, used.settings) for used in measures.metrics}
     items, records = [], []
     for example, prediction in pairs:
         item = answered_of(example, prediction)
-        values = {name: value_of(item, given) for name, (value_of, given) in use.items()}
-        for name in params.get("judge_metrics", []):
+        values = {name: value_of(item, settings) for name, (value_of, settings) in use.items()}
+        for name in measures.judge_metrics:
             rating = ratings.get((example.split, example.id, name))
             values[name] = None if rating is None else float(rating)
         rows.extend(Score(example.id, example.split, name, v) for name, v in values.items())
         items.append(item)
-        records.append(sql_row(example, prediction, params["target"], values))
+        records.append(sql_row(example, prediction, measures.target, values))
     return Answers(items, records)
 
 
@@ -100,15 +110,13 @@ def _failures(
     ]
 
 
-def _metrics(
-    params: Mapping[str, Any], found: Mapping[Split, Mapping[str, Estimate]]
-) -> list[Metric]:
+def _metrics(measures: Measures, computed: Mapping[Split, Mapping[str, Estimate]]) -> list[Metric]:
     """Return each metric's row per split, without a value where it was not scored, and the gaps."""
     rows = []
-    for name in names(params):
-        rows += [_metric(split, name, found[split].get(name)) for split in SPLITS]
+    for name in measures.names:
+        rows += [_metric(split, name, computed[split].get(name)) for split in SPLITS]
         for split in SPLITS[1:]:
-            train, other = found["train"].get(name), found[split].get(name)
+            train, other = computed["train"].get(name), computed[split].get(name)
             if train and other:
                 rows.append(_metric(f"gap_{split}", name, train.minus(other)))
     return rows
@@ -121,4 +129,10 @@ def _metric(split: str, name: str, one: Estimate | None) -> Metric:
     return Metric(split, name, value, one.n, low, high)
 
 
-SCORE = Stage("score", 1, score)
+def _accounts(params: ScoreParams, inputs: ScoreInputs, output: Scored) -> Iterable[Account]:
+    scored = {(s.split, s.example) for s in output.scores}
+    if scored or params.metrics or params.judge_metrics:
+        yield Account("answers", len(inputs.predict.predictions), len(scored), len(output.drops))
+
+
+SCORE = Stage("score", 1, ScoreParams, ScoreInputs, Scored, score, accounts=_accounts)

@@ -13,10 +13,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.identity import Params
 from engine.rows import Example
-from engine.stages.columns import golds_of
+from engine.spec.row_checks import golds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +47,20 @@ def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
 def text_of(example: Example) -> str:
     """Return an example's inputs as one text, as they are embedded and compared."""
     return "\n".join(example.inputs.values())
+
+
+def _golds_of(example: Example) -> tuple[str, ...]:
+    return golds({**example.columns, "target": example.target}, "target")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardParams(Params):
+    """What counts as a leak."""
+
+    ngram: int
+    """Length in words of the n-grams compared."""
+    quantile: float
+    """Quantile of what real training rows show against evaluation rows; more than that is a leak."""
 
 
 class Thresholds(NamedTuple):
@@ -117,7 +133,7 @@ class LeakGuard:
     def _index_targets(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
         """Index the evaluation rows' targets that are texts; what training rows hold too is no secret."""
         self._known = {words(e.target) for e in train}
-        targets = {t for e in evaluation for t in (e.target, *golds_of(e)) if self._long(t)}
+        targets = {t for e in evaluation for t in (e.target, *_golds_of(e)) if self._long(t)}
         self._targets = _Wording(sorted(t for t in targets if words(t) not in self._known), self._n)
         self._secret = set(self._targets.grams)
         for example in train if self._secret else ():

@@ -1,0 +1,67 @@
+"""What of a step's parameters decides its rows: one rule for every stage, kind, metric and operator.
+
+A field that equals its default leaves no trace, so that a new field with a default that means "as before" changes no
+fingerprint. The price: a default that changes its meaning must raise the version of what it belongs to (a test with
+the defaults written down says so). A field made by `outside()` decides no rows, such as where a file lies.
+The rule is that of AI2 Tango (`tango/step.py`: SKIP_DEFAULT_ARGUMENTS, SKIP_ID_ARGUMENTS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+_OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Base of every step's parameters: frozen, and made of what JSON knows, nested `Params` and pydantic models."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the rows, as JSON values; raises TypeError for a value without a stable identity."""
+        return _fields(self)
+
+
+def outside(default: Any = MISSING) -> Any:
+    """Return a field that decides no rows and is no part of the identity."""
+    if default is MISSING:
+        return field(metadata={_OUTSIDE: True})
+    return field(default=default, metadata={_OUTSIDE: True})
+
+
+def is_outside(one: Field[Any]) -> bool:
+    """Return whether a field was made by `outside`."""
+    return bool(one.metadata.get(_OUTSIDE))
+
+
+def _fields(params: Any) -> dict[str, Any]:
+    kept = {}
+    for one in fields(params):
+        value = getattr(params, one.name)
+        if is_outside(one) or (one.default is not MISSING and value == one.default):
+            continue
+        if one.default_factory is not MISSING and value == one.default_factory():
+            continue
+        kept[one.name] = plain(value)
+    return kept
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it, fields that equal their defaults left out; raises TypeError for others."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Set):
+        return sorted(plain(item) for item in value)
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} has no stable identity")

@@ -1,0 +1,317 @@
+"""From a recipe to the parameters of each stage: one function per stage, nothing of the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.metrics import METRICS
+from engine.operators import OPERATORS
+from engine.plan.benchmark import place_of
+from engine.plan.resources import Resources
+from engine.rows import SPLITS
+from engine.spec.method import Method
+from engine.spec.recipe import Recipe
+from engine.spec.recipe_benchmark import Benchmark
+from engine.spec.recipe_data import Source
+from engine.sql.expressions import quoted
+from engine.stages import schemas
+from engine.stages.analyse.cluster import ClusterParams, WhereCategory
+from engine.stages.analyse.diagnose import DiagnoseParams
+from engine.stages.analyse.name import NameParams, OfferedCategory
+from engine.stages.analyse.strategy import StrategyParams
+from engine.stages.augment.generate import GenerateParams, UsedOperator
+from engine.stages.augment.judge import JudgeParams
+from engine.stages.augment.select import SelectParams
+from engine.stages.decide import DecideParams
+from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
+from engine.stages.evaluate.measure import Cut, SqlMetric, UsedMetric
+from engine.stages.evaluate.predict import PredictParams
+from engine.stages.evaluate.rate import RatedMetric, RateParams
+from engine.stages.evaluate.score import ScoreParams
+from engine.stages.evaluate.slice import SliceParams
+from engine.stages.load import LoadParams, Origin
+from engine.stages.quality.leak_guard import GuardParams
+from engine.stages.task_view import Shots, TaskView
+from engine.stages.train import TrainParams
+from engine.tasks import TASKS
+
+SHOWN_DIAGNOSES = 4
+"""Most diagnoses of a cluster that the teacher sees when it names it."""
+STRATEGY_LABELS = 4
+"""Most labels that the rows of one pattern may carry."""
+
+
+@dataclass(frozen=True)
+class StageParams:
+    """The parameters of every stage of one recipe."""
+
+    recipe: Recipe
+    resources: Resources
+    task_prompt: str
+    limit: int | None
+    """At most so many rows of each split."""
+
+    @property
+    def method(self) -> Method:
+        """How the loop goes."""
+        return self.resources.method
+
+    @property
+    def task(self) -> TaskView:
+        """The task as stages see it."""
+        task = self.recipe.task
+        kind = TASKS[task.kind]
+        labels = task.labels if kind.labelled else []
+        return TaskView(
+            kind=task.kind,
+            version=kind.version,
+            target=task.target,
+            labels=None if labels is None else tuple(labels),
+            settings=kind.params.model_validate(task.params),
+            description=task.description,
+        )
+
+    def shots(self, *, training: bool = False) -> Shots | None:
+        """Return the rows that are shown before each row."""
+        shots = self.recipe.task.shots
+        if shots is None or (training and not shots.train):
+            return None
+        return Shots(n=shots.n, seed=shots.seed)
+
+    @property
+    def guard(self) -> GuardParams:
+        """What counts as a leak."""
+        guard = self.recipe.quality.leak_guard
+        return GuardParams(ngram=guard.ngram, quantile=guard.quantile)
+
+    def load(self) -> LoadParams:
+        """Return what decides the rows of the three splits."""
+        recipe, data = self.recipe, self.resources.data
+        return LoadParams(
+            task=self.task,
+            input=tuple(recipe.task.input),
+            sources={
+                split: _origin(getattr(recipe.data, split), data.get(split)) for split in SPLITS
+            },
+            places=dict(self.resources.places),
+            limit=self.limit,
+            redact=tuple(recipe.privacy.redact),
+            on_bad_row=recipe.data.on_bad_row,
+        )
+
+    def train(self) -> TrainParams:
+        """Return what the student is taught."""
+        settings = self.recipe.train
+        if checkpoint := self.method.train.checkpoint:
+            settings = settings.model_copy(update={"checkpoint": checkpoint})
+        return TrainParams(
+            task=self.task,
+            prompt=settings.prompt or self.task_prompt,
+            shots=self.shots(training=True),
+            train=settings,
+        )
+
+    def predict(self) -> PredictParams:
+        """Return what the student is asked."""
+        measured = (m.name for m in self.recipe.measured if not m.own)
+        return PredictParams(
+            task=self.task,
+            prompt=self.task_prompt,
+            shots=self.shots(),
+            reference=any(name in METRICS and METRICS[name].reference for name in measured),
+        )
+
+    def rate(self) -> RateParams | None:
+        """Return what the judge rates; None where no metric has a rubric."""
+        rated = tuple(
+            RatedMetric(
+                name=m.name, rubric=m.judge.rubric, low=m.judge.scale[0], high=m.judge.scale[1]
+            )
+            for m in self.recipe.measured
+            if m.judge
+        )
+        if not rated:
+            return None
+        description = self.recipe.task.description
+        return RateParams(metrics=rated, schema=schemas.base("rating"), description=description)
+
+    def score(self) -> ScoreParams:
+        """Return what is measured, and what counts as a failure."""
+        target, used, own, rated = self._measured()
+        return ScoreParams(
+            target=target,
+            metrics=used,
+            sql_metrics=own,
+            judge_metrics=rated,
+            failure=self.recipe.failure,
+        )
+
+    def slices(self) -> SliceParams | None:
+        """Return the parts over which metrics are reported; None where there are none."""
+        if not self.recipe.slices:
+            return None
+        target, used, own, rated = self._measured()
+        cuts = tuple(
+            Cut(name=s, sql=quoted(s)) if isinstance(s, str) else Cut(name=s.name, sql=s.sql)
+            for s in self.recipe.slices
+        )
+        return SliceParams(
+            target=target, metrics=used, sql_metrics=own, judge_metrics=rated, slices=cuts
+        )
+
+    def _measured(
+        self,
+    ) -> tuple[str, tuple[UsedMetric, ...], tuple[SqlMetric, ...], tuple[str, ...]]:
+        measured = self.recipe.measured
+        used = tuple(
+            UsedMetric(
+                name=m.name,
+                version=METRICS[m.name].version,
+                settings=METRICS[m.name].params.model_validate(m.params),
+            )
+            for m in measured
+            if not m.own
+        )
+        own = tuple(SqlMetric(name=m.name, sql=m.sql) for m in measured if m.sql is not None)
+        return self.recipe.task.target, used, own, tuple(m.name for m in measured if m.judge)
+
+    def benchmark(self, spec: Benchmark) -> BenchmarkParams:
+        """Return what is timed, and where."""
+        student = self.resources.models["student"]
+        server = place_of(spec, student)
+        device, dtype = (str(student.settings.get(key, "auto")) for key in ("device", "dtype"))
+        return BenchmarkParams(
+            task=self.task,
+            prompt=self.task_prompt,
+            shots=self.shots(),
+            requests=spec.requests,
+            concurrency=tuple(spec.concurrency),
+            max_tokens=spec.max_tokens,
+            split=spec.split,
+            server=spec.server,
+            place=server or ServedStudent(model=student.identity, device=device, dtype=dtype),
+        )
+
+    def decide(self, last: int) -> DecideParams:
+        """Return when the loop ends; `last` is the last round that may come."""
+        stop = self.recipe.loop.stop
+        return DecideParams(
+            metric=stop.metric,
+            min_gain=stop.min_gain,
+            patience=stop.patience,
+            # Only the next round counts: a longer loop must not re-run the rounds that are done.
+            rounds=last,
+            lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
+        )
+
+    def diagnose(self) -> DiagnoseParams:
+        """Return how many failures are diagnosed."""
+        limit = self.recipe.patterns.diagnose
+        return DiagnoseParams(task=self.task, limit=limit, schema=schemas.base("diagnosis"))
+
+    def cluster(self) -> ClusterParams:
+        """Return how diagnoses are grouped."""
+        patterns = self.recipe.patterns
+        return ClusterParams(
+            target=self.recipe.task.target,
+            k=patterns.cluster.k,
+            max_k=patterns.cluster.max_k,
+            same_pattern=patterns.same_pattern,
+            categories=tuple(
+                WhereCategory(id=c.id, where=c.where)
+                for c in patterns.taxonomy.categories
+                if c.where
+            ),
+        )
+
+    def name(self) -> NameParams:
+        """Return what the teacher names patterns by."""
+        taxonomy = self.recipe.patterns.taxonomy
+        # A category with a condition is SQL's to give, so the teacher is not offered it.
+        offered = [
+            OfferedCategory(id=c.id, description=c.description)
+            for c in taxonomy.categories
+            if not c.where
+        ]
+        if offered and taxonomy.mode == "hybrid":
+            offered.append(OfferedCategory(id="other", description="None of these."))
+        return NameParams(
+            task=self.task,
+            guard=self.guard,
+            schema=schemas.pattern([c.id for c in offered]),
+            shown=SHOWN_DIAGNOSES,
+            categories=tuple(offered),
+            where_categories=tuple(c.id for c in taxonomy.categories if c.where),
+        )
+
+    def strategy(self) -> StrategyParams:
+        """Return how strategies are drafted."""
+        return StrategyParams(
+            task=self.task,
+            guard=self.guard,
+            schema=schemas.base("strategy"),
+            labels=STRATEGY_LABELS,
+        )
+
+    def generate(self) -> GenerateParams:
+        """Return what is generated."""
+        augment = self.recipe.augment
+        operators = tuple(
+            UsedOperator(
+                name=used.name,
+                version=OPERATORS[used.name].version,
+                settings=OPERATORS[used.name].params.model_validate(used.params),
+                patterns=None if used.patterns is None else tuple(used.patterns),
+            )
+            for used in augment.operators
+        )
+        return GenerateParams(
+            task=self.task,
+            guard=self.guard,
+            operators=operators,
+            rows_per_round=augment.rows_per_round,
+            oversample=augment.oversample,
+            temperature=augment.temperature,
+            rows_schema=schemas.base("rows"),
+            errors_first=self.method.seeds == "errors_first",
+        )
+
+    def judge(self) -> JudgeParams:
+        """Return what a candidate must pass."""
+        quality = self.recipe.quality
+        return JudgeParams(
+            task=self.task,
+            guard=self.guard,
+            judge=quality.judge,
+            minimum=quality.minimum,
+            similarity=quality.similarity,
+            neighbours=quality.neighbours,
+            dedup=quality.dedup.threshold,
+            schema=schemas.base("verdict"),
+        )
+
+    def select(self) -> SelectParams:
+        """Return how many rows may join."""
+        return SelectParams(rows_per_round=self.recipe.augment.rows_per_round)
+
+
+def _origin(source: Source, digest: str | None) -> Origin:
+    """Return what decides the rows of a split: the data, by its digest, and what is chosen of it."""
+    return Origin(
+        name=_name(source),
+        digest=digest,
+        where=source.where,
+        sample=source.sample,
+        rename=source.rename,
+        columns=source.columns,
+        limit=source.limit,
+        split_from=source.split_from,
+    )
+
+
+def _name(source: Source) -> str:
+    """Return what a split's rows are said to come from: a file's name, an address."""
+    if source.path is not None:
+        is_address = "://" in source.path
+        return source.path if is_address else source.path.rsplit("/", 1)[-1]
+    return (source.database or "sql").rsplit("/", 1)[-1]

@@ -1,0 +1,1 @@
+"""From strategies to new training rows: written, judged, selected; sees training rows and generated ones alone."""

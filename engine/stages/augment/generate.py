@@ -1,0 +1,366 @@
+"""generate: operators write candidates for each pattern, from its strategy and from training rows as seeds.
+
+What reaches the generator's prompt: the pattern and the strategy (both guarded) and training rows, those that the
+student gets wrong first. A training row equal to an evaluation row is never a seed, and a prompt in which an
+evaluation row stands whole is not sent: both are recorded as drops. Reads patterns, strategies, training failures and
+the attempts so far; writes one `Candidate` per row that came back.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from engine.backends.protocol import Completion, Request
+from engine.fingerprint import canonical, short
+from engine.identity import Params
+from engine.operators import OPERATORS, WRITTEN, Operator, OperatorParams, Seed, read_rows
+from engine.rows import Candidate, Drop, Example, Pattern, Row, Strategy
+from engine.spec.prompts import Prompt
+from engine.stages import schemas
+from engine.stages.augment.shares import shares
+from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
+from engine.stages.outputs import Attempt, Drafted, Generated, Loaded, NamedPatterns, Scored
+from engine.stages.protocol import Context, Inputs, Stage
+from engine.stages.quality.leak_guard import GuardParams
+from engine.stages.schemas import LONGEST
+from engine.stages.task_view import TaskView
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedOperator(Params):
+    """An operator as a recipe uses it."""
+
+    name: str
+    version: int
+    settings: OperatorParams
+    patterns: tuple[str, ...] | None = None
+    """Only for patterns of these taxonomy categories; None for all."""
+
+    @property
+    def entry(self) -> Operator:
+        """The operator itself."""
+        return OPERATORS[self.name]
+
+    @property
+    def rows_per_call(self) -> int:
+        """Rows that one call asks for."""
+        return self.entry.count(self.settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateParams(Params):
+    """The task, the operators, and how many rows are wanted."""
+
+    task: TaskView
+    guard: GuardParams
+    operators: tuple[UsedOperator, ...]
+    rows_per_round: int
+    oversample: float
+    """Candidates asked for per row wanted, in the first attempt."""
+    temperature: float
+    rows_schema: schemas.Schema
+    """Base of the replies' schemas."""
+    errors_first: bool = True
+    """Whether training rows that the student gets wrong are seeds before all others."""
+
+
+@dataclass(frozen=True)
+class GenerateInputs(Inputs):
+    """The rows, what the student fails at, the patterns with their strategies, and this round's attempts so far."""
+
+    load: Loaded
+    score: Scored
+    name: NamedPatterns
+    strategy: Drafted
+    attempts: tuple[Attempt, ...] = ()
+
+
+class PlannedCall(NamedTuple):
+    """One planned call: which operator starts from which seed row, for which pattern and target."""
+
+    used: UsedOperator
+    prompt: Prompt
+    pattern: Pattern
+    strategy: Strategy
+    seed: Seed
+    target: str
+
+
+def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:
+    """Return the candidates of one attempt; later attempts make up for rejected ones and carry their feedback."""
+    if not inputs.name.patterns:
+        return Generated()
+    examples = inputs.load.examples
+    guard = ctx.leak_guard(examples, params.guard.ngram, params.guard.quantile)
+    barred = guard.equal_training_rows
+    why = "the training row is an evaluation row too"
+    rows: list[Row] = [
+        Drop("generate", example, "seed_equals_evaluation", why)
+        for example in (sorted(barred) if ctx.attempt == 1 else ())
+    ]
+    requests: list[Request] = []
+    calls: list[PlannedCall] = []
+    asked: Counter[str] = Counter()
+    writer = _Writer(params, examples)
+    for call in _calls(params, inputs, ctx, barred):
+        request = writer.request(call, ctx)
+        asked[request.id] += 1
+        request = _sample(request, ctx, asked[request.id])
+        if any(guard.found_in(m.content) for m in request.messages):
+            why = "an evaluation row is in the prompt"
+            rows.append(Drop("generate", call.seed.row.id, "prompt_leak", why))
+            continue
+        requests.append(request)
+        calls.append(call)
+    replies = ctx.ask("teacher", requests) if requests else []
+    for call, reply in zip(calls, replies, strict=True):
+        rows.extend(_candidates(params, call, reply, writer.longest_text, ctx))
+    return Generated(tuple(rows))
+
+
+class _Writer:
+    """Turns planned calls into requests: what is the same for all calls of a node is made once."""
+
+    def __init__(self, params: GenerateParams, examples: Sequence[Example]) -> None:
+        self._params = params
+        self.longest_text = longest(examples)
+        task = params.task
+        longest_target = longest_of(e.target for e in examples if e.split == "train")
+        # Where every operator knows the target beforehand, no reply brings one.
+        self._target_schema: Mapping[str, Any] = (
+            {} if task.labelled else task.entry.target_schema(task.task(examples), longest_target)
+        )
+
+    def request(self, call: PlannedCall, ctx: Context) -> Request:
+        """Return the request of one call, before it is told apart from others like it."""
+        task, operator, settings = self._params.task, call.used.entry, call.used.settings
+        variables = {
+            **operator.variables(call.seed, call.target, settings),
+            "description": task.description,
+            "pattern": call.seed.pattern,
+            "strategy": call.seed.strategy,
+            "feedback": call.seed.feedback,
+            # What a rewording must keep; labels ask for nothing but the meaning.
+            "keep": "" if task.labelled else task.entry.kept(call.seed.row.target, task.settings),
+        }
+        schema = schemas.rows(
+            self._params.rows_schema,
+            list(call.seed.row.inputs),
+            call.used.rows_per_call,
+            self.longest_text,
+            self._target_schema if call.target == WRITTEN else None,
+        )
+        temperature = self._params.temperature
+        return ctx.request("teacher", call.prompt, variables, schema, temperature)
+
+
+def _sample(request: Request, ctx: Context, number: int) -> Request:
+    """Return the request as a sample of its own: another seed, round or attempt must not be served the same rows."""
+    attempt = int(short([ctx.seed, ctx.round, ctx.attempt, number], 7), 16)
+    return Request(
+        request.messages,
+        request.schema,
+        request.max_tokens,
+        request.temperature,
+        request.model,
+        attempt,
+    )
+
+
+def longest(examples: Sequence[Example]) -> int:
+    """Return the most characters a generated text may have: a quarter more than the longest training text."""
+    return longest_of(text for e in examples if e.split == "train" for text in e.inputs.values())
+
+
+def longest_of(texts: Iterable[str]) -> int:
+    """Return a quarter more than the longest of some texts has characters, between 40 and LONGEST."""
+    return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))
+
+
+def _calls(
+    params: GenerateParams, inputs: GenerateInputs, ctx: Context, barred: set[str]
+) -> Iterator[PlannedCall]:
+    """Plan the attempt's calls: for each pattern its share of rows, operators in turn, errors as seeds first."""
+    patterns = inputs.name.patterns
+    strategies = {s.pattern: s for s in inputs.strategy.strategies}
+    train = inputs.load.train
+    # A row that is an evaluation row too is neither a seed nor shown as an example.
+    shown = [e for e in train if e.id not in barred]
+    failures = inputs.score.failures("train") if params.errors_first else ()
+    wrong = {f.example for f in failures}
+    wanted = shares(patterns, params.rows_per_round)
+    accepted, rejected = _history(inputs)
+    draw = ctx.attempt * 7919 + ctx.seed
+    labelled = params.task.labelled
+    for pattern in patterns:
+        strategy = strategies[pattern.id]
+        operators = [
+            used
+            for used in params.operators
+            if not used.patterns or pattern.category in used.patterns
+        ]
+        usable = [e for e in train if e.target in strategy.labels or not labelled]
+        pool = _pool(usable, strategy, wrong, barred, rejected.get(pattern.id, {}))
+        missing = wanted[pattern.id] - accepted[pattern.id]
+        if not operators or not pool or missing <= 0:
+            continue
+        needed = math.ceil(missing * params.oversample)
+        number = 0
+        while needed > 0 and number < 4 * params.rows_per_round:
+            used = operators[number % len(operators)]
+            # Each seed row meets every operator before it comes round again.
+            row = pool[(number // len(operators)) % len(pool)]
+            feedback = rejected.get(pattern.id, {}).get(row.id, "")
+            # The draw counts per operator: operators in turn must not each see every second draw only.
+            turn = draw + number // len(operators)
+            seed = Seed(
+                row, pattern.name, strategy.text, strategy.labels, shown, feedback, turn, labelled
+            )
+            number += 1
+            target = used.entry.target(seed)
+            if target is None:
+                continue
+            needed -= used.rows_per_call
+            prompt = ctx.prompt(used.entry.prompt)
+            yield PlannedCall(used, prompt, pattern, strategy, seed, target)
+
+
+def _history(inputs: GenerateInputs) -> tuple[Counter[str], dict[str, dict[str, str]]]:
+    """Return the rows accepted so far per pattern, and per pattern the feedback on each rejected seed row."""
+    accepted: Counter[str] = Counter()
+    rejected: dict[str, dict[str, str]] = {}
+    for attempt in inputs.attempts:
+        for candidate, verdict in attempt.judged:
+            if verdict.accepted:
+                accepted[candidate.pattern] += 1
+            elif verdict.feedback:
+                rejected.setdefault(candidate.pattern, {})[candidate.parent] = verdict.feedback
+    return accepted, rejected
+
+
+def _pool(
+    rows: Sequence[Example],
+    strategy: Strategy,
+    wrong: set[str],
+    barred: set[str],
+    rejected: Mapping[str, str],
+) -> list[Example]:
+    """Return the seed rows of a pattern: rejected ones again, then errors, then its labels in turn."""
+    rank = {label: i for i, label in enumerate(strategy.labels)}
+    seen: Counter[str] = Counter()
+    keyed = []
+    for example in (e for e in rows if e.id not in barred):
+        seen[example.target] += 1
+        keyed.append(
+            (
+                (
+                    example.id not in rejected,
+                    example.id not in wrong,
+                    seen[example.target],
+                    rank.get(example.target, 0),
+                ),
+                example,
+            )
+        )
+    return [example for _, example in sorted(keyed, key=lambda item: item[0])]
+
+
+def whole_sentences(text: str, most: int) -> str:
+    """Return a text that was cut at `most` characters without its torn end, where a whole sentence is left.
+
+    Small teachers run on; the schema's limit then cuts them in the middle of a sentence.
+    """
+    if len(text) < most - 1:
+        return text
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
+    return text[: ends[-1]].strip() if ends else text
+
+
+def _candidates(
+    params: GenerateParams, call: PlannedCall, reply: Completion, most: int, ctx: Context
+) -> Iterator[Row]:
+    if reply.value is None:
+        yield Drop("generate", call.seed.row.id, reply.error or "no_reply", reply.detail)
+        return
+    for number, row in enumerate(read_rows(reply.value, call.seed, call.target)):
+        texts = {column: whole_sentences(text, most) for column, text in row.inputs.items()}
+        yield Candidate(
+            id=short([ctx.node, reply.request, number]),
+            parent=call.seed.row.id,
+            pattern=call.pattern.id,
+            strategy=call.strategy.id,
+            operator=call.used.name,
+            attempt=ctx.attempt,
+            inputs=texts,
+            target=_own_target(params.task, texts, row.target)
+            if call.target == WRITTEN
+            else row.target,
+            prompt=call.prompt.digest,
+            model=ctx.model("teacher"),
+            call=reply.request,
+        )
+
+
+def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
+    """Return a written target in its kind's form; one that is none as it was written, for the rules to reject."""
+    try:
+        return task.entry.gold(inputs, value, task.settings).target
+    except ValueError:
+        return value if isinstance(value, str) else canonical(value)
+
+
+OPERATOR_VARIABLES = frozenset(
+    {"description", "pattern", "strategy", "feedback", "row", "target", "count"}
+)
+PROMPT_VARIABLES: dict[str, frozenset[str]] = {
+    "operators/paraphrase.md": OPERATOR_VARIABLES | {"keep"},
+    "operators/counterfactual.md": OPERATOR_VARIABLES | {"label", "examples"},
+    "operators/similar.md": (OPERATOR_VARIABLES - {"row", "target"}) | {"examples"},
+}
+"""The variables that each operator's prompt may use."""
+
+
+def _sends(params: GenerateParams) -> Mapping[str, str]:
+    return {
+        "row": "train rows ({inputs})",
+        "label": "their {target}",
+        "target": "the {target} of the rows to write",
+        # Labels have nothing to keep.
+        "keep": "" if params.task.labelled else "what of their {target} a rewording must keep",
+        "examples": "further train rows ({inputs}, {target})",
+        "pattern": "names of patterns",
+        "strategy": "strategies",
+        "feedback": "the judge's feedback",
+        "count": "",
+    }
+
+
+def _expect(params: GenerateParams, situation: Situation) -> Forecast:
+    each = [used.rows_per_call for used in params.operators]
+    wanted = params.rows_per_round * params.oversample
+    # The first attempt asks for everything; a later one only for what was rejected.
+    least = wanted if situation.attempt == 1 else 0.0
+    # Each pattern rounds its share up, and its last call too.
+    most = wanted + situation.patterns.high
+    calls = Range(
+        math.floor(least / max(each)), math.ceil(most / min(each)) + situation.patterns.high
+    )
+    mean = sum(each) / len(each)
+    reply = Range(
+        mean * (situation.row_tokens + JSON_TOKENS / 2),
+        mean * (2 * situation.row_tokens + JSON_TOKENS),
+    )
+    written = Range(least, most + situation.patterns.high * max(each))
+    return Forecast(calls, Range(1, 4), reply, rows_written=written)
+
+
+GENERATE = Stage(
+    "generate", 1, GenerateParams, GenerateInputs, Generated, generate,
+    asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
+    expect=_expect, essential=True,
+)  # fmt: skip

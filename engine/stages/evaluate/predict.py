@@ -1,0 +1,93 @@
+"""predict: the student's answers to every example of the three splits.
+
+Reads the loaded rows and, after a fine-tune, the trained model; writes one `Prediction` per example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.backends.protocol import Likelihood
+from engine.rows import Prediction
+from engine.stages.forecast import ANSWER_TOKENS, Forecast, Range, Situation
+from engine.stages.outputs import Loaded, Predicted, Trained
+from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
+from engine.stages.task_view import PromptedTask, StudentPrompts
+from engine.tasks import Asked
+
+SHOWN = "train rows with their {target}, shown before each"
+"""What goes along wherever `task.shots` are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictParams(PromptedTask):
+    """What the student is asked, and whether the likelihood of the right answer is taken too."""
+
+    reference: bool = False
+    """Some metric wants the likelihood of the right answer."""
+
+
+@dataclass(frozen=True)
+class PredictInputs(Inputs):
+    """The rows, and the student that answers; the untuned one where no model comes in."""
+
+    load: Loaded
+    train: Trained | None = None
+
+
+def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predicted:
+    """Ask the trained student, or the untuned one when no model comes in."""
+    examples = inputs.load.examples
+    prompts = StudentPrompts(params, ctx.prompt(params.prompt), examples)
+    asked = [Asked(prompts(e), e.inputs) for e in examples]
+    adapter = ctx.state / inputs.train.model.path if inputs.train else None
+    bar = ctx.progress("predict", len(examples))
+    student = ctx.student()
+    answers = prompts.kind.answer(student, asked, prompts.task, adapter, bar)
+    likely: list[Likelihood | None] = [None] * len(examples)
+    if params.reference and student.likelihoods:
+        right = [[prompts.completion(e)] for e in examples]
+        bar = ctx.progress("references", len(examples))
+        compared = student.compare([each.prompt for each in asked], right, adapter, bar)
+        likely = [each for (each,) in compared]
+    return Predicted(
+        tuple(
+            Prediction(
+                e.id,
+                e.split,
+                a.text,
+                a.answer,
+                a.status,  # type: ignore[arg-type]
+                a.confidence,
+                a.how,
+                None if r is None else -r.nats,
+                None if r is None else r.tokens,
+            )
+            for e, a, r in zip(examples, answers, likely, strict=True)
+        )
+    )
+
+
+def _sends(params: PredictParams) -> Mapping[str, str]:
+    sent = {"row": "rows of all splits ({inputs})", "labels": "the labels"}
+    return {**sent, ALWAYS: SHOWN} if params.shots else sent
+
+
+def _expect(params: PredictParams, situation: Situation) -> Forecast | None:
+    if not situation.in_calls:
+        return None
+    every = situation.every_row
+    shown = 1 + (params.shots.n if params.shots else 0)
+    labels = sum(map(len, params.task.labels or ()))
+    return Forecast(Range(every, every), Range(shown, shown), ANSWER_TOKENS, labels)
+
+
+def _accounts(params: PredictParams, inputs: PredictInputs, output: Predicted) -> Iterable[Account]:
+    yield Account("examples", len(inputs.load.examples), len(output.predictions))
+
+
+PREDICT = Stage(
+    "predict", 1, PredictParams, PredictInputs, Predicted, predict,
+    asks=("student",), sends=_sends, expect=_expect, essential=True, accounts=_accounts,
+)  # fmt: skip

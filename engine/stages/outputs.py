@@ -1,0 +1,281 @@
+"""What stages hand on: one class per stage, over the rows that it made; also what bundles several of them.
+
+An output is its rows, in the order in which they were made; the properties say which kinds there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from engine.rows import (
+    Benchmark,
+    Candidate,
+    Decision,
+    Diagnosis,
+    Drop,
+    Example,
+    Failure,
+    Metric,
+    MetricSlice,
+    Model,
+    Pattern,
+    PatternMember,
+    PatternStatus,
+    Prediction,
+    Rating,
+    Row,
+    Score,
+    Selected,
+    Split,
+    Strategy,
+    Verdict,
+)
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a node produced: rows of any tables, in order."""
+
+    rows: tuple[Row, ...] = ()
+
+    def of(self, kind: type[R]) -> list[R]:
+        """Return the rows of one kind, in the order in which they were made."""
+        return [row for row in self.rows if isinstance(row, kind)]
+
+    @cached_property
+    def drops(self) -> Sequence[Drop]:
+        """What was left out, and why."""
+        return self.of(Drop)
+
+
+class Loaded(Output):
+    """The rows of the three splits."""
+
+    @cached_property
+    def examples(self) -> Sequence[Example]:
+        """All rows, split by split."""
+        return self.of(Example)
+
+    @cached_property
+    def train(self) -> Sequence[Example]:
+        """The original training rows."""
+        return self.split("train")
+
+    @cached_property
+    def evaluation(self) -> Sequence[Example]:
+        """Validation and test rows."""
+        return [e for e in self.examples if e.split != "train"]
+
+    def split(self, split: Split) -> Sequence[Example]:
+        """Return the rows of one split."""
+        return [e for e in self.examples if e.split == split]
+
+
+class Trained(Output):
+    """One fine-tuned student."""
+
+    @cached_property
+    def model(self) -> Model:
+        """The student."""
+        (model,) = self.of(Model)
+        return model
+
+
+class Predicted(Output):
+    """The student's answers to all rows."""
+
+    @cached_property
+    def predictions(self) -> Sequence[Prediction]:
+        """One per example."""
+        return self.of(Prediction)
+
+    @cached_property
+    def answered(self) -> Sequence[Prediction]:
+        """Those of them that the student could be asked for."""
+        return [p for p in self.predictions if p.status != "backend_failed"]
+
+
+class Rated(Output):
+    """The judge's ratings of answers, for metrics with a rubric."""
+
+    @cached_property
+    def ratings(self) -> Sequence[Rating]:
+        """One per metric and answer."""
+        return self.of(Rating)
+
+
+class Scored(Output):
+    """Scores, metrics and failures of one student."""
+
+    @cached_property
+    def scores(self) -> Sequence[Score]:
+        """One per metric and answered example."""
+        return self.of(Score)
+
+    @cached_property
+    def metrics(self) -> Sequence[Metric]:
+        """One per metric and split, and the gaps."""
+        return self.of(Metric)
+
+    def failures(self, split: Split) -> Sequence[Failure]:
+        """Return the failures on one split; test has none."""
+        return [f for f in self.of(Failure) if f.split == split]
+
+
+class Sliced(Output):
+    """Metrics over parts of the splits."""
+
+    @cached_property
+    def slices(self) -> Sequence[MetricSlice]:
+        """One per split, part and metric."""
+        return self.of(MetricSlice)
+
+
+class Benchmarked(Output):
+    """Timings of a served student."""
+
+    @cached_property
+    def figures(self) -> Sequence[Benchmark]:
+        """One per concurrency and metric."""
+        return self.of(Benchmark)
+
+
+class Decided(Output):
+    """Whether the loop goes on."""
+
+    @cached_property
+    def decision(self) -> Decision:
+        """The decision."""
+        (decision,) = self.of(Decision)
+        return decision
+
+
+class Diagnosed(Output):
+    """Root cause and scenario of failures."""
+
+    @cached_property
+    def diagnoses(self) -> Sequence[Diagnosis]:
+        """One per failure that could be explained."""
+        return self.of(Diagnosis)
+
+
+class Clustered(Output):
+    """Diagnoses grouped into patterns."""
+
+    @cached_property
+    def members(self) -> Sequence[PatternMember]:
+        """One per diagnosis."""
+        return self.of(PatternMember)
+
+    @cached_property
+    def by_pattern(self) -> dict[str, list[PatternMember]]:
+        """The members of each pattern, nearest to the centroid first, patterns by falling size."""
+        groups: dict[str, list[PatternMember]] = {}
+        for member in self.members:
+            groups.setdefault(member.pattern, []).append(member)
+        for members in groups.values():
+            members.sort(key=lambda m: (m.distance, m.diagnosis))
+        return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+class NamedPatterns(Output):
+    """The patterns of one round, with name and description."""
+
+    @cached_property
+    def patterns(self) -> Sequence[Pattern]:
+        """By falling size."""
+        return self.of(Pattern)
+
+
+class Drafted(Output):
+    """How to write rows against each pattern."""
+
+    @cached_property
+    def strategies(self) -> Sequence[Strategy]:
+        """One per pattern."""
+        return self.of(Strategy)
+
+
+class Generated(Output):
+    """Rows as operators wrote them, in one attempt."""
+
+    @cached_property
+    def candidates(self) -> Sequence[Candidate]:
+        """Without a verdict yet."""
+        return self.of(Candidate)
+
+
+class Judged(Output):
+    """The verdicts on one attempt's candidates."""
+
+    @cached_property
+    def verdicts(self) -> Sequence[Verdict]:
+        """One per candidate."""
+        return self.of(Verdict)
+
+
+class SelectedRows(Output):
+    """The generated rows that join the training set in one round."""
+
+    @cached_property
+    def examples(self) -> Sequence[Example]:
+        """As training rows."""
+        return self.of(Example)
+
+    @cached_property
+    def selected(self) -> Sequence[Selected]:
+        """Which candidate became which example."""
+        return self.of(Selected)
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Whether there is anything new to train on."""
+        (decision,) = self.of(Decision)
+        return decision
+
+
+class Tracked(Output):
+    """How earlier patterns stand after a later fine-tune."""
+
+    @cached_property
+    def statuses(self) -> Sequence[PatternStatus]:
+        """One per pattern of an earlier round."""
+        return self.of(PatternStatus)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Base of outputs that belong together; `number` is the round or attempt that they come from."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Evaluated(Bundle):
+    """One round's evaluation; -1 is the untuned student."""
+
+    score: Scored
+
+
+@dataclass(frozen=True)
+class Attempt(Bundle):
+    """One generation attempt of this round: its candidates and their verdicts."""
+
+    generate: Generated
+    judge: Judged
+
+    @cached_property
+    def judged(self) -> Sequence[tuple[Candidate, Verdict]]:
+        """Each verdict with its candidate, in the verdicts' order."""
+        candidates = {c.id: c for c in self.generate.candidates}
+        return [(candidates[v.candidate], v) for v in self.judge.verdicts]
+
+    @cached_property
+    def accepted(self) -> Sequence[Candidate]:
+        """The candidates that were accepted."""
+        return [candidate for candidate, verdict in self.judged if verdict.accepted]
