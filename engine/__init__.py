@@ -1,3 +1,26 @@
-"""PaDA Engine: a declarative data engine that makes a small language model better at one task."""
+"""PaDA Engine: a declarative data engine that makes a small language model better at one task.
 
-__version__ = "0.1.0"
+`Project` checks, plans, runs and reports a recipe; `open_store` reads what runs left (docs/python.md).
+"""
+
+from engine.version import __version__
+
+__all__ = ["Event", "Outcome", "Planned", "Project", "Report", "__version__", "open_store"]
+
+_PLACES = {
+    "Event": "engine.run.progress",
+    "Outcome": "engine.run.execute",
+    "Planned": "engine.project",
+    "Project": "engine.project",
+    "Report": "engine.project",
+    "open_store": "engine.store",
+}
+
+
+def __getattr__(name: str) -> object:
+    # At first use: importing the package must load neither DuckDB nor any backend.
+    if name in _PLACES:
+        import importlib
+
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'engine' has no attribute '{name}'")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-import engine
+from engine.version import __version__
 
 app = typer.Typer(
     name="pada",
@@ -48,7 +48,7 @@ STATE = Path(".pada")
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"pada {engine.__version__}")
+        typer.echo(f"pada {__version__}")
         raise typer.Exit
 
 
@@ -128,9 +128,9 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run, also while it is going."""
-    from engine.cli.running import write_report
+    from engine.cli.running import report_command
 
-    write_report(run, state, out)
+    report_command(run, state, out)
 
 
 @app.command()

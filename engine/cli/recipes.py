@@ -13,11 +13,8 @@ from rich.console import Console
 
 from engine.cli.data import print_overview
 from engine.errors import EngineError, RecipeError
-from engine.plan.defaults import complete
-from engine.plan.overview import overview
-from engine.plan.validate import examine
+from engine.project import STATE, Project
 from engine.registry import did_you_mean
-from engine.spec.loader import LoadedRecipe, load
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -31,23 +28,28 @@ def overrides(assignments: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def checked(recipe: str, assignments: Sequence[str], table: Console | None = None) -> LoadedRecipe:
-    """Return a recipe without errors, its warnings printed; raises RecipeError with every problem.
+def checked(
+    recipe: str,
+    assignments: Sequence[str],
+    state: Path = STATE,
+    limit: int | None = None,
+    table: Console | None = None,
+) -> Project:
+    """Return the project of a recipe without errors, its warnings printed; raises RecipeError with every problem.
 
     Args:
         recipe: File, folder or name.
         assignments: `name=value` for its vars.
+        state: Folder of the store and the trained models.
+        limit: At most so many rows of each split.
         table: Where to print what its rows are like; nowhere when left out.
     """
-    loaded = complete(load(recipe, overrides(assignments)))
-    problems, read = examine(loaded)
-    if any(problem.level == "error" for problem in problems):
-        raise RecipeError(problems)
-    for problem in problems:
+    project = Project.open(recipe, state, overrides(assignments), limit)
+    for problem in project.validate():
         print(problem, file=sys.stderr)
     if table is not None:
-        print_overview(table, overview(loaded, read))
-    return loaded
+        print_overview(table, project.profile)
+    return project
 
 
 def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = False) -> None:
@@ -58,13 +60,13 @@ def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = 
     if as_json:
         _print_problems(recipe, overrides(assignments))
         return
-    loaded = checked(recipe, assignments, table=Console())
+    loaded = checked(recipe, assignments, table=Console()).loaded
     print(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
 
 
 def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
     try:
-        problems = examine(load(recipe, values)).problems
+        problems = Project.open(recipe, vars=values).examined.problems
     except RecipeError as error:
         problems = error.problems
     for problem in problems:
@@ -81,7 +83,7 @@ def show_plan(
     """Print the DAG with each node's state, the estimate, and what goes where."""
     from engine.cli.planning import print_plan
 
-    print_plan(checked(recipe, assignments), state, limit, graph)
+    print_plan(checked(recipe, assignments, state, limit), graph)
 
 
 def show_list(what: str) -> None:

@@ -12,10 +12,10 @@ from rich.console import Console
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
 from engine.cli.calls import cost_of, find_call, pretty
+from engine.cli.progress import ConsoleReporter
 from engine.errors import BackendError
 from engine.plan.resources import role_model
 from engine.report.console import clean
-from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.spec.loader import LoadedRecipe
 
@@ -48,7 +48,7 @@ def replay_call(
         _say(
             console, "note: only what was sent is known, a schema in words and corrections included"
         )
-    generator = Session({role: model}, Reporter(console, quiet=True), list).generator(role)
+    generator = Session({role: model}, ConsoleReporter(console, quiet=True), list).generator(role)
     last: Completion | None = None
     for group in generator.complete_many([request], frozenset()):
         for last in group:
@@ -113,4 +113,4 @@ def replay(state: Path, prefix: str, recipe: str, assignments: Sequence[str]) ->
     """Load the recipe and replay; raises RecipeError where the recipe cannot be used."""
     from engine.cli.recipes import checked
 
-    replay_call(state, prefix, checked(recipe, assignments))
+    replay_call(state, prefix, checked(recipe, assignments).loaded)

@@ -41,6 +41,8 @@ class Outcome:
     status: str
     """done | stopped | waiting"""
     note: str
+    run: str = ""
+    """Id of the run in the store."""
     computed: int = 0
     """Nodes that this run worked out itself; the others were there."""
     cached: int = 0
@@ -81,7 +83,7 @@ class Execution:
         self._later: set[str] = set()
         """Those of them whose replies come after the run."""
         self._began: dict[str, tuple[datetime, float]] = {}
-        self.outcome = Outcome("done", "")
+        self.outcome = Outcome("done", "", run)
 
     def run(self) -> Outcome:
         """Work through the plan; raises Interrupted on Ctrl-C, and EngineError when it cannot go on."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.running import write_report
 from engine.errors import EngineError
+from engine.project import write_report
 from engine.spec.loader import load
 from engine.store import Store
 from tests.plan.test_validate import write_good
@@ -28,7 +28,7 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["said.html", "said.md"])
 def test_either_name_gives_both_files(state: Path, tmp_path: Path, name: str) -> None:
-    write_report(None, state, tmp_path / "reports" / name)
+    write_report(state, None, tmp_path / "reports" / name)
     html, markdown = (tmp_path / "reports" / f"said.{kind}" for kind in ("html", "md"))
     assert html.read_text("utf-8").startswith("<!doctype html>")
     assert markdown.read_text("utf-8").startswith("# ")
@@ -39,9 +39,9 @@ def test_another_ending_is_refused_and_what_cannot_be_written_leaves_nothing(
     state: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineError, match=r"said\.pdf: the report is HTML and Markdown"):
-        write_report(None, state, tmp_path / "said.pdf")
+        write_report(state, None, tmp_path / "said.pdf")
     (tmp_path / "taken.html").mkdir()
     with pytest.raises(EngineError, match="Is a directory"):
-        write_report(None, state, tmp_path / "taken.html")
+        write_report(state, None, tmp_path / "taken.html")
     assert not list(tmp_path.glob("*.part"))
     assert not list(tmp_path.glob("said*"))

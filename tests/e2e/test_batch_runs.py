@@ -13,6 +13,7 @@ import pytest
 
 from engine.backends.files.requests import request_files
 from engine.cli.batch import again
+from engine.project import Report
 from engine.store import Store
 from tests.e2e import batch_project
 from tests.e2e.batch_project import (
@@ -58,7 +59,7 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report out, which takes most of the time of runs as small as these."""
-    monkeypatch.setattr("engine.cli.running._write", lambda run, state, out: (out, out))
+    monkeypatch.setattr("engine.project.write_report", lambda state, run, out: Report(state, state))
     monkeypatch.setattr("engine.cli.running.collect", lambda query, run: None)
     monkeypatch.setattr("engine.cli.running.summary", lambda found, page=None: "")
 

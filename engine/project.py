@@ -1,0 +1,269 @@
+"""A recipe and its state folder as one object: the way into the engine for notebooks, programs and the command line.
+
+Checks, plans, runs and reports; prints nothing. What a run tells goes to a reporter or a callback.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from engine import models
+from engine.backends import BACKENDS
+from engine.errors import EngineError, Problem, RecipeError
+from engine.fingerprint import short
+from engine.plan.compile import compile_plan
+from engine.plan.defaults import complete
+from engine.plan.explain import NodeState, states
+from engine.plan.graph import Plan
+from engine.plan.overview import Overview, overview
+from engine.plan.resources import ROLES, Resources, gather, task_prompt
+from engine.plan.validate import Examined, examine
+from engine.report.facts import collect
+from engine.report.html import render_html
+from engine.report.markdown import render_markdown
+from engine.run.execute import Outcome, execute
+from engine.run.expected import Expected, expect
+from engine.run.progress import Callback, Event, Reporter
+from engine.spec.loader import LoadedRecipe, load
+from engine.store import FILE, Store, reader, unseen
+from engine.version import __version__
+
+STATE = Path(".pada")
+"""Where a project's store and models are, unless told otherwise."""
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "outlines",
+    "llguidance",
+    "sentence-transformers",
+    "duckdb",
+    "scikit-learn",
+    "guidellm",
+)
+"""Whose versions are kept with a run."""
+
+
+class Planned(NamedTuple):
+    """What a run would do."""
+
+    plan: Plan
+    resources: Resources
+    """What it rests on: prompts, data, models, the method."""
+    states: list[NodeState]
+    """Each node: finished, to be done, or changed and why."""
+    expected: Expected
+    """Calls, tokens, money, steps and minutes, as ranges."""
+
+
+class Report(NamedTuple):
+    """Where a report was written."""
+
+    html: Path
+    markdown: Path
+
+
+@dataclass(frozen=True)
+class Project:
+    """A recipe with the folder in which its results are kept."""
+
+    loaded: LoadedRecipe
+    state: Path = STATE
+    limit: int | None = None
+    """At most so many rows of each split."""
+
+    @classmethod
+    def open(
+        cls,
+        recipe: str | Path,
+        state: str | Path = STATE,
+        vars: Mapping[str, str] | None = None,
+        limit: int | None = None,
+    ) -> Project:
+        """Read a recipe.
+
+        Args:
+            recipe: A recipe file, a folder with a `recipe.yaml`, or the name of a shipped recipe.
+            state: Folder of the store and the trained models.
+            vars: Values for `${name}`, over those in the recipe's `vars`.
+            limit: At most so many rows of each split.
+
+        Raises:
+            RecipeError: with every problem found.
+        """
+        return cls(complete(load(recipe, vars or {})), Path(state), limit)
+
+    @cached_property
+    def examined(self) -> Examined:
+        """Every problem of the recipe, its prompts and its data, warnings included, and the rows that were read."""
+        return examine(self.loaded)
+
+    def validate(self) -> list[Problem]:
+        """Return the warnings; raises RecipeError where there is an error, with every problem."""
+        problems = self.examined.problems
+        if any(problem.level == "error" for problem in problems):
+            raise RecipeError(problems)
+        return problems
+
+    @cached_property
+    def profile(self) -> Overview:
+        """What the rows are like: counts, labels, repetitions, overlap between splits."""
+        return overview(self.loaded, self.examined.read)
+
+    @cached_property
+    def _compiled(self) -> tuple[Plan, Resources]:
+        resources = gather(self.loaded)
+        prompt = task_prompt(self.loaded)
+        return compile_plan(self.loaded.recipe, resources, prompt, self.limit), resources
+
+    def plan(self) -> Planned:
+        """Return what a run would do now; writes nothing."""
+        plan, resources = self._compiled
+        store = Store.open(self.state, create_missing=False) if self.has_store else None
+        try:
+            finished = store.finished([n.id for n in plan.nodes.values()]) if store else {}
+            others = [node.name for node in plan.nodes.values() if node.id not in finished]
+            last = store.last_identities(others) if store else {}
+            expected = expect(self.loaded, plan, resources, store, self.limit)
+        finally:
+            if store:
+                store.close()
+        return Planned(plan, resources, states(plan, finished, last), expected)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether the state folder has a store already."""
+        return (self.state / FILE).exists()
+
+    def run(
+        self,
+        progress: Callable[[Event], None] | None = None,
+        reporter: Reporter | None = None,
+    ) -> Outcome:
+        """Run the recipe, or go on with it: what is finished is not done again.
+
+        Args:
+            progress: Called with everything that the run tells.
+            reporter: In place of `progress`.
+
+        Raises:
+            RecipeError: the recipe has an error.
+            EngineError: the run cannot go on; what is finished is kept.
+        """
+        watcher = reporter or Callback(progress)
+        self.validate()
+        self._fetch_missing(watcher)
+        plan, resources = self._compiled
+        store = Store.open(self.state, notice=watcher.say)
+        with store.lock_run():
+            expected = expect(self.loaded, plan, resources, store, self.limit)
+            run = store.start_run(
+                name=self.loaded.recipe.name,
+                path=str(self.loaded.path),
+                recipe=short(self.loaded.effective),
+                source=self.loaded.source,
+                effective=self.loaded.effective,
+                versions=_versions(),
+                row_limit=self.limit,
+                estimate=expected.estimate.stored(expected.minutes),
+            )
+            watcher.say(
+                f"run {run}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
+            )
+            return execute(plan, resources, self.loaded.recipe.budget, store, run, watcher)
+
+    def _fetch_missing(self, watcher: Reporter) -> None:
+        """Fetch the models that the recipe names and this machine lacks."""
+        fetched = False
+        for role in ROLES:
+            spec = getattr(self.loaded.recipe.models, role)
+            backend = BACKENDS[spec.backend]
+            base = self.loaded.base
+            if backend.local and models.locate(spec.model, base, backend.weights) is None:
+                models.fetch(spec.model, say=watcher.say, base=base)
+                fetched = True
+        if fetched:
+            # The plan knew them by name alone.
+            self.__dict__.pop("_compiled", None)
+
+    def small(self, rows: int, steps: int, state: Path) -> Project:
+        """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""
+        recipe = self.loaded.recipe
+        augment = {"rows_per_round": min(recipe.augment.rows_per_round, rows)}
+        update = {
+            "train": recipe.train.model_copy(update={"steps": steps}),
+            "augment": recipe.augment.model_copy(update=augment),
+            "loop": recipe.loop.model_copy(update={"rounds": min(recipe.loop.rounds, 1)}),
+            "seeds": recipe.seeds[:1],
+            "benchmark": None,
+        }
+        loaded = replace(self.loaded, recipe=recipe.model_copy(update=update))
+        project = Project(loaded, state, rows)
+        # The same rows and the same rules: they are not read and checked again.
+        project.__dict__["examined"] = self.examined
+        return project
+
+    def report(self, run: str | None = None, out: Path | None = None) -> Report:
+        """Write the report of a run, of the last one when left out; see `write_report`."""
+        return write_report(self.state, run, out)
+
+
+def write_report(state: Path, run: str | None = None, out: Path | None = None) -> Report:
+    """Write the HTML and the Markdown report of a run, each whole or not at all.
+
+    Args:
+        state: The state folder.
+        run: The run's id; the last one when left out.
+        out: One of the two files; the other lies beside it.
+
+    Raises:
+        EngineError: there is no such run, or the files cannot be written.
+    """
+    if out is not None and out.suffix not in {".html", ".md"}:
+        raise EngineError(
+            f"--out {out}: the report is HTML and Markdown, two files of one name",
+            f"name one of them: {out.name}.html",
+        )
+    query = reader(state)
+    run = run or query("SELECT max(id) AS id FROM run", [])[0]["id"]
+    if run is None:
+        left = unseen(state).rows
+        hint = (
+            "go on with the run that was killed: what it left is taken in first"
+            if left
+            else "run a recipe first"
+        )
+        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
+    facts = collect(query, run)
+    html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
+    report = Report(html, html.with_suffix(".md"))
+    for path, text in (
+        (report.html, render_html(facts)),
+        (report.markdown, render_markdown(facts)),
+    ):
+        unfinished = path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+        except OSError as error:
+            raise EngineError(
+                f"the report cannot be written to {path}: {error.strerror}",
+                "choose a place with --out",
+            ) from error
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+    return report
+
+
+def _versions() -> dict[str, str]:
+    own = {"pada-engine": __version__, "python": sys.version.split()[0]}
+    return own | {name: importlib.metadata.version(name) for name in LIBRARIES}

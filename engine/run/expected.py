@@ -1,0 +1,100 @@
+"""What a run is expected to take: the estimate of its plan, from the rows at hand and what earlier runs showed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.plan.estimate import Estimate, estimate
+from engine.plan.graph import Plan
+from engine.plan.resources import Resources
+from engine.plan.validate import rules_for
+from engine.rows import SPLITS, Example, Failure, Row
+from engine.spec.data import read_splits
+from engine.spec.loader import LoadedRecipe
+from engine.stages.forecast import Range
+from engine.store import Store, reader
+
+_RATES = (
+    "SELECT (SELECT sum(seconds) / sum(steps) FROM model) AS step, "
+    "(SELECT sum(seconds) / nullif(sum(prompt_tokens + completion_tokens), 0) FROM llm_call) AS token"
+)
+
+
+class Expected(NamedTuple):
+    """What a run is expected to take."""
+
+    estimate: Estimate
+    minutes: Range | None
+    """At the speed of earlier runs in the store, evaluation apart; None where there is no such run."""
+    evaluated: bool
+    """Whether some failures are known already, so that the range is narrow."""
+
+
+def expect(
+    loaded: LoadedRecipe, plan: Plan, resources: Resources, store: Store | None, limit: int | None
+) -> Expected:
+    """Return what the unfinished nodes are expected to take; `store` is None where there is none yet."""
+    nodes, load = plan.nodes.values(), plan.nodes["load"]
+    finished = store.finished([n.id for n in nodes]) if store else {}
+    failing = _failing(plan, store, finished)
+    size = _Size(dict.fromkeys(SPLITS, 0), 0)
+    if any(node.id not in finished for node in nodes):
+        loaded_before = store.load_output(load.id) if store and load.id in finished else None
+        size = _read(loaded, limit) if loaded_before is None else _kept(loaded_before)
+    whole = estimate(plan, resources, finished, size.rows, failing, size.mean)
+    return Expected(whole, _minutes(whole, store.state) if store else None, bool(failing))
+
+
+def _failing(plan: Plan, store: Store | None, finished: Collection[str]) -> dict[str, int]:
+    """Return the validation failures of the scores that are known."""
+    if store is None:
+        return {}
+    return {
+        node.id: sum(
+            isinstance(r, Failure) and r.split == "validation" for r in store.load_output(node.id)
+        )
+        for node in plan.nodes.values()
+        if node.stage == "score" and node.id in finished
+    }
+
+
+class _Size(NamedTuple):
+    """The rows per split, and the characters of their inputs all together."""
+
+    rows: dict[str, int]
+    characters: int
+
+    @property
+    def mean(self) -> float:
+        return self.characters / max(1, sum(self.rows.values()))
+
+
+def _kept(rows: Sequence[Row]) -> _Size:
+    examples = [row for row in rows if isinstance(row, Example)]
+    counts = Counter(example.split for example in examples)
+    characters = sum(len(text) for example in examples for text in example.inputs.values())
+    return _Size({str(split): counts[split] for split in SPLITS}, characters)
+
+
+def _read(loaded: LoadedRecipe, limit: int | None) -> _Size:
+    counts: dict[str, int] = {split: 0 for split in SPLITS}
+    characters = 0
+    columns = loaded.recipe.task.input
+    for split, rows in read_splits(loaded, rules_for(loaded), network=True).splits.items():
+        records = rows.records[:limit]
+        counts[split] = len(records)
+        characters += sum(len(str(record.values[c])) for record in records for c in columns)
+    return _Size(counts, characters)
+
+
+def _minutes(whole: Estimate, state: Path) -> Range | None:
+    """Return how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
+    rates = reader(state)(_RATES, [])[0]
+    if rates["step"] is None or rates["token"] is None:
+        return None
+    training = whole.steps * rates["step"]
+    low, high = ((tokens * rates["token"] + training) / 60 for tokens in whole.tokens)
+    return Range(low, high)
