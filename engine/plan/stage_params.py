@@ -20,7 +20,7 @@ from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.name import NameParams, OfferedCategory
 from engine.stages.analyse.strategy import StrategyParams
 from engine.stages.augment.generate import GenerateParams, UsedOperator
-from engine.stages.augment.judge import JudgeParams
+from engine.stages.augment.judge import JudgeParams, UsedGate
 from engine.stages.augment.select import SelectParams
 from engine.stages.decide import DecideParams
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -30,7 +30,7 @@ from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
 from engine.stages.load import LoadParams, Origin
-from engine.stages.quality.leak_guard import GuardParams
+from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
 from engine.tasks import TASKS
@@ -77,12 +77,6 @@ class StageParams:
         if shots is None or (training and not shots.train):
             return None
         return Shots(n=shots.n, seed=shots.seed)
-
-    @property
-    def guard(self) -> GuardParams:
-        """What counts as a leak."""
-        guard = self.recipe.quality.leak_guard
-        return GuardParams(ngram=guard.ngram, quantile=guard.quantile)
 
     def load(self) -> LoadParams:
         """Return what decides the rows of the three splits."""
@@ -237,7 +231,7 @@ class StageParams:
             offered.append(OfferedCategory(id="other", description="None of these."))
         return NameParams(
             task=self.task,
-            guard=self.guard,
+            guard=self.recipe.quality.leak_guard,
             schema=schemas.pattern([c.id for c in offered]),
             shown=SHOWN_DIAGNOSES,
             categories=tuple(offered),
@@ -248,7 +242,7 @@ class StageParams:
         """Return how strategies are drafted."""
         return StrategyParams(
             task=self.task,
-            guard=self.guard,
+            guard=self.recipe.quality.leak_guard,
             schema=schemas.base("strategy"),
             labels=STRATEGY_LABELS,
         )
@@ -267,7 +261,7 @@ class StageParams:
         )
         return GenerateParams(
             task=self.task,
-            guard=self.guard,
+            guard=self.recipe.quality.leak_guard,
             operators=operators,
             rows_per_round=augment.rows_per_round,
             oversample=augment.oversample,
@@ -279,14 +273,15 @@ class StageParams:
     def judge(self) -> JudgeParams:
         """Return what a candidate must pass."""
         quality = self.recipe.quality
+        gates = tuple(
+            UsedGate(name=gate.name, version=gate.version, settings=gate.settings(quality))
+            for gate in GATES.values()
+        )
         return JudgeParams(
             task=self.task,
-            guard=self.guard,
+            gates=gates,
             judge=quality.judge,
             minimum=quality.minimum,
-            similarity=quality.similarity,
-            neighbours=quality.neighbours,
-            dedup=quality.dedup.threshold,
             schema=schemas.base("verdict"),
         )
 

@@ -238,7 +238,7 @@ class Dedup(Spec):
     """Cosine similarity from which two rows count as the same."""
 
 
-class LeakGuard(Spec):
+class LeakLimits(Spec):
     """Candidates that resemble an evaluation row are dropped; thresholds are calibrated on the training rows."""
 
     ngram: int = Field(default=5, ge=2, le=20)
@@ -259,7 +259,7 @@ class Quality(Spec):
     neighbours: int = Field(default=3, ge=0, le=50)
     """Nearest labelled training rows of which most must carry the candidate's target; 0 turns this off."""
     dedup: Dedup = Dedup()
-    leak_guard: LeakGuard = LeakGuard()
+    leak_guard: LeakLimits = LeakLimits()
 
 
 class Train(Spec):

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from engine.identity import Params
 from engine.rows import Failure, Pattern, PatternMember, Row
+from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import diagnosis_text
 from engine.stages.analyse.clustering import centroid
 from engine.stages.forecast import Forecast, Situation, bounded
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality.leak_guard import GuardParams
 from engine.stages.task_view import TaskView
 
 PROMPT = "name_pattern.md"
@@ -38,7 +38,7 @@ class NameParams(Params):
     """The task, the categories, how much the teacher is shown, and the guard over what it writes."""
 
     task: TaskView
-    guard: GuardParams
+    guard: LeakLimits
     schema: schemas.Schema
     shown: int
     """Most diagnoses of a cluster that are shown."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.spec.recipe import Dedup as Settings
+from engine.spec.recipe import Dedup
 from engine.stages.quality.protocol import Batch, Finding, Gate
 from engine.stages.quality.wording import words
 
 
-def _check(batch: Batch, settings: Settings) -> Sequence[Finding]:
+def _check(batch: Batch, settings: Dedup) -> Sequence[Finding]:
     import numpy as np
 
     earlier = len(batch.accepted_texts)

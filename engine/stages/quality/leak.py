@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.spec.recipe import LeakGuard as Settings
+from engine.spec.recipe import LeakLimits
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
 
-def _check(batch: Batch, settings: Settings) -> Sequence[Finding]:
+def _check(batch: Batch, settings: LeakLimits) -> Sequence[Finding]:
     guard = batch.leak_guard(settings.ngram, settings.quantile)
     reasons = (
         copied or guard.check_target(candidate.target)

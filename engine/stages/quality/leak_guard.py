@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+
 def _golds(example: Example) -> tuple[str, ...]:
     return golds({**example.columns, "target": example.target}, "target")
 

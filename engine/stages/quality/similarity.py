@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.operators import OPERATORS
-from engine.spec.recipe import Similarity as Settings
+from engine.spec.recipe import Similarity
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
 
-def _check(batch: Batch, settings: Settings) -> Sequence[Finding]:
+def _check(batch: Batch, settings: Similarity) -> Sequence[Finding]:
     findings = []
     for candidate, vector, parent in zip(
         batch.candidates, batch.vectors, batch.parents, strict=True

@@ -9,8 +9,7 @@ import pytest
 from engine import models
 from engine.backends import BACKENDS
 from engine.rows import Candidate
-from engine.spec.recipe import Dedup, Quality, Similarity
-from engine.spec.recipe import LeakGuard as LeakGuardSettings
+from engine.spec.recipe import Dedup, LeakLimits, Quality, Similarity
 from engine.stages.quality import GATES, GateResult
 from engine.stages.quality.leak_guard import Embed
 from engine.stages.quality.wording import ngrams
@@ -232,7 +231,7 @@ def test_no_feedback_and_no_detail_quotes_an_evaluation_row(embed: Embed) -> Non
 
 def test_a_leak_is_what_more_than_the_quantile_of_training_rows_would_be(embed: Embed) -> None:
     def reason(quantile: float, text: str = "the pears came bruised") -> str:
-        quality = Quality(leak_guard=LeakGuardSettings(quantile=quantile))
+        quality = Quality(leak_guard=LeakLimits(quantile=quantile))
         row = candidate(text, DAMAGED, SALAD, CHANGES)
         return judged([row], small_task(), embed, quality=quality, only=["leak"])[0].reason
 
