@@ -15,7 +15,8 @@ from engine.spec.recipe_benchmark import Benchmark
 from engine.spec.recipe_data import Source
 from engine.sql.expressions import quoted
 from engine.stages import schemas
-from engine.stages.analyse.cluster import ClusterParams, WhereCategory
+from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
+from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.name import NameParams, OfferedCategory
 from engine.stages.analyse.strategy import StrategyParams
@@ -206,10 +207,14 @@ class StageParams:
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
         patterns = self.recipe.patterns
+        clusterer = CLUSTERERS[patterns.cluster.algorithm]
         return ClusterParams(
             target=self.recipe.task.target,
-            k=patterns.cluster.k,
-            max_k=patterns.cluster.max_k,
+            clusterer=UsedClusterer(
+                name=clusterer.name,
+                version=clusterer.version,
+                settings=clusterer.settings.model_validate(patterns.cluster.settings),
+            ),
             same_pattern=patterns.same_pattern,
             categories=tuple(
                 WhereCategory(id=c.id, where=c.where)
