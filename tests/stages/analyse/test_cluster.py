@@ -28,8 +28,9 @@ def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         topic, *_, lean = text.split()
         vector = np.asarray(TOPICS[topic], dtype=np.float32)
         vectors.append(vector + float(lean) * np.roll(vector, 1))
-    unit: npt.NDArray[np.float32] = np.stack(vectors).astype(np.float32)
-    return unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    stacked = np.stack(vectors).astype(np.float32)
+    unit: npt.NDArray[np.float32] = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
+    return unit
 
 
 def params(
@@ -45,9 +46,10 @@ def params(
 
 def inputs(texts: Sequence[str], earlier: Sequence[Pattern] = ()) -> ClusterInputs:
     """Return one failure per text "topic … lean", diagnosed as the text says."""
-    diagnoses = [
-        Diagnosis(f"d{i}", f"e{i}", *text.rsplit(" ", 1), "call") for i, text in enumerate(texts)
-    ]
+    diagnoses = []
+    for i, text in enumerate(texts):
+        cause, scenario = text.rsplit(" ", 1)
+        diagnoses.append(Diagnosis(f"d{i}", f"e{i}", cause, scenario, "call"))
     examples = [
         Example(f"e{i}", "validation", {"text": text}, "x", {"length": len(text)}, "f", i)
         for i, text in enumerate(texts)
