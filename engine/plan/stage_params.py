@@ -285,6 +285,11 @@ class StageParams:
         return JudgeParams(
             task=self.task,
             gates=gates,
+            keeping=tuple(
+                used.name
+                for used in self.recipe.augment.operators
+                if OPERATORS[used.name].label == "keep"
+            ),
             judge=quality.judge,
             minimum=quality.minimum,
             schema=schemas.base("verdict"),

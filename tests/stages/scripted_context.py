@@ -29,10 +29,10 @@ Reply = Callable[[str, Request], Any]
 
 def embed_words(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """Hashed word counts, unit length: near texts share words."""
-    vectors = np.zeros((len(texts), 512), dtype=np.float32)
+    vectors = np.zeros((len(texts), 4093), dtype=np.float32)
     for row, text in zip(vectors, texts, strict=True):
         for word in words(text) or ("",):
-            row[crc32(word.encode()) % 512] += 1
+            row[crc32(word.encode()) % 4093] += 1
     unit: npt.NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
 

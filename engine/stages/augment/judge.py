@@ -48,6 +48,8 @@ class JudgeParams(Params):
     task: TaskView
     gates: tuple[UsedGate, ...]
     """In the order in which they are asked."""
+    keeping: tuple[str, ...]
+    """Operators whose rows keep their seed row's target."""
     judge: Literal["decides", "advises", "off"]
     minimum: Minimum
     """The judge's scores below which a candidate is rejected."""
@@ -94,6 +96,7 @@ def _batch(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Batch:
         params.task.task(examples),
         inputs.load.train,
         accepted,
+        params.keeping,
         ctx.embed,
         lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
     )

@@ -6,7 +6,7 @@ come with the batch, computed when a gate first wants them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -46,6 +46,7 @@ class Batch:
         task: Task,
         train: Sequence[Example],
         accepted: Sequence[Mapping[str, str]],
+        keeping: Container[str],
         embed: Embed,
         leak_guard: Callable[[int, float], LeakGuard],
     ) -> None:
@@ -57,11 +58,12 @@ class Batch:
             task: The task's labels and parameters.
             train: The original training rows; every candidate's parent is among them.
             accepted: Inputs of generated rows that were accepted before, in earlier rounds and attempts.
+            keeping: Names of the operators whose rows keep their seed row's target.
             embed: Texts to unit-length embeddings.
             leak_guard: (n-gram length, quantile) -> the guard over the recipe's evaluation rows.
         """
         self.candidates, self.kind, self.task, self.train = candidates, kind, task, train
-        self.leak_guard = leak_guard
+        self.keeping, self.leak_guard = keeping, leak_guard
         self.texts = [text_of(c.inputs) for c in candidates]
         self.train_texts = [text_of(e.inputs) for e in train]
         self.accepted_texts = [text_of(inputs) for inputs in accepted]

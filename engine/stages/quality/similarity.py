@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.operators import OPERATORS
 from engine.spec.recipe import Similarity
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
@@ -16,7 +15,7 @@ def _check(batch: Batch, settings: Similarity) -> Sequence[Finding]:
     ):
         similarity = float(batch.train_vectors[parent] @ vector)
         detail = feedback = ""
-        if OPERATORS[candidate.operator].label == "keep":
+        if candidate.operator in batch.keeping:
             if similarity < settings.low:
                 feedback = "Too far from the original: keep its meaning."
             elif similarity > settings.high:

@@ -43,6 +43,7 @@ def run(
     params = JudgeParams(
         task=task_view(),
         gates=gates,
+        keeping=("paraphrase",),
         judge=judge,
         minimum=Minimum(),
         schema=schemas.base("verdict"),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.operators import OPERATORS
 from engine.rows import Candidate, Example
 from engine.spec.recipe import Quality
 from engine.stages.quality import GATES, Batch, GateResult, apply_gates
@@ -38,8 +37,8 @@ EVALUATION = {
     "damaged_item": ["the tomatoes were mouldy on one side"],
     "cancel_subscription": ["I would like to finish my membership today please"],
 }
-KEEPS = next(name for name, operator in OPERATORS.items() if operator.label == "keep")
-CHANGES = next(name for name, operator in OPERATORS.items() if operator.label == "change")
+KEEPS, CHANGES = "paraphrase", "counterfactual"
+"""An operator whose rows keep their seed row's label, and one whose rows have another."""
 
 
 def train_row(text: str, target: str = "x") -> Example:
@@ -91,6 +90,7 @@ def judged(
         Task(tuple(labels), task_kind.params.model_validate(params or {})),
         train,
         [{"text": text} for text in accepted],
+        {KEEPS},
         embed,
         lambda ngram, quantile: guards.get(examples, ngram, quantile),
     )
