@@ -18,7 +18,7 @@ def _check(batch: Batch, settings: Shouting) -> Sequence[Finding]:
     for text in batch.texts:
         loud = sum(word.isupper() for word in text.split())
         detail = f"{loud} words in capitals" if loud > settings.most else ""
-        findings.append(Finding(detail, "Write it calmly." if detail else "", {"shouting": loud}))
+        findings.append(Finding(detail, "Write it calmly." if detail else ""))
     return findings
 
 

@@ -91,14 +91,14 @@ def _batch(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Batch:
     accepted = [e.inputs for selected in inputs.earlier for e in selected.examples]
     accepted += [c.inputs for attempt in inputs.attempts for c in attempt.accepted]
     return Batch(
-        inputs.generate.candidates,
-        params.task.entry,
-        params.task.task(examples),
-        inputs.load.train,
-        accepted,
-        params.keeping,
-        ctx.embed,
-        lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
+        candidates=inputs.generate.candidates,
+        kind=params.task.entry,
+        task=params.task.task(examples),
+        train=inputs.load.train,
+        accepted=accepted,
+        keeping=params.keeping,
+        embed=ctx.embed,
+        leak_guard=lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
     )
 
 

@@ -32,7 +32,7 @@ def _check(batch: Batch, settings: Dedup) -> Sequence[Finding]:
         elif nearest >= settings.threshold:
             detail = f"similarity {nearest:.3f} to an earlier row"
         feedback = "There is such a row: write another." if detail else ""
-        findings.append(Finding(detail, feedback, {"nearest": nearest}))
+        findings.append(Finding(detail, feedback))
         if stands and not detail:
             seen.add(sequence)
             kept[earlier] = vector

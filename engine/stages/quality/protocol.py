@@ -33,7 +33,7 @@ class Finding:
     feedback: str = ""
     """What the next attempt is told, for the teacher; never quotes an evaluation row."""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """What was measured, also of a candidate that passes."""
+    """What was measured, also of a candidate that passes; a verdict keeps `similarity` and `neighbour`."""
 
 
 class Batch:
@@ -41,6 +41,7 @@ class Batch:
 
     def __init__(
         self,
+        *,
         candidates: Sequence[Candidate],
         kind: TaskKind,
         task: Task,
@@ -83,7 +84,7 @@ class Batch:
 
     @cached_property
     def accepted_vectors(self) -> npt.NDArray[np.float32]:
-        """Embeddings of the accepted rows, unit length, shape (rows, dimensions); None of them is in `train`."""
+        """Embeddings of the accepted rows, unit length, shape (rows, dimensions)."""
         return self._embed(self.accepted_texts)
 
     @cached_property

@@ -85,14 +85,14 @@ def judged(
     if labels is None:
         labels = sorted({e.target for e in train}) if task_kind.labelled else []
     batch = Batch(
-        candidates,
-        task_kind,
-        Task(tuple(labels), task_kind.params.model_validate(params or {})),
-        train,
-        [{"text": text} for text in accepted],
-        {KEEPS},
-        embed,
-        lambda ngram, quantile: guards.get(examples, ngram, quantile),
+        candidates=candidates,
+        kind=task_kind,
+        task=Task(tuple(labels), task_kind.params.model_validate(params or {})),
+        train=train,
+        accepted=[{"text": text} for text in accepted],
+        keeping={KEEPS},
+        embed=embed,
+        leak_guard=lambda ngram, quantile: guards.get(examples, ngram, quantile),
     )
     quality = quality or Quality()
     return apply_gates(

@@ -104,7 +104,7 @@ FEEDBACK = {
 def test_a_good_row_passes_every_gate(row: Candidate, embed: Embed) -> None:
     (result,) = judged([row], small_task(), embed)
     assert (result.reason, result.detail, result.feedback) == ("", "", "")
-    assert set(result.numbers) == {"similarity", "neighbour", "nearest"}
+    assert set(result.numbers) == {"similarity", "neighbour"}
 
 
 @pytest.mark.parametrize(("reason", "row", "detail"), REJECTED)
