@@ -228,7 +228,10 @@ def clean(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="tasks, metrics, operators, backends or recipes.")],
+    what: Annotated[
+        str,
+        typer.Argument(help="tasks, metrics, operators, clusterers, gates, backends or recipes."),
+    ],
 ) -> None:
     """List what a recipe can name."""
     from engine.cli.recipes import show_list

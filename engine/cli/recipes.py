@@ -92,6 +92,8 @@ def show_list(what: str) -> None:
     from engine.metrics import METRICS
     from engine.operators import OPERATORS
     from engine.spec.package_data import shipped
+    from engine.stages.analyse.clusterers import CLUSTERERS
+    from engine.stages.quality import GATES
     from engine.tasks import TASKS
 
     lists: dict[str, list[tuple[str, str]]] = {
@@ -99,6 +101,8 @@ def show_list(what: str) -> None:
         "metrics": [(m.name, m.description) for m in METRICS.values()],
         "operators": [(o.name, f"{o.description} (label: {o.label})") for o in OPERATORS.values()],
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
+        "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
+        "gates": [(g.name, g.description) for g in GATES.values()],
         "recipes": [
             (p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))
         ],

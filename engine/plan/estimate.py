@@ -155,7 +155,8 @@ class _Outlook:
         cluster = self._clustering(node)
         if cluster is None:
             return Range(0, 0)
-        most = (cluster.max_k if cluster.k == "auto" else int(cluster.k)) + len(cluster.categories)
+        used = cluster.clusterer
+        most = used.entry.at_most(used.settings) + len(cluster.categories)
         return Range(min(1, failures.low), min(most, failures.high))
 
     def _clustering(self, node: Node) -> ClusterParams | None:

@@ -10,7 +10,7 @@ from math import ceil
 from engine.rows import SPLITS
 from engine.spec.data import Read, SplitRows
 from engine.spec.loader import LoadedRecipe
-from engine.stages.quality.leak_guard import ngrams, words
+from engine.stages.quality.wording import ngrams, words
 from engine.tasks import TASKS
 
 NEAR = 0.8

@@ -16,6 +16,7 @@ from engine.backends import BACKENDS
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
 from engine.spec.recipe import Recipe, Task
+from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
 SCHEMA_FILE = "recipe.schema.json"
@@ -37,6 +38,7 @@ def recipe_schema() -> dict[str, Any]:
     _name_metrics(schema["properties"]["metrics"])
     parts["MetricSpec"] = _metrics(parts)
     parts["OperatorSpec"] = _operators(parts)
+    parts["Cluster"] = _clusterers(parts)
     for role in parts["Models"]["properties"]:
         reference = f"{role.capitalize()}Model"
         parts["Models"]["properties"][role] = {"$ref": f"#/$defs/{reference}"}
@@ -113,6 +115,20 @@ def _operators(parts: dict[str, Any]) -> dict[str, Any]:
         branch["properties"]["name"] = {"const": name, "description": operator.description}
         branch["properties"]["params"] = _part(operator.params, parts)
         branches.append(branch)
+    return {"description": loose["description"], "anyOf": branches}
+
+
+def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return one branch per clusterer, each with that clusterer's settings."""
+    loose = parts["Cluster"]
+    algorithm = loose["properties"]["algorithm"]
+    branches = []
+    for name in sorted(CLUSTERERS):
+        settings = _part(CLUSTERERS[name].settings, parts)
+        known = {"algorithm": {**algorithm, "const": name}, **settings.get("properties", {})}
+        # What a branch is without a name: the default.
+        named = [] if name == algorithm["default"] else ["algorithm"]
+        branches.append(_closed(known, [*named, *settings.get("required", [])]))
     return {"description": loose["description"], "anyOf": branches}
 
 

@@ -15,12 +15,13 @@ from engine.spec.recipe_benchmark import Benchmark
 from engine.spec.recipe_data import Source
 from engine.sql.expressions import quoted
 from engine.stages import schemas
-from engine.stages.analyse.cluster import ClusterParams, WhereCategory
+from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
+from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.name import NameParams, OfferedCategory
 from engine.stages.analyse.strategy import StrategyParams
 from engine.stages.augment.generate import GenerateParams, UsedOperator
-from engine.stages.augment.judge import JudgeParams
+from engine.stages.augment.judge import JudgeParams, UsedGate
 from engine.stages.augment.select import SelectParams
 from engine.stages.decide import DecideParams
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -30,7 +31,7 @@ from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
 from engine.stages.load import LoadParams, Origin
-from engine.stages.quality.leak_guard import GuardParams
+from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
 from engine.tasks import TASKS
@@ -77,12 +78,6 @@ class StageParams:
         if shots is None or (training and not shots.train):
             return None
         return Shots(n=shots.n, seed=shots.seed)
-
-    @property
-    def guard(self) -> GuardParams:
-        """What counts as a leak."""
-        guard = self.recipe.quality.leak_guard
-        return GuardParams(ngram=guard.ngram, quantile=guard.quantile)
 
     def load(self) -> LoadParams:
         """Return what decides the rows of the three splits."""
@@ -212,10 +207,14 @@ class StageParams:
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
         patterns = self.recipe.patterns
+        clusterer = CLUSTERERS[patterns.cluster.algorithm]
         return ClusterParams(
             target=self.recipe.task.target,
-            k=patterns.cluster.k,
-            max_k=patterns.cluster.max_k,
+            clusterer=UsedClusterer(
+                name=clusterer.name,
+                version=clusterer.version,
+                settings=clusterer.settings.model_validate(patterns.cluster.settings),
+            ),
             same_pattern=patterns.same_pattern,
             categories=tuple(
                 WhereCategory(id=c.id, where=c.where)
@@ -237,7 +236,7 @@ class StageParams:
             offered.append(OfferedCategory(id="other", description="None of these."))
         return NameParams(
             task=self.task,
-            guard=self.guard,
+            guard=self.recipe.quality.leak_guard,
             schema=schemas.pattern([c.id for c in offered]),
             shown=SHOWN_DIAGNOSES,
             categories=tuple(offered),
@@ -248,7 +247,7 @@ class StageParams:
         """Return how strategies are drafted."""
         return StrategyParams(
             task=self.task,
-            guard=self.guard,
+            guard=self.recipe.quality.leak_guard,
             schema=schemas.base("strategy"),
             labels=STRATEGY_LABELS,
         )
@@ -267,7 +266,7 @@ class StageParams:
         )
         return GenerateParams(
             task=self.task,
-            guard=self.guard,
+            guard=self.recipe.quality.leak_guard,
             operators=operators,
             rows_per_round=augment.rows_per_round,
             oversample=augment.oversample,
@@ -279,14 +278,20 @@ class StageParams:
     def judge(self) -> JudgeParams:
         """Return what a candidate must pass."""
         quality = self.recipe.quality
+        gates = tuple(
+            UsedGate(name=gate.name, version=gate.version, settings=gate.settings(quality))
+            for gate in GATES.values()
+        )
         return JudgeParams(
             task=self.task,
-            guard=self.guard,
+            gates=gates,
+            keeping=tuple(
+                used.name
+                for used in self.recipe.augment.operators
+                if OPERATORS[used.name].label == "keep"
+            ),
             judge=quality.judge,
             minimum=quality.minimum,
-            similarity=quality.similarity,
-            neighbours=quality.neighbours,
-            dedup=quality.dedup.threshold,
             schema=schemas.base("verdict"),
         )
 

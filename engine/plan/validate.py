@@ -29,6 +29,7 @@ from engine.spec.recipe import ModelSpec
 from engine.spec.row_checks import RowRules, check_rows, row_check
 from engine.spec.yaml import KeyPath
 from engine.stages import STAGES, schemas
+from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.augment.generate import PROMPT_VARIABLES as OPERATOR_PROMPTS
 from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
@@ -62,6 +63,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_metrics(loaded),
         *check_slices(loaded),
         *_method(loaded),
+        *_clusterer(loaded),
         *_operators(loaded),
         *_models(loaded),
         *check_money(loaded),
@@ -170,6 +172,15 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
         )
         hint = "leave loop.rounds out, or name another method"
         yield Problem(loaded.at("loop", "rounds"), message, hint, "warning", "method")
+
+
+def _clusterer(loaded: LoadedRecipe) -> Iterator[Problem]:
+    cluster, path = loaded.recipe.patterns.cluster, ("patterns", "cluster")
+    clusterer = CLUSTERERS.get(cluster.algorithm)
+    if clusterer is None:
+        yield _unknown(CLUSTERERS, cluster.algorithm, loaded.at(*path, "algorithm"))
+    else:
+        yield from check_part(clusterer.settings, cluster.settings, loaded.document, path)
 
 
 def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:

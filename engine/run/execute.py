@@ -29,7 +29,7 @@ from engine.spec.recipe import Budget
 from engine.stages import STAGES
 from engine.stages.outputs import Output
 from engine.stages.protocol import Account, Pending
-from engine.stages.quality.leak_guard import text_of
+from engine.stages.quality.wording import text_of
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
 
@@ -169,7 +169,7 @@ class Execution:
 
     def _texts(self) -> list[str]:
         """Return the texts of all examples: they are embedded first and once, in this order."""
-        return [text_of(example) for example in self._output("load").of(Example)]
+        return [text_of(example.inputs) for example in self._output("load").of(Example)]
 
     def _blocked(self, node: Node) -> bool:
         """Return whether a node needs one that waits for replies."""

@@ -20,7 +20,7 @@ from engine.errors import BackendError, ModelError
 from engine.plan.resources import RoleModel
 from engine.rows import Example
 from engine.run.progress import Reporter
-from engine.stages.quality.leak_guard import LeakGuard
+from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ class Session:
         self._open: dict[tuple[str, ...], Any] = {}
         self._vectors: dict[str, dict[str, npt.NDArray[np.float32]]] = {"": {}}
         self._node = ""
-        self._guards: dict[tuple[int, int, float], tuple[Sequence[Example], LeakGuard]] = {}
+        self._guards = LeakGuards(self.embed)
 
     def model(self, role: str) -> RoleModel:
         """Return what stands behind a role."""
@@ -120,11 +120,7 @@ class Session:
 
     def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
         """Return the guard over the evaluation rows among `examples`, built once per setting."""
-        key = (id(examples), ngram, quantile)
-        if key not in self._guards:
-            # The examples are held, so that their identity is not another list's later.
-            self._guards[key] = (examples, LeakGuard(examples, self.embed, ngram, quantile))
-        return self._guards[key][1]
+        return self._guards.get(examples, ngram, quantile)
 
     def enter(self, node: str) -> None:
         """Go on with a node: what it embeds is kept for it alone, while it waits for replies too."""

@@ -157,21 +157,20 @@ class Taxonomy(Spec):
         return self
 
 
-class Cluster(Spec):
-    """How diagnoses are grouped into patterns."""
+class Cluster(BaseModel):
+    """How diagnoses are grouped into patterns; further keys are the algorithm's own settings."""
 
-    method: Literal["kmeans"] = "kmeans"
-    k: int | Literal["auto"] = "auto"
-    """Number of clusters; auto finds the elbow of the within-cluster sum of squares."""
-    max_k: int = Field(default=8, ge=1, le=100)
-    """Largest number of clusters that auto tries."""
+    model_config = ConfigDict(
+        frozen=True, extra="allow", strict=True, use_attribute_docstrings=True
+    )
 
-    @field_validator("k")
-    @classmethod
-    def _at_least_one(cls, k: int | str) -> int | str:
-        if isinstance(k, int) and k < 1:
-            raise ValueError("k must be at least 1, or auto")
-        return k
+    algorithm: str = "kmeans"
+    """Clusterer (`pada list clusterers`)."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The algorithm's own settings, as written."""
+        return dict(self.__pydantic_extra__ or {})
 
 
 class Patterns(Spec):
@@ -238,7 +237,7 @@ class Dedup(Spec):
     """Cosine similarity from which two rows count as the same."""
 
 
-class LeakGuard(Spec):
+class LeakLimits(Spec):
     """Candidates that resemble an evaluation row are dropped; thresholds are calibrated on the training rows."""
 
     ngram: int = Field(default=5, ge=2, le=20)
@@ -259,7 +258,7 @@ class Quality(Spec):
     neighbours: int = Field(default=3, ge=0, le=50)
     """Nearest labelled training rows of which most must carry the candidate's target; 0 turns this off."""
     dedup: Dedup = Dedup()
-    leak_guard: LeakGuard = LeakGuard()
+    leak_guard: LeakLimits = LeakLimits()
 
 
 class Train(Spec):

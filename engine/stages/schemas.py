@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.operators import TARGET
@@ -81,6 +81,11 @@ def rows(
         "type": "array", "items": item, "minItems": count, "maxItems": count,
     }  # fmt: skip
     return whole
+
+
+def longest_text(texts: Iterable[str]) -> int:
+    """Return the most characters a generated text may have: a quarter more than the longest of some, 40 to LONGEST."""
+    return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))
 
 
 def token_limit(schema: Mapping[str, Any]) -> int:

@@ -99,7 +99,9 @@ class Classification(PlainRows):
         """Return why a row is unusable: an empty input, or a target that is no label."""
         if why := empty_input(inputs):
             return why
-        named = json.loads(target) if task.params.many else [target]
+        named = _canonical_list(target) if task.params.many else [target]
+        if named is None:
+            return "the target is not a list of labels"
         strange = [label for label in named if label not in task.labels]
         return f"'{strange[0]}' is not one of the {len(task.labels)} labels" if strange else None
 
@@ -114,6 +116,15 @@ class Classification(PlainRows):
 def canonical(labels: Any) -> str:
     """Return labels as answers and targets hold them: a JSON list, each once, in order."""
     return json.dumps(sorted({label for label in labels if label}), ensure_ascii=False)
+
+
+def _canonical_list(target: str) -> list[Any] | None:
+    """Return the labels of a target in its canonical form; None for a text that is none."""
+    try:
+        labels = json.loads(target)
+    except ValueError:
+        return None
+    return labels if isinstance(labels, list) else None
 
 
 def _listed(text: str) -> list[Any]:

@@ -75,7 +75,7 @@ def test_validate_shows_them_as_a_short_table(
 
 
 def brute(rows: list[str], others: list[str], n: int) -> int:
-    from engine.stages.guard import ngrams, words
+    from engine.stages.quality.wording import ngrams, words
 
     whole = {words(text) for text in others}
     fresh = [ngrams(text, n) for text in rows if words(text) not in whole]

@@ -14,7 +14,12 @@ from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Diagnosis, PatternMember
 from engine.sql import evaluate_condition
-from engine.stages.analyse.clustering import centroid, cluster
+from engine.stages.analyse.clusterers import (
+    CLUSTERERS,
+    AnyClusterer,
+    ClustererSettings,
+    centroid,
+)
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
@@ -33,15 +38,26 @@ class WhereCategory(Params):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsedClusterer(Params):
+    """A clusterer as a recipe uses it."""
+
+    name: str
+    version: int
+    settings: ClustererSettings
+
+    @property
+    def entry(self) -> AnyClusterer:
+        """The clusterer itself."""
+        return CLUSTERERS[self.name]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterParams(Params):
     """How diagnoses are grouped."""
 
     target: str
     """Column with the right answer, as users' SQL calls it."""
-    k: int | str
-    """Number of clusters, or `auto`."""
-    max_k: int
-    """Most clusters that `auto` tries."""
+    clusterer: UsedClusterer
     same_pattern: float
     """Cosine similarity of centroids from which a cluster continues an earlier pattern."""
     categories: tuple[WhereCategory, ...] = ()
@@ -58,6 +74,14 @@ class ClusterInputs(Inputs):
     earlier: tuple[NamedPatterns, ...] = ()
 
 
+def category_pattern(category: str) -> str:
+    """Return the id of the pattern of the failures that SQL assigns to a category.
+
+    The colon, which no category's id has, keeps it apart from the ids of clusters, whatever the category is called.
+    """
+    return f"category:{category}"
+
+
 def diagnosis_text(diagnosis: Diagnosis) -> str:
     """Return what is embedded of a diagnosis."""
     return f"{diagnosis.root_cause} {diagnosis.scenario}"
@@ -69,43 +93,51 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
     if not diagnoses:
         return Clustered()
     vectors = ctx.embed([diagnosis_text(d) for d in diagnoses])
-    categories = _by_category(params, inputs, diagnoses)
     groups: dict[str, list[int]] = {}
-    for number, category in enumerate(categories):
-        if category:
-            groups.setdefault(category, []).append(number)
-    silhouettes: dict[int, float] = {}
-    rest = [i for i, category in enumerate(categories) if not category]
-    if rest:
-        clustering = cluster(vectors[rest], params.k, params.max_k, ctx.seed)
-        clusters: dict[int, list[int]] = {}
-        for index, label in zip(rest, clustering.labels, strict=True):
-            clusters.setdefault(label, []).append(index)
-        silhouettes = dict(zip(rest, clustering.silhouettes or (), strict=False))
-        earlier = _earlier(inputs)
-        for label in sorted(clusters):
-            members = clusters[label]
-            centre = centroid(vectors[members])
-            name = _continues(centre, earlier, params.same_pattern)
-            if name is None:
-                name = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
-            else:
-                del earlier[name]
-            groups[name] = members
+    rest: list[int] = []
+    for number, pattern in enumerate(_by_category(params, inputs, diagnoses)):
+        if pattern is None:
+            rest.append(number)
+        else:
+            groups.setdefault(pattern, []).append(number)
+    clusters, silhouettes = _clusters(params.clusterer, vectors, rest, ctx.seed)
+    earlier = _earlier(params, inputs)
+    for members in clusters:
+        pattern = _continues(centroid(vectors[members]), earlier, params.same_pattern)
+        if pattern is None:
+            pattern = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
+        else:
+            # Two clusters must not continue one pattern.
+            del earlier[pattern]
+        groups[pattern] = members
     rows = []
-    for name, members in groups.items():
+    for pattern, members in groups.items():
         centre = centroid(vectors[members])
         for i in members:
             distance = round(max(0.0, 1.0 - float(vectors[i] @ centre)), 6)
             one = diagnoses[i]
-            rows.append(PatternMember(name, one.example, one.id, distance, silhouettes.get(i)))
+            rows.append(PatternMember(pattern, one.example, one.id, distance, silhouettes.get(i)))
     return Clustered(tuple(rows))
+
+
+def _clusters(
+    used: UsedClusterer, vectors: npt.NDArray[np.float32], rest: Sequence[int], seed: int
+) -> tuple[list[list[int]], dict[int, float]]:
+    """Return the clusters of the diagnoses numbered by `rest`, largest first, and the silhouettes of their members."""
+    if not rest:
+        return [], {}
+    found = used.entry.cluster(vectors[list(rest)], used.settings, seed)
+    clusters: dict[int, list[int]] = {}
+    for number, label in zip(rest, found.labels, strict=True):
+        clusters.setdefault(label, []).append(number)
+    silhouettes = dict(zip(rest, found.silhouettes, strict=True)) if found.silhouettes else {}
+    return [clusters[label] for label in sorted(clusters)], silhouettes
 
 
 def _by_category(
     params: ClusterParams, inputs: ClusterInputs, diagnoses: Sequence[Diagnosis]
 ) -> list[str | None]:
-    """Return for each diagnosis the first taxonomy category whose `where` holds for its failure."""
+    """Return for each diagnosis the pattern of the first category whose `where` holds for its failure."""
     chosen: list[str | None] = [None] * len(diagnoses)
     if not params.categories:
         return chosen
@@ -124,17 +156,18 @@ def _by_category(
     for category in params.categories:
         for i, holds in enumerate(evaluate_condition(category.where, records)):
             if holds and chosen[i] is None:
-                chosen[i] = category.id
+                chosen[i] = category_pattern(category.id)
     return chosen
 
 
-def _earlier(inputs: ClusterInputs) -> dict[str, tuple[float, ...]]:
-    """Return the latest centroid of every pattern of the earlier rounds."""
+def _earlier(params: ClusterParams, inputs: ClusterInputs) -> dict[str, tuple[float, ...]]:
+    """Return the latest centroid of every pattern of the earlier rounds that was a cluster."""
+    by_category = {category_pattern(category.id) for category in params.categories}
     return {
         pattern.id: pattern.centroid
         for named in inputs.earlier
         for pattern in named.patterns
-        if pattern.id.startswith("p-")
+        if pattern.id not in by_category
     }
 
 
@@ -158,6 +191,6 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 
 CLUSTER = Stage(
-    "cluster", 1, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 2, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
 )  # fmt: skip

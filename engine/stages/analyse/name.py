@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from engine.identity import Params
 from engine.rows import Failure, Pattern, PatternMember, Row
+from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
-from engine.stages.analyse.cluster import diagnosis_text
-from engine.stages.analyse.clustering import centroid
+from engine.stages.analyse.cluster import category_pattern, diagnosis_text
+from engine.stages.analyse.clusterers import centroid
 from engine.stages.forecast import Forecast, Situation, bounded
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality.leak_guard import GuardParams
 from engine.stages.task_view import TaskView
 
 PROMPT = "name_pattern.md"
@@ -38,13 +38,13 @@ class NameParams(Params):
     """The task, the categories, how much the teacher is shown, and the guard over what it writes."""
 
     task: TaskView
-    guard: GuardParams
+    guard: LeakLimits
     schema: schemas.Schema
     shown: int
     """Most diagnoses of a cluster that are shown."""
     categories: tuple[OfferedCategory, ...] = ()
     where_categories: tuple[str, ...] = ()
-    """Ids of the categories that SQL gives: patterns of that name are theirs."""
+    """Ids of the categories that SQL gives; each has a pattern of its own."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     ]
     replies = dict(zip(new, ctx.ask("teacher", requests), strict=True)) if requests else {}
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
+    by_sql = {category_pattern(category): category for category in params.where_categories}
     taken: set[str] = set()
     rows: list[Row] = []
     for pattern, members in groups.items():
@@ -109,7 +110,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         reply = replies.get(pattern)
         pairs = confusions(members, failures)
         name, description = _neutral(pattern, pairs) if labelled else _nameless(pattern, members)
-        category = pattern if pattern in params.where_categories else None
+        category = by_sql.get(pattern)
         call, reason = None, None
         if known:
             name, description, category = known.name, known.description, known.category
@@ -180,7 +181,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 2, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 3, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={PROMPT: frozenset({"description", "diagnoses", "confusions", "categories"})},
     sends=_sends, embeds="diagnoses, texts of patterns, validation and test rows ({inputs})",

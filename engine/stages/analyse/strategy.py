@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Row, Strategy
+from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.name import confusions
 from engine.stages.forecast import Forecast, Situation, bounded
 from engine.stages.outputs import Clustered, Drafted, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality.leak_guard import GuardParams
 from engine.stages.task_view import TaskView
 
 PROMPT = "draft_strategy.md"
@@ -29,7 +29,7 @@ class StrategyParams(Params):
     """The task, how many labels a strategy is about, and the guard over what the teacher writes."""
 
     task: TaskView
-    guard: GuardParams
+    guard: LeakLimits
     schema: schemas.Schema
     labels: int
     """Most labels that the new rows of one pattern may carry."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,13 +21,13 @@ from engine.identity import Params
 from engine.operators import OPERATORS, WRITTEN, Operator, OperatorParams, Seed, read_rows
 from engine.rows import Candidate, Drop, Example, Pattern, Row, Strategy
 from engine.spec.prompts import Prompt
+from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.augment.shares import shares
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import Attempt, Drafted, Generated, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Context, Inputs, Stage
-from engine.stages.quality.leak_guard import GuardParams
-from engine.stages.schemas import LONGEST
+from engine.stages.schemas import longest_text
 from engine.stages.task_view import TaskView
 
 
@@ -57,7 +57,7 @@ class GenerateParams(Params):
     """The task, the operators, and how many rows are wanted."""
 
     task: TaskView
-    guard: GuardParams
+    guard: LeakLimits
     operators: tuple[UsedOperator, ...]
     rows_per_round: int
     oversample: float
@@ -111,7 +111,7 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
         request = writer.request(call, ctx)
         asked[request.id] += 1
         request = _sample(request, ctx, asked[request.id])
-        if any(guard.found_in(m.content) for m in request.messages):
+        if any(guard.stands_in(m.content) for m in request.messages):
             why = "an evaluation row is in the prompt"
             rows.append(Drop("generate", call.seed.row.id, "prompt_leak", why))
             continue
@@ -128,9 +128,9 @@ class _Writer:
 
     def __init__(self, params: GenerateParams, examples: Sequence[Example]) -> None:
         self._params = params
-        self.longest_text = longest(examples)
-        task = params.task
-        longest_target = longest_of(e.target for e in examples if e.split == "train")
+        task, train = params.task, [e for e in examples if e.split == "train"]
+        self.longest_text = longest_text(text for e in train for text in e.inputs.values())
+        longest_target = longest_text(e.target for e in train)
         # Where every operator knows the target beforehand, no reply brings one.
         self._target_schema: Mapping[str, Any] = (
             {} if task.labelled else task.entry.target_schema(task.task(examples), longest_target)
@@ -170,16 +170,6 @@ def _sample(request: Request, ctx: Context, number: int) -> Request:
         request.model,
         attempt,
     )
-
-
-def longest(examples: Sequence[Example]) -> int:
-    """Return the most characters a generated text may have: a quarter more than the longest training text."""
-    return longest_of(text for e in examples if e.split == "train" for text in e.inputs.values())
-
-
-def longest_of(texts: Iterable[str]) -> int:
-    """Return a quarter more than the longest of some texts has characters, between 40 and LONGEST."""
-    return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))
 
 
 def _calls(

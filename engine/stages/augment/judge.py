@@ -1,39 +1,44 @@
-"""judge: every candidate gets one verdict, from rules first (they cost nothing) and the judge last.
+"""judge: every candidate gets one verdict, from the gates first (they cost nothing) and the judge last.
 
-Rules in order: well-formed; no near-duplicate of a training row or of an earlier candidate; no leak; close to its
-seed, where the operator keeps the label; nearest labelled training rows agree with its target. The judge, a
-model of its own, scores what is left for adherence, utility and relevance (PaDA-Agent, arXiv 2510.18143, quality
-control). Feedback for the next attempt is written from the candidate's side and never quotes an evaluation row.
-
-Reads the candidates of one attempt and the rows that they are compared with; writes one `Verdict` per candidate.
+The gates are those of `engine.stages.quality`, in their order. The judge, a model of its own, scores what is left for
+adherence, utility and relevance (PaDA-Agent, arXiv 2510.18143, quality control). Feedback for the next attempt is
+written from the candidate's side and never quotes an evaluation row. Reads the candidates of one attempt and the rows
+that they are compared with; writes one `Verdict` per candidate.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-from unicodedata import category
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from engine.backends.protocol import Completion
 from engine.identity import Params
-from engine.operators import OPERATORS
-from engine.rows import Candidate, Example, Verdict
-from engine.spec.recipe import Minimum, Similarity
+from engine.rows import Candidate, Verdict
+from engine.spec.recipe import Minimum
 from engine.stages import schemas
-from engine.stages.augment.generate import longest, longest_of
 from engine.stages.forecast import Forecast, Range, Situation, bounded
 from engine.stages.outputs import Attempt, Drafted, Generated, Judged, Loaded, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality.leak_guard import GuardParams, words
+from engine.stages.quality import GATES, AnyGate, Batch, GateResult, apply_gates
 from engine.stages.task_view import TaskView
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 PROMPT = "judge.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedGate(Params):
+    """A gate as a recipe uses it."""
+
+    name: str
+    version: int
+    settings: Any
+    """What `Gate.settings` makes of the recipe: a model, a number or nothing."""
+
+    @property
+    def entry(self) -> AnyGate:
+        """The gate itself."""
+        return GATES[self.name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +46,13 @@ class JudgeParams(Params):
     """The task, and what a candidate must pass."""
 
     task: TaskView
-    guard: GuardParams
+    gates: tuple[UsedGate, ...]
+    """In the order in which they are asked."""
+    keeping: tuple[str, ...]
+    """Operators whose rows keep their seed row's target."""
     judge: Literal["decides", "advises", "off"]
     minimum: Minimum
     """The judge's scores below which a candidate is rejected."""
-    similarity: Similarity
-    """To the seed row, for operators that keep the label."""
-    neighbours: int
-    """Nearest training rows of which most must carry the candidate's target; 0 turns this off."""
-    dedup: float
-    """Cosine similarity from which two rows count as the same."""
     schema: schemas.Schema
 
 
@@ -67,186 +69,49 @@ class JudgeInputs(Inputs):
     """What earlier rounds added."""
 
 
-_BROKEN = frozenset({"Cc", "Cs", "Co", "Cn"})
-"""Unicode's categories of what is no text; spaces and joiners, which many scripts need, are."""
-
-
-@dataclass(slots=True)
-class Finding:
-    """What the rules found about one candidate; `reason` is the first rule that rejects it."""
-
-    reason: str = ""
-    detail: str = ""
-    feedback: str = ""
-    similarity: float | None = None
-    neighbour: float | None = None
-
-    def reject(self, reason: str, detail: str, feedback: str) -> None:
-        """Note the first rejection; later ones change nothing."""
-        if not self.reason:
-            self.reason, self.detail, self.feedback = reason, detail, feedback
-
-
-@dataclass(slots=True)
-class Rows:
-    """The rows that candidates are compared with, and their embeddings."""
-
-    texts: list[str]
-    targets: list[str]
-    vectors: npt.NDArray[np.float32]
-    where: dict[str, int] = field(default_factory=dict)
-    """Row id -> index."""
-
-
-def text_of(inputs: Mapping[str, str]) -> str:
-    """Return a row's inputs as one text, as they are embedded and compared."""
-    return "\n".join(inputs.values())
-
-
 def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
     """Return exactly one `Verdict` per candidate of this attempt."""
     candidates = inputs.generate.candidates
     if not candidates:
         return Judged()
-    examples = inputs.load.examples
-    task, kind = params.task.task(examples), params.task.entry
-    findings = [Finding() for _ in candidates]
-    train = inputs.load.train
-    targets = {e.target for e in train}
-    most = longest(examples)
-    most_target = kind.target_schema(task, longest_of(targets)).get("maxLength")
-    for candidate, finding in zip(candidates, findings, strict=True):
-        written = [(text, most) for text in candidate.inputs.values()]
-        if most_target and candidate.target not in targets:
-            written.append((candidate.target, most_target))
-        broken = (why for text, limit in written if (why := unclean(text, limit)))
-        if why := kind.malformed(candidate.inputs, candidate.target, task) or next(broken, None):
-            finding.reject("malformed", why, f"The row is not usable: {why}.")
-    vectors = ctx.embed([text_of(c.inputs) for c in candidates])
-    texts = [text_of(e.inputs) for e in train]
-    known = Rows(
-        texts, [e.target for e in train], ctx.embed(texts), {e.id: i for i, e in enumerate(train)}
+    results = apply_gates(
+        _batch(params, inputs, ctx), [(used.entry, used.settings) for used in params.gates]
     )
-    _leaks(params, examples, candidates, findings, ctx)
-    for candidate, finding, vector in zip(candidates, findings, vectors, strict=True):
-        _closeness(params, candidate, finding, vector, known)
-    _duplicates(params, inputs, candidates, findings, vectors, known, ctx)
-    replies = _ask(params, inputs, candidates, findings, ctx)
+    replies = _ask(params, inputs, results, ctx)
     return Judged(
         tuple(
-            _verdict(params, candidate, finding, reply)
-            for candidate, finding, reply in zip(candidates, findings, replies, strict=True)
+            _verdict(params, candidate, result, reply)
+            for candidate, result, reply in zip(candidates, results, replies, strict=True)
         )
     )
 
 
-def unclean(text: str, most: int) -> str | None:
-    """Return what gives a written text away as broken: control characters, or an end at its schema's length limit."""
-    if any(category(c) in _BROKEN and c not in "\n\t\r" for c in text):
-        return "it has control characters"
-    return f"it was cut at {most} characters" if len(text) >= most - 1 else None
-
-
-def _leaks(
-    params: JudgeParams,
-    examples: Sequence[Example],
-    candidates: Sequence[Candidate],
-    findings: Sequence[Finding],
-    ctx: Context,
-) -> None:
-    guard = ctx.leak_guard(examples, params.guard.ngram, params.guard.quantile)
-    found = guard.check([text_of(c.inputs) for c in candidates])
-    for candidate, finding, copied in zip(candidates, findings, found, strict=True):
-        if why := copied or guard.check_target(candidate.target):
-            # The feedback must not lead the generator to or around the evaluation row.
-            finding.reject("leak", why, "Write about something else.")
-
-
-def _closeness(
-    params: JudgeParams,
-    candidate: Candidate,
-    finding: Finding,
-    vector: npt.NDArray[np.float32],
-    known: Rows,
-) -> None:
-    """Compare with the seed row and with the nearest labelled training rows."""
-    import numpy as np
-
-    similar = known.vectors @ vector
-    finding.similarity = float(similar[known.where[candidate.parent]])
-    if OPERATORS[candidate.operator].label == "keep":
-        low, high = params.similarity.low, params.similarity.high
-        detail = f"similarity to the seed row {finding.similarity:.3f}, wanted {low} to {high}"
-        if finding.similarity < low:
-            finding.reject("similarity", detail, "Too far from the original: keep its meaning.")
-        elif finding.similarity > high:
-            finding.reject("similarity", detail, "Too close to the original: change more words.")
-    if params.neighbours and params.task.labelled:
-        nearest = np.argsort(-similar, kind="stable")[: params.neighbours]
-        agree = [known.targets[int(i)] == candidate.target for i in nearest]
-        finding.neighbour = sum(agree) / len(agree)
-        if 2 * sum(agree) <= len(agree):
-            others = Counter(t for i in nearest if (t := known.targets[int(i)]) != candidate.target)
-            names = ", ".join(name for name, _ in others.most_common())
-            finding.reject(
-                "neighbours",
-                f"{sum(agree)} of {len(agree)} nearest training rows are {candidate.target} (the others: {names})",
-                f"It reads like {others.most_common(1)[0][0]}: make it clearly {candidate.target}.",
-            )
-
-
-def _duplicates(
-    params: JudgeParams,
-    inputs: JudgeInputs,
-    candidates: Sequence[Candidate],
-    findings: Sequence[Finding],
-    vectors: npt.NDArray[np.float32],
-    known: Rows,
-    ctx: Context,
-) -> None:
-    """Drop what repeats a training row, an earlier accepted row, or an earlier candidate that still stands."""
-    import numpy as np
-
-    accepted = [e for selected in inputs.earlier for e in selected.examples]
-    texts = (
-        known.texts
-        + [text_of(e.inputs) for e in accepted]
-        + [text_of(c.inputs) for attempt in inputs.attempts for c in attempt.accepted]
+def _batch(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Batch:
+    examples = inputs.load.examples
+    accepted = [e.inputs for selected in inputs.earlier for e in selected.examples]
+    accepted += [c.inputs for attempt in inputs.attempts for c in attempt.accepted]
+    return Batch(
+        candidates=inputs.generate.candidates,
+        kind=params.task.entry,
+        task=params.task.task(examples),
+        train=inputs.load.train,
+        accepted=accepted,
+        keeping=params.keeping,
+        embed=ctx.embed,
+        leak_guard=lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
     )
-    matrix = (
-        np.vstack([known.vectors, ctx.embed(texts[len(known.texts) :])])
-        if texts[len(known.texts) :]
-        else known.vectors
-    )
-    same = {words(text) for text in texts}
-    for candidate, finding, vector in zip(candidates, findings, vectors, strict=True):
-        text = words(text_of(candidate.inputs))
-        nearest = float((matrix @ vector).max())
-        if text in same or nearest >= params.dedup:
-            detail = (
-                "equals an earlier row"
-                if text in same
-                else f"similarity {nearest:.3f} to an earlier row"
-            )
-            finding.reject("duplicate", detail, "There is such a row: write another.")
-        if not finding.reason:
-            same.add(text)
-            matrix = np.vstack([matrix, vector[None, :]])
 
 
 def _ask(
-    params: JudgeParams,
-    inputs: JudgeInputs,
-    candidates: Sequence[Candidate],
-    findings: Sequence[Finding],
-    ctx: Context,
+    params: JudgeParams, inputs: JudgeInputs, results: Sequence[GateResult], ctx: Context
 ) -> list[Completion | None]:
-    """Return the judge's replies, for the candidates that the rules let through."""
+    """Return the judge's replies, for the candidates that the gates let through."""
+    candidates = inputs.generate.candidates
     if params.judge == "off":
         return [None] * len(candidates)
     strategies = {s.id: s for s in inputs.strategy.strategies}
     prompt = ctx.prompt(PROMPT)
-    standing = [i for i, finding in enumerate(findings) if not finding.reason]
+    standing = [i for i, result in enumerate(results) if not result.reason]
     requests = [
         ctx.request(
             "judge",
@@ -269,33 +134,33 @@ def _ask(
 
 
 def _verdict(
-    params: JudgeParams, candidate: Candidate, finding: Finding, reply: Completion | None
+    params: JudgeParams, candidate: Candidate, result: GateResult, reply: Completion | None
 ) -> Verdict:
     scores: Mapping[str, Any] = reply.value if reply is not None and reply.value is not None else {}
+    reason, detail, feedback = result.reason, result.detail, result.feedback
     agrees: bool | None = None
-    minimum = params.minimum.model_dump()
     if scores:
+        minimum = params.minimum.model_dump()
         low = [name for name, least in minimum.items() if scores[name] < least]
         agrees = not low
         if low and params.judge == "decides":
+            reason = "judge"
             detail = ", ".join(f"{name} {scores[name]} below {minimum[name]}" for name in low)
-            finding.reject(
-                "judge", detail, str(scores["feedback"]).strip() or f"Improve: {detail}."
-            )
+            feedback = str(scores["feedback"]).strip() or f"Improve: {detail}."
     elif reply is not None and params.judge == "decides":
-        finding.reject("judge_failed", f"{reply.error}: {reply.detail}", "")
+        reason, detail = "judge_failed", f"{reply.error}: {reply.detail}"
     return Verdict(
         candidate=candidate.id,
-        accepted=not finding.reason,
-        reason=finding.reason or "accepted",
-        detail=finding.detail,
-        feedback=finding.feedback,
+        accepted=not reason,
+        reason=reason or "accepted",
+        detail=detail,
+        feedback=feedback,
         adherence=scores.get("adherence"),
         utility=scores.get("utility"),
         relevance=scores.get("relevance"),
         judge_agrees=agrees,
-        similarity=finding.similarity,
-        neighbour=finding.neighbour,
+        similarity=result.numbers.get("similarity"),
+        neighbour=result.numbers.get("neighbour"),
         call=reply.request if reply is not None else None,
     )
 

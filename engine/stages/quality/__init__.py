@@ -1,1 +1,15 @@
-"""What a generated row must pass before it is trained on; asks no model but the embedder."""
+"""Quality gates, one file each; a new gate is one file and one line in `GATES`."""
+
+from engine.registry import Registry
+from engine.stages.quality.apply import GateResult, apply_gates
+from engine.stages.quality.duplicate import DUPLICATE
+from engine.stages.quality.form import FORM
+from engine.stages.quality.leak import LEAK
+from engine.stages.quality.neighbours import NEIGHBOURS
+from engine.stages.quality.protocol import AnyGate, Batch, Finding, Gate
+from engine.stages.quality.similarity import SIMILARITY
+
+GATES: Registry[AnyGate] = Registry("gate", [FORM, LEAK, SIMILARITY, NEIGHBOURS, DUPLICATE])
+"""In the order in which they are asked: the first that rejects gives the reason."""
+
+__all__ = ["GATES", "AnyGate", "Batch", "Finding", "Gate", "GateResult", "apply_gates"]

@@ -6,61 +6,44 @@ threshold is a quantile of what the real training rows show, because honest rows
 Limits: a leak that is reworded and also farther than that quantile passes; texts shorter than an n-gram are
 compared whole. Targets that are texts (reasoning, replies) are compared by their wording alone, and only from an n-gram
 on: a short one is an answer that many rows may have.
+
+Calibration compares every training row with every evaluation row, in chunks: memory grows with their sum.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.identity import Params
 from engine.rows import Example
 from engine.spec.row_checks import golds
+from engine.stages.quality.wording import (
+    NgramIndex,
+    PartIndex,
+    Vocabulary,
+    encoded_ngrams,
+    text_of,
+    word_count,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
 
-_SHORTEST = 4
-"""Words of an evaluation text that is looked for whole: shorter ones stand in many a prompt by chance."""
-_WORD = re.compile(r"\w+", re.UNICODE)
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Return the lower-case words of a text, without punctuation."""
-    return tuple(_WORD.findall(text.casefold()))
-
-
-def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
-    """Return the word n-grams of a text; a shorter text is one n-gram, an empty one has none."""
-    found = words(text)
-    if len(found) <= n:
-        return {found} if found else set()
-    return {found[i : i + n] for i in range(len(found) - n + 1)}
-
-
-def text_of(example: Example) -> str:
-    """Return an example's inputs as one text, as they are embedded and compared."""
-    return "\n".join(example.inputs.values())
-
-
-def _golds_of(example: Example) -> tuple[str, ...]:
+def _golds(example: Example) -> tuple[str, ...]:
     return golds({**example.columns, "target": example.target}, "target")
 
 
-@dataclass(frozen=True, kw_only=True)
-class GuardParams(Params):
-    """What counts as a leak."""
+Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
+"""Texts to unit-length embeddings, shape (len(texts), dimensions)."""
 
-    ngram: int
-    """Length in words of the n-grams compared."""
-    quantile: float
-    """Quantile of what real training rows show against evaluation rows; more than that is a leak."""
+_SHORTEST = 4
+"""Words of an evaluation text that is looked for whole: shorter ones stand in many a prompt by chance."""
+_TEXTS_AT_ONCE = 4096
+"""Training texts whose embeddings are held at a time."""
+_SIMILARITIES_AT_ONCE = 2**24
+"""Entries of the similarity matrix that are held at a time: 64 MB."""
 
 
 class Thresholds(NamedTuple):
@@ -72,78 +55,88 @@ class Thresholds(NamedTuple):
     """Containment of targets."""
 
 
-class _Wording:
-    """Which of some texts hold a word n-gram."""
-
-    def __init__(self, texts: Sequence[str], n: int) -> None:
-        self._n = n
-        self.grams: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        for number, text in enumerate(texts):
-            for gram in ngrams(text, n):
-                self.grams[gram].add(number)
-
-    def containment(self, text: str) -> float:
-        """Return the largest share of a text's n-grams that one of the texts holds, 0 to 1."""
-        grams = ngrams(text, self._n)
-        shared: dict[int, int] = defaultdict(int)
-        for gram in grams:
-            for number in self.grams.get(gram, ()):
-                shared[number] += 1
-        return max(shared.values(), default=0) / len(grams) if grams else 0.0
-
-
 class LeakGuard:
-    """Checks texts against the validation and test rows; one per node."""
+    """Checks texts against the validation and test rows."""
 
-    def __init__(self, examples: Sequence[Example], embed: Embed, n: int, quantile: float) -> None:
+    def __init__(
+        self, examples: Sequence[Example], embed: Embed, ngram: int, quantile: float
+    ) -> None:
         """Index the evaluation rows and calibrate on the training rows that are not evaluation rows themselves."""
-        import numpy as np
-
-        self._embed, self._n = embed, n
-        evaluation = [text_of(e) for e in examples if e.split != "train"]
-        self._whole = {words(text) for text in evaluation}
-        shared = {words(text) for e in examples if e.split == "train" for text in e.inputs.values()}
-        # Each column by itself, as prompts show it; what training rows hold too is no secret.
-        parts = {words(text) for e in examples if e.split != "train" for text in e.inputs.values()}
-        self._parts: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
-        for part in parts - shared:
-            if len(part) >= _SHORTEST:
-                self._parts[part[:_SHORTEST]].append(part)
-        self._wording = _Wording(evaluation, n)
-        self._vectors = embed(evaluation)
+        self._embed, self._n = embed, ngram
+        self._vocabulary = Vocabulary()
+        evaluation = [e for e in examples if e.split != "train"]
         train = [e for e in examples if e.split == "train"]
-        self.equal_training_rows = {e.id for e in train if words(text_of(e)) in self._whole}
+        texts = [text_of(e.inputs) for e in evaluation]
+        encoded = [self._vocabulary.learn(text) for text in texts]
+        self._whole = set(encoded)
+        self._wording = NgramIndex(encoded, ngram)
+        self._vectors = embed(texts)
+        self._index_parts(evaluation, train)
+        self.equal_training_rows = {
+            e.id for e in train if self._vocabulary.encode(text_of(e.inputs)) in self._whole
+        }
         honest = [e for e in train if e.id not in self.equal_training_rows]
-        self._index_targets([e for e in examples if e.split != "train"], honest)
-        if honest:
-            texts = [text_of(e) for e in honest]
-            contained = [self._wording.containment(text) for text in texts]
-            targets = [self._targets.containment(e.target) for e in honest if self._long(e.target)]
-            self.thresholds = Thresholds(
-                float(np.quantile(contained, quantile)),
-                float(np.quantile(self._similarity(texts), quantile)),
-                float(np.quantile(targets or [0.0], quantile)),
-            )
-        else:
-            self.thresholds = Thresholds(0.0, 1.0, 0.0)
+        self._index_targets(evaluation, honest)
+        self.thresholds = self._calibrate(honest, quantile)
 
-    def _long(self, target: str) -> bool:
-        return len(words(target)) >= self._n
+    def _index_parts(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
+        """Index each input column by itself, as prompts show it; what training rows hold too is no secret."""
+        parts = {self._vocabulary.learn(text) for e in evaluation for text in e.inputs.values()}
+        for example in train:
+            parts.difference_update(map(self._vocabulary.encode, example.inputs.values()))
+        self._parts = PartIndex(parts, _SHORTEST)
 
     def _index_targets(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
         """Index the evaluation rows' targets that are texts; what training rows hold too is no secret."""
-        self._known = {words(e.target) for e in train}
-        targets = {t for e in evaluation for t in (e.target, *_golds_of(e)) if self._long(t)}
-        self._targets = _Wording(sorted(t for t in targets if words(t) not in self._known), self._n)
+        vocabulary = self._vocabulary
+        self._known = set(filter(self._long, (vocabulary.learn(e.target) for e in train)))
+        targets = {
+            vocabulary.learn(target) for e in evaluation for target in (e.target, *_golds(e))
+        }
+        self._targets = NgramIndex(filter(self._long, targets - self._known), self._n)
         self._secret = set(self._targets.grams)
         for example in train if self._secret else ():
             for text in (*example.inputs.values(), example.target):
-                self._secret -= ngrams(text, self._n)
+                self._secret -= encoded_ngrams(vocabulary.encode(text), self._n)
+
+    def _long(self, target: bytes) -> bool:
+        return word_count(target) >= self._n
+
+    def _calibrate(self, train: Sequence[Example], quantile: float) -> Thresholds:
+        """Return the thresholds that the share `quantile` of the training rows does not exceed."""
+        import numpy as np
+
+        if not train:
+            return Thresholds(0.0, 1.0, 0.0)
+        encode = self._vocabulary.encode
+        texts = [text_of(e.inputs) for e in train]
+        contained = [self._wording.containment(encode(text)) for text in texts]
+        targets = [
+            self._targets.containment(target)
+            for target in (encode(e.target) for e in train)
+            if self._long(target)
+        ]
+        chunks = [texts[i : i + _TEXTS_AT_ONCE] for i in range(0, len(texts), _TEXTS_AT_ONCE)]
+        similarities = np.concatenate([self._similarity(chunk) for chunk in chunks])
+        return Thresholds(
+            float(np.quantile(contained, quantile)),
+            float(np.quantile(similarities, quantile)),
+            float(np.quantile(targets or [0.0], quantile)),
+        )
 
     def _similarity(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return each text's cosine similarity to its nearest evaluation row."""
-        nearest: npt.NDArray[np.float32] = (self._embed(texts) @ self._vectors.T).max(axis=1)
-        return nearest
+        """Return each text's cosine similarity to its nearest evaluation row, -1 where there is none."""
+        import numpy as np
+
+        if not len(self._vectors):
+            return np.full(len(texts), -1.0, dtype=np.float32)
+        vectors = self._embed(texts)
+        rows = max(1, _SIMILARITIES_AT_ONCE // len(self._vectors))
+        nearest = [
+            (vectors[i : i + rows] @ self._vectors.T).max(axis=1)
+            for i in range(0, len(texts), rows)
+        ]
+        return np.concatenate(nearest)
 
     def check(self, texts: Sequence[str]) -> list[str | None]:
         """Return for each text why it counts as a leak, None when it is clean. The reason quotes no row."""
@@ -151,8 +144,9 @@ class LeakGuard:
             return []
         reasons: list[str | None] = []
         for text, similarity in zip(texts, self._similarity(texts), strict=True):
-            contained = self._wording.containment(text)
-            if words(text) in self._whole:
+            encoded = self._vocabulary.encode(text)
+            contained = self._wording.containment(encoded)
+            if encoded in self._whole:
                 reasons.append("equals an evaluation row")
             elif contained > self.thresholds.containment:
                 reasons.append(
@@ -170,9 +164,10 @@ class LeakGuard:
 
     def check_target(self, target: str) -> str | None:
         """Return why a row's own target counts as a leak, None when it is clean or a training row's."""
-        if not self._long(target) or words(target) in self._known:
+        encoded = self._vocabulary.encode(target)
+        if not self._long(encoded) or encoded in self._known:
             return None
-        contained = self._targets.containment(target)
+        contained = self._targets.containment(encoded)
         if contained <= self.thresholds.target:
             return None
         return (
@@ -182,21 +177,36 @@ class LeakGuard:
 
     def quotes(self, text: str) -> str | None:
         """Return why a pattern or strategy text may not be rendered: it quotes or is close to an evaluation row."""
-        grams = {gram for gram in ngrams(text, self._n) if len(gram) >= self._n}
-        if not grams.isdisjoint(self._wording.grams.keys()):
+        grams = set(filter(self._long, encoded_ngrams(self._vocabulary.encode(text), self._n)))
+        if not grams.isdisjoint(self._wording.grams):
             return f"shares a word {self._n}-gram with an evaluation row"
         if not grams.isdisjoint(self._secret):
             return f"shares a word {self._n}-gram with the target of an evaluation row"
-        if self.found_in(text):
+        if self.stands_in(text):
             return "quotes a whole evaluation row"
         return self.check([text])[0]
 
-    def found_in(self, prompt: str) -> bool:
+    def stands_in(self, prompt: str) -> bool:
         """Return whether an evaluation row of four words or more stands whole inside a prompt."""
         # Values stand in prompts as JSON: a line break or a quote must not join or split words.
-        inside = words(prompt.replace("\\n", " ").replace('\\"', '"'))
-        return any(
-            inside[at : at + len(part)] == part
-            for at in range(len(inside) - _SHORTEST + 1)
-            for part in self._parts.get(inside[at : at + _SHORTEST], ())
-        )
+        plain = prompt.replace("\\n", " ").replace('\\"', '"')
+        return self._parts.stands_in(self._vocabulary.encode(plain))
+
+
+class LeakGuards:
+    """The leak guards of a run, each calibrated once: seconds to minutes of work that many nodes share."""
+
+    def __init__(self, embed: Embed) -> None:
+        """Take what embeds texts; nothing is embedded yet."""
+        self._embed = embed
+        self._made: list[tuple[tuple[Example, ...], int, float, LeakGuard]] = []
+
+    def get(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+        """Return the guard for these rows and settings."""
+        rows = tuple(examples)
+        for known, n, q, guard in self._made:
+            if (n, q) == (ngram, quantile) and known == rows:
+                return guard
+        guard = LeakGuard(rows, self._embed, ngram, quantile)
+        self._made.append((rows, ngram, quantile, guard))
+        return guard

@@ -1,6 +1,6 @@
 """Texts that a schema's limit cut."""
 
-from engine.stages.generate import whole_sentences
+from engine.stages.augment.generate import whole_sentences
 
 
 def test_a_text_cut_at_the_limit_keeps_its_whole_sentences() -> None:

@@ -1,0 +1,24 @@
+"""Ways of grouping diagnoses, one file each; a new clusterer is one file and one line in `CLUSTERERS`."""
+
+from engine.registry import Registry
+from engine.stages.analyse.clusterers.kmeans import KMEANS
+from engine.stages.analyse.clusterers.protocol import (
+    AnyClusterer,
+    Clusterer,
+    ClustererSettings,
+    Clustering,
+    centroid,
+    clustering,
+)
+
+CLUSTERERS: Registry[AnyClusterer] = Registry("clusterer", [KMEANS])
+
+__all__ = [
+    "CLUSTERERS",
+    "AnyClusterer",
+    "Clusterer",
+    "ClustererSettings",
+    "Clustering",
+    "centroid",
+    "clustering",
+]

@@ -1,0 +1,39 @@
+"""apply: every gate in turn over one batch; the first that rejects a candidate gives the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.stages.quality.protocol import AnyGate, Batch
+
+
+@dataclass(slots=True)
+class GateResult:
+    """What the gates say of one candidate."""
+
+    reason: str = ""
+    """Name of the first gate that rejects it; empty for a candidate that passes them all."""
+    detail: str = ""
+    feedback: str = ""
+    numbers: dict[str, float] = field(default_factory=dict)
+    """What all gates measured."""
+
+
+def apply_gates(batch: Batch, gates: Iterable[tuple[AnyGate, Any]]) -> list[GateResult]:
+    """Return what the gates, each with its settings, say of each candidate.
+
+    The gates behind the one that rejects are asked as well, for what they measure.
+    """
+    results = [GateResult() for _ in batch.candidates]
+    for gate, settings in gates:
+        if gate.needs_labels and not batch.kind.labelled:
+            continue
+        for result, finding in zip(results, gate.check(batch, settings), strict=True):
+            result.numbers.update(finding.numbers)
+            if finding.detail and not result.reason:
+                result.reason, result.detail = gate.name, finding.detail
+                result.feedback = finding.feedback
+        batch.standing = [not result.reason for result in results]
+    return results

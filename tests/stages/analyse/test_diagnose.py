@@ -1,0 +1,90 @@
+"""diagnose: one diagnosis or drop per validation failure, and nothing of the other splits."""
+
+from engine.rows import Failure
+from engine.stages import schemas
+from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
+from engine.stages.outputs import Diagnosed, Scored
+from tests.stages.scripted_context import Reply, ScriptedContext
+from tests.stages.small_task import (
+    LATE,
+    LOADED,
+    RUDE,
+    SCORED,
+    TEST,
+    VALIDATION,
+    adds_up,
+    example,
+    failure,
+    task_view,
+)
+
+GOOD = {"root_cause": " A wait is told. ", "scenario": "Nothing is called late. "}
+
+
+def run(
+    reply: Reply, scored: Scored = SCORED, limit: int = 10, seed: int = 0
+) -> tuple[Diagnosed, ScriptedContext]:
+    params = DiagnoseParams(task=task_view(), limit=limit, schema=schemas.base("diagnosis"))
+    inputs = DiagnoseInputs(load=LOADED, score=scored)
+    context = ScriptedContext(reply, seed=seed)
+    output = DIAGNOSE.run(params, inputs, context)
+    adds_up(DIAGNOSE, params, inputs, output)
+    return output, context
+
+
+def test_every_validation_failure_is_diagnosed_and_no_other() -> None:
+    output, context = run(lambda role, request: GOOD)
+    assert [d.example for d in output.diagnoses] == [row.id for row in VALIDATION]
+    assert {(d.root_cause, d.scenario) for d in output.diagnoses} == {
+        ("A wait is told.", "Nothing is called late.")
+    }
+    assert len({d.id for d in output.diagnoses}) == 3
+    assert [d.call for d in output.diagnoses] == [request.id for request in context.asked]
+
+
+def test_the_teacher_sees_the_row_the_answer_and_the_right_answer_and_no_test_row() -> None:
+    _, context = run(lambda role, request: GOOD)
+    for prompt, row, answer in zip(context.prompts, VALIDATION, (RUDE, LATE, "None"), strict=True):
+        assert row.inputs["text"] in prompt
+        assert f"Right: {row.target}. Answered: {answer}" in prompt
+    assert not any(TEST[0].inputs["text"] in prompt for prompt in context.prompts)
+
+
+def test_an_unusable_reply_is_a_drop() -> None:
+    first = VALIDATION[0].inputs["text"]
+    output, _ = run(lambda role, request: None if first in request.messages[-1].content else GOOD)
+    assert [d.example for d in output.diagnoses] == [row.id for row in VALIDATION[1:]]
+    assert [(d.stage, d.item, d.reason) for d in output.drops] == [
+        ("diagnose", VALIDATION[0].id, "schema")
+    ]
+
+
+def test_of_more_failures_than_wanted_a_seeded_sample_is_asked_for_and_the_rest_dropped() -> None:
+    picks = set()
+    for seed in range(8):
+        output, context = run(lambda role, request: GOOD, limit=1, seed=seed)
+        assert len(context.asked) == len(output.diagnoses) == 1
+        assert {d.reason for d in output.drops} == {"not_sampled"}
+        assert len(output.drops) == 2
+        again, _ = run(lambda role, request: GOOD, limit=1, seed=seed)
+        assert again == output
+        picks.add(output.diagnoses[0].example)
+    assert len(picks) > 1
+
+
+def test_without_failures_nobody_is_asked() -> None:
+    output, context = run(lambda role, request: GOOD, Scored((failure(LOADED.train[0], LATE),)))
+    assert output.rows == ()
+    assert context.asked == []
+
+
+def test_the_same_words_about_two_rows_are_two_diagnoses() -> None:
+    rows = [example("late", LATE, "validation"), example("later", LATE, "validation")]
+    failures: list[Failure] = [failure(row, RUDE) for row in rows]
+    params = DiagnoseParams(task=task_view(), limit=9, schema=schemas.base("diagnosis"))
+    loaded = type(LOADED)((*LOADED.rows, *rows))
+    context = ScriptedContext(lambda role, request: GOOD)
+    output = DIAGNOSE.run(
+        params, DiagnoseInputs(load=loaded, score=Scored(tuple(failures))), context
+    )
+    assert len({d.id for d in output.diagnoses}) == 2

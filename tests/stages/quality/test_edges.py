@@ -1,0 +1,128 @@
+"""Gates where there is little to compare with: one training row, no labels, several labels, nothing at all."""
+
+import json
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from engine.spec.recipe import Quality, Similarity
+from engine.stages.quality import GATES, GateResult
+from engine.stages.quality.wording import words
+from tests.stages.quality.rows import candidate, evaluation_row, judged, small_task, train_row
+
+
+def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Hashed word counts, unit length: near texts share words."""
+    vectors = np.zeros((len(texts), 4093), dtype=np.float32)
+    for row, text in zip(vectors, texts, strict=True):
+        for word in words(text) or ("",):
+            row[crc32(word.encode()) % 4093] += 1
+    unit: npt.NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def test_gates_stand_in_the_order_in_which_they_give_reasons() -> None:
+    assert list(GATES) == ["malformed", "leak", "similarity", "neighbours", "duplicate"]
+
+
+def test_no_candidates_give_no_results_and_embed_nothing() -> None:
+    def refuse(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        raise AssertionError("nothing to embed")
+
+    assert judged([], small_task(), refuse, only=["malformed"]) == []
+    assert judged([], small_task(), embed) == []
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_gate_returns_one_finding_per_candidate(name: str) -> None:
+    rows = [
+        candidate(f"box number {n} came late", "late_delivery", "the salad was rotten")
+        for n in range(3)
+    ]
+    assert len(judged(rows, small_task(), embed, only=[name])) == 3
+    assert judged([], small_task(), embed, only=[name]) == []
+
+
+def test_one_training_row_is_enough() -> None:
+    rows = [train_row("one two three four", "a"), evaluation_row("four five six seven", "b")]
+    good = candidate("one two three nine", "a", "one two three four")
+    same = candidate("One two three four.", "a", "one two three four")
+    results = judged([good, same], rows, embed, quality=Quality(similarity=Similarity(high=1.0)))
+    assert [r.reason for r in results] == ["", "duplicate"]
+    assert results[0].numbers["neighbour"] == 1.0
+
+
+def test_a_task_without_labels_has_no_neighbours_that_agree() -> None:
+    reply = "we are sorry and will send another box to you at once"
+    rows = [
+        train_row("the salad was rotten", reply),
+        evaluation_row("never came", "where is it then"),
+    ]
+    row = candidate(
+        "the salad was all rotten", "sorry, another one is on its way", "the salad was rotten"
+    )
+    (result,) = judged([row], rows, embed, kind="generation")
+    assert result.reason == ""
+    assert "neighbour" not in result.numbers
+    # A target that the teacher wrote is held to what inputs are held to.
+    cut = candidate("the salad was all rotten", "so sorry " * 20, "the salad was rotten")
+    (result,) = judged([cut], rows, embed, kind="generation")
+    assert result.reason == "malformed"
+    assert result.detail.startswith("it was cut at ")
+
+
+def test_a_row_with_several_labels_is_compared_by_all_of_them() -> None:
+    both, one = json.dumps(["late", "rude"]), json.dumps(["late"])
+    rows = [
+        train_row("he came late and was rude", both),
+        train_row("she came late and was rude to us", both),
+        train_row("he came very late", one),
+        evaluation_row("nobody came", one),
+    ]
+    seed = "he came late and was rude"
+    good = candidate("he came late today and was rude", both, seed)
+    wrong = candidate("he came late today and was rude", one, seed)
+    malformed = candidate("he came late today and was rude", "late", seed)
+    quality = Quality(similarity=Similarity(high=1.0))
+    results = [
+        judged([row], rows, embed, params={"many": True}, labels=["late", "rude"], quality=quality)[
+            0
+        ]
+        for row in (good, wrong, malformed)
+    ]
+    assert [r.reason for r in results] == ["", "neighbours", "malformed"]
+    assert results[1].feedback == f"It reads like {both}: make it clearly {one}."
+
+
+def test_spaces_and_joiners_of_any_script_are_no_control_characters() -> None:
+    rows = [
+        train_row("how many figs are there in all of these baskets", "x"),
+        evaluation_row("none", "y"),
+    ]
+    texts = [
+        "combien de figues a\u00a0Léa\u202f?",
+        "چند کتاب می\u200cخواهد",
+        "how many in \U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "two\nlines\tand a tab",
+        "how many rings \x07 are these",
+        "half a \ud83d pair",
+    ]
+    seed = rows[0].inputs["text"]
+    results = judged([candidate(t, "x", seed) for t in texts], rows, embed, only=["malformed"])
+    assert [r.detail for r in results] == ["", "", "", "", *["it has control characters"] * 2]
+
+
+def test_numbers_are_kept_of_rows_that_pass_too() -> None:
+    row = candidate("box number one came late", "late_delivery", "the salad was rotten")
+    (result,) = judged(
+        [row],
+        small_task(),
+        embed,
+        only=["similarity"],
+        quality=Quality(similarity=Similarity(low=-1)),
+    )
+    assert result == GateResult(numbers=result.numbers)
+    assert set(result.numbers) == {"similarity"}

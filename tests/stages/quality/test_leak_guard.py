@@ -1,0 +1,276 @@
+"""The leak guard: what must be caught, what must pass, and that nothing it says quotes an evaluation row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.rows import Example, Split
+from engine.spec.prompts import PromptLibrary
+from engine.stages.quality import leak_guard
+from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
+from engine.stages.quality.wording import NgramIndex, Vocabulary, ngrams, words
+
+
+def _embed(texts: Sequence[str]) -> np.ndarray:
+    """Hashed word counts, unit length: near texts share words."""
+    found = np.zeros((len(texts), 512), dtype=np.float32)
+    for i, text in enumerate(texts):
+        for word in words(text) or ("",):
+            found[i, sum(ord(c) * 31**k for k, c in enumerate(word)) % 512] += 1
+    unit: np.ndarray = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return unit
+
+
+def _example(split: Split, text: str, number: int) -> Example:
+    return Example(f"{split}{number}", split, {"text": text}, "x", {}, "f", number)
+
+
+TRAIN = [
+    "please stop my weekly box from the first of next month",
+    "the avocado in my box was brown and soft",
+    "how do I change the card that you charge",
+    "where is my box it should have been here by noon",
+]
+VALIDATION = [
+    "I waited the whole afternoon and nobody rang the bell with my dinner",
+    "where is my box it was due at nine this morning and I am hungry",
+]
+TEST = ["the salmon smelled off so I had to throw the whole dinner away"]
+
+
+@pytest.fixture
+def guard() -> LeakGuard:
+    return LeakGuard(_small_task(), _embed, 5, 0.99)
+
+
+def test_equal_after_normalisation_is_a_leak(guard: LeakGuard) -> None:
+    assert guard.check(["The SALMON smelled off, so I had to throw the whole dinner away!!"]) == [
+        "equals an evaluation row"
+    ]
+
+
+def test_copying_most_of_an_evaluation_row_is_a_leak(guard: LeakGuard) -> None:
+    (reason,) = guard.check(["I waited the whole afternoon and nobody rang the bell, so annoying"])
+    assert reason is not None
+    assert "5-grams" in reason
+
+
+def test_new_wording_passes_and_sharing_as_much_as_training_rows_do_passes(
+    guard: LeakGuard,
+) -> None:
+    assert guard.check(["can you skip two weeks for me", "is it possible to pay by invoice"]) == [
+        None,
+        None,
+    ]
+
+
+def test_reasons_never_quote_the_row(guard: LeakGuard) -> None:
+    for row in (*VALIDATION, *TEST):
+        (reason,) = guard.check([row])
+        assert reason is not None
+        assert not ngrams(reason, 3) & ngrams(row, 3)
+
+
+def test_pattern_texts_that_quote_five_words_are_refused(guard: LeakGuard) -> None:
+    assert guard.quotes('Messages like "nobody rang the bell with my dinner" are misread')
+    assert guard.quotes("Late deliveries told without the word late") is None
+
+
+def test_an_evaluation_row_inside_a_prompt_is_found_whatever_its_punctuation(
+    guard: LeakGuard,
+) -> None:
+    assert guard.stands_in(f"Rewrite:\n{{'text': '{VALIDATION[0].upper()}.'}}")
+    assert not guard.stands_in("Rewrite: the salmon smelled fine")
+
+
+def test_training_rows_equal_to_evaluation_rows_are_named_and_do_not_calibrate() -> None:
+    rows = [
+        _example("train", TRAIN[0], 0),
+        _example("train", TEST[0].upper(), 1),
+        _example("test", TEST[0], 0),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    assert guard.equal_training_rows == {"train1"}
+    assert guard.thresholds.containment == 0.0
+    assert guard.thresholds.similarity < 0.9
+
+
+def test_empty_and_short_texts() -> None:
+    assert ngrams("", 5) == set()
+    assert ngrams("one two", 5) == {("one", "two")}
+
+
+def test_rows_are_found_as_json_with_quotes_accents_and_line_breaks() -> None:
+    rows = [
+        _example("train", TRAIN[0], 0),
+        _example("validation", 'I can\'t pay for the "café" box\nany more', 0),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    text = (
+        PromptLibrary(Path("."))
+        .get("operators/paraphrase.md")
+        .render(
+            {"row": dict(rows[1].inputs), "target": "x", "count": 2, "feedback": "", "keep": ""}
+        )[-1][1]
+    )
+    assert "u0027" not in text
+    assert guard.stands_in(text)
+
+
+def test_each_column_of_a_row_is_looked_for_and_what_training_shares_is_no_secret() -> None:
+    shared = "a kind of message for us"
+    both = {"text": "nobody rang the bell tonight", "channel": shared}
+    rows = [
+        Example("t", "train", {"text": "hello there you lot", "channel": shared}, "x", {}, "f", 1),
+        Example("v", "validation", both, "x", {}, "f", 2),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    assert guard.stands_in('{"text": "nobody rang the bell tonight", "channel": "other"}')
+    assert not guard.stands_in(f'{{"text": "something else entirely", "channel": "{shared}"}}')
+    assert guard.quotes("Rows such as: nobody rang the bell tonight.")
+
+
+REASONED = "She sells 48 clips in April, then half of that in May, so in all 72 clips.\n#### 72"
+
+
+def _solved(split: Split, text: str, target: str, **columns: object) -> Example:
+    return Example(f"{split}{text}", split, {"text": text}, target, columns, "f", 1)
+
+
+def test_targets_that_are_texts_are_no_more_copied_or_quoted_than_inputs() -> None:
+    rows = [
+        _solved("train", TRAIN[0], "He has 3 apples and buys 4 more, so he has 7.\n#### 7"),
+        _solved("train", TRAIN[1], "the same canned reply for you all"),
+        _solved("validation", VALIDATION[0], REASONED),
+        _solved("validation", VALIDATION[1], "the same canned reply for you all"),
+        _solved("test", TEST[0], "a", golds=["a", "what else is right but not the target"]),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].columns["golds"][1]):
+        reason = guard.check_target(copied)
+        assert reason is not None
+        assert not ngrams(reason, 3) & ngrams(REASONED, 3)
+    assert guard.check_target("She eats 5 of her 9 plums, so 4 are left.\n#### 4") is None
+    assert guard.check_target("#### 72") is None, "short answers are nobody's own"
+    assert guard.check_target("The same canned reply for you all!") is None, "training has it too"
+    assert guard.quotes("Rows that need half of that in May and a sum") is not None
+    assert guard.quotes("Rows with the same canned reply for you all") is None
+
+
+def _small_task() -> list[Example]:
+    rows = [_example("train", t, i) for i, t in enumerate(TRAIN)]
+    rows += [_example("validation", t, i) for i, t in enumerate(VALIDATION)]
+    return rows + [_example("test", t, i) for i, t in enumerate(TEST)]
+
+
+@pytest.mark.parametrize(
+    ("ngram", "quantile", "containment", "similarity", "reasons"),
+    [
+        (5, 0.99, 0.13857142857142854, 0.3878999352455139, ["57% of its word 5-grams", "similarity 0.745", None]),
+        (2, 0.5, 0.0625, 0.3012320399284363, ["70% of its word", "44% of its word", "100% of its word 2-grams"]),
+        (3, 1.0, 0.3333333333333333, 0.3892494738101959, ["67% of its word", "similarity 0.745", None]),
+    ],
+)  # fmt: skip
+def test_thresholds_and_verdicts_are_those_of_all_rows_compared_at_once(
+    ngram: int, quantile: float, containment: float, similarity: float, reasons: list[str | None]
+) -> None:
+    """The numbers are those of the first version, which held every similarity in memory."""
+    guard = LeakGuard(_small_task(), _embed, ngram, quantile)
+    assert guard.thresholds.containment == containment
+    assert guard.thresholds.similarity == pytest.approx(similarity, abs=1e-7)
+    texts = [
+        "where is my box it was due at ten this evening",
+        "the salmon was off so the whole dinner went away",
+        "nobody rang",
+    ]
+    for expected, reason in zip(reasons, guard.check(texts), strict=True):
+        assert (expected is None) == (reason is None)
+        assert (expected or "") in (reason or "")
+
+
+def test_a_threshold_for_targets_is_that_of_all_rows_compared_at_once() -> None:
+    rows = [
+        _solved("train", TRAIN[0], "She sells 48 clips in April, then two in May"),
+        _solved("validation", VALIDATION[0], REASONED),
+    ]
+    guard = LeakGuard(rows, _embed, 3, 1.0)
+    assert guard.thresholds.target == 0.625
+    assert guard.check_target("She sells 48 clips in April, then half of it") == (
+        "its target shares 88% of its word 3-grams with an evaluation row's (training rows: at most 62%)"
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 5, 7])
+def test_rows_are_compared_in_chunks_of_any_size(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = LeakGuard(_small_task(), _embed, 5, 0.9)
+    largest = 0
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        nonlocal largest
+        largest = max(largest, len(texts))
+        return _embed(texts)
+
+    monkeypatch.setattr(leak_guard, "_SIMILARITIES_AT_ONCE", at_once)
+    monkeypatch.setattr(leak_guard, "_TEXTS_AT_ONCE", 3)
+    chunked = LeakGuard(_small_task(), embed, 5, 0.9)
+    assert chunked.thresholds == pytest.approx(whole.thresholds)
+    assert largest == 3
+    texts = [*TRAIN, *VALIDATION, "nobody rang the bell", ""]
+    assert chunked.check(texts) == whole.check(texts)
+
+
+def test_without_evaluation_rows_nothing_leaks_and_without_training_rows_wording_decides() -> None:
+    train = [_example("train", t, i) for i, t in enumerate(TRAIN)]
+    assert LeakGuard(train, _embed, 5, 0.99).check([*TRAIN, VALIDATION[0]]) == [None] * 5
+    assert LeakGuard([], _embed, 5, 0.99).check(["anything"]) == [None]
+    alone = LeakGuard([_example("test", TEST[0], 0)], _embed, 5, 0.99)
+    assert alone.check(["the salmon smelled fine"]) == [None]
+    assert alone.check([TEST[0]]) == ["equals an evaluation row"]
+    assert alone.check([]) == []
+
+
+def test_a_guard_is_made_once_for_the_same_rows_and_settings() -> None:
+    calls: list[int] = []
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        calls.append(len(texts))
+        return _embed(texts)
+
+    guards = LeakGuards(embed)
+    assert calls == []
+    first = guards.get(_small_task(), 5, 0.99)
+    made = list(calls)
+    # Equal rows read anew, in a list or a tuple, are the same rows.
+    assert guards.get(tuple(_small_task()), 5, 0.99) is first
+    assert calls == made
+    assert guards.get(_small_task(), 4, 0.99) is not first
+    assert guards.get(_small_task(), 5, 0.9) is not first
+    fewer = guards.get(_small_task()[:-1], 5, 0.99)
+    assert fewer.check([TEST[0]])[0] != "equals an evaluation row"
+    assert guards.get(_small_task(), 5, 0.99) is first
+
+
+def test_words_that_no_evaluation_row_has_are_told_apart() -> None:
+    rows = [
+        _solved("train", TRAIN[0], "zig zag the bell rang so loud"),
+        _solved("train", TRAIN[1], "nothing like it at all"),
+        _solved("test", TEST[0], "yes the bell rang so loud today"),
+    ]
+    guard = LeakGuard(rows, _embed, 3, 0.5)
+    assert guard.check_target("Zig zag the bell rang so loud!") is None, "a training row's target"
+    assert guard.check_target("zag zig the bell rang so loud") is not None
+
+
+def test_a_text_is_compared_by_its_different_ngrams() -> None:
+    known = Vocabulary()
+    learned = known.learn("the bell rang")
+    assert known.encode("The bell: rang!") == learned
+    assert known.encode("the bell sang") not in {known.encode("the bell rang"), learned}
+    index = NgramIndex([learned, known.learn("the bell rang again")], 2)
+    assert index.containment(known.encode("the bell rang again")) == 1.0
+    assert index.containment(known.encode("zig zag the bell")) == pytest.approx(1 / 3)
+    assert index.containment(known.encode("")) == 0.0

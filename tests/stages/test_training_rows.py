@@ -1,0 +1,109 @@
+"""train: which rows the student learns from, in which order, and for how many steps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from engine.backends.protocol import TrainingJob, TrainingResult
+from engine.fingerprint import digest
+from engine.rows import Model
+from engine.spec.recipe import Train
+from engine.stages.outputs import Loaded, SelectedRows
+from engine.stages.task_view import Shots
+from engine.stages.train import TRAIN, TrainInputs, TrainParams, steps_of, training_set
+from tests.stages.scripted_context import ScriptedContext
+from tests.stages.small_task import BROKEN, LATE, LOADED, example, task_view
+from tests.stages.small_task import TRAIN as ORIGINAL
+
+FIRST = SelectedRows((example("still no box", LATE), example("no box again", LATE)))
+SECOND = SelectedRows((example("the lid was off", BROKEN),))
+
+
+class TrainingContext(ScriptedContext):
+    """Keeps the job that it was given."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__()
+        self.state, self.jobs = state, list[TrainingJob]()
+
+    def model_path(self, role: str) -> Path:
+        assert role == "student"
+        return self.state / "student"
+
+    def train(self, job: TrainingJob) -> TrainingResult:
+        self.jobs.append(job)
+        return TrainingResult(
+            adapter=self.state / "models" / "node" / "adapter", weights="w", steps=job.steps, epochs=2.0,
+            train_loss=0.5, validation_loss=None, chosen_step=job.steps, seconds=1.0,
+        )  # fmt: skip
+
+
+def run(
+    state: Path,
+    settings: Train,
+    earlier: Sequence[SelectedRows] = (FIRST, SECOND),
+    shots: Shots | None = None,
+    loaded: Loaded = LOADED,
+) -> tuple[TrainingJob, Model]:
+    params = TrainParams(
+        task=task_view(), prompt="tasks/classification.md", shots=shots, train=settings
+    )
+    context = TrainingContext(state)
+    output = TRAIN.run(params, TrainInputs(load=loaded, earlier=tuple(earlier)), context)
+    (job,) = context.jobs
+    return job, output.model
+
+
+def test_the_training_set_is_the_original_rows_and_then_every_rounds_in_order() -> None:
+    rows = training_set(TrainInputs(load=LOADED, earlier=(FIRST, SECOND)))
+    assert rows == [*ORIGINAL, *FIRST.examples, *SECOND.examples]
+    assert training_set(TrainInputs(load=LOADED)) == ORIGINAL
+
+
+def test_every_row_is_taught_with_its_answer_and_no_evaluation_row_is(tmp_path: Path) -> None:
+    job, model = run(tmp_path, Train())
+    rows = [*ORIGINAL, *FIRST.examples, *SECOND.examples]
+    assert [row.completion for row in job.rows] == [row.target for row in rows]
+    for row, taught in zip(rows, job.rows, strict=True):
+        assert row.inputs["text"] in taught.messages[-1].content
+    said = " ".join(turn.content for row in job.rows for turn in row.messages)
+    assert not any(e.inputs["text"] in said for e in LOADED.evaluation)
+    assert job.validation == ()
+    assert model.rows == len(rows)
+    assert model.data == digest([row.id for row in rows])
+    assert model.path == "models/node/adapter"
+
+
+def test_validation_rows_are_only_looked_at_to_choose_the_best_step(tmp_path: Path) -> None:
+    job, _ = run(tmp_path, Train(checkpoint="best"))
+    assert [row.completion for row in job.validation] == [
+        e.target for e in LOADED.split("validation")
+    ]
+
+
+def test_shown_rows_are_training_rows_and_never_the_row_itself(tmp_path: Path) -> None:
+    job, _ = run(tmp_path, Train(), shots=Shots(n=2))
+    for taught in job.rows:
+        shown = [turn.content for turn in taught.messages if turn.role == "user"]
+        assert len(shown) == 3
+        assert shown[-1] not in shown[:-1]
+
+
+def test_a_round_takes_as_many_steps_as_the_first_whatever_it_adds(tmp_path: Path) -> None:
+    settings = Train(epochs=3, batch_size=4)
+    assert run(tmp_path, settings)[0].steps == run(tmp_path, settings, earlier=[])[0].steps == 5
+    assert steps_of(Train(epochs=0.1), 6) == 1
+    assert steps_of(Train(epochs=9, steps=7), 100) == 7
+
+
+def test_the_order_of_rows_is_part_of_what_the_model_was_trained_on(tmp_path: Path) -> None:
+    one, other = (
+        run(tmp_path, Train(), earlier=rounds)[1] for rounds in ([FIRST, SECOND], [SECOND, FIRST])
+    )
+    assert one.data != other.data
+
+
+def test_a_student_that_is_not_trained_has_no_training(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not trained"):
+        run(tmp_path, Train(method="none"))
