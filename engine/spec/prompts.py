@@ -89,6 +89,18 @@ class Prompt:
                     return section.line + name.lineno - 1
         return 0
 
+    def parts_of(self, variable: str) -> list[tuple[str, int]]:
+        """Return the parts of a mapping that the prompt uses by name, such as `a.b` or `a["b"]`, each with its line."""
+        parts: list[tuple[str, int]] = []
+        for section in self.sections:
+            for node in _JINJA.parse(section.text).find_all((nodes.Getattr, nodes.Getitem)):
+                if not isinstance(node.node, nodes.Name) or node.node.name != variable:
+                    continue
+                name = node.attr if isinstance(node, nodes.Getattr) else _constant(node.arg)
+                if isinstance(name, str):
+                    parts.append((name, section.line + node.lineno - 1))
+        return parts
+
     def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
         """Return the turns as (role, content); raises RecipeError, such as for an undefined name."""
         return tuple((section.role, self._render(section, variables)) for section in self.sections)
@@ -106,6 +118,10 @@ class Prompt:
                 code="prompt",
             )
             raise RecipeError([problem]) from None
+
+
+def _constant(node: nodes.Expr) -> object:
+    return node.value if isinstance(node, nodes.Const) else None
 
 
 @lru_cache(maxsize=512)

@@ -129,8 +129,14 @@ def decode(raw: bytes, path: Path) -> str:
         ) from None
 
 
-def parse(text: str, path: Path) -> Document:
-    """Return the document in `text`; raises RecipeError with all problems found at once."""
+def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
+    """Return the document in `text`; raises RecipeError with all problems found at once.
+
+    Args:
+        text: The document.
+        path: Its file, for messages.
+        first: The line that such a file starts with, for a hint.
+    """
     builder = _Builder(path)
     try:
         composer = _Composer(text)
@@ -145,7 +151,7 @@ def parse(text: str, path: Path) -> Document:
         raise RecipeError(
             [
                 Problem(
-                    Location.at(path), "the file is empty", "start with `recipe: 1`", code="empty"
+                    Location.at(path), "the file is empty", f"start with `{first}`", code="empty"
                 )
             ]
         )
@@ -153,7 +159,7 @@ def parse(text: str, path: Path) -> Document:
         builder.problem(
             root.start_mark,
             "the file must be a mapping of keys to values",
-            "start with `recipe: 1`",
+            f"start with `{first}`",
         )
         raise RecipeError(builder.problems)
     data = builder.build(root, ())
