@@ -1,8 +1,8 @@
 """Augmentation operators: a folder each, read by one interpreter; a new operator is a new folder and no Python.
 
-Here: what `operator.yaml` may hold (`definition`), how a folder is read and checked (`folder`, `parameters`, `reply`), where
-folders are looked for (`finding`), and what an operator asks a teacher for (`interpreter`). Not here: which calls are made
-and what becomes of the rows: that is for the stages.
+Here: what `operator.yaml` may hold (`definition`), how a folder is read and checked (`folder`, `parameters`, `reply`),
+where folders are looked for (`finding`), and what an operator asks a teacher for (`interpreter`). Not here: which calls
+are made and what becomes of the rows; that is for the stages.
 """
 
 from engine.operators.finding import Found, find_operators, look_for_operators

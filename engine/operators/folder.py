@@ -169,7 +169,9 @@ def _kind_problems(definition: Definition, document: Document) -> Iterator[Probl
             yield Problem(document.at(("tasks",)), "it serves no task", hint, code="operator")
     without = sorted(name for name in _kinds(definition) if not TASKS[name].labelled)
     if definition.label == "change" and without:
-        message = f"`label: change` needs labels, which these task kinds have not: {', '.join(without)}"
+        message = (
+            f"`label: change` needs labels, which these task kinds have not: {', '.join(without)}"
+        )
         hint = "write `tasks: labelled`, or `label: written`"
         yield Problem(document.at(("label",)), message, hint, code="operator")
 

@@ -49,7 +49,7 @@ def variables_of(operator: Operator, seed: Seed, params: OperatorParams) -> dict
         "strategy": seed.strategy,
         "feedback": seed.feedback,
     }
-    variables = {name: sights[name] for name in operator.definition.sees}
+    variables: dict[str, Any] = {name: sights[name] for name in operator.definition.sees}
     if operator.definition.examples is not None:
         variables["examples"] = _examples(operator.definition.examples, seed, target, params)
     return variables | {

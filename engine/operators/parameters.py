@@ -80,8 +80,12 @@ def _field(parameter: Parameter, default: Any) -> Any:
 def _declaration(parameter: Parameter, document: Document, path: KeyPath) -> Iterator[Problem]:
     for key, types in _FITS.items():
         if getattr(parameter, key) is not None and parameter.type not in types:
-            message = f"`{key}` is for a parameter of type {' or '.join(types)}, not {parameter.type}"
-            yield Problem(document.at((*path, key), key=True), message, "leave it out", code="operator")
+            message = (
+                f"`{key}` is for a parameter of type {' or '.join(types)}, not {parameter.type}"
+            )
+            yield Problem(
+                document.at((*path, key), key=True), message, "leave it out", code="operator"
+            )
     if parameter.type == "choice" and parameter.choices is None:
         message = "a parameter of type choice needs `choices`"
         hint = "list the values: `choices: [short, long]`"
@@ -122,7 +126,15 @@ def _number(
         yield Problem(here, f"{name}: there is no parameter '{number}'", hint, code="operator")
         return
     low, high = parameter.minimum, parameter.maximum
-    if parameter.type != "integer" or low is None or high is None or low < least or high > MOST_ROWS:
-        message = f"{name}: the parameter '{number}' must be an integer within {least} to {MOST_ROWS}"
+    if (
+        parameter.type != "integer"
+        or low is None
+        or high is None
+        or low < least
+        or high > MOST_ROWS
+    ):
+        message = (
+            f"{name}: the parameter '{number}' must be an integer within {least} to {MOST_ROWS}"
+        )
         hint = f"write `type: integer, minimum: {least}, maximum: 10` or the like"
         yield Problem(document.at(("params", number), key=True), message, hint, code="operator")

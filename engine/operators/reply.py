@@ -52,7 +52,9 @@ def _document(file: Path) -> Document:
         line, column = (
             (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
         )
-        message = f"this is not JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}"
+        message = (
+            f"this is not JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}"
+        )
         raise RecipeError(
             [Problem(Location.at(file, line, column), message, "check it here", code="schema")]
         ) from None

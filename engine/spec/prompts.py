@@ -93,12 +93,18 @@ class Prompt:
         """Return the parts of a mapping that the prompt uses by name, such as `a.b` or `a["b"]`, each with its line."""
         parts: list[tuple[str, int]] = []
         for section in self.sections:
-            for node in _JINJA.parse(section.text).find_all((nodes.Getattr, nodes.Getitem)):
-                if not isinstance(node.node, nodes.Name) or node.node.name != variable:
-                    continue
-                name = node.attr if isinstance(node, nodes.Getattr) else _constant(node.arg)
-                if isinstance(name, str):
-                    parts.append((name, section.line + node.lineno - 1))
+            tree = _JINJA.parse(section.text)
+            named = [(node, node.attr) for node in tree.find_all(nodes.Getattr)]
+            named += [
+                (node, node.arg.value)
+                for node in tree.find_all(nodes.Getitem)
+                if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str)
+            ]
+            parts += [
+                (name, section.line + node.lineno - 1)
+                for node, name in named
+                if isinstance(node.node, nodes.Name) and node.node.name == variable
+            ]
         return parts
 
     def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
@@ -118,10 +124,6 @@ class Prompt:
                 code="prompt",
             )
             raise RecipeError([problem]) from None
-
-
-def _constant(node: nodes.Expr) -> object:
-    return node.value if isinstance(node, nodes.Const) else None
 
 
 @lru_cache(maxsize=512)

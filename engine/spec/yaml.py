@@ -149,11 +149,7 @@ def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
         builder.problem(mark, message, hint, "yaml")
     if root is None or (isinstance(root, ScalarNode) and root.value == ""):
         raise RecipeError(
-            [
-                Problem(
-                    Location.at(path), "the file is empty", f"start with `{first}`", code="empty"
-                )
-            ]
+            [Problem(Location.at(path), "the file is empty", f"start with `{first}`", code="empty")]
         )
     if not isinstance(root, MappingNode):
         builder.problem(

@@ -1,8 +1,8 @@
 """The engine's operators ask exactly what they always asked.
 
-`data/requests.json` was written from the operators as they were when each was a Python module: rows, and per call its seed
-and parameters with the target, the messages and the reply's schema. Change it when a prompt is changed on purpose: run
-`python -m tests.operators.test_requests`, read the difference, and raise the operator's `version`.
+`data/requests.json` was written by the operators when each was still a Python module: rows, and per call its seed and
+parameters with the target, the messages and the reply's schema. It changes only where a prompt is changed on purpose:
+run `python -m tests.operators.test_requests`, read the difference, and raise the operator's `version`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ from engine.rows import Example
 
 FILE = Path(__file__).parent / "data" / "requests.json"
 GOLDEN: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
-GIVEN = ("operator", "params", "rows", "seed", "draw", "feedback", "description", "pattern", "strategy")
+GIVEN = (
+    "operator",
+    "params",
+    "rows",
+    "seed",
+    "draw",
+    "feedback",
+    "description",
+    "pattern",
+    "strategy",
+)
 """What of a case is given; the rest follows."""
 LONGEST = 80
 
