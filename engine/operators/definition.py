@@ -79,8 +79,8 @@ class Definition(Spec):
     sees: list[Sight] = Field(default_factory=list)
     """What its prompt may use, besides `examples`, `params`, `count` and `description`.
 
-    row: the seed row's inputs; label: its target; target: that of the rows to write; keep: what of its target a reworded
-    row must keep; pattern: the failure pattern's name; strategy: what rows would cure it; feedback: why earlier rows from
-    the seed were rejected.
+    row: the seed row's inputs; label: its target; target: that of the rows to write; keep: what of its target a
+    reworded row must keep; pattern: the failure pattern's name; strategy: what rows would cure it; feedback: why earlier
+    rows from the seed were rejected.
     """
     examples: Examples | None = None

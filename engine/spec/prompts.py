@@ -94,7 +94,9 @@ class Prompt:
         parts: list[tuple[str, int]] = []
         for section in self.sections:
             tree = _JINJA.parse(section.text)
-            named = [(node, node.attr) for node in tree.find_all(nodes.Getattr)]
+            named: list[tuple[nodes.Getattr | nodes.Getitem, str]] = [
+                (node, node.attr) for node in tree.find_all(nodes.Getattr)
+            ]
             named += [
                 (node, node.arg.value)
                 for node in tree.find_all(nodes.Getitem)
