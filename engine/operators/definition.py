@@ -80,7 +80,7 @@ class Definition(Spec):
     """What its prompt may use, besides `examples`, `params`, `count` and `description`.
 
     row: the seed row's inputs; label: its target; target: that of the rows to write; keep: what of its target a
-    reworded row must keep; pattern: the failure pattern's name; strategy: what rows would cure it; feedback: why earlier
-    rows from the seed were rejected.
+    reworded row must keep; pattern: the failure pattern's name; strategy: what rows would cure it; feedback: why
+    earlier rows from the seed were rejected.
     """
     examples: Examples | None = None
