@@ -1,24 +1,29 @@
-"""Every operator on every task kind: `pada validate` refuses it with a reason, or the run makes rows of the right form.
+"""Every operator on every task kind: the recipe is refused with a reason, or its run makes rows of the right form.
 
-The student is measured as it is and fails; teacher and judge are scripted, or a person with a file of requests.
+The student is measured as it is and fails; teacher and judge are scripted, or a person with files of requests. Each
+cell is run with one way of judging, and one of them by file; `-m long` runs all of all.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from engine.operators import find_operators
+from engine import Outcome, Project
+from engine.backends.files.requests import request_files
+from engine.cli.batch import import_command
+from engine.errors import RecipeError
+from engine.operators import find_operators, row_count
 from engine.tasks import TASKS
-from tests.e2e.batch_project import MODEL, Pada, Person, pada
+from tests.e2e.batch_project import MODEL, Person
 from tests.e2e.runs import rows
 
-__all__ = ["pada"]
-
+Mode = Literal["decides", "advises", "off"]
 RECIPE = """\
 recipe: 1
 name: matrix
@@ -84,7 +89,10 @@ def _slots(i: int, text: str) -> dict[str, Any]:
 
 
 def _sum(i: int, text: str) -> dict[str, Any]:
-    return {"text": f"{text}: {i} and {i % 3}", "y": f"{i} + {i % 3} = {i + i % 3}\n#### {i + i % 3}"}
+    return {
+        "text": f"{text}: {i} and {i % 3}",
+        "y": f"{i} + {i % 3} = {i + i % 3}\n#### {i + i % 3}",
+    }
 
 
 def _words(i: int, text: str) -> dict[str, Any]:
@@ -120,9 +128,7 @@ FORMS = {
         _slots,
         lambda row, y: set(json.loads(y)) == {"fruit", "count"},
     ),
-    "numeric": Form(
-        "kind: numeric, input: [text], target: y", _sum, lambda row, y: "\n#### " in y
-    ),
+    "numeric": Form("kind: numeric, input: [text], target: y", _sum, lambda row, y: "\n#### " in y),
     "generation": Form(
         "kind: generation, input: [text], target: y",
         _words,
@@ -136,42 +142,61 @@ REFUSED = {
 }
 """(operator, form) -> why `pada validate` refuses it."""
 CELLS = [(operator, form) for operator in find_operators(None) for form in FORMS]
-MODES = ("decides", "advises", "off")
+SERVED = [cell for cell in CELLS if cell not in REFUSED]
+MODES: tuple[Mode, ...] = ("decides", "advises", "off")
+DIAGONAL = [(*cell, MODES[(i + i // len(MODES)) % len(MODES)]) for i, cell in enumerate(SERVED)]
+BY_FILE = ("similar", "classification-many")
 
 
-def test_the_matrix_has_every_task_kind() -> None:
+def ids(cells: Iterable[tuple[str, ...]]) -> list[str]:
+    return ["-".join(cell) for cell in cells]
+
+
+def test_the_matrix_has_every_task_kind_and_the_diagonal_every_way_of_judging() -> None:
     assert {form.split("-")[0] for form in FORMS} == set(TASKS)
+    for operator in find_operators(None):
+        judged = {mode for name, _, mode in DIAGONAL if name == operator}
+        assert len(judged) >= 2, operator
+    assert {mode for *_, mode in DIAGONAL} == set(MODES)
 
 
-def write(folder: Path, operator: str, form: Form, mode: str, models: Mapping[str, str]) -> Path:
+def write(folder: Path, operator: str, form: Form, mode: Mode, models: Mapping[str, str]) -> Path:
     """Write the project and what its teacher and judge say; return the recipe."""
     folder.mkdir(exist_ok=True)
-    number = 0
-    train: list[Mapping[str, Any]] = []
-    for split, count in COUNTS.items():
-        part = [form.make(i, _text(i)) for i in range(number, number + count)]
-        number += count
-        train = train or part
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in part), "utf-8")
-    brings = find_operators(None)[operator].label == "written"
-    replies = []
-    if operator == "paraphrase":
-        # A rewording follows its seed row, which stands in the last turn.
-        for i, row in enumerate(train):
-            new = [_inputs(form.make(i, f"reworded {n} {_text(i)}")) for n in "xyz"]
-            replies.append({"match": row["text"], "reply": {"rows": new}})
-    counts = range(1 if brings else 2)
-    new = [form.make(50 + i, f"new {_text(50 + i)}") for i in counts]
-    written = [{**_inputs(r), **({"target": r["y"]} if brings else {})} for r in new]
-    replies.append({"match": "like the last one", "reply": {"rows": written}})
-    (folder / "replies.jsonl").write_text("".join(json.dumps(r) + "\n" for r in replies), "utf-8")
+    numbers = iter(range(sum(COUNTS.values())))
+    parts = {
+        split: [form.make(i, _text(i)) for i in islice(numbers, count)]
+        for split, count in COUNTS.items()
+    }
+    for split, part in parts.items():
+        _write_lines(folder / f"{split}.jsonl", part)
+    _write_lines(folder / "replies.jsonl", _replies(operator, form, parts["train"]))
     scores = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
-    verdict = json.dumps({"regex": ".", "reply": scores})
-    (folder / "verdicts.jsonl").write_text(verdict + "\n", "utf-8")
+    _write_lines(folder / "verdicts.jsonl", [{"regex": ".", "reply": scores}])
     recipe = folder / "recipe.yaml"
     text = RECIPE.format(task=form.task, operator=operator, mode=mode, **models)
     recipe.write_text(text, "utf-8")
     return recipe
+
+
+def _replies(
+    operator: str, form: Form, train: list[Mapping[str, Any]]
+) -> list[Mapping[str, object]]:
+    """Return what the teacher writes: as many rows as the operator asks for in one call."""
+    entry = find_operators(None)[operator]
+    params = entry.params()
+    count = row_count(entry, params)
+    if operator == "paraphrase":
+        # A rewording follows its seed row, which stands in the last turn.
+        return [
+            {"match": row["text"], "reply": {"rows": [_inputs(new) for new in reworded]}}
+            for i, row in enumerate(train)
+            for reworded in [[form.make(i, f"now {n} {_text(i)}") for n in range(count)]]
+        ]
+    new = [form.make(50 + i, f"new {_text(50 + i)}") for i in range(count)]
+    brings = entry.label == "written"
+    written = [{**_inputs(row), **({"target": row["y"]} if brings else {})} for row in new]
+    return [{"match": "like the last one", "reply": {"rows": written}}]
 
 
 def _text(i: int) -> str:
@@ -182,20 +207,31 @@ def _inputs(row: Mapping[str, Any]) -> dict[str, Any]:
     return {column: value for column, value in row.items() if column != "y"}
 
 
-def assert_rows(state: Path, operator: str, form: Form, mode: str) -> None:
+def _write_lines(file: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
+def assert_rows(state: Path, run: str, operator: str, form: Form, mode: Mode) -> None:
     """Every candidate has a verdict, and rows of the right form joined the training set."""
-    candidates = rows(state, "SELECT id, operator, inputs, target FROM candidate")
+    nodes = f"(SELECT node FROM run_node WHERE run = '{run}')"
+    candidates = rows(
+        state, f"SELECT id, operator, inputs, target FROM candidate WHERE node IN {nodes}"
+    )
     assert candidates
     assert {c["operator"] for c in candidates} == {operator}
-    verdicts = rows(state, "SELECT candidate, accepted, adherence FROM verdict")
+    verdicts = rows(
+        state, f"SELECT candidate, adherence, reason, detail FROM verdict WHERE node IN {nodes}"
+    )
     assert sorted(v["candidate"] for v in verdicts) == sorted(c["id"] for c in candidates)
-    selected = {r["candidate"] for r in rows(state, "SELECT candidate FROM selected")}
-    assert selected
+    selected = {
+        row["candidate"]
+        for row in rows(state, f"SELECT candidate FROM selected WHERE node IN {nodes}")
+    }
+    assert selected, verdicts
     for candidate in candidates:
         if candidate["id"] in selected:
             assert form.fits(_columns(candidate["inputs"]), candidate["target"]), candidate
-    judged = [v for v in verdicts if v["accepted"] and v["adherence"] is not None]
-    assert bool(judged) == (mode != "off")
+    assert (mode != "off") == any(v["adherence"] is not None for v in verdicts)
 
 
 def _columns(value: Any) -> Mapping[str, str]:
@@ -203,19 +239,58 @@ def _columns(value: Any) -> Mapping[str, str]:
     return columns
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("operator", "form"), CELLS, ids=[f"{o}-{f}" for o, f in CELLS])
-def test_an_operator_on_a_task_kind(
-    operator: str, form: str, mode: str, tmp_path: Path, pada: Pada
+def check(folder: Path, operator: str, form: str, mode: Mode) -> None:
+    recipe = write(folder, operator, FORMS[form], mode, SCRIPTED)
+    outcome = Project.open(recipe, folder / "state").run()
+    assert outcome.status == "done"
+    assert_rows(folder / "state", outcome.run, operator, FORMS[form], mode)
+
+
+def check_by_file(folder: Path, operator: str, form: str) -> None:
+    recipe = write(folder, operator, FORMS[form], "decides", BATCH)
+    state, person = folder / "state", Person(folder)
+    outcome, trips = _run(recipe, state), 0
+    while outcome.status == "waiting":
+        file = request_files(state)[trips]
+        answers = person.answer(file, folder / "answers.jsonl")
+        import_command(answers, state)
+        outcome, trips = _run(recipe, state), trips + 1
+    assert outcome.status == "done"
+    # What failed, its pattern and strategy, the rows and the verdicts on them.
+    assert trips == 5
+    assert_rows(state, outcome.run, operator, FORMS[form], "decides")
+
+
+def _run(recipe: Path, state: Path) -> Outcome:
+    return Project.open(recipe, state).run()
+
+
+@pytest.mark.parametrize(("operator", "form"), REFUSED, ids=ids(REFUSED))
+def test_an_operator_that_a_task_kind_cannot_use_is_refused(
+    operator: str, form: str, tmp_path: Path
 ) -> None:
-    recipe = write(tmp_path, operator, FORMS[form], mode, SCRIPTED)
-    state = tmp_path / "state"
-    if (operator, form) in REFUSED:
-        code, said = pada("validate", recipe)
-        assert code == 2
-        assert f"the operator '{operator}' {REFUSED[operator, form]}" in said
-        assert "use paraphrase or similar" in said
-        return
-    code, said = pada("run", recipe, "--state", state, "--quiet")
-    assert code == 0, said
-    assert_rows(state, operator, FORMS[form], mode)
+    recipe = write(tmp_path, operator, FORMS[form], "decides", SCRIPTED)
+    with pytest.raises(RecipeError) as caught:
+        Project.open(recipe, tmp_path / "state").validate()
+    said = str(caught.value)
+    assert f"recipe.yaml:14:49: error: the operator '{operator}' {REFUSED[operator, form]}" in said
+    assert "    use paraphrase or similar" in said
+
+
+@pytest.mark.parametrize(("operator", "form", "mode"), DIAGONAL, ids=ids(DIAGONAL))
+def test_what_is_valid_runs(operator: str, form: str, mode: Mode, tmp_path: Path) -> None:
+    check(tmp_path, operator, form, mode)
+
+
+def test_what_is_valid_runs_by_file(tmp_path: Path) -> None:
+    check_by_file(tmp_path, *BY_FILE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("operator", "form"), SERVED, ids=ids(SERVED))
+def test_what_is_valid_runs_however_it_is_judged(operator: str, form: str, tmp_path: Path) -> None:
+    for mode in MODES:
+        # In one store: what does not depend on the judge is taken over.
+        check(tmp_path, operator, form, mode)
+    (tmp_path / "by-file").mkdir()
+    check_by_file(tmp_path / "by-file", operator, form)

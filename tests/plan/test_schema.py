@@ -73,7 +73,9 @@ def test_shipped_recipes_pass(recipe: Path) -> None:
     jsonschema.validate(data, recipe_schema())
 
 
-@pytest.mark.parametrize("name", ["failure_reversed", "repeated_rows", "stop_metric", "unknown_operator"])
+@pytest.mark.parametrize(
+    "name", ["failure_reversed", "repeated_rows", "stop_metric", "unknown_operator"]
+)
 def test_recipe_of_the_right_shape_passes(name: str) -> None:
     assert check(name) == []
 
