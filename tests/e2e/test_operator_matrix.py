@@ -14,11 +14,12 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from engine import Outcome, Project
 from engine.backends.files.requests import request_files
 from engine.cli.batch import import_command
 from engine.errors import RecipeError
 from engine.operators import find_operators, row_count
+from engine.project import Project
+from engine.run.execute import Outcome
 from engine.tasks import TASKS
 from tests.e2e.batch_project import MODEL, Person
 from tests.e2e.runs import rows

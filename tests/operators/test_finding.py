@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from engine.errors import RecipeError
 from engine.operators import find_operators, look_for_operators
 from engine.operators.finding import FOLDER
-from engine.operators.operator import Operator
 from tests.operators.writing import OPERATOR, changed, write_operator
 
 OURS = {"counterfactual", "paraphrase", "similar"}
@@ -86,15 +84,3 @@ def test_links_out_of_the_recipes_folder_are_refused(tmp_path: Path) -> None:
     other.mkdir()
     (other / FOLDER).symlink_to(tmp_path / "elsewhere")
     assert "operators/ is a link that leaves the recipe's folder" in complaints(other)
-
-
-@pytest.mark.parametrize("operator", find_operators(None).values(), ids=lambda o: o.name)
-def test_an_operator_of_the_engine_names_its_source_and_says_what_its_prompt_is_given(
-    operator: Operator,
-) -> None:
-    assert operator.definition.source
-    for prompt in operator.prompts.values():
-        text = prompt.path.read_text("utf-8")
-        assert text.startswith("{# purpose:")
-        declared = text.split("variables:", 1)[1].split(";")[0]
-        assert set(re.findall(r"\w+", declared)) == prompt.variables
