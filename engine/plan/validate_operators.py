@@ -59,13 +59,17 @@ def _use(
         others = [name for name, each in found.operators.items() if kind.name in each.kinds]
         at = loaded.at(*path, "name")
         message = f"the operator '{spec.name}' {_not_for(operator, kind)}"
-        yield Problem(at, message, f"use {' or '.join(others)}", code="operator")
+        yield Problem(at, message, f"use {_any_of(others)}", code="operator")
     wrong = check_part(operator.params, spec.params, loaded.document, (*path, "params"))
     yield from wrong
     clash = [*_clashes(loaded, operator, path)]
     yield from clash
     if serves and not wrong and not clash:
         yield from _trial(loaded, operator, spec)
+
+
+def _any_of(names: list[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _not_for(operator: Operator, kind: TaskKind) -> str:
