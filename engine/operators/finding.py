@@ -41,7 +41,7 @@ def look_for_operators(base: Path | None) -> Found:
     problems: list[Problem] = []
     broken: set[str] = set()
     taken = {operator.name for operator in engines}
-    for folder in _folders(base, problems) if base is not None else ():
+    for folder in _folders(base, problems, broken) if base is not None else ():
         try:
             operators.append(read_operator(folder, own=True, taken=taken))
         except RecipeError as error:
@@ -61,8 +61,8 @@ def _engines() -> tuple[Operator, ...]:
     return tuple(read_operator(folder, own=False) for folder in folders)
 
 
-def _folders(base: Path, problems: list[Problem]) -> Iterable[Path]:
-    """Return the folders beside a recipe that are meant as operators, by name."""
+def _folders(base: Path, problems: list[Problem], broken: set[str]) -> Iterable[Path]:
+    """Return the folders beside a recipe that are meant as operators, by name; notes what is wrong with others."""
     home = base / FOLDER
     if not home.is_dir():
         return []
@@ -79,10 +79,12 @@ def _folders(base: Path, problems: list[Problem]) -> Iterable[Path]:
             message = "this is a link that leaves the recipe's operators"
             hint = "copy the operator's folder"
             problems.append(Problem(Location.at(path), message, hint, code="operator"))
+            broken.add(path.name)
         elif path.is_dir():
             folders.append(path)
         elif path.suffix in {".yaml", ".yml"}:
             message = "an operator is a folder, and this is a file"
             hint = f"move it to {FOLDER}/{path.stem}/{DEFINITION}, and its prompt beside it"
             problems.append(Problem(Location.at(path), message, hint, code="operator"))
+            broken.add(path.stem)
     return folders

@@ -113,9 +113,7 @@ def _number(number: int | str, params: OperatorParams) -> int:
 
 def _other_labels(operator: Operator, seed: Seed) -> list[str]:
     """Return the labels that rows from a seed may be given, each once."""
-    labels = seed.labels
-    if operator.definition.target == "task":
-        labels = sorted({row.target for row in seed.train})
+    labels = seed.task_labels if operator.definition.target == "task" else seed.labels
     return [label for label in labels if label != seed.row.target]
 
 

@@ -85,6 +85,8 @@ class Seed(NamedTuple):
     """What rows would cure it (guarded)."""
     labels: Sequence[str]
     """Targets that the pattern is about; empty where targets are no labels."""
+    task_labels: Sequence[str]
+    """Targets of all training rows, sorted; empty where targets are no labels."""
     train: Sequence[Example]
     """The original training rows, to show as examples."""
     feedback: str

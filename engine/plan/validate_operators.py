@@ -110,6 +110,7 @@ def _trial(loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec) -> Iter
         pattern="pattern",
         strategy="strategy",
         labels=("one", "two"),
+        task_labels=("one", "two"),
         train=rows,
         feedback="",
         draw=0,

@@ -26,8 +26,8 @@ TRAIN = [
     for i, label in enumerate("aabbc")
 ]
 SEED = Seed(
-    row=TRAIN[0], keep="", pattern="pattern", strategy="strategy", labels=("a", "b"), train=TRAIN,
-    feedback="feedback", draw=3, description="",
+    row=TRAIN[0], keep="", pattern="pattern", strategy="strategy", labels=("a", "b"),
+    task_labels=("a", "b", "c"), train=TRAIN, feedback="feedback", draw=3, description="",
 )  # fmt: skip
 OPERATORS = pytest.mark.parametrize(
     "operator", find_operators(None).values(), ids=lambda operator: operator.name

@@ -30,7 +30,7 @@ TRAIN = [
 ]
 SEED = Seed(
     row=TRAIN[0], keep="the names", pattern="late cards", strategy="Be late.", labels=("b", "a", "gone"),
-    train=TRAIN, feedback="Too long.", draw=0, description="What customers write.",
+    task_labels=("a", "b", "c"), train=TRAIN, feedback="Too long.", draw=0, description="What customers write.",
 )  # fmt: skip
 ALL = ["row", "label", "target", "keep", "pattern", "strategy", "feedback"]
 CHANGE = ("label: keep", "label: change\ntasks: labelled")

@@ -53,6 +53,7 @@ def follow(case: dict[str, Any]) -> dict[str, Any]:
         pattern=case["pattern"],
         strategy=case["strategy"],
         labels=rows["labels"],
+        task_labels=sorted({row.target for row in train}) if rows["labelled"] else [],
         train=train,
         feedback=case["feedback"],
         draw=case["draw"],

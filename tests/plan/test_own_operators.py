@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.operators.finding import FOLDER
+from engine.plan.flow import flows
 from engine.plan.validate import check_recipe
 from engine.project import Project
 from engine.spec.loader import load
@@ -45,6 +46,15 @@ def test_a_name_is_looked_for_among_both(tmp_path: Path) -> None:
     write_operator(tmp_path / FOLDER)
     assert said(write(tmp_path, "[{name: shortn}]")) == (
         "recipe.yaml:18:22: error: no operator 'shortn'\n    did you mean 'shorten'?\n"
+    )
+
+
+def test_an_operator_that_is_a_file_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "shorten.yaml").write_text(OPERATOR, "utf-8")
+    assert said(write(tmp_path)) == (
+        "operators/shorten.yaml: error: an operator is a folder, and this is a file\n"
+        "    move it to operators/shorten/operator.yaml, and its prompt beside it\n"
     )
 
 
@@ -162,3 +172,15 @@ def test_prose_and_operators_that_are_not_used_change_nothing(tmp_path: Path) ->
     )
     write_operator(tmp_path / FOLDER, changed(("name: shorten", "name: other")), name="other")
     assert ids(tmp_path) == before
+
+
+@pytest.mark.parametrize(("name", "labels"), [("similar", True), ("paraphrase", False)])
+def test_the_privacy_table_names_the_labels_among_which_a_teacher_chooses(
+    name: str, labels: bool, tmp_path: Path
+) -> None:
+    text = SCRIPTED.replace("[{name: shorten}, {name: paraphrase}]", f"[{{name: {name}}}]")
+    project = Project.open(write_good(tmp_path, text), tmp_path / "state")
+    planned = project.plan()
+    sent = flows(planned.plan, planned.resources, project.loaded.recipe)["teacher"]
+    what = next(flow.what for flow in sent if flow.stage == "generate")
+    assert ("the labels" in what) == labels

@@ -171,6 +171,7 @@ def _calls(
     accepted, rejected = _history(inputs)
     draw = ctx.attempt * 7919 + ctx.seed
     task = params.task
+    task_labels = sorted({e.target for e in shown}) if task.labelled else []
     for pattern in patterns:
         strategy = strategies[pattern.id]
         operators = [
@@ -198,6 +199,7 @@ def _calls(
                 pattern=pattern.name,
                 strategy=strategy.text,
                 labels=strategy.labels,
+                task_labels=task_labels,
                 train=shown,
                 feedback=feedback,
                 draw=turn,
