@@ -62,10 +62,11 @@ def _document(file: Path) -> Document:
         message, hint = "the schema must be an object", 'write {"type": "object", …}'
         raise RecipeError([Problem(Location.at(file, 1, 1), message, hint, code="schema")])
     try:
-        # JSON is YAML too, nearly always, and the strict reader knows the places.
-        return parse(text, file)
+        # JSON is YAML too, nearly always, and that reader knows the places.
+        places = parse(text, file)
     except RecipeError:
         return Document(data, file)
+    return Document(data, file, places.keys, places.values)
 
 
 def _mistakes(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:

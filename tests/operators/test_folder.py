@@ -478,3 +478,12 @@ def test_reading_is_the_same_wherever_the_folder_lies(tmp_path: Path) -> None:
     there = read_operator(write_operator(tmp_path / "b", OPERATOR), own=True)
     assert here.digest == there.digest
     assert here.prompt.digest == there.prompt.digest
+
+
+def test_a_schema_is_read_as_json_also_where_yaml_would_not_take_it(tmp_path: Path) -> None:
+    schema = changed(("  ", "\t"), (" 200}", ' 200, "pattern": "^\\ud83d\\ude00$"}'), text=ROWS)
+    operator = read_operator(write_operator(tmp_path, schema=schema), own=True)
+    assert operator.reply["properties"]["plan"]["pattern"] == "^\U0001f600$"
+    longer = schema.replace('"rows"]', '"row"]')
+    said = complaints(write_operator(tmp_path, schema=longer))
+    assert said.startswith("rows.schema.json:1:1: error: `rows` is not required")
