@@ -95,6 +95,15 @@ def runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
     return [cast(Run, row_from(Run, values)) for values in found]
 
 
+def latest_run(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the highest number that a run ever had of which something is left, 0 before the first."""
+    found = connection.execute(
+        "SELECT max(try_cast(substr(run, 2) AS BIGINT)) FROM"
+        " (SELECT id AS run FROM run UNION ALL SELECT DISTINCT run FROM llm_call)"
+    ).fetchone()
+    return int(found[0] or 0) if found else 0
+
+
 def _fields(kind: type[Row]) -> str:
     return ", ".join(f'"{column.name}"' for column in columns_of(kind))
 

@@ -170,6 +170,12 @@ class Spool:
             self._nodes.clear()
             return self._number
 
+    def close(self) -> None:
+        """Close the open segment, and remove the folder if no segment is left in it."""
+        self.rotate()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
     def closed(self) -> list[Segment]:
         """Close the open segment and return all segments, of every run, that nobody appends to."""
         number = self.rotate()

@@ -71,6 +71,8 @@ class Store:
         self._spool: Spool | None = None
         self._lock: lock.RunLock | None = None
         self._runs: dict[str, Run] = {}
+        self._latest_run = 0
+        """Number of the latest run, also of one that `pada clean` removed: its replies are still there."""
         self._memory: dict[str, tuple[Row, ...]] = {}
         self._folding = threading.RLock()
         self._stop = threading.Event()
@@ -116,6 +118,7 @@ class Store:
             self._finished = reading.finished(connection)
             self._usable = reading.usable_calls(connection)
             self._runs = {run.id: run for run in reading.runs(connection)}
+            self._latest_run = reading.latest_run(connection)
 
     @contextlib.contextmanager
     def lock_run(self) -> Iterator[None]:
@@ -150,7 +153,8 @@ class Store:
     def _end(self) -> None:
         if self._spool is None:
             return
-        self._spool.rotate()
+        self._spool.close()
+        self._spool = None
         try:
             self._fold_all(self._patience)
         except StoreError as error:
@@ -189,8 +193,8 @@ class Store:
         `estimate` is what it is expected to take.
         """
         held = self._held()
-        used = {*self._runs, *(p.name for p in (self.state / "spool").glob("r*"))}
-        run = f"r{max((int(r[1:]) for r in used if r[1:].isdigit()), default=0) + 1:04d}"
+        run = f"r{self._latest_run + 1:04d}"
+        self._latest_run += 1
         row = Run(run, recipe, "running", now(), None, None, versions, row_limit, estimate)
         self._spool = Spool(self.state / "spool" / run)
         held.name(run)

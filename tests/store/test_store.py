@@ -343,7 +343,7 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
 
     store = Store.open(tmp_path)
     with store.lock_run(), monkeypatch.context() as patch:
-        patch.setattr(store_module, "fold", broken)
+        patch.setattr(store_module, "ingest", broken)
         run = start(store)
         assert ingesting.wait(5)
         time.sleep(0.1)
