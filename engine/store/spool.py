@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from engine.errors import StoreError
+from engine.system import locks, platforms
+from engine.system.files import sync_folder
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 """A segment that has grown beyond this is closed; a fold closes smaller ones."""
@@ -71,6 +73,11 @@ def disk_error(error: OSError, path: Path) -> StoreError:
         return StoreError(
             f"{path}: not writable ({error.strerror})",
             "make the folder writable, or keep the state elsewhere with --state",
+        )
+    if locks.lacks_locks(error):
+        return StoreError(
+            f"{path}: its file system has no locks ({error.strerror})",
+            "keep the state on a local disk: name a folder there with --state",
         )
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return StoreError(
@@ -127,7 +134,7 @@ class Spool:
         path = self.folder / f"{self._number:06d}-{secrets.token_hex(4)}.jsonl"
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
         self._size = 0
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return self._file
 
     def _write(self, file: int, data: bytes) -> None:
@@ -153,7 +160,7 @@ class Spool:
             file = os.dup(self._file)
         try:
             # Outside the lock: an fsync may take long, and appending must not wait for it.
-            os.fsync(file)
+            platforms.sync(file)
         except OSError as error:
             self._dirty = True
             raise disk_error(error, self.folder) from error
@@ -185,14 +192,6 @@ class Spool:
 
 def _number(path: Path) -> int:
     return int(path.stem.split("-")[0])
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def remove(done: list[Segment], in_use: Path | None = None) -> None:

@@ -239,16 +239,15 @@ def test_clean_removes_nothing_that_a_run_took_over_while_it_asked(
 ) -> None:
     _with_leftovers(tmp_path)
 
-    class Meanwhile(io.StringIO):
-        def readline(self, size: int | None = -1, /) -> str:
-            store = Store.open(tmp_path)
-            with store.lock_run():
-                run = start(store)
-                store.link_node(run, "train1", "train", 0, "cached")
-                store.end_run(run, "done")
-            return "y\n"
+    def run_meanwhile(_: Console) -> bool:
+        store = Store.open(tmp_path)
+        with store.lock_run():
+            run = start(store)
+            store.link_node(run, "train1", "train", 0, "cached")
+            store.end_run(run, "done")
+        return True
 
-    monkeypatch.setattr(sys, "stdin", Meanwhile())
+    monkeypatch.setattr("engine.cli.clean._agreed", run_meanwhile)
     with pytest.raises(StoreError, match="has changed since it was looked at"):
         clean_command(tmp_path, keep=1, yes=False, models=False, console=Said().console)
     assert (tmp_path / "models" / "train1" / "adapter").is_dir()
