@@ -85,9 +85,9 @@ def tell_unseen(errors: Console, unseen: Unseen) -> None:
         return
     count = f"{unseen.rows:,} {'row is' if unseen.rows == 1 else 'rows are'} not visible yet"
     if unseen.pid:
-        _say(errors, f"{count}: the run {unseen.run} (process {unseen.pid}) folds them in shortly")
+        _say(errors, f"{count}: the run {unseen.run} (process {unseen.pid}) writes them shortly")
     else:
-        _say(errors, f"{count}: a run that was killed left them; the next run folds them in")
+        _say(errors, f"{count}: a run that was killed left them; the next run writes them")
 
 
 def show(answer: Answer, console: Console) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.errors import StoreError
 from engine.store import lock
-from engine.store.columns import has_place, record_types
+from engine.store.columns import is_stage_table, record_types
 from engine.store.file import FILE, opened, translated
 from engine.store.spool import segments
 from engine.store.store import Store
@@ -63,7 +63,7 @@ def size_of(path: Path) -> int:
 
 def plan_removal(state: Path, keep: int) -> Removal:
     """Return what may go when the `keep` latest runs stay; raises RunError while a run is live, StoreError."""
-    # Opening folds what killed runs left in the spool.
+    # Opening ingests what killed runs left in the spool.
     Store.open(state, create_missing=False)
     with lock.hold(state), opened(state / FILE, write=False, wait=PATIENCE) as connection:
         return _plan(connection, state, keep)
@@ -175,7 +175,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
     connection.execute("BEGIN")
     try:
         for table in record_types():
-            if has_place(table):
+            if is_stage_table(table):
                 connection.execute(f'DELETE FROM "{table}" WHERE list_contains(?, node)', nodes)
         connection.execute("DELETE FROM node WHERE list_contains(?, id)", nodes)
         connection.execute("DELETE FROM run_node WHERE list_contains(?, run)", runs)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import orjson
 
 from engine.rows import Call, Row
-from engine.store.columns import PLACE, Run, columns_of, has_place, record_types, row_from
+from engine.store.columns import (
+    PROVENANCE,
+    RunRow,
+    columns_of,
+    is_stage_table,
+    record_types,
+    row_from,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -89,10 +96,10 @@ def usable_calls(connection: duckdb.DuckDBPyConnection) -> Ids:
     return Ids(batches, length)
 
 
-def runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
+def runs(connection: duckdb.DuckDBPyConnection) -> list[RunRow]:
     """Return all runs, oldest first."""
-    found = connection.execute(f"SELECT {_fields(Run)} FROM run ORDER BY id").fetchall()
-    return [cast(Run, row_from(Run, values)) for values in found]
+    rows = connection.execute(f"SELECT {_fields(RunRow)} FROM run ORDER BY id").fetchall()
+    return [cast(RunRow, row_from(RunRow, values)) for values in rows]
 
 
 def latest_run(connection: duckdb.DuckDBPyConnection) -> int:
@@ -147,14 +154,14 @@ def spent(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> Spent:
 
 
 @cache
-def placed_tables() -> frozenset[str]:
+def stage_tables() -> frozenset[str]:
     """Return the tables of stages' rows."""
-    return frozenset(table for table in record_types() if has_place(table))
+    return frozenset(table for table in record_types() if is_stage_table(table))
 
 
 def row_of(table: str, values: Sequence[Any]) -> Row:
     """Return a stage's row from all columns of its table."""
-    return row_from(record_types()[table], values[len(PLACE) :])
+    return row_from(record_types()[table], values[len(PROVENANCE) :])
 
 
 def outputs(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str, list[Row]]:

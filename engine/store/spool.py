@@ -22,11 +22,11 @@ from engine.system import locks, platforms
 from engine.system.files import sync_folder
 
 SEGMENT_BYTES = 16 * 1024 * 1024
-"""A segment that has grown beyond this is closed; a fold closes smaller ones."""
+"""A segment that has grown beyond this is closed; ingesting closes smaller ones."""
 
 
 class Segment(NamedTuple):
-    """One spool file; `key` is what the table `fold` knows it by."""
+    """One spool file; `key` is what the table `ingest` knows it by."""
 
     key: str
     path: Path
@@ -115,7 +115,7 @@ class Spool:
         data = b"".join(lines)
         with self._lock:
             full = self._size and self._size + len(data) > SEGMENT_BYTES
-            # One segment must not hold a node twice: folding could not tell its rows apart.
+            # One segment must not hold a node twice: ingesting could not tell its rows apart.
             if full or node in self._nodes:
                 self.rotate()
             if node:
@@ -130,7 +130,7 @@ class Spool:
 
     def _open(self) -> int:
         self._number += 1
-        # A name never used before: the store may still remember an earlier segment of this number as folded.
+        # A name never used before: the store may still remember an earlier segment of this number as ingested.
         path = self.folder / f"{self._number:06d}-{secrets.token_hex(4)}.jsonl"
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
         self._size = 0
@@ -195,7 +195,7 @@ def _number(path: Path) -> int:
 
 
 def remove(done: list[Segment], in_use: Path | None = None) -> None:
-    """Delete folded segments, and the folders that this leaves empty, but for the one `in_use`."""
+    """Delete ingested segments, and the folders that this leaves empty, but for the one `in_use`."""
     for segment in done:
         with contextlib.suppress(OSError):
             segment.path.unlink(missing_ok=True)
