@@ -36,10 +36,10 @@ class RunLock:
 def holder(state: Path) -> Holder | None:
     """Return who holds the run lock of a state folder, None when it is free; raises StoreError as `hold` does."""
     try:
-        found = locks.holder(state / _FILE)
+        process = locks.holder(state / _FILE)
     except OSError as error:
         raise disk_error(error, state / _FILE) from error
-    return Holder(found.pid, found.note) if found is not None else None
+    return Holder(process.pid, process.note) if process is not None else None
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ class Unseen(NamedTuple):
     """Its process, 0 when none is."""
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """The open result of a query: a pyarrow RecordBatchReader, DuckDB's type per column, and what is missing."""
 
     reader: Any
@@ -51,7 +51,7 @@ def ask(
     wait: float = WAIT,
     notice: Notice | None = None,
     batch: int = 100_000,
-) -> Iterator[Answer]:
+) -> Iterator[QueryResult]:
     """Run one SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) and stream its rows; the file is held meanwhile.
 
     Raises:
@@ -70,7 +70,7 @@ def ask(
             if relation is None:
                 raise StoreError("the query returns nothing", "write a SELECT")
             types = dict(zip(relation.columns, map(str, relation.types), strict=False))
-            yield Answer(relation.to_arrow_reader(batch), types, missing)
+            yield QueryResult(relation.to_arrow_reader(batch), types, missing)
         except duckdb.Error as error:
             raise _of_earlier(reworded(error), written_by) from error
 

@@ -186,8 +186,11 @@ class Spool:
     def closed(self) -> list[Segment]:
         """Close the open segment and return all segments, of every run, that nobody appends to."""
         number = self.rotate()
-        found = segments(self.folder.parent)
-        return [s for s in found if s.path.parent != self.folder or _number(s.path) <= number]
+        return [
+            segment
+            for segment in segments(self.folder.parent)
+            if segment.path.parent != self.folder or _number(segment.path) <= number
+        ]
 
 
 def _number(path: Path) -> int:

@@ -223,12 +223,12 @@ class Store:
     def write_node(self, run: str, info: NodeInfo, rows: Sequence[Row], content: str) -> None:
         """Write a node's rows and mark it done, all or nothing; rows of a node that is done again are replaced."""
         spool = self._spooling()
-        place = [info.id, run, info.seed, info.round]
+        provenance = [info.id, run, info.seed, info.round]
         counts: dict[str, int] = {}
         lines = []
         for position, row in enumerate(rows):
             counts[row.table] = counts.get(row.table, 0) + 1
-            lines.append(line(row.table, [*place, position, *values_of(row)]))
+            lines.append(line(row.table, [*provenance, position, *values_of(row)]))
         mark = NodeRow(
             info.id, info.name, info.stage, info.seed, info.round, info.attempt, info.identity, run,
             info.started, info.ended, content, counts,
@@ -279,7 +279,7 @@ class Store:
     def replies(self, requests: Iterable[str]) -> dict[str, Call]:
         """Return the usable reply of those requests that have one; opens the file only where one has."""
         wanted = [request for request in requests if request in self._usable]
-        return self._found(wanted, _calls_in, reading.calls) if wanted else {}
+        return self._look_up(wanted, _calls_in, reading.calls) if wanted else {}
 
     def failures(self, requests: Iterable[str]) -> dict[str, list[Call]]:
         """Return the unusable replies that earlier runs got to those requests, oldest first."""
@@ -297,7 +297,7 @@ class Store:
             raise KeyError(node)
         if node in self._memory:
             return list(self._memory[node])
-        rows: list[Row] = self._found([node], _outputs_in, reading.outputs)[node]
+        rows: list[Row] = self._look_up([node], _outputs_in, reading.outputs)[node]
         return rows
 
     def last_identities(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -305,7 +305,7 @@ class Store:
         with self._reading() as connection:
             return reading.last_identities(connection, list(names))
 
-    def _found(
+    def _look_up(
         self,
         wanted: list[str],
         spooled: Callable[[Segment, set[str]], dict[str, Any]],
@@ -313,14 +313,14 @@ class Store:
     ) -> dict[str, Any]:
         """Look in the spool first, then in DuckDB; nothing is ingested in between, so nothing is missed."""
         with self._ingesting:
-            found: dict[str, Any] = {}
+            values: dict[str, Any] = {}
             for segment in segments(self.state / "spool"):
-                found.update(spooled(segment, set(wanted)))
-            rest = [identity for identity in wanted if identity not in found]
+                values.update(spooled(segment, set(wanted)))
+            rest = [identity for identity in wanted if identity not in values]
             if rest:
                 with self._reading() as connection:
-                    found.update(stored(connection, rest))
-        return found
+                    values.update(stored(connection, rest))
+        return values
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Any]:
@@ -349,15 +349,15 @@ class Store:
 
         with self._ingesting:
             spool = self._spool
-            found = spool.closed() if spool is not None else segments(self.state / "spool")
-            for first in range(0, len(found), SEGMENTS_AT_ONCE):
-                part = found[first : first + SEGMENTS_AT_ONCE]
+            closed = spool.closed() if spool is not None else segments(self.state / "spool")
+            for first in range(0, len(closed), SEGMENTS_AT_ONCE):
+                part = closed[first : first + SEGMENTS_AT_ONCE]
                 with opened(
                     self.path, write=True, wait=wait, notice=self._notice if wait else None
                 ) as connection:
                     started = time.monotonic()
                     try:
-                        ingest(connection, part, present=found)
+                        ingest(connection, part, present=closed)
                     except duckdb.Error as error:
                         raise translated(error, self.path) from error
                 self._ingest_took = time.monotonic() - started
@@ -394,13 +394,13 @@ class Store:
 
 
 def _calls_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    usable: dict[str, Any] = {}
     for table, values in records(segment, set()):
         if table == Call.table and values[0] in wanted:
             call = reading.call_from(values)
             if call.error is None:
-                found[call.id] = call
-    return found
+                usable[call.id] = call
+    return usable
 
 
 def _outputs_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:

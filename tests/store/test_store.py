@@ -415,3 +415,19 @@ def test_a_file_in_the_place_of_the_state_folder_is_named_as_such(tmp_path: Path
     for place in (tmp_path / "state", tmp_path / "state" / "below"):
         with pytest.raises(StoreError, match="a file stands where a folder is needed"):
             Store.open(place)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    import fcntl
+
+    def no_locks(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store = Store.open(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreError, match="its file system has no locks") as caught:
+        store.lock_run().__enter__()
+    assert "--state" in caught.value.hint
