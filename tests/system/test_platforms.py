@@ -6,6 +6,7 @@ import ast
 import ctypes
 import fcntl
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.cli import main
 from engine.errors import EngineError
 from engine.system import platforms
 
@@ -49,21 +49,21 @@ def test_what_systems_differ_in_is_asked_for_in_one_module() -> None:
     assert elsewhere == set()
 
 
-def test_windows_is_refused_at_once_and_told_what_works(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(os, "name", "nt")
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(sys, "argv", ["pada", "--version"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    monkeypatch.undo()
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(
+def test_windows_is_refused_at_once_and_told_what_works() -> None:
+    code = (
+        "import sys; sys.modules['fcntl'] = None\n"
+        "from engine.cli import main; import os\n"
+        "os.name, sys.platform, sys.argv = 'nt', 'win32', ['pada', '--version']\n"
+        "main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(
         "error: PaDA Engine runs on Linux and macOS, not yet on this system (win32)"
     )
-    assert "WSL 2" in said
+    assert "WSL 2" in ended.stderr
 
 
 @pytest.mark.parametrize("system", ["linux", "darwin"])
