@@ -6,7 +6,6 @@ ends; `pada batch import` takes the results. Knows the file it writes, not what 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from engine.backends.http.body import Mode, Shape
 from engine.backends.openai import Price
 from engine.backends.protocol import Completion, Message, PendingRequest
 from engine.errors import BackendError
+from engine.system.files import replacing
 
 REPEATED = 4000
 """Characters of a wrong reply that are shown to the model again."""
@@ -121,10 +121,8 @@ def correction(failed: Sequence[Completion]) -> Iterator[Message]:
 
 
 def _write(path: Path, content: Iterable[bytes]) -> None:
-    with path.open("wb") as stream:
+    with replacing(path) as part, part.open("wb") as stream:
         stream.writelines(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 BACKEND = Backend(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.report.parsing import texts
+from engine.report.facts.json_columns import text_values
 from engine.report.records import MINE, CandidateSample, Dropped, Funnel, Judgement, Query
 
 # Candidates of the run with their verdict and whether they were selected and trained on.
@@ -152,10 +152,10 @@ def _candidate(row: Mapping[str, Any]) -> CandidateSample:
         round=row["round"],
         attempt=row["attempt"],
         operator=row["operator"],
-        inputs=texts(row["inputs"]),
+        inputs=text_values(row["inputs"]),
         target=row["target"],
         parent=row["parent"],
-        parent_inputs=texts(row["parent_inputs"]),
+        parent_inputs=text_values(row["parent_inputs"]),
         parent_target=row["parent_target"] or "",
         pattern=row["pattern_name"] or row["pattern"],
         strategy=row["strategy_text"] or "",

@@ -10,24 +10,24 @@ from datetime import datetime
 from typing import Any
 
 from engine.errors import StoreError
-from engine.report.analysis import (
-    collect_confusions,
-    collect_failures,
-    collect_movements,
-    collect_patterns,
-)
-from engine.report.breakdown import collect_breakdown, collect_matrix
-from engine.report.generation import (
+from engine.report.facts.breakdown import collect_breakdown, collect_matrix
+from engine.report.facts.generation import (
     collect_candidates,
     collect_drops,
     collect_funnel,
     collect_judgement,
 )
-from engine.report.parsing import mapping
+from engine.report.facts.json_columns import json_object
+from engine.report.facts.patterns import (
+    collect_confusions,
+    collect_failures,
+    collect_movements,
+    collect_patterns,
+)
+from engine.report.facts.scores import collect_decisions, collect_scores, headline
+from engine.report.facts.speed import collect_speeds
+from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
 from engine.report.records import Header, ModelUse, Query, Report
-from engine.report.scores import collect_decisions, collect_scores, headline
-from engine.report.speed import collect_speeds
-from engine.report.spend import collect_calls, collect_forecast, collect_nodes
 
 SAMPLE = 300
 """Most failures and most generated rows that a report carries; it says of how many."""
@@ -35,19 +35,19 @@ SAMPLE = 300
 
 def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
     """Return the facts of a run, finished or not; raises StoreError when there is no such run."""
-    found = query(
+    runs = query(
         "SELECT r.*, c.name AS recipe_name, c.path, c.effective FROM run r"
         " LEFT JOIN recipe c ON c.id = r.recipe WHERE r.id = ?",
         [run_id],
     )
-    if not found:
+    if not runs:
         raise StoreError(f"the store has no run '{run_id}'", "list the runs with `pada runs`")
-    recipe = mapping(found[0]["effective"])
+    recipe = json_object(runs[0]["effective"])
     scores = collect_scores(query, run_id, recipe)
     failures, failures_total = collect_failures(query, run_id, sample)
     candidates, candidates_total = collect_candidates(query, run_id, sample)
     return Report(
-        header=_header(query, found[0], recipe),
+        header=_header(query, runs[0], recipe),
         scores=scores,
         headline=headline(query, run_id, scores),
         speeds=collect_speeds(query, run_id),
@@ -61,7 +61,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         drops=collect_drops(query, run_id),
         judgement=collect_judgement(query, run_id, recipe),
         calls=collect_calls(query, run_id, recipe),
-        forecast=collect_forecast(query, run_id, found[0].get("estimate")),
+        forecast=collect_forecast(query, run_id, runs[0].get("estimate")),
         nodes=collect_nodes(query, run_id),
         failures=failures,
         failures_total=failures_total,
@@ -91,7 +91,9 @@ def _header(query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any]) -> 
         models=_models(query, run["id"], recipe),
         seeds=tuple(recipe.get("seeds") or [row["seed"] for row in seeds]),
         versions=tuple(
-            sorted((str(name), str(version)) for name, version in mapping(run["versions"]).items())
+            sorted(
+                (str(name), str(version)) for name, version in json_object(run["versions"]).items()
+            )
         ),
         rounds_planned=recipe.get("loop", {}).get("rounds"),
     )

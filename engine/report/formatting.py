@@ -24,10 +24,10 @@ def value(number: float | None, percent: bool) -> str:
     """Return a metric's value: a percentage with one decimal, or a plain number."""
     if number is None:
         return NONE
-    return f"{100 * number:.1f}%" if percent else plain(number)
+    return f"{100 * number:.1f}%" if percent else decimal(number)
 
 
-def plain(number: float) -> str:
+def decimal(number: float) -> str:
     """Return a number with thousands separators and three decimals, fewer for large ones."""
     return f"{number:,.1f}" if abs(number) >= 100 else f"{number:,.3f}"
 
@@ -51,7 +51,7 @@ def interval(cell: Measured | None, percent: bool) -> str:
         return ""
     if percent:
         return f"{100 * cell.low:.1f} to {100 * cell.high:.1f}"
-    return f"{plain(cell.low)} to {plain(cell.high)}"
+    return f"{decimal(cell.low)} to {decimal(cell.high)}"
 
 
 def measured(cell: Measured | None, percent: bool) -> str:

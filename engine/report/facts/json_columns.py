@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def json_object(value: Any) -> dict[str, Any]:
     """Return a JSON object column as a dict; empty for NULL."""
-    found = json.loads(value) if isinstance(value, str) else value
-    return dict(found) if isinstance(found, Mapping) else {}
+    parsed = json.loads(value) if isinstance(value, str) else value
+    return dict(parsed) if isinstance(parsed, Mapping) else {}
 
 
-def texts(value: Any) -> dict[str, str]:
+def text_values(value: Any) -> dict[str, str]:
     """Return a JSON object column with its values as text, as the inputs of an example are."""
-    return {str(name): str(text) for name, text in mapping(value).items()}
+    return {str(name): str(text) for name, text in json_object(value).items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.metrics import METRICS
-from engine.report.numbers import points, round_name
+from engine.report.formatting import points, round_name
 from engine.report.records import (
     MINE,
     Comparison,
@@ -52,9 +52,9 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
     )
 
 
-def _metric_order(recipe: Mapping[str, Any], found: set[str]) -> list[str]:
+def _metric_order(recipe: Mapping[str, Any], measured: set[str]) -> list[str]:
     named = [m if isinstance(m, str) else str(m.get("name")) for m in recipe.get("metrics", [])]
-    return [m for m in named if m in found] + sorted(found - set(named))
+    return [m for m in named if m in measured] + sorted(measured - set(named))
 
 
 def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:
@@ -139,10 +139,10 @@ def headline(query: Query, run: str, scores: Scores) -> Headline:
         return Headline("No student has been scored on the test rows yet.", "unclear", None)
     after = tested[-1]
     before = 0 if after > 0 and 0 in tested else -1
-    found = compare(query, run, scores, before, after) if before in tested[:-1] else None
-    if found is None:
+    comparison = compare(query, run, scores, before, after) if before in tested[:-1] else None
+    if comparison is None:
         return Headline(_single(scores, after), "unclear", None)
-    return _sentence(found, scores)
+    return _sentence(comparison, scores)
 
 
 def _single(scores: Scores, round_: int) -> str:
@@ -153,42 +153,46 @@ def _single(scores: Scores, round_: int) -> str:
     )
 
 
-def _certainty(found: Comparison, scores: Scores) -> str:
-    if found.low is None or found.high is None:
+def _certainty(comparison: Comparison, scores: Scores) -> str:
+    if comparison.low is None or comparison.high is None:
         return (
             "the intervals of the two rounds overlap"
-            if found.overlap
+            if comparison.overlap
             else "the intervals do not overlap"
         )
     percent = scores.primary in scores.percent
-    low = points(found.low, percent, signed=True, unit=False)
-    high = points(found.high, percent, signed=True)
-    return f"95% interval of the paired difference {low} to {high}, n = {found.n:,}"
+    low = points(comparison.low, percent, signed=True, unit=False)
+    high = points(comparison.high, percent, signed=True)
+    return f"95% interval of the paired difference {low} to {high}, n = {comparison.n:,}"
 
 
-def _sentence(found: Comparison, scores: Scores) -> Headline:
-    how = _certainty(found, scores)
-    size = points(abs(found.difference), scores.primary in scores.percent)
+def _sentence(comparison: Comparison, scores: Scores) -> Headline:
+    how = _certainty(comparison, scores)
+    size = points(abs(comparison.difference), scores.primary in scores.percent)
     unit = f" of {scores.primary}"
-    after = round_name(found.after, capital=True)
-    before = round_name(found.before)
-    if found.difference == 0:
-        return Headline(f"{after} and {before} score the same on test ({how}).", "unclear", found)
-    up = found.difference > 0
+    after = round_name(comparison.after, capital=True)
+    before = round_name(comparison.before)
+    if comparison.difference == 0:
+        return Headline(
+            f"{after} and {before} score the same on test ({how}).", "unclear", comparison
+        )
+    up = comparison.difference > 0
     better = up != (scores.primary in scores.lower)
-    if found.overlap:
+    if comparison.overlap:
         where = "above" if up else "below"
-        reason = "the interval includes zero" if found.low is not None else "that is within error"
+        reason = (
+            "the interval includes zero" if comparison.low is not None else "that is within error"
+        )
         return Headline(
             f"{after} is {size}{unit} {where} {before} on test ({how});"
             f" {reason}, so it may be noise.",
             "unclear",
-            found,
+            comparison,
         )
     verb = "beats" if better else "falls behind"
     return Headline(
         f"{after} {verb} {before} on test by {size}{unit} ({how}):"
         " more than chance among these test rows.",
         "good" if better else "bad",
-        found,
+        comparison,
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.report.numbers import NONE, between, count, duration, money
+from engine.report.formatting import NONE, between, count, duration, money
 from engine.report.records import Calls, Report
-from engine.report.tables import Table, tile_numbers, titled
+from engine.report.tables.table import Table, titled
+from engine.report.tables.totals import totals
 
 
 class Cost(NamedTuple):
@@ -101,13 +102,13 @@ def _notes(calls: Sequence[Calls], titles: Sequence[str]) -> list[str]:
 
 def spent(report: Report) -> str:
     """Return time, tokens and money of this run in one line."""
-    n = tile_numbers(report)
+    total = totals(report)
     minutes = report.header.minutes
     took = "still running" if minutes is None else duration(60 * minutes)
     parts = [
         took,
-        f"{count(n['calls'])} LLM calls with {count(n['prompt'])} prompt and"
-        f" {count(n['completion'])} completion tokens",
+        f"{count(total.calls)} LLM calls with {count(total.prompt_tokens)} prompt and"
+        f" {count(total.completion_tokens)} completion tokens",
     ]
     mine = [c for c in report.calls if not c.reused]
     cost = cost_of(mine)
@@ -118,8 +119,8 @@ def spent(report: Report) -> str:
         parts.append(f"cost {cost.text}")
     if retries := sum(c.retries for c in mine):
         parts.append(f"{count(retries)} {'retry' if retries == 1 else 'retries'}")
-    if n["reused"]:
-        parts.append(f"{count(n['reused'])} calls reused from the ledger")
+    if total.reused_calls:
+        parts.append(f"{count(total.reused_calls)} calls reused from the ledger")
     return "; ".join(parts)
 
 
@@ -136,22 +137,23 @@ def foreseen(report: Report) -> list[Foreseen]:
     forecast = report.forecast
     if forecast is None:
         return []
-    n = tile_numbers(report)
-    found = [
-        Foreseen("LLM calls", between(forecast.calls), count(n["calls"])),
-        Foreseen("tokens", between(forecast.tokens), count(n["prompt"] + n["completion"])),
+    total = totals(report)
+    tokens = total.prompt_tokens + total.completion_tokens
+    quantities = [
+        Foreseen("LLM calls", between(forecast.calls), count(total.calls)),
+        Foreseen("tokens", between(forecast.tokens), count(tokens)),
     ]
     cost = cost_of([c for c in report.calls if not c.reused])
     if forecast.money or forecast.unpriced or cost.asked:
         known = [between(forecast.money, 2)] if forecast.money else []
         unknown = ["unknown"] if forecast.unpriced or not known else []
-        found.append(Foreseen("money", " + ".join([*known, *unknown]), cost.text))
-    found.append(Foreseen("optimizer steps", count(forecast.steps), count(forecast.trained)))
+        quantities.append(Foreseen("money", " + ".join([*known, *unknown]), cost.text))
+    quantities.append(Foreseen("optimizer steps", count(forecast.steps), count(forecast.trained)))
     if forecast.minutes:
         minutes = report.header.minutes
         was = "still running" if minutes is None else f"{minutes:,.1f}"
-        found.append(Foreseen("minutes", between(forecast.minutes, 1), was))
-    return found
+        quantities.append(Foreseen("minutes", between(forecast.minutes, 1), was))
+    return quantities
 
 
 def foreseen_sentence(report: Report) -> str:

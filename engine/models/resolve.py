@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from engine.errors import ModelError
-from engine.models.cache import is_whole
-from engine.models.embedded import EMBEDDED, PREFIX, Say, cached_at, fetch_embedded, known
+from engine.models.cache import Say, is_whole
+from engine.models.embedded import EMBEDDED, PREFIX, cached_at, fetch_embedded, known
 from engine.models.gguf import ENDING, locate_gguf
 from engine.registry import did_you_mean
 
@@ -16,7 +16,7 @@ _HUB_NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w./
 _NEEDED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*/*.json")
 
 
-class _Hub(NamedTuple):
+class _HubModel(NamedTuple):
     name: str
     revision: str | None
 
@@ -39,12 +39,12 @@ def locate(name: str, base: Path | None = None, form: Form = "folder") -> Path |
     """
     if form == "gguf":
         return locate_gguf(name, base)
-    place = _resolve(name, base)
-    if isinstance(place, Path):
-        return place
-    if isinstance(place, _Hub):
-        return _from_hub(place, local=True)
-    folder = cached_at(place)
+    model = _resolve(name, base)
+    if isinstance(model, Path):
+        return model
+    if isinstance(model, _HubModel):
+        return _from_hub(model, local=True)
+    folder = cached_at(model)
     return folder if is_whole(folder) else None
 
 
@@ -59,20 +59,20 @@ def fetch(name: str, say: Say = lambda _: None, base: Path | None = None) -> Pat
     Raises:
         ModelError: as `locate`, or the model cannot be fetched.
     """
-    place = _resolve(name, base)
-    if isinstance(place, Path):
-        return place
-    if isinstance(place, _Hub):
-        if (found := _from_hub(place, local=True)) is not None:
-            return found
+    model = _resolve(name, base)
+    if isinstance(model, Path):
+        return model
+    if isinstance(model, _HubModel):
+        if (local := _from_hub(model, local=True)) is not None:
+            return local
         say(f"downloading {name} from Hugging Face")
-        fetched = _from_hub(place, local=False)
+        fetched = _from_hub(model, local=False)
         assert fetched is not None
         return fetched
-    return fetch_embedded(place, say)
+    return fetch_embedded(model, say)
 
 
-def _resolve(name: str, base: Path | None) -> str | Path | _Hub:
+def _resolve(name: str, base: Path | None) -> str | Path | _HubModel:
     if name.startswith(PREFIX):
         if name not in EMBEDDED:
             raise ModelError(f"no embedded model '{name}'", did_you_mean(name, known()))
@@ -94,16 +94,16 @@ def _resolve(name: str, base: Path | None) -> str | Path | _Hub:
             "write a folder that exists, a Hugging Face name (owner/name), or one of: "
             + ", ".join(known()),
         )
-    return _Hub(match["name"], match["revision"])
+    return _HubModel(match["name"], match["revision"])
 
 
-def _from_hub(model: _Hub, *, local: bool) -> Path | None:
+def _from_hub(model: _HubModel, *, local: bool) -> Path | None:
     """Return a Hugging Face model's snapshot folder; None when `local` and it is not here."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        found = snapshot_download(
+        folder = snapshot_download(
             model.name,
             revision=model.revision,
             allow_patterns=list(_NEEDED),
@@ -118,4 +118,4 @@ def _from_hub(model: _Hub, *, local: bool) -> Path | None:
             "check the name and the network (HF_TOKEN for gated models), or use an embedded model: "
             + ", ".join(known()),
         ) from problem
-    return Path(found)
+    return Path(folder)

@@ -15,15 +15,15 @@ LABELS_IN_MATRIX = 12
 
 def collect_breakdown(query: Query, run: str, recipe: Mapping[str, Any]) -> Breakdown:
     """Return the metrics of slices and of single labels on test, over the seeds."""
-    found: dict[tuple[str, str, str, int], list[Measured]] = defaultdict(list)
+    by_cell: dict[tuple[str, str, str, int], list[Measured]] = defaultdict(list)
     for r in query(
         MINE + "SELECT slice, part, metric, round, value, low, high, n FROM metric_slice"
         " SEMI JOIN mine USING (node) WHERE split = 'test' AND value IS NOT NULL ORDER BY position",
         [run],
     ):
         measured = Measured(r["value"], r["low"], r["high"], r["n"])
-        found[r["slice"], r["part"], r["metric"], r["round"]].append(measured)
-    cells = {key: one for key, cells in found.items() if (one := over_seeds(cells)) is not None}
+        by_cell[r["slice"], r["part"], r["metric"], r["round"]].append(measured)
+    cells = {key: one for key, cells in by_cell.items() if (one := over_seeds(cells)) is not None}
     single = {m.by_label.name for m in METRICS.values() if m.by_label is not None}
     names = [s if isinstance(s, str) else str(s.get("name")) for s in recipe.get("slices", [])]
     parts = {

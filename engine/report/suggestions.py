@@ -43,21 +43,23 @@ def queries(report: Report) -> tuple[Suggestion, Suggestion, Suggestion]:
 
 def caveats(report: Report) -> tuple[str, ...]:
     """Return the limits of this report's numbers, those that apply to this run."""
-    found = [
+    limits = [
         "Validation scores are optimistic: patterns and generated rows come from validation"
         " failures, and the loop stops by them. Test rows are scored and never steer.",
         "Intervals are 95% bootstrap intervals over the examples of a split; they do not cover"
         " another draw of training rows or another task.",
     ]
     if len(report.scores.seeds) == 1:
-        found.append(
+        limits.append(
             "One seed was run: another seed can move a score by several points."
             " Add `seeds` to the recipe."
         )
     if report.header.row_limit:
-        found.append(f"Only {report.header.row_limit:,} rows per split were used (--limit).")
+        limits.append(f"Only {report.header.row_limit:,} rows per split were used (--limit).")
     if any(p.guarded for p in report.patterns):
-        found.append("Texts of patterns or strategies that quoted an evaluation row were replaced.")
+        limits.append(
+            "Texts of patterns or strategies that quoted an evaluation row were replaced."
+        )
     if report.header.status == "running":
-        found.append("The run is still going: this is what was finished so far.")
-    return tuple(found)
+        limits.append("The run is still going: this is what was finished so far.")
+    return tuple(limits)

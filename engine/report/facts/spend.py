@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.backends import BACKENDS
-from engine.report.parsing import mapping
+from engine.report.facts.json_columns import json_object
 from engine.report.records import Calls, Forecast, NodeTime, Query
 
 # The run's calls: those it made, those its nodes first asked for, and those its rows came from.
@@ -34,11 +34,11 @@ GROUP BY ALL ORDER BY reused, l.role, stage
 
 def collect_calls(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[Calls, ...]:
     """Return the calls behind the run's rows; the reused ones were paid by an earlier run."""
-    found = [Calls(**row) for row in query(_CALLS, [run, run, run])]
+    groups = [Calls(**row) for row in query(_CALLS, [run, run, run])]
     free = {role for role in ("teacher", "judge") if not _costs_money(role, recipe)}
     return tuple(
         replace(calls, unpriced=0) if calls.cost is None and calls.role in free else calls
-        for calls in found
+        for calls in groups
     )
 
 
@@ -50,7 +50,7 @@ def _costs_money(role: str, recipe: Mapping[str, Any]) -> bool:
 
 def collect_forecast(query: Query, run: str, stored: Any) -> Forecast | None:
     """Return what the run was expected to take, from its column `estimate`; None where that says nothing."""
-    estimate = mapping(stored) if stored else {}
+    estimate = json_object(stored) if stored else {}
     if not estimate or not (estimate["calls"][1] or estimate["steps"]):
         return None
     trained = query("SELECT coalesce(sum(steps), 0)::BIGINT AS n FROM model WHERE run = ?", [run])

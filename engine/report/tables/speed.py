@@ -1,27 +1,10 @@
-"""How fast the students answer when they are served: read from the store, and told beside their scores."""
+"""How fast the students answer when they are served, beside their scores."""
 
 from __future__ import annotations
 
-from engine.report.numbers import NONE, count, round_label, value
-from engine.report.records import MINE, Query, Report, Speed
-from engine.report.tables import Table, titled
-
-
-def collect_speeds(query: Query, run: str) -> tuple[Speed, ...]:
-    """Return what was measured for a run: by round and seed, an endpoint's numbers last, then by concurrency."""
-    rows = query(
-        MINE + "SELECT seed, round, subject, server, concurrency, requests, failed, metric, mean, p50, p95"
-        " FROM benchmark SEMI JOIN mine USING (node)"
-        " ORDER BY subject = 'endpoint', round, seed, concurrency, position",
-        [run],
-    )  # fmt: skip
-    found: dict[tuple[object, ...], Speed] = {}
-    for row in rows:
-        metric = row.pop("metric")
-        figures = (row.pop("mean"), row.pop("p50"), row.pop("p95"))
-        speed = found.setdefault(tuple(row.values()), Speed(**row, figures={}))
-        speed.figures[metric] = figures
-    return tuple(found.values())
+from engine.report.formatting import NONE, count, round_label, value
+from engine.report.records import Report, Speed
+from engine.report.tables.table import Table, titled
 
 
 def speed_table(report: Report) -> Table:
@@ -73,8 +56,8 @@ def _latency(speed: Speed, metric: str) -> str:
 
 
 def _mean(speed: Speed, metric: str) -> str:
-    found = speed.figures.get(metric)
-    return NONE if found is None else _short(found[0])
+    figures = speed.figures.get(metric)
+    return NONE if figures is None else _short(figures[0])
 
 
 def _short(number: float) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.report.charts import Bar, Line, Point, bar_chart, line_chart
-from engine.report.numbers import count, duration, gap, measured, round_label
+from engine.report.charts.svg import Bar, Line, Point, bar_chart, line_chart
+from engine.report.formatting import count, duration, gap, measured, round_label
 from engine.report.records import Report
 from engine.report.tables import SCORE_SPLITS, reasons_of, stage_seconds
 
@@ -15,18 +15,18 @@ WIDE, NARROW = 980, 340
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Figure:
     """One chart as SVG for wide and for narrow screens."""
 
     wide: str
     narrow: str
 
 
-def _both(draw: Callable[[int], str]) -> Picture:
-    return Picture(draw(WIDE), draw(NARROW))
+def _drawn(draw: Callable[[int], str]) -> Figure:
+    return Figure(draw(WIDE), draw(NARROW))
 
 
-def score_picture(report: Report) -> Picture | None:
+def score_figure(report: Report) -> Figure | None:
     """Return the primary metric per student on the three splits; None without scores."""
     scores = report.scores
     if not scores.rounds:
@@ -34,25 +34,25 @@ def score_picture(report: Report) -> Picture | None:
     lines = _lines(report, {split: split for split in SCORE_SPLITS}, measured)
     unit = "%" if scores.primary in scores.percent else ""
     title = f"{scores.primary} per student"
-    told = _told(lines)
+    description = _described(lines)
     names = [round_label(r) for r in scores.rounds]
-    return _both(lambda w: line_chart(title, told, scores.primary, names, lines, w, unit))
+    return _drawn(lambda w: line_chart(title, description, scores.primary, names, lines, w, unit))
 
 
-def gap_picture(report: Report) -> Picture | None:
+def gap_figure(report: Report) -> Figure | None:
     """Return the generalization gaps of the primary metric per student; None where there are none."""
     lines = _lines(report, {"gap_validation": "gap to validation", "gap_test": "gap to test"}, gap)
     if not any(line.points for line in lines):
         return None
-    told = _told(lines)
+    description = _described(lines)
     axis = "points" if report.scores.primary in report.scores.percent else report.scores.primary
     names = [round_label(r) for r in report.scores.rounds]
-    return _both(
-        lambda w: line_chart("Generalization gap per student", told, axis, names, lines, w)
+    return _drawn(
+        lambda w: line_chart("Generalization gap per student", description, axis, names, lines, w)
     )
 
 
-def _told(lines: list[Line]) -> str:
+def _described(lines: list[Line]) -> str:
     return "; ".join(f"{one.name}: " + ", ".join(p.text for p in one.points) for one in lines)
 
 
@@ -72,7 +72,7 @@ def _lines(report: Report, splits: dict[str, str], write: Callable[..., str]) ->
     return lines
 
 
-def pattern_picture(report: Report, most: int = 12) -> Picture | None:
+def pattern_figure(report: Report, most: int = 12) -> Figure | None:
     """Return the largest patterns' sizes before and after; None without patterns."""
     patterns = sorted(report.patterns, key=lambda p: (-p.size, p.name))[:most]
     if not patterns:
@@ -85,12 +85,12 @@ def pattern_picture(report: Report, most: int = 12) -> Picture | None:
         if p.after is not None:
             bars.append(Bar("", p.after, f"{p.after:,} after · {p.status}", 2))
         groups.append(bars)
-    told = "; ".join(f"{g[0].label}: " + ", ".join(b.text for b in g) for g in groups)
+    description = "; ".join(f"{g[0].label}: " + ", ".join(b.text for b in g) for g in groups)
     axis = "failures on validation"
-    return _both(lambda w: bar_chart("Patterns before and after", told, axis, groups, w))
+    return _drawn(lambda w: bar_chart("Patterns before and after", description, axis, groups, w))
 
 
-def funnel_picture(report: Report) -> Picture | None:
+def funnel_figure(report: Report) -> Figure | None:
     """Return the way from generated to trained on; None when nothing was generated."""
     parts = report.funnel
     if not parts:
@@ -104,15 +104,17 @@ def funnel_picture(report: Report) -> Picture | None:
         _bar("selected", sum(f.selected for f in parts), 3),
         _bar("trained on", sum(f.trained for f in parts), 3),
     ]
-    told = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
-    return _both(lambda w: bar_chart("From generated to trained on", told, "rows", [bars], w))
+    description = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
+    return _drawn(
+        lambda w: bar_chart("From generated to trained on", description, "rows", [bars], w)
+    )
 
 
 def _bar(label: str, number: int, style: int) -> Bar:
     return Bar(label, number, count(number), style)
 
 
-def time_picture(report: Report) -> Picture | None:
+def time_figure(report: Report) -> Figure | None:
     """Return the wall time per stage; None when every node was cached or none was finished."""
     bars = [
         Bar(stage, seconds, duration(seconds), 1)
@@ -121,5 +123,5 @@ def time_picture(report: Report) -> Picture | None:
     ]
     if not bars:
         return None
-    told = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
-    return _both(lambda w: bar_chart("Wall time per stage", told, "wall time", [bars], w))
+    description = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
+    return _drawn(lambda w: bar_chart("Wall time per stage", description, "wall time", [bars], w))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.report.numbers import NONE, count, measured, round_label
+from engine.report.formatting import NONE, count, measured, round_label
 from engine.report.records import Matrix, Report
-from engine.report.tables import Table, titled
+from engine.report.tables.table import Table, titled
 
 _SEVERAL = " Over several seeds: the mean, in brackets the lowest and the highest seed."
 
@@ -15,15 +15,15 @@ def slice_tables(report: Report) -> list[Table]:
 
 
 def _slice_table(report: Report, name: str) -> Table:
-    scores, found = report.scores, report.breakdown
+    scores, breakdown = report.scores, report.breakdown
     last = max(scores.rounds)
     # Only one of the earlier rounds: the plain fine-tune that the last round is compared with.
     columns = [(scores.primary, 0)] if last > 0 else []
     columns += [(metric, last) for metric in scores.metrics]
     titles = [f"{metric}, {round_label(r)}" for metric, r in columns]
     rows = []
-    for part in found.slices[name]:
-        cells = [found.cells.get((name, part, metric, r)) for metric, r in columns]
+    for part in breakdown.slices[name]:
+        cells = [breakdown.cells.get((name, part, metric, r)) for metric, r in columns]
         n = max((cell.n for cell in cells if cell), default=0)
         values = [
             measured(cell, metric in scores.percent) if cell else "not scored"
@@ -41,16 +41,18 @@ def _slice_table(report: Report, name: str) -> Table:
 
 def label_table(report: Report) -> Table | None:
     """Return the precision and recall of each label on test; None where the recipe has neither."""
-    found = report.breakdown
-    if not found.labels:
+    breakdown = report.breakdown
+    if not breakdown.labels:
         return None
     last = max(report.scores.rounds)
-    kinds = [kind for kind in ("precision", "recall") if any(key[2] == kind for key in found.cells)]
+    kinds = [
+        kind for kind in ("precision", "recall") if any(key[2] == kind for key in breakdown.cells)
+    ]
     rows = []
-    for label in found.labels:
+    for label in breakdown.labels:
         row = [label]
         for kind in kinds:
-            cell = found.cells.get((found.target, label, kind, last))
+            cell = breakdown.cells.get((breakdown.target, label, kind, last))
             row += [measured(cell, True), count(cell.n) if cell else NONE]
         rows.append(tuple(row))
     behind = {"precision": "times answered", "recall": "times right"}

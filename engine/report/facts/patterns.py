@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from engine.report.parsing import texts
+from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
     Confusion,
@@ -26,20 +26,20 @@ _LOOKED_AT = "round >= coalesce((SELECT min(round) FROM decision SEMI JOIN mine 
 
 def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
     """Return every pattern, one entry per seed, by the round that found it, largest first."""
-    found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    by_pattern: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for row in query(
         MINE + "SELECT seed, round, id, name, description, category, size,"
         " guard IS NOT NULL AS guarded FROM pattern SEMI JOIN mine USING (node)"
         " ORDER BY round",
         [run],
     ):
-        found[row["seed"], row["id"]].append(row)
+        by_pattern[row["seed"], row["id"]].append(row)
     standings = _standings(query, run)
     strategies, guarded = _strategies(query, run)
     made = _made(query, run)
     patterns = [
         _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0)))
-        for key, rows in found.items()
+        for key, rows in by_pattern.items()
     ]
     return tuple(sorted(patterns, key=lambda p: (p.seed, p.found, -p.size, p.name)))
 
@@ -70,20 +70,20 @@ def _pattern(
 
 
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
-    found: dict[Key, list[Standing]] = defaultdict(list)
+    standings: dict[Key, list[Standing]] = defaultdict(list)
     for r in query(
         MINE + "SELECT seed, round, pattern, status, before, after FROM pattern_status "
         " SEMI JOIN mine USING (node) ORDER BY round",
         [run],
     ):
-        found[r["seed"], r["pattern"]].append(
+        standings[r["seed"], r["pattern"]].append(
             Standing(r["round"], r["status"], r["before"], r["after"])
         )
-    return found
+    return standings
 
 
 def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key, bool]]:
-    found: dict[Key, list[str]] = defaultdict(list)
+    texts: dict[Key, list[str]] = defaultdict(list)
     guarded: dict[Key, bool] = defaultdict(bool)
     for r in query(
         MINE + "SELECT seed, pattern, text, guard FROM strategy "
@@ -91,10 +91,10 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
         [run],
     ):
         key = (r["seed"], r["pattern"])
-        if r["text"] not in found[key]:
-            found[key].append(r["text"])
+        if r["text"] not in texts[key]:
+            texts[key].append(r["text"])
         guarded[key] |= r["guard"] is not None
-    return found, guarded
+    return texts, guarded
 
 
 def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:
@@ -231,7 +231,7 @@ def _failure(row: Mapping[str, Any]) -> FailureSample:
         split=row["split"],
         example=row["example"],
         source=row["source"] or "",
-        inputs=texts(row["inputs"]),
+        inputs=text_values(row["inputs"]),
         target=row["target"],
         answer=row["answer"],
         text=row["text"] or "",
