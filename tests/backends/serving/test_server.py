@@ -107,8 +107,8 @@ def test_it_does_not_outlive_a_run_that_is_killed(how: list[str], tmp_path: Path
         import time
         from pathlib import Path
         from engine.backends.serving import server
-        server._command = lambda kind, weights, served, port: serving._Command("small_server", ("serves", str(port)))
-        weights = serving.Weights(Path("/no/model"), None, "bfloat16", "cpu")
+        server._command = lambda kind, weights, served, port: server._Command("small_server", ("serves", str(port)))
+        weights = server.Weights(Path("/no/model"), None, "bfloat16", "cpu")
         with server.serving(weights, "auto", Path({str(tmp_path)!r})) as served:
             print(served.base_url, flush=True)
             time.sleep(600)
