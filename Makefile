@@ -30,8 +30,8 @@ check: $(STAMP)  ## ruff, mypy, import-linter, no circle of imports
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.import_cycles
 
-test-fast: $(STAMP) ## the tests that load no model: what to run while working
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not long and not servers"
+test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, under a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

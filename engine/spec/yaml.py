@@ -286,7 +286,7 @@ class _Builder:
             self.problem(
                 node.start_mark,
                 "an escape of half a character stands alone",
-                "write the character itself, or both halves: \"\\ud83d\\ude00\"",
+                'write the character itself, or both halves: "\\ud83d\\ude00"',
             )
             return ""
 

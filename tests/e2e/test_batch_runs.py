@@ -26,6 +26,8 @@ from tests.e2e.batch_project import (
 )
 from tests.e2e.runs import answered_twice, rows
 
+pytestmark = pytest.mark.runs
+
 pada = batch_project.pada
 
 COMPARED = {

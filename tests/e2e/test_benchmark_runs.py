@@ -16,6 +16,8 @@ from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows
 from tests.servers.endpoint import Behaviour, Endpoint
 
+pytestmark = pytest.mark.runs
+
 pada = batch_project.pada
 TIMED = (
     "SELECT DISTINCT r.round FROM benchmark b JOIN run_rows r USING (node)"

@@ -22,6 +22,8 @@ from tests.e2e.runs import ROOT, answered_twice, pada_here, results, rows
 from tests.e2e.tiny_project import COLOURS, FILLERS, NUMBERS
 from tests.servers.log import Asked, Log
 
+pytestmark = pytest.mark.runs
+
 CONCURRENCY = 6
 LOST = 2 * CONCURRENCY
 """Of the replies that left the server before a kill, the last ones, which need not be on disk yet: one for each

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.runs import pada_here, rows
 
+pytestmark = pytest.mark.runs
+
 RECIPE = """\
 recipe: 1
 name: measured

@@ -11,6 +11,8 @@ from tests.e2e.batch_project import Pada
 from tests.e2e.runs import answered_twice, rows
 from tests.servers.endpoint import Behaviour, Endpoint
 
+pytestmark = pytest.mark.runs
+
 pada = batch_project.pada
 SAYS = ("colour", " Number.\n", "no idea", "")
 

@@ -17,6 +17,8 @@ from tests.e2e.runs import (
 )
 from tests.e2e.tiny_project import write_project
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:

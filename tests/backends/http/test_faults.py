@@ -639,6 +639,7 @@ def test_all_prompts_longer_than_the_context_come_home_as_failures() -> None:
         assert len(server.log) == 0
 
 
+@pytest.mark.models
 def test_the_models_own_tokenizer_counts_where_it_is_named(tmp_path: Path) -> None:
     from engine.backends.http.connection import load_tokenizer
     from engine.backends.training.batches import encode_prompt

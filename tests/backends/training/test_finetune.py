@@ -17,6 +17,8 @@ from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
 from tests.backends import tiny
 
+pytestmark = pytest.mark.models
+
 ROOT = Path(__file__).resolve().parents[2]
 WRONG = tuple(TrainingRow(row.messages, "three") for row in tiny.rows(6))
 
@@ -461,7 +463,6 @@ def test_jobs_that_cannot_be_done_are_refused(
         finetune.train(tiny.job(model, tmp_path, **changes))
 
 
-@pytest.mark.models
 def test_the_embedded_student_learns_eight_rows(tmp_path: Path) -> None:
     from engine.models import fetch
 
