@@ -199,8 +199,8 @@ def assert_balanced(state: Path) -> None:
 def _by_rule(state: Path, rules: Sequence[Rule]) -> Iterator[str]:
     parts = []
     for rule in rules:
-        lost = f"SELECT name, key, 'went in and did not come out' AS what FROM ({rule.into} EXCEPT ALL {rule.out})"
-        made = f"SELECT name, key, 'came out and did not go in' AS what FROM ({rule.out} EXCEPT ALL {rule.into})"
+        lost = f"SELECT name, key, 'went in and did not come out' AS what FROM (({rule.into}) EXCEPT ALL ({rule.out}))"
+        made = f"SELECT name, key, 'came out and did not go in' AS what FROM (({rule.out}) EXCEPT ALL ({rule.into}))"
         both = f"{lost} UNION ALL {made}" if rule.whole else lost
         parts.append(f"(SELECT '{rule.name}' AS rule, * FROM ({both}) ORDER BY ALL LIMIT 10)")
     for row in reader(state)(HERE + " UNION ALL ".join(parts), []):

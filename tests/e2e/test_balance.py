@@ -13,9 +13,10 @@ from tests.e2e import batch_project
 from tests.e2e.balance import RULES, Rule, assert_balanced, unbalanced
 from tests.e2e.runs import pada_here, rows
 
-METRICS = """\
-metrics: [accuracy, {name: tone, judge: {rubric: How friendly it is, scale: [1, 5]}}]
-slices: [kind]"""
+METRICS = (
+    "metrics: [accuracy, macro_f1]",
+    "metrics: [accuracy, {name: tone, judge: {rubric: How friendly it is, scale: [1, 5]}}]\nslices: [kind]",
+)
 ANY = "WHERE rowid = (SELECT min(rowid) FROM {})"
 TAMPERED = {
     "a split holds no example twice": (
@@ -51,11 +52,18 @@ TAMPERED = {
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the whole loop once, with a metric that the judge rates."""
+    """Run the whole loop once: the judge rates a metric, and more fails and is accepted than is taken."""
     folder = tmp_path_factory.mktemp("balance")
     recipe = batch_project.write(folder, seeds="[0]")
     text = recipe.read_text("utf-8")
-    recipe.write_text(text.replace("metrics: [accuracy, macro_f1]", METRICS), "utf-8")
+    for old, new in (
+        METRICS,
+        ("diagnose: 30", "diagnose: 10"),
+        ("rows_per_round: 12", "rows_per_round: 4\n  oversample: 3"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    recipe.write_text(text, "utf-8")
     ended = pada_here("run", recipe, "--state", folder / "state")
     assert ended.code == 0, ended.out + ended.errors
     return folder / "state"
@@ -79,6 +87,14 @@ def test_a_whole_run_is_balanced(state: Path) -> None:
 def test_a_row_that_is_lost_or_made_up_is_found(rule: Rule, state: Path, tmp_path: Path) -> None:
     copy = tampered(state, tmp_path / "state", TAMPERED[rule.name])
     assert [fault for fault in unbalanced(copy, [rule]) if fault.startswith(f"{rule.name}: ")]
+
+
+@pytest.mark.parametrize("stage", ["diagnose", "select"])
+def test_a_drop_that_is_missing_is_found(stage: str, state: Path, tmp_path: Path) -> None:
+    sql = f"DELETE FROM \"drop\" WHERE stage = '{stage}'"
+    assert any(
+        "+ drops: " in fault for fault in unbalanced(tampered(state, tmp_path / "state", sql))
+    )
 
 
 def test_rows_of_no_node_and_nodes_without_their_rows_are_found(
