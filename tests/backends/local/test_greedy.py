@@ -17,6 +17,8 @@ from engine.backends.local import greedy
 from engine.backends.local.prefix import SharedPrompt, shared_beginning
 from engine.errors import ModelError
 
+pytestmark = pytest.mark.models
+
 STOPS = [2, 7, 11, 23, 40, 55, 61, 78, 90]
 SIZE: dict[str, Any] = {
     "vocab_size": 101, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,

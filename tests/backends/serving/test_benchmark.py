@@ -17,6 +17,8 @@ from tests.servers.faults import Script
 from tests.servers.log import Asked
 from tests.servers.replies import marked
 
+pytestmark = pytest.mark.models
+
 WORDS = "glad to hear that you are well today, my friend, and that the parcel came"
 """Four pieces of a stream."""
 

@@ -19,6 +19,8 @@ from engine.errors import Interrupted, ModelError
 from engine.system import locks
 from tests.backends import tiny
 
+pytestmark = pytest.mark.models
+
 ROOT = Path(__file__).resolve().parents[3]
 WRONG = tuple(TrainingRow(row.messages, "three") for row in tiny.rows(6))
 
@@ -53,7 +55,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, seconds: float = 10) -> bool:
+def gone(pid: int, seconds: float = 60) -> bool:
     until = time.monotonic() + seconds
     while alive(pid) and time.monotonic() < until:
         time.sleep(0.05)
@@ -469,7 +471,6 @@ def test_jobs_that_cannot_be_done_are_refused(
         finetune.train(tiny.job(model, tmp_path, **changes))
 
 
-@pytest.mark.models
 def test_the_embedded_student_learns_eight_rows(tmp_path: Path) -> None:
     from engine.models import fetch
 

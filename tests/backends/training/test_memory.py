@@ -11,6 +11,8 @@ from engine.backends.training.batches import Encoded, collate
 from engine.backends.training.loop import completion_loss, load_student
 from tests.backends import tiny
 
+pytestmark = pytest.mark.models
+
 ROWS = [Encoded((1, 14, 3 + n, 5, 2, 1, 16), (9 - n, 2)) for n in range(3)]
 CPU = torch.device("cpu")
 
