@@ -33,11 +33,13 @@ from engine.backends.protocol import (
     Reserve,
     TrainingJob,
     TrainingResult,
+    Usage,
     Written,
     always,
 )
+from engine.backends.replies import completion, failed, read
 from engine.backends.scripted_values import instance
-from engine.backends.structured import Reply, parse_json, read_reply
+from engine.backends.structured import parse_json
 from engine.errors import BackendError
 from engine.fingerprint import digest, file_digest
 
@@ -50,11 +52,6 @@ GROUP = 16
 DIMENSIONS = 256
 """Length of an embedding."""
 FaultKind = Literal["invalid_json", "schema", "length", "refusal", "error"]
-_FINISH: dict[str, Literal["stop", "length", "refusal", "error"]] = {
-    "length": "length",
-    "refusal": "refusal",
-    "error": "error",
-}
 _WORD = re.compile(r"\w+")
 
 
@@ -139,21 +136,19 @@ class ScriptedGenerator:
         entry = next((reply for reply in self._replies if reply.answers(message)), None)
         if self._fails(request):
             text = _fault(self._settings.fail_with)
-            reply = Reply(None, self._settings.fail_with, "failed on purpose (fail_every)")
+            reply = failed(self._settings.fail_with, "failed on purpose (fail_every)")
         else:
             text = entry.said if entry else _said(request)
-            reply = read_reply(text, request.schema)
-        return Completion(
-            request=request.id,
+            reply = read(request, text)
+        prompt = sum(_count_words(message.content) for message in request.messages)
+        return completion(
+            request,
+            reply,
             text=text,
-            value=reply.value,
-            finish_reason=_FINISH.get(reply.error or "", "stop"),
-            prompt_tokens=sum(_count_words(message.content) for message in request.messages),
-            completion_tokens=_count_words(text),
+            finish="" if reply.error == "error" else "stop",
+            usage=Usage(prompt, _count_words(text)),
             seconds=time.perf_counter() - began,
             method="scripted",
-            error=reply.error,
-            detail=reply.detail,
         )
 
     def _fails(self, request: Request) -> bool:

@@ -28,6 +28,7 @@ from engine.backends.protocol import (
     always,
     written,
 )
+from engine.backends.replies import does_not_fit
 from engine.backends.training.batches import encode_prompt, turn_end
 from engine.errors import BackendError
 
@@ -111,7 +112,7 @@ class LocalModel:
         loaded = self._loaded
         encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
         found = [
-            Written("", generation.too_long(len(tokens), max_tokens, loaded.context))
+            Written("", does_not_fit(len(tokens), max_tokens, loaded.context, setting=""))
             for tokens in encoded
         ]
         asked = [row for row, said in enumerate(found) if not said.failure]

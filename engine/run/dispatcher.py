@@ -1,4 +1,4 @@
-"""Asking: the requests that nodes wait for, sent together where their nodes do not depend on each other.
+"""The requests that nodes wait for, sent together where their nodes do not depend on each other.
 
 Three ways, by backend: weights on this machine answer node by node, so that their batches do not depend on what else
 waits; servers are sent the requests of all nodes that are ready at once; and what is answered after the run
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from engine.backends import BACKENDS
-from engine.backends.http.probe import PROBE
 from engine.backends.protocol import Completion, Deferred, PendingRequest
+from engine.backends.replies import PROBE
 from engine.errors import RunError
 from engine.plan.graph import Node
 from engine.plan.resources import RoleModel
@@ -64,7 +64,7 @@ class Dispatcher:
         self._held: dict[str, list[Waiting]] = {}
         self._deferred: dict[Deferred, dict[str, PendingRequest]] = {}
         self._answered: set[str] = set()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def holds(self) -> bool:
@@ -118,9 +118,9 @@ class Dispatcher:
             live.add(group)
             advance.note = live.line(self._tracker.under_way)
             advance(sum(done.final for done in group))
-            # A small call was made in a way that may not be the one that was found.
+            # A small call was made in a mode that may not be the one that was detected.
             if reply := next((done for done in group if done.error != PROBE), None):
-                self._tell_way(role, reply.method)
+                self._warn_of_words(role, reply)
         self._tracker.release()
         known = self._ledger.known(requests)
         left = len(requests) - len(known)
@@ -133,12 +133,12 @@ class Dispatcher:
         for node, pending in waiting:
             self._fail_if_all_failed(node, role, [known[r.id] for r in pending.requests])
 
-    def _tell_way(self, role: str, method: str) -> None:
+    def _warn_of_words(self, role: str, reply: Completion) -> None:
         """Say once that a server does not take schemas: what it says is asked for in words and validated."""
-        if method in {"json_object", "prompt"} and role not in self._told:
-            self._told.add(role)
+        if reply.in_words and role not in self._warned:
+            self._warned.add(role)
             self._reporter.warn(
-                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({method}), "
+                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({reply.method}), "
                 "every reply is validated, wrong ones are sent back"
             )
 

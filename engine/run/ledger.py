@@ -7,7 +7,14 @@ from typing import Any, cast
 
 import orjson
 
-from engine.backends.protocol import Completion, FailedExchange, Generator, PendingRequest, Request
+from engine.backends.protocol import (
+    Completion,
+    FailedExchange,
+    Generator,
+    PendingRequest,
+    Request,
+    Usage,
+)
 from engine.rows import Call
 from engine.run.budget import BudgetTracker
 from engine.store import Store, now
@@ -17,7 +24,7 @@ class Ledger:
     """Finds and records replies. Usable replies are served for ever; failed ones only until their node is done."""
 
     def __init__(self, store: Store, run: str, tracker: BudgetTracker) -> None:
-        """Read from `store`, write calls as made by `run`, and settle them with `purse`."""
+        """Read from `store`, write calls as made by `run`, and commit what they took to `tracker`."""
         self._store, self._run, self._tracker = store, run, tracker
         self._replies: dict[str, Completion] = {}
 
@@ -91,19 +98,16 @@ def entry(run: str, ask: PendingRequest, completion: Completion) -> Call:
         attempt=request.attempt,
         reply=completion.text,
         finish_reason=completion.finish_reason,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
         seconds=completion.seconds,
         method=completion.method,
         error=completion.error,
         detail=completion.detail,
         created=now(),
         final=completion.final,
-        cached_tokens=completion.cached_tokens,
-        reasoning_tokens=completion.reasoning_tokens,
         cost=completion.cost,
         server=completion.server or None,
         tries=[each._asdict() for each in completion.tries],
+        **completion.usage._asdict(),
     )
 
 
@@ -116,14 +120,11 @@ def _completion(call: Call) -> Completion:
         text=call.reply,
         value=value,
         finish_reason=cast(Any, call.finish_reason),
-        prompt_tokens=call.prompt_tokens,
-        completion_tokens=call.completion_tokens,
+        usage=Usage(**{name: getattr(call, name) for name in Usage._fields}),
         seconds=call.seconds,
         method=call.method,
         error=call.error,
         detail=call.detail,
-        cached_tokens=call.cached_tokens,
-        reasoning_tokens=call.reasoning_tokens,
         cost=call.cost,
         server=call.server or "",
         tries=tuple(FailedExchange(**each) for each in call.tries),

@@ -29,7 +29,7 @@ class Live:
         replies = tokens = 0
         for done in completions:
             replies += 1
-            tokens += (done.prompt_tokens or 0) + (done.completion_tokens or 0)
+            tokens += done.usage.total
             self._retries.update(each.kind for each in done.tries)
             if not done.final and done.error:
                 self._retries[done.error] += 1
@@ -41,7 +41,7 @@ class Live:
             self._recent.popleft()
 
     def line(self, under_way: int) -> str:
-        """Return the line; `under_way` counts requests that were permitted and have no final reply."""
+        """Return the line; `under_way` counts requests that were reserved and have no final reply."""
         span = max(time.monotonic() - max(self._began, time.monotonic() - WINDOW), 1e-3)
         replies = sum(each[1] for each in self._recent) / span
         tokens = sum(each[2] for each in self._recent) / span

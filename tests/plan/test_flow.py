@@ -107,7 +107,8 @@ def test_files_and_this_machine_are_named_as_such() -> None:
 def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
     models = dict(resources.models)
     for role, price in prices.items():
-        models[role] = RoleModel("openai", "m", "m", Path("."), {"price": price})
+        settings = {"base_url": "http://localhost:1/v1", "price": price}
+        models[role] = RoleModel("openai", "m", "m", Path("."), settings)
     return Resources(resources.prompts, resources.data, resources.places, models)
 
 
