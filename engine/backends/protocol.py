@@ -106,7 +106,7 @@ FinishReason = Literal["stop", "length", "refusal", "error"]
 class Completion:
     """The answer to one request: a validated `value`, or an `error` with its kind and the raw text.
 
-    Made by `engine.backends.replies.completion` alone.
+    Made by `engine.backends.replies.completion`, or read back from the ledger.
     """
 
     request: str
