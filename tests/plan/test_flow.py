@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from engine.plan.estimate import estimate
 from engine.plan.flow import flows, host_of, key_of
 from engine.plan.resources import Resources, RoleModel, gather, role_model, task_prompt
 from engine.plan.validate import check_recipe
+from engine.project import Project
 from engine.report.spend import _costs_money
 from engine.servers import KeyName, ServerUrl
 from engine.spec.loader import LoadedRecipe, load
@@ -160,10 +162,9 @@ AT_A_PIGEON = SCRIPTED.replace(
 def test_a_backend_says_itself_where_rows_go_and_which_key_it_needs(
     tmp_path: Path, pigeon: Backend
 ) -> None:
-    loaded, resources = gathered(tmp_path, AT_A_PIGEON)
-    plan = compile_plan(loaded.recipe, resources, task_prompt(loaded))
+    project = Project.open(write_good(tmp_path, AT_A_PIGEON), state=tmp_path / "state")
     out = io.StringIO()
-    planning._print_flow(Console(file=out, width=200), loaded, plan, resources)
+    planning._print_flow(Console(file=out, width=200), project, project.plan())
     told = out.getvalue()
     assert "teacher: coo (pigeon) → far.example:99, with the key in RING\n" in told
     assert "judge: embedded/smollm2-135m-instruct (scripted) → this machine\n" in told
@@ -205,7 +206,7 @@ def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
     for role, price in prices.items():
         settings = {"base_url": "http://localhost:1/v1", "price": price}
         models[role] = RoleModel("openai", "m", "m", Path("."), settings)
-    return Resources(resources.prompts, resources.data, resources.places, models)
+    return replace(resources, models=models)
 
 
 def test_rows_that_are_shown_before_each_are_paid_for_each_time(tmp_path: Path) -> None:
