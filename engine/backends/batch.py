@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.files.requests import Asked, Header, custom_id, lines, sidecar
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.settings import Price
@@ -49,12 +49,12 @@ class BatchSettings(Settings):
 class BatchFile:
     """Teacher or judge whose replies come after the run."""
 
-    def __init__(self, place: Place, settings: BatchSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: BatchSettings) -> None:
         """Take the model's name and the settings."""
-        self._model, self._settings = place.name, settings
+        self._model, self._settings = ref.name, settings
         mode = PROTOCOL.mode(settings.structured)
         quirks = frozenset({NEWER_LIMIT} & {settings.token_limit})
-        self._writer = BodyWriter(PROTOCOL, mode, place.name, settings.extra, quirks)
+        self._writer = BodyWriter(PROTOCOL, mode, ref.name, settings.extra, quirks)
 
     @property
     def attempts(self) -> int:

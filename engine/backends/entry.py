@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModelRef:
     """Which model a backend opens."""
 
     name: str
@@ -76,7 +76,7 @@ def _no_secrets(settings: Any) -> tuple[str, ...]:
     return ()
 
 
-def _no_files(place: Any, settings: Any) -> Mapping[str, str]:
+def _no_files(ref: Any, settings: Any) -> Mapping[str, str]:
     return {}
 
 
@@ -122,12 +122,12 @@ class Backend:
     """What its calls cost, from its settings, None where they do not say. None: its calls cost nothing."""
     endpoint: Callable[[str, Any], ChatEndpoint] | None = None
     """Where a student can be timed as it is, from its name and settings. None: nowhere but on a server of its own."""
-    generator: Callable[[Place, Any], Generator | Deferred] | None = None
-    student: Callable[[Place, Any], Student] | None = None
-    embedder: Callable[[Place, Any], Embedder] | None = None
+    generator: Callable[[ModelRef, Any], Generator | Deferred] | None = None
+    student: Callable[[ModelRef, Any], Student] | None = None
+    embedder: Callable[[ModelRef, Any], Embedder] | None = None
     train: Callable[[TrainingJob, Progress], TrainingResult] | None = None
     """How a student of this backend is fine-tuned; needed for the role student."""
-    files: Callable[[Place, Any], Mapping[str, str]] = _no_files
+    files: Callable[[ModelRef, Any], Mapping[str, str]] = _no_files
     """Files besides the weights that decide its answers, by digest: part of `identity`."""
 
     @property
@@ -147,7 +147,7 @@ class Backend:
             BackendError: a wrong setting, or a file that cannot be read.
         """
         parsed = self.parse(settings)
-        files = self.files(Place(name, base), parsed)
+        files = self.files(ModelRef(name, base), parsed)
         # Replies are kept by this identity: another revision must not be served the earlier one's.
         revision = getattr(parsed, "revision", None)
         revisions = (f"revision={revision}",) if revision else ()
@@ -186,11 +186,11 @@ class Backend:
         Raises:
             BackendError: the backend cannot do this, or a setting is wrong.
         """
-        ways = {"generator": self.generator, "student": self.student, "embedder": self.embedder}
-        way = ways[kind]
-        if way is None:
+        openers = {"generator": self.generator, "student": self.student, "embedder": self.embedder}
+        opener = openers[kind]
+        if opener is None:
             raise BackendError(
                 f"the backend '{self.name}' cannot be a {kind}",
                 f"it can be: {', '.join(self.roles)}",
             )
-        return way(Place(name, path), self.parse(settings))
+        return opener(ModelRef(name, path), self.parse(settings))

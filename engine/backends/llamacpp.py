@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local import grammar
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
@@ -44,7 +44,7 @@ class LlamaCppSettings(Settings):
 class _Loaded:
     """One model: llama.cpp's weights, the chat template, and Outlines around them."""
 
-    def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: LlamaCppSettings) -> None:
         """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
         _require()
         import llguidance.llamacpp
@@ -52,14 +52,14 @@ class _Loaded:
         from llama_cpp import llama_model_get_vocab
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        self.llama = _load(place, settings)
+        self.llama = _load(ref, settings)
         said: Mapping[str, str] = self.llama.metadata
         trained = int(said.get(f"{said.get('general.architecture')}.context_length", 0))
         self.context = settings.context or min(trained or LARGEST_CONTEXT, self.llama.n_ctx())
         template = said.get("tokenizer.chat_template")
         if template is None:
             raise ModelError(
-                f"{place.path} holds no chat template, so a prompt cannot be written for it",
+                f"{ref.path} holds no chat template, so a prompt cannot be written for it",
                 "choose a GGUF file of an instruct model",
             )
         self._vocab = llama_model_get_vocab(self.llama.model)
@@ -116,12 +116,12 @@ def _require() -> None:
         ) from problem
 
 
-def _load(place: Place, settings: LlamaCppSettings) -> Llama:
+def _load(ref: ModelRef, settings: LlamaCppSettings) -> Llama:
     from llama_cpp import Llama
 
     try:
         return Llama(
-            str(place.path),
+            str(ref.path),
             n_ctx=settings.context or LARGEST_CONTEXT,
             n_gpu_layers=settings.gpu_layers,
             n_threads=settings.threads,
@@ -129,7 +129,7 @@ def _load(place: Place, settings: LlamaCppSettings) -> Llama:
         )
     except (ValueError, RuntimeError, OSError) as problem:
         raise ModelError(
-            f"llama.cpp cannot load {place.path}: {problem}",
+            f"llama.cpp cannot load {ref.path}: {problem}",
             "the file may be damaged, newer than the installed llama-cpp-python, or too large for this machine; "
             "a smaller `context` needs less memory",
         ) from problem
@@ -138,13 +138,13 @@ def _load(place: Place, settings: LlamaCppSettings) -> Llama:
 class LlamaCppModel:
     """One GGUF model."""
 
-    def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: LlamaCppSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._place, self._settings = place, settings
+        self._ref, self._settings = ref, settings
 
     @cached_property
     def _loaded(self) -> _Loaded:
-        return _Loaded(self._place, self._settings)
+        return _Loaded(self._ref, self._settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always

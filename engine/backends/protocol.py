@@ -136,7 +136,7 @@ class Completion:
 
 
 Reserve = Callable[[Sequence[Request]], bool]
-"""Asked before requests are sent; False means: send no more, bring home what is under way.
+"""Asked before requests are sent; False means: send no more, bring home what is in flight.
 
 Whoever waits asks with no requests, before each repetition and from time to time meanwhile: that reserves nothing
 and says whether what was reserved before may still be sent.

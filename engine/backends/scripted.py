@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
@@ -109,14 +109,14 @@ class ScriptedReply(BaseModel):
 class ScriptedGenerator:
     """Teacher or judge by script."""
 
-    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take the settings; the file of replies is read at the first request."""
-        self._place = place
+        self._ref = ref
         self._settings = settings
 
     @cached_property
     def _replies(self) -> list[ScriptedReply]:
-        path = _replies_file(self._place, self._settings)
+        path = _replies_file(self._ref, self._settings)
         return read_replies(path) if path is not None else []
 
     def complete_many(
@@ -159,7 +159,7 @@ class ScriptedGenerator:
 class ScriptedStudent:
     """A student that answers with the label whose words the input shares; an adapter changes nothing."""
 
-    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
 
     @property
@@ -226,7 +226,7 @@ class ScriptedStudent:
 class ScriptedEmbedder:
     """Embeddings that count words and parts of words: texts that share many lie close together."""
 
-    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
 
     def embed(
@@ -322,14 +322,14 @@ def _entries(path: Path, text: str) -> Iterator[tuple[str, str]]:
         yield f"{path}: entry {number}", json.dumps(item)
 
 
-def _replies_file(place: Place, settings: ScriptedSettings) -> Path | None:
+def _replies_file(ref: ModelRef, settings: ScriptedSettings) -> Path | None:
     if settings.replies is None:
         return None
-    return (place.path or Path()) / settings.replies
+    return (ref.path or Path()) / settings.replies
 
 
-def _files(place: Place, settings: ScriptedSettings) -> Mapping[str, str]:
-    path = _replies_file(place, settings)
+def _files(ref: ModelRef, settings: ScriptedSettings) -> Mapping[str, str]:
+    path = _replies_file(ref, settings)
     if path is None:
         return {}
     try:

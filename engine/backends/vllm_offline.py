@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local.generation import TOP_K
 from engine.backends.local.grammar import LAYOUT
 from engine.backends.protocol import Completion, Request, Reserve, Usage, always
@@ -101,18 +101,18 @@ def _first_line(problem: Exception) -> str:
 class VLLMOfflineModel:
     """One model in this process."""
 
-    def __init__(self, place: Place, settings: VLLMOfflineSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: VLLMOfflineSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._place, self._settings = place, settings
+        self._ref, self._settings = ref, settings
 
     @cached_property
     def _loaded(self) -> _Loaded:
-        if self._place.path is None:
+        if self._ref.path is None:
             raise BackendError(
-                f"the weights of {self._place.name} are not on this machine",
+                f"the weights of {self._ref.name} are not on this machine",
                 "run `pada models fetch`",
             )
-        return _Loaded(self._place.path, self._settings)
+        return _Loaded(self._ref.path, self._settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always

@@ -18,18 +18,16 @@ from engine.stages.evaluate.benchmark import MeasuredServer
 def place_of(benchmark: Benchmark, student: RoleModel) -> MeasuredServer | None:
     """Return the server to measure; None where the engine starts one for the student's weights."""
     if benchmark.endpoint is not None:
-        given = benchmark.endpoint
-        key = given.api_key.env if given.api_key else None
+        endpoint = benchmark.endpoint
+        key = endpoint.api_key.env if endpoint.api_key else None
         return MeasuredServer(
-            base_url=given.base_url, model=given.model, extra={}, key=key, subject="endpoint"
+            base_url=endpoint.base_url, model=endpoint.model, extra={}, key=key, subject="endpoint"
         )
     backend = BACKENDS[student.backend]
     if backend.endpoint is None:
         return None
-    own = backend.endpoint(student.name, backend.parse(student.settings))
-    return MeasuredServer(
-        base_url=own.base_url, model=own.model, extra=own.extra, key=own.key, subject="student"
-    )
+    base_url, model, key, extra = backend.endpoint(student.name, backend.parse(student.settings))
+    return MeasuredServer(base_url=base_url, model=model, extra=extra, key=key, subject="student")
 
 
 def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:

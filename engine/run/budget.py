@@ -28,7 +28,7 @@ class BudgetTracker:
         self._budget = budget
         self._calls, self._tokens, self._cost = spent
         self._started = time.monotonic()
-        self.under_way = 0
+        self.in_flight = 0
         """Requests that were reserved and have no final reply yet."""
         self._most_tokens, self._most_cost = 0, 0.0
         self.exhausted = ""
@@ -37,7 +37,7 @@ class BudgetTracker:
         """Whether what is reserved may not be sent, either."""
 
     def reserve(self, requests: Sequence[Request]) -> bool:
-        """Return whether these may be sent, all of them; if so they count as under way until they are committed.
+        """Return whether these may be sent, all of them; if so they count as in flight until they are committed.
 
         With no requests: whether those that were reserved before may still be sent. That they count already, so only
         time forbids it, and a cost that nobody knows.
@@ -50,11 +50,11 @@ class BudgetTracker:
             self.exhausted = self._over_calls(len(requests)) or self._over_size(requests)
         if self.exhausted:
             return False
-        self.under_way += len(requests)
+        self.in_flight += len(requests)
         return True
 
     def commit(self, completions: Iterable[Completion]) -> None:
-        """Count replies that came: they are no longer under way; asking once more is reserved anew."""
+        """Count replies that came: they are no longer in flight; asking once more is reserved anew."""
         for done in completions:
             tokens = done.usage.total
             self._calls += 1
@@ -68,11 +68,11 @@ class BudgetTracker:
                     f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
                     "a call took, so what it cost is unknown"
                 )
-            self.under_way = max(0, self.under_way - 1)
+            self.in_flight = max(0, self.in_flight - 1)
 
     def release(self) -> None:
-        """Forget what is under way: the node's requests have all come home or will not come."""
-        self.under_way = 0
+        """Forget what is in flight: the node's requests have all come home or will not come."""
+        self.in_flight = 0
 
     def over_time(self) -> bool:
         """Return whether the minutes are over, or the budget is spent in another way."""
@@ -90,14 +90,14 @@ class BudgetTracker:
 
     def _over_calls(self, coming: int) -> str:
         calls = self._budget.calls
-        made = self._calls + self.under_way
+        made = self._calls + self.in_flight
         if calls is None or made + coming <= calls:
             return ""
         return f"the next calls would pass the budget of {calls:,} calls ({made:,} made)"
 
     def _over_size(self, requests: Sequence[Request]) -> str:
         budget = self._budget
-        coming = self.under_way + len(requests)
+        coming = self.in_flight + len(requests)
         if budget.tokens is not None:
             each = self._most_tokens or max(map(_foreseen, requests), default=0)
             if self._tokens + coming * each > budget.tokens:

@@ -116,7 +116,7 @@ class Dispatcher:
             self._ledger.keep(group)
             self._answered.add(role)
             live.add(group)
-            advance.note = live.line(self._tracker.under_way)
+            advance.note = live.line(self._tracker.in_flight)
             advance(sum(done.final for done in group))
             # A small call was made in a mode that may not be the one that was detected.
             if reply := next((done for done in group if done.error != PROBE), None):
@@ -202,8 +202,8 @@ def _counted(number: int, one: str, many: str) -> str:
 
 def _unusable(node: Node, role: str, failed: Iterable[Completion]) -> str:
     kinds = [c.error or "?" for c in failed]
-    said = ", ".join(sorted(set(kinds)))
-    return f"{node.name}: none of {len(kinds)} replies of the {role} was usable ({said})"
+    errors = ", ".join(sorted(set(kinds)))
+    return f"{node.name}: none of {len(kinds)} replies of the {role} was usable ({errors})"
 
 
 def _first(failed: Sequence[Completion]) -> str:

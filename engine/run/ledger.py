@@ -38,9 +38,9 @@ class Ledger:
 
     def failures(self, requests: Sequence[Request]) -> dict[str, list[Completion]]:
         """Return the unusable replies of those requests that have any, from all runs, oldest first."""
-        found = self._store.failures([r.id for r in requests])
+        failures = self._store.failures([r.id for r in requests])
         return {
-            identity: [_completion(call) for call in calls] for identity, calls in found.items()
+            request: [_completion(call) for call in calls] for request, calls in failures.items()
         }
 
     def keep(self, completions: Iterable[Completion]) -> None:
@@ -59,24 +59,24 @@ class Ledger:
     ) -> Iterator[list[Completion]]:
         """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
 
-        Holds only what is under way, so `asks` may be an iterator of any length where the backend takes one.
+        Holds only what is in flight, so `asks` may be an iterator of any length where the backend takes one.
         """
-        under_way: dict[str, PendingRequest] = {}
+        in_flight: dict[str, PendingRequest] = {}
 
         def watched() -> Iterator[Request]:
             for ask in asks:
                 if ask.request.id not in answered:
-                    under_way[ask.request.id] = ask
+                    in_flight[ask.request.id] = ask
                 yield ask.request
 
         for group in generator.complete_many(watched(), answered, self._tracker.reserve):
             self._store.record_calls(
-                [entry(self._run, under_way[done.request], done) for done in group]
+                [entry(self._run, in_flight[done.request], done) for done in group]
             )
             self._tracker.commit(group)
             for done in group:
                 if done.final:
-                    del under_way[done.request]
+                    del in_flight[done.request]
             yield group
 
 

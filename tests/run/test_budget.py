@@ -30,14 +30,14 @@ def reply(
     )  # fmt: skip
 
 
-def push(tracker: BudgetTracker, most: int = 1000, under_way: int = 8, **each: float) -> int:
+def push(tracker: BudgetTracker, most: int = 1000, in_flight: int = 8, **each: float) -> int:
     """Send as many requests as are permitted, several at a time; return how many were."""
     sent = 0
     waiting: list[int] = []
     while sent < most and tracker.reserve([request(sent)]):
         waiting.append(sent)
         sent += 1
-        if len(waiting) == under_way:
+        if len(waiting) == in_flight:
             tracker.commit([reply(waiting.pop(0), **each)])  # type: ignore[arg-type]
     tracker.commit([reply(number, **each) for number in waiting])  # type: ignore[arg-type]
     return sent
@@ -69,7 +69,7 @@ def test_the_first_request_is_foreseen_from_its_length_and_limit() -> None:
 def test_money_stops_before_it_is_passed() -> None:
     tracker = BudgetTracker(Budget(money=1.0), NOTHING)
     sent = push(tracker, cost=0.03)
-    # Before the first price is known, requests under way cannot be foreseen.
+    # Before the first price is known, requests in flight cannot be foreseen.
     assert 0.03 * sent <= 1.0
     assert sent >= 25
     assert "budget of 1 " in tracker.exhausted
@@ -91,7 +91,7 @@ def test_asking_once_more_takes_a_permit_of_its_own() -> None:
     tracker = BudgetTracker(Budget(calls=2), NOTHING)
     assert tracker.reserve([request(1)])
     tracker.commit([reply(1, final=False, error="schema")])
-    assert tracker.under_way == 0
+    assert tracker.in_flight == 0
     assert tracker.reserve([request(1)])
     assert not tracker.reserve([request(2)])
 
@@ -128,7 +128,7 @@ def test_the_live_line_tells_what_happens() -> None:
     )
     live.add([tried, reply(2, final=False, error="schema")])
     line = live.line(3)
-    assert line.startswith("3 under way; ")
+    assert line.startswith("3 in flight; ")
     assert "1 rate_limit" in line
     assert "1 schema" in line
     assert "cost 0.5" in line

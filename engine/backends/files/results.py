@@ -73,12 +73,12 @@ def _answer(line: bytes, number: int, path: Path) -> ResultLine:
         raise BackendError(f"{where}: not JSON: {error}", _LINE) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("custom_id"), str):
         raise BackendError(f"{where}: no custom_id", _LINE)
-    given = [key for key in ("reply", "text", "response", "error") if key in entry]
-    by_hand = given in (["reply"], ["text"])
-    if not by_hand and not (given and set(given) <= {"response", "error"}):
-        found = " and ".join(given) or "no reply"
-        raise BackendError(f"{where}: {found} for {entry['custom_id']}", _LINE)
-    if "text" in given and not isinstance(entry["text"], str):
+    keys = [key for key in ("reply", "text", "response", "error") if key in entry]
+    by_hand = keys in (["reply"], ["text"])
+    if not by_hand and not (keys and set(keys) <= {"response", "error"}):
+        shown = " and ".join(keys) or "no reply"
+        raise BackendError(f"{where}: {shown} for {entry['custom_id']}", _LINE)
+    if "text" in keys and not isinstance(entry["text"], str):
         raise BackendError(f"{where}: the text is no text", _LINE)
     return ResultLine(number, entry["custom_id"], _exchange(entry, by_hand), by_hand)
 

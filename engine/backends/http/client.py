@@ -1,9 +1,9 @@
 """The asynchronous client: requests in, completions out as they finish, through faults of every kind.
 
-One loop, run by whoever reads the completions: it stands still while they are written down, so nothing piles
-up. A request that must be tried again waits its turn outside the requests under way, so that a fault costs
-its own request time and the others none. No wait is without an end: each request's patience and the run's
-budget are looked at before it is sent again, and while it waits.
+One event loop, run by whoever reads the completions: it stands still while they are written down, so nothing piles
+up. A request that must be tried again waits outside the requests in flight, so that a fault costs its own request
+time and the others none. Every wait is bounded: before a request is sent again, and while it waits, its patience
+and the run's budget are checked.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from engine.backends.http import outcome
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.concurrency import CircuitBreaker, ConcurrencyLimit
 from engine.backends.http.connection import Connection
 from engine.backends.http.exchange import FATAL, OUTAGE, Exchange
-from engine.backends.http.outcome import Outcome, RequestState
+from engine.backends.http.outcomes import (
+    Outcome,
+    RequestState,
+    after_answer,
+    after_fault,
+    after_rate_limit,
+)
 from engine.backends.http.patience import CHECK_EVERY
 from engine.backends.http.probe import Prober
 from engine.backends.http.settings import ServerSettings
@@ -30,7 +35,7 @@ from engine.backends.structured import Reply
 GATHER = 0.02
 """Seconds for which replies are gathered into one group."""
 CROWD = 32
-"""From so many requests under way, replies are gathered five times as long: writing a group down has its price."""
+"""From this many requests in flight on, replies are gathered five times as long: each group costs a write."""
 
 
 class Client:
@@ -45,7 +50,7 @@ class Client:
         requests: Iterator[Request],
         reserve: Reserve,
     ) -> None:
-        """Take where to send, how to write requests (in which mode is found out), what to send and who permits it."""
+        """Take where to send, how (of several modes the best is detected), what, and who reserves the calls."""
         self._connection, self._settings = connection, settings
         self._writers, self.writer = writers, writers[0]
         self.detected = len(writers) == 1
@@ -60,7 +65,7 @@ class Client:
         self._stopped = False
         """Whether no new request is sent any more."""
         self._halted = False
-        """Whether none of those that wait is sent any more, either."""
+        """Whether requests that wait are not sent any more, either."""
         self._last_answer: float | None = None
         self._fault = Exchange("connection")
         """The last sign of an outage."""
@@ -104,7 +109,7 @@ class Client:
         return self.take()
 
     async def close(self) -> None:
-        """Give up what is under way, and close the connection."""
+        """Give up what is in flight, and close the connection."""
         if self._timer is not None:
             self._timer.cancel()
         tasks = [*self._active, *([self._checking] if self._checking else [])]
@@ -116,7 +121,7 @@ class Client:
     # What is sent next, and when.
 
     def _fill(self) -> None:
-        """Send as many requests as the limit allows; a mistake of ours must end the run, not hang it."""
+        """Send as many requests as the limit allows; a bug must end the run, not hang it."""
         try:
             self._send_due()
         except Exception as error:
@@ -139,12 +144,12 @@ class Client:
                 break
             self._active.add(asyncio.create_task(self._work(state)))
         if self._waiting:
-            # Where there is no room, whatever ends next makes some and comes here.
+            # Without room there is nothing to wake up for: whatever ends next makes some and comes here.
             room = len(self._active) < limit
             self._wake(self._waiting.front.waits.due - now if room else CHECK_EVERY)
 
     def _next(self, now: float) -> RequestState | None:
-        """Return what to send next: what is due again, else a new request unless too many wait already."""
+        """Return what to send next: a request that is due again, else a new one unless too many wait already."""
         if state := self._waiting.take(now, self._breaker.back):
             if self._reservations.stand():
                 return state
@@ -177,7 +182,7 @@ class Client:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._fill)
 
     def _halt(self) -> None:
-        """Send nothing more: the budget is spent. What is under way is brought home."""
+        """Send nothing more: the budget is spent. What is in flight is brought home."""
         self._stopped = self._halted = True
         self._waiting.clear()
         self._changed.set()
@@ -189,7 +194,7 @@ class Client:
     # A server that is away.
 
     def _await_server(self, now: float) -> None:
-        """While the server is away nothing is sent but, from time to time, a health check."""
+        """Send nothing but an occasional health check while the server is away."""
         if not self._waiting:
             state = self._new()
             if state is None:
@@ -208,17 +213,17 @@ class Client:
 
     async def _check_health(self, request: Request) -> None:
         try:
-            found = await self._prober.call(self.writer, request)
+            health = await self._prober.call(self.writer, request)
             self._checking = None
-            if found is None:
+            if health is None:
                 self._halt()
                 return
             now = time.monotonic()
-            if found.healthy:
+            if health.healthy:
                 self._breaker.replied(now)
                 self._limit.restart(now)
             else:
-                self._fault = found.exchange
+                self._fault = health.exchange
                 self._breaker.failed(now)
         except Exception as error:
             self._fail(error)
@@ -240,7 +245,7 @@ class Client:
                 now = time.monotonic()
                 self._settle(state, exchange, now - began, now)
                 state = self._next(now) if self._has_room() else None
-            except Exception as error:  # a mistake of ours must end the run, not hang it
+            except Exception as error:  # a bug must end the run, not hang it
                 self._error, state = error, None
             self._changed.set()
         self._active.discard(task)
@@ -260,10 +265,10 @@ class Client:
         if exchange.kind == "rate_limit":
             self._limit.refused(now)
             self._breaker.replied(now)
-            self._go_on(state, exchange, seconds, outcome.busy(state, exchange))
+            self._go_on(state, exchange, seconds, after_rate_limit(state, exchange))
         elif exchange.kind in OUTAGE:
             away = self._note_fault(exchange, now)
-            self._go_on(state, exchange, seconds, outcome.fault(state, exchange, settings, away))
+            self._go_on(state, exchange, seconds, after_fault(state, exchange, settings, away))
         elif self.writer.adapt(exchange):
             self._put_off(state, 0.0)
         elif exchange.kind in FATAL and (
@@ -275,8 +280,7 @@ class Client:
             if exchange.kind in FATAL | {"too_long"}:
                 self._finish(state, exchange, seconds, failed(exchange.kind, exchange.detail))
             else:
-                found = outcome.answer(state, exchange, settings)
-                self._go_on(state, exchange, seconds, found)
+                self._go_on(state, exchange, seconds, after_answer(state, exchange, settings))
 
     def _note_answer(self, now: float) -> None:
         self._last_answer = now
@@ -285,7 +289,7 @@ class Client:
         self._limit.replied(now)
 
     def _note_fault(self, exchange: Exchange, now: float) -> bool:
-        """Take note of a failure of the server; return whether it is taken to be away."""
+        """Note a failure of the server; return whether the server is taken to be away."""
         self._fault = exchange
         away = self._breaker.open
         self._breaker.failed(now)
@@ -295,17 +299,17 @@ class Client:
         return away or self._breaker.open
 
     def _go_on(
-        self, state: RequestState, exchange: Exchange, seconds: float, found: Outcome
+        self, state: RequestState, exchange: Exchange, seconds: float, outcome: Outcome
     ) -> None:
-        """Finish a request or send it again, if it has not waited too long for that."""
-        delay = found.again
+        """Finish a request, or send it again unless that means to wait longer than it may."""
+        delay = outcome.again
         if delay is None:
-            self._finish(state, exchange, seconds, found.reply)
+            self._finish(state, exchange, seconds, outcome.reply)
         elif delay and state.waits.over + delay > self._settings.patience_s:
-            self._give_up(state, exchange, seconds, found.reply, delay)
-        elif found.counts:
-            self._finish(state, exchange, seconds, found.reply, final=False)
-            self._ask_again(state, exchange, found.reply, delay)
+            self._give_up(state, exchange, seconds, outcome.reply, delay)
+        elif outcome.counts:
+            self._finish(state, exchange, seconds, outcome.reply, final=False)
+            self._ask_again(state, exchange, outcome.reply, delay)
         else:
             kind, status, detail = exchange.kind, exchange.status, exchange.detail
             state.tries.append(FailedExchange(kind, status, round(seconds, 3), detail))
@@ -314,7 +318,7 @@ class Client:
     def _give_up(
         self, state: RequestState, exchange: Exchange, seconds: float, reply: Reply, delay: float
     ) -> None:
-        """End a request that has waited too long: alone, if others were answered meanwhile, else with the run."""
+        """End a request that has waited too long: alone if others were answered meanwhile, else with the whole run."""
         waited, patience = state.waits.over, self._settings.patience_s
         answered, waits_since = self._last_answer, state.waits.first
         if answered is None or waits_since is None or answered < waits_since:
@@ -336,8 +340,8 @@ class Client:
         if reply.error == "length":
             state.max_tokens *= 2
         elif exchange.kind == "reply":
-            own = self.writer.turns(state.request)
-            state.turns = (*own, *correction(exchange.text, reply.detail))
+            turns = self.writer.turns(state.request)
+            state.turns = (*turns, *correction(exchange.text, reply.detail))
         self._put_off(state, delay)
 
     def _finish(

@@ -1,4 +1,4 @@
-"""How many requests are under way at a server, and when none should be: found by trying, not configured.
+"""How many requests are in flight at a server, and when none should be: found by trying, not configured.
 
 The number grows while more of them bring more replies a second, and falls back when they only wait longer
 (the server queues) or are refused (429). A server that fails again and again is left alone for a while
@@ -11,7 +11,7 @@ import random
 from typing import Literal
 
 FIRST = 4
-"""Requests under way at the start."""
+"""Requests in flight at the start."""
 EPOCH = 16
 """Fewest replies between two decisions."""
 GAIN = 1.1
@@ -29,7 +29,7 @@ LONGEST_PAUSE = 15.0
 
 
 class ConcurrencyLimit:
-    """The number of requests under way; `fixed` turns the search off.
+    """The number of requests in flight; `fixed` turns the search off.
 
     It looks upwards while more bring more, holds what it found for some epochs and looks again; when the server
     slows down to less than half, it looks downwards while fewer bring as much.
@@ -89,7 +89,7 @@ class ConcurrencyLimit:
 
     def _upwards(self, rate: float) -> None:
         if self._before is not None and rate < self._before[1] * GAIN:
-            # More under way brought no more: back to where it was.
+            # More in flight brought no more: back to where it was.
             self._hold(self._before[0])
         elif self.limit >= self._most:
             self._hold(self.limit)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from engine.backends.entry import Place
+from engine.backends.entry import ModelRef
 from engine.backends.http.exchange import Exchange, Kind
 from engine.backends.http.protocol import ChatProtocol
 from engine.backends.http.settings import ServerSettings
@@ -31,9 +31,9 @@ _HIDDEN = "[key]"
 class Connection:
     """A connection to one server; open it inside the loop that uses it."""
 
-    def __init__(self, place: Place, settings: ServerSettings, protocol: ChatProtocol) -> None:
+    def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
         """Take the model, the settings and what the server speaks; raises BackendError for a key that is not set."""
-        self._model, self._folder = place.name, place.path
+        self._model, self._folder = ref.name, ref.path
         self._settings, self._protocol = settings, protocol
         self._key = _key(settings)
         self._session: aiohttp.ClientSession | None = None

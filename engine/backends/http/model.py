@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from engine.backends.entry import Backend, ChatEndpoint, Place
+from engine.backends.entry import Backend, ChatEndpoint, ModelRef
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.client import Client
 from engine.backends.http.concurrency import ConcurrencyLimit
@@ -27,9 +27,9 @@ COLLECT_AFTER = 20_000
 class ServerModel:
     """One model at one server."""
 
-    def __init__(self, place: Place, settings: ServerSettings, protocol: ChatProtocol) -> None:
+    def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
         """Take the model's name, the settings, and what the server speaks."""
-        self._place, self._settings, self._protocol = place, settings, protocol
+        self._ref, self._settings, self._protocol = ref, settings, protocol
         self._writer: BodyWriter | None = None
         """In the mode that was detected, or is set."""
         self._limit = ConcurrencyLimit(settings.most, settings.concurrency)
@@ -43,7 +43,7 @@ class ServerModel:
         if first is None:
             return
         client = Client(
-            Connection(self._place, self._settings, self._protocol),
+            Connection(self._ref, self._settings, self._protocol),
             self._settings,
             self._writers(first),
             self._limit,
@@ -68,11 +68,11 @@ class ServerModel:
         return [self._in(mode) for mode in self._protocol.tried]
 
     def _in(self, mode: Mode) -> BodyWriter:
-        return BodyWriter(self._protocol, mode, self._place.name, self._settings.extra)
+        return BodyWriter(self._protocol, mode, self._ref.name, self._settings.extra)
 
 
 def _completions(client: Client) -> Iterator[list[Completion]]:
-    """Run a client to its end, yielding completions as they finish; what is under way is given up on Ctrl-C.
+    """Run a client to its end, yielding completions as they finish; what is in flight is given up on Ctrl-C.
 
     Raises:
         BackendError: see `Generator.complete_many`; completions that were there before are yielded first.
@@ -94,7 +94,7 @@ def _completions(client: Client) -> Iterator[list[Completion]]:
 def _rare_collections() -> Iterator[None]:
     """Let Python look for cyclic garbage only after many new objects.
 
-    Hundreds of requests under way are thousands of objects that are no garbage: looking through them after every
+    Hundreds of requests in flight are thousands of objects that are no garbage: looking through them after every
     700 new ones, as Python does by itself, takes a sixth of the client's time. Requests leave no cycles behind.
     """
     before = gc.get_threshold()
@@ -129,8 +129,8 @@ def server_backend(
         endpoint: Where a student there can be timed, from the model's name and its settings; None where it cannot.
     """
 
-    def generator(place: Place, chosen: Any) -> ServerModel:
-        return ServerModel(place, chosen, protocol)
+    def generator(ref: ModelRef, chosen: Any) -> ServerModel:
+        return ServerModel(ref, chosen, protocol)
 
     def host(chosen: ServerSettings) -> str:
         return host_of(chosen.base_url)

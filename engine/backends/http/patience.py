@@ -1,6 +1,6 @@
 """How long a request waits before it is sent again, and how long it may wait in all.
 
-Every wait counts, whatever its reason: what the server asked for, back-off after a fault, an outage. Time under way
+Every wait counts, whatever its reason: what the server asked for, back-off after a fault, an outage. Time in flight
 does not: that is bounded by `timeout_s`.
 """
 
@@ -48,6 +48,6 @@ class Waits:
         """End the present wait: the request is sent again.
 
         What it waited beyond its time counts until the server was back from an outage; after that it waited for a
-        place among the requests under way, for which no server is to blame.
+        place among the requests in flight, for which no server is to blame.
         """
         self.over += max(0.0, min(now, max(self.due, server_back)) - self.began)

@@ -24,10 +24,10 @@ SCHEMA = {
     "required": ["colour"],
     "additionalProperties": False,
 }
-"""No model says this unless it is made to."""
+"""No model says this word unless it is made to."""
 TOKENS = 64
 TWICE = 2
-"""How often a mode is tried: one bad reply must not choose a worse one for the whole run."""
+"""How often a mode is tried: one bad reply must not condemn the whole run to a worse one."""
 PROSE = (Message("user", "Write one plain sentence about a colour, and no JSON."),)
 """For JSON mode: words that ask for JSON would be followed without it, too."""
 REQUEST = Request((Message("user", "Name a colour, as JSON."),), SCHEMA, TOKENS, 0.0, "probe")
@@ -101,13 +101,13 @@ class Prober:
         """Make a small call for the sake of a request; None where the budget does not allow it."""
         if not self._reservations.take(request):
             return None
-        found = await send(self._connection, writer)
-        done = probe_completion(found, request, self._settings)
+        probe = await send(self._connection, writer)
+        done = probe_completion(probe, request, self._settings)
         if done is None:
             self._reservations.give_back()
         else:
             self._finish(done)
-        return found
+        return probe
 
     async def detect_mode(
         self, writers: Sequence[BodyWriter], request: Request
@@ -130,7 +130,7 @@ class Prober:
         for writer in writers[:-1]:
             mode = writer.mode
             if mode.instead_of and mode.instead_of not in refused:
-                continue  # it mends what was refused, not what was ignored
+                continue  # it helps where the other was refused, not where it was ignored
             for _ in range(TWICE):
                 exchange, waited = await self._until_told(writer, request, waited)
                 if exchange is None:
@@ -151,8 +151,8 @@ class Prober:
             BackendError: see `detect_mode`.
         """
         tries, faults = 0, 0
-        while (found := await self.call(writer, request)) is not None:
-            exchange = found.exchange
+        while (probe := await self.call(writer, request)) is not None:
+            exchange = probe.exchange
             if exchange.kind in TELLING:
                 return exchange, waited
             tries += 1

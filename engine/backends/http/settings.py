@@ -45,7 +45,7 @@ class ServerSettings(Settings):
     structured: str = "auto"
     """How the server is told the schema of a reply; `auto` finds out with one small call."""
     concurrency: int | None = Field(default=None, ge=1, le=4096)
-    """Requests under way at once; found by trying when left out."""
+    """Requests in flight at once; found by trying when left out."""
     most: int = Field(default=256, ge=1, le=4096)
     """The largest number that is tried."""
     attempts: int = Field(default=5, ge=1, le=100)

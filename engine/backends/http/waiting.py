@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from engine.backends.http.outcome import RequestState
+from engine.backends.http.outcomes import RequestState
 from engine.backends.protocol import Request, Reserve
 
 

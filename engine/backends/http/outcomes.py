@@ -1,4 +1,4 @@
-"""What an answer leads to for its request: a reply, a failure, or another try; decides, and sends nothing."""
+"""What each exchange leads to for its request: a reply, a failure, or another try. Decides; sends nothing."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ REFUSALS = 2
 
 @dataclass(slots=True)
 class RequestState:
-    """One request on its way."""
+    """One request from its first sending to its last word."""
 
     request: Request
     turns: tuple[Message, ...]
-    """To send: corrections included."""
+    """What is sent, corrections included."""
     max_tokens: int
     waits: Waits = field(default_factory=Waits)
     tries: list[FailedExchange] = field(default_factory=list)
     faults: int = 0
     """Attempts that the server's faults used up."""
     busy: int = 0
-    """Times it was told to come later (429)."""
+    """How often it was told to come back later (429)."""
     wrong: int = 0
     """Replies that did not fit the schema."""
     refusals: int = 0
@@ -38,7 +38,7 @@ class RequestState:
 
     @property
     def unusable(self) -> int:
-        """Replies that must not come once more."""
+        """How many replies must not come again."""
         return self.wrong + self.refusals
 
 
@@ -53,13 +53,15 @@ class Outcome(NamedTuple):
     """Whether the exchange is a call of its own even though it is followed by another."""
 
 
-def busy(state: RequestState, exchange: Exchange) -> Outcome:
+def after_rate_limit(state: RequestState, exchange: Exchange) -> Outcome:
     """Return what follows from a 429: the request waits, and no attempt is used up."""
     state.busy += 1
     return Outcome(_failure(exchange), exchange.retry_after or backoff(state.busy), counts=False)
 
 
-def fault(state: RequestState, exchange: Exchange, settings: ServerSettings, away: bool) -> Outcome:
+def after_fault(
+    state: RequestState, exchange: Exchange, settings: ServerSettings, away: bool
+) -> Outcome:
     """Return what follows from a failure of the server; while it is away every request would fail, so none counts."""
     state.faults += not away
     if state.faults >= settings.attempts:
@@ -68,7 +70,7 @@ def fault(state: RequestState, exchange: Exchange, settings: ServerSettings, awa
     return Outcome(_failure(exchange), delay, counts=False)
 
 
-def answer(state: RequestState, exchange: Exchange, settings: ServerSettings) -> Outcome:
+def after_answer(state: RequestState, exchange: Exchange, settings: ServerSettings) -> Outcome:
     """Return what follows from the answer of a server that works."""
     if exchange.kind == "refusal":
         state.refusals += 1
