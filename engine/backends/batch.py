@@ -61,17 +61,17 @@ class BatchFile:
         """How often a request is written before its failure is final."""
         return self._settings.attempts
 
-    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
         """Write the requests to `file` and what was asked beside it; see `Deferred`."""
         header = Header(
             run=run,
             model=self._model,
             method=self._settings.structured,
             attempts=self.attempts,
-            requests=len(asks),
+            requests=len(outstanding),
             price=self._settings.price,
         )
-        asked = [self._asked(ask, header) for ask in asks]
+        asked = [self._asked(pending, header) for pending in outstanding]
         try:
             _write(file, map(self._line, asked))
             _write(sidecar(file), lines(header, asked))
@@ -81,17 +81,17 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, ask: PendingRequest, header: Header) -> Asked:
-        cut = sum(reply.error == "length" for reply in ask.failed)
+    def _asked(self, pending: PendingRequest, header: Header) -> Asked:
+        cut = sum(reply.error == "length" for reply in pending.failed)
         return Asked(
-            custom_id=custom_id(ask),
-            node=ask.node,
-            role=ask.role,
-            request=ask.request,
-            number=ask.number,
-            sent=(*self._writer.turns(ask.request), *_correction(ask.failed)),
+            custom_id=custom_id(pending),
+            node=pending.node,
+            role=pending.role,
+            request=pending.request,
+            number=pending.number,
+            sent=(*self._writer.turns(pending.request), *_correction(pending.failed)),
             # Twice as much after each reply that was cut.
-            max_tokens=ask.request.max_tokens * 2**cut,
+            max_tokens=pending.request.max_tokens * 2**cut,
             header=header,
         )
 

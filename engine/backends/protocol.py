@@ -193,7 +193,7 @@ class Deferred(Protocol):
         """How often a request is asked before its failure is final."""
         ...
 
-    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
         """Write the requests to `file`, and beside it what taking their replies needs.
 
         `run` is the run that asks. The folder is new and appears only when it is whole.

@@ -24,12 +24,11 @@ from engine.run.ledger import Ledger
 from engine.run.live import Live
 from engine.run.progress import Reporter
 from engine.run.session import Session
+from engine.stages import STAGES
 from engine.stages.protocol import Pending
 
 NEEDED = 5
 """Requests of one kind that must all fail before the run gives up."""
-VITAL = frozenset({"predict", "diagnose", "generate"})
-"""Stages without which the loop has nothing; names, strategies and verdicts have a fallback."""
 
 
 class BudgetReached(Exception):
@@ -92,7 +91,7 @@ class Dispatcher:
         Raises:
             BudgetReached: the budget does not allow all of it.
             BackendError: nothing can be answered.
-            RunError: requests are left without a reply, or all of a vital stage failed.
+            RunError: requests are left without a reply, or all of an essential stage failed.
         """
         held, self._held = self._held, {}
         for role, waiting in held.items():
@@ -100,19 +99,19 @@ class Dispatcher:
 
     def _send(self, role: str, waiting: Sequence[Waiting]) -> None:
         """Send the requests that have no reply yet; each group of replies is durable before the next is awaited."""
-        asks: dict[str, PendingRequest] = {}
+        outstanding: dict[str, PendingRequest] = {}
         for node, pending in waiting:
             for request in pending.requests:
                 # Two seeds often ask the same: one call answers both.
-                asks.setdefault(request.id, PendingRequest(node.id, role, request))
-        requests = [ask.request for ask in asks.values()]
+                outstanding.setdefault(request.id, PendingRequest(node.id, role, request))
+        requests = [each.request for each in outstanding.values()]
         known = self._ledger.known(requests)
         what = waiting[0].node.name if len(waiting) == 1 else f"{len(waiting)} nodes"
         advance = self._reporter.open(f"{what} ({role})", len(requests))
         advance(len(known))
         live = Live()
         generator = self._session.generator(role)
-        for group in self._ledger.ask(generator, asks.values(), frozenset(known)):
+        for group in self._ledger.ask(generator, outstanding.values(), frozenset(known)):
             self._ledger.keep(group)
             self._answered.add(role)
             live.add(group)
@@ -147,17 +146,19 @@ class Dispatcher:
         known = self._ledger.known(pending.requests)
         missing = [r for r in pending.requests if r.id not in known]
         failures = self._ledger.failures(missing)
-        asks = [
+        outstanding = [
             PendingRequest(node.id, pending.role, r, tuple(failures.get(r.id, ()))) for r in missing
         ]
-        waiting = {ask.request.id: ask for ask in asks if ask.number < deferred.attempts}
+        waiting = {each.request.id: each for each in outstanding if each.number < deferred.attempts}
         self._ledger.keep(
-            replace(ask.failed[-1], final=True) for ask in asks if ask.number >= deferred.attempts
+            replace(each.failed[-1], final=True)
+            for each in outstanding
+            if each.number >= deferred.attempts
         )
         if waiting:
             held = self._deferred.setdefault(deferred, {})
-            for identity, ask in waiting.items():
-                held.setdefault(identity, ask)
+            for identity, each in waiting.items():
+                held.setdefault(identity, each)
             self._reporter.say(
                 f"{node.name:<28} waits for {_counted(len(waiting), 'reply', 'replies')} of the {pending.role}"
             )
@@ -191,7 +192,7 @@ class Dispatcher:
         if len(failed) < len(completions) or not failed:
             return
         # Few replies may fail by chance: the run goes on.
-        if node.stage in VITAL and len(completions) >= NEEDED:
+        if STAGES[node.stage].essential and len(completions) >= NEEDED:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
 

@@ -54,20 +54,20 @@ class Ledger:
     def ask(
         self,
         generator: Generator,
-        asks: Iterable[PendingRequest],
+        outstanding: Iterable[PendingRequest],
         answered: Container[str],
     ) -> Iterator[list[Completion]]:
         """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
 
-        Holds only what is in flight, so `asks` may be an iterator of any length where the backend takes one.
+        Holds only what is in flight, so `outstanding` may be an iterator of any length where the backend takes one.
         """
         in_flight: dict[str, PendingRequest] = {}
 
         def watched() -> Iterator[Request]:
-            for ask in asks:
-                if ask.request.id not in answered:
-                    in_flight[ask.request.id] = ask
-                yield ask.request
+            for pending in outstanding:
+                if pending.request.id not in answered:
+                    in_flight[pending.request.id] = pending
+                yield pending.request
 
         for group in generator.complete_many(watched(), answered, self._tracker.reserve):
             self._store.record_calls(
@@ -80,14 +80,14 @@ class Ledger:
             yield group
 
 
-def entry(run: str, ask: PendingRequest, completion: Completion) -> Call:
+def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:
     """Return the ledger's entry of one reply: a node of `run` asked for it."""
-    request = ask.request
+    request = pending.request
     return Call(
         id=request.id,
         run=run,
-        node=ask.node,
-        role=ask.role,
+        node=pending.node,
+        role=pending.role,
         model=request.model,
         messages=[
             {"role": m.role, "content": m.content} for m in completion.sent or request.messages
