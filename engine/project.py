@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +32,8 @@ from engine.run.expected import Expected, expect
 from engine.run.progress import Callback, Event, Reporter
 from engine.spec.loader import LoadedRecipe, load
 from engine.store import FILE, Store, reader, unseen
+from engine.system.files import write_text
+from engine.system.platforms import require_supported
 from engine.version import __version__
 
 STATE = Path(".pada")
@@ -97,7 +98,9 @@ class Project:
 
         Raises:
             RecipeError: with every problem found.
+            EngineError: the engine does not run on this operating system.
         """
+        require_supported()
         return cls(complete(load(recipe, vars or {})), Path(state), limit)
 
     @cached_property
@@ -248,19 +251,14 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         (report.html, render_html(facts)),
         (report.markdown, render_markdown(facts)),
     ):
-        unfinished = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
+            write_text(path, text)
         except OSError as error:
             raise EngineError(
                 f"the report cannot be written to {path}: {error.strerror}",
                 "choose a place with --out",
             ) from error
-        finally:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
     return report
 
 

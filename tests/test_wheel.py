@@ -1,4 +1,4 @@
-"""The wheel carries prompts, schemas and recipes, and runs without a checkout around it."""
+"""The wheel carries prompts, schemas, recipes and operators, and runs without a checkout around it."""
 
 import os
 import subprocess
@@ -38,6 +38,10 @@ def test_the_wheel_has_what_the_checkout_has(unpacked: Path) -> None:
         ours = {p.relative_to(ROOT / name) for p in (ROOT / name).rglob("*") if p.is_file()}
         theirs = {p.relative_to(shipped / name) for p in (shipped / name).rglob("*") if p.is_file()}
         assert ours == theirs
+    for suffix in ("yaml", "md"):
+        ours = {p.relative_to(ROOT) for p in (ROOT / "engine" / "operators").rglob(f"*.{suffix}")}
+        assert ours
+        assert all((unpacked / file).is_file() for file in ours)
     assert list((unpacked / "engine" / "store" / "migrations").glob("*.sql"))
     assert list((unpacked / "engine" / "report" / "templates").iterdir())
 
@@ -46,6 +50,8 @@ def test_a_shipped_recipe_is_found_and_planned_by_name(unpacked: Path) -> None:
     valid = _pada(unpacked, "validate", "quickstart")
     assert valid.returncode == 0, valid.stderr
     assert "'quickstart' is valid" in valid.stdout
+    listed = _pada(unpacked, "list", "operators")
+    assert "paraphrase" in listed.stdout
     plan = _pada(unpacked, "plan", "quickstart")
     assert plan.returncode == 0, plan.stderr
     assert "seed-0/round-1/train" in plan.stdout

@@ -6,7 +6,6 @@ ends; `pada batch import` takes the results. Knows the file it writes, not what 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from engine.backends.openai import NEWER_LIMIT, PROTOCOL, ModeName
 from engine.backends.protocol import Completion, Message, PendingRequest
 from engine.backends.replies import correction
 from engine.errors import BackendError
+from engine.system.files import replacing
 
 
 class BatchSettings(Settings):
@@ -116,10 +116,8 @@ def _correction(replies: Sequence[Completion]) -> tuple[Message, ...]:
 
 
 def _write(path: Path, content: Iterable[bytes]) -> None:
-    with path.open("wb") as stream:
+    with replacing(path) as part, part.open("wb") as stream:
         stream.writelines(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 BACKEND = Backend(

@@ -1,28 +1,26 @@
 """How long a child process lives: never longer than its parent, however that came about to die.
 
-Loads nothing but the standard library: a child ties itself to its parent before it imports anything heavy.
+Loads next to nothing but the standard library: a child ties itself to its parent before it imports anything heavy.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
-_PR_SET_PDEATHSIG = 1
+from engine.system import platforms
+
 _EVERY = 0.5
 """Seconds between two looks at the parent."""
 
 
 def die_with(parent: int) -> None:
     """Tie this process to its parent: it is killed when the parent is gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    platforms.kill_with_parent()
     # The parent may have died before the line above, and other systems have no such call.
     _end_if_orphan(parent, group=False)
     threading.Thread(target=_watch, args=(parent, False), daemon=True).start()

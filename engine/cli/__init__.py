@@ -12,6 +12,7 @@ import warnings
 
 from engine.cli.app import app
 from engine.errors import EngineError
+from engine.system.platforms import require_supported
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
         # What libraries warn their developers of is nothing that a user of the command can mend.
         warnings.simplefilter("ignore")
     try:
+        require_supported()
         app(standalone_mode=True)
     except EngineError as error:
         print(f"error: {error}" if not hasattr(error, "problems") else str(error), file=sys.stderr)

@@ -232,19 +232,24 @@ def list_(
         str,
         typer.Argument(help="tasks, metrics, operators, clusterers, gates, backends or recipes."),
     ],
+    recipe: Annotated[
+        str | None, typer.Argument(help="Recipe whose own operators are listed too.")
+    ] = None,
 ) -> None:
     """List what a recipe can name."""
     from engine.cli.recipes import show_list
 
-    show_list(what)
+    show_list(what, recipe)
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of recipes."""
+def schema(
+    what: Annotated[str, typer.Argument(help="recipe or operator.")] = "recipe",
+) -> None:
+    """Print the JSON Schema of recipes, or of an operator's `operator.yaml`."""
     from engine.cli.recipes import show_schema
 
-    show_schema()
+    show_schema(what)
 
 
 @models_app.command("fetch")

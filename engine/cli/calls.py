@@ -15,7 +15,7 @@ from rich.text import Text
 from engine.cli.sql import tell_unseen
 from engine.errors import StoreError
 from engine.report.console import clean
-from engine.report.numbers import money
+from engine.report.formatting import money
 from engine.store import Unseen, ask
 
 SHORT = 10

@@ -26,7 +26,7 @@ def clean_command(
 
     Raises:
         RunError: a run is going on.
-        StoreError: there is no store, or it cannot be written.
+        StoreError: there is no store, it cannot be written, or it changed while the question was open.
     """
     console = console or Console()
     removal = plan_removal(state, keep)
@@ -65,12 +65,12 @@ def _show(console: Console, removal: Removal, cache: Path | None, cached: int) -
         lines.append(
             f"{_count(removal.rows, 'row')} of {_count(len(removal.nodes), 'node')} that only they used"
         )
-    lines += [f"{readable(f.size):>9}  {f.path}  ({f.why})" for f in removal.folders]
+    lines += [f"{readable(each.size):>9}  {each.path}  ({each.why})" for each in removal.leftovers]
     if cache is not None:
         lines.append(
             f"{readable(cached):>9}  {cache}  (embedded models; the next run downloads them again)"
         )
-    total = sum(folder.size for folder in removal.folders) + cached
+    total = sum(each.size for each in removal.leftovers) + cached
     lines.append(f"{readable(total):>9}  in all, besides the rows")
     if removal.going_on:
         lines.append(f"{removal.going_on} is not done: what it may go on from stays")

@@ -10,7 +10,7 @@ from rich.table import Table
 from engine.plan.explain import NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, timed
 from engine.project import Planned, Project
-from engine.report.numbers import between
+from engine.report.formatting import between
 from engine.rows import SPLITS
 from engine.run.expected import Expected
 

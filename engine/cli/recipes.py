@@ -13,8 +13,10 @@ from rich.console import Console
 
 from engine.cli.data import print_overview
 from engine.errors import EngineError, RecipeError
+from engine.operators import Operator
 from engine.project import STATE, Project
 from engine.registry import did_you_mean
+from engine.spec.loader import find_recipe
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -86,20 +88,22 @@ def show_plan(
     print_plan(checked(recipe, assignments, state, limit), graph)
 
 
-def show_list(what: str) -> None:
-    """Print the names of one registry, or of the shipped recipes."""
+def show_list(what: str, recipe: str | None = None) -> None:
+    """Print the names of one registry, or of the shipped recipes; with a recipe, its own operators too."""
     from engine.backends import BACKENDS
     from engine.metrics import METRICS
-    from engine.operators import OPERATORS
+    from engine.operators import find_operators
     from engine.spec.package_data import shipped
     from engine.stages.analyse.clusterers import CLUSTERERS
     from engine.stages.quality import GATES
     from engine.tasks import TASKS
 
+    base = find_recipe(recipe).absolute().parent if recipe is not None else None
+    operators = find_operators(base).values()
     lists: dict[str, list[tuple[str, str]]] = {
         "tasks": [(t.name, (type(t).__doc__ or "").split("\n")[0]) for t in TASKS.values()],
         "metrics": [(m.name, m.description) for m in METRICS.values()],
-        "operators": [(o.name, f"{o.description} (label: {o.label})") for o in OPERATORS.values()],
+        "operators": [(o.name, _operator_text(o, base)) for o in operators],
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
         "gates": [(g.name, g.description) for g in GATES.values()],
@@ -113,8 +117,19 @@ def show_list(what: str) -> None:
         typer.echo(f"{name:<24} {text}")
 
 
-def show_schema() -> None:
-    """Print the JSON Schema of recipes."""
-    from engine.plan.schema import recipe_schema
+def _operator_text(operator: Operator, base: Path | None) -> str:
+    """Return what an operator does and where it comes from."""
+    place = "the engine"
+    if operator.own and base is not None:
+        place = f"{operator.folder.relative_to(base).as_posix()}/ of the recipe"
+    return f"{operator.description} (label: {operator.label}; from {place})"
 
-    typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
+
+def show_schema(what: str) -> None:
+    """Print the JSON Schema of recipes, or of operators."""
+    from engine.plan.schema import operator_schema, recipe_schema, schema_text
+
+    schemas = {"recipe": recipe_schema, "operator": operator_schema}
+    if what not in schemas:
+        raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))
+    typer.echo(schema_text(schemas[what]()), nl=False)

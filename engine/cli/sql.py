@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.errors import EngineError, StoreError
-from engine.store import Answer, Unseen, ask, rows
+from engine.store import QueryResult, Unseen, ask, rows
+from engine.system.files import replacing
 
 SHOWN = 200
 """Rows that a table shows at most."""
@@ -84,12 +85,12 @@ def tell_unseen(errors: Console, unseen: Unseen) -> None:
         return
     count = f"{unseen.rows:,} {'row is' if unseen.rows == 1 else 'rows are'} not visible yet"
     if unseen.pid:
-        _say(errors, f"{count}: the run {unseen.run} (process {unseen.pid}) folds them in shortly")
+        _say(errors, f"{count}: the run {unseen.run} (process {unseen.pid}) writes them shortly")
     else:
-        _say(errors, f"{count}: a run that was killed left them; the next run folds them in")
+        _say(errors, f"{count}: a run that was killed left them; the next run writes them")
 
 
-def show(answer: Answer, console: Console) -> None:
+def show(answer: QueryResult, console: Console) -> None:
     """Print the rows as a table: bordered on a terminal, plain columns elsewhere; long cells are cut."""
     names = list(answer.types)
     shown: list[list[str]] = []
@@ -154,7 +155,7 @@ def _plain(names: list[str], shown: list[list[str]], right: list[bool]) -> Itera
         yield "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells).rstrip()
 
 
-def _write_csv(answer: Answer, out: IO[str]) -> None:
+def _write_csv(answer: QueryResult, out: IO[str]) -> None:
     import orjson
 
     writer = csv_files.writer(out, lineterminator="\n")
@@ -171,7 +172,7 @@ def _write_csv(answer: Answer, out: IO[str]) -> None:
             )
 
 
-def _write_json(answer: Answer, out: IO[str]) -> None:
+def _write_json(answer: QueryResult, out: IO[str]) -> None:
     """Write one JSON object per line; JSON columns are part of it, not text in it."""
     import orjson
 
@@ -197,23 +198,19 @@ def _plain_value(value: Any) -> Any:
     return str(value)
 
 
-def _write_parquet(answer: Answer, path: Path) -> int:
+def _write_parquet(answer: QueryResult, path: Path) -> int:
     import pyarrow.parquet as pq
 
-    unfinished = path.with_name(path.name + ".part")
     count = 0
     try:
-        with pq.ParquetWriter(unfinished, answer.reader.schema) as writer:
+        with replacing(path) as part, pq.ParquetWriter(part, answer.reader.schema) as writer:
             for batch in answer.reader:
                 writer.write_batch(batch)
                 count += batch.num_rows
-        unfinished.replace(path)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror or error})", "choose another place"
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 

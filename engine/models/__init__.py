@@ -8,6 +8,6 @@ loads no library of models until something must be fetched.
 from engine.models.cache import cache_root
 from engine.models.digest import weights_digest
 from engine.models.embedded import known
-from engine.models.place import fetch, locate
+from engine.models.resolve import fetch, locate
 
 __all__ = ["cache_root", "fetch", "known", "locate", "weights_digest"]

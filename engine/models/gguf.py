@@ -17,19 +17,19 @@ def locate_gguf(name: str, base: Path | None = None) -> Path:
     Raises:
         ModelError: there is no such file, a folder holds none or several, or a part of a set is missing.
     """
-    place = (base or Path()) / Path(name).expanduser()
-    if place.is_dir():
-        place = _only(place)
-    elif not place.is_file():
+    path = (base or Path()) / Path(name).expanduser()
+    if path.is_dir():
+        path = _only(path)
+    elif not path.is_file():
         raise ModelError(
-            f"no GGUF file {place}",
+            f"no GGUF file {path}",
             "write the path of a .gguf file on this machine, or of a folder with one; "
             "models by name run with `backend: transformers`",
         )
-    with place.open("rb") as file:
+    with path.open("rb") as file:
         if file.read(4) != b"GGUF":
-            raise ModelError(f"{place} is not a GGUF file", "llama.cpp takes weights in GGUF only")
-    return parts(place)[0]
+            raise ModelError(f"{path} is not a GGUF file", "llama.cpp takes weights in GGUF only")
+    return parts(path)[0]
 
 
 def parts(file: Path) -> list[Path]:
@@ -42,16 +42,16 @@ def parts(file: Path) -> list[Path]:
     if match is None:
         return [file]
     count = int(match["count"])
-    found = [
+    members = [
         file.with_name(f"{match['stem']}-{number:05d}-of-{count:05d}{ENDING}")
         for number in range(1, count + 1)
     ]
-    if missing := [part.name for part in found if not part.is_file()]:
+    if missing := [part.name for part in members if not part.is_file()]:
         raise ModelError(
             f"{file.parent} lacks {missing[0]} of {count} parts of a model",
             "put all parts of a GGUF model into one folder",
         )
-    return found
+    return members
 
 
 def _only(folder: Path) -> Path:

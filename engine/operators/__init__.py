@@ -1,28 +1,36 @@
-"""Augmentation operators, one file each; a new operator is one file and one line in `OPERATORS`."""
+"""Augmentation operators: a folder each, read by one interpreter; a new operator is a new folder and no Python.
 
-from engine.operators.counterfactual import COUNTERFACTUAL
-from engine.operators.paraphrase import PARAPHRASE
-from engine.operators.protocol import (
-    TARGET,
-    WRITTEN,
-    NewRow,
-    Operator,
-    OperatorParams,
-    Seed,
+Here: what `operator.yaml` may hold (`definition`), how a folder is read and checked (`folder`, `parameters`, `reply`),
+where folders are looked for (`finding`), and what an operator asks a teacher for (`interpreter`). Not here: which calls
+are made and what becomes of the rows; that is for the stages.
+"""
+
+from engine.operators.finding import Found, find_operators, look_for_operators
+from engine.operators.interpreter import (
     read_rows,
+    reply_schema,
+    row_count,
+    target_of,
+    usable,
+    variables_of,
 )
-from engine.operators.similar import SIMILAR
-from engine.registry import Registry
-
-OPERATORS: Registry[Operator] = Registry("operator", [COUNTERFACTUAL, PARAPHRASE, SIMILAR])
+from engine.operators.operator import PACK, PACKS, TARGET, NewRow, Operator, OperatorParams, Seed
 
 __all__ = [
-    "OPERATORS",
+    "PACK",
+    "PACKS",
     "TARGET",
-    "WRITTEN",
+    "Found",
     "NewRow",
     "Operator",
     "OperatorParams",
     "Seed",
+    "find_operators",
+    "look_for_operators",
     "read_rows",
+    "reply_schema",
+    "row_count",
+    "target_of",
+    "usable",
+    "variables_of",
 ]

@@ -256,7 +256,7 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params
         gates = (f"{at}/decide",)
         generating, judging = params.generate(), params.judge()
-        prompts = tuple(used.entry.prompt for used in generating.operators)
+        prompts = tuple(used.operator.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
         written: dict[str, Wire] = {
             "load": "load",

@@ -1,4 +1,7 @@
-"""What a recipe points at, looked up and hashed: prompts, data, models. The one part of planning that reads files."""
+"""What a recipe points at, looked up and hashed: prompts, operators, data, models.
+
+The one part of planning that reads files.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
-from engine.operators import OPERATORS
+from engine.operators import Operator, find_operators
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import Method, load_method
@@ -51,6 +54,8 @@ class Resources:
     models: Mapping[str, RoleModel]
     method: Method
     """How the loop goes."""
+    operators: Mapping[str, Operator]
+    """Those that the recipe uses, by name."""
 
 
 def task_prompt(loaded: LoadedRecipe) -> str:
@@ -65,7 +70,10 @@ def gather(loaded: LoadedRecipe) -> Resources:
     library = PromptLibrary(loaded.base)
     names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
     names += [recipe.train.prompt] if recipe.train.prompt else []
-    names += [OPERATORS[o.name].prompt for o in recipe.augment.operators]
+    known = find_operators(loaded.base)
+    operators = {used.name: known[used.name] for used in recipe.augment.operators}
+    prompts = {name: library.get(name) for name in dict.fromkeys(names)}
+    prompts |= {operator.prompt.name: operator.prompt for operator in operators.values()}
     data: dict[str, str] = {}
     places: dict[str, Place] = {}
     for split in SPLITS:
@@ -74,11 +82,12 @@ def gather(loaded: LoadedRecipe) -> Resources:
             places[split] = resolve_source(source.model_dump(), loaded.base)
             data[split] = places[split].digest()
     return Resources(
-        prompts={name: library.get(name) for name in dict.fromkeys(names)},
+        prompts=prompts,
         data=data,
         places=places,
         models={role: role_model(getattr(recipe.models, role), loaded.base) for role in ROLES},
         method=load_method(recipe.loop.method, loaded.base, loaded.at("loop", "method")),
+        operators=operators,
     )
 
 

@@ -1,11 +1,13 @@
-"""The JSON Schema of recipes, from the typed models and the registries; editors complete and check with it.
+"""The JSON Schemas of recipes and of operators, from the typed models and the registries, for editors.
 
-Loose where a recipe may hold `${name}`: that is replaced before types are checked.
+That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked, and for operators
+that lie beside the recipe.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -14,12 +16,14 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from engine.backends import BACKENDS
 from engine.metrics import METRICS
-from engine.operators import OPERATORS
+from engine.operators import find_operators
+from engine.operators.definition import Definition
 from engine.spec.recipe import Recipe, Task
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
 SCHEMA_FILE = "recipe.schema.json"
+OPERATOR_SCHEMA_FILE = "operator.schema.json"
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -47,9 +51,18 @@ def recipe_schema() -> dict[str, Any]:
     return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
 
 
-def schema_text() -> str:
-    """Return the schema as it stands in `schemas/recipe.schema.json`: equal recipes, equal bytes."""
-    return json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
+def operator_schema() -> dict[str, Any]:
+    """Return the JSON Schema of an `operator.yaml`, the names of task kinds as enums."""
+    schema = Definition.model_json_schema(schema_generator=_Plain)
+    for branch in schema["properties"]["tasks"]["anyOf"]:
+        if branch.get("type") == "array":
+            branch["items"] = {"enum": sorted(TASKS)}
+    return {"$schema": _ID, "title": "PaDA Engine operator", **_without_titles(schema)}
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """Return a schema as it stands in `schemas/`: equal schemas, equal bytes."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _name_metrics(metrics: dict[str, Any]) -> None:
@@ -105,17 +118,25 @@ def _tasks(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _operators(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return one branch per operator, each with that operator's parameters."""
+    """Return one branch per operator of the engine, each with its parameters, and one for those beside the recipe."""
     loose = parts["OperatorSpec"]
     branches = []
-    for name in sorted(OPERATORS):
-        operator = OPERATORS[name]
+    operators = find_operators(None)
+    for name in sorted(operators):
+        operator = operators[name]
         branch = deepcopy(loose)
         branch["description"] = operator.description
         branch["properties"]["name"] = {"const": name, "description": operator.description}
         branch["properties"]["params"] = _part(operator.params, parts)
         branches.append(branch)
-    return {"description": loose["description"], "anyOf": branches}
+    own = deepcopy(loose)
+    own["description"] = "An operator in the folder `operators/` beside the recipe."
+    own["properties"]["name"] = {
+        "type": "string",
+        "not": {"enum": sorted(operators)},
+        "description": "Name of the operator and of its folder.",
+    }
+    return {"description": loose["description"], "anyOf": [*branches, own]}
 
 
 def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.metrics import METRICS
-from engine.operators import OPERATORS
 from engine.plan.benchmark import place_of
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
@@ -254,12 +253,13 @@ class StageParams:
 
     def generate(self) -> GenerateParams:
         """Return what is generated."""
-        augment = self.recipe.augment
-        operators = tuple(
+        augment, operators = self.recipe.augment, self.resources.operators
+        used_operators = tuple(
             UsedOperator(
+                operator=operators[used.name],
                 name=used.name,
-                version=OPERATORS[used.name].version,
-                settings=OPERATORS[used.name].params.model_validate(used.params),
+                digest=operators[used.name].digest,
+                settings=operators[used.name].params.model_validate(used.params),
                 patterns=None if used.patterns is None else tuple(used.patterns),
             )
             for used in augment.operators
@@ -267,11 +267,10 @@ class StageParams:
         return GenerateParams(
             task=self.task,
             guard=self.recipe.quality.leak_guard,
-            operators=operators,
+            operators=used_operators,
             rows_per_round=augment.rows_per_round,
             oversample=augment.oversample,
             temperature=augment.temperature,
-            rows_schema=schemas.base("rows"),
             errors_first=self.method.seeds == "errors_first",
         )
 
@@ -288,7 +287,7 @@ class StageParams:
             keeping=tuple(
                 used.name
                 for used in self.recipe.augment.operators
-                if OPERATORS[used.name].label == "keep"
+                if self.resources.operators[used.name].label == "keep"
             ),
             judge=quality.judge,
             minimum=quality.minimum,

@@ -5,7 +5,7 @@ Reads prompts and data, looks up models, loads none of them; never imports torch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engine import models
@@ -13,11 +13,11 @@ from engine.backends import BACKENDS
 from engine.backends.entry import Backend
 from engine.backends.structured import unbounded
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
-from engine.operators import OPERATORS
 from engine.plan.benchmark import check_benchmark
 from engine.plan.defaults import complete
 from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
 from engine.plan.validate_money import check_money
+from engine.plan.validate_operators import check_operators
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
 from engine.spec.data import Read, read_splits
@@ -27,10 +27,8 @@ from engine.spec.method import load_method
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
 from engine.spec.row_checks import RowRules, check_rows, row_check
-from engine.spec.yaml import KeyPath
 from engine.stages import STAGES, schemas
 from engine.stages.analyse.clusterers import CLUSTERERS
-from engine.stages.augment.generate import PROMPT_VARIABLES as OPERATOR_PROMPTS
 from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
 from engine.tasks.rows import rules_of
@@ -64,7 +62,8 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_slices(loaded),
         *_method(loaded),
         *_clusterer(loaded),
-        *_operators(loaded),
+        *_taxonomy(loaded),
+        *check_operators(loaded),
         *_models(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
@@ -142,16 +141,6 @@ def _of_other_kinds(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
     if task.labels is not None and not kind.labelled:
         message = f"a task of the kind '{kind.name}' has no labels"
         yield Problem(loaded.at("task", "labels"), message, "leave them out", code="task")
-    if kind.labelled:
-        return
-    for index, used in enumerate(loaded.recipe.augment.operators):
-        operator = OPERATORS.get(used.name)
-        if operator is not None and operator.needs_labels:
-            at = loaded.at("augment", "operators", index, "name")
-            message = (
-                f"the operator '{used.name}' needs labels, which the kind '{kind.name}' has not"
-            )
-            yield Problem(at, message, "use `similar` or `paraphrase`", code="operator")
 
 
 def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -183,35 +172,13 @@ def _clusterer(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield from check_part(clusterer.settings, cluster.settings, loaded.document, path)
 
 
-def _operators(loaded: LoadedRecipe) -> Iterator[Problem]:
+def _taxonomy(loaded: LoadedRecipe) -> Iterator[Problem]:
     taxonomy = loaded.recipe.patterns.taxonomy
     categories = [category.id for category in taxonomy.categories]
-    if taxonomy.mode == "hybrid":
-        if "other" in categories:
-            at = loaded.at("patterns", "taxonomy", "categories", categories.index("other"), "id")
-            hint = "a hybrid taxonomy has the category 'other' already: leave it out"
-            yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
-        categories.append("other")
-    named = [used.name for used in loaded.recipe.augment.operators]
-    for index, used in enumerate(loaded.recipe.augment.operators):
-        path = ("augment", "operators", index)
-        if used.name in named[:index]:
-            hint = "put its params and patterns into one entry"
-            message = f"the operator '{used.name}' is there twice"
-            yield Problem(loaded.at(*path, "name"), message, hint, code="operator")
-        operator = OPERATORS.get(used.name)
-        if operator is None:
-            yield _unknown(OPERATORS, used.name, loaded.at(*path, "name"))
-        else:
-            yield from check_part(operator.params, used.params, loaded.document, (*path, "params"))
-        for place, name in enumerate(used.patterns or []):
-            if name not in categories:
-                at = loaded.at(*path, "patterns", place)
-                hint = (
-                    did_you_mean(name, categories) or "declare it in patterns.taxonomy.categories"
-                )
-                message = f"the taxonomy has no category '{name}'"
-                yield Problem(at, message, hint, code="taxonomy")
+    if taxonomy.mode == "hybrid" and "other" in categories:
+        at = loaded.at("patterns", "taxonomy", "categories", categories.index("other"), "id")
+        hint = "a hybrid taxonomy has the category 'other' already: leave it out"
+        yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
 
 
 def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -278,43 +245,22 @@ def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -
 
 def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield schemas of replies that let a model go on for ever: those that this recipe would send."""
-    asked: list[tuple[KeyPath, str, Mapping[str, Any]]] = [
-        (("models",), f"{name}.schema.json", schemas.base(name))
-        for name in ("diagnosis", "pattern", "strategy", "verdict")
-    ]
-    for index, used in enumerate(loaded.recipe.augment.operators):
-        operator = OPERATORS.get(used.name)
-        path: KeyPath = ("augment", "operators", index)
-        at = (*path, "params")
-        if operator is None or check_part(operator.params, used.params, loaded.document, at):
-            continue
-        count = operator.count(operator.params.model_validate(used.params))
-        asked.append(
-            (
-                path,
-                used.name,
-                schemas.rows(
-                    schemas.base("rows"), loaded.recipe.task.input, count, schemas.LONGEST
-                ),
-            )
-        )
-    for path, name, schema in asked:
-        for problem in unbounded(schema):
-            message = f"the reply to {name} can grow without end: {problem}"
+    # Those of operators are checked when their folders are read.
+    for name in ("diagnosis", "pattern", "strategy", "verdict"):
+        for problem in unbounded(schemas.base(name)):
+            message = f"the reply to {name}.schema.json can grow without end: {problem}"
             hint = "give every text a maxLength and every list a maxItems"
-            yield Problem(loaded.at(*path), message, hint, code="schema")
+            yield Problem(loaded.at("models"), message, hint, code="schema")
 
 
 def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
-    """Return the prompts that a run of this recipe renders, with the variables each is given."""
+    """Return the prompts of a run of this recipe, operators aside, with the variables each is given."""
     recipe = loaded.recipe
     given: dict[str, frozenset[str] | None] = {
         prompt: variables
         for stage in STAGES.values()
         for prompt, variables in stage.prompts.items()
     }
-    operators = (OPERATORS.get(used.name) for used in recipe.augment.operators)
-    given |= {o.prompt: OPERATOR_PROMPTS.get(o.prompt) for o in operators if o}
     kind = TASKS.get(recipe.task.kind)
     task_prompt = recipe.task.prompt or (kind.prompt if kind else None)
     for prompt in (task_prompt, recipe.train.prompt):

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.report import tables
-from engine.report.numbers import count
+from engine.report.formatting import count
 from engine.report.records import Report
-from engine.report.speed import speed_table
-from engine.report.spend_tables import foreseen_sentence, spent
-from engine.report.suggest import queries
+from engine.report.suggestions import queries
 from engine.report.tables import Table
 
 if TYPE_CHECKING:
@@ -42,12 +40,12 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
             Text("Validation is optimistic: patterns come from there. Judge by test.", style="dim")
         )
     if report.speeds:
-        parts += _with_note(_stacked(_without(speed_table(report), {"tokens per answer"})))
+        parts += _with_note(_stacked(_without(tables.speed_table(report), {"tokens per answer"})))
     parts += _patterns(report)
     parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
-    parts.append(Text(f"Time and tokens: {spent(report)}."))
-    if foretold := foreseen_sentence(report):
-        parts.append(Text(foretold))
+    parts.append(Text(f"Time and tokens: {tables.spent(report)}."))
+    if estimate := tables.foreseen_sentence(report):
+        parts.append(Text(estimate))
     if page is not None:
         parts.append(Text(f"Report: {clean(str(page))}", style="bold"))
     parts += [Text(), Text("Ask further:")]
@@ -75,49 +73,49 @@ def _patterns(report: Report) -> list[RenderableType]:
 def _rows(report: Report) -> str:
     if not report.funnel:
         return "No rows were generated."
-    n = tables.tile_numbers(report)
+    total = tables.totals(report)
     reasons = ", ".join(
         f"{count(k)} {clean(r)}" for r, k in tables.reasons_of(report.funnel).items()
     )
     text = (
-        f"Rows: {count(n['generated'])} generated, {count(n['accepted'])} accepted,"
-        f" {count(n['rejected'])} rejected" + (f" ({reasons})" if reasons else "")
+        f"Rows: {count(total.generated)} generated, {count(total.accepted)} accepted,"
+        f" {count(total.rejected)} rejected" + (f" ({reasons})" if reasons else "")
     )
-    text += f", {count(n['trained'])} trained on."
-    return text if n["accepted"] else f"{text} None was accepted: the previous model is kept."
+    text += f", {count(total.trained)} trained on."
+    return text if total.accepted else f"{text} None was accepted: the previous model is kept."
 
 
-def _stacked(t: Table) -> Table:
+def _stacked(table: Table) -> Table:
     """Put intervals under their values: six columns then fit into 80 characters."""
-    columns = tuple(replace(c, title=c.title.replace(" (", "\n(")) for c in t.columns)
-    rows = tuple(tuple(cell.replace(" (", "\n(") for cell in row) for row in t.rows)
-    return replace(t, columns=columns, rows=rows)
+    columns = tuple(replace(c, title=c.title.replace(" (", "\n(")) for c in table.columns)
+    rows = tuple(tuple(cell.replace(" (", "\n(") for cell in row) for row in table.rows)
+    return replace(table, columns=columns, rows=rows)
 
 
-def _without(t: Table, titles: set[str]) -> Table:
+def _without(table: Table, titles: set[str]) -> Table:
     """Leave out columns that a terminal has no room for; the page has them."""
-    kept = [i for i, c in enumerate(t.columns) if c.title not in titles]
-    rows = tuple(tuple(row[i] for i in kept) for row in t.rows)
-    return replace(t, columns=tuple(t.columns[i] for i in kept), rows=rows)
+    kept = [i for i, c in enumerate(table.columns) if c.title not in titles]
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows)
 
 
-def _with_note(t: Table) -> list[RenderableType]:
+def _with_note(table: Table) -> list[RenderableType]:
     from rich.text import Text
 
-    found: list[RenderableType] = [Text(), _table(t)]
-    return [*found, Text(t.note, style="dim")] if t.note else found
+    parts: list[RenderableType] = [Text(), _rich_table(table)]
+    return [*parts, Text(table.note, style="dim")] if table.note else parts
 
 
-def _table(t: Table) -> RichTable:
+def _rich_table(table: Table) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    title = Text(clean(t.caption), style="bold")
-    made = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in t.columns:
+    title = Text(clean(table.caption), style="bold")
+    rich_table = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in table.columns:
         side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
-        made.add_column(Text(clean(column.title)), justify=side)
-    for row in t.rows:
-        made.add_row(*(Text(clean(cell)) for cell in row))
-    return made
+        rich_table.add_column(Text(clean(column.title)), justify=side)
+    for row in table.rows:
+        rich_table.add_row(*(Text(clean(cell)) for cell in row))
+    return rich_table

@@ -13,24 +13,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine.report import breakdown_tables, pictures, tables
-from engine.report.numbers import (
-    NONE,
-    count,
-    gap,
-    measured,
-    round_label,
-    value,
-)
+from engine.report import tables
+from engine.report.charts import figures
+from engine.report.formatting import NONE, count, gap, measured, round_label, value
 from engine.report.records import Report
-from engine.report.speed import speed_table
-from engine.report.spend_tables import (
-    cost_of,
-    foreseen_table,
-    spend_table,
-    spent,
-)
-from engine.report.suggest import caveats, queries
+from engine.report.suggestions import caveats, queries
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -53,17 +40,9 @@ def render_html(report: Report) -> str:
         header=report.header,
         tiles=tiles(report),
         tables=tables,
-        pictures=pictures,
-        slice_tables=breakdown_tables.slice_tables(report),
-        label_table=breakdown_tables.label_table(report),
-        matrix_table=breakdown_tables.matrix_table(report.matrix) if report.matrix else None,
+        figures=figures,
         queries=queries(report),
         caveats=caveats(report),
-        judge=tables.judge_sentence(report),
-        speed_table=speed_table(report) if report.speeds else None,
-        spent=spent(report),
-        spend_table=spend_table(report),
-        foreseen_table=foreseen_table(report) if report.forecast else None,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -91,34 +70,34 @@ def tiles(report: Report) -> list[tuple[str, str, str]]:
     """Return the figures at the top: label, figure, small print."""
     scores = report.scores
     percent = scores.primary in scores.percent
-    n = tables.tile_numbers(report)
+    total = tables.totals(report)
     last = max(scores.rounds, default=None)
-    found: list[tuple[str, str, str]] = []
+    shown_tiles: list[tuple[str, str, str]] = []
     if last is not None:
         cell = scores.at(scores.primary, "test", last)
         first = scores.at(scores.primary, "test", 0)
         before = "" if last <= 0 or first is None else f"round 0: {measured(first, percent)}"
         shown = value(cell.value if cell else None, percent)
-        found.append((f"{scores.primary} on test, {round_label(last)}", shown, before))
-        found += _gap_tile(report, last)
+        shown_tiles.append((f"{scores.primary} on test, {round_label(last)}", shown, before))
+        shown_tiles += _gap_tile(report, last)
     moves = [m for m in report.movements if m.round == last]
     if moves:
         old = sum(m.failures for m in report.movements if m.round == 0)
         new = sum(m.new for m in moves)
         small = f"round 0: {count(old)}; {count(new)} new" if last else ""
-        found.append(("validation failures", count(sum(m.failures for m in moves)), small))
-    small = f"{count(n['generated'])} generated, {count(n['rejected'])} rejected"
-    found.append(("rows added to training", count(n["trained"]), small))
-    small = f"{count(n['prompt'] + n['completion'])} tokens, {count(n['reused'])} reused"
-    found.append(("LLM calls", count(n["calls"]), small))
-    cost = cost_of([c for c in report.calls if not c.reused])
+        shown_tiles.append(("validation failures", count(sum(m.failures for m in moves)), small))
+    small = f"{count(total.generated)} generated, {count(total.rejected)} rejected"
+    shown_tiles.append(("rows added to training", count(total.trained), small))
+    small = f"{count(total.prompt_tokens + total.completion_tokens)} tokens, {count(total.reused_calls)} reused"
+    shown_tiles.append(("LLM calls", count(total.calls), small))
+    cost = tables.cost_of([c for c in report.calls if not c.reused])
     if cost.asked:
         small = f"{count(cost.unpriced)} calls of unknown cost" if cost.unpriced else ""
-        found.append(("money", cost.text, small))
+        shown_tiles.append(("money", cost.text, small))
     minutes = report.header.minutes
     took = NONE if minutes is None else f"{minutes:,.1f} min"
-    found.append(("wall time", took, "" if minutes is not None else "still running"))
-    return found
+    shown_tiles.append(("wall time", took, "" if minutes is not None else "still running"))
+    return shown_tiles
 
 
 def _gap_tile(report: Report, last: int) -> list[tuple[str, str, str]]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 
 from engine.report import tables
-from engine.report.breakdown_tables import label_table, matrix_table, slice_tables
-from engine.report.numbers import count
+from engine.report.formatting import count
 from engine.report.records import Report
-from engine.report.speed import speed_table
-from engine.report.spend_tables import foreseen_table, spend_table, spent
-from engine.report.suggest import caveats, queries
+from engine.report.suggestions import caveats, queries
 from engine.report.tables import Table
 
 SAMPLE = 10
@@ -32,7 +29,7 @@ def render_markdown(report: Report) -> str:
     return "\n\n".join(part for section in sections for part in section if part) + "\n"
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text on one line, with what Markdown or HTML would act on made inert."""
     text = re.sub(r"\s+", " ", text).strip()
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -41,11 +38,11 @@ def plain(text: str) -> str:
 
 def table(t: Table) -> str:
     """Return one table with its caption and note."""
-    head = "| " + " | ".join(plain(c.title) for c in t.columns) + " |"
+    head = "| " + " | ".join(escaped(c.title) for c in t.columns) + " |"
     rule = "| " + " | ".join("---:" if c.kind == "number" else "---" for c in t.columns) + " |"
-    rows = ["| " + " | ".join(plain(cell) for cell in row) + " |" for row in t.rows]
-    note = f"\n\n{plain(t.note)}" if t.note else ""
-    return f"**{plain(t.caption)}**\n\n" + "\n".join([head, rule, *rows]) + note
+    rows = ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in t.rows]
+    note = f"\n\n{escaped(t.note)}" if t.note else ""
+    return f"**{escaped(t.caption)}**\n\n" + "\n".join([head, rule, *rows]) + note
 
 
 def _head(report: Report) -> list[str]:
@@ -53,18 +50,20 @@ def _head(report: Report) -> list[str]:
     took = "" if h.minutes is None else f", {h.minutes:,.1f} min"
     seeds = ", ".join(str(s) for s in h.seeds)
     models = "\n".join(
-        f"- {m.role}: {plain(m.name)} ({plain(m.backend)}"
-        + (f", {plain(m.identity[:19])})" if m.identity else ")")
+        f"- {m.role}: {escaped(m.name)} ({escaped(m.backend)}"
+        + (f", {escaped(m.identity[:19])})" if m.identity else ")")
         for m in h.models
     )
     early = h.status not in ("done", "running")
     return [
-        f"# {plain(h.recipe)}, run {plain(h.run)}",
-        plain(h.description),
-        f"{plain(h.status)}, {h.started} UTC{took}, seeds {seeds}",
-        f"**{plain(report.headline.sentence)}**",
-        plain(tables.best_sentence(report)),
-        f"This run ended early ({plain(h.status)}): {plain(h.note)}" if early else plain(h.note),
+        f"# {escaped(h.recipe)}, run {escaped(h.run)}",
+        escaped(h.description),
+        f"{escaped(h.status)}, {h.started} UTC{took}, seeds {seeds}",
+        f"**{escaped(report.headline.sentence)}**",
+        escaped(tables.best_sentence(report)),
+        f"This run ended early ({escaped(h.status)}): {escaped(h.note)}"
+        if early
+        else escaped(h.note),
         models,
     ]
 
@@ -75,29 +74,29 @@ def _scores(report: Report) -> list[str]:
     return [
         "## Scores",
         *(table(tables.score_table(report, metric)) for metric in report.scores.metrics),
-        *(table(part) for part in slice_tables(report)),
-        table(labels) if (labels := label_table(report)) else "",
-        table(matrix_table(report.matrix)) if report.matrix else "",
-        table(speed_table(report)) if report.speeds else "",
+        *(table(part) for part in tables.slice_tables(report)),
+        table(labels) if (labels := tables.label_table(report)) else "",
+        table(tables.matrix_table(report.matrix)) if report.matrix else "",
+        table(tables.speed_table(report)) if report.speeds else "",
         table(tables.decision_table(report)) if report.decisions else "",
     ]
 
 
 def _patterns(report: Report) -> list[str]:
     if report.patterns:
-        told = "\n".join(
-            f"- **{plain(p.name)}**: {plain(p.description)}"
-            + "".join(f" *Strategy:* {plain(s)}" for s in p.strategies)
+        descriptions = "\n".join(
+            f"- **{escaped(p.name)}**: {escaped(p.description)}"
+            + "".join(f" *Strategy:* {escaped(s)}" for s in p.strategies)
             for p in report.patterns
         )
-        found = [table(tables.pattern_table(report)), told]
+        parts = [table(tables.pattern_table(report)), descriptions]
     elif report.scores.rounds and not report.failures_total:
-        found = ["No failures were found on train or validation, so there are no patterns."]
+        parts = ["No failures were found on train or validation, so there are no patterns."]
     else:
-        found = ["No patterns: no failures were diagnosed in this run."]
+        parts = ["No patterns: no failures were diagnosed in this run."]
     return [
         "## Failure patterns",
-        *found,
+        *parts,
         table(tables.movement_table(report)) if report.movements else "",
         table(tables.confusion_table(report)) if report.confusions else "",
     ]
@@ -105,68 +104,71 @@ def _patterns(report: Report) -> list[str]:
 
 def _rows(report: Report) -> list[str]:
     if not report.funnel:
-        found = ["No rows were generated in this run."]
+        parts = ["No rows were generated in this run."]
     else:
         none = not any(f.accepted for f in report.funnel)
-        found = [
+        parts = [
             "No candidate was accepted: the training set did not grow." if none else "",
             table(tables.funnel_table(report)),
         ]
-    return ["## Generated rows", *found, table(tables.drop_table(report)) if report.drops else ""]
+    return ["## Generated rows", *parts, table(tables.drop_table(report)) if report.drops else ""]
 
 
 def _judge(report: Report) -> list[str]:
-    found = ["## Judge", tables.judge_sentence(report)]
+    parts = ["## Judge", tables.judge_sentence(report)]
     if not report.judgement.judged:
-        return [*found, "The judge scored no rows in this run."]
-    return [*found, table(tables.judge_table(report)), table(tables.criteria_table(report))]
+        return [*parts, "The judge scored no rows in this run."]
+    return [*parts, table(tables.judge_table(report)), table(tables.criteria_table(report))]
 
 
 def _spend(report: Report) -> list[str]:
     return [
         "## Spend",
-        f"{spent(report)}.",
-        table(spend_table(report)) if report.calls else "No LLM was asked.",
-        table(foreseen_table(report)) if report.forecast else "",
+        f"{tables.spent(report)}.",
+        table(tables.spend_table(report)) if report.calls else "No LLM was asked.",
+        table(tables.foreseen_table(report)) if report.forecast else "",
         table(tables.time_table(report)) if report.nodes else "",
     ]
 
 
 def _samples(report: Report) -> list[str]:
     failures = report.failures[:SAMPLE]
-    made = report.candidates[:SAMPLE]
-    found = []
+    candidates = report.candidates[:SAMPLE]
+    parts = []
     if failures:
-        found += ["## Failures", f"{len(failures)} of {count(report.failures_total)}."]
-        found.append(
+        parts += ["## Failures", f"{len(failures)} of {count(report.failures_total)}."]
+        parts.append(
             "\n".join(
-                f"- {plain(' / '.join(f.inputs.values()))}: right {plain(f.target)}, answered"
-                f" {plain(f.answer or '(unreadable)')}, round {f.round}, {f.split}, {f.later}"
-                + (f"; {plain(f.root_cause)}" if f.root_cause else "")
+                f"- {escaped(' / '.join(f.inputs.values()))}: right {escaped(f.target)}, answered"
+                f" {escaped(f.answer or '(unreadable)')}, round {f.round}, {f.split}, {f.later}"
+                + (f"; {escaped(f.root_cause)}" if f.root_cause else "")
                 for f in failures
             )
         )
-    if made:
-        found += ["## Some generated rows", f"{len(made)} of {count(report.candidates_total)}."]
-        found.append(
+    if candidates:
+        parts += [
+            "## Some generated rows",
+            f"{len(candidates)} of {count(report.candidates_total)}.",
+        ]
+        parts.append(
             "\n".join(
-                f"- {plain(' / '.join(c.inputs.values()))} → {plain(c.target)}: {c.outcome}"
-                + (f" ({plain(c.reason)})" if c.outcome == "rejected" else "")
-                + f"; {plain(c.operator)} of “{plain(' / '.join(c.parent_inputs.values()))}”,"
-                f" pattern {plain(c.pattern)}, round {c.round}, attempt {c.attempt}"
-                for c in made
+                f"- {escaped(' / '.join(c.inputs.values()))} → {escaped(c.target)}: {c.outcome}"
+                + (f" ({escaped(c.reason)})" if c.outcome == "rejected" else "")
+                + f"; {escaped(c.operator)} of “{escaped(' / '.join(c.parent_inputs.values()))}”,"
+                f" pattern {escaped(c.pattern)}, round {c.round}, attempt {c.attempt}"
+                for c in candidates
             )
         )
-    return found
+    return parts
 
 
 def _next(report: Report) -> list[str]:
-    asks = [f"{plain(q.question)}\n\n```sh\n{q.command}\n```" for q in queries(report)]
-    versions = ", ".join(f"{plain(n)} {plain(v)}" for n, v in report.header.versions)
+    asks = [f"{escaped(q.question)}\n\n```sh\n{q.command}\n```" for q in queries(report)]
+    versions = ", ".join(f"{escaped(n)} {escaped(v)}" for n, v in report.header.versions)
     return [
         "## Ask further",
         *asks,
         "## Limits of these numbers",
-        "\n".join(f"- {plain(c)}" for c in caveats(report)),
+        "\n".join(f"- {escaped(c)}" for c in caveats(report)),
         versions,
     ]

@@ -89,12 +89,12 @@ class Scores:
         """Return one seed's value, or the mean over the seeds that have it; None without any."""
         if seed is not None:
             return self.cells.get((metric, split, round_, seed))
-        found = [
+        cells = [
             cell
             for one in self.seeds
             if (cell := self.cells.get((metric, split, round_, one))) is not None
         ]
-        return over_seeds(found)
+        return over_seeds(cells)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ that is removed is forgotten, and what it asked is written again by the next run
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from engine.backends.protocol import Completion, Deferred, PendingRequest, Reser
 from engine.errors import BackendError
 from engine.run.ledger import entry
 from engine.store import Store
+from engine.system.files import sync_folder
 
 D = TypeVar("D", bound=Deferred)
 
@@ -80,7 +80,7 @@ def _write(new: Mapping[D, list[PendingRequest]], folder: Path, run: str) -> lis
             backend.write_batch(asks, run, unfinished / names[backend])
         place = _free(folder, run)
         unfinished.rename(place)
-        _sync(folder)
+        sync_folder(folder)
     except OSError as error:
         raise BackendError(
             f"cannot write the requests to {folder}: {error.strerror or error}",
@@ -105,14 +105,6 @@ def _free(folder: Path, run: str) -> Path:
         number += 1
         place = folder / f"{run}-{number}"
     return place
-
-
-def _sync(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 class FileState(NamedTuple):

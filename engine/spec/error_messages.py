@@ -17,6 +17,8 @@ from engine.spec.recipe import Recipe
 from engine.spec.yaml import Document, KeyPath
 
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
+_KEY = "[key]"
+"""What pydantic puts behind a key, in a mapping with keys of one's own, that is wrong itself."""
 _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -49,6 +51,9 @@ def problems_of(
     problems: list[Problem] = []
     branches: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
+        if detail["loc"][-1:] == (_KEY,):
+            problems.append(_key_problem(detail, document, prefix))
+            continue
         path, base = _path_in(data, detail)
         if base is None:
             problems.append(_problem(detail, path, document, model, prefix))
@@ -57,6 +62,13 @@ def problems_of(
     for base, details in branches.items():
         problems += _union(details, base, data, document, model, prefix)
     return problems
+
+
+def _key_problem(detail: ErrorDetails, document: Document, prefix: KeyPath) -> Problem:
+    """Return what is wrong with a key that its author chose."""
+    whole = (*prefix, *detail["loc"][:-1])
+    message, hint = _explain(detail["type"], detail.get("ctx", {}), detail["input"], detail["msg"])
+    return Problem(document.at(whole, key=True), f"{_name(whole)} {message}", hint, code="value")
 
 
 def check_part(
@@ -123,9 +135,11 @@ def _union(
             for detail in details
             if len(_path_in(data, detail)[0]) > len(base) or detail["type"] == "value_error"
         ]
-        return [
-            _problem(detail, _path_in(data, detail)[0], document, model, prefix) for detail in inner
-        ]
+        if inner:
+            return [
+                _problem(detail, _path_in(data, detail)[0], document, model, prefix)
+                for detail in inner
+            ]
     wanted = [
         _TYPES.get(detail["type"]) or detail.get("ctx", {}).get("expected", "")
         for detail in details
@@ -245,12 +259,16 @@ def _name(path: KeyPath) -> str:
 def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     """Return the model of the mapping at `path`; None where its keys are open."""
     current: type[BaseModel] | None = model
+    chosen = False
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or chosen:
+            chosen = False
             continue
         field = current.model_fields.get(part) if current else None
         found = _models_in(field.annotation) if field else []
         current = found[0] if found else None
+        # Below a mapping with keys of one's own, the next key leads to its values.
+        chosen = field is not None and typing.get_origin(field.annotation) is dict
     return current
 
 

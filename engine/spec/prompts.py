@@ -89,6 +89,26 @@ class Prompt:
                     return section.line + name.lineno - 1
         return 0
 
+    def parts_of(self, variable: str) -> list[tuple[str, int]]:
+        """Return the parts of a mapping that the prompt uses by name, such as `a.b` or `a["b"]`, each with its line."""
+        parts: list[tuple[str, int]] = []
+        for section in self.sections:
+            tree = _JINJA.parse(section.text)
+            named: list[tuple[nodes.Getattr | nodes.Getitem, str]] = [
+                (node, node.attr) for node in tree.find_all(nodes.Getattr)
+            ]
+            named += [
+                (node, node.arg.value)
+                for node in tree.find_all(nodes.Getitem)
+                if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str)
+            ]
+            parts += [
+                (name, section.line + node.lineno - 1)
+                for node, name in named
+                if isinstance(node.node, nodes.Name) and node.node.name == variable
+            ]
+        return parts
+
     def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
         """Return the turns as (role, content); raises RecipeError, such as for an undefined name."""
         return tuple((section.role, self._render(section, variables)) for section in self.sections)

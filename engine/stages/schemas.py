@@ -1,4 +1,4 @@
-"""Reply schemas: the bases in `schemas/`, specialised for a recipe (columns, taxonomy, counts).
+"""Reply schemas: the bases in `schemas/`, specialised for a recipe (taxonomy, scale); those of operators are theirs.
 
 Every string and array is bounded, so a reply has a largest length, and with it a token limit that a
 well-formed reply can never reach.
@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from engine.operators import TARGET
 from engine.spec.package_data import shipped
 
 LONGEST = 4000
@@ -51,36 +50,6 @@ def rating(schema: Mapping[str, Any], low: int, high: int) -> dict[str, Any]:
     """Return the rating schema for a scale from `low` to `high`."""
     number = {**schema["properties"]["rating"], "minimum": low, "maximum": high}
     return {**schema, "properties": {**schema["properties"], "rating": number}}
-
-
-def rows(
-    schema: Schema,
-    columns: Sequence[str],
-    count: int,
-    longest: int,
-    target: Schema | None = None,
-) -> dict[str, Any]:
-    """Return the schema of `count` new rows with the given text columns, each at most `longest` characters.
-
-    `schema` is its base. With the schema of a `target`, each row brings its own.
-    """
-    whole: dict[str, Any] = {**schema, "properties": dict(schema["properties"])}
-    text = {"type": "string", "minLength": 1, "maxLength": longest}
-    item: dict[str, Any] = {
-        "type": "object",
-        "properties": {column: text for column in columns},
-        "required": list(columns),
-        "additionalProperties": False,
-    }
-    if target is not None:
-        # A reference starts at the root of the whole schema, so definitions move there.
-        whole |= {key: target[key] for key in _DEFINITIONS if key in target}
-        item["properties"][TARGET] = {k: v for k, v in target.items() if k not in _DEFINITIONS}
-        item["required"].append(TARGET)
-    whole["properties"]["rows"] = {
-        "type": "array", "items": item, "minItems": count, "maxItems": count,
-    }  # fmt: skip
-    return whole
 
 
 def longest_text(texts: Iterable[str]) -> int:

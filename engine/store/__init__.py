@@ -6,22 +6,33 @@ plans or models. `docs/decisions/0001-one-writer.md` says why it is built as it 
 
 from engine.store.file import FILE, Busy
 from engine.store.lock import Holder, holder
-from engine.store.query import Answer, Unseen, ask, reader, rows, unseen
+from engine.store.query import (
+    QueryResult,
+    ReadableStore,
+    Unseen,
+    ask,
+    open_store,
+    reader,
+    rows,
+    unseen,
+)
 from engine.store.reading import Spent
 from engine.store.store import NodeInfo, Store, now
 
 __all__ = [
     "FILE",
-    "Answer",
     "Busy",
     "Holder",
     "NodeInfo",
+    "QueryResult",
+    "ReadableStore",
     "Spent",
     "Store",
     "Unseen",
     "ask",
     "holder",
     "now",
+    "open_store",
     "reader",
     "rows",
     "unseen",

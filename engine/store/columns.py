@@ -20,25 +20,26 @@ from engine.rows import Row
 
 Kind = Literal["text", "int", "float", "bool", "time", "json", "texts", "floats"]
 
-PLACE: tuple[tuple[str, Kind], ...] = (
-    ("node", "text"),
-    ("run", "text"),
-    ("seed", "int"),
-    ("round", "int"),
-    ("position", "int"),
-)
-"""What the store adds in front of every stage's row."""
 
-
-class Column(NamedTuple):
+class StoredColumn(NamedTuple):
     """One column: its name and how its values travel."""
 
     name: str
     kind: Kind
 
 
+PROVENANCE = (
+    StoredColumn("node", "text"),
+    StoredColumn("run", "text"),
+    StoredColumn("seed", "int"),
+    StoredColumn("round", "int"),
+    StoredColumn("position", "int"),
+)
+"""What the store adds in front of every stage's row: where it comes from."""
+
+
 @dataclass(frozen=True, slots=True)
-class Recipe(Row):
+class RecipeRow(Row):
     """A recipe as it was run."""
 
     table = "recipe"
@@ -51,7 +52,7 @@ class Recipe(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Run(Row):
+class RunRow(Row):
     """One execution of a recipe; times are UTC without a time zone."""
 
     table = "run"
@@ -88,7 +89,7 @@ class NodeRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class RunNode(Row):
+class RunNodeRow(Row):
     """One node's place in one run."""
 
     table = "run_node"
@@ -114,29 +115,29 @@ def record_types() -> Mapping[str, type[Row]]:
     return {kind.table: kind for kind in Row.__subclasses__() if kind.table}
 
 
-def columns_of(kind: type[Row]) -> tuple[Column, ...]:
+def columns_of(kind: type[Row]) -> tuple[StoredColumn, ...]:
     """Return the columns of a record's own fields; raises TypeError for a field no column can hold."""
     return _own_columns(kind.table)
 
 
 @cache
-def _own_columns(table: str) -> tuple[Column, ...]:
+def _own_columns(table: str) -> tuple[StoredColumn, ...]:
     kind: Any = record_types()[table]
     hints = get_type_hints(kind)
-    return tuple(Column(field.name, _kind(hints[field.name])) for field in fields(kind))
+    return tuple(StoredColumn(field.name, _kind(hints[field.name])) for field in fields(kind))
 
 
 @cache
-def has_place(table: str) -> bool:
+def is_stage_table(table: str) -> bool:
     """Return whether the store adds node, run, seed, round and position to the table's rows."""
     return table not in KEYS and table != "llm_call"
 
 
 @cache
-def table_columns(table: str) -> tuple[Column, ...]:
+def table_columns(table: str) -> tuple[StoredColumn, ...]:
     """Return all columns of a table in the order of a spool line; raises KeyError for an unknown table."""
     own = columns_of(record_types()[table])
-    return (*(Column(*pair) for pair in PLACE), *own) if has_place(table) else own
+    return (*PROVENANCE, *own) if is_stage_table(table) else own
 
 
 def completed(table: str, values: list[Any]) -> list[Any]:
@@ -152,11 +153,11 @@ def completed(table: str, values: list[Any]) -> list[Any]:
 def defaults(table: str) -> tuple[Any, ...]:
     """Return the default of each of a table's columns as a spool line holds it, None where it has none."""
     kind: Any = record_types()[table]
-    found: list[Any] = [None] * (len(table_columns(table)) - len(columns_of(kind)))
+    values: list[Any] = [None] * (len(table_columns(table)) - len(columns_of(kind)))
     for column, field in zip(columns_of(kind), fields(kind), strict=True):
         value = field.default_factory() if field.default_factory is not MISSING else field.default
-        found.append(None if value is MISSING else _outward(column.kind, value))
-    return tuple(found)
+        values.append(None if value is MISSING else _outward(column.kind, value))
+    return tuple(values)
 
 
 _SIMPLE: Mapping[Any, Kind] = {
@@ -228,15 +229,15 @@ def _inward(kind: Kind, value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """Return `value` as JSON text that DuckDB accepts: NaN is null; dates and decimals are text."""
-    plain = dict(value) if isinstance(value, Mapping) else value
+    content = dict(value) if isinstance(value, Mapping) else value
     try:
-        return orjson.dumps(plain).decode()
+        return orjson.dumps(content).decode()
     except TypeError:  # large integers, other keys than text, half of a surrogate pair
         pass
     try:
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError):
-        return json.dumps(_clean(plain), ensure_ascii=False, separators=(",", ":"), default=str)
+        return json.dumps(_clean(content), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY

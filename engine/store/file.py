@@ -79,7 +79,7 @@ def _patiently(
     path: Path, write: bool, wait: float, notice: Notice | None, config: Mapping[str, str] | None
 ) -> duckdb.DuckDBPyConnection:
     start = time.monotonic()
-    pause, told = 0.01, False
+    pause, has_notified = 0.01, False
     while True:
         try:
             return connect(path, write=write, config=config)
@@ -87,8 +87,8 @@ def _patiently(
             waited = time.monotonic() - start
             if waited >= wait:
                 raise
-            if notice is not None and not told and waited > 0.5:
-                told = True
+            if notice is not None and not has_notified and waited > 0.5:
+                has_notified = True
                 notice(f"waiting: {busy.message}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.2)
@@ -99,8 +99,8 @@ def translated(error: Exception, path: Path) -> StoreError:
     text = str(error)
     first = text.split("\n", 1)[0]
     if "Could not set lock on file" in text or "different configuration" in text:
-        found = re.search(r"\(PID (\d+)\)", text)
-        return Busy(path, int(found[1]) if found else None)
+        holder = re.search(r"\(PID (\d+)\)", text)
+        return Busy(path, int(holder[1]) if holder else None)
     if "No space left" in text:
         return StoreError(
             f"{path}: the disk is full", "free some space (`pada clean` shows what can go)"

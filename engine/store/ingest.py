@@ -1,4 +1,4 @@
-"""Folding: spool segments into DuckDB, each exactly once, in one transaction."""
+"""Ingesting: segments of the spool into DuckDB, each exactly once, in one transaction."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine.store.columns import KEYS, Kind, completed, defaults, has_place, table_columns
+from engine.store.columns import KEYS, Kind, completed, defaults, is_stage_table, table_columns
 from engine.store.spool import Segment, parse, read_lines
 
 if TYPE_CHECKING:
     import duckdb
 
 _BATCH = 16 * 1024 * 1024
-"""Bytes of lines between two INSERTs: bounds the memory of a fold."""
+"""Bytes of lines between two INSERTs: bounds the memory that ingesting takes."""
 
 
 def ingest(
@@ -24,19 +24,19 @@ def ingest(
 ) -> int:
     """Insert what the store lacks of these segments, in one transaction; return the number of rows.
 
-    The table `fold` remembers what is in, until the segment's file is no longer among those `present`.
+    The table `ingest` remembers what is in, until the segment's file is no longer among those `present`.
     """
     connection.execute("BEGIN")
     try:
-        known = {key for (key,) in connection.execute("SELECT segment FROM fold").fetchall()}
+        known = _known(connection)
         gone = known - {segment.key for segment in present}
         if gone:
-            connection.execute("DELETE FROM fold WHERE list_contains(?, segment)", [sorted(gone)])
+            connection.execute("DELETE FROM ingest WHERE list_contains(?, segment)", [sorted(gone)])
         total = 0
         for segment in segments:
             if segment.key not in known:
-                rows = _fold_one(connection, segment)
-                connection.execute("INSERT INTO fold VALUES (?, ?)", [segment.key, rows])
+                rows = _ingest_regularlye(connection, segment)
+                connection.execute("INSERT INTO ingest VALUES (?, ?)", [segment.key, rows])
                 total += rows
         connection.execute("COMMIT")
     except BaseException:
@@ -45,9 +45,15 @@ def ingest(
     return total
 
 
-def unfolded(connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment]) -> list[Segment]:
+def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {key for (key,) in connection.execute("SELECT segment FROM ingest").fetchall()}
+
+
+def not_ingested(
+    connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment]
+) -> list[Segment]:
     """Return the segments whose rows the store lacks."""
-    known = {key for (key,) in connection.execute("SELECT segment FROM fold").fetchall()}
+    known = _known(connection)
     return [segment for segment in segments if segment.key not in known]
 
 
@@ -65,11 +71,11 @@ def records(segment: Segment, whole: set[str]) -> Iterator[tuple[str, list[Any]]
     for text in read_lines(segment.path):
         record = parse(segment, text)
         table = str(record[0])
-        if not has_place(table) or record[1] in whole:
+        if not is_stage_table(table) or record[1] in whole:
             yield table, completed(table, record[1:])
 
 
-def _fold_one(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:
+def _ingest_regularlye(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:
     import duckdb
 
     whole = finished_nodes(segment)
@@ -124,23 +130,23 @@ def _insert(
     statement = _statement(table)
     if table in KEYS:
         lines = _latest(segment, table, lines)
-    given = [[line.decode() for line in lines]]
-    if has_place(table):
+    arguments = [[line.decode() for line in lines]]
+    if is_stage_table(table):
         if not whole:
             return 0
-        given.append(sorted(whole))
-    counted = connection.execute(statement, given).fetchone()
+        arguments.append(sorted(whole))
+    counted = connection.execute(statement, arguments).fetchone()
     return int(counted[0]) if counted else 0
 
 
 def _latest(segment: Segment, table: str, lines: list[bytes]) -> list[bytes]:
     """Return the last line of each key: DuckDB refuses to replace a row twice in one statement."""
     key = [i for i, column in enumerate(table_columns(table), 1) if column.name in KEYS[table]]
-    found: dict[tuple[Any, ...], bytes] = {}
+    last: dict[tuple[Any, ...], bytes] = {}
     for line in lines:
         record = parse(segment, line)
-        found[tuple(record[i] for i in key)] = line
-    return list(found.values())
+        last[tuple(record[i] for i in key)] = line
+    return list(last.values())
 
 
 _VALUES: dict[Kind, str] = {
@@ -153,7 +159,7 @@ _VALUES: dict[Kind, str] = {
     "texts": "from_json({}, '[\"VARCHAR\"]')",
     "floats": "from_json({}, '[\"DOUBLE\"]')",
 }
-"""Values in SQL from what `json_extract_string` found."""
+"""SQL that makes a column's value of the text that `json_extract_string` returns."""
 
 
 @cache
@@ -169,10 +175,10 @@ def _statement(table: str) -> str:
     for at, (column, default) in enumerate(zip(columns, defaults(table), strict=True), 1):
         # A line of an earlier engine ends before columns that came later.
         text = default if isinstance(default, str) else orjson.dumps(default).decode()
-        found = f"v[{at}]" if default is None else f"coalesce(v[{at}], '{text}')"
-        values.append(_VALUES[column.kind].format(found))
+        value = f"v[{at}]" if default is None else f"coalesce(v[{at}], '{text}')"
+        values.append(_VALUES[column.kind].format(value))
     verb = "INSERT OR REPLACE INTO" if table in KEYS else "INSERT INTO"
-    where = "WHERE list_contains(?, v[1])" if has_place(table) else ""
+    where = "WHERE list_contains(?, v[1])" if is_stage_table(table) else ""
     return (
         f'{verb} "{table}" ({names}) SELECT {", ".join(values)} '
         f"FROM (SELECT json_extract_string(unnest(?), [{paths}]) AS v) {where}"

@@ -1,35 +1,20 @@
-"""Numbered migrations: `migrations/NNNN_name.sql`, each applied once, in a transaction."""
+"""Making a store, and bringing one of an earlier engine up to date."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
+from engine.store import lock
 from engine.store.file import connect, opened, translated
+from engine.store.schema import apply, newest
 from engine.store.spool import disk_error
 
 if TYPE_CHECKING:
     import duckdb
-
-
-@cache
-def migrations() -> dict[int, str]:
-    """Return the SQL of every migration by its number, in order."""
-    folder = files("engine.store") / "migrations"
-    found = {
-        int(f.name[:4]): f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".sql")
-    }
-    return dict(sorted(found.items()))
-
-
-def newest() -> int:
-    """Return the schema version that this engine reads and writes."""
-    return max(migrations())
 
 
 def version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -37,44 +22,20 @@ def version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     import duckdb
 
     try:
-        found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+        ((current,),) = connection.execute("SELECT max(version) FROM schema_version").fetchall()
     except duckdb.CatalogException:
-        found = None
-    if found is None or found[0] is None:
+        current = None
+    if current is None:
         raise StoreError(
             f"{path} is a DuckDB file, but not a store of this engine",
             "move it away, or use another folder with --state",
         )
-    if found[0] > newest():
+    if current > newest():
         raise StoreError(
-            f"{path} has schema version {found[0]}, this engine knows up to {newest()}",
+            f"{path} has schema version {current}, this engine knows up to {newest()}",
             "a newer engine wrote it: update pada-engine, or use another folder with --state",
         )
-    return int(found[0])
-
-
-def apply(connection: duckdb.DuckDBPyConnection, since: int) -> None:
-    """Bring an open store from version `since` (0: empty) to the newest, in one transaction."""
-    from engine.store.document import comment_statements
-
-    connection.execute("BEGIN")
-    try:
-        if not since:
-            connection.execute(
-                "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
-            )
-        for number, sql in migrations().items():
-            if number > since:
-                connection.execute(sql)
-                connection.execute(
-                    "INSERT INTO schema_version VALUES (?, now()::TIMESTAMP)", [number]
-                )
-        for statement in comment_statements(connection):
-            connection.execute(statement)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    return int(current)
 
 
 def create(path: Path) -> None:
@@ -102,6 +63,7 @@ def create(path: Path) -> None:
 
 def _put(fresh: Path, path: Path) -> None:
     try:
+        # A rename would replace the store that another process has made meanwhile.
         os.link(fresh, path)
     except FileExistsError:
         return
@@ -112,9 +74,17 @@ def _put(fresh: Path, path: Path) -> None:
 
 
 def check(path: Path, wait: float) -> None:
-    """Refuse what is no store or newer than the engine, and bring an older one up to date; raises StoreError."""
+    """Refuse what is no store or newer than the engine, and bring an older one up to date.
+
+    Raises:
+        StoreError: it is no store, newer, held open for `wait` seconds, or cannot be written.
+        RunError: it is older and a run of the engine that wrote it is going on.
+    """
     with opened(path, write=False, wait=wait) as connection:
-        found = version(connection, path)
-    if found < newest():
-        with opened(path, write=True, wait=wait) as connection:
+        current = version(connection, path)
+    if current < newest():
+        with (
+            lock.hold(path.parent),
+            opened(path, write=True, wait=wait) as connection,
+        ):
             apply(connection, version(connection, path))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import StoreError
 from engine.store import lock
 from engine.store.file import FILE, Notice, opened
-from engine.store.ingest import unfolded
-from engine.store.migrate import newest, version
-from engine.store.spool import Segment, read_lines, segments
+from engine.store.ingest import not_ingested
+from engine.store.migrate import version
+from engine.store.schema import newest
+from engine.store.spool import read_lines, segments
 
 if TYPE_CHECKING:
     import duckdb
 
 WAIT = 5.0
-"""Seconds a query waits while a fold has the file: folds take tens of milliseconds."""
+"""Seconds a query waits for a run that has the file to ingest, which takes it tens of milliseconds."""
 _CLOSED_OFF = {"enable_external_access": "false", "lock_configuration": "true"}
 
 
@@ -32,7 +34,7 @@ class Unseen(NamedTuple):
     """Its process, 0 when none is."""
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """The open result of a query: a pyarrow RecordBatchReader, DuckDB's type per column, and what is missing."""
 
     reader: Any
@@ -49,7 +51,7 @@ def ask(
     wait: float = WAIT,
     notice: Notice | None = None,
     batch: int = 100_000,
-) -> Iterator[Answer]:
+) -> Iterator[QueryResult]:
     """Run one SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) and stream its rows; the file is held meanwhile.
 
     Raises:
@@ -58,23 +60,19 @@ def ask(
     """
     import duckdb
 
-    path = state / FILE
-    if not path.exists():
-        raise StoreError(
-            f"there is no store at {path}", "`pada run RECIPE` makes one; --state names its folder"
-        )
+    path = _require(state)
     with opened(path, write=False, wait=wait, notice=notice, config=_CLOSED_OFF) as connection:
-        found = version(connection, path)
-        missing = _unseen(state, connection)
+        written_by = version(connection, path)
+        missing = _unseen(state, connection, written_by)
         try:
             statement = _only_reads(connection, sql)
             relation = connection.sql(statement, params=list(parameters) or None)
             if relation is None:
                 raise StoreError("the query returns nothing", "write a SELECT")
             types = dict(zip(relation.columns, map(str, relation.types), strict=False))
-            yield Answer(relation.to_arrow_reader(batch), types, missing)
+            yield QueryResult(relation.to_arrow_reader(batch), types, missing)
         except duckdb.Error as error:
-            raise _of_earlier(reworded(error), found) from error
+            raise _of_earlier(reworded(error), written_by) from error
 
 
 def rows(
@@ -82,8 +80,8 @@ def rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of one SELECT by column name; JSON columns are text. Raises StoreError as `ask` does."""
     with ask(state, sql, parameters, wait=wait) as answer:
-        found: list[dict[str, Any]] = answer.reader.read_all().to_pylist()
-    return found
+        values: list[dict[str, Any]] = answer.reader.read_all().to_pylist()
+    return values
 
 
 def reader(
@@ -93,22 +91,83 @@ def reader(
     return lambda sql, parameters: rows(state, sql, parameters, wait=wait)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadableStore:
+    """A project's store for reading, in notebooks and other programs; made by `open_store`."""
+
+    state: Path
+    """The state folder (`.pada`)."""
+    wait: float = WAIT
+    """Seconds that a query waits for a run, or another program, that has the file."""
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> duckdb.DuckDBPyRelation:
+        """Return the rows of one SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) as a relation.
+
+        From there `.df()`, `.arrow()` and `.fetchall()` lead on; it belongs to DuckDB's default connection, so that
+        `duckdb.sql` joins it with other data. The rows are read whole and the file is closed again: a relation keeps no
+        run waiting, and shows what was in the store when it was asked.
+
+        Args:
+            query: The statement; `?` stands for a parameter.
+            parameters: Their values, in order.
+
+        Raises:
+            StoreError: the file is held open for `wait` seconds, or the SQL is wrong, is several statements, or
+                would write.
+        """
+        import duckdb
+
+        with ask(self.state, query, parameters, wait=self.wait) as answer:
+            return duckdb.from_arrow(answer.reader.read_all())
+
+    def unseen(self) -> Unseen:
+        """Return how many rows of a run that goes on `sql` does not see yet; raises StoreError."""
+        return unseen(self.state, wait=self.wait)
+
+
+def open_store(state: Path | str = ".pada", *, wait: float = WAIT) -> ReadableStore:
+    """Return the store of a state folder for reading, also beside a run; nothing stays open between queries.
+
+    Args:
+        state: The state folder.
+        wait: Seconds that a query waits for a run, or another program, that has the file.
+
+    Raises:
+        StoreError: there is no store.
+    """
+    _require(Path(state))
+    return ReadableStore(Path(state), wait)
+
+
+def _require(state: Path) -> Path:
+    """Return the store's file; raises StoreError where there is none."""
+    if not (state / FILE).exists():
+        raise StoreError(
+            f"there is no store at {state / FILE}",
+            "`pada run RECIPE` makes one; --state names its folder",
+        )
+    return state / FILE
+
+
 def unseen(state: Path, *, wait: float = WAIT) -> Unseen:
     """Return how many spooled rows queries do not see yet, and which run is writing."""
-    with opened(state / FILE, write=False, wait=wait, config=_CLOSED_OFF) as connection:
-        return _unseen(state, connection)
+    path = _require(state)
+    with opened(path, write=False, wait=wait, config=_CLOSED_OFF) as connection:
+        return _unseen(state, connection, version(connection, path))
 
 
-def _unseen(state: Path, connection: duckdb.DuckDBPyConnection) -> Unseen:
-    spooled: list[Segment] = unfolded(connection, segments(state / "spool"))
+def _unseen(state: Path, connection: duckdb.DuckDBPyConnection, written_by: int) -> Unseen:
+    spooled = segments(state / "spool")
+    if written_by == newest():
+        spooled = not_ingested(connection, spooled)
     count = sum(1 for segment in spooled for _ in read_lines(segment.path))
     holder = lock.holder(state)
     return Unseen(count, holder.run if holder else "", holder.pid if holder else 0)
 
 
-def _of_earlier(error: StoreError, found: int) -> StoreError:
+def _of_earlier(error: StoreError, written_by: int) -> StoreError:
     """Say so where the store lacks what newer ones have: reading does not bring it up to date."""
-    if found >= newest():
+    if written_by >= newest():
         return error
     hint = "an earlier engine wrote this store: `pada plan RECIPE` or `pada run RECIPE` brings it up to date"
     return StoreError(error.message, f"{error.hint}\n    {hint}".strip())

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import orjson
 
 from engine.rows import Call, Row
-from engine.store.columns import PLACE, Run, columns_of, has_place, record_types, row_from
+from engine.store.columns import (
+    PROVENANCE,
+    RunRow,
+    columns_of,
+    is_stage_table,
+    record_types,
+    row_from,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,8 +68,8 @@ class Ids:
         if self._old is None or not len(self._old) or len(identity) > self._old.dtype.itemsize:
             return False
         key = identity.encode()
-        place = int(self._old.searchsorted(key))
-        return place < len(self._old) and bool(self._old[place] == key)
+        index = int(self._old.searchsorted(key))
+        return index < len(self._old) and bool(self._old[index] == key)
 
 
 def _bytes(batch: Sequence[str], length: int) -> Any:
@@ -78,10 +85,10 @@ def finished(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def usable_calls(connection: duckdb.DuckDBPyConnection) -> Ids:
     """Return the ids of all requests with a usable reply: 24 bytes each."""
-    found = connection.execute(
+    longest = connection.execute(
         "SELECT max(length(id)) FROM llm_call WHERE error IS NULL"
     ).fetchone()
-    length = found[0] if found else None
+    length = longest[0] if longest else None
     if length is None:
         return Ids()
     cursor = connection.execute("SELECT DISTINCT id FROM llm_call WHERE error IS NULL")
@@ -89,10 +96,19 @@ def usable_calls(connection: duckdb.DuckDBPyConnection) -> Ids:
     return Ids(batches, length)
 
 
-def runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
+def runs(connection: duckdb.DuckDBPyConnection) -> list[RunRow]:
     """Return all runs, oldest first."""
-    found = connection.execute(f"SELECT {_fields(Run)} FROM run ORDER BY id").fetchall()
-    return [cast(Run, row_from(Run, values)) for values in found]
+    rows = connection.execute(f"SELECT {_fields(RunRow)} FROM run ORDER BY id").fetchall()
+    return [cast(RunRow, row_from(RunRow, values)) for values in rows]
+
+
+def latest_run(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the highest number that a run ever had of which something is left, 0 before the first."""
+    latest = connection.execute(
+        "SELECT max(try_cast(substr(run, 2) AS BIGINT)) FROM"
+        " (SELECT id AS run FROM run UNION ALL SELECT DISTINCT run FROM llm_call)"
+    ).fetchone()
+    return int(latest[0] or 0) if latest else 0
 
 
 def _fields(kind: type[Row]) -> str:
@@ -106,12 +122,12 @@ def call_from(values: Sequence[Any]) -> Call:
 
 def calls(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[str, Call]:
     """Return the first usable reply of each request that has one."""
-    found = connection.execute(
+    rows = connection.execute(
         f"SELECT {_fields(Call)} FROM llm_call SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)"
         " WHERE error IS NULL ORDER BY created DESC",
         [wanted],
     ).fetchall()
-    return {call.id: call for call in map(call_from, found)}
+    return {call.id: call for call in map(call_from, rows)}
 
 
 def failures(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[str, list[Call]]:
@@ -121,10 +137,10 @@ def failures(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[s
         " WHERE error IS NOT NULL ORDER BY created",
         [wanted],
     ).fetchall()
-    found: dict[str, list[Call]] = {}
+    by_request: dict[str, list[Call]] = {}
     for call in map(call_from, rows):
-        found.setdefault(call.id, []).append(call)
-    return found
+        by_request.setdefault(call.id, []).append(call)
+    return by_request
 
 
 def spent(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> Spent:
@@ -138,42 +154,42 @@ def spent(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> Spent:
 
 
 @cache
-def placed_tables() -> frozenset[str]:
+def stage_tables() -> frozenset[str]:
     """Return the tables of stages' rows."""
-    return frozenset(table for table in record_types() if has_place(table))
+    return frozenset(table for table in record_types() if is_stage_table(table))
 
 
 def row_of(table: str, values: Sequence[Any]) -> Row:
     """Return a stage's row from all columns of its table."""
-    return row_from(record_types()[table], values[len(PLACE) :])
+    return row_from(record_types()[table], values[len(PROVENANCE) :])
 
 
 def outputs(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str, list[Row]]:
     """Return each finished node's rows, of all tables, in the order in which it made them."""
-    found: dict[str, list[Row]] = {}
+    by_node: dict[str, list[Row]] = {}
     marks = connection.execute(
         "SELECT id, counts FROM node WHERE list_contains(?, id)", [nodes]
     ).fetchall()
     for node, counts in marks:
-        placed: list[tuple[int, Row]] = []
+        in_order: list[tuple[int, Row]] = []
         for table in orjson.loads(counts):
             kind = record_types()[table]
             rows = connection.execute(
                 f'SELECT position, {_fields(kind)} FROM "{table}" WHERE node = ?', [node]
             ).fetchall()
-            placed.extend((position, row_from(kind, values)) for position, *values in rows)
-        placed.sort(key=lambda pair: pair[0])
-        found[node] = [row for _, row in placed]
-    return found
+            in_order.extend((position, row_from(kind, values)) for position, *values in rows)
+        in_order.sort(key=lambda pair: pair[0])
+        by_node[node] = [row for _, row in in_order]
+    return by_node
 
 
 def last_identities(
     connection: duckdb.DuckDBPyConnection, names: list[str]
 ) -> dict[str, dict[str, Any]]:
     """Return the identity of the latest finished node of each name that has one."""
-    found = connection.execute(
+    latest = connection.execute(
         "SELECT name, identity FROM node WHERE list_contains(?, name)"
         " QUALIFY row_number() OVER (PARTITION BY name ORDER BY ended DESC, run DESC) = 1",
         [names],
     ).fetchall()
-    return {name: orjson.loads(identity) for name, identity in found}
+    return {name: orjson.loads(identity) for name, identity in latest}

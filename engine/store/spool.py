@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from engine.errors import StoreError
+from engine.system import locks, platforms
+from engine.system.files import sync_folder
 
 SEGMENT_BYTES = 16 * 1024 * 1024
-"""A segment that has grown beyond this is closed; a fold closes smaller ones."""
+"""A segment that has grown beyond this is closed; ingesting closes smaller ones."""
 
 
 class Segment(NamedTuple):
-    """One spool file; `key` is what the table `fold` knows it by."""
+    """One spool file; `key` is what the table `ingest` knows it by."""
 
     key: str
     path: Path
@@ -72,6 +74,11 @@ def disk_error(error: OSError, path: Path) -> StoreError:
             f"{path}: not writable ({error.strerror})",
             "make the folder writable, or keep the state elsewhere with --state",
         )
+    if locks.lacks_locks(error):
+        return StoreError(
+            f"{path}: its file system has no locks ({error.strerror})",
+            "keep the state on a local disk: name a folder there with --state",
+        )
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return StoreError(
             f"{path}: a file stands where a folder is needed", "name a folder with --state"
@@ -108,7 +115,7 @@ class Spool:
         data = b"".join(lines)
         with self._lock:
             full = self._size and self._size + len(data) > SEGMENT_BYTES
-            # One segment must not hold a node twice: folding could not tell its rows apart.
+            # One segment must not hold a node twice: ingesting could not tell its rows apart.
             if full or node in self._nodes:
                 self.rotate()
             if node:
@@ -123,11 +130,11 @@ class Spool:
 
     def _open(self) -> int:
         self._number += 1
-        # A name never used before: the store may still remember an earlier segment of this number as folded.
+        # A name never used before: the store may still remember an earlier segment of this number as ingested.
         path = self.folder / f"{self._number:06d}-{secrets.token_hex(4)}.jsonl"
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
         self._size = 0
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return self._file
 
     def _write(self, file: int, data: bytes) -> None:
@@ -153,7 +160,7 @@ class Spool:
             file = os.dup(self._file)
         try:
             # Outside the lock: an fsync may take long, and appending must not wait for it.
-            os.fsync(file)
+            platforms.sync(file)
         except OSError as error:
             self._dirty = True
             raise disk_error(error, self.folder) from error
@@ -170,27 +177,28 @@ class Spool:
             self._nodes.clear()
             return self._number
 
+    def close(self) -> None:
+        """Close the open segment, and remove the folder if no segment is left in it."""
+        self.rotate()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
     def closed(self) -> list[Segment]:
         """Close the open segment and return all segments, of every run, that nobody appends to."""
         number = self.rotate()
-        found = segments(self.folder.parent)
-        return [s for s in found if s.path.parent != self.folder or _number(s.path) <= number]
+        return [
+            segment
+            for segment in segments(self.folder.parent)
+            if segment.path.parent != self.folder or _number(segment.path) <= number
+        ]
 
 
 def _number(path: Path) -> int:
     return int(path.stem.split("-")[0])
 
 
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
 def remove(done: list[Segment], in_use: Path | None = None) -> None:
-    """Delete folded segments, and the folders that this leaves empty, but for the one `in_use`."""
+    """Delete ingested segments, and the folders that this leaves empty, but for the one `in_use`."""
     for segment in done:
         with contextlib.suppress(OSError):
             segment.path.unlink(missing_ok=True)

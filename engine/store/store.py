@@ -1,7 +1,7 @@
 """The store as a run uses it: everything goes to the spool at once, and from there into DuckDB when its file is free.
 
 One process at a time writes (the run lock). One thread makes the spool durable every quarter of a second, another
-folds it; nothing else writes DuckDB's file while the run works, so a client that holds the file open delays what
+ingests it; nothing else writes DuckDB's file while the run works, so a client that holds the file open delays what
 others can see and never the run.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from engine.errors import RunError, StoreError
 from engine.rows import Call, Row
 from engine.store import lock, reading
-from engine.store.columns import NodeRow, Recipe, Run, RunNode, line, values_of
+from engine.store.columns import NodeRow, RecipeRow, RunNodeRow, RunRow, line, values_of
 from engine.store.file import FILE, Busy, Notice, opened, translated
 from engine.store.ingest import finished_nodes, ingest, records
 from engine.store.migrate import check, create
@@ -28,11 +28,11 @@ from engine.store.spool import Segment, Spool, remove, segments
 
 FLUSH_SECONDS = 0.25
 """How often the spool is made durable: half of what is promised."""
-FOLD_SECONDS = 5.0
-"""Least time between two folds; more when folding takes long, so that the file stays free nearly always."""
-FOLD_SHARE = 5
-"""The pause between two folds, as a multiple of the time the last one took."""
-FOLD_SEGMENTS = 4
+INGEST_SECONDS = 5.0
+"""Least pause before ingesting again; more when it takes long, so that the file stays free nearly always."""
+INGEST_PAUSE = 5
+"""The least pause before ingesting again, as a multiple of the time it took last."""
+SEGMENTS_AT_ONCE = 4
 """Segments per transaction: bounds its memory, and how long a backlog keeps others from the file."""
 PATIENCE = 10.0
 """Seconds that opening waits for a process that holds DuckDB's file."""
@@ -70,12 +70,14 @@ class Store:
         self._usable = reading.Ids()
         self._spool: Spool | None = None
         self._lock: lock.RunLock | None = None
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, RunRow] = {}
+        self._latest_run = 0
+        """Number of the latest run, also of one that `pada clean` removed: its replies are still there."""
         self._memory: dict[str, tuple[Row, ...]] = {}
-        self._folding = threading.RLock()
+        self._ingesting = threading.RLock()
         self._stop = threading.Event()
         self._trouble: Exception | None = None
-        self._fold_took = 0.0
+        self._ingest_took = 0.0
 
     @classmethod
     def open(
@@ -89,7 +91,7 @@ class Store:
         """Open the store of a state folder (`.pada`), make or migrate it where needed.
 
         Waits up to `patience` seconds for a process that holds the file. What a killed run left in the spool is
-        folded first. `notice` is told when something must be waited for.
+        ingested first. `notice` is told when something must be waited for.
 
         Raises:
             StoreError: there is none and it may not be made; it is newer than the engine; it is something else;
@@ -105,9 +107,9 @@ class Store:
             create(store.path)
         check(store.path, patience)
         if segments(state / "spool") and lock.holder(state) is None:
-            # A run that starts at this very moment folds them itself.
+            # A run that starts at this very moment ingests them itself.
             with contextlib.suppress(RunError), lock.hold(state):
-                store._fold_all(patience)
+                store._ingest_all(patience)
         store._load()
         return store
 
@@ -116,23 +118,24 @@ class Store:
             self._finished = reading.finished(connection)
             self._usable = reading.usable_calls(connection)
             self._runs = {run.id: run for run in reading.runs(connection)}
+            self._latest_run = reading.latest_run(connection)
 
     @contextlib.contextmanager
     def lock_run(self) -> Iterator[None]:
         """Be the one writer for the block; raises RunError naming the process that is.
 
-        At the end everything is folded, waiting up to `patience` seconds for the file; what cannot be folded then
-        stays in the spool and is folded by the next run.
+        At the end everything is ingested, waiting up to `patience` seconds for the file; what cannot be ingested then
+        stays in the spool until the next run.
         """
         with lock.hold(self.state) as held:
-            self._fold_all(self._patience)
+            self._ingest_all(self._patience)
             self._load()
             self._mark_killed_runs()
             self._lock = held
             self._stop.clear()
             threads = [
                 threading.Thread(target=work, daemon=True)
-                for work in (self._flush_on, self._fold_on)
+                for work in (self._flush_regularly, self._ingest_regularly)
             ]
             for thread in threads:
                 thread.start()
@@ -150,9 +153,10 @@ class Store:
     def _end(self) -> None:
         if self._spool is None:
             return
-        self._spool.rotate()
+        self._spool.close()
+        self._spool = None
         try:
-            self._fold_all(self._patience)
+            self._ingest_all(self._patience)
         except StoreError as error:
             if self._notice is not None:
                 self._notice(
@@ -189,13 +193,13 @@ class Store:
         `estimate` is what it is expected to take.
         """
         held = self._held()
-        used = {*self._runs, *(p.name for p in (self.state / "spool").glob("r*"))}
-        run = f"r{max((int(r[1:]) for r in used if r[1:].isdigit()), default=0) + 1:04d}"
-        row = Run(run, recipe, "running", now(), None, None, versions, row_limit, estimate)
+        run = f"r{self._latest_run + 1:04d}"
+        self._latest_run += 1
+        row = RunRow(run, recipe, "running", now(), None, None, versions, row_limit, estimate)
         self._spool = Spool(self.state / "spool" / run)
         held.name(run)
         self._runs[run] = row
-        self._append([Recipe(recipe, name, path, source, effective), row])
+        self._append([RecipeRow(recipe, name, path, source, effective), row])
         return run
 
     def reopen_run(self, run: str) -> None:
@@ -219,12 +223,12 @@ class Store:
     def write_node(self, run: str, info: NodeInfo, rows: Sequence[Row], content: str) -> None:
         """Write a node's rows and mark it done, all or nothing; rows of a node that is done again are replaced."""
         spool = self._spooling()
-        place = [info.id, run, info.seed, info.round]
+        provenance = [info.id, run, info.seed, info.round]
         counts: dict[str, int] = {}
         lines = []
         for position, row in enumerate(rows):
             counts[row.table] = counts.get(row.table, 0) + 1
-            lines.append(line(row.table, [*place, position, *values_of(row)]))
+            lines.append(line(row.table, [*provenance, position, *values_of(row)]))
         mark = NodeRow(
             info.id, info.name, info.stage, info.seed, info.round, info.attempt, info.identity, run,
             info.started, info.ended, content, counts,
@@ -243,7 +247,7 @@ class Store:
 
     def link_node(self, run: str, node: str, name: str, position: int, status: str) -> None:
         """Write down a node's place in a run; `status` is done, cached or skipped."""
-        self._append([RunNode(run, node, name, position, status)])
+        self._append([RunNodeRow(run, node, name, position, status)])
 
     def _append(self, rows: Sequence[Row]) -> None:
         self._spooling().append([line(row.table, values_of(row)) for row in rows])
@@ -275,7 +279,7 @@ class Store:
     def replies(self, requests: Iterable[str]) -> dict[str, Call]:
         """Return the usable reply of those requests that have one; opens the file only where one has."""
         wanted = [request for request in requests if request in self._usable]
-        return self._found(wanted, _calls_in, reading.calls) if wanted else {}
+        return self._look_up(wanted, _calls_in, reading.calls) if wanted else {}
 
     def failures(self, requests: Iterable[str]) -> dict[str, list[Call]]:
         """Return the unusable replies that earlier runs got to those requests, oldest first."""
@@ -293,7 +297,7 @@ class Store:
             raise KeyError(node)
         if node in self._memory:
             return list(self._memory[node])
-        rows: list[Row] = self._found([node], _outputs_in, reading.outputs)[node]
+        rows: list[Row] = self._look_up([node], _outputs_in, reading.outputs)[node]
         return rows
 
     def last_identities(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -301,22 +305,22 @@ class Store:
         with self._reading() as connection:
             return reading.last_identities(connection, list(names))
 
-    def _found(
+    def _look_up(
         self,
         wanted: list[str],
         spooled: Callable[[Segment, set[str]], dict[str, Any]],
         stored: Callable[[Any, list[str]], dict[str, Any]],
     ) -> dict[str, Any]:
-        """Look in the spool first, then in DuckDB; nothing is folded in between, so nothing is missed."""
-        with self._folding:
-            found: dict[str, Any] = {}
+        """Look in the spool first, then in DuckDB; nothing is ingested in between, so nothing is missed."""
+        with self._ingesting:
+            values: dict[str, Any] = {}
             for segment in segments(self.state / "spool"):
-                found.update(spooled(segment, set(wanted)))
-            rest = [identity for identity in wanted if identity not in found]
+                values.update(spooled(segment, set(wanted)))
+            rest = [identity for identity in wanted if identity not in values]
             if rest:
                 with self._reading() as connection:
-                    found.update(stored(connection, rest))
-        return found
+                    values.update(stored(connection, rest))
+        return values
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Any]:
@@ -325,7 +329,7 @@ class Store:
         with opened(self.path, write=False, wait=wait, notice=self._notice) as connection:
             yield connection
 
-    # Folding.
+    # Ingesting.
 
     def ingest(self, force: bool = False) -> bool:
         """Put spooled rows into DuckDB and return whether all are there now.
@@ -333,33 +337,33 @@ class Store:
         Tries once; with `force` it waits up to `patience` seconds and raises Busy.
         """
         try:
-            self._fold_all(self._patience if force else 0.0)
+            self._ingest_all(self._patience if force else 0.0)
         except Busy:
             if force:
                 raise
             return False
         return True
 
-    def _fold_all(self, wait: float) -> None:
+    def _ingest_all(self, wait: float) -> None:
         import duckdb
 
-        with self._folding:
+        with self._ingesting:
             spool = self._spool
-            found = spool.closed() if spool is not None else segments(self.state / "spool")
-            for first in range(0, len(found), FOLD_SEGMENTS):
-                part = found[first : first + FOLD_SEGMENTS]
+            closed = spool.closed() if spool is not None else segments(self.state / "spool")
+            for first in range(0, len(closed), SEGMENTS_AT_ONCE):
+                part = closed[first : first + SEGMENTS_AT_ONCE]
                 with opened(
                     self.path, write=True, wait=wait, notice=self._notice if wait else None
                 ) as connection:
                     started = time.monotonic()
                     try:
-                        ingest(connection, part, present=found)
+                        ingest(connection, part, present=closed)
                     except duckdb.Error as error:
                         raise translated(error, self.path) from error
-                self._fold_took = time.monotonic() - started
+                self._ingest_took = time.monotonic() - started
                 remove(part, in_use=spool.folder if spool is not None else None)
 
-    def _flush_on(self) -> None:
+    def _flush_regularly(self) -> None:
         """Make the spool durable until told to stop; what goes wrong is raised at the next write."""
         while not self._stop.wait(FLUSH_SECONDS):
             try:
@@ -367,21 +371,21 @@ class Store:
             except StoreError as error:
                 self._trouble = error
 
-    def _fold_on(self) -> None:
-        """Fold until told to stop; apart from flushing, which must not wait for a long fold."""
-        while not self._stop.wait(max(FOLD_SECONDS, FOLD_SHARE * self._fold_took)):
+    def _ingest_regularly(self) -> None:
+        """Ingest until told to stop; apart from flushing, which must not wait for it."""
+        while not self._stop.wait(max(INGEST_SECONDS, INGEST_PAUSE * self._ingest_took)):
             spool = self._spool
             if spool is None or not (spool.waiting or segments(spool.folder.parent)):
                 continue
             # Somebody reads the file for this run, perhaps waiting for it: there will be a next time.
-            if not self._folding.acquire(blocking=False):
+            if not self._ingesting.acquire(blocking=False):
                 continue
             try:
                 self.ingest()
             except Exception as error:
                 self._trouble = error
             finally:
-                self._folding.release()
+                self._ingesting.release()
 
     def close(self) -> None:
         """Forget what was read. Nothing stays open between calls, so nothing else is to be closed."""
@@ -390,13 +394,13 @@ class Store:
 
 
 def _calls_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    usable: dict[str, Any] = {}
     for table, values in records(segment, set()):
         if table == Call.table and values[0] in wanted:
             call = reading.call_from(values)
             if call.error is None:
-                found[call.id] = call
-    return found
+                usable[call.id] = call
+    return usable
 
 
 def _outputs_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
@@ -404,6 +408,6 @@ def _outputs_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
     rows: dict[str, list[Row]] = {node: [] for node in whole}
     if whole:
         for table, values in records(segment, whole):
-            if values[0] in whole and table in reading.placed_tables():
+            if values[0] in whole and table in reading.stage_tables():
                 rows[values[0]].append(reading.row_of(table, values))
     return rows

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from engine.cli.recipes import show_validation
+from engine.cli.recipes import show_list, show_schema, show_validation
+from engine.errors import EngineError, RecipeError
+from engine.operators.finding import FOLDER
+from engine.spec.package_data import shipped
+from tests.operators.writing import changed, write_operator
 from tests.plan.test_validate import GOOD, write_good
 
 
@@ -29,3 +33,39 @@ def test_problems_are_one_json_object_per_line_and_errors_an_exit_code(
     show_validation(str(write_good(tmp_path / "good", GOOD)), [], as_json=True)
     said = capsys.readouterr().out.splitlines()
     assert {json.loads(line)["level"] for line in said} <= {"warning"}
+
+
+def test_operators_are_listed_with_where_they_come_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_operator(tmp_path / FOLDER)
+    recipe = write_good(tmp_path)
+    show_list("operators")
+    ours = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in ours] == ["counterfactual", "paraphrase", "similar"]
+    assert all(line.endswith("from the engine)") for line in ours)
+    show_list("operators", str(recipe))
+    both = capsys.readouterr().out.splitlines()
+    assert both[:-1] == ours
+    text = "Say it in fewer words; the label stays. (label: keep; from operators/shorten/ of the recipe)"
+    assert both[-1] == f"{'shorten':<24} {text}"
+
+
+def test_a_list_of_operators_with_a_mistake_in_one_says_where(tmp_path: Path) -> None:
+    write_operator(tmp_path / FOLDER, changed(("version: 1", "version: 0")))
+    with pytest.raises(RecipeError, match=r"operator.yaml:3:10: error: version must be at least 1"):
+        show_list("operators", str(write_good(tmp_path)))
+
+
+@pytest.mark.parametrize("what", ["recipe", "operator"])
+def test_a_schema_is_printed_as_it_is_shipped(
+    what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_schema(what)
+    written = (shipped("schemas") / f"{what}.schema.json").read_text("utf-8")
+    assert capsys.readouterr().out == written
+
+
+def test_a_schema_of_something_else_is_refused() -> None:
+    with pytest.raises(EngineError, match="there is no schema of 'operators'"):
+        show_schema("operators")

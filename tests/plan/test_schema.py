@@ -1,14 +1,22 @@
-"""The recipe's JSON Schema is generated, current, and agrees with the loader."""
+"""The JSON Schemas of recipes and operators are generated, current, and agree with the loaders."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
-from engine.plan.schema import SCHEMA_FILE, recipe_schema, schema_text
+from engine.operators import Operator, find_operators
+from engine.plan.schema import (
+    OPERATOR_SCHEMA_FILE,
+    SCHEMA_FILE,
+    operator_schema,
+    recipe_schema,
+    schema_text,
+)
 from engine.spec.package_data import shipped
 from engine.spec.yaml import parse
 
@@ -22,13 +30,37 @@ def check(name: str) -> list[str]:
     return [error.message for error in validator.iter_errors(data)]
 
 
-def test_schema_file_is_current() -> None:
-    written = (shipped("schemas") / SCHEMA_FILE).read_text(encoding="utf-8")
-    assert written == schema_text(), "run `pada schema > schemas/recipe.schema.json`"
+@pytest.mark.parametrize(
+    ("file", "schema"),
+    [(SCHEMA_FILE, recipe_schema()), (OPERATOR_SCHEMA_FILE, operator_schema())],
+    ids=["recipe", "operator"],
+)
+def test_schema_file_is_current_and_a_schema(file: str, schema: dict[str, Any]) -> None:
+    written = (shipped("schemas") / file).read_text(encoding="utf-8")
+    what = file.removesuffix(".schema.json")
+    assert written == schema_text(schema), f"run `pada schema {what} > schemas/{file}`"
+    jsonschema.Draft202012Validator.check_schema(json.loads(written))
 
 
-def test_schema_is_a_valid_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(schema_text()))
+@pytest.mark.parametrize("operator", find_operators(None).values(), ids=lambda o: o.name)
+def test_operators_of_the_engine_pass(operator: Operator) -> None:
+    file = operator.folder / "operator.yaml"
+    data = parse(file.read_text("utf-8"), file).data
+    jsonschema.validate(data, operator_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**data, "lable": "keep"}, operator_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**data, "tasks": ["numerical"]}, operator_schema())
+
+
+def test_an_operator_of_the_recipes_own_passes_and_one_of_the_engine_keeps_its_parameters() -> None:
+    recipe = next(shipped("recipes").rglob("quickstart/recipe.yaml"))
+    data = parse(recipe.read_text("utf-8"), recipe).data
+    data["augment"]["operators"] = [{"name": "mine", "params": {"anything": 1}}]
+    jsonschema.validate(data, recipe_schema())
+    data["augment"]["operators"] = [{"name": "paraphrase", "params": {"anything": 1}}]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, recipe_schema())
 
 
 @pytest.mark.parametrize(
@@ -41,14 +73,16 @@ def test_shipped_recipes_pass(recipe: Path) -> None:
     jsonschema.validate(data, recipe_schema())
 
 
-@pytest.mark.parametrize("name", ["failure_reversed", "repeated_rows", "stop_metric"])
+@pytest.mark.parametrize(
+    "name", ["failure_reversed", "repeated_rows", "stop_metric", "unknown_operator"]
+)
 def test_recipe_of_the_right_shape_passes(name: str) -> None:
     assert check(name) == []
 
 
 @pytest.mark.parametrize(
     "name",
-    ["unknown_key", "wrong_type", "unknown_operator", "unknown_metric", "unknown_backend",
+    ["unknown_key", "wrong_type", "unknown_metric", "unknown_backend",
      "unknown_task", "operator_params", "out_of_range", "wrong_format_version", "missing_parts"],
 )  # fmt: skip
 def test_recipe_of_the_wrong_shape_is_refused(name: str) -> None:

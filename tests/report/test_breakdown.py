@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from engine.report.breakdown_tables import label_table, matrix_table, slice_tables
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
 from engine.report.records import Report
-from engine.report.tables import score_table
+from engine.report.tables import label_table, matrix_table, score_table, slice_tables
 from tests.report.invented import HOSTILE, Invented
 
 ANSWERS = [("a", "a"), ("a", "b"), ("b", "b"), ("b", None)]

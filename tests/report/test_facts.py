@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import StoreError
-from engine.report.charts import ticks
+from engine.report.charts.svg import ticks
 from engine.report.facts import collect
+from engine.report.facts.scores import compare
 from engine.report.records import Judgement, Measured
-from engine.report.scores import compare
-from engine.report.suggest import queries
+from engine.report.suggestions import queries
 from engine.report.tables import best_sentence
 from tests.report import invented
 from tests.report.invented import Invented

@@ -12,10 +12,9 @@ from rich.console import Console
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.html import render_html, safe_json
-from engine.report.markdown import plain, render_markdown
+from engine.report.markdown import escaped, render_markdown
 from engine.report.records import Report
-from engine.report.spend_tables import spend_table
-from engine.report.tables import funnel_table, pattern_table, score_table
+from engine.report.tables import funnel_table, pattern_table, score_table, spend_table
 from tests.report import invented
 
 GOLDEN = Path(__file__).parent / "golden_console.txt"
@@ -123,11 +122,11 @@ def test_html_and_markdown_show_the_same_cells(page: str, full: Report) -> None:
     tables = [score_table(full, m) for m in full.scores.metrics]
     for table in [*tables, pattern_table(full), funnel_table(full), spend_table(full)]:
         for row in table.rows:
-            assert "| " + " | ".join(plain(cell) for cell in row) + " |" in written
+            assert "| " + " | ".join(escaped(cell) for cell in row) + " |" in written
             for cell in row:
                 assert cell in shown
     assert full.headline.sentence in shown
-    assert plain(full.headline.sentence) in written
+    assert escaped(full.headline.sentence) in written
 
 
 def test_charts_speak_to_screen_readers(page: str) -> None:

@@ -11,7 +11,7 @@ from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
-from engine.report.speed import speed_table
+from engine.report.tables import speed_table
 from tests.report import invented
 from tests.report.invented import Invented
 

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from engine.report.console import summary
 from engine.report.facts import collect
+from engine.report.formatting import between, money
 from engine.report.html import render_html, tiles
 from engine.report.markdown import render_markdown
-from engine.report.numbers import between, money
 from engine.report.records import Report
-from engine.report.spend_tables import foreseen, foreseen_sentence, spend_table, spent
+from engine.report.tables import foreseen, foreseen_sentence, spend_table, spent
 from tests.report import invented
 
 SERVER = {"backend": "openai", "model": "m", "base_url": "http://localhost:1/v1"}

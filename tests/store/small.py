@@ -79,7 +79,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.MetricSlice("test", "language", "de", "accuracy", None, 0, None, None),
     r.Rating("e1", "test", "tone", 4, "warm", "call1"),
     r.Failure("e1", "validation", None, "card", "accuracy < 1"),
-    r.Model("models/n", "w" * 64, "d", 60, 30, 4.0, 0.1 + 0.2, None, 30, 91.5),
+    r.Model("models/n/adapter", "w" * 64, "d", 60, 30, 4.0, 0.1 + 0.2, None, 30, 91.5),
     r.Diagnosis("d1", "e1", "because", "when", "c1"),
     r.Pattern("p1", "name", "text", None, 3, (0.6, -0.8, 1e-12), 0.5, None, None),
     r.PatternMember("p1", "e1", "d1", 0.125, None),
@@ -122,7 +122,7 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
     loaded = [example(1), example(2), *(example(n, "validation") for n in (11, 12, 13, 14))]
     return [
         (info("load"), [*loaded, r.Drop("load", "e2", "duplicate", "")]),
-        (info("train0", "train", round=0), [_model("models/train0", 2)]),
+        (info("train0", "train", round=0), [_model("models/train0/adapter", 2)]),
         (info("predict0", "predict", round=0), _predictions({11, 12, 13})),
         (info("score0", "score", round=0), _scores({11, 12, 13}, 0.25, 0.75)),
         (
@@ -163,7 +163,7 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
                 r.Drop("select", "c3", "over_quota", ""),
             ],
         ),
-        (info("train1", "train", round=1), [_model("models/train1", 3)]),
+        (info("train1", "train", round=1), [_model("models/train1/adapter", 3)]),
         (info("predict1", "predict", round=1), _predictions({13})),
         (info("score1", "score", round=1), _scores({13}, 0.75, 0.25)),
         (
@@ -211,3 +211,16 @@ def _scores(failing: set[int], value: float, gap: float) -> list[r.Row]:
         r.Metric("validation", "accuracy", value, 4, 0.0, 1.0),
         r.Metric("gap_validation", "accuracy", gap, 4, None, None),
     ]
+
+
+def write_training(state: Path, node: str, *, finished: bool = True) -> Path:
+    """Write what a training leaves on disk, as `engine.backends.training` names it; return its folder."""
+    folder = state / "models" / node
+    (folder / "checkpoints" / "checkpoint-8").mkdir(parents=True)
+    (folder / "training.lock").touch()
+    (folder / "training.log").write_text("step 8", "utf-8")
+    if finished:
+        (folder / "adapter").mkdir()
+        (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"x" * 2000)
+        (folder / "training.json").write_text("{}", "utf-8")
+    return folder

@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from engine.store import Store, store as module
 from tests.store.small import call, example, info, start
-module.FOLD_SECONDS, module.FOLD_SHARE = 0.01, 0
+module.INGEST_SECONDS, module.INGEST_PAUSE = 0.01, 0
 first = int(sys.argv[2])
 store = Store.open(Path(sys.argv[1]))
 with store.lock_run():
@@ -69,7 +69,7 @@ def held_from_outside(state: Path, how: str) -> Iterator[int]:
 def test_a_client_that_holds_the_file_neither_stalls_nor_breaks_a_run(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "FOLD_SECONDS", 0.05)
+    monkeypatch.setattr(store_module, "INGEST_SECONDS", 0.05)
     store = Store.open(tmp_path)
     with store.lock_run():
         run = start(store)
@@ -127,7 +127,7 @@ def test_opening_and_querying_name_the_process_that_holds_the_file(tmp_path: Pat
             rows(tmp_path, "SELECT 1", wait=0.1)
 
 
-def test_a_query_waits_while_a_fold_has_the_file(tmp_path: Path) -> None:
+def test_a_query_waits_while_ingesting_has_the_file(tmp_path: Path) -> None:
     Store.open(tmp_path)
     with subprocess.Popen(
         [
@@ -146,7 +146,7 @@ def test_a_query_waits_while_a_fold_has_the_file(tmp_path: Path) -> None:
 
 
 def _write_until_killed(state: Path, first: int, seconds: float) -> list[str]:
-    """Run a writer that folds all the time, kill it, return what it had been told was safe."""
+    """Run a writer that ingests all the time, kill it, return what it had been told was safe."""
     process = subprocess.Popen(
         [sys.executable, "-c", WRITE, str(state), str(first)], stdout=subprocess.PIPE, text=True
     )

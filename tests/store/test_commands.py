@@ -14,7 +14,7 @@ from engine.cli.runs import list_runs, runs_command
 from engine.cli.sql import sql_command
 from engine.errors import RunError, StoreError
 from engine.store import Store, rows
-from tests.store.small import call, example, info, make, start
+from tests.store.small import call, example, info, make, start, write_training
 
 
 class Said:
@@ -151,8 +151,7 @@ def test_the_prompt_answers_line_by_line_and_survives_errors(state: Path) -> Non
 
 def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:
     make(tmp_path)
-    (tmp_path / "models" / "train0").mkdir(parents=True)
-    (tmp_path / "models" / "train0" / "adapter").write_bytes(b"x" * 2000)
+    write_training(tmp_path, "train0")
     store = Store.open(tmp_path)
     with store.lock_run():
         run = start(store)
@@ -180,9 +179,12 @@ def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:
 
 def _with_leftovers(state: Path) -> None:
     make(state)
-    for name in ("train0", "train1", "orphan"):
-        (state / "models" / name / "checkpoints").mkdir(parents=True)
-        (state / "models" / name / "adapter").write_bytes(b"x" * 1000)
+    for name in ("train0", "train1"):
+        write_training(state, name)
+    (state / "models" / "train0" / "4711.job.json").write_text("{}", "utf-8")
+    write_training(state, "orphan", finished=False)
+    for folder in ("benchmark/model", "batch/.r0001.unfinished", "batch/r0001"):
+        (state / folder).mkdir(parents=True)
     store = Store.open(state)
     with store.lock_run():
         run = start(store)
@@ -201,7 +203,14 @@ def test_clean_removes_what_no_kept_run_needs(tmp_path: Path) -> None:
     assert "of 13 nodes that only they used" in said.out
     assert "5 replies of language models stay" in said.out
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["train0"]
-    assert not (tmp_path / "models" / "train0" / "checkpoints").exists()
+    assert sorted(p.name for p in (tmp_path / "models" / "train0").iterdir()) == [
+        "adapter",
+        "training.json",
+        "training.lock",
+        "training.log",
+    ]
+    assert not (tmp_path / "benchmark").exists()
+    assert [p.name for p in (tmp_path / "batch").iterdir()] == ["r0001"]
     found = rows(
         tmp_path,
         "SELECT (SELECT list(id) FROM run) AS run, (SELECT list(id ORDER BY id) FROM node) AS node",
@@ -223,6 +232,37 @@ def test_clean_asks_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (tmp_path / "models" / "orphan").is_dir()
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     assert clean_command(tmp_path, keep=1, yes=False, models=False, console=said.console)
+
+
+def test_clean_removes_nothing_that_a_run_took_over_while_it_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_leftovers(tmp_path)
+
+    def run_meanwhile(_: Console) -> bool:
+        store = Store.open(tmp_path)
+        with store.lock_run():
+            run = start(store)
+            store.link_node(run, "train1", "train", 0, "cached")
+            store.end_run(run, "done")
+        return True
+
+    monkeypatch.setattr("engine.cli.clean._agreed", run_meanwhile)
+    with pytest.raises(StoreError, match="has changed since it was looked at"):
+        clean_command(tmp_path, keep=1, yes=False, models=False, console=Said().console)
+    assert (tmp_path / "models" / "train1" / "adapter").is_dir()
+    assert rows(tmp_path, "SELECT count(*) AS n FROM run") == [{"n": 3}]
+
+
+def test_numbers_of_removed_runs_are_not_used_again_while_their_replies_stay(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path)
+    clean_command(tmp_path, keep=0, yes=True, models=False, console=Said().console)
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        assert start(store) == "r0002"
+    assert [line.calls for line in list_runs(tmp_path)] == [0]
 
 
 def test_clean_keeps_what_an_unfinished_run_goes_on_from(tmp_path: Path) -> None:

@@ -15,18 +15,18 @@ import pytest
 
 from engine import rows as r
 from engine.errors import RunError, StoreError
-from engine.store import Store, rows
+from engine.store import Store, lock, rows, unseen
 from engine.store import store as store_module
-from engine.store.columns import has_place, record_types
+from engine.store.columns import is_stage_table, record_types
 from engine.store.ingest import ingest
-from engine.store.migrate import migrations, newest
+from engine.store.schema import migrations, newest
 from engine.store.spool import segments
 from tests.store.small import EVERY_ROW, call, example, info, start
 
 
 def test_every_row_class_comes_back_as_it_was_and_in_order(tmp_path: Path) -> None:
     given = {type(row).table for row in EVERY_ROW}
-    assert given == {table for table in record_types() if has_place(table)}, (
+    assert given == {table for table in record_types() if is_stage_table(table)}, (
         "the list must name every class"
     )
     store = Store.open(tmp_path)
@@ -36,7 +36,7 @@ def test_every_row_class_comes_back_as_it_was_and_in_order(tmp_path: Path) -> No
     assert Store.open(tmp_path).load_output("all") == list(EVERY_ROW)
 
 
-def test_rows_come_back_from_the_spool_before_they_are_folded(
+def test_rows_come_back_from_the_spool_before_they_are_ingested(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(store_module, "REMEMBERED", 0)
@@ -245,14 +245,39 @@ def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
         rows(tmp_path, "SELECT 1")
 
 
-def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
-    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+def write_first_version(state: Path) -> None:
+    with duckdb.connect(str(state / "store.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
         )
         connection.execute(migrations()[1])
         connection.execute("INSERT INTO schema_version VALUES (1, now()::TIMESTAMP)")
         connection.execute("INSERT INTO recipe VALUES ('x', 'kept', '', '', '{}')")
+
+
+def test_an_older_store_is_read_as_it_is(tmp_path: Path) -> None:
+    write_first_version(tmp_path)
+    spooled = tmp_path / "spool" / "r0001" / "000001-00000000.jsonl"
+    spooled.parent.mkdir(parents=True)
+    spooled.write_bytes(b'["run"]\n["run_node"]\n')
+    assert rows(tmp_path, "SELECT name FROM recipe") == [{"name": "kept"}]
+    assert unseen(tmp_path).rows == 2
+    with pytest.raises(StoreError, match="leaderboard") as caught:
+        rows(tmp_path, "FROM leaderboard")
+    assert "an earlier engine wrote this store" in caught.value.hint
+
+
+def test_an_older_store_is_not_changed_under_a_run_of_the_engine_that_wrote_it(
+    tmp_path: Path,
+) -> None:
+    write_first_version(tmp_path)
+    with lock.hold(tmp_path), pytest.raises(RunError, match="a run is going on"):
+        Store.open(tmp_path)
+    assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": 1}]
+
+
+def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
+    write_first_version(tmp_path)
     Store.open(tmp_path)
     assert rows(tmp_path, "SELECT name FROM recipe") == [{"name": "kept"}]
     assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": newest()}]
@@ -334,7 +359,7 @@ def test_rows_are_on_disk_within_half_a_second(tmp_path: Path, monkeypatch: Any)
 def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(store_module, "FOLD_SECONDS", 0.01)
+    monkeypatch.setattr(store_module, "INGEST_SECONDS", 0.01)
     ingesting = threading.Event()
 
     def broken(*_: Any, **__: Any) -> int:
@@ -343,13 +368,13 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
 
     store = Store.open(tmp_path)
     with store.lock_run(), monkeypatch.context() as patch:
-        patch.setattr(store_module, "fold", broken)
+        patch.setattr(store_module, "ingest", broken)
         run = start(store)
         assert ingesting.wait(5)
         time.sleep(0.1)
         with pytest.raises(RuntimeError, match="a bug"):
             store.record_calls([call(1, run)])
-        # Undone before the end of the run, which folds what is left.
+        # Undone before the end of the run, which ingests what is left.
         patch.undo()
 
 
@@ -390,3 +415,19 @@ def test_a_file_in_the_place_of_the_state_folder_is_named_as_such(tmp_path: Path
     for place in (tmp_path / "state", tmp_path / "state" / "below"):
         with pytest.raises(StoreError, match="a file stands where a folder is needed"):
             Store.open(place)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    import fcntl
+
+    def no_locks(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store = Store.open(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreError, match="its file system has no locks") as caught:
+        store.lock_run().__enter__()
+    assert "--state" in caught.value.hint

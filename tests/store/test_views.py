@@ -7,7 +7,8 @@ import pytest
 
 from engine.errors import StoreError
 from engine.store import Store, rows
-from engine.store.document import parse_comments, render
+from engine.store.document import render
+from engine.store.schema import Comments, add_comments, comments
 from tests.store.small import call, info, make, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,14 +208,20 @@ def test_every_table_and_view_says_what_it_is(state: Path) -> None:
 
 
 def test_comments_name_only_columns_that_exist(state: Path) -> None:
-    from engine.store.migrate import migrations
-
     found = {
         (row["t"], row["c"])
         for row in rows(state, "SELECT table_name AS t, column_name AS c FROM duckdb_columns()")
     }
-    for sql in migrations().values():
-        assert set(parse_comments(sql).columns) <= found
+    assert set(comments().columns) <= found
+
+
+def test_a_renamed_table_keeps_its_comments_or_gets_a_new_one() -> None:
+    known = Comments({}, {})
+    add_comments(known, "-- Old.\nCREATE TABLE a (\n  -- One.\n  x INTEGER\n);\n")
+    add_comments(known, "ALTER TABLE a RENAME TO b;")
+    assert known == ({"b": "Old."}, {("b", "x"): "One."})
+    add_comments(known, "-- New.\nALTER TABLE b RENAME TO c;")
+    assert known == ({"c": "New."}, {("c", "x"): "One."})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress,
 from engine.metrics import METRICS, Answered
 from engine.metrics.numeric_match import Params as NumericParams
 from engine.numbers import number_in, written
+from engine.operators import find_operators
 from engine.rows import Example, Split
 from engine.spec.prompts import PromptLibrary
 from engine.stages.columns import StudentPrompts
@@ -499,8 +500,8 @@ def test_a_rewording_is_told_what_the_answer_needs(
     kind = TASKS[name]
     settings = kind.params.model_validate(params)
     assert kind.kept(target, settings) == kept
-    prompt = PromptLibrary(Path(".")).get("operators/paraphrase.md")
-    row = {"row": {"text": "x"}, "target": target, "count": 2, "feedback": ""}
+    prompt = find_operators(None)["paraphrase"].prompt
+    row = {"row": {"text": "x"}, "count": 2, "feedback": ""}
     said = prompt.render({**row, "keep": kept})[-1][1].rstrip().splitlines()[-1]
     wanted = f"2 that say the same, with {kept}:" if kept else "2 short ones that say the same:"
     assert said == wanted

@@ -6,10 +6,11 @@ A checkpoint counts only with its mark, written last and flushed to disk; the ma
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+from engine.system.files import replacing, sync_all, sync_folder, write_text
 
 _MARK = "COMPLETE"
 
@@ -55,11 +56,9 @@ class Checkpoints:
     def complete(self, step: int, best: int | None) -> None:
         """Flush the files of `checkpoint-<step>` to disk and mark it; `best` is the best step until then."""
         place = self.folder / f"checkpoint-{step}"
-        for file in place.iterdir():
-            flush(file)
-        flush(place)
-        write_file(place / _MARK, json.dumps({"job": self._job, "step": step, "best": best}))
-        flush(self.folder)
+        sync_all(place)
+        write_text(place / _MARK, json.dumps({"job": self._job, "step": step, "best": best}))
+        sync_folder(self.folder)
         self._forget_best_but(best)
 
     def best(self, step: int) -> Path:
@@ -68,11 +67,8 @@ class Checkpoints:
 
     def keep_best(self, step: int, write: Callable[[Path], None]) -> None:
         """Keep the weights that `write` puts at the path it is given; older ones stay until a checkpoint is whole."""
-        place = self.best(step)
-        part = place.with_suffix(".part")
-        write(part)
-        flush(part)
-        part.replace(place)
+        with replacing(self.best(step)) as part:
+            write(part)
 
     def _forget_best_but(self, step: int | str | None) -> None:
         for file in self.folder.glob("best-*"):
@@ -82,40 +78,3 @@ class Checkpoints:
     def clear(self) -> None:
         """Remove everything: the result is durable, nothing goes on from here any more."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def flush(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's entries, are on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
-    flush(path.parent)
-
-
-def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a folder under another name, flush it and give it its name; an old one is replaced."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        write(part)
-        for file in part.iterdir():
-            flush(file)
-        flush(part)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
-        flush(folder.parent)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -7,7 +7,6 @@ torch is imported only after the process has tied itself to its parent.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,16 +15,19 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from engine.backends.lifetime import die_with
 from engine.backends.protocol import TrainingJob
 from engine.backends.training import finetune
-from engine.backends.training.checkpoints import Checkpoints, write_file
+from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import EngineError, ModelError
 from engine.fingerprint import file_digest
+from engine.system import locks, platforms
+from engine.system.files import write_text
 
 if TYPE_CHECKING:
     from engine.backends.training.loop import CompletionTrainer
@@ -39,40 +41,23 @@ _COPIES = 12
 optimizer's two moments) while one is replaced, two best ones, the result."""
 
 
-def hold_lock(output: Path, patience: float = _LOCK_PATIENCE) -> IO[str]:
-    """Lock the output folder for this process and write its pid into the lock.
+@contextmanager
+def held_lock(output: Path, patience: float = _LOCK_PATIENCE) -> Iterator[None]:
+    """Hold the lock of an output folder for the block.
 
-    The lock is the kernel's: one left by a dead process is free, whatever pid stands in it. A process that
-    is just being killed may still hold it for a moment, hence `patience` (seconds).
+    A process that is just being killed may still hold it for a moment, hence `patience` (seconds).
 
     Raises:
         ModelError: another live process holds it.
     """
-    lock = (output / LOCK_FILE).open("a+", encoding="utf-8")
     try:
-        _take(lock, output, time.monotonic() + patience)
-    except BaseException:
-        lock.close()
-        raise
-    lock.seek(0)
-    lock.truncate()
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    return lock
-
-
-def _take(lock: IO[str], output: Path, until: float) -> None:
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                lock.seek(0)
-                raise ModelError(
-                    f"another training (process {lock.read().strip()}) is at work in {output}",
-                    "wait until it ends, or end it, and run the same command again",
-                ) from None
-            time.sleep(0.1)
+        with locks.hold(output / LOCK_FILE, patience):
+            yield
+    except locks.HeldError as held:
+        raise ModelError(
+            f"another training (process {held.holder.pid}) is at work in {output}",
+            "wait until it ends, or end it, and run the same command again",
+        ) from None
 
 
 def prepare_torch(device: str) -> str:
@@ -81,12 +66,11 @@ def prepare_torch(device: str) -> str:
     The number of threads is OMP_NUM_THREADS, or the physical cores this process may use: it is part of what
     makes two trainings equal to the last bit.
     """
-    import psutil
     import torch
 
-    cores = min(psutil.cpu_count(logical=False) or 1, len(psutil.Process().cpu_affinity()))
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(int(asked) if asked.isdigit() and int(asked) else cores)
+    threads = int(asked) if asked.isdigit() else 0
+    torch.set_num_threads(threads or platforms.usable_cores())
     found = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     # On the CPU everything a language model needs has a deterministic form; on CUDA some attention kernels
     # have none, and there a warning (in the log) is better than no training.
@@ -125,12 +109,9 @@ def run(order: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> bool:
     job = finetune.job_from_json(order["job"])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    lock = hold_lock(job.output)
-    try:
+    with held_lock(job.output):
         if finetune.finished(job.output, order["hash"]) is None:
             return _train(job, order, say, stop)
-    finally:
-        lock.close()
     return True
 
 
@@ -256,7 +237,7 @@ def _finish(
         "evaluations": course.evaluations,
         **how,
     }
-    write_file(job.output / finetune.RESULT_FILE, json.dumps(record, indent=1))
+    write_text(job.output / finetune.RESULT_FILE, json.dumps(record, indent=1))
     checkpoints.clear()
 
 

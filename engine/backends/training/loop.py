@@ -31,9 +31,10 @@ from transformers import (
 from engine.backends.local.prefix import is_plain
 from engine.backends.protocol import TrainingJob
 from engine.backends.training.batches import PADDING, Encoded, collate, sees
-from engine.backends.training.checkpoints import Checkpoints, write_whole
+from engine.backends.training.checkpoints import Checkpoints
 from engine.backends.training.halves import Halves, halved
 from engine.errors import ModelError
+from engine.system.files import replacing
 
 MAX_GRAD_NORM = 1.0
 EAGER_TOKENS = 1024
@@ -310,18 +311,16 @@ class Pace(TrainerCallback):  # type: ignore[misc, unused-ignore]
 def save_result(model: Any, tokenizer: Any, job: TrainingJob, folder: Path) -> Path:
     """Write the adapter (or the full weights) as a folder of its own and return its weights' file.
 
-    It is written under another name and renamed, so a folder of this name is always whole.
+    A folder of this name is always whole.
     """
-
-    def write(place: Path) -> None:
+    with replacing(folder) as part:
+        part.mkdir()
         if job.method == "full":
             model.to(resolve_dtype(job.dtype))
             model.config.use_cache = True
-            tokenizer.save_pretrained(place)
-        model.save_pretrained(place)
-        (place / "README.md").unlink(missing_ok=True)  # peft's model card has nothing filled in
-
-    write_whole(folder, write)
+            tokenizer.save_pretrained(part)
+        model.save_pretrained(part)
+        (part / "README.md").unlink(missing_ok=True)  # peft's model card has nothing filled in
     return folder / ("adapter_model.safetensors" if job.method == "lora" else "model.safetensors")
 
 

@@ -17,16 +17,23 @@ from typing import Any, NamedTuple
 
 from engine.backends.protocol import Completion, Request
 from engine.fingerprint import canonical, short
-from engine.identity import Params
-from engine.operators import OPERATORS, WRITTEN, Operator, OperatorParams, Seed, read_rows
+from engine.identity import Params, outside
+from engine.operators import (
+    Operator,
+    OperatorParams,
+    Seed,
+    read_rows,
+    reply_schema,
+    row_count,
+    usable,
+    variables_of,
+)
 from engine.rows import Candidate, Drop, Example, Pattern, Row, Strategy
-from engine.spec.prompts import Prompt
 from engine.spec.recipe import LeakLimits
-from engine.stages import schemas
 from engine.stages.augment.shares import shares
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import Attempt, Drafted, Generated, Loaded, NamedPatterns, Scored
-from engine.stages.protocol import Context, Inputs, Stage
+from engine.stages.protocol import ALWAYS, Context, Inputs, Stage
 from engine.stages.schemas import longest_text
 from engine.stages.task_view import TaskView
 
@@ -35,21 +42,19 @@ from engine.stages.task_view import TaskView
 class UsedOperator(Params):
     """An operator as a recipe uses it."""
 
+    operator: Operator = outside()
+    """The operator itself; `digest` stands for it."""
     name: str
-    version: int
+    digest: str
+    """Of the operator's definition and reply; its prompt has one of its own."""
     settings: OperatorParams
     patterns: tuple[str, ...] | None = None
     """Only for patterns of these taxonomy categories; None for all."""
 
     @property
-    def entry(self) -> Operator:
-        """The operator itself."""
-        return OPERATORS[self.name]
-
-    @property
     def rows_per_call(self) -> int:
         """Rows that one call asks for."""
-        return self.entry.count(self.settings)
+        return row_count(self.operator, self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +68,6 @@ class GenerateParams(Params):
     oversample: float
     """Candidates asked for per row wanted, in the first attempt."""
     temperature: float
-    rows_schema: schemas.Schema
-    """Base of the replies' schemas."""
     errors_first: bool = True
     """Whether training rows that the student gets wrong are seeds before all others."""
 
@@ -81,14 +84,12 @@ class GenerateInputs(Inputs):
 
 
 class PlannedCall(NamedTuple):
-    """One planned call: which operator starts from which seed row, for which pattern and target."""
+    """One planned call: which operator starts from which seed row, for which pattern."""
 
     used: UsedOperator
-    prompt: Prompt
     pattern: Pattern
     strategy: Strategy
     seed: Seed
-    target: str
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:
@@ -131,32 +132,15 @@ class _Writer:
         task, train = params.task, [e for e in examples if e.split == "train"]
         self.longest_text = longest_text(text for e in train for text in e.inputs.values())
         longest_target = longest_text(e.target for e in train)
-        # Where every operator knows the target beforehand, no reply brings one.
-        self._target_schema: Mapping[str, Any] = (
-            {} if task.labelled else task.entry.target_schema(task.task(examples), longest_target)
-        )
+        self._target_schema = task.entry.target_schema(task.task(examples), longest_target)
 
     def request(self, call: PlannedCall, ctx: Context) -> Request:
         """Return the request of one call, before it is told apart from others like it."""
-        task, operator, settings = self._params.task, call.used.entry, call.used.settings
-        variables = {
-            **operator.variables(call.seed, call.target, settings),
-            "description": task.description,
-            "pattern": call.seed.pattern,
-            "strategy": call.seed.strategy,
-            "feedback": call.seed.feedback,
-            # What a rewording must keep; labels ask for nothing but the meaning.
-            "keep": "" if task.labelled else task.entry.kept(call.seed.row.target, task.settings),
-        }
-        schema = schemas.rows(
-            self._params.rows_schema,
-            list(call.seed.row.inputs),
-            call.used.rows_per_call,
-            self.longest_text,
-            self._target_schema if call.target == WRITTEN else None,
-        )
-        temperature = self._params.temperature
-        return ctx.request("teacher", call.prompt, variables, schema, temperature)
+        operator, settings, seed = call.used.operator, call.used.settings, call.seed
+        variables = variables_of(operator, seed, settings)
+        columns = list(seed.row.inputs)
+        schema = reply_schema(operator, settings, columns, self.longest_text, self._target_schema)
+        return ctx.request("teacher", operator.prompt, variables, schema, self._params.temperature)
 
 
 def _sample(request: Request, ctx: Context, number: int) -> Request:
@@ -186,7 +170,8 @@ def _calls(
     wanted = shares(patterns, params.rows_per_round)
     accepted, rejected = _history(inputs)
     draw = ctx.attempt * 7919 + ctx.seed
-    labelled = params.task.labelled
+    task = params.task
+    task_labels = sorted({e.target for e in shown}) if task.labelled else []
     for pattern in patterns:
         strategy = strategies[pattern.id]
         operators = [
@@ -194,8 +179,8 @@ def _calls(
             for used in params.operators
             if not used.patterns or pattern.category in used.patterns
         ]
-        usable = [e for e in train if e.target in strategy.labels or not labelled]
-        pool = _pool(usable, strategy, wrong, barred, rejected.get(pattern.id, {}))
+        fitting = [e for e in train if e.target in strategy.labels or not task.labelled]
+        pool = _pool(fitting, strategy, wrong, barred, rejected.get(pattern.id, {}))
         missing = wanted[pattern.id] - accepted[pattern.id]
         if not operators or not pool or missing <= 0:
             continue
@@ -209,15 +194,22 @@ def _calls(
             # The draw counts per operator: operators in turn must not each see every second draw only.
             turn = draw + number // len(operators)
             seed = Seed(
-                row, pattern.name, strategy.text, strategy.labels, shown, feedback, turn, labelled
+                row=row,
+                keep=task.entry.kept(row.target, task.settings),
+                pattern=pattern.name,
+                strategy=strategy.text,
+                labels=strategy.labels,
+                task_labels=task_labels,
+                train=shown,
+                feedback=feedback,
+                draw=turn,
+                description=task.description,
             )
             number += 1
-            target = used.entry.target(seed)
-            if target is None:
+            if not usable(used.operator, seed):
                 continue
             needed -= used.rows_per_call
-            prompt = ctx.prompt(used.entry.prompt)
-            yield PlannedCall(used, prompt, pattern, strategy, seed, target)
+            yield PlannedCall(used, pattern, strategy, seed)
 
 
 def _history(inputs: GenerateInputs) -> tuple[Counter[str], dict[str, dict[str, str]]]:
@@ -277,20 +269,20 @@ def _candidates(
     if reply.value is None:
         yield Drop("generate", call.seed.row.id, reply.error or "no_reply", reply.detail)
         return
-    for number, row in enumerate(read_rows(reply.value, call.seed, call.target)):
+    operator = call.used.operator
+    for number, row in enumerate(read_rows(operator, reply.value, call.seed)):
         texts = {column: whole_sentences(text, most) for column, text in row.inputs.items()}
+        brought = operator.label == "written"
         yield Candidate(
             id=short([ctx.node, reply.request, number]),
             parent=call.seed.row.id,
             pattern=call.pattern.id,
             strategy=call.strategy.id,
-            operator=call.used.name,
+            operator=operator.name,
             attempt=ctx.attempt,
             inputs=texts,
-            target=_own_target(params.task, texts, row.target)
-            if call.target == WRITTEN
-            else row.target,
-            prompt=call.prompt.digest,
+            target=_own_target(params.task, texts, row.target) if brought else row.target,
+            prompt=operator.prompt.digest,
             model=ctx.model("teacher"),
             call=reply.request,
         )
@@ -304,29 +296,23 @@ def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
         return value if isinstance(value, str) else canonical(value)
 
 
-OPERATOR_VARIABLES = frozenset(
-    {"description", "pattern", "strategy", "feedback", "row", "target", "count"}
-)
-PROMPT_VARIABLES: dict[str, frozenset[str]] = {
-    "operators/paraphrase.md": OPERATOR_VARIABLES | {"keep"},
-    "operators/counterfactual.md": OPERATOR_VARIABLES | {"label", "examples"},
-    "operators/similar.md": (OPERATOR_VARIABLES - {"row", "target"}) | {"examples"},
-}
-"""The variables that each operator's prompt may use."""
-
-
 def _sends(params: GenerateParams) -> Mapping[str, str]:
+    labels = params.task.labelled
+    chosen = any(used.operator.label == "written" for used in params.operators)
     return {
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
         # Labels have nothing to keep.
-        "keep": "" if params.task.labelled else "what of their {target} a rewording must keep",
+        "keep": "" if labels else "what of their {target} a rewording must keep",
         "examples": "further train rows ({inputs}, {target})",
         "pattern": "names of patterns",
         "strategy": "strategies",
         "feedback": "the judge's feedback",
         "count": "",
+        "params": "",
+        # The reply's schema lists those among which the teacher chooses.
+        ALWAYS: "the labels" if labels and chosen else "",
     }
 
 

@@ -18,7 +18,7 @@ from engine.backends.serving import server
 from engine.backends.serving.server import Weights
 from engine.errors import BackendError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = Weights(Path("/no/model"), None, "bfloat16", "cpu")
 SERVER = """
 import http.server, subprocess, sys, time

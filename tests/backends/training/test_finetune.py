@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.backends.protocol import Message, TrainingJob, TrainingResult, TrainingRow
@@ -15,9 +16,10 @@ from engine.backends.training import child, finetune
 from engine.backends.training.batches import batches
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
+from engine.system import locks
 from tests.backends import tiny
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WRONG = tuple(TrainingRow(row.messages, "three") for row in tiny.rows(6))
 
 
@@ -39,15 +41,16 @@ def losses(output: Path) -> list[float]:
 
 
 def holder(output: Path) -> int:
-    return int((output / child.LOCK_FILE).read_text())
+    found = locks.holder(output / child.LOCK_FILE)
+    assert found is not None
+    return found.pid
 
 
 def alive(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return state != "Z"
 
 
 def gone(pid: int, seconds: float = 10) -> bool:
@@ -204,7 +207,7 @@ def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "orphan"
     script = (
         "import sys; from pathlib import Path\n"
-        "from engine.backends import finetune\n"
+        "from engine.backends.training import finetune\n"
         "from tests.backends import tiny\n"
         "job = tiny.job(Path(sys.argv[1]), Path(sys.argv[2]), steps=100000)\n"
         "finetune.train(job, lambda _steps: print('step', flush=True))\n"
@@ -224,7 +227,8 @@ def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:
         parent.wait()
     assert gone(trained)
     assert list(output.glob("*job.json")) == []
-    child.hold_lock(output, patience=5).close()
+    with child.held_lock(output, patience=5):
+        pass
 
 
 def test_a_child_of_another_parent_ends_at_once() -> None:
@@ -240,11 +244,15 @@ def test_a_child_of_another_parent_ends_at_once() -> None:
 
 def test_a_held_lock_is_named_and_a_stale_one_taken(tmp_path: Path) -> None:
     (tmp_path / child.LOCK_FILE).write_text("999999\n")
-    with child.hold_lock(tmp_path):
+    with child.held_lock(tmp_path):
         assert holder(tmp_path) == os.getpid()
-        with pytest.raises(ModelError, match=f"another training \\(process {os.getpid()}\\)"):
-            child.hold_lock(tmp_path, patience=0)
-    child.hold_lock(tmp_path, patience=0).close()
+        with (
+            pytest.raises(ModelError, match=f"another training \\(process {os.getpid()}\\)"),
+            child.held_lock(tmp_path, patience=0),
+        ):
+            pass
+    with child.held_lock(tmp_path, patience=0):
+        pass
 
 
 def write_checkpoint(checkpoints: Checkpoints, step: int) -> Path:

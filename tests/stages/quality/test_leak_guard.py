@@ -1,13 +1,12 @@
 """The leak guard: what must be caught, what must pass, and that nothing it says quotes an evaluation row."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.operators import find_operators
 from engine.rows import Example, Split
-from engine.spec.prompts import PromptLibrary
 from engine.stages.quality import leak_guard
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
 from engine.stages.quality.wording import NgramIndex, Vocabulary, ngrams, words
@@ -108,13 +107,9 @@ def test_rows_are_found_as_json_with_quotes_accents_and_line_breaks() -> None:
         _example("validation", 'I can\'t pay for the "café" box\nany more', 0),
     ]
     guard = LeakGuard(rows, _embed, 5, 1.0)
-    text = (
-        PromptLibrary(Path("."))
-        .get("operators/paraphrase.md")
-        .render(
-            {"row": dict(rows[1].inputs), "target": "x", "count": 2, "feedback": "", "keep": ""}
-        )[-1][1]
-    )
+    prompt = find_operators(None)["paraphrase"].prompt
+    row = dict(rows[1].inputs)
+    text = prompt.render({"row": row, "count": 2, "feedback": "", "keep": ""})[-1][1]
     assert "u0027" not in text
     assert guard.stands_in(text)
 

@@ -1,0 +1,123 @@
+"""The operators of a recipe: they exist, serve its task, have parameters in bounds, and a prompt that fits its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.errors import Problem, RecipeError
+from engine.operators import TARGET, Found, Operator, Seed, look_for_operators, variables_of
+from engine.registry import did_you_mean
+from engine.rows import Example
+from engine.spec.error_messages import check_part
+from engine.spec.loader import LoadedRecipe
+from engine.spec.recipe import OperatorSpec
+from engine.spec.yaml import KeyPath
+from engine.tasks import TASKS, TaskKind
+
+
+def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield what is wrong with the operators beside the recipe, and with those that it names."""
+    found = look_for_operators(loaded.base)
+    yield from found.problems
+    categories = _categories(loaded)
+    used = loaded.recipe.augment.operators
+    for index, spec in enumerate(used):
+        path: KeyPath = ("augment", "operators", index)
+        if spec.name in [other.name for other in used[:index]]:
+            hint = "put its params and patterns into one entry"
+            message = f"the operator '{spec.name}' is there twice"
+            yield Problem(loaded.at(*path, "name"), message, hint, code="operator")
+        operator = found.operators.get(spec.name)
+        if operator is not None:
+            yield from _use(loaded, found, operator, spec, path)
+        elif spec.name not in found.broken:
+            message, hint = found.operators.unknown(spec.name)
+            at = loaded.at(*path, "name")
+            yield Problem(at, message, hint, code="unknown-operator")
+        for place, name in enumerate(spec.patterns or []):
+            if name not in categories:
+                at = loaded.at(*path, "patterns", place)
+                hint = (
+                    did_you_mean(name, categories) or "declare it in patterns.taxonomy.categories"
+                )
+                message = f"the taxonomy has no category '{name}'"
+                yield Problem(at, message, hint, code="taxonomy")
+
+
+def _categories(loaded: LoadedRecipe) -> list[str]:
+    taxonomy = loaded.recipe.patterns.taxonomy
+    categories = [category.id for category in taxonomy.categories]
+    return [*categories, "other"] if taxonomy.mode == "hybrid" else categories
+
+
+def _use(
+    loaded: LoadedRecipe, found: Found, operator: Operator, spec: OperatorSpec, path: KeyPath
+) -> Iterator[Problem]:
+    kind = TASKS.get(loaded.recipe.task.kind)
+    serves = kind is None or kind.name in operator.kinds
+    if kind is not None and not serves:
+        others = [name for name, each in found.operators.items() if kind.name in each.kinds]
+        at = loaded.at(*path, "name")
+        message = f"the operator '{spec.name}' {_not_for(operator, kind)}"
+        yield Problem(at, message, f"use {_any_of(others)}", code="operator")
+    wrong = check_part(operator.params, spec.params, loaded.document, (*path, "params"))
+    yield from wrong
+    clash = [*_clashes(loaded, operator, path)]
+    yield from clash
+    if serves and not wrong and not clash:
+        yield from _trial(loaded, operator, spec)
+
+
+def _any_of(names: list[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _not_for(operator: Operator, kind: TaskKind) -> str:
+    match operator.definition.tasks:
+        case "labelled":
+            return f"needs labels, which the kind '{kind.name}' has not"
+        case "unlabelled":
+            return f"is for tasks without labels, which the kind '{kind.name}' has"
+        case _:
+            kinds = ", ".join(sorted(operator.kinds))
+            return f"is for the kinds {kinds}, and the task is of the kind '{kind.name}'"
+
+
+def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterator[Problem]:
+    """Yield input columns that have the name of something else in the operator's rows."""
+    extra = set(operator.reply["properties"]["rows"]["items"].get("properties", {}))
+    examples = operator.definition.examples
+    if operator.label == "written" or (examples is not None and examples.with_target):
+        extra.add(TARGET)
+    for index, column in enumerate(loaded.recipe.task.input):
+        if column in extra:
+            at = loaded.at("task", "input", index)
+            message = f"the operator '{operator.name}' uses the name '{column}' for another part of its rows"
+            hint = f"give the column another name: `rename: {{input_{column}: {column}}}` in each split"
+            yield Problem(at, message, hint, code="operator")
+
+
+def _trial(loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec) -> Iterator[Problem]:
+    """Render the prompt once, with rows of the recipe's columns: a column that it gets wrong shows here."""
+    columns = loaded.recipe.task.input
+    rows = [
+        Example(f"row {target}", "train", dict.fromkeys(columns, "text"), target, {}, "", 1)
+        for target in ("one", "two")
+    ]
+    seed = Seed(
+        row=rows[0],
+        keep="",
+        pattern="pattern",
+        strategy="strategy",
+        labels=("one", "two"),
+        task_labels=("one", "two"),
+        train=rows,
+        feedback="",
+        draw=0,
+        description=loaded.recipe.task.description,
+    )
+    params = operator.params.model_validate(spec.params)
+    try:
+        operator.prompt.render(variables_of(operator, seed, params))
+    except RecipeError as error:
+        yield from error.problems

@@ -1,0 +1,1 @@
+"""A report's charts: which there are (`figures`), and how they are drawn (`svg`)."""

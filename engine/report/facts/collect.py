@@ -1,0 +1,113 @@
+"""Collects everything a report says about one run, with read-only SQL; formats nothing.
+
+Rows are selected by the run's nodes (`run_node`), because a cached node belongs to several runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from engine.errors import StoreError
+from engine.report.facts.breakdown import collect_breakdown, collect_matrix
+from engine.report.facts.generation import (
+    collect_candidates,
+    collect_drops,
+    collect_funnel,
+    collect_judgement,
+)
+from engine.report.facts.json_columns import json_object
+from engine.report.facts.patterns import (
+    collect_confusions,
+    collect_failures,
+    collect_movements,
+    collect_patterns,
+)
+from engine.report.facts.scores import collect_decisions, collect_scores, headline
+from engine.report.facts.speed import collect_speeds
+from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
+from engine.report.records import Header, ModelUse, Query, Report
+
+SAMPLE = 300
+"""Most failures and most generated rows that a report carries; it says of how many."""
+
+
+def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
+    """Return the facts of a run, finished or not; raises StoreError when there is no such run."""
+    runs = query(
+        "SELECT r.*, c.name AS recipe_name, c.path, c.effective FROM run r"
+        " LEFT JOIN recipe c ON c.id = r.recipe WHERE r.id = ?",
+        [run_id],
+    )
+    if not runs:
+        raise StoreError(f"the store has no run '{run_id}'", "list the runs with `pada runs`")
+    recipe = json_object(runs[0]["effective"])
+    scores = collect_scores(query, run_id, recipe)
+    failures, failures_total = collect_failures(query, run_id, sample)
+    candidates, candidates_total = collect_candidates(query, run_id, sample)
+    return Report(
+        header=_header(query, runs[0], recipe),
+        scores=scores,
+        headline=headline(query, run_id, scores),
+        speeds=collect_speeds(query, run_id),
+        decisions=collect_decisions(query, run_id),
+        patterns=collect_patterns(query, run_id),
+        movements=collect_movements(query, run_id),
+        confusions=collect_confusions(query, run_id, recipe),
+        breakdown=collect_breakdown(query, run_id, recipe),
+        matrix=collect_matrix(query, run_id, recipe),
+        funnel=collect_funnel(query, run_id),
+        drops=collect_drops(query, run_id),
+        judgement=collect_judgement(query, run_id, recipe),
+        calls=collect_calls(query, run_id, recipe),
+        forecast=collect_forecast(query, run_id, runs[0].get("estimate")),
+        nodes=collect_nodes(query, run_id),
+        failures=failures,
+        failures_total=failures_total,
+        candidates=candidates,
+        candidates_total=candidates_total,
+    )
+
+
+def _header(query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any]) -> Header:
+    started: datetime = run["started"]
+    ended: datetime | None = run["ended"]
+    seeds = query(
+        "SELECT DISTINCT n.seed FROM node n JOIN run_node rn ON rn.node = n.id WHERE rn.run = ?"
+        " ORDER BY n.seed",
+        [run["id"]],
+    )
+    return Header(
+        recipe=run["recipe_name"] or "(recipe not stored)",
+        description=str(recipe.get("description", "")),
+        path=run["path"] or "",
+        run=run["id"],
+        status=run["status"],
+        note=run["note"] or "",
+        started=started.strftime("%Y-%m-%d %H:%M:%S"),
+        minutes=None if ended is None else (ended - started).total_seconds() / 60,
+        row_limit=run["row_limit"],
+        models=_models(query, run["id"], recipe),
+        seeds=tuple(recipe.get("seeds") or [row["seed"] for row in seeds]),
+        versions=tuple(
+            sorted(
+                (str(name), str(version)) for name, version in json_object(run["versions"]).items()
+            )
+        ),
+        rounds_planned=recipe.get("loop", {}).get("rounds"),
+    )
+
+
+def _models(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[ModelUse, ...]:
+    called = query(
+        "SELECT l.role, any_value(l.model) AS identity FROM llm_call l WHERE l.run = ?"
+        " OR l.node IN (SELECT node FROM run_node WHERE run = ?) GROUP BY l.role",
+        [run, run],
+    )
+    identities = {row["role"]: str(row["identity"]) for row in called}
+    return tuple(
+        ModelUse(role, str(spec.get("backend")), str(spec.get("model")), identities.get(role, ""))
+        for role in ("student", "teacher", "judge", "embedder")
+        if (spec := recipe.get("models", {}).get(role))
+    )

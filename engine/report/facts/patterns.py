@@ -1,0 +1,252 @@
+"""Reads what failed and why: patterns and their fate, moved failures, confused labels, a sample."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from engine.report.facts.json_columns import text_values
+from engine.report.records import (
+    MINE,
+    Confusion,
+    FailureSample,
+    Movement,
+    PatternFacts,
+    Query,
+    Standing,
+)
+
+Key = tuple[int, str]
+"""Seed and pattern id."""
+
+# What the untuned student fails at is only looked at where nothing is fine-tuned.
+_LOOKED_AT = "round >= coalesce((SELECT min(round) FROM decision SEMI JOIN mine USING (node)), 0)"
+
+
+def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
+    """Return every pattern, one entry per seed, by the round that found it, largest first."""
+    by_pattern: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    for row in query(
+        MINE + "SELECT seed, round, id, name, description, category, size,"
+        " guard IS NOT NULL AS guarded FROM pattern SEMI JOIN mine USING (node)"
+        " ORDER BY round",
+        [run],
+    ):
+        by_pattern[row["seed"], row["id"]].append(row)
+    standings = _standings(query, run)
+    strategies, guarded = _strategies(query, run)
+    made = _made(query, run)
+    patterns = [
+        _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0)))
+        for key, rows in by_pattern.items()
+    ]
+    return tuple(sorted(patterns, key=lambda p: (p.seed, p.found, -p.size, p.name)))
+
+
+def _pattern(
+    rows: list[dict[str, Any]],
+    standings: list[Standing],
+    strategies: list[str],
+    guarded: bool,
+    made: tuple[int, int, int],
+) -> PatternFacts:
+    first = rows[0]
+    return PatternFacts(
+        seed=first["seed"],
+        id=first["id"],
+        name=first["name"],
+        description=first["description"],
+        category=first["category"],
+        found=first["round"],
+        size=first["size"],
+        standings=tuple(standings),
+        strategies=tuple(strategies),
+        generated=made[0],
+        accepted=made[1],
+        selected=made[2],
+        guarded=guarded or any(row["guarded"] for row in rows),
+    )
+
+
+def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
+    standings: dict[Key, list[Standing]] = defaultdict(list)
+    for r in query(
+        MINE + "SELECT seed, round, pattern, status, before, after FROM pattern_status "
+        " SEMI JOIN mine USING (node) ORDER BY round",
+        [run],
+    ):
+        standings[r["seed"], r["pattern"]].append(
+            Standing(r["round"], r["status"], r["before"], r["after"])
+        )
+    return standings
+
+
+def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key, bool]]:
+    texts: dict[Key, list[str]] = defaultdict(list)
+    guarded: dict[Key, bool] = defaultdict(bool)
+    for r in query(
+        MINE + "SELECT seed, pattern, text, guard FROM strategy "
+        " SEMI JOIN mine USING (node) ORDER BY round, id",
+        [run],
+    ):
+        key = (r["seed"], r["pattern"])
+        if r["text"] not in texts[key]:
+            texts[key].append(r["text"])
+        guarded[key] |= r["guard"] is not None
+    return texts, guarded
+
+
+def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:
+    rows = query(
+        MINE + ", c AS (SELECT * FROM candidate SEMI JOIN mine USING (node)),"
+        " v AS (SELECT * FROM verdict SEMI JOIN mine USING (node)),"
+        " s AS (SELECT DISTINCT seed, round, candidate FROM selected "
+        " SEMI JOIN mine USING (node))"
+        " SELECT c.seed, c.pattern, count(*) AS generated,"
+        " count(*) FILTER (v.accepted) AS accepted, count(s.candidate) AS selected FROM c"
+        " LEFT JOIN v ON v.candidate = c.id AND v.seed = c.seed AND v.round = c.round"
+        " LEFT JOIN s ON s.candidate = c.id AND s.seed = c.seed AND s.round = c.round"
+        " GROUP BY c.seed, c.pattern",
+        [run],
+    )
+    return {(r["seed"], r["pattern"]): (r["generated"], r["accepted"], r["selected"]) for r in rows}
+
+
+def collect_movements(query: Query, run: str) -> tuple[Movement, ...]:
+    """Return how the validation failures of each seed and round (from 0) differ from round 0's."""
+    rows = query(
+        MINE + ", f AS (SELECT seed, round, example FROM failure SEMI JOIN mine USING (node)"
+        " WHERE split = 'validation' AND round >= 0),"
+        " p AS (SELECT seed, round, example FROM prediction SEMI JOIN mine USING (node)"
+        " WHERE split = 'validation' AND round >= 0),"
+        " m AS (SELECT DISTINCT seed, example FROM pattern_member "
+        " SEMI JOIN mine USING (node))"
+        " SELECT p.seed, p.round, count(f.example) AS failures,"
+        " count(*) FILTER (f.example IS NULL AND f0.example IS NOT NULL) AS mended,"
+        " count(*) FILTER (f.example IS NOT NULL AND p0.example IS NOT NULL"
+        " AND f0.example IS NULL) AS new,"
+        " count(*) FILTER (f.example IS NOT NULL AND m.example IS NULL) AS outside FROM p"
+        " LEFT JOIN f ON f.seed = p.seed AND f.round = p.round AND f.example = p.example"
+        " LEFT JOIN f f0 ON f0.seed = p.seed AND f0.round = 0 AND f0.example = p.example"
+        " LEFT JOIN p p0 ON p0.seed = p.seed AND p0.round = 0 AND p0.example = p.example"
+        " LEFT JOIN m ON m.seed = p.seed AND m.example = p.example"
+        " GROUP BY p.seed, p.round ORDER BY p.seed, p.round",
+        [run],
+    )
+    return tuple(
+        Movement(r["seed"], r["round"], r["failures"], r["mended"], r["new"], r["outside"])
+        for r in rows
+    )
+
+
+def collect_confusions(
+    query: Query, run: str, recipe: Mapping[str, Any], limit: int = 12
+) -> tuple[Confusion, ...]:
+    """Return the most confused label pairs on validation; empty unless targets are labels."""
+    if recipe.get("task", {}).get("kind") != "classification":
+        return ()
+    rows = query(
+        MINE + ", e AS (SELECT id, any_value(target) AS target FROM example "
+        " SEMI JOIN mine USING (node) WHERE split = 'validation' GROUP BY id),"
+        " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node)"
+        f" WHERE split = 'validation' AND {_LOOKED_AT} AND answer IS NOT NULL),"
+        " ends AS (SELECT min(round) AS first, max(round) AS last FROM p)"
+        " SELECT e.target, p.answer, count(*) FILTER (p.round = ends.first) AS before,"
+        " count(*) FILTER (p.round = ends.last) AS after,"
+        " any_value(ends.first < ends.last) AS several"
+        " FROM p JOIN e ON e.id = p.example CROSS JOIN ends WHERE p.answer <> e.target"
+        " GROUP BY e.target, p.answer HAVING before + after > 0"
+        " ORDER BY greatest(before, after) DESC, before DESC, e.target, p.answer LIMIT ?",
+        [run, limit],
+    )
+    return tuple(
+        Confusion(r["target"], r["answer"], r["before"], r["after"] if r["several"] else None)
+        for r in rows
+    )
+
+
+def collect_failures(query: Query, run: str, cap: int) -> tuple[tuple[FailureSample, ...], int]:
+    """Return up to `cap` failures, evenly per round and split, and how many there are."""
+    total = query(
+        MINE + f"SELECT count(*) AS n FROM failure SEMI JOIN mine USING (node) WHERE {_LOOKED_AT}",
+        [run],
+    )[0]["n"]
+    rows = query(_FAILURE_SQL, [run, cap])
+    return tuple(_failure(row) for row in rows), int(total)
+
+
+# Ids are hashes, so their order is as good as random, and stable. Diagnosed ones come first.
+_FAILURE_SQL = f"""{MINE}, f AS (
+  SELECT seed, round, split, example, answer, target
+  FROM failure SEMI JOIN mine USING (node) WHERE {_LOOKED_AT}
+), d AS (
+  SELECT seed, round, example, any_value(root_cause) AS root_cause,
+    any_value(scenario) AS scenario
+  FROM diagnosis SEMI JOIN mine USING (node) GROUP BY ALL
+), names AS (
+  SELECT seed, id, arg_min(name, round) AS name
+  FROM pattern SEMI JOIN mine USING (node) GROUP BY ALL
+), m AS (
+  SELECT o.seed, o.example, arg_min(names.name, o.round) AS pattern
+  FROM pattern_member o SEMI JOIN mine USING (node)
+  JOIN names ON names.seed = o.seed AND names.id = o.pattern
+  GROUP BY o.seed, o.example
+), p AS (
+  SELECT seed, round, split, example, text, confidence
+  FROM prediction SEMI JOIN mine USING (node) WHERE split <> 'test'
+), picked AS (
+  SELECT f.*, d.root_cause, d.scenario FROM f
+  LEFT JOIN d ON d.seed = f.seed AND d.round = f.round AND d.example = f.example
+    AND f.split = 'validation'
+  ORDER BY row_number() OVER (
+    PARTITION BY f.seed, f.round, f.split ORDER BY d.root_cause IS NULL, f.example
+  ), f.seed, f.round, f.split LIMIT ?
+), later AS (
+  SELECT k.seed, k.round, k.split, k.example,
+    list(f.example IS NOT NULL ORDER BY p.round) AS failing
+  FROM picked k
+  JOIN p ON p.seed = k.seed AND p.split = k.split AND p.example = k.example AND p.round > k.round
+  LEFT JOIN f ON f.seed = p.seed AND f.round = p.round AND f.split = p.split
+    AND f.example = p.example
+  GROUP BY ALL
+), e AS (
+  SELECT id, split, any_value(inputs) AS inputs, any_value(source || ':' || line) AS source
+  FROM example SEMI JOIN mine USING (node) GROUP BY id, split
+)
+SELECT k.*, p.text, p.confidence, m.pattern, later.failing, e.inputs, e.source
+FROM picked k
+LEFT JOIN p USING (seed, round, split, example)
+LEFT JOIN m ON m.seed = k.seed AND m.example = k.example AND k.split = 'validation'
+LEFT JOIN later USING (seed, round, split, example)
+LEFT JOIN e ON e.id = k.example AND e.split = k.split
+ORDER BY k.seed, k.round DESC, k.split DESC, m.pattern NULLS LAST, k.example
+"""
+
+
+def _failure(row: Mapping[str, Any]) -> FailureSample:
+    return FailureSample(
+        seed=row["seed"],
+        round=row["round"],
+        split=row["split"],
+        example=row["example"],
+        source=row["source"] or "",
+        inputs=text_values(row["inputs"]),
+        target=row["target"],
+        answer=row["answer"],
+        text=row["text"] or "",
+        confidence=row["confidence"],
+        root_cause=row["root_cause"] or "",
+        scenario=row["scenario"] or "",
+        pattern=row["pattern"] or "",
+        later=_later(row["failing"]),
+    )
+
+
+def _later(failing: list[bool] | None) -> str:
+    """Say what became of a failure from whether it failed in each later round."""
+    if not failing:
+        return "last round"
+    if not failing[-1]:
+        return "fixed"
+    return "still failing" if all(failing) else "came back"

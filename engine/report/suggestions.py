@@ -1,0 +1,65 @@
+"""Queries and caveats that close a report: what to ask next, what the numbers cannot say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.report.records import Report
+
+
+class Suggestion(NamedTuple):
+    """A question and the SQL that answers it."""
+
+    question: str
+    sql: str
+
+    @property
+    def command(self) -> str:
+        """The shell command; the SQL has single quotes only."""
+        return f'pada sql "{self.sql}"'
+
+
+def queries(report: Report) -> tuple[Suggestion, Suggestion, Suggestion]:
+    """Return three statements that run as they are against the store."""
+    run = report.header.run.replace("'", "''")
+    return (
+        Suggestion(
+            "Which wrong answers was the student surest of?",
+            "select round, inputs, target, answer, confidence, pattern_name from failures"
+            f" where run = '{run}' order by confidence desc limit 20",
+        ),
+        Suggestion(
+            "Why were generated rows rejected, by operator?",
+            "select operator, reason, count(*) as n from rejected_rows"
+            f" where run = '{run}' group by all order by n desc",
+        ),
+        Suggestion(
+            "What did each pattern and operator buy for its tokens?",
+            "select pattern_name, operator, selected, tokens, fixed_share, points from payoff"
+            f" where run = '{run}' order by points desc",
+        ),
+    )
+
+
+def caveats(report: Report) -> tuple[str, ...]:
+    """Return the limits of this report's numbers, those that apply to this run."""
+    limits = [
+        "Validation scores are optimistic: patterns and generated rows come from validation"
+        " failures, and the loop stops by them. Test rows are scored and never steer.",
+        "Intervals are 95% bootstrap intervals over the examples of a split; they do not cover"
+        " another draw of training rows or another task.",
+    ]
+    if len(report.scores.seeds) == 1:
+        limits.append(
+            "One seed was run: another seed can move a score by several points."
+            " Add `seeds` to the recipe."
+        )
+    if report.header.row_limit:
+        limits.append(f"Only {report.header.row_limit:,} rows per split were used (--limit).")
+    if any(p.guarded for p in report.patterns):
+        limits.append(
+            "Texts of patterns or strategies that quoted an evaluation row were replaced."
+        )
+    if report.header.status == "running":
+        limits.append("The run is still going: this is what was finished so far.")
+    return tuple(limits)

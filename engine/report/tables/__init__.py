@@ -1,0 +1,58 @@
+"""A report's tables and sentences, every number already written: all renderers show the same cells."""
+
+from engine.report.tables.breakdown import label_table, matrix_table, slice_tables
+from engine.report.tables.generation import (
+    criteria_table,
+    drop_table,
+    funnel_table,
+    judge_sentence,
+    judge_table,
+    reasons_of,
+)
+from engine.report.tables.patterns import confusion_table, movement_table, pattern_table
+from engine.report.tables.scores import SCORE_SPLITS, best_sentence, decision_table, score_table
+from engine.report.tables.speed import speed_table
+from engine.report.tables.spend import (
+    cost_of,
+    foreseen,
+    foreseen_sentence,
+    foreseen_table,
+    spend_table,
+    spent,
+)
+from engine.report.tables.table import Table, TableColumn
+from engine.report.tables.times import node_table, stage_seconds, time_table
+from engine.report.tables.totals import Totals, totals
+
+__all__ = [
+    "SCORE_SPLITS",
+    "Table",
+    "TableColumn",
+    "Totals",
+    "best_sentence",
+    "confusion_table",
+    "cost_of",
+    "criteria_table",
+    "decision_table",
+    "drop_table",
+    "foreseen",
+    "foreseen_sentence",
+    "foreseen_table",
+    "funnel_table",
+    "judge_sentence",
+    "judge_table",
+    "label_table",
+    "matrix_table",
+    "movement_table",
+    "node_table",
+    "pattern_table",
+    "reasons_of",
+    "score_table",
+    "slice_tables",
+    "speed_table",
+    "spend_table",
+    "spent",
+    "stage_seconds",
+    "time_table",
+    "totals",
+]

@@ -1,0 +1,101 @@
+"""Generated rows: the way from generated to trained on, what was left out, the judge's part."""
+
+from __future__ import annotations
+
+from engine.report.formatting import NONE, count, round_label, share
+from engine.report.records import Funnel, Report
+from engine.report.tables.table import Table, titled
+
+
+def reasons_of(funnel: tuple[Funnel, ...]) -> dict[str, int]:
+    """Return how many candidates each reason rejected, most frequent first."""
+    counts: dict[str, int] = {}
+    for part in funnel:
+        for reason, n in part.rejected:
+            counts[reason] = counts.get(reason, 0) + n
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def funnel_table(report: Report) -> Table:
+    """Return the way from generated to trained on, per round, attempt and operator."""
+    reasons = list(reasons_of(report.funnel))
+    waiting = ["no verdict"] if any(f.waiting for f in report.funnel) else []
+    numbers = ("generated", *reasons, *waiting, "accepted", "selected", "trained on")
+    rows = []
+    for f in report.funnel:
+        rejected = dict(f.rejected)
+        rows.append(
+            (
+                round_label(f.round),
+                str(f.attempt),
+                f.operator,
+                count(f.generated),
+                *(count(rejected.get(r, 0)) for r in reasons),
+                *([count(f.waiting)] if waiting else []),
+                count(f.accepted),
+                count(f.selected),
+                count(f.trained),
+            )
+        )
+    if len(rows) > 1:
+        totals = [sum(int(row[i].replace(",", "")) for row in rows) for i in range(3, len(rows[0]))]
+        rows.append(("all", "", "", *(count(n) for n in totals)))
+    return Table(
+        "From generated to trained on",
+        titled("round", "attempt", "operator", *numbers, numbers=numbers),
+        tuple(rows),
+        "The columns between generated and accepted count the first rule that rejected a row."
+        " Rows generated in one round join the training set of the next.",
+    )
+
+
+def drop_table(report: Report) -> Table:
+    """Return what stages left out, with one detail as an example."""
+    rows = tuple((d.stage, d.reason, count(d.count), d.example) for d in report.drops)
+    return Table(
+        "Left out elsewhere",
+        titled("stage", "reason", "rows", "example", numbers=("rows",)),
+        rows,
+    )
+
+
+def judge_table(report: Report) -> Table:
+    """Return how often the judge's scores and the rules said the same."""
+    j = report.judgement
+    columns = ("judge passes", "judge rejects")
+    rows = tuple(
+        (name, count(yes), count(no))
+        for name, (yes, no) in zip(("rules pass", "rules reject"), j.table, strict=True)
+    )
+    note = ""
+    if j.agreement is not None:
+        kappa = NONE if j.kappa is None else f"{j.kappa:.2f}"
+        agree = j.table[0][0] + j.table[1][1]
+        note = (
+            f"They agree on {share(agree, j.judged)} of {j.judged:,} judged rows;"
+            f" Cohen's kappa {kappa} (1 perfect, 0 chance)."
+        )
+    if j.unscored:
+        note += f" {j.unscored:,} rows have no judge scores."
+    return Table("Judge against rules", titled("", *columns, numbers=columns), rows, note.strip())
+
+
+def criteria_table(report: Report) -> Table:
+    """Return the judge's mean scores of accepted and rejected rows."""
+    rows = tuple(
+        (name, *(NONE if m is None else f"{m:.1f}" for m in (yes, no)))
+        for name, yes, no in report.judgement.means
+    )
+    columns = ("accepted rows", "rejected rows")
+    return Table(
+        "Judge's mean scores (1 to 5)", titled("criterion", *columns, numbers=columns), rows
+    )
+
+
+def judge_sentence(report: Report) -> str:
+    """Return in one line whether the judge's verdicts decided or were only recorded."""
+    if report.judgement.mode == "off":
+        return "The LLM judge was off: rules and embedder decided."
+    if report.judgement.mode == "advises":
+        return "The LLM judge's verdicts were only recorded: rules and embedder decided."
+    return "The LLM judge's verdicts decided, after the rules and the embedder."

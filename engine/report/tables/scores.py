@@ -1,0 +1,104 @@
+"""Scores of the students, and why the loop went on or ended."""
+
+from __future__ import annotations
+
+from engine.report.formatting import NONE, gap, measured, round_label, value
+from engine.report.records import LoopDecision, Report
+from engine.report.tables.table import Table, titled
+
+SCORE_SPLITS = ("train", "validation", "test")
+
+
+def score_table(report: Report, metric: str) -> Table:
+    """Return one metric per student and split; several seeds get a row each, and a mean."""
+    scores = report.scores
+    percent = metric in scores.percent
+    gaps = any(key[0] == metric and key[1].startswith("gap_") for key in scores.cells)
+    titles = [_split_title(report, metric, split) for split in SCORE_SPLITS]
+    titles += ["gap to validation", "gap to test"] if gaps else []
+    several = len(scores.seeds) > 1
+    rows: list[tuple[str, ...]] = []
+    for round_ in scores.rounds:
+        for seed in (*(scores.seeds if several else ()), None):
+            cells = [_cell(report, metric, s, round_, seed) for s in SCORE_SPLITS]
+            if gaps:
+                cells += [
+                    gap(scores.at(metric, s, round_, seed), percent)
+                    for s in ("gap_validation", "gap_test")
+                ]
+            name = round_label(round_)
+            if several:
+                name += ", mean" if seed is None else f", seed {seed}"
+            rows.append((name, *cells))
+    note = "In brackets: 95% bootstrap interval."
+    if several:
+        note += " A mean's brackets are the lowest and the highest seed, not an interval."
+    if gaps:
+        note += " Gap: train minus that split, in points."
+    if metric in scores.lower:
+        note += " Lower is better."
+    return Table(
+        f"{metric} per student",
+        titled("student", *titles, numbers=tuple(titles)),
+        tuple(rows),
+        note,
+    )
+
+
+def _cell(report: Report, metric: str, split: str, round_: int, seed: int | None) -> str:
+    scores = report.scores
+    cell = scores.at(metric, split, round_, seed)
+    if cell is None and (metric, split, round_) in scores.unscored:
+        return "not scored"
+    return measured(cell, metric in scores.percent)
+
+
+def _split_title(report: Report, metric: str, split: str) -> str:
+    sizes = {
+        cell.n for key, cell in report.scores.cells.items() if key[0] == metric and key[1] == split
+    }
+    if not sizes:
+        return split
+    low, high = min(sizes), max(sizes)
+    return f"{split} (n = {low:,})" if low == high else f"{split} (n = {low:,} to {high:,})"
+
+
+def decision_table(report: Report) -> Table:
+    """Return why the loop went on or ended."""
+    rows = tuple(
+        (
+            str(d.seed),
+            round_label(d.round),
+            "go on" if d.go_on else "stop",
+            d.reason,
+            _decided_on(report, d),
+            round_label(d.best_round) if d.stage == "decide" else NONE,
+        )
+        for d in report.decisions
+    )
+    titles = ("seed", "after", "decision", "why", "on validation", "best so far")
+    return Table("Decisions of the loop", titled(*titles), rows)
+
+
+def _decided_on(report: Report, decision: LoopDecision) -> str:
+    if decision.value is None or decision.stage != "decide":
+        return NONE
+    percent = decision.metric in report.scores.percent
+    return f"{decision.metric} {value(decision.value, percent)}"
+
+
+def best_sentence(report: Report) -> str:
+    """Return which student is the best by the stop rule, the one to use; empty before any, or where there is one."""
+    last = {d.seed: d for d in report.decisions if d.stage == "decide"}
+    if not last:
+        return ""
+    metric = next(iter(last.values())).metric
+    rounds = {d.best_round for d in last.values()}
+    if max(rounds) < 0:
+        return ""
+    if len(rounds) == 1:
+        return (
+            f"By {metric} on validation the best student so far is {round_label(rounds.pop())}'s."
+        )
+    each = ", ".join(f"{round_label(d.best_round)} (seed {s})" for s, d in sorted(last.items()))
+    return f"By {metric} on validation the best students so far are those of {each}."

@@ -1,0 +1,38 @@
+"""Totals over a whole run, for tiles and summaries."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.report.records import Report
+
+
+class Totals(NamedTuple):
+    """Generated rows by what became of them, and this run's calls."""
+
+    generated: int
+    accepted: int
+    rejected: int
+    selected: int
+    trained: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    reused_calls: int
+    """Calls whose replies an earlier run had got."""
+
+
+def totals(report: Report) -> Totals:
+    """Return the totals of the run's generated rows and calls."""
+    own = [calls for calls in report.calls if not calls.reused]
+    return Totals(
+        generated=sum(f.generated for f in report.funnel),
+        accepted=sum(f.accepted for f in report.funnel),
+        rejected=sum(n for f in report.funnel for _, n in f.rejected),
+        selected=sum(f.selected for f in report.funnel),
+        trained=sum(f.trained for f in report.funnel),
+        calls=sum(calls.calls for calls in own),
+        prompt_tokens=sum(calls.prompt_tokens for calls in own),
+        completion_tokens=sum(calls.completion_tokens for calls in own),
+        reused_calls=sum(calls.calls for calls in report.calls if calls.reused),
+    )

@@ -1,0 +1,200 @@
+"""The schema: numbered migrations `migrations/NNNN_name.sql`, and what their `--` comments say of tables and columns.
+
+A block of `--` lines directly above CREATE TABLE, CREATE VIEW or a renaming describes the table; above a column (or ADD
+COLUMN), that column; in a view, `-- name: text` describes the column `name`. Types and nullability come from DuckDB,
+not from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import duckdb
+
+_CREATE = re.compile(r'^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) "?(\w+)"?')
+_ADD_COLUMN = re.compile(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)")
+_RENAME = re.compile(r"^ALTER TABLE (\w+) RENAME TO (\w+)")
+_COMMENT_ON = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) (\w+)(?:\.(\w+))? IS '(.+)';$")
+_COLUMN = re.compile(r"^\s+(\w+) [A-Z]+")
+_VIEW_COLUMN = re.compile(r"^(\w+): (.+)$")
+
+_PROVENANCE = {
+    "node": "The node that made the row.",
+    "run": "The run that did the work (to see one run's rows, cached ones too, join `run_rows` by `node`).",
+    "seed": "The loop's seed.",
+    "round": "-1 is the untuned student, 0 the plain fine-tune.",
+    "position": "The row's place in the node's output, from 0.",
+}
+"""What the columns mean that the store adds to every row of a stage."""
+
+
+class Comments(NamedTuple):
+    """What the SQL says: texts by table or view, and by (table or view, column)."""
+
+    tables: dict[str, str]
+    columns: dict[tuple[str, str], str]
+
+    def rename(self, old: str, new: str) -> None:
+        """Move what is said of a table to its new name."""
+        if old in self.tables:
+            self.tables[new] = self.tables.pop(old)
+        for table, column in [key for key in self.columns if key[0] == old]:
+            self.columns[new, column] = self.columns.pop((table, column))
+
+
+class Column(NamedTuple):
+    """A column of a table or view as DuckDB has it, with its comment."""
+
+    name: str
+    data_type: str
+    nullable: bool
+    comment: str
+
+
+class Relation(NamedTuple):
+    """A table or view as DuckDB has it, with its comment."""
+
+    name: str
+    is_view: bool
+    comment: str
+    columns: list[Column]
+
+
+@cache
+def migrations() -> dict[int, str]:
+    """Return the SQL of every migration by its number, in order."""
+    folder = files("engine.store") / "migrations"
+    texts = {
+        int(f.name[:4]): f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".sql")
+    }
+    return dict(sorted(texts.items()))
+
+
+def newest() -> int:
+    """Return the schema version that this engine reads and writes."""
+    return max(migrations())
+
+
+def apply(connection: duckdb.DuckDBPyConnection, since: int) -> None:
+    """Bring an open store from version `since` (0: empty) to the newest, in one transaction."""
+    connection.execute("BEGIN")
+    try:
+        if not since:
+            connection.execute(
+                "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
+            )
+        for number, sql in migrations().items():
+            if number > since:
+                connection.execute(sql)
+                connection.execute(
+                    "INSERT INTO schema_version VALUES (?, now()::TIMESTAMP)", [number]
+                )
+        for statement in _comment_statements(relations(connection)):
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+@cache
+def comments() -> Comments:
+    """Return what all migrations together say."""
+    merged = Comments({}, {})
+    for sql in migrations().values():
+        add_comments(merged, sql)
+    merged.tables["schema_version"] = "Migrations that were applied to this file."
+    return merged
+
+
+def add_comments(known: Comments, sql: str) -> None:
+    """Add the comments of one migration to those of the ones before it."""
+    block: list[str] = []
+    table, is_view = "", False
+    for line in sql.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("--"):
+            block.append(stripped.removeprefix("--").strip())
+            continue
+        if create := _CREATE.match(line):
+            table, is_view = create[1], " VIEW " in line
+            known.tables[table] = " ".join(block)
+        elif added := _ADD_COLUMN.match(line):
+            known.columns[added[1], added[2]] = " ".join(block)
+        elif renamed := _RENAME.match(line):
+            known.rename(renamed[1], renamed[2])
+            known.tables[renamed[2]] = " ".join(block) or known.tables[renamed[2]]
+        elif comment := _COMMENT_ON.match(line):
+            _set_comment(known, comment)
+        elif is_view and block:
+            _add_view_columns(known, table, block)
+        elif block and (column := _COLUMN.match(line)):
+            known.columns[table, column[1]] = " ".join(block)
+        block = []
+
+
+def _set_comment(known: Comments, comment: re.Match[str]) -> None:
+    table, column, text = comment.groups()
+    if column:
+        known.columns[table, column] = text
+    else:
+        known.tables[table] = text
+
+
+def _add_view_columns(known: Comments, view: str, block: list[str]) -> None:
+    for text in block:
+        if named := _VIEW_COLUMN.match(text):
+            known.columns[view, named[1]] = named[2]
+
+
+def relations(connection: duckdb.DuckDBPyConnection) -> list[Relation]:
+    """Return the tables and views of an open store, in the order in which the migrations make them."""
+    # One query for all: one for each relation is half of what making a store takes.
+    rows = connection.execute(
+        "SELECT table_name, table_type = 'VIEW', column_name, data_type, is_nullable = 'YES'"
+        " FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)"
+        " WHERE table_schema = 'main' ORDER BY ordinal_position"
+    ).fetchall()
+    known = comments()
+    by_name: dict[str, Relation] = {}
+    for name, is_view, column, data_type, nullable in rows:
+        relation = by_name.setdefault(
+            name, Relation(name, is_view, known.tables.get(name, ""), columns=[])
+        )
+        text = known.columns.get((name, column), "")
+        relation.columns.append(Column(column, data_type, nullable, text))
+    order = list(known.tables)
+    return sorted(
+        map(_with_provenance, by_name.values()), key=lambda relation: order.index(relation.name)
+    )
+
+
+def _with_provenance(relation: Relation) -> Relation:
+    """Add the comments of the columns that the store adds to a stage's rows: they stand in no migration."""
+    if relation.is_view or not any(column.name == "position" for column in relation.columns[:5]):
+        return relation
+    columns = [
+        column._replace(comment=column.comment or _PROVENANCE.get(column.name, ""))
+        for column in relation.columns
+    ]
+    return relation._replace(columns=columns)
+
+
+def _comment_statements(known: list[Relation]) -> Iterator[str]:
+    """Yield the statements that put the comments into an open store, for clients that show them."""
+    for relation in known:
+        if relation.comment:
+            kind = "VIEW" if relation.is_view else "TABLE"
+            yield f'COMMENT ON {kind} "{relation.name}" IS {_quoted(relation.comment)}'
+        for column in relation.columns:
+            if column.comment:
+                yield f'COMMENT ON COLUMN "{relation.name}"."{column.name}" IS {_quoted(column.comment)}'
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,78 @@
+"""Files and folders that are there whole or not at all, also after a crash of the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.system import platforms
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write a file or make a folder at; at the end it is flushed and becomes `path`.
+
+    What was at `path` before stays until then, and for good when the block raises.
+
+    Raises:
+        OSError: it cannot be written, flushed or renamed.
+    """
+    # The process's number: two that write the same file must not take each other's half away.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    _remove(part)
+    try:
+        yield part
+        sync_all(part)
+        if part.is_dir():
+            # A folder cannot be put over another one.
+            _remove(path)
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(part)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all; raises OSError."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def sync_all(path: Path) -> None:
+    """Wait until a file, or a folder with all that is in it, is on the disk; raises OSError."""
+    if path.is_dir():
+        for inner in path.iterdir():
+            sync_all(inner)
+        sync_folder(path)
+    else:
+        _sync(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until a folder's entries (not what they hold) are on the disk; raises OSError."""
+    try:
+        _sync(folder)
+    except OSError as error:
+        # Some network file systems flush files and know no flushing of folders.
+        if error.errno not in {errno.EINVAL, errno.EBADF}:
+            raise
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        platforms.sync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,297 @@
+"""Every operator on every task kind: the recipe is refused with a reason, or its run makes rows of the right form.
+
+The student is measured as it is and fails; teacher and judge are scripted, or a person with files of requests. Each
+cell is run with one way of judging, and one of them by file; `-m long` runs all of all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from engine.backends.files.requests import request_files
+from engine.cli.batch import import_command
+from engine.errors import RecipeError
+from engine.operators import find_operators, row_count
+from engine.project import Project
+from engine.run.execute import Outcome
+from engine.tasks import TASKS
+from tests.e2e.batch_project import MODEL, Person
+from tests.e2e.runs import rows
+
+Mode = Literal["decides", "advises", "off"]
+RECIPE = """\
+recipe: 1
+name: matrix
+task: {{{task}}}
+data:
+  train: {{path: train.jsonl}}
+  validation: {{path: validation.jsonl}}
+  test: {{path: test.jsonl}}
+models:
+  student: {{backend: scripted, model: student}}
+  teacher: {teacher}
+  judge: {judge}
+  embedder: {{backend: scripted, model: embedder}}
+patterns: {{diagnose: 4, cluster: {{max_k: 2}}}}
+augment: {{rows_per_round: 4, operators: [{{name: {operator}}}]}}
+quality:
+  judge: {mode}
+  attempts: 1
+  neighbours: 0
+  similarity: {{low: -1, high: 1}}
+  dedup: {{threshold: 1}}
+  leak_guard: {{ngram: 9, quantile: 1.0}}
+train: {{method: none}}
+loop: {{rounds: 1}}
+"""
+SCRIPTED = {
+    "teacher": f"{{backend: scripted, model: {MODEL}, replies: replies.jsonl}}",
+    "judge": f"{{backend: scripted, model: {MODEL}, replies: verdicts.jsonl}}",
+}
+BATCH = dict.fromkeys(SCRIPTED, f"{{backend: batch, model: {MODEL}}}")
+WORDS = ("plum", "fig", "pear", "quince", "cherry", "lemon", "apple", "peach", "grape", "melon")
+COUNTS = {"train": 6, "validation": 6, "test": 2}
+
+
+class Form(NamedTuple):
+    """A task, its rows, and what a target looks like once it is stored."""
+
+    task: str
+    make: Callable[[int, str], Mapping[str, Any]]
+    """(number, text) -> a row of the data; also of a reply, whose target is its own."""
+    fits: Callable[[Mapping[str, str], str], bool]
+    """Whether inputs and target of a stored row go together."""
+
+
+def _labelled(i: int, text: str) -> dict[str, Any]:
+    return {"text": text, "y": "abc"[i % 3]}
+
+
+def _several(i: int, text: str) -> dict[str, Any]:
+    return {"text": text, "y": ["ab", "b", "c"][i % 3 :][:2]}
+
+
+def _choice(i: int, text: str) -> dict[str, Any]:
+    return {"text": text, "options": f"A. {text} one\nB. {text} two\nC. none", "y": "ABC"[i % 3]}
+
+
+def _span(i: int, text: str) -> dict[str, Any]:
+    return {"text": f"{text} at {i} o'clock, gate {i % 3}", "y": f"gate {i % 3}"}
+
+
+def _slots(i: int, text: str) -> dict[str, Any]:
+    return {"text": text, "y": {"fruit": WORDS[i % 10], "count": i % 3}}
+
+
+def _sum(i: int, text: str) -> dict[str, Any]:
+    return {
+        "text": f"{text}: {i} and {i % 3}",
+        "y": f"{i} + {i % 3} = {i + i % 3}\n#### {i + i % 3}",
+    }
+
+
+def _words(i: int, text: str) -> dict[str, Any]:
+    return {"text": text, "y": f"an answer of number {i % 3}"}
+
+
+SCHEMA = (
+    "{type: object, properties: {fruit: {type: string, maxLength: 20}, count: {type: integer}}, "
+    "additionalProperties: false}"
+)
+LABEL_LISTS = {'["ab", "b"]', '["b", "c"]', '["c"]'}
+FORMS = {
+    "classification": Form(
+        "kind: classification, input: [text], target: y", _labelled, lambda row, y: y in "abc"
+    ),
+    "classification-many": Form(
+        "kind: classification, input: [text], target: y, params: {many: true}",
+        _several,
+        lambda row, y: y in LABEL_LISTS,
+    ),
+    "multiple_choice": Form(
+        "kind: multiple_choice, input: [text, options], target: y, params: {options: options}",
+        _choice,
+        lambda row, y: y in "ABC" and row["options"].startswith("A. "),
+    ),
+    "extraction": Form(
+        "kind: extraction, input: [text], target: y, params: {context: text}",
+        _span,
+        lambda row, y: y.startswith("gate ") and y in row["text"],
+    ),
+    "structured": Form(
+        f"kind: structured, input: [text], target: y, params: {{json_schema: {SCHEMA}}}",
+        _slots,
+        lambda row, y: set(json.loads(y)) == {"fruit", "count"},
+    ),
+    "numeric": Form("kind: numeric, input: [text], target: y", _sum, lambda row, y: "\n#### " in y),
+    "generation": Form(
+        "kind: generation, input: [text], target: y",
+        _words,
+        lambda row, y: y.startswith("an answer of number"),
+    ),
+}
+REFUSED = {
+    ("counterfactual", name): f"needs labels, which the kind '{name}' has not"
+    for name, kind in TASKS.items()
+    if not kind.labelled
+}
+"""(operator, form) -> why `pada validate` refuses it."""
+CELLS = [(operator, form) for operator in find_operators(None) for form in FORMS]
+SERVED = [cell for cell in CELLS if cell not in REFUSED]
+MODES: tuple[Mode, ...] = ("decides", "advises", "off")
+DIAGONAL = [(*cell, MODES[(i + i // len(MODES)) % len(MODES)]) for i, cell in enumerate(SERVED)]
+BY_FILE = ("similar", "classification-many")
+
+
+def ids(cells: Iterable[tuple[str, ...]]) -> list[str]:
+    return ["-".join(cell) for cell in cells]
+
+
+def test_the_matrix_has_every_task_kind_and_the_diagonal_every_way_of_judging() -> None:
+    assert {form.split("-")[0] for form in FORMS} == set(TASKS)
+    for operator in find_operators(None):
+        judged = {mode for name, _, mode in DIAGONAL if name == operator}
+        assert len(judged) >= 2, operator
+    assert {mode for *_, mode in DIAGONAL} == set(MODES)
+
+
+def write(folder: Path, operator: str, form: Form, mode: Mode, models: Mapping[str, str]) -> Path:
+    """Write the project and what its teacher and judge say; return the recipe."""
+    folder.mkdir(exist_ok=True)
+    numbers = iter(range(sum(COUNTS.values())))
+    parts = {
+        split: [form.make(i, _text(i)) for i in islice(numbers, count)]
+        for split, count in COUNTS.items()
+    }
+    for split, part in parts.items():
+        _write_lines(folder / f"{split}.jsonl", part)
+    _write_lines(folder / "replies.jsonl", _replies(operator, form, parts["train"]))
+    scores = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
+    _write_lines(folder / "verdicts.jsonl", [{"regex": ".", "reply": scores}])
+    recipe = folder / "recipe.yaml"
+    text = RECIPE.format(task=form.task, operator=operator, mode=mode, **models)
+    recipe.write_text(text, "utf-8")
+    return recipe
+
+
+def _replies(
+    operator: str, form: Form, train: list[Mapping[str, Any]]
+) -> list[Mapping[str, object]]:
+    """Return what the teacher writes: as many rows as the operator asks for in one call."""
+    entry = find_operators(None)[operator]
+    params = entry.params()
+    count = row_count(entry, params)
+    if operator == "paraphrase":
+        # A rewording follows its seed row, which stands in the last turn.
+        return [
+            {"match": row["text"], "reply": {"rows": [_inputs(new) for new in reworded]}}
+            for i, row in enumerate(train)
+            for reworded in [[form.make(i, f"now {n} {_text(i)}") for n in range(count)]]
+        ]
+    new = [form.make(50 + i, f"new {_text(50 + i)}") for i in range(count)]
+    brings = entry.label == "written"
+    written = [{**_inputs(row), **({"target": row["y"]} if brings else {})} for row in new]
+    return [{"match": "like the last one", "reply": {"rows": written}}]
+
+
+def _text(i: int) -> str:
+    return f"{WORDS[i % 10]} {WORDS[(3 * i + 1) % 10]} {WORDS[i // 10]} number {i}"
+
+
+def _inputs(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {column: value for column, value in row.items() if column != "y"}
+
+
+def _write_lines(file: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
+def assert_rows(state: Path, run: str, operator: str, form: Form, mode: Mode) -> None:
+    """Every candidate has a verdict, and rows of the right form joined the training set."""
+    nodes = f"(SELECT node FROM run_node WHERE run = '{run}')"
+    candidates = rows(
+        state, f"SELECT id, operator, inputs, target FROM candidate WHERE node IN {nodes}"
+    )
+    assert candidates
+    assert {c["operator"] for c in candidates} == {operator}
+    verdicts = rows(
+        state, f"SELECT candidate, adherence, reason, detail FROM verdict WHERE node IN {nodes}"
+    )
+    assert sorted(v["candidate"] for v in verdicts) == sorted(c["id"] for c in candidates)
+    selected = {
+        row["candidate"]
+        for row in rows(state, f"SELECT candidate FROM selected WHERE node IN {nodes}")
+    }
+    assert selected, verdicts
+    for candidate in candidates:
+        if candidate["id"] in selected:
+            assert form.fits(_columns(candidate["inputs"]), candidate["target"]), candidate
+    assert (mode != "off") == any(v["adherence"] is not None for v in verdicts)
+
+
+def _columns(value: Any) -> Mapping[str, str]:
+    columns: Mapping[str, str] = json.loads(value) if isinstance(value, str) else value
+    return columns
+
+
+def check(folder: Path, operator: str, form: str, mode: Mode) -> None:
+    recipe = write(folder, operator, FORMS[form], mode, SCRIPTED)
+    outcome = Project.open(recipe, folder / "state").run()
+    assert outcome.status == "done"
+    assert_rows(folder / "state", outcome.run, operator, FORMS[form], mode)
+
+
+def check_by_file(folder: Path, operator: str, form: str) -> None:
+    recipe = write(folder, operator, FORMS[form], "decides", BATCH)
+    state, person = folder / "state", Person(folder)
+    outcome, trips = _run(recipe, state), 0
+    while outcome.status == "waiting":
+        file = request_files(state)[trips]
+        answers = person.answer(file, folder / "answers.jsonl")
+        import_command(answers, state)
+        outcome, trips = _run(recipe, state), trips + 1
+    assert outcome.status == "done"
+    # What failed, its pattern and strategy, the rows and the verdicts on them.
+    assert trips == 5
+    assert_rows(state, outcome.run, operator, FORMS[form], "decides")
+
+
+def _run(recipe: Path, state: Path) -> Outcome:
+    return Project.open(recipe, state).run()
+
+
+@pytest.mark.parametrize(("operator", "form"), REFUSED, ids=ids(REFUSED))
+def test_an_operator_that_a_task_kind_cannot_use_is_refused(
+    operator: str, form: str, tmp_path: Path
+) -> None:
+    recipe = write(tmp_path, operator, FORMS[form], "decides", SCRIPTED)
+    with pytest.raises(RecipeError) as caught:
+        Project.open(recipe, tmp_path / "state").validate()
+    said = str(caught.value)
+    assert f"recipe.yaml:14:49: error: the operator '{operator}' {REFUSED[operator, form]}" in said
+    assert "    use paraphrase or similar" in said
+
+
+@pytest.mark.parametrize(("operator", "form", "mode"), DIAGONAL, ids=ids(DIAGONAL))
+def test_what_is_valid_runs(operator: str, form: str, mode: Mode, tmp_path: Path) -> None:
+    check(tmp_path, operator, form, mode)
+
+
+def test_what_is_valid_runs_by_file(tmp_path: Path) -> None:
+    check_by_file(tmp_path, *BY_FILE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("operator", "form"), SERVED, ids=ids(SERVED))
+def test_what_is_valid_runs_however_it_is_judged(operator: str, form: str, tmp_path: Path) -> None:
+    for mode in MODES:
+        # In one store: what does not depend on the judge is taken over.
+        check(tmp_path, operator, form, mode)
+    (tmp_path / "by-file").mkdir()
+    check_by_file(tmp_path / "by-file", operator, form)
