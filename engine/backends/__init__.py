@@ -6,6 +6,7 @@ Adding one: a module with a `BACKEND`, and its name in the list.
 import os
 
 from engine.backends import (
+    anthropic,
     batch,
     llamacpp,
     openai,
@@ -31,6 +32,7 @@ BACKENDS: Registry[Backend] = Registry(
         llamacpp.BACKEND,
         openai.BACKEND,
         vllm.BACKEND,
+        anthropic.BACKEND,
         vllm_offline.BACKEND,
         batch.BACKEND,
         scripted.BACKEND,

@@ -6,23 +6,22 @@ ends; `pada batch import` takes the results. Knows the file it writes, not what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.files.requests import Asked, Header, custom_id, lines, sidecar
-from engine.backends.http.body import Mode, Shape
-from engine.backends.openai import Price
+from engine.backends.http.body import BodyWriter
+from engine.backends.http.settings import Price
+from engine.backends.openai import NEWER_LIMIT, PROTOCOL, ModeName
 from engine.backends.protocol import Completion, Message, PendingRequest
+from engine.backends.replies import correction
 from engine.errors import BackendError
 from engine.system.files import replacing
-
-REPEATED = 4000
-"""Characters of a wrong reply that are shown to the model again."""
 
 
 class BatchSettings(Settings):
@@ -30,7 +29,7 @@ class BatchSettings(Settings):
 
     url: str = Field(default="/v1/chat/completions", pattern=r"^/")
     """Path of the endpoint, as the service that takes the file wants it."""
-    structured: Mode = "json_schema"
+    structured: ModeName = "json_schema"
     """How the schema of a reply is sent; nobody can be asked what works, so there is no `auto`.
 
     `json_schema` for OpenAI and most others, `structured_outputs` for `vllm run-batch`.
@@ -50,28 +49,29 @@ class BatchSettings(Settings):
 class BatchFile:
     """Teacher or judge whose replies come after the run."""
 
-    def __init__(self, place: Place, settings: BatchSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: BatchSettings) -> None:
         """Take the model's name and the settings."""
-        self._model, self._settings = place.name, settings
-        self._shape = Shape(settings.structured, place.name, settings.extra)
-        self._shape.limit_key = settings.token_limit
+        self._model, self._settings = ref.name, settings
+        mode = PROTOCOL.mode(settings.structured)
+        quirks = frozenset({NEWER_LIMIT} & {settings.token_limit})
+        self._writer = BodyWriter(PROTOCOL, mode, ref.name, settings.extra, quirks)
 
     @property
     def attempts(self) -> int:
         """How often a request is written before its failure is final."""
         return self._settings.attempts
 
-    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
         """Write the requests to `file` and what was asked beside it; see `Deferred`."""
         header = Header(
             run=run,
             model=self._model,
             method=self._settings.structured,
             attempts=self.attempts,
-            requests=len(asks),
+            requests=len(outstanding),
             price=self._settings.price,
         )
-        asked = [self._asked(ask, header) for ask in asks]
+        asked = [self._asked(pending, header) for pending in outstanding]
         try:
             _write(file, map(self._line, asked))
             _write(sidecar(file), lines(header, asked))
@@ -81,22 +81,22 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, ask: PendingRequest, header: Header) -> Asked:
-        cut = sum(reply.error == "length" for reply in ask.failed)
+    def _asked(self, pending: PendingRequest, header: Header) -> Asked:
+        cut = sum(reply.error == "length" for reply in pending.failed)
         return Asked(
-            custom_id=custom_id(ask),
-            node=ask.node,
-            role=ask.role,
-            request=ask.request,
-            number=ask.number,
-            sent=(*self._shape.turns(ask.request), *correction(ask.failed)),
+            custom_id=custom_id(pending),
+            node=pending.node,
+            role=pending.role,
+            request=pending.request,
+            number=pending.number,
+            sent=(*self._writer.turns(pending.request), *_correction(pending.failed)),
             # Twice as much after each reply that was cut.
-            max_tokens=ask.request.max_tokens * 2**cut,
+            max_tokens=pending.request.max_tokens * 2**cut,
             header=header,
         )
 
     def _line(self, asked: Asked) -> bytes:
-        body = self._shape.body(asked.request, asked.sent, asked.max_tokens)
+        body = self._writer.body(asked.request, asked.sent, asked.max_tokens)
         return orjson.dumps(
             {
                 "custom_id": asked.custom_id,
@@ -108,16 +108,11 @@ class BatchFile:
         )
 
 
-def correction(failed: Sequence[Completion]) -> Iterator[Message]:
-    """Yield the turns after a reply that was no JSON or broke its schema: the reply, and what was wrong with it."""
-    if not failed or failed[-1].error not in {"invalid_json", "schema"} or not failed[-1].text:
-        return
-    last = failed[-1]
-    yield Message("assistant", last.text[:REPEATED])
-    yield Message(
-        "user",
-        f"That was not usable: {last.detail[:300]} Reply again with JSON that fits the schema, and nothing else.",
-    )
+def _correction(replies: Sequence[Completion]) -> tuple[Message, ...]:
+    """Return the turns after a reply that was no JSON or broke its schema."""
+    if not replies or replies[-1].error not in {"invalid_json", "schema"} or not replies[-1].text:
+        return ()
+    return correction(replies[-1].text, replies[-1].detail)
 
 
 def _write(path: Path, content: Iterable[bytes]) -> None:
@@ -132,5 +127,6 @@ BACKEND = Backend(
     local=False,
     deferred=True,
     operational=frozenset(BatchSettings.model_fields) - {"revision", "extra"},
+    price=lambda settings: settings.price,
     generator=BatchFile,
 )

@@ -1,4 +1,4 @@
-"""What a backend is: a name, the roles it can play, its settings, and how it is opened."""
+"""What a backend is: a name, the roles it can play, its settings, what it says of them, and how it is opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -36,13 +37,47 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModelRef:
     """Which model a backend opens."""
 
     name: str
     """As the recipe writes it."""
     path: Path | None
     """Folder or file of the weights; for a backend without weights, the recipe's folder."""
+
+
+class ChatEndpoint(NamedTuple):
+    """An address with an OpenAI-compatible chat endpoint, where a model can be timed."""
+
+    base_url: str
+    model: str
+    """The server's own name for the model."""
+    key: str | None = None
+    """Name of the environment variable that holds the API key."""
+    extra: Mapping[str, Any] = MappingProxyType({})
+    """Further parameters of every request."""
+
+
+class Rates(Protocol):
+    """What calls cost: money per million tokens."""
+
+    @property
+    def prompt(self) -> float:
+        """For prompt tokens."""
+        ...
+
+    @property
+    def completion(self) -> float:
+        """For completion tokens."""
+        ...
+
+
+def _no_secrets(settings: Any) -> tuple[str, ...]:
+    return ()
+
+
+def _no_files(ref: Any, settings: Any) -> Mapping[str, str]:
+    return {}
 
 
 class Extra(NamedTuple):
@@ -79,13 +114,31 @@ class Backend:
     """Settings that decide how fast or where it answers, never what: no part of any fingerprint."""
     deferred: bool = False
     """Whether replies come after the run has ended: it writes its requests down (`Deferred`)."""
-    generator: Callable[[Place, Any], Generator | Deferred] | None = None
-    student: Callable[[Place, Any], Student] | None = None
-    embedder: Callable[[Place, Any], Embedder] | None = None
+    host: Callable[[Any], str] | None = None
+    """Where requests go, from its settings: host and port. None: they stay on this machine, or in a file."""
+    secrets: Callable[[Any], tuple[str, ...]] = _no_secrets
+    """Names of the environment variables that hold keys, from its settings."""
+    price: Callable[[Any], Rates | None] | None = None
+    """What its calls cost, from its settings, None where they do not say. None: its calls cost nothing."""
+    endpoint: Callable[[str, Any], ChatEndpoint] | None = None
+    """Where a student can be timed as it is, from its name and settings. None: nowhere but on a server of its own."""
+    generator: Callable[[ModelRef, Any], Generator | Deferred] | None = None
+    student: Callable[[ModelRef, Any], Student] | None = None
+    embedder: Callable[[ModelRef, Any], Embedder] | None = None
     train: Callable[[TrainingJob, Progress], TrainingResult] | None = None
     """How a student of this backend is fine-tuned; needed for the role student."""
-    files: Callable[[Place, Any], Mapping[str, str]] = lambda _place, _settings: {}
+    files: Callable[[ModelRef, Any], Mapping[str, str]] = _no_files
     """Files besides the weights that decide its answers, by digest: part of `identity`."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether what it is asked leaves this machine for a server."""
+        return self.host is not None
+
+    @property
+    def priced(self) -> bool:
+        """Whether its calls may cost money."""
+        return self.price is not None
 
     def identity(self, name: str, base: Path, settings: Mapping[str, Any]) -> str:
         """Return what a model without weights here is: backend, name, revision, and the files it reads.
@@ -94,11 +147,11 @@ class Backend:
             BackendError: a wrong setting, or a file that cannot be read.
         """
         parsed = self.parse(settings)
-        files = self.files(Place(name, base), parsed)
+        files = self.files(ModelRef(name, base), parsed)
         # Replies are kept by this identity: another revision must not be served the earlier one's.
         revision = getattr(parsed, "revision", None)
-        said = (f"revision={revision}",) if revision else ()
-        return ":".join((self.name, name, *said, *(digest[:16] for digest in files.values())))
+        revisions = (f"revision={revision}",) if revision else ()
+        return ":".join((self.name, name, *revisions, *(digest[:16] for digest in files.values())))
 
     def identity_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that decide what is answered: those that belong into fingerprints."""
@@ -133,11 +186,11 @@ class Backend:
         Raises:
             BackendError: the backend cannot do this, or a setting is wrong.
         """
-        ways = {"generator": self.generator, "student": self.student, "embedder": self.embedder}
-        way = ways[kind]
-        if way is None:
+        openers = {"generator": self.generator, "student": self.student, "embedder": self.embedder}
+        opener = openers[kind]
+        if opener is None:
             raise BackendError(
                 f"the backend '{self.name}' cannot be a {kind}",
                 f"it can be: {', '.join(self.roles)}",
             )
-        return way(Place(name, path), self.parse(settings))
+        return opener(ModelRef(name, path), self.parse(settings))

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Extra, Place, Settings
-from engine.backends.protocol import Completion, Message, Request, Reserve, always
+from engine.backends.entry import Backend, Extra, ModelRef, Settings
+from engine.backends.local import grammar
+from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
+from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
 from engine.errors import BackendError, ModelError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class LlamaCppSettings(Settings):
 class _Loaded:
     """One model: llama.cpp's weights, the chat template, and Outlines around them."""
 
-    def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: LlamaCppSettings) -> None:
         """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
         _require()
         import llguidance.llamacpp
@@ -50,14 +52,14 @@ class _Loaded:
         from llama_cpp import llama_model_get_vocab
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        self.llama = _load(place, settings)
+        self.llama = _load(ref, settings)
         said: Mapping[str, str] = self.llama.metadata
         trained = int(said.get(f"{said.get('general.architecture')}.context_length", 0))
         self.context = settings.context or min(trained or LARGEST_CONTEXT, self.llama.n_ctx())
         template = said.get("tokenizer.chat_template")
         if template is None:
             raise ModelError(
-                f"{place.path} holds no chat template, so a prompt cannot be written for it",
+                f"{ref.path} holds no chat template, so a prompt cannot be written for it",
                 "choose a GGUF file of an instruct model",
             )
         self._vocab = llama_model_get_vocab(self.llama.model)
@@ -87,8 +89,6 @@ class _Loaded:
 
     def processors(self, request: Request) -> Any:
         """Return what keeps a reply to its schema; None for plain text."""
-        from engine.backends.local import grammar
-
         if request.schema is None:
             return None
         return grammar.processors(request.schema, self.vocabulary, self.outlined)
@@ -116,12 +116,12 @@ def _require() -> None:
         ) from problem
 
 
-def _load(place: Place, settings: LlamaCppSettings) -> Llama:
+def _load(ref: ModelRef, settings: LlamaCppSettings) -> Llama:
     from llama_cpp import Llama
 
     try:
         return Llama(
-            str(place.path),
+            str(ref.path),
             n_ctx=settings.context or LARGEST_CONTEXT,
             n_gpu_layers=settings.gpu_layers,
             n_threads=settings.threads,
@@ -129,7 +129,7 @@ def _load(place: Place, settings: LlamaCppSettings) -> Llama:
         )
     except (ValueError, RuntimeError, OSError) as problem:
         raise ModelError(
-            f"llama.cpp cannot load {place.path}: {problem}",
+            f"llama.cpp cannot load {ref.path}: {problem}",
             "the file may be damaged, newer than the installed llama-cpp-python, or too large for this machine; "
             "a smaller `context` needs less memory",
         ) from problem
@@ -138,13 +138,13 @@ def _load(place: Place, settings: LlamaCppSettings) -> Llama:
 class LlamaCppModel:
     """One GGUF model."""
 
-    def __init__(self, place: Place, settings: LlamaCppSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: LlamaCppSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._place, self._settings = place, settings
+        self._ref, self._settings = ref, settings
 
     @cached_property
     def _loaded(self) -> _Loaded:
-        return _Loaded(self._place, self._settings)
+        return _Loaded(self._ref, self._settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
@@ -160,18 +160,22 @@ class LlamaCppModel:
 
 def _complete(loaded: _Loaded, request: Request) -> Completion:
     prompt = loaded.prompt(request.messages)
-    if len(prompt) + request.max_tokens > loaded.context:
-        detail = (
-            f"{len(prompt)} tokens of prompt and {request.max_tokens} for the reply do not fit into a context of "
-            f"{loaded.context}: shorten the prompt, or raise `context` if the model takes more"
+    if detail := does_not_fit(len(prompt), request.max_tokens, loaded.context):
+        return completion(
+            request, failed("too_long", detail), method=grammar.METHOD, usage=Usage(len(prompt), 0)
         )
-        return _completion(request, len(prompt), "", 0, 0.0, "error", ("too_long", detail))
     began = time.perf_counter()
     tokens, ended = _generate(loaded, request, prompt)
     text = loaded.llama.detokenize(tokens).decode("utf-8", "replace")
-    seconds = time.perf_counter() - began
-    finish = "stop" if ended else "length"
-    return _completion(request, len(prompt), text, len(tokens) + ended, seconds, finish)
+    return completion(
+        request,
+        read(request, text, "" if ended else cut_at(request.max_tokens)),
+        text=text,
+        finish="stop" if ended else "length",
+        usage=Usage(len(prompt), len(tokens) + ended),
+        seconds=time.perf_counter() - began,
+        method=grammar.METHOD,
+    )
 
 
 def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[list[int], bool]:
@@ -194,36 +198,6 @@ def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[lis
         if len(said) == request.max_tokens:
             break
     return said, False
-
-
-def _completion(
-    request: Request,
-    prompt_tokens: int,
-    text: str,
-    tokens: int,
-    seconds: float,
-    finish: Any,
-    failed: tuple[str, str] | None = None,
-) -> Completion:
-    from engine.backends.local.grammar import method
-    from engine.backends.structured import Reply, read_reply
-
-    reply = read_reply(text, request.schema) if failed is None else Reply(None, *failed)
-    if finish == "length" and reply.error is not None:
-        detail = f"cut after max_tokens ({request.max_tokens}) before its JSON closed"
-        reply = Reply(None, "length", detail)
-    return Completion(
-        request=request.id,
-        text=text,
-        value=reply.value,
-        finish_reason=finish,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=tokens,
-        seconds=seconds,
-        method=method(request.schema),
-        error=reply.error,
-        detail=reply.detail,
-    )
 
 
 BACKEND = Backend(

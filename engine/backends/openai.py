@@ -1,189 +1,276 @@
-"""The backends `openai` and `vllm`: models at any server with an OpenAI-compatible chat endpoint.
+"""The backend `openai`: models at any server with an OpenAI-compatible chat endpoint, and that protocol itself.
 
 vLLM, SGLang, TGI, Ollama, llama.cpp's server, `transformers serve` and hosted services. Servers differ in how they
 take a schema, and some ignore it without a word; with `structured: auto` one small call finds out before the
-first request, and the way is written down with every reply.
+first request, and the mode is written down with every reply. Outlines' type adapters turn a JSON Schema into the
+server's parameter; whatever the mode, the reply is validated again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from engine.backends.entry import ChatEndpoint
+from engine.backends.http.exchange import (
+    SHOWN,
+    Exchange,
+    Kind,
+    bad_body,
+    count,
+    parsed,
+    retry_after,
+    shown,
+    storable,
+)
+from engine.backends.http.model import server_backend
+from engine.backends.http.protocol import WORDS, ChatProtocol, ChatRequest, Mode
+from engine.backends.http.settings import ServerSettings
+from engine.backends.protocol import Usage
+from engine.servers import ServerUrl
 
-from engine.backends.entry import Backend, Place, Settings
-from engine.backends.http.body import Mode, Shape
-from engine.backends.http.concurrency import Pace
-from engine.backends.http.connection import Server
-from engine.backends.http.probe import Probe, found_way
-from engine.backends.http.response import Exchange
-from engine.backends.protocol import Completion, Request, Reserve, always
-
-if TYPE_CHECKING:
-    from engine.backends.http.client import Dispatch
-
-WAYS: dict[str, tuple[Mode, ...]] = {
-    "openai": ("json_schema", "object_schema", "loose_schema", "json_object", "prompt"),
-    "vllm": ("structured_outputs", "json_schema", "json_object", "prompt"),
-}
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class ApiKey(_Part):
-    """Where the key is; never the key itself."""
-
-    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Name of the environment variable that holds it."""
-
-
-class Price(_Part):
-    """Money per million tokens, in a currency of your choice (the same for all models)."""
-
-    prompt: float = Field(ge=0)
-    """For prompt tokens."""
-    completion: float = Field(ge=0)
-    """For completion tokens, hidden reasoning among them."""
-    cached: float | None = Field(default=None, ge=0)
-    """For prompt tokens that the server had cached; as `prompt` when left out."""
-
-    def of(self, got: Exchange) -> float | None:
-        """Return what an answer cost, None where its tokens are not known."""
-        if got.prompt_tokens is None or got.completion_tokens is None:
-            return None
-        cached = min(got.cached_tokens or 0, got.prompt_tokens)
-        cached_price = self.prompt if self.cached is None else self.cached
-        fresh = (got.prompt_tokens - cached) * self.prompt
-        return (fresh + cached * cached_price + got.completion_tokens * self.completion) / 1e6
+ModeName = Literal[
+    "json_schema", "object_schema", "loose_schema", "structured_outputs", "json_object", "prompt"
+]
+NEWER_LIMIT = "max_completion_tokens"
+"""Name of the token limit at servers that want it so: a quirk."""
+NO_TEMPERATURE = "no temperature"
+"""The quirk of models that take no temperature."""
+_BOUNDS = frozenset(
+    {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "format"}
+)
+_CONTEXT = re.compile(
+    r"context.{0,20}(length|window|size)|maximum.{0,30}tokens|too (long|many tokens)", re.I
+)
+_SCHEMA = re.compile(
+    r"response_format|json_schema|structured|guided|grammar|schema|not permitted|additionalProperties",
+    re.I,
+)
+_MODEL = re.compile(r"\bmodel\b", re.I)
 
 
-class ServerSettings(Settings):
+class OpenAISettings(ServerSettings):
     """Settings of a model behind an OpenAI-compatible server."""
 
-    base_url: str
+    base_url: ServerUrl
     """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
-    api_key: ApiKey | None = None
-    """`{env: NAME}`: the environment variable that holds the key."""
-    structured: Literal["auto", Mode] = "auto"
+    structured: Literal["auto", ModeName] = "auto"
     """How the server is told the schema of a reply; `auto` finds out with one small call."""
-    concurrency: int | None = Field(default=None, ge=1, le=4096)
-    """Requests under way at once; found by trying when left out."""
-    most: int = Field(default=256, ge=1, le=4096)
-    """The largest number that is tried."""
-    attempts: int = Field(default=5, ge=1, le=100)
-    """How often a request is sent that meets faults of the server; waiting after 429 does not count."""
-    corrections: int = Field(default=2, ge=0, le=10)
-    """How often a reply that breaks its schema is sent back with what is wrong."""
-    timeout_s: float = Field(default=120, gt=0)
-    """Seconds that one answer may take."""
-    patience_s: float = Field(default=600, ge=0)
-    """Seconds that the server may stay away before the run ends."""
-    context: int | None = Field(default=None, ge=16)
-    """Tokens that the model takes, prompt and reply together: longer requests are not sent."""
-    tokenizer: str | None = None
-    """The model's tokenizer, to count for `context`: a folder, relative to the recipe, or a Hugging Face name.
-
-    Without it four characters count as a token.
-    """
-    revision: str | None = None
-    """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
-    extra: dict[str, Any] = Field(default_factory=dict)
-    """Further parameters of every request: `top_p`, `reasoning_effort`, …"""
-    price: Price | None = None
-    """Money per million tokens; without it the cost is unknown, which is not zero."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an address like http://localhost:8000/v1")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("must hold no key or password: use api_key: {env: NAME}")
-        return url
-
-    def cost(self, got: Exchange) -> float | None:
-        """Return what an answer cost, None where the price or the tokens are not known."""
-        return None if self.price is None else self.price.of(got)
 
 
-class ServerModel:
-    """One model at one server."""
-
-    def __init__(self, place: Place, settings: ServerSettings, ways: tuple[Mode, ...]) -> None:
-        """Take the model's name, the settings, and the ways of asking for structure, best first."""
-        self._place, self._name, self._settings, self._ways = place, place.name, settings, ways
-        self._shape: Shape | None = None
-        self._pace = Pace(settings.most, settings.concurrency)
-
-    def complete_many(
-        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
-    ) -> Iterator[list[Completion]]:
-        """Yield completions as they come; see `Generator`."""
-        from engine.backends.http.client import dispatched
-
-        async def make(
-            first: Request,
-            missing: Iterator[Request],
-        ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-            return await self._opened(first, missing, reserve)
-
-        yield from dispatched(make, requests, answered)
-
-    async def _opened(
-        self, first: Request, missing: Iterator[Request], reserve: Reserve
-    ) -> tuple[Dispatch, Callable[[], Awaitable[None]]]:
-        from engine.backends.http.client import Dispatch
-
-        server = Server(self._place, self._settings)
-        await server.open()
-        try:
-            # A student is asked for plain text, for which nothing must be found out.
-            shape = Shape("prompt", self._name, self._settings.extra)
-            probes: list[Probe] = []
-            if first.schema is not None:
-                shape = self._shape = self._shape or await self._found(server, probes)
-            dispatch = Dispatch(server, shape, self._settings, self._pace, missing, reserve)
-            await dispatch.start(first, probes)
-        except BaseException:
-            await server.close()
-            raise
-
-        async def close() -> None:
-            await dispatch.close()
-            await server.close()
-
-        return dispatch, close
-
-    async def _found(self, server: Server, probes: list[Probe]) -> Shape:
-        """Return how this server is asked for structure."""
-        settings = self._settings
-        if settings.structured != "auto":
-            return Shape(settings.structured, self._name, settings.extra)
-        shapes = [Shape(mode, self._name, settings.extra) for mode in self._ways]
-        return await found_way(server, shapes, settings.attempts, settings.patience_s, probes)
+# How a request is written.
 
 
-def server_backend(name: str, ways: tuple[Mode, ...]) -> Backend:
-    """Return the entry of one kind of server."""
+def headers(key: str) -> dict[str, str]:
+    """Return what tells the server the key."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
-    def generator(place: Place, settings: Any) -> ServerModel:
-        return ServerModel(place, settings, ways)
 
-    return Backend(
-        name=name,
-        roles=("student", "teacher", "judge"),
-        settings=ServerSettings,
-        local=False,
-        operational=frozenset(ServerSettings.model_fields) - {"revision", "extra"},
-        generator=generator,
+def write(chat: ChatRequest) -> dict[str, Any]:
+    """Return the body of a request, but for its structure."""
+    limit = NEWER_LIMIT if NEWER_LIMIT in chat.quirks else "max_tokens"
+    body: dict[str, Any] = {
+        "model": chat.model,
+        "messages": [{"role": turn.role, "content": turn.content} for turn in chat.turns],
+        limit: chat.max_tokens,
+    }
+    if NO_TEMPERATURE not in chat.quirks:
+        body["temperature"] = chat.temperature
+    if chat.seed is not None:
+        body["seed"] = chat.seed
+    return body
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    from outlines.models.openai import OpenAITypeAdapter
+    from outlines.types import JsonSchema
+
+    parameters: dict[str, Any] = OpenAITypeAdapter().format_output_type(JsonSchema(dict(schema)))
+    return parameters
+
+
+def _loose_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return _response_format(without_bounds(schema))
+
+
+def _json_object(schema: Mapping[str, Any]) -> dict[str, Any]:
+    from outlines.models.openai import OpenAITypeAdapter
+
+    parameters: dict[str, Any] = OpenAITypeAdapter().format_output_type(dict)
+    return parameters
+
+
+def _object_with_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = _json_object(schema)
+    parameters["response_format"] = {**parameters["response_format"], "schema": dict(schema)}
+    return parameters
+
+
+def _structured_outputs(schema: Mapping[str, Any]) -> dict[str, Any]:
+    from outlines.models.vllm import VLLMTypeAdapter
+    from outlines.types import JsonSchema
+
+    parameters: dict[str, Any] = VLLMTypeAdapter().format_output_type(JsonSchema(dict(schema)))
+    return parameters
+
+
+def without_bounds(schema: Any) -> Any:
+    """Return a schema without bounds on strings, numbers and arrays; a property of such a name is left alone."""
+    if isinstance(schema, list):
+        return [without_bounds(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        key: {name: without_bounds(part) for name, part in value.items()}
+        if key in {"properties", "$defs"}
+        else value
+        if key in {"enum", "const"}
+        else without_bounds(value)
+        for key, value in schema.items()
+        if key not in _BOUNDS
+    }
+
+
+JSON_SCHEMA = Mode("json_schema", _response_format)
+"""`response_format`, as OpenAI takes it."""
+OBJECT_SCHEMA = Mode("object_schema", _object_with_schema)
+"""JSON mode with the schema beside it, as llama-cpp-python takes it."""
+LOOSE_SCHEMA = Mode("loose_schema", _loose_format, instead_of="json_schema")
+"""`json_schema` without bounds, which some hosted models refuse."""
+STRUCTURED_OUTPUTS = Mode("structured_outputs", _structured_outputs)
+"""vLLM's parameter."""
+JSON_OBJECT = Mode("json_object", _json_object, in_words=True, promises="json")
+"""JSON mode, the schema in words."""
+
+
+# What answers mean.
+
+
+def read(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
+    """Return what an answer means; see `ChatProtocol.read`."""
+    if status != 200:
+        return _failure(status, headers, body)
+    if headers.get("Content-Type", "").startswith("text/event-stream"):
+        return _stream(body)
+    try:
+        answer = parsed(body)
+    except ValueError as problem:
+        return bad_body(status, body, problem)
+    return _reply(answer)
+
+
+def _reply(answer: Any) -> Exchange:
+    try:
+        choice = answer["choices"][0]
+        message = choice["message"]
+        text, refusal = message.get("content"), message.get("refusal")
+    except (KeyError, IndexError, TypeError, AttributeError):
+        detail = storable(f"no choice in the answer: {str(answer)[:SHOWN]}")
+        return Exchange("empty", status=200, detail=detail)
+    finish = str(choice.get("finish_reason") or "")
+    content = storable(text) if isinstance(text, str) else ""
+    names = [str(answer[key]) for key in ("model", "system_fingerprint") if answer.get(key)]
+    server = storable(" ".join(names))[:200]
+    exchange = Exchange("reply", content, finish, 200, usage=_usage(answer), server=server)
+    if refusal or finish == "content_filter":
+        reason = storable(str(refusal or "the content filter stopped it"))[:SHOWN]
+        return exchange._replace(kind="refusal", detail=reason)
+    if not content.strip():
+        if finish == "length":
+            return exchange._replace(detail="cut before it said anything")
+        return exchange._replace(kind="empty", detail="the answer holds no text")
+    return exchange
+
+
+def _usage(answer: Mapping[str, Any]) -> Usage:
+    usage = answer.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    return Usage(
+        prompt_tokens=count(usage, "prompt_tokens"),
+        completion_tokens=count(usage, "completion_tokens"),
+        cached_tokens=count(usage.get("prompt_tokens_details"), "cached_tokens"),
+        reasoning_tokens=count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
 
-BACKEND = server_backend("openai", WAYS["openai"])
+def _stream(body: bytes) -> Exchange:
+    """Put an answer together that came as a stream of events, although none was asked for."""
+    text: list[str] = []
+    last: dict[str, Any] = {}
+    finish = ""
+    for line in body.splitlines():
+        data = line.removeprefix(b"data:").strip()
+        if not line.startswith(b"data:") or data == b"[DONE]":
+            continue
+        try:
+            event = parsed(data)
+            last = {**last, **{k: v for k, v in event.items() if v}}
+            for choice in event.get("choices") or []:
+                text.append((choice.get("delta") or {}).get("content") or "")
+                finish = choice.get("finish_reason") or finish
+        except (ValueError, AttributeError, TypeError) as problem:
+            return bad_body(200, data, problem)
+    if not finish:
+        detail = f"the stream ended early: {shown(body)}"
+        return Exchange("truncated_body", status=200, detail=detail)
+    choices = [{"message": {"content": "".join(text)}, "finish_reason": finish}]
+    return _reply({**last, "choices": choices})
+
+
+def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
+    detail = shown(body)
+    kind = _kind(status, detail)
+    wait = retry_after(headers) if kind in {"rate_limit", "server_error"} else None
+    return Exchange(kind, status=status, detail=detail, retry_after=wait)
+
+
+def _kind(status: int, detail: str) -> Kind:
+    if status == 429:
+        return "quota" if "insufficient_quota" in detail else "rate_limit"
+    if status == 500 and "response_format" in detail:
+        # llama-cpp-python's server says so of a way it does not know; the next attempt would hear the same.
+        return "schema_refused"
+    if status >= 500 or status in {408, 409, 425}:
+        return "server_error"
+    if 300 <= status < 400 or status == 405:
+        return "bad_address"
+    if status in {401, 403}:
+        return "auth"
+    if status == 404:
+        return "unknown_model" if _MODEL.search(detail) else "bad_address"
+    if status == 413 or _CONTEXT.search(detail):
+        return "too_long"
+    if _SCHEMA.search(detail):
+        return "schema_refused"
+    if _MODEL.search(detail) and re.search(
+        r"not (found|exist)|unknown|does not exist", detail, re.I
+    ):
+        return "unknown_model"
+    return "bad_request"
+
+
+PROTOCOL = ChatProtocol(
+    path="/chat/completions",
+    base="usually in /v1",
+    headers=headers,
+    modes=(JSON_SCHEMA, OBJECT_SCHEMA, LOOSE_SCHEMA, STRUCTURED_OUTPUTS, JSON_OBJECT, WORDS),
+    tried=(JSON_SCHEMA, OBJECT_SCHEMA, LOOSE_SCHEMA, JSON_OBJECT, WORDS),
+    write=write,
+    read=read,
+    quirks={
+        NEWER_LIMIT: re.compile(NEWER_LIMIT),
+        NO_TEMPERATURE: re.compile(
+            r"temperature.{0,80}(not support|unsupported|deprecated|only the default)", re.I
+        ),
+    },
+)
+
+
+def endpoint(name: str, settings: OpenAISettings) -> ChatEndpoint:
+    """Return where a model can be timed."""
+    key = settings.api_key.env if settings.api_key else None
+    return ChatEndpoint(settings.base_url, name, key, settings.extra)
+
+
+BACKEND = server_backend("openai", PROTOCOL, OpenAISettings, endpoint)

@@ -83,18 +83,38 @@ class FailedExchange(NamedTuple):
     """What came instead of a reply, cut."""
 
 
+class Usage(NamedTuple):
+    """What a reply took, as whoever answered counts it; None is not told. Each is a column of `llm_call`."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Prompt tokens that the server had cached; counted in `prompt_tokens`."""
+    reasoning_tokens: int | None = None
+    """Tokens of hidden reasoning; counted in `completion_tokens`."""
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens, as far as they are told."""
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+
+
+FinishReason = Literal["stop", "length", "refusal", "error"]
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The answer to one request: a validated `value`, or an `error` with its kind and the raw text."""
+    """The answer to one request: a validated `value`, or an `error` with its kind and the raw text.
+
+    Made by `engine.backends.replies.completion`, or read back from the ledger.
+    """
 
     request: str
     text: str
     value: Any | None
     """The parsed reply, or the text where plain text was asked for; None exactly when `error` is set."""
-    finish_reason: Literal["stop", "length", "refusal", "error"]
-    prompt_tokens: int | None
-    """None where a server does not say."""
-    completion_tokens: int | None
+    finish_reason: FinishReason
+    usage: Usage
     seconds: float
     method: str
     """How the structure was obtained: `outlines:llguidance`, `json_schema`, `scripted`, …; `text` where none was."""
@@ -105,10 +125,8 @@ class Completion:
     """False for an unusable reply after which the request is asked again; the last word follows."""
     sent: tuple[Message, ...] | None = None
     """What was sent, where it is not the request's own turns: a schema in words, a correction turn."""
-    cached_tokens: int | None = None
-    """Prompt tokens that the server had cached; counted in `prompt_tokens`."""
-    reasoning_tokens: int | None = None
-    """Tokens of hidden reasoning; counted in `completion_tokens`."""
+    in_words: bool = False
+    """Whether a schema was asked for in words alone, which nothing enforces."""
     cost: float | None = None
     """Money, by the recipe's price; None is unknown, not zero."""
     server: str = ""
@@ -118,7 +136,11 @@ class Completion:
 
 
 Reserve = Callable[[Sequence[Request]], bool]
-"""Asked before requests are sent; False means: send no more, bring home what is under way."""
+"""Asked before requests are sent; False means: send no more, bring home what is in flight.
+
+Whoever waits asks with no requests, before each repetition and from time to time meanwhile: that reserves nothing
+and says whether what was reserved before may still be sent.
+"""
 
 
 def always(requests: Sequence[Request]) -> bool:
@@ -138,7 +160,7 @@ class Generator(Protocol):
         local backend forms its batches from the full list and skips a batch only when all of it is
         answered, so that a resumed run computes the same batches as an undisturbed one. A backend
         that talks to a server takes requests one by one, so they may come from an iterator of any
-        length. Each request gets exactly one final completion, unless `permit` stopped it.
+        length. Each request gets exactly one final completion, unless `reserve` stopped it.
 
         Raises:
             BackendError: nothing can be answered: a bad address, key, model or schema, or a server
@@ -171,7 +193,7 @@ class Deferred(Protocol):
         """How often a request is asked before its failure is final."""
         ...
 
-    def write_batch(self, asks: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
         """Write the requests to `file`, and beside it what taking their replies needs.
 
         `run` is the run that asks. The folder is new and appears only when it is whole.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
@@ -33,11 +33,13 @@ from engine.backends.protocol import (
     Reserve,
     TrainingJob,
     TrainingResult,
+    Usage,
     Written,
     always,
 )
+from engine.backends.replies import completion, failed, read
 from engine.backends.scripted_values import instance
-from engine.backends.structured import Reply, parse_json, read_reply
+from engine.backends.structured import parse_json
 from engine.errors import BackendError
 from engine.fingerprint import digest, file_digest
 
@@ -50,11 +52,6 @@ GROUP = 16
 DIMENSIONS = 256
 """Length of an embedding."""
 FaultKind = Literal["invalid_json", "schema", "length", "refusal", "error"]
-_FINISH: dict[str, Literal["stop", "length", "refusal", "error"]] = {
-    "length": "length",
-    "refusal": "refusal",
-    "error": "error",
-}
 _WORD = re.compile(r"\w+")
 
 
@@ -112,14 +109,14 @@ class ScriptedReply(BaseModel):
 class ScriptedGenerator:
     """Teacher or judge by script."""
 
-    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take the settings; the file of replies is read at the first request."""
-        self._place = place
+        self._ref = ref
         self._settings = settings
 
     @cached_property
     def _replies(self) -> list[ScriptedReply]:
-        path = _replies_file(self._place, self._settings)
+        path = _replies_file(self._ref, self._settings)
         return read_replies(path) if path is not None else []
 
     def complete_many(
@@ -139,21 +136,19 @@ class ScriptedGenerator:
         entry = next((reply for reply in self._replies if reply.answers(message)), None)
         if self._fails(request):
             text = _fault(self._settings.fail_with)
-            reply = Reply(None, self._settings.fail_with, "failed on purpose (fail_every)")
+            reply = failed(self._settings.fail_with, "failed on purpose (fail_every)")
         else:
             text = entry.said if entry else _said(request)
-            reply = read_reply(text, request.schema)
-        return Completion(
-            request=request.id,
+            reply = read(request, text)
+        prompt = sum(_count_words(message.content) for message in request.messages)
+        return completion(
+            request,
+            reply,
             text=text,
-            value=reply.value,
-            finish_reason=_FINISH.get(reply.error or "", "stop"),
-            prompt_tokens=sum(_count_words(message.content) for message in request.messages),
-            completion_tokens=_count_words(text),
+            finish="" if reply.error == "error" else "stop",
+            usage=Usage(prompt, _count_words(text)),
             seconds=time.perf_counter() - began,
             method="scripted",
-            error=reply.error,
-            detail=reply.detail,
         )
 
     def _fails(self, request: Request) -> bool:
@@ -164,7 +159,7 @@ class ScriptedGenerator:
 class ScriptedStudent:
     """A student that answers with the label whose words the input shares; an adapter changes nothing."""
 
-    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
 
     @property
@@ -231,7 +226,7 @@ class ScriptedStudent:
 class ScriptedEmbedder:
     """Embeddings that count words and parts of words: texts that share many lie close together."""
 
-    def __init__(self, place: Place, settings: ScriptedSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
 
     def embed(
@@ -327,14 +322,14 @@ def _entries(path: Path, text: str) -> Iterator[tuple[str, str]]:
         yield f"{path}: entry {number}", json.dumps(item)
 
 
-def _replies_file(place: Place, settings: ScriptedSettings) -> Path | None:
+def _replies_file(ref: ModelRef, settings: ScriptedSettings) -> Path | None:
     if settings.replies is None:
         return None
-    return (place.path or Path()) / settings.replies
+    return (ref.path or Path()) / settings.replies
 
 
-def _files(place: Place, settings: ScriptedSettings) -> Mapping[str, str]:
-    path = _replies_file(place, settings)
+def _files(ref: ModelRef, settings: ScriptedSettings) -> Mapping[str, str]:
+    path = _replies_file(ref, settings)
     if path is None:
         return {}
     try:

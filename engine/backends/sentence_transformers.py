@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.protocol import Progress
 from engine.errors import BackendError, ModelError
 
@@ -29,9 +29,9 @@ class SentenceTransformersSettings(Settings):
 class LocalEmbedder:
     """An embedding model in a folder; nothing is loaded before the first text."""
 
-    def __init__(self, place: Place, settings: SentenceTransformersSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: SentenceTransformersSettings) -> None:
         """Take what to load."""
-        self._place = place
+        self._ref = ref
         self._settings = settings
 
     @cached_property
@@ -40,21 +40,21 @@ class LocalEmbedder:
 
         from engine.backends.local.weights import pick_device, quiet
 
-        if self._place.path is None:
+        if self._ref.path is None:
             raise BackendError(
-                f"the weights of {self._place.name} are not on this machine",
+                f"the weights of {self._ref.name} are not on this machine",
                 "run: pada models fetch",
             )
         try:
             with quiet():
                 return SentenceTransformer(
-                    str(self._place.path),
+                    str(self._ref.path),
                     device=pick_device(self._settings.device),
                     local_files_only=True,
                 )
         except (OSError, ValueError, KeyError) as problem:
             raise ModelError(
-                f"cannot load the embedding model in {self._place.path}: {problem}",
+                f"cannot load the embedding model in {self._ref.path}: {problem}",
                 "the folder must hold a model of sentence-transformers (modules.json, config.json)",
             ) from problem
 

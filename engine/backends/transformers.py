@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.local import label_tree
 from engine.backends.local.weights import Loaded, load, with_adapter
 from engine.backends.protocol import (
@@ -28,6 +28,7 @@ from engine.backends.protocol import (
     always,
     written,
 )
+from engine.backends.replies import does_not_fit
 from engine.backends.training.batches import encode_prompt, turn_end
 from engine.errors import BackendError
 
@@ -49,20 +50,20 @@ class TransformersSettings(Settings):
 class LocalModel:
     """One model in both its uses: `choose` as a student, `complete_many` as teacher or judge."""
 
-    def __init__(self, place: Place, settings: TransformersSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: TransformersSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._place = place
+        self._ref = ref
         self._settings = settings
         self._tuned: tuple[Path, Any] | None = None
 
     @cached_property
     def _loaded(self) -> Loaded:
-        if self._place.path is None:
+        if self._ref.path is None:
             raise BackendError(
-                f"the weights of {self._place.name} are not on this machine",
+                f"the weights of {self._ref.name} are not on this machine",
                 "run `pada models fetch`",
             )
-        return load(self._place.path, self._settings.dtype, self._settings.device)
+        return load(self._ref.path, self._settings.dtype, self._settings.device)
 
     @cached_property
     def _constraint(self) -> Constraint:
@@ -111,7 +112,7 @@ class LocalModel:
         loaded = self._loaded
         encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
         found = [
-            Written("", generation.too_long(len(tokens), max_tokens, loaded.context))
+            Written("", does_not_fit(len(tokens), max_tokens, loaded.context, setting=""))
             for tokens in encoded
         ]
         asked = [row for row, said in enumerate(found) if not said.failure]
@@ -145,7 +146,7 @@ class LocalModel:
         """Write JSON that fits a schema."""
         from engine.backends.local.generation import complete
 
-        asked = [Request(prompt, schema, max_tokens, 0.0, self._place.name) for prompt in prompts]
+        asked = [Request(prompt, schema, max_tokens, 0.0, self._ref.name) for prompt in prompts]
         tuned = replace(self._loaded, model=self._with(adapter))
         times = Counter(request.id for request in asked)
         found: dict[str, Completion] = {}
@@ -221,7 +222,7 @@ class LocalModel:
         longest = max(len(tokens) for tokens in encoded) + max(tree.depths, default=0)
         if loaded.context is not None and longest > loaded.context:
             raise BackendError(
-                f"a prompt with its answer has {longest} tokens; {self._place.name} takes "
+                f"a prompt with its answer has {longest} tokens; {self._ref.name} takes "
                 f"{loaded.context}",
                 "shorten the task's prompt, or leave out the row with the longest inputs",
             )

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local.generation import TOP_K
 from engine.backends.local.grammar import LAYOUT
-from engine.backends.protocol import TEXT, Completion, Request, Reserve, always
-from engine.backends.structured import Reply, read_reply
+from engine.backends.protocol import Completion, Request, Reserve, Usage, always
+from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
 from engine.backends.training.batches import encode_prompt
 from engine.errors import BackendError, ModelError
 
@@ -101,18 +101,18 @@ def _first_line(problem: Exception) -> str:
 class VLLMOfflineModel:
     """One model in this process."""
 
-    def __init__(self, place: Place, settings: VLLMOfflineSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: VLLMOfflineSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._place, self._settings = place, settings
+        self._ref, self._settings = ref, settings
 
     @cached_property
     def _loaded(self) -> _Loaded:
-        if self._place.path is None:
+        if self._ref.path is None:
             raise BackendError(
-                f"the weights of {self._place.name} are not on this machine",
+                f"the weights of {self._ref.name} are not on this machine",
                 "run `pada models fetch`",
             )
-        return _Loaded(self._place.path, self._settings)
+        return _Loaded(self._ref.path, self._settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
@@ -127,13 +127,16 @@ class VLLMOfflineModel:
             return
         loaded = self._loaded
         prompts = {each.id: encode_prompt(loaded.tokenizer, each.messages) for each in asked}
-        fitting = [each for each in asked if _fits(each, prompts[each.id], loaded.context)]
-        fits = {each.id for each in fitting}
-        if refused := [
-            _too_long(each, prompts[each.id], loaded.context)
-            for each in asked
-            if each.id not in fits and each.id not in answered
-        ]:
+        fitting: list[Request] = []
+        refused: list[Completion] = []
+        for each in asked:
+            length = len(prompts[each.id])
+            if detail := does_not_fit(length, each.max_tokens, loaded.context):
+                reply, usage = failed("too_long", detail), Usage(length, 0)
+                refused.append(completion(each, reply, usage=usage, method=METHOD))
+            else:
+                fitting.append(each)
+        if refused := [done for done in refused if done.request not in answered]:
             yield refused
         for at in range(0, len(fitting), self._settings.batch_size):
             batch = fitting[at : at + self._settings.batch_size]
@@ -144,33 +147,6 @@ class VLLMOfflineModel:
                 return
             found = _run_batch(loaded.llm, batch, [prompts[each.id] for each in batch])
             yield [done for done in found if done.request not in answered]
-
-
-def _method(request: Request) -> str:
-    return TEXT if request.schema is None else METHOD
-
-
-def _fits(request: Request, prompt: Sequence[int], context: int) -> bool:
-    return len(prompt) + request.max_tokens <= context
-
-
-def _too_long(request: Request, prompt: Sequence[int], context: int) -> Completion:
-    detail = (
-        f"{len(prompt)} tokens of prompt and {request.max_tokens} for the reply do not fit into a context of "
-        f"{context}: shorten the prompt, or raise `context` if the model takes more"
-    )
-    return Completion(
-        request=request.id,
-        text="",
-        value=None,
-        finish_reason="error",
-        prompt_tokens=len(prompt),
-        completion_tokens=0,
-        seconds=0.0,
-        method=_method(request),
-        error="too_long",
-        detail=detail,
-    )
 
 
 def _run_batch(
@@ -225,21 +201,14 @@ def _completion(request: Request, prompt: Sequence[int], said: Any, seconds: flo
     """Return one row's completion; `seconds` is its share of the batch's time."""
     output = said.outputs[0]
     cut = output.finish_reason == "length"
-    reply = read_reply(output.text, request.schema)
-    if cut and reply.error is not None:
-        detail = f"cut after max_tokens ({request.max_tokens}) before its JSON closed"
-        reply = Reply(None, "length", detail)
-    return Completion(
-        request=request.id,
+    return completion(
+        request,
+        read(request, output.text, cut_at(request.max_tokens) if cut else ""),
         text=output.text,
-        value=reply.value,
-        finish_reason="length" if cut else "stop",
-        prompt_tokens=len(prompt),
-        completion_tokens=len(output.token_ids),
+        finish="length" if cut else "stop",
+        usage=Usage(len(prompt), len(output.token_ids)),
         seconds=seconds,
-        method=_method(request),
-        error=reply.error,
-        detail=reply.detail,
+        method=METHOD,
     )
 
 

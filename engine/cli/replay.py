@@ -89,7 +89,8 @@ def _show(console: Console, done: Completion) -> None:
     _say(console, f"--- reply: {state}{'' if done.final else ', asked again'}\n{pretty(done.text)}")
     if done.detail:
         _say(console, f"why: {done.detail}")
-    tokens = ((done.prompt_tokens, "prompt"), (done.completion_tokens, "completion"))
+    usage = done.usage
+    tokens = ((usage.prompt_tokens, "prompt"), (usage.completion_tokens, "completion"))
     said = [f"{'?' if n is None else n} {what} tokens" for n, what in tokens]
     said += [f"cost {cost_of(done.cost)}", f"{done.seconds:.2f} s", done.method]
     said += [f"{len(done.tries)} tries before it"] if done.tries else []

@@ -18,22 +18,16 @@ from engine.stages.evaluate.benchmark import MeasuredServer
 def place_of(benchmark: Benchmark, student: RoleModel) -> MeasuredServer | None:
     """Return the server to measure; None where the engine starts one for the student's weights."""
     if benchmark.endpoint is not None:
-        given = benchmark.endpoint
-        key = given.api_key.env if given.api_key else None
+        endpoint = benchmark.endpoint
+        key = endpoint.api_key.env if endpoint.api_key else None
         return MeasuredServer(
-            base_url=given.base_url, model=given.model, extra={}, key=key, subject="endpoint"
+            base_url=endpoint.base_url, model=endpoint.model, extra={}, key=key, subject="endpoint"
         )
-    settings = student.settings
-    if "base_url" not in settings:
+    backend = BACKENDS[student.backend]
+    if backend.endpoint is None:
         return None
-    key = settings.get("api_key")
-    return MeasuredServer(
-        base_url=settings["base_url"],
-        model=student.name,
-        extra=settings["extra"],
-        key=key["env"] if key else None,
-        subject="student",
-    )
+    base_url, model, key, extra = backend.endpoint(student.name, backend.parse(student.settings))
+    return MeasuredServer(base_url=base_url, model=model, extra=extra, key=key, subject="student")
 
 
 def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -43,11 +37,11 @@ def check_benchmark(loaded: LoadedRecipe) -> Iterator[Problem]:
         return
     yield from _missing(loaded.at("benchmark", key=True), guidellm.require)
     if benchmark.endpoint is not None:
-        given = benchmark.endpoint.model_dump(exclude_none=True)
-        yield from missing_keys(loaded, given, ("benchmark", "endpoint"))
+        if key := benchmark.endpoint.api_key:
+            yield from missing_keys(loaded, (key.env,), ("benchmark", "endpoint"))
         return
     backend = BACKENDS.get(loaded.recipe.models.student.backend)
-    if backend is None or "base_url" in backend.settings.model_fields:
+    if backend is None or backend.endpoint is not None:
         return
     if not (backend.local and backend.weights == "folder"):
         message = f"the engine cannot serve a student of the backend '{backend.name}'"

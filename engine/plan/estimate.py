@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from engine.backends import BACKENDS
+from engine.backends.entry import Rates
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources, RoleModel
 from engine.stages import STAGES
@@ -83,25 +84,20 @@ def estimate(
         price = price_of(resources.models[role])
         if price is not None:
             money = (money or Range(0, 0)) + _cost(price, prompt, completion)
-        elif costs_money(resources.models[role]):
+        elif BACKENDS[resources.models[role].backend].priced:
             unpriced[role] = None
     return Estimate(calls, tokens, money, tuple(unpriced), steps)
 
 
-def costs_money(model: RoleModel) -> bool:
-    """Return whether a model's calls may cost money: its backend takes a price."""
-    return "price" in BACKENDS[model.backend].settings.model_fields
+def price_of(model: RoleModel) -> Rates | None:
+    """Return a model's price per million tokens; None where it has none."""
+    backend = BACKENDS[model.backend]
+    return backend.price(backend.parse(model.settings)) if backend.price else None
 
 
-def price_of(model: RoleModel) -> Mapping[str, float] | None:
-    """Return a model's price per million tokens, by `prompt` and `completion`; None where it has none."""
-    price: Mapping[str, float] | None = model.settings.get("price")
-    return price
-
-
-def _cost(price: Mapping[str, float], prompt: Range, completion: Range) -> Range:
+def _cost(price: Rates, prompt: Range, completion: Range) -> Range:
     """Return what tokens cost; nothing is known of caching beforehand, so none is assumed."""
-    by_prompt, by_completion = price["prompt"] / 1e6, price["completion"] / 1e6
+    by_prompt, by_completion = price.prompt / 1e6, price.completion / 1e6
     return prompt.times(by_prompt, by_prompt) + completion.times(by_completion, by_completion)
 
 

@@ -5,10 +5,10 @@ A prompt that does not use a variable does not send it; one that uses a variable
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
+from engine import servers
 from engine.backends import BACKENDS
 from engine.plan.benchmark import place_of
 from engine.plan.graph import Node, Plan
@@ -20,7 +20,6 @@ from engine.stages.protocol import ALWAYS
 
 _OURS = {"description"}
 """Variables with the recipe's own text."""
-_HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 class Flow(NamedTuple):
@@ -84,7 +83,7 @@ def timed(resources: Resources, recipe: Recipe) -> Timed | None:
         what += f", {SHOWN.format(target=recipe.task.target)}"
     if place is None:
         return Timed(student.name, "a server on this machine", "", what)
-    return Timed(place.model, _host(place.base_url), place.key or "", what)
+    return Timed(place.model, servers.host_of(place.base_url), place.key or "", what)
 
 
 def host_of(model: RoleModel) -> str:
@@ -92,21 +91,10 @@ def host_of(model: RoleModel) -> str:
     backend = BACKENDS[model.backend]
     if backend.deferred:
         return "a file of requests, answered outside"
-    url = model.settings.get("base_url")
-    return _host(url) if isinstance(url, str) else "this machine"
-
-
-def _host(url: str) -> str:
-    """Return an address's host and port, and whether that is here."""
-    parts = urlsplit(url)
-    host = parts.hostname or url
-    shown = f"[{host}]" if ":" in host else host
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    here = " on this machine" if host in _HERE else ""
-    return f"{shown}:{port}{here}"
+    return backend.host(backend.parse(model.settings)) if backend.host else "this machine"
 
 
 def key_of(model: RoleModel) -> str:
-    """Return the name of the environment variable that holds a model's key; empty where it needs none."""
-    key = model.settings.get("api_key")
-    return str(key["env"]) if isinstance(key, Mapping) and "env" in key else ""
+    """Return the names of the environment variables that hold a model's keys; empty where it needs none."""
+    backend = BACKENDS[model.backend]
+    return ", ".join(backend.secrets(backend.parse(model.settings)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from engine.backends import BACKENDS
-from engine.errors import Problem
+from engine.backends.entry import Settings
+from engine.errors import BackendError, Location, Problem
+from engine.spec.error_messages import value_at
 from engine.spec.loader import LoadedRecipe
 from engine.spec.yaml import KeyPath
 
@@ -18,8 +19,7 @@ ASKED = ("student", "teacher", "judge")
 def check_money(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with keys and budget.money."""
     for role in (*ASKED, "embedder"):
-        settings = getattr(loaded.recipe.models, role).settings
-        yield from missing_keys(loaded, settings, ("models", role))
+        yield from missing_keys(loaded, _secrets(loaded, role), ("models", role))
     if loaded.recipe.budget.money is None:
         return
     priced = [role for role in ASKED if has_price(loaded, role) is not None]
@@ -42,21 +42,51 @@ def has_price(loaded: LoadedRecipe, role: str) -> bool | None:
     """Return whether a role's model has a price; None where its calls cost nothing or it is not asked."""
     spec = getattr(loaded.recipe.models, role)
     backend = BACKENDS.get(spec.backend)
-    if backend is None or "price" not in backend.settings.model_fields:
+    if backend is None or backend.price is None:
         return None
     rates = any(metric.judge for metric in loaded.recipe.measured)
     if role == "judge" and loaded.recipe.quality.judge == "off" and not rates:
         return None
-    return spec.settings.get("price") is not None
+    settings = _settings(loaded, role)
+    return settings is None or backend.price(settings) is not None
+
+
+def _settings(loaded: LoadedRecipe, role: str) -> Settings | None:
+    """Return the settings of a role's backend; None where it is not known or they are wrong, which others say."""
+    spec = getattr(loaded.recipe.models, role)
+    backend = BACKENDS.get(spec.backend)
+    try:
+        return None if backend is None else backend.parse(spec.settings)
+    except BackendError:
+        return None
+
+
+def _secrets(loaded: LoadedRecipe, role: str) -> tuple[str, ...]:
+    settings = _settings(loaded, role)
+    backend = BACKENDS.get(getattr(loaded.recipe.models, role).backend)
+    return () if settings is None or backend is None else backend.secrets(settings)
 
 
 def missing_keys(
-    loaded: LoadedRecipe, settings: Mapping[str, Any], path: KeyPath
+    loaded: LoadedRecipe, variables: Sequence[str], path: KeyPath
 ) -> Iterator[Problem]:
-    """Warn of keys that the environment lacks: the run would end at the first call."""
-    for name, value in settings.items():
-        variable = value.get("env") if isinstance(value, Mapping) else None
-        if isinstance(variable, str) and not os.environ.get(variable, "").strip():
+    """Warn of keys that the environment lacks: the run would end at the first call.
+
+    Args:
+        loaded: The recipe.
+        variables: Names of the environment variables that hold keys.
+        path: What needs them.
+    """
+    for variable in variables:
+        if not os.environ.get(variable, "").strip():
             message = f"the environment has no variable {variable}, which holds the key"
             hint = f"set it before the run: export {variable}=…"
-            yield Problem(loaded.at(*path, name, "env"), message, hint, "warning", "key")
+            yield Problem(_named_at(loaded, variable, path), message, hint, "warning", "key")
+
+
+def _named_at(loaded: LoadedRecipe, variable: str, path: KeyPath) -> Location:
+    """Return where below `path` the recipe names a variable."""
+    document = loaded.document
+    below = (at for at in document.values if at[: len(path)] == path)
+    named = (at for at in below if value_at(document.data, at) == variable)
+    return loaded.at(*next(named, path))

@@ -22,7 +22,7 @@ from engine.backends.files.requests import (
     read_asked,
     request_files,
 )
-from engine.backends.files.results import Answer, completion, read_results
+from engine.backends.files.results import ResultLine, completion_of, read_results
 from engine.backends.protocol import Completion, Deferred, PendingRequest, Reserve
 from engine.errors import BackendError
 from engine.run.ledger import entry
@@ -197,7 +197,7 @@ def import_results(store: Store, path: Path) -> Imported:
     return result
 
 
-def _asked_in(state: Path, answers: Sequence[Answer], path: Path) -> list[Path]:
+def _asked_in(state: Path, answers: Sequence[ResultLine], path: Path) -> list[Path]:
     """Return the request files that are answered; raises BackendError for an answer to none of them."""
     known = asked_ids(state)
     strangers = [answer for answer in answers if answer.custom_id not in known]
@@ -213,14 +213,14 @@ def _asked_in(state: Path, answers: Sequence[Answer], path: Path) -> list[Path]:
 
 
 def _new(
-    answers: Sequence[Answer], asked: Mapping[str, Asked], known: _Known, result: Imported
+    answers: Sequence[ResultLine], asked: Mapping[str, Asked], known: _Known, result: Imported
 ) -> Iterator[tuple[Asked, Completion]]:
     """Yield what the ledger lacks, at most one reply of each asking; counts into `result`."""
     best: dict[str, Completion] = {}
     for answer in answers:
         held = best.get(answer.custom_id)
         if held is None or held.error is not None:
-            done = completion(asked[answer.custom_id], answer)
+            done = completion_of(asked[answer.custom_id], answer)
             if held is None or done.error is None:
                 best[answer.custom_id] = done
     # Earlier askings first: a later one is only known as such when those before it have failed.

@@ -1,4 +1,7 @@
-"""The purse: what a run may still spend. Asked before every request, so that a budget stops before it is passed."""
+"""What a run may still spend: asked before every request, so that a budget stops before it is passed.
+
+Asked again by whoever waits to send a request once more, so that time runs out for those that wait as well.
+"""
 
 from __future__ import annotations
 
@@ -25,47 +28,55 @@ class BudgetTracker:
         self._budget = budget
         self._calls, self._tokens, self._cost = spent
         self._started = time.monotonic()
-        self.under_way = 0
-        """Requests that were permitted and have no final reply yet."""
+        self.in_flight = 0
+        """Requests that were reserved and have no final reply yet."""
         self._most_tokens, self._most_cost = 0, 0.0
         self.exhausted = ""
-        """Why nothing more may be sent; empty as long as something may."""
+        """Why nothing new may be sent; empty as long as something may."""
+        self._halted = False
+        """Whether what is reserved may not be sent, either."""
 
     def reserve(self, requests: Sequence[Request]) -> bool:
-        """Return whether these may be sent, all of them; if so they count as under way until they are settled."""
+        """Return whether these may be sent, all of them; if so they count as in flight until they are committed.
+
+        With no requests: whether those that were reserved before may still be sent. That they count already, so only
+        time forbids it, and a cost that nobody knows.
+        """
+        if why := self._over_time():
+            self._halt(why)
+        if not requests:
+            return not self._halted
         if not self.exhausted:
-            self.exhausted = (
-                self._over_time() or self._over_calls(len(requests)) or self._over_size(requests)
-            )
+            self.exhausted = self._over_calls(len(requests)) or self._over_size(requests)
         if self.exhausted:
             return False
-        self.under_way += len(requests)
+        self.in_flight += len(requests)
         return True
 
     def commit(self, completions: Iterable[Completion]) -> None:
-        """Count replies that came: they are no longer under way; asking once more takes a new permit."""
+        """Count replies that came: they are no longer in flight; asking once more is reserved anew."""
         for done in completions:
-            tokens = (done.prompt_tokens or 0) + (done.completion_tokens or 0)
+            tokens = done.usage.total
             self._calls += 1
             self._tokens += tokens
             self._cost += done.cost or 0.0
             self._most_tokens = max(self._most_tokens, tokens)
             self._most_cost = max(self._most_cost, done.cost or 0.0)
-            if self._budget.money is not None and done.error is None and done.prompt_tokens is None:
-                self.exhausted = (
+            unknown = done.error is None and done.usage.prompt_tokens is None
+            if self._budget.money is not None and unknown:
+                self._halt(
                     f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
                     "a call took, so what it cost is unknown"
                 )
-            self.under_way = max(0, self.under_way - 1)
+            self.in_flight = max(0, self.in_flight - 1)
 
     def release(self) -> None:
-        """Forget what is under way: the node's requests have all come home or will not come."""
-        self.under_way = 0
+        """Forget what is in flight: the node's requests have all come home or will not come."""
+        self.in_flight = 0
 
     def over_time(self) -> bool:
-        """Return whether the minutes are over; then nothing more is permitted."""
-        self.exhausted = self.exhausted or self._over_time()
-        return bool(self.exhausted)
+        """Return whether the minutes are over, or the budget is spent in another way."""
+        return not self.reserve([]) or bool(self.exhausted)
 
     def _over_time(self) -> str:
         minutes = self._budget.minutes
@@ -73,15 +84,20 @@ class BudgetTracker:
             return ""
         return f"the budget of {minutes:g} minutes is spent"
 
+    def _halt(self, why: str) -> None:
+        self._halted = True
+        self.exhausted = self.exhausted or why
+
     def _over_calls(self, coming: int) -> str:
         calls = self._budget.calls
-        if calls is None or self._calls + self.under_way + coming <= calls:
+        made = self._calls + self.in_flight
+        if calls is None or made + coming <= calls:
             return ""
-        return f"the next calls would pass the budget of {calls:,} calls ({self._calls:,} made)"
+        return f"the next calls would pass the budget of {calls:,} calls ({made:,} made)"
 
     def _over_size(self, requests: Sequence[Request]) -> str:
         budget = self._budget
-        coming = self.under_way + len(requests)
+        coming = self.in_flight + len(requests)
         if budget.tokens is not None:
             each = self._most_tokens or max(map(_foreseen, requests), default=0)
             if self._tokens + coming * each > budget.tokens:

@@ -1,4 +1,4 @@
-"""Asking: the requests that nodes wait for, sent together where their nodes do not depend on each other.
+"""The requests that nodes wait for, sent together where their nodes do not depend on each other.
 
 Three ways, by backend: weights on this machine answer node by node, so that their batches do not depend on what else
 waits; servers are sent the requests of all nodes that are ready at once; and what is answered after the run
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from engine.backends import BACKENDS
-from engine.backends.http.probe import PROBE
 from engine.backends.protocol import Completion, Deferred, PendingRequest
+from engine.backends.replies import PROBE
 from engine.errors import RunError
 from engine.plan.graph import Node
 from engine.plan.resources import RoleModel
@@ -24,12 +24,11 @@ from engine.run.ledger import Ledger
 from engine.run.live import Live
 from engine.run.progress import Reporter
 from engine.run.session import Session
+from engine.stages import STAGES
 from engine.stages.protocol import Pending
 
 NEEDED = 5
 """Requests of one kind that must all fail before the run gives up."""
-VITAL = frozenset({"predict", "diagnose", "generate"})
-"""Stages without which the loop has nothing; names, strategies and verdicts have a fallback."""
 
 
 class BudgetReached(Exception):
@@ -64,7 +63,7 @@ class Dispatcher:
         self._held: dict[str, list[Waiting]] = {}
         self._deferred: dict[Deferred, dict[str, PendingRequest]] = {}
         self._answered: set[str] = set()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def holds(self) -> bool:
@@ -92,7 +91,7 @@ class Dispatcher:
         Raises:
             BudgetReached: the budget does not allow all of it.
             BackendError: nothing can be answered.
-            RunError: requests are left without a reply, or all of a vital stage failed.
+            RunError: requests are left without a reply, or all of an essential stage failed.
         """
         held, self._held = self._held, {}
         for role, waiting in held.items():
@@ -100,27 +99,27 @@ class Dispatcher:
 
     def _send(self, role: str, waiting: Sequence[Waiting]) -> None:
         """Send the requests that have no reply yet; each group of replies is durable before the next is awaited."""
-        asks: dict[str, PendingRequest] = {}
+        outstanding: dict[str, PendingRequest] = {}
         for node, pending in waiting:
             for request in pending.requests:
                 # Two seeds often ask the same: one call answers both.
-                asks.setdefault(request.id, PendingRequest(node.id, role, request))
-        requests = [ask.request for ask in asks.values()]
+                outstanding.setdefault(request.id, PendingRequest(node.id, role, request))
+        requests = [each.request for each in outstanding.values()]
         known = self._ledger.known(requests)
         what = waiting[0].node.name if len(waiting) == 1 else f"{len(waiting)} nodes"
         advance = self._reporter.open(f"{what} ({role})", len(requests))
         advance(len(known))
         live = Live()
         generator = self._session.generator(role)
-        for group in self._ledger.ask(generator, asks.values(), frozenset(known)):
+        for group in self._ledger.ask(generator, outstanding.values(), frozenset(known)):
             self._ledger.keep(group)
             self._answered.add(role)
             live.add(group)
-            advance.note = live.line(self._tracker.under_way)
+            advance.note = live.line(self._tracker.in_flight)
             advance(sum(done.final for done in group))
-            # A small call was made in a way that may not be the one that was found.
+            # A small call was made in a mode that may not be the one that was detected.
             if reply := next((done for done in group if done.error != PROBE), None):
-                self._tell_way(role, reply.method)
+                self._warn_of_words(role, reply)
         self._tracker.release()
         known = self._ledger.known(requests)
         left = len(requests) - len(known)
@@ -133,12 +132,12 @@ class Dispatcher:
         for node, pending in waiting:
             self._fail_if_all_failed(node, role, [known[r.id] for r in pending.requests])
 
-    def _tell_way(self, role: str, method: str) -> None:
+    def _warn_of_words(self, role: str, reply: Completion) -> None:
         """Say once that a server does not take schemas: what it says is asked for in words and validated."""
-        if method in {"json_object", "prompt"} and role not in self._told:
-            self._told.add(role)
+        if reply.in_words and role not in self._warned:
+            self._warned.add(role)
             self._reporter.warn(
-                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({method}), "
+                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({reply.method}), "
                 "every reply is validated, wrong ones are sent back"
             )
 
@@ -147,17 +146,19 @@ class Dispatcher:
         known = self._ledger.known(pending.requests)
         missing = [r for r in pending.requests if r.id not in known]
         failures = self._ledger.failures(missing)
-        asks = [
+        outstanding = [
             PendingRequest(node.id, pending.role, r, tuple(failures.get(r.id, ()))) for r in missing
         ]
-        waiting = {ask.request.id: ask for ask in asks if ask.number < deferred.attempts}
+        waiting = {each.request.id: each for each in outstanding if each.number < deferred.attempts}
         self._ledger.keep(
-            replace(ask.failed[-1], final=True) for ask in asks if ask.number >= deferred.attempts
+            replace(each.failed[-1], final=True)
+            for each in outstanding
+            if each.number >= deferred.attempts
         )
         if waiting:
             held = self._deferred.setdefault(deferred, {})
-            for identity, ask in waiting.items():
-                held.setdefault(identity, ask)
+            for identity, each in waiting.items():
+                held.setdefault(identity, each)
             self._reporter.say(
                 f"{node.name:<28} waits for {_counted(len(waiting), 'reply', 'replies')} of the {pending.role}"
             )
@@ -191,7 +192,7 @@ class Dispatcher:
         if len(failed) < len(completions) or not failed:
             return
         # Few replies may fail by chance: the run goes on.
-        if node.stage in VITAL and len(completions) >= NEEDED:
+        if STAGES[node.stage].essential and len(completions) >= NEEDED:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
 
@@ -202,8 +203,8 @@ def _counted(number: int, one: str, many: str) -> str:
 
 def _unusable(node: Node, role: str, failed: Iterable[Completion]) -> str:
     kinds = [c.error or "?" for c in failed]
-    said = ", ".join(sorted(set(kinds)))
-    return f"{node.name}: none of {len(kinds)} replies of the {role} was usable ({said})"
+    errors = ", ".join(sorted(set(kinds)))
+    return f"{node.name}: none of {len(kinds)} replies of the {role} was usable ({errors})"
 
 
 def _first(failed: Sequence[Completion]) -> str:

@@ -7,7 +7,14 @@ from typing import Any, cast
 
 import orjson
 
-from engine.backends.protocol import Completion, FailedExchange, Generator, PendingRequest, Request
+from engine.backends.protocol import (
+    Completion,
+    FailedExchange,
+    Generator,
+    PendingRequest,
+    Request,
+    Usage,
+)
 from engine.rows import Call
 from engine.run.budget import BudgetTracker
 from engine.store import Store, now
@@ -17,7 +24,7 @@ class Ledger:
     """Finds and records replies. Usable replies are served for ever; failed ones only until their node is done."""
 
     def __init__(self, store: Store, run: str, tracker: BudgetTracker) -> None:
-        """Read from `store`, write calls as made by `run`, and settle them with `purse`."""
+        """Read from `store`, write calls as made by `run`, and commit what they took to `tracker`."""
         self._store, self._run, self._tracker = store, run, tracker
         self._replies: dict[str, Completion] = {}
 
@@ -31,9 +38,9 @@ class Ledger:
 
     def failures(self, requests: Sequence[Request]) -> dict[str, list[Completion]]:
         """Return the unusable replies of those requests that have any, from all runs, oldest first."""
-        found = self._store.failures([r.id for r in requests])
+        failures = self._store.failures([r.id for r in requests])
         return {
-            identity: [_completion(call) for call in calls] for identity, calls in found.items()
+            request: [_completion(call) for call in calls] for request, calls in failures.items()
         }
 
     def keep(self, completions: Iterable[Completion]) -> None:
@@ -47,40 +54,40 @@ class Ledger:
     def ask(
         self,
         generator: Generator,
-        asks: Iterable[PendingRequest],
+        outstanding: Iterable[PendingRequest],
         answered: Container[str],
     ) -> Iterator[list[Completion]]:
         """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
 
-        Holds only what is under way, so `asks` may be an iterator of any length where the backend takes one.
+        Holds only what is in flight, so `outstanding` may be an iterator of any length where the backend takes one.
         """
-        under_way: dict[str, PendingRequest] = {}
+        in_flight: dict[str, PendingRequest] = {}
 
         def watched() -> Iterator[Request]:
-            for ask in asks:
-                if ask.request.id not in answered:
-                    under_way[ask.request.id] = ask
-                yield ask.request
+            for pending in outstanding:
+                if pending.request.id not in answered:
+                    in_flight[pending.request.id] = pending
+                yield pending.request
 
         for group in generator.complete_many(watched(), answered, self._tracker.reserve):
             self._store.record_calls(
-                [entry(self._run, under_way[done.request], done) for done in group]
+                [entry(self._run, in_flight[done.request], done) for done in group]
             )
             self._tracker.commit(group)
             for done in group:
                 if done.final:
-                    del under_way[done.request]
+                    del in_flight[done.request]
             yield group
 
 
-def entry(run: str, ask: PendingRequest, completion: Completion) -> Call:
+def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:
     """Return the ledger's entry of one reply: a node of `run` asked for it."""
-    request = ask.request
+    request = pending.request
     return Call(
         id=request.id,
         run=run,
-        node=ask.node,
-        role=ask.role,
+        node=pending.node,
+        role=pending.role,
         model=request.model,
         messages=[
             {"role": m.role, "content": m.content} for m in completion.sent or request.messages
@@ -91,19 +98,16 @@ def entry(run: str, ask: PendingRequest, completion: Completion) -> Call:
         attempt=request.attempt,
         reply=completion.text,
         finish_reason=completion.finish_reason,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
         seconds=completion.seconds,
         method=completion.method,
         error=completion.error,
         detail=completion.detail,
         created=now(),
         final=completion.final,
-        cached_tokens=completion.cached_tokens,
-        reasoning_tokens=completion.reasoning_tokens,
         cost=completion.cost,
         server=completion.server or None,
         tries=[each._asdict() for each in completion.tries],
+        **completion.usage._asdict(),
     )
 
 
@@ -116,14 +120,11 @@ def _completion(call: Call) -> Completion:
         text=call.reply,
         value=value,
         finish_reason=cast(Any, call.finish_reason),
-        prompt_tokens=call.prompt_tokens,
-        completion_tokens=call.completion_tokens,
+        usage=Usage(**{name: getattr(call, name) for name in Usage._fields}),
         seconds=call.seconds,
         method=call.method,
         error=call.error,
         detail=call.detail,
-        cached_tokens=call.cached_tokens,
-        reasoning_tokens=call.reasoning_tokens,
         cost=call.cost,
         server=call.server or "",
         tries=tuple(FailedExchange(**each) for each in call.tries),

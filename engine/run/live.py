@@ -1,4 +1,4 @@
-"""The live line of one endpoint: what is under way, how fast it goes, what was tried again, what it costs."""
+"""The live line of one endpoint: what is in flight, how fast it goes, what was tried again, what it costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Live:
         replies = tokens = 0
         for done in completions:
             replies += 1
-            tokens += (done.prompt_tokens or 0) + (done.completion_tokens or 0)
+            tokens += done.usage.total
             self._retries.update(each.kind for each in done.tries)
             if not done.final and done.error:
                 self._retries[done.error] += 1
@@ -40,12 +40,12 @@ class Live:
         while self._recent and self._recent[0][0] < now - WINDOW:
             self._recent.popleft()
 
-    def line(self, under_way: int) -> str:
-        """Return the line; `under_way` counts requests that were permitted and have no final reply."""
+    def line(self, in_flight: int) -> str:
+        """Return the line; `in_flight` counts requests that were reserved and have no final reply."""
         span = max(time.monotonic() - max(self._began, time.monotonic() - WINDOW), 1e-3)
         replies = sum(each[1] for each in self._recent) / span
         tokens = sum(each[2] for each in self._recent) / span
-        parts = [f"{under_way} under way", f"{replies:,.1f} replies/s", f"{tokens:,.0f} tokens/s"]
+        parts = [f"{in_flight} in flight", f"{replies:,.1f} replies/s", f"{tokens:,.0f} tokens/s"]
         if self._retries:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self._retries.most_common(3))
             parts.append(f"again: {kinds}")

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from engine.servers import KeyName, ServerUrl
 from engine.spec.parts import Spec
-
-
-class KeyName(Spec):
-    """Where a key is; never the key itself."""
-
-    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Name of the environment variable that holds it."""
 
 
 class Endpoint(Spec):
     """A server that runs already, with an OpenAI-compatible chat endpoint."""
 
-    base_url: str
+    base_url: ServerUrl
     """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
     model: str
     """The server's own name for the model."""
     api_key: KeyName | None = None
     """`{env: NAME}`: the environment variable that holds the key."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an address like http://localhost:8000/v1")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("must hold no key or password: use api_key: {env: NAME}")
-        return url
 
 
 class Benchmark(Spec):

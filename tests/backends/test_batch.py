@@ -8,8 +8,10 @@ import pytest
 from engine.backends import BACKENDS
 from engine.backends.batch import BatchFile
 from engine.backends.files.requests import asked_ids, read_asked, sidecar
-from engine.backends.files.results import Answer, completion, read_results
+from engine.backends.files.results import ResultLine, completion_of, read_results
 from engine.backends.protocol import Completion, Message, PendingRequest, Request
+from engine.backends.replies import completion
+from engine.backends.structured import Reply
 from engine.errors import BackendError
 
 SCHEMA = {
@@ -27,7 +29,7 @@ def request(text: str = "Which colour?") -> Request:
 
 
 def failed(error: str, text: str = "", detail: str = "") -> Completion:
-    return Completion(request().id, text, None, "error", 1, 1, 0.0, "batch:hand", error, detail)
+    return completion(request(), Reply(None, error, detail), text=text, method="batch:hand")
 
 
 def backend(**settings: Any) -> BatchFile:
@@ -205,7 +207,7 @@ def test_each_line_is_a_reply_or_a_failure_of_a_kind(
     [answer] = read_results(results(tmp_path / "r.jsonl", line))
     file, _ = write_batch(tmp_path, PendingRequest("node", "teacher", request()))
     [asked] = read_asked(file)
-    done = completion(asked, answer)
+    done = completion_of(asked, answer)
     assert (done.text, done.error) == (text, error)
     assert (done.value is None) == (error is not None)
     assert done.request == request().id
@@ -225,11 +227,15 @@ def test_tokens_server_and_money_are_kept(tmp_path: Path) -> None:
         tmp_path, PendingRequest("node", "teacher", request()), price=price, attempts=1
     )
     [answer] = read_results(results(tmp_path / "r.jsonl", answered(body)))
-    done = completion(read_asked(file)[0], answer)
-    assert (done.prompt_tokens, done.completion_tokens, done.cached_tokens) == (1000, 100, 400)
+    done = completion_of(read_asked(file)[0], answer)
+    assert (done.usage.prompt_tokens, done.usage.completion_tokens, done.usage.cached_tokens) == (
+        1000,
+        100,
+        400,
+    )
     assert done.server == "oracle-7 fp"
     assert done.cost == pytest.approx((600 * 1.0 + 400 * 0.5 + 100 * 10.0) / 1e6)
-    assert completion(read_asked(file)[0], answer._replace(by_hand=True)).cost is None
+    assert completion_of(read_asked(file)[0], answer._replace(by_hand=True)).cost is None
 
 
 def test_the_last_attempt_is_final(tmp_path: Path) -> None:
@@ -238,7 +244,7 @@ def test_the_last_attempt_is_final(tmp_path: Path) -> None:
     )
     [asked] = read_asked(file)
     wrong = read_results(results(tmp_path / "r.jsonl", {"custom_id": "x", "text": "red"}))[0]
-    assert completion(asked, wrong).final
+    assert completion_of(asked, wrong).final
 
 
 def test_lines_may_have_windows_ends_a_mark_and_gaps(tmp_path: Path) -> None:
@@ -247,7 +253,7 @@ def test_lines_may_have_windows_ends_a_mark_and_gaps(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + line + b"\r\n\r\n" + line + b"\r\n")
     found = read_results(path)
     assert [(answer.line, answer.exchange.text) for answer in found] == [(1, GOOD), (3, GOOD)]
-    assert all(isinstance(answer, Answer) for answer in found)
+    assert all(isinstance(answer, ResultLine) for answer in found)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_replies_fit_and_do_not_depend_on_what_was_asked_before(gguf: Path) -> N
         assert set(done.value or ()) == {"mood", "reason"}
         assert list(json.loads(done.text)) == ["mood", "reason"]
         assert done.method == "outlines:llguidance"
-        assert (done.finish_reason, done.completion_tokens is not None) == ("stop", True)
+        assert (done.finish_reason, done.usage.completion_tokens is not None) == ("stop", True)
     assert len({done.text for done in found.values()}) > 1
     again = came(opened(gguf), asked()[::-1])
     assert {each: done.text for each, done in again.items()} == {
@@ -134,8 +134,8 @@ def test_what_does_not_fit_is_said_and_not_asked(gguf: Path) -> None:
     found = came(model, [long, cut])
     assert found[long.id].error == "too_long"
     assert "a context of 256" in found[long.id].detail
-    assert found[long.id].completion_tokens == 0
-    assert (found[cut.id].error, found[cut.id].completion_tokens) == ("length", 7)
+    assert found[long.id].usage.completion_tokens == 0
+    assert (found[cut.id].error, found[cut.id].usage.completion_tokens) == ("length", 7)
 
 
 @pytest.mark.servers

@@ -171,7 +171,7 @@ def test_every_kind_of_failure_is_said(folder: Path) -> None:
         right.id: (None, "stop"),
     }
     assert "60 for the reply do not fit into a context of 128" in found[long.id].detail
-    assert found[long.id].completion_tokens == 0
+    assert found[long.id].usage.completion_tokens == 0
     assert found[right.id].value == json.loads(FITTING)
     assert [len(batch) for batch in batches] == [3]
 
@@ -244,8 +244,8 @@ def test_replies_fit_and_come_again_whatever_is_answered(real: Generator) -> Non
         assert done.text == json.dumps(done.value, ensure_ascii=False)
         assert list(done.value) == ["mood", "reason", "score"]
         assert (done.method, done.finish_reason) == ("structured_outputs:guidance", "stop")
-        assert done.prompt_tokens
-        assert done.completion_tokens
+        assert done.usage.prompt_tokens
+        assert done.usage.completion_tokens
     rest = came(real, mixed(), [each.id for each in mixed()[1:3]])
     assert len(rest) == 4
     assert all(rest[each].text == whole[each].text for each in rest)
@@ -257,7 +257,7 @@ def test_vllm_itself_says_what_does_not_fit_and_what_is_cut(real: Generator) -> 
     found: dict[str, Completion] = came(real, [long, cut, fine])
     assert found[long.id].error == "too_long"
     assert "a context of 1024" in found[long.id].detail
-    assert (found[cut.id].error, found[cut.id].completion_tokens) == ("length", 7)
+    assert (found[cut.id].error, found[cut.id].usage.completion_tokens) == ("length", 7)
     assert found[fine.id].error is None
 
 

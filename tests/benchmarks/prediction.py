@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine import models
-from engine.backends.entry import Place
+from engine.backends.entry import ModelRef
 from engine.backends.protocol import Message, TrainingJob, TrainingRow
 from engine.backends.training import finetune
 from tests.benchmarks import clinc150
@@ -67,7 +67,7 @@ def engine(setting: Setting) -> dict[str, Answer]:
     """Return the engine's two ways of answering."""
     from engine.backends.transformers import LocalModel, TransformersSettings
 
-    student = LocalModel(Place(clinc150.MODEL, setting.model), TransformersSettings())
+    student = LocalModel(ModelRef(clinc150.MODEL, setting.model), TransformersSettings())
 
     def likelihood(count: int) -> list[str]:
         found = student.choose(setting.prompts[:count], setting.labels, setting.adapter)

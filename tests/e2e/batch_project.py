@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.backends import BACKENDS
-from engine.backends.entry import Place
+from engine.backends.entry import ModelRef
 from engine.backends.files.requests import Asked, read_asked
 from engine.backends.protocol import Request
 from engine.backends.scripted import ScriptedGenerator, ScriptedSettings
@@ -81,7 +81,7 @@ class Person:
             identity,
             asked.attempt,
         )
-        script = ScriptedGenerator(Place(MODEL, self._folder), ScriptedSettings(replies=name))
+        script = ScriptedGenerator(ModelRef(MODEL, self._folder), ScriptedSettings(replies=name))
         [[done]] = script.complete_many([request], frozenset())
         assert done.value is not None
         return done.text

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 
 from engine import models
 from engine.backends import BACKENDS
-from engine.backends.http.probe import PROBE
 from engine.backends.protocol import Completion, Generator, Message, Request, Student
+from engine.backends.replies import PROBE
 from engine.errors import BackendError
 from tests.e2e.runs import answered_twice, pada, results, rows
 from tests.e2e.tiny_project import write_project
@@ -103,8 +103,8 @@ def test_a_server_with_grammars_is_found_out_and_every_reply_is_checked(llama: s
     assert len(usable) >= 6
     for done in usable:
         assert is_valid(done)
-        assert done.prompt_tokens
-        assert done.completion_tokens
+        assert done.usage.prompt_tokens
+        assert done.usage.completion_tokens
     # Its grammars know no bounds of numbers, so validation has something to find now and then.
     for done in found:
         assert done.error is None or (done.error, done.detail[:7]) == ("schema", "$.score")
@@ -214,8 +214,8 @@ def test_a_server_that_ignores_schemas_is_noticed(transformers: str, folder: str
     for done in found:
         assert done.error in {None, "invalid_json", "schema", "length"}
         assert done.text
-        assert done.prompt_tokens
-        assert done.completion_tokens
+        assert done.usage.prompt_tokens
+        assert done.usage.completion_tokens
         assert done.sent is not None
         assert "JSON Schema" in done.sent[0].content
         if done.error is None:
@@ -302,7 +302,7 @@ def test_vllm_honours_schemas_in_both_ways(vllm: str, kind: str, way: str) -> No
         assert done.error is None, done
         assert is_valid(done)
         assert done.server.startswith("smollm2 vllm-")
-        assert done.cached_tokens is not None
+        assert done.usage.cached_tokens is not None
 
 
 def test_a_seed_makes_a_sampled_reply_of_vllm_come_again(vllm: str) -> None:
@@ -320,7 +320,7 @@ def test_vllms_refusals_are_understood(vllm: str) -> None:
     found = {d.request: d for d in came(vllm, [long, cut], "smollm2", "vllm") if d.final}
     assert found[long.id].error == "too_long"
     assert "1024" in found[long.id].detail
-    assert (found[cut.id].error, found[cut.id].completion_tokens) == ("length", 14)
+    assert (found[cut.id].error, found[cut.id].usage.completion_tokens) == ("length", 14)
     with pytest.raises(BackendError, match="does not know this model"):
         came(vllm, [request(TEXTS[0])], "another", "vllm")
     with pytest.raises(BackendError, match="no chat endpoint at this address"):

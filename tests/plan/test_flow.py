@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.report.spend import _costs_money
+from rich.console import Console
 
+from engine import servers
 from engine.backends import BACKENDS
-from engine.errors import RecipeError
+from engine.backends.entry import Backend, Settings
+from engine.backends.http.settings import Price
+from engine.backends.scripted import ScriptedGenerator
+from engine.cli import planning
+from engine.errors import Problem, RecipeError
 from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.flow import flows, host_of, key_of
 from engine.plan.resources import Resources, RoleModel, gather, role_model, task_prompt
 from engine.plan.validate import check_recipe
+from engine.project import Project
+from engine.servers import KeyName, ServerUrl
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import ModelSpec
 from tests.plan.test_validate import GOOD, write_good
@@ -102,13 +113,100 @@ def test_files_and_this_machine_are_named_as_such() -> None:
     assert host("transformers") == host("scripted") == "this machine"
     assert host("batch") == "a file of requests, answered outside"
     assert {name for name, entry in BACKENDS.items() if entry.deferred} == {"batch"}
+    assert {name for name, entry in BACKENDS.items() if entry.remote} == {
+        "openai",
+        "vllm",
+        "anthropic",
+    }
+    assert {name for name, entry in BACKENDS.items() if entry.priced} == {
+        "openai", "vllm", "anthropic", "batch",
+    }  # fmt: skip
+
+
+class PigeonSettings(Settings):
+    """Settings of a model at the end of a pigeon's flight: no key of them is one that others have."""
+
+    loft: ServerUrl
+    """Where the pigeon goes."""
+    ring: KeyName
+    """What it is known by."""
+    corn: Price | None = None
+    """What a flight costs."""
+
+
+@pytest.fixture
+def pigeon(monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """Declare a backend on the fly."""
+    entry = Backend(
+        name="pigeon",
+        roles=("teacher", "judge"),
+        settings=PigeonSettings,
+        local=False,
+        operational=frozenset(PigeonSettings.model_fields),
+        host=lambda settings: servers.host_of(settings.loft),
+        secrets=lambda settings: (settings.ring.env,),
+        price=lambda settings: settings.corn,
+        generator=ScriptedGenerator,
+    )
+    monkeypatch.setitem(BACKENDS._entries, entry.name, entry)
+    monkeypatch.delenv("RING", raising=False)
+    return entry
+
+
+AT_A_PIGEON = SCRIPTED.replace(
+    "teacher: {backend: scripted, model: embedded/smollm2-135m-instruct}",
+    'teacher: {backend: pigeon, model: coo, loft: "https://far.example:99/x", ring: {env: RING}}',
+)
+
+
+def test_a_backend_says_itself_where_rows_go_and_which_key_it_needs(
+    tmp_path: Path, pigeon: Backend
+) -> None:
+    project = Project.open(write_good(tmp_path, AT_A_PIGEON), state=tmp_path / "state")
+    out = io.StringIO()
+    planning._print_flow(Console(file=out, width=200), project, project.plan())
+    told = out.getvalue()
+    assert "teacher: coo (pigeon) → far.example:99, with the key in RING\n" in told
+    assert "judge: embedded/smollm2-135m-instruct (scripted) → this machine\n" in told
+
+
+def checked(folder: Path, text: str) -> list[Problem]:
+    folder.mkdir()
+    try:
+        return check_recipe(load(write_good(folder, text)))
+    except RecipeError as error:
+        return list(error.problems)
+
+
+def test_a_backend_says_itself_which_keys_are_missing(tmp_path: Path, pigeon: Backend) -> None:
+    (missing,) = checked(tmp_path / "a", AT_A_PIGEON)
+    assert missing.message == "the environment has no variable RING, which holds the key"
+    recipe = load(tmp_path / "a" / "recipe.yaml")
+    assert missing.where == recipe.at("models", "teacher", "ring", "env")
+
+
+def test_a_backend_says_itself_what_its_calls_cost(tmp_path: Path, pigeon: Backend) -> None:
+    messages = [problem.message for problem in checked(tmp_path / "a", AT_A_PIGEON + BUDGET)]
+    assert any("models.teacher has no price" in message for message in messages)
+    corn = AT_A_PIGEON.replace("{env: RING}", "{env: RING}, corn: {prompt: 1, completion: 2}")
+    messages = [problem.message for problem in checked(tmp_path / "b", corn + BUDGET)]
+    assert not any("price" in message for message in messages)
+    (tmp_path / "c").mkdir()
+    loaded, resources = gathered(tmp_path / "c", corn)
+    plan = compile_plan(loaded.recipe, resources, task_prompt(loaded))
+    found = estimate(plan, resources, set(), {"train": 60, "validation": 150, "test": 200}, {})
+    assert found.money is not None
+    assert found.money.high > 0
+    assert found.unpriced == ()
+    assert _costs_money("teacher", {"models": {"teacher": {"backend": "pigeon"}}})
 
 
 def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
     models = dict(resources.models)
     for role, price in prices.items():
-        models[role] = RoleModel("openai", "m", "m", Path("."), {"price": price})
-    return Resources(resources.prompts, resources.data, resources.places, models)
+        settings = {"base_url": "http://localhost:1/v1", "price": price}
+        models[role] = RoleModel("openai", "m", "m", Path("."), settings)
+    return replace(resources, models=models)
 
 
 def test_rows_that_are_shown_before_each_are_paid_for_each_time(tmp_path: Path) -> None:

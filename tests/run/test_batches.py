@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.backends.batch import BatchFile, BatchSettings
-from engine.backends.entry import Place
+from engine.backends.entry import ModelRef
 from engine.backends.files.requests import read_asked, request_files
 from engine.backends.protocol import Message, PendingRequest, Request, always
 from engine.errors import BackendError
@@ -25,7 +25,7 @@ SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 def model(name: str = "oracle") -> BatchFile:
-    return BatchFile(Place(name, None), BatchSettings())
+    return BatchFile(ModelRef(name, None), BatchSettings())
 
 
 def ask(text: str, role: str = "teacher", node: str = "n") -> PendingRequest:
@@ -94,7 +94,7 @@ class Full(BatchFile):
 def test_two_files_are_written_both_or_neither(tmp_path: Path) -> None:
     asks = {
         model(): by_id(ask("a")),
-        Full(Place("other", None), BatchSettings()): by_id(ask("b", "judge")),
+        Full(ModelRef("other", None), BatchSettings()): by_id(ask("b", "judge")),
     }
     with pytest.raises(BackendError, match="No space"):
         write_batch(asks, tmp_path, "r0001", always)

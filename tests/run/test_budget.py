@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.backends.protocol import Completion, FailedExchange, Message, Request
+from engine.backends.protocol import Completion, FailedExchange, Message, Request, Usage
 from engine.run.budget import BudgetTracker
 from engine.run.live import Live
 from engine.spec.recipe import Budget
@@ -25,19 +25,19 @@ def reply(
     error: str | None = None,
 ) -> Completion:
     return Completion(
-        request(number).id, "{}", None if error else {}, "stop", tokens // 2, tokens - tokens // 2, 0.1, "m",
+        request(number).id, "{}", None if error else {}, "stop", Usage(tokens // 2, tokens - tokens // 2), 0.1, "m",
         error=error, final=final, cost=cost,
     )  # fmt: skip
 
 
-def push(tracker: BudgetTracker, most: int = 1000, under_way: int = 8, **each: float) -> int:
+def push(tracker: BudgetTracker, most: int = 1000, in_flight: int = 8, **each: float) -> int:
     """Send as many requests as are permitted, several at a time; return how many were."""
     sent = 0
     waiting: list[int] = []
     while sent < most and tracker.reserve([request(sent)]):
         waiting.append(sent)
         sent += 1
-        if len(waiting) == under_way:
+        if len(waiting) == in_flight:
             tracker.commit([reply(waiting.pop(0), **each)])  # type: ignore[arg-type]
     tracker.commit([reply(number, **each) for number in waiting])  # type: ignore[arg-type]
     return sent
@@ -46,7 +46,7 @@ def push(tracker: BudgetTracker, most: int = 1000, under_way: int = 8, **each: f
 def test_calls_stop_exactly_at_the_budget_with_those_under_way_counted() -> None:
     tracker = BudgetTracker(Budget(calls=20), NOTHING)
     assert push(tracker) == 20
-    assert "budget of 20 calls (20 made)" in tracker.exhausted or "20 calls" in tracker.exhausted
+    assert tracker.exhausted == "the next calls would pass the budget of 20 calls (20 made)"
 
 
 def test_what_earlier_runs_spent_counts() -> None:
@@ -69,7 +69,7 @@ def test_the_first_request_is_foreseen_from_its_length_and_limit() -> None:
 def test_money_stops_before_it_is_passed() -> None:
     tracker = BudgetTracker(Budget(money=1.0), NOTHING)
     sent = push(tracker, cost=0.03)
-    # Before the first price is known, requests under way cannot be foreseen.
+    # Before the first price is known, requests in flight cannot be foreseen.
     assert 0.03 * sent <= 1.0
     assert sent >= 25
     assert "budget of 1 " in tracker.exhausted
@@ -79,11 +79,11 @@ def test_money_stops_before_it_is_passed() -> None:
 def test_a_budget_of_money_does_not_take_unknown_for_zero() -> None:
     tracker = BudgetTracker(Budget(money=1.0), NOTHING)
     assert tracker.reserve([request(1)])
-    tracker.commit([replace(reply(1), prompt_tokens=None)])
+    tracker.commit([replace(reply(1), usage=Usage())])
     assert not tracker.reserve([request(2)])
     assert "cannot be kept" in tracker.exhausted
     calm = BudgetTracker(Budget(money=1.0), NOTHING)
-    calm.commit([replace(reply(1, error="connection"), prompt_tokens=None), reply(2)])
+    calm.commit([replace(reply(1, error="connection"), usage=Usage()), reply(2)])
     assert calm.reserve([request(3)]), "no reply costs nothing, and a local model has no price"
 
 
@@ -91,7 +91,7 @@ def test_asking_once_more_takes_a_permit_of_its_own() -> None:
     tracker = BudgetTracker(Budget(calls=2), NOTHING)
     assert tracker.reserve([request(1)])
     tracker.commit([reply(1, final=False, error="schema")])
-    assert tracker.under_way == 0
+    assert tracker.in_flight == 0
     assert tracker.reserve([request(1)])
     assert not tracker.reserve([request(2)])
 
@@ -120,8 +120,7 @@ def test_the_live_line_tells_what_happens() -> None:
         "{}",
         {},
         "stop",
-        5,
-        5,
+        Usage(5, 5),
         0.1,
         "m",
         tries=(FailedExchange("rate_limit", 429, 0.1, ""),),
@@ -129,7 +128,7 @@ def test_the_live_line_tells_what_happens() -> None:
     )
     live.add([tried, reply(2, final=False, error="schema")])
     line = live.line(3)
-    assert line.startswith("3 under way; ")
+    assert line.startswith("3 in flight; ")
     assert "1 rate_limit" in line
     assert "1 schema" in line
     assert "cost 0.5" in line

@@ -82,10 +82,11 @@ def refusals(entry: Asked, retry_after: float) -> web.Response | None:
 
 def rate_limited(fault: str, retry_after: float) -> web.Response:
     """Say that the client must wait, and for how long where the fault says so."""
-    headers = {
-        "rate_limit_after": {"Retry-After": f"{retry_after:g}"},
-        "rate_limit_date": {"Retry-After": formatdate(time.time() + retry_after + 1, usegmt=True)},
-    }.get(fault, {})
+    headers = {}
+    if fault == "rate_limit_after":
+        headers = {"Retry-After": f"{retry_after:g}"}
+    elif fault == "rate_limit_date":
+        headers = {"Retry-After": formatdate(time.time() + retry_after + 1, usegmt=True)}
     return _error(429, "Rate limit reached.", "requests", "rate_limit_exceeded", headers)
 
 

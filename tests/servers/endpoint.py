@@ -50,6 +50,8 @@ class Behaviour:
         "words",
     )
     """Ways of asking for structure that it takes notice of."""
+    takes_temperature: bool = True
+    """Whether its models do; newer ones of some services answer 400."""
     refuses: bool = False
     """Whether it answers 400 to the other ways; else it ignores them and writes prose."""
     says: tuple[str, ...] = ()
@@ -86,8 +88,7 @@ class Service:
     async def start(self) -> None:
         """Begin to listen."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", self._complete)
-        app.router.add_get("/v1/models", self._models)
+        self._route(app)
         app.router.add_get("/control/log", self._give_log)
         app.router.add_post("/control/die", self._die)
         app.router.add_route("*", "/{path:.*}", self._wrong_path)
@@ -96,6 +97,10 @@ class Service:
         )
         await self._runner.setup()
         await self._listen()
+
+    def _route(self, app: web.Application) -> None:
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._models)
 
     async def stop(self) -> None:
         """Stop listening and drop what is under way."""
@@ -170,14 +175,25 @@ class Service:
         slow = behaviour.slow_at is not None and number >= behaviour.slow_at
         await asyncio.sleep(behaviour.latency * (behaviour.slow_factor if slow else 1.0))
         if not self._may():
-            limited = answers.rate_limited("rate_limit_after", behaviour.retry_after)
+            limited = self._limited("rate_limit_after")
             return await self._finish(request, entry, limited, usable=False)
         if entry.fault in ("drop", "hang"):
             await asyncio.sleep(behaviour.hang if entry.fault == "hang" else 0)
             return answers.dropped(request)
-        refused = self._refusal(entry) or answers.refusals(entry, behaviour.retry_after)
+        refused = self._refused(entry)
         if refused is not None:
             return await self._finish(request, entry, refused, usable=False)
+        return await self._give(request, entry)
+
+    def _limited(self, fault: str) -> web.Response:
+        return answers.rate_limited(fault, self.behaviour.retry_after)
+
+    def _refused(self, entry: Asked) -> web.Response | None:
+        return self._refusal(entry) or answers.refusals(entry, self.behaviour.retry_after)
+
+    async def _give(self, request: web.Request, entry: Asked) -> web.StreamResponse:
+        """Give a reply, as the fault has it."""
+        behaviour = self.behaviour
         way, schema = replies.schema_asked(entry.body)
         if way is not None and way not in behaviour.knows:
             if behaviour.refuses:
@@ -289,9 +305,11 @@ def _bound(port: int) -> socket.socket:
 class Endpoint:
     """A server in a thread of its own, for the length of a `with` block."""
 
-    def __init__(self, behaviour: Behaviour | None = None) -> None:
-        """Take what the server is like."""
-        self._service = Service(behaviour or Behaviour())
+    def __init__(
+        self, behaviour: Behaviour | None = None, service: type[Service] = Service
+    ) -> None:
+        """Take what the server is like, and what it speaks."""
+        self._service = service(behaviour or Behaviour())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -310,9 +328,14 @@ class Endpoint:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     @property
+    def root(self) -> str:
+        """The address without a path."""
+        return f"http://127.0.0.1:{self._service.port}"
+
+    @property
     def url(self) -> str:
-        """The base URL that clients want."""
-        return f"http://127.0.0.1:{self._service.port}/v1"
+        """The base URL that clients of OpenAI's protocol want."""
+        return f"{self.root}/v1"
 
     @property
     def log(self) -> Log:

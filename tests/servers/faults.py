@@ -33,7 +33,9 @@ USABLE = ("escaped_control", "no_usage", "stream")
 """Odd, but all that was asked for is there; a client may also do without `stream`."""
 REFUSED = ("unauthorized", "forbidden", "unknown_model", "wrong_path", "bad_schema", "too_long")
 """Mistakes of whoever configured the client: asking again is no use."""
-KINDS = (*NO_REPLY, *BAD_REPLY, *USABLE, *REFUSED)
+MESSAGES = ("overloaded", "timeout_error", "billing", "no_credit", "spend_limit", "monthly_limit")
+"""What only a server that speaks the Messages API says."""
+KINDS = (*NO_REPLY, *BAD_REPLY, *USABLE, *REFUSED, *MESSAGES)
 
 MIXED = (
     "rate_limit", "rate_limit_after", "error_500", "error_502", "error_503", "drop", "hang",

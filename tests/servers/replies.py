@@ -15,8 +15,9 @@ from engine.backends.scripted_values import instance
 from engine.fingerprint import short
 from tests.servers.faults import dump, spoiled
 
-Way = Literal["json_schema", "structured_outputs", "guided_json", "json_object", "words"]
-"""How a schema is asked for: OpenAI's parameter, vLLM's new and old one, JSON of any kind, the prompt's words."""
+Way = Literal["json_schema", "structured_outputs", "guided_json", "json_object", "words", "tool"]
+"""How a schema is asked for: OpenAI's parameter, vLLM's new and old one, JSON of any kind, the prompt's words; a tool
+that must be used, where the Messages API is spoken."""
 _MARK = re.compile(r"<<(\w+)>>")
 _WORD = re.compile(r"\w+")
 CHARACTERS_PER_TOKEN = 4
@@ -54,13 +55,13 @@ def schema_asked(body: Mapping[str, Any]) -> tuple[Way | None, Any]:
         return "structured_outputs", body["structured_outputs"]["json"]
     if "guided_json" in body:
         return "guided_json", body["guided_json"]
-    in_words = next(_schemas_in_words(body["messages"]), None)
+    in_words = next(schemas_in_words(body["messages"]), None)
     if wanted.get("type") == "json_object":
         return "json_object", in_words
     return ("words", in_words) if in_words is not None else (None, None)
 
 
-def _schemas_in_words(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def schemas_in_words(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the JSON Schemas that stand in the messages, as a model would find them."""
     decoder = json.JSONDecoder()
     for message in messages:

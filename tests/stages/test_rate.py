@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.protocol import Completion, Message, Request
-from engine.backends.structured import unbounded
+from engine.backends.replies import completion, failed
+from engine.backends.structured import Reply, unbounded
 from engine.rows import Example, Prediction, Rating
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.stages import shapes
@@ -38,11 +39,9 @@ class _Judge:
     def _reply(self, request: Request) -> Completion:
         answer = request.messages[-1].content.split("<answer>\n")[1].split("\n</answer>")[0]
         if answer == "bad":
-            return Completion(
-                request.id, "", None, "length", 1, 1, 0.1, "scripted", "length", "cut"
-            )
+            return completion(request, failed("length", "cut"), method="scripted")
         value = {"reason": f" {answer} ", "rating": len(answer)}
-        return Completion(request.id, "", value, "stop", 1, 1, 0.1, "scripted")
+        return completion(request, Reply(value), method="scripted")
 
 
 def _run(judge: _Judge, metrics: list[dict[str, Any]]) -> list[Rating]:

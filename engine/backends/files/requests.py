@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from engine.backends.openai import Price
+from engine.backends.http.settings import Price
 from engine.backends.protocol import Message, PendingRequest, Request
 from engine.errors import BackendError
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from engine.backends.files.requests import Asked
-from engine.backends.http.response import SHOWN, Exchange, read_answer
+from engine.backends.http.exchange import SHOWN, Exchange, Kind
+from engine.backends.openai import PROTOCOL
 from engine.backends.protocol import Completion
-from engine.backends.structured import read_reply
+from engine.backends.replies import completion, cut_at, failed, read
+from engine.backends.structured import Reply
 from engine.errors import BackendError
 
 BY_HAND = "hand"
@@ -25,7 +27,7 @@ _LINE = (
 )
 
 
-class Answer(NamedTuple):
+class ResultLine(NamedTuple):
     """One line of a result file."""
 
     line: int
@@ -35,7 +37,7 @@ class Answer(NamedTuple):
     by_hand: bool
 
 
-def read_results(path: Path) -> list[Answer]:
+def read_results(path: Path) -> list[ResultLine]:
     """Return all answers of a result file, in its order.
 
     Raises:
@@ -59,7 +61,7 @@ def read_results(path: Path) -> list[Answer]:
     return answers
 
 
-def _answer(line: bytes, number: int, path: Path) -> Answer:
+def _answer(line: bytes, number: int, path: Path) -> ResultLine:
     where = f"{path}:{number}"
     try:
         entry = json.loads(line.decode("utf-8"), object_pairs_hook=_no_key_twice)
@@ -71,14 +73,14 @@ def _answer(line: bytes, number: int, path: Path) -> Answer:
         raise BackendError(f"{where}: not JSON: {error}", _LINE) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("custom_id"), str):
         raise BackendError(f"{where}: no custom_id", _LINE)
-    given = [key for key in ("reply", "text", "response", "error") if key in entry]
-    by_hand = given in (["reply"], ["text"])
-    if not by_hand and not (given and set(given) <= {"response", "error"}):
-        found = " and ".join(given) or "no reply"
-        raise BackendError(f"{where}: {found} for {entry['custom_id']}", _LINE)
-    if "text" in given and not isinstance(entry["text"], str):
+    keys = [key for key in ("reply", "text", "response", "error") if key in entry]
+    by_hand = keys in (["reply"], ["text"])
+    if not by_hand and not (keys and set(keys) <= {"response", "error"}):
+        shown = " and ".join(keys) or "no reply"
+        raise BackendError(f"{where}: {shown} for {entry['custom_id']}", _LINE)
+    if "text" in keys and not isinstance(entry["text"], str):
         raise BackendError(f"{where}: the text is no text", _LINE)
-    return Answer(number, entry["custom_id"], _exchange(entry, by_hand), by_hand)
+    return ResultLine(number, entry["custom_id"], _exchange(entry, by_hand), by_hand)
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def _exchange(entry: Mapping[str, Any], by_hand: bool) -> Exchange:
     if status == 200 and (body is None or not isinstance(body, dict)):
         return _without_response(error if body is None else body)
     # As a server would have sent it; escapes keep half a surrogate pair, which is for validation to refuse.
-    return read_answer(status, {}, json.dumps(error if body is None else body).encode())
+    return PROTOCOL.read(status, {}, json.dumps(error if body is None else body).encode())
 
 
 def _without_response(error: Any) -> Exchange:
@@ -110,48 +112,33 @@ def _without_response(error: Any) -> Exchange:
     if error is None:
         return Exchange("empty", detail="neither a response nor an error")
     code = str(error.get("code") or "") if isinstance(error, dict) else ""
-    kind = next((kind for kind in ("expired", "cancelled") if kind in code), "error")
-    said = error if isinstance(error, str) else json.dumps(error)
-    return Exchange(kind, detail=said[:SHOWN])
+    kinds: tuple[Kind, ...] = ("expired", "cancelled")
+    kind: Kind = next((kind for kind in kinds if kind in code), "error")
+    detail = error if isinstance(error, str) else json.dumps(error)
+    return Exchange(kind, detail=detail[:SHOWN])
 
 
-def completion(asked: Asked, answer: Answer) -> Completion:
+def completion_of(asked: Asked, answer: ResultLine) -> Completion:
     """Return what an answer is to what was asked: a validated value, or an error with its kind."""
-    got = answer.exchange
-    value, error, detail = _value(asked, got)
-    price = asked.header.price
-    return Completion(
-        request=asked.request.id,
-        text=got.text,
-        value=value,
-        finish_reason=_finish(error, got.finish),
-        prompt_tokens=got.prompt_tokens,
-        completion_tokens=got.completion_tokens,
-        seconds=0.0,
-        method=f"batch:{BY_HAND if answer.by_hand else asked.header.method}",
-        error=error,
-        detail=detail,
-        final=error is None or asked.number + 1 >= asked.header.attempts,
-        sent=None if asked.sent == asked.request.messages else asked.sent,
-        cached_tokens=got.cached_tokens,
-        reasoning_tokens=got.reasoning_tokens,
-        cost=None if answer.by_hand or price is None else price.of(got),
-        server=got.server,
+    exchange, header = answer.exchange, asked.header
+    reply = _reply(asked, exchange)
+    price = None if answer.by_hand else header.price
+    return completion(
+        asked.request,
+        reply,
+        text=exchange.text,
+        finish=exchange.finish,
+        usage=exchange.usage,
+        method=f"batch:{BY_HAND if answer.by_hand else header.method}",
+        final=reply.error is None or asked.number + 1 >= header.attempts,
+        sent=asked.sent,
+        cost=None if price is None else price.of(exchange.usage),
+        server=exchange.server,
     )
 
 
-def _value(asked: Asked, got: Exchange) -> tuple[Any | None, str | None, str]:
-    if got.kind != "reply":
-        return None, got.kind, got.detail
-    reply = read_reply(got.text, asked.request.schema)
-    if reply.error is not None and got.finish == "length":
-        return None, "length", f"cut after {asked.max_tokens} tokens before its JSON closed"
-    return reply.value, reply.error, reply.detail
-
-
-def _finish(error: str | None, finish: str) -> Literal["stop", "length", "refusal", "error"]:
-    if error == "length":
-        return "length"
-    if error == "refusal":
-        return "refusal"
-    return "stop" if error is None or finish == "stop" else "error"
+def _reply(asked: Asked, exchange: Exchange) -> Reply:
+    if exchange.kind != "reply":
+        return failed(exchange.kind, exchange.detail)
+    cut = cut_at(asked.max_tokens) if exchange.finish == "length" else ""
+    return read(asked.request, exchange.text, cut)

@@ -1,1 +1,1 @@
-"""Servers over HTTP: one asynchronous client, and what differs between their protocols; knows no recipe."""
+"""Servers over HTTP: one asynchronous client and what all protocols share; a protocol is a file beside this room."""

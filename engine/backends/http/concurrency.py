@@ -1,4 +1,4 @@
-"""How many requests are under way at a server, and when none should be: found by trying, not configured.
+"""How many requests are in flight at a server, and when none should be: found by trying, not configured.
 
 The number grows while more of them bring more replies a second, and falls back when they only wait longer
 (the server queues) or are refused (429). A server that fails again and again is left alone for a while
@@ -11,7 +11,7 @@ import random
 from typing import Literal
 
 FIRST = 4
-"""Requests under way at the start."""
+"""Requests in flight at the start."""
 EPOCH = 16
 """Fewest replies between two decisions."""
 GAIN = 1.1
@@ -25,11 +25,11 @@ REFUSED = 0.2
 TRIP = 6
 """Failures of the server in a row, without a reply between them, that open the breaker."""
 LONGEST_PAUSE = 15.0
-"""Seconds between two looks at a server that is away."""
+"""Seconds between two health checks of a server that is away."""
 
 
-class Pace:
-    """The number of requests under way; `fixed` turns the search off.
+class ConcurrencyLimit:
+    """The number of requests in flight; `fixed` turns the search off.
 
     It looks upwards while more bring more, holds what it found for some epochs and looks again; when the server
     slows down to less than half, it looks downwards while fewer bring as much.
@@ -89,7 +89,7 @@ class Pace:
 
     def _upwards(self, rate: float) -> None:
         if self._before is not None and rate < self._before[1] * GAIN:
-            # More under way brought no more: back to where it was.
+            # More in flight brought no more: back to where it was.
             self._hold(self._before[0])
         elif self.limit >= self._most:
             self._hold(self.limit)
@@ -123,41 +123,41 @@ class Pace:
         self._factor = 1.3
 
 
-class Breaker:
-    """Open while the server is away: then only one request at a time looks whether it is back."""
+class CircuitBreaker:
+    """Open while the server is away: then only a health check at a time asks whether it is back."""
 
-    def __init__(self, patience: float) -> None:
-        """Take how many seconds the server may stay away before that is an error."""
-        self._patience = patience
+    def __init__(self) -> None:
+        """Begin with a server that is there."""
         self._failures = 0
-        self._since: float | None = None
+        self.since: float | None = None
+        """When the server went away; None while it is there."""
+        self.back = 0.0
+        """When the last outage ended."""
         self._pause = 1.0
         self.until = 0.0
-        """No request is sent before this time."""
+        """No health check is made before this time."""
 
     @property
     def open(self) -> bool:
         """Whether the server is taken to be away."""
-        return self._since is not None
+        return self.since is not None
 
-    def replied(self) -> bool:
+    def replied(self, now: float) -> bool:
         """Count any answer of a working server; return whether that ended an outage."""
-        was = self.open
-        self._failures, self._since, self._pause, self.until = 0, None, 1.0, 0.0
-        return was
+        was_open = self.open
+        if was_open:
+            self.back = now
+        self._failures, self.since, self._pause, self.until = 0, None, 1.0, 0.0
+        return was_open
 
     def failed(self, now: float) -> None:
         """Count a failure of the server: no connection, no answer in time, 5xx."""
         self._failures += 1
         if self._failures < TRIP:
             return
-        if self._since is None:
-            self._since = now
+        if self.since is None:
+            self.since = now
         if now >= self.until:
             # With jitter, so that many clients do not come back at the same moment.
             self.until = now + self._pause * random.uniform(0.75, 1.25)
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
-
-    def lost(self, now: float) -> bool:
-        """Return whether the server has been away longer than the patience."""
-        return self._since is not None and now - self._since > self._patience

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from engine.backends.entry import Place
-from engine.backends.http.response import Exchange, read_answer
+from engine.backends.entry import ModelRef
+from engine.backends.http.exchange import Exchange, Kind
+from engine.backends.http.protocol import ChatProtocol
+from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Message
+from engine.backends.replies import does_not_fit
 from engine.backends.training.batches import encode_prompt
 from engine.errors import BackendError
 
 if TYPE_CHECKING:
     import aiohttp
-
-    from engine.backends.openai import ServerSettings
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of an answer that are read; a longer one is cut off and counts as a fault."""
@@ -27,30 +28,27 @@ CHARACTERS_PER_TOKEN = 4.0
 _HIDDEN = "[key]"
 
 
-class Server:
+class Connection:
     """A connection to one server; open it inside the loop that uses it."""
 
-    def __init__(self, place: Place, settings: ServerSettings) -> None:
-        """Take the model and the settings; raises BackendError for a key that is not set."""
-        self._model, self._settings, self._folder = place.name, settings, place.path
-        self._key = key_of(settings)
+    def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
+        """Take the model, the settings and what the server speaks; raises BackendError for a key that is not set."""
+        self._model, self._folder = ref.name, ref.path
+        self._settings, self._protocol = settings, protocol
+        self._key = _key(settings)
         self._session: aiohttp.ClientSession | None = None
-        self._url = settings.base_url.rstrip("/") + "/chat/completions"
-        self.host = urlsplit(settings.base_url).netloc.rpartition("@")[2]
+        self._url = settings.base_url.rstrip("/") + protocol.path
 
     async def open(self) -> None:
         """Make the connection pool; nothing is sent yet."""
         import aiohttp
 
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(
                 total=self._settings.timeout_s, sock_connect=CONNECT_SECONDS
             ),
-            headers=headers,
+            headers={"Content-Type": "application/json", **self._protocol.headers(self._key)},
         )
 
     async def close(self) -> None:
@@ -66,12 +64,14 @@ class Server:
         try:
             # A redirect could send prompts and key to a host that the recipe does not name.
             async with self._session.post(self._url, data=body, allow_redirects=False) as response:
-                content = await _read(response)
+                content = await _content(response)
                 if content is None:
                     return Exchange(
                         "too_large", status=response.status, detail=f"more than {LARGEST:,} bytes"
                     )
-                return self._clean(read_answer(response.status, response.headers, content))
+                return self._without_key(
+                    self._protocol.read(response.status, response.headers, content)
+                )
         except TimeoutError:
             return Exchange("timeout", detail=f"no whole answer in {self._settings.timeout_s:g} s")
         except aiohttp.ClientPayloadError as error:
@@ -79,12 +79,13 @@ class Server:
         except (aiohttp.ClientError, OSError) as error:
             return Exchange("connection", detail=f"{type(error).__name__}: {error}"[:300])
 
-    def _clean(self, got: Exchange) -> Exchange:
+    def _without_key(self, exchange: Exchange) -> Exchange:
         """Take the key out of what a server says: some repeat it in their errors."""
-        if not self._key or (self._key not in got.detail and self._key not in got.text):
-            return got
-        return got._replace(
-            detail=got.detail.replace(self._key, _HIDDEN), text=got.text.replace(self._key, _HIDDEN)
+        key = self._key
+        if not key or (key not in exchange.detail and key not in exchange.text):
+            return exchange
+        return exchange._replace(
+            detail=exchange.detail.replace(key, _HIDDEN), text=exchange.text.replace(key, _HIDDEN)
         )
 
     def too_long(self, turns: Sequence[Message], max_tokens: int) -> str:
@@ -96,50 +97,59 @@ class Server:
         context, name = self._settings.context, self._settings.tokenizer
         if context is None:
             return ""
-        about = ""
         if name is not None:
             tokens = len(encode_prompt(load_tokenizer(name, self._folder), turns))
-        else:
-            about = "about "
-            tokens = int(sum(len(turn.content) for turn in turns) / CHARACTERS_PER_TOKEN)
-        if tokens + max_tokens <= context:
-            return ""
-        return (
-            f"{about}{tokens:,} tokens of prompt and {max_tokens:,} for the reply do not fit into the declared "
-            f"context of {context:,}: shorten the prompt or the row, or raise `context` if the model takes more"
+            return does_not_fit(tokens, max_tokens, context)
+        tokens = int(sum(len(turn.content) for turn in turns) / CHARACTERS_PER_TOKEN)
+        return does_not_fit(tokens, max_tokens, context, "about ")
+
+    def error(
+        self, exchange: Exchange, waited: float | None = None, more: float | None = None
+    ) -> BackendError:
+        """Return the error to stop with, saying what to do.
+
+        Args:
+            exchange: What the server said last.
+            waited: Seconds of waiting, where patience is at its end.
+            more: Seconds that would have had to be waited next.
+        """
+        what, hint = _MEANINGS.get(exchange.kind, _OTHER)
+        settings = self._settings
+        host = urlsplit(settings.base_url).netloc.rpartition("@")[2]
+        status = f"{exchange.status}: " if exchange.status else ""
+        patience = ""
+        if waited is not None:
+            next_wait = "" if more is None else f" and {more:,.1f} s still to wait"
+            patience = (
+                f"; {waited:,.1f} s waited{next_wait}, `patience_s` is {settings.patience_s:g}"
+            )
+        key = settings.api_key.env if settings.api_key else "api_key"
+        return BackendError(
+            f"{host}, model '{self._model}': {what} ({status}{exchange.detail}){patience}",
+            hint.format(key=key, path=self._protocol.path, base=self._protocol.base),
         )
 
-    def error(self, got: Exchange) -> BackendError:
-        """Return the error to stop with, saying what to do."""
-        what, hint = _MEANINGS.get(got.kind, _OTHER)
-        where = f"{self.host}, model '{self._model}'"
-        said = f" ({got.status}: {got.detail})" if got.status else f" ({got.detail})"
-        return BackendError(f"{where}: {what}{said}", hint.format(key=self._key_name()))
 
-    def _key_name(self) -> str:
-        return self._settings.api_key.env if self._settings.api_key else "api_key"
-
-
-_MEANINGS = {
+_MEANINGS: dict[Kind, tuple[str, str]] = {
     "auth": (
         "the server refuses the key",
         "check the variable that `api_key: {{env: …}}` names (here: {key}) and what the key may be used for",
     ),
     "unknown_model": (
         "the server does not know this model",
-        "ask it which ones it has (GET base_url/models) and write that name as `model`",
+        "ask it which ones it has, usually at GET …/v1/models, and write that name as `model`",
     ),
     "bad_address": (
         "there is no chat endpoint at this address",
-        "`base_url` ends where /chat/completions begins, usually in /v1",
+        "`base_url` ends where {path} begins, {base}",
     ),
     "quota": (
         "the account has no credit left",
         "add credit, or use another key; what was answered is kept",
     ),
     "rate_limit": (
-        "the server asks to come back much later",
-        "wait as long as it says, or raise `patience_s`; run again to go on, what was answered is kept",
+        "the server keeps asking to come back later",
+        "lower `concurrency`, raise `patience_s`, or run again later to go on; what was answered is kept",
     ),
     "schema_refused": (
         "the server refuses the schema of the reply",
@@ -170,15 +180,15 @@ def load_tokenizer(name: str, folder: Path | None) -> Any:
     try:
         return AutoTokenizer.from_pretrained(near if near.is_dir() else name)
     except (OSError, ValueError, KeyError) as problem:
-        said = str(problem).strip().splitlines()[0]
+        reason = str(problem).strip().splitlines()[0]
         raise BackendError(
-            f"the tokenizer '{name}' cannot be loaded: {said}",
+            f"the tokenizer '{name}' cannot be loaded: {reason}",
             "name a folder with the model's tokenizer.json, or leave `tokenizer` out: then four characters "
             "count as a token",
         ) from problem
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def _content(response: aiohttp.ClientResponse) -> bytes | None:
     """Return the body, None when it is larger than any reply may be."""
     length = response.content_length
     if length is not None and length <= LARGEST:
@@ -193,7 +203,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
     return b"".join(parts)
 
 
-def key_of(settings: ServerSettings) -> str:
+def _key(settings: ServerSettings) -> str:
     """Return the API key from the environment, empty where none is named; raises BackendError if it is not set."""
     if settings.api_key is None:
         return ""

@@ -1,16 +1,21 @@
-"""Small calls that find something out: how a server takes a schema, and whether one that was away is back."""
+"""Small calls that find something out: in which mode a server takes a schema, and whether one that was away is back."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from engine.backends.http.body import Mode, Shape
-from engine.backends.http.connection import Server
-from engine.backends.http.response import FATAL, OUTAGE, Exchange
+from engine.backends.http.body import BodyWriter
+from engine.backends.http.connection import Connection
+from engine.backends.http.exchange import FATAL, OUTAGE, Exchange
+from engine.backends.http.patience import CHECK_EVERY, backoff
+from engine.backends.http.protocol import Mode
+from engine.backends.http.settings import ServerSettings
+from engine.backends.http.waiting import Reservations
 from engine.backends.protocol import Completion, Message, Request
+from engine.backends.replies import PROBE, completion, failed
 from engine.backends.structured import parse_json, read_reply
 
 SCHEMA = {
@@ -19,117 +24,162 @@ SCHEMA = {
     "required": ["colour"],
     "additionalProperties": False,
 }
-"""No model says this unless it is made to."""
+"""No model says this word unless it is made to."""
 TOKENS = 64
-PROBE = "probe"
-"""The error of a reply to a small call."""
 TWICE = 2
-"""How often a way is tried: one bad reply must not choose a worse way for the whole run."""
+"""How often a mode is tried: one bad reply must not condemn the whole run to a worse one."""
 PROSE = (Message("user", "Write one plain sentence about a colour, and no JSON."),)
 """For JSON mode: words that ask for JSON would be followed without it, too."""
 REQUEST = Request((Message("user", "Name a colour, as JSON."),), SCHEMA, TOKENS, 0.0, "probe")
+TELLING = frozenset({"reply", "refusal", "schema_refused", "bad_request", "too_long"})
+"""Kinds of answers that say how the server takes the schema."""
 
 
 class Probe(NamedTuple):
     """One small call and what came of it."""
 
-    shape: Shape
+    mode: Mode
     turns: tuple[Message, ...]
     exchange: Exchange
     seconds: float
 
+    @property
+    def healthy(self) -> bool:
+        """Whether the server answered, whatever it said."""
+        return self.exchange.kind not in OUTAGE
 
-def paid(probe: Probe, request: Request, cost: float | None) -> Completion | None:
+
+async def send(connection: Connection, writer: BodyWriter) -> Probe:
+    """Make a small call."""
+    turns = PROSE if writer.mode.promises == "json" else writer.turns(REQUEST)
+    began = time.monotonic()
+    exchange = await connection.post(writer.body(REQUEST, turns, TOKENS))
+    while writer.adapt(exchange):
+        exchange = await connection.post(writer.body(REQUEST, turns, TOKENS))
+    return Probe(writer.mode, turns, exchange, time.monotonic() - began)
+
+
+def probe_completion(probe: Probe, request: Request, settings: ServerSettings) -> Completion | None:
     """Return a small call as an unusable reply to the request for whose sake it was made; None if it took no tokens.
 
     So it stands in the ledger, and counts.
     """
-    got = probe.exchange
-    if not got.completion_tokens:
+    exchange = probe.exchange
+    if not exchange.usage.completion_tokens:
         return None
-    return Completion(
-        request=request.id,
-        text=got.text,
-        value=None,
-        finish_reason="stop" if got.finish == "stop" else "error",
-        prompt_tokens=got.prompt_tokens,
-        completion_tokens=got.completion_tokens,
+    why = "a small call with a schema of its own, to find out how the server takes one or whether it is back"
+    return completion(
+        request,
+        failed(PROBE, why),
+        text=exchange.text,
+        finish=exchange.finish,
+        usage=exchange.usage,
         seconds=probe.seconds,
-        method=probe.shape.mode,
-        error=PROBE,
-        detail="a small call with a schema of its own, to find out how the server takes one or whether it is back",
+        method=probe.mode.name,
         final=False,
         sent=probe.turns,
-        cached_tokens=got.cached_tokens,
-        reasoning_tokens=got.reasoning_tokens,
-        cost=cost,
-        server=got.server,
+        cost=settings.cost(exchange.usage),
+        server=exchange.server,
     )
 
 
-async def found_way(
-    server: Server, shapes: Sequence[Shape], attempts: int, patience: float, probes: list[Probe]
-) -> Shape:
-    """Return the first of these ways of asking for structure that the server honours; the last needs no test.
+class Prober:
+    """Makes small calls, each reserved and counted like any other."""
 
-    Every call that is made is added to `probes`.
+    def __init__(
+        self,
+        connection: Connection,
+        settings: ServerSettings,
+        reservations: Reservations,
+        finish: Callable[[Completion], None],
+    ) -> None:
+        """Take where they go, who allows them, and what takes those that cost something."""
+        self._connection, self._settings = connection, settings
+        self._reservations, self._finish = reservations, finish
 
-    Raises:
-        BackendError: no way would help: a wrong key or address, an unknown model, or a server that fails
-            `attempts` times or stays busy for `patience` seconds.
-    """
-    refused: set[Mode] = set()
-    for shape in shapes[:-1]:
-        if shape.mode == "loose_schema" and "json_schema" not in refused:
-            continue  # it mends what was refused, not what was ignored
-        for _ in range(TWICE):
-            got = await _reply(server, shape, attempts, patience, probes)
-            if got.kind == "reply" and _honours(shape.mode, got.text):
-                return shape
-            if got.kind in FATAL | {"too_long"}:
-                refused.add(shape.mode)
+    async def call(self, writer: BodyWriter, request: Request) -> Probe | None:
+        """Make a small call for the sake of a request; None where the budget does not allow it."""
+        if not self._reservations.take(request):
+            return None
+        probe = await send(self._connection, writer)
+        done = probe_completion(probe, request, self._settings)
+        if done is None:
+            self._reservations.give_back()
+        else:
+            self._finish(done)
+        return probe
+
+    async def detect_mode(
+        self, writers: Sequence[BodyWriter], request: Request
+    ) -> BodyWriter | None:
+        """Return the first of these ways of asking for structure that the server honours; the last needs no test.
+
+        Args:
+            writers: One for each mode, best first.
+            request: For whose sake the small calls are made.
+
+        Returns:
+            None where the budget stopped it.
+
+        Raises:
+            BackendError: no mode would help: a wrong key or address, an unknown model, or a server that fails
+                `attempts` times or stays busy for longer than `patience_s`.
+        """
+        refused: set[str] = set()
+        waited = 0.0
+        for writer in writers[:-1]:
+            mode = writer.mode
+            if mode.instead_of and mode.instead_of not in refused:
+                continue  # it helps where the other was refused, not where it was ignored
+            for _ in range(TWICE):
+                exchange, waited = await self._until_told(writer, request, waited)
+                if exchange is None:
+                    return None
+                if exchange.kind == "reply" and _honours(mode, exchange.text):
+                    return writer
+                if exchange.kind in FATAL | {"too_long"}:
+                    refused.add(mode.name)
+                    break
+        return writers[-1]
+
+    async def _until_told(
+        self, writer: BodyWriter, request: Request, waited: float
+    ) -> tuple[Exchange | None, float]:
+        """Call until the answer tells something; return it, None where the budget stopped that, and the waits so far.
+
+        Raises:
+            BackendError: see `detect_mode`.
+        """
+        tries, faults = 0, 0
+        while (probe := await self.call(writer, request)) is not None:
+            exchange = probe.exchange
+            if exchange.kind in TELLING:
+                return exchange, waited
+            tries += 1
+            faults += exchange.kind != "rate_limit"
+            if exchange.kind in FATAL or faults >= self._settings.attempts:
+                raise self._connection.error(exchange)
+            delay = exchange.retry_after or backoff(tries)
+            if waited + delay > self._settings.patience_s:
+                raise self._connection.error(exchange, waited, delay)
+            waited += delay
+            if not await self._sleep(delay):
                 break
-    return shapes[-1]
+        return None, waited
 
-
-async def look(server: Server, shape: Shape) -> tuple[bool, Probe]:
-    """Look whether a server that was away answers again, whatever it says."""
-    probe = await _ask(server, shape)
-    return probe.exchange.kind not in OUTAGE, probe
-
-
-async def _ask(server: Server, shape: Shape) -> Probe:
-    turns = PROSE if shape.mode == "json_object" else shape.turns(REQUEST)
-    began = time.monotonic()
-    got = await server.post(shape.body(REQUEST, turns, TOKENS))
-    if shape.mend(got):
-        got = await server.post(shape.body(REQUEST, turns, TOKENS))
-    return Probe(shape, turns, got, time.monotonic() - began)
-
-
-async def _reply(
-    server: Server, shape: Shape, attempts: int, patience: float, probes: list[Probe]
-) -> Exchange:
-    """Ask until something comes that says how the server takes the schema; raises BackendError."""
-    began, faults = time.monotonic(), 0
-    while True:
-        probes.append(await _ask(server, shape))
-        got = probes[-1].exchange
-        if got.kind in {"reply", "refusal", "schema_refused", "bad_request", "too_long"}:
-            return got
-        faults += got.kind != "rate_limit"
-        waited = time.monotonic() - began + (got.retry_after or 0.0)
-        if got.kind in FATAL or faults >= attempts or waited > patience:
-            raise server.error(got)
-        await _pause(got)
-
-
-async def _pause(got: Exchange) -> None:
-    await asyncio.sleep(got.retry_after if got.retry_after is not None else 1.0)
+    async def _sleep(self, seconds: float) -> bool:
+        """Wait, asking from time to time whether the budget still allows it; return whether it does."""
+        end = time.monotonic() + seconds
+        while self._reservations.stand():
+            left = end - time.monotonic()
+            if left <= 0:
+                return True
+            await asyncio.sleep(min(left, CHECK_EVERY))
+        return False
 
 
 def _honours(mode: Mode, text: str) -> bool:
-    if mode == "json_object":
+    if mode.promises == "json":
         try:
             return isinstance(parse_json(text), dict)
         except ValueError:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backends.local import grammar
 from engine.backends.local.weights import Loaded
-from engine.backends.protocol import Completion, Request, Reserve
-from engine.backends.structured import read_reply
+from engine.backends.protocol import Completion, Request, Reserve, Usage
+from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
 from engine.backends.training.batches import encode_prompt, turn_end
 from engine.fingerprint import canonical, short
 
@@ -84,8 +84,10 @@ def complete(
     ]
     fitting, refused = [], []
     for row in prompted:
-        if detail := too_long(len(row.tokens), row.request.max_tokens, loaded.context):
-            refused.append(_refused(row, detail))
+        length, max_tokens = len(row.tokens), row.request.max_tokens
+        if detail := does_not_fit(length, max_tokens, loaded.context, setting=""):
+            reply, usage = failed("too_long", detail), Usage(length, 0)
+            refused.append(completion(row.request, reply, usage=usage, method=grammar.METHOD))
         else:
             fitting.append(row)
     if refused := [done for done in refused if done.request not in answered]:
@@ -113,31 +115,6 @@ def form_batches(rows: Sequence[Prompted], batch_size: int) -> list[list[Prompte
         group.sort(key=lambda row: -len(row.tokens))
         batches += [group[at : at + batch_size] for at in range(0, len(group), batch_size)]
     return batches
-
-
-def too_long(tokens: int, max_tokens: int, context: int | None) -> str:
-    """Return why a prompt of so many tokens cannot be answered in `max_tokens`, or an empty text."""
-    if context is None or tokens + max_tokens <= context:
-        return ""
-    return (
-        f"{tokens} tokens of prompt and {max_tokens} for the reply do not fit "
-        f"into the model's {context}: shorten the prompt or lower max_tokens"
-    )
-
-
-def _refused(row: Prompted, detail: str) -> Completion:
-    return Completion(
-        request=row.request.id,
-        text="",
-        value=None,
-        finish_reason="error",
-        prompt_tokens=len(row.tokens),
-        completion_tokens=0,
-        seconds=0.0,
-        method=grammar.method(row.request.schema),
-        error="too_long",
-        detail=detail,
-    )
 
 
 def _run_batch(
@@ -180,22 +157,14 @@ def _completion(
     text = tokenizer.decode(
         tokens[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    reply = read_reply(text, row.request.schema)
-    value, error, detail = reply
-    if end is None and error is not None:
-        error = "length"
-        detail = f"cut after max_tokens ({row.request.max_tokens}) before its JSON closed"
-    return Completion(
-        request=row.request.id,
+    return completion(
+        row.request,
+        read(row.request, text, cut_at(row.request.max_tokens) if end is None else ""),
         text=text,
-        value=value,
-        finish_reason="length" if end is None else "stop",
-        prompt_tokens=len(row.tokens),
-        completion_tokens=len(tokens) if end is None else end + 1,
+        finish="length" if end is None else "stop",
+        usage=Usage(len(row.tokens), len(tokens) if end is None else end + 1),
         seconds=seconds,
-        method=grammar.method(row.request.schema),
-        error=error,
-        detail=detail,
+        method=grammar.METHOD,
     )
 
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.backends.protocol import TEXT
 from engine.errors import BackendError
 
 METHOD = "outlines:llguidance"
@@ -17,11 +16,6 @@ METHOD = "outlines:llguidance"
 
 LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """How JSON is written between its tokens: any white space, and a small model can spend all its tokens on it."""
-
-
-def method(schema: Mapping[str, Any] | None) -> str:
-    """Return how a reply is made: by grammar, or as plain text."""
-    return TEXT if schema is None else METHOD
 
 
 def processors(schema: Mapping[str, Any], vocabulary: Any, model: Any) -> Any:

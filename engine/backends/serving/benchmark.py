@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.backends import lifetime, openai
+from engine.backends.entry import ChatEndpoint
 from engine.backends.protocol import Message, Progress, Request
 from engine.backends.serving import guidellm, server
 from engine.backends.serving.server import Server, Weights
@@ -25,18 +26,8 @@ from engine.errors import BackendError
 
 FOLDER = "serving"
 """In the state folder, while a benchmark is at work."""
-
-
-class Address(NamedTuple):
-    """A server that runs already."""
-
-    base_url: str
-    model: str
-    """Its own name for the model."""
-    key: str | None
-    """Name of the environment variable that holds the API key."""
-    extra: Mapping[str, Any]
-    """Further parameters of every request."""
+WARM_UP_PATIENCE = 10.0
+"""Seconds that the first request may wait for a server that is busy or failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ class Job:
     """Requests at each concurrency."""
     concurrency: tuple[int, ...]
     max_tokens: int
-    address: Address | None
+    address: ChatEndpoint | None
     """None: `weights` are served for it."""
     weights: Weights | None
     server: Server
@@ -121,7 +112,7 @@ def _folder(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _answering(job: Job, folder: Path) -> Iterator[tuple[str, Address]]:
+def _answering(job: Job, folder: Path) -> Iterator[tuple[str, ChatEndpoint]]:
     """Yield what answers, and where; a server that is started for it is ended with the block."""
     if job.address is not None:
         yield job.address.base_url, job.address
@@ -129,17 +120,17 @@ def _answering(job: Job, folder: Path) -> Iterator[tuple[str, Address]]:
     if job.weights is None:
         raise BackendError("there is nothing to measure", "name a benchmark.endpoint")
     with server.serving(job.weights, job.server, folder) as served:
-        yield served.name, Address(served.base_url, served.model, None, {})
+        yield served.name, ChatEndpoint(served.base_url, served.model)
 
 
-def _warm_up(job: Job, address: Address) -> None:
+def _warm_up(job: Job, address: ChatEndpoint) -> None:
     """Send the first prompt once; raises BackendError where there is no answer to it."""
     settings = {
         "base_url": address.base_url,
         "api_key": {"env": address.key} if address.key else None,
         "extra": dict(address.extra),
         "concurrency": 1,
-        "patience_s": 0.0,
+        "patience_s": WARM_UP_PATIENCE,
         "timeout_s": 600.0,
     }
     model = openai.BACKEND.open("generator", None, address.model, settings)
@@ -153,7 +144,7 @@ def _warm_up(job: Job, address: Address) -> None:
                 )
 
 
-def _levels(job: Job, address: Address, folder: Path, progress: Progress) -> Iterator[Level]:
+def _levels(job: Job, address: ChatEndpoint, folder: Path, progress: Progress) -> Iterator[Level]:
     """Yield what guidellm measured, level by level; raises BackendError where it fails."""
     order, log = folder / "measure.json", folder / "guidellm.log"
     order.write_text(json.dumps(_order(job, address)), encoding="utf-8")
@@ -196,7 +187,7 @@ def _level(found: Mapping[str, Any]) -> Level:
     return Level(found["concurrency"], metrics, found["errors"])
 
 
-def _order(job: Job, address: Address) -> dict[str, Any]:
+def _order(job: Job, address: ChatEndpoint) -> dict[str, Any]:
     turns = [[{"role": m.role, "content": m.content} for m in prompt] for prompt in job.prompts]
     levels = [
         {

@@ -45,7 +45,7 @@ def collect_calls(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[Ca
 def _costs_money(role: str, recipe: Mapping[str, Any]) -> bool:
     """Return whether a role's calls may cost money; yes where the backend is not known any more."""
     backend = BACKENDS.get(recipe.get("models", {}).get(role, {}).get("backend", ""))
-    return backend is None or "price" in backend.settings.model_fields
+    return backend is None or backend.priced
 
 
 def collect_forecast(query: Query, run: str, stored: Any) -> Forecast | None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from engine.backends.entry import ChatEndpoint
 from engine.backends.local.weights import pick_dtype
-from engine.backends.serving.benchmark import Address, Figures, Job, Level, measure
+from engine.backends.serving.benchmark import Figures, Job, Level, measure
 from engine.backends.serving.server import Weights
 from engine.identity import Params, outside
 from engine.rows import Benchmark, Drop, Row
@@ -84,7 +85,7 @@ def benchmark(params: BenchmarkParams, inputs: BenchmarkInputs, ctx: Context) ->
         requests=params.requests,
         concurrency=params.concurrency,
         max_tokens=params.max_tokens,
-        address=Address(server.base_url, server.model, server.key, server.extra)
+        address=ChatEndpoint(server.base_url, server.model, server.key, server.extra)
         if server
         else None,
         weights=_weights(params.place, inputs, ctx),

@@ -66,8 +66,8 @@ def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(model: Loc
         assert done.text == json.dumps(done.value, ensure_ascii=False)
         assert done.finish_reason == "stop"
         assert done.method == "outlines:llguidance"
-        assert 2 < (done.completion_tokens or 0) <= len(done.text)
-        assert (done.prompt_tokens or 0) > 20
+        assert 2 < (done.usage.completion_tokens or 0) <= len(done.text)
+        assert (done.usage.prompt_tokens or 0) > 20
 
 
 def test_properties_come_in_the_schemas_order(model: LocalModel) -> None:
@@ -103,7 +103,7 @@ def test_sampling_leaves_the_callers_random_numbers_alone(model: LocalModel) -> 
 def test_a_cut_reply_is_its_own_kind_of_failure(model: LocalModel) -> None:
     for done in complete(model, requests(max_tokens=6)).values():
         assert (done.error, done.finish_reason, done.value) == ("length", "length", None)
-        assert done.completion_tokens == 6
+        assert done.usage.completion_tokens == 6
         assert done.text.startswith('{"')
 
 
@@ -111,7 +111,7 @@ def test_a_prompt_that_does_not_fit_is_not_sent(model: LocalModel) -> None:
     long = Request((Message("user", "parcel " * 9000),), SCHEMA, 60, 0.0, "m")
     short = requests()[0]
     found = complete(model, [long, short])
-    assert (found[long.id].error, found[long.id].completion_tokens) == ("too_long", 0)
+    assert (found[long.id].error, found[long.id].usage.completion_tokens) == ("too_long", 0)
     assert "do not fit into the model's 8192" in found[long.id].detail
     assert found[short.id].error is None
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from engine.backends.entry import ChatEndpoint
 from engine.backends.protocol import Message
 from engine.backends.serving import benchmark, guidellm
-from engine.backends.serving.benchmark import Address, Job, Measured, measure
+from engine.backends.serving.benchmark import Job, Measured, measure
 from engine.errors import BackendError
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
@@ -28,7 +29,7 @@ def job(url: str, state: Path, key: str | None = None, model: str = "small") -> 
         (Message("system", "Be short."), Message("user", f"{marked(i)} What is it?"))
         for i in range(9)
     )
-    address = Address(url, model, key, {"top_p": 0.9})
+    address = ChatEndpoint(url, model, key, {"top_p": 0.9})
     return Job(prompts, 6, (1, 3), 12, address, None, "auto", state)
 
 

@@ -1,0 +1,150 @@
+"""One model at one server: the client run by whoever reads its completions, and the entry of a kind of server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from engine.backends.entry import Backend, ChatEndpoint, ModelRef
+from engine.backends.http.body import BodyWriter
+from engine.backends.http.client import Client
+from engine.backends.http.concurrency import ConcurrencyLimit
+from engine.backends.http.connection import Connection
+from engine.backends.http.protocol import WORDS, ChatProtocol, Mode
+from engine.backends.http.settings import ServerSettings
+from engine.backends.protocol import Completion, Request, Reserve, always
+from engine.errors import BackendError
+from engine.servers import host_of
+
+COLLECT_AFTER = 20_000
+"""New objects between two looks for cyclic garbage."""
+
+
+class ServerModel:
+    """One model at one server."""
+
+    def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
+        """Take the model's name, the settings, and what the server speaks."""
+        self._ref, self._settings, self._protocol = ref, settings, protocol
+        self._writer: BodyWriter | None = None
+        """In the mode that was detected, or is set."""
+        self._limit = ConcurrencyLimit(settings.most, settings.concurrency)
+
+    def complete_many(
+        self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
+    ) -> Iterator[list[Completion]]:
+        """Yield completions as they come; see `Generator`."""
+        missing = (request for request in requests if request.id not in answered)
+        first = next(missing, None)
+        if first is None:
+            return
+        client = Client(
+            Connection(self._ref, self._settings, self._protocol),
+            self._settings,
+            self._writers(first),
+            self._limit,
+            chain([first], missing),
+            reserve,
+        )
+        try:
+            yield from _completions(client)
+        finally:
+            if first.schema is not None and client.detected:
+                self._writer = client.writer
+
+    def _writers(self, first: Request) -> Sequence[BodyWriter]:
+        """Return what writes requests; where there are several, in modes of which the best is to be found out."""
+        if first.schema is None:
+            # A student is asked for plain text, for which nothing must be found out.
+            return [self._in(WORDS)]
+        if self._writer is not None:
+            return [self._writer]
+        if self._settings.structured != "auto":
+            return [self._in(self._protocol.mode(self._settings.structured))]
+        return [self._in(mode) for mode in self._protocol.tried]
+
+    def _in(self, mode: Mode) -> BodyWriter:
+        return BodyWriter(self._protocol, mode, self._ref.name, self._settings.extra)
+
+
+def _completions(client: Client) -> Iterator[list[Completion]]:
+    """Run a client to its end, yielding completions as they finish; what is in flight is given up on Ctrl-C.
+
+    Raises:
+        BackendError: see `Generator.complete_many`; completions that were there before are yielded first.
+    """
+    with _rare_collections(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(client.start())
+            while group := runner.run(client.group()):
+                yield group
+        except (KeyboardInterrupt, BackendError):
+            if rest := client.take():
+                yield rest
+            raise
+        finally:
+            runner.run(client.close())
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for cyclic garbage only after many new objects.
+
+    Hundreds of requests in flight are thousands of objects that are no garbage: looking through them after every
+    700 new ones, as Python does by itself, takes a sixth of the client's time. Requests leave no cycles behind.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def server_backend(
+    name: str,
+    protocol: ChatProtocol,
+    settings: type[ServerSettings],
+    endpoint: Callable[[str, Any], ChatEndpoint] | None = None,
+) -> Backend:
+    """Return the entry of one kind of server.
+
+    Args:
+        name: Of the backend.
+        protocol: What the server speaks.
+        settings: Of a model there.
+        endpoint: Where a student there can be timed, from the model's name and its settings; None where it cannot.
+    """
+
+    def generator(ref: ModelRef, chosen: Any) -> ServerModel:
+        return ServerModel(ref, chosen, protocol)
+
+    def host(chosen: ServerSettings) -> str:
+        return host_of(chosen.base_url)
+
+    def secrets(chosen: ServerSettings) -> tuple[str, ...]:
+        return (chosen.api_key.env,) if chosen.api_key else ()
+
+    return Backend(
+        name=name,
+        roles=("student", "teacher", "judge"),
+        settings=settings,
+        local=False,
+        operational=frozenset(settings.model_fields) - {"revision", "extra"},
+        host=host,
+        secrets=secrets,
+        price=lambda chosen: chosen.price,
+        endpoint=endpoint,
+        generator=generator,
+    )

@@ -1,0 +1,110 @@
+"""One builder makes every completion, so that the same reply means the same whatever answered."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.backends.protocol import Completion, Message, Request, Usage
+from engine.backends.replies import completion, correction, cut_at, does_not_fit, failed, read
+from engine.rows import Call
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+REQUEST = Request((Message("user", "Hi"),), SCHEMA, 10, 0.0, "m")
+PLAIN = replace(REQUEST, schema=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut", "value", "error"),
+    [
+        ('{"a": 1}', "", {"a": 1}, None),
+        # Closed with its last token: whole, whatever the server says.
+        ('{"a": 1}', cut_at(10), {"a": 1}, None),
+        ('{"a": ', cut_at(10), None, "length"),
+        ('{"a": ', "", None, "invalid_json"),
+        ('{"b": 1}', "", None, "schema"),
+    ],
+)
+def test_a_reply_is_read_against_its_schema(
+    text: str, cut: str, value: Any, error: str | None
+) -> None:
+    reply = read(REQUEST, text, cut)
+    assert (reply.value, reply.error) == (value, error)
+    assert bool(reply.detail) == (error is not None)
+
+
+def test_plain_text_is_its_own_value_also_where_it_was_cut() -> None:
+    assert read(PLAIN, "so be", cut_at(10)).value == "so be"
+
+
+@pytest.mark.parametrize(
+    ("error", "finish", "reason"),
+    [
+        (None, "stop", "stop"),
+        (None, "length", "length"),
+        (None, "", "stop"),
+        ("schema", "stop", "stop"),
+        ("schema", "length", "error"),
+        ("length", "length", "length"),
+        ("length", "", "length"),
+        ("refusal", "content_filter", "refusal"),
+        ("too_long", "", "error"),
+        ("rate_limit", "", "error"),
+    ],
+)
+def test_why_a_reply_ended(error: str | None, finish: str, reason: str) -> None:
+    reply = read(REQUEST, '{"a": 1}') if error is None else failed(error, "why")
+    assert completion(REQUEST, reply, finish=finish, method="m").finish_reason == reason
+
+
+def test_what_was_sent_is_told_where_it_is_not_the_request_itself() -> None:
+    reply = failed("schema", "no")
+    same = completion(REQUEST, reply, method="m", sent=(Message("user", "Hi"),))
+    assert same.sent is None
+    more = (*REQUEST.messages, *correction("[]", "no object"))
+    assert completion(REQUEST, reply, method="m", sent=more).sent == more
+    assert [turn.role for turn in more] == ["user", "assistant", "user"]
+    assert "no object" in more[2].content
+
+
+def test_plain_text_has_no_method() -> None:
+    done = completion(PLAIN, read(PLAIN, "x"), method="prompt", in_words=True)
+    assert (done.method, done.in_words) == ("text", False)
+    structured = completion(REQUEST, read(REQUEST, "{}"), method="prompt", in_words=True)
+    assert (structured.method, structured.in_words) == ("prompt", True)
+
+
+def test_what_does_not_fit_is_said_with_its_numbers() -> None:
+    assert does_not_fit(90, 10, 100) == ""
+    assert does_not_fit(10**9, 10, None) == ""
+    said = does_not_fit(1091, 10, 1100, "about ")
+    assert said.startswith("about 1,091 tokens of prompt and 10 for the reply")
+    assert "a context of 1,100" in said
+    assert "`context`" in said
+    assert "`" not in does_not_fit(91, 10, 100, setting="")
+
+
+def test_every_number_of_a_reply_is_a_column_of_the_ledger() -> None:
+    assert set(Usage._fields) <= {field.name for field in fields(Call)}
+
+
+def test_nobody_else_makes_completions() -> None:
+    made = [
+        str(module.relative_to(ROOT))
+        for module in sorted((ROOT / "engine").rglob("*.py"))
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == Completion.__name__
+    ]
+    assert made == ["engine/backends/replies.py", "engine/run/ledger.py"]

@@ -1,0 +1,30 @@
+"""What goes into the ledger comes out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.backends.protocol import FailedExchange, Message, PendingRequest, Request, Usage
+from engine.backends.replies import completion, read
+from engine.run.budget import BudgetTracker
+from engine.run.ledger import Ledger, entry
+from engine.spec.recipe import Budget
+from engine.store import Spent, Store
+
+
+def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) -> None:
+    request = Request((Message("user", "Hi"),), {"type": "integer"}, 10, 0.0, "m")
+    numbers = Usage(*range(7, 7 + len(Usage._fields)))
+    done = completion(
+        request, read(request, "3"), text="3", finish="stop", method="json_schema", usage=numbers, seconds=0.5,
+        cost=0.25, server="m fp", tries=(FailedExchange("timeout", None, 1.0, "late"),),
+    )  # fmt: skip
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = store.start_run(
+            recipe="r", name="n", path="p", source="s", effective={}, versions={}
+        )  # fmt: skip
+        store.record_calls([entry(run, PendingRequest("node", "teacher", request), done)])
+        ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
+        assert ledger.known([request]) == {request.id: done}
+        store.end_run(run, "done")
