@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.backends.entry import Backend, ModelRef, Settings
+from engine import json_text
+from engine.backends.entry import Backend, Place, Settings
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
@@ -39,7 +40,6 @@ from engine.backends.protocol import (
 )
 from engine.backends.replies import completion, failed, read
 from engine.backends.scripted_values import instance
-from engine.backends.structured import parse_json
 from engine.errors import BackendError
 from engine.fingerprint import digest, file_digest
 
@@ -294,7 +294,7 @@ def read_replies(path: Path) -> list[ScriptedReply]:
     entries = []
     for where, source in _entries(path, text):
         try:
-            entries.append(ScriptedReply.model_validate(parse_json(source)))
+            entries.append(ScriptedReply.model_validate(json_text.parse(source)))
         except ValidationError as problem:
             first = problem.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
@@ -315,7 +315,7 @@ def _entries(path: Path, text: str) -> Iterator[tuple[str, str]]:
                 yield f"{path}:{number}", line
         return
     try:
-        items = parse_json(text)
+        items = json_text.parse(text)
     except ValueError as problem:
         raise BackendError(f"{path}: not JSON: {problem}", _ENTRY_HINT) from problem
     for number, item in enumerate(items, 1):

@@ -5,11 +5,11 @@ Knows no backend: every backend's replies pass through `read_reply`, whatever th
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
+
+from engine import json_text
 
 _NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "$defs", "definitions")
@@ -31,7 +31,7 @@ def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
     if schema is None:
         return Reply(text)
     try:
-        value = parse_json(text)
+        value = json_text.parse(text)
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
     checks = _checks(schema)
@@ -169,53 +169,6 @@ def _checks(schema: Mapping[str, Any]) -> _Checks:
             _CHECKS.clear()
         known = _CHECKS[id(schema)] = _Checks(schema)
     return known
-
-
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        ValueError: not JSON, or JSON that readers disagree about: a key twice, NaN or an infinity,
-        half
-            of a surrogate pair, nesting too deep to be read.
-    """
-    try:
-        value = _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    # Only an escape or a text that is no Unicode itself can hold half a pair; looking costs less than encoding.
-    if "\\u" in text or not text.isascii():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as problem:
-            half = problem.object[problem.start]
-            raise ValueError(f"half of a surrogate pair: U+{ord(half):04X}") from None
-    return value
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return found
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"{digits} is larger than any number")
-    return number
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_no_key_twice, parse_constant=_no_constant, parse_float=_finite
-)
 
 
 def unbounded(schema: Mapping[str, Any]) -> list[str]:

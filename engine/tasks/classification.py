@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from engine import json_text
 from engine.backends.protocol import Progress, Student, Written
 from engine.tasks.protocol import (
     GENERATION,
@@ -132,7 +133,7 @@ def _listed(text: str) -> list[Any]:
     if not text.lstrip().startswith("["):
         return text.split(",")
     try:
-        return list(json.loads(text))
+        return list(json_text.parse(text))
     except ValueError:
         raise ValueError(f"the target '{text[:60]}' begins like a JSON list and is none") from None
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import Field
 
+from engine import json_text
 from engine.backends.protocol import Progress, Student
-from engine.backends.structured import parse_json, read_reply, unbounded, unresolved
+from engine.backends.structured import read_reply, unbounded, unresolved
 from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
 from engine.tasks.writing import written_answers
 
@@ -112,6 +113,6 @@ def canonical(value: Any) -> str:
 def _read(text: str) -> str | None:
     fenced = _FENCED.fullmatch(text)
     try:
-        return canonical(parse_json(fenced[1] if fenced else text))
+        return canonical(json_text.parse(fenced[1] if fenced else text))
     except ValueError:
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.backends.structured import parse_json, read_reply, unbounded
+from engine.backends.structured import read_reply, unbounded
 
 BOUNDED: dict[str, Any] = {
     "type": "object",
@@ -56,10 +56,6 @@ def test_json_that_breaks_the_schema_says_where(text: str, detail: str) -> None:
     reply = read_reply(text, BOUNDED)
     assert (reply.value, reply.error) == (None, "schema")
     assert detail in reply.detail
-
-
-def test_a_whole_surrogate_pair_is_a_character() -> None:
-    assert parse_json('"\\ud83d\\ude00"') == "😀"
 
 
 def test_a_bounded_schema_has_no_complaints() -> None:
