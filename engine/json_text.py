@@ -35,8 +35,11 @@ def parse(text: str) -> Any:
         value = _STRICT.decode(text)
     except (RecursionError, ValueError) as problem:
         raise _worded(problem) from None
-    _check_depth(value, text, 0, len(text))
-    _check_characters(value, text, 0, len(text))
+    # Most texts have fewer brackets than may lie in one another, and no character that could be half of one.
+    if text.count("[") + text.count("{") > DEEPEST:
+        _check_depth(value)
+    if "\\u" in text or not text.isascii():
+        _check_characters(value, text)
     return value
 
 
@@ -46,8 +49,10 @@ def parse_at(text: str, start: int) -> tuple[Any, int]:
         value, end = _STRICT.raw_decode(text, start)
     except (RecursionError, ValueError) as problem:
         raise _worded(problem) from None
-    _check_depth(value, text, start, end)
-    _check_characters(value, text, start, end)
+    if text.count("[", start, end) + text.count("{", start, end) > DEEPEST:
+        _check_depth(value)
+    if text.find("\\u", start, end) >= 0 or not text.isascii():
+        _check_characters(value, text[start:end])
     return value, end
 
 
@@ -64,7 +69,7 @@ def parse_envelope(text: str) -> Any:
         value = _ENVELOPE.decode(text)
     except (RecursionError, ValueError) as problem:
         raise _worded(problem) from None
-    _check_depth(value, text, 0, len(text))
+    _check_depth(value)
     return value
 
 
@@ -78,14 +83,10 @@ def _worded(problem: Exception) -> ValueError:
     return problem
 
 
-def _check_characters(value: Any, text: str, start: int, end: int) -> None:
+def _check_characters(value: Any, text: str) -> None:
     """Refuse half of a surrogate pair: escaped, or in a text that is no Unicode itself."""
-    if _HALF_ESCAPED.search(text, start, end):
+    if _HALF_ESCAPED.search(text):
         text = json.dumps(value, ensure_ascii=False)
-    elif text.isascii():
-        return
-    else:
-        text = text[start:end]
     try:
         text.encode()
     except UnicodeEncodeError as problem:
@@ -93,22 +94,15 @@ def _check_characters(value: Any, text: str, start: int, end: int) -> None:
         raise HalfCharacter(f"half of a surrogate pair: U+{half:04X}") from None
 
 
-def _check_depth(value: Any, text: str, start: int, end: int) -> None:
-    # Counting brackets is cheap, and nearly always enough: most values have fewer than may lie in one another.
-    if text.count("[", start, end) + text.count("{", start, end) <= DEEPEST:
-        return
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [part for each in level for part in _parts(each)]
-        if not level:
-            return
-    raise _too_deep()
-
-
-def _parts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        if depth > DEEPEST:
+            raise _too_deep()
+        level = [
+            part for each in level for part in (each.values() if isinstance(each, dict) else each)
+        ]
 
 
 def _too_deep() -> TooDeep:
