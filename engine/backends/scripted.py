@@ -157,7 +157,7 @@ class ScriptedGenerator:
 
 
 class ScriptedStudent:
-    """A student that answers with the label whose words the input shares; an adapter changes nothing."""
+    """A student that answers with the label whose words the input shares."""
 
     def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
@@ -167,13 +167,16 @@ class ScriptedStudent:
         """It compares answers, if only by their words."""
         return True
 
+    def with_adapter(self, adapter: Path) -> ScriptedStudent:
+        """Return the same student: an adapter changes nothing."""
+        return self
+
     def write(
         self,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
-        progress: Progress | None = None,
         schema: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
     ) -> list[Written]:
         """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
         if progress is not None:
@@ -189,7 +192,6 @@ class ScriptedStudent:
         self,
         prompts: Sequence[tuple[Message, ...]],
         answers: Sequence[Sequence[str]],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[list[Likelihood]]:
         """Return for each prompt how many words its own answers share with it, as if that were a likelihood."""
@@ -205,7 +207,6 @@ class ScriptedStudent:
         self,
         prompts: Sequence[tuple[Message, ...]],
         labels: Sequence[str],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
         """Return for each prompt the nearest label; what all prompts have in common is left out."""

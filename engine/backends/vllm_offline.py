@@ -16,12 +16,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Extra, ModelRef, Settings
+from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.local.chat import encode_prompt
 from engine.backends.local.generation import TOP_K
 from engine.backends.local.grammar import LAYOUT
 from engine.backends.protocol import Completion, Request, Reserve, Usage, always
 from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
-from engine.backends.training.batches import encode_prompt
 from engine.errors import BackendError, ModelError
 
 EXTRA = Extra("vLLM", "vllm", "vllm")

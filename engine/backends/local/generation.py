@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.local import grammar
+from engine.backends.local.chat import decode, encode_prompt, turn_end
 from engine.backends.local.weights import Loaded
 from engine.backends.protocol import Completion, Request, Reserve, Usage
 from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
-from engine.backends.training.batches import encode_prompt, turn_end
 from engine.fingerprint import canonical, short
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ def _completion(
 ) -> Completion:
     """Return one row's completion; `seconds` is its share of the batch's time."""
     end = next((at for at, token in enumerate(tokens) if token in stops), None)
-    text = tokenizer.decode(
-        tokens[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+    text = decode(tokenizer, tokens[:end])
     return completion(
         row.request,
         read(row.request, text, cut_at(row.request.max_tokens) if end is None else ""),
