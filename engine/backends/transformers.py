@@ -133,7 +133,7 @@ class LocalStudent:
         loaded = self._loaded
         encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
         turns = [
-            Written("", generation.too_long(len(tokens), max_tokens, loaded.context))
+            Written("", does_not_fit(len(tokens), max_tokens, loaded.context, setting=""))
             for tokens in encoded
         ]
         fitting = [row for row, turn in enumerate(turns) if not turn.failure]
