@@ -14,8 +14,8 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from engine.backends.entry import Backend, ModelRef, Settings
-from engine.backends.files.requests import Asked, Header, custom_id, lines, sidecar
+from engine.backends.entry import Backend, Place, Settings
+from engine.backends.files.requests import BatchRequest, Header, custom_id, lines, sidecar
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.settings import Price
 from engine.backends.openai import NEWER_LIMIT, PROTOCOL, ModeName
@@ -81,21 +81,21 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, pending: PendingRequest, header: Header) -> Asked:
-        cut = sum(reply.error == "length" for reply in pending.failed)
-        return Asked(
-            custom_id=custom_id(pending),
-            node=pending.node,
-            role=pending.role,
-            request=pending.request,
-            number=pending.number,
-            sent=(*self._writer.turns(pending.request), *_correction(pending.failed)),
+    def _asked(self, ask: PendingRequest, header: Header) -> BatchRequest:
+        cut = sum(reply.error == "length" for reply in ask.failed)
+        return BatchRequest(
+            custom_id=custom_id(ask),
+            node=ask.node,
+            role=ask.role,
+            request=ask.request,
+            number=ask.number,
+            sent=(*self._writer.turns(ask.request), *_correction(ask.failed)),
             # Twice as much after each reply that was cut.
             max_tokens=pending.request.max_tokens * 2**cut,
             header=header,
         )
 
-    def _line(self, asked: Asked) -> bytes:
+    def _line(self, asked: BatchRequest) -> bytes:
         body = self._writer.body(asked.request, asked.sent, asked.max_tokens)
         return orjson.dumps(
             {

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from engine.backends.scripted_values import instance
+from engine.backends.scripting.values import instance
 from engine.backends.structured import invalid_schema, read_reply, unbounded
 from engine.stages import schemas
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from engine.backends.scripted_values import instance
+from engine.backends.scripting.values import instance
 from engine.backends.structured import _validator, read_reply
 from engine.stages import schemas
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import json_text
-from engine.backends.files.requests import Asked
+from engine.backends.files.requests import BatchRequest
 from engine.backends.http.exchange import SHOWN, Exchange, Kind
 from engine.backends.openai import PROTOCOL
 from engine.backends.protocol import Completion
@@ -112,7 +112,7 @@ def _without_response(error: Any) -> Exchange:
     return Exchange(kind, detail=detail[:SHOWN])
 
 
-def completion_of(asked: Asked, answer: ResultLine) -> Completion:
+def completion_of(asked: BatchRequest, answer: ResultLine) -> Completion:
     """Return what an answer is to what was asked: a validated value, or an error with its kind."""
     exchange, header = answer.exchange, asked.header
     reply = _reply(asked, exchange)
@@ -131,7 +131,7 @@ def completion_of(asked: Asked, answer: ResultLine) -> Completion:
     )
 
 
-def _reply(asked: Asked, exchange: Exchange) -> Reply:
+def _reply(asked: BatchRequest, exchange: Exchange) -> Reply:
     if exchange.kind != "reply":
         return failed(exchange.kind, exchange.detail)
     cut = cut_at(asked.max_tokens) if exchange.finish == "length" else ""
