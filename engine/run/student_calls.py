@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.backends.protocol import (
     LabelAnswer,
@@ -17,9 +17,7 @@ from engine.backends.protocol import (
     written,
 )
 from engine.errors import BackendError
-
-if TYPE_CHECKING:
-    from engine.stages.protocol import Context
+from engine.stages.protocol import Context
 
 
 class StudentInCalls(Student):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.lifetime import die_with_all
+from engine.backends.local.weights import load, with_adapter
 from engine.errors import EngineError
 
 
@@ -25,8 +26,6 @@ def write_merged(model: Path, adapter: Path, folder: Path, dtype: str) -> None:
     Raises:
         ModelError: the base model or the adapter cannot be loaded.
     """
-    from engine.backends.local.weights import load, with_adapter
-
     base = load(model, dtype, "cpu")
     if (adapter / "adapter_config.json").is_file():
         from peft import PeftModel

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from engine.backends.lifetime import die_with
+from engine.backends.local.weights import context_of
 from engine.backends.protocol import TrainingJob
-from engine.backends.training import finetune
+from engine.backends.training import batches, finetune
 from engine.backends.training.checkpoints import Checkpoints, write_file
 from engine.errors import EngineError, ModelError
 from engine.fingerprint import file_digest
@@ -144,8 +145,7 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
-    from engine.backends.local.weights import context_of
-    from engine.backends.training import batches, loop, memory
+    from engine.backends.training import loop, memory
 
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     context = context_of(AutoConfig.from_pretrained(job.model))

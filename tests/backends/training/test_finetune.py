@@ -204,7 +204,7 @@ def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "orphan"
     script = (
         "import sys; from pathlib import Path\n"
-        "from engine.backends import finetune\n"
+        "from engine.backends.training import finetune\n"
         "from tests.backends import tiny\n"
         "job = tiny.job(Path(sys.argv[1]), Path(sys.argv[2]), steps=100000)\n"
         "finetune.train(job, lambda _steps: print('step', flush=True))\n"
