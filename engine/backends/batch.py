@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.files.requests import BatchRequest, Header, custom_id, lines, sidecar
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.settings import Price
@@ -81,15 +81,15 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, ask: PendingRequest, header: Header) -> BatchRequest:
-        cut = sum(reply.error == "length" for reply in ask.failed)
+    def _asked(self, pending: PendingRequest, header: Header) -> BatchRequest:
+        cut = sum(reply.error == "length" for reply in pending.failed)
         return BatchRequest(
-            custom_id=custom_id(ask),
-            node=ask.node,
-            role=ask.role,
-            request=ask.request,
-            number=ask.number,
-            sent=(*self._writer.turns(ask.request), *_correction(ask.failed)),
+            custom_id=custom_id(pending),
+            node=pending.node,
+            role=pending.role,
+            request=pending.request,
+            number=pending.number,
+            sent=(*self._writer.turns(pending.request), *_correction(pending.failed)),
             # Twice as much after each reply that was cut.
             max_tokens=pending.request.max_tokens * 2**cut,
             header=header,

@@ -52,7 +52,7 @@ class _Loaded:
         from llama_cpp import llama_model_get_vocab
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        self.llama = _load(place, settings)
+        self.llama = _load(ref, settings)
         metadata: Mapping[str, str] = self.llama.metadata
         trained = int(metadata.get(f"{metadata.get('general.architecture')}.context_length", 0))
         self.context = settings.context or min(trained or LARGEST_CONTEXT, self.llama.n_ctx())

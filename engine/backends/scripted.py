@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
@@ -236,7 +236,7 @@ def train(job: TrainingJob, progress: Progress) -> TrainingResult:
     )
 
 
-def _replies_file(place: Place, settings: ScriptedSettings) -> Path | None:
+def _replies_file(ref: ModelRef, settings: ScriptedSettings) -> Path | None:
     if settings.replies is None:
         return None
     return (ref.path or Path()) / settings.replies

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.local.weights import pick_device, quiet
 from engine.backends.protocol import Progress
 from engine.errors import BackendError, ModelError
@@ -39,9 +39,9 @@ class LocalEmbedder:
     def _model(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        if self._place.path is None:
+        if self._ref.path is None:
             raise BackendError(
-                f"the weights of {self._place.name} are not on this machine",
+                f"the weights of {self._ref.name} are not on this machine",
                 "run `pada models fetch`",
             )
         try:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Place, Settings
+from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.local import generation, greedy, label_tree, weights
 from engine.backends.local.chat import decode, encode_prompt, turn_end
 from engine.backends.local.weights import Loaded
@@ -48,17 +48,17 @@ class BaseWeights:
 
     def __init__(self, ref: ModelRef, settings: TransformersSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self.name, self.batch_size = place.name, settings.batch_size
-        self._place, self._settings = place, settings
+        self.name, self.batch_size = ref.name, settings.batch_size
+        self._ref, self._settings = ref, settings
 
     @cached_property
     def loaded(self) -> Loaded:
         """The model in memory; raises BackendError or ModelError where there is none to load."""
-        if self._place.path is None:
+        if self._ref.path is None:
             raise BackendError(
                 f"the weights of {self.name} are not on this machine", "run `pada models fetch`"
             )
-        return weights.load(self._place.path, self._settings.dtype, self._settings.device)
+        return weights.load(self._ref.path, self._settings.dtype, self._settings.device)
 
     @cached_property
     def _constraint(self) -> generation.Constraint:
@@ -72,9 +72,9 @@ class BaseWeights:
 class LocalGenerator:
     """A teacher or judge."""
 
-    def __init__(self, place: Place, settings: TransformersSettings) -> None:
+    def __init__(self, ref: ModelRef, settings: TransformersSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._base = BaseWeights(place, settings)
+        self._base = BaseWeights(ref, settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
@@ -248,9 +248,9 @@ class LocalStudent:
             yield from label_tree.score(loaded.model, encoded, tree, self._base.batch_size)
 
 
-def open_student(place: Place, settings: TransformersSettings) -> LocalStudent:
+def open_student(ref: ModelRef, settings: TransformersSettings) -> LocalStudent:
     """Return the untuned student; nothing is loaded before it is asked."""
-    return LocalStudent(BaseWeights(place, settings))
+    return LocalStudent(BaseWeights(ref, settings))
 
 
 BACKEND = Backend(

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, Extra, Place, Settings
+from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local import batching
 from engine.backends.local.batching import Prompted
 from engine.backends.local.chat import encode_prompt

@@ -67,7 +67,7 @@ def engine(setting: Setting) -> dict[str, Answer]:
     """Return the engine's two ways of answering."""
     from engine.backends.transformers import TransformersSettings, open_student
 
-    student = open_student(Place(clinc150.MODEL, setting.model), TransformersSettings())
+    student = open_student(ModelRef(clinc150.MODEL, setting.model), TransformersSettings())
     if setting.adapter is not None:
         student = student.with_adapter(setting.adapter)
 

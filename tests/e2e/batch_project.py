@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.backends import BACKENDS
-from engine.backends.entry import Place
+from engine.backends.entry import ModelRef
 from engine.backends.files.requests import BatchRequest, read_asked
 from engine.backends.protocol import Request
 from engine.backends.scripted import ScriptedGenerator, ScriptedSettings

@@ -17,8 +17,8 @@ from engine.backends.protocol import (
     TrainingJob,
     TrainingResult,
 )
-from engine.backends.replies import completion
-from engine.backends.structured import Reply
+from engine.backends.replies import completion, failed
+from engine.backends.structured import Reply as Usable
 from engine.rows import Example
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.stages.quality.leak_guard import Embed, LeakGuard, LeakGuards
@@ -92,8 +92,8 @@ class ScriptedContext:
 
     def _completion(self, role: str, request: Request) -> Completion:
         value = self._reply(role, request)
-        error = "schema" if value is None else None
-        return completion(request, Reply(value, error), finish="stop", method="scripted")
+        reply = failed("schema", "") if value is None else Usable(value)
+        return completion(request, reply, finish="stop", method="scripted")
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._embed(texts)
