@@ -68,8 +68,9 @@ def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> 
     assert kind.malformed(dict.fromkeys(inputs, "  "), good, task)
     assert kind.malformed(inputs, bad, task)
     assert kind.malformed(inputs, good, task) is None
-    assert kind.gold(inputs, good, task.params).target == good
+    assert kind.reference(inputs, good, task.params).target == good
     assert (kind.params.__doc__ or "").strip()
+    assert set(kind.column_params) <= kind.params.model_fields.keys()
 
 
 @pytest.mark.parametrize(

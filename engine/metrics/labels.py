@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine import json_text
 from engine.metrics.protocol import Answered, Scored
-from engine.metrics.structure import parsed
 
 if TYPE_CHECKING:
     from engine.metrics.protocol import Floats
@@ -21,7 +21,7 @@ def label_set(text: str | None) -> frozenset[str] | None:
     if text is None or not text.lstrip().startswith("["):
         return None
     try:
-        found = parsed(text)
+        found = json_text.parse(text)
     except ValueError:
         return None
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):

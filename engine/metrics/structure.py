@@ -11,30 +11,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine import json_text
 from engine.metrics.protocol import Answered, Metric, Scored, ratio
 
 if TYPE_CHECKING:
     from engine.metrics.protocol import Floats
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def parsed(text: str) -> Any:
-    """Return the JSON value that `text` is as a whole; raises ValueError, also for NaN and Infinity."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
 def json_valid(answered: Answered, params: Any) -> float:
     """Return 1 where the whole reply is one JSON value, with nothing before or after it."""
     try:
-        parsed(answered.text)
+        json_text.parse(answered.text)
     except ValueError:
         return 0.0
     return 1.0
@@ -72,7 +61,7 @@ def fields_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[object, 
 def _fields(text: str | None) -> Counter[tuple[object, ...]] | None:
     """Return the fields of a text that is a JSON object; None where it is none."""
     try:
-        value = parsed(text) if text is not None else None
+        value = json_text.parse(text) if text is not None else None
     except ValueError:
         return None
     if not isinstance(value, dict):
@@ -114,7 +103,7 @@ def _micro(sums: Floats, params: Any) -> Floats:
 _OBJECTS = ('{"a": 1}', '{"a": 2, "b": "x"}', '{"c": [1, 2]}', '{"d": null, "e": 0}')
 JSON_VALID = Metric(
     "json_valid",
-    1,
+    2,
     "Share of replies that are JSON as a whole.",
     json_valid,
     targets=_OBJECTS,

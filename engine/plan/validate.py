@@ -127,8 +127,8 @@ def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
     at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
     for problem in kind.problems(params):
         yield Problem(at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task")
-    for name in ("options", "context"):
-        column = getattr(params, name, None)
+    for name in kind.column_params:
+        column = getattr(params, name)
         if column is not None and column not in task.input:
             hint = did_you_mean(column, task.input) or "name one of them"
             message = f"task.params.{name} is '{column}', which is not in task.input"

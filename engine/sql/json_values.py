@@ -9,9 +9,9 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterator
-from math import isinf
 from typing import Any, BinaryIO, NoReturn
 
+from engine import json_text
 from engine.sql.faults import Faults
 
 _BLOCK = 1 << 18
@@ -19,18 +19,6 @@ _LONGEST = 1 << 28
 """Characters of one value: where more are needed, what is read is no list of rows."""
 _AT_THE_END = 16
 """A literal or escape that a block cuts in two is reported so many characters before the block's end, at most."""
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    return _refuse(digits) if isinf(value) else value
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 class _Text:
@@ -126,7 +114,7 @@ def _value(text: _Text) -> tuple[int, Any]:
     while True:
         start = text.at
         try:
-            value, text.at = _DECODER.raw_decode(text.text, text.at)
+            value, text.at = json_text.parse_at(text.text, text.at)
         except json.JSONDecodeError as error:
             cut = error.pos >= len(text.text) - _AT_THE_END or error.msg.startswith("Unterminated")
             if cut and len(text.text) - start < _LONGEST and text.more():
@@ -135,20 +123,15 @@ def _value(text: _Text) -> tuple[int, Any]:
             at = error.pos - start + text.at
             hint = "check commas, quotes and brackets here"
             text.fail(f"this is not valid JSON: {error.msg}", at, hint)
-        except ValueError as error:
-            hint = "write null where there is no value, and a number that is too long as text"
-            text.fail(f"this is not valid JSON: {error}", text.at, hint)
-        except RecursionError:
+        except json_text.HalfCharacter:
+            text.fail("half of a surrogate pair is no text", text.at, "write the whole character")
+        except json_text.TooDeep:
             hint = "a row is an object with a few levels at most"
             text.fail("lists and objects lie too deep in one another here", text.at, hint)
-        if "\\ud" in text.text[start : text.at].lower():
-            _check_text(text, value, start)
+        except ValueError as error:
+            hint = (
+                "write each key once, null where there is no value, and a number that is too long "
+                "as text"
+            )
+            text.fail(f"this is not valid JSON: {error}", text.at, hint)
         return line, value
-
-
-def _check_text(text: _Text, value: Any, start: int) -> None:
-    """Refuse half of a surrogate pair, which `json` lets pass and no file can hold."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        text.fail("half of a surrogate pair is no text", start, "write the whole character")

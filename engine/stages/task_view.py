@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -59,9 +58,8 @@ class TaskView(Params):
         if self.labels is not None:
             return list(self.labels)
         targets = {e.target for e in examples if e.split == "train"}
-        if getattr(self.settings, "many", False):
-            return sorted({label for target in targets for label in json.loads(target)})
-        return sorted(targets)
+        named = (self.entry.labels_in(target, self.settings) for target in targets)
+        return sorted({label for labels in named for label in labels})
 
     def task(self, examples: Sequence[Example]) -> Task:
         """Return the task as its kind sees it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +26,6 @@ def rules_of(
         target: Column with the right answer.
     """
     settings = kind.params.model_validate(params)
-    several = bool(getattr(settings, "many", False))
     plain = row_check(inputs, target, kind.labelled, kind.nested(settings, target))
 
     def check(values: dict[str, Any]) -> Fault | None:
@@ -40,17 +38,17 @@ def rules_of(
         try:
             for column in inputs:
                 values[column] = kind.shown(column, values[column], settings)
-            gold = kind.gold({c: values[c] for c in inputs}, values[target], settings)
+            reference = kind.reference({c: values[c] for c in inputs}, values[target], settings)
         except ValueError as problem:
             return Fault(str(problem), _HINT)
-        values[target] = gold.target
-        if gold.golds != (gold.target,):
-            values[GOLDS] = list(gold.golds)
+        values[target] = reference.target
+        if reference.references != (reference.target,):
+            values[GOLDS] = list(reference.references)
         return None
 
     if not kind.labelled:
         return RowRules(check, None, _still(kind, settings, inputs, target))
-    return RowRules(check, json.loads if several else _one)
+    return RowRules(check, lambda labels: kind.labels_in(labels, settings))
 
 
 def _still(
@@ -62,7 +60,7 @@ def _still(
         shown = {column: str(values[column]) for column in inputs}
         try:
             for answer in dict.fromkeys((values[target], *golds(values, target))):
-                kind.gold(shown, answer, settings)
+                kind.reference(shown, answer, settings)
         except ValueError:
             # The reason would quote the answer, and with it what was taken out of the inputs.
             return Fault(
@@ -71,7 +69,3 @@ def _still(
         return None
 
     return still
-
-
-def _one(target: str) -> Sequence[str]:
-    return (target,)

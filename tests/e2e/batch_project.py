@@ -11,7 +11,7 @@ import pytest
 
 from engine.backends import BACKENDS
 from engine.backends.entry import ModelRef
-from engine.backends.files.requests import Asked, read_asked
+from engine.backends.files.requests import BatchRequest, read_asked
 from engine.backends.protocol import Request
 from engine.backends.scripted import ScriptedGenerator, ScriptedSettings
 from tests.e2e import tiny_project
@@ -66,9 +66,9 @@ class Person:
     def __init__(self, folder: Path) -> None:
         """Take the recipe's folder, where the scripts are."""
         self._folder = folder
-        self.asked: list[Asked] = []
+        self.asked: list[BatchRequest] = []
 
-    def reply(self, ask: Asked) -> str:
+    def reply(self, ask: BatchRequest) -> str:
         """Return the scripted reply to a request: it depends on the request's id, which names the model."""
         name = SCRIPTS[ask.role]
         identity = BACKENDS["scripted"].identity(MODEL, self._folder, {"replies": name})

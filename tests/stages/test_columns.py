@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from engine.stages.columns import StudentPrompts
 
 from engine.rows import Example
 from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
-from engine.stages.columns import StudentPrompts
 
 NAME = "tasks/classification.md"
 PROMPT = PromptLibrary(shipped("recipes")).get(NAME)

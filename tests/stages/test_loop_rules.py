@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from engine.stages.generate import shares
 
 from engine.rows import Decision, Failure, Metric, Pattern
 from engine.stages.decide import decide
-from engine.stages.generate import shares
 from engine.stages.protocol import Inputs, Output
 from engine.stages.track import state
 

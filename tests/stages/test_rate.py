@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.stages.rate import rate
+
 from engine.backends.protocol import Completion, Message, Request
 from engine.backends.replies import completion, failed
 from engine.backends.structured import Reply, unbounded
@@ -13,7 +15,6 @@ from engine.rows import Example, Prediction, Rating
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.stages import shapes
 from engine.stages.protocol import Inputs, Output
-from engine.stages.rate import rate
 
 
 class _Judge:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from engine.stages.measure import LABELS, PARTS
+from engine.stages.score import score
+from engine.stages.slice import slices
 
 from engine.metrics import METRICS
 from engine.rows import (
@@ -20,10 +23,7 @@ from engine.rows import (
     Score,
     Split,
 )
-from engine.stages.measure import LABELS, PARTS
 from engine.stages.protocol import Inputs, Output
-from engine.stages.score import score
-from engine.stages.slice import slices
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 

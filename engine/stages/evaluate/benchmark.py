@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from engine.backends.entry import ChatEndpoint
 from engine.backends.local.weights import pick_dtype
-from engine.backends.serving.benchmark import Figures, Job, Level, measure
+from engine.backends.serving.benchmark import DistributionSummary, Job, Level, measure
 from engine.backends.serving.server import Weights
 from engine.identity import Params, outside
 from engine.rows import Benchmark, Drop, Row
@@ -20,7 +20,7 @@ from engine.stages.outputs import Benchmarked, Loaded, Trained
 from engine.stages.protocol import Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
 
-_NOTHING = {"requests_per_second": Figures(0, 0.0, 0.0, 0.0, 0.0, 0.0)}
+_NOTHING = {"requests_per_second": DistributionSummary(0, 0.0, 0.0, 0.0, 0.0, 0.0)}
 """What is kept of a concurrency at which no request was answered: it must not be missing where the others are shown."""
 
 

@@ -641,7 +641,7 @@ def test_all_prompts_longer_than_the_context_come_home_as_failures() -> None:
 @pytest.mark.models
 def test_the_models_own_tokenizer_counts_where_it_is_named(tmp_path: Path) -> None:
     from engine.backends.http.connection import load_tokenizer
-    from engine.backends.training.batches import encode_prompt
+    from engine.backends.local.chat import encode_prompt
     from tests.backends.tiny import write_model
 
     write_model(tmp_path / "student")

@@ -134,7 +134,7 @@ def test_it_does_not_outlive_a_run_that_is_killed(how: list[str], tmp_path: Path
     assert not alive
 
 
-def test_the_order_says_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = {"memory.free": "40000", "memory.total": "80000"}
     monkeypatch.setattr(server, "_graphics", memory.__getitem__)
     weights = Weights(tmp_path / "base", tmp_path / "adapter", "bfloat16", "cuda:0")

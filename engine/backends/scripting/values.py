@@ -6,14 +6,27 @@ validation may refuse, which is then an ordinary invalid reply.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from engine.backends.protocol import Request
+from engine.backends.scripting.words import last_user_message, words_of
 
 FREE_ITEMS = 3
 """Most items invented for an array."""
 FREE_WORDS = 12
 """Most words invented for a text."""
+
+
+def invented(request: Request) -> str:
+    """Return a reply that keeps to a request's schema; its texts are words of the last user message."""
+    words = words_of(last_user_message(request.messages)) or ["nothing"]
+    if request.schema is None:
+        return " ".join(words)
+    value = instance(request.schema, random.Random(request.id), words)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def instance(schema: Mapping[str, Any], rng: random.Random, words: Sequence[str]) -> Any:
@@ -54,10 +67,10 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _definition(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = root
+    definition: Any = root
     for part in reference.removeprefix("#").strip("/").split("/"):
-        found = found[part] if part else found
-    return found if isinstance(found, Mapping) else {}
+        definition = definition[part] if part else definition
+    return definition if isinstance(definition, Mapping) else {}
 
 
 def _items(
