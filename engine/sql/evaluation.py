@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from engine.errors import RunError
@@ -141,7 +141,7 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def column_types(rows: Rows) -> dict[str, str]:
+def column_types(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the columns of rows with the DuckDB type of each; mixed and nested ones stay open."""
     found: dict[str, set[str]] = {}
     for row in rows:

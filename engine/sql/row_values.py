@@ -6,6 +6,7 @@ A mistake in the expression is `Unusable`; a value that the expression cannot wo
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
@@ -20,7 +21,6 @@ from engine.sql.expressions import (
     wrong_function,
     wrong_type,
 )
-from engine.sql.readers import plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -140,7 +140,7 @@ class RowExpression:
             raise Unusable(fault)
         simple = _SIMPLE.fullmatch(kind) is not None
         for index, value in values:
-            found[index] = value if simple else json_like(value)
+            found[index] = value if simple else sql_value(value)
 
     def _where_possible(self, found: list[Any]) -> list[tuple[int, Any]]:
         """Return the rows that can be worked out, with their values; note a fault for each of the others."""
@@ -208,12 +208,27 @@ def _find_unlike(name: str, values: Sequence[Any], found: list[Any]) -> None:
             found[index] = Fault(message, "write the values inside its lists and mappings alike")
 
 
-def json_like(value: Any) -> Any:
+def sql_value(value: Any) -> Any:
     """Return a value of DuckDB's as JSON has it; decimals are numbers."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list | tuple):
-        return [json_like(each) for each in value]
+        return [sql_value(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): json_like(each) for key, each in value.items()}
-    return plain(value)
+        return {str(key): sql_value(each) for key, each in value.items()}
+    return json_value(value)
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it: dates, decimals and the like as text, bytes as base64, no NaN."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, (list, tuple)):
+        return [json_value(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): json_value(each) for key, each in value.items()}
+    if isinstance(value, (bytes, bytearray)):
+        return b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

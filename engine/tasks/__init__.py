@@ -6,7 +6,7 @@ from engine.tasks.extraction import Extraction
 from engine.tasks.generation import Generation
 from engine.tasks.multiple_choice import MultipleChoice
 from engine.tasks.numeric import Numeric
-from engine.tasks.protocol import Answer, Asked, Gold, Task, TaskKind, TaskParams
+from engine.tasks.protocol import Answer, Asked, Reference, Task, TaskKind, TaskParams
 from engine.tasks.structured import Structured
 
 TASKS: Registry[TaskKind] = Registry(
@@ -21,4 +21,4 @@ TASKS: Registry[TaskKind] = Registry(
     ],
 )
 
-__all__ = ["TASKS", "Answer", "Asked", "Gold", "Task", "TaskKind", "TaskParams"]
+__all__ = ["TASKS", "Answer", "Asked", "Reference", "Task", "TaskKind", "TaskParams"]

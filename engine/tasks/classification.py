@@ -20,8 +20,8 @@ from engine.tasks.protocol import (
     LIKELIHOOD,
     Answer,
     Asked,
-    Gold,
     PlainRows,
+    Reference,
     Task,
     TaskParams,
     empty_input,
@@ -61,17 +61,22 @@ class Classification(PlainRows):
         """Return the target where it may be a list of labels."""
         return frozenset({target} if params.many else ())
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Any) -> Reference:
         """Return the label as it is; of several labels their canonical form, a JSON list in order."""
         if not params.many:
             label = plain("the target", value)
-            return Gold(label, (label,))
+            return Reference(label, (label,))
         named = value if isinstance(value, list | tuple) else _listed(plain("the target", value))
         labels = [plain("a label", label).strip() for label in named]
         if apart := next((label for label in labels if "," in label), None):
             raise ValueError(f"the label '{apart}' has a comma in it, which parts labels")
         found = canonical(labels)
-        return Gold(found, (found,))
+        return Reference(found, (found,))
+
+    def labels_in(self, target: str, params: Any) -> Sequence[str]:
+        """Return the target, or the labels in the JSON list that it is where a row has several."""
+        labels: list[str] = json.loads(target) if params.many else [target]
+        return labels
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
         """Return the label, or the labels with commas between them."""

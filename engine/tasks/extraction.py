@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from engine.backends.protocol import Progress, Student
-from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
+from engine.tasks.protocol import Answer, Asked, PlainRows, Reference, Task, TaskParams, empty_input
 from engine.tasks.writing import written_answers
 
 
@@ -29,16 +29,17 @@ class Extraction(PlainRows):
     version = 1
     prompt = "tasks/extraction.md"
     params: type[TaskParams] = Params
+    column_params: tuple[str, ...] = ("context",)
     metrics: tuple[str, ...] = ("exact_match", "token_f1")
     failure = "exact_match < 1"
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the acceptable spans; the first is trained on."""
-        gold = super().gold(inputs, value, params)
-        strange = [text for text in gold.golds if text not in inputs[params.context]]
+        reference = super().reference(inputs, value, params)
+        strange = [text for text in reference.references if text not in inputs[params.context]]
         if strange:
             raise ValueError(f"the answer '{strange[0]}' does not occur in {params.context}")
-        return gold
+        return reference
 
     def answer(
         self,

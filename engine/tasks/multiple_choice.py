@@ -18,8 +18,8 @@ from engine.tasks.protocol import (
     LIKELIHOOD,
     Answer,
     Asked,
-    Gold,
     PlainRows,
+    Reference,
     Task,
     TaskParams,
     empty_input,
@@ -60,6 +60,7 @@ class MultipleChoice(PlainRows):
     version = 2
     prompt = "tasks/multiple_choice.md"
     params: type[TaskParams] = Params
+    column_params: tuple[str, ...] = ("options",)
     metrics: tuple[str, ...] = ("accuracy",)
     failure = "accuracy < 1"
 
@@ -88,7 +89,7 @@ class MultipleChoice(PlainRows):
             raise ValueError(f"the option {LETTERS[texts.index('')]} of {column} is empty")
         return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the letter of the right option, from its letter or its text."""
         options = options_of(inputs, params)
         if why := _unclear(options):
@@ -101,7 +102,7 @@ class MultipleChoice(PlainRows):
             raise ValueError(
                 f"the target '{said}' is neither the letter nor the text of one of the {len(options)} options"
             )
-        return Gold(letter, (letter,))
+        return Reference(letter, (letter,))
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Params) -> str:
         """Return the right option's letter or text."""

@@ -19,8 +19,8 @@ from engine.numbers import final_number, number_in, written
 from engine.tasks.protocol import (
     Answer,
     Asked,
-    Gold,
     PlainRows,
+    Reference,
     Task,
     TaskParams,
     empty_input,
@@ -55,13 +55,13 @@ class Numeric(PlainRows):
         """Return the target: a number with a fraction is no text, and is taken all the same."""
         return frozenset({target})
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the target whole, and the number in it as the right answer."""
         text = plain("the target", value)
         found = _read(text)
         if found is None:
             raise ValueError("no number is in the target")
-        return Gold(text, (found,))
+        return Reference(text, (found,))
 
     def answer(
         self,

@@ -51,12 +51,12 @@ class Answer(NamedTuple):
     how: str
 
 
-class Gold(NamedTuple):
+class Reference(NamedTuple):
     """What is right for one row."""
 
     target: str
     """In the kind's own form; the student is trained on `TaskKind.completion` of it."""
-    golds: tuple[str, ...]
+    references: tuple[str, ...]
     """All answers that are right, in the form in which answers are read."""
 
 
@@ -75,21 +75,27 @@ class TaskKind(Protocol):
     """Default metrics."""
     failure: str
     """Default failure predicate."""
+    column_params: tuple[str, ...]
+    """The parameters that name an input column."""
 
     def problems(self, params: Any) -> list[str]:
         """Return what is wrong with parameters whose types are right."""
         ...
 
     def nested(self, params: Any, target: str) -> frozenset[str]:
-        """Return the columns whose values may have parts (lists, objects), which `shown` and `gold` take apart."""
+        """Return the columns whose values may have parts (lists, objects), which `shown` and `reference` take apart."""
         ...
 
     def shown(self, column: str, value: Any, params: Any) -> str:
         """Return an input's value as the text that the student sees; raises ValueError with the reason."""
         ...
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Any) -> Reference:
         """Return what is right for a row, from its target column; raises ValueError with the reason."""
+        ...
+
+    def labels_in(self, target: str, params: Any) -> Sequence[str]:
+        """Return the labels that a target names, where targets are labels."""
         ...
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
@@ -127,6 +133,7 @@ class PlainRows:
     """
 
     labelled = False
+    column_params: tuple[str, ...] = ()
 
     def problems(self, params: Any) -> list[str]:
         """Return nothing: types say it all."""
@@ -140,7 +147,7 @@ class PlainRows:
         """Return a text as it is, a number or a truth value in its JSON form."""
         return plain(column, value)
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Any) -> Reference:
         """Return a text as the one right answer; of a list of texts all are right, and the first is trained on."""
         texts = (
             [str(each) for each in value]
@@ -149,7 +156,11 @@ class PlainRows:
         )
         if not texts or not all(text.strip() for text in texts):
             raise ValueError("the target is empty")
-        return Gold(texts[0], tuple(dict.fromkeys(texts)))
+        return Reference(texts[0], tuple(dict.fromkeys(texts)))
+
+    def labels_in(self, target: str, params: Any) -> Sequence[str]:
+        """Return the target as the one label."""
+        return (target,)
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
         """Return the target."""

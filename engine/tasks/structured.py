@@ -16,7 +16,7 @@ from pydantic import Field
 
 from engine.backends.protocol import Progress, Student
 from engine.backends.structured import parse_json, read_reply, unbounded, unresolved
-from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
+from engine.tasks.protocol import Answer, Asked, PlainRows, Reference, Task, TaskParams, empty_input
 from engine.tasks.writing import written_answers
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
@@ -65,14 +65,14 @@ class Structured(PlainRows):
         """Return the target: an object, or its text."""
         return frozenset({target})
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the object in its canonical form; raises ValueError where it does not fit the schema."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         reply = read_reply(text, params.json_schema)
         if reply.error is not None:
             raise ValueError(f"the target does not fit the schema: {reply.detail}")
         found = canonical(reply.value)
-        return Gold(found, (found,))
+        return Reference(found, (found,))
 
     def answer(
         self,

@@ -20,7 +20,6 @@ from engine.spec.prompts import PromptLibrary
 from engine.stages.columns import StudentPrompts
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import last_result
-from engine.tasks.rows import rules_of
 
 
 class Saying(Student):
@@ -117,8 +116,8 @@ def test_labels_are_read_apart_from_case_and_what_stands_around() -> None:
 
 def test_many_labels_are_a_set() -> None:
     kind, one = task("classification", ["a", "b", "c"], many=True)
-    assert kind.gold({}, ["b", "a", "b"], one.params).golds == ('["a", "b"]',)
-    assert kind.gold({}, "b, a", one.params).target == '["a", "b"]'
+    assert kind.reference({}, ["b", "a", "b"], one.params).references == ('["a", "b"]',)
+    assert kind.reference({}, "b, a", one.params).target == '["a", "b"]'
     assert kind.completion({}, '["a", "b"]', one.params) == "a, b"
     assert kind.completion({}, "[]", one.params) == "none"
     said = read("classification", "b, A", "none", "a, d", labels=["a", "b", "c"], many=True)
@@ -128,10 +127,10 @@ def test_many_labels_are_a_set() -> None:
 
 def test_many_labels_are_a_json_text_or_have_commas_between_them_and_none_in_them() -> None:
     kind, one = task("classification", ["a", "b"], many=True)
-    assert kind.gold({}, '["b", "a"]', one.params).target == '["a", "b"]'
+    assert kind.reference({}, '["b", "a"]', one.params).target == '["a", "b"]'
     for wrong, why in (["x, y", "b"], "'x, y' has a comma"), ("[a, b]", "is none"):
         with pytest.raises(ValueError, match=why):
-            kind.gold({}, wrong, one.params)
+            kind.reference({}, wrong, one.params)
 
 
 def test_labels_that_differ_in_case_or_marks_alone_are_told_apart() -> None:
@@ -154,11 +153,11 @@ def test_options_come_from_a_list_or_stand_in_the_text() -> None:
     assert shown == "A. a red box\nB. a blue box\nC. no box"
     inputs = {"question": "Which?", "choices": shown}
     for right in ("B", "(b)", "a blue box"):
-        assert kind.gold(inputs, right, one.params).golds == ("B",)
+        assert kind.reference(inputs, right, one.params).references == ("B",)
     text, plain = task("multiple_choice")
-    assert text.gold({"input": BBH}, "(C)", plain.params).target == "C"
+    assert text.reference({"input": BBH}, "(C)", plain.params).target == "C"
     windows = BBH.replace("\n", "\r\n")
-    assert text.gold({"input": windows}, "12/25/1937", plain.params).target == "B"
+    assert text.reference({"input": windows}, "12/25/1937", plain.params).target == "B"
     with pytest.raises(ValueError, match="the option B of choices is empty"):
         kind.shown("choices", ["x", " ", "z"], one.params)
 
@@ -176,7 +175,7 @@ def test_a_choice_without_one_right_option_is_refused(
 ) -> None:
     kind, one = task("multiple_choice")
     with pytest.raises(ValueError, match=why):
-        kind.gold(inputs, target, one.params)
+        kind.reference(inputs, target, one.params)
     assert kind.malformed(inputs, target, one)
 
 
@@ -248,10 +247,10 @@ def test_letters_are_compared_among_the_rows_own() -> None:
 def test_spans_must_stand_in_the_context_and_any_of_them_is_right() -> None:
     kind, one = task("extraction", context="context")
     inputs = {"context": "It was built in 1887 by Gustave Eiffel.", "question": "When?"}
-    gold = kind.gold(inputs, ["1887", "in 1887", "1887"], one.params)
-    assert (gold.target, gold.golds) == ("1887", ("1887", "in 1887"))
+    right = kind.reference(inputs, ["1887", "in 1887", "1887"], one.params)
+    assert (right.target, right.references) == ("1887", ("1887", "in 1887"))
     with pytest.raises(ValueError, match="'1888' does not occur in context"):
-        kind.gold(inputs, "1888", one.params)
+        kind.reference(inputs, "1888", one.params)
     assert kind.malformed(inputs, "Gustave Eiffel", one) is None
     assert kind.malformed(inputs, "Eiffel, Gustave", one) == "the target does not occur in context"
     assert read("extraction", " 1887\nbecause", "", context="text") == [
@@ -320,7 +319,7 @@ def test_a_rationale_must_come_to_its_answer() -> None:
     kind, one = task("numeric")
     inputs = {"question": "How many?"}
     right = "He has 3+4 = <<3+4=7>>7 apples.\n#### 7"
-    assert kind.gold(inputs, right, one.params).golds == ("7",)
+    assert kind.reference(inputs, right, one.params).references == ("7",)
     assert kind.completion(inputs, right, one.params) == right
     assert kind.malformed(inputs, right, one) is None
     wrong = "He has 3+4 = <<3+4=7>>7 apples.\n#### 8"
@@ -346,11 +345,11 @@ SLOTS = {
 
 def test_objects_are_right_in_any_order_of_their_keys() -> None:
     kind, one = task("structured", json_schema=SLOTS)
-    gold = kind.gold({}, {"people": "5", "date": "now"}, one.params)
-    assert gold.golds == ('{"date": "now", "people": "5"}',)
-    assert kind.gold({}, '{"people":"5","date":"now"}', one.params) == gold
+    right = kind.reference({}, {"people": "5", "date": "now"}, one.params)
+    assert right.references == ('{"date": "now", "people": "5"}',)
+    assert kind.reference({}, '{"people":"5","date":"now"}', one.params) == right
     with pytest.raises(ValueError, match="does not fit the schema"):
-        kind.gold({}, {"place": "here"}, one.params)
+        kind.reference({}, {"place": "here"}, one.params)
     assert kind.malformed({"text": "x"}, '{"people": 5}', one) is not None
     block = '```json\n{"people": "5"}\n```'
     said = read("structured", ' {"people": "5"} ', block, "people: 5", json_schema=SLOTS)
@@ -394,9 +393,9 @@ def test_text_is_taken_as_it_is() -> None:
         (None, "unparsable"),
     ]
     kind, one = task("generation")
-    assert kind.gold({}, ["one", "two"], one.params).golds == ("one", "two")
+    assert kind.reference({}, ["one", "two"], one.params).references == ("one", "two")
     with pytest.raises(ValueError, match="empty"):
-        kind.gold({}, "", one.params)
+        kind.reference({}, "", one.params)
 
 
 @pytest.mark.parametrize("kind", ["classification", "extraction", "numeric", "generation"])
@@ -425,35 +424,6 @@ def test_json_is_read_as_strictly_as_replies_are() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "params", "value", "target", "golds"),
-    [
-        ("numeric", {}, 3.5, "3.5", None),
-        ("classification", {"many": True}, [], "[]", None),
-        ("classification", {"many": True}, ["b", "a"], '["a", "b"]', None),
-        ("structured", {"json_schema": SLOTS}, {"people": "5"}, '{"people": "5"}', None),
-        ("generation", {}, ["one", "two"], "one", ["one", "two"]),
-        ("numeric", {}, "3+4 = 7\n#### 7", "3+4 = 7\n#### 7", ["7"]),
-    ],
-)
-def test_rows_take_their_tasks_form_where_they_are_read(
-    kind: str, params: dict[str, Any], value: Any, target: str, golds: list[str] | None
-) -> None:
-    rules = rules_of(TASKS[kind], params, ["q"], "a")
-    row: dict[str, Any] = {"q": "what?", "a": value}
-    assert rules.check(row) is None
-    assert row == {"q": "what?", "a": target, **({"golds": golds} if golds else {})}
-
-
-def test_a_row_that_is_none_of_its_task_is_named() -> None:
-    rules = rules_of(TASKS["numeric"], {}, ["q"], "a")
-    for value, why in ({"x": 1}, "is a dict"), ("many", "no number is in the target"):
-        fault = rules.check({"q": "what?", "a": value})
-        assert fault is not None
-        assert why in fault.message
-        assert "on_bad_row" in fault.hint
-
-
 def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> None:
     def row(split: Split, text: str, target: str) -> Example:
         return Example(f"{split}{text}{target}", split, {"text": text}, target, {}, "f", 1)
@@ -470,18 +440,6 @@ def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> N
         said = [turn.content.strip() for turn in turns if turn.role == "user"]
         assert len(said) == 3
         assert said.count(example.inputs["text"]) == 1
-
-
-def test_parts_of_a_row_that_are_no_texts_are_named() -> None:
-    choice = rules_of(TASKS["multiple_choice"], {"options": "o"}, ["q", "o"], "a")
-    for option, why in (None, "has no value"), ({"text": "x"}, "is a dict"):
-        fault = choice.check({"q": "which?", "o": ["one", option], "a": "A"})
-        assert fault is not None
-        assert why in fault.message
-    labels = rules_of(TASKS["classification"], {"many": True}, ["q"], "a")
-    fault = labels.check({"q": "what?", "a": ["x", None]})
-    assert fault is not None
-    assert "a label has no value" in fault.message
 
 
 @pytest.mark.parametrize(

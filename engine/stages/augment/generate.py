@@ -291,7 +291,7 @@ def _candidates(
 def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
     """Return a written target in its kind's form; one that is none as it was written, for the rules to reject."""
     try:
-        return task.entry.gold(inputs, value, task.settings).target
+        return task.entry.reference(inputs, value, task.settings).target
     except ValueError:
         return value if isinstance(value, str) else canonical(value)
 
