@@ -212,13 +212,16 @@ class _Reader:
 
     def take(self, batch: Sequence[Record | BadRow]) -> bool:
         """Take the next rows; return whether no more are needed. Raises RecipeError."""
-        records = [self._renamed(row) for row in batch if isinstance(row, Record)]
+        records = [row for row in batch if isinstance(row, Record)]
+        if self.choice.rename:
+            records = [self._renamed(record) for record in records]
         if records and not self.names_are_checked:
             self._check_names(records, [row for row in batch if isinstance(row, BadRow)])
             self.names_are_checked = True
-        judged = self._judged(records)
-        for row in batch:
-            result = row if isinstance(row, BadRow) else next(judged)
+        results = self._judged(records)
+        if len(records) < len(batch):
+            results = _with_bad_rows(batch, results)
+        for result in results:
             if isinstance(result, BadRow):
                 self._note(result)
             elif result is not None and self._keep(result):
@@ -242,8 +245,6 @@ class _Reader:
         return len(self.kept) == self.choice.limit
 
     def _renamed(self, record: Record) -> Record:
-        if not self.choice.rename:
-            return record
         new, values = self.new_names, record.values
         taken = [name for name in self.choice.rename if name in values and name not in new]
         if taken:
@@ -254,19 +255,19 @@ class _Reader:
 
     def _check_names(self, batch: Sequence[Record], bad: Sequence[BadRow]) -> None:
         """Refuse columns that no row has; a column that starts late in the source is looked for in all of it."""
-        there = dict.fromkeys(column for record in batch for column in record.values)
-        lower = {name.lower() for name in there}
+        existing = dict.fromkeys(column for record in batch for column in record.values)
+        lower = {name.lower() for name in existing}
         if lacking := {name.lower() for name in self._wanted()} - lower:
-            there |= self._everywhere(lacking)
+            existing |= self._everywhere(lacking)
         for new, old in self.choice.rename.items():
-            if new not in there:
-                fault = Fault(f"no row has a column '{old}'", did_you_mean(old, there))
+            if new not in existing:
+                fault = Fault(f"no row has a column '{old}'", did_you_mean(old, existing))
                 raise SettingError(("rename", new), self.origin.name, fault, "data")
         for key, expression in self._expressions():
-            known = [*there, *self.choice.columns] if key == ("where",) else list(there)
+            known = [*existing, *self.choice.columns] if key == ("where",) else list(existing)
             with self._usable(*key):
                 expression.check_columns(known)
-        self._check_required([*there, *self.choice.columns], bad)
+        self._check_required([*existing, *self.choice.columns], bad)
 
     def _wanted(self) -> Iterator[str]:
         """Yield the columns of the data, with their new names, that the settings need."""
@@ -284,23 +285,23 @@ class _Reader:
 
     def _everywhere(self, lacking: Collection[str]) -> dict[str, None]:
         """Return all columns of the source, reading on until those that are lacking were seen."""
-        missing, there = set(lacking), dict[str, None]()
+        missing, existing = set(lacking), dict[str, None]()
         for record in self.origin.rows():
             if isinstance(record, BadRow):
                 continue
             names = [self.new_names.get(name, name) for name in record.values]
-            there |= dict.fromkeys(names)
+            existing |= dict.fromkeys(names)
             missing -= {name.lower() for name in names}
             if not missing:
                 break
-        return there
+        return existing
 
-    def _check_required(self, there: Collection[str], bad: Sequence[BadRow]) -> None:
+    def _check_required(self, existing: Collection[str], bad: Sequence[BadRow]) -> None:
         per = self.choice.sample.per if self.choice.sample else None
-        if per is not None and per not in there:
-            fault = Fault(f"no column '{per}' to sample by", did_you_mean(per, there))
+        if per is not None and per not in existing:
+            fault = Fault(f"no column '{per}' to sample by", did_you_mean(per, existing))
             raise SettingError(("sample", "per"), self.origin.name, fault, "data")
-        lacking = {c: did_you_mean(c, there) for c in self.columns if c not in there}
+        lacking = {c: did_you_mean(c, existing) for c in self.columns if c not in existing}
         if lacking:
             others = [] if self.drop else [*self.bad, *bad][:_MOST_BAD_ROWS]
             problems = [each.problem(self.origin.name) for each in others]
@@ -351,6 +352,14 @@ class _Reader:
         if isinstance(verdict, Fault):
             return BadRow(record.line, verdict, file=record.file)
         return record._replace(references=verdict) if verdict else record
+
+
+def _with_bad_rows(
+    batch: Sequence[Record | BadRow], results: Iterator[Record | BadRow | None]
+) -> Iterator[Record | BadRow | None]:
+    """Yield the bad rows of a batch between the results of the others, each in its place."""
+    for row in batch:
+        yield row if isinstance(row, BadRow) else next(results)
 
 
 def _batches(rows: Iterator[Record | BadRow], size: int) -> Iterator[list[Record | BadRow]]:

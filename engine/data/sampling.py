@@ -55,9 +55,9 @@ class Sampler:
 
 def _whole(record: Record) -> str:
     """Return all that a row holds as one text: its columns, and its acceptable answers where there are several."""
+    if not record.references:
+        return canonical(record.values)
     values, references = record.values, list(record.references)
-    if not references:
-        return canonical(values)
     if _REFERENCES in values:
         return canonical([values, references])
     return canonical({**values, _REFERENCES: references})

@@ -78,8 +78,8 @@ class Splits:
                 for split, origin in self._origins.items()
                 if isinstance(origin, Hub) and not network and not origin.cached()
             )
-        here = [s for s in self._origins if network or s not in self._remote]
-        self._read_sources([split for split in here if split not in self._read])
+        reachable = [s for s in self._origins if network or s not in self._remote]
+        self._read_sources([split for split in reachable if split not in self._read])
 
     def take(self) -> dict[str, SplitRows]:
         """Return the rows of all three splits, which are not kept here: who takes them may use them up.

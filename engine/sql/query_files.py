@@ -198,13 +198,13 @@ def _looked_up(sql: str, base: Path, named: list[_Named], look_up: LookUp) -> Ch
         if "://" in name:
             hint = "download it first; data sets of the Hugging Face Hub go into `path`"
             raise _Refused(f"'{name}' is not a file on this machine", hint)
-        found = look_up(name)
-        files |= dict.fromkeys(found.files)
-        if glob.has_magic(name) and found.root is not None:
-            folders[found.root] = None
+        behind = look_up(name)
+        files |= dict.fromkeys(behind.files)
+        if glob.has_magic(name) and behind.root is not None:
+            folders[behind.root] = None
             path = str(base / name)
         else:
-            path = str(found.files[0])
+            path = str(behind.files[0])
         literal = "'" + path.replace("'", "''") + "'"
         written = _NAME.match(text, start)
         end = written.end() if written else start
