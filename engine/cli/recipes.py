@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from engine.cli.data import print_overview
+from engine.cli.data import print_profile
 from engine.errors import EngineError, RecipeError
 from engine.operators import Operator
 from engine.project import STATE, Project
@@ -50,7 +50,7 @@ def checked(
     for problem in project.validate():
         print(problem, file=sys.stderr)
     if table is not None:
-        print_overview(table, project.profile)
+        print_profile(table, project.profile)
     return project
 
 

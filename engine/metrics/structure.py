@@ -30,7 +30,7 @@ def json_valid(answered: Answered, params: Any) -> float:
 
 
 class Fields(NamedTuple):
-    """Fields of the answer, of the gold, and how many of them agree."""
+    """Fields of the answer, of the reference, and how many of them agree."""
 
     answered: int
     right: int
@@ -70,15 +70,17 @@ def _fields(text: str | None) -> Counter[tuple[object, ...]] | None:
 
 
 def compare(answered: Answered) -> Fields | None:
-    """Return the fields against the best acceptable object; None where no gold is an object."""
-    golds = [gold for text in answered.golds if (gold := _fields(text)) is not None]
-    if not golds:
+    """Return the fields against the best acceptable object; None where no reference is an object."""
+    objects = [right for text in answered.references if (right := _fields(text)) is not None]
+    if not objects:
         return None
-    given = _fields(answered.answer)
-    if given is None:
-        return Fields(0, golds[0].total(), 0)
-    found = [Fields(given.total(), gold.total(), (given & gold).total()) for gold in golds]
-    return max(found, key=lambda fields: fields.f1)
+    answer = _fields(answered.answer)
+    if answer is None:
+        return Fields(0, objects[0].total(), 0)
+    compared = [
+        Fields(answer.total(), right.total(), (answer & right).total()) for right in objects
+    ]
+    return max(compared, key=lambda fields: fields.f1)
 
 
 def field_f1(answered: Answered, params: Any) -> float | None:

@@ -64,10 +64,10 @@ class _Composer(Reader, Scanner, Parser, Composer, _Resolver):
         self.depth = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         mark: yaml.Mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()  # type: ignore[no-untyped-call]
+            self.get_event()
             hint = "write the value out where it is needed"
             self.refused.append((mark, f"the alias '*{event.anchor}' is not allowed", hint))
             return ScalarNode(_PREFIX + "null", "", mark, mark)
@@ -149,7 +149,7 @@ def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
         raise RecipeError([_syntax(error, text, path)]) from None
     except (ValueError, OverflowError):
         # PyYAML hands the number of an escape to `chr` as it is.
-        mark = composer.get_mark()  # type: ignore[no-untyped-call]
+        mark = composer.get_mark()
         builder.problem(
             mark,
             "this escape is the number of no character",

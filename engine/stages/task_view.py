@@ -12,7 +12,6 @@ from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt
-from engine.spec.row_checks import golds
 from engine.tasks import TASKS, Task, TaskKind
 from engine.tasks.protocol import TaskParams as KindParams
 
@@ -129,11 +128,6 @@ class StudentPrompts:
             }
         )
         return tuple(Message(role, content) for role, content in turns)
-
-
-def golds_of(example: Example) -> tuple[str, ...]:
-    """Return all answers that are right for an example."""
-    return golds({**example.columns, "target": example.target}, "target")
 
 
 def sql_row(

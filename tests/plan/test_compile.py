@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.data.sources.files import Files
 from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
@@ -16,7 +17,6 @@ from engine.rows import SPLITS
 from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import Recipe
-from engine.sql.files import Files
 from engine.stages import PROMPT_VARIABLES
 
 PROMPT = "tasks/classification.md"

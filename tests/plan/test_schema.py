@@ -21,7 +21,7 @@ from engine.plan.schema import (
 from engine.spec.package_data import shipped
 from engine.spec.yaml import parse
 
-BAD = Path(__file__).parents[1] / "data" / "bad_recipes"
+BAD = Path(__file__).parents[1] / "fixtures" / "bad_recipes"
 
 
 @cache

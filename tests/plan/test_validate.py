@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.sources.hub import Hub
 from engine.errors import RecipeError
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from engine.spec.package_data import shipped
-from engine.sql.huggingface import Hub
 
-BAD = Path(__file__).parents[1] / "data" / "bad_recipes"
+BAD = Path(__file__).parents[1] / "fixtures" / "bad_recipes"
 SHIPPED = sorted(shipped("recipes").rglob("recipe.yaml"))
 RECIPES = sorted(BAD.glob("*.yaml"))
 

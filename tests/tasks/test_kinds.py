@@ -22,7 +22,6 @@ from engine.tasks import TASKS, Asked, Task, TaskKind, answers
 from engine.tasks.classification import Params as Labels
 from engine.tasks.multiple_choice import LETTERS, SPARE
 from engine.tasks.numeric import last_result
-from engine.tasks.rows import rules_of
 
 
 class Saying(Student):
@@ -456,35 +455,6 @@ def test_json_is_read_as_strictly_as_replies_are() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "params", "value", "target", "golds"),
-    [
-        ("numeric", {}, 3.5, "3.5", None),
-        ("classification", {"many": True}, [], "[]", None),
-        ("classification", {"many": True}, ["b", "a"], '["a", "b"]', None),
-        ("structured", {"json_schema": SLOTS}, {"people": "5"}, '{"people": "5"}', None),
-        ("generation", {}, ["one", "two"], "one", ["one", "two"]),
-        ("numeric", {}, "3+4 = 7\n#### 7", "3+4 = 7\n#### 7", ["7"]),
-    ],
-)
-def test_rows_take_their_tasks_form_where_they_are_read(
-    kind: str, params: dict[str, Any], value: Any, target: str, golds: list[str] | None
-) -> None:
-    rules = rules_of(TASKS[kind], params, ["q"], "a")
-    row: dict[str, Any] = {"q": "what?", "a": value}
-    assert rules.check(row) is None
-    assert row == {"q": "what?", "a": target, **({"golds": golds} if golds else {})}
-
-
-def test_a_row_that_is_none_of_its_task_is_named() -> None:
-    rules = rules_of(TASKS["numeric"], {}, ["q"], "a")
-    for value, why in ({"x": 1}, "is a dict"), ("many", "no number is in the target"):
-        fault = rules.check({"q": "what?", "a": value})
-        assert fault is not None
-        assert why in fault.message
-        assert "on_bad_row" in fault.hint
-
-
 def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> None:
     def row(split: Split, text: str, target: str) -> Example:
         return Example(f"{split}{text}{target}", split, {"text": text}, target, {}, "f", 1)
@@ -502,18 +472,6 @@ def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> N
         said = [turn.content.strip() for turn in turns if turn.role == "user"]
         assert len(said) == 3
         assert said.count(example.inputs["text"]) == 1
-
-
-def test_parts_of_a_row_that_are_no_texts_are_named() -> None:
-    choice = rules_of(TASKS["multiple_choice"], {"options": "o"}, ["q", "o"], "a")
-    for option, why in (None, "has no value"), ({"text": "x"}, "is a dict"):
-        fault = choice.check({"q": "which?", "o": ["one", option], "a": "A"})
-        assert fault is not None
-        assert why in fault.message
-    labels = rules_of(TASKS["classification"], {"many": True}, ["q"], "a")
-    fault = labels.check({"q": "what?", "a": ["x", None]})
-    assert fault is not None
-    assert "a label has no value" in fault.message
 
 
 @pytest.mark.parametrize(
