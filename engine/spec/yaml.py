@@ -67,7 +67,7 @@ class _Composer(Reader, Scanner, Parser, Composer, _Resolver):
         event: Any = self.peek_event()
         mark: yaml.Mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()
+            self.get_event()  # type: ignore[no-untyped-call]
             hint = "write the value out where it is needed"
             self.refused.append((mark, f"the alias '*{event.anchor}' is not allowed", hint))
             return ScalarNode(_PREFIX + "null", "", mark, mark)
