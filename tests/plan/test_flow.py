@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.report.spend import _costs_money
+from engine.report.facts.spend import _costs_money
 from rich.console import Console
 
 from engine import servers
