@@ -180,8 +180,8 @@ def _refers_to_itself(schema: Mapping[str, Any]) -> bool:
 def unresolved(schema: Mapping[str, Any]) -> list[str]:
     """Return the references that lead out of the schema's own definitions; following them could fetch anything."""
     parts = _places(schema)
-    found = {to for part in parts.values() for to in _references(part)}
-    return sorted(found - parts.keys())
+    named = {to for part in parts.values() for to in _references(part)}
+    return sorted(named - parts.keys())
 
 
 def _places(schema: Mapping[str, Any]) -> dict[str, Any]:

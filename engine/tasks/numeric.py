@@ -74,5 +74,5 @@ class Numeric(TaskKind):
 
 def last_result(reasoning: str) -> str | None:
     """Return what the last calculation of a reasoning comes to, as it stands there; None where there is none."""
-    results = [marked or said for marked, said in _STEP.findall(reasoning)]
+    results = [marked or plain_result for marked, plain_result in _STEP.findall(reasoning)]
     return results[-1].rstrip(".,") if results else None
