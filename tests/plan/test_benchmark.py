@@ -106,13 +106,17 @@ def test_a_student_behind_a_server_is_timed_there() -> None:
 )  # fmt: skip
 def test_what_is_measured_otherwise_is_another_measurement(change: dict[str, Any]) -> None:
     before, after = timings(_recipe(benchmark={})), timings(_recipe(benchmark=change))
-    assert all(before[name].id != after[name].id for name in before)
+    assert before.keys() == after.keys()
+    assert before
+    assert [name for name in before if before[name].id == after[name].id] == []
 
 
 def test_other_weights_are_another_measurement() -> None:
     before = timings(_recipe(benchmark={}))
     after = timings(_recipe(benchmark={}), _resources(student="other"))
-    assert all(before[name].id != after[name].id for name in before)
+    assert before.keys() == after.keys()
+    assert before
+    assert [name for name in before if before[name].id == after[name].id] == []
 
 
 def test_the_plan_says_what_is_sent_where() -> None:

@@ -57,7 +57,9 @@ def complete(
 ) -> dict[str, Completion]:
     groups = list(model.complete_many(asked, answered))
     assert all(len(group) <= 3 for group in groups)
-    return {done.request: done for group in groups for done in group}
+    found = {done.request: done for group in groups for done in group}
+    assert set(found) == {request.id for request in asked} - set(answered)
+    return found
 
 
 def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(
@@ -204,6 +206,8 @@ def test_a_prompts_own_answers_are_compared_as_labels_are() -> None:
 
 def test_a_constrained_student_writes_what_fits() -> None:
     prompts = [(Message("user", f"{text}\nMood as JSON?"),) for text in TEXTS[:2]]
-    for turn in open_student(batch_size=3).write(prompts, 60, SCHEMA):
+    said = open_student(batch_size=3).write(prompts, 60, SCHEMA)
+    assert len(said) == len(prompts)
+    for turn in said:
         assert json.loads(turn.text).keys() == SCHEMA["properties"].keys()
         assert not turn.failure
