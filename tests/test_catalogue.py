@@ -16,7 +16,9 @@ from engine.operators import OPERATORS, WRITTEN, Operator, Seed, read_rows
 from engine.rows import Example
 from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
-from engine.stages import PROMPT_VARIABLES, STAGES, shapes
+from engine.stages import STAGES, AnyStage, schemas
+from engine.stages.augment.generate import PROMPT_VARIABLES as OPERATOR_PROMPTS
+from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, Task, TaskKind
 
 LIBRARY = PromptLibrary(Path("."))
@@ -40,11 +42,11 @@ def test_an_operator_renders_its_prompt_and_reads_its_reply(operator: Operator) 
         "description": "", "pattern": SEED.pattern, "strategy": SEED.strategy, "feedback": SEED.feedback, "keep": "",
     }  # fmt: skip
     prompt = LIBRARY.get(operator.prompt)
-    assert prompt.variables <= PROMPT_VARIABLES[operator.prompt]
+    assert prompt.variables <= OPERATOR_PROMPTS[operator.prompt]
     turns = prompt.render(variables)
     assert turns[-1][0] == "user"
     assert any("row 0" in text for _, text in turns)
-    schema = shapes.rows(["text"], operator.count(params), 80, own)
+    schema = schemas.rows(schemas.base("rows"), ["text"], operator.count(params), 80, own)
     assert not unbounded(schema)
     more = {"target": "t"} if own else {}
     value = {"rows": [{"text": f" new {i} ", **more} for i in range(operator.count(params))]}
@@ -62,9 +64,10 @@ def test_an_operator_that_changes_labels_is_of_no_use_without_another_label() ->
     assert OPERATORS["counterfactual"].target(only) is None
 
 
-@pytest.mark.parametrize("name", [name for name in PROMPT_VARIABLES if name != "task"])
-def test_a_prompt_uses_only_what_its_stage_gives(name: str) -> None:
-    assert LIBRARY.get(name).variables <= PROMPT_VARIABLES[name]
+@pytest.mark.parametrize("stage", STAGES.values(), ids=lambda s: s.name)
+def test_a_prompt_uses_only_what_its_stage_gives(stage: AnyStage) -> None:
+    for name, given in stage.prompts.items():
+        assert LIBRARY.get(name).variables <= given, name
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
@@ -99,7 +102,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str, str]] = {
 
 @pytest.mark.parametrize("kind", TASKS.values(), ids=lambda k: k.name)
 def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> None:
-    assert LIBRARY.get(kind.prompt).variables <= PROMPT_VARIABLES["task"]
+    assert LIBRARY.get(kind.prompt).variables <= TASK_VARIABLES
     params, inputs, good, bad = ROWS[kind.name]
     task = Task(("a", "b"), kind.params.model_validate(params))
     assert kind.problems(task.params) == []
@@ -118,16 +121,18 @@ def test_reply_schemas_are_bounded_and_have_a_token_limit(schema: Path) -> None:
         assert json.loads(schema.read_text("utf-8"))["$schema"]
         return
     name = schema.name.removesuffix(".schema.json")
-    found = shapes.rows(["text"], 2, 50) if name == "rows" else shapes.base(name)
+    found = schemas.base(name)
+    if name == "rows":
+        found = schemas.rows(found, ["text"], 2, 50)
     assert not unbounded(found)
-    assert 0 < shapes.token_limit(found) < 2000
+    assert 0 < schemas.token_limit(found) < 2000
 
 
 def test_a_closed_taxonomy_is_an_enum_in_the_pattern_schema() -> None:
-    schema = shapes.pattern(["negation", "other"])
+    schema = schemas.pattern(["negation", "other"])
     assert schema["properties"]["category"] == {"enum": ["negation", "other"]}
     assert "category" in schema["required"]
-    assert "category" not in shapes.pattern([])["properties"]
+    assert "category" not in schemas.pattern([])["properties"]
 
 
 def required_settings(backend: Backend) -> dict[str, str]:
@@ -171,6 +176,6 @@ def test_stages_name_real_prompts_and_roles() -> None:
 def test_a_recipes_own_schema_may_be_a_target(target: dict[str, Any], longest: object) -> None:
     assert unbounded(target) == []
     reply = json.dumps({"rows": [{"text": "x" * 80, "target": longest}]})
-    schema = shapes.rows(["text"], 1, 80, target)
+    schema = schemas.rows(schemas.base("rows"), ["text"], 1, 80, target)
     assert read_reply(reply, schema).error is None
-    assert shapes.token_limit(schema) >= len(reply)
+    assert schemas.token_limit(schema) >= len(reply)

@@ -10,7 +10,7 @@ import pytest
 
 from engine.backends.protocol import Progress
 from engine.backends.serving.benchmark import Figures, Job, Level, Measured
-from engine.stages import benchmark as stage
+from engine.stages.evaluate import benchmark as stage
 from tests.e2e import batch_project
 from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows

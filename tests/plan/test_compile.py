@@ -1,6 +1,7 @@
 """The plan: fingerprints that change when results would, and only then."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,15 @@ from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
-from engine.plan.resources import Resources, RoleModel
+from engine.plan.resources import Resources
 from engine.rows import SPLITS
 from engine.spec.package_data import shipped
-from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import Recipe
 from engine.sql.files import Files
-from engine.stages import PROMPT_VARIABLES
+from engine.stages.track import TrackParams
+from tests.plan.fake_resources import fake_resources
 
 PROMPT = "tasks/classification.md"
-LIBRARY = PromptLibrary(Path("."))
 
 
 def _recipe(**changes: Any) -> Recipe:
@@ -37,24 +37,13 @@ def _recipe(**changes: Any) -> Recipe:
 
 
 def _resources(**weights: str) -> Resources:
-    names = [PROMPT, *(p for p in PROMPT_VARIABLES if p != "task")]
-    return Resources(
-        prompts={name: LIBRARY.get(name) for name in names},
-        data={"train": "a", "validation": "b", "test": "c"},
-        places={split: Files((Path("/x") / split,)) for split in SPLITS},
-        models={
-            role: RoleModel(
-                "transformers", "m", weights.get(role, "w"), Path("/m"), {"batch_size": 32}
-            )
-            for role in ("student", "teacher", "judge", "embedder")
-        },
-    )
+    return fake_resources(_recipe(), **weights)
 
 
 def _ids(
     recipe: Recipe, resources: Resources | None = None, limit: int | None = None
 ) -> dict[str, str]:
-    plan = compile_plan(recipe, resources or _resources(), PROMPT, limit)
+    plan = compile_plan(recipe, resources or fake_resources(recipe), PROMPT, limit)
     return {name: node.id for name, node in plan.nodes.items()}
 
 
@@ -90,10 +79,7 @@ def test_what_changes_no_row_changes_no_fingerprint(changes: dict[str, Any]) -> 
 
 
 def test_a_new_place_of_the_same_data_changes_nothing() -> None:
-    moved = Resources(
-        **{**{f: getattr(_resources(), f) for f in ("prompts", "data", "models")},
-           "places": {split: Files((Path("/q") / split,)) for split in SPLITS}}
-    )  # fmt: skip
+    moved = replace(_resources(), places={split: Files((Path("/q") / split,)) for split in SPLITS})
     assert _ids(_recipe()) == _ids(_recipe(), moved)
 
 
@@ -277,7 +263,7 @@ def test_another_training_prompt_trains_again_and_asks_the_untuned_student_nothi
 
 def test_a_cycle_is_named_node_by_node() -> None:
     def node(name: str, source: str) -> Node:
-        return Node(name, "load", {"n": name}, {}, {"x": source})
+        return Node(name, "track", TrackParams(), {}, name, {"score": source})
 
     with pytest.raises(ValueError, match=r"cycle: .*a.*b"):
         Plan([node("a", "b"), node("b", "a")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def priced(resources: Resources, **prices: dict[str, Any] | None) -> Resources:
     models = dict(resources.models)
     for role, price in prices.items():
         models[role] = RoleModel("openai", "m", "m", Path("."), {"price": price})
-    return Resources(resources.prompts, resources.data, resources.places, models)
+    return replace(resources, models=models)
 
 
 def test_rows_that_are_shown_before_each_are_paid_for_each_time(tmp_path: Path) -> None:

@@ -158,8 +158,8 @@ def test_a_reply_that_can_grow_without_end_is_refused(
         "properties": {"a": {"type": "string"}},
         "additionalProperties": False,
     }
-    monkeypatch.setattr("engine.stages.shapes.base", lambda name: loose)
-    monkeypatch.setattr("engine.stages.shapes.rows", lambda *_: {"type": "array"})
+    monkeypatch.setattr("engine.stages.schemas.base", lambda name: loose)
+    monkeypatch.setattr("engine.stages.schemas.rows", lambda *_: {"type": "array"})
     found = said(recipe)
     assert "the reply to diagnosis.schema.json can grow without end: $.a: a string without" in found
     assert "the reply to paraphrase can grow without end: $: an array without maxItems" in found

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from engine.errors import RecipeError, RunError
 from engine.rows import Drop, Example
+from engine.spec.recipe import Redaction
+from engine.spec.recipe_data import SplitFrom
 from engine.sql.sources import resolve_path
-from engine.stages.load import example_id, load
-from engine.stages.protocol import Inputs, Output
+from engine.stages.load import LoadInputs, LoadParams, Origin, example_id, load
+from engine.stages.outputs import Loaded
+from engine.stages.task_view import TaskView
+from tests.stages.scripted_context import ScriptedContext
+from tests.stages.views import view
 
+SPLITS = ("train", "validation", "test")
 ROWS: list[dict[str, Any]] = [
     {"text": "call Jane at 555-1234", "label": "a", "customer": "Jane", "note": {"by": "Jane"}},
     {"text": "call Joan at 555-9876", "label": "a", "customer": "Joan", "note": None},
@@ -21,23 +28,18 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def loaded(folder: Path, **params: Any) -> Output:
-    path = folder / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
-    source = {"name": "rows.jsonl", "where": None, "sample": None}
-    splits = ("train", "validation", "test")
-    given = {
-        "sources": dict.fromkeys(splits, source),
-        "places": dict.fromkeys(splits, resolve_path("rows.jsonl", folder)),
-        "input": ["text"], "target": "label", "limit": None, "kind": "classification", "labels": None,
-    }  # fmt: skip
-    return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
+def loaded(folder: Path, redact: Sequence[Redaction] = (), limit: int | None = None) -> Loaded:
+    write(folder, "rows.jsonl", [json.dumps(row) for row in ROWS])
+    sources = dict.fromkeys(SPLITS, at("rows.jsonl"))
+    task = view("classification")
+    return run_load(folder, sources, task, ["text"], redact=redact, limit=limit)
 
 
-RULES = [
-    {"pattern": r"555-\d{4}", "with": "[phone]"},
-    {"pattern": "Jane|Joan", "with": "[name]"},
-]
+def rule(pattern: str, replacement: str) -> Redaction:
+    return Redaction.model_validate({"pattern": pattern, "with": replacement})
+
+
+RULES = [rule(r"555-\d{4}", "[phone]"), rule("Jane|Joan", "[name]")]
 
 
 def test_what_is_redacted_is_in_no_row_and_each_changed_row_says_where(tmp_path: Path) -> None:
@@ -61,17 +63,17 @@ def test_rows_that_redaction_makes_equal_count_once(tmp_path: Path) -> None:
 
 
 def test_rows_left_out_by_the_limit_are_not_counted_as_redacted(tmp_path: Path) -> None:
-    found = loaded(tmp_path, redact=[{"pattern": "card", "with": ""}], limit=1)
+    found = loaded(tmp_path, redact=[rule("card", "")], limit=1)
     assert not [d for d in found.of(Drop) if d.reason == "redacted"]
 
 
 def test_a_limit_keeps_the_first_rows_where_targets_are_no_labels(tmp_path: Path) -> None:
     answers = ["zebra", "yak", "ant", "bee"]
     write(tmp_path, "a.jsonl", [json.dumps({"q": a.upper(), "a": a}) for a in answers])
-    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    sources = {split: at("a.jsonl") for split in SPLITS}
     free = run_load(tmp_path, sources, limit=2).of(Example)
     assert [e.target for e in free if e.split == "test"] == ["zebra", "yak"]
-    labelled = run_load(tmp_path, sources, limit=2, kind="classification").of(Example)
+    labelled = run_load(tmp_path, sources, limit=2, task=LABELS).of(Example)
     assert [e.target for e in labelled if e.split == "test"] == ["ant", "bee"]
 
 
@@ -87,29 +89,54 @@ def write(folder: Path, name: str, lines: list[str]) -> None:
     (folder / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
-def run_load(folder: Path, sources: dict[str, dict[str, Any]], **params: Any) -> Output:
-    """Load splits from files of `folder`; a source is `{path: …}` with what is chosen, or `{split_from: …}`."""
-    given = {
-        "sources": {split: {"name": source.get("path", ""), **source} for split, source in sources.items()},
-        "places": {s: resolve_path(sources[s]["path"], folder) for s in sources if "path" in sources[s]},
-        "input": ["q"], "target": "a", "limit": None, "kind": "generation", "labels": None,
-    }  # fmt: skip
-    return load({**given, **params}, Inputs({}), None)  # type: ignore[arg-type]
+FREE, LABELS = view("generation", target="a"), view("classification", target="a")
+
+
+def at(path: str, **chosen: Any) -> Origin:
+    """Return a file as the origin of a split, with what is chosen of it."""
+    return Origin(name=path, digest="digest", **chosen)
+
+
+def run_load(
+    folder: Path,
+    sources: Mapping[str, Origin],
+    task: TaskView = FREE,
+    columns: Sequence[str] = ("q",),
+    *,
+    limit: int | None = None,
+    redact: Sequence[Redaction] = (),
+    on_bad_row: Literal["stop", "drop"] = "stop",
+) -> Loaded:
+    """Load splits from files of `folder`, each named by its origin."""
+    params = LoadParams(
+        task=task,
+        input=tuple(columns),
+        sources=sources,
+        places={
+            split: resolve_path(origin.name, folder)
+            for split, origin in sources.items()
+            if origin.split_from is None
+        },
+        limit=limit,
+        redact=tuple(redact),
+        on_bad_row=on_bad_row,
+    )
+    return load(params, LoadInputs(), ScriptedContext())
 
 
 QA = [
     json.dumps({"q": f"question {n}", "a": [f"answer {n}", f"the answer {n}"]}) for n in range(20)
 ]
-TAKEN = {"split": "train", "share": 0.2, "rows": None, "seed": 0}
+TAKEN = Origin(name="", digest=None, split_from=SplitFrom(share=0.2))
 
 
 def test_splits_take_rows_and_keep_their_file_and_line(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", QA[:10])
     write(tmp_path, "b.jsonl", ["", *QA[10:]])
-    sources: dict[str, dict[str, Any]] = {
-        "train": {"path": "*.jsonl", "columns": {"first": "a[1]"}},
-        "validation": {"split_from": TAKEN},
-        "test": {"split_from": TAKEN},
+    sources = {
+        "train": at("*.jsonl", columns={"first": "a[1]"}),
+        "validation": TAKEN,
+        "test": TAKEN,
     }
     examples = run_load(tmp_path, sources).of(Example)
     assert {s: sum(e.split == s for e in examples) for s in sources} == {
@@ -124,7 +151,7 @@ def test_splits_take_rows_and_keep_their_file_and_line(tmp_path: Path) -> None:
 
 def test_of_a_list_of_answers_the_first_is_the_target_and_the_list_a_column(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", QA[:1])
-    found = run_load(tmp_path, {s: {"path": "a.jsonl"} for s in ("train", "validation", "test")})
+    found = run_load(tmp_path, {s: at("a.jsonl") for s in SPLITS})
     example = found.of(Example)[0]
     assert example.target == "answer 0"
     assert example.columns == {"golds": ["answer 0", "the answer 0"]}
@@ -138,14 +165,14 @@ def test_bad_rows_are_dropped_with_file_line_and_fault(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", LABELLED)
     write(tmp_path, "t.jsonl", ['{"q": "x", "a": "1"}', '{"q": "z", "a": "3"}'])
     sources = {
-        "train": {"path": "a.jsonl"},
-        "validation": {"path": "a.jsonl"},
-        "test": {"path": "t.jsonl"},
+        "train": at("a.jsonl"),
+        "validation": at("a.jsonl"),
+        "test": at("t.jsonl"),
     }
     with pytest.raises(RecipeError) as caught:
-        run_load(tmp_path, sources, kind="classification")
+        run_load(tmp_path, sources, task=LABELS)
     assert [problem.where.line for problem in caught.value.problems] == [2, 4]
-    found = run_load(tmp_path, sources, kind="classification", on_bad_row="drop")
+    found = run_load(tmp_path, sources, task=LABELS, on_bad_row="drop")
     assert [(e.split, e.line) for e in found.of(Example)] == [
         ("train", 1), ("train", 3), ("validation", 1), ("validation", 3), ("test", 1),
     ]  # fmt: skip
@@ -165,19 +192,19 @@ def test_labels_that_were_never_seen_stop_a_run_by_default(tmp_path: Path) -> No
     write(tmp_path, "a.jsonl", LABELLED[:1])
     write(tmp_path, "t.jsonl", ['{"q": "z", "a": "3"}'])
     sources = {
-        "train": {"path": "a.jsonl"},
-        "validation": {"path": "a.jsonl"},
-        "test": {"path": "t.jsonl"},
+        "train": at("a.jsonl"),
+        "validation": at("a.jsonl"),
+        "test": at("t.jsonl"),
     }
     with pytest.raises(RecipeError, match=r"t\.jsonl:1:1: error: the label '3'"):
-        run_load(tmp_path, sources, kind="classification")
+        run_load(tmp_path, sources, task=LABELS)
 
 
 def test_a_split_without_rows_stops_a_run(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", QA)
-    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation")}
+    sources = {split: at("a.jsonl") for split in ("train", "validation")}
     with pytest.raises(RunError, match=r"data\.test has no rows"):
-        run_load(tmp_path, {**sources, "test": {"path": "a.jsonl", "where": "q = ''"}})
+        run_load(tmp_path, {**sources, "test": at("a.jsonl", where="q = ''")})
 
 
 SPANS: list[dict[str, Any]] = [
@@ -187,14 +214,14 @@ SPANS: list[dict[str, Any]] = [
 ]
 
 
-def spans(folder: Path, rows: list[dict[str, Any]], **params: Any) -> Output:
+def spans(
+    folder: Path, rows: list[dict[str, Any]], on_bad_row: Literal["stop", "drop"] = "stop"
+) -> Loaded:
     write(folder, "a.jsonl", [json.dumps(row) for row in rows])
-    given: dict[str, Any] = {
-        "kind": "extraction", "task_params": {"context": "c"}, "input": ["c"],
-        "redact": [{"pattern": r"Frau \w+", "with": "[name]"}],
-    }  # fmt: skip
-    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
-    return run_load(folder, sources, **given, **params)
+    task = view("extraction", target="a", context="c")
+    hidden = [rule(r"Frau \w+", "[name]")]
+    sources = dict.fromkeys(SPLITS, at("a.jsonl"))
+    return run_load(folder, sources, task, ["c"], redact=hidden, on_bad_row=on_bad_row)
 
 
 def test_a_span_that_redaction_took_out_of_its_context_is_a_bad_row(tmp_path: Path) -> None:
@@ -218,19 +245,19 @@ def test_an_error_that_stops_a_run_quotes_nothing_that_is_redacted(tmp_path: Pat
 
 def test_a_column_of_the_data_never_passes_for_the_acceptable_answers(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", ['{"q": "x", "a": "1", "golds": ["2"]}'])
-    sources = {split: {"path": "a.jsonl"} for split in ("train", "validation", "test")}
+    sources = {split: at("a.jsonl") for split in SPLITS}
     with pytest.raises(RecipeError, match="the column 'golds' would hide"):
         run_load(tmp_path, sources)
-    renamed = {split: {**source, "rename": {"more": "golds"}} for split, source in sources.items()}
+    renamed = dict.fromkeys(SPLITS, at("a.jsonl", rename={"more": "golds"}))
     assert run_load(tmp_path, renamed).of(Example)[0].columns == {"more": ["2"]}
 
 
 def test_no_training_rows_are_said_before_the_labels_that_they_lack(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", LABELLED[:1])
-    sources = {split: {"path": "a.jsonl"} for split in ("validation", "test")}
+    sources = {split: at("a.jsonl") for split in ("validation", "test")}
     with pytest.raises(RunError, match=r"data\.train has no rows"):
         run_load(
             tmp_path,
-            {"train": {"path": "a.jsonl", "where": "q = ''"}, **sources},
-            kind="classification",
+            {"train": at("a.jsonl", where="q = ''"), **sources},
+            task=LABELS,
         )

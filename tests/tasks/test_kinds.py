@@ -16,10 +16,11 @@ from engine.metrics.numeric_match import Params as NumericParams
 from engine.numbers import number_in, written
 from engine.rows import Example, Split
 from engine.spec.prompts import PromptLibrary
-from engine.stages.columns import StudentPrompts
+from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
 from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.numeric import last_result
 from engine.tasks.rows import rules_of
+from tests.stages.views import view
 
 
 class Saying(Student):
@@ -459,11 +460,9 @@ def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> N
 
     train = [row("train", f"t{i}", "ab"[i % 2]) for i in range(6)]
     own = [row("validation", t.inputs["text"], "b") for t in train]
-    params = {
-        "kind": "classification", "labels": None, "description": "", "shots": {"n": 2, "seed": 0},
-    }  # fmt: skip
     prompt = PromptLibrary(Path(".")).get("tasks/classification.md")
-    prompts = StudentPrompts(params, prompt, [*train, *own])
+    shown = PromptedTask(task=view("classification"), prompt=prompt.name, shots=Shots(n=2))
+    prompts = StudentPrompts(shown, prompt, [*train, *own])
     for example in (*train, *own):
         turns = prompts(example)
         said = [turn.content.strip() for turn in turns if turn.role == "user"]
