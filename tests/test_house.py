@@ -31,7 +31,14 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["list", "operators"], ["list", "metrics"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "operators"],
+        ["list", "metrics"],
+        ["list", "methods"],
+    ],
 )
 def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
     code = (

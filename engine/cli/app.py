@@ -230,21 +230,28 @@ def clean(
 def list_(
     what: Annotated[
         str,
-        typer.Argument(help="tasks, metrics, operators, clusterers, gates, backends or recipes."),
+        typer.Argument(
+            help="tasks, metrics, operators, clusterers, gates, backends, methods or recipes."
+        ),
     ],
+    recipe: Annotated[
+        str | None, typer.Argument(help="Recipe whose own methods are listed too.")
+    ] = None,
 ) -> None:
     """List what a recipe can name."""
     from engine.cli.recipes import show_list
 
-    show_list(what)
+    show_list(what, recipe)
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of recipes."""
+def schema(
+    what: Annotated[str, typer.Argument(help="recipe or method.")] = "recipe",
+) -> None:
+    """Print the JSON Schema of recipes, or of methods."""
     from engine.cli.recipes import show_schema
 
-    show_schema()
+    show_schema(what)
 
 
 @models_app.command("fetch")

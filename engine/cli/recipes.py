@@ -15,6 +15,7 @@ from engine.cli.data import print_overview
 from engine.errors import EngineError, RecipeError
 from engine.project import STATE, Project
 from engine.registry import did_you_mean
+from engine.spec.loader import find_recipe
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -86,8 +87,8 @@ def show_plan(
     print_plan(checked(recipe, assignments, state, limit), graph)
 
 
-def show_list(what: str) -> None:
-    """Print the names of one registry, or of the shipped recipes."""
+def show_list(what: str, recipe: str | None = None) -> None:
+    """Print the names of one registry, or of the shipped recipes; with a recipe, its own methods too."""
     from engine.backends import BACKENDS
     from engine.metrics import METRICS
     from engine.operators import OPERATORS
@@ -96,6 +97,7 @@ def show_list(what: str) -> None:
     from engine.stages.quality import GATES
     from engine.tasks import TASKS
 
+    base = find_recipe(recipe).absolute().parent if recipe is not None else None
     lists: dict[str, list[tuple[str, str]]] = {
         "tasks": [(t.name, (type(t).__doc__ or "").split("\n")[0]) for t in TASKS.values()],
         "metrics": [(m.name, m.description) for m in METRICS.values()],
@@ -103,6 +105,7 @@ def show_list(what: str) -> None:
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
         "gates": [(g.name, g.description) for g in GATES.values()],
+        "methods": _methods(base) if what == "methods" else [],
         "recipes": [
             (p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))
         ],
@@ -113,8 +116,27 @@ def show_list(what: str) -> None:
         typer.echo(f"{name:<24} {text}")
 
 
-def show_schema() -> None:
-    """Print the JSON Schema of recipes."""
-    from engine.plan.schema import recipe_schema
+def _methods(base: Path | None) -> list[tuple[str, str]]:
+    """Return each method's name, what it does and where it comes from; raises RecipeError for a broken file."""
+    from engine.spec.method import find_methods, read_method
 
-    typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
+    return [
+        (name, f"{read_method(file).description} (from {_place(file, base)})")
+        for name, file in sorted(find_methods(base).items())
+    ]
+
+
+def _place(file: Path, base: Path | None) -> str:
+    if base is not None and file.is_relative_to(base):
+        return f"{file.relative_to(base).as_posix()} of the recipe"
+    return "the engine"
+
+
+def show_schema(what: str) -> None:
+    """Print the JSON Schema of recipes, or of methods."""
+    from engine.plan.schema import method_schema, recipe_schema, schema_text
+
+    schemas = {"recipe": recipe_schema, "method": method_schema}
+    if what not in schemas:
+        raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))
+    typer.echo(schema_text(schemas[what]()), nl=False)

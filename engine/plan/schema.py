@@ -1,11 +1,12 @@
-"""The JSON Schema of recipes, from the typed models and the registries; editors complete and check with it.
+"""The JSON Schemas of recipes and methods, from the typed models and the registries, for editors.
 
-Loose where a recipe may hold `${name}`: that is replaced before types are checked.
+That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -15,11 +16,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from engine.backends import BACKENDS
 from engine.metrics import METRICS
 from engine.operators import OPERATORS
+from engine.spec.method import Method
 from engine.spec.recipe import Recipe, Task
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
 SCHEMA_FILE = "recipe.schema.json"
+METHOD_SCHEMA_FILE = "method.schema.json"
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -47,9 +50,15 @@ def recipe_schema() -> dict[str, Any]:
     return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
 
 
-def schema_text() -> str:
-    """Return the schema as it stands in `schemas/recipe.schema.json`: equal recipes, equal bytes."""
-    return json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
+def method_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a method file."""
+    schema = Method.model_json_schema(schema_generator=_Plain)
+    return {"$schema": _ID, "title": "PaDA Engine method", **_without_titles(schema)}
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """Return a schema as it stands in `schemas/`: equal schemas, equal bytes."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _name_metrics(metrics: dict[str, Any]) -> None:

@@ -129,8 +129,14 @@ def decode(raw: bytes, path: Path) -> str:
         ) from None
 
 
-def parse(text: str, path: Path) -> Document:
-    """Return the document in `text`; raises RecipeError with all problems found at once."""
+def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
+    """Return the document in `text`; raises RecipeError with all problems found at once.
+
+    Args:
+        text: The document.
+        path: Its file, for messages.
+        first: The line that such a file starts with, for a hint.
+    """
     builder = _Builder(path)
     try:
         composer = _Composer(text)
@@ -143,17 +149,13 @@ def parse(text: str, path: Path) -> Document:
         builder.problem(mark, message, hint, "yaml")
     if root is None or (isinstance(root, ScalarNode) and root.value == ""):
         raise RecipeError(
-            [
-                Problem(
-                    Location.at(path), "the file is empty", "start with `recipe: 1`", code="empty"
-                )
-            ]
+            [Problem(Location.at(path), "the file is empty", f"start with `{first}`", code="empty")]
         )
     if not isinstance(root, MappingNode):
         builder.problem(
             root.start_mark,
             "the file must be a mapping of keys to values",
-            "start with `recipe: 1`",
+            f"start with `{first}`",
         )
         raise RecipeError(builder.problems)
     data = builder.build(root, ())

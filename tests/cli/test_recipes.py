@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from engine.cli.recipes import show_validation
+from engine.cli.recipes import show_list, show_schema, show_validation
+from engine.errors import EngineError
+from engine.spec.package_data import shipped
 from tests.plan.test_validate import GOOD, write_good
 
 
@@ -29,3 +31,41 @@ def test_problems_are_one_json_object_per_line_and_errors_an_exit_code(
     show_validation(str(write_good(tmp_path / "good", GOOD)), [], as_json=True)
     said = capsys.readouterr().out.splitlines()
     assert {json.loads(line)["level"] for line in said} <= {"warning"}
+
+
+@pytest.mark.parametrize("what", ["recipe", "method"])
+def test_a_schema_is_printed_as_it_is_shipped(
+    what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_schema(what)
+    assert capsys.readouterr().out == (shipped("schemas") / f"{what}.schema.json").read_text(
+        "utf-8"
+    )
+
+
+def test_what_has_no_schema_or_list_is_named_with_what_has_one() -> None:
+    with pytest.raises(
+        EngineError, match=r"there is no schema of 'methods'\n.*did you mean 'method'"
+    ):
+        show_schema("methods")
+    with pytest.raises(
+        EngineError, match=r"there is no list of 'method'\n.*did you mean 'methods'"
+    ):
+        show_list("method")
+
+
+def test_methods_are_listed_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_good(tmp_path)
+    own = tmp_path / "methods" / "mine.yaml"
+    own.parent.mkdir()
+    vanilla = shipped("recipes") / "methods" / "vanilla.yaml"
+    own.write_text(vanilla.read_text("utf-8").replace("name: vanilla", "name: mine"), "utf-8")
+    show_list("methods", str(recipe))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["mine", "pada", "vanilla"]
+    assert lines[0].endswith("(from methods/mine.yaml of the recipe)")
+    assert lines[1].endswith("(from the engine)")
+    show_list("methods")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["pada", "vanilla"]

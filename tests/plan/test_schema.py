@@ -1,14 +1,22 @@
-"""The recipe's JSON Schema is generated, current, and agrees with the loader."""
+"""The JSON Schemas of recipes and methods are generated, current, and agree with the loaders."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
-from engine.plan.schema import SCHEMA_FILE, recipe_schema, schema_text
+from engine.plan.schema import (
+    METHOD_SCHEMA_FILE,
+    SCHEMA_FILE,
+    method_schema,
+    recipe_schema,
+    schema_text,
+)
+from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
 from engine.spec.yaml import parse
 
@@ -22,13 +30,26 @@ def check(name: str) -> list[str]:
     return [error.message for error in validator.iter_errors(data)]
 
 
-def test_schema_file_is_current() -> None:
-    written = (shipped("schemas") / SCHEMA_FILE).read_text(encoding="utf-8")
-    assert written == schema_text(), "run `pada schema > schemas/recipe.schema.json`"
+@pytest.mark.parametrize(
+    ("file", "schema"),
+    [(SCHEMA_FILE, recipe_schema()), (METHOD_SCHEMA_FILE, method_schema())],
+    ids=["recipe", "method"],
+)
+def test_schema_file_is_current_and_a_schema(file: str, schema: dict[str, Any]) -> None:
+    written = (shipped("schemas") / file).read_text(encoding="utf-8")
+    what = file.removesuffix(".schema.json")
+    assert written == schema_text(schema), f"run `pada schema {what} > schemas/{file}`"
+    jsonschema.Draft202012Validator.check_schema(json.loads(written))
 
 
-def test_schema_is_a_valid_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(schema_text()))
+@pytest.mark.parametrize("name", find_methods())
+def test_methods_of_the_engine_pass(name: str) -> None:
+    file = find_methods()[name]
+    data = parse(file.read_text("utf-8"), file).data
+    jsonschema.validate(data, method_schema())
+    for wrong in ({"keeep": "all"}, {"keep": "none"}, {"rounds": -1}, {"name": "Not a name"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**data, **wrong}, method_schema())
 
 
 @pytest.mark.parametrize(
