@@ -22,7 +22,7 @@ from tests.plan.golden import (
 OTHER_NODES = """fingerprints of shipped recipes are not those written down. It begins with:
   {}
 Every project computes these nodes anew, and all that follows from them. Is that meant?
-- If the same inputs give other rows now, raise the `version` of what makes them: a stage, task kind, metric or operator.
+- If the same inputs give other rows now, raise the `version` of the stage, task kind, metric or operator behind it.
 - If they give the same rows, no fingerprint should change: a new parameter needs a default that means "as before".
 Then write them down: {}"""
 OTHER_DEFAULTS = """defaults changed, and their versions did not:
