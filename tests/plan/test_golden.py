@@ -22,13 +22,13 @@ from tests.plan.golden import (
 OTHER_NODES = """fingerprints of shipped recipes are not those written down. It begins with:
   {}
 Every project computes these nodes anew, and all that follows from them. Is that meant?
-- If the same inputs give other rows now, raise the `version` of the stage, task kind, metric or operator behind it.
+- If the same inputs give other rows now, raise the `version` of the stage, task kind, metric, gate … behind it.
 - If they give the same rows, no fingerprint should change: a new parameter needs a default that means "as before".
 Then write them down: {}"""
 OTHER_DEFAULTS = """defaults changed, and their versions did not:
   {}
 A field that equals its default leaves no trace in a fingerprint: rows made with the old value would pass for rows made
-with the new one. Raise the `version` of what is named (a stage, task kind, metric or operator), then: {}"""
+with the new one. Raise the `version` of what is named (a stage, task kind, metric, gate …), then: {}"""
 MORE_DEFAULTS = """what takes part in fingerprints is not what is written down in tests/plan/golden/defaults.json.
 A new field is fine if its default means "as before"; if not, raise the `version` that it belongs to. Then: {}"""
 
@@ -83,10 +83,11 @@ def test_nested_defaults_are_written_down_too() -> None:
     # The recipe's own part, nested in the stage's parameters, and the shots nested in the task.
     assert (train["Train.learning_rate"], train["Shots.seed"]) == (1e-3, 0)
     assert found["stage judge"].defaults["Minimum.adherence"] == 4
+    assert found["gate leak"].defaults["LeakLimits.ngram"] == 5
     # What decides nothing is no part of it.
     assert "MeasuredServer.key" not in found["stage benchmark"].defaults
     assert {name.rsplit(" ", 1)[0] for name in found} == {
-        "stage", "task kind", "metric", "operator",
+        "stage", "task kind", "metric", "operator", "clusterer", "gate",
     }  # fmt: skip
 
 

@@ -22,7 +22,10 @@ from engine.plan.graph import Plan
 from engine.plan.resources import task_prompt
 from engine.spec.loader import load
 from engine.spec.package_data import shipped
+from engine.spec.recipe import Quality
 from engine.stages import STAGES
+from engine.stages.analyse.clusterers import CLUSTERERS
+from engine.stages.quality import GATES
 from engine.tasks import TASKS
 from tests.plan.fake_resources import fake_resources
 
@@ -82,6 +85,8 @@ def known() -> dict[str, Known]:
         *((f"task kind {k.name}", k.version, k.params) for k in TASKS.values()),
         *((f"metric {m.name}", m.version, m.params) for m in METRICS.values()),
         *((f"operator {o.name}", o.version, o.params) for o in OPERATORS.values()),
+        *((f"clusterer {c.name}", c.version, c.settings) for c in CLUSTERERS.values()),
+        *((f"gate {g.name}", g.version, type(g.settings(Quality()))) for g in GATES.values()),
     ]
     return {name: Known(version, dict(sorted(_defaults(kind)))) for name, version, kind in entries}
 
