@@ -24,12 +24,11 @@ from engine.run.ledger import Ledger
 from engine.run.live import Live
 from engine.run.progress import Reporter
 from engine.run.session import Session
+from engine.stages import STAGES
 from engine.stages.protocol import Pending
 
 NEEDED = 5
 """Requests of one kind that must all fail before the run gives up."""
-VITAL = frozenset({"predict", "diagnose", "generate"})
-"""Stages without which the loop has nothing; names, strategies and verdicts have a fallback."""
 
 
 class BudgetReached(Exception):
@@ -191,7 +190,7 @@ class Dispatcher:
         if len(failed) < len(completions) or not failed:
             return
         # Few replies may fail by chance: the run goes on.
-        if node.stage in VITAL and len(completions) >= NEEDED:
+        if STAGES[node.stage].essential and len(completions) >= NEEDED:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
 
