@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine import fingerprint
 from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
@@ -61,6 +62,27 @@ def test_compiling_is_pure_and_names_are_in_order() -> None:
         "seed-0/round-0/train",
     ]
     assert list(_ids(recipe))[-1] == "seed-0/round-1/decide"
+
+
+def test_a_fingerprint_is_computed_once_when_the_plan_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[str] = []
+    whole = fingerprint.digest_canonical
+
+    def digest_canonical(text: str) -> str:
+        hashed.append(text)
+        return whole(text)
+
+    resources = _resources()
+    monkeypatch.setattr(fingerprint, "digest_canonical", digest_canonical)
+    plan = compile_plan(_recipe(loop__rounds=2, seeds=[0, 1]), resources, PROMPT)
+    assert len(hashed) == len(plan.nodes)
+    ids = {node.id for node in plan.nodes.values()}
+    found = states(plan, ids, {})
+    estimate(plan, resources, ids, {"train": 1, "validation": 1, "test": 1}, {})
+    assert {node.id for node, _, _ in found} == ids
+    assert len(hashed) == len(plan.nodes) == len(ids), "an id is a value, not a computation"
 
 
 @pytest.mark.parametrize(
@@ -132,12 +154,10 @@ def test_a_rubric_asks_the_judge_about_every_row_of_every_split() -> None:
     assert names == ["untuned/rate", "seed-0/round-0/rate", "seed-0/round-1/rate"]
     assert plan.nodes["untuned/score"].inputs["rate"] == "untuned/rate"
     rows = {"train": 10, "validation": 20, "test": 30}
-    everything = estimate(plan, _resources(), set(), rows, {})
-    others = estimate(plan, _resources(), {plan.nodes[n].id for n in names}, rows, {})
-    assert (everything.calls.low - others.calls.low, everything.calls.high - others.calls.high) == (
-        180,
-        180,
-    )
+    everything = estimate(plan, _resources(), set(), rows, {}).calls
+    others = estimate(plan, _resources(), {plan.nodes[n].id for n in names}, rows, {}).calls
+    # Of later students only those answers are rated that are new.
+    assert (everything.low - others.low, everything.high - others.high) == (60, 180)
     before, after = _ids(_recipe()), _ids(recipe)
     assert before["untuned/predict"] == after["untuned/predict"]
     assert _ids(recipe, _resources(judge="other"))["untuned/score"] != after["untuned/score"]
