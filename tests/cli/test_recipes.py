@@ -10,6 +10,7 @@ import typer
 
 from engine.cli.recipes import show_list, show_schema, show_validation
 from engine.errors import EngineError
+from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
 from tests.plan.test_validate import GOOD, write_good
 
@@ -63,9 +64,10 @@ def test_methods_are_listed_with_their_place(
     vanilla = shipped("recipes") / "methods" / "vanilla.yaml"
     own.write_text(vanilla.read_text("utf-8").replace("name: vanilla", "name: mine"), "utf-8")
     show_list("methods", str(recipe))
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["mine", "pada", "vanilla"]
-    assert lines[0].endswith("(from methods/mine.yaml of the recipe)")
-    assert lines[1].endswith("(from the engine)")
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert list(lines) == sorted([*find_methods(), "mine"])
+    assert lines["mine"].endswith("(from methods/mine.yaml of the recipe)")
+    assert lines["pada"].endswith("(from the engine)")
     show_list("methods")
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["pada", "vanilla"]
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == sorted(find_methods())
