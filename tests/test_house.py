@@ -79,7 +79,14 @@ def test_imports_name_their_module_from_the_top() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["list", "operators"], ["list", "metrics"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "operators"],
+        ["list", "metrics"],
+        ["list", "methods"],
+    ],
 )
 def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
     code = (

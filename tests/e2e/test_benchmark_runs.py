@@ -9,8 +9,8 @@ from shutil import rmtree
 import pytest
 
 from engine.backends.protocol import Progress
-from engine.backends.serving.benchmark import Figures, Job, Level, Measured
-from engine.stages import benchmark as stage
+from engine.backends.serving.benchmark import BenchmarkResult, DistributionSummary, Job, Level
+from engine.stages.evaluate import benchmark as stage
 from tests.e2e import batch_project
 from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows
@@ -42,11 +42,11 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Let a scripted student be served, and all measurements come out the same; return what was measured."""
     found: list[Job] = []
 
-    def measure(job: Job, progress: Progress) -> Measured:
+    def measure(job: Job, progress: Progress) -> BenchmarkResult:
         found.append(job)
-        figures = Figures(job.requests, 20.0, 19.0, 28.0, 29.0, 30.0)
+        figures = DistributionSummary(job.requests, 20.0, 19.0, 28.0, 29.0, 30.0)
         levels = [Level(c, {"time_to_first_token_ms": figures}, {}) for c in job.concurrency]
-        return Measured("a server 1.0", tuple(levels))
+        return BenchmarkResult("a server 1.0", tuple(levels))
 
     monkeypatch.setattr("engine.plan.validate.check_benchmark", lambda loaded: ())
     monkeypatch.setattr(stage, "measure", measure)
@@ -102,9 +102,11 @@ def test_prompts_are_the_students_and_no_more_than_are_asked(
 def test_what_failed_is_a_row_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
 ) -> None:
-    figures = {"request_latency_ms": Figures(17, 20.0, 19.0, 28.0, 29.0, 30.0)}
+    figures = {"request_latency_ms": DistributionSummary(17, 20.0, 19.0, 28.0, 29.0, 30.0)}
     level = Level(4, figures, {"Server error 500": 2, "cut off": 1})
-    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", (level,)))
+    monkeypatch.setattr(
+        stage, "measure", lambda job, progress: BenchmarkResult("http://h/v1", (level,))
+    )
     recipe, state = recipe_with(tmp_path, "{}", loop="{rounds: 0}"), tmp_path / "state"
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
@@ -123,9 +125,11 @@ def test_what_failed_is_a_row_with_its_reason(
 def test_a_concurrency_that_got_no_answer_is_shown_beside_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
 ) -> None:
-    figures = {"requests_per_second": Figures(20, 2.0, 2.0, 2.0, 2.0, 2.0)}
+    figures = {"requests_per_second": DistributionSummary(20, 2.0, 2.0, 2.0, 2.0, 2.0)}
     levels = (Level(1, figures, {}), Level(32, {}, {"connection refused": 20}))
-    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", levels))
+    monkeypatch.setattr(
+        stage, "measure", lambda job, progress: BenchmarkResult("http://h/v1", levels)
+    )
     recipe, state = recipe_with(tmp_path, "{}", loop="{rounds: 0}"), tmp_path / "state"
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said

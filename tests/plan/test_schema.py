@@ -1,4 +1,4 @@
-"""The JSON Schemas of recipes and operators are generated, current, and agree with the loaders."""
+"""The JSON Schemas of recipes, operators and methods are generated, current, and agree with the loaders."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import pytest
 
 from engine.operators import Operator, find_operators
 from engine.plan.schema import (
+    METHOD_SCHEMA_FILE,
     OPERATOR_SCHEMA_FILE,
     SCHEMA_FILE,
+    method_schema,
     operator_schema,
     recipe_schema,
     schema_text,
 )
+from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
 from engine.spec.yaml import parse
 
@@ -40,8 +43,12 @@ def check(name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("file", "schema"),
-    [(SCHEMA_FILE, recipe_schema()), (OPERATOR_SCHEMA_FILE, operator_schema())],
-    ids=["recipe", "operator"],
+    [
+        (SCHEMA_FILE, recipe_schema()),
+        (OPERATOR_SCHEMA_FILE, operator_schema()),
+        (METHOD_SCHEMA_FILE, method_schema()),
+    ],
+    ids=["recipe", "operator", "method"],
 )
 def test_schema_file_is_current_and_a_schema(file: str, schema: dict[str, Any]) -> None:
     written = (shipped("schemas") / file).read_text(encoding="utf-8")
@@ -69,6 +76,16 @@ def test_an_operator_of_the_recipes_own_passes_and_one_of_the_engine_keeps_its_p
     data["augment"]["operators"] = [{"name": "paraphrase", "params": {"anything": 1}}]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, recipe_schema())
+
+
+@pytest.mark.parametrize("name", find_methods())
+def test_methods_of_the_engine_pass(name: str) -> None:
+    file = find_methods()[name]
+    data = parse(file.read_text("utf-8"), file).data
+    jsonschema.validate(data, method_schema())
+    for wrong in ({"keeep": "all"}, {"keep": "none"}, {"rounds": -1}, {"name": "Not a name"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**data, **wrong}, method_schema())
 
 
 @pytest.mark.parametrize(

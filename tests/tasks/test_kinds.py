@@ -17,11 +17,11 @@ from engine.numbers import number_in, written
 from engine.operators import find_operators
 from engine.rows import Example, Split
 from engine.spec.prompts import PromptLibrary
-from engine.stages.task_view import PromptedTask, Shots, StudentPrompts, TaskView
+from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
 from engine.tasks import TASKS, Asked, Task, TaskKind, answers
-from engine.tasks.classification import Params as Labels
 from engine.tasks.multiple_choice import LETTERS, SPARE
 from engine.tasks.numeric import last_result
+from tests.stages.views import view
 
 
 class Saying(Student):
@@ -461,12 +461,9 @@ def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> N
 
     train = [row("train", f"t{i}", "ab"[i % 2]) for i in range(6)]
     own = [row("validation", t.inputs["text"], "b") for t in train]
-    view = TaskView(
-        kind="classification", version=2, target="label", labels=None, settings=Labels()
-    )
-    params = PromptedTask(task=view, prompt="tasks/classification.md", shots=Shots(n=2))
-    prompt = PromptLibrary(Path(".")).get(params.prompt)
-    prompts = StudentPrompts(params, prompt, [*train, *own])
+    prompt = PromptLibrary(Path(".")).get("tasks/classification.md")
+    shown = PromptedTask(task=view("classification"), prompt=prompt.name, shots=Shots(n=2))
+    prompts = StudentPrompts(shown, prompt, [*train, *own])
     for example in (*train, *own):
         turns = prompts(example)
         said = [turn.content.strip() for turn in turns if turn.role == "user"]

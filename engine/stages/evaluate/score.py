@@ -130,9 +130,10 @@ def _metric(split: str, name: str, one: Estimate | None) -> Metric:
 
 
 def _accounts(params: ScoreParams, inputs: ScoreInputs, output: Scored) -> Iterable[Account]:
-    scored = {(s.split, s.example) for s in output.scores}
-    if scored or params.metrics or params.judge_metrics:
-        yield Account("answers", len(inputs.predict.predictions), len(scored), len(output.drops))
+    answered = len(inputs.predict.answered)
+    yield Account("answers", len(inputs.predict.predictions), answered, len(output.drops))
+    per_answer = len(params.metrics) + len(params.judge_metrics)
+    yield Account("scores of answers", answered * per_answer, len(output.scores))
 
 
 SCORE = Stage("score", 1, ScoreParams, ScoreInputs, Scored, score, accounts=_accounts)

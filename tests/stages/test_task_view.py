@@ -1,13 +1,12 @@
 """What the student sees of a row: its turns, and the rows that are shown before it."""
 
-from typing import Any
-
 import pytest
-from engine.stages.columns import StudentPrompts
 
 from engine.rows import Example
 from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary
+from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
+from tests.stages.views import view
 
 NAME = "tasks/classification.md"
 PROMPT = PromptLibrary(shipped("recipes")).get(NAME)
@@ -18,12 +17,9 @@ ROWS = [
 ]  # fmt: skip
 
 
-def _prompts(shots: dict[str, Any] | None) -> StudentPrompts:
-    params = {
-        "kind": "classification", "labels": None, "description": "Sort it.", "prompt": NAME,
-        **({"shots": shots} if shots else {}),
-    }  # fmt: skip
-    return StudentPrompts(params, PROMPT, ROWS)
+def _prompts(shots: Shots | None) -> StudentPrompts:
+    task = view("classification", description="Sort it.")
+    return StudentPrompts(PromptedTask(task=task, prompt=NAME, shots=shots), PROMPT, ROWS)
 
 
 def test_without_shots_a_row_stands_alone() -> None:
@@ -33,7 +29,7 @@ def test_without_shots_a_row_stands_alone() -> None:
 
 @pytest.mark.parametrize("row", [ROWS[7], ROWS[13]], ids=["validation", "test"])
 def test_shots_are_training_rows_answered_before_with_one_system_turn(row: Example) -> None:
-    turns = _prompts({"n": 4, "seed": 0})(row)
+    turns = _prompts(Shots(n=4))(row)
     assert [turn.role for turn in turns] == ["system", *["user", "assistant"] * 4, "user"]
     known = {e.inputs["text"]: e.target for e in ROWS if e.split == "train"}
     shown = list(zip(turns[1:-1:2], turns[2:-1:2], strict=True))
@@ -46,7 +42,7 @@ def test_shots_are_training_rows_answered_before_with_one_system_turn(row: Examp
 
 
 def test_a_training_row_is_never_shown_before_itself() -> None:
-    prompts = _prompts({"n": 6, "seed": 0})
+    prompts = _prompts(Shots(n=6))
     for row in ROWS[:6]:
         said = [turn.content.strip() for turn in prompts(row) if turn.role == "user"]
         assert said.count(row.inputs["text"]) == 1
@@ -54,6 +50,15 @@ def test_a_training_row_is_never_shown_before_itself() -> None:
 
 
 def test_which_rows_are_shown_goes_by_their_seed() -> None:
-    drawn = [_prompts({"n": 2, "seed": seed})(ROWS[7])[1].content for seed in range(6)]
+    drawn = [_prompts(Shots(n=2, seed=seed))(ROWS[7])[1].content for seed in range(6)]
     assert len(set(drawn)) > 1
-    assert drawn[0] == _prompts({"n": 2, "seed": 0})(ROWS[8])[1].content
+    assert drawn[0] == _prompts(Shots(n=2))(ROWS[8])[1].content
+
+
+def test_labels_are_the_declared_ones_or_those_of_the_training_rows() -> None:
+    assert view("classification").labels_among(ROWS) == ["a", "b"]
+    assert view("classification", labels=("c", "a")).labels_among(ROWS) == ["c", "a"]
+    # Targets that are no labels make none.
+    assert view("generation").labels_among(ROWS) == []
+    several = [Example("e", "train", {"text": "x"}, '["b", "a"]', {}, "data", 1)]
+    assert view("classification", many=True).labels_among(several) == ["a", "b"]

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from engine.stages.measure import LABELS, PARTS
-from engine.stages.score import score
-from engine.stages.slice import slices
 
 from engine.metrics import METRICS
 from engine.rows import (
@@ -19,61 +16,82 @@ from engine.rows import (
     MetricSlice,
     Prediction,
     Rating,
-    Row,
     Score,
     Split,
 )
-from engine.stages.protocol import Inputs, Output
+from engine.stages.evaluate.measure import LABELS, PARTS, Cut, SqlMetric, UsedMetric
+from engine.stages.evaluate.score import ScoreInputs, ScoreParams, score
+from engine.stages.evaluate.slice import SliceInputs, SliceParams, slices
+from engine.stages.outputs import Loaded, Predicted, Rated, Scored, Sliced
+from tests.stages.scripted_context import ScriptedContext
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
-def params(*metrics: str, **changes: Any) -> dict[str, Any]:
-    given = {name: METRICS[name].params() for name in metrics}
-    return {
-        "target": "label",
-        "metrics": list(metrics),
-        "sql_metrics": [],
-        "failure": "accuracy < 1" if "accuracy" in metrics else "prediction is null",
-        "metric_params": {name: chosen.model_dump() for name, chosen in given.items()},
-        "bootstrap_seed": 0,
-        **changes,
-    }
+def params(
+    *metrics: str, sql: Sequence[SqlMetric] = (), rated: Sequence[str] = (), failure: str = ""
+) -> ScoreParams:
+    default = "accuracy < 1" if "accuracy" in metrics else "prediction is null"
+    return ScoreParams(
+        target="label",
+        metrics=tuple(
+            UsedMetric(name=m, version=METRICS[m].version, settings=METRICS[m].params())
+            for m in metrics
+        ),
+        sql_metrics=tuple(sql),
+        judge_metrics=tuple(rated),
+        failure=failure or default,
+    )
 
 
 def rows(
     told: Sequence[tuple[str, str | None]], split: Split = "test", **columns: list[Any]
-) -> tuple[list[Row], list[Row]]:
+) -> tuple[list[Example], list[Prediction]]:
     """Return examples and predictions for (target, answer); the answer `!` could not be asked for."""
-    examples: list[Row] = []
-    predictions: list[Row] = []
+    examples, predictions = [], []
     for i, (target, answer) in enumerate(told):
         own = {name: values[i] for name, values in columns.items()}
         examples.append(Example(f"{split}{i}", split, {"text": f"t{i}"}, target, own, "f", i + 1))
-        status = "backend_failed" if answer == "!" else "unparsable" if answer is None else "ok"
         said = None if answer == "!" else answer
+        status: Literal["ok", "unparsable", "backend_failed"] = "ok"
+        if said is None:
+            status = "backend_failed" if answer == "!" else "unparsable"
         predictions.append(
-            Prediction(f"{split}{i}", split, said or "", said, status, 0.5, "scripted")  # type: ignore[arg-type]
+            Prediction(f"{split}{i}", split, said or "", said, status, 0.5, "scripted")
         )
     return examples, predictions
 
 
+Answered = tuple[list[Example], list[Prediction]]
+
+
 def run(
-    given: dict[str, Any], *splits: tuple[list[Row], list[Row]], ratings: list[Row] | None = None
-) -> Output:
-    edges = {
-        "load": Output(tuple(row for examples, _ in splits for row in examples)),
-        "predict": Output(tuple(row for _, predictions in splits for row in predictions)),
-    }
-    if ratings is not None:
-        edges["rate"] = Output(tuple(ratings))
-    found = score(given, Inputs(edges), None)  # type: ignore[arg-type]
-    if "slices" not in given:
-        return found
-    return slices(given, Inputs({**edges, "score": found}), None)  # type: ignore[arg-type]
+    measured: ScoreParams, *splits: Answered, ratings: Sequence[Rating] | None = None
+) -> Scored:
+    load, predict = joined(splits)
+    rated = None if ratings is None else Rated(tuple(ratings))
+    return score(measured, ScoreInputs(load, predict, rated), ScriptedContext())
 
 
-def metric(found: Output, name: str, split: str = "test") -> Metric:
+def cut(measured: ScoreParams, cuts: Sequence[Cut], *splits: Answered) -> Sliced:
+    """Score answers, then report them by parts."""
+    load, predict = joined(splits)
+    inputs = SliceInputs(load, predict, run(measured, *splits))
+    chosen = SliceParams(
+        target=measured.target,
+        metrics=measured.metrics,
+        sql_metrics=measured.sql_metrics,
+        slices=tuple(cuts),
+    )
+    return slices(chosen, inputs, ScriptedContext())
+
+
+def joined(splits: Sequence[Answered]) -> tuple[Loaded, Predicted]:
+    load = Loaded(tuple(row for examples, _ in splits for row in examples))
+    return load, Predicted(tuple(row for _, predictions in splits for row in predictions))
+
+
+def metric(found: Scored, name: str, split: str = "test") -> Metric:
     (row,) = [m for m in found.of(Metric) if (m.metric, m.split) == (name, split)]
     return row
 
@@ -92,7 +110,7 @@ def test_n_counts_what_was_scored_and_what_could_not_be_asked_is_dropped() -> No
 
 def test_what_cannot_be_computed_is_a_row_without_a_value() -> None:
     found = run(
-        params("accuracy", "perplexity", sql_metrics=[{"name": "own", "sql": "avg(perplexity)"}]),
+        params("accuracy", "perplexity", sql=[SqlMetric(name="own", sql="avg(perplexity)")]),
         rows([("a", "a")]),
     )
     for name in ("perplexity", "own"):
@@ -124,16 +142,14 @@ def test_failures_follow_the_predicate_over_scores_columns_and_prediction_but_ne
     assert [(f.split, f.example) for f in failures] == [
         ("train", "train1"), ("train", "train2"), ("validation", "validation1"), ("validation", "validation2"),
     ]  # fmt: skip
-    assert {f.predicate for f in failures} == {given["failure"]}
+    assert {f.predicate for f in failures} == {given.failure}
 
 
 def test_slices_part_every_metric_by_a_column_or_an_expression() -> None:
     told = [("a", "a"), ("a", "b"), ("b", "b"), ("b", "a"), ("b", None)]
-    cuts = [{"name": "lang", "sql": '"lang"'}, {"name": "first", "sql": "target = 'a'"}]
-    given = params(
-        "accuracy", "perplexity", slices=cuts, sql_metrics=[{"name": "all", "sql": "count(*)"}]
-    )
-    found = run(given, rows(told, lang=["en", "en", "de", "de", None])).of(MetricSlice)
+    cuts = [Cut(name="lang", sql='"lang"'), Cut(name="first", sql="target = 'a'")]
+    given = params("accuracy", "perplexity", sql=[SqlMetric(name="all", sql="count(*)")])
+    found = cut(given, cuts, rows(told, lang=["en", "en", "de", "de", None])).slices
     values: dict[tuple[str, str, str], Any]
     values = {(m.slice, m.part, m.metric): (m.value, m.n) for m in found}
     assert values["lang", "en", "accuracy"] == (0.5, 2)
@@ -148,11 +164,11 @@ def test_slices_part_every_metric_by_a_column_or_an_expression() -> None:
 
 def test_values_beyond_the_most_frequent_are_one_part_and_the_splits_have_the_same_ones() -> None:
     many = [f"v{i:02}" for i in range(PARTS + 5)]
-    cuts = [{"name": "v", "sql": "v"}]
+    cuts = [Cut(name="v", sql="v")]
     train = rows([("a", "a")] * len(many), "train", v=many)
     # On test only the last ones occur: with train together they are the most frequent.
     test = rows([("a", "b")] * 10, "test", v=many[-5:] * 2)
-    found = run(params("accuracy", slices=cuts), train, test).of(MetricSlice)
+    found = cut(params("accuracy"), cuts, train, test).slices
     parts = {split: [m.part for m in found if m.split == split] for split in ("train", "test")}
     assert parts["train"] == [*many[: PARTS - 5], *many[-5:], "(other)"]
     assert parts["test"] == many[-5:]
@@ -182,12 +198,12 @@ def test_of_very_many_labels_the_most_frequent_are_kept() -> None:
 
 def test_ratings_are_scores_and_a_missing_one_is_no_zero() -> None:
     told = [("a", "a"), ("a", "b"), ("a", "c")]
-    ratings: list[Row] = [
+    ratings = [
         Rating("test0", "test", "tone", 5, "", "call1"),
         Rating("test1", "test", "tone", 2, "", "call2"),
         Rating("test2", "test", "tone", None, "no rating: length", "call3"),
     ]
-    given = params("accuracy", judge_metrics=["tone"], failure="tone < 3")
+    given = params("accuracy", rated=["tone"], failure="tone < 3")
     found = run(given, rows(told), ratings=ratings)
     assert (metric(found, "tone").value, metric(found, "tone").n) == (3.5, 2)
     values = {s.example: s.value for s in found.of(Score) if s.metric == "tone"}
