@@ -77,8 +77,8 @@ def test_names_in_any_script_and_any_case() -> None:
 
 def test_patterns_that_take_python_for_ever_come_to_an_end() -> None:
     code = (
-        "from engine.sql.records import Record\n"
-        "from engine.sql.redaction import Rule, redact\n"
+        "from engine.data.records import Record\n"
+        "from engine.data.redaction import Rule, redact\n"
         "rows = [Record(1, {'a': 'a' * 50_000 + '!'})]\n"
         "for pattern in ('(a+)+$', '(a|a)*b', '(a|aa)+$', '(.*a){25}'):\n"
         "    redact(rows, [Rule(pattern, '')])\n"

@@ -86,6 +86,7 @@ def test_the_local_cache_serves_without_a_network(cache: Path) -> None:
     assert said[6].startswith("this data set cannot be loaded")
 
 
+@pytest.mark.models
 def test_what_is_streamed_is_read_as_far_as_needed_and_known_by_its_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
