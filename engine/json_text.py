@@ -12,8 +12,11 @@ import math
 import re
 from typing import Any
 
+import orjson
+
 DEEPEST = 100
 """Levels of lists and objects in one another. A fixed limit: Python's own depends on who calls."""
+_PLAIN = frozenset({str, int, bool, type(None)})
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -41,6 +44,29 @@ def parse(text: str) -> Any:
     if "\\u" in text or not text.isascii():
         _check_characters(value, text)
     return value
+
+
+def parse_line(line: bytes) -> Any:
+    """Return the JSON value of a line of a file, in UTF-8; faster than `parse` where rows are plain.
+
+    Raises:
+        ValueError: as `parse`, in other words; also for a whole number that no float holds.
+    """
+    value = orjson.loads(line)
+    return value if _is_plain(value, line) else parse(line.decode())
+
+
+def _is_plain(value: Any, line: bytes) -> bool:
+    """Return whether orjson has read a line as `parse` would.
+
+    It keeps the last of two equal keys, makes floats of whole numbers beyond 64 bits, and goes deeper. An object of
+    texts and the like, with as many colons in its line as it has keys, has nothing of that.
+    """
+    return (
+        type(value) is dict
+        and line.count(b":") == len(value)
+        and _PLAIN.issuperset(map(type, value.values()))
+    )
 
 
 def parse_at(text: str, start: int) -> tuple[Any, int]:

@@ -16,9 +16,10 @@ from engine import json_text
 from engine.json_text import DEEPEST, HalfCharacter, TooDeep
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 VALUES = st.recursive(
-    SCALARS.filter(lambda value: value not in (math.inf, -math.inf)),
+    SCALARS,
     lambda parts: st.lists(parts, max_size=4) | st.dictionaries(TEXTS, parts, max_size=4),
     max_leaves=20,
 )
@@ -38,6 +39,15 @@ def test_what_is_written_is_read(value: Any, escaped: bool, indent: int | None) 
     for parse in PARSERS:
         assert same(parse(text), value)
     assert same(json_text.parse_at("x" + text, 1)[0], value)
+
+
+@given(VALUES | st.dictionaries(TEXTS, SCALARS, max_size=4))
+@example({"a": ":", "b": "{"})
+@example({"a:": 2**63, "b": 2**64, "c": -(2**63) - 1})
+def test_a_line_is_read_as_any_other_text(value: Any) -> None:
+    for separators in ((", ", ": "), (" ,", " :")):
+        line = json.dumps(value, ensure_ascii=False, separators=separators).encode()
+        assert same(json_text.parse_line(line + b"\r\n"), value)
 
 
 @given(VALUES, VALUES)
@@ -90,6 +100,15 @@ def test_a_key_that_is_there_twice_is_named(
 def test_what_is_refused_is_told(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         json_text.parse(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"a": 1, "a": 2}', '{"a": {"b": 1, "b": 2}}', '{"a": "x:", "a":1}', '{"a": 1e400}', "[" * 101 + "]" * 101],
+)  # fmt: skip
+def test_a_line_is_read_as_strictly(line: str) -> None:
+    with pytest.raises(ValueError, match=r"is there twice|infinity|too deeply"):
+        json_text.parse_line(line.encode())
 
 
 @given(TEXTS, st.integers(0xD800, 0xDFFF), TEXTS)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from engine import json_text
 from engine.data.records import BadRow
 from engine.data.sources.json_values import JsonMistake, read_values
 from engine.errors import Location, Problem, RecipeError
@@ -72,26 +74,26 @@ def _not_utf8(line: int, raw: bytes, error: UnicodeDecodeError) -> BadRow:
 
 def read_jsonl(file: Path) -> Iterator[Row | BadRow]:
     """Yield one object per line; empty lines are skipped."""
-    import orjson
-
     for number, raw in _lines(file):
         try:
-            value = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
+            value = json_text.parse_line(raw)
+        except ValueError as error:
             if raw.strip():
                 yield _not_json(number, raw, error)
             continue
         yield (number, value) if isinstance(value, dict) else BadRow(number, _NO_OBJECT)
 
 
-def _not_json(line: int, raw: bytes, error: Any) -> BadRow:
+def _not_json(line: int, raw: bytes, error: ValueError) -> BadRow:
     try:
         raw.decode()
     except UnicodeDecodeError as wrong:
         return _not_utf8(line, raw, wrong)
-    reason = error.msg.split(": line ")[0]
+    # What is JSON and still not read has no place of its own.
+    column = error.colno if isinstance(error, json.JSONDecodeError) else 1
+    reason = str(error).split(": line ")[0]
     fault = Fault(f"this is not valid JSON: {reason}", "one JSON object per line")
-    return BadRow(line, fault, error.colno)
+    return BadRow(line, fault, column)
 
 
 def read_json(file: Path) -> Iterator[Row | BadRow]:

@@ -84,6 +84,32 @@ def test_json_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
     assert complaint(tmp_path / "a.json").startswith("2:8 this is not UTF-8: the byte 0xe9")
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' is there twice"),
+        ('{"a": {"b": "x: y", "b": 2}}', "the key 'b' is there twice"),
+        ('{"a": "x", "a" : "y:"}', "the key 'a' is there twice"),
+        ("[" * 200 + "]" * 200, "nested too deeply: more than 100 levels"),
+        ('{"a": NaN}', "unexpected character"),
+        ('{"a": "\\ud800"}', "no low surrogate in string"),
+    ],
+)
+def test_lines_are_read_as_strictly_as_lists(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"a": 1}}\n{line}\n', encoding="utf-8")
+    assert f"this is not valid JSON: {message}" in complaint(tmp_path / "a.jsonl")
+    (tmp_path / "a.json").write_text(f'{{"a": 1}}\n{line}\n', encoding="utf-8")
+    complaint(tmp_path / "a.json")
+
+
+def test_lines_and_lists_hold_the_same_values(tmp_path: Path) -> None:
+    row = {"id": 12345678901234567890123, "n": -(2**64), "x": 0.1, "y": 1.0, "text": "a: b"}
+    for name in ("a.jsonl", "a.json"):
+        (tmp_path / name).write_text(json.dumps(row), encoding="utf-8")
+        (record,) = records(tmp_path / name)
+        assert repr(record.values) == repr(row), name
+
+
 def test_json_is_read_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_values, "_BLOCK", 1000)
     stream = io.BytesIO(b"[" + b",".join([b'{"a": "x"}'] * 10_000) + b"]")
