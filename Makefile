@@ -1,14 +1,14 @@
-# Three targets to remember: quickstart, check, test. `make` alone lists them.
+# Four targets to remember: quickstart, check, test-fast, test. `make` alone lists them.
 VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart check test format clean
+.PHONY: help setup quickstart check test-fast test format clean
 
 help:            ## this list
-	@grep -E '^[a-z]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/: *[^#]*## */\t/'
+	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/: *[^#]*## */\t/'
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -23,11 +23,15 @@ setup: $(STAMP)  ## make .venv with the exact versions of constraints.txt
 quickstart: $(STAMP)  ## run recipes/quickstart end to end on the embedded models
 	$(BIN)/pada run recipes/quickstart
 
-check: $(STAMP)  ## ruff, mypy, import-linter
+check: $(STAMP)  ## ruff, mypy, import-linter, no circle of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.import_cycles
+
+test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, under a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -65,3 +65,39 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [plain(item) for item in value]
     raise TypeError(f"a {type(value).__name__} has no stable identity")
+
+
+def defaults(value: Any) -> dict[str, Any]:
+    """Return what the fields that an identity leaves out stand for: their defaults, under the identity's keys."""
+    known: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        nested = {str(key): item for key, item in value.items()}
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            if info.is_required():
+                nested[info.alias or name] = getattr(value, name)
+            else:
+                known[info.alias or name] = _whole(info.get_default(call_default_factory=True))
+    elif is_dataclass(value):
+        for one in fields(value):
+            if one.default is not MISSING:
+                known[one.name] = _whole(one.default)
+            elif one.default_factory is not MISSING:
+                known[one.name] = _whole(one.default_factory())
+            elif not is_outside(one):
+                nested[one.name] = getattr(value, one.name)
+    return known | {name: found for name, item in nested.items() if (found := defaults(item))}
+
+
+def _whole(value: Any) -> Any:
+    """Return a value as JSON knows it, defaults included."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            one.name: _whole(getattr(value, one.name))
+            for one in fields(value)
+            if not is_outside(one)
+        }
+    return plain(value)

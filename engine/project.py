@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
 from engine.fingerprint import short
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
 from engine.plan.graph import Plan
-from engine.plan.overview import Overview, overview
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
 from engine.report.facts import collect
@@ -116,13 +116,15 @@ class Project:
         return problems
 
     @cached_property
-    def profile(self) -> Overview:
+    def profile(self) -> DataProfile:
         """What the rows are like: counts, labels, repetitions, overlap between splits."""
-        return overview(self.loaded, self.examined.read)
+        splits = self.examined.splits
+        splits.read()
+        return profile(self.loaded, splits)
 
     @cached_property
     def _compiled(self) -> tuple[Plan, Resources]:
-        resources = gather(self.loaded)
+        resources = gather(self.loaded, self.examined.splits)
         prompt = task_prompt(self.loaded)
         return compile_plan(self.loaded.recipe, resources, prompt, self.limit), resources
 

@@ -37,6 +37,14 @@ class Example(Row):
     """File name (relative to the recipe) or data-set URI."""
     line: int
     """Line (or record) number in the source, from 1."""
+    references: tuple[str, ...] = ()
+    """All acceptable answers, in the form in which answers are read; the first is the target's, and the only one
+    where none are given."""
+
+    def __post_init__(self) -> None:
+        """Take the target for the one acceptable answer where none are given."""
+        if not self.references:
+            object.__setattr__(self, "references", (self.target,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,12 @@ def test_a_prompt_uses_only_what_its_stage_gives(stage: AnyStage) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
-def test_a_metric_gives_its_best_to_gold_against_gold(metric: Metric) -> None:
+def test_a_metric_gives_its_best_to_a_reference_against_itself(metric: Metric) -> None:
     params = metric.params()
-    items = [Answered(gold, (gold, "another"), gold, 1.0, 0.0, 3) for gold in metric.targets]
+    items = [
+        Answered(reference, (reference, "another"), reference, 1.0, 0.0, 3)
+        for reference in metric.targets
+    ]
     values = [metric.score(item, params) for item in items]
     assert values == pytest.approx([metric.best] * len(items))
     found = estimate(metric, Scored(items, [v for v in values if v is not None]), params, 0)
@@ -68,8 +71,13 @@ def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> 
     assert kind.malformed(dict.fromkeys(inputs, "  "), good, task)
     assert kind.malformed(inputs, bad, task)
     assert kind.malformed(inputs, good, task) is None
-    assert kind.gold(inputs, good, task.params).target == good
+    assert kind.reference(inputs, good, task.params).target == good
     assert (kind.params.__doc__ or "").strip()
+    assert set(kind.column_params) <= kind.params.model_fields.keys()
+
+
+OF_PEOPLE = {"recipe.schema.json", "method.schema.json"}
+"""Schemas of what people write, which may be of any length."""
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,7 @@ def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> 
 )
 def test_reply_schemas_are_bounded_and_have_a_token_limit(schema: Path) -> None:
     name = schema.name.removesuffix(".schema.json")
-    if name in {"recipe", "operator", "rows"}:
+    if name in {"recipe", "operator", "method", "rows"}:
         # Not of replies; that of rows is made whole by an operator.
         assert json.loads(schema.read_text("utf-8"))["$schema"]
         return

@@ -1,37 +1,92 @@
 """Rules of the house that no linter knows."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted((ROOT / "engine").rglob("*.py"))
+PACKAGES = [module for module in MODULES if module.name == "__init__.py"]
+MOST_LINES, MOST_MODULES = 500, 16
+EMPTY_NAMES = {"utils", "util", "common", "helpers", "manager", "core", "base", "misc"}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def placed(path: Path) -> str:
+    """Return a path as it is shown: from the top of the checkout."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def trees() -> Iterator[tuple[str, ast.AST]]:
+    """Yield each piece of each module with the place where it stands."""
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            yield f"{placed(module)}:{getattr(node, 'lineno', 0)}", node
+
+
+@pytest.mark.parametrize("module", MODULES, ids=placed)
 def test_modules_stay_small_and_say_what_they_are(module: Path) -> None:
     text = module.read_text("utf-8")
-    assert len(text.splitlines()) <= 500
+    assert len(text.splitlines()) <= MOST_LINES, "split it by what its parts are about"
     assert ast.get_docstring(ast.parse(text)), "every module opens with a docstring"
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
-    assert not {m.stem for m in MODULES} & {
-        "utils",
-        "common",
-        "helpers",
-        "manager",
-        "core",
-        "base",
-        "misc",
-    }
+@pytest.mark.parametrize("package", PACKAGES, ids=placed)
+def test_folders_stay_small_and_open_with_one_sentence_on_what_may_be_touched(
+    package: Path,
+) -> None:
+    modules = [path for path in package.parent.glob("*.py") if path != package]
+    assert len(modules) <= MOST_MODULES, "make a room for those that belong together"
+    sentence = (ast.get_docstring(ast.parse(package.read_text("utf-8"))) or "").split("\n\n")[0]
+    assert sentence.endswith(".")
+    assert len(sentence.split()) >= 8
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    assert {module.parent for module in MODULES} == {package.parent for package in PACKAGES}
+
+
+def test_no_module_and_no_folder_has_a_name_that_says_nothing() -> None:
+    names = {part for module in MODULES for part in module.relative_to(ROOT).with_suffix("").parts}
+    assert not names & EMPTY_NAMES
+
+
+def test_stages_are_typed() -> None:
+    """What a stage needs are fields that mypy sees: no keys of a dict, no edges by name."""
+    untyped = []
+    for place, node in trees():
+        match node:
+            case ast.Subscript(value=ast.Name(id="params"), slice=ast.Constant(value=str())):
+                untyped.append(f"{place}: {ast.unparse(node)}")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="params"), attr="get")):
+                untyped.append(f"{place}: {ast.unparse(node)}")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="inputs"), attr="edges" | "of")):
+                untyped.append(f"{place}: {ast.unparse(node)}")
+            case ast.arg(arg="params" | "inputs", annotation=ast.Subscript() as annotation) if (
+                "/stages/" in place and "Mapping[str, Any]" in ast.unparse(annotation)
+            ):
+                untyped.append(f"{place}: {ast.unparse(node)}")
+    assert untyped == []
+
+
+def test_imports_name_their_module_from_the_top() -> None:
+    relative = [place for place, node in trees() if isinstance(node, ast.ImportFrom) and node.level]
+    assert relative == []
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["list", "operators"], ["list", "metrics"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "operators"],
+        ["list", "metrics"],
+        ["list", "methods"],
+    ],
 )
 def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
     code = (
@@ -52,11 +107,30 @@ def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
     assert found.returncode == 0, found.stderr
 
 
-def test_top_level_holds_only_what_the_architecture_names() -> None:
-    tracked = subprocess.run(
+def tracked() -> list[str]:
+    """Return the files of the checkout; skips the test where git does not know them."""
+    found = subprocess.run(
         ["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False
     ).stdout.splitlines()
-    if not tracked:
+    if not found:
         pytest.skip("not a git checkout")
-    folders = {path.split("/")[0] for path in tracked if "/" in path and not path.startswith(".")}
+    return found
+
+
+def test_top_level_holds_only_what_the_architecture_names() -> None:
+    folders = {path.split("/")[0] for path in tracked() if "/" in path and not path.startswith(".")}
     assert folders <= {"engine", "recipes", "schemas", "prompts", "tests", "docs"}
+
+
+def test_nothing_names_a_folder_of_one_machine_or_leaves_work_undone() -> None:
+    marks = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/|\b(?:TODO|FIXME)\b")
+    told = [
+        f"{name}:{number}: {line.strip()}"
+        for name in tracked()
+        if (ROOT / name).suffix in {".py", ".md", ".toml", ".yaml", ".sql", ".txt"}
+        and name != "tests/test_house.py"
+        and (ROOT / name).is_file()
+        for number, line in enumerate((ROOT / name).read_text("utf-8", "replace").splitlines(), 1)
+        if marks.search(line)
+    ]
+    assert told == []

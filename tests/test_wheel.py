@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.spec.method import find_methods
+
+pytestmark = pytest.mark.runs
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,8 +46,15 @@ def test_the_wheel_has_what_the_checkout_has(unpacked: Path) -> None:
         ours = {p.relative_to(ROOT) for p in (ROOT / "engine" / "operators").rglob(f"*.{suffix}")}
         assert ours
         assert all((unpacked / file).is_file() for file in ours)
+    assert (shipped / "recipes" / "methods" / "pada.yaml").is_file()
     assert list((unpacked / "engine" / "store" / "migrations").glob("*.sql"))
     assert list((unpacked / "engine" / "report" / "templates").iterdir())
+
+
+def test_shipped_methods_are_listed(unpacked: Path) -> None:
+    listed = _pada(unpacked, "list", "methods")
+    assert listed.returncode == 0, listed.stderr
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == sorted(find_methods())
 
 
 def test_a_shipped_recipe_is_found_and_planned_by_name(unpacked: Path) -> None:

@@ -14,7 +14,7 @@ import orjson
 from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
-from engine.backends.files.requests import Asked, Header, custom_id, lines, sidecar
+from engine.backends.files.requests import BatchRequest, Header, custom_id, lines, sidecar
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.settings import Price
 from engine.backends.openai import NEWER_LIMIT, PROTOCOL, ModeName
@@ -81,9 +81,9 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, pending: PendingRequest, header: Header) -> Asked:
+    def _asked(self, pending: PendingRequest, header: Header) -> BatchRequest:
         cut = sum(reply.error == "length" for reply in pending.failed)
-        return Asked(
+        return BatchRequest(
             custom_id=custom_id(pending),
             node=pending.node,
             role=pending.role,
@@ -95,7 +95,7 @@ class BatchFile:
             header=header,
         )
 
-    def _line(self, asked: Asked) -> bytes:
+    def _line(self, asked: BatchRequest) -> bytes:
         body = self._writer.body(asked.request, asked.sent, asked.max_tokens)
         return orjson.dumps(
             {

@@ -53,10 +53,10 @@ class _Loaded:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         self.llama = _load(ref, settings)
-        said: Mapping[str, str] = self.llama.metadata
-        trained = int(said.get(f"{said.get('general.architecture')}.context_length", 0))
+        metadata: Mapping[str, str] = self.llama.metadata
+        trained = int(metadata.get(f"{metadata.get('general.architecture')}.context_length", 0))
         self.context = settings.context or min(trained or LARGEST_CONTEXT, self.llama.n_ctx())
-        template = said.get("tokenizer.chat_template")
+        template = metadata.get("tokenizer.chat_template")
         if template is None:
             raise ModelError(
                 f"{ref.path} holds no chat template, so a prompt cannot be written for it",
@@ -179,11 +179,11 @@ def _complete(loaded: _Loaded, request: Request) -> Completion:
 
 
 def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[list[int], bool]:
-    """Return the tokens said, without the one that ends the turn, and whether it was there."""
+    """Return the tokens generated, without the one that ends the turn, and whether it was there."""
     llama = loaded.llama
     llama.reset()
     llama.set_seed(int(request.id[:7], 16))
-    said: list[int] = []
+    tokens: list[int] = []
     for token in llama.generate(
         prompt,
         temp=request.temperature,
@@ -193,11 +193,11 @@ def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[lis
         logits_processor=loaded.processors(request),
     ):
         if loaded.over(token):
-            return said, True
-        said.append(token)
-        if len(said) == request.max_tokens:
+            return tokens, True
+        tokens.append(token)
+        if len(tokens) == request.max_tokens:
             break
-    return said, False
+    return tokens, False
 
 
 BACKEND = Backend(

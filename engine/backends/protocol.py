@@ -249,20 +249,29 @@ def written(done: Completion) -> Written:
 
 
 class Student(Protocol):
-    """The model being improved: answers prompts with or without a trained adapter."""
+    """The model being improved, with or without what a fine-tune left behind."""
 
     @property
     def likelihoods(self) -> bool:
         """Whether it can say how likely given answers are (`choose`); a model behind a server only writes."""
         ...
 
+    def with_adapter(self, adapter: Path) -> Student:
+        """Return this student as fine-tuned: with the adapter in a folder, or the whole model there.
+
+        Nothing is loaded before it is asked. Of the students made from one, the last is kept.
+
+        Raises:
+            BackendError: this backend's students take none.
+        """
+        ...
+
     def write(
         self,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
-        progress: Progress | None = None,
         schema: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
     ) -> list[Written]:
         """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
 
@@ -275,7 +284,6 @@ class Student(Protocol):
         self,
         prompts: Sequence[tuple[Message, ...]],
         answers: Sequence[Sequence[str]],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[list[Likelihood]]:
         """Return for each prompt how likely its own `answers` are as whole turns, the turn's end included."""
@@ -285,7 +293,6 @@ class Student(Protocol):
         self,
         prompts: Sequence[tuple[Message, ...]],
         labels: Sequence[str],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
         """Return for each prompt the most likely label as the assistant's whole turn.

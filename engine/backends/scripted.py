@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
-import re
 import time
 import zlib
 from collections import Counter
@@ -20,7 +18,7 @@ from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.protocol import (
@@ -38,8 +36,9 @@ from engine.backends.protocol import (
     always,
 )
 from engine.backends.replies import completion, failed, read
-from engine.backends.scripted_values import instance
-from engine.backends.structured import parse_json
+from engine.backends.scripting.replies import ScriptedReply, read_replies
+from engine.backends.scripting.values import invented
+from engine.backends.scripting.words import features, last_user_message, overlap, words_of
 from engine.errors import BackendError
 from engine.fingerprint import digest, file_digest
 
@@ -52,7 +51,6 @@ GROUP = 16
 DIMENSIONS = 256
 """Length of an embedding."""
 FaultKind = Literal["invalid_json", "schema", "length", "refusal", "error"]
-_WORD = re.compile(r"\w+")
 
 
 class ScriptedSettings(Settings):
@@ -70,40 +68,6 @@ class ScriptedSettings(Settings):
     """How it fails."""
     delay_ms: float = Field(default=0.0, ge=0, le=60_000)
     """Milliseconds that each request takes."""
-
-
-class ScriptedReply(BaseModel):
-    """One entry of a file of replies."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    match: str | None = None
-    regex: str | None = None
-    reply: Any = None
-    text: str | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> ScriptedReply:
-        if (self.match is None) == (self.regex is None):
-            raise ValueError("an entry has either match or regex")
-        if ("reply" in self.model_fields_set) == (self.text is not None):
-            raise ValueError("an entry has either reply or text")
-        try:
-            re.compile(self.regex or "")
-        except re.error as problem:
-            raise ValueError(f"regex: {problem}") from problem
-        return self
-
-    def answers(self, message: str) -> bool:
-        """Return whether this entry is meant for a message."""
-        if self.match is not None:
-            return self.match in message
-        return re.search(self.regex or "", message) is not None
-
-    @property
-    def said(self) -> str:
-        """The reply as text."""
-        return json.dumps(self.reply, ensure_ascii=False) if self.text is None else self.text
 
 
 class ScriptedGenerator:
@@ -132,21 +96,21 @@ class ScriptedGenerator:
     def _complete(self, request: Request) -> Completion:
         began = time.perf_counter()
         time.sleep(self._settings.delay_ms / 1000)
-        message = _last_user_message(request.messages)
+        message = last_user_message(request.messages)
         entry = next((reply for reply in self._replies if reply.answers(message)), None)
         if self._fails(request):
             text = _fault(self._settings.fail_with)
             reply = failed(self._settings.fail_with, "failed on purpose (fail_every)")
         else:
-            text = entry.said if entry else _said(request)
+            text = entry.raw if entry else invented(request)
             reply = read(request, text)
-        prompt = sum(_count_words(message.content) for message in request.messages)
+        prompt = sum(len(words_of(message.content)) for message in request.messages)
         return completion(
             request,
             reply,
             text=text,
             finish="" if reply.error == "error" else "stop",
-            usage=Usage(prompt, _count_words(text)),
+            usage=Usage(prompt, len(words_of(text))),
             seconds=time.perf_counter() - began,
             method="scripted",
         )
@@ -157,7 +121,7 @@ class ScriptedGenerator:
 
 
 class ScriptedStudent:
-    """A student that answers with the label whose words the input shares; an adapter changes nothing."""
+    """A student that answers with the label whose words the input shares."""
 
     def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take what every backend takes; none of it matters here."""
@@ -167,54 +131,55 @@ class ScriptedStudent:
         """It compares answers, if only by their words."""
         return True
 
+    def with_adapter(self, adapter: Path) -> ScriptedStudent:
+        """Return the same student: an adapter changes nothing."""
+        return self
+
     def write(
         self,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
-        progress: Progress | None = None,
         schema: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
     ) -> list[Written]:
         """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
         if progress is not None:
             progress(len(prompts))
         if schema is not None:
-            asked = [Request(prompt, schema, max_tokens, 0.0, "scripted") for prompt in prompts]
-            return [Written(_said(request)) for request in asked]
+            requests = [Request(prompt, schema, max_tokens, 0.0, "scripted") for prompt in prompts]
+            return [Written(invented(request)) for request in requests]
         return [
-            Written(" ".join(_last_user_message(prompt).split()[:max_tokens])) for prompt in prompts
+            Written(" ".join(last_user_message(prompt).split()[:max_tokens])) for prompt in prompts
         ]
 
     def compare(
         self,
         prompts: Sequence[tuple[Message, ...]],
         answers: Sequence[Sequence[str]],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[list[Likelihood]]:
         """Return for each prompt how many words its own answers share with it, as if that were a likelihood."""
-        found = []
+        compared = []
         for prompt, own in zip(prompts, answers, strict=True):
-            said = Counter(_features(_last_user_message(prompt)))
-            found.append([_likelihood(said, each) for each in own])
+            text = features(last_user_message(prompt))
+            compared.append([_likelihood(text, answer) for answer in own])
             if progress is not None:
                 progress(1)
-        return found
+        return compared
 
     def choose(
         self,
         prompts: Sequence[tuple[Message, ...]],
         labels: Sequence[str],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
         """Return for each prompt the nearest label; what all prompts have in common is left out."""
-        texts = [Counter(_features(_last_user_message(prompt))) for prompt in prompts]
+        texts = [features(last_user_message(prompt)) for prompt in prompts]
         common = reduce(and_, texts) if len(texts) > 1 else Counter()
-        names = {label: Counter(_features(label)) for label in labels}
+        names = {label: features(label) for label in labels}
         answers = []
         for text in texts:
-            scores = [_overlap(text - common, names[label]) for label in labels]
+            scores = [overlap(text - common, names[label]) for label in labels]
             weights = [math.exp(4 * score) for score in scores]
             best = max(range(len(labels)), key=lambda index: scores[index])
             answers.append(LabelAnswer(labels[best], weights[best] / sum(weights)))
@@ -235,16 +200,22 @@ class ScriptedEmbedder:
         """Return unit-length embeddings, shape (len(texts), DIMENSIONS)."""
         import numpy as np
 
-        found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         for row, text in enumerate(texts):
             # The first number is the same for all texts, so that an empty text has a direction too.
-            found[row, 0] = 1.0
-            for feature, count in Counter(_features(text)).items():
-                found[row, 1 + zlib.crc32(feature.encode()) % (DIMENSIONS - 1)] += math.sqrt(count)
+            vectors[row, 0] = 1.0
+            for feature, count in features(text).items():
+                place = 1 + zlib.crc32(feature.encode()) % (DIMENSIONS - 1)
+                vectors[row, place] += math.sqrt(count)
         if progress is not None:
             progress(len(texts))
-        found /= np.linalg.norm(found, axis=1, keepdims=True)
-        return found
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+
+def _likelihood(text: Counter[str], answer: str) -> Likelihood:
+    shared = overlap(text, features(answer))
+    return Likelihood(-4 / (1 + shared), len(answer.split()) + 1)
 
 
 def train(job: TrainingJob, progress: Progress) -> TrainingResult:
@@ -263,63 +234,6 @@ def train(job: TrainingJob, progress: Progress) -> TrainingResult:
         chosen_step=job.steps,
         seconds=0.0,
     )
-
-
-def _said(request: Request) -> str:
-    reply = invented(request)
-    return reply if request.schema is None else json.dumps(reply, ensure_ascii=False)
-
-
-def invented(request: Request) -> Any:
-    """Return a reply that keeps to a request's schema; its texts are words of the last user message."""
-    words = _WORD.findall(_last_user_message(request.messages)) or ["nothing"]
-    if request.schema is None:
-        return " ".join(words)
-    return instance(request.schema, random.Random(request.id), words)
-
-
-def read_replies(path: Path) -> list[ScriptedReply]:
-    """Return the entries of a file of replies: one JSON object a line, or one JSON array.
-
-    Raises:
-        BackendError: the file cannot be read, or an entry is wrong (with its line or number).
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise BackendError(
-            f"cannot read the replies in {path}: {problem}",
-            "`replies` is a JSONL or JSON file in UTF-8, relative to the recipe's folder",
-        ) from problem
-    entries = []
-    for where, source in _entries(path, text):
-        try:
-            entries.append(ScriptedReply.model_validate(parse_json(source)))
-        except ValidationError as problem:
-            first = problem.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            said = f"{field}: {first['msg']}" if field else first["msg"]
-            raise BackendError(f"{where}: {said}", _ENTRY_HINT) from problem
-        except ValueError as problem:
-            raise BackendError(f"{where}: not JSON: {problem}", _ENTRY_HINT) from problem
-    return entries
-
-
-_ENTRY_HINT = 'write entries like {"match": "text in the prompt", "reply": {…}}'
-
-
-def _entries(path: Path, text: str) -> Iterator[tuple[str, str]]:
-    if not text.lstrip().startswith("["):
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                yield f"{path}:{number}", line
-        return
-    try:
-        items = parse_json(text)
-    except ValueError as problem:
-        raise BackendError(f"{path}: not JSON: {problem}", _ENTRY_HINT) from problem
-    for number, item in enumerate(items, 1):
-        yield f"{path}: entry {number}", json.dumps(item)
 
 
 def _replies_file(ref: ModelRef, settings: ScriptedSettings) -> Path | None:
@@ -349,31 +263,6 @@ def _fault(kind: FaultKind) -> str:
         "refusal": "I cannot help with that.",
         "error": "",
     }[kind]
-
-
-def _last_user_message(messages: Sequence[Message]) -> str:
-    users = [message.content for message in messages if message.role == "user"]
-    return users[-1] if users else ""
-
-
-def _count_words(text: str) -> int:
-    return len(_WORD.findall(text))
-
-
-def _features(text: str) -> list[str]:
-    """Return a text's words and, so that inflected words still match, their parts of three letters."""
-    words = re.findall(r"[^\W_]+", text.lower())
-    return [*words, *(word[at : at + 3] for word in words for at in range(len(word) - 2))]
-
-
-def _likelihood(said: Counter[str], answer: str) -> Likelihood:
-    shared = _overlap(said, Counter(_features(answer)))
-    return Likelihood(-4 / (1 + shared), len(answer.split()) + 1)
-
-
-def _overlap(text: Counter[str], label: Counter[str]) -> float:
-    shared = sum((text & label).values())
-    return shared / math.sqrt(sum(label.values()) or 1)
 
 
 BACKEND = Backend(

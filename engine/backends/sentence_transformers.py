@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
+from engine.backends.local.weights import pick_device, quiet
 from engine.backends.protocol import Progress
 from engine.errors import BackendError, ModelError
 
@@ -38,12 +39,10 @@ class LocalEmbedder:
     def _model(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        from engine.backends.local.weights import pick_device, quiet
-
         if self._ref.path is None:
             raise BackendError(
                 f"the weights of {self._ref.name} are not on this machine",
-                "run: pada models fetch",
+                "run `pada models fetch`",
             )
         try:
             with quiet():
@@ -69,10 +68,10 @@ class LocalEmbedder:
 
         size = self._settings.batch_size
         order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
-        found = np.zeros((len(texts), self._dimensions), dtype=np.float32)
+        embeddings = np.zeros((len(texts), self._dimensions), dtype=np.float32)
         for start in range(0, len(order), size):
             rows = order[start : start + size]
-            found[rows] = self._model.encode(
+            embeddings[rows] = self._model.encode(
                 [texts[row] for row in rows],
                 batch_size=size,
                 normalize_embeddings=True,
@@ -81,7 +80,7 @@ class LocalEmbedder:
             )
             if progress is not None:
                 progress(len(rows))
-        return found
+        return embeddings
 
     @property
     def _dimensions(self) -> int:

@@ -5,11 +5,14 @@ Knows no backend: every backend's replies pass through `read_reply`, whatever th
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from engine import json_text
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
 
 _NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "$defs", "definitions")
@@ -31,191 +34,74 @@ def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
     if schema is None:
         return Reply(text)
     try:
-        value = parse_json(text)
+        value = json_text.parse(text)
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
-    checks = _checks(schema)
-    if checks.is_valid(value):
+    validator = _validator(schema)
+    if not validator.is_valid(value):
+        return Reply(None, "schema", _violation(validator, schema, value))
+    if value is None:
         # A schema may allow null, but a completion's value is None only when there is an error.
-        return Reply(value) if value is not None else Reply(None, "schema", "the reply is null")
+        return Reply(None, "schema", "the reply is null")
+    return Reply(value)
+
+
+_VALIDATORS: dict[int, tuple[Mapping[str, Any], Validator]] = {}
+
+
+def _validator(schema: Mapping[str, Any]) -> Validator:
+    """Return the validator of a schema, made once per object: the requests of a node share theirs."""
+    known = _VALIDATORS.get(id(schema))
+    if known is None or known[0] is not schema:
+        if len(_VALIDATORS) >= 256:
+            _VALIDATORS.clear()
+        known = _VALIDATORS[id(schema)] = (schema, _compile(schema))
+    return known[1]
+
+
+def _compile(schema: Mapping[str, Any]) -> Validator:
+    from jsonschema_rs import Draft202012Validator
+
+    return Draft202012Validator(dict(schema), offline=True)
+
+
+def _violation(validator: Validator, schema: Mapping[str, Any], value: Any) -> str:
+    """Say where and how a value breaks its schema.
+
+    jsonschema picks the error that explains most, and models and people read its words in correction turns and
+    reports. Only for replies that fail: it is many times slower.
+    """
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    error = best_match(checks.validator.iter_errors(value))
-    return Reply(None, "schema", f"{error.json_path}: {error.message[:300]}")
-
-
-class _Checks:
-    """jsonschema's check of one schema, behind a quick one.
-
-    jsonschema makes a new validator for every property it descends into, and nearly all replies are right. What
-    the quick check is sure of is valid; of everything else jsonschema itself says whether, where and why not.
-    """
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        from jsonschema import Draft202012Validator
-
-        self.schema = schema
-        self.validator = Draft202012Validator(dict(schema))
-        self._surely: _Check | None = None if _refers(schema) else _sure(self.validator, schema)
-
-    def is_valid(self, value: Any) -> bool:
-        if self._surely is not None and self._surely(value):
-            return True
-        return bool(self.validator.is_valid(value))
-
-
-_Check = Callable[[Any], bool]
-
-
-def _sure(validator: Any, schema: Any) -> _Check:
-    """Return a function that holds only for values that fit the schema, and for nearly all that do."""
-    if not isinstance(schema, Mapping):
-        return lambda value: schema is True
-    checks = [
-        _SURE[keyword](wanted, schema, partial(_sure, validator))
-        if keyword in _SURE
-        else _as_jsonschema(validator, keyword, wanted, schema)
-        for keyword, wanted in schema.items()
-        if keyword in validator.VALIDATORS
-    ]
-
-    def check(value: Any) -> bool:
-        for one in checks:  # noqa: SIM110 (a generator costs as much as the checks themselves)
-            if not one(value):
-                return False
-        return True
-
-    return check
-
-
-def _as_jsonschema(validator: Any, keyword: str, wanted: Any, schema: Any) -> _Check:
-    errors = validator.VALIDATORS[keyword]
-    return lambda value: next(iter(errors(validator, wanted, value, schema) or ()), None) is None
-
-
-def _sure_properties(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
-    parts = [(name, sure(part)) for name, part in wanted.items()]
-
-    def check(value: Any) -> bool:
-        if type(value) is dict:
-            for name, part in parts:
-                if name in value and not part(value[name]):
-                    return False
-        return True
-
-    return check
-
-
-def _sure_items(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
-    part, first = sure(wanted), len(schema.get("prefixItems", ()))
-    return lambda value: type(value) is not list or all(map(part, value[first:]))
-
-
-def _sure_type(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
-    names = [wanted] if isinstance(wanted, str) else wanted
-    classes = frozenset(kind for name in names for kind in _CLASSES.get(name, ()))
-    return lambda value: type(value) in classes
-
-
-def _sure_required(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
-    needed = frozenset(wanted)
-    return lambda value: type(value) is not dict or value.keys() >= needed
-
-
-def _sure_additional(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
-    named = schema.get("properties", {}).keys()
-    return lambda value: type(value) is not dict or value.keys() <= named
-
-
-def _sure_enum(wanted: Any, schema: Any, sure: Callable[[Any], _Check]) -> _Check:
-    texts = {each for each in wanted if type(each) is str}
-    return lambda value: type(value) is str and value in texts
-
-
-_CLASSES: dict[str, tuple[type, ...]] = {
-    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
-    "object": (dict,), "array": (list,), "null": (type(None),),
-}  # fmt: skip
-_SURE: dict[str, Callable[[Any, Any, Callable[[Any], _Check]], _Check]] = {
-    "type": _sure_type,
-    "properties": _sure_properties,
-    "required": _sure_required,
-    "additionalProperties": _sure_additional,
-    "items": _sure_items,
-    "maxItems": lambda wanted, *_: lambda value: type(value) is not list or len(value) <= wanted,
-    "maxLength": lambda wanted, *_: lambda value: type(value) is not str or len(value) <= wanted,
-    "minLength": lambda wanted, *_: lambda value: type(value) is not str or len(value) >= wanted,
-    "minimum": lambda wanted, *_: lambda value: type(value) is int and value >= wanted,
-    "maximum": lambda wanted, *_: lambda value: type(value) is int and value <= wanted,
-    "enum": _sure_enum,
-}
-"""What is sure of JSON values, whose types are exactly these; `sure` makes the check of a part."""
-
-
-def _refers(schema: Any) -> bool:
-    if isinstance(schema, Mapping):
-        return any(key.startswith("$") or _refers(part) for key, part in schema.items())
-    return isinstance(schema, list) and any(map(_refers, schema))
-
-
-_CHECKS: dict[int, _Checks] = {}
-
-
-def _checks(schema: Mapping[str, Any]) -> _Checks:
-    """Return the checks of a schema, made once per object: the requests of a node share theirs."""
-    known = _CHECKS.get(id(schema))
-    if known is None or known.schema is not schema:
-        if len(_CHECKS) >= 256:
-            _CHECKS.clear()
-        known = _CHECKS[id(schema)] = _Checks(schema)
-    return known
-
-
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        ValueError: not JSON, or JSON that readers disagree about: a key twice, NaN or an infinity,
-        half
-            of a surrogate pair, nesting too deep to be read.
-    """
     try:
-        value = _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    # Only an escape or a text that is no Unicode itself can hold half a pair; looking costs less than encoding.
-    if "\\u" in text or not text.isascii():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as problem:
-            half = problem.object[problem.start]
-            raise ValueError(f"half of a surrogate pair: U+{ord(half):04X}") from None
-    return value
+        error = best_match(Draft202012Validator(dict(schema)).iter_errors(value))
+    except (
+        ArithmeticError,
+        re.error,
+    ):  # Python's floats and regular expressions do not know all of JSON Schema's
+        error = None
+    if error is not None:
+        return f"{error.json_path}: {error.message[:300]}"
+    first = next(validator.iter_errors(value))
+    return f"{_path(first.instance_path)}: {first.message[:300]}"
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return found
+def _path(steps: Sequence[str | int]) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"{digits} is larger than any number")
-    return number
+def invalid_schema(schema: Mapping[str, Any]) -> str | None:
+    """Return why something is no JSON Schema, as "where: what"; None where replies can be validated by it."""
+    from jsonschema_rs import ReferencingError, ValidationError
 
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_no_key_twice, parse_constant=_no_constant, parse_float=_finite
-)
+    try:
+        _compile(schema)
+    except ValidationError as problem:
+        return f"{_path(problem.instance_path)}: {problem.message[:200]}"
+    except (ReferencingError, ValueError) as problem:
+        return f"$: {str(problem)[:200]}"
+    return None
 
 
 def unbounded(schema: Mapping[str, Any]) -> list[str]:
@@ -294,15 +180,17 @@ def _refers_to_itself(schema: Mapping[str, Any]) -> bool:
 def unresolved(schema: Mapping[str, Any]) -> list[str]:
     """Return the references that lead out of the schema's own definitions; following them could fetch anything."""
     parts = _places(schema)
-    found = {to for part in parts.values() for to in _references(part)}
-    return sorted(found - parts.keys())
+    named = {to for part in parts.values() for to in _references(part)}
+    return sorted(named - parts.keys())
 
 
 def _places(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a `$ref` may lead to: the schema itself and its definitions."""
     parts: dict[str, Any] = {"#": schema}
     for key in ("$defs", "definitions"):
-        parts |= {f"#/{key}/{name}": part for name, part in schema.get(key, {}).items()}
+        definitions = schema.get(key)
+        if isinstance(definitions, Mapping):
+            parts |= {f"#/{key}/{name}": part for name, part in definitions.items()}
     return parts
 
 

@@ -7,13 +7,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
-from engine.backends.local import label_tree
-from engine.backends.local.weights import Loaded, load, with_adapter
+from engine.backends.local import generation, greedy, label_tree, weights
+from engine.backends.local.chat import decode, encode_prompt, turn_end
+from engine.backends.local.weights import Loaded
 from engine.backends.protocol import (
     Completion,
     LabelAnswer,
@@ -22,18 +23,13 @@ from engine.backends.protocol import (
     Progress,
     Request,
     Reserve,
-    TrainingJob,
-    TrainingResult,
     Written,
     always,
     written,
 )
 from engine.backends.replies import does_not_fit
-from engine.backends.training.batches import encode_prompt, turn_end
+from engine.backends.training.finetune import train
 from engine.errors import BackendError
-
-if TYPE_CHECKING:
-    from engine.backends.local.generation import Constraint
 
 
 class TransformersSettings(Settings):
@@ -47,45 +43,73 @@ class TransformersSettings(Settings):
     """`auto` (the first CUDA device, else the CPU), or a torch device such as `cpu` or `cuda:1`."""
 
 
-class LocalModel:
-    """One model in both its uses: `choose` as a student, `complete_many` as teacher or judge."""
+class BaseWeights:
+    """A base model, loaded at its first use, and the constraint around it."""
 
     def __init__(self, ref: ModelRef, settings: TransformersSettings) -> None:
         """Take what to load; nothing is loaded before it is used."""
-        self._ref = ref
-        self._settings = settings
-        self._tuned: tuple[Path, Any] | None = None
+        self.name, self.batch_size = ref.name, settings.batch_size
+        self._ref, self._settings = ref, settings
 
     @cached_property
-    def _loaded(self) -> Loaded:
+    def loaded(self) -> Loaded:
+        """The model in memory; raises BackendError or ModelError where there is none to load."""
         if self._ref.path is None:
             raise BackendError(
-                f"the weights of {self._ref.name} are not on this machine",
-                "run `pada models fetch`",
+                f"the weights of {self.name} are not on this machine", "run `pada models fetch`"
             )
-        return load(self._ref.path, self._settings.dtype, self._settings.device)
+        return weights.load(self._ref.path, self._settings.dtype, self._settings.device)
 
     @cached_property
-    def _constraint(self) -> Constraint:
-        from engine.backends.local.generation import Constraint
+    def _constraint(self) -> generation.Constraint:
+        return generation.Constraint(self.loaded)
 
-        return Constraint(self._loaded)
+    def constrain(self, schema: Mapping[str, Any]) -> Any:
+        """Return fresh logits processors for one batch under a schema."""
+        return self._constraint.processors(schema)
+
+
+class LocalGenerator:
+    """A teacher or judge."""
+
+    def __init__(self, ref: ModelRef, settings: TransformersSettings) -> None:
+        """Take what to load; nothing is loaded before it is used."""
+        self._base = BaseWeights(ref, settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
         """Yield the completions of one batch after the other; see `Generator`."""
-        from engine.backends.local.generation import complete
-
-        asked = list(requests)
-        if all(request.id in answered for request in asked):
+        listed = list(requests)
+        if all(request.id in answered for request in listed):
             return
-        yield from complete(
-            self._loaded, self._constrain, asked, answered, reserve, self._settings.batch_size
+        base = self._base
+        yield from generation.complete(
+            base.loaded, base.constrain, listed, answered, reserve, base.batch_size
         )
 
-    def _constrain(self, schema: Mapping[str, Any]) -> Any:
-        return self._constraint.processors(schema)
+
+class LocalStudent:
+    """A student: the base model, or that model as a fine-tune left it."""
+
+    def __init__(self, base: BaseWeights, adapter: Path | None = None) -> None:
+        """Take the base model, and what a fine-tune left behind."""
+        self._base, self._adapter = base, adapter
+        self._tuned: LocalStudent | None = None
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        base = self._base.loaded
+        if self._adapter is None:
+            return base
+        return replace(base, model=weights.with_adapter(base, self._adapter))
+
+    def with_adapter(self, adapter: Path) -> LocalStudent:
+        """Return this student as fine-tuned, around the same base weights; see `Student`."""
+        if self._tuned is None or self._tuned._adapter != adapter:
+            # The one before goes with it: two whole models may not fit into memory.
+            self._tuned = LocalStudent(self._base, adapter)
+        return self._tuned
 
     @property
     def likelihoods(self) -> bool:
@@ -96,71 +120,63 @@ class LocalModel:
         self,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
-        progress: Progress | None = None,
         schema: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
     ) -> list[Written]:
         """Return the most likely turn of each prompt; see `Student`.
 
         Raises:
             ModelError: the weights or the adapter cannot be loaded.
         """
-        from engine.backends.local import generation, greedy
-
         if schema is not None:
-            return self._written_to(schema, prompts, max_tokens, adapter, progress)
+            return self._write_constrained(schema, prompts, max_tokens, progress)
         loaded = self._loaded
         encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
-        found = [
+        turns = [
             Written("", does_not_fit(len(tokens), max_tokens, loaded.context, setting=""))
             for tokens in encoded
         ]
-        asked = [row for row, said in enumerate(found) if not said.failure]
-        if progress is not None and len(asked) < len(prompts):
-            progress(len(prompts) - len(asked))
+        fitting = [row for row, turn in enumerate(turns) if not turn.failure]
+        if progress is not None and len(fitting) < len(prompts):
+            progress(len(prompts) - len(fitting))
         with loaded.lock:
-            for turns in greedy.write(
-                self._with(adapter),
-                [encoded[row] for row in asked],
+            for batch in greedy.write(
+                loaded.model,
+                [encoded[row] for row in fitting],
                 generation.stop_tokens(loaded),
                 max_tokens,
-                self._settings.batch_size,
+                self._base.batch_size,
             ):
-                for turn in turns:
-                    text = loaded.tokenizer.decode(
-                        turn.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-                    )
-                    found[asked[turn.row]] = Written(text)
+                for place, tokens in batch:
+                    turns[fitting[place]] = Written(decode(loaded.tokenizer, tokens))
                 if progress is not None:
-                    progress(len(turns))
-        return found
+                    progress(len(batch))
+        return turns
 
-    def _written_to(
+    def _write_constrained(
         self,
         schema: Mapping[str, Any],
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
         progress: Progress | None,
     ) -> list[Written]:
         """Write JSON that fits a schema."""
-        from engine.backends.local.generation import complete
-
-        asked = [Request(prompt, schema, max_tokens, 0.0, self._ref.name) for prompt in prompts]
-        tuned = replace(self._loaded, model=self._with(adapter))
-        times = Counter(request.id for request in asked)
-        found: dict[str, Completion] = {}
-        for group in complete(tuned, self._constrain, asked, (), always, self._settings.batch_size):
-            found.update((done.request, done) for done in group)
+        base = self._base
+        requests = [Request(prompt, schema, max_tokens, 0.0, base.name) for prompt in prompts]
+        times = Counter(request.id for request in requests)
+        completions: dict[str, Completion] = {}
+        for batch in generation.complete(
+            self._loaded, base.constrain, requests, (), always, base.batch_size
+        ):
+            completions.update((done.request, done) for done in batch)
             if progress is not None:
-                progress(sum(times[done.request] for done in group))
-        return [written(found[request.id]) for request in asked]
+                progress(sum(times[done.request] for done in batch))
+        return [written(completions[request.id]) for request in requests]
 
     def compare(
         self,
         prompts: Sequence[tuple[Message, ...]],
         answers: Sequence[Sequence[str]],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[list[Likelihood]]:
         """Return how likely each prompt's own answers are; see `Student`.
@@ -170,21 +186,22 @@ class LocalModel:
             ModelError: the weights or the adapter cannot be loaded.
         """
         tokenizer = self._loaded.tokenizer
-        found = []
+        compared = []
         for prompt, own in zip(prompts, answers, strict=True):
-            ((_, nats),) = self.label_scores([prompt], own, adapter)
+            ((_, nats),) = self.label_scores([prompt], own)
             # One more than its own: the token that ends the turn.
             lengths = [len(tokenizer.encode(each, add_special_tokens=False)) + 1 for each in own]
-            found.append([Likelihood(float(n), k) for n, k in zip(nats[0], lengths, strict=True)])
+            compared.append(
+                [Likelihood(float(n), k) for n, k in zip(nats[0], lengths, strict=True)]
+            )
             if progress is not None:
                 progress(1)
-        return found
+        return compared
 
     def choose(
         self,
         prompts: Sequence[tuple[Message, ...]],
         labels: Sequence[str],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
         """Return the most likely label of each prompt; see `Student`.
@@ -198,18 +215,19 @@ class LocalModel:
         if not prompts:
             return []
         likelihoods = torch.empty((len(prompts), len(labels)))
-        for rows, found in self.label_scores(prompts, labels, adapter):
-            likelihoods[rows] = found
+        for rows, scores in self.label_scores(prompts, labels):
+            likelihoods[rows] = scores
             if progress is not None:
                 progress(len(rows))
-        shares = likelihoods.double().softmax(-1)
+        probabilities = likelihoods.double().softmax(-1)
         best = likelihoods.argmax(-1).tolist()
         return [
-            LabelAnswer(labels[label], float(shares[row, label])) for row, label in enumerate(best)
+            LabelAnswer(labels[label], float(probabilities[row, label]))
+            for row, label in enumerate(best)
         ]
 
     def label_scores(
-        self, prompts: Sequence[tuple[Message, ...]], labels: Sequence[str], adapter: Path | None
+        self, prompts: Sequence[tuple[Message, ...]], labels: Sequence[str]
     ) -> Iterator[tuple[list[int], Any]]:
         """Yield batches of prompt indices and log-likelihoods in nats, shape (rows, labels)."""
         loaded = self._loaded
@@ -222,28 +240,17 @@ class LocalModel:
         longest = max(len(tokens) for tokens in encoded) + max(tree.depths, default=0)
         if loaded.context is not None and longest > loaded.context:
             raise BackendError(
-                f"a prompt with its answer has {longest} tokens; {self._ref.name} takes "
+                f"a prompt with its answer has {longest} tokens; {self._base.name} takes "
                 f"{loaded.context}",
                 "shorten the task's prompt, or leave out the row with the longest inputs",
             )
         with loaded.lock:
-            model = self._with(adapter)
-            yield from label_tree.score(model, encoded, tree, self._settings.batch_size)
-
-    def _with(self, adapter: Path | None) -> Any:
-        """Return the model with an adapter; the last one used is kept."""
-        if adapter is None:
-            return self._loaded.model
-        if self._tuned is None or self._tuned[0] != adapter:
-            self._tuned = None
-            self._tuned = (adapter, with_adapter(self._loaded, adapter))
-        return self._tuned[1]
+            yield from label_tree.score(loaded.model, encoded, tree, self._base.batch_size)
 
 
-def _train(job: TrainingJob, progress: Progress) -> TrainingResult:
-    from engine.backends.training.finetune import train
-
-    return train(job, progress)
+def open_student(ref: ModelRef, settings: TransformersSettings) -> LocalStudent:
+    """Return the untuned student; nothing is loaded before it is asked."""
+    return LocalStudent(BaseWeights(ref, settings))
 
 
 BACKEND = Backend(
@@ -251,7 +258,7 @@ BACKEND = Backend(
     roles=("student", "teacher", "judge"),
     settings=TransformersSettings,
     local=True,
-    generator=LocalModel,
-    student=LocalModel,
-    train=_train,
+    generator=LocalGenerator,
+    student=open_student,
+    train=train,
 )

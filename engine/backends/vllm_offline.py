@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from engine.backends.entry import Backend, Extra, ModelRef, Settings
+from engine.backends.local import batching
+from engine.backends.local.batching import Prompted
+from engine.backends.local.chat import encode_prompt
 from engine.backends.local.generation import TOP_K
 from engine.backends.local.grammar import LAYOUT
+from engine.backends.local.weights import load_tokenizer
 from engine.backends.protocol import Completion, Request, Reserve, Usage, always
-from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
-from engine.backends.training.batches import encode_prompt
+from engine.backends.replies import completion, cut_at, read
 from engine.errors import BackendError, ModelError
 
 EXTRA = Extra("vLLM", "vllm", "vllm")
@@ -58,8 +61,6 @@ class _Loaded:
     def __init__(self, folder: Path, settings: VLLMOfflineSettings) -> None:
         """Load the weights; raises BackendError without the library, ModelError for what it cannot run."""
         EXTRA.require()
-        from engine.backends.local.weights import load_tokenizer
-
         self.tokenizer = load_tokenizer(folder)
         self.llm = _load(folder, settings)
         self.context = int(self.llm.model_config.max_model_len)
@@ -117,72 +118,51 @@ class VLLMOfflineModel:
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
     ) -> Iterator[list[Completion]]:
-        """Yield the completions of one batch after the other; see `Generator`.
-
-        A batch of which only a part is answered is computed whole, because a row's last digits depend on
-        the rows beside it, and only its unanswered part is yielded.
-        """
-        asked = list({request.id: request for request in requests}.values())
-        if all(request.id in answered for request in asked):
+        """Yield the completions of one batch after the other; see `Generator`."""
+        listed = list(requests)
+        if all(request.id in answered for request in listed):
             return
-        loaded = self._loaded
-        prompts = {each.id: encode_prompt(loaded.tokenizer, each.messages) for each in asked}
-        fitting: list[Request] = []
-        refused: list[Completion] = []
-        for each in asked:
-            length = len(prompts[each.id])
-            if detail := does_not_fit(length, each.max_tokens, loaded.context):
-                reply, usage = failed("too_long", detail), Usage(length, 0)
-                refused.append(completion(each, reply, usage=usage, method=METHOD))
-            else:
-                fitting.append(each)
-        if refused := [done for done in refused if done.request not in answered]:
-            yield refused
-        for at in range(0, len(fitting), self._settings.batch_size):
-            batch = fitting[at : at + self._settings.batch_size]
-            missing = [each for each in batch if each.id not in answered]
-            if not missing:
-                continue
-            if not reserve(missing):
-                return
-            found = _run_batch(loaded.llm, batch, [prompts[each.id] for each in batch])
-            yield [done for done in found if done.request not in answered]
+        loaded, size = self._loaded, self._settings.batch_size
+        to_tokens = partial(encode_prompt, loaded.tokenizer)
+        encoded = batching.encode(listed, to_tokens, loaded.context, METHOD)
+        rows = encoded.fitting
+        batches = (rows[start : start + size] for start in range(0, len(rows), size))
+        run = partial(_run_batch, loaded.llm)
+        yield from batching.complete(encoded, batches, run, answered, reserve)
 
 
-def _run_batch(
-    llm: Any, batch: Sequence[Request], prompts: Sequence[Sequence[int]]
-) -> list[Completion]:
+def _run_batch(llm: Any, batch: Sequence[Prompted]) -> list[Completion]:
     from vllm.exceptions import VLLMValidationError
 
     began = time.perf_counter()
     llm.reset_prefix_cache()  # what earlier batches left there must not decide anything
     try:
-        said = llm.generate(
-            [{"prompt_token_ids": list(prompt)} for prompt in prompts],
-            [_sampling(request) for request in batch],
+        outputs = llm.generate(
+            [{"prompt_token_ids": list(row.tokens)} for row in batch],
+            [_sampling(row.request) for row in batch],
             use_tqdm=False,
         )
-    except (
-        VLLMValidationError,
-        ValueError,
-    ) as problem:  # so vLLM refuses a request before it computes anything
+    except (VLLMValidationError, ValueError) as problem:  # vLLM refuses before it computes anything
         raise BackendError(
             f"vLLM refuses a request: {_first_line(problem)}",
             "if it is the reply's schema, use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
         ) from problem
     seconds = (time.perf_counter() - began) / len(batch)
-    return [_completion(*row, seconds) for row in zip(batch, prompts, said, strict=True)]
+    return [
+        _completion(row, output.outputs[0], seconds)
+        for row, output in zip(batch, outputs, strict=True)
+    ]
 
 
 def _sampling(request: Request) -> Any:
     from vllm import SamplingParams
 
-    sampled: Mapping[str, Any] = {"temperature": 0.0}
+    sampling: Mapping[str, Any] = {"temperature": 0.0}
     if request.temperature > 0:
         seed = int(request.id[:7], 16)
-        sampled = {"temperature": request.temperature, "top_k": TOP_K, "seed": seed}
+        sampling = {"temperature": request.temperature, "top_k": TOP_K, "seed": seed}
     constraint = None if request.schema is None else _constraint(request.schema)
-    return SamplingParams(max_tokens=request.max_tokens, structured_outputs=constraint, **sampled)
+    return SamplingParams(max_tokens=request.max_tokens, structured_outputs=constraint, **sampling)
 
 
 def _constraint(schema: Mapping[str, Any]) -> Any:
@@ -193,20 +173,19 @@ def _constraint(schema: Mapping[str, Any]) -> Any:
 
     # llguidance reads its options out of the schema. Without white space vLLM would write JSON with no space at
     # all; models were shown it with one after each comma and colon.
-    written = JsonSchema({"x-guidance": LAYOUT, **schema})
-    return StructuredOutputsParams(**VLLMOfflineTypeAdapter().format_output_type(written))
+    laid_out = JsonSchema({"x-guidance": LAYOUT, **schema})
+    return StructuredOutputsParams(**VLLMOfflineTypeAdapter().format_output_type(laid_out))
 
 
-def _completion(request: Request, prompt: Sequence[int], said: Any, seconds: float) -> Completion:
+def _completion(row: Prompted, output: Any, seconds: float) -> Completion:
     """Return one row's completion; `seconds` is its share of the batch's time."""
-    output = said.outputs[0]
     cut = output.finish_reason == "length"
     return completion(
-        request,
-        read(request, output.text, cut_at(request.max_tokens) if cut else ""),
+        row.request,
+        read(row.request, output.text, cut_at(row.request.max_tokens) if cut else ""),
         text=output.text,
         finish="length" if cut else "stop",
-        usage=Usage(len(prompt), len(output.token_ids)),
+        usage=Usage(len(row.tokens), len(output.token_ids)),
         seconds=seconds,
         method=METHOD,
     )

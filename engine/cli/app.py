@@ -230,10 +230,12 @@ def clean(
 def list_(
     what: Annotated[
         str,
-        typer.Argument(help="tasks, metrics, operators, clusterers, gates, backends or recipes."),
+        typer.Argument(
+            help="tasks, metrics, operators, clusterers, gates, backends, methods or recipes."
+        ),
     ],
     recipe: Annotated[
-        str | None, typer.Argument(help="Recipe whose own operators are listed too.")
+        str | None, typer.Argument(help="Recipe whose own operators and methods are listed too.")
     ] = None,
 ) -> None:
     """List what a recipe can name."""
@@ -244,9 +246,9 @@ def list_(
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="recipe or operator.")] = "recipe",
+    what: Annotated[str, typer.Argument(help="recipe, operator or method.")] = "recipe",
 ) -> None:
-    """Print the JSON Schema of recipes, or of an operator's `operator.yaml`."""
+    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, or of methods."""
     from engine.cli.recipes import show_schema
 
     show_schema(what)

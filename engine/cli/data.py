@@ -1,4 +1,4 @@
-"""The data check as a short table, for `pada validate` and at the start of `pada run`."""
+"""The data profile as a short table, for `pada validate` and at the start of `pada run`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from engine.plan.overview import Column, Overview, SplitOverview
+from engine.data.profile import ColumnProfile, DataProfile, SplitProfile
 
 _COLUMNS_SHOWN = 12
 
 
-def print_overview(console: Console, found: Overview) -> None:
+def print_profile(console: Console, profile: DataProfile) -> None:
     """Print what the rows are like; nothing where none were read."""
-    if found.splits:
-        console.print(Group(_table(found.splits), *_lines(found)), highlight=False)
+    if profile.splits:
+        console.print(Group(_table(profile.splits), *_lines(profile)), highlight=False)
 
 
-def _table(splits: Sequence[SplitOverview]) -> Table:
+def _table(splits: Sequence[SplitProfile]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("data")
     for name in ("rows", "labels", "repeated", "blank", "left out"):
@@ -34,18 +34,18 @@ def _table(splits: Sequence[SplitOverview]) -> Table:
     return table
 
 
-def _overlaps(found: SplitOverview) -> str:
+def _overlaps(profile: SplitProfile) -> str:
     def of(other: str, same: int, near: int | None) -> str:
         return f"{other}: {same:,} same" + (f", {near:,} near" if near is not None else "")
 
-    return "; ".join(of(each.other, each.same, each.near) for each in found.overlaps)
+    return "; ".join(of(each.other, each.same, each.near) for each in profile.overlaps)
 
 
-def _lines(found: Overview) -> Iterator[RenderableType]:
-    shown = [_column(column) for column in found.columns[:_COLUMNS_SHOWN]]
-    more = len(found.columns) - len(shown)
+def _lines(profile: DataProfile) -> Iterator[RenderableType]:
+    shown = [_column(column) for column in profile.columns[:_COLUMNS_SHOWN]]
+    more = len(profile.columns) - len(shown)
     yield Text(f"columns: {', '.join(shown)}" + (f" and {more} more" if more else ""))
-    train = next((each for each in found.splits if each.split == "train"), None)
+    train = next((each for each in profile.splits if each.split == "train"), None)
     if train and train.labels:
         counts = list(train.labels.items())
         (most, high), (least, low) = counts[0], counts[-1]
@@ -53,7 +53,7 @@ def _lines(found: Overview) -> Iterator[RenderableType]:
         yield Text(f"training rows per label: {each}")
 
 
-def _column(column: Column) -> str:
+def _column(column: ColumnProfile) -> str:
     empty = f", {column.empty:,} empty" if column.empty else ""
     lacking = f", not in {' and '.join(column.lacking)}" if column.lacking else ""
     return f"{column.name} ({column.types}{empty}{lacking})"

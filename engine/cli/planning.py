@@ -92,11 +92,11 @@ def _print_flow(console: Console, project: Project, planned: Planned) -> None:
 
 
 def _redacted(project: Project) -> str:
-    """Say how many of the rows that can be read here are changed."""
-    read = project.examined.read
-    total = sum(len(rows.records) for rows in read.splits.values())
-    where = "" if len(read.splits) == len(SPLITS) else " that are on this machine"
-    return f"which change {read.redacted:,} of {total:,} rows{where}"
+    """Say how many of the rows that were read are changed."""
+    splits = project.examined.splits
+    total = sum(splits.counts.values())
+    where = "" if len(splits.counts) == len(SPLITS) else " that are on this machine"
+    return f"which change {splits.redacted:,} of {total:,} rows{where}"
 
 
 def _say(console: Console, text: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from engine.cli.data import print_overview
+from engine.cli.data import print_profile
 from engine.errors import EngineError, RecipeError
 from engine.operators import Operator
 from engine.project import STATE, Project
@@ -50,7 +50,7 @@ def checked(
     for problem in project.validate():
         print(problem, file=sys.stderr)
     if table is not None:
-        print_overview(table, project.profile)
+        print_profile(table, project.profile)
     return project
 
 
@@ -89,7 +89,7 @@ def show_plan(
 
 
 def show_list(what: str, recipe: str | None = None) -> None:
-    """Print the names of one registry, or of the shipped recipes; with a recipe, its own operators too."""
+    """Print the names of one registry, or of the shipped recipes; with a recipe, its own operators and methods too."""
     from engine.backends import BACKENDS
     from engine.metrics import METRICS
     from engine.operators import find_operators
@@ -107,6 +107,7 @@ def show_list(what: str, recipe: str | None = None) -> None:
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
         "gates": [(g.name, g.description) for g in GATES.values()],
+        "methods": _methods(base) if what == "methods" else [],
         "recipes": [
             (p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))
         ],
@@ -125,11 +126,27 @@ def _operator_text(operator: Operator, base: Path | None) -> str:
     return f"{operator.description} (label: {operator.label}; from {place})"
 
 
-def show_schema(what: str) -> None:
-    """Print the JSON Schema of recipes, or of operators."""
-    from engine.plan.schema import operator_schema, recipe_schema, schema_text
+def _methods(base: Path | None) -> list[tuple[str, str]]:
+    """Return each method's name, what it does and where it comes from; raises RecipeError for a broken file."""
+    from engine.spec.method import find_methods, read_method
 
-    schemas = {"recipe": recipe_schema, "operator": operator_schema}
+    return [
+        (name, f"{read_method(file).description} (from {_place(file, base)})")
+        for name, file in sorted(find_methods(base).items())
+    ]
+
+
+def _place(file: Path, base: Path | None) -> str:
+    if base is not None and file.is_relative_to(base):
+        return f"{file.relative_to(base).as_posix()} of the recipe"
+    return "the engine"
+
+
+def show_schema(what: str) -> None:
+    """Print the JSON Schema of recipes, operators or methods."""
+    from engine.plan.schema import method_schema, operator_schema, recipe_schema, schema_text
+
+    schemas = {"recipe": recipe_schema, "operator": operator_schema, "method": method_schema}
     if what not in schemas:
         raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))
     typer.echo(schema_text(schemas[what]()), nl=False)

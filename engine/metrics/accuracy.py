@@ -13,10 +13,10 @@ def is_right(answered: Answered, params: Any = None) -> float:
     """Return 1 where the answer is an acceptable one, else 0; an unreadable answer is wrong."""
     if answered.answer is None:
         return 0.0
-    if answered.answer in answered.golds:
+    if answered.answer in answered.references:
         return 1.0
-    given = label_set(answered.answer)
-    return float(given is not None and any(given == label_set(gold) for gold in answered.golds))
+    answer = label_set(answered.answer)
+    return float(answer is not None and answer in map(label_set, answered.references))
 
 
 ACCURACY = Metric("accuracy", 1, "Share of right answers.", is_right)

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def overlap(answered: Answered, params: Any = None) -> float:
-    """Return the F1 of the answered labels, best over the golds: 1 or 0 where there is one label."""
-    given = label_set(answered.answer)
-    right = [label_set(gold) for gold in answered.golds]
-    if given is None or None in right:
+    """Return the F1 of the answered labels, best over the references: 1 or 0 where there is one label."""
+    answer = label_set(answered.answer)
+    references = [label_set(reference) for reference in answered.references]
+    if answer is None or None in references:
         return is_right(answered)
     return max(
-        2 * len(given & gold) / (len(given) + len(gold)) if given or gold else 1.0
-        for gold in right
-        if gold is not None
+        2 * len(answer & reference) / (len(answer) + len(reference)) if answer or reference else 1.0
+        for reference in references
+        if reference is not None
     )
 
 

@@ -1,16 +1,16 @@
 """Counting labels: how often each is right, answered, and hit, for one label per example or several.
 
 An example has several labels when its target is a JSON list of texts, and this holds for all of the split. Labels are
-those that occur as a gold or as an answer, as scikit-learn takes them; an unreadable answer names none. With several
-acceptable answers of one label each, the answer's own is taken where it is acceptable, else the target.
+those that occur as a reference or as an answer, as scikit-learn takes them; an unreadable answer names none. With
+several acceptable answers of one label each, the answer's own is taken where it is acceptable, else the target.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine import json_text
 from engine.metrics.protocol import Answered, Scored
-from engine.metrics.structure import parsed
 
 if TYPE_CHECKING:
     from engine.metrics.protocol import Floats
@@ -21,7 +21,7 @@ def label_set(text: str | None) -> frozenset[str] | None:
     if text is None or not text.lstrip().startswith("["):
         return None
     try:
-        found = parsed(text)
+        found = json_text.parse(text)
     except ValueError:
         return None
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
@@ -31,18 +31,18 @@ def label_set(text: str | None) -> frozenset[str] | None:
 
 def has_many(split: Scored) -> bool:
     """Return whether every target of the split is a list of labels."""
-    return bool(split.items) and all(label_set(i.golds[0]) is not None for i in split.items)
+    return bool(split.items) and all(label_set(i.references[0]) is not None for i in split.items)
 
 
 def _pair(item: Answered, many: bool) -> tuple[frozenset[str], frozenset[str]]:
     """Return the right labels and the answered ones."""
     if many:
         answered = label_set(item.answer) or frozenset()
-        right = [label_set(gold) or frozenset() for gold in item.golds]
+        right = [label_set(reference) or frozenset() for reference in item.references]
         return (answered if answered in right else right[0]), answered
     if item.answer is None:
-        return frozenset(item.golds[:1]), frozenset()
-    right_one = item.answer if item.answer in item.golds else item.golds[0]
+        return frozenset(item.references[:1]), frozenset()
+    right_one = item.answer if item.answer in item.references else item.references[0]
     return frozenset([right_one]), frozenset([item.answer])
 
 

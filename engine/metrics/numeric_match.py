@@ -23,16 +23,18 @@ class Params(MetricParams):
 
 
 def numeric_match(answered: Answered, params: Params) -> float | None:
-    """Return 1 where the answer is near enough to an acceptable number; None where no gold is a number."""
-    golds = [gold for text in answered.golds if (gold := number_in(text)) is not None]
-    if not golds:
+    """Return 1 where the answer is near enough to an acceptable number; None where no reference is a number."""
+    numbers = [right for text in answered.references if (right := number_in(text)) is not None]
+    if not numbers:
         return None
-    given = None if answered.answer is None else number_in(answered.answer)
-    if given is None:
+    answer = None if answered.answer is None else number_in(answered.answer)
+    if answer is None:
         return 0.0
     # Through text: a tolerance of 0.1 means a tenth, not the binary fraction next to it.
     absolute, relative = Fraction(str(params.tolerance)), Fraction(str(params.relative))
-    return float(any(abs(given - gold) <= max(absolute, relative * abs(gold)) for gold in golds))
+    return float(
+        any(abs(answer - right) <= max(absolute, relative * abs(right)) for right in numbers)
+    )
 
 
 NUMERIC_MATCH = Metric(

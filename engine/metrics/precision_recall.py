@@ -43,7 +43,7 @@ def macro_precision(sums: Floats, params: Any) -> Floats:
 
 
 def macro_recall(sums: Floats, params: Any) -> Floats:
-    """Return the mean recall of the labels that the draw has, as a gold or as an answer."""
+    """Return the mean recall of the labels that the draw has, as a reference or as an answer."""
     return _macro(_recalls(sums)[0], counts_of(sums).seen > 0)
 
 

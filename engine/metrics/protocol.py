@@ -36,7 +36,7 @@ class Answered:
 
     Several labels and objects are JSON texts: a list of labels, an object.
     """
-    golds: tuple[str, ...]
+    references: tuple[str, ...]
     """All acceptable answers, at least one; the first is the target."""
     text: str
     """The reply, whole."""
@@ -99,7 +99,7 @@ class ByLabel:
 class Metric:
     """A metric by name; `version` is bumped when it would give other values.
 
-    Gold against gold must give `best` on `targets`, per example and over a split: the catalogue test asks every metric.
+    A reference against itself must give `best` on `targets`, per example and over a split: the catalogue test asks all.
     """
 
     name: str

@@ -33,18 +33,18 @@ def _scorer(stemmer: bool) -> Any:
 
 # The three kinds ask for the same example one after the other: counted once.
 @lru_cache(maxsize=16)
-def _scores(golds: tuple[str, ...], answer: str, stemmer: bool) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = _scorer(stemmer).score_multi(list(golds), answer)
+def _scores(references: tuple[str, ...], answer: str, stemmer: bool) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = _scorer(stemmer).score_multi(list(references), answer)
     return found
 
 
 def _score(kind: str) -> Callable[[Answered, Params], float | None]:
     def score(answered: Answered, params: Params) -> float | None:
-        if not any(_KNOWN.search(gold) for gold in answered.golds):
+        if not any(_KNOWN.search(reference) for reference in answered.references):
             return None
         if answered.answer is None:
             return 0.0
-        return float(_scores(answered.golds, answered.answer, params.stemmer)[kind].fmeasure)
+        return float(_scores(answered.references, answered.answer, params.stemmer)[kind].fmeasure)
 
     return score
 

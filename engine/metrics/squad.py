@@ -29,16 +29,15 @@ def exact_match(answered: Answered, params: Any) -> float:
     """Return 1 where the answer equals an acceptable one after normalisation."""
     if answered.answer is None:
         return 0.0
-    given = normalized(answered.answer)
-    return float(any(given == normalized(gold) for gold in answered.golds))
+    return float(normalized(answered.answer) in map(normalized, answered.references))
 
 
 def token_f1(answered: Answered, params: Any) -> float:
     """Return the F1 of the answer's words, best over the acceptable answers."""
     if answered.answer is None:
         return 0.0
-    given = normalized(answered.answer).split()
-    return max(_f1(given, normalized(gold).split()) for gold in answered.golds)
+    words = normalized(answered.answer).split()
+    return max(_f1(words, normalized(reference).split()) for reference in answered.references)
 
 
 def _f1(given: list[str], right: list[str]) -> float:

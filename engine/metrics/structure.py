@@ -11,37 +11,26 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine import json_text
 from engine.metrics.protocol import Answered, Metric, Scored, ratio
 
 if TYPE_CHECKING:
     from engine.metrics.protocol import Floats
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def parsed(text: str) -> Any:
-    """Return the JSON value that `text` is as a whole; raises ValueError, also for NaN and Infinity."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
 def json_valid(answered: Answered, params: Any) -> float:
     """Return 1 where the whole reply is one JSON value, with nothing before or after it."""
     try:
-        parsed(answered.text)
+        json_text.parse(answered.text)
     except ValueError:
         return 0.0
     return 1.0
 
 
 class Fields(NamedTuple):
-    """Fields of the answer, of the gold, and how many of them agree."""
+    """Fields of the answer, of the reference, and how many of them agree."""
 
     answered: int
     right: int
@@ -72,7 +61,7 @@ def fields_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[object, 
 def _fields(text: str | None) -> Counter[tuple[object, ...]] | None:
     """Return the fields of a text that is a JSON object; None where it is none."""
     try:
-        value = parsed(text) if text is not None else None
+        value = json_text.parse(text) if text is not None else None
     except ValueError:
         return None
     if not isinstance(value, dict):
@@ -81,15 +70,17 @@ def _fields(text: str | None) -> Counter[tuple[object, ...]] | None:
 
 
 def compare(answered: Answered) -> Fields | None:
-    """Return the fields against the best acceptable object; None where no gold is an object."""
-    golds = [gold for text in answered.golds if (gold := _fields(text)) is not None]
-    if not golds:
+    """Return the fields against the best acceptable object; None where no reference is an object."""
+    objects = [right for text in answered.references if (right := _fields(text)) is not None]
+    if not objects:
         return None
-    given = _fields(answered.answer)
-    if given is None:
-        return Fields(0, golds[0].total(), 0)
-    found = [Fields(given.total(), gold.total(), (given & gold).total()) for gold in golds]
-    return max(found, key=lambda fields: fields.f1)
+    answer = _fields(answered.answer)
+    if answer is None:
+        return Fields(0, objects[0].total(), 0)
+    compared = [
+        Fields(answer.total(), right.total(), (answer & right).total()) for right in objects
+    ]
+    return max(compared, key=lambda fields: fields.f1)
 
 
 def field_f1(answered: Answered, params: Any) -> float | None:
@@ -114,7 +105,7 @@ def _micro(sums: Floats, params: Any) -> Floats:
 _OBJECTS = ('{"a": 1}', '{"a": 2, "b": "x"}', '{"c": [1, 2]}', '{"d": null, "e": 0}')
 JSON_VALID = Metric(
     "json_valid",
-    1,
+    2,
     "Share of replies that are JSON as a whole.",
     json_valid,
     targets=_OBJECTS,

@@ -44,16 +44,16 @@ def _scorer(params: BleuParams | ChrfParams, sentence: bool = False) -> Any:
 
 # A split is counted when it is scored, when it is put together, and again in each of its slices.
 @lru_cache(maxsize=100_000)
-def _counts(answer: str, golds: tuple[str, ...], params: BleuParams | ChrfParams) -> list[int]:
-    references = [[gold] for gold in golds]
-    (found,) = _scorer(params)._extract_corpus_statistics([answer], references)
-    return list(found)
+def _counts(answer: str, references: tuple[str, ...], params: BleuParams | ChrfParams) -> list[int]:
+    streams = [[reference] for reference in references]
+    (counts,) = _scorer(params)._extract_corpus_statistics([answer], streams)
+    return list(counts)
 
 
 def _sentence(answered: Answered, params: BleuParams | ChrfParams) -> float:
     if answered.answer is None:
         return 0.0
-    counts = list(_counts(answered.answer, answered.golds, params))
+    counts = list(_counts(answered.answer, answered.references, params))
     return float(_scorer(params, sentence=True)._compute_score_from_stats(counts).score)
 
 
@@ -61,7 +61,9 @@ def _tally(split: Scored, params: BleuParams | ChrfParams) -> Floats:
     """Return each sentence's n-gram counts; an unreadable answer is an empty sentence."""
     import numpy as np
 
-    return np.array([_counts(i.answer or "", i.golds, params) for i in split.items], dtype=float)
+    return np.array(
+        [_counts(i.answer or "", i.references, params) for i in split.items], dtype=float
+    )
 
 
 def _corpus(sums: Floats, params: BleuParams | ChrfParams) -> Floats:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.backends.structured import parse_json, unbounded
+from engine import json_text
+from engine.backends.structured import unbounded
 from engine.errors import Location, Problem, RecipeError
 from engine.operators.operator import TARGET
 from engine.spec.package_data import shipped
@@ -47,7 +48,7 @@ def _document(file: Path) -> Document:
     """Return a JSON file with the place of each key; raises RecipeError."""
     text = decode(file.read_bytes(), file)
     try:
-        data = parse_json(text)
+        data = json_text.parse(text)
     except ValueError as error:
         line, column = (
             (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)

@@ -66,7 +66,7 @@ def estimate(
         failing: node id of a finished `score` -> number of validation failures.
         characters: mean length of a row's inputs.
     """
-    outlook = _Outlook(plan, resources, rows, failing, characters / CHARACTERS_PER_TOKEN)
+    outlook = Outlook(plan, resources, rows, failing, characters / CHARACTERS_PER_TOKEN)
     calls, tokens, steps = Range(0, 0), Range(0, 0), 0
     money: Range | None = None
     unpriced: dict[str, None] = {}
@@ -101,7 +101,7 @@ def _cost(price: Rates, prompt: Range, completion: Range) -> Range:
     return prompt.times(by_prompt, by_prompt) + completion.times(by_completion, by_completion)
 
 
-class _Outlook:
+class Outlook:
     """What each node of a plan is expected to ask for."""
 
     def __init__(
@@ -110,11 +110,16 @@ class _Outlook:
         resources: Resources,
         rows: Mapping[str, int],
         failing: Mapping[str, int],
-        row_tokens: float,
+        row_tokens: float = 0.0,
     ) -> None:
+        """Take the plan, the models, rows per split, known failures (see `estimate`), and tokens of a row's inputs."""
         self._plan, self._resources, self._rows = plan, resources, rows
         self._failing, self._row_tokens = failing, row_tokens
         self._in_calls = BACKENDS[resources.models["student"].backend].student is None
+        first: dict[str, str] = {}
+        for node in plan.nodes.values():
+            first.setdefault(node.stage, node.name)
+        self._first = frozenset(first.values())
 
     def of(self, node: Node) -> Forecast | None:
         """Return a node's forecast; None where it asks no model in calls."""
@@ -135,6 +140,7 @@ class _Outlook:
             row_tokens=self._row_tokens,
             in_calls=self._in_calls,
             candidates=written.rows_written if written else Range(0, 0),
+            again=node.name not in self._first,
         )
 
     def _failures(self, node: Node) -> Range:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
+from engine.identity import defaults
 from engine.plan.graph import Node, Plan
 
 State = Literal["cached", "pending", "changed"]
@@ -47,7 +48,8 @@ def _because(node: Node, before: Mapping[str, Any]) -> str:
     """Say what differs, the cause before its consequence: inputs are named only when nothing else differs."""
     changes = []
     for key in ("version", "params", "prompts", "models", "seed"):
-        changes.extend(_differences(key, node.identity[key], before.get(key)))
+        known = defaults(node.params) if key == "params" else {}
+        changes.extend(_differences(key, node.identity[key], before.get(key), known))
     if changes:
         return "; ".join(changes[:3]) + (f"; {len(changes) - 3} more" if len(changes) > 3 else "")
     edges = [
@@ -60,14 +62,19 @@ def _because(node: Node, before: Mapping[str, Any]) -> str:
     )
 
 
-def _differences(path: str, now: Any, before: Any) -> list[str]:
+def _differences(path: str, now: Any, before: Any, known: Any) -> list[str]:
+    """Say what differs between two parts of identities; `known` is what stands for the fields that they leave out."""
     if now == before:
         return []
     if isinstance(now, Mapping) and isinstance(before, Mapping):
+        left_out = known if isinstance(known, Mapping) else {}
         return [
             change
             for key in dict.fromkeys([*before, *now])
-            for change in _differences(f"{path}.{key}", now.get(key), before.get(key))
+            for default in [left_out.get(key)]
+            for change in _differences(
+                f"{path}.{key}", now.get(key, default), before.get(key, default), default
+            )
         ]
     return [f"{path.removeprefix('params.')}: {_brief(before)} -> {_brief(now)}"]
 

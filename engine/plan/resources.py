@@ -12,13 +12,12 @@ from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
-from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import Method, load_method
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import ModelSpec
-from engine.sql.sources import Place, resolve_source
 from engine.stages import STAGES
 from engine.tasks import TASKS
 
@@ -49,8 +48,8 @@ class Resources:
     prompts: Mapping[str, Prompt]
     data: Mapping[str, str]
     """Split -> digest of its rows; a split that takes rows from another has none of its own."""
-    places: Mapping[str, Place]
-    """Split -> where to read it from."""
+    splits: Splits
+    """The rows themselves."""
     models: Mapping[str, RoleModel]
     method: Method
     """How the loop goes."""
@@ -64,8 +63,16 @@ def task_prompt(loaded: LoadedRecipe) -> str:
     return task.prompt or TASKS[task.kind].prompt
 
 
-def gather(loaded: LoadedRecipe) -> Resources:
-    """Look everything up; a model that is not on this machine yet has the identity `unfetched:<name>`."""
+def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
+    """Look everything up; a model that is not on this machine yet has the identity `unfetched:<name>`.
+
+    Args:
+        loaded: The recipe.
+        splits: Its rows, where they were read already.
+
+    Raises:
+        RecipeError: a prompt, a source of the data or the method cannot be used.
+    """
     recipe = loaded.recipe
     library = PromptLibrary(loaded.base)
     names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
@@ -74,17 +81,11 @@ def gather(loaded: LoadedRecipe) -> Resources:
     operators = {used.name: known[used.name] for used in recipe.augment.operators}
     prompts = {name: library.get(name) for name in dict.fromkeys(names)}
     prompts |= {operator.prompt.name: operator.prompt for operator in operators.values()}
-    data: dict[str, str] = {}
-    places: dict[str, Place] = {}
-    for split in SPLITS:
-        source = getattr(recipe.data, split)
-        if source.split_from is None:
-            places[split] = resolve_source(source.model_dump(), loaded.base)
-            data[split] = places[split].digest()
+    splits = splits or read_splits(loaded, network=True)
     return Resources(
         prompts=prompts,
-        data=data,
-        places=places,
+        data=splits.digests(),
+        splits=splits,
         models={role: role_model(getattr(recipe.models, role), loaded.base) for role in ROLES},
         method=load_method(recipe.loop.method, loaded.base, loaded.at("loop", "method")),
         operators=operators,

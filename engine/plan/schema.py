@@ -1,4 +1,4 @@
-"""The JSON Schemas of recipes and of operators, from the typed models and the registries, for editors.
+"""The JSON Schemas of recipes, operators and methods, from the typed models and the registries, for editors.
 
 That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked, and for operators
 that lie beside the recipe.
@@ -18,12 +18,14 @@ from engine.backends import BACKENDS
 from engine.metrics import METRICS
 from engine.operators import find_operators
 from engine.operators.definition import Definition
+from engine.spec.method import Method
 from engine.spec.recipe import Recipe, Task
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
 SCHEMA_FILE = "recipe.schema.json"
 OPERATOR_SCHEMA_FILE = "operator.schema.json"
+METHOD_SCHEMA_FILE = "method.schema.json"
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -58,6 +60,12 @@ def operator_schema() -> dict[str, Any]:
         if branch.get("type") == "array":
             branch["items"] = {"enum": sorted(TASKS)}
     return {"$schema": _ID, "title": "PaDA Engine operator", **_without_titles(schema)}
+
+
+def method_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a method file."""
+    schema = Method.model_json_schema(schema_generator=_Plain)
+    return {"$schema": _ID, "title": "PaDA Engine method", **_without_titles(schema)}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:

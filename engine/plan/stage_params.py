@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
 from engine.plan.benchmark import place_of
 from engine.plan.resources import Resources
@@ -29,7 +30,7 @@ from engine.stages.evaluate.predict import PredictParams
 from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
-from engine.stages.load import LoadParams, Origin
+from engine.stages.load import LoadParams, SplitSource
 from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
@@ -85,9 +86,9 @@ class StageParams:
             task=self.task,
             input=tuple(recipe.task.input),
             sources={
-                split: _origin(getattr(recipe.data, split), data.get(split)) for split in SPLITS
+                split: _source(getattr(recipe.data, split), data.get(split)) for split in SPLITS
             },
-            places=dict(self.resources.places),
+            splits=self.resources.splits,
             limit=self.limit,
             redact=tuple(recipe.privacy.redact),
             on_bad_row=recipe.data.on_bad_row,
@@ -299,10 +300,10 @@ class StageParams:
         return SelectParams(rows_per_round=self.recipe.augment.rows_per_round)
 
 
-def _origin(source: Source, digest: str | None) -> Origin:
+def _source(source: Source, digest: str | None) -> SplitSource:
     """Return what decides the rows of a split: the data, by its digest, and what is chosen of it."""
-    return Origin(
-        name=_name(source),
+    return SplitSource(
+        name=name_of(source),
         digest=digest,
         where=source.where,
         sample=source.sample,
@@ -311,11 +312,3 @@ def _origin(source: Source, digest: str | None) -> Origin:
         limit=source.limit,
         split_from=source.split_from,
     )
-
-
-def _name(source: Source) -> str:
-    """Return what a split's rows are said to come from: a file's name, an address."""
-    if source.path is not None:
-        is_address = "://" in source.path
-        return source.path if is_address else source.path.rsplit("/", 1)[-1]
-    return (source.database or "sql").rsplit("/", 1)[-1]

@@ -12,6 +12,9 @@ from engine import models
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend
 from engine.backends.structured import unbounded
+from engine.data.checks import check_rows
+from engine.data.rules import unnamed_inputs
+from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
 from engine.plan.defaults import complete
@@ -20,18 +23,15 @@ from engine.plan.validate_money import check_money
 from engine.plan.validate_operators import check_operators
 from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
-from engine.spec.data import Read, read_splits
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import load_method
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
-from engine.spec.row_checks import RowRules, check_rows, row_check
 from engine.stages import STAGES, schemas
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
-from engine.tasks.rows import rules_of
 
 ROLES = ("student", "teacher", "judge", "embedder")
 
@@ -41,7 +41,7 @@ class Examined(NamedTuple):
 
     problems: list[Problem]
     """Warnings included, in file order."""
-    read: Read
+    splits: Splits
 
 
 def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
@@ -52,8 +52,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
 def examine(loaded: LoadedRecipe) -> Examined:
     """Check a recipe, its prompts and its data."""
     loaded = complete(loaded)
-    rules = rules_for(loaded)
-    read = read_splits(loaded, rules)
+    splits = read_splits(loaded)
     task = [*_task(loaded)]
     problems = [
         *loaded.warnings,
@@ -69,29 +68,18 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_benchmark(loaded),
         *_prompts(loaded),
         *_replies(loaded),
-        *read.problems,
-        *check_rows(loaded, read.splits, rules),
+        *splits.problems,
+        *check_rows(loaded, splits.rows, splits.rules),
         # What a target is, only a task without mistakes says.
-        *(check_targets(loaded, read.splits) if not task else ()),
-        *check_sql(loaded, read.splits),
+        *(check_targets(loaded, splits.rows) if not task else ()),
+        *check_sql(loaded, splits.rows),
     ]
     # Splits may share a file, or rows: what is wrong there is said once.
     ordered = sorted(
         dict.fromkeys(problems),
         key=lambda problem: (problem.where, problem.level, problem.message),
     )
-    return Examined(ordered, read)
-
-
-def rules_for(loaded: LoadedRecipe) -> RowRules:
-    """Return what the task makes of rows; where its kind or parameters are wrong, what any task wants of them."""
-    task = loaded.recipe.task
-    kind = TASKS.get(task.kind)
-    if kind is None or any(_task_params(loaded, kind)):
-        # What their types should be is not known, so columns must only be there.
-        anything = {*task.input, task.target}
-        return RowRules(row_check(task.input, task.target, labelled=False, nested=anything), None)
-    return rules_of(kind, task.params, task.input, task.target)
+    return Examined(ordered, splits)
 
 
 def _unknown(registry: Registry[Any], name: str, where: Location) -> Problem:
@@ -127,12 +115,10 @@ def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
     at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
     for problem in kind.problems(params):
         yield Problem(at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task")
-    for name in ("options", "context"):
-        column = getattr(params, name, None)
-        if column is not None and column not in task.input:
-            hint = did_you_mean(column, task.input) or "name one of them"
-            message = f"task.params.{name} is '{column}', which is not in task.input"
-            yield Problem(loaded.at("task", "params", name), message, hint, code="task")
+    for name, column in unnamed_inputs(kind, params, task.input).items():
+        hint = did_you_mean(column, task.input) or "name one of them"
+        message = f"task.params.{name} is '{column}', which is not in task.input"
+        yield Problem(loaded.at("task", "params", name), message, hint, code="task")
 
 
 def _of_other_kinds(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:

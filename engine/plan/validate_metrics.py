@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
+from engine.data.assembly import SplitRows
+from engine.data.records import references_of
 from engine.errors import Problem
 from engine.metrics import METRICS, Answered
 from engine.registry import did_you_mean
-from engine.spec.data import SplitRows
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import MetricSpec
-from engine.spec.row_checks import golds
 
 _TRIED = 2000
 _ALREADY = "give the recipe's own metric another name"
@@ -65,8 +66,8 @@ def check_slices(loaded: LoadedRecipe) -> Iterator[Problem]:
 def check_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
     """Warn of metrics that cannot score this recipe's targets, such as a numeric match of words."""
     target = loaded.recipe.task.target
-    rows = [record.values for split in splits.values() for record in split.records][:_TRIED]
-    right = [golds(row, target) for row in rows if row.get(target) is not None]
+    records = list(islice((r for split in splits.values() for r in split.records), _TRIED))
+    right = [references_of(r, target) for r in records if r.values.get(target) is not None]
     for index, metric in enumerate(loaded.recipe.measured):
         if metric.own or metric.name not in METRICS:
             continue

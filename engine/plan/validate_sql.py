@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from engine.data.assembly import SplitRows
+from engine.data.records import Record, references_of
 from engine.errors import Problem, RunError
 from engine.metrics import METRICS
 from engine.registry import did_you_mean
-from engine.spec.data import SplitRows
 from engine.spec.loader import LoadedRecipe
-from engine.spec.row_checks import golds
 from engine.spec.yaml import KeyPath
 from engine.sql import (
     Fault,
@@ -31,13 +31,14 @@ def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator
     if "validation" not in splits or "train" not in splits:
         yield from _without_rows(loaded)
         return
-    rows = [record.values for name in ("train", "validation") for record in splits[name].records]
-    yield from _reserved(loaded, rows)
-    answered = _answered(loaded, rows)
-    types = column_types(answered)
+    records = [record for name in ("train", "validation") for record in splits[name].records]
+    yield from _reserved(loaded, records)
+    types = column_types(_answered(loaded, records))
+    answered = list(_answered(loaded, records[:_TRIED]))
     for path, sql, kind in _expressions(loaded):
         yield from _checked(loaded, path, sql, kind, types, answered)
-    yield from _slices(loaded, rows)
+    if loaded.recipe.slices:
+        yield from _slices(loaded, records)
     yield from _failing_right_answers(loaded, answered)
 
 
@@ -81,17 +82,18 @@ def _checked(
         return
     try:
         if kind == "condition":
-            evaluate_condition(sql, answered[:_TRIED])
+            evaluate_condition(sql, answered)
         else:
-            evaluate_aggregate(sql, answered[:_TRIED])
+            evaluate_aggregate(sql, answered)
     except RunError as error:
         message = f"{_name(path)}: tried on the rows of this recipe, {error.message}"
         yield Problem(loaded.at(*path), message, error.hint, code="sql")
 
 
-def _slices(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:
+def _slices(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[Problem]:
     """What rows are parted by are their own columns, not what was answered: parts must not move with the student."""
-    own = [{**row, "target": str(row[loaded.recipe.task.target])} for row in rows]
+    target = loaded.recipe.task.target
+    own = [{**record.values, "target": str(record.values[target])} for record in records]
     types = column_types(own)
     for index, cut in enumerate(loaded.recipe.slices):
         if isinstance(cut, str):
@@ -130,20 +132,19 @@ def _scores(loaded: LoadedRecipe) -> dict[str, float]:
     return found
 
 
-def _answered(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows as users' SQL sees them, as if the student had given every right answer."""
+def _answered(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """Yield rows as users' SQL sees them, as if the student had given every right answer."""
     scores = _scores(loaded)
     target = loaded.recipe.task.target
-    return [
-        {**row, "target": row[target], "prediction": golds(row, target)[0], **scores}
-        for row in rows
-    ]
+    for record in records:
+        right = {"target": record.values[target], "prediction": references_of(record, target)[0]}
+        yield {**record.values, **right, **scores}
 
 
-def _reserved(loaded: LoadedRecipe, rows: list[dict[str, Any]]) -> Iterator[Problem]:
+def _reserved(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[Problem]:
     """Columns whose names mean something else in SQL."""
     task = loaded.recipe.task
-    columns = {name.lower(): name for row in rows for name in row}
+    columns = {name.lower(): name for record in records for name in record.values}
     meanings = {"prediction": "the student's answer", "target": "the right answer"}
     meanings |= {name: "a score" for name in _scores(loaded)}
     for name, meaning in meanings.items():
@@ -157,11 +158,12 @@ def _failing_right_answers(
     loaded: LoadedRecipe, answered: list[dict[str, Any]]
 ) -> Iterator[Problem]:
     try:
-        count = sum(evaluate_condition(loaded.recipe.failure, answered[:_TRIED]))
+        count = sum(evaluate_condition(loaded.recipe.failure, answered))
     except RunError:
         return
     if count:
-        tried = min(len(answered), _TRIED)
-        message = f"failure: holds for {count} of {tried} rows even when they are answered right"
+        message = (
+            f"failure: holds for {count} of {len(answered)} rows even when they are answered right"
+        )
         hint = "check the direction of the comparison, such as `accuracy < 1`"
         yield Problem(loaded.at("failure"), message, hint, "warning", "failure")

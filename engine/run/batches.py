@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from engine.backends.files.requests import (
     FOLDER,
-    Asked,
+    BatchRequest,
     Header,
     asked_ids,
     custom_id,
@@ -145,20 +145,20 @@ class Imported:
 class _Known:
     """Which askings have an answer in the ledger."""
 
-    def __init__(self, store: Store, asked: Iterable[Asked]) -> None:
+    def __init__(self, store: Store, asked: Iterable[BatchRequest]) -> None:
         requests = list(dict.fromkeys(ask.request.id for ask in asked))
         self._usable = set(store.replies(requests))
         failures = store.failures(requests) if requests else {}
         self._failures = Counter({request: len(calls) for request, calls in failures.items()})
 
-    def usable(self, ask: Asked) -> bool:
+    def usable(self, ask: BatchRequest) -> bool:
         return ask.request.id in self._usable
 
-    def failed(self, ask: Asked) -> bool:
+    def failed(self, ask: BatchRequest) -> bool:
         """Return whether this asking failed: the n-th is only made when the ones before it have failed."""
         return self._failures[ask.request.id] > ask.number
 
-    def add(self, ask: Asked, done: Completion) -> None:
+    def add(self, ask: BatchRequest, done: Completion) -> None:
         if done.error is None:
             self._usable.add(ask.request.id)
         else:
@@ -213,8 +213,11 @@ def _asked_in(state: Path, answers: Sequence[ResultLine], path: Path) -> list[Pa
 
 
 def _new(
-    answers: Sequence[ResultLine], asked: Mapping[str, Asked], known: _Known, result: Imported
-) -> Iterator[tuple[Asked, Completion]]:
+    answers: Sequence[ResultLine],
+    asked: Mapping[str, BatchRequest],
+    known: _Known,
+    result: Imported,
+) -> Iterator[tuple[BatchRequest, Completion]]:
     """Yield what the ledger lacks, at most one reply of each asking; counts into `result`."""
     best: dict[str, Completion] = {}
     for answer in answers:
@@ -246,7 +249,7 @@ def file_states(store: Store) -> list[FileState]:
     return [_state(file, asks, known) for file, asks in files.items()]
 
 
-def _state(file: Path, asked: Sequence[Asked], known: _Known) -> FileState:
+def _state(file: Path, asked: Sequence[BatchRequest], known: _Known) -> FileState:
     usable = [ask for ask in asked if known.usable(ask)]
     failed = sum(known.failed(ask) and not known.usable(ask) for ask in asked)
     return FileState(

@@ -29,9 +29,9 @@ from engine.spec.recipe import Budget
 from engine.stages import STAGES
 from engine.stages.outputs import Output
 from engine.stages.protocol import Account, Pending
-from engine.stages.quality.wording import text_of
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
+from engine.wording import text_of
 
 
 @dataclass(slots=True)

@@ -7,12 +7,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.data.splits import Splits
 from engine.plan.estimate import Estimate, estimate
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources
-from engine.plan.validate import rules_for
 from engine.rows import SPLITS, Example, Failure, Row
-from engine.spec.data import read_splits
 from engine.spec.loader import LoadedRecipe
 from engine.stages.forecast import Range
 from engine.store import Store, reader
@@ -36,14 +35,22 @@ class Expected(NamedTuple):
 def expect(
     loaded: LoadedRecipe, plan: Plan, resources: Resources, store: Store | None, limit: int | None
 ) -> Expected:
-    """Return what the unfinished nodes are expected to take; `store` is None where there is none yet."""
+    """Return what the unfinished nodes are expected to take; `store` is None where there is none yet.
+
+    Rows that the store has as examples already are let go of.
+    """
     nodes, load = plan.nodes.values(), plan.nodes["load"]
     finished = store.finished([n.id for n in nodes]) if store else {}
     failing = _failing(plan, store, finished)
     size = _Size(dict.fromkeys(SPLITS, 0), 0)
     if any(node.id not in finished for node in nodes):
         loaded_before = store.load_output(load.id) if store and load.id in finished else None
-        size = _read(loaded, limit) if loaded_before is None else _kept(loaded_before)
+        if loaded_before is None:
+            size = _read(resources.splits, loaded.recipe.task.input, limit)
+        else:
+            size = _kept(loaded_before)
+    if load.id in finished:
+        resources.splits.forget()
     whole = estimate(plan, resources, finished, size.rows, failing, size.mean)
     return Expected(whole, _minutes(whole, store.state) if store else None, bool(failing))
 
@@ -79,11 +86,11 @@ def _kept(rows: Sequence[Row]) -> _Size:
     return _Size({str(split): counts[split] for split in SPLITS}, characters)
 
 
-def _read(loaded: LoadedRecipe, limit: int | None) -> _Size:
+def _read(splits: Splits, columns: Sequence[str], limit: int | None) -> _Size:
+    splits.read(network=True)
     counts: dict[str, int] = {split: 0 for split in SPLITS}
     characters = 0
-    columns = loaded.recipe.task.input
-    for split, rows in read_splits(loaded, rules_for(loaded), network=True).splits.items():
+    for split, rows in splits.rows.items():
         records = rows.records[:limit]
         counts[split] = len(records)
         characters += sum(len(str(record.values[c])) for record in records for c in columns)

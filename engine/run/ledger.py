@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, cast
 
-import orjson
-
+from engine import json_text
 from engine.backends.protocol import (
     Completion,
     FailedExchange,
@@ -114,7 +113,7 @@ def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:
 def _completion(call: Call) -> Completion:
     value: Any = None
     if call.error is None:
-        value = call.reply if call.schema is None else orjson.loads(call.reply)
+        value = call.reply if call.schema is None else json_text.parse(call.reply)
     return Completion(
         request=call.id,
         text=call.reply,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.backends.protocol import (
     LabelAnswer,
@@ -17,9 +17,7 @@ from engine.backends.protocol import (
     written,
 )
 from engine.errors import BackendError
-
-if TYPE_CHECKING:
-    from engine.stages.protocol import Context
+from engine.stages.protocol import Context
 
 
 class StudentInCalls(Student):
@@ -34,49 +32,48 @@ class StudentInCalls(Student):
         """Servers tell no likelihoods of given answers."""
         return False
 
+    def with_adapter(self, adapter: Path) -> Student:
+        """Raise BackendError: what a server serves is all there is."""
+        raise BackendError(
+            "a student that is asked in calls takes no adapter",
+            "use weights on this machine: backend transformers",
+        )
+
     def write(
         self,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
-        progress: Progress | None = None,
         schema: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
     ) -> list[Written]:
         """Return what the server says to each prompt; see `Student`. Raises Pending while replies are missing."""
-        if adapter is not None:
-            raise BackendError(
-                "a student that is asked in calls takes no adapter",
-                "use weights on this machine: backend transformers",
-            )
         model = self._context.model("student")
         requests = [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
-        found = [written(done) for done in self._context.ask("student", requests)]
+        turns = [written(done) for done in self._context.ask("student", requests)]
         if progress is not None:
-            progress(len(found))
-        return found
+            progress(len(turns))
+        return turns
 
     def choose(
         self,
         prompts: Sequence[tuple[Message, ...]],
         labels: Sequence[str],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
         """Raise BackendError: see `likelihoods`."""
-        raise _untold()
+        raise _no_likelihoods()
 
     def compare(
         self,
         prompts: Sequence[tuple[Message, ...]],
         answers: Sequence[Sequence[str]],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[list[Likelihood]]:
         """Raise BackendError: see `likelihoods`."""
-        raise _untold()
+        raise _no_likelihoods()
 
 
-def _untold() -> BackendError:
+def _no_likelihoods() -> BackendError:
     return BackendError(
         "a student that is asked in calls cannot compare answers by their likelihood",
         "use weights on this machine: backend transformers",

@@ -6,9 +6,9 @@ Lies in `recipes/methods/NAME.yaml`, or in `methods/NAME.yaml` beside the recipe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator
 
 from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
@@ -18,6 +18,7 @@ from engine.spec.parts import Name, Spec
 from engine.spec.yaml import decode, parse
 
 FOLDER = "methods"
+_Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 
 
 class MethodTraining(Spec):
@@ -48,19 +49,30 @@ class Method(Spec):
     """Whose generated rows a fine-tune sees: those of all rounds before it, or of the last one alone."""
     start: Literal["base"] = "base"
     """Weights that each fine-tune starts from: those of the base model."""
-    rounds: Literal["recipe"] | int = "recipe"
+    rounds: Literal["recipe"] | _Count = Field(default="recipe", validate_default=True)
     """recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe says."""
     train: MethodTraining = Field(default_factory=MethodTraining)
 
-    @model_validator(mode="after")
-    def _rows_need_patterns(self) -> Method:
-        if (self.failures == "none") != (self.analysis == "none"):
-            raise ValueError("failures and analysis go together: patterns are found among failures")
-        if self.analysis == "none" and self.rounds != 0:
-            raise ValueError("without analysis there is nothing to write rows against: rounds: 0")
-        if isinstance(self.rounds, int) and self.rounds < 0:
-            raise ValueError("rounds cannot be negative")
-        return self
+    @field_validator("analysis")
+    @classmethod
+    def _failures_make_patterns(cls, analysis: str, info: ValidationInfo) -> str:
+        failures = info.data.get("failures", analysis)
+        if (failures == "none") != (analysis == "none"):
+            raise ValueError(
+                f"patterns are found among failures, so analysis: {analysis} does not go with failures: {failures}"
+            )
+        return analysis
+
+    @field_validator("rounds")
+    @classmethod
+    def _rows_need_patterns(cls, rounds: int | str, info: ValidationInfo) -> int | str:
+        if isinstance(rounds, int) and rounds < 0:
+            raise ValueError("must be 0 or more")
+        if rounds != 0 and info.data.get("analysis") == "none":
+            raise ValueError(
+                "without analysis there is nothing to write rows against: write rounds: 0"
+            )
+        return rounds
 
     def rounds_of(self, recipe_rounds: int) -> int:
         """Return the rounds after round 0 that a recipe with `recipe_rounds` has at most."""
@@ -99,7 +111,7 @@ def read_method(file: Path) -> Method:
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, code="method")]) from error
-    document = parse(decode(raw, file), file)
+    document = parse(decode(raw, file), file, "method: 1")
     try:
         method = Method.model_validate(document.data)
     except ValidationError as error:

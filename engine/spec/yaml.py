@@ -39,6 +39,8 @@ _RULES = (
     ),
 )
 _MAX_DEPTH = 50
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+"""Where PyYAML begins a new line."""
 
 
 class _Resolver(BaseResolver):
@@ -145,6 +147,15 @@ def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
         raise RecipeError([_unreadable(error, text, path)]) from None
     except yaml.MarkedYAMLError as error:
         raise RecipeError([_syntax(error, text, path)]) from None
+    except (ValueError, OverflowError):
+        # PyYAML hands the number of an escape to `chr` as it is.
+        mark = composer.get_mark()
+        builder.problem(
+            mark,
+            "this escape is the number of no character",
+            "the last one is \\U0010FFFF; write the character itself",
+        )
+        raise RecipeError(builder.problems) from None
     for mark, message, hint in composer.refused:
         builder.problem(mark, message, hint, "yaml")
     if root is None or (isinstance(root, ScalarNode) and root.value == ""):
@@ -168,10 +179,9 @@ def _unreadable(error: ReaderError, text: str, path: Path) -> Problem:
     position = (
         text.find(chr(error.character)) if isinstance(error.character, int) else error.position
     )
-    line = text.count("\n", 0, position) + 1
-    column = position - (text.rfind("\n", 0, position) + 1) + 1
+    *above, line = _BREAK.split(text[:position])
     return Problem(
-        Location.at(path, line, column),
+        Location.at(path, len(above) + 1, len(line) + 1),
         f"the control character U+{ord(text[position]):04X} is not allowed",
         'delete it, or write it as an escape in double quotes: "\\x1b"',
         code="yaml",
@@ -183,7 +193,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
     mark = error.problem_mark or error.context_mark
     where = Location.at(path, mark.line + 1, mark.column + 1) if mark else Location.at(path)
     said = error.problem or error.context or "this is not YAML"
-    line = text.split("\n")[mark.line] if mark and mark.line < text.count("\n") + 1 else ""
+    line = _BREAK.split(text)[mark.line] if mark else ""
     if "\\t" in said or "\t" in line[: (mark.column + 1 if mark else 0)]:
         return Problem(where, "a tab stands here", "use spaces instead of tabs", code="yaml")
     if "found unexpected end of stream" in said and error.context_mark:
@@ -257,18 +267,33 @@ class _Builder:
             elif key.style is None and key.value == "<<":
                 hint = "write the merged keys out"
                 self.problem(key.start_mark, "the merge key '<<' is not allowed", hint)
-            elif key.value in seen:
-                hint = f"it stands on line {seen[key.value]} already: keep one of the two"
+            elif (name := self.whole(key)) in seen:
+                hint = f"it stands on line {seen[name]} already: keep one of the two"
                 self.problem(
-                    key.start_mark, f"the key '{key.value}' is there twice", hint, "duplicate-key"
+                    key.start_mark, f"the key '{name}' is there twice", hint, "duplicate-key"
                 )
             else:
-                seen[key.value] = key.start_mark.line + 1
-                self.keys[(*path, key.value)] = self.place(key.start_mark)
-                yield key.value, value
+                seen[name] = key.start_mark.line + 1
+                self.keys[(*path, name)] = self.place(key.start_mark)
+                yield name, value
+
+    def whole(self, node: ScalarNode) -> str:
+        """Return a scalar's text with each pair of surrogates, as JSON escapes them, as the one character it means."""
+        text: str = node.value
+        if text.isascii():
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self.problem(
+                node.start_mark,
+                "an escape of half a character stands alone",
+                'write the character itself, or both halves: "\\ud83d\\ude00"',
+            )
+            return ""
 
     def scalar(self, node: ScalarNode) -> Any:
-        text: str = node.value
+        text = self.whole(node)
         if node.style == "'" and "\\n" in text:
             self.problems.append(
                 Problem(

@@ -1,4 +1,7 @@
-"""Users' SQL on in-memory tables, and the readers of data files: checked and closed off."""
+"""Users' SQL: expressions, queries and patterns, checked and closed off; no file is read that a query does not name.
+
+With the store the only package that touches DuckDB; knows nothing of recipes.
+"""
 
 from engine.sql.evaluation import (
     column_types,

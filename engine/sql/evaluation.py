@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from engine.errors import RunError
@@ -65,11 +65,11 @@ def evaluate_aggregate(
         _register(sql, rows, "aggregate", connection)
         if draws is None:
             return _number(_values(f"SELECT ({sql}\n) FROM rows", sql, "aggregate", connection)[0])
-        found: list[float | None] = []
+        values: list[float | None] = []
         step = max(1, _PICKS_AT_ONCE // max(1, draws.shape[1]))
         for start in range(0, len(draws), step):
-            found += _over_draws(sql, draws[start : start + step], connection)
-        return found
+            values += _over_draws(sql, draws[start : start + step], connection)
+        return values
 
 
 def _over_draws(
@@ -125,8 +125,8 @@ def _values(query: str, sql: str, kind: Kind, connection: duckdb.DuckDBPyConnect
         rows = connection.execute(query).fetchall()
     except duckdb.Error as error:
         raise _failed(sql, fault_of(error)) from None
-    found = str(connection.description[0][1]) if connection.description else ""
-    if fault := wrong_type(found, kind):
+    result_type = str(connection.description[0][1]) if connection.description else ""
+    if fault := wrong_type(result_type, kind):
         raise _failed(sql, fault)
     return [row[0] for row in rows]
 
@@ -141,12 +141,12 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def column_types(rows: Rows) -> dict[str, str]:
+def column_types(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the columns of rows with the DuckDB type of each; mixed and nested ones stay open."""
-    found: dict[str, set[str]] = {}
+    seen: dict[str, set[str]] = {}
     for row in rows:
         for name, value in row.items():
-            types = found.setdefault(name, set())
+            types = seen.setdefault(name, set())
             if value is not None:
                 types.add(_TYPES.get(type(value), _UNKNOWN))
-    return {name: types.pop() if len(types) == 1 else _UNKNOWN for name, types in found.items()}
+    return {name: types.pop() if len(types) == 1 else _UNKNOWN for name, types in seen.items()}

@@ -211,12 +211,12 @@ def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
             close = difflib.get_close_matches(name, functions.known, n=1, cutoff=0.75)
             hint = f"did you mean '{close[0]}'?" if close else "see the functions of DuckDB"
             return Fault(f"no function '{name}'", hint)
-    found = [name for name in tree.functions if name in functions.aggregate]
-    if kind != "aggregate" and found:
+    aggregates = [name for name in tree.functions if name in functions.aggregate]
+    if kind != "aggregate" and aggregates:
         hint = f"this is a {kind} of single rows; aggregates belong in a SQL metric"
-        name = "count(*)" if found[0] == "count_star" else found[0]
+        name = "count(*)" if aggregates[0] == "count_star" else aggregates[0]
         return Fault(f"the aggregate '{name}' is not allowed here", hint)
-    if kind == "aggregate" and not found:
+    if kind == "aggregate" and not aggregates:
         hint = "put all of the rows' values together: avg(…), sum(…), count(*) …"
         return Fault("this gives a value per row, not one for all rows", hint)
     return None
@@ -248,14 +248,14 @@ _NUMBERS = re.compile(
 )
 
 
-def wrong_type(found: str, kind: Kind) -> Fault | None:
+def wrong_type(result_type: str, kind: Kind) -> Fault | None:
     """Return a fault when an expression gives values of a type that its use cannot take."""
-    if kind == "condition" and found.upper() not in ("BOOLEAN", "BOOL", '"NULL"', "NULL"):
+    if kind == "condition" and result_type.upper() not in ("BOOLEAN", "BOOL", '"NULL"', "NULL"):
         hint = "compare it with something, such as `length(text) > 20`"
-        return Fault(f"this gives {found}, not true or false", hint)
-    if kind == "aggregate" and not _NUMBERS.match(found):
+        return Fault(f"this gives {result_type}, not true or false", hint)
+    if kind == "aggregate" and not _NUMBERS.match(result_type):
         return Fault(
-            f"this gives {found}, not a number", "use avg(…), sum(…), count(…) or the like"
+            f"this gives {result_type}, not a number", "use avg(…), sum(…), count(…) or the like"
         )
     return None
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RecipeError
 from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault, unsteady_functions
-from engine.sql.files import find_files
 
 _READERS = frozenset(
     {
@@ -49,6 +48,18 @@ class Checked(NamedTuple):
     """Of the patterns such as `data/*.csv`: DuckDB must list them."""
 
 
+class NamedFiles(NamedTuple):
+    """What is behind a name in a query."""
+
+    files: Sequence[Path]
+    root: Path | None
+    """The folder in which a pattern was looked for; None for a single file."""
+
+
+LookUp = Callable[[str], NamedFiles]
+"""Finds what is behind a name; raises RecipeError where there is nothing."""
+
+
 class _Named(NamedTuple):
     """A file's name, and where it starts in the text, in bytes."""
 
@@ -62,18 +73,19 @@ class _Refused(Exception):
         self.fault = Fault(message, hint)
 
 
-def check_query(sql: str, base: Path, has_tables: bool) -> Checked | Fault:
+def check_query(sql: str, base: Path, has_tables: bool, look_up: LookUp) -> Checked | Fault:
     """Return the query with absolute paths and the files it reads, or why it may not run.
 
     Args:
         sql: What the recipe says.
         base: Where relative paths start.
         has_tables: Whether there is a database, in which names that are no files may be tables.
+        look_up: Finds the files behind a name.
     """
     try:
         statement = _statement(sql)
         named = list(_named(statement, has_tables, frozenset(_common_tables(statement))))
-        return _looked_up(sql, base, named)
+        return _looked_up(sql, base, named, look_up)
     except _Refused as refused:
         return refused.fault
     except RecipeError as error:
@@ -178,7 +190,7 @@ def _elements(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node]
 
 
-def _looked_up(sql: str, base: Path, named: list[_Named]) -> Checked:
+def _looked_up(sql: str, base: Path, named: list[_Named], look_up: LookUp) -> Checked:
     text = sql.encode()
     files: dict[Path, None] = {}
     folders: dict[Path, None] = {}
@@ -186,13 +198,13 @@ def _looked_up(sql: str, base: Path, named: list[_Named]) -> Checked:
         if "://" in name:
             hint = "download it first; data sets of the Hugging Face Hub go into `path`"
             raise _Refused(f"'{name}' is not a file on this machine", hint)
-        found = find_files(name, base)
-        files |= dict.fromkeys(found.files)
-        if glob.has_magic(name) and found.root is not None:
-            folders[found.root] = None
+        behind = look_up(name)
+        files |= dict.fromkeys(behind.files)
+        if glob.has_magic(name) and behind.root is not None:
+            folders[behind.root] = None
             path = str(base / name)
         else:
-            path = str(found.files[0])
+            path = str(behind.files[0])
         literal = "'" + path.replace("'", "''") + "'"
         written = _NAME.match(text, start)
         end = written.end() if written else start

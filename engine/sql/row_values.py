@@ -6,6 +6,7 @@ A mistake in the expression is `Unusable`; a value that the expression cannot wo
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
@@ -20,7 +21,6 @@ from engine.sql.expressions import (
     wrong_function,
     wrong_type,
 )
-from engine.sql.readers import plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,7 +73,7 @@ class RowExpression:
 
     def over(self, rows: Rows) -> list[Any]:
         """Return a JSON-like value for each row, or a `Fault` where the row has none. Raises Unusable."""
-        found: list[Any] = [None] * len(rows)
+        results: list[Any] = [None] * len(rows)
         wanted = {name.lower() for name in self.columns}
         names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in wanted]
         # A column that this batch lacks has no value in it; whether it exists at all is asked elsewhere.
@@ -85,12 +85,12 @@ class RowExpression:
         names += [name for name in self.columns if name.lower() not in lower]
         columns = {name: [row.get(name) for row in rows] for name in names}
         for name, values in columns.items():
-            self._find_other_types(name, values, found)
-        self._register(columns, found)
-        self._fill(found)
-        return found
+            self._find_other_types(name, values, results)
+        self._register(columns, results)
+        self._fill(results)
+        return results
 
-    def _find_other_types(self, name: str, values: Sequence[Any], found: list[Any]) -> None:
+    def _find_other_types(self, name: str, values: Sequence[Any], results: list[Any]) -> None:
         """Note a fault for each row in which a column holds another type than its first value."""
         kinds = {_NAMES[kind] for kind in set(map(type, values)) - {type(None)}}
         if name not in self._types and kinds:
@@ -101,27 +101,27 @@ class RowExpression:
         for index, value in enumerate(values):
             if value is not None and (here := _NAMES[type(value)]) != first:
                 message = f"the column '{name}' holds a {here} here and a {first} in earlier rows"
-                found[index] = Fault(
+                results[index] = Fault(
                     message.replace("a text", "text"), "write all its values alike"
                 )
 
-    def _register(self, columns: Mapping[str, list[Any]], found: list[Any]) -> None:
+    def _register(self, columns: Mapping[str, list[Any]], results: list[Any]) -> None:
         """Make the columns available as the table `rows`, without the rows that have faults already."""
         import pyarrow as pa
 
         try:
-            table = _table(columns, found)
+            table = _table(columns, results)
         except (pa.ArrowException, OverflowError, TypeError):
             for name, values in columns.items():
-                _find_unlike(name, values, found)
+                _find_unlike(name, values, results)
             try:
-                table = _table(columns, found)
+                table = _table(columns, results)
             except pa.ArrowException as error:
                 hint = "write large whole numbers as text"
                 raise Unusable(Fault(f"these columns do not fit SQL: {error}", hint)) from None
         self._connection.register("rows", table)
 
-    def _fill(self, found: list[Any]) -> None:
+    def _fill(self, results: list[Any]) -> None:
         """Work out the rows; where some cannot be, the others all the same."""
         import duckdb
 
@@ -131,7 +131,7 @@ class RowExpression:
                 values = self._connection.execute(query).fetchall()
             except (duckdb.DataError, duckdb.InvalidInputException):
                 self._refuse_always_wrong()
-                values = self._where_possible(found)
+                values = self._where_possible(results)
             cursor = self._connection.execute(f"{query} LIMIT 0")
         except duckdb.Error as error:
             raise Unusable(fault_of(error)) from None
@@ -140,16 +140,16 @@ class RowExpression:
             raise Unusable(fault)
         simple = _SIMPLE.fullmatch(kind) is not None
         for index, value in values:
-            found[index] = value if simple else json_like(value)
+            results[index] = value if simple else sql_value(value)
 
-    def _where_possible(self, found: list[Any]) -> list[tuple[int, Any]]:
+    def _where_possible(self, results: list[Any]) -> list[tuple[int, Any]]:
         """Return the rows that can be worked out, with their values; note a fault for each of the others."""
         # In a list, what is NULL can be told from what fails.
         query = f"SELECT __row, TRY(list_value(({self._sql}\n))) FROM rows"
         tried = self._connection.execute(query).fetchall()
         failing = (index for index, one in tried if one is None)
         for number, index in enumerate(failing):
-            found[index] = self._why(index) if number < _EXPLAINED else _UNEXPLAINED
+            results[index] = self._why(index) if number < _EXPLAINED else _UNEXPLAINED
         return [(index, one[0]) for index, one in tried if one is not None]
 
     def _why(self, index: int) -> Fault:
@@ -174,11 +174,11 @@ class RowExpression:
             raise Unusable(fault_of(error)) from None
 
 
-def _table(columns: Mapping[str, list[Any]], found: Sequence[Any]) -> pa.Table:
+def _table(columns: Mapping[str, list[Any]], results: Sequence[Any]) -> pa.Table:
     """Return the rows without faults as a table; raises what Arrow raises for values of unlike types."""
     import pyarrow as pa
 
-    good = [index for index, value in enumerate(found) if not isinstance(value, Fault)]
+    good = [index for index, value in enumerate(results) if not isinstance(value, Fault)]
     table = {
         name: pa.array(values if len(good) == len(values) else [values[index] for index in good])
         for name, values in columns.items()
@@ -186,14 +186,14 @@ def _table(columns: Mapping[str, list[Any]], found: Sequence[Any]) -> pa.Table:
     return pa.table({**table, "__row": pa.array(good, pa.int64())})
 
 
-def _find_unlike(name: str, values: Sequence[Any], found: list[Any]) -> None:
+def _find_unlike(name: str, values: Sequence[Any], results: list[Any]) -> None:
     """Note a fault for each row whose value Arrow cannot hold beside those before it."""
     import pyarrow as pa
 
     kinds: dict[pa.DataType, Any] = {}
     """Type of a value -> the first value of it."""
     for index, value in enumerate(values):
-        if value is None or isinstance(found[index], Fault):
+        if value is None or isinstance(results[index], Fault):
             continue
         try:
             kind = pa.array([value]).type
@@ -202,18 +202,33 @@ def _find_unlike(name: str, values: Sequence[Any], found: list[Any]) -> None:
                 kinds[kind] = value
         except OverflowError:
             message = f"the column '{name}' holds a number here that is too large for SQL"
-            found[index] = Fault(message, "write it as text, in all rows")
+            results[index] = Fault(message, "write it as text, in all rows")
         except (pa.ArrowException, TypeError):
             message = f"the column '{name}' holds other types inside than in earlier rows"
-            found[index] = Fault(message, "write the values inside its lists and mappings alike")
+            results[index] = Fault(message, "write the values inside its lists and mappings alike")
 
 
-def json_like(value: Any) -> Any:
+def sql_value(value: Any) -> Any:
     """Return a value of DuckDB's as JSON has it; decimals are numbers."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list | tuple):
-        return [json_like(each) for each in value]
+        return [sql_value(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): json_like(each) for key, each in value.items()}
-    return plain(value)
+        return {str(key): sql_value(each) for key, each in value.items()}
+    return json_value(value)
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it: dates, decimals and the like as text, bytes as base64, no NaN."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, (list, tuple)):
+        return [json_value(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): json_value(each) for key, each in value.items()}
+    if isinstance(value, (bytes, bytearray)):
+        return b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

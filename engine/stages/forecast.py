@@ -43,11 +43,17 @@ class Situation(NamedTuple):
     """Whether the student is asked in calls, as one behind a server is."""
     candidates: Range = Range(0, 0)
     """Rows that the node before this one writes."""
+    again: bool = False
+    """Whether an earlier round, seed or student is asked about the same rows before."""
 
     @property
     def every_row(self) -> int:
         """Rows of all splits."""
         return sum(self.rows.values())
+
+    def new(self, calls: Range) -> Range:
+        """Return how many of these calls are really made: what was asked before, word for word, is not asked again."""
+        return Range(0, calls.high) if self.again else calls
 
 
 class Forecast(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +12,6 @@ from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt
-from engine.spec.row_checks import golds
 from engine.tasks import TASKS, Task, TaskKind
 from engine.tasks.protocol import TaskParams as KindParams
 
@@ -59,9 +57,8 @@ class TaskView(Params):
         if self.labels is not None:
             return list(self.labels)
         targets = {e.target for e in examples if e.split == "train"}
-        if getattr(self.settings, "many", False):
-            return sorted({label for target in targets for label in json.loads(target)})
-        return sorted(targets)
+        named = (self.entry.labels_in(target, self.settings) for target in targets)
+        return sorted({label for labels in named for label in labels})
 
     def task(self, examples: Sequence[Example]) -> Task:
         """Return the task as its kind sees it."""
@@ -131,11 +128,6 @@ class StudentPrompts:
             }
         )
         return tuple(Message(role, content) for role, content in turns)
-
-
-def golds_of(example: Example) -> tuple[str, ...]:
-    """Return all answers that are right for an example."""
-    return golds({**example.columns, "target": example.target}, "target")
 
 
 def sql_row(

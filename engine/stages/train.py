@@ -6,7 +6,7 @@ Reads the original rows and the rows selected in earlier rounds; writes the one 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.backends.protocol import TrainingJob, TrainingRow
@@ -14,7 +14,7 @@ from engine.fingerprint import digest
 from engine.rows import Example, Model
 from engine.spec.recipe import Train
 from engine.stages.outputs import Loaded, SelectedRows, Trained
-from engine.stages.protocol import Context, Inputs, Stage
+from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
 
 
@@ -102,4 +102,11 @@ def _sends(params: TrainParams) -> Mapping[str, str]:
     return {"row": "train rows and accepted generated rows ({inputs}, {target})", "labels": ""}
 
 
-TRAIN = Stage("train", 1, TrainParams, TrainInputs, Trained, train, asks=("student",), sends=_sends)
+def _accounts(params: TrainParams, inputs: TrainInputs, output: Trained) -> Iterable[Account]:
+    yield Account("training rows", len(training_set(inputs)), output.model.rows)
+
+
+TRAIN = Stage(
+    "train", 1, TrainParams, TrainInputs, Trained, train,
+    asks=("student",), sends=_sends, accounts=_accounts,
+)  # fmt: skip

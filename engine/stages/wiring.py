@@ -34,9 +34,9 @@ def slots(inputs: type[Inputs]) -> Mapping[str, Slot]:
 
 
 def _slot(inputs: type[Inputs], name: str, hint: Any) -> Slot:
-    if get_origin(hint) is tuple:
-        element, dots = get_args(hint)
-        if dots is Ellipsis and isinstance(element, type) and issubclass(element, Output | Bundle):
+    if get_origin(hint) is tuple and get_args(hint)[1:] == (Ellipsis,):
+        element = get_args(hint)[0]
+        if isinstance(element, type) and issubclass(element, Output | Bundle):
             return Slot(element, True, False)
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kinds = [option for option in options if option is not type(None)]
@@ -66,8 +66,10 @@ def flatten(
             are named.
     """
     known = slots(inputs)
-    if unknown := wires.keys() - known.keys():
-        raise TypeError(f"{name} has no input '{sorted(unknown)[0]}'; it has: {', '.join(known)}")
+    if unknown := sorted(wires.keys() - known.keys()):
+        raise TypeError(
+            f"{name} has no input '{unknown[0]}' for {_nodes(wires[unknown[0]])}; it has: {', '.join(known)}"
+        )
     if missing := [field for field, slot in known.items() if slot.needed and field not in wires]:
         raise TypeError(f"{name}.{missing[0]} needs a {known[missing[0]].kind.__name__}")
     edges = {}
@@ -91,18 +93,33 @@ def _ends(name: str, field: str, slot: Slot, wire: Wire) -> Iterator[tuple[str, 
         yield field, wire, slot.kind
         return
     if not slot.many:
-        raise TypeError(f"{name}.{field} takes one node, not several")
+        raise TypeError(f"{name}.{field} takes one node, not several: {_nodes(wire)}")
     for number, ends in wire.items():
         if issubclass(slot.kind, Output):
             if not isinstance(ends, str):
-                raise TypeError(f"{name}.{field}.{number} takes one node")
+                raise TypeError(
+                    f"{name}.{field}.{number} takes one node, not several: {_nodes(ends)}"
+                )
             yield f"{field}.{number}", ends, slot.kind
             continue
         parts = _bundled(slot.kind)
         if isinstance(ends, str) or ends.keys() != parts.keys():
-            raise TypeError(f"{name}.{field}.{number} takes {', '.join(parts)}")
+            raise TypeError(
+                f"{name}.{field}.{number} takes {' and '.join(parts)}, not {_nodes(ends)}"
+            )
         for part, node in ends.items():
             yield f"{field}.{number}.{part}", node, parts[part]
+
+
+def _nodes(wire: Wire | Mapping[str, str]) -> str:
+    """Return the nodes behind an input, for messages: those of a bundle with the part that each is for."""
+    if isinstance(wire, str):
+        return wire
+    ends = [
+        f"{key}: {_nodes(end)}" if isinstance(key, str) else _nodes(end)
+        for key, end in wire.items()
+    ]
+    return ", ".join(ends) or "none"
 
 
 def assemble(inputs: type[I], outputs: Mapping[str, Output]) -> I:

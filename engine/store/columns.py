@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 import orjson
 
-from engine.rows import Row
+from engine.rows import Example, Row
 
 Kind = Literal["text", "int", "float", "bool", "time", "json", "texts", "floats"]
 
@@ -146,7 +146,21 @@ def completed(table: str, values: list[Any]) -> list[Any]:
     A run killed before an update leaves such lines; columns are only ever added at the end, with a default.
     """
     missing = len(table_columns(table)) - len(values)
-    return values if missing <= 0 else [*values, *defaults(table)[-missing:]]
+    if missing <= 0:
+        return values
+    values = [*values, *defaults(table)[-missing:]]
+    return _with_references(values) if table == Example.table else values
+
+
+def _with_references(values: list[Any]) -> list[Any]:
+    """Return an example's values with the acceptable answers that were a column of it, as migration 10 does."""
+    places = {column.name: place for place, column in enumerate(table_columns(Example.table))}
+    columns = json.loads(values[places["columns"]])
+    answers = columns.pop("golds", None)
+    if not isinstance(answers, list):
+        return [*values[:-1], [values[places["target"]]]]
+    values[places["columns"]] = json_text(columns)
+    return [*values[:-1], answers]
 
 
 @cache

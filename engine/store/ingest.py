@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine.store.columns import KEYS, Kind, completed, defaults, is_stage_table, table_columns
+from engine.store.columns import KEYS, Kind, completed, is_stage_table, line, table_columns
 from engine.store.spool import Segment, parse, read_lines
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def ingest(
         total = 0
         for segment in segments:
             if segment.key not in known:
-                rows = _ingest_regularlye(connection, segment)
+                rows = _ingest_segment(connection, segment)
                 connection.execute("INSERT INTO ingest VALUES (?, ?)", [segment.key, rows])
                 total += rows
         connection.execute("COMMIT")
@@ -75,7 +75,7 @@ def records(segment: Segment, whole: set[str]) -> Iterator[tuple[str, list[Any]]
             yield table, completed(table, record[1:])
 
 
-def _ingest_regularlye(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:
+def _ingest_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:
     import duckdb
 
     whole = finished_nodes(segment)
@@ -85,8 +85,8 @@ def _ingest_regularlye(connection: duckdb.DuckDBPyConnection, segment: Segment) 
         try:
             total += _insert(connection, segment, table, lines, whole)
         except (KeyError, UnicodeDecodeError, duckdb.Error):
-            for line in lines:
-                parse(segment, line)  # if the file is damaged, this says so
+            for text in lines:
+                parse(segment, text)  # if the file is damaged, this says so
             raise
     return total
 
@@ -95,10 +95,10 @@ def _lines(path: Path) -> Iterator[tuple[str, list[bytes]]]:
     """Yield a segment's lines by their tables, as many at a time as memory should hold."""
     waiting: dict[str, list[bytes]] = {}
     size = 0
-    for line in read_lines(path):
-        table = line[2 : line.find(b'"', 2)].decode("utf-8", "replace")
-        waiting.setdefault(table, []).append(line)
-        size += len(line)
+    for text in read_lines(path):
+        table = text[2 : text.find(b'"', 2)].decode("utf-8", "replace")
+        waiting.setdefault(table, []).append(text)
+        size += len(text)
         if size >= _BATCH:
             yield from waiting.items()
             waiting, size = {}, 0
@@ -128,9 +128,10 @@ def _insert(
 ) -> int:
     """Insert what the lines say, but for rows of nodes that are not `whole`; return how many rows that were."""
     statement = _statement(table)
+    lines = _completed_lines(segment, table, lines)
     if table in KEYS:
         lines = _latest(segment, table, lines)
-    arguments = [[line.decode() for line in lines]]
+    arguments = [[text.decode() for text in lines]]
     if is_stage_table(table):
         if not whole:
             return 0
@@ -139,13 +140,21 @@ def _insert(
     return int(counted[0]) if counted else 0
 
 
+def _completed_lines(segment: Segment, table: str, lines: list[bytes]) -> list[bytes]:
+    """Return lines with all of the table's columns: those of an earlier engine end before columns that came later."""
+    # A segment is written by one process, so its first line speaks for all of them.
+    if len(parse(segment, lines[0])) > len(table_columns(table)):
+        return lines
+    return [line(table, completed(table, parse(segment, text)[1:])) for text in lines]
+
+
 def _latest(segment: Segment, table: str, lines: list[bytes]) -> list[bytes]:
     """Return the last line of each key: DuckDB refuses to replace a row twice in one statement."""
     key = [i for i, column in enumerate(table_columns(table), 1) if column.name in KEYS[table]]
     last: dict[tuple[Any, ...], bytes] = {}
-    for line in lines:
-        record = parse(segment, line)
-        last[tuple(record[i] for i in key)] = line
+    for text in lines:
+        record = parse(segment, text)
+        last[tuple(record[i] for i in key)] = text
     return list(last.values())
 
 
@@ -171,12 +180,7 @@ def _statement(table: str) -> str:
     columns = table_columns(table)
     names = ", ".join(f'"{column.name}"' for column in columns)
     paths = ", ".join(f"'$[{at}]'" for at in range(1, len(columns) + 1))
-    values = []
-    for at, (column, default) in enumerate(zip(columns, defaults(table), strict=True), 1):
-        # A line of an earlier engine ends before columns that came later.
-        text = default if isinstance(default, str) else orjson.dumps(default).decode()
-        value = f"v[{at}]" if default is None else f"coalesce(v[{at}], '{text}')"
-        values.append(_VALUES[column.kind].format(value))
+    values = [_VALUES[column.kind].format(f"v[{at}]") for at, column in enumerate(columns, 1)]
     verb = "INSERT OR REPLACE INTO" if table in KEYS else "INSERT INTO"
     where = "WHERE list_contains(?, v[1])" if is_stage_table(table) else ""
     return (

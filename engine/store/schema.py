@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _CREATE = re.compile(r'^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) "?(\w+)"?')
-_ADD_COLUMN = re.compile(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)")
+_ADD_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"?')
 _RENAME = re.compile(r"^ALTER TABLE (\w+) RENAME TO (\w+)")
 _COMMENT_ON = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) (\w+)(?:\.(\w+))? IS '(.+)';$")
 _COLUMN = re.compile(r"^\s+(\w+) [A-Z]+")

@@ -1,12 +1,13 @@
 """Task kinds, one file each; a new kind is one file and one line in `TASKS`."""
 
 from engine.registry import Registry
+from engine.tasks.answers import Answer, Asked, answers
 from engine.tasks.classification import Classification
 from engine.tasks.extraction import Extraction
 from engine.tasks.generation import Generation
 from engine.tasks.multiple_choice import MultipleChoice
 from engine.tasks.numeric import Numeric
-from engine.tasks.protocol import Answer, Asked, Gold, Task, TaskKind, TaskParams
+from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams
 from engine.tasks.structured import Structured
 
 TASKS: Registry[TaskKind] = Registry(
@@ -21,4 +22,4 @@ TASKS: Registry[TaskKind] = Registry(
     ],
 )
 
-__all__ = ["TASKS", "Answer", "Asked", "Gold", "Task", "TaskKind", "TaskParams"]
+__all__ = ["TASKS", "Answer", "Asked", "Reference", "Task", "TaskKind", "TaskParams", "answers"]

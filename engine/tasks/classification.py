@@ -10,23 +10,12 @@ the punctuation around it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
-from engine.backends.protocol import Progress, Student, Written
-from engine.tasks.protocol import (
-    GENERATION,
-    LIKELIHOOD,
-    Answer,
-    Asked,
-    Gold,
-    PlainRows,
-    Task,
-    TaskParams,
-    empty_input,
-    plain,
-)
+from engine import json_text
+from engine.tasks.protocol import Options, Reference, Task, TaskKind, TaskParams, plain
 
 SPARE = 8
 """Tokens beyond one per character of the longest answer, for what stands around it."""
@@ -46,60 +35,67 @@ class Params(TaskParams):
     """How one label is found: the likeliest, or what the student writes. Several labels are always written."""
 
 
-class Classification(PlainRows):
+class Classification(TaskKind):
     """One label per row from a fixed set, or any number of them."""
 
     name = "classification"
     version = 2
     prompt = "tasks/classification.md"
+    params = Params
     labelled = True
-    params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("accuracy", "macro_f1")
+    metrics = ("accuracy", "macro_f1")
     failure = "accuracy < 1"
 
-    def nested(self, params: Any, target: str) -> frozenset[str]:
+    def nested(self, params: Params, target: str) -> frozenset[str]:
         """Return the target where it may be a list of labels."""
         return frozenset({target} if params.many else ())
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the label as it is; of several labels their canonical form, a JSON list in order."""
         if not params.many:
             label = plain("the target", value)
-            return Gold(label, (label,))
-        named = value if isinstance(value, list | tuple) else _listed(plain("the target", value))
+            return Reference(label, (label,))
+        named = value if isinstance(value, list | tuple) else _split(plain("the target", value))
         labels = [plain("a label", label).strip() for label in named]
         if apart := next((label for label in labels if "," in label), None):
             raise ValueError(f"the label '{apart}' has a comma in it, which parts labels")
-        found = canonical(labels)
-        return Gold(found, (found,))
+        target = canonical(labels)
+        return Reference(target, (target,))
 
-    def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
+    def labels_in(self, target: str, params: Params) -> Sequence[str]:
+        """Return the target, or the labels in the JSON list that it is where a row has several."""
+        labels: list[str] = json.loads(target) if params.many else [target]
+        return labels
+
+    def completion(self, inputs: Mapping[str, str], target: str, params: Params) -> str:
         """Return the label, or the labels with commas between them."""
-        return (", ".join(json.loads(target)) or NONE) if params.many else target
+        return ", ".join(self.labels_in(target, params)) or NONE if params.many else target
 
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Return for each row the most likely label, with its probability among all, or what was written."""
-        prompts = [each.prompt for each in asked]
-        if student.likelihoods and task.params.answer == "likelihood" and not task.params.many:
-            chosen = student.choose(prompts, task.labels, adapter, progress)
-            return [Answer(c.label, c.label, "ok", c.probability, LIKELIHOOD) for c in chosen]
-        longest = max(map(len, task.labels)) * (MOST if task.params.many else 1)
-        said = student.write(prompts, longest + SPARE, adapter, progress)
-        known = _said_as(task.labels)
-        return [_read(turn, known, task.params.many) for turn in said]
+    def options(self, inputs: Mapping[str, str], task: Task) -> Options | None:
+        """Return the labels, where a row has one and it is not written."""
+        if task.params.many or task.params.answer == "generation":
+            return None
+        return Options({label: label for label in task.labels})
 
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is unusable: an empty input, or a target that is no label."""
-        if why := empty_input(inputs):
-            return why
-        named = _canonical_list(target) if task.params.many else [target]
+    def max_tokens(self, inputs: Mapping[str, str], task: Task) -> int:
+        """Return one token per character of the longest label, or of as many labels as a row may have."""
+        return max(map(len, task.labels)) * (MOST if task.params.many else 1) + SPARE
+
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the label that was written, or several; None where anything else was, too."""
+        labels = _spellings(task.labels)
+        parts = text.split(",") if task.params.many else [text]
+        named = [labels.get(part.strip()) or labels.get(_bare(part)) for part in parts]
+        known = [label for label in named if label is not None]
+        if task.params.many and not known and _bare(text) == NONE:
+            return canonical([])
+        if len(known) < len(parts):
+            return None
+        return canonical(known) if task.params.many else known[0]
+
+    def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row is none of this task: its target, or a part of it, is no label."""
+        named = _listed(target) if task.params.many else [target]
         if named is None:
             return "the target is not a list of labels"
         strange = [label for label in named if label not in task.labels]
@@ -113,13 +109,13 @@ class Classification(PlainRows):
         return {"type": "array", "items": label, "minItems": 0, "maxItems": MOST}
 
 
-def canonical(labels: Any) -> str:
+def canonical(labels: Iterable[str]) -> str:
     """Return labels as answers and targets hold them: a JSON list, each once, in order."""
     return json.dumps(sorted({label for label in labels if label}), ensure_ascii=False)
 
 
-def _canonical_list(target: str) -> list[Any] | None:
-    """Return the labels of a target in its canonical form; None for a text that is none."""
+def _listed(target: str) -> list[Any] | None:
+    """Return what is in a target that should be a list of labels; None for a text that is none."""
     try:
         labels = json.loads(target)
     except ValueError:
@@ -127,33 +123,21 @@ def _canonical_list(target: str) -> list[Any] | None:
     return labels if isinstance(labels, list) else None
 
 
-def _listed(text: str) -> list[Any]:
+def _split(text: str) -> list[Any]:
     """Return the labels of a text: a JSON list of them, or commas between them."""
     if not text.lstrip().startswith("["):
         return text.split(",")
     try:
-        return list(json.loads(text))
+        return list(json_text.parse(text))
     except ValueError:
         raise ValueError(f"the target '{text[:60]}' begins like a JSON list and is none") from None
 
 
-def _said_as(labels: Sequence[str]) -> dict[str, str]:
-    """Return what each label may be said as: as it is, or else without case and what stands around it."""
+@lru_cache(maxsize=8)
+def _spellings(labels: tuple[str, ...]) -> Mapping[str, str]:
+    """Return what each label may be written as: as it is, or else without case and what stands around it."""
     bare = {_bare(label): label for label in reversed(labels) if _bare(label)}
     return bare | {label: label for label in labels}
-
-
-def _read(said: Written, known: Mapping[str, str], many: bool) -> Answer:
-    if said.failure:
-        return Answer(said.text, None, "backend_failed", None, GENERATION)
-    parts = said.text.split(",") if many else [said.text]
-    found = [known.get(part.strip()) or known.get(_bare(part)) for part in parts]
-    labels = [label for label in found if label is not None]
-    if many and not labels and _bare(said.text) == NONE:
-        return Answer(said.text, "[]", "ok", None, GENERATION)
-    if len(labels) < len(parts):
-        return Answer(said.text, None, "unparsable", None, GENERATION)
-    return Answer(said.text, canonical(labels) if many else labels[0], "ok", None, GENERATION)
 
 
 def _bare(text: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
-from engine.backends.protocol import Progress, Student
-from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
-from engine.tasks.writing import written_answers
+from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams
 
 
 class Params(TaskParams):
@@ -22,50 +19,36 @@ class Params(TaskParams):
     """Longest answer."""
 
 
-class Extraction(PlainRows):
+class Extraction(TaskKind):
     """A span of a context."""
 
     name = "extraction"
     version = 1
     prompt = "tasks/extraction.md"
-    params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("exact_match", "token_f1")
+    params = Params
+    column_params = ("context",)
+    metrics = ("exact_match", "token_f1")
     failure = "exact_match < 1"
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the acceptable spans; the first is trained on."""
-        gold = super().gold(inputs, value, params)
-        strange = [text for text in gold.golds if text not in inputs[params.context]]
+        reference = super().reference(inputs, value, params)
+        strange = [text for text in reference.references if text not in inputs[params.context]]
         if strange:
             raise ValueError(f"the answer '{strange[0]}' does not occur in {params.context}")
-        return gold
+        return reference
 
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Return the first line of what the student writes."""
-        return written_answers(
-            student, asked, task.params.max_tokens, adapter, progress, _first_line
-        )
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the first line of what the student wrote."""
+        return text.strip().splitlines()[0].strip() if text.strip() else None
+
+    def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row is none of this task: the span is empty, or not in its context."""
+        context = task.params.context
+        if not target.strip() or target in inputs[context]:
+            return super().fault(inputs, target, task)
+        return f"the target does not occur in {context}"
 
     def kept(self, target: str, params: Params) -> str:
         """Return the answer: it must still stand in the context."""
         return f'the words "{target}" in {params.context}'
-
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is unusable: something is empty, or the span is not in its context."""
-        if why := empty_input(inputs):
-            return why
-        if not target.strip():
-            return "the target is empty"
-        context = task.params.context
-        return None if target in inputs[context] else f"the target does not occur in {context}"
-
-
-def _first_line(text: str) -> str | None:
-    return text.strip().splitlines()[0].strip() if text.strip() else None

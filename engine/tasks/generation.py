@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 from pydantic import Field
 
-from engine.backends.protocol import Progress, Student
-from engine.tasks.protocol import Answer, Asked, PlainRows, Task, TaskParams, empty_input
-from engine.tasks.writing import written_answers
+from engine.tasks.protocol import Task, TaskKind, TaskParams
 
 
 class Params(TaskParams):
@@ -19,30 +16,16 @@ class Params(TaskParams):
     """Longest answer."""
 
 
-class Generation(PlainRows):
+class Generation(TaskKind):
     """Free text."""
 
     name = "generation"
     version = 1
     prompt = "tasks/generation.md"
-    params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("rouge_l", "chrf")
+    params = Params
+    metrics = ("rouge_l", "chrf")
     failure = "rouge_l < 0.3"
 
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Return what the student writes."""
-        most = task.params.max_tokens
-        return written_answers(
-            student, asked, most, adapter, progress, lambda text: text.strip() or None
-        )
-
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is unusable: something is empty."""
-        return empty_input(inputs) or (None if target.strip() else "the target is empty")
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return what the student wrote, if anything."""
+        return text.strip() or None

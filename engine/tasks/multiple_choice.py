@@ -7,24 +7,10 @@ character: `acc_norm` of lm-evaluation-harness), or read from what the student w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from math import exp
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from engine.backends.protocol import Message, Progress, Student
-from engine.tasks.protocol import (
-    GENERATION,
-    LIKELIHOOD,
-    Answer,
-    Asked,
-    Gold,
-    PlainRows,
-    Task,
-    TaskParams,
-    empty_input,
-    plain,
-)
+from engine.tasks.protocol import Options, Reference, Task, TaskKind, TaskParams, plain
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SPARE = 16
@@ -53,14 +39,15 @@ class Params(TaskParams):
     """Whether likelihoods of texts are divided by their length, so that a short option has no advantage."""
 
 
-class MultipleChoice(PlainRows):
+class MultipleChoice(TaskKind):
     """One of several options that are the row's own."""
 
     name = "multiple_choice"
     version = 2
     prompt = "tasks/multiple_choice.md"
-    params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("accuracy",)
+    params = Params
+    column_params = ("options",)
+    metrics = ("accuracy",)
     failure = "accuracy < 1"
 
     def problems(self, params: Params) -> list[str]:
@@ -88,59 +75,54 @@ class MultipleChoice(PlainRows):
             raise ValueError(f"the option {LETTERS[texts.index('')]} of {column} is empty")
         return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the letter of the right option, from its letter or its text."""
         options = options_of(inputs, params)
         if why := _unclear(options):
             raise ValueError(why)
-        said = plain("the target", value).strip()
-        bare = said.strip("().: ").upper()
-        by_text = [letter for letter, text in options.items() if text == said]
+        target = plain("the target", value).strip()
+        bare = target.strip("().: ").upper()
+        by_text = [letter for letter, text in options.items() if text == target]
         letter = bare if bare in options else by_text[0] if by_text else None
         if letter is None:
             raise ValueError(
-                f"the target '{said}' is neither the letter nor the text of one of the {len(options)} options"
+                f"the target '{target}' is neither the letter nor the text of one of the {len(options)} options"
             )
-        return Gold(letter, (letter,))
+        return Reference(letter, (letter,))
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Params) -> str:
         """Return the right option's letter or text."""
         return target if params.say == "letter" else options_of(inputs, params)[target]
 
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Return the letter of each row's choice."""
+    def options(self, inputs: Mapping[str, str], task: Task) -> Options | None:
+        """Return the row's letters, or the options' texts, where the choice is not written."""
         params: Params = task.params
-        options = [options_of(each.inputs, params) for each in asked]
-        prompts = [each.prompt for each in asked]
-        if not student.likelihoods or params.answer == "generation":
-            longest = max((len(t) for row in options for t in row.values()), default=0)
-            most = SPARE if params.say == "letter" else longest + SPARE
-            said = student.write(prompts, most, adapter, progress)
-            return [
-                Answer(turn.text, None, "backend_failed", None, GENERATION)
-                if turn.failure
-                else _read(turn.text, row, params.say)
-                for turn, row in zip(said, options, strict=True)
-            ]
+        if params.answer == "generation":
+            return None
+        options = options_of(inputs, params)
         if params.say == "letter":
-            return _by_letter(student, prompts, options, adapter, progress)
-        return _by_text(student, prompts, options, params, adapter, progress)
+            return Options({letter: letter for letter in options})
+        return Options(options, params.per_character)
 
-    def kept(self, target: str, params: Params) -> str:
-        """Return that the options stay: the target is one of their letters."""
-        return "the options as they are"
+    def max_tokens(self, inputs: Mapping[str, str], task: Task) -> int:
+        """Return enough for a letter, or one token per character of the longest option."""
+        if task.params.say == "letter":
+            return SPARE
+        texts = options_of(inputs, task.params).values()
+        return max(map(len, texts), default=0) + SPARE
 
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is unusable: nothing to choose from, options that are the same, or none right."""
-        if why := empty_input(inputs):
-            return why
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the letter of the option that a text begins with; first what the student is to say is looked for."""
+        options = options_of(inputs, task.params)
+        answer = _LEAD.sub("", text.strip(), count=1)
+        named = _NAMED.match(answer)
+        by_letter = named[1].upper() if named and named[1].upper() in options else None
+        bare = {_bare(text.strip()), _bare(answer)}
+        by_text = next((o for o, option in options.items() if _bare(option) in bare), None)
+        return (by_letter or by_text) if task.params.say == "letter" else (by_text or by_letter)
+
+    def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row is none of this task: nothing to choose from, options that are the same, or none right."""
         options = options_of(inputs, task.params)
         if why := _unclear(options):
             return why
@@ -150,74 +132,29 @@ class MultipleChoice(PlainRows):
         """Return the schema of a letter."""
         return {"enum": list(LETTERS)}
 
+    def kept(self, target: str, params: Params) -> str:
+        """Return that the options stay: the target is one of their letters."""
+        return "the options as they are"
+
 
 def options_of(inputs: Mapping[str, str], params: Params) -> dict[str, str]:
     """Return a row's options by letter, in order: the lines of the options' column, or of all inputs, that begin so."""
     text = inputs[params.options] if params.options else "\n".join(inputs.values())
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for letter, option in _OPTION.findall(text):
         # Only in order: a line of the question may begin like an option, too.
-        if letter == LETTERS[len(found)]:
-            found[letter] = option
-    return found
+        if letter == LETTERS[len(options) : len(options) + 1]:
+            options[letter] = option
+    return options
 
 
 def _unclear(options: Mapping[str, str]) -> str | None:
     if len(options) < 2:
         return f"{len(options)} options were found: lines that begin with A., B., … or (A), (B), …"
     texts = [text.casefold() for text in options.values()]
-    twice = next((text for text in options.values() if texts.count(text.casefold()) > 1), None)
-    return f"the option '{twice}' is there twice" if twice else None
+    repeated = next((text for text in options.values() if texts.count(text.casefold()) > 1), None)
+    return f"the option '{repeated}' is there twice" if repeated else None
 
 
-def _by_letter(
-    student: Student,
-    prompts: Sequence[tuple[Message, ...]],
-    options: Sequence[Mapping[str, str]],
-    adapter: Path | None,
-    progress: Progress | None,
-) -> list[Answer]:
-    answers: dict[int, Answer] = {}
-    for letters in sorted({tuple(row) for row in options}):
-        rows = [index for index, row in enumerate(options) if tuple(row) == letters]
-        chosen = student.choose([prompts[i] for i in rows], letters, adapter, progress)
-        for index, one in zip(rows, chosen, strict=True):
-            answers[index] = Answer(one.label, one.label, "ok", one.probability, LIKELIHOOD)
-    return [answers[index] for index in range(len(prompts))]
-
-
-def _by_text(
-    student: Student,
-    prompts: Sequence[tuple[Message, ...]],
-    options: Sequence[Mapping[str, str]],
-    params: Params,
-    adapter: Path | None,
-    progress: Progress | None,
-) -> list[Answer]:
-    found = student.compare(prompts, [tuple(row.values()) for row in options], adapter, progress)
-    answers = []
-    for row, likely in zip(options, found, strict=True):
-        nats = [each.nats for each in likely]
-        texts = list(row.values())
-        weighed = [
-            n / max(1, len(text)) if params.per_character else n
-            for n, text in zip(nats, texts, strict=True)
-        ]
-        best = max(range(len(texts)), key=weighed.__getitem__)
-        # The probability of the option among the options, whatever they were compared by.
-        share = 1 / sum(exp(min(700.0, n - nats[best])) for n in nats)
-        answers.append(Answer(texts[best], list(row)[best], "ok", share, LIKELIHOOD))
-    return answers
-
-
-def _read(text: str, options: Mapping[str, str], say: str) -> Answer:
-    """Read a letter, or an option's text, from the beginning of what was written; first what the student is to say."""
-    said = _LEAD.sub("", text.strip(), count=1)
-    named = _NAMED.match(said)
-    by_letter = named[1].upper() if named and named[1].upper() in options else None
-    bare = {each.strip(_AROUND).casefold() for each in (text.strip(), said)}
-    by_text = next(
-        (o for o, each in options.items() if each.strip(_AROUND).casefold() in bare), None
-    )
-    choice = (by_letter or by_text) if say == "letter" else (by_text or by_letter)
-    return Answer(text, choice, "ok" if choice else "unparsable", None, GENERATION)
+def _bare(text: str) -> str:
+    return text.strip(_AROUND).casefold()

@@ -8,25 +8,13 @@ target, reasoning included.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
-from engine.backends.protocol import Progress, Student
 from engine.numbers import final_number, number_in, written
-from engine.tasks.protocol import (
-    Answer,
-    Asked,
-    Gold,
-    PlainRows,
-    Task,
-    TaskParams,
-    empty_input,
-    plain,
-)
-from engine.tasks.writing import written_answers
+from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, plain
 
 _MARK = "####"
 _STEP = re.compile(
@@ -41,64 +29,50 @@ class Params(TaskParams):
     """Longest reasoning with its answer."""
 
 
-class Numeric(PlainRows):
+class Numeric(TaskKind):
     """A number, with or without reasoning before it."""
 
     name = "numeric"
     version = 2
     prompt = "tasks/numeric.md"
-    params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("numeric_match",)
+    params = Params
+    metrics = ("numeric_match",)
     failure = "numeric_match < 1"
 
     def nested(self, params: Params, target: str) -> frozenset[str]:
         """Return the target: a number with a fraction is no text, and is taken all the same."""
         return frozenset({target})
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the target whole, and the number in it as the right answer."""
         text = plain("the target", value)
-        found = _read(text)
-        if found is None:
+        number = final_number(text)
+        if number is None:
             raise ValueError("no number is in the target")
-        return Gold(text, (found,))
+        return Reference(text, (written(number),))
 
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Return the final number of what the student writes."""
-        most = task.params.max_tokens
-        return written_answers(student, asked, most, adapter, progress, _read)
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the final number of what the student wrote."""
+        number = final_number(text)
+        return None if number is None else written(number)
+
+    def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row is none of this task: no number, or one that is not what the reasoning comes to."""
+        number = final_number(target)
+        if number is None:
+            return "the target holds no number"
+        reasoning, mark, _ = target.rpartition(_MARK)
+        last = last_result(reasoning) if mark else None
+        if last is not None and number_in(last) != number:
+            return f"the reasoning comes to {last}, the answer is {written(number)}"
+        return None
 
     def kept(self, target: str, params: Params) -> str:
         """Return that the numbers stay: the target's reasoning uses them."""
         return "the same numbers"
 
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is unusable: no number, or one that is not what the reasoning comes to."""
-        if why := empty_input(inputs):
-            return why
-        found = final_number(target)
-        if found is None:
-            return "the target holds no number"
-        reasoning, mark, _ = target.rpartition(_MARK)
-        last = last_result(reasoning) if mark else None
-        if last is not None and number_in(last) != found:
-            return f"the reasoning comes to {last}, the answer is {written(found)}"
-        return None
-
-
-def _read(text: str) -> str | None:
-    found = final_number(text)
-    return None if found is None else written(found)
-
 
 def last_result(reasoning: str) -> str | None:
     """Return what the last calculation of a reasoning comes to, as it stands there; None where there is none."""
-    results = [marked or said for marked, said in _STEP.findall(reasoning)]
+    results = [marked or plain_result for marked, plain_result in _STEP.findall(reasoning)]
     return results[-1].rstrip(".,") if results else None

@@ -1,18 +1,16 @@
-"""What a task kind is: what the student is asked and trained to say, how its answer is read, what a good row is."""
+"""What a task kind is: what its rows are, what the student is trained to say, and how an answer is read.
+
+Knows no model and no student: `engine.tasks.answers` asks, a kind says what is asked for and what was said.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, final
 
 from pydantic import BaseModel, ConfigDict
-
-from engine.backends.protocol import Message, Progress, Student
-
-LIKELIHOOD, GENERATION = "label_likelihood", "generation"
-"""How an answer was obtained: the likeliest of the allowed ones, or read from what the student wrote."""
 
 
 class TaskParams(BaseModel):
@@ -33,44 +31,41 @@ class Task:
     """The kind's parameters, checked."""
 
 
-class Asked(NamedTuple):
-    """One row that the student is asked about: the turns it sees, and the row's inputs."""
-
-    prompt: tuple[Message, ...]
-    inputs: Mapping[str, str]
-
-
-class Answer(NamedTuple):
-    """One answer of the student, read from what it said."""
-
-    text: str
-    answer: str | None
-    status: str
-    """ok | unparsable | backend_failed"""
-    confidence: float | None
-    how: str
-
-
-class Gold(NamedTuple):
+class Reference(NamedTuple):
     """What is right for one row."""
 
     target: str
     """In the kind's own form; the student is trained on `TaskKind.completion` of it."""
-    golds: tuple[str, ...]
+    references: tuple[str, ...]
     """All answers that are right, in the form in which answers are read."""
 
 
-class TaskKind(Protocol):
-    """One kind of task; implementations are stateless and live in one file each."""
+class Options(NamedTuple):
+    """The answers among which a student chooses by their likelihood."""
+
+    turns: Mapping[str, str]
+    """Each answer, and the turn by which the student gives it."""
+    per_character: bool = False
+    """Whether log-likelihoods are divided by the turn's length, so that a short one has no advantage."""
+
+
+class TaskKind(ABC):
+    """One kind of task; kinds are stateless and live in one file each.
+
+    Where a method has a body, it is what most kinds do: inputs and targets are text, said as they stand, and answers
+    are written. A kind overrides what is different.
+    """
 
     name: str
     version: int
     """Bumped when the same student would be given other answers."""
     prompt: str
     """Default prompt, a name under `prompts/`."""
-    labelled: bool
-    """Whether targets come from a fixed set of labels."""
     params: type[TaskParams]
+    column_params: tuple[str, ...] = ()
+    """The parameters that name an input column."""
+    labelled: bool = False
+    """Whether targets come from a fixed set of labels."""
     metrics: tuple[str, ...]
     """Default metrics."""
     failure: str
@@ -78,70 +73,23 @@ class TaskKind(Protocol):
 
     def problems(self, params: Any) -> list[str]:
         """Return what is wrong with parameters whose types are right."""
-        ...
-
-    def nested(self, params: Any, target: str) -> frozenset[str]:
-        """Return the columns whose values may have parts (lists, objects), which `shown` and `gold` take apart."""
-        ...
-
-    def shown(self, column: str, value: Any, params: Any) -> str:
-        """Return an input's value as the text that the student sees; raises ValueError with the reason."""
-        ...
-
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
-        """Return what is right for a row, from its target column; raises ValueError with the reason."""
-        ...
-
-    def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
-        """Return what the student is trained to say."""
-        ...
-
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Ask the student and read its answers, in the order of `asked`."""
-        ...
-
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a generated row is not a row of this task; None when it is one."""
-        ...
-
-    def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
-        """Return the JSON Schema of a target that a teacher writes, of at most `longest` characters."""
-        ...
-
-    def kept(self, target: str, params: Any) -> str:
-        """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""
-        ...
-
-
-class PlainRows:
-    """What most kinds have in common: inputs and targets are text, said as they stand, and answers are written.
-
-    A kind overrides what is different.
-    """
-
-    labelled = False
-
-    def problems(self, params: Any) -> list[str]:
-        """Return nothing: types say it all."""
         return []
 
+    # The rows of the data.
+
     def nested(self, params: Any, target: str) -> frozenset[str]:
-        """Return none: a list of texts is a target that needs no taking apart."""
+        """Return the columns whose values may have parts (lists, objects), which `shown` and `reference` take apart."""
         return frozenset()
 
     def shown(self, column: str, value: Any, params: Any) -> str:
-        """Return a text as it is, a number or a truth value in its JSON form."""
+        """Return an input's value as the text that the student sees; raises ValueError with the reason."""
         return plain(column, value)
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Any) -> Gold:
-        """Return a text as the one right answer; of a list of texts all are right, and the first is trained on."""
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Any) -> Reference:
+        """Return what is right for a row, from its target column; raises ValueError with the reason.
+
+        A text is the one right answer; of a list of texts all are right, and the first is trained on.
+        """
         texts = (
             [str(each) for each in value]
             if isinstance(value, list | tuple)
@@ -149,23 +97,64 @@ class PlainRows:
         )
         if not texts or not all(text.strip() for text in texts):
             raise ValueError("the target is empty")
-        return Gold(texts[0], tuple(dict.fromkeys(texts)))
+        return Reference(texts[0], tuple(dict.fromkeys(texts)))
+
+    def labels_in(self, target: str, params: Any) -> Sequence[str]:
+        """Return the labels that a target names, where targets are labels."""
+        return (target,)
+
+    # What the student says.
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
-        """Return the target."""
+        """Return what the student is trained to say."""
         return target
 
+    def options(self, inputs: Mapping[str, str], task: Task) -> Options | None:
+        """Return the answers that a student weighs by their likelihood; None where its answer is written.
+
+        Students that tell no likelihoods write in any case. It depends on the parameters alone which of the two it is.
+        """
+        return None
+
+    def max_tokens(self, inputs: Mapping[str, str], task: Task) -> int:
+        """Return the most tokens of a written answer."""
+        return int(task.params.max_tokens)
+
+    def constraint(self, task: Task) -> Mapping[str, Any] | None:
+        """Return the JSON Schema to which a written answer is held; None for plain text."""
+        return None
+
+    @abstractmethod
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the answer that a written turn gives; None where it cannot be read."""
+
+    # Rows that are generated.
+
+    @final
+    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a generated row is not a row of this task; None when it is one."""
+        empty = [column for column, text in inputs.items() if not text.strip()]
+        return f"{', '.join(empty)} is empty" if empty else self.fault(inputs, target, task)
+
+    def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row whose inputs are all filled in is not a row of this task; None when it is one."""
+        return None if target.strip() else "the target is empty"
+
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
-        """Return the schema of a text."""
+        """Return the JSON Schema of a target that a teacher writes, of at most `longest` characters."""
         return {"type": "string", "minLength": 1, "maxLength": longest}
 
     def kept(self, target: str, params: Any) -> str:
-        """Return nothing: the target follows from the meaning."""
+        """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""
         return ""
 
 
 def plain(column: str, value: Any) -> str:
-    """Return a value as text; raises ValueError for one that has parts, and for none."""
+    """Return a value as text, a number or a truth value in its JSON form.
+
+    Raises:
+        ValueError: it has parts, or there is none.
+    """
     if value is None:
         raise ValueError(f"{column} has no value")
     if isinstance(value, bool):
@@ -175,9 +164,3 @@ def plain(column: str, value: Any) -> str:
             f"{column} is a {type(value).__name__}, not a text: make one of it in `columns`, in SQL"
         )
     return str(value)
-
-
-def empty_input(inputs: Mapping[str, str]) -> str | None:
-    """Return which inputs of a row are empty; None when none is."""
-    empty = [column for column, text in inputs.items() if not text.strip()]
-    return f"{', '.join(empty)} is empty" if empty else None

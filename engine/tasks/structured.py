@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
-from engine.backends.protocol import Progress, Student
-from engine.backends.structured import parse_json, read_reply, unbounded, unresolved
-from engine.tasks.protocol import Answer, Asked, Gold, PlainRows, Task, TaskParams, empty_input
-from engine.tasks.writing import written_answers
+from engine import json_text
+from engine.backends.structured import invalid_schema, read_reply, unbounded, unresolved
+from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
 """A reply that is a code block, as chat models like to write them."""
@@ -34,67 +32,55 @@ class Params(TaskParams):
     """Longest answer."""
 
 
-class Structured(PlainRows):
+class Structured(TaskKind):
     """A JSON object that fits a schema."""
 
     name = "structured"
     version = 2
     prompt = "tasks/structured.md"
-    params: type[TaskParams] = Params
-    metrics: tuple[str, ...] = ("field_f1", "json_valid")
+    params = Params
+    metrics = ("field_f1", "json_valid")
     failure = "field_f1 < 1"
 
     def problems(self, params: Params) -> list[str]:
         """Return what is wrong with the schema: not JSON Schema, or without bounds."""
-        from jsonschema import Draft202012Validator, SchemaError
-
-        schema, formats = params.json_schema, Draft202012Validator.FORMAT_CHECKER
-        try:
-            # The formats are those of the schema's own texts: a pattern must be a regular expression.
-            Draft202012Validator.check_schema(schema, format_checker=formats)
-        except SchemaError as problem:
-            return [f"json_schema is no JSON Schema: {problem.json_path}: {problem.message[:200]}"]
+        schema = params.json_schema
         if lost := unresolved(schema):
             return [f"json_schema has a $ref to what is not in it: {place}" for place in lost]
+        if why := invalid_schema(schema):
+            return [f"json_schema is no JSON Schema: {why}"]
         return [
-            f"json_schema lets an answer grow without end: {place}"
-            for place in unbounded(params.json_schema)
+            f"json_schema lets an answer grow without end: {place}" for place in unbounded(schema)
         ]
 
     def nested(self, params: Params, target: str) -> frozenset[str]:
         """Return the target: an object, or its text."""
         return frozenset({target})
 
-    def gold(self, inputs: Mapping[str, str], value: Any, params: Params) -> Gold:
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the object in its canonical form; raises ValueError where it does not fit the schema."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         reply = read_reply(text, params.json_schema)
         if reply.error is not None:
             raise ValueError(f"the target does not fit the schema: {reply.detail}")
-        found = canonical(reply.value)
-        return Gold(found, (found,))
+        target = canonical(reply.value)
+        return Reference(target, (target,))
 
-    def answer(
-        self,
-        student: Student,
-        asked: Sequence[Asked],
-        task: Task,
-        adapter: Path | None,
-        progress: Progress | None = None,
-    ) -> list[Answer]:
-        """Return what the student writes, in canonical form where it is JSON."""
+    def constraint(self, task: Task) -> Mapping[str, Any] | None:
+        """Return the recipe's schema where the student can write nothing else."""
         params: Params = task.params
-        schema = params.json_schema if params.constrained else None
-        return written_answers(student, asked, params.max_tokens, adapter, progress, _read, schema)
+        return params.json_schema if params.constrained else None
 
-    def kept(self, target: str, params: Params) -> str:
-        """Return the object: what it takes from the inputs must still be there."""
-        return f"all that is needed for {target}"
+    def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the JSON that the student wrote, in a code block or not, in canonical form."""
+        fenced = _FENCED.fullmatch(text)
+        try:
+            return canonical(json_text.parse(fenced[1] if fenced else text))
+        except ValueError:
+            return None
 
-    def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is unusable: something is empty, or the target does not fit the schema."""
-        if why := empty_input(inputs):
-            return why
+    def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
+        """Return why a row is none of this task: its target does not fit the schema."""
         reply = read_reply(target, task.params.json_schema)
         return f"the target does not fit the schema: {reply.detail}" if reply.error else None
 
@@ -103,15 +89,11 @@ class Structured(PlainRows):
         schema: Mapping[str, Any] = task.params.json_schema
         return schema
 
+    def kept(self, target: str, params: Params) -> str:
+        """Return the object: what it takes from the inputs must still be there."""
+        return f"all that is needed for {target}"
+
 
 def canonical(value: Any) -> str:
     """Return a JSON value as answers and targets hold it: keys in order, plain characters."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _read(text: str) -> str | None:
-    fenced = _FENCED.fullmatch(text)
-    try:
-        return canonical(parse_json(fenced[1] if fenced else text))
-    except ValueError:
-        return None

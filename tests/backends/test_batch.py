@@ -8,7 +8,7 @@ import pytest
 from engine.backends import BACKENDS
 from engine.backends.batch import BatchFile
 from engine.backends.files.requests import asked_ids, read_asked, sidecar
-from engine.backends.files.results import ResultLine, completion_of, read_results
+from engine.backends.files.results import completion_of, read_results
 from engine.backends.protocol import Completion, Message, PendingRequest, Request
 from engine.backends.replies import completion
 from engine.backends.structured import Reply
@@ -253,7 +253,6 @@ def test_lines_may_have_windows_ends_a_mark_and_gaps(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + line + b"\r\n\r\n" + line + b"\r\n")
     found = read_results(path)
     assert [(answer.line, answer.exchange.text) for answer in found] == [(1, GOOD), (3, GOOD)]
-    assert all(isinstance(answer, ResultLine) for answer in found)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +268,7 @@ def test_lines_may_have_windows_ends_a_mark_and_gaps(tmp_path: Path) -> None:
         ([{"custom_id": "x", "reply": {}, "text": "a"}], r"r\.jsonl:1: reply and text for x"),
         ([{"custom_id": "x", "reply": {}, "response": {}}], r"r\.jsonl:1: reply and response for x"),
         ([{"custom_id": "x", "text": 3}], r"r\.jsonl:1: the text is no text"),
-        (['{"custom_id": "x", "text": "a", "text": "b"}'], r"r\.jsonl:1: not JSON: a key is there twice"),
+        (['{"custom_id": "x", "text": "a", "text": "b"}'], r"r\.jsonl:1: not JSON: the key 'text' is there twice"),
         (["", "  "], r"r\.jsonl: there is no answer in it"),
     ],
 )  # fmt: skip

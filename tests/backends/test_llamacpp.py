@@ -68,6 +68,7 @@ def test_what_is_answered_needs_no_llama_cpp(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("uninstalled")
+@pytest.mark.models
 def test_a_recipe_is_told_before_the_run(tmp_path: Path) -> None:
     recipe = write_project(tmp_path)
     (tmp_path / "small.gguf").write_bytes(b"GGUF")

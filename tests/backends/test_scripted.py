@@ -124,10 +124,11 @@ def test_the_student_takes_the_label_whose_words_it_reads() -> None:
     listing = f"One of {', '.join(labels)}."
     prompts = [(Message("user", f"{listing} Message: {text}"),) for text in texts]
     seen: list[int] = []
-    answers = student.choose(prompts, labels, None, seen.append)
+    answers = student.choose(prompts, labels, seen.append)
     assert [answer.label for answer in answers] == labels
     assert all(1 / 3 < answer.probability <= 1 for answer in answers)
     assert sum(seen) == 3
+    assert student.with_adapter(Path("anywhere")).choose(prompts, labels) == answers
 
 
 def test_texts_that_share_words_lie_close() -> None:

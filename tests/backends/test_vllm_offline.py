@@ -18,6 +18,8 @@ from engine.errors import BackendError, ModelError
 from tests.backends.tiny import write_model
 from tests.servers.real import MODEL, need_vllm
 
+pytestmark = pytest.mark.models
+
 SCHEMA = {
     "type": "object",
     "properties": {

@@ -150,7 +150,7 @@ LIBRARIES = {
     "bare": ("aiohttp", "orjson", "pydantic", "uvloop"),
     "script": ("openai", "pydantic"),
     "engine": (
-        "aiohttp", "duckdb", "engine.backends", "engine.run.ledger", "jsonschema", "orjson",
+        "aiohttp", "duckdb", "engine.backends", "engine.run.ledger", "jsonschema_rs", "orjson",
         "outlines.models.openai", "outlines.models.vllm", "pyarrow", "uvloop",
     ),
 }  # fmt: skip

@@ -136,7 +136,7 @@ def run_trl(client: str, path: Path) -> None:
     job = finetune.job_from_json(json.loads(path.read_text(encoding="utf-8")))
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     rows = batches.encode(tokenizer, job.rows, job.max_length, "training")
-    order = batches.batches([row.length for row in rows], job.batch_size, job.steps, job.seed)
+    order = batches.batch_order([row.length for row in rows], job.batch_size, job.steps, job.seed)
     ordered = [rows[index] for batch in order for index in batch]
     cpu = not torch.cuda.is_available()
     # Everything that is not named here, or below for the clients' sake, is trl's default.

@@ -65,17 +65,19 @@ def tuned(data: Path, model: Path, folder: Path) -> Path:
 
 def engine(setting: Setting) -> dict[str, Answer]:
     """Return the engine's two ways of answering."""
-    from engine.backends.transformers import LocalModel, TransformersSettings
+    from engine.backends.transformers import TransformersSettings, open_student
 
-    student = LocalModel(ModelRef(clinc150.MODEL, setting.model), TransformersSettings())
+    student = open_student(ModelRef(clinc150.MODEL, setting.model), TransformersSettings())
+    if setting.adapter is not None:
+        student = student.with_adapter(setting.adapter)
 
     def likelihood(count: int) -> list[str]:
-        found = student.choose(setting.prompts[:count], setting.labels, setting.adapter)
-        return [answer.label for answer in found]
+        chosen = student.choose(setting.prompts[:count], setting.labels)
+        return [answer.label for answer in chosen]
 
     def generate(count: int) -> list[str]:
-        found = student.write(setting.prompts[:count], MAX_TOKENS, setting.adapter)
-        return [answer.text.strip() for answer in found]
+        written = student.write(setting.prompts[:count], MAX_TOKENS)
+        return [turn.text.strip() for turn in written]
 
     return {"likelihood": likelihood, "generate": generate}
 

@@ -20,7 +20,7 @@ from engine.errors import BackendError, StoreError
 from engine.plan.resources import role_model
 from engine.spec.loader import LoadedRecipe, load
 from engine.store import Store
-from tests.e2e.runs import pada
+from tests.e2e.runs import pada_here
 from tests.plan.test_validate import GOOD, write_good
 from tests.store.small import AT, call, info, start
 
@@ -235,18 +235,18 @@ def test_a_model_that_answers_in_files_cannot_replay(state: Path, tmp_path: Path
 
 def test_the_commands_as_typed(state: Path, loaded: LoadedRecipe) -> None:
     there = ("--state", str(state))
-    found = pada("calls", "--role", "judge", *there)
-    assert found.returncode == 0, found.stderr
+    found = pada_here("calls", "--role", "judge", *there)
+    assert found.code == 0, found.errors
     identity = listed(state, role="judge")[0]["id"]
-    assert found.stdout.splitlines()[1].startswith(identity[:10])
-    missing = pada("calls", "show", "zz", *there)
-    assert missing.returncode == 2
-    assert identity in missing.stderr
-    assert "Traceback" not in missing.stderr
+    assert found.out.splitlines()[1].startswith(identity[:10])
+    missing = pada_here("calls", "show", "zz", *there)
+    assert missing.code == 2
+    assert identity in missing.errors
+    assert "Traceback" not in missing.errors
     asked = request(1, role_model(loaded.recipe.models.teacher, loaded.base).identity).id
-    again = pada("calls", *there, "replay", asked, "--recipe", str(loaded.path))
-    assert again.returncode == 0, again.stderr
-    assert "equal to the stored one" in again.stdout
+    again = pada_here("calls", *there, "replay", asked, "--recipe", str(loaded.path))
+    assert again.code == 0, again.errors
+    assert "equal to the stored one" in again.out
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import typer
 from engine.cli.recipes import show_list, show_schema, show_validation
 from engine.errors import EngineError, RecipeError
 from engine.operators.finding import FOLDER
+from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
 from tests.operators.writing import changed, write_operator
 from tests.plan.test_validate import GOOD, write_good
@@ -57,7 +58,7 @@ def test_a_list_of_operators_with_a_mistake_in_one_says_where(tmp_path: Path) ->
         show_list("operators", str(write_good(tmp_path)))
 
 
-@pytest.mark.parametrize("what", ["recipe", "operator"])
+@pytest.mark.parametrize("what", ["recipe", "operator", "method"])
 def test_a_schema_is_printed_as_it_is_shipped(
     what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +67,30 @@ def test_a_schema_is_printed_as_it_is_shipped(
     assert capsys.readouterr().out == written
 
 
-def test_a_schema_of_something_else_is_refused() -> None:
-    with pytest.raises(EngineError, match="there is no schema of 'operators'"):
-        show_schema("operators")
+def test_what_has_no_schema_or_list_is_named_with_what_has_one() -> None:
+    with pytest.raises(
+        EngineError, match=r"there is no schema of 'methods'\n.*did you mean 'method'"
+    ):
+        show_schema("methods")
+    with pytest.raises(
+        EngineError, match=r"there is no list of 'method'\n.*did you mean 'methods'"
+    ):
+        show_list("method")
+
+
+def test_methods_are_listed_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_good(tmp_path)
+    own = tmp_path / "methods" / "mine.yaml"
+    own.parent.mkdir()
+    vanilla = shipped("recipes") / "methods" / "vanilla.yaml"
+    own.write_text(vanilla.read_text("utf-8").replace("name: vanilla", "name: mine"), "utf-8")
+    show_list("methods", str(recipe))
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert list(lines) == sorted([*find_methods(), "mine"])
+    assert lines["mine"].endswith("(from methods/mine.yaml of the recipe)")
+    assert lines["pada"].endswith("(from the engine)")
+    show_list("methods")
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == sorted(find_methods())

@@ -13,17 +13,18 @@ from engine.store import Store
 from tests.plan.test_validate import write_good
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    loaded = load(write_good(tmp_path))
-    store = Store.open(tmp_path / "state")
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    loaded = load(write_good(folder))
+    store = Store.open(folder / "state")
     with store.lock_run():
         run = store.start_run(
             recipe="x", name="good", path=str(loaded.path), source=loaded.source,
             effective=loaded.effective, versions={},
         )  # fmt: skip
         store.end_run(run, "done")
-    return tmp_path / "state"
+    return folder / "state"
 
 
 @pytest.mark.parametrize("name", ["said.html", "said.md"])

@@ -59,7 +59,9 @@ def test_a_metric_is_a_file_and_a_line(tmp_path: Path) -> None:
     engine = CopiedEngine(tmp_path)
     engine.write("engine/metrics/length.py", METRIC)
     registry = "engine/metrics/__init__.py"
-    engine.change(registry, "PERPLEXITY, CALIBRATION_ERROR,", "PERPLEXITY, CALIBRATION_ERROR, LENGTH,")
+    engine.change(
+        registry, "PERPLEXITY, CALIBRATION_ERROR,", "PERPLEXITY, CALIBRATION_ERROR, LENGTH,"
+    )
     engine.change(
         registry,
         "from engine.metrics.numeric_match import",

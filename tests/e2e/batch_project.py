@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,24 @@ import pytest
 
 from engine.backends import BACKENDS
 from engine.backends.entry import ModelRef
-from engine.backends.files.requests import Asked, read_asked
+from engine.backends.files.requests import BatchRequest, read_asked
 from engine.backends.protocol import Request
 from engine.backends.scripted import ScriptedGenerator, ScriptedSettings
-from engine.cli import main
 from tests.e2e import tiny_project
+from tests.e2e.runs import pada_here
 
 MODEL = "oracle"
 SCRIPTS = {"teacher": "replies.jsonl", "judge": "verdicts.jsonl"}
 Pada = Callable[..., tuple[int, str]]
 
 
-def write(folder: Path, monkeypatch: pytest.MonkeyPatch, *, seeds: str = "[0, 1]") -> Path:
+def write(folder: Path, *, seeds: str = "[0, 1]") -> Path:
     """Write the project; return its recipe, in which teacher and judge are scripted."""
-    monkeypatch.setattr(tiny_project, "write_model", lambda folder: folder)
-    recipe = tiny_project.write_project(folder)
+    recipe = tiny_project.write_project(folder, scripted=True)
     lines = []
     for line in recipe.read_text("utf-8").splitlines():
         role = line.split(":")[0].strip()
-        if role == "student":
-            line = "  student: {backend: scripted, model: student}"
-        elif role in SCRIPTS:
+        if role in SCRIPTS:
             line = f"  {role}: {{backend: scripted, model: {MODEL}, replies: {SCRIPTS[role]}}}"
         lines.append(line)
     recipe.write_text("\n".join([*lines, f"seeds: {seeds}", ""]), "utf-8")
@@ -54,21 +50,12 @@ def with_batch(
 
 
 @pytest.fixture
-def pada(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pada:
+def pada() -> Pada:
     """Run `pada` in this process; returns its exit code and all it said."""
-    monkeypatch.setenv("COLUMNS", "160")
 
     def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pada", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-        else:
-            code = 0
-        said = capsys.readouterr()
-        assert isinstance(code, int)
-        return code, said.out + said.err
+        ended = pada_here(*arguments)
+        return ended.code, ended.out + ended.errors
 
     return call
 
@@ -79,9 +66,9 @@ class Person:
     def __init__(self, folder: Path) -> None:
         """Take the recipe's folder, where the scripts are."""
         self._folder = folder
-        self.asked: list[Asked] = []
+        self.asked: list[BatchRequest] = []
 
-    def reply(self, ask: Asked) -> str:
+    def reply(self, ask: BatchRequest) -> str:
         """Return the scripted reply to a request: it depends on the request's id, which names the model."""
         name = SCRIPTS[ask.role]
         identity = BACKENDS["scripted"].identity(MODEL, self._folder, {"replies": name})

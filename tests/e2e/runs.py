@@ -1,19 +1,29 @@
-"""What whole-run tests share: starting `pada` as a user does, and reading what it left."""
+"""What whole-run tests share: starting `pada` as a user does, and reading what it left.
+
+After every run the balance of its rows is checked.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
+import pytest
 
+from engine.cli import main
 from engine.store import reader
+from tests.e2e.balance import assert_balanced
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,12 +31,50 @@ ROOT = Path(__file__).resolve().parents[2]
 def pada(
     *arguments: str, cwd: Path = ROOT, timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
-    """Run `pada` to its end."""
-    return subprocess.run(
+    """Run `pada` to its end, in a process of its own."""
+    done = subprocess.run(
         [sys.executable, "-m", "engine.cli", *arguments],
         capture_output=True, text=True, cwd=cwd, timeout=timeout, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
     )  # fmt: skip
+    _balance(arguments, cwd)
+    return done
+
+
+class Ended(NamedTuple):
+    """How a command in this process ended, and what it printed."""
+
+    code: int
+    out: str
+    errors: str
+
+
+def pada_here(*arguments: object) -> Ended:
+    """Run `pada` to its end in this process, which spares the seconds that loading its libraries takes.
+
+    For runs whose models are scripted or at a server; what trains needs a process of its own.
+    """
+    out, errors, code = io.StringIO(), io.StringIO(), 0
+    typed = [str(argument) for argument in arguments]
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "argv", ["pada", *typed])
+        patch.setenv("COLUMNS", "160")
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    _balance(typed, Path.cwd())
+    return Ended(code, out.getvalue(), errors.getvalue())
+
+
+def _balance(arguments: Sequence[str], cwd: Path) -> None:
+    if arguments[0] == "run":
+        named = dict(itertools.pairwise(arguments)).get("--state", ".pada")
+        assert_balanced(cwd / named)
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -86,7 +134,7 @@ def kill_at_random(arguments: list[str], state: Path, moments: list[float]) -> i
         process.send_signal(signal.SIGKILL)
         process.wait()
         killed += 1
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert not alive, f"processes outlived their run: {alive}"
     return killed
 

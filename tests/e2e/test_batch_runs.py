@@ -26,6 +26,8 @@ from tests.e2e.batch_project import (
 )
 from tests.e2e.runs import answered_twice, rows
 
+pytestmark = pytest.mark.runs
+
 pada = batch_project.pada
 
 COMPARED = {
@@ -44,9 +46,9 @@ COMPARED = {
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def recipe(tmp_path: Path) -> Path:
     """The project with scripted teacher and judge, one round, two seeds."""
-    path = batch_project.write(tmp_path / "project", monkeypatch)
+    path = batch_project.write(tmp_path / "project")
     path.write_text(path.read_text("utf-8").replace("rounds: 2", "rounds: 1"), "utf-8")
     return path
 

@@ -9,12 +9,14 @@ from shutil import rmtree
 import pytest
 
 from engine.backends.protocol import Progress
-from engine.backends.serving.benchmark import Figures, Job, Level, Measured
-from engine.stages import benchmark as stage
+from engine.backends.serving.benchmark import BenchmarkResult, DistributionSummary, Job, Level
+from engine.stages.evaluate import benchmark as stage
 from tests.e2e import batch_project
 from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows
 from tests.servers.endpoint import Behaviour, Endpoint
+
+pytestmark = pytest.mark.runs
 
 pada = batch_project.pada
 TIMED = (
@@ -23,9 +25,9 @@ TIMED = (
 )
 
 
-def recipe_with(folder: Path, monkeypatch: pytest.MonkeyPatch, block: str, **changes: str) -> Path:
+def recipe_with(folder: Path, block: str, **changes: str) -> Path:
     """Write the tiny project with everything scripted; `changes` replace the recipe's lines."""
-    path = batch_project.write(folder, monkeypatch, seeds="[0]")
+    path = batch_project.write(folder, seeds="[0]")
     changes = {"metrics": "[accuracy]", **changes}
     lines = [
         next((f"{key}: {new}" for key, new in changes.items() if line.startswith(f"{key}:")), line)
@@ -40,11 +42,11 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Let a scripted student be served, and all measurements come out the same; return what was measured."""
     found: list[Job] = []
 
-    def measure(job: Job, progress: Progress) -> Measured:
+    def measure(job: Job, progress: Progress) -> BenchmarkResult:
         found.append(job)
-        figures = Figures(job.requests, 20.0, 19.0, 28.0, 29.0, 30.0)
+        figures = DistributionSummary(job.requests, 20.0, 19.0, 28.0, 29.0, 30.0)
         levels = [Level(c, {"time_to_first_token_ms": figures}, {}) for c in job.concurrency]
-        return Measured("a server 1.0", tuple(levels))
+        return BenchmarkResult("a server 1.0", tuple(levels))
 
     monkeypatch.setattr("engine.plan.validate.check_benchmark", lambda loaded: ())
     monkeypatch.setattr(stage, "measure", measure)
@@ -53,9 +55,9 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
 
 def test_only_the_round_at_which_the_loop_ends_is_timed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
+    tmp_path: Path, pada: Pada, jobs: list[Job]
 ) -> None:
-    recipe = recipe_with(tmp_path, monkeypatch, "{requests: 5}", loop="{rounds: 0}")
+    recipe = recipe_with(tmp_path, "{requests: 5}", loop="{rounds: 0}")
     state = tmp_path / "state"
 
     def timed(rounds: int) -> list[int]:
@@ -79,10 +81,10 @@ def test_only_the_round_at_which_the_loop_ends_is_timed(
 
 
 def test_prompts_are_the_students_and_no_more_than_are_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
+    tmp_path: Path, pada: Pada, jobs: list[Job]
 ) -> None:
     block = "{requests: 3, concurrency: [1, 2], split: test, max_tokens: 7}"
-    recipe = recipe_with(tmp_path, monkeypatch, block, loop="{rounds: 0}")
+    recipe = recipe_with(tmp_path, block, loop="{rounds: 0}")
     state = tmp_path / "state"
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
@@ -100,10 +102,12 @@ def test_prompts_are_the_students_and_no_more_than_are_asked(
 def test_what_failed_is_a_row_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
 ) -> None:
-    figures = {"request_latency_ms": Figures(17, 20.0, 19.0, 28.0, 29.0, 30.0)}
+    figures = {"request_latency_ms": DistributionSummary(17, 20.0, 19.0, 28.0, 29.0, 30.0)}
     level = Level(4, figures, {"Server error 500": 2, "cut off": 1})
-    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", (level,)))
-    recipe, state = recipe_with(tmp_path, monkeypatch, "{}", loop="{rounds: 0}"), tmp_path / "state"
+    monkeypatch.setattr(
+        stage, "measure", lambda job, progress: BenchmarkResult("http://h/v1", (level,))
+    )
+    recipe, state = recipe_with(tmp_path, "{}", loop="{rounds: 0}"), tmp_path / "state"
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
     (counted,) = rows(state, "SELECT DISTINCT requests, failed, n FROM benchmark")
@@ -121,10 +125,12 @@ def test_what_failed_is_a_row_with_its_reason(
 def test_a_concurrency_that_got_no_answer_is_shown_beside_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada, jobs: list[Job]
 ) -> None:
-    figures = {"requests_per_second": Figures(20, 2.0, 2.0, 2.0, 2.0, 2.0)}
+    figures = {"requests_per_second": DistributionSummary(20, 2.0, 2.0, 2.0, 2.0, 2.0)}
     levels = (Level(1, figures, {}), Level(32, {}, {"connection refused": 20}))
-    monkeypatch.setattr(stage, "measure", lambda job, progress: Measured("http://h/v1", levels))
-    recipe, state = recipe_with(tmp_path, monkeypatch, "{}", loop="{rounds: 0}"), tmp_path / "state"
+    monkeypatch.setattr(
+        stage, "measure", lambda job, progress: BenchmarkResult("http://h/v1", levels)
+    )
+    recipe, state = recipe_with(tmp_path, "{}", loop="{rounds: 0}"), tmp_path / "state"
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
     assert re.search(r"untuned .* 32 .* 0 ", said)
@@ -136,14 +142,12 @@ def test_a_concurrency_that_got_no_answer_is_shown_beside_the_others(
     assert found == [(1, 0, 2.0, None), (32, 20, 0.0, None)]
 
 
-def test_an_endpoint_is_measured_kept_and_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_an_endpoint_is_measured_kept_and_shown(tmp_path: Path, pada: Pada) -> None:
     """With guidellm itself, in its own process."""
     state = tmp_path / "state"
     with Endpoint(Behaviour(between=0.005, says=("colour, I should say, or number",))) as server:
         block = f"{{requests: 4, concurrency: [2], max_tokens: 8, endpoint: {{base_url: '{server.url}', model: m}}}}"
-        recipe = recipe_with(tmp_path, monkeypatch, block, loop="{rounds: 0}")
+        recipe = recipe_with(tmp_path, block, loop="{rounds: 0}")
         code, said = pada("plan", recipe, "--state", state)
         assert f"benchmark: m → {server.url.split('/')[2]} on this machine" in said
         code, said = pada("run", recipe, "--state", state)

@@ -14,6 +14,8 @@ from tests.e2e import batch_project
 from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows
 
+pytestmark = pytest.mark.runs
+
 pada = batch_project.pada
 WORDS = ("apples", "pears", "plums", "trains", "coins", "books", "lamps", "chairs", "birds", "cups")
 SCRIPTED = """\

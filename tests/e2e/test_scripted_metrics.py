@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.runs import pada, rows
+from tests.e2e.runs import pada_here, rows
+
+pytestmark = pytest.mark.runs
 
 RECIPE = """\
 recipe: 1
@@ -57,8 +59,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "ratings.jsonl").write_text("".join(json.dumps(r) + "\n" for r in replies), "utf-8")
     (folder / "recipe.yaml").write_text(RECIPE, "utf-8")
-    done = pada("run", str(folder), "--state", str(folder / "state"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = pada_here("run", folder, "--state", folder / "state")
+    assert done.code == 0, done.out + done.errors
     return folder
 
 
@@ -113,10 +115,10 @@ def test_failures_are_what_the_predicate_says_of_the_ratings(project: Path) -> N
 
 def test_the_report_shows_them_and_the_plan_says_what_the_judge_sees(project: Path) -> None:
     page = project / "report.md"
-    assert pada("report", "--state", str(project / "state"), "--out", str(page)).returncode == 0
+    assert pada_here("report", "--state", project / "state", "--out", page).code == 0
     text = page.read_text("utf-8")
     assert "Test by shop" in text
     assert "Labels on test, round 0" in text
     assert "not scored" in text
-    plan = pada("plan", str(project), "--state", str(project / "state")).stdout
+    plan = pada_here("plan", project, "--state", project / "state").out
     assert "rate      rows of all splits (text), their colour, the student's answers" in plan

@@ -11,13 +11,15 @@ from tests.e2e.batch_project import Pada
 from tests.e2e.runs import answered_twice, rows
 from tests.servers.endpoint import Behaviour, Endpoint
 
+pytestmark = pytest.mark.runs
+
 pada = batch_project.pada
 SAYS = ("colour", " Number.\n", "no idea", "")
 
 
-def recipe_at(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, more: str = "") -> Path:
+def recipe_at(folder: Path, url: str, more: str = "") -> Path:
     """Write the tiny project with its student at `url` and no fine-tune; return the recipe."""
-    path = batch_project.write(folder, monkeypatch, seeds="[0]")
+    path = batch_project.write(folder, seeds="[0]")
     student = f"{{backend: openai, model: small, base_url: '{url}', attempts: 2}}"
     changes = {
         "  student:": f"  student: {student}",
@@ -32,12 +34,10 @@ def recipe_at(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, more: str
     return path
 
 
-def test_what_it_writes_is_read_kept_and_never_asked_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_what_it_writes_is_read_kept_and_never_asked_twice(tmp_path: Path, pada: Pada) -> None:
     state = tmp_path / "state"
     with Endpoint(Behaviour(says=SAYS)) as server:
-        recipe = recipe_at(tmp_path, server.url, monkeypatch)
+        recipe = recipe_at(tmp_path, server.url)
         code, said = pada("plan", recipe, "--state", state)
         assert code == 0, said
         assert f"student: small (openai) → {server.url.split('/')[2]}" in said
@@ -71,12 +71,10 @@ def test_what_it_writes_is_read_kept_and_never_asked_twice(
     assert shown[0]["value"] == pytest.approx(right[0]["share"])
 
 
-def test_a_call_is_shown_as_plain_text(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_a_call_is_shown_as_plain_text(tmp_path: Path, pada: Pada) -> None:
     state = tmp_path / "state"
     with Endpoint(Behaviour(says=("colour",))) as server:
-        recipe = recipe_at(tmp_path, server.url, monkeypatch)
+        recipe = recipe_at(tmp_path, server.url)
         assert pada("run", recipe, "--state", state, "--limit", "4")[0] == 0
         call = rows(state, "SELECT id FROM llm_call WHERE role = 'student' LIMIT 1")[0]["id"]
         code, said = pada("calls", "show", call, "--state", state)
@@ -88,12 +86,10 @@ def test_a_call_is_shown_as_plain_text(
         assert "valid and equal to the stored one" in said
 
 
-def test_a_budget_counts_its_calls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_a_budget_counts_its_calls(tmp_path: Path, pada: Pada) -> None:
     state = tmp_path / "state"
     with Endpoint(Behaviour(says=("colour",))) as server:
-        recipe = recipe_at(tmp_path, server.url, monkeypatch, "budget: {calls: 20}")
+        recipe = recipe_at(tmp_path, server.url, "budget: {calls: 20}")
         code, said = pada("run", recipe, "--state", state)
         assert len(server.log) == 20
         assert "budget of 20 calls" in said
@@ -104,22 +100,18 @@ def test_a_budget_counts_its_calls(
         assert len(server.log) == len({call.messages for call in server.log.asked})
 
 
-def test_a_server_without_the_model_stops_at_the_first_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_a_server_without_the_model_stops_at_the_first_call(tmp_path: Path, pada: Pada) -> None:
     with Endpoint(Behaviour(models=("large",))) as server:
-        recipe = recipe_at(tmp_path, server.url, monkeypatch)
+        recipe = recipe_at(tmp_path, server.url)
         code, said = pada("run", recipe, "--state", tmp_path / "state")
         assert code == 2
         assert "does not know this model" in said
         assert len(server.log) == 1
 
 
-def test_seeds_are_asked_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_seeds_are_asked_together(tmp_path: Path, pada: Pada) -> None:
     """The second seed's calls are under way before the first one's have come back."""
-    path = batch_project.write(tmp_path, monkeypatch, seeds="[0, 1]")
+    path = batch_project.write(tmp_path, seeds="[0, 1]")
     state = tmp_path / "state"
     with Endpoint(Behaviour(latency=0.3)) as server:
         teacher = (
@@ -140,15 +132,13 @@ def test_seeds_are_asked_together(
     assert second["begun"] < first["ended"]
 
 
-def test_only_a_server_that_ignores_schemas_is_told_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pada: Pada
-) -> None:
+def test_only_a_server_that_ignores_schemas_is_told_of(tmp_path: Path, pada: Pada) -> None:
     """What the probe tried on its way is not what the run does."""
     for number, (knows, told) in enumerate(
         [(("json_schema",), False), (("json_object", "words"), True), (("words",), True)]
     ):
         folder = tmp_path / str(number)
-        path = batch_project.write(folder, monkeypatch, seeds="[0]")
+        path = batch_project.write(folder, seeds="[0]")
         with Endpoint(Behaviour(knows=knows)) as server:  # type: ignore[arg-type]
             teacher = f"  teacher: {{backend: openai, model: big, base_url: '{server.url}'}}"
             lines = path.read_text("utf-8").splitlines()

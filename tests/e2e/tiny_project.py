@@ -15,6 +15,8 @@ FILLERS = tuple(
     for b in ("lon", "mer", "nap", "rit", "sol")
 )
 """Words that the student does not know: they make rows differ."""
+TINY = "{backend: transformers, model: ./student, dtype: float32}"
+SCRIPTED = "{backend: scripted, model: student}"
 COLOURS, NUMBERS = ("red", "blue", "green"), ("one", "two", "three", "four", "five", "six")
 RECIPE = """\
 recipe: 1
@@ -25,7 +27,7 @@ data:
   validation: {path: validation.jsonl}
   test: {path: test.jsonl}
 models:
-  student: {backend: transformers, model: ./student, dtype: float32}
+  student: STUDENT
   teacher: {backend: scripted, model: teacher, replies: replies.jsonl, delay_ms: DELAY}
   judge: {backend: scripted, model: judge, replies: verdicts.jsonl, delay_ms: DELAY}
   embedder: {backend: scripted, model: embedder}
@@ -56,14 +58,18 @@ def _texts(words: tuple[str, ...], count: int, generator: random.Random) -> list
     return sorted(found)
 
 
-def write_project(folder: Path, *, delay_ms: int = 0, answers: bool = True) -> Path:
+def write_project(
+    folder: Path, *, delay_ms: int = 0, answers: bool = True, scripted: bool = False
+) -> Path:
     """Write the recipe, its data, student and replies; return the recipe's path.
 
-    The teacher rewords training rows; without `answers` the judge likes none of them.
+    The teacher rewords training rows; without `answers` the judge likes none of them. A `scripted` student is no model
+    at all: nothing of torch is loaded.
     """
     generator = random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)
-    write_model(folder / "student")
+    if not scripted:
+        write_model(folder / "student")
     rows = [(t, "colour") for t in _texts(COLOURS, 40, generator)]
     rows += [(t, "number") for t in _texts(NUMBERS, 40, generator)]
     generator.shuffle(rows)
@@ -84,7 +90,8 @@ def write_project(folder: Path, *, delay_ms: int = 0, answers: bool = True) -> P
     _write(folder / "replies.jsonl", replies)
     _write(folder / "verdicts.jsonl", [{"regex": ".", "reply": scores}])
     recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE.replace("DELAY", str(delay_ms)), "utf-8")
+    text = RECIPE.replace("DELAY", str(delay_ms))
+    recipe.write_text(text.replace("STUDENT", SCRIPTED if scripted else TINY), "utf-8")
     return recipe
 
 

@@ -40,20 +40,20 @@ def test_one_label_agrees_with_scikit_learn_on_every_draw(name: str, seed: int) 
     items[5] = Answered(None, ("b",), "???")
     draws = np.random.default_rng(seed).integers(0, 60, size=(20, 60))
     for draw, found in zip(draws, _on_draws(name, items, draws), strict=True):
-        golds = [items[i].golds[0] for i in draw]
+        references = [items[i].references[0] for i in draw]
         answers = [items[i].answer or "(none)" for i in draw]
-        labels = sorted({*golds, *answers} - {"(none)"})
+        labels = sorted({*references, *answers} - {"(none)"})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert found == pytest.approx(SKLEARN[name](golds, answers, labels)), name
+            assert found == pytest.approx(SKLEARN[name](references, answers, labels)), name
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_balanced_accuracy_agrees_with_scikit_learn(seed: int) -> None:
     items = one_label(40, seed)
-    golds, answers = [i.golds[0] for i in items], [i.answer for i in items]
+    references, answers = [i.references[0] for i in items], [i.answer for i in items]
     assert whole("balanced_accuracy", items) == pytest.approx(
-        sk.balanced_accuracy_score(golds, answers)
+        sk.balanced_accuracy_score(references, answers)
     )
 
 
@@ -64,7 +64,7 @@ def _many(n: int, seed: int) -> list[Answered]:
         [json.dumps([label for label, on in zip("abcd", row, strict=True) if on]) for row in pair]
         for pair in picks
     ]
-    return [Answered(answer, (gold,), answer) for gold, answer in texts]
+    return [Answered(answer, (reference,), answer) for reference, answer in texts]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -73,10 +73,10 @@ def test_several_labels_agree_with_scikit_learn_on_every_draw(name: str, seed: i
     items = _many(40, seed)
     draws = np.random.default_rng(seed).integers(0, 40, size=(20, 40))
     for draw, found in zip(draws, _on_draws(name, items, draws), strict=True):
-        golds = [json.loads(items[i].golds[0]) for i in draw]
+        references = [json.loads(items[i].references[0]) for i in draw]
         answers = [json.loads(items[i].answer or "[]") for i in draw]
-        binarizer = MultiLabelBinarizer().fit(golds + answers)
-        y, p = binarizer.transform(golds), binarizer.transform(answers)
+        binarizer = MultiLabelBinarizer().fit(references + answers)
+        y, p = binarizer.transform(references), binarizer.transform(answers)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert found == pytest.approx(SKLEARN[name](y, p, None)), name
@@ -85,7 +85,7 @@ def test_several_labels_agree_with_scikit_learn_on_every_draw(name: str, seed: i
 def test_each_label_has_its_precision_and_recall_with_how_many_are_behind_it() -> None:
     items = [*one_label(50, 4), Answered("a", ("new",), "a")]
     precision, recall, _, support = sk.precision_recall_fscore_support(
-        [i.golds[0] for i in items],
+        [i.references[0] for i in items],
         [i.answer for i in items],
         zero_division=0,
     )
@@ -109,7 +109,7 @@ SENTENCES = [
     ("entirely other words here, nothing shared", ("completely different", "not at all alike")),
     ("a perfectly good sentence of some length", ("a perfectly good sentence of some length", "x")),
 ]
-ITEMS = [Answered(answer, golds, answer) for answer, golds in SENTENCES]
+ITEMS = [Answered(answer, references, answer) for answer, references in SENTENCES]
 EMPTY = Answered(None, ("an unreadable answer counts", "as empty"), "")
 
 
@@ -118,7 +118,7 @@ EMPTY = Answered(None, ("an unreadable answer counts", "as empty"), "")
 def test_rouge_agrees_with_rouge_score(kind: str, stemmer: bool) -> None:
     name = kind.replace("L", "_l")
     scorer = RougeScorer([kind], use_stemmer=stemmer)
-    expected = [scorer.score_multi(list(i.golds), i.answer)[kind].fmeasure for i in ITEMS]
+    expected = [scorer.score_multi(list(i.references), i.answer)[kind].fmeasure for i in ITEMS]
     assert scored(METRICS[name], ITEMS, stemmer=stemmer).values == pytest.approx(expected)
     assert whole(name, ITEMS, stemmer=stemmer) == pytest.approx(float(np.mean(expected)))
 
@@ -149,11 +149,11 @@ def test_bleu_and_chrf_agree_with_sacrebleu_on_every_draw(
     tally = metric.tally(scored(metric, items, **params), chosen)
     for draw, found in zip(draws, metric.combine(totals(tally, draws), chosen), strict=True):
         answers = [items[i].answer or "" for i in draw]
-        streams = [[items[i].golds[place] for i in draw] for place in range(2)]
+        streams = [[items[i].references[place] for i in draw] for place in range(2)]
         assert found == reference.corpus_score(answers, streams).score
     if name == "bleu":
         reference = BLEU(**params, effective_order=True)
-    expected = [reference.sentence_score(i.answer or "", list(i.golds)).score for i in items]
+    expected = [reference.sentence_score(i.answer or "", list(i.references)).score for i in items]
     assert scored(metric, items, **params).values == expected
 
 
@@ -175,8 +175,10 @@ SQUAD = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "golds", "exact", "f1"), SQUAD, ids=str)
-def test_squads_rules(answer: str | None, golds: tuple[str, ...], exact: float, f1: float) -> None:
-    item = Answered(answer, golds, answer or "")
+@pytest.mark.parametrize(("answer", "references", "exact", "f1"), SQUAD, ids=str)
+def test_squads_rules(
+    answer: str | None, references: tuple[str, ...], exact: float, f1: float
+) -> None:
+    item = Answered(answer, references, answer or "")
     assert METRICS["exact_match"].score(item, None) == exact
     assert METRICS["token_f1"].score(item, None) == pytest.approx(f1)

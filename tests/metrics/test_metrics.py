@@ -31,9 +31,9 @@ def whole(name: str, items: list[Answered], **params: object) -> float | None:
 
 def one_label(n: int, seed: int) -> list[Answered]:
     rng = np.random.default_rng(seed)
-    golds = [LABELS[i] for i in rng.integers(0, 4, n)]
-    answers = [g if rng.random() < 0.7 else LABELS[rng.integers(0, 4)] for g in golds]
-    return [Answered(a, (g,), a) for g, a in zip(golds, answers, strict=True)]
+    references = [LABELS[i] for i in rng.integers(0, 4, n)]
+    answers = [g if rng.random() < 0.7 else LABELS[rng.integers(0, 4)] for g in references]
+    return [Answered(a, (g,), a) for g, a in zip(references, answers, strict=True)]
 
 
 def _accuracy(n: int, seed: int) -> Estimate:
@@ -54,16 +54,16 @@ LISTS = ('["a", "b"]', "[]", '["b"]', '["c", "a"]')
 
 
 @pytest.mark.parametrize(
-    ("name", "golds"),
+    ("name", "references"),
     [
         *((name, SHORT) for name in ("accuracy", "macro_f1", "exact_match", "token_f1", "rouge1", "chrf")),
         *((name, LISTS) for name in ("accuracy", "micro_f1", "weighted_f1", "balanced_accuracy")),
     ],
 )  # fmt: skip
-def test_gold_against_gold_is_the_best_also_for_short_answers_and_lists(
-    name: str, golds: tuple[str, ...]
+def test_a_reference_against_itself_is_the_best_also_for_short_answers_and_lists(
+    name: str, references: tuple[str, ...]
 ) -> None:
-    items = [Answered(g, (g, "another"), g) for g in golds]
+    items = [Answered(g, (g, "another"), g) for g in references]
     best = METRICS[name].best
     assert scored(METRICS[name], items).values == pytest.approx([best] * 4)
     assert whole(name, items) == pytest.approx(best)

@@ -51,7 +51,7 @@ def test_numbers_as_people_and_models_write_them(text: str, number: object) -> N
 
 
 @pytest.mark.parametrize(
-    ("answer", "gold", "params", "value"),
+    ("answer", "reference", "params", "value"),
     [
         ("18.0", "18", {}, 1.0),
         ("1,000", "$1000", {}, 1.0),
@@ -67,15 +67,15 @@ def test_numbers_as_people_and_models_write_them(text: str, number: object) -> N
     ],
 )
 def test_a_number_matches_within_the_tolerance(
-    answer: str | None, gold: str, params: dict[str, object], value: float | None
+    answer: str | None, reference: str, params: dict[str, object], value: float | None
 ) -> None:
     metric = METRICS["numeric_match"]
-    item = Answered(answer, (gold,), answer or "")
+    item = Answered(answer, (reference,), answer or "")
     assert metric.score(item, metric.params.model_validate(params)) == value
 
 
 def _objects(*pairs: tuple[str | None, str]) -> list[Answered]:
-    return [Answered(answer, (gold,), answer or "") for answer, gold in pairs]
+    return [Answered(answer, (reference,), answer or "") for answer, reference in pairs]
 
 
 def test_fields_are_counted_over_all_objects() -> None:
@@ -92,7 +92,7 @@ def test_fields_are_counted_over_all_objects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "gold", "value"),
+    ("answer", "reference", "value"),
     [
         ('{"a": 1}', '{"a": true}', 0.0),
         ('{"a": "true"}', '{"a": true}', 0.0),
@@ -106,8 +106,10 @@ def test_fields_are_counted_over_all_objects() -> None:
         ('{"a": 1}', "no object", None),
     ],
 )
-def test_a_field_is_a_path_and_a_typed_value(answer: str, gold: str, value: float | None) -> None:
-    (item,) = _objects((answer, gold))
+def test_a_field_is_a_path_and_a_typed_value(
+    answer: str, reference: str, value: float | None
+) -> None:
+    (item,) = _objects((answer, reference))
     found = METRICS["field_f1"].score(item, None)
     assert found == (None if value is None else pytest.approx(value))
 

@@ -50,7 +50,8 @@ def test_names_are_resolved_without_loading_torch() -> None:
     code = (
         "import sys, engine.models as m; m.locate(m.known()[0]); assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.models

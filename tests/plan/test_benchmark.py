@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.plan.resources import Resources, RoleModel
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from engine.spec.recipe import Recipe
+from engine.stages.evaluate.benchmark import BenchmarkParams, MeasuredServer, ServedStudent
 from tests.plan.test_compile import PROMPT, _recipe, _resources
 from tests.plan.test_validate import GOOD, write_good
 
@@ -30,11 +32,16 @@ def timings(recipe: Recipe, resources: Resources | None = None) -> dict[str, Nod
     return {n: node for n, node in nodes(recipe, resources).items() if node.stage == "benchmark"}
 
 
+def place_of(node: Node) -> MeasuredServer | ServedStudent:
+    assert isinstance(node.params, BenchmarkParams)
+    return node.params.place
+
+
 def at_a_server(**changes: Any) -> Resources:
     found = _resources()
     settings = {"base_url": "http://host:8000/v1", "api_key": {"env": "KEY"}, "extra": {"top_p": 1}}
     student = RoleModel("openai", "small", "openai:small", Path("."), settings | changes)
-    return Resources(found.prompts, found.data, found.places, {**found.models, "student": student})
+    return replace(found, models={**found.models, "student": student})
 
 
 def test_a_recipe_without_one_keeps_its_fingerprints() -> None:
@@ -77,10 +84,10 @@ def test_a_given_endpoint_is_timed_once_wherever_the_loop_ends() -> None:
     recipe = _recipe(benchmark={"endpoint": ENDPOINT})
     (node,) = timings(recipe).values()
     assert (node.name, dict(node.inputs)) == ("endpoint/benchmark", {"load": "load"})
-    params = node.identity["params"]
-    assert (params["given"], params["student"]) == (True, None)
+    assert place_of(node) == MeasuredServer(
+        base_url="http://host:8000/v1", model="small", extra={}, key="SOME_KEY", subject="endpoint"
+    )
     # The name of the key's variable changes nothing that is measured.
-    assert node.settings == {"key": "SOME_KEY"}
     assert "SOME_KEY" not in str(node.identity)
     other = ENDPOINT | {"base_url": "http://faster:8000/v1"}
     (moved,) = timings(_recipe(benchmark={"endpoint": other})).values()
@@ -90,13 +97,14 @@ def test_a_given_endpoint_is_timed_once_wherever_the_loop_ends() -> None:
 def test_a_student_behind_a_server_is_timed_there() -> None:
     changes: dict[str, Any] = {"train__method": "none", "loop__rounds": 0, "benchmark": {}}
     (node,) = timings(_recipe(**changes), at_a_server()).values()
-    params = node.identity["params"]
     assert node.name == "untuned/benchmark"
-    assert params["given"] is False
-    assert params["endpoint"] == {
-        "base_url": "http://host:8000/v1", "model": "small", "extra": {"top_p": 1},
-    }  # fmt: skip
-    assert node.settings == {"key": "KEY"}
+    assert place_of(node) == MeasuredServer(
+        base_url="http://host:8000/v1",
+        model="small",
+        extra={"top_p": 1},
+        key="KEY",
+        subject="student",
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,13 +114,20 @@ def test_a_student_behind_a_server_is_timed_there() -> None:
 )  # fmt: skip
 def test_what_is_measured_otherwise_is_another_measurement(change: dict[str, Any]) -> None:
     before, after = timings(_recipe(benchmark={})), timings(_recipe(benchmark=change))
-    assert all(before[name].id != after[name].id for name in before)
+    assert before.keys() == after.keys()
+    assert before
+    assert [name for name in before if before[name].id == after[name].id] == []
 
 
 def test_other_weights_are_another_measurement() -> None:
     before = timings(_recipe(benchmark={}))
+    assert place_of(before["untuned/benchmark"]) == ServedStudent(
+        model="the weights of the student", device="auto", dtype="auto"
+    )
     after = timings(_recipe(benchmark={}), _resources(student="other"))
-    assert all(before[name].id != after[name].id for name in before)
+    assert before.keys() == after.keys()
+    assert before
+    assert [name for name in before if before[name].id == after[name].id] == []
 
 
 def test_the_plan_says_what_is_sent_where() -> None:

@@ -1,26 +1,25 @@
 """The plan: fingerprints that change when results would, and only then."""
 
 import copy
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
+from engine import fingerprint
 from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
-from engine.plan.resources import Resources, RoleModel
-from engine.rows import SPLITS
+from engine.plan.resources import Resources
 from engine.spec.package_data import shipped
-from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import Recipe
-from engine.sql.files import Files
-from engine.stages import PROMPT_VARIABLES
+from engine.stages.track import TrackParams
+from tests.plan.fake_resources import fake_resources
 
 PROMPT = "tasks/classification.md"
-LIBRARY = PromptLibrary(Path("."))
 
 
 def _recipe(**changes: Any) -> Recipe:
@@ -37,24 +36,13 @@ def _recipe(**changes: Any) -> Recipe:
 
 
 def _resources(**weights: str) -> Resources:
-    names = [PROMPT, *(p for p in PROMPT_VARIABLES if p != "task")]
-    return Resources(
-        prompts={name: LIBRARY.get(name) for name in names},
-        data={"train": "a", "validation": "b", "test": "c"},
-        places={split: Files((Path("/x") / split,)) for split in SPLITS},
-        models={
-            role: RoleModel(
-                "transformers", "m", weights.get(role, "w"), Path("/m"), {"batch_size": 32}
-            )
-            for role in ("student", "teacher", "judge", "embedder")
-        },
-    )
+    return fake_resources(_recipe(), **weights)
 
 
 def _ids(
     recipe: Recipe, resources: Resources | None = None, limit: int | None = None
 ) -> dict[str, str]:
-    plan = compile_plan(recipe, resources or _resources(), PROMPT, limit)
+    plan = compile_plan(recipe, resources or fake_resources(recipe), PROMPT, limit)
     return {name: node.id for name, node in plan.nodes.items()}
 
 
@@ -74,6 +62,27 @@ def test_compiling_is_pure_and_names_are_in_order() -> None:
     assert list(_ids(recipe))[-1] == "seed-0/round-1/decide"
 
 
+def test_a_fingerprint_is_computed_once_when_the_plan_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[str] = []
+    whole = fingerprint.digest_canonical
+
+    def digest_canonical(text: str) -> str:
+        hashed.append(text)
+        return whole(text)
+
+    resources = _resources()
+    monkeypatch.setattr(fingerprint, "digest_canonical", digest_canonical)
+    plan = compile_plan(_recipe(loop__rounds=2, seeds=[0, 1]), resources, PROMPT)
+    assert len(hashed) == len(plan.nodes)
+    ids = {node.id for node in plan.nodes.values()}
+    found = states(plan, ids, {})
+    estimate(plan, resources, ids, {"train": 1, "validation": 1, "test": 1}, {})
+    assert {node.id for node, _, _ in found} == ids
+    assert len(hashed) == len(plan.nodes) == len(ids), "an id is a value, not a computation"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -90,10 +99,7 @@ def test_what_changes_no_row_changes_no_fingerprint(changes: dict[str, Any]) -> 
 
 
 def test_a_new_place_of_the_same_data_changes_nothing() -> None:
-    moved = Resources(
-        **{**{f: getattr(_resources(), f) for f in ("prompts", "data", "models")},
-           "places": {split: Files((Path("/q") / split,)) for split in SPLITS}}
-    )  # fmt: skip
+    moved = replace(_resources(), splits=Mock(name="the same rows, read elsewhere"))
     assert _ids(_recipe()) == _ids(_recipe(), moved)
 
 
@@ -146,12 +152,10 @@ def test_a_rubric_asks_the_judge_about_every_row_of_every_split() -> None:
     assert names == ["untuned/rate", "seed-0/round-0/rate", "seed-0/round-1/rate"]
     assert plan.nodes["untuned/score"].inputs["rate"] == "untuned/rate"
     rows = {"train": 10, "validation": 20, "test": 30}
-    everything = estimate(plan, _resources(), set(), rows, {})
-    others = estimate(plan, _resources(), {plan.nodes[n].id for n in names}, rows, {})
-    assert (everything.calls.low - others.calls.low, everything.calls.high - others.calls.high) == (
-        180,
-        180,
-    )
+    everything = estimate(plan, _resources(), set(), rows, {}).calls
+    others = estimate(plan, _resources(), {plan.nodes[n].id for n in names}, rows, {}).calls
+    # Of later students only those answers are rated that are new.
+    assert (everything.low - others.low, everything.high - others.high) == (60, 180)
     before, after = _ids(_recipe()), _ids(recipe)
     assert before["untuned/predict"] == after["untuned/predict"]
     assert _ids(recipe, _resources(judge="other"))["untuned/score"] != after["untuned/score"]
@@ -277,7 +281,7 @@ def test_another_training_prompt_trains_again_and_asks_the_untuned_student_nothi
 
 def test_a_cycle_is_named_node_by_node() -> None:
     def node(name: str, source: str) -> Node:
-        return Node(name, "load", {"n": name}, {}, {"x": source})
+        return Node(name, "track", TrackParams(), {}, name, {"score": source})
 
     with pytest.raises(ValueError, match=r"cycle: .*a.*b"):
         Plan([node("a", "b"), node("b", "a")])

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.report.facts.spend import _costs_money
 from rich.console import Console
 
 from engine import servers
@@ -24,6 +23,7 @@ from engine.plan.flow import flows, host_of, key_of
 from engine.plan.resources import Resources, RoleModel, gather, role_model, task_prompt
 from engine.plan.validate import check_recipe
 from engine.project import Project
+from engine.report.facts.spend import _costs_money
 from engine.servers import KeyName, ServerUrl
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import ModelSpec

@@ -1,8 +1,9 @@
-"""The JSON Schemas of recipes and operators are generated, current, and agree with the loaders."""
+"""The JSON Schemas of recipes, operators and methods are generated, current, and agree with the loaders."""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +12,43 @@ import pytest
 
 from engine.operators import Operator, find_operators
 from engine.plan.schema import (
+    METHOD_SCHEMA_FILE,
     OPERATOR_SCHEMA_FILE,
     SCHEMA_FILE,
+    method_schema,
     operator_schema,
     recipe_schema,
     schema_text,
 )
+from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
 from engine.spec.yaml import parse
 
-BAD = Path(__file__).parents[1] / "data" / "bad_recipes"
+BAD = Path(__file__).parents[1] / "fixtures" / "bad_recipes"
+
+
+@cache
+def validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(recipe_schema())
+
+
+def complaints(recipe: Path) -> list[str]:
+    data = parse(recipe.read_text(encoding="utf-8"), recipe).data
+    return [error.message for error in validator().iter_errors(data)]
 
 
 def check(name: str) -> list[str]:
-    recipe = next(BAD.glob(f"*_{name}.yaml"))
-    data = parse(recipe.read_text(encoding="utf-8"), recipe).data
-    validator = jsonschema.Draft202012Validator(recipe_schema())
-    return [error.message for error in validator.iter_errors(data)]
+    return complaints(next(BAD.glob(f"*_{name}.yaml")))
 
 
 @pytest.mark.parametrize(
     ("file", "schema"),
-    [(SCHEMA_FILE, recipe_schema()), (OPERATOR_SCHEMA_FILE, operator_schema())],
-    ids=["recipe", "operator"],
+    [
+        (SCHEMA_FILE, recipe_schema()),
+        (OPERATOR_SCHEMA_FILE, operator_schema()),
+        (METHOD_SCHEMA_FILE, method_schema()),
+    ],
+    ids=["recipe", "operator", "method"],
 )
 def test_schema_file_is_current_and_a_schema(file: str, schema: dict[str, Any]) -> None:
     written = (shipped("schemas") / file).read_text(encoding="utf-8")
@@ -63,14 +78,23 @@ def test_an_operator_of_the_recipes_own_passes_and_one_of_the_engine_keeps_its_p
         jsonschema.validate(data, recipe_schema())
 
 
+@pytest.mark.parametrize("name", find_methods())
+def test_methods_of_the_engine_pass(name: str) -> None:
+    file = find_methods()[name]
+    data = parse(file.read_text("utf-8"), file).data
+    jsonschema.validate(data, method_schema())
+    for wrong in ({"keeep": "all"}, {"keep": "none"}, {"rounds": -1}, {"name": "Not a name"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**data, **wrong}, method_schema())
+
+
 @pytest.mark.parametrize(
     "recipe",
     sorted(shipped("recipes").rglob("recipe.yaml")),
     ids=lambda recipe: recipe.parent.name,
 )
 def test_shipped_recipes_pass(recipe: Path) -> None:
-    data = parse(recipe.read_text(encoding="utf-8"), recipe).data
-    jsonschema.validate(data, recipe_schema())
+    assert complaints(recipe) == []
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_run_of_cached_nodes_reports_the_same_and_pays_nothing(store: Invented
     assert second.patterns == first.patterns
     assert second.failures == first.failures
     assert second.funnel == first.funnel
-    assert all(c.reused for c in second.calls)
+    assert {c.reused > 0 for c in second.calls} == {True}
     assert not any(c.reused for c in first.calls)
     assert sum(c.calls for c in second.calls) == sum(c.calls for c in first.calls)
 
@@ -199,7 +199,9 @@ def test_an_unknown_run_is_named() -> None:
 
 def test_suggested_queries_run_against_the_schema(store: Invented) -> None:
     report = collect(store.query, "r0001")
-    for suggestion in queries(report):
+    suggested = queries(report)
+    assert len(suggested) >= 3
+    for suggestion in suggested:
         assert store.query(suggestion.sql), suggestion.sql
         assert '"' not in suggestion.sql
 

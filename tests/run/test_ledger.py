@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from engine.backends.protocol import FailedExchange, Message, PendingRequest, Request, Usage
 from engine.backends.replies import completion, read
@@ -10,6 +13,7 @@ from engine.run.budget import BudgetTracker
 from engine.run.ledger import Ledger, entry
 from engine.spec.recipe import Budget
 from engine.store import Spent, Store
+from tests.store import small
 
 
 def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) -> None:
@@ -28,3 +32,21 @@ def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) 
         ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
         assert ledger.known([request]) == {request.id: done}
         store.end_run(run, "done")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"n": 1180591620717411303424}', '{"n": -9223372036854775809}', '{"n": 0.1, "b": [1, 1.0]}'],
+)
+def test_a_reply_is_read_again_as_it_was_read_first(tmp_path: Path, text: str) -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    request = Request((Message("user", "?"),), schema, 10, 0.0, "m")
+    done = completion(request, read(request, text), text=text, finish="stop", method="scripted")
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = small.start(store)
+        store.record_calls([entry(run, PendingRequest("n", "teacher", request), done)])
+        ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
+        again = ledger.known([request])[request.id].value
+    store.close()
+    assert repr(again) == repr(done.value)

@@ -13,7 +13,7 @@ from engine.run.progress import Callback
 from engine.run.session import Session
 from engine.stages.outputs import Loaded
 from engine.stages.quality import leak_guard
-from engine.stages.quality.wording import text_of
+from engine.wording import text_of
 from tests.stages.scripted_context import embed_words
 from tests.stages.small_task import LOADED
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from engine.backends.scripted_values import instance
+from engine.backends.scripting.values import instance
 from engine.fingerprint import short
 from tests.servers.faults import dump, spoiled
 

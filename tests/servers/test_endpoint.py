@@ -59,7 +59,7 @@ def body(row: object, **more: Any) -> dict[str, Any]:
 
 def talk(work: Callable[[aiohttp.ClientSession], Awaitable[Any]]) -> Any:
     async def inside() -> Any:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             return await work(session)
 
     return asyncio.run(inside())
@@ -177,7 +177,7 @@ def test_exchanges_that_end_without_a_whole_reply(fault: str, expected: Any) -> 
     with faulty(fault) as server:
 
         async def work(session: aiohttp.ClientSession) -> str:
-            limit = aiohttp.ClientTimeout(total=0.3)
+            limit = aiohttp.ClientTimeout(total=0.3 if fault == "hang" else 60)
             url = server.url + "/chat/completions"
             async with session.post(url, json=body(1), timeout=limit) as response:
                 return await response.text()
@@ -298,7 +298,7 @@ def test_it_dies_and_comes_back_on_its_port() -> None:
         with pytest.raises(aiohttp.ClientError):
             post(server.url, body(2))
         tries = 0
-        while time.monotonic() - began < 5:
+        while time.monotonic() - began < 60:
             tries += 1
             try:
                 assert post(server.url, body(2))[0].status == 200
@@ -306,26 +306,35 @@ def test_it_dies_and_comes_back_on_its_port() -> None:
                 time.sleep(0.02)
             else:
                 break
-        assert 0.35 < time.monotonic() - began < 1
-        assert tries > 3
+        assert time.monotonic() - began > 0.35
+        assert tries > 1, "the first one after its death finds nobody"
         assert server.log.rows == {"1": 1, "2": 2}
 
 
-def test_it_slows_down_tenfold_from_a_moment_on() -> None:
+def test_it_slows_down_tenfold_from_a_moment_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds:
+            slept.append(seconds)
+        await sleep(seconds)
+
     with Endpoint(Behaviour(latency=0.02, slow_at=3)) as server:
+        monkeypatch.setattr("tests.servers.endpoint.asyncio.sleep", noted)
         post(server.url, *(body(n) for n in range(5)))
         took = [(each.done or 0) - each.at for each in server.log.asked]
-    assert max(took[:3]) < 0.1
+    assert slept == pytest.approx([0.02] * 3 + [0.2] * 2)
     assert min(took[3:]) > 0.19
 
 
 def test_it_limits_its_rate() -> None:
-    with Endpoint(Behaviour(per_second=50, retry_after=3)) as server:
-        got = post(server.url, *(body(n) for n in range(40)))
-        limited = [each for each in got if each.status == 429]
-        assert 20 < len(limited) < 40
+    with Endpoint(Behaviour(per_second=1, retry_after=3)) as server:
+        first, *others = post(server.url, *(body(n) for n in range(10)))
+        assert first.status == 200
+        limited = [each for each in others if each.status == 429]
         assert limited[0].headers["Retry-After"] == "3"
-        time.sleep(0.05)
+        time.sleep(1)
         assert post(server.url, body("later"))[0].status == 200
 
 

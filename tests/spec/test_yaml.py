@@ -25,7 +25,8 @@ def complaints(text: str) -> list[str]:
         ("no", "no"), ("yes", "yes"), ("on", "on"), ("True", True), ("false", False), ("~", None), ("", None),
         ("null", None), ("1e-3", 0.001), (".5", 0.5), ("-2", -2), ("+3", 3), ("0x1f", 31), ("0o17", 15),
         ("010", 10), ("1_000", "1_000"), ("2024-01-01", "2024-01-01"), ("12:30", "12:30"), ("1.2.3", "1.2.3"),
-        ("'1'", "1"), ('"\\n"', "\n"), ("[1, a]", [1, "a"]), ("{b: 1}", {"b": 1}), ("0x", "0x"), ("e3", "e3"),
+        ("'1'", "1"), ('"\\n"', "\n"), ('"\\ud83d\\ude00"', "\U0001f600"), ("\U0001f600", "\U0001f600"),
+        ("[1, a]", [1, "a"]), ("{b: 1}", {"b": 1}), ("0x", "0x"), ("e3", "e3"),
     ],
 )  # fmt: skip
 def test_scalars_follow_yaml_1_2(written: str, meant: Any) -> None:
@@ -67,6 +68,11 @@ def test_positions_of_keys_and_values() -> None:
         ("a: \x07\n", ["1:4 the control character U+0007 is not allowed"]),
         ("a: .nan\nb: 1e999\n", ["1:4 '.nan' is not a finite number", "2:4 '1e999' is not a finite number"]),
         ("a: {p: ${d}/x}\n", ["1:9 this is not valid YAML"]),
+        ('a: "x\\ud800"\n"\\ude00": 1\n', [
+            "1:4 an escape of half a character stands alone", "2:1 an escape of half a character stands alone",
+        ]),
+        ('a: "\\U00110000"\n', ["1:7 this escape is the number of no character"]),
+        ('a: "\\UFFFFFFFF"\n', ["1:7 this escape is the number of no character"]),
     ],
 )  # fmt: skip
 def test_refusals_name_the_place(text: str, said: list[str]) -> None:

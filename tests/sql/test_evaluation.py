@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -83,12 +82,13 @@ def test_what_cannot_be_evaluated_is_an_error_that_shows_the_sql(sql: str) -> No
     assert sql in caught.value.message
 
 
-def test_a_hundred_thousand_rows_take_a_moment() -> None:
-    rows = [{"text": "x" * (i % 40), "score": float(i % 2)} for i in range(100_000)]
-    evaluate_condition("true", rows[:1])
-    start = time.process_time()
-    assert sum(evaluate_condition("score < 1 and length(text) > 30", rows)) == 10_000
-    assert time.process_time() - start < 2.0
+def test_each_of_many_rows_gets_its_own_result() -> None:
+    # How long a hundred thousand rows take: tests/benchmarks/data_checks.py.
+    rows = [{"text": "x" * (i % 40), "score": float(i % 2)} for i in range(10_000)]
+    chosen = evaluate_condition("score < 1 and length(text) > 30", rows)
+    assert [i for i, holds in enumerate(chosen) if holds] == [
+        i for i in range(10_000) if i % 2 == 0 and i % 40 > 30
+    ]
 
 
 def test_column_types() -> None:

@@ -22,8 +22,8 @@ from engine.backends.structured import Reply as Usable
 from engine.rows import Example
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.stages.quality.leak_guard import Embed, LeakGuard, LeakGuards
-from engine.stages.quality.wording import words
 from engine.stages.schemas import token_limit
+from engine.wording import words
 
 Reply = Callable[[str, Request], Any]
 """(role, request) -> the value of the reply; None for an unusable one."""

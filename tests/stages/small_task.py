@@ -7,21 +7,13 @@ from engine.rows import Diagnosis, Example, Failure, PatternMember, Split
 from engine.stages.outputs import Loaded, Output, Scored
 from engine.stages.protocol import Inputs, Stage
 from engine.stages.task_view import TaskView
-from engine.tasks import TASKS
+from tests.stages.views import view
 
 LATE, BROKEN, RUDE = "late", "broken", "rude"
 
 
 def task_view(kind: str = "classification", labels: Sequence[str] | None = None) -> TaskView:
-    entry = TASKS[kind]
-    return TaskView(
-        kind=kind,
-        version=entry.version,
-        target="intent",
-        labels=None if labels is None and entry.labelled else tuple(labels or ()),
-        settings=entry.params(),
-        description="Messages to a shop.",
-    )
+    return view(kind, target="intent", labels=labels, description="Messages to a shop.")
 
 
 def example(text: str, target: str, split: Split = "train") -> Example:

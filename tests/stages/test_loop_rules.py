@@ -1,19 +1,12 @@
-"""decide, track and the shares of patterns: small rules that steer the loop."""
-
-from typing import Any
+"""decide and track: small rules that steer the loop."""
 
 import pytest
 
-from engine.rows import Decision, Failure, Metric, Pattern
-from engine.stages.decide import decide
-from engine.stages.generate import shares
-from engine.stages.protocol import Inputs, Output
+from engine.rows import Decision, Failure, Metric, Row
+from engine.stages.decide import DecideInputs, DecideParams, decide
+from engine.stages.outputs import Evaluated, Scored
 from engine.stages.track import state
-
-
-class _Context:
-    def __init__(self, round_: int) -> None:
-        self.round = round_
+from tests.stages.scripted_context import ScriptedContext
 
 
 def _decide(
@@ -26,9 +19,9 @@ def _decide(
     lower: bool = False,
 ) -> Decision:
     last = len(values) - 1
-    outputs = {}
+    evaluated = []
     for r, value in enumerate(values):
-        rows: list[Any] = [
+        rows: list[Row] = [
             Metric("validation", "accuracy", value, 10, value, value),
             # Test must never steer: it says the opposite.
             Metric("test", "accuracy", 1 - value, 10, 0, 1),
@@ -36,11 +29,11 @@ def _decide(
         if r == last:
             rows += [Failure(f"e{i}", "validation", "a", "b", "p") for i in range(failing)]
             rows += [Failure("t", "train", "a", "b", "p")]
-        outputs[f"score.{r}"] = Output(tuple(rows))
-    params = {"metric": "accuracy", "min_gain": gain, "patience": patience, "rounds": rounds}
-    params |= {"lower_is_better": True} if lower else {}
-    (row,) = decide(params, Inputs(outputs), _Context(last)).of(Decision)  # type: ignore[arg-type]
-    return row
+        evaluated.append(Evaluated(r, Scored(tuple(rows))))
+    params = DecideParams(
+        metric="accuracy", min_gain=gain, patience=patience, rounds=rounds, lower_is_better=lower
+    )
+    return decide(params, DecideInputs(tuple(evaluated)), ScriptedContext(round_=last)).decision
 
 
 def test_goes_on_while_it_gains() -> None:
@@ -80,12 +73,3 @@ def test_stops_without_failures_and_after_the_last_round() -> None:
 )
 def test_words_for_patterns(before: int, last: int | None, after: int, word: str) -> None:
     assert state(before, last, after) == word
-
-
-def test_shares_follow_size_and_add_up() -> None:
-    patterns = [
-        Pattern(i, i, "", None, n, (), None, None, None) for i, n in (("a", 20), ("b", 7), ("c", 3))
-    ]
-    assert shares(patterns, 60) == {"a": 40, "b": 14, "c": 6}
-    assert sum(shares(patterns, 31).values()) == 31
-    assert min(shares(patterns, 3).values()) == 1

@@ -339,7 +339,8 @@ def test_a_full_disk_is_an_error_with_nothing_half_written(
     assert again.load_output("o") == [example(3)]
 
 
-def test_rows_are_on_disk_within_half_a_second(tmp_path: Path, monkeypatch: Any) -> None:
+def test_rows_come_to_the_disk_by_themselves(tmp_path: Path, monkeypatch: Any) -> None:
+    # How soon: tests/benchmarks/durability.py.
     synced = threading.Event()
     sync = os.fsync
     store = Store.open(tmp_path)
@@ -353,7 +354,7 @@ def test_rows_are_on_disk_within_half_a_second(tmp_path: Path, monkeypatch: Any)
 
         monkeypatch.setattr(os, "fsync", noted)
         store.record_calls([call(1, run)])
-        assert synced.wait(0.5)
+        assert synced.wait(60)
 
 
 def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
@@ -370,7 +371,7 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
     with store.lock_run(), monkeypatch.context() as patch:
         patch.setattr(store_module, "ingest", broken)
         run = start(store)
-        assert ingesting.wait(5)
+        assert ingesting.wait(60)
         time.sleep(0.1)
         with pytest.raises(RuntimeError, match="a bug"):
             store.record_calls([call(1, run)])

@@ -17,10 +17,11 @@ from engine.numbers import number_in, written
 from engine.operators import find_operators
 from engine.rows import Example, Split
 from engine.spec.prompts import PromptLibrary
-from engine.stages.columns import StudentPrompts
-from engine.tasks import TASKS, Asked, Task, TaskKind
+from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
+from engine.tasks import TASKS, Asked, Task, TaskKind, answers
+from engine.tasks.multiple_choice import LETTERS, SPARE
 from engine.tasks.numeric import last_result
-from engine.tasks.rows import rules_of
+from tests.stages.views import view
 
 
 class Saying(Student):
@@ -31,27 +32,31 @@ class Saying(Student):
     ) -> None:
         self.texts, self.nats, self.failure = texts, nats, failure
         self.schema: Mapping[str, Any] | None = None
+        self.max_tokens = 0
+        self.asked: list[tuple[int, tuple[str, ...]]] = []
+        """How many prompts were given which labels to choose from."""
 
     @property
     def likelihoods(self) -> bool:
         return bool(self.nats)
 
+    def with_adapter(self, adapter: Path) -> Student:
+        return self
+
     def write(
         self,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
-        adapter: Path | None,
-        progress: Progress | None = None,
         schema: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
     ) -> list[Written]:
-        self.schema = schema
+        self.max_tokens, self.schema = max_tokens, schema
         return [Written(text, self.failure) for text in self.texts]
 
     def compare(
         self,
         prompts: Sequence[tuple[Message, ...]],
         answers: Sequence[Sequence[str]],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[list[Likelihood]]:
         return [[Likelihood(nats, 3) for nats in each] for each in self.nats]
@@ -60,10 +65,13 @@ class Saying(Student):
         self,
         prompts: Sequence[tuple[Message, ...]],
         labels: Sequence[str],
-        adapter: Path | None,
         progress: Progress | None = None,
     ) -> list[LabelAnswer]:
-        return [LabelAnswer(labels[-1], 0.5) for _ in prompts]
+        self.asked.append((len(prompts), tuple(labels)))
+        best = [labels[-1]] * len(prompts)
+        if self.nats[0]:
+            best = [labels[max(range(len(labels)), key=nats.__getitem__)] for nats in self.nats]
+        return [LabelAnswer(label, 0.5) for label in best]
 
 
 def task(kind: str, labels: Sequence[str] = (), **params: Any) -> tuple[TaskKind, Task]:
@@ -80,7 +88,7 @@ def read(
 ) -> list[Any]:
     found, one = task(kind, params.pop("labels", ()), **params)
     rows = asked(len(texts), **(inputs or {"text": "x"}))
-    return [(a.answer, a.status) for a in found.answer(Saying(*texts), rows, one, None)]
+    return [(a.answer, a.status) for a in answers(found, Saying(*texts), rows, one)]
 
 
 @pytest.mark.parametrize("kind", TASKS.values(), ids=lambda kind: kind.name)
@@ -91,7 +99,7 @@ def test_a_student_that_cannot_be_asked_is_not_wrong(kind: TaskKind) -> None:
     }
     found, one = task(kind.name, ["a", "b"], **params.get(kind.name, {}))
     student = Saying("whatever", failure="no connection")
-    (answer,) = found.answer(student, asked(1, text="A. x\nB. y"), one, None)
+    (answer,) = answers(found, student, asked(1, text="A. x\nB. y"), one)
     assert (answer.answer, answer.status) == (None, "backend_failed")
 
 
@@ -117,8 +125,8 @@ def test_labels_are_read_apart_from_case_and_what_stands_around() -> None:
 
 def test_many_labels_are_a_set() -> None:
     kind, one = task("classification", ["a", "b", "c"], many=True)
-    assert kind.gold({}, ["b", "a", "b"], one.params).golds == ('["a", "b"]',)
-    assert kind.gold({}, "b, a", one.params).target == '["a", "b"]'
+    assert kind.reference({}, ["b", "a", "b"], one.params).references == ('["a", "b"]',)
+    assert kind.reference({}, "b, a", one.params).target == '["a", "b"]'
     assert kind.completion({}, '["a", "b"]', one.params) == "a, b"
     assert kind.completion({}, "[]", one.params) == "none"
     said = read("classification", "b, A", "none", "a, d", labels=["a", "b", "c"], many=True)
@@ -128,10 +136,10 @@ def test_many_labels_are_a_set() -> None:
 
 def test_many_labels_are_a_json_text_or_have_commas_between_them_and_none_in_them() -> None:
     kind, one = task("classification", ["a", "b"], many=True)
-    assert kind.gold({}, '["b", "a"]', one.params).target == '["a", "b"]'
+    assert kind.reference({}, '["b", "a"]', one.params).target == '["a", "b"]'
     for wrong, why in (["x, y", "b"], "'x, y' has a comma"), ("[a, b]", "is none"):
         with pytest.raises(ValueError, match=why):
-            kind.gold({}, wrong, one.params)
+            kind.reference({}, wrong, one.params)
 
 
 def test_labels_that_differ_in_case_or_marks_alone_are_told_apart() -> None:
@@ -154,11 +162,11 @@ def test_options_come_from_a_list_or_stand_in_the_text() -> None:
     assert shown == "A. a red box\nB. a blue box\nC. no box"
     inputs = {"question": "Which?", "choices": shown}
     for right in ("B", "(b)", "a blue box"):
-        assert kind.gold(inputs, right, one.params).golds == ("B",)
+        assert kind.reference(inputs, right, one.params).references == ("B",)
     text, plain = task("multiple_choice")
-    assert text.gold({"input": BBH}, "(C)", plain.params).target == "C"
+    assert text.reference({"input": BBH}, "(C)", plain.params).target == "C"
     windows = BBH.replace("\n", "\r\n")
-    assert text.gold({"input": windows}, "12/25/1937", plain.params).target == "B"
+    assert text.reference({"input": windows}, "12/25/1937", plain.params).target == "B"
     with pytest.raises(ValueError, match="the option B of choices is empty"):
         kind.shown("choices", ["x", " ", "z"], one.params)
 
@@ -176,7 +184,7 @@ def test_a_choice_without_one_right_option_is_refused(
 ) -> None:
     kind, one = task("multiple_choice")
     with pytest.raises(ValueError, match=why):
-        kind.gold(inputs, target, one.params)
+        kind.reference(inputs, target, one.params)
     assert kind.malformed(inputs, target, one)
 
 
@@ -213,7 +221,7 @@ def test_a_letter_that_is_an_options_text_too_is_what_the_student_is_to_say(
 def test_per_character_is_as_acc_norm_whatever_the_script() -> None:
     inputs = {"choices": "A. жук\nB. bugs"}
     kind, one = task("multiple_choice", options="choices", say="text", per_character=True)
-    (answer,) = kind.answer(Saying("", nats=[[-3.3, -4.0]]), asked(1, **inputs), one, None)
+    (answer,) = answers(kind, Saying("", nats=[[-3.3, -4.0]]), asked(1, **inputs), one)
     assert answer.answer == "B", "-1.1 and -1.0 a character, as lm-evaluation-harness counts"
 
 
@@ -224,12 +232,12 @@ def test_texts_are_compared_whole_or_per_character() -> None:
         kind, one = task(
             "multiple_choice", options="choices", say="text", per_character=per_character
         )
-        (answer,) = kind.answer(Saying("", nats=nats), asked(1, **inputs), one, None)
+        (answer,) = answers(kind, Saying("", nats=nats), asked(1, **inputs), one)
         assert answer.answer == best
         assert 0 < (answer.confidence or 0) < 1
         # Characters, not bytes: six bytes would make the first the better one.
         inputs_too = {"question": "Which?", "choices": "A. ééé\nB. abcd"}
-        (answer,) = kind.answer(Saying("", nats=[[-4.0, -3.9]]), asked(1, **inputs_too), one, None)
+        (answer,) = answers(kind, Saying("", nats=[[-4.0, -3.9]]), asked(1, **inputs_too), one)
         assert answer.answer == "B"
     assert kind.completion(inputs, "B", one.params) == "a very long box"
     assert TASKS["multiple_choice"].problems(task("multiple_choice", per_character=True)[1].params)
@@ -237,9 +245,31 @@ def test_texts_are_compared_whole_or_per_character() -> None:
 
 def test_letters_are_compared_among_the_rows_own() -> None:
     kind, one = task("multiple_choice")
-    rows = [*asked(1, text="A. x\nB. y"), *asked(1, text="A. x\nB. y\nC. z")]
-    answers = kind.answer(Saying("", nats=[[0.0]]), rows, one, None)
-    assert [a.answer for a in answers] == ["B", "C"]
+    two, three = {"text": "A. x\nB. y"}, {"text": "A. x\nB. y\nC. z"}
+    rows = [*asked(1, **two), *asked(1, **three), *asked(1, **two)]
+    student = Saying("", nats=[[]])
+    assert [a.answer for a in answers(kind, student, rows, one)] == ["B", "C", "B"]
+    assert student.asked == [(2, ("A", "B")), (1, ("A", "B", "C"))]
+
+
+def test_more_options_than_letters_are_no_crash() -> None:
+    lines = "\n".join(f"{letter}. option {letter}" for letter in LETTERS)
+    kind, one = task("multiple_choice")
+    assert kind.reference({"text": f"{lines}\nA. once more"}, "Z", one.params).target == "Z"
+
+
+def test_the_longest_answer_of_all_rows_has_room() -> None:
+    rows = [*asked(1, text="A. x\nB. y"), *asked(1, text=f"A. {'x' * 90}\nB. y")]
+    for say, most in (("text", 90 + SPARE), ("letter", SPARE)):
+        kind, one = task("multiple_choice", answer="generation", say=say)
+        student = Saying("A", "A")
+        answers(kind, student, rows, one)
+        assert student.max_tokens == most
+
+
+@pytest.mark.parametrize("kind", TASKS.values(), ids=lambda kind: kind.name)
+def test_nothing_is_asked_about_no_rows(kind: TaskKind) -> None:
+    assert answers(kind, Saying(nats=[[]]), [], Task((), None)) == []
 
 
 # Extraction.
@@ -248,10 +278,10 @@ def test_letters_are_compared_among_the_rows_own() -> None:
 def test_spans_must_stand_in_the_context_and_any_of_them_is_right() -> None:
     kind, one = task("extraction", context="context")
     inputs = {"context": "It was built in 1887 by Gustave Eiffel.", "question": "When?"}
-    gold = kind.gold(inputs, ["1887", "in 1887", "1887"], one.params)
-    assert (gold.target, gold.golds) == ("1887", ("1887", "in 1887"))
+    right = kind.reference(inputs, ["1887", "in 1887", "1887"], one.params)
+    assert (right.target, right.references) == ("1887", ("1887", "in 1887"))
     with pytest.raises(ValueError, match="'1888' does not occur in context"):
-        kind.gold(inputs, "1888", one.params)
+        kind.reference(inputs, "1888", one.params)
     assert kind.malformed(inputs, "Gustave Eiffel", one) is None
     assert kind.malformed(inputs, "Eiffel, Gustave", one) == "the target does not occur in context"
     assert read("extraction", " 1887\nbecause", "", context="text") == [
@@ -320,7 +350,7 @@ def test_a_rationale_must_come_to_its_answer() -> None:
     kind, one = task("numeric")
     inputs = {"question": "How many?"}
     right = "He has 3+4 = <<3+4=7>>7 apples.\n#### 7"
-    assert kind.gold(inputs, right, one.params).golds == ("7",)
+    assert kind.reference(inputs, right, one.params).references == ("7",)
     assert kind.completion(inputs, right, one.params) == right
     assert kind.malformed(inputs, right, one) is None
     wrong = "He has 3+4 = <<3+4=7>>7 apples.\n#### 8"
@@ -346,11 +376,11 @@ SLOTS = {
 
 def test_objects_are_right_in_any_order_of_their_keys() -> None:
     kind, one = task("structured", json_schema=SLOTS)
-    gold = kind.gold({}, {"people": "5", "date": "now"}, one.params)
-    assert gold.golds == ('{"date": "now", "people": "5"}',)
-    assert kind.gold({}, '{"people":"5","date":"now"}', one.params) == gold
+    right = kind.reference({}, {"people": "5", "date": "now"}, one.params)
+    assert right.references == ('{"date": "now", "people": "5"}',)
+    assert kind.reference({}, '{"people":"5","date":"now"}', one.params) == right
     with pytest.raises(ValueError, match="does not fit the schema"):
-        kind.gold({}, {"place": "here"}, one.params)
+        kind.reference({}, {"place": "here"}, one.params)
     assert kind.malformed({"text": "x"}, '{"people": 5}', one) is not None
     block = '```json\n{"people": "5"}\n```'
     said = read("structured", ' {"people": "5"} ', block, "people: 5", json_schema=SLOTS)
@@ -361,7 +391,7 @@ def test_objects_are_right_in_any_order_of_their_keys() -> None:
 def test_the_student_is_constrained_where_the_recipe_says_so(constrained: bool) -> None:
     kind, one = task("structured", json_schema=SLOTS, constrained=constrained)
     student = Saying("{}")
-    kind.answer(student, asked(1, text="x"), one, None)
+    answers(kind, student, asked(1, text="x"), one)
     assert (student.schema == SLOTS) == constrained
 
 
@@ -394,9 +424,9 @@ def test_text_is_taken_as_it_is() -> None:
         (None, "unparsable"),
     ]
     kind, one = task("generation")
-    assert kind.gold({}, ["one", "two"], one.params).golds == ("one", "two")
+    assert kind.reference({}, ["one", "two"], one.params).references == ("one", "two")
     with pytest.raises(ValueError, match="empty"):
-        kind.gold({}, "", one.params)
+        kind.reference({}, "", one.params)
 
 
 @pytest.mark.parametrize("kind", ["classification", "extraction", "numeric", "generation"])
@@ -425,63 +455,20 @@ def test_json_is_read_as_strictly_as_replies_are() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "params", "value", "target", "golds"),
-    [
-        ("numeric", {}, 3.5, "3.5", None),
-        ("classification", {"many": True}, [], "[]", None),
-        ("classification", {"many": True}, ["b", "a"], '["a", "b"]', None),
-        ("structured", {"json_schema": SLOTS}, {"people": "5"}, '{"people": "5"}', None),
-        ("generation", {}, ["one", "two"], "one", ["one", "two"]),
-        ("numeric", {}, "3+4 = 7\n#### 7", "3+4 = 7\n#### 7", ["7"]),
-    ],
-)
-def test_rows_take_their_tasks_form_where_they_are_read(
-    kind: str, params: dict[str, Any], value: Any, target: str, golds: list[str] | None
-) -> None:
-    rules = rules_of(TASKS[kind], params, ["q"], "a")
-    row: dict[str, Any] = {"q": "what?", "a": value}
-    assert rules.check(row) is None
-    assert row == {"q": "what?", "a": target, **({"golds": golds} if golds else {})}
-
-
-def test_a_row_that_is_none_of_its_task_is_named() -> None:
-    rules = rules_of(TASKS["numeric"], {}, ["q"], "a")
-    for value, why in ({"x": 1}, "is a dict"), ("many", "no number is in the target"):
-        fault = rules.check({"q": "what?", "a": value})
-        assert fault is not None
-        assert why in fault.message
-        assert "on_bad_row" in fault.hint
-
-
 def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> None:
     def row(split: Split, text: str, target: str) -> Example:
         return Example(f"{split}{text}{target}", split, {"text": text}, target, {}, "f", 1)
 
     train = [row("train", f"t{i}", "ab"[i % 2]) for i in range(6)]
     own = [row("validation", t.inputs["text"], "b") for t in train]
-    params = {
-        "kind": "classification", "labels": None, "description": "", "shots": {"n": 2, "seed": 0},
-    }  # fmt: skip
     prompt = PromptLibrary(Path(".")).get("tasks/classification.md")
-    prompts = StudentPrompts(params, prompt, [*train, *own])
+    shown = PromptedTask(task=view("classification"), prompt=prompt.name, shots=Shots(n=2))
+    prompts = StudentPrompts(shown, prompt, [*train, *own])
     for example in (*train, *own):
         turns = prompts(example)
         said = [turn.content.strip() for turn in turns if turn.role == "user"]
         assert len(said) == 3
         assert said.count(example.inputs["text"]) == 1
-
-
-def test_parts_of_a_row_that_are_no_texts_are_named() -> None:
-    choice = rules_of(TASKS["multiple_choice"], {"options": "o"}, ["q", "o"], "a")
-    for option, why in (None, "has no value"), ({"text": "x"}, "is a dict"):
-        fault = choice.check({"q": "which?", "o": ["one", option], "a": "A"})
-        assert fault is not None
-        assert why in fault.message
-    labels = rules_of(TASKS["classification"], {"many": True}, ["q"], "a")
-    fault = labels.check({"q": "what?", "a": ["x", None]})
-    assert fault is not None
-    assert "a label has no value" in fault.message
 
 
 @pytest.mark.parametrize(

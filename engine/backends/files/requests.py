@@ -43,7 +43,7 @@ class Header(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BatchRequest:
     """One request of a file."""
 
     custom_id: str
@@ -69,25 +69,26 @@ def sidecar(file: Path) -> Path:
     return file.with_name(file.stem + _ENDING)
 
 
-def lines(header: Header, asks: Sequence[Asked]) -> Iterator[bytes]:
+def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
     """Yield the lines of the file beside a request file."""
     yield orjson.dumps(header.model_dump(), option=orjson.OPT_APPEND_NEWLINE)
-    for ask in asks:
-        request = ask.request
+    for each in written:
+        request = each.request
+        sent = None if each.sent == request.messages else [list(turn) for turn in each.sent]
         yield orjson.dumps(
             {
-                "custom_id": ask.custom_id,
-                "node": ask.node,
-                "role": ask.role,
-                "number": ask.number,
+                "custom_id": each.custom_id,
+                "node": each.node,
+                "role": each.role,
+                "number": each.number,
                 "messages": [list(turn) for turn in request.messages],
                 "schema": request.schema,
                 "max_tokens": request.max_tokens,
                 "temperature": request.temperature,
                 "model": request.model,
                 "attempt": request.attempt,
-                "sent": None if ask.sent == request.messages else [list(turn) for turn in ask.sent],
-                "sent_tokens": ask.max_tokens,
+                "sent": sent,
+                "sent_tokens": each.max_tokens,
             },
             option=orjson.OPT_APPEND_NEWLINE,
         )
@@ -95,10 +96,10 @@ def lines(header: Header, asks: Sequence[Asked]) -> Iterator[bytes]:
 
 def request_files(state: Path) -> list[Path]:
     """Return all request files of a state folder, oldest first; what a kill left unfinished is none."""
-    found = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
+    sidecars = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
     return [
         path.with_name(path.name.removesuffix(_ENDING) + ".jsonl")
-        for path in found
+        for path in sidecars
         if not path.parent.name.startswith(".")
     ]
 
@@ -110,7 +111,7 @@ def asked_ids(state: Path) -> dict[str, Path]:
     }
 
 
-def read_asked(file: Path) -> list[Asked]:
+def read_asked(file: Path) -> list[BatchRequest]:
     """Return the requests of a request file; raises BackendError where what is beside it is gone or changed."""
     header, entries = _entries(file)
     # One object per schema: validators are made per object, and a node's requests have the same.
@@ -118,7 +119,7 @@ def read_asked(file: Path) -> list[Asked]:
     for entry in entries:
         if (schema := entry.get("schema")) is not None:
             entry["schema"] = schemas.setdefault(orjson.dumps(schema), schema)
-    return [_asked(file, header, entry) for entry in entries]
+    return [_request(file, header, entry) for entry in entries]
 
 
 def _entries(file: Path) -> tuple[Header, list[dict[str, Any]]]:
@@ -137,7 +138,7 @@ def _entries(file: Path) -> tuple[Header, list[dict[str, Any]]]:
     return header, entries
 
 
-def _asked(file: Path, header: Header, entry: Mapping[str, Any]) -> Asked:
+def _request(file: Path, header: Header, entry: Mapping[str, Any]) -> BatchRequest:
     path = sidecar(file)
     try:
         request = Request(
@@ -145,18 +146,17 @@ def _asked(file: Path, header: Header, entry: Mapping[str, Any]) -> Asked:
             entry["temperature"], entry["model"], entry["attempt"],
         )  # fmt: skip
         sent = request.messages if entry["sent"] is None else _messages(entry["sent"])
-        asked = Asked(
+        batch_request = BatchRequest(
             entry["custom_id"], entry["node"], entry["role"], request,
             entry["number"], sent, entry["sent_tokens"], header,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise BackendError(f"{path} is damaged: {error!r}", _hint(path)) from error
     # The id is the hash of all that was asked: whatever was changed in this file shows here.
-    if asked.custom_id != f"{request.id}-{asked.number + 1}":
-        raise BackendError(
-            f"{path} is damaged: {asked.custom_id} is not what was asked", _hint(path)
-        )
-    return asked
+    custom = batch_request.custom_id
+    if custom != f"{request.id}-{batch_request.number + 1}":
+        raise BackendError(f"{path} is damaged: {custom} is not what was asked", _hint(path))
+    return batch_request
 
 
 def _messages(turns: Sequence[Sequence[Any]]) -> tuple[Message, ...]:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.backends.files.requests import Asked
+from engine import json_text
+from engine.backends.files.requests import BatchRequest
 from engine.backends.http.exchange import SHOWN, Exchange, Kind
 from engine.backends.openai import PROTOCOL
 from engine.backends.protocol import Completion
@@ -64,12 +65,12 @@ def read_results(path: Path) -> list[ResultLine]:
 def _answer(line: bytes, number: int, path: Path) -> ResultLine:
     where = f"{path}:{number}"
     try:
-        entry = json.loads(line.decode("utf-8"), object_pairs_hook=_no_key_twice)
+        entry = json_text.parse_envelope(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BackendError(
             f"{where}: not UTF-8: {error.reason} at byte {error.start}", _LINE
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BackendError(f"{where}: not JSON: {error}", _LINE) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("custom_id"), str):
         raise BackendError(f"{where}: no custom_id", _LINE)
@@ -81,13 +82,6 @@ def _answer(line: bytes, number: int, path: Path) -> ResultLine:
     if "text" in keys and not isinstance(entry["text"], str):
         raise BackendError(f"{where}: the text is no text", _LINE)
     return ResultLine(number, entry["custom_id"], _exchange(entry, by_hand), by_hand)
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
 
 
 def _exchange(entry: Mapping[str, Any], by_hand: bool) -> Exchange:
@@ -118,7 +112,7 @@ def _without_response(error: Any) -> Exchange:
     return Exchange(kind, detail=detail[:SHOWN])
 
 
-def completion_of(asked: Asked, answer: ResultLine) -> Completion:
+def completion_of(asked: BatchRequest, answer: ResultLine) -> Completion:
     """Return what an answer is to what was asked: a validated value, or an error with its kind."""
     exchange, header = answer.exchange, asked.header
     reply = _reply(asked, exchange)
@@ -137,7 +131,7 @@ def completion_of(asked: Asked, answer: ResultLine) -> Completion:
     )
 
 
-def _reply(asked: Asked, exchange: Exchange) -> Reply:
+def _reply(asked: BatchRequest, exchange: Exchange) -> Reply:
     if exchange.kind != "reply":
         return failed(exchange.kind, exchange.detail)
     cut = cut_at(asked.max_tokens) if exchange.finish == "length" else ""

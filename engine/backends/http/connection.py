@@ -13,9 +13,9 @@ from engine.backends.entry import ModelRef
 from engine.backends.http.exchange import Exchange, Kind
 from engine.backends.http.protocol import ChatProtocol
 from engine.backends.http.settings import ServerSettings
+from engine.backends.local.chat import encode_prompt
 from engine.backends.protocol import Message
 from engine.backends.replies import does_not_fit
-from engine.backends.training.batches import encode_prompt
 from engine.errors import BackendError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from engine import json_text
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.connection import Connection
 from engine.backends.http.exchange import FATAL, OUTAGE, Exchange
@@ -16,7 +17,7 @@ from engine.backends.http.settings import ServerSettings
 from engine.backends.http.waiting import Reservations
 from engine.backends.protocol import Completion, Message, Request
 from engine.backends.replies import PROBE, completion, failed
-from engine.backends.structured import parse_json, read_reply
+from engine.backends.structured import read_reply
 
 SCHEMA = {
     "type": "object",
@@ -181,7 +182,7 @@ class Prober:
 def _honours(mode: Mode, text: str) -> bool:
     if mode.promises == "json":
         try:
-            return isinstance(parse_json(text), dict)
+            return isinstance(json_text.parse(text), dict)
         except ValueError:
             return False
     return read_reply(text, SCHEMA).error is None

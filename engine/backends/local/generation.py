@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engine.backends.local import grammar
+from engine.backends.local import batching, grammar
+from engine.backends.local.batching import Prompted
+from engine.backends.local.chat import decode, encode_prompt, turn_end
 from engine.backends.local.weights import Loaded
 from engine.backends.protocol import Completion, Request, Reserve, Usage
-from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
-from engine.backends.training.batches import encode_prompt, turn_end
+from engine.backends.replies import completion, cut_at, read
 from engine.fingerprint import canonical, short
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
 
 TOP_K = 50
 """Sampling keeps this many tokens: a model this small says nonsense below them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompted:
-    """A request and its prompt's tokens."""
-
-    request: Request
-    tokens: tuple[int, ...]
 
 
 class Constraint:
@@ -74,33 +67,21 @@ def complete(
     """Yield the completions of one batch after the other; see `Generator.complete_many`.
 
     `constrain` returns the logits processors of a schema (`Constraint.processors`); it is not called for plain text.
-    A batch of which only a part is answered is computed whole, because a row's reply depends on
-    the rows beside it, and only its unanswered part is yielded.
     """
-    once = {request.id: request for request in requests}
-    prompted = [
-        Prompted(request, encode_prompt(loaded.tokenizer, request.messages))
-        for request in once.values()
-    ]
-    fitting, refused = [], []
-    for row in prompted:
-        length, max_tokens = len(row.tokens), row.request.max_tokens
-        if detail := does_not_fit(length, max_tokens, loaded.context, setting=""):
-            reply, usage = failed("too_long", detail), Usage(length, 0)
-            refused.append(completion(row.request, reply, usage=usage, method=grammar.METHOD))
-        else:
-            fitting.append(row)
-    if refused := [done for done in refused if done.request not in answered]:
-        yield refused
-    for batch in form_batches(fitting, batch_size):
-        missing = [row.request for row in batch if row.request.id not in answered]
-        if not missing:
-            continue
-        if not reserve(missing):
-            return
+    encoded = batching.encode(
+        requests,
+        partial(encode_prompt, loaded.tokenizer),
+        loaded.context,
+        grammar.METHOD,
+        setting="",
+    )
+
+    def run(batch: Sequence[Prompted]) -> list[Completion]:
         with loaded.lock:
-            completions = _run_batch(loaded, constrain, batch)
-        yield [done for done in completions if done.request not in answered]
+            return _run_batch(loaded, constrain, batch)
+
+    batches = form_batches(encoded.fitting, batch_size)
+    yield from batching.complete(encoded, batches, run, answered, reserve)
 
 
 def form_batches(rows: Sequence[Prompted], batch_size: int) -> list[list[Prompted]]:
@@ -133,7 +114,7 @@ def _run_batch(
     on_gpu = [device] if device.type == "cuda" else []
     with torch.inference_mode(), torch.random.fork_rng(devices=on_gpu):
         torch.manual_seed(int(short([row.request.id for row in batch], 15), 16))
-        said = loaded.model.generate(
+        generated = loaded.model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             max_new_tokens=request.max_tokens,
@@ -145,7 +126,7 @@ def _run_batch(
     seconds = (time.perf_counter() - began) / len(batch)
     return [
         _completion(loaded.tokenizer, row, tokens, stops, seconds)
-        for row, tokens in zip(batch, said, strict=True)
+        for row, tokens in zip(batch, generated, strict=True)
     ]
 
 
@@ -154,9 +135,7 @@ def _completion(
 ) -> Completion:
     """Return one row's completion; `seconds` is its share of the batch's time."""
     end = next((at for at, token in enumerate(tokens) if token in stops), None)
-    text = tokenizer.decode(
-        tokens[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+    text = decode(tokenizer, tokens[:end])
     return completion(
         row.request,
         read(row.request, text, cut_at(row.request.max_tokens) if end is None else ""),

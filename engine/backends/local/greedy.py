@@ -11,8 +11,8 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from engine.backends.local.prefix import SharedPrompt
-from engine.backends.local.threads import even, side_by_side
+from engine.backends.local.prefix import SharedPrefix
+from engine.backends.local.threads import balanced_batch_size, side_by_side
 from engine.errors import ModelError
 
 
@@ -55,23 +55,23 @@ def write(
         )
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
-        shared = SharedPrompt(model, prompts)
-    ended = torch.tensor(list(stops), device=model.device)
-    size = even(len(prompts), batch_size, model)
+        shared = SharedPrefix(model, prompts)
+    stop_tokens = torch.tensor(list(stops), device=model.device)
+    size = balanced_batch_size(len(prompts), batch_size, model)
 
     def work(rows: Sequence[int]) -> list[Turn]:
         with torch.inference_mode():
-            said = _Batch(shared, [prompts[row] for row in rows]).run(ended, max_tokens)
-        return [Turn(row, tokens) for row, tokens in zip(rows, said, strict=True)]
+            turns = _Batch(shared, [prompts[row] for row in rows]).run(stop_tokens, max_tokens)
+        return [Turn(row, tokens) for row, tokens in zip(rows, turns, strict=True)]
 
     batches = (longest_first[start : start + size] for start in range(0, len(prompts), size))
     yield from side_by_side(work, batches, model.device.type)
 
 
 class _Batch:
-    """The rows of a batch that still speak, as the tensors of the next pass."""
+    """The rows of a batch whose turns go on, as the tensors of the next pass."""
 
-    def __init__(self, shared: SharedPrompt, prompts: Sequence[Sequence[int]]) -> None:
+    def __init__(self, shared: SharedPrefix, prompts: Sequence[Sequence[int]]) -> None:
         self._model = shared.model
         self._cache = shared.cache(len(prompts))
         self._inputs = shared.batch(prompts)
@@ -81,24 +81,24 @@ class _Batch:
         """Return each row's tokens up to a stop token."""
         import torch
 
-        said: list[list[int]] = [[] for _ in self._rows]
+        turns: list[list[int]] = [[] for _ in self._rows]
         for _ in range(max_tokens):
             tokens = self._next()
-            speaking = (~torch.isin(tokens, stops)).nonzero()[:, 0]
-            if len(speaking) < len(self._rows):
-                self._keep(speaking)
-                tokens = tokens[speaking]
+            going_on = (~torch.isin(tokens, stops)).nonzero()[:, 0]
+            if len(going_on) < len(self._rows):
+                self._keep(going_on)
+                tokens = tokens[going_on]
             if not self._rows:
                 break
             for row, token in zip(self._rows, tokens.tolist(), strict=True):
-                said[row].append(token)
+                turns[row].append(token)
             mask = self._inputs["attention_mask"]
             self._inputs = {
                 "input_ids": tokens[:, None],
                 "attention_mask": torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1),
                 "position_ids": self._inputs["position_ids"][:, -1:] + 1,
             }
-        return said
+        return turns
 
     def _next(self) -> Any:
         hidden = self._model.get_decoder()(
@@ -109,8 +109,8 @@ class _Batch:
         logits = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
         return logits.argmax(-1)
 
-    def _keep(self, speaking: Any) -> None:
-        self._rows = [self._rows[row] for row in speaking.tolist()]
+    def _keep(self, rows: Any) -> None:
+        self._rows = [self._rows[row] for row in rows.tolist()]
         # Made for beams, and the one way in which every kind of layer lets rows go.
-        self._cache.reorder_cache(speaking)
-        self._inputs = {name: value[speaking] for name, value in self._inputs.items()}
+        self._cache.reorder_cache(rows)
+        self._inputs = {name: value[rows] for name, value in self._inputs.items()}

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from engine.backends.local.prefix import SharedPrompt, is_plain
-from engine.backends.local.threads import even, side_by_side
+from engine.backends.local.prefix import SharedPrefix, has_plain_attention
+from engine.backends.local.threads import balanced_batch_size, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -49,13 +49,13 @@ class LabelTree:
     @property
     def depths(self) -> list[int]:
         """Distance of each node (without node 0) from the end of the prompt, from 1."""
-        found = [0]
+        depths = [0]
         for parent in self.parents:
-            found.append(found[parent] + 1)
-        return found[1:]
+            depths.append(depths[parent] + 1)
+        return depths[1:]
 
     def lines(self) -> list[list[int]]:
-        """Return the nodes (from 1, in order of index) of each line: whole subtrees, as even as they can be."""
+        """Return the nodes (from 1, in order of index) of each line: whole subtrees, spread evenly."""
         roots = list(range(len(self.tokens) + 1))
         for node, parent in enumerate(self.parents, start=1):
             if parent:
@@ -118,22 +118,22 @@ def score(
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
         head = _head(model)
-        if not is_plain(model):
-            yield from _score_apart(model, head, prompts, tree, batch_size, longest_first)
+        if not has_plain_attention(model):
+            yield from _score_separately(model, head, prompts, tree, batch_size, longest_first)
             return
-        shared = SharedPrompt(model, prompts)
+        shared = SharedPrefix(model, prompts)
         lines = _Lines(tree, model)
     batches: list[list[int]] = []
-    most = even(len(prompts), batch_size, model)
+    largest = balanced_batch_size(len(prompts), batch_size, model)
     while (start := sum(map(len, batches))) < len(prompts):
         width = len(prompts[longest_first[start]]) - shared.length + len(tree.tokens)
-        size = max(1, min(most, TOKENS_PER_BATCH // width))
+        size = max(1, min(largest, TOKENS_PER_BATCH // width))
         batches.append(longest_first[start : start + size])
 
     def work(rows: list[int]) -> tuple[list[int], torch.Tensor]:
         with torch.inference_mode():
             hidden = lines.run(shared, [prompts[row] for row in rows])
-            return rows, _add_up(_edge_scores(head, hidden, tree), tree)
+            return rows, _sum_paths(_edge_log_probabilities(head, hidden, tree), tree)
 
     yield from side_by_side(work, batches, model.device.type)
 
@@ -164,7 +164,7 @@ class _Lines:
                 self._depths[number, place] = depths[node - 1]
                 self._place[node - 1] = number * width + place
 
-    def run(self, shared: SharedPrompt, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+    def run(self, shared: SharedPrefix, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """Return the last layer's output at each node behind each prompt, shape (prompts, nodes, size)."""
         import torch
 
@@ -201,7 +201,7 @@ class _Lines:
         return torch.cat([ends, nodes], dim=1)
 
 
-def _score_apart(
+def _score_separately(
     model: Any,
     head: Any,
     prompts: Sequence[Sequence[int]],
@@ -213,38 +213,39 @@ def _score_apart(
     import torch
 
     labels = [[tree.edges[edge][1] for edge in path] for path in tree.paths]
-    most = max(map(len, labels))
+    longest = max(map(len, labels))
     start = 0
     while start < len(order):
-        size = max(1, min(batch_size, TOKENS_PER_BATCH // (len(prompts[order[start]]) + most)))
+        size = max(1, min(batch_size, TOKENS_PER_BATCH // (len(prompts[order[start]]) + longest)))
         rows = list(order[start : start + max(1, size // len(labels))])
         pairs = [(prompts[row], label) for row in rows for label in labels]
-        found: list[torch.Tensor] = []
+        scores: list[torch.Tensor] = []
         for first in range(0, len(pairs), size):
-            found += _said(model, head, pairs[first : first + size])
-        yield rows, torch.stack(found).view(len(rows), len(labels)).cpu()
+            scores += _label_log_likelihoods(model, head, pairs[first : first + size])
+        yield rows, torch.stack(scores).view(len(rows), len(labels)).cpu()
         start += len(rows)
 
 
-def _said(
+def _label_log_likelihoods(
     model: Any, head: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
 ) -> list[torch.Tensor]:
     """Return the log-likelihood of each label (end token included) behind its prompt."""
     import torch
 
     # What fills a row stands behind all that counts in it, where no token sees it: neither mask nor positions.
-    ids = torch.zeros((len(pairs), max(len(p) + len(said) for p, said in pairs) - 1)).long()
-    for row, (prompt, said) in enumerate(pairs):
-        tokens = [*prompt, *said[:-1]]
+    width = max(len(prompt) + len(label) for prompt, label in pairs) - 1
+    ids = torch.zeros((len(pairs), width)).long()
+    for row, (prompt, label) in enumerate(pairs):
+        tokens = [*prompt, *label[:-1]]
         ids[row, : len(tokens)] = torch.tensor(tokens)
     hidden = model.get_decoder()(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
-    before = [hidden[row, len(p) - 1 :][: len(said)] for row, (p, said) in enumerate(pairs)]
-    following = torch.tensor([token for _, said in pairs for token in said], device=model.device)
-    shares = _log_shares(
+    before = [hidden[row, len(p) - 1 :][: len(label)] for row, (p, label) in enumerate(pairs)]
+    following = torch.tensor([token for _, label in pairs for token in label], device=model.device)
+    log_probabilities = _log_probabilities(
         head, torch.cat(before), torch.arange(len(following), device=model.device), following
     )
-    ends = [0, *accumulate(len(said) for _, said in pairs)]
-    return [shares[first:end].sum() for first, end in pairwise(ends)]
+    ends = [0, *accumulate(len(label) for _, label in pairs)]
+    return [log_probabilities[first:end].sum() for first, end in pairwise(ends)]
 
 
 def _head(model: Any) -> Any:
@@ -255,18 +256,18 @@ def _head(model: Any) -> Any:
     """
     from transformers.modeling_outputs import BaseModelOutputWithPast
 
-    class Given(BaseModelOutputWithPast):  # type: ignore[misc, unused-ignore]
+    class DecoderOutput(BaseModelOutputWithPast):  # type: ignore[misc, unused-ignore]
         def __getattr__(self, _: str) -> None:
             """Nothing else was computed, whatever this kind of model has besides."""
 
     decoder = copy.copy(model.get_decoder())
-    decoder.forward = lambda *_, inputs_embeds, **__: Given(last_hidden_state=inputs_embeds)
-    known: dict[int, Any] = {id(each): each for each in [*model.parameters(), *model.buffers()]}
-    behind = copy.deepcopy(model, {**known, id(model.get_decoder()): decoder})
-    return lambda hidden: behind(inputs_embeds=hidden[None], use_cache=False).logits[0]
+    decoder.forward = lambda *_, inputs_embeds, **__: DecoderOutput(last_hidden_state=inputs_embeds)
+    shared: dict[int, Any] = {id(each): each for each in [*model.parameters(), *model.buffers()]}
+    head = copy.deepcopy(model, {**shared, id(model.get_decoder()): decoder})
+    return lambda hidden: head(inputs_embeds=hidden[None], use_cache=False).logits[0]
 
 
-def _edge_scores(head: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Tensor:
+def _edge_log_probabilities(head: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Tensor:
     """Return log p(token | node) of every edge: shape (rows, edges); `hidden` is (rows, nodes, width)."""
     import torch
 
@@ -275,33 +276,34 @@ def _edge_scores(head: Any, hidden: torch.Tensor, tree: LabelTree) -> torch.Tens
     by_node = nodes.argsort(stable=True)
     rows = torch.arange(len(hidden), device=device)
     # Positions are taken in the order in which they lie in memory; so are the edges that start there.
-    wanted = (rows[:, None] * hidden.shape[1] + nodes[by_node]).flatten()
-    found = _log_shares(head, hidden.flatten(0, 1), wanted, tokens[by_node].repeat(len(hidden)))
+    starts = (rows[:, None] * hidden.shape[1] + nodes[by_node]).flatten()
+    ascending = _log_probabilities(
+        head, hidden.flatten(0, 1), starts, tokens[by_node].repeat(len(hidden))
+    )
     scores = torch.empty((len(hidden), len(nodes)), device=device)
-    scores[:, by_node] = found.view(len(hidden), -1)
+    scores[:, by_node] = ascending.view(len(hidden), -1)
     return scores
 
 
-def _log_shares(
-    head: Any, positions: torch.Tensor, wanted: torch.Tensor, following: torch.Tensor
+def _log_probabilities(
+    head: Any, hidden: torch.Tensor, places: torch.Tensor, following: torch.Tensor
 ) -> torch.Tensor:
-    """Return log p(`following`) behind the positions whose indices are `wanted`, which ascend."""
+    """Return log p(`following`) behind those of the `hidden` positions whose indices are `places`, which ascend."""
     import torch
 
-    device = positions.device
+    device = hidden.device
     step = POSITIONS_PER_HEAD if device.type == "cpu" else POSITIONS_PER_HEAD_GPU
-    found = []
-    for start in range(0, len(positions), step):
-        shares = head(positions[start : start + step]).float().log_softmax(-1)
+    parts = []
+    for start in range(0, len(hidden), step):
+        log_probabilities = head(hidden[start : start + step]).float().log_softmax(-1)
         first, after = torch.searchsorted(
-            wanted, torch.tensor([start, start + step], device=device)
+            places, torch.tensor([start, start + step], device=device)
         )
-        here = wanted[first:after] - start
-        found.append(shares[here, following[first:after]])
-    return torch.cat(found)
+        parts.append(log_probabilities[places[first:after] - start, following[first:after]])
+    return torch.cat(parts)
 
 
-def _add_up(edges: torch.Tensor, tree: LabelTree) -> torch.Tensor:
+def _sum_paths(edges: torch.Tensor, tree: LabelTree) -> torch.Tensor:
     import torch
 
     return torch.stack([edges[:, list(path)].sum(-1) for path in tree.paths], dim=1).cpu()

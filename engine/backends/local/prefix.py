@@ -1,4 +1,4 @@
-"""What all prompts of a list begin with: found as tokens, computed once, its keys and values seen by every row."""
+"""The prefix that all prompts of a list share: found as tokens, computed once, its keys and values seen by all rows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     import torch
 
 
-def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
+def common_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
     """Return how many tokens all prompts begin with; at least the last token of each is left."""
     first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
-    most = min(len(prompt) for prompt in prompts) - 1
-    same = 0
-    while same < most and first[same] == last[same]:
-        same += 1
-    return same
+    longest = min(len(prompt) for prompt in prompts) - 1
+    length = 0
+    while length < longest and first[length] == last[length]:
+        length += 1
+    return length
 
 
-def is_plain(model: Any) -> bool:
-    """Tell whether every layer is plain attention, told positions and a mask: all it remembers is a list of keys.
+def has_plain_attention(model: Any) -> bool:
+    """Tell whether every layer is plain attention that takes positions and a mask: all it remembers is a list of keys.
 
     A recurrent or sliding layer would look past a mask that keeps rows or answers of one line apart.
     """
@@ -29,22 +29,22 @@ def is_plain(model: Any) -> bool:
     from transformers.cache_utils import DynamicLayer
 
     layers = DynamicCache(config=model.config).layers
-    told = "position_ids" in inspect.signature(model.forward).parameters
-    return told and all(type(layer) is DynamicLayer for layer in layers)
+    takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+    return takes_positions and all(type(layer) is DynamicLayer for layer in layers)
 
 
-class SharedPrompt:
-    """The beginning of the prompts as a model's keys and values; `length` is 0 where it is not shared.
+class SharedPrefix:
+    """The shared prefix of some prompts as a model's keys and values; `length` is 0 where there is none.
 
-    It is shared where all that a model remembers is a list of keys (`is_plain`).
+    It is shared where all that a model remembers is a list of keys (`has_plain_attention`).
     """
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
-        """Compute what `prompts` (tokens, none empty) begin with, in one pass of one row."""
+        """Compute the prefix of `prompts` (tokens, none empty) in one pass of one row."""
         import torch
 
         self.model = model
-        self.length = shared_beginning(prompts) if is_plain(model) else 0
+        self.length = common_prefix_length(prompts) if has_plain_attention(model) else 0
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         if not self.length:
             return
@@ -55,7 +55,7 @@ class SharedPrompt:
     def batch(self, prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return what the model takes for the rest of some prompts, which end at the right edge.
 
-        Padding stands between the beginning and a short prompt's rest. The mask comes from lengths, never
+        Padding stands between the prefix and a short prompt's rest. The mask comes from lengths, never
         from the padding's token: any token will do.
         """
         import torch
@@ -72,7 +72,7 @@ class SharedPrompt:
         return {name: value.to(self.model.device) for name, value in batch.items()}
 
     def cache(self, rows: int) -> Any:
-        """Return a cache for a batch; the beginning is repeated as a view, not copied."""
+        """Return a cache for a batch; the prefix is repeated as a view, not copied."""
         from transformers import DynamicCache
 
         if not self._pairs:

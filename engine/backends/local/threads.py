@@ -25,11 +25,11 @@ def workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, initializer=partial(torch.set_num_threads, each))
 
 
-def even(rows: int, most: int, model: Any) -> int:
-    """Return how many rows a batch should have, at most `most`, so that two threads get as much to do each."""
+def balanced_batch_size(rows: int, largest: int, model: Any) -> int:
+    """Return how many rows a batch should have, at most `largest`, so that two threads get as much to do each."""
     if model.device.type != "cpu":
-        return most
-    pairs = -(-rows // (2 * most))
+        return largest
+    pairs = -(-rows // (2 * largest))
     return max(1, -(-rows // max(1, 2 * pairs)))
 
 

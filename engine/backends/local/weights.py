@@ -6,8 +6,10 @@ that set alone: the base cannot be touched by it, and one adapter cannot leak in
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,17 +153,15 @@ def load_tokenizer(path: Path) -> Any:
     return tokenizer
 
 
-class quiet:
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
     """Silence transformers' own progress bars, which would tear ours."""
+    from transformers.utils import logging
 
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        if self._shown:
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
             logging.enable_progress_bar()

@@ -48,8 +48,8 @@ class Job:
     """The project's state folder: what lies in it meanwhile goes afterwards."""
 
 
-class Figures(NamedTuple):
-    """One metric of one level, of the requests that were answered."""
+class DistributionSummary(NamedTuple):
+    """One metric of one level, over the requests that were answered."""
 
     n: int
     """Requests, or tokens where it is one of tokens."""
@@ -64,20 +64,20 @@ class Level(NamedTuple):
     """What was seen at one concurrency."""
 
     concurrency: int
-    metrics: Mapping[str, Figures]
+    metrics: Mapping[str, DistributionSummary]
     errors: Mapping[str, int]
     """What went wrong, and with how many requests."""
 
 
-class Measured(NamedTuple):
-    """A benchmark."""
+class BenchmarkResult(NamedTuple):
+    """What a benchmark measured."""
 
     server: str
     """What answered: `transformers serve 5.23.0`, or an address."""
     levels: tuple[Level, ...]
 
 
-def measure(job: Job, progress: Progress) -> Measured:
+def measure(job: Job, progress: Progress) -> BenchmarkResult:
     """Measure; `progress` is called with the number of requests just finished.
 
     Raises:
@@ -87,17 +87,17 @@ def measure(job: Job, progress: Progress) -> Measured:
     guidellm.require()
     with (
         _folder(job.state.resolve() / FOLDER) as folder,
-        _answering(job, folder) as (name, address),
+        _endpoint(job, folder) as (name, address),
     ):
         _warm_up(job, address)
         levels = tuple(_levels(job, address, folder, progress))
         if not any(level.metrics for level in levels):
-            said = next((error for level in levels for error in level.errors), "no reason is known")
+            errors = (error for level in levels for error in level.errors)
             raise BackendError(
-                f"the benchmark got no answer from {name}: {said}",
+                f"the benchmark got no answer from {name}: {next(errors, 'no reason is known')}",
                 server.tail(folder / server.LOG_FILE) or "the server's own log may say more",
             )
-        return Measured(name, levels)
+        return BenchmarkResult(name, levels)
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def _folder(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _answering(job: Job, folder: Path) -> Iterator[tuple[str, ChatEndpoint]]:
+def _endpoint(job: Job, folder: Path) -> Iterator[tuple[str, ChatEndpoint]]:
     """Yield what answers, and where; a server that is started for it is ended with the block."""
     if job.address is not None:
         yield job.address.base_url, job.address
@@ -146,21 +146,17 @@ def _warm_up(job: Job, address: ChatEndpoint) -> None:
 
 def _levels(job: Job, address: ChatEndpoint, folder: Path, progress: Progress) -> Iterator[Level]:
     """Yield what guidellm measured, level by level; raises BackendError where it fails."""
-    order, log = folder / "measure.json", folder / "guidellm.log"
-    order.write_text(json.dumps(_order(job, address)), encoding="utf-8")
-    with log.open("wb") as said:
+    spec, log = folder / "measure.json", folder / "guidellm.log"
+    spec.write_text(json.dumps(_spec(job, address)), encoding="utf-8")
+    with log.open("wb") as stderr:
         child = subprocess.Popen(
             [
-                sys.executable,
-                "-P",
-                "-m",
-                "engine.backends.serving.guidellm",
-                str(order),
-                str(os.getpid()),
+                *(sys.executable, "-P", "-m", "engine.backends.serving.guidellm"),
+                *(str(spec), str(os.getpid())),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=stderr,
             cwd=folder,  # guidellm reads a .env from where it stands
             env={k: v for k, v in server.environment().items() if not k.startswith("GUIDELLM")},
             start_new_session=True,  # a group of its own, which is ended as a whole
@@ -182,12 +178,12 @@ def _levels(job: Job, address: ChatEndpoint, folder: Path, progress: Progress) -
         raise BackendError(f"guidellm failed (exit code {code})", end)
 
 
-def _level(found: Mapping[str, Any]) -> Level:
-    metrics = {name: Figures(**figures) for name, figures in found["metrics"].items()}
-    return Level(found["concurrency"], metrics, found["errors"])
+def _level(line: Mapping[str, Any]) -> Level:
+    metrics = {name: DistributionSummary(**each) for name, each in line["metrics"].items()}
+    return Level(line["concurrency"], metrics, line["errors"])
 
 
-def _order(job: Job, address: ChatEndpoint) -> dict[str, Any]:
+def _spec(job: Job, address: ChatEndpoint) -> dict[str, Any]:
     turns = [[{"role": m.role, "content": m.content} for m in prompt] for prompt in job.prompts]
     levels = [
         {

@@ -1,4 +1,4 @@
-"""The serving process: `python -m engine.backends.serving.child ORDER.json PARENT_PID`.
+"""The serving process: `python -m engine.backends.serving.child SPEC.json PARENT_PID`.
 
 Ends with its parent, and so does all that it starts. Where the student was fine-tuned, its weights are put together
 first: a server takes one folder. Then this process becomes the server itself; what it says goes to stdout and stderr.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.lifetime import die_with_all
+from engine.backends.local.weights import load, with_adapter
 from engine.errors import EngineError
 
 
@@ -25,8 +26,6 @@ def write_merged(model: Path, adapter: Path, folder: Path, dtype: str) -> None:
     Raises:
         ModelError: the base model or the adapter cannot be loaded.
     """
-    from engine.backends.local.weights import load, with_adapter
-
     base = load(model, dtype, "cpu")
     if (adapter / "adapter_config.json").is_file():
         from peft import PeftModel
@@ -39,17 +38,17 @@ def write_merged(model: Path, adapter: Path, folder: Path, dtype: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve as the order in the file named first says, for the parent whose pid comes second."""
+    """Serve what the file named first says, for the parent whose pid comes second."""
     die_with_all(int(arguments[1]))
-    order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    if order["adapter"]:
-        model, adapter, merged = (Path(order[name]) for name in ("model", "adapter", "merged"))
+    spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    if spec["adapter"]:
+        model, adapter, merged = (Path(spec[name]) for name in ("model", "adapter", "merged"))
         try:
-            write_merged(model, adapter, merged, order["dtype"])
+            write_merged(model, adapter, merged, spec["dtype"])
         except EngineError as error:
             sys.exit(str(error))
-    sys.argv = [order["module"], *order["arguments"]]
-    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+    sys.argv = [spec["module"], *spec["arguments"]]
+    runpy.run_module(spec["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

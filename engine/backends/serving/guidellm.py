@@ -1,4 +1,4 @@
-"""guidellm behind one adapter: `python -m engine.backends.serving.guidellm ORDER.json PARENT_PID` measures.
+"""guidellm behind one adapter: `python -m engine.backends.serving.guidellm SPEC.json PARENT_PID` measures.
 
 The one module that knows guidellm, whose interface changes from version to version: `VERSION` is the one this was
 written for. It writes one JSON line per concurrency to stdout; what guidellm prints goes to stderr. It reaches the
@@ -45,18 +45,20 @@ _LONGEST = 300
 def require() -> None:
     """Raise BackendError where guidellm is not installed in the version that is known; imports nothing of it."""
     try:
-        found = importlib.metadata.version("guidellm")
+        installed = importlib.metadata.version("guidellm")
     except importlib.metadata.PackageNotFoundError:
-        found = ""
-    if found != VERSION:
-        what = f"guidellm {found} is installed, and only {VERSION} is known" if found else ""
+        installed = ""
+    if installed != VERSION:
+        what = (
+            f"guidellm {installed} is installed, and only {VERSION} is known" if installed else ""
+        )
         raise BackendError(what or "guidellm is not installed", f"pip install guidellm=={VERSION}")
 
 
-def measure(order: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) -> dict[str, Any]:
+def measure(spec: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) -> dict[str, Any]:
     """Ask every prompt once, `concurrency` at a time; return the numbers.
 
-    `order` holds `base_url`, `model`, `max_tokens`, `extra` (further parameters of every request) and `key` (the
+    `spec` holds `base_url`, `model`, `max_tokens`, `extra` (further parameters of every request) and `key` (the
     environment variable with the API key, or None); a prompt is a list of chat turns.
     """
     from guidellm.benchmark.entrypoints import benchmark_generative_text
@@ -66,10 +68,10 @@ def measure(order: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) 
     # By itself it starts a process per request under way, and each loads torch beside the server that is measured.
     settings.max_worker_processes = math.ceil(concurrency / _PER_PROCESS)
     arguments = BenchmarkArgs(
-        backend=_backend(order),
+        backend=_backend(spec),
         profile={"kind": "concurrent", "streams": [concurrency]},
         constraints=[{"kind": "max_requests", "count": len(prompts)}],
-        tokenizer={"kind": "huggingface_auto", "model": order["model"]},
+        tokenizer={"kind": "huggingface_auto", "model": spec["model"]},
         data=[{"kind": "in_memory_dict_list", "data": [{"messages": turns} for turns in prompts]}],
         data_column_mapper={
             "kind": "generative_column_mapper",
@@ -80,23 +82,23 @@ def measure(order: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) 
     )
     scenario = BenchmarkScenario(spec=arguments)
     report, _ = asyncio.run(benchmark_generative_text(args=scenario, progress=False, console=None))
-    return _numbers(report.benchmarks[0], concurrency, len(prompts), _key(order) or "")
+    return _numbers(report.benchmarks[0], concurrency, len(prompts), _key(spec) or "")
 
 
-def _key(order: Mapping[str, Any]) -> str | None:
-    return os.environ[order["key"]].strip() if order["key"] else None
+def _key(spec: Mapping[str, Any]) -> str | None:
+    return os.environ[spec["key"]].strip() if spec["key"] else None
 
 
-def _backend(order: Mapping[str, Any]) -> dict[str, Any]:
-    url = str(order["base_url"]).rstrip("/")
+def _backend(spec: Mapping[str, Any]) -> dict[str, Any]:
+    url = str(spec["base_url"]).rstrip("/")
     # guidellm takes /v1 away from an address and puts it into every path.
     path = "v1/chat/completions" if url.endswith("/v1") else "chat/completions"
     return {
         "kind": "openai_http",
         "target": url,
         "api_routes": {"/v1/chat/completions": path},
-        "model": order["model"],
-        "api_key": _key(order),
+        "model": spec["model"],
+        "api_key": _key(spec),
         "validate_backend": False,
         "http2": False,
         # A redirect could lead anywhere, and guidellm would not look at certificates by itself.
@@ -104,31 +106,31 @@ def _backend(order: Mapping[str, Any]) -> dict[str, Any]:
         "verify": True,
         "timeout": _QUIET_S,
         # max_tokens, not its newer name, which older servers do not know and leave unbounded.
-        "extras": {"body": {"max_tokens": order["max_tokens"], "temperature": 0, **order["extra"]}},
+        "extras": {"body": {"max_tokens": spec["max_tokens"], "temperature": 0, **spec["extra"]}},
     }
 
 
-def _said(error: str, key: str) -> str:
+def _redacted(error: str, key: str) -> str:
     """Return an error as it is kept: a server may repeat the key, of which not even a part is."""
     return (error.replace(key, "[key]") if key else error)[:_LONGEST]
 
 
-def _numbers(benchmark: Any, concurrency: int, asked: int, key: str) -> dict[str, Any]:
+def _numbers(benchmark: Any, concurrency: int, sent: int, key: str) -> dict[str, Any]:
     """Return one benchmark as plain values; a metric that nothing was measured for is left out."""
     metrics = {}
     for name, (theirs, factor) in _METRICS.items():
-        found = getattr(benchmark.metrics, theirs).successful
-        if not found or not found.count:
+        summary = getattr(benchmark.metrics, theirs).successful
+        if not summary or not summary.count:
             continue
         # guidellm's intervals of the mean take the normal form: few requests get some below zero.
         metrics[name] = {
-            "n": found.count,
-            "mean": found.mean * factor,
-            **{p: getattr(found.percentiles, p) * factor for p in _PERCENTILES},
+            "n": summary.count,
+            "mean": summary.mean * factor,
+            **{p: getattr(summary.percentiles, p) * factor for p in _PERCENTILES},
         }
     failed = [*benchmark.requests.errored, *benchmark.requests.incomplete]
-    errors = Counter(_said(request.info.error or "cut off", key) for request in failed)
-    missing = asked - benchmark.metrics.request_totals.successful - len(failed)
+    errors = Counter(_redacted(request.info.error or "cut off", key) for request in failed)
+    missing = sent - benchmark.metrics.request_totals.successful - len(failed)
     if missing > 0:
         errors["never sent"] += missing
     return {"concurrency": concurrency, "metrics": metrics, "errors": dict(errors)}
@@ -140,10 +142,10 @@ def main(arguments: Sequence[str]) -> int:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
-    order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    for level in order["levels"]:
-        found = measure(order, level["prompts"], level["concurrency"])
-        print(json.dumps(found), file=out, flush=True)
+    spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    for level in spec["levels"]:
+        numbers = measure(spec, level["prompts"], level["concurrency"])
+        print(json.dumps(numbers), file=out, flush=True)
     return 0
 
 

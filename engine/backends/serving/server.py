@@ -83,7 +83,7 @@ def serving(weights: Weights, server: Server, folder: Path) -> Iterator[Served]:
         folder: Where its files go.
 
     Raises:
-        BackendError: it does not start, or does not answer in time; the message shows the end of what it said.
+        BackendError: it does not start, or does not answer in time; the message shows the end of its log.
     """
     kind = _pick(server, weights.device)
     port = _free_port()
@@ -99,8 +99,8 @@ def environment() -> dict[str, str]:
     package = str(Path(__file__).resolve().parents[3])
     paths = [package, os.environ.get("PYTHONPATH", "")]
     # Of the two ways in which it is written some take the small letters before the large ones, some the other.
-    said = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
-    direct = ",".join(filter(None, [*dict.fromkeys(said), "127.0.0.1"]))
+    hosts = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    direct = ",".join(filter(None, [*dict.fromkeys(hosts), "127.0.0.1"]))
     return {
         # Threads that spin while they wait take the core from the one they wait for.
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -149,10 +149,10 @@ def _graphics(what: str) -> str:
     """Return what nvidia-smi says of the first graphics card; empty where there is none."""
     command = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return next(iter(found.stdout.split()), "")
+    return next(iter(done.stdout.split()), "")
 
 
 def _pick(server: Server, device: str) -> Literal["transformers", "vllm"]:
@@ -178,7 +178,7 @@ def _free_port() -> int:
 def _started(
     command: _Command, weights: Weights, served: Path, folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    order = folder / "order.json"
+    spec = folder / "server.json"
     content = {
         "module": command.module,
         "arguments": command.arguments,
@@ -187,11 +187,11 @@ def _started(
         "merged": str(served),
         "dtype": weights.dtype,
     }
-    order.write_text(json.dumps(content), encoding="utf-8")
+    spec.write_text(json.dumps(content), encoding="utf-8")
     child_module = ("-P", "-m", "engine.backends.serving.child")
     with (folder / LOG_FILE).open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, *child_module, str(order), str(os.getpid())],
+            [sys.executable, *child_module, str(spec), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -236,4 +236,4 @@ def tail(log: Path, lines: int = 15) -> str:
         end = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
-    return "\n    ".join(["the end of what it said:", *end]) if end else ""
+    return "\n    ".join(["the end of its log:", *end]) if end else ""

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.backends.local.prefix import shared_beginning
-from engine.backends.protocol import Message, TrainingRow
+from engine.backends.local.chat import encode_prompt, turn_end
+from engine.backends.local.prefix import common_prefix_length
+from engine.backends.protocol import TrainingRow
 from engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
 GROUP = 4
 """Batches whose rows are sorted by length together: little padding, yet every batch stays a random mixture."""
-ROOM = 512
+PACKED_TOKENS = 512
 """Tokens of rows that share a line: beyond it, attention costs more than padding. A longer row has its own line."""
 PADDING = -1
 """Segment of what fills a line."""
-_PROBE = "Xq7Zk"
 
 
 class Encoded(NamedTuple):
@@ -37,47 +37,6 @@ class Encoded(NamedTuple):
     def length(self) -> int:
         """Tokens in all."""
         return len(self.prompt) + len(self.completion)
-
-
-def turn_end(tokenizer: Any) -> int:
-    """Return the id of the token that ends an assistant's turn, read from the chat template itself.
-
-    The end-of-sequence token is not always the turn's end, so the template is asked; the former is the answer
-    where the template has no token of its own after the assistant's words.
-
-    Raises:
-        ModelError: the tokenizer has neither.
-    """
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False)
-    after = tokenizer.encode(text.rpartition(_PROBE)[2], add_special_tokens=False)
-    if after and after[0] in tokenizer.all_special_ids:
-        return int(after[0])
-    if tokenizer.eos_token_id is None:
-        raise ModelError(
-            "the model's tokenizer has no token that ends a turn",
-            "choose an instruct model: its chat template closes the assistant's turn with a special token",
-        )
-    return int(tokenizer.eos_token_id)
-
-
-def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...]:
-    """Return the tokens of a prompt up to the place where the assistant begins to speak.
-
-    Raises:
-        ModelError: the chat template refuses the turns, as those of some models do with a system turn.
-    """
-    from jinja2 import TemplateError
-
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    except TemplateError as problem:
-        raise ModelError(
-            f"the model's chat template refuses a prompt: {problem}",
-            "choose a model that takes a system turn",
-        ) from problem
-    return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
 def encode(
@@ -104,21 +63,27 @@ def encode(
         completion = (*tokenizer.encode(row.completion, add_special_tokens=False), end)
         tokens = Encoded(encode_prompt(tokenizer, row.messages), completion)
         if tokens.length > min(max_length, context or max_length):
-            fits = context is None or tokens.length <= context
-            said = row.messages[-1].content if row.messages else row.completion
-            most = f"max_length {max_length}" if fits else f"the {context} that the student takes"
-            way = (
-                f"set train.max_length to {tokens.length} or more" if fits else "shorten the prompt"
-            )
-            raise ModelError(
-                f"{split} row {number} of {len(rows)} has {tokens.length} tokens, more than {most}: {said[:80]!r}",
-                f"{way}, or leave the row out of the data",
+            raise _too_long(
+                row, tokens.length, f"{split} row {number} of {len(rows)}", max_length, context
             )
         encoded.append(tokens)
     return encoded
 
 
-def batches(lengths: Sequence[int], size: int, steps: int, seed: int) -> list[tuple[int, ...]]:
+def _too_long(
+    row: TrainingRow, tokens: int, name: str, max_length: int, context: int | None
+) -> ModelError:
+    fits = context is None or tokens <= context
+    limit = f"max_length {max_length}" if fits else f"the {context} that the student takes"
+    remedy = f"set train.max_length to {tokens} or more" if fits else "shorten the prompt"
+    text = row.messages[-1].content if row.messages else row.completion
+    return ModelError(
+        f"{name} has {tokens} tokens, more than {limit}: {text[:80]!r}",
+        f"{remedy}, or leave the row out of the data",
+    )
+
+
+def batch_order(lengths: Sequence[int], size: int, steps: int, seed: int) -> list[tuple[int, ...]]:
     """Return `steps` batches of `size` row indices: epoch after epoch, each in an order of its own.
 
     Every batch is full (one may reach into the next epoch), so every step costs about the same. Rows are
@@ -149,7 +114,7 @@ def collate(
 ) -> dict[str, torch.Tensor]:
     """Return one batch as few lines of tokens, so that little is computed twice and nothing for padding.
 
-    Rows stand one after the other in a line, behind what all prompts of the batch begin with; `sees` keeps
+    Rows stand one after the other in a line, behind what all prompts of the batch begin with; `attention_mask` keeps
     them apart. The loss is that of the rows alone: positions are counted per row, and a row sees the
     beginning and itself.
 
@@ -170,16 +135,16 @@ def collate(
     """
     import torch
 
-    shared = shared_beginning([row.prompt for row in rows]) if pack and share else 0
+    shared = common_prefix_length([row.prompt for row in rows]) if pack and share else 0
     rests = [row.length - 1 - shared for row in rows]
-    filled = _fill_lines(rests, ROOM if pack else 0)
-    if len(filled) == len(rows):  # nothing to share the beginning with
+    packed = _pack(rests, PACKED_TOKENS if pack else 0)
+    if len(packed) == len(rows):  # nothing to share the beginning with
         shared, rests = 0, [row.length - 1 for row in rows]
-    width = shared + max(sum(rests[row] for row in line) for line in filled)
-    ids = torch.zeros((len(filled), width), dtype=torch.long)
+    width = shared + max(sum(rests[row] for row in line) for line in packed)
+    ids = torch.zeros((len(packed), width), dtype=torch.long)
     positions, segments = torch.zeros_like(ids), torch.full_like(ids, PADDING)
     predicted: list[tuple[int, int, int]] = []
-    for number, line in enumerate(filled):
+    for number, line in enumerate(packed):
         place = width - shared - sum(rests[row] for row in line)
         pieces = [(0, 0, rows[line[0]].prompt[:shared])]
         pieces += [
@@ -207,23 +172,23 @@ def collate(
     }
 
 
-def _fill_lines(lengths: Sequence[int], room: int) -> list[list[int]]:
+def _pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     """Return which rows share a line: each goes into the first with room for it, the longest first."""
-    room = max(room, *lengths)
+    capacity = max(capacity, *lengths)
     lines: list[list[int]] = []
-    left: list[int] = []
+    room: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
-        fits = (line for line, free in enumerate(left) if free >= lengths[row])
-        line = next(fits, len(lines))
+        fitting = (line for line, free in enumerate(room) if free >= lengths[row])
+        line = next(fitting, len(lines))
         if line == len(lines):
             lines.append([])
-            left.append(room)
+            room.append(capacity)
         lines[line].append(row)
-        left[line] -= lengths[row]
+        room[line] -= lengths[row]
     return lines
 
 
-def sees(segments: torch.Tensor) -> torch.Tensor:
+def attention_mask(segments: torch.Tensor) -> torch.Tensor:
     """Return which tokens (last dimension) each token sees, shape (lines, 1, width, width)."""
     import torch
 

@@ -1,4 +1,4 @@
-"""The fine-tuning process: `python -m engine.backends.training.child JOB.json PARENT_PID`.
+"""The fine-tuning process: `python -m engine.backends.training.child SPEC.json PARENT_PID`.
 
 Ends with its parent, holds the lock of the output folder, reports JSON lines on stdout (`step`, `total`,
 `loss`, `rows_per_second`, or `error` and `hint`); everything libraries print goes to stderr, which is a file.
@@ -17,12 +17,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.lifetime import die_with
+from engine.backends.local.weights import context_of
 from engine.backends.protocol import TrainingJob
-from engine.backends.training import finetune
+from engine.backends.training import batches, finetune
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import EngineError, ModelError
 from engine.fingerprint import file_digest
@@ -32,6 +34,8 @@ from engine.system.files import write_text
 if TYPE_CHECKING:
     from engine.backends.training.loop import CompletionTrainer
 
+Emit = Callable[[dict[str, Any]], None]
+"""Writes one event for the parent: a line of JSON."""
 LOCK_FILE = "training.lock"
 STOPPED = 143
 """Exit code after SIGTERM: a checkpoint is saved, there is no result."""
@@ -100,47 +104,39 @@ def evaluation_steps(job: TrainingJob) -> frozenset[int]:
     )
 
 
-def run(order: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> bool:
+def run(spec: dict[str, Any], emit: Emit) -> bool:
     """Train the job; return False when it was stopped before its end (a checkpoint is then saved).
 
     Raises:
         ModelError: a row is too long, the disk is too small, the training diverged, another one is at work.
     """
-    job = finetune.job_from_json(order["job"])
+    job = finetune.job_from_json(spec["job"])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with held_lock(job.output):
-        if finetune.finished(job.output, order["hash"]) is None:
-            return _train(job, order, say, stop)
+        if finetune.finished(job.output, spec["hash"]) is None:
+            return _train(job, spec, emit, stop)
     return True
 
 
-def _train(
-    job: TrainingJob,
-    order: dict[str, Any],
-    say: Callable[[dict[str, Any]], None],
-    stop: threading.Event,
-) -> bool:
+def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.Event) -> bool:
     started = time.monotonic()
     choose_device(job.device)
-    from dataclasses import replace
-
     job = replace(job, device=prepare_torch(job.device))
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
-    from engine.backends.local.weights import context_of
-    from engine.backends.training import batches, loop, memory
+    from engine.backends.training import loop, memory
 
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     context = context_of(AutoConfig.from_pretrained(job.model))
     rows, validation = (
-        batches.encode(tokenizer, given, job.max_length, split, context)
-        for split, given in (("training", job.rows), ("validation", job.validation))
+        batches.encode(tokenizer, split_rows, job.max_length, split, context)
+        for split, split_rows in (("training", job.rows), ("validation", job.validation))
     )
     lengths = [row.length for row in rows]
-    plan = batches.batches(lengths, job.batch_size, job.steps, job.seed)
-    checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, order["hash"])
+    order = batches.batch_order(lengths, job.batch_size, job.steps, job.seed)
+    checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     resume = checkpoints.last()
     model = loop.load_student(job, max(lengths))
     _check_disk(job.output, loop.trainable(model))
@@ -149,55 +145,56 @@ def _train(
     trainer = loop.CompletionTrainer(
         model,
         job,
-        [[rows[index] for index in batch] for batch in plan],
+        [[rows[index] for index in batch] for batch in order],
         [by_length[start : start + size] for start in range(0, len(validation), size)],
         checkpoints,
     )
-    spared = memory.spare_memory(model, trainer.train_dataset, trainer.loss_of, trainer.args.device)
-    pace = loop.Pace(
+    checkpointing = memory.checkpoint_if_needed(
+        model, trainer.train_dataset, trainer.loss_of, trainer.args.device
+    )
+    flow = loop.FlowCallback(
         trainer,
         checkpoints,
         evaluation_steps(job),
-        _reporter(job, say),
+        _reporter(job, emit),
         stop.is_set,
-        float(order["checkpoint_seconds"]),
+        float(spec["checkpoint_seconds"]),
     )
-    trainer.add_callback(pace)
+    trainer.add_callback(flow)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if trainer.state.global_step < job.steps:
         return False
-    how = {
+    environment = {
         "threads": torch.get_num_threads(),
         "device": job.device,
-        "gradient_checkpointing": spared,
+        "gradient_checkpointing": checkpointing,
     }
-    _finish(trainer, tokenizer, job, order["hash"], checkpoints, started, how)
+    _finish(trainer, tokenizer, job, spec["hash"], checkpoints, started, environment)
     return True
 
 
-def _reporter(
-    job: TrainingJob, say: Callable[[dict[str, Any]], None]
-) -> Callable[[int, float], None]:
-    began: list[tuple[float, int]] = []
+def _reporter(job: TrainingJob, emit: Emit) -> Callable[[int, float], None]:
+    """Return what reports a step and its loss, with the speed since the first step that it was told of."""
+    first: list[tuple[float, int]] = []
 
     def report(step: int, loss: float) -> None:
         now = time.monotonic()
-        if not began:
-            began.append((now, step))
-        elapsed, steps = now - began[0][0], step - began[0][1]
+        if not first:
+            first.append((now, step))
+        elapsed, steps = now - first[0][0], step - first[0][1]
         rate = round(steps * job.batch_size / elapsed, 2) if steps else None
-        say({"step": step, "total": job.steps, "loss": loss, "rows_per_second": rate})
+        emit({"step": step, "total": job.steps, "loss": loss, "rows_per_second": rate})
 
     return report
 
 
 def _check_disk(output: Path, weights: dict[str, Any]) -> None:
-    need = _COPIES * sum(value.numel() * value.element_size() for value in weights.values())
+    needed = _COPIES * sum(value.numel() * value.element_size() for value in weights.values())
     free = shutil.disk_usage(output).free
-    if free < need:
+    if free < needed:
         raise ModelError(
             f"not enough disk for the fine-tune: {output} has {free / 1e6:,.0f} MB free, checkpoints and"
-            f" result need {need / 1e6:,.0f} MB",
+            f" result need {needed / 1e6:,.0f} MB",
             "free some disk space (pada clean removes what no kept run needs), or lower train.r",
         )
 
@@ -209,14 +206,14 @@ def _finish(
     identity: str,
     checkpoints: Checkpoints,
     started: float,
-    how: dict[str, Any],
+    environment: dict[str, Any],
 ) -> None:
     from engine.backends.training.loop import save_result
 
-    course = trainer.course
-    chosen, validation_loss = job.steps, course.evaluations[-1][1] if course.evaluations else None
-    if job.checkpoint == "best" and course.best is not None:
-        chosen, validation_loss = course.best
+    history = trainer.history
+    chosen, validation_loss = job.steps, history.evaluations[-1][1] if history.evaluations else None
+    if job.checkpoint == "best" and history.best is not None:
+        chosen, validation_loss = history.best
         if chosen != job.steps:
             trainer.restore(checkpoints.best(chosen))
     weights = save_result(trainer.model, tokenizer, job, job.output / finetune.ADAPTER)
@@ -225,7 +222,7 @@ def _finish(
         "steps": job.steps,
         "epochs": job.steps * job.batch_size / len(job.rows),
         # The mean over the last pass: single batches are too noisy to compare trainings by.
-        "train_loss": _mean(course.losses[-max(1, len(job.rows) // job.batch_size) :]),
+        "train_loss": _mean(history.losses[-max(1, len(job.rows) // job.batch_size) :]),
         "validation_loss": validation_loss,
         "chosen_step": chosen,
         "seconds": round(time.monotonic() - started, 3),
@@ -233,9 +230,9 @@ def _finish(
     record = {
         "job": identity,
         "result": result,
-        "losses": course.losses,
-        "evaluations": course.evaluations,
-        **how,
+        "losses": history.losses,
+        "evaluations": history.evaluations,
+        **environment,
     }
     write_text(job.output / finetune.RESULT_FILE, json.dumps(record, indent=1))
     checkpoints.clear()
@@ -245,7 +242,7 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _explained(error: BaseException) -> EngineError | None:
+def _as_user_error(error: BaseException) -> EngineError | None:
     """Return the user's view of an error that is not a bug of ours, or None."""
     if isinstance(error, EngineError):
         return error
@@ -274,19 +271,19 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
 
-    def say(event: dict[str, Any]) -> None:
+    def emit(event: dict[str, Any]) -> None:
         print(json.dumps(event), file=out, flush=True)
 
-    order = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     Path(arguments[0]).unlink()  # it holds all rows, and a parent that is killed leaves it
     try:
-        return 0 if run(order, say) else STOPPED
+        return 0 if run(spec, emit) else STOPPED
     except Exception as error:
-        known = _explained(error)
-        if known is None:
+        user_error = _as_user_error(error)
+        if user_error is None:
             raise
-        say({"error": known.message, "hint": known.hint})
-        return known.exit_code
+        emit({"error": user_error.message, "hint": user_error.hint})
+        return user_error.exit_code
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Fine-tuning as its caller sees it: one function that trains in a child process and returns the result.
 
 The child does the work (`child.py`) and cannot outlive this process. This side loads no torch. In the job's
- output folder lie afterwards `adapter/`, `training.json` (written last: its presence means finished)
+output folder lie afterwards `adapter/`, `training.json` (written last: its presence means finished)
 and `training.log`; until then also `checkpoints/`, from which a killed training goes on.
 """
 
@@ -52,12 +52,12 @@ def train(job: TrainingJob, progress: Progress | None = None) -> TrainingResult:
     _check(job)
     job = replace(job, model=job.model.resolve(), output=job.output.resolve())
     identity = job_hash(job)
-    done = finished(job.output, identity)
-    if done is not None:
+    earlier = finished(job.output, identity)
+    if earlier is not None:
         if progress is not None:
-            progress(done.steps)
-        return done
-    order = {
+            progress(earlier.steps)
+        return earlier
+    spec = {
         "job": job_to_json(job),
         "hash": identity,
         "checkpoint_seconds": CHECKPOINT_SECONDS,
@@ -66,7 +66,7 @@ def train(job: TrainingJob, progress: Progress | None = None) -> TrainingResult:
         job.output.mkdir(parents=True, exist_ok=True)
         # One file per parent: two parents that were given the same job must not tear each other's.
         path = job.output / f"{os.getpid()}.{_JOB_FILE}"
-        path.write_text(json.dumps(order), encoding="utf-8")
+        path.write_text(json.dumps(spec), encoding="utf-8")
     try:
         _run_child(path, job, progress or (lambda _steps: None))
     finally:
@@ -149,13 +149,13 @@ def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
 def finished(output: Path, identity: str) -> TrainingResult | None:
     """Return the result of a finished training of the job with this hash, or None."""
     try:
-        found = json.loads((output / RESULT_FILE).read_text(encoding="utf-8"))
+        record = json.loads((output / RESULT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     adapter = output / ADAPTER
-    if found["job"] != identity or not adapter.is_dir():
+    if record["job"] != identity or not adapter.is_dir():
         return None
-    return TrainingResult(adapter=adapter, **found["result"])
+    return TrainingResult(adapter=adapter, **record["result"])
 
 
 def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
@@ -188,7 +188,7 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
             start_new_session=True,  # Ctrl-C reaches only this process, which tells the child in its own way
         )
     try:
-        error = _listen(child.stdout, progress)
+        error = _relay(child.stdout, progress)
         code = child.wait()
     except KeyboardInterrupt:
         _stop(child)
@@ -205,7 +205,7 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
     if error is not None:
         raise ModelError(error["error"], error["hint"])
     if code:
-        raise _explain(code, job)
+        raise _failure(code, job)
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
@@ -218,7 +218,7 @@ def _stop(child: subprocess.Popen[str]) -> None:
         child.wait()
 
 
-def _listen(lines: IO[str] | None, progress: Progress) -> dict[str, str] | None:
+def _relay(lines: IO[str] | None, progress: Progress) -> dict[str, str] | None:
     """Pass the child's steps on until it ends; return the error it reports, if any."""
     step = 0
     error = None
@@ -232,7 +232,7 @@ def _listen(lines: IO[str] | None, progress: Progress) -> dict[str, str] | None:
     return error
 
 
-def _explain(code: int, job: TrainingJob) -> ModelError:
+def _failure(code: int, job: TrainingJob) -> ModelError:
     if code == -9:
         return ModelError(
             f"the fine-tune's process was killed (signal 9) in {job.output}: most likely the machine ran out"

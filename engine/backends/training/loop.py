@@ -28,9 +28,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from engine.backends.local.prefix import is_plain
+from engine.backends.local.prefix import has_plain_attention
 from engine.backends.protocol import TrainingJob
-from engine.backends.training.batches import PADDING, Encoded, collate, sees
+from engine.backends.training.batches import PADDING, Encoded, attention_mask, collate
 from engine.backends.training.checkpoints import Checkpoints
 from engine.backends.training.halves import Halves, halved
 from engine.errors import ModelError
@@ -44,8 +44,8 @@ _PROGRESS = "progress.json"
 
 
 @dataclass
-class Course:
-    """How a training goes: what a checkpoint must remember besides weights, optimizer and random numbers."""
+class History:
+    """How a training has gone so far: what a checkpoint must remember besides weights, optimizer and random numbers."""
 
     losses: list[float] = field(default_factory=list)
     """Loss of every step, in nats per completion token."""
@@ -55,7 +55,7 @@ class Course:
     @property
     def best(self) -> tuple[int, float] | None:
         """The evaluation with the lowest loss; the earliest of equal ones."""
-        return min(self.evaluations, key=lambda taken: (taken[1], taken[0]), default=None)
+        return min(self.evaluations, key=lambda pair: (pair[1], pair[0]), default=None)
 
 
 def resolve_dtype(name: str) -> torch.dtype:
@@ -111,15 +111,15 @@ def trainable(model: Any) -> dict[str, torch.Tensor]:
 def completion_loss(model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
     """Return the cross entropy over the completions' tokens, in nats; logits exist only where there is loss."""
     kept, place = torch.unique(batch["places"], return_inverse=True)
-    known = inspect.signature(_base(model).forward).parameters
+    parameters = inspect.signature(_base(model).forward).parameters
     optional = {"position_ids": batch["position_ids"], "logits_to_keep": kept}
     logits = model(
         input_ids=batch["input_ids"],
         attention_mask=_mask(model, batch["segments"]),
         use_cache=False,
-        **{name: value for name, value in optional.items() if name in known},
+        **{name: value for name, value in optional.items() if name in parameters},
     ).logits
-    if "logits_to_keep" not in known:
+    if "logits_to_keep" not in parameters:
         logits = logits[:, kept]
     return cross_entropy(
         logits[batch["lines"], place].float(), batch["targets"], reduction=reduction
@@ -131,10 +131,10 @@ def _mask(model: Any, segments: torch.Tensor) -> torch.Tensor:
     if not bool((segments == 0).any() | (segments > 1).any()):
         return (segments != PADDING).long()
     device = segments.device.type
-    half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else model.dtype
-    hidden = ~sees(segments)
-    return torch.zeros(hidden.shape, dtype=half, device=segments.device).masked_fill_(
-        hidden, torch.finfo(half).min
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else model.dtype
+    hidden = ~attention_mask(segments)
+    return torch.zeros(hidden.shape, dtype=dtype, device=segments.device).masked_fill_(
+        hidden, torch.finfo(dtype).min
     )
 
 
@@ -154,7 +154,7 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         checkpoints: Checkpoints,
     ) -> None:
         """Take one batch of rows per optimizer step (`order`) and the validation batches."""
-        lines = partial(collate, pack=is_plain(_base(model)), share=not job.dropout)
+        to_batch = partial(collate, pack=has_plain_attention(_base(model)), share=not job.dropout)
         several = torch.get_num_threads() > 1
         # All of a model's weights would have their gradients twice; dropout's random numbers would go to whichever
         # thread comes first.
@@ -163,15 +163,15 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
             model=model,
             args=_arguments(job, checkpoints.folder),
             data_collator=lambda batch: {
-                "parts": [lines(rows) for rows in (halved(batch[0]) if halves else batch)]
+                "parts": [to_batch(rows) for rows in (halved(batch[0]) if halves else batch)]
             },
             train_dataset=list(order),  # type: ignore[arg-type, unused-ignore]
         )
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self._halves = Halves(weights)
-        self.course = Course()
+        self.history = History()
         self._autocast = resolve_dtype(job.dtype) == torch.bfloat16
-        self._collate = lines
+        self._collate = to_batch
         self._validation = validation
         self._checkpoints = checkpoints
 
@@ -190,7 +190,7 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
             return super().training_step(model, parts[0])
         model.train()
         loss = self._halves.step(parts, lambda part: self._loss(model, dict(part), "sum"))
-        self._note(loss.item())
+        self._record(loss.item())
         return loss
 
     def compute_loss(
@@ -198,16 +198,16 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     ) -> Any:
         """Return the mean loss of the batch's completion tokens; raises ModelError when it is not finite."""
         loss = self._loss(model, inputs, "mean")
-        self._note(loss.item())
+        self._record(loss.item())
         return (loss, None) if return_outputs else loss
 
-    def _note(self, value: float) -> None:
+    def _record(self, value: float) -> None:
         if value - value != 0:  # neither infinite nor "not a number" minus itself is 0
             raise ModelError(
                 f"the training diverged: the loss at step {self.state.global_step + 1} is {value}",
                 "lower train.learning_rate, or raise train.warmup",
             )
-        self.course.losses.append(value)
+        self.history.losses.append(value)
 
     def _loss(self, model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
         # In bfloat16 the adapters compute as they will in prediction; their weights stay in float32.
@@ -234,8 +234,8 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
                 tokens += len(batch["targets"])
         model.train()
         step = self.state.global_step
-        self.course.evaluations.append((step, total / tokens))
-        if self.course.best == self.course.evaluations[-1]:
+        self.history.evaluations.append((step, total / tokens))
+        if self.history.best == self.history.evaluations[-1]:
             self._checkpoints.keep_best(step, self._snapshot)
         return {"eval_loss": total / tokens}
 
@@ -244,19 +244,19 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         save_file(weights, path)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write what is trained, in the precision in which it is trained, and the course so far."""
+        """Write what is trained, in the precision in which it is trained, and the history so far."""
         folder = Path(output_dir or self.args.output_dir or ".")
         folder.mkdir(parents=True, exist_ok=True)
         self._snapshot(folder / _WEIGHTS)
-        course = {"losses": self.course.losses, "evaluations": self.course.evaluations}
-        (folder / _PROGRESS).write_text(json.dumps(course))
+        history = {"losses": self.history.losses, "evaluations": self.history.evaluations}
+        (folder / _PROGRESS).write_text(json.dumps(history))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
         self.restore(folder / _WEIGHTS)
-        course = json.loads((folder / _PROGRESS).read_text())
-        evaluations = [(int(step), float(loss)) for step, loss in course["evaluations"]]
-        self.course = Course(list(course["losses"]), evaluations)
+        history = json.loads((folder / _PROGRESS).read_text())
+        evaluations = [(int(step), float(loss)) for step, loss in history["evaluations"]]
+        self.history = History(list(history["losses"]), evaluations)
 
     def restore(self, path: Path) -> None:
         """Copy the weights saved at `path` into the model."""
@@ -267,8 +267,8 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
                 weights[name].copy_(value)
 
 
-class Pace(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Decides after each step whether to evaluate, to save, to stop; says how far it is."""
+class FlowCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Decides after each step whether to evaluate, to save a checkpoint, to stop; reports each step."""
 
     def __init__(
         self,
@@ -279,7 +279,16 @@ class Pace(TrainerCallback):  # type: ignore[misc, unused-ignore]
         stopping: Callable[[], bool],
         checkpoint_seconds: float,
     ) -> None:
-        """Take the steps after which to evaluate, whom to tell (step, loss) and who knows of a wish to stop."""
+        """Take what is trained and when it is evaluated and saved.
+
+        Args:
+            trainer: The training.
+            checkpoints: Where its checkpoints are.
+            evaluate_at: Steps after which the validation loss is taken.
+            report: Called with each step and its loss.
+            stopping: Whether somebody wishes the training to stop.
+            checkpoint_seconds: Time between two checkpoints.
+        """
         self._trainer = trainer
         self._checkpoints = checkpoints
         self._evaluate_at = evaluate_at
@@ -291,7 +300,7 @@ class Pace(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def on_step_end(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> Any:
         """Called by the Trainer after an optimizer step."""
         step = int(state.global_step)
-        self._report(step, self._trainer.course.losses[-1])
+        self._report(step, self._trainer.history.losses[-1])
         last = step >= state.max_steps
         control.should_evaluate = step in self._evaluate_at
         due = time.monotonic() - self._saved >= self._seconds
@@ -303,7 +312,7 @@ class Pace(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     def on_save(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
         """Called by the Trainer when a checkpoint's files are written: only now does it count."""
-        best = self._trainer.course.best
+        best = self._trainer.history.best
         self._checkpoints.complete(int(state.global_step), best[0] if best else None)
         self._saved = time.monotonic()
 
@@ -339,7 +348,7 @@ def _arguments(job: TrainingJob, folder: Path) -> TrainingArguments:
         seed=job.seed,
         data_seed=job.seed,
         use_cpu=job.device == "cpu",
-        save_strategy="no",  # `Pace` decides, by the clock
+        save_strategy="no",  # `FlowCallback` decides, by the clock
         eval_strategy="no",
         logging_strategy="no",
         report_to=[],

@@ -1,6 +1,6 @@
-"""Whether a training must save memory: what a forward pass keeps for the backward pass, measured on a short row.
+"""Gradient checkpointing where memory asks for it: what a forward pass keeps is measured on a short row.
 
-Gradient checkpointing computes each layer a second time instead of keeping what it computed: the same weights to the
+With it each layer is computed a second time instead of keeping what it computed: the same weights to the
 last bit, at about 1.4 times the time. So it is switched on only where the largest batch would not fit.
 """
 
@@ -16,7 +16,7 @@ from engine.backends.training.batches import Encoded, collate
 
 PROBES = (32, 96)
 """Tokens of the rows on which is measured: what is kept grows with the length, that of attention with its square."""
-SHARE = 0.7
+MEMORY_SHARE = 0.7
 """Of the free memory that kept values may fill; the rest is for gradients, logits and what else is at work."""
 
 
@@ -24,15 +24,15 @@ Loss = Callable[[Sequence[Encoded]], torch.Tensor]
 """The loss of some rows, as the training takes it."""
 
 
-def spare_memory(
+def checkpoint_if_needed(
     model: Any, batches: Sequence[Sequence[Encoded]], loss: Loss, device: torch.device
 ) -> bool:
-    """Switch gradient checkpointing on if the largest of `batches` would not fit; return whether it was done."""
+    """Switch gradient checkpointing on if the largest of `batches` would not fit; return whether that was done."""
     largest = max(batches, key=lambda rows: sum(row.length for row in rows))
     lines, width = collate(largest)["input_ids"].shape
-    linear, square = growth(model, largest[0], loss)
+    linear, square = activation_memory(model, largest[0], loss)
     needed = lines * width * (linear + square * width)
-    if needed <= SHARE * free_memory(device) or not model.supports_gradient_checkpointing:
+    if needed <= MEMORY_SHARE * free_memory(device) or not model.supports_gradient_checkpointing:
         return False
     # transformers before 5.23 has it under its older name only.
     newer = getattr(model, "activation_checkpointing_enable", None)
@@ -40,15 +40,15 @@ def spare_memory(
     return True
 
 
-def growth(model: Any, row: Encoded, loss: Loss) -> tuple[float, float]:
+def activation_memory(model: Any, row: Encoded, loss: Loss) -> tuple[float, float]:
     """Return what the forward pass of a training keeps: bytes per token, and per token and token of its line."""
     short, long = PROBES
-    less, more = (_kept(model, row, size, loss) / size for size in PROBES)
+    less, more = (_kept_bytes(model, row, size, loss) / size for size in PROBES)
     square = max(0.0, (more - less) / (long - short))
     return less - square * short, square
 
 
-def _kept(model: Any, row: Encoded, size: int, loss: Loss) -> int:
+def _kept_bytes(model: Any, row: Encoded, size: int, loss: Loss) -> int:
     tokens = row.prompt + row.completion
     tokens = (tokens * (size // len(tokens) + 1))[: size + 1]
     weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}

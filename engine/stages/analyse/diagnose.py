@@ -91,7 +91,7 @@ def _sends(params: DiagnoseParams) -> Mapping[str, str]:
 
 
 def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
-    calls = situation.failures.at_most(params.limit)
+    calls = situation.new(situation.failures.at_most(params.limit))
     return Forecast(calls, Range(1, 1), bounded(schemas.token_limit(params.schema)))
 
 

@@ -171,7 +171,7 @@ def _sends(params: NameParams) -> Mapping[str, str]:
 
 def _expect(params: NameParams, situation: Situation) -> Forecast:
     reply = bounded(schemas.token_limit(params.schema))
-    return Forecast(situation.patterns, reply_tokens=reply)
+    return Forecast(situation.new(situation.patterns), reply_tokens=reply)
 
 
 def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> Iterable[Account]:

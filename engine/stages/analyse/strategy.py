@@ -103,7 +103,7 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
 
 def _expect(params: StrategyParams, situation: Situation) -> Forecast:
     reply = bounded(schemas.token_limit(params.schema))
-    return Forecast(situation.patterns, reply_tokens=reply)
+    return Forecast(situation.new(situation.patterns), reply_tokens=reply)
 
 
 def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -> Iterable[Account]:

@@ -185,8 +185,9 @@ def _calls(
         if not operators or not pool or missing <= 0:
             continue
         needed = math.ceil(missing * params.oversample)
-        number = 0
-        while needed > 0 and number < 4 * params.rows_per_round:
+        # Operators may have no target for a seed row: they are not asked for ever.
+        number, last = 0, 4 * max(needed, params.rows_per_round)
+        while needed > 0 and number < last:
             used = operators[number % len(operators)]
             # Each seed row meets every operator before it comes round again.
             row = pool[(number // len(operators)) % len(pool)]
@@ -291,7 +292,7 @@ def _candidates(
 def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
     """Return a written target in its kind's form; one that is none as it was written, for the rules to reject."""
     try:
-        return task.entry.gold(inputs, value, task.settings).target
+        return task.entry.reference(inputs, value, task.settings).target
     except ValueError:
         return value if isinstance(value, str) else canonical(value)
 
@@ -319,8 +320,10 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
 def _expect(params: GenerateParams, situation: Situation) -> Forecast:
     each = [used.rows_per_call for used in params.operators]
     wanted = params.rows_per_round * params.oversample
-    # The first attempt asks for everything; a later one only for what was rejected.
-    least = wanted if situation.attempt == 1 else 0.0
+    # The first attempt asks for everything, if there is an operator for every pattern; a later one only for what was
+    # rejected.
+    certain = situation.attempt == 1 and any(not used.patterns for used in params.operators)
+    least = wanted if certain else 0.0
     # Each pattern rounds its share up, and its last call too.
     most = wanted + situation.patterns.high
     calls = Range(

@@ -6,21 +6,21 @@ that was not answered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.backends.entry import ChatEndpoint
 from engine.backends.local.weights import pick_dtype
-from engine.backends.serving.benchmark import Figures, Job, Level, measure
+from engine.backends.serving.benchmark import DistributionSummary, Job, Level, measure
 from engine.backends.serving.server import Weights
 from engine.identity import Params, outside
 from engine.rows import Benchmark, Drop, Row
 from engine.stages.outputs import Benchmarked, Loaded, Trained
-from engine.stages.protocol import Context, Inputs, Stage
+from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
 
-_NOTHING = {"requests_per_second": Figures(0, 0.0, 0.0, 0.0, 0.0, 0.0)}
+_NOTHING = {"requests_per_second": DistributionSummary(0, 0.0, 0.0, 0.0, 0.0, 0.0)}
 """What is kept of a concurrency at which no request was answered: it must not be missing where the others are shown."""
 
 
@@ -130,4 +130,13 @@ def _failures(level: Level, requests: int) -> list[Drop]:
     ]
 
 
-BENCHMARK = Stage("benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark)
+def _accounts(
+    params: BenchmarkParams, inputs: BenchmarkInputs, output: Benchmarked
+) -> Iterable[Account]:
+    measured = {figure.concurrency for figure in output.figures}
+    yield Account("concurrencies", len(params.concurrency), len(measured))
+
+
+BENCHMARK = Stage(
+    "benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark, accounts=_accounts
+)

@@ -14,7 +14,7 @@ from engine.stages.forecast import ANSWER_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import Loaded, Predicted, Trained
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
-from engine.tasks import Asked
+from engine.tasks import Asked, answers
 
 SHOWN = "train rows with their {target}, shown before each"
 """What goes along wherever `task.shots` are."""
@@ -41,15 +41,16 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
     examples = inputs.load.examples
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), examples)
     asked = [Asked(prompts(e), e.inputs) for e in examples]
-    adapter = ctx.state / inputs.train.model.path if inputs.train else None
-    bar = ctx.progress("predict", len(examples))
     student = ctx.student()
-    answers = prompts.kind.answer(student, asked, prompts.task, adapter, bar)
+    if inputs.train is not None:
+        student = student.with_adapter(ctx.state / inputs.train.model.path)
+    bar = ctx.progress("predict", len(examples))
+    answered = answers(prompts.kind, student, asked, prompts.task, bar)
     likely: list[Likelihood | None] = [None] * len(examples)
     if params.reference and student.likelihoods:
         right = [[prompts.completion(e)] for e in examples]
         bar = ctx.progress("references", len(examples))
-        compared = student.compare([each.prompt for each in asked], right, adapter, bar)
+        compared = student.compare([each.prompt for each in asked], right, bar)
         likely = [each for (each,) in compared]
     return Predicted(
         tuple(
@@ -58,13 +59,13 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
                 e.split,
                 a.text,
                 a.answer,
-                a.status,  # type: ignore[arg-type]
+                a.status,
                 a.confidence,
                 a.how,
                 None if r is None else -r.nats,
                 None if r is None else r.tokens,
             )
-            for e, a, r in zip(examples, answers, likely, strict=True)
+            for e, a, r in zip(examples, answered, likely, strict=True)
         )
     )
 

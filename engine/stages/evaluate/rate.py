@@ -122,7 +122,7 @@ def _sends(params: RateParams) -> Mapping[str, str]:
 def _expect(params: RateParams, situation: Situation) -> Forecast:
     calls = situation.every_row * len(params.metrics)
     reply = bounded(schemas.token_limit(params.schema))
-    return Forecast(Range(calls, calls), Range(1, 2), reply)
+    return Forecast(situation.new(Range(calls, calls)), Range(1, 2), reply)
 
 
 def _accounts(params: RateParams, inputs: RateInputs, output: Rated) -> Iterable[Account]:

@@ -17,7 +17,7 @@ from engine.sql import evaluate_condition
 from engine.stages.evaluate.measure import Answers, Measures, by_label, estimates
 from engine.stages.outputs import Loaded, Predicted, Rated, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.task_view import golds_of, sql_row
+from engine.stages.task_view import sql_row
 
 Ratings = Mapping[tuple[str, str, str], int | None]
 """What the judge said, by split, example and metric."""
@@ -70,7 +70,7 @@ def answered_of(example: Example, prediction: Prediction) -> Answered:
     """Return an example and its answer as metrics see them."""
     return Answered(
         answer=prediction.answer,
-        golds=golds_of(example),
+        references=example.references,
         text=prediction.text,
         confidence=prediction.confidence,
         reference_nats=prediction.reference_nats,
@@ -130,9 +130,10 @@ def _metric(split: str, name: str, one: Estimate | None) -> Metric:
 
 
 def _accounts(params: ScoreParams, inputs: ScoreInputs, output: Scored) -> Iterable[Account]:
-    scored = {(s.split, s.example) for s in output.scores}
-    if scored or params.metrics or params.judge_metrics:
-        yield Account("answers", len(inputs.predict.predictions), len(scored), len(output.drops))
+    answered = len(inputs.predict.answered)
+    yield Account("answers", len(inputs.predict.predictions), answered, len(output.drops))
+    per_answer = len(params.metrics) + len(params.judge_metrics)
+    yield Account("scores of answers", answered * per_answer, len(output.scores))
 
 
 SCORE = Stage("score", 1, ScoreParams, ScoreInputs, Scored, score, accounts=_accounts)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from engine.spec.recipe import Dedup
 from engine.stages.quality.protocol import Batch, Finding, Gate
-from engine.stages.quality.wording import words
+from engine.wording import words
 
 
 def _check(batch: Batch, settings: Dedup) -> Sequence[Finding]:

@@ -16,8 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import Example
-from engine.spec.row_checks import golds
-from engine.stages.quality.wording import (
+from engine.wording import (
     NgramIndex,
     PartIndex,
     Vocabulary,
@@ -29,10 +28,6 @@ from engine.stages.quality.wording import (
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-
-def _golds(example: Example) -> tuple[str, ...]:
-    return golds({**example.columns, "target": example.target}, "target")
 
 
 Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
@@ -91,7 +86,7 @@ class LeakGuard:
         vocabulary = self._vocabulary
         self._known = set(filter(self._long, (vocabulary.learn(e.target) for e in train)))
         targets = {
-            vocabulary.learn(target) for e in evaluation for target in (e.target, *_golds(e))
+            vocabulary.learn(target) for e in evaluation for target in (e.target, *e.references)
         }
         self._targets = NgramIndex(filter(self._long, targets - self._known), self._n)
         self._secret = set(self._targets.grams)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from engine.rows import Candidate, Example
 from engine.spec.recipe import Quality
 from engine.stages.quality.leak_guard import Embed, LeakGuard
-from engine.stages.quality.wording import text_of
 from engine.tasks import Task, TaskKind
+from engine.wording import text_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -353,18 +353,14 @@ def test_with_a_tenth_of_mixed_faults_all_of_300_rows_finish(pace: dict[str, Any
 
 
 @pytest.mark.long
-def test_with_a_tenth_of_mixed_faults_2000_rows_finish_at_half_the_speed_or_more(
+def test_with_a_tenth_of_mixed_faults_2000_rows_finish_with_the_usual_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What the faults cost in rows per second: tests/benchmarks/faults.py.
     monkeypatch.setattr("engine.backends.http.patience.BACKOFF", 0.5)
-    seconds = []
-    for behaviour in (Behaviour(latency=0.05), mixed(2000, latency=0.05)):
-        with Endpoint(behaviour) as server:
-            found = came(opened(server, concurrency=16, timeout_s=1), requests(2000))
-            assert_all_finish(server, found, 2000)
-            seconds.append(found.seconds)
-    print(f"clean {2000 / seconds[0]:.0f} rows/s, with faults {2000 / seconds[1]:.0f} rows/s")
-    assert seconds[1] <= 2 * seconds[0]
+    with Endpoint(mixed(2000, latency=0.05)) as server:
+        found = came(opened(server, concurrency=16, timeout_s=1), requests(2000))
+        assert_all_finish(server, found, 2000)
 
 
 def test_faults_of_other_rows_cost_a_row_nothing() -> None:
@@ -383,13 +379,14 @@ def test_rows_that_the_server_cannot_answer_fail_alone_and_are_no_outage() -> No
             poison
         )
         assert Counter(found.errors.values()) == {None: 26, "server_error": 4}
-        assert found.seconds < 10
+        # Taken for an outage they would be sent again and again, until patience ends.
+        assert max(server.log.rows[row] for row in poison) < 10
 
 
 # Servers that go, slow down, or limit.
 
 
-def dead_for(seconds: float, count: int, longest: float) -> None:
+def dead_for(seconds: float, count: int) -> None:
     with Endpoint(Behaviour(latency=0.02, dies_at=count // 3, dies_for=seconds)) as server:
         found = came(
             opened(server, attempts=2, concurrency=16, timeout_s=5, patience_s=60), requests(count)
@@ -400,16 +397,16 @@ def dead_for(seconds: float, count: int, longest: float) -> None:
         # Some were under way when it died; after that one at a time looked whether it is back.
         assert set(found.tries) == {"connection"}
         assert found.tries.total() <= 16 + 6 + 2 * seconds
-        assert seconds < found.seconds < longest
+        assert found.seconds > seconds
 
 
 def test_a_server_that_dies_for_three_seconds_costs_time_and_no_rows() -> None:
-    dead_for(3, 300, 10)
+    dead_for(3, 300)
 
 
 @pytest.mark.long
 def test_a_server_that_dies_for_twenty_seconds_costs_time_and_no_rows() -> None:
-    dead_for(20, 2000, 60)
+    dead_for(20, 2000)
 
 
 def test_a_server_that_stays_away_ends_the_run_and_keeps_what_was_answered() -> None:
@@ -436,7 +433,6 @@ def test_a_limited_rate_is_found_without_a_storm_of_requests() -> None:
         assert server.log.asked_again() == []
         # Answers "come later" are cheap for neither side: fewer than one a row.
         assert len(server.log) < 600
-        assert found.seconds < 12
 
 
 @pytest.mark.parametrize("fault", ["rate_limit_after", "error_503"])
@@ -642,9 +638,10 @@ def test_all_prompts_longer_than_the_context_come_home_as_failures() -> None:
         assert len(server.log) == 0
 
 
+@pytest.mark.models
 def test_the_models_own_tokenizer_counts_where_it_is_named(tmp_path: Path) -> None:
     from engine.backends.http.connection import load_tokenizer
-    from engine.backends.training.batches import encode_prompt
+    from engine.backends.local.chat import encode_prompt
     from tests.backends.tiny import write_model
 
     write_model(tmp_path / "student")

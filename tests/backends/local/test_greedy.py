@@ -14,8 +14,10 @@ from transformers import (
 )
 
 from engine.backends.local import greedy
-from engine.backends.local.prefix import SharedPrompt, shared_beginning
+from engine.backends.local.prefix import SharedPrefix, common_prefix_length
 from engine.errors import ModelError
+
+pytestmark = pytest.mark.models
 
 STOPS = [2, 7, 11, 23, 40, 55, 61, 78, 90]
 SIZE: dict[str, Any] = {
@@ -86,12 +88,12 @@ def test_no_prompts_no_answers() -> None:
 
 
 def test_the_beginning_is_what_all_prompts_have_and_leaves_each_a_token() -> None:
-    assert shared_beginning([[1, 2, 3], [1, 2, 4, 5]]) == 2
-    assert shared_beginning([[1, 2, 3], [1, 2, 3]]) == 2
-    assert shared_beginning([[1], [1, 2]]) == 0
+    assert common_prefix_length([[1, 2, 3], [1, 2, 4, 5]]) == 2
+    assert common_prefix_length([[1, 2, 3], [1, 2, 3]]) == 2
+    assert common_prefix_length([[1], [1, 2]]) == 0
 
 
 def test_a_layer_that_is_no_list_of_keys_is_not_shared() -> None:
     rows = prompts(3, 30)
-    assert SharedPrompt(llama(), rows).length == 30
-    assert SharedPrompt(sliding(), rows).length == 0
+    assert SharedPrefix(llama(), rows).length == 30
+    assert SharedPrefix(sliding(), rows).length == 0

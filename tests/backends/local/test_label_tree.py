@@ -22,6 +22,8 @@ from engine.backends.local import label_tree
 from engine.backends.local.weights import Loaded, with_adapter
 from engine.errors import ModelError
 
+pytestmark = pytest.mark.models
+
 END = 2
 LABELS = [(5,), (5, 6), (5, 6, 7), (8, 9), (8, 10, 11), (12,)]
 

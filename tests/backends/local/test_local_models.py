@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ import torch
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.backends.local.chat import encode_prompt, turn_end
 from engine.backends.protocol import Completion, Embedder, Message, Request
-from engine.backends.training.batches import encode_prompt, turn_end
-from engine.backends.transformers import LocalModel
+from engine.backends.transformers import LocalGenerator, LocalStudent
 from engine.errors import BackendError
 
 pytestmark = pytest.mark.models
@@ -31,14 +31,18 @@ TEXTS = ["my parcel is late again", "thank you so much!", "change my address", "
 LABELS = ["complaint", "thanks", "address_change", "greeting"]
 
 
-def open_model(**settings: Any) -> LocalModel:
+def opened(kind: Literal["generator", "student"], **settings: Any) -> Any:
     folder = models.fetch("embedded/smollm2-135m-instruct")
-    return cast(LocalModel, BACKENDS["transformers"].open("generator", folder, "e", settings))
+    return BACKENDS["transformers"].open(kind, folder, "e", settings)
+
+
+def open_student(**settings: Any) -> LocalStudent:
+    return cast(LocalStudent, opened("student", **settings))
 
 
 @pytest.fixture(scope="module")
-def model() -> LocalModel:
-    return open_model(batch_size=3)
+def model() -> LocalGenerator:
+    return cast(LocalGenerator, opened("generator", batch_size=3))
 
 
 def requests(max_tokens: int = 60, temperature: float = 0.0) -> list[Request]:
@@ -49,14 +53,18 @@ def requests(max_tokens: int = 60, temperature: float = 0.0) -> list[Request]:
 
 
 def complete(
-    model: LocalModel, asked: list[Request], answered: Collection[str] = ()
+    model: LocalGenerator, asked: list[Request], answered: Collection[str] = ()
 ) -> dict[str, Completion]:
     groups = list(model.complete_many(asked, answered))
     assert all(len(group) <= 3 for group in groups)
-    return {done.request: done for group in groups for done in group}
+    found = {done.request: done for group in groups for done in group}
+    assert set(found) == {request.id for request in asked} - set(answered)
+    return found
 
 
-def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(model: LocalModel) -> None:
+def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(
+    model: LocalGenerator,
+) -> None:
     asked = requests()
     found = complete(model, asked)
     assert set(found) == {request.id for request in asked}
@@ -70,7 +78,7 @@ def test_every_reply_keeps_to_its_schema_without_white_space_to_spare(model: Loc
         assert (done.usage.prompt_tokens or 0) > 20
 
 
-def test_properties_come_in_the_schemas_order(model: LocalModel) -> None:
+def test_properties_come_in_the_schemas_order(model: LocalGenerator) -> None:
     number = {"type": "integer", "minimum": 1, "maximum": 5}
     keys = ["zest", "mood", "age"]
     schema = {"type": "object", "properties": dict.fromkeys(keys, number), "required": keys,
@@ -80,7 +88,7 @@ def test_properties_come_in_the_schemas_order(model: LocalModel) -> None:
     assert list(done.value or ()) == keys
 
 
-def test_what_is_answered_does_not_change_the_rest(model: LocalModel) -> None:
+def test_what_is_answered_does_not_change_the_rest(model: LocalGenerator) -> None:
     asked = requests(temperature=0.9)
     whole = complete(model, asked)
     longest = max(asked, key=lambda request: len(request.messages[0].content))
@@ -90,7 +98,7 @@ def test_what_is_answered_does_not_change_the_rest(model: LocalModel) -> None:
     assert complete(model, asked, set(whole)) == {}
 
 
-def test_sampling_leaves_the_callers_random_numbers_alone(model: LocalModel) -> None:
+def test_sampling_leaves_the_callers_random_numbers_alone(model: LocalGenerator) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -100,14 +108,14 @@ def test_sampling_leaves_the_callers_random_numbers_alone(model: LocalModel) -> 
     assert [done.text for done in first.values()] == [done.text for done in again.values()]
 
 
-def test_a_cut_reply_is_its_own_kind_of_failure(model: LocalModel) -> None:
+def test_a_cut_reply_is_its_own_kind_of_failure(model: LocalGenerator) -> None:
     for done in complete(model, requests(max_tokens=6)).values():
         assert (done.error, done.finish_reason, done.value) == ("length", "length", None)
         assert done.usage.completion_tokens == 6
         assert done.text.startswith('{"')
 
 
-def test_a_prompt_that_does_not_fit_is_not_sent(model: LocalModel) -> None:
+def test_a_prompt_that_does_not_fit_is_not_sent(model: LocalGenerator) -> None:
     long = Request((Message("user", "parcel " * 9000),), SCHEMA, 60, 0.0, "m")
     short = requests()[0]
     found = complete(model, [long, short])
@@ -116,14 +124,14 @@ def test_a_prompt_that_does_not_fit_is_not_sent(model: LocalModel) -> None:
     assert found[short.id].error is None
 
 
-def test_a_schema_that_no_grammar_knows_is_refused(model: LocalModel) -> None:
+def test_a_schema_that_no_grammar_knows_is_refused(model: LocalGenerator) -> None:
     bad = Request((Message("user", "x"),), {"type": "strange"}, 9, 0.0, "m")
     with pytest.raises(BackendError, match="cannot be made into a grammar"):
         complete(model, [bad])
 
 
-def test_a_prompt_is_templated_once(model: LocalModel) -> None:
-    tokenizer = model._loaded.tokenizer
+def test_a_prompt_is_templated_once(model: LocalGenerator) -> None:
+    tokenizer = model._base.loaded.tokenizer
     tokens = encode_prompt(tokenizer, (Message("system", "s"), Message("user", "u")))
     expected = (
         "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n"
@@ -133,10 +141,10 @@ def test_a_prompt_is_templated_once(model: LocalModel) -> None:
 
 
 def test_the_student_scores_whole_turns_as_the_model_says_them() -> None:
-    student = open_model(dtype="float32")
+    student = open_student(dtype="float32")
     prompts = [(Message("system", "Label it."), Message("user", text)) for text in TEXTS]
     found = torch.zeros((len(prompts), len(LABELS)))
-    for rows, scores in student.label_scores(prompts, LABELS, None):
+    for rows, scores in student.label_scores(prompts, LABELS):
         found[rows] = scores
     loaded = student._loaded
     for row, prompt in enumerate(prompts[:2]):
@@ -147,14 +155,14 @@ def test_the_student_scores_whole_turns_as_the_model_says_them() -> None:
                 logits = loaded.model(torch.tensor([[*start, *said]])).logits[0].log_softmax(-1)
             expected = sum(float(logits[len(start) - 1 + at, t]) for at, t in enumerate(said))
             assert abs(found[row, column] - expected) < 1e-3
-    answers = student.choose(prompts, LABELS, None)
+    answers = student.choose(prompts, LABELS)
     assert [answer.label for answer in answers] == [LABELS[i] for i in found.argmax(-1)]
-    rough = open_model(dtype="bfloat16").choose(prompts, LABELS, None)
+    rough = open_student(dtype="bfloat16").choose(prompts, LABELS)
     assert sum(a.label == b.label for a, b in zip(answers, rough, strict=True)) >= 4
 
 
-def test_a_student_without_prompts_has_no_answers(model: LocalModel) -> None:
-    assert model.choose([], LABELS, None) == []
+def test_a_student_without_prompts_has_no_answers() -> None:
+    assert open_student().choose([], LABELS) == []
 
 
 def test_embeddings_are_unit_length_in_order_and_alike_for_like_texts() -> None:
@@ -183,12 +191,12 @@ def test_a_folder_without_an_embedding_model_is_named(tmp_path: Path) -> None:
 
 
 def test_a_prompts_own_answers_are_compared_as_labels_are() -> None:
-    student = open_model(dtype="float32")
+    student = open_student(dtype="float32")
     prompts = [(Message("user", text),) for text in TEXTS[:2]]
     own = [LABELS[:2], LABELS[1:]]
-    found = student.compare(prompts, own, None)
+    found = student.compare(prompts, own)
     for prompt, answers, likely in zip(prompts, own, found, strict=True):
-        ((_, nats),) = student.label_scores([prompt], LABELS, None)
+        ((_, nats),) = student.label_scores([prompt], LABELS)
         whole = dict(zip(LABELS, nats[0].tolist(), strict=True))
         assert [each.nats for each in likely] == pytest.approx(
             [whole[a] for a in answers], abs=1e-3
@@ -196,9 +204,10 @@ def test_a_prompts_own_answers_are_compared_as_labels_are() -> None:
         assert all(each.nats < 0 and each.tokens >= 2 for each in likely)
 
 
-def test_a_constrained_student_writes_what_fits(model: LocalModel) -> None:
+def test_a_constrained_student_writes_what_fits() -> None:
     prompts = [(Message("user", f"{text}\nMood as JSON?"),) for text in TEXTS[:2]]
-    said = model.write(prompts, 60, None, None, SCHEMA)
+    said = open_student(batch_size=3).write(prompts, 60, SCHEMA)
+    assert len(said) == len(prompts)
     for turn in said:
         assert json.loads(turn.text).keys() == SCHEMA["properties"].keys()
         assert not turn.failure

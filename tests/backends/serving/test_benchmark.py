@@ -11,12 +11,14 @@ import pytest
 from engine.backends.entry import ChatEndpoint
 from engine.backends.protocol import Message
 from engine.backends.serving import benchmark, guidellm
-from engine.backends.serving.benchmark import Job, Measured, measure
+from engine.backends.serving.benchmark import BenchmarkResult, Job, measure
 from engine.errors import BackendError
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
 from tests.servers.log import Asked
 from tests.servers.replies import marked
+
+pytestmark = pytest.mark.models
 
 WORDS = "glad to hear that you are well today, my friend, and that the parcel came"
 """Four pieces of a stream."""
@@ -34,7 +36,7 @@ def job(url: str, state: Path, key: str | None = None, model: str = "small") -> 
 @pytest.fixture(scope="module")
 def seen(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Measured, list[Asked], list[int], int]]:
+) -> Iterator[tuple[BenchmarkResult, list[Asked], list[int], int]]:
     state, told = tmp_path_factory.mktemp("state"), list[int]()
     behaviour = Behaviour(
         script=Script(rows={"7": ("error_500",) * 9}),
@@ -53,7 +55,7 @@ def seen(
 
 
 def test_each_concurrency_sends_its_requests_and_no_more(
-    seen: tuple[Measured, list[Asked], list[int], int],
+    seen: tuple[BenchmarkResult, list[Asked], list[int], int],
 ) -> None:
     found, asked, told, most = seen
     assert [level.concurrency for level in found.levels] == [1, 3]
@@ -66,7 +68,7 @@ def test_each_concurrency_sends_its_requests_and_no_more(
 
 
 def test_requests_are_those_of_the_student(
-    seen: tuple[Measured, list[Asked], list[int], int],
+    seen: tuple[BenchmarkResult, list[Asked], list[int], int],
 ) -> None:
     for call in seen[1][1:]:
         assert call.headers["authorization"] == "Bearer right"
@@ -78,7 +80,7 @@ def test_requests_are_those_of_the_student(
 
 
 def test_latencies_are_in_milliseconds_and_percentiles_in_order(
-    seen: tuple[Measured, list[Asked], list[int], int],
+    seen: tuple[BenchmarkResult, list[Asked], list[int], int],
 ) -> None:
     for level in seen[0].levels:
         assert set(level.metrics) == set(guidellm._METRICS)
@@ -97,7 +99,7 @@ def test_latencies_are_in_milliseconds_and_percentiles_in_order(
 
 
 def test_failed_requests_are_counted_and_in_none_of_the_numbers(
-    seen: tuple[Measured, list[Asked], list[int], int],
+    seen: tuple[BenchmarkResult, list[Asked], list[int], int],
 ) -> None:
     alone, together = seen[0].levels
     assert (sum(alone.errors.values()), alone.metrics["request_latency_ms"].n) == (0, 6)
@@ -177,8 +179,8 @@ def test_a_path_is_put_together_with_and_without_v1(base_url: str, path: str) ->
 
 def test_no_part_of_a_key_is_kept() -> None:
     said = f"{'x' * 290} Bearer 0123456789abcdef is wrong"
-    assert guidellm._said(said, "0123456789abcdef").endswith("Bearer [k")
-    assert guidellm._said("cut off", "") == "cut off"
+    assert guidellm._redacted(said, "0123456789abcdef").endswith("Bearer [k")
+    assert guidellm._redacted("cut off", "") == "cut off"
 
 
 def test_another_guidellm_than_the_known_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

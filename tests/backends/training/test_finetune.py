@@ -13,11 +13,13 @@ import pytest
 
 from engine.backends.protocol import Message, TrainingJob, TrainingResult, TrainingRow
 from engine.backends.training import child, finetune
-from engine.backends.training.batches import batches
+from engine.backends.training.batches import batch_order
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
 from engine.system import locks
 from tests.backends import tiny
+
+pytestmark = pytest.mark.models
 
 ROOT = Path(__file__).resolve().parents[3]
 WRONG = tuple(TrainingRow(row.messages, "three") for row in tiny.rows(6))
@@ -53,7 +55,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, seconds: float = 10) -> bool:
+def gone(pid: int, seconds: float = 60) -> bool:
     until = time.monotonic() + seconds
     while alive(pid) and time.monotonic() < until:
         time.sleep(0.05)
@@ -64,22 +66,22 @@ def gone(pid: int, seconds: float = 10) -> bool:
 
 
 def test_every_pass_sees_every_row_once_and_every_batch_is_full() -> None:
-    order = batches([5] * 10, size=4, steps=10, seed=1)
+    order = batch_order([5] * 10, size=4, steps=10, seed=1)
     assert {len(batch) for batch in order} == {4}
     assert Counter(row for batch in order for row in batch) == dict.fromkeys(range(10), 4)
 
 
 def test_the_order_is_the_seeds() -> None:
     lengths = list(range(50))
-    assert batches(lengths, 8, 20, seed=1) == batches(lengths, 8, 20, seed=1)
-    assert batches(lengths, 8, 20, seed=1) != batches(lengths, 8, 20, seed=2)
+    assert batch_order(lengths, 8, 20, seed=1) == batch_order(lengths, 8, 20, seed=1)
+    assert batch_order(lengths, 8, 20, seed=1) != batch_order(lengths, 8, 20, seed=2)
 
 
 def test_rows_of_a_batch_have_similar_lengths() -> None:
     lengths = [(row * 37) % 100 for row in range(100)]
     spread = [
         max(lengths[row] for row in batch) - min(lengths[row] for row in batch)
-        for batch in batches(lengths, 5, 20, seed=0)
+        for batch in batch_order(lengths, 5, 20, seed=0)
     ]
     assert sum(spread) / len(spread) < 40  # 67 for five rows drawn blindly
 
@@ -101,7 +103,7 @@ def test_loss_and_gradient_are_those_of_each_row_alone(
     from engine.backends.training.batches import collate, encode
     from engine.backends.training.loop import completion_loss
 
-    monkeypatch.setattr(batches, "ROOM", room)
+    monkeypatch.setattr(batches, "PACKED_TOKENS", room)
     tokenizer = AutoTokenizer.from_pretrained(model)
     student = AutoModelForCausalLM.from_pretrained(
         model, dtype=torch.float32, attn_implementation=attention
@@ -451,8 +453,8 @@ def test_the_end_of_the_log_is_shown_when_the_process_fails(model: Path, tmp_pat
 )
 def test_full_disks_and_memory_are_said_in_the_users_words(error: Exception, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        raise child._explained(error) or error
-    assert child._explained(KeyError("a bug")) is None
+        raise child._as_user_error(error) or error
+    assert child._as_user_error(KeyError("a bug")) is None
 
 
 @pytest.mark.parametrize(
@@ -469,7 +471,6 @@ def test_jobs_that_cannot_be_done_are_refused(
         finetune.train(tiny.job(model, tmp_path, **changes))
 
 
-@pytest.mark.models
 def test_the_embedded_student_learns_eight_rows(tmp_path: Path) -> None:
     from engine.models import fetch
 

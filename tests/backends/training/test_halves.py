@@ -9,6 +9,8 @@ from engine.backends.training.halves import Halves, halved
 from engine.backends.training.loop import completion_loss, load_student, trainable
 from tests.backends import tiny
 
+pytestmark = pytest.mark.models
+
 ROWS = [Encoded((1, 14, 3 + n, *[5] * n, 2), (9 - n, 2)) for n in range(5)]
 
 

@@ -11,6 +11,8 @@ from engine.backends.training.batches import Encoded, collate
 from engine.backends.training.loop import completion_loss, load_student
 from tests.backends import tiny
 
+pytestmark = pytest.mark.models
+
 ROWS = [Encoded((1, 14, 3 + n, 5, 2, 1, 16), (9 - n, 2)) for n in range(3)]
 CPU = torch.device("cpu")
 
@@ -43,14 +45,14 @@ def test_checkpointing_is_switched_on_only_where_a_batch_would_not_fit(
     model = student(tmp_path)
     expected = gradients(model)
     loss = partial(loss_of, model)
-    linear, square = memory.growth(model, ROWS[0], loss)
+    linear, square = memory.activation_memory(model, ROWS[0], loss)
     lines, width = collate(ROWS)["input_ids"].shape
-    free = lines * width * (linear + square * width) / memory.SHARE
+    free = lines * width * (linear + square * width) / memory.MEMORY_SHARE
     monkeypatch.setattr(memory, "free_memory", lambda _device: free * 1.01)
-    assert not memory.spare_memory(model, [ROWS[:1], ROWS], loss, CPU)
+    assert not memory.checkpoint_if_needed(model, [ROWS[:1], ROWS], loss, CPU)
     assert not model.is_activation_checkpointing
     monkeypatch.setattr(memory, "free_memory", lambda _device: free * 0.99)
-    assert memory.spare_memory(model, [ROWS[:1], ROWS], loss, CPU)
+    assert memory.checkpoint_if_needed(model, [ROWS[:1], ROWS], loss, CPU)
     assert model.is_activation_checkpointing
     model.zero_grad()
     found = gradients(model)
@@ -61,7 +63,7 @@ def test_eager_attention_keeps_its_scores(tmp_path: Path) -> None:
     model = student(tmp_path)
     assert model.config._attn_implementation == "eager"
     state = torch.random.get_rng_state()
-    linear, square = memory.growth(model, ROWS[0], partial(loss_of, model))
+    linear, square = memory.activation_memory(model, ROWS[0], partial(loss_of, model))
     # Two layers, each keeps at least what it takes in, and 4 heads' scores, in bfloat16.
     assert linear > 2 * 32 * 2
     assert square >= 2 * 4 * 2

@@ -10,7 +10,7 @@ import pytest
 
 from engine.spec.recipe import Quality, Similarity
 from engine.stages.quality import GATES, GateResult
-from engine.stages.quality.wording import words
+from engine.wording import words
 from tests.stages.quality.rows import candidate, evaluation_row, judged, small_task, train_row
 
 

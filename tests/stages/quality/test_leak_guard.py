@@ -9,7 +9,7 @@ from engine.operators import find_operators
 from engine.rows import Example, Split
 from engine.stages.quality import leak_guard
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
-from engine.stages.quality.wording import NgramIndex, Vocabulary, ngrams, words
+from engine.wording import NgramIndex, Vocabulary, ngrams, words
 
 
 def _embed(texts: Sequence[str]) -> np.ndarray:
@@ -130,8 +130,9 @@ def test_each_column_of_a_row_is_looked_for_and_what_training_shares_is_no_secre
 REASONED = "She sells 48 clips in April, then half of that in May, so in all 72 clips.\n#### 72"
 
 
-def _solved(split: Split, text: str, target: str, **columns: object) -> Example:
-    return Example(f"{split}{text}", split, {"text": text}, target, columns, "f", 1)
+def _solved(split: Split, text: str, target: str, *others: str) -> Example:
+    right = (target, *others)
+    return Example(f"{split}{text}", split, {"text": text}, target, {}, "f", 1, right)
 
 
 def test_targets_that_are_texts_are_no_more_copied_or_quoted_than_inputs() -> None:
@@ -140,10 +141,10 @@ def test_targets_that_are_texts_are_no_more_copied_or_quoted_than_inputs() -> No
         _solved("train", TRAIN[1], "the same canned reply for you all"),
         _solved("validation", VALIDATION[0], REASONED),
         _solved("validation", VALIDATION[1], "the same canned reply for you all"),
-        _solved("test", TEST[0], "a", golds=["a", "what else is right but not the target"]),
+        _solved("test", TEST[0], "a", "what else is right but not the target"),
     ]
     guard = LeakGuard(rows, _embed, 5, 1.0)
-    for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].columns["golds"][1]):
+    for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].references[1]):
         reason = guard.check_target(copied)
         assert reason is not None
         assert not ngrams(reason, 3) & ngrams(REASONED, 3)

@@ -12,7 +12,7 @@ from engine.rows import Candidate
 from engine.spec.recipe import Dedup, LeakLimits, Quality, Similarity
 from engine.stages.quality import GATES, GateResult
 from engine.stages.quality.leak_guard import Embed
-from engine.stages.quality.wording import ngrams
+from engine.wording import ngrams
 from tests.stages.quality.rows import (
     CHANGES,
     EVALUATION,

@@ -1,0 +1,174 @@
+"""What is odd about the rows of the three splits: blanks, types, ids, repetitions, labels.
+
+Each finding is one problem, at the first row that shows it, with the number of the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from engine.data.assembly import Level, SplitRows
+from engine.data.records import Record
+from engine.data.rules import RowRules
+from engine.errors import Location, Problem
+from engine.rows import SPLITS
+from engine.spec.loader import LoadedRecipe
+from engine.spec.recipe import Task
+from engine.sql.expressions import Fault
+
+
+def check_rows(
+    loaded: LoadedRecipe, splits: Mapping[str, SplitRows], rules: RowRules
+) -> list[Problem]:
+    """Return what is wrong with the rows, alone and between splits.
+
+    Args:
+        loaded: The recipe.
+        splits: The splits that were read.
+        rules: What the task makes of rows.
+    """
+    task = loaded.recipe.task
+    problems: list[Problem] = []
+    for rows in splits.values():
+        problems += _blank(rows, task)
+        problems += _mixed(rows, task)
+        problems += _repeated_ids(rows)
+        problems += _repeated_rows(rows, task)
+    problems += _shared_rows(splits, task)
+    if rules.labels and "train" in splits:
+        problems += _labels(loaded, splits["train"], rules.labels)
+    return problems
+
+
+def _finding(
+    rows: SplitRows, records: Sequence[Record], message: str, hint: str, level: Level, code: str
+) -> list[Problem]:
+    """Return one problem at the first of `records`, none if there are none."""
+    return [rows.problem(records, Fault(message, hint), level, code)] if records else []
+
+
+def _blank(rows: SplitRows, task: Task) -> list[Problem]:
+    problems = []
+    for column in task.input:
+        blank = [record for record in rows.records if not str(record.values[column]).strip()]
+        message, hint = f"the column '{column}' is blank", "fill it in, or delete the row"
+        problems += _finding(rows, blank, message, hint, "warning", "data")
+    return problems
+
+
+def _mixed(rows: SplitRows, task: Task) -> list[Problem]:
+    """Warn of columns that hold values of several types: SQL sees all of them as text."""
+    problems = []
+    for column, types in rows.types.first.items():
+        if len(types) > 1:
+            (kind, first), (other, odd) = list(types.items())[:2]
+            where = rows.at(first)
+            message = f"the column '{column}' holds {kind} on {where} and {other} here"
+            hint = "write all its values alike"
+            problems.append(Problem(rows.at(odd), message, hint, "warning", "mixed"))
+    return problems
+
+
+def _repeated_ids(rows: SplitRows) -> list[Problem]:
+    first: dict[str, Record] = {}
+    repeated = []
+    for record in rows.records:
+        if (id_ := record.values.get("id")) is not None:
+            if str(id_) in first:
+                repeated.append(record)
+            first.setdefault(str(id_), record)
+    if not repeated:
+        return []
+    id_ = repeated[0].values["id"]
+    message = f"the id {id_!r} stands on {_line(rows, first[str(id_)])} already"
+    hint = "give every row an id of its own, or leave the column 'id' out"
+    return _finding(rows, repeated, message, hint, "error", "duplicate-id")
+
+
+def _line(rows: SplitRows, record: Record) -> str:
+    """Return a row's line, with its file where a split has several."""
+    return f"line {record.line}" + (f" of {rows.at(record).file}" if record.file else "")
+
+
+def _inputs(record: Record, task: Task) -> tuple[str, ...]:
+    return tuple(str(record.values[column]) for column in task.input)
+
+
+def _repeated_rows(rows: SplitRows, task: Task) -> list[Problem]:
+    """Warn of rows with the same inputs; with different targets they also contradict each other."""
+    first: dict[tuple[str, ...], Record] = {}
+    same: list[tuple[Record, Record]] = []
+    other: list[tuple[Record, Record]] = []
+    for record in rows.records:
+        earlier = first.setdefault(_inputs(record, task), record)
+        if earlier is record:
+            continue
+        agree = earlier.values[task.target] == record.values[task.target]
+        (same if agree else other).append((record, earlier))
+    problems = []
+    if same:
+        message = f"this row repeats {_line(rows, same[0][1])}"
+        again = [record for record, _ in same]
+        hint = "only the first is used"
+        problems += _finding(rows, again, message, hint, "warning", "duplicate-row")
+    if other:
+        record, earlier = other[0]
+        message = (
+            f"the inputs of {_line(rows, earlier)} again, with the target "
+            f"'{record.values[task.target]}' instead of '{earlier.values[task.target]}'"
+        )
+        again = [record for record, _ in other]
+        hint = "decide for one of the two, or add an input column that tells them apart"
+        problems += _finding(rows, again, message, hint, "warning", "contradiction")
+    return problems
+
+
+def _shared_rows(splits: Mapping[str, SplitRows], task: Task) -> list[Problem]:
+    problems: list[Problem] = []
+    seen: dict[tuple[str, ...], tuple[str, Location]] = {}
+    for split in SPLITS:
+        if split not in splits:
+            continue
+        rows = splits[split]
+        shared = [r for r in rows.records if seen.get(_inputs(r, task), (split,))[0] != split]
+        if shared:
+            other, where = seen[_inputs(shared[0], task)]
+            message = f"this {split} row is in {other} too ({where.file}:{where.line})"
+            hint = (
+                "a score on rows that were seen elsewhere says less: take it out of one of the two"
+            )
+            problems += _finding(rows, shared, message, hint, "warning", "shared-row")
+        for record in rows.records:
+            seen.setdefault(_inputs(record, task), (split, rows.at(record)))
+    return problems
+
+
+def _labels(
+    loaded: LoadedRecipe, train: SplitRows, labels: Callable[[str], Sequence[str]]
+) -> list[Problem]:
+    """Check the labels of the training rows; those of other rows are checked where rows are read."""
+    task = loaded.recipe.task
+    trained = {label for r in train.records for label in labels(str(r.values[task.target]))}
+    if task.labels is not None:
+        return _declared(loaded, task.labels, trained)
+    if len(trained) != 1:
+        return []
+    message = f"every training row has the target '{next(iter(trained))}'"
+    hint = "a classification needs at least two labels"
+    return _finding(train, train.records[:1], message, hint, "error", "labels")
+
+
+def _declared(loaded: LoadedRecipe, declared: list[str], trained: set[str]) -> list[Problem]:
+    at = loaded.at("task", "labels")
+    twice = [label for label, count in Counter(declared).items() if count > 1]
+    problems = [
+        Problem(at, f"task.labels has '{label}' twice", "leave one out", code="labels")
+        for label in twice
+    ]
+    for label in dict.fromkeys(declared):
+        if label not in trained:
+            message = f"no training row has the label '{label}' of task.labels"
+            hint = "the student will hardly learn it: add training rows"
+            problems.append(Problem(at, message, hint, "warning", "labels"))
+    return problems

@@ -1,0 +1,166 @@
+"""What the rows of a recipe must be: columns that are there, values of the types that they may have, answers that fit.
+
+A row is put into its task's form where it is read; everything after sees it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from engine.data.reading import Check
+from engine.data.records import Record, references_of
+from engine.registry import did_you_mean
+from engine.spec.error_messages import describe
+from engine.spec.recipe import Task
+from engine.sql.expressions import Fault
+from engine.tasks import TASKS, TaskKind
+
+_HINT = "correct the row, or leave such rows out: `on_bad_row: drop`"
+_NARROW = "narrow the pattern of privacy.redact, or leave such rows out: `on_bad_row: drop`"
+
+
+class RowRules(NamedTuple):
+    """What a task makes of rows."""
+
+    check: Check
+    """Says what is wrong with a row's values, and puts them into the form that the task wants."""
+    labels: Callable[[str], Sequence[str]] | None
+    """Target -> its labels; None where targets are no labels."""
+    still: Callable[[Record], Fault | None] = lambda record: None
+    """Says what is wrong with a row that redaction changed, such as a span that is gone; quotes nothing of it."""
+
+
+def rules_for(task: Task) -> RowRules:
+    """Return what a recipe's task makes of rows; where its kind or parameters are wrong, what any task wants."""
+    kind = TASKS.get(task.kind)
+    if kind is not None:
+        try:
+            params = kind.params.model_validate(task.params)
+        except ValidationError:
+            pass
+        else:
+            if not kind.problems(params) and not unnamed_inputs(kind, params, task.input):
+                return _rules(kind, params, task.input, task.target)
+    # What the types of their values should be is not known, so columns must only be there.
+    anything = {*task.input, task.target}
+    return RowRules(row_check(task.input, task.target, labelled=False, nested=anything), None)
+
+
+def unnamed_inputs(kind: TaskKind, params: Any, inputs: Sequence[str]) -> dict[str, str]:
+    """Return the parameters that name a column which is no input, with that column."""
+    named = {name: getattr(params, name) for name in kind.column_params}
+    return {name: column for name, column in named.items() if column not in (None, *inputs)}
+
+
+def _rules(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> RowRules:
+    columns_and_types = row_check(inputs, target, kind.labelled, kind.nested(params, target))
+
+    def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
+        if fault := columns_and_types(values):
+            return fault
+        try:
+            for column in inputs:
+                values[column] = kind.shown(column, values[column], params)
+            shown = {column: values[column] for column in inputs}
+            reference = kind.reference(shown, values[target], params)
+        except ValueError as problem:
+            return Fault(str(problem), _HINT)
+        values[target] = reference.target
+        return () if reference.references == (reference.target,) else reference.references
+
+    def still(record: Record) -> Fault | None:
+        shown = {column: str(record.values[column]) for column in inputs}
+        answers = (record.values[target], *references_of(record, target))
+        try:
+            for answer in dict.fromkeys(answers):
+                kind.reference(shown, answer, params)
+        except ValueError:
+            # The reason would quote the answer, and with it what was taken out of the inputs.
+            return Fault(
+                "after privacy.redact the row's inputs do not fit its answer any more", _NARROW
+            )
+        return None
+
+    if kind.labelled:
+        return RowRules(check, lambda row_target: kind.labels_in(row_target, params))
+    return RowRules(check, None, still)
+
+
+def row_check(
+    inputs: Sequence[str], target: str, labelled: bool, nested: Collection[str] = ()
+) -> Check:
+    """Return what says whether a row can be used: every column there, inputs and target of a type that they may have.
+
+    Args:
+        inputs: Columns the student sees: text or numbers.
+        target: Column with the right answer: text or a whole number, or a list of acceptable ones.
+        labelled: Whether targets come from a fixed set; then a list is none.
+        nested: Columns of any type: the task says what it takes.
+    """
+    columns = dict.fromkeys([*inputs, target])
+
+    def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
+        for column in columns:
+            value = values.get(column)
+            if type(value) is str:
+                continue
+            if value is None:
+                return _missing(column, values)
+            if column in nested:
+                continue
+            right = column == target
+            if (
+                fault := _wrong_target(column, value, labelled)
+                if right
+                else _wrong_input(column, value)
+            ):
+                return fault
+        right = values[target]
+        if target in nested:
+            return ()
+        if not any(str(each).strip() for each in (right if isinstance(right, list) else [right])):
+            return Fault(f"the column '{target}' is blank", "fill it in, or delete the row")
+        return ()
+
+    return check
+
+
+def _missing(column: str, values: Mapping[str, Any]) -> Fault:
+    if column in values:
+        hint = "give it one, or delete the row"
+        return Fault(f"the column '{column}' has no value", hint)
+    hint = did_you_mean(column, values) or "the row has no columns"
+    return Fault(f"this row has no column '{column}'", hint)
+
+
+def _wrong_input(column: str, value: Any) -> Fault | None:
+    if not isinstance(value, bool | list | dict):
+        return None
+    message = f"the input '{column}' must be text, not {describe(value)}"
+    return Fault(message, _derive(column, value))
+
+
+def _wrong_target(column: str, value: Any, labelled: bool) -> Fault | None:
+    texts = isinstance(value, list) and all(type(each) in (str, int) for each in value)
+    if texts and not labelled:
+        return None if value else Fault(f"the target '{column}' is an empty list", "give an answer")
+    if not isinstance(value, bool | list | dict | float):
+        return None
+    what = "text" if labelled else "text or a list of texts"
+    return Fault(
+        f"the target '{column}' must be {what}, not {describe(value)}", _derive(column, value)
+    )
+
+
+def _derive(column: str, value: Any) -> str:
+    """Return the remedy for a value that is no text: a derived column, spelled for its type."""
+    if isinstance(value, list):
+        sql = f"{column}[1]" if len(value) < 2 else f"array_to_string({column}, ', ')"
+    elif isinstance(value, dict):
+        sql = f"{column}.{next(iter(value), 'field')}"
+    else:
+        sql = f"{column}::varchar"
+    return f'write it as text, or make it text in the recipe: `columns: {{{column}: "{sql}"}}`'

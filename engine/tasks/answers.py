@@ -1,0 +1,120 @@
+"""Asking the student and reading its answers, in the way that the task's kind says: the same for all kinds.
+
+A student that knows likelihoods chooses among the row's options, where its kind has some; any other answer is written
+and then read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import exp
+from typing import Literal, NamedTuple
+
+from engine.backends.protocol import Message, Progress, Student
+from engine.tasks.protocol import Options, Task, TaskKind
+
+LIKELIHOOD, GENERATION = "label_likelihood", "generation"
+"""How an answer was obtained: the likeliest of the allowed ones, or read from what the student wrote."""
+
+
+Prompt = tuple[Message, ...]
+Status = Literal["ok", "unparsable", "backend_failed"]
+
+
+class Asked(NamedTuple):
+    """One row that the student is asked about: the turns it sees, and the row's inputs."""
+
+    prompt: Prompt
+    inputs: Mapping[str, str]
+
+
+class Answer(NamedTuple):
+    """One answer of the student, read from what it said."""
+
+    text: str
+    answer: str | None
+    status: Status
+    confidence: float | None
+    """Probability among the options, 0 to 1; None for a written answer."""
+    how: str
+
+
+def answers(
+    kind: TaskKind,
+    student: Student,
+    asked: Sequence[Asked],
+    task: Task,
+    progress: Progress | None = None,
+) -> list[Answer]:
+    """Return the student's answers, in the order of `asked`."""
+    if not asked:
+        return []
+    if student.likelihoods:
+        options = [kind.options(row.inputs, task) for row in asked]
+        weighed = [each for each in options if each is not None]
+        if len(weighed) == len(asked):
+            return _choose(student, asked, weighed, progress)
+    return _write(kind, student, asked, task, progress)
+
+
+def _write(
+    kind: TaskKind,
+    student: Student,
+    asked: Sequence[Asked],
+    task: Task,
+    progress: Progress | None,
+) -> list[Answer]:
+    longest = max(kind.max_tokens(row.inputs, task) for row in asked)
+    prompts = [row.prompt for row in asked]
+    turns = student.write(prompts, longest, kind.constraint(task), progress)
+    answered = []
+    for row, turn in zip(asked, turns, strict=True):
+        if turn.failure:
+            answered.append(Answer(turn.text, None, "backend_failed", None, GENERATION))
+            continue
+        answer = kind.read(turn.text, row.inputs, task)
+        status: Status = "unparsable" if answer is None else "ok"
+        answered.append(Answer(turn.text, answer, status, None, GENERATION))
+    return answered
+
+
+def _choose(
+    student: Student,
+    asked: Sequence[Asked],
+    options: Sequence[Options],
+    progress: Progress | None,
+) -> list[Answer]:
+    """Return the likeliest option of each row; rows with the same options are asked about together."""
+    groups: dict[tuple[bool, tuple[tuple[str, str], ...]], list[int]] = {}
+    for index, each in enumerate(options):
+        groups.setdefault((each.per_character, tuple(each.turns.items())), []).append(index)
+    answered: dict[int, Answer] = {}
+    for (per_character, pairs), rows in groups.items():
+        prompts = [asked[row].prompt for row in rows]
+        turns = [turn for _, turn in pairs]
+        choose = _choose_per_character if per_character else _choose_whole
+        for row, (place, probability) in zip(
+            rows, choose(student, prompts, turns, progress), strict=True
+        ):
+            answer, turn = pairs[place]
+            answered[row] = Answer(turn, answer, "ok", probability, LIKELIHOOD)
+    return [answered[row] for row in range(len(asked))]
+
+
+def _choose_whole(
+    student: Student, prompts: Sequence[Prompt], turns: Sequence[str], progress: Progress | None
+) -> Iterator[tuple[int, float]]:
+    """Yield for each prompt the place of the likeliest turn, and its probability among them."""
+    for chosen in student.choose(prompts, turns, progress):
+        yield turns.index(chosen.label), chosen.probability
+
+
+def _choose_per_character(
+    student: Student, prompts: Sequence[Prompt], turns: Sequence[str], progress: Progress | None
+) -> Iterator[tuple[int, float]]:
+    """Yield the place of the turn that is likeliest per character, and its probability as a whole among them."""
+    for likelihoods in student.compare(prompts, [turns] * len(prompts), progress):
+        nats = [each.nats for each in likelihoods]
+        weighed = [n / max(1, len(turn)) for n, turn in zip(nats, turns, strict=True)]
+        best = max(range(len(turns)), key=weighed.__getitem__)
+        yield best, 1 / sum(exp(min(700.0, n - nats[best])) for n in nats)

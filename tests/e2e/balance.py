@@ -1,0 +1,229 @@
+"""The balance of rows after a run: of everything that went into a stage it says what came of it.
+
+Each rule compares two lists of keys, node by node: what went in, and what came out or was dropped. They must be the
+same, however often a key comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.store import FILE, reader
+
+HERE = """
+WITH here AS (
+  SELECT rn.name, rn.node AS id, n.stage, n.seed, n.round, n.attempt, n.counts,
+    regexp_replace(rn.name, '/[^/]*$', '') AS place,
+    -- The untuned student is evaluated once for all seeds.
+    regexp_replace(regexp_replace(rn.name, '/[^/]*$', ''), '^seed-[0-9]+/untuned$', 'untuned') AS evaluated
+  FROM run_node rn JOIN node n ON n.id = rn.node
+  WHERE rn.run = (SELECT max(id) FROM run) AND rn.status IN ('done', 'cached')
+)
+"""
+"""The nodes of the latest run that are finished: `place` is the round's prefix, `evaluated` that of its evaluation."""
+
+
+class Rule(NamedTuple):
+    """What must be the same; both queries give the node's name and a key."""
+
+    name: str
+    into: str
+    out: str
+    whole: bool = True
+    """False where nothing more is asked than that all of `into` is in `out`."""
+
+
+RULES = (
+    Rule(
+        "a split holds no example twice",
+        "SELECT DISTINCT h.name, concat_ws(' ', e.split, e.id) AS key"
+        " FROM here h JOIN example e ON e.node = h.id WHERE h.stage = 'load'",
+        "SELECT h.name, concat_ws(' ', e.split, e.id) AS key"
+        " FROM here h JOIN example e ON e.node = h.id WHERE h.stage = 'load'",
+    ),
+    Rule(
+        "examples = predictions",
+        "SELECT h.name, concat_ws(' ', e.split, e.id) AS key FROM here h, here l JOIN example e ON e.node = l.id"
+        " WHERE h.stage = 'predict' AND l.stage = 'load'",
+        "SELECT h.name, concat_ws(' ', p.split, p.example) AS key"
+        " FROM here h JOIN prediction p ON p.node = h.id WHERE h.stage = 'predict'",
+    ),
+    Rule(
+        "answers x metrics with a rubric = ratings",
+        "SELECT h.name, concat_ws(' ', m.metric, p.split, p.example) AS key FROM here h"
+        " JOIN here q ON q.place = h.place AND q.stage = 'predict'"
+        " JOIN prediction p ON p.node = q.id AND p.status <> 'backend_failed'"
+        " JOIN (SELECT DISTINCT node, metric FROM rating) m ON m.node = h.id WHERE h.stage = 'rate'",
+        "SELECT h.name, concat_ws(' ', r.metric, r.split, r.example) AS key"
+        " FROM here h JOIN rating r ON r.node = h.id WHERE h.stage = 'rate'",
+    ),
+    Rule(
+        "predictions x metrics = scores + drops",
+        "SELECT h.name, concat_ws(' ', m.metric, p.example) AS key FROM here h"
+        " JOIN here q ON q.place = h.place AND q.stage = 'predict' JOIN prediction p ON p.node = q.id"
+        " JOIN (SELECT DISTINCT node, metric FROM score) m ON m.node = h.id WHERE h.stage = 'score'",
+        "SELECT h.name, concat_ws(' ', s.metric, s.example) AS key"
+        " FROM here h JOIN score s ON s.node = h.id WHERE h.stage = 'score'"
+        " UNION ALL SELECT h.name, concat_ws(' ', m.metric, d.item) AS key FROM here h"
+        ' JOIN "drop" d ON d.node = h.id'
+        " JOIN (SELECT DISTINCT node, metric FROM score) m ON m.node = h.id WHERE h.stage = 'score'",
+    ),
+    Rule(
+        "failures are predictions, none of them on test",
+        "SELECT h.name, concat_ws(' ', f.split, f.example) AS key"
+        " FROM here h JOIN failure f ON f.node = h.id WHERE h.stage = 'score'",
+        "SELECT h.name, concat_ws(' ', p.split, p.example) AS key FROM here h"
+        " JOIN here q ON q.place = h.place AND q.stage = 'predict' JOIN prediction p ON p.node = q.id"
+        " WHERE h.stage = 'score' AND p.split <> 'test'",
+        whole=False,
+    ),
+    Rule(
+        "the parts of a slice hold all rows of their split",
+        "SELECT h.name, concat_ws(' ', s.slice, m.split, m.metric, m.n) AS key FROM here h"
+        " JOIN here q ON q.place = h.place AND q.stage = 'score' JOIN metric m ON m.node = q.id"
+        " JOIN (SELECT DISTINCT node, slice, split, metric FROM metric_slice) s"
+        " ON s.node = h.id AND s.split = m.split AND s.metric = m.metric WHERE h.stage = 'slice'",
+        "SELECT h.name, concat_ws(' ', s.slice, s.split, s.metric, sum(s.n)) AS key FROM here h"
+        " JOIN metric_slice s ON s.node = h.id WHERE h.stage = 'slice'"
+        " GROUP BY h.name, s.slice, s.split, s.metric",
+    ),
+    Rule(
+        "failures on validation = diagnoses + drops",
+        "SELECT h.name, f.example AS key FROM here h"
+        " JOIN here s ON s.place = h.evaluated AND s.stage = 'score'"
+        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'diagnose'",
+        "SELECT h.name, d.example AS key FROM here h JOIN diagnosis d ON d.node = h.id"
+        " WHERE h.stage = 'diagnose'"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'diagnose'",
+    ),
+    Rule(
+        "diagnoses = members + drops",
+        "SELECT h.name, d.id AS key FROM here h JOIN here g ON g.place = h.place AND g.stage = 'diagnose'"
+        " JOIN diagnosis d ON d.node = g.id WHERE h.stage = 'cluster'",
+        "SELECT h.name, m.diagnosis AS key FROM here h JOIN pattern_member m ON m.node = h.id"
+        " WHERE h.stage = 'cluster'"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'cluster'",
+    ),
+    Rule(
+        "members = sizes of the patterns",
+        "SELECT h.name, concat_ws(' ', m.pattern, count(*)) AS key FROM here h"
+        " JOIN here c ON c.place = h.place AND c.stage = 'cluster' JOIN pattern_member m ON m.node = c.id"
+        " WHERE h.stage = 'name' GROUP BY h.name, m.pattern",
+        "SELECT h.name, concat_ws(' ', p.id, p.size) AS key"
+        " FROM here h JOIN pattern p ON p.node = h.id WHERE h.stage = 'name'",
+    ),
+    Rule(
+        "patterns = strategies",
+        "SELECT h.name, p.id AS key FROM here h JOIN here n ON n.place = h.place AND n.stage = 'name'"
+        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'strategy'",
+        "SELECT h.name, s.pattern AS key FROM here h JOIN strategy s ON s.node = h.id"
+        " WHERE h.stage = 'strategy'",
+    ),
+    Rule(
+        "usable replies are candidates",
+        "SELECT DISTINCT h.name, c.id AS key FROM here h JOIN llm_call c ON c.node = h.id AND c.error IS NULL"
+        " WHERE h.stage = 'generate'",
+        "SELECT DISTINCT h.name, c.call AS key FROM here h JOIN candidate c ON c.node = h.id",
+        whole=False,
+    ),
+    Rule(
+        "candidates are of a strategy of their pattern",
+        "SELECT DISTINCT h.name, concat_ws(' ', c.pattern, c.strategy) AS key"
+        " FROM here h JOIN candidate c ON c.node = h.id",
+        "SELECT h.name, concat_ws(' ', s.pattern, s.id) AS key FROM here h"
+        " JOIN here t ON t.place = h.place AND t.stage = 'strategy' JOIN strategy s ON s.node = t.id"
+        " WHERE h.stage = 'generate'",
+        whole=False,
+    ),
+    Rule(
+        "candidates = verdicts",
+        "SELECT h.name, c.id AS key FROM here h"
+        " JOIN here g ON g.place = h.place AND g.attempt = h.attempt AND g.stage = 'generate'"
+        " JOIN candidate c ON c.node = g.id WHERE h.stage = 'judge'",
+        "SELECT h.name, v.candidate AS key FROM here h JOIN verdict v ON v.node = h.id",
+    ),
+    Rule(
+        "accepted = selected + drops",
+        "SELECT h.name, v.candidate AS key FROM here h"
+        " JOIN here j ON j.place = h.place AND j.stage = 'judge'"
+        " JOIN verdict v ON v.node = j.id AND v.accepted WHERE h.stage = 'select'",
+        "SELECT h.name, s.candidate AS key FROM here h JOIN selected s ON s.node = h.id"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'select'",
+    ),
+    Rule(
+        "selected = new training examples",
+        "SELECT h.name, s.example AS key FROM here h JOIN selected s ON s.node = h.id",
+        "SELECT h.name, e.id AS key FROM here h JOIN example e ON e.node = h.id AND e.split = 'train'"
+        " WHERE h.stage = 'select'",
+    ),
+    Rule(
+        "training examples + selected of earlier rounds = rows trained on",
+        "SELECT h.name, count(*)::VARCHAR AS key FROM here h JOIN here o"
+        " ON o.stage = 'load' OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
+        " JOIN example e ON e.node = o.id AND e.split = 'train' WHERE h.stage = 'train' GROUP BY h.name",
+        "SELECT h.name, m.rows::VARCHAR AS key FROM here h JOIN model m ON m.node = h.id",
+    ),
+    Rule(
+        "patterns of earlier rounds = patterns tracked, with all their members",
+        "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example)) AS key FROM here h"
+        " JOIN here c ON c.stage = 'cluster' AND c.seed = h.seed AND c.round < h.round"
+        " JOIN pattern_member m ON m.node = c.id WHERE h.stage = 'track' GROUP BY h.name, m.pattern",
+        "SELECT h.name, concat_ws(' ', p.pattern, p.before) AS key"
+        " FROM here h JOIN pattern_status p ON p.node = h.id",
+    ),
+    Rule(
+        "one decision at each gate",
+        "SELECT name, 'decision' AS key FROM here WHERE stage IN ('decide', 'select')",
+        "SELECT h.name, 'decision' AS key FROM here h JOIN decision d ON d.node = h.id",
+    ),
+)
+
+
+def unbalanced(state: Path, rules: Sequence[Rule] = RULES) -> list[str]:
+    """Return what does not add up in the latest run of a state folder, in words."""
+    return [*_by_rule(state, rules), *_by_table(state)]
+
+
+def assert_balanced(state: Path) -> None:
+    """Fail with everything that does not add up in the latest run; a folder without a store has no rows."""
+    if (state / FILE).exists():
+        faults = unbalanced(state)
+        assert not faults, "\n".join([f"rows are lost or made up in {state}:", *faults])
+
+
+def _by_rule(state: Path, rules: Sequence[Rule]) -> Iterator[str]:
+    parts = []
+    for rule in rules:
+        lost = f"SELECT name, key, 'went in and did not come out' AS what FROM (({rule.into}) EXCEPT ALL ({rule.out}))"
+        made = f"SELECT name, key, 'came out and did not go in' AS what FROM (({rule.out}) EXCEPT ALL ({rule.into}))"
+        both = f"{lost} UNION ALL {made}" if rule.whole else lost
+        parts.append(f"(SELECT '{rule.name}' AS rule, * FROM ({both}) ORDER BY ALL LIMIT 10)")
+    for row in reader(state)(HERE + " UNION ALL ".join(parts), []):
+        yield f"{row['rule']}: {row['name']}: {row['key']} {row['what']}"
+
+
+def _by_table(state: Path) -> Iterator[str]:
+    """Compare what each node says it has written with what there is of it."""
+    query = reader(state)
+    tables = query(
+        "SELECT table_name AS name FROM information_schema.columns WHERE table_schema = 'main'"
+        " AND table_name IN (SELECT table_name FROM duckdb_tables()) AND column_name IN ('seed', 'position')"
+        " GROUP BY ALL HAVING count(*) = 2 ORDER BY ALL", [],
+    )  # fmt: skip
+    there = " UNION ALL ".join(
+        f"SELECT node, '{table['name']}' AS name, count(*) AS n FROM \"{table['name']}\" GROUP BY node"
+        for table in tables
+    )
+    said = "SELECT n.id AS node, c.key AS name, c.value::BIGINT AS n FROM node n, json_each(n.counts) c"
+    sql = (
+        "SELECT coalesce(s.node, t.node) AS node, coalesce(s.name, t.name) AS name, s.n AS said, t.n AS there"
+        f" FROM ({said}) s FULL JOIN ({there}) t ON s.node = t.node AND s.name = t.name"
+        " WHERE s.n IS DISTINCT FROM t.n ORDER BY ALL LIMIT 10"
+    )
+    for row in query(sql, []):
+        yield f"{row['name']}: node {row['node']} wrote {row['said']} rows, {row['there']} are there"

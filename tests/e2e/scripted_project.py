@@ -1,0 +1,105 @@
+"""A project that goes through the whole loop without any model, with failures and patterns as a test wants them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.tiny_project import FILLERS
+
+RECIPE = """\
+recipe: 1
+name: estimated
+task: {kind: classification, input: [text], target: kind}
+data:
+  train: {path: train.jsonl}
+  validation: {path: validation.jsonl}
+  test: {path: test.jsonl}
+models:
+  student: {backend: scripted, model: student}
+  teacher: {backend: scripted, model: teacher, replies: replies.jsonl}
+  judge: {backend: scripted, model: judge, replies: verdicts.jsonl}
+  embedder: {backend: scripted, model: embedder}
+metrics: METRICS
+failure: accuracy < 1
+patterns: PATTERNS
+augment: {rows_per_round: ROWS, oversample: OVERSAMPLE, operators: [OPERATORS]}
+quality:
+  judge: JUDGE
+  attempts: ATTEMPTS
+  neighbours: 0
+  similarity: {low: -1, high: 1}
+  dedup: {threshold: 1}
+  leak_guard: {ngram: 9, quantile: 1.0}
+train: TRAIN
+loop: {rounds: ROUNDS, stop: {patience: 9}}
+seeds: SEEDS
+"""
+USUAL = {
+    "METRICS": "[accuracy]", "PATTERNS": "{cluster: {k: 3}}", "ROWS": "12", "OVERSAMPLE": "1.5",
+    "OPERATORS": "{name: paraphrase, params: {variants: 2}}", "JUDGE": "decides", "ATTEMPTS": "1",
+    "ROUNDS": "1", "SEEDS": "[0]", "TRAIN": "{r: 1, steps: 1}",
+}  # fmt: skip
+COUNTS = {"train": 24, "validation": 40, "test": 8}
+FAILING = 16
+"""Of the validation rows."""
+CAUSES = (
+    "sunrise",
+    "harbour",
+    "velvet",
+    "copper",
+    "thunder",
+    "orchard",
+    "marble",
+    "lantern",
+    "pepper",
+    "glacier",
+)
+"""What goes wrong, one word each, so that failures fall into as many clear groups."""
+
+
+def write_project(folder: Path, *, groups: int = 3, likes: int = 5, **changes: str) -> Path:
+    """Write a project whose student fails at FAILING validation rows, for `groups` reasons; return its recipe.
+
+    `changes` replace the values of USUAL; the judge gives everything the mark `likes`.
+    """
+    folder.mkdir(exist_ok=True)
+    replies: list[dict[str, Any]] = []
+    number = 0
+    for split, count in COUNTS.items():
+        lines = []
+        for i in range(count):
+            kind = ("colour", "number")[i % 2]
+            # Two rows of five name the other kind: the student goes by words.
+            named = ("number", "colour")[i % 2] if i % 5 < 2 else kind
+            words = [FILLERS[(number * step + step) % len(FILLERS)] for step in (1, 7, 11)]
+            text = f"{named} {' '.join(words)} row{number}"
+            number += 1
+            lines.append({"text": text, "kind": kind, "length": len(text)})
+            if split == "validation":
+                cause = f"{CAUSES[i // 2 % groups]} " * 6
+                replies.append(
+                    {
+                        "match": text,
+                        "reply": {
+                            "root_cause": cause.strip(),
+                            "scenario": f"a row of the sort {i}",
+                        },
+                    }
+                )
+        _write(folder / f"{split}.jsonl", lines)
+    marks = {"adherence": likes, "utility": likes, "relevance": likes, "feedback": "Try again."}
+    _write(folder / "replies.jsonl", replies)
+    _write(folder / "verdicts.jsonl", [{"match": "Strategy: ", "reply": marks}])
+    text = RECIPE
+    for name, value in (USUAL | changes).items():
+        text = text.replace(name, value)
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(text, "utf-8")
+    return recipe
+
+
+def _write(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")

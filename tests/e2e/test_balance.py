@@ -1,0 +1,112 @@
+"""The balance of rows finds each kind of row that is lost or made up."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engine.store import FILE
+from tests.e2e import batch_project
+from tests.e2e.balance import RULES, Rule, assert_balanced, unbalanced
+from tests.e2e.runs import pada_here, rows
+
+METRICS = (
+    "metrics: [accuracy, macro_f1]",
+    "metrics: [accuracy, {name: tone, judge: {rubric: How friendly it is, scale: [1, 5]}}]\nslices: [kind]",
+)
+ANY = "WHERE rowid = (SELECT min(rowid) FROM {})"
+TAMPERED = {
+    "a split holds no example twice": (
+        "UPDATE example SET split = 'train', id = (SELECT id FROM example WHERE split = 'train' LIMIT 1)"
+        " WHERE rowid = (SELECT min(rowid) FROM example WHERE split = 'test')"
+    ),
+    "examples = predictions": "DELETE FROM prediction " + ANY.format("prediction"),
+    "answers x metrics with a rubric = ratings": "DELETE FROM rating " + ANY.format("rating"),
+    "predictions x metrics = scores + drops": "DELETE FROM score " + ANY.format("score"),
+    "failures are predictions, none of them on test": "UPDATE failure SET split = 'test'",
+    "the parts of a slice hold all rows of their split": "UPDATE metric_slice SET n = n + 1",
+    "failures on validation = diagnoses + drops": (
+        "DELETE FROM diagnosis " + ANY.format("diagnosis")
+    ),
+    "diagnoses = members + drops": "DELETE FROM pattern_member " + ANY.format("pattern_member"),
+    "members = sizes of the patterns": "UPDATE pattern SET size = size + 1",
+    "patterns = strategies": "DELETE FROM strategy " + ANY.format("strategy"),
+    "usable replies are candidates": "UPDATE candidate SET call = 'another'",
+    "candidates are of a strategy of their pattern": "UPDATE candidate SET strategy = 'another'",
+    "candidates = verdicts": "DELETE FROM verdict " + ANY.format("verdict"),
+    "accepted = selected + drops": "DELETE FROM selected " + ANY.format("selected"),
+    "selected = new training examples": "UPDATE selected SET example = 'another'",
+    "training examples + selected of earlier rounds = rows trained on": (
+        "UPDATE model SET rows = rows + 1"
+    ),
+    "patterns of earlier rounds = patterns tracked, with all their members": (
+        "UPDATE pattern_status SET before = before + 1"
+    ),
+    "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
+}
+"""Rule -> what breaks it."""
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the whole loop once: the judge rates a metric, and more fails and is accepted than is taken."""
+    folder = tmp_path_factory.mktemp("balance")
+    recipe = batch_project.write(folder, seeds="[0]")
+    text = recipe.read_text("utf-8")
+    for old, new in (
+        METRICS,
+        ("diagnose: 30", "diagnose: 10"),
+        ("rows_per_round: 12", "rows_per_round: 4\n  oversample: 3"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    recipe.write_text(text, "utf-8")
+    ended = pada_here("run", recipe, "--state", folder / "state")
+    assert ended.code == 0, ended.out + ended.errors
+    return folder / "state"
+
+
+def tampered(state: Path, folder: Path, sql: str) -> Path:
+    """Copy a state folder and change its store; return the copy."""
+    folder.mkdir()
+    shutil.copy(state / FILE, folder / FILE)
+    with duckdb.connect(str(folder / FILE)) as connection:
+        [(changed,)] = connection.execute(sql).fetchall()
+        assert changed, "there is such a row"
+    return folder
+
+
+def test_a_whole_run_is_balanced(state: Path) -> None:
+    assert unbalanced(state) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_row_that_is_lost_or_made_up_is_found(rule: Rule, state: Path, tmp_path: Path) -> None:
+    copy = tampered(state, tmp_path / "state", TAMPERED[rule.name])
+    assert [fault for fault in unbalanced(copy, [rule]) if fault.startswith(f"{rule.name}: ")]
+
+
+@pytest.mark.parametrize("stage", ["diagnose", "select"])
+def test_a_drop_that_is_missing_is_found(stage: str, state: Path, tmp_path: Path) -> None:
+    sql = f"DELETE FROM \"drop\" WHERE stage = '{stage}'"
+    assert any(
+        "+ drops: " in fault for fault in unbalanced(tampered(state, tmp_path / "state", sql))
+    )
+
+
+def test_rows_of_no_node_and_nodes_without_their_rows_are_found(
+    state: Path, tmp_path: Path
+) -> None:
+    copy = tampered(state, tmp_path / "state", "UPDATE decision SET node = 'another'")
+    with pytest.raises(AssertionError) as caught:
+        assert_balanced(copy)
+    decisions = rows(state, "SELECT count(*) AS n FROM decision")[0]["n"]
+    assert f"decision: node another wrote None rows, {decisions} are there" in str(caught.value)
+    assert "wrote 1 rows, None are there" in str(caught.value)
+
+
+def test_a_folder_without_a_store_has_nothing_to_balance(tmp_path: Path) -> None:
+    assert_balanced(tmp_path)

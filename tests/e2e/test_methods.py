@@ -1,0 +1,65 @@
+"""Methods in whole runs: the same recipe goes round as the method says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.project import Project
+from tests.e2e.runs import pada, rows
+from tests.e2e.scripted_project import write_project
+from tests.e2e.tiny_project import write_project as write_tiny_project
+
+
+def test_vanilla_trains_once_to_its_best_step_and_asks_nobody(tmp_path: Path) -> None:
+    recipe = write_tiny_project(tmp_path / "project")
+    text = recipe.read_text("utf-8")
+    state = tmp_path / "state"
+    vanilla = text.replace("loop: {rounds: 2, ", "loop: {method: vanilla, ")
+    recipe.write_text(vanilla, "utf-8")
+    ran = pada("run", str(recipe), "--state", str(state))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (model,) = rows(state, "SELECT round, rows, steps, chosen_step, validation_loss FROM model")
+    assert (model["round"], model["rows"], model["steps"]) == (0, 16, 8)
+    assert model["chosen_step"] in range(1, 9)
+    assert model["validation_loss"] is not None, "it was looked for on validation"
+    assert rows(state, "SELECT count(*) AS n FROM llm_call") == [{"n": 0}]
+    decided = rows(state, "SELECT go_on, reason FROM decision")
+    assert decided == [{"go_on": False, "reason": "all rounds of the recipe are done"}]
+    assert "seed-0/round-0" in ran.stdout
+    # Another method on the same rows shares the untuned student with it.
+    recipe.write_text(text.replace("rounds: 2", "rounds: 0"), "utf-8")
+    again = pada("run", str(recipe), "--state", str(state))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "4 nodes worked out, 3 reused" in again.stdout
+
+
+METHOD = """\
+method: 1
+name: short
+description: Two rounds, each on the original rows and the latest ones alone.
+failures: validation
+analysis: patterns
+seeds: in_turn
+keep: latest
+rounds: 2
+"""
+
+
+def test_a_method_beside_the_recipe_says_what_each_fine_tune_sees(tmp_path: Path) -> None:
+    recipe = write_project(tmp_path / "project")
+    recipe.write_text(recipe.read_text("utf-8").replace("rounds: 1", "method: short"), "utf-8")
+    methods = recipe.parent / "methods"
+    methods.mkdir()
+    (methods / "short.yaml").write_text(METHOD, "utf-8")
+    project = Project.open(recipe, tmp_path / "state")
+    assert project.run().status == "done"
+    trained = rows(project.state, "SELECT round, rows FROM model ORDER BY round")
+    selected = rows(
+        project.state, "SELECT round, count(*) AS n FROM selected GROUP BY round ORDER BY round"
+    )
+    assert [row["round"] for row in trained] == [0, 1, 2]
+    first, second = (row["n"] for row in selected)
+    assert first
+    assert second
+    # Each round's fine-tune sees the 24 original rows and those that the round before it selected.
+    assert [row["rows"] for row in trained] == [24, 24 + first, 24 + second]

@@ -1,0 +1,49 @@
+"""What a recipe points at, made up: the same on every machine, and nothing is read but the engine's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+
+from engine.backends import BACKENDS
+from engine.operators import find_operators
+from engine.plan.resources import ROLES, Resources, RoleModel
+from engine.rows import SPLITS
+from engine.spec.method import Method, find_methods, read_method
+from engine.spec.package_data import shipped
+from engine.spec.prompts import PromptLibrary
+from engine.spec.recipe import Recipe
+
+LIBRARY = PromptLibrary(shipped("recipes"))
+OPERATORS = find_operators(None)
+
+
+def method(name: str) -> Method:
+    """Return one of the engine's methods."""
+    return read_method(find_methods()[name])
+
+
+def role_model(recipe: Recipe, role: str, weights: str) -> RoleModel:
+    """Return a role's model with the recipe's settings, whose weights have the digest `weights`."""
+    spec = getattr(recipe.models, role)
+    settings = BACKENDS[spec.backend].parse(spec.settings).model_dump(mode="json")
+    return RoleModel(spec.backend, spec.model, weights, Path("/m"), settings)
+
+
+def fake_resources(recipe: Recipe, **weights: str) -> Resources:
+    """Return everything that a recipe points at; `weights` are digests by role, in place of those of all others."""
+    read = [split for split in SPLITS if getattr(recipe.data, split).split_from is None]
+    return Resources(
+        prompts={
+            **{name: LIBRARY.get(name) for name in LIBRARY.names()},
+            **{operator.prompt.name: operator.prompt for operator in OPERATORS.values()},
+        },
+        data={split: f"the digest of {split}" for split in read},
+        splits=Mock(),
+        models={
+            role: role_model(recipe, role, weights.get(role, f"the weights of the {role}"))
+            for role in ROLES
+        },
+        method=method(recipe.loop.method),
+        operators={used.name: OPERATORS[used.name] for used in recipe.augment.operators},
+    )
