@@ -64,7 +64,12 @@ class Invented:
         return next(iter(self.query(sql, parameters)[0].values()))
 
     def add(self, table: str, **row: Any) -> None:
-        for column, filler in {"position": self.position, "counts": {}}.items():
+        fillers = {
+            "position": self.position,
+            "counts": {},
+            "references": [row["target"]] if "target" in row else [],
+        }
+        for column, filler in fillers.items():
             if column in self.columns[table]:
                 row.setdefault(column, filler)
         values = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()}
