@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.plan.overview import overlap
+from engine.data.profile import overlap
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from engine.sql import evaluate_condition
