@@ -107,6 +107,19 @@ def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
     assert found.returncode == 0, found.stderr
 
 
+def test_tests_of_whole_runs_are_no_part_of_the_fast_suite() -> None:
+    """But for one, which goes round the loop without a model."""
+    folders = (ROOT / "tests" / "e2e", ROOT / "tests" / "contributing")
+    marked = re.compile(r"^pytestmark = pytest\.mark\.(models|runs|servers)$", re.MULTILINE)
+    plain = {
+        placed(path)
+        for folder in folders
+        for path in folder.glob("test_*.py")
+        if not marked.search(path.read_text("utf-8"))
+    }
+    assert plain == {"tests/e2e/test_balance.py"}
+
+
 def tracked() -> list[str]:
     """Return the files of the checkout; skips the test where git does not know them."""
     found = subprocess.run(

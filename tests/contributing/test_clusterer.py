@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contributing.copied import CopiedEngine
+
+pytestmark = pytest.mark.runs
 
 CLUSTERER = '''\
 """first_word: one cluster per direction in which an embedding is longest. Source: made up for a test."""

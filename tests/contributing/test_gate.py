@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contributing.copied import CopiedEngine
+
+pytestmark = pytest.mark.runs
 
 GATE = '''\
 """shouting: the row has few words in capitals."""

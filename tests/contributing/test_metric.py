@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contributing.copied import CopiedEngine
+
+pytestmark = pytest.mark.runs
 
 METRIC = '''\
 """Length: characters of the answer; a made-up metric, lower is better."""

@@ -13,6 +13,8 @@ from engine.plan.flow import flows
 from engine.project import Project
 from tests.e2e.runs import rows
 
+pytestmark = pytest.mark.runs
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operators.md"
 RECIPE = """\
 recipe: 1

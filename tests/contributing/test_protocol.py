@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contributing.copied import CopiedEngine
+
+pytestmark = pytest.mark.runs
 
 PROTOCOL = '''\
 """The backend `parrot`: models at a server that takes one text and gives one back."""

@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.contributing.copied import CopiedEngine
+
+pytestmark = pytest.mark.runs
 
 KIND = '''\
 """Rating: the answer is a whole number of points; a made-up kind."""

@@ -11,6 +11,8 @@ from tests.e2e.test_openai_kill import write_project
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
 
+pytestmark = pytest.mark.runs
+
 
 def project(folder: Path, url: str, patience: float, minutes: float | None) -> Path:
     recipe = write_project(folder, url)

@@ -9,6 +9,8 @@ import pytest
 from tests.e2e.runs import pada, rows
 from tests.e2e.tiny_project import write_project
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def cleaned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

@@ -24,6 +24,8 @@ from engine.tasks import TASKS
 from tests.e2e.batch_project import MODEL, Person
 from tests.e2e.runs import rows
 
+pytestmark = pytest.mark.runs
+
 Mode = Literal["decides", "advises", "off"]
 RECIPE = """\
 recipe: 1

@@ -93,6 +93,7 @@ def test_cores_are_counted_where_a_process_cannot_be_confined(
     assert platforms.usable_cores() == os.cpu_count(), "physical cores are not known everywhere"
 
 
+@pytest.mark.models
 def test_training_finds_its_threads_where_a_process_cannot_be_confined(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
