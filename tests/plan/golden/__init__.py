@@ -84,7 +84,10 @@ def known() -> dict[str, Known]:
         *((f"stage {s.name}", s.version, s.params) for s in STAGES.values()),
         *((f"task kind {k.name}", k.version, k.params) for k in TASKS.values()),
         *((f"metric {m.name}", m.version, m.params) for m in METRICS.values()),
-        *((f"operator {o.name}", o.version, o.params) for o in find_operators(None).values()),
+        *(
+            (f"operator {o.name}", o.definition.version, o.params)
+            for o in find_operators(None).values()
+        ),
         *((f"clusterer {c.name}", c.version, c.settings) for c in CLUSTERERS.values()),
         *((f"gate {g.name}", g.version, type(g.settings(Quality()))) for g in GATES.values()),
     ]
