@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from engine.backends.training import child
 from engine.errors import EngineError
 from engine.system import platforms
 
@@ -97,16 +99,16 @@ def test_cores_are_counted_where_a_process_cannot_be_confined(
 def test_training_finds_its_threads_where_a_process_cannot_be_confined(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import torch
-
-    from engine.backends.training import child
-
+    threads: list[int] = []
+    torch = SimpleNamespace(
+        set_num_threads=threads.append,
+        use_deterministic_algorithms=lambda *_, **__: None,
+        utils=SimpleNamespace(deterministic=SimpleNamespace()),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.delattr(psutil.Process, "cpu_affinity")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    threads: list[int] = []
-    monkeypatch.setattr(torch, "set_num_threads", threads.append)
-    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)
     assert child.prepare_torch("cpu") == "cpu"
     assert threads == [platforms.usable_cores()]
 
