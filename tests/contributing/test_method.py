@@ -19,9 +19,13 @@ TRIAL = """\
 from pathlib import Path
 import jsonschema, yaml
 import engine
+import pytest
+
 from engine.cli.recipes import show_list
 from engine.plan.schema import method_schema
 from engine.project import Project
+
+pytestmark = pytest.mark.runs
 
 assert Path(engine.__file__).is_relative_to(Path.cwd())
 show_list("methods", "recipes/quickstart")

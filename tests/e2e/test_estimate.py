@@ -14,6 +14,8 @@ from engine.stages.forecast import Range
 from tests.e2e.runs import rows
 from tests.e2e.scripted_project import COUNTS, FAILING, write_project
 
+pytestmark = pytest.mark.runs
+
 
 class Compared(NamedTuple):
     """What was expected before a run, and what it asked."""
