@@ -5,14 +5,14 @@
 
 from engine.version import __version__
 
-__all__ = ["Event", "Outcome", "Planned", "Project", "Report", "__version__", "open_store"]
+__all__ = ["Event", "Outcome", "Planned", "Project", "ReportFiles", "__version__", "open_store"]
 
 _PLACES = {
     "Event": "engine.run.progress",
     "Outcome": "engine.run.execute",
     "Planned": "engine.project",
     "Project": "engine.project",
-    "Report": "engine.project",
+    "ReportFiles": "engine.project",
     "open_store": "engine.store",
 }
 

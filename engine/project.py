@@ -27,6 +27,7 @@ from engine.plan.validate import Examined, examine
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
+from engine.report.records import Report
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.progress import Callback, Event, Reporter
@@ -64,11 +65,12 @@ class Planned(NamedTuple):
     """Calls, tokens, money, steps and minutes, as ranges."""
 
 
-class Report(NamedTuple):
-    """Where a report was written."""
+class ReportFiles(NamedTuple):
+    """Where a report was written, and what it says."""
 
     html: Path
     markdown: Path
+    facts: Report
 
 
 @dataclass(frozen=True)
@@ -215,12 +217,12 @@ class Project:
         project.__dict__["examined"] = self.examined
         return project
 
-    def report(self, run: str | None = None, out: Path | None = None) -> Report:
+    def report(self, run: str | None = None, out: Path | None = None) -> ReportFiles:
         """Write the report of a run, of the last one when left out; see `write_report`."""
         return write_report(self.state, run, out)
 
 
-def write_report(state: Path, run: str | None = None, out: Path | None = None) -> Report:
+def write_report(state: Path, run: str | None = None, out: Path | None = None) -> ReportFiles:
     """Write the HTML and the Markdown report of a run, each whole or not at all.
 
     Args:
@@ -248,10 +250,10 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
     facts = collect(query, run)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
-    report = Report(html, html.with_suffix(".md"))
+    files = ReportFiles(html, html.with_suffix(".md"), facts)
     for path, text in (
-        (report.html, render_html(facts)),
-        (report.markdown, render_markdown(facts)),
+        (files.html, render_html(facts)),
+        (files.markdown, render_markdown(facts)),
     ):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,7 +263,7 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
                 f"the report cannot be written to {path}: {error.strerror}",
                 "choose a place with --out",
             ) from error
-    return report
+    return files
 
 
 def _versions() -> dict[str, str]:

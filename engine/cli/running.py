@@ -13,7 +13,7 @@ from engine import models
 from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
 from engine.cli.progress import ConsoleReporter
 from engine.cli.recipes import checked
-from engine.project import Report, write_report
+from engine.project import ReportFiles, write_report
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.run.execute import Outcome
@@ -28,7 +28,7 @@ def run_recipe(
     project = checked(recipe, assignments, state, limit, table=None if quiet else console)
     with ConsoleReporter(console, quiet).shown() as reporter:
         outcome = project.run(reporter=reporter)
-    _finish(console, outcome, state, project.report(outcome.run))
+    _finish(console, outcome, project.report(outcome.run))
     if outcome.status == "waiting":
         show_waiting(console, outcome, state, again(recipe, assignments, state, limit))
         raise typer.Exit(WAITING)
@@ -62,8 +62,8 @@ def _show_rows(console: Console, state: Path) -> None:
                       highlight=False, markup=False)  # fmt: skip
 
 
-def _finish(console: Console, outcome: Outcome, state: Path, report: Report) -> None:
-    console.print(summary(collect(reader(state), outcome.run), report.html))
+def _finish(console: Console, outcome: Outcome, report: ReportFiles) -> None:
+    console.print(summary(report.facts, report.html))
     for note in outcome.notes:
         console.print(note, highlight=False, markup=False)
     computed = (
@@ -78,7 +78,7 @@ def _finish(console: Console, outcome: Outcome, state: Path, report: Report) -> 
 
 def report_command(run: str | None, state: Path, out: Path | None) -> None:
     """Write the report of a run, and say where."""
-    html, markdown = write_report(state, run, out)
+    html, markdown, _ = write_report(state, run, out)
     print(f"{html}\n{markdown}")
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from engine.backends.files.requests import request_files
 from engine.cli.batch import again
-from engine.project import Report
 from engine.store import Store
 from tests.e2e import batch_project
 from tests.e2e.batch_project import (
@@ -61,8 +60,9 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report out, which takes most of the time of runs as small as these."""
-    monkeypatch.setattr("engine.project.write_report", lambda state, run, out: Report(state, state))
-    monkeypatch.setattr("engine.cli.running.collect", lambda query, run: None)
+    monkeypatch.setattr("engine.project.collect", lambda query, run: None)
+    monkeypatch.setattr("engine.project.render_html", lambda facts: "")
+    monkeypatch.setattr("engine.project.render_markdown", lambda facts: "")
     monkeypatch.setattr("engine.cli.running.summary", lambda found, page=None: "")
 
 
