@@ -9,14 +9,16 @@ import pytest
 import yaml
 
 from engine import fingerprint
-from engine.plan.compile import compile_plan
+from engine.plan.compile import Builder, compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
+from engine.plan.stage_params import StageParams
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
-from engine.stages.track import TrackParams
+from engine.stages.load import LOAD
+from engine.stages.track import TRACK, TrackParams
 from tests.plan.fake_resources import fake_resources
 
 PROMPT = "tasks/classification.md"
@@ -277,6 +279,20 @@ def test_another_training_prompt_trains_again_and_asks_the_untuned_student_nothi
     before, after = _ids(_recipe()), _ids(_recipe(train__prompt="judge.md"))
     assert before["untuned/score"] == after["untuned/score"]
     assert before["seed-0/round-0/train"] != after["seed-0/round-0/train"]
+
+
+def test_a_wrong_edge_or_wrong_parameters_stop_the_plan_while_it_is_built() -> None:
+    params = StageParams(_recipe(), _resources(), PROMPT, None)
+    build = Builder(_resources())
+    build.add("load", LOAD, params.load(), {})
+    with pytest.raises(
+        TypeError, match=r"^x/track\.score takes a Scored, but load gives a Loaded$"
+    ):
+        build.add("x/track", TRACK, TrackParams(), {"score": "load"})
+    others: Any = params.select()
+    with pytest.raises(TypeError, match=r"^x/track takes TrackParams, here are SelectParams$"):
+        build.add("x/track", TRACK, others, {})
+    assert list(build.nodes) == ["load"]
 
 
 def test_a_cycle_is_named_node_by_node() -> None:
