@@ -1,6 +1,7 @@
 """The plan: fingerprints that change when results would, and only then."""
 
 import copy
+import json
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -243,6 +244,37 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
     graph = mermaid(list(found.values()))
     assert graph.count("-->") == sum(len(n.inputs) for n in new.nodes.values())
     assert states(new, set(), {})[0].state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "node", "because"),
+    [
+        ({}, {"quality__neighbours": 5}, "judge-1", "gates.neighbours: 3 -> 5"),
+        ({}, {"quality__dedup": {"threshold": 0.5}}, "judge-1", "gates.duplicate.threshold: 0.97 -> 0.5"),
+        ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 3"),
+        ({}, {"task__shots": {"n": 2}}, "train", "shots: none -> {'n': 2}"),
+        (
+            {"augment__operators": [{"name": "paraphrase"}]},
+            {"augment__operators": [{"name": "paraphrase", "params": {"variants": 7}}, {"name": "similar"}]},
+            "generate-1", "operators: similar is new; operators.paraphrase.variants: 3 -> 7",
+        ),
+        (
+            {"augment__operators": [{"name": "paraphrase"}, {"name": "similar"}]},
+            {"augment__operators": [{"name": "similar"}, {"name": "paraphrase"}]},
+            "generate-1", "operators: another order",
+        ),
+        ({"metrics": ["accuracy", "macro_f1"]}, {"metrics": ["accuracy"]}, "score", "metrics: macro_f1 is gone"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_changed_is_named_as_the_recipe_names_it_defaults_too(
+    before: dict[str, Any], after: dict[str, Any], node: str, because: str
+) -> None:
+    recipes = _recipe(**before), _recipe(**after)
+    old, new = (compile_plan(recipe, fake_resources(recipe), PROMPT) for recipe in recipes)
+    identities = {name: json.loads(json.dumps(n.identity)) for name, n in old.nodes.items()}
+    found = {s.node.name: s.because for s in states(new, set(), identities)}
+    assert found[f"seed-0/round-0/{node}"].split("; prompts")[0] == because
 
 
 def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is_done() -> None:
