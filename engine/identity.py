@@ -39,15 +39,12 @@ def is_outside(one: Field[Any]) -> bool:
 
 
 def _fields(params: Any) -> dict[str, Any]:
-    kept = {}
-    for one in fields(params):
-        value = getattr(params, one.name)
-        if is_outside(one) or (one.default is not MISSING and value == one.default):
-            continue
-        if one.default_factory is not MISSING and value == one.default_factory():
-            continue
-        kept[one.name] = plain(value)
-    return kept
+    return {
+        one.name: plain(value)
+        for one in fields(params)
+        for value in [getattr(params, one.name)]
+        if not is_outside(one) and value != _default(one)
+    }
 
 
 def plain(value: Any) -> Any:
@@ -68,11 +65,16 @@ def plain(value: Any) -> Any:
 
 
 def defaults(value: Any) -> dict[str, Any]:
-    """Return what the fields that an identity leaves out stand for: their defaults, under the identity's keys."""
+    """Return what the fields that an identity leaves out stand for: their defaults, under the identity's keys.
+
+    In a sequence whose items have names, these are the keys.
+    """
     known: dict[str, Any] = {}
     nested: dict[str, Any] = {}
     if isinstance(value, Mapping):
         nested = {str(key): item for key, item in value.items()}
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        nested = {item.name: item for item in value if isinstance(getattr(item, "name", None), str)}
     elif isinstance(value, BaseModel):
         for name, info in type(value).model_fields.items():
             if info.is_required():
@@ -80,14 +82,20 @@ def defaults(value: Any) -> dict[str, Any]:
             else:
                 known[info.alias or name] = _whole(info.get_default(call_default_factory=True))
     elif is_dataclass(value):
-        for one in fields(value):
-            if one.default is not MISSING:
-                known[one.name] = _whole(one.default)
-            elif one.default_factory is not MISSING:
-                known[one.name] = _whole(one.default_factory())
-            elif not is_outside(one):
-                nested[one.name] = getattr(value, one.name)
+        known = {
+            one.name: _whole(default)
+            for one in fields(value)
+            if (default := _default(one)) is not MISSING
+        }
+        nested = {
+            one.name: getattr(value, one.name) for one in fields(value) if one.name not in known
+        }
     return known | {name: found for name, item in nested.items() if (found := defaults(item))}
+
+
+def _default(one: Field[Any]) -> Any:
+    """Return a field's default, MISSING where it has none."""
+    return one.default_factory() if one.default_factory is not MISSING else one.default
 
 
 def _whole(value: Any) -> Any:

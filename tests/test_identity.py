@@ -143,5 +143,9 @@ def test_what_is_left_out_is_known_by_its_default() -> None:
         "key": None,
     }
     assert defaults({"a": Part(name="x")}) == {"a": {"weight": 1.0}}
+    assert defaults([Part(name="x"), Part(name="y"), "z"]) == {
+        "x": {"weight": 1.0},
+        "y": {"weight": 1.0},
+    }
     assert defaults(Redaction(pattern="x")) == {"with": "[redacted]"}
     assert defaults("text") == {}

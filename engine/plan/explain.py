@@ -66,17 +66,39 @@ def _differences(path: str, now: Any, before: Any, known: Any) -> list[str]:
     """Say what differs between two parts of identities; `known` is what stands for the fields that they leave out."""
     if now == before:
         return []
+    left_out = known if isinstance(known, Mapping) else {}
     if isinstance(now, Mapping) and isinstance(before, Mapping):
-        left_out = known if isinstance(known, Mapping) else {}
         return [
             change
             for key in dict.fromkeys([*before, *now])
             for default in [left_out.get(key)]
             for change in _differences(
-                f"{path}.{key}", now.get(key, default), before.get(key, default), default
+                # No recipe has a key of this name: the settings of a thing are its own.
+                path if key == "settings" else f"{path}.{key}",
+                now.get(key, default),
+                before.get(key, default),
+                default,
             )
         ]
-    return [f"{path.removeprefix('params.')}: {_brief(before)} -> {_brief(now)}"]
+    shown = path.removeprefix("params.")
+    parts, earlier = _by_name(now), _by_name(before)
+    if parts and earlier:
+        changes = [f"{shown}: {name} is new" for name in parts if name not in earlier]
+        changes += [f"{shown}: {name} is gone" for name in earlier if name not in parts]
+        for name in (name for name in parts if name in earlier):
+            changes += _differences(
+                f"{path}.{name}", parts[name], earlier[name], left_out.get(name)
+            )
+        return changes or [f"{shown}: another order"]
+    return [f"{shown}: {_brief(before)} -> {_brief(now)}"]
+
+
+def _by_name(value: Any) -> dict[str, Any]:
+    """Return the items of a list by their names; nothing where they have none."""
+    items = value if isinstance(value, list) else []
+    if not all(isinstance(item, Mapping) and "name" in item for item in items):
+        return {}
+    return {str(item["name"]): item for item in items}
 
 
 def _brief(value: Any) -> str:

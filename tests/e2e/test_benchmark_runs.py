@@ -107,7 +107,10 @@ def test_what_failed_is_a_row_with_its_reason(
     monkeypatch.setattr(
         stage, "measure", lambda job, progress: BenchmarkResult("http://h/v1", (level,))
     )
-    recipe, state = recipe_with(tmp_path, "{}", loop="{rounds: 0}"), tmp_path / "state"
+    recipe, state = (
+        recipe_with(tmp_path, "{concurrency: [4]}", loop="{rounds: 0}"),
+        tmp_path / "state",
+    )
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
     (counted,) = rows(state, "SELECT DISTINCT requests, failed, n FROM benchmark")
@@ -130,7 +133,10 @@ def test_a_concurrency_that_got_no_answer_is_shown_beside_the_others(
     monkeypatch.setattr(
         stage, "measure", lambda job, progress: BenchmarkResult("http://h/v1", levels)
     )
-    recipe, state = recipe_with(tmp_path, "{}", loop="{rounds: 0}"), tmp_path / "state"
+    recipe, state = (
+        recipe_with(tmp_path, "{concurrency: [1, 32]}", loop="{rounds: 0}"),
+        tmp_path / "state",
+    )
     code, said = pada("run", recipe, "--state", state)
     assert code == 0, said
     assert re.search(r"untuned .* 32 .* 0 ", said)

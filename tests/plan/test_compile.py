@@ -1,6 +1,7 @@
 """The plan: fingerprints that change when results would, and only then."""
 
 import copy
+import json
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -9,14 +10,16 @@ import pytest
 import yaml
 
 from engine import fingerprint
-from engine.plan.compile import compile_plan
+from engine.plan.compile import Builder, compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
+from engine.plan.stage_params import StageParams
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
-from engine.stages.track import TrackParams
+from engine.stages.load import LOAD
+from engine.stages.track import TRACK, TrackParams
 from tests.plan.fake_resources import fake_resources
 
 PROMPT = "tasks/classification.md"
@@ -243,6 +246,37 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
     assert states(new, set(), {})[0].state == "pending"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "node", "because"),
+    [
+        ({}, {"quality__neighbours": 5}, "judge-1", "gates.neighbours: 3 -> 5"),
+        ({}, {"quality__dedup": {"threshold": 0.5}}, "judge-1", "gates.duplicate.threshold: 0.97 -> 0.5"),
+        ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 3"),
+        ({}, {"task__shots": {"n": 2}}, "train", "shots: none -> {'n': 2}"),
+        (
+            {"augment__operators": [{"name": "paraphrase"}]},
+            {"augment__operators": [{"name": "paraphrase", "params": {"variants": 7}}, {"name": "similar"}]},
+            "generate-1", "operators: similar is new; operators.paraphrase.variants: 3 -> 7",
+        ),
+        (
+            {"augment__operators": [{"name": "paraphrase"}, {"name": "similar"}]},
+            {"augment__operators": [{"name": "similar"}, {"name": "paraphrase"}]},
+            "generate-1", "operators: another order",
+        ),
+        ({"metrics": ["accuracy", "macro_f1"]}, {"metrics": ["accuracy"]}, "score", "metrics: macro_f1 is gone"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_changed_is_named_as_the_recipe_names_it_defaults_too(
+    before: dict[str, Any], after: dict[str, Any], node: str, because: str
+) -> None:
+    recipes = _recipe(**before), _recipe(**after)
+    old, new = (compile_plan(recipe, fake_resources(recipe), PROMPT) for recipe in recipes)
+    identities = {name: json.loads(json.dumps(n.identity)) for name, n in old.nodes.items()}
+    found = {s.node.name: s.because for s in states(new, set(), identities)}
+    assert found[f"seed-0/round-0/{node}"].split("; prompts")[0] == because
+
+
 def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is_done() -> None:
     plan = compile_plan(_recipe(), _resources(), PROMPT)
     rows = {"train": 60, "validation": 150, "test": 200}
@@ -277,6 +311,20 @@ def test_another_training_prompt_trains_again_and_asks_the_untuned_student_nothi
     before, after = _ids(_recipe()), _ids(_recipe(train__prompt="judge.md"))
     assert before["untuned/score"] == after["untuned/score"]
     assert before["seed-0/round-0/train"] != after["seed-0/round-0/train"]
+
+
+def test_a_wrong_edge_or_wrong_parameters_stop_the_plan_while_it_is_built() -> None:
+    params = StageParams(_recipe(), _resources(), PROMPT, None)
+    build = Builder(_resources())
+    build.add("load", LOAD, params.load(), {})
+    with pytest.raises(
+        TypeError, match=r"^x/track\.score takes a Scored, but load gives a Loaded$"
+    ):
+        build.add("x/track", TRACK, TrackParams(), {"score": "load"})
+    others: Any = params.select()
+    with pytest.raises(TypeError, match=r"^x/track takes TrackParams, here are SelectParams$"):
+        build.add("x/track", TRACK, others, {})
+    assert list(build.nodes) == ["load"]
 
 
 def test_a_cycle_is_named_node_by_node() -> None:
