@@ -67,7 +67,7 @@ def test_the_untuned_student_is_timed_and_each_seeds_last_round() -> None:
     assert first.only_if_final == ("seed-4/round-0/decide", "seed-4/round-0/select")
     assert last.only_if_final == ("seed-4/round-1/decide",)
     assert dict(last.inputs) == {"load": "load", "train": "seed-4/round-1/train"}
-    assert (last.seed, last.round, last.gates) == (4, 1, ())
+    assert (last.seed, last.round, last.only_if_continuing) == (4, 1, ())
 
 
 def test_the_plan_says_that_one_is_only_for_the_loops_end() -> None:
