@@ -34,8 +34,8 @@ def _scorer(stemmer: bool) -> Any:
 # The three kinds ask for the same example one after the other: counted once.
 @lru_cache(maxsize=16)
 def _scores(references: tuple[str, ...], answer: str, stemmer: bool) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = _scorer(stemmer).score_multi(list(references), answer)
-    return found
+    scores: Mapping[str, Any] = _scorer(stemmer).score_multi(list(references), answer)
+    return scores
 
 
 def _score(kind: str) -> Callable[[Answered, Params], float | None]:

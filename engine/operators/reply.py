@@ -120,7 +120,7 @@ def _reference(part: Any, path: KeyPath) -> KeyPath | None:
     else:
         inner = [*enumerate(part)] if isinstance(part, list) else []
     paths = (_reference(value, (*path, key)) for key, value in inner)
-    return next((found for found in paths if found is not None), None)
+    return next((reference for reference in paths if reference is not None), None)
 
 
 def _at(schema: Any, path: KeyPath) -> Any:

@@ -91,7 +91,7 @@ class TaskKind(ABC):
         A text is the one right answer; of a list of texts all are right, and the first is trained on.
         """
         texts = (
-            [str(each) for each in value]
+            [str(part) for part in value]
             if isinstance(value, list | tuple)
             else [plain("the target", value)]
         )

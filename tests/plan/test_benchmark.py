@@ -77,7 +77,7 @@ def test_the_plan_says_that_one_is_only_for_the_loops_end() -> None:
     assert because == dict.fromkeys(
         ("seed-0/round-0/benchmark", "seed-0/round-1/benchmark"), "if the loop ends here"
     )
-    assert mermaid(found).count("-. end .->") == 3
+    assert mermaid(found).count("-. if final .->") == 3
 
 
 def test_a_given_endpoint_is_timed_once_wherever_the_loop_ends() -> None:

@@ -128,8 +128,8 @@ def _ask(
     ]
     replies: list[Completion | None] = [None] * len(candidates)
     if requests:
-        for i, reply in zip(standing, ctx.ask("judge", requests), strict=True):
-            replies[i] = reply
+        for number, reply in zip(standing, ctx.ask("judge", requests), strict=True):
+            replies[number] = reply
     return replies
 
 

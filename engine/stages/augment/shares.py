@@ -28,8 +28,8 @@ def shares(patterns: Sequence[Pattern], wanted: int) -> dict[str, int]:
             break
         left -= len(others) - len(large)
         others = large
-    given = dict.fromkeys(sizes, 1) | {name: left * sizes[name] // total for name in others}
+    counts = dict.fromkeys(sizes, 1) | {name: left * sizes[name] // total for name in others}
     by_remainder = sorted(others, key=lambda name: (-(left * sizes[name] % total), name))
-    for name in by_remainder[: wanted - sum(given.values())]:
-        given[name] += 1
-    return given
+    for name in by_remainder[: wanted - sum(counts.values())]:
+        counts[name] += 1
+    return counts

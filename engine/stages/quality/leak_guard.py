@@ -199,8 +199,8 @@ class LeakGuards:
     def get(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
         """Return the guard for these rows and settings."""
         rows = tuple(examples)
-        for known, n, q, guard in self._made:
-            if (n, q) == (ngram, quantile) and known == rows:
+        for known_rows, known_ngram, known_quantile, guard in self._made:
+            if (known_ngram, known_quantile) == (ngram, quantile) and known_rows == rows:
                 return guard
         guard = LeakGuard(rows, self._embed, ngram, quantile)
         self._made.append((rows, ngram, quantile, guard))
