@@ -96,7 +96,7 @@ class Splits:
         return rows
 
     def forget(self) -> None:
-        """Let go of the rows: nobody needs them. Should somebody do all the same, they are read again."""
+        """Release the rows, which are no longer needed; if they are after all, they are read again."""
         self.rows, self._readings, self._read = {}, {}, set()
 
     def digests(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What a task kind is: what its rows are, what the student is trained to say, and how an answer is read.
 
-Knows no model and no student: `engine.tasks.answers` asks, a kind says what is asked for and what was said.
+Knows no model and no student: `engine.tasks.answers` asks, a kind defines the question and reads the answer.
 """
 
 from __future__ import annotations

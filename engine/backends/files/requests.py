@@ -95,7 +95,7 @@ def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
 
 
 def request_files(state: Path) -> list[Path]:
-    """Return all request files of a state folder, oldest first; what a kill left unfinished is none."""
+    """Return all request files of a state folder, oldest first; what a kill left unfinished does not count."""
     sidecars = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
     return [
         path.with_name(path.name.removesuffix(_ENDING) + ".jsonl")

@@ -146,7 +146,7 @@ def _memory_share() -> float:
 
 
 def _graphics(what: str) -> str:
-    """Return what nvidia-smi says of the first graphics card; empty where there is none."""
+    """Return what nvidia-smi reports for the first graphics card; empty where there is none."""
     command = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)

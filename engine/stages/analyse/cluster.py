@@ -1,7 +1,7 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. Reads the
-diagnoses, and what a `where` may look at; writes one `PatternMember` per diagnosis.
+diagnoses, and what a `where` may refer to; writes one `PatternMember` per diagnosis.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ClusterParams(Params):
 
 @dataclass(frozen=True)
 class ClusterInputs(Inputs):
-    """The diagnoses, what a category's `where` may look at, and the patterns of earlier rounds."""
+    """The diagnoses, what a category's `where` may refer to, and the patterns of earlier rounds."""
 
     load: Loaded
     score: Scored

@@ -135,7 +135,7 @@ class _Writer:
         self._target_schema = task.entry.target_schema(task.task(examples), longest_target)
 
     def request(self, call: PlannedCall, ctx: Context) -> Request:
-        """Return the request of one call, before it is told apart from others like it."""
+        """Return the request of one call, before it is made distinct from others like it."""
         operator, settings, seed = call.used.operator, call.used.settings, call.seed
         variables = variables_of(operator, seed, settings)
         columns = list(seed.row.inputs)
@@ -290,7 +290,7 @@ def _candidates(
 
 
 def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
-    """Return a written target in its kind's form; one that is none as it was written, for the rules to reject."""
+    """Return a written target in its kind's form; an invalid one as it was written, for the rules to reject."""
     try:
         return task.entry.reference(inputs, value, task.settings).target
     except ValueError:
