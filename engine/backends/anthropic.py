@@ -1,7 +1,7 @@
 """The backend `anthropic`: models at a server that speaks the Anthropic Messages API, and that protocol itself.
 
 Written after its public documentation (platform.claude.com/docs/en/api/messages, …/errors), version 2023-06-01.
-A schema is told as the input of one tool that must be used; whatever comes, the reply is validated again.
+A schema is sent as the input of one tool that must be used; whatever comes back, the reply is validated again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _KINDS: Mapping[int, Kind] = {
 _SPENT = re.compile(
     r"credit balance|specified (workspace )?API usage limits|enforced_spend_limit_reached", re.I
 )
-"""What is said where money is over; to come back later is no use then, whatever the status."""
+"""How the server says that credit has run out; retrying is no use then, whatever the status."""
 _TOO_LONG = re.compile(r"prompt is too long|exceed.{0,20} context", re.I)
 _SCHEMA = re.compile(r"\btools?\b|tool_choice|input_schema", re.I)
 

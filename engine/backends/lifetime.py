@@ -29,7 +29,7 @@ def die_with(parent: int) -> None:
 def die_with_all(parent: int) -> None:
     """Tie this process and those that it starts to its parent; it must lead a process group of its own.
 
-    The kernel's own signal would end this process alone, and leave nobody to end the others.
+    The kernel's own signal would end this process alone, and leave nothing to end the others.
     """
     _end_if_orphan(parent, group=True)
     threading.Thread(target=_watch, args=(parent, True), daemon=True).start()

@@ -53,7 +53,7 @@ def does_not_fit(
         max_tokens: For the reply.
         context: Tokens of both together that the model takes; None where that is not known.
         about: Stands before the number where it is an estimate.
-        setting: By which the backend is told the context; empty where it cannot be told.
+        setting: The setting that gives the backend its context length; empty where there is none.
     """
     if context is None or tokens + max_tokens <= context:
         return ""
@@ -65,7 +65,7 @@ def does_not_fit(
 
 
 def failed(error: str, detail: str) -> Reply:
-    """Return a reply that is none, with its kind and what was wrong."""
+    """Return a failed reply, with its kind and what was wrong."""
     return Reply(None, error, detail)
 
 

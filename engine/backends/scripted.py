@@ -219,7 +219,7 @@ def _likelihood(text: Counter[str], answer: str) -> Likelihood:
 
 
 def train(job: TrainingJob, progress: Progress) -> TrainingResult:
-    """Stand in for a fine-tune: a scripted student does not look at its adapter, so nothing is learned."""
+    """Stand in for a fine-tune: a scripted student ignores its adapter, so nothing is learned."""
     job.output.mkdir(parents=True, exist_ok=True)
     rows = digest([[list(map(list, row.messages)), row.completion] for row in job.rows])
     (job.output / "scripted.json").write_text(json.dumps({"rows": rows, "seed": job.seed}), "utf-8")

@@ -190,7 +190,10 @@ class LocalStudent:
         for prompt, own in zip(prompts, answers, strict=True):
             ((_, nats),) = self.label_scores([prompt], own)
             # One more than its own: the token that ends the turn.
-            lengths = [len(tokenizer.encode(each, add_special_tokens=False)) + 1 for each in own]
+            lengths = [
+                len(tokenizer.encode(completion, add_special_tokens=False)) + 1
+                for completion in own
+            ]
             compared.append(
                 [Likelihood(float(n), k) for n, k in zip(nats[0], lengths, strict=True)]
             )

@@ -37,7 +37,7 @@ class SplitRows:
     file: str
     """Where the rows are, as shown in messages."""
     source: str
-    """The same as it is stored with rows, alike on every machine: a file's name, an address."""
+    """The same as it is stored with rows, equal on every machine: a file's name, an address."""
     records: list[Record]
     types: ColumnTypes = field(default_factory=ColumnTypes)
     bad: list[str] = field(default_factory=list)

@@ -17,7 +17,7 @@ from engine.wording import ngrams, words
 NEAR = 0.8
 """Share of a row's word n-grams that one row of another split holds, from which it counts as near."""
 _MOST_CHARACTERS = 10_000_000
-"""Of two splits, beyond which near rows are not looked for: a look at the data should take seconds."""
+"""Of two splits, beyond which near rows are not searched for: a profile should take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Overlap:
     same: int
     """With the same words in the same order, whatever case and punctuation."""
     near: int | None
-    """Others of which most word n-grams stand in one row; None where that was not looked for."""
+    """Others of which most word n-grams occur in one row; None where that was not searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class SplitProfile:
     split: str
     rows: int
     repeated: int
-    """Rows whose inputs stand in an earlier row of the split."""
+    """Rows whose inputs repeat an earlier row of the split."""
     blank: int
     """Rows with an input without text."""
     left_out: int

@@ -29,7 +29,7 @@ class Record(NamedTuple):
 
 
 class BadRow(NamedTuple):
-    """A row that cannot be used, or a line that is none."""
+    """A row that cannot be used, or a line that is not a row."""
 
     line: int
     fault: Fault

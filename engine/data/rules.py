@@ -97,7 +97,7 @@ def row_check(
     Args:
         inputs: Columns the student sees: text or numbers.
         target: Column with the right answer: text or a whole number, or a list of acceptable ones.
-        labelled: Whether targets come from a fixed set; then a list is none.
+        labelled: Whether targets come from a fixed set; then a list is not a target.
         nested: Columns of any type: the task says what it takes.
     """
     columns = dict.fromkeys([*inputs, target])

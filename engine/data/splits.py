@@ -96,7 +96,7 @@ class Splits:
         return rows
 
     def forget(self) -> None:
-        """Let go of the rows: nobody needs them. Should somebody do all the same, they are read again."""
+        """Release the rows, which are no longer needed; if they are after all, they are read again."""
         self.rows, self._readings, self._read = {}, {}, set()
 
     def digests(self) -> dict[str, str]:
@@ -193,9 +193,9 @@ def _changed(origin: Origin) -> RecipeError:
 def _unresolved(loaded: LoadedRecipe, split: str, error: RecipeError) -> Iterator[Problem]:
     """Yield what is wrong with the place of a split's rows, and with its SQL."""
     key = place_key(loaded, split)
-    for each in error.problems:
-        message = f"data.{split}.{key}: {each.where}: {each.message}"
-        hint = each.hint + _other_place(loaded, split, key)
+    for cause in error.problems:
+        message = f"data.{split}.{key}: {cause.where}: {cause.message}"
+        hint = cause.hint + _other_place(loaded, split, key)
         yield Problem(loaded.at("data", split, key), message, hint, code="data")
     yield from _wrong_expressions(loaded, split)
 

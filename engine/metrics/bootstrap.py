@@ -83,7 +83,9 @@ def estimate(metric: Metric, split: Scored, params: Any, seed: int) -> Estimate 
     """Return the metric over the split and over its draws; None where the split has no value."""
     if not split.items:
         return None
-    return estimate_sums(metric.tally(split, params), lambda s: metric.combine(s, params), seed)
+    return estimate_sums(
+        metric.tally(split, params), lambda sums: metric.combine(sums, params), seed
+    )
 
 
 def estimate_mean(values: Sequence[float], seed: int) -> Estimate | None:

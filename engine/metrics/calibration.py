@@ -38,14 +38,14 @@ def _tally(split: Scored, params: Params) -> Floats:
     """Return for each example its confidence minus its accuracy, in its bin; in the last column a one."""
     import numpy as np
 
-    found = np.zeros((len(split.items), params.bins + 1))
+    gaps = np.zeros((len(split.items), params.bins + 1))
     for row, item in enumerate(split.items):
         confidence = item.confidence or 0.0
         # Bins are open below and closed above, as in the paper; zero joins the first.
-        place = min(max(math.ceil(confidence * params.bins) - 1, 0), params.bins - 1)
-        found[row, place] = confidence - is_right(item)
-    found[:, -1] = 1.0
-    return found
+        bin_index = min(max(math.ceil(confidence * params.bins) - 1, 0), params.bins - 1)
+        gaps[row, bin_index] = confidence - is_right(item)
+    gaps[:, -1] = 1.0
+    return gaps
 
 
 def _error(sums: Floats, params: Params) -> Floats:

@@ -31,7 +31,7 @@ def overlap(answered: Answered, params: Any = None) -> float:
 
 
 def _each(counts: Counts) -> Floats:
-    """Return each label's F1; zero without a hit, also for a label that the draw lacks."""
+    """Return each label's F1; zero without a hit, also for a label that is not in the draw."""
     import numpy as np
 
     return np.nan_to_num(ratio(2 * counts.hits, counts.seen))

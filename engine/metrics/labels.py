@@ -21,12 +21,12 @@ def label_set(text: str | None) -> frozenset[str] | None:
     if text is None or not text.lstrip().startswith("["):
         return None
     try:
-        found = json_text.parse(text)
+        labels = json_text.parse(text)
     except ValueError:
         return None
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         return None
-    return frozenset(found)
+    return frozenset(labels)
 
 
 def has_many(split: Scored) -> bool:
@@ -66,9 +66,9 @@ def tally_labels(split: Scored, params: Any) -> Any:
     rows: list[int] = []
     columns: list[int] = []
     for row, (right, answered) in enumerate(pairs):
-        for block, some in enumerate((right, answered, right & answered)):
-            rows += [row] * len(some)
-            columns += [block * len(labels) + column[label] for label in some]
+        for block, marked in enumerate((right, answered, right & answered)):
+            rows += [row] * len(marked)
+            columns += [block * len(labels) + column[label] for label in marked]
     return csr_array(
         ([1.0] * len(rows), (rows, columns)), shape=(len(pairs), max(1, 3 * len(labels)))
     )
@@ -83,7 +83,7 @@ class Counts(NamedTuple):
 
     @property
     def seen(self) -> Floats:
-        """Right or answered, twice where both: zero for a label that a draw lacks."""
+        """Right or answered, twice where both: zero for a label that is not in the draw."""
         return self.right + self.answered
 
 

@@ -34,8 +34,8 @@ def _tally(split: Scored, params: Any) -> Floats:
 def _together(sums: Floats, params: Any) -> Floats:
     import numpy as np
 
-    found: Floats = np.exp(np.minimum(ratio(sums[:, 0], sums[:, 1]), _LARGEST))
-    return found
+    perplexities: Floats = np.exp(np.minimum(ratio(sums[:, 0], sums[:, 1]), _LARGEST))
+    return perplexities
 
 
 PERPLEXITY = Metric(

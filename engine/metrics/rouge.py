@@ -1,7 +1,7 @@
 """ROUGE-1, ROUGE-2 and ROUGE-L: mean F-measure by the package rouge-score, best over the references.
 
-Source: Lin, ROUGE (2004), https://aclanthology.org/W04-1013; the package is a port of its Perl script. It knows words
-of a to z and 0 to 9 only: an example whose references have no such word is not scored.
+Source: Lin, ROUGE (2004), https://aclanthology.org/W04-1013; the package is a port of its Perl script. It knows only
+words of a to z and 0 to 9: an example whose references have no such word is not scored.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def _scorer(stemmer: bool) -> Any:
 # The three kinds ask for the same example one after the other: counted once.
 @lru_cache(maxsize=16)
 def _scores(references: tuple[str, ...], answer: str, stemmer: bool) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = _scorer(stemmer).score_multi(list(references), answer)
-    return found
+    scores: Mapping[str, Any] = _scorer(stemmer).score_multi(list(references), answer)
+    return scores
 
 
 def _score(kind: str) -> Callable[[Answered, Params], float | None]:

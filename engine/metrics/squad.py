@@ -40,13 +40,13 @@ def token_f1(answered: Answered, params: Any) -> float:
     return max(_f1(words, normalized(reference).split()) for reference in answered.references)
 
 
-def _f1(given: list[str], right: list[str]) -> float:
-    if not given or not right:
-        return float(given == right)
-    same = sum((Counter(given) & Counter(right)).values())
+def _f1(words: list[str], right: list[str]) -> float:
+    if not words or not right:
+        return float(words == right)
+    same = sum((Counter(words) & Counter(right)).values())
     if not same:
         return 0.0
-    precision, recall = same / len(given), same / len(right)
+    precision, recall = same / len(words), same / len(right)
     return 2 * precision * recall / (precision + recall)
 
 

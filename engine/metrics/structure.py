@@ -59,7 +59,7 @@ def fields_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[object, 
 
 
 def _fields(text: str | None) -> Counter[tuple[object, ...]] | None:
-    """Return the fields of a text that is a JSON object; None where it is none."""
+    """Return the fields of a text that is a JSON object; None for any other text."""
     try:
         value = json_text.parse(text) if text is not None else None
     except ValueError:

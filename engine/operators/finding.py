@@ -28,10 +28,10 @@ class Found(NamedTuple):
 
 def find_operators(base: Path | None) -> Registry[Operator]:
     """Return the engine's operators, and those beside the recipe in the folder `base`; raises RecipeError."""
-    found = look_for_operators(base)
-    if found.problems:
-        raise RecipeError(found.problems)
-    return found.operators
+    lookup = look_for_operators(base)
+    if lookup.problems:
+        raise RecipeError(lookup.problems)
+    return lookup.operators
 
 
 def look_for_operators(base: Path | None) -> Found:

@@ -213,9 +213,9 @@ def _variable_hint(variable: str, known: set[str]) -> str:
 
 
 def _identity(definition: Definition) -> Mapping[str, Any]:
-    """Return what of a definition decides the rows."""
-    said = definition.model_dump(exclude_defaults=True, exclude=_PROSE)
-    params: dict[str, dict[str, Any]] = said.get("params", {})
+    """Return the part of a definition that decides the rows."""
+    identity = definition.model_dump(exclude_defaults=True, exclude=_PROSE)
+    params: dict[str, dict[str, Any]] = identity.get("params", {})
     for parameter in params.values():
         del parameter["description"]
-    return said
+    return identity

@@ -1,6 +1,6 @@
 """What an operator does with a seed row: the target it goes for, what its prompt is given, how its reply is read.
 
-The one interpreter of all operators: what differs between them stands in their folders.
+The one interpreter of all operators: what differs between them is in their folders.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shape of an operator's reply: its own `rows.schema.json`, or the shared one.
 
-An own schema may ask for more than rows: a plan before them, a rationale in each. What a row's columns are, whether it
-brings its target, and how many rows there are, the interpreter adds.
+A custom schema may ask for more than rows: a plan before them, a rationale in each. The interpreter adds the columns of
+a row, whether it brings its target, and how many rows there are.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _endless(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
 
 
 def _reference(part: Any, path: KeyPath) -> KeyPath | None:
-    """Return where the first reference stands; None where there is none."""
+    """Return the path of the first reference; None where there is none."""
     if isinstance(part, Mapping):
         inner = [*part.items()]
         if here := next((key for key, value in inner if key in _REFERENCES), None):
@@ -120,7 +120,7 @@ def _reference(part: Any, path: KeyPath) -> KeyPath | None:
     else:
         inner = [*enumerate(part)] if isinstance(part, list) else []
     paths = (_reference(value, (*path, key)) for key, value in inner)
-    return next((found for found in paths if found is not None), None)
+    return next((reference for reference in paths if reference is not None), None)
 
 
 def _at(schema: Any, path: KeyPath) -> Any:

@@ -2,7 +2,7 @@
 
 The loop that the recipe's method describes is unrolled: round 0 is the plain fine-tune, round r augments for the
 fine-tune of round r+1, nothing is augmented after the last. Whether a round is really run is decided while running, by
-the gates.
+`decide` and `select`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ UNTUNED = -1
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where in the loop a node stands."""
 
     seed: int | None = None
     """The loop's seed; None for what is the same for all seeds."""
     round: int = UNTUNED
     attempt: int = 0
-    gates: tuple[str, ...] = ()
+    only_if_continuing: tuple[str, ...] = ()
     only_if_final: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ class Builder:
         stage: Stage[P, I, O],
         params: P,
         wires: Mapping[str, Wire],
-        place: Place = Place(),
+        position: Position = Position(),
         prompts: tuple[str, ...] = (),
     ) -> str:
         """Add a node and return its name.
@@ -78,7 +78,7 @@ class Builder:
             stage: What it does.
             params: Its parameters.
             wires: Field of the stage's inputs -> the nodes behind it.
-            place: Where in the loop it stands.
+            position: Where in the loop it stands.
             prompts: Prompts that it renders besides those that its stage always does.
 
         Raises:
@@ -89,7 +89,7 @@ class Builder:
                 f"{name} takes {stage.params.__name__}, here are {type(params).__name__}"
             )
         inputs = flatten(name, stage.inputs, wires, self._outputs)
-        identity = self._identity(stage, params, prompts, inputs, place)
+        identity = self._identity(stage, params, prompts, inputs, position)
         self.nodes[name] = Node(
             name=name,
             stage=stage.name,
@@ -97,11 +97,11 @@ class Builder:
             identity=identity,
             id=digest(identity)[:32],
             inputs=inputs,
-            gates=place.gates,
-            only_if_final=place.only_if_final,
-            seed=self._first_seed if place.seed is None else place.seed,
-            round=place.round,
-            attempt=place.attempt,
+            only_if_continuing=position.only_if_continuing,
+            only_if_final=position.only_if_final,
+            seed=self._first_seed if position.seed is None else position.seed,
+            round=position.round,
+            attempt=position.attempt,
         )
         self._outputs[name] = stage.output
         return name
@@ -112,7 +112,7 @@ class Builder:
         params: Params,
         prompts: tuple[str, ...],
         inputs: Mapping[str, str],
-        place: Place,
+        position: Position,
     ) -> dict[str, object]:
         models = self._resources.models
         rendered = dict.fromkeys((*stage.prompts, *prompts))
@@ -129,8 +129,8 @@ class Builder:
                 ]
                 for role in stage.asks
             },
-            "seed": place.seed,
-            "place": [place.round, place.attempt],
+            "seed": position.seed,
+            "place": [position.round, position.attempt],
             "inputs": {edge: self.nodes[source].id for edge, source in inputs.items()},
         }
 
@@ -156,7 +156,7 @@ class _Loop:
     def nodes(self) -> list[Node]:
         """Return all nodes, in an order in which they can run."""
         self._build.add("load", LOAD, self._params.load(), {})
-        self._evaluate("untuned", None, Place())
+        self._evaluate("untuned", None, Position())
         benchmark = self._recipe.benchmark
         if benchmark is not None:
             self._benchmark(benchmark)
@@ -174,22 +174,22 @@ class _Loop:
                     self._benchmark(benchmark, seed, number, more)
         return list(self._build.nodes.values())
 
-    def _evaluate(self, prefix: str, train: str | None, place: Place) -> None:
+    def _evaluate(self, prefix: str, train: str | None, position: Position) -> None:
         """Add what the student answers and how good that is."""
         params, build = self._params, self._build
         student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {})}
         predict = build.add(
-            f"{prefix}/predict", PREDICT, params.predict(), student, place,
+            f"{prefix}/predict", PREDICT, params.predict(), student, position,
             prompts=(params.task_prompt,),
         )  # fmt: skip
         answers: dict[str, Wire] = {"load": "load", "predict": predict}
         scored = dict(answers)
         if (rated := params.rate()) is not None:
-            scored["rate"] = build.add(f"{prefix}/rate", RATE, rated, answers, place)
-        score = build.add(f"{prefix}/score", SCORE, params.score(), scored, place)
+            scored["rate"] = build.add(f"{prefix}/rate", RATE, rated, answers, position)
+        score = build.add(f"{prefix}/score", SCORE, params.score(), scored, position)
         if (cuts := params.slices()) is not None:
             # Apart from the scoring: what is only reported must not make what follows from the scores pending.
-            build.add(f"{prefix}/slice", SLICE, cuts, {**answers, "score": score}, place)
+            build.add(f"{prefix}/slice", SLICE, cuts, {**answers, "score": score}, position)
 
     def _benchmark(
         self, spec: Benchmark, seed: int | None = None, number: int = UNTUNED, more: bool = False
@@ -204,57 +204,57 @@ class _Loop:
         name = at if spec.endpoint is None else "endpoint"
         self._build.add(
             f"{name}/benchmark", BENCHMARK, self._params.benchmark(spec), wires,
-            Place(seed, number, only_if_final=final), prompts=(self._params.task_prompt,),
+            Position(seed, number, only_if_final=final), prompts=(self._params.task_prompt,),
         )  # fmt: skip
 
     def _fine_tune(self, seed: int, number: int) -> None:
         """Add a round's fine-tune, its evaluation, and how earlier patterns stand after it."""
         at, build, params = _at(seed, number), self._build, self._params.train()
-        gates = (f"{_at(seed, number - 1)}/select",) if number else ()
+        conditions = (f"{_at(seed, number - 1)}/select",) if number else ()
         kept = range(number) if self._method.keep == "all" else range(max(0, number - 1), number)
         wires: dict[str, Wire] = {"load": "load", "earlier": _each(seed, kept, "select")}
-        place = Place(seed, number, gates=gates)
-        train = build.add(f"{at}/train", TRAIN, params, wires, place, prompts=(params.prompt,))
-        self._evaluate(at, train, Place(seed, number))
+        position = Position(seed, number, only_if_continuing=conditions)
+        train = build.add(f"{at}/train", TRAIN, params, wires, position, prompts=(params.prompt,))
+        self._evaluate(at, train, Position(seed, number))
         if number:
             wires = {
                 "score": f"{at}/score",
                 "clusters": _each(seed, range(number), "cluster"),
                 "tracked": _each(seed, range(1, number), "track"),
             }
-            build.add(f"{at}/track", TRACK, TRACK.params(), wires, Place(seed, number))
+            build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
 
     def _decide(self, seed: int, number: int, first: int, more: bool) -> None:
         evaluated = {r: {"score": f"{_evaluated(seed, r)}/score"} for r in range(first, number + 1)}
         self._build.add(
             f"{_at(seed, number)}/decide", DECIDE, self._params.decide(number + more),
-            {"evaluated": evaluated}, Place(seed, number),
+            {"evaluated": evaluated}, Position(seed, number),
         )  # fmt: skip
 
     def _analyse(self, seed: int, number: int) -> None:
         """Add what makes strategies of a round's failures."""
         at, build, params = _at(seed, number), self._build, self._params
-        place = Place(seed, number, gates=(f"{at}/decide",))
+        position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
         seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score"}
-        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), seen, place)
+        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), seen, position)
         earlier = _each(seed, range(number), "name")
         cluster = build.add(
             f"{at}/cluster", CLUSTER, params.cluster(),
             {**seen, "predict": f"{evaluated}/predict", "diagnose": diagnose, "earlier": earlier},
-            place,
+            position,
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),
-            {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, place,
+            {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
         wires = {**seen, "cluster": cluster, "name": name}
-        build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, place)
+        build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
 
     def _augment(self, seed: int, number: int) -> None:
         """Add what makes training rows of a round's strategies."""
         at, build, params = _at(seed, number), self._build, self._params
-        gates = (f"{at}/decide",)
+        conditions = (f"{at}/decide",)
         generating, judging = params.generate(), params.judge()
         prompts = tuple(used.operator.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
@@ -266,10 +266,10 @@ class _Loop:
         }
         attempts: dict[int, dict[str, str]] = {}
         for attempt in range(1, self._recipe.quality.attempts + 1):
-            place = Place(seed, number, attempt, gates)
+            position = Position(seed, number, attempt, conditions)
             generate = build.add(
                 f"{at}/generate-{attempt}", GENERATE, generating,
-                {**written, "attempts": dict(attempts)}, place, prompts,
+                {**written, "attempts": dict(attempts)}, position, prompts,
             )  # fmt: skip
             judged: dict[str, Wire] = {
                 "load": "load",
@@ -278,12 +278,12 @@ class _Loop:
                 "attempts": dict(attempts),
                 "earlier": earlier,
             }
-            judge = build.add(f"{at}/judge-{attempt}", JUDGE, judging, judged, place)
+            judge = build.add(f"{at}/judge-{attempt}", JUDGE, judging, judged, position)
             attempts[attempt] = {"generate": generate, "judge": judge}
         build.add(
             f"{at}/select", SELECT, params.select(),
             {"load": "load", "name": f"{at}/name", "attempts": attempts, "earlier": earlier},
-            Place(seed, number, gates=gates),
+            Position(seed, number, only_if_continuing=conditions),
         )  # fmt: skip
 
 

@@ -114,8 +114,13 @@ def mermaid(found: list[NodeState]) -> str:
         lines.append(f'  {names[node.name]}["{node.name}"]:::{state}')
     for node, _, _ in found:
         lines.extend(f"  {names[source]} --> {names[node.name]}" for source in node.inputs.values())
-        lines.extend(f"  {names[gate]} -. gate .-> {names[node.name]}" for gate in node.gates)
-        lines.extend(f"  {names[end]} -. end .-> {names[node.name]}" for end in node.only_if_final)
+        lines.extend(
+            f"  {names[source]} -. if continuing .-> {names[node.name]}"
+            for source in node.only_if_continuing
+        )
+        lines.extend(
+            f"  {names[source]} -. if final .-> {names[node.name]}" for source in node.only_if_final
+        )
     lines += [
         "  classDef cached fill:#d9ead3,stroke:#38761d,color:#000",
         "  classDef pending fill:#fff2cc,stroke:#bf9000,color:#000",

@@ -176,12 +176,14 @@ class Execution:
         return any(source in self._waiting for source in node.sources)
 
     def _is_skipped(self, node: Node) -> bool:
-        if any(source in self._skipped for source in (*node.inputs.values(), *node.gates)):
+        if any(
+            source in self._skipped for source in (*node.inputs.values(), *node.only_if_continuing)
+        ):
             return True
-        for gate in node.gates:
-            for decision in self._output(gate).of(Decision):
+        for deciding in node.only_if_continuing:
+            for decision in self._output(deciding).of(Decision):
                 if not decision.go_on:
-                    note = f"{gate.rsplit('/', 1)[0]}: {decision.reason}"
+                    note = f"{deciding.rsplit('/', 1)[0]}: {decision.reason}"
                     if note not in self.outcome.notes:
                         self.outcome.notes.append(note)
                     return True

@@ -74,8 +74,3 @@ JSON_TOKENS = 12
 """What keys and quotes add to a row in a reply."""
 ANSWER_TOKENS = Range(1, 16)
 """What a student behind a server writes for one row."""
-
-
-def bounded(limit: int) -> Range:
-    """Return the tokens of a reply whose schema allows `limit` characters: from a tenth to a third of its bound."""
-    return Range(limit / 10, limit / 3)

@@ -98,7 +98,7 @@ def _split(split: Split, source: SplitRows, params: LoadParams) -> Iterator[Row]
 
 
 def used_up(records: list[Record]) -> Iterator[Record]:
-    """Yield the records in order and let go of each, so that rows are not in memory in two forms at once."""
+    """Yield the records in order and release each, so that rows are not in memory in two forms at once."""
     records.reverse()
     while records:
         yield records.pop()

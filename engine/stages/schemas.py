@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.spec.package_data import shipped
+from engine.stages.forecast import Range
 
 LONGEST = 4000
 """Characters that no generated text exceeds, whatever the training rows are like."""
@@ -62,6 +63,12 @@ def token_limit(schema: Mapping[str, Any]) -> int:
     return _limit(
         schema, {f"#/{k}/{n}": v for k in _DEFINITIONS for n, v in schema.get(k, {}).items()}
     )
+
+
+def reply_tokens(schema: Mapping[str, Any]) -> Range:
+    """Return the expected tokens of a reply to a bounded schema: from a tenth to a third of its `token_limit`."""
+    limit = token_limit(schema)
+    return Range(limit / 10, limit / 3)
 
 
 def _limit(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> int:

@@ -98,7 +98,7 @@ class StudentPrompts:
         self._shown = params.shots.n if params.shots else 0
 
     def __call__(self, example: Example) -> tuple[Message, ...]:
-        """Return an example's turns; rows that are shown before it stand in the dialogue as if answered before.
+        """Return an example's turns; rows shown before it appear in the dialogue as if already answered.
 
         A row is never shown before itself, nor one with the same inputs: the next in order takes its place.
         """

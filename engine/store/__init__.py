@@ -1,7 +1,7 @@
 """The DuckDB store: everything runs produced, in one file that is open for short moments only.
 
 Owns `.pada/store.duckdb`, `.pada/spool` and `.pada/run.lock`. Knows records (engine.rows), nothing of recipes,
-plans or models. `docs/decisions/0001-one-writer.md` says why it is built as it is.
+plans or models. `docs/decisions/0001-one-writer.md` says why it is built this way.
 """
 
 from engine.store.file import FILE, Busy

@@ -22,7 +22,7 @@ PATIENCE = 10.0
 _UNFINISHED = ("running", "killed", "interrupted", "stopped", "waiting", "failed")
 """Runs that may be gone on with: the checkpoints of a training that a kill cut off are theirs."""
 _OF_A_TRAINING_AT_WORK = ("checkpoints", "*.part", "*.job.json")
-"""In a training's folder: what it goes on from, files half written, the job as its process is told it."""
+"""In a training's folder: what it resumes from, half-written files, the job as passed to its process."""
 _OF_A_RUN_AT_WORK = ("benchmark", "batch/.*.unfinished")
 """In the state folder: what a benchmark serves and writes, request files half written."""
 
@@ -105,7 +105,7 @@ def _column(connection: duckdb.DuckDBPyConnection, sql: str, kept: Sequence[str]
 def _leftovers(
     connection: duckdb.DuckDBPyConnection, state: Path, removed: set[str], *, resumable: bool
 ) -> Iterator[Leftover]:
-    """Yield what on disk nobody needs once the nodes in `removed` are gone.
+    """Yield what on disk is no longer needed once the nodes in `removed` are gone.
 
     A training has a folder of its own below `models`; `model.path` names the weights inside it.
     """

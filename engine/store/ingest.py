@@ -22,7 +22,7 @@ _BATCH = 16 * 1024 * 1024
 def ingest(
     connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], present: Sequence[Segment]
 ) -> int:
-    """Insert what the store lacks of these segments, in one transaction; return the number of rows.
+    """Insert what the store does not yet have of these segments, in one transaction; return the number of rows.
 
     The table `ingest` remembers what is in, until the segment's file is no longer among those `present`.
     """
@@ -52,7 +52,7 @@ def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
 def not_ingested(
     connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment]
 ) -> list[Segment]:
-    """Return the segments whose rows the store lacks."""
+    """Return the segments whose rows are not in the store."""
     known = _known(connection)
     return [segment for segment in segments if segment.key not in known]
 

@@ -166,7 +166,7 @@ def _unseen(state: Path, connection: duckdb.DuckDBPyConnection, written_by: int)
 
 
 def _of_earlier(error: StoreError, written_by: int) -> StoreError:
-    """Say so where the store lacks what newer ones have: reading does not bring it up to date."""
+    """Say so where the store is missing what newer ones have: reading does not bring it up to date."""
     if written_by >= newest():
         return error
     hint = "an earlier engine wrote this store: `pada plan RECIPE` or `pada run RECIPE` brings it up to date"

@@ -175,7 +175,7 @@ def relations(connection: duckdb.DuckDBPyConnection) -> list[Relation]:
 
 
 def _with_provenance(relation: Relation) -> Relation:
-    """Add the comments of the columns that the store adds to a stage's rows: they stand in no migration."""
+    """Add the comments of the columns that the store adds to a stage's rows: no migration has them."""
     if relation.is_view or not any(column.name == "position" for column in relation.columns[:5]):
         return relation
     columns = [

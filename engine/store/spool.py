@@ -184,7 +184,7 @@ class Spool:
             self.folder.rmdir()
 
     def closed(self) -> list[Segment]:
-        """Close the open segment and return all segments, of every run, that nobody appends to."""
+        """Close the open segment and return all segments, of every run, that no process appends to."""
         number = self.rotate()
         return [
             segment

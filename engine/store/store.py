@@ -246,7 +246,7 @@ class Store:
             self._memory.pop(next(iter(self._memory)))
 
     def link_node(self, run: str, node: str, name: str, position: int, status: str) -> None:
-        """Write down a node's place in a run; `status` is done, cached or skipped."""
+        """Record a node's position in a run; `status` is done, cached or skipped."""
         self._append([RunNodeRow(run, node, name, position, status)])
 
     def _append(self, rows: Sequence[Row]) -> None:

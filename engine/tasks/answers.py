@@ -51,7 +51,7 @@ def answers(
         return []
     if student.likelihoods:
         options = [kind.options(row.inputs, task) for row in asked]
-        weighed = [each for each in options if each is not None]
+        weighed = [option for option in options if option is not None]
         if len(weighed) == len(asked):
             return _choose(student, asked, weighed, progress)
     return _write(kind, student, asked, task, progress)
@@ -114,7 +114,7 @@ def _choose_per_character(
 ) -> Iterator[tuple[int, float]]:
     """Yield the place of the turn that is likeliest per character, and its probability as a whole among them."""
     for likelihoods in student.compare(prompts, [turns] * len(prompts), progress):
-        nats = [each.nats for each in likelihoods]
+        nats = [likelihood.nats for likelihood in likelihoods]
         weighed = [n / max(1, len(turn)) for n, turn in zip(nats, turns, strict=True)]
         best = max(range(len(turns)), key=weighed.__getitem__)
         yield best, 1 / sum(exp(min(700.0, n - nats[best])) for n in nats)

@@ -94,7 +94,7 @@ class Classification(TaskKind):
         return canonical(known) if task.params.many else known[0]
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is none of this task: its target, or a part of it, is no label."""
+        """Return why a row does not fit the task: its target, or a part of it, is no label."""
         named = _listed(target) if task.params.many else [target]
         if named is None:
             return "the target is not a list of labels"
@@ -115,7 +115,7 @@ def canonical(labels: Iterable[str]) -> str:
 
 
 def _listed(target: str) -> list[Any] | None:
-    """Return what is in a target that should be a list of labels; None for a text that is none."""
+    """Return the labels in a target that should be a list of them; None for a text that is no list."""
     try:
         labels = json.loads(target)
     except ValueError:
@@ -135,7 +135,7 @@ def _split(text: str) -> list[Any]:
 
 @lru_cache(maxsize=8)
 def _spellings(labels: tuple[str, ...]) -> Mapping[str, str]:
-    """Return what each label may be written as: as it is, or else without case and what stands around it."""
+    """Return what each label may be written as: as it is, or else without case and surrounding characters."""
     bare = {_bare(label): label for label in reversed(labels) if _bare(label)}
     return bare | {label: label for label in labels}
 

@@ -43,12 +43,12 @@ class Extraction(TaskKind):
         return text.strip().splitlines()[0].strip() if text.strip() else None
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is none of this task: the span is empty, or not in its context."""
+        """Return why a row does not fit the task: the span is empty, or not in its context."""
         context = task.params.context
         if not target.strip() or target in inputs[context]:
             return super().fault(inputs, target, task)
         return f"the target does not occur in {context}"
 
     def kept(self, target: str, params: Params) -> str:
-        """Return the answer: it must still stand in the context."""
+        """Return the answer: it must still occur in the context."""
         return f'the words "{target}" in {params.context}'

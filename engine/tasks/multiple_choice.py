@@ -122,7 +122,7 @@ class MultipleChoice(TaskKind):
         return (by_letter or by_text) if task.params.say == "letter" else (by_text or by_letter)
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is none of this task: nothing to choose from, options that are the same, or none right."""
+        """Return why a row does not fit the task: nothing to choose from, options that are the same, or none right."""
         options = options_of(inputs, task.params)
         if why := _unclear(options):
             return why

@@ -40,7 +40,7 @@ class Numeric(TaskKind):
     failure = "numeric_match < 1"
 
     def nested(self, params: Params, target: str) -> frozenset[str]:
-        """Return the target: a number with a fraction is no text, and is taken all the same."""
+        """Return the target: a number with a fraction is not text, and is accepted nonetheless."""
         return frozenset({target})
 
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
@@ -57,7 +57,7 @@ class Numeric(TaskKind):
         return None if number is None else written(number)
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is none of this task: no number, or one that is not what the reasoning comes to."""
+        """Return why a row does not fit the task: no number, or one that is not what the reasoning comes to."""
         number = final_number(target)
         if number is None:
             return "the target holds no number"

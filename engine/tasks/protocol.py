@@ -1,6 +1,6 @@
 """What a task kind is: what its rows are, what the student is trained to say, and how an answer is read.
 
-Knows no model and no student: `engine.tasks.answers` asks, a kind says what is asked for and what was said.
+Knows no model and no student: `engine.tasks.answers` asks, a kind defines the question and reads the answer.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class TaskKind(ABC):
         A text is the one right answer; of a list of texts all are right, and the first is trained on.
         """
         texts = (
-            [str(each) for each in value]
+            [str(part) for part in value]
             if isinstance(value, list | tuple)
             else [plain("the target", value)]
         )

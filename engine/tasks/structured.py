@@ -80,7 +80,7 @@ class Structured(TaskKind):
             return None
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
-        """Return why a row is none of this task: its target does not fit the schema."""
+        """Return why a row does not fit the task: its target does not fit the schema."""
         reply = read_reply(target, task.params.json_schema)
         return f"the target does not fit the schema: {reply.detail}" if reply.error else None
 

@@ -67,7 +67,7 @@ def test_the_untuned_student_is_timed_and_each_seeds_last_round() -> None:
     assert first.only_if_final == ("seed-4/round-0/decide", "seed-4/round-0/select")
     assert last.only_if_final == ("seed-4/round-1/decide",)
     assert dict(last.inputs) == {"load": "load", "train": "seed-4/round-1/train"}
-    assert (last.seed, last.round, last.gates) == (4, 1, ())
+    assert (last.seed, last.round, last.only_if_continuing) == (4, 1, ())
 
 
 def test_the_plan_says_that_one_is_only_for_the_loops_end() -> None:
@@ -77,7 +77,7 @@ def test_the_plan_says_that_one_is_only_for_the_loops_end() -> None:
     assert because == dict.fromkeys(
         ("seed-0/round-0/benchmark", "seed-0/round-1/benchmark"), "if the loop ends here"
     )
-    assert mermaid(found).count("-. end .->") == 3
+    assert mermaid(found).count("-. if final .->") == 3
 
 
 def test_a_given_endpoint_is_timed_once_wherever_the_loop_ends() -> None:

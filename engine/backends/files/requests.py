@@ -72,15 +72,15 @@ def sidecar(file: Path) -> Path:
 def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
     """Yield the lines of the file beside a request file."""
     yield orjson.dumps(header.model_dump(), option=orjson.OPT_APPEND_NEWLINE)
-    for each in written:
-        request = each.request
-        sent = None if each.sent == request.messages else [list(turn) for turn in each.sent]
+    for asked in written:
+        request = asked.request
+        sent = None if asked.sent == request.messages else [list(turn) for turn in asked.sent]
         yield orjson.dumps(
             {
-                "custom_id": each.custom_id,
-                "node": each.node,
-                "role": each.role,
-                "number": each.number,
+                "custom_id": asked.custom_id,
+                "node": asked.node,
+                "role": asked.role,
+                "number": asked.number,
                 "messages": [list(turn) for turn in request.messages],
                 "schema": request.schema,
                 "max_tokens": request.max_tokens,
@@ -88,14 +88,14 @@ def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
                 "model": request.model,
                 "attempt": request.attempt,
                 "sent": sent,
-                "sent_tokens": each.max_tokens,
+                "sent_tokens": asked.max_tokens,
             },
             option=orjson.OPT_APPEND_NEWLINE,
         )
 
 
 def request_files(state: Path) -> list[Path]:
-    """Return all request files of a state folder, oldest first; what a kill left unfinished is none."""
+    """Return all request files of a state folder, oldest first; what a kill left unfinished does not count."""
     sidecars = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
     return [
         path.with_name(path.name.removesuffix(_ENDING) + ".jsonl")

@@ -1,6 +1,6 @@
 """The asynchronous client: requests in, completions out as they finish, through faults of every kind.
 
-One event loop, run by whoever reads the completions: it stands still while they are written down, so nothing piles
+One event loop, run by whoever reads the completions: it pauses while they are written, so nothing piles
 up. A request that must be tried again waits outside the requests in flight, so that a fault costs its own request
 time and the others none. Every wait is bounded: before a request is sent again, and while it waits, its patience
 and the run's budget are checked.

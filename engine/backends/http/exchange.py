@@ -54,7 +54,7 @@ class Exchange(NamedTuple):
 
 
 def parsed(body: bytes) -> Any:
-    """Return the value of a JSON body; raises ValueError where it is none."""
+    """Return the value of a JSON body; raises ValueError where it is not JSON."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -73,7 +73,7 @@ def storable(text: str) -> str:
 
 
 def count(numbers: Any, key: str) -> int | None:
-    """Return a number of tokens, None where it is not told or is none."""
+    """Return a number of tokens; None where it is missing or not a count."""
     value = numbers.get(key) if isinstance(numbers, Mapping) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 

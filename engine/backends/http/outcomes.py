@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
     again: float | None = None
     """Seconds after which the request is sent again; None where this was the last word."""
     counts: bool = True
-    """Whether the exchange is a call of its own even though it is followed by another."""
+    """Whether the exchange counts as a call even though another follows it."""
 
 
 def after_rate_limit(state: RequestState, exchange: Exchange) -> Outcome:
@@ -108,7 +108,7 @@ def _context_is_full(state: RequestState, exchange: Exchange) -> str:
 
 
 def _no_reply(state: RequestState, exchange: Exchange, settings: ServerSettings) -> Outcome:
-    """Ask again after an answer without a reply; one whose tokens are counted was a call of its own."""
+    """Ask again after an answer without a reply; one whose tokens are counted was a call in itself."""
     state.faults += 1
     if state.faults >= settings.attempts:
         return Outcome(_failure(exchange))

@@ -63,7 +63,7 @@ async def send(connection: Connection, writer: BodyWriter) -> Probe:
 def probe_completion(probe: Probe, request: Request, settings: ServerSettings) -> Completion | None:
     """Return a small call as an unusable reply to the request for whose sake it was made; None if it took no tokens.
 
-    So it stands in the ledger, and counts.
+    So it is in the ledger, and counts.
     """
     exchange = probe.exchange
     if not exchange.usage.completion_tokens:

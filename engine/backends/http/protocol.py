@@ -15,7 +15,7 @@ from engine.backends.protocol import Message
 
 
 def no_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nothing: the schema stands in the prompt."""
+    """Return nothing: the schema is in the prompt."""
     return {}
 
 
@@ -27,7 +27,7 @@ class Mode(NamedTuple):
     parameters: Callable[[Mapping[str, Any]], dict[str, Any]] = no_parameters
     """From a schema to the parameters of the request that tell the server of it."""
     in_words: bool = False
-    """Whether the schema stands in the prompt."""
+    """Whether the schema is in the prompt."""
     promises: Literal["schema", "json", "nothing"] = "schema"
     """What replies keep to where a server honours it."""
     instead_of: str = ""

@@ -42,7 +42,7 @@ def encode(
         to_tokens: Returns the tokens of a prompt.
         context: Tokens of prompt and reply together that the model takes; None where that is not known.
         method: How structure is obtained.
-        setting: By which the backend is told the context; empty where it cannot be told.
+        setting: The setting that gives the backend its context length; empty where there is none.
     """
     encoded = EncodedRequests([], [])
     for request in {request.id: request for request in requests}.values():

@@ -262,7 +262,9 @@ def _head(model: Any) -> Any:
 
     decoder = copy.copy(model.get_decoder())
     decoder.forward = lambda *_, inputs_embeds, **__: DecoderOutput(last_hidden_state=inputs_embeds)
-    shared: dict[int, Any] = {id(each): each for each in [*model.parameters(), *model.buffers()]}
+    shared: dict[int, Any] = {
+        id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]
+    }
     head = copy.deepcopy(model, {**shared, id(model.get_decoder()): decoder})
     return lambda hidden: head(inputs_embeds=hidden[None], use_cache=False).logits[0]
 

@@ -20,9 +20,9 @@ def workers() -> ThreadPoolExecutor:
     """Return two threads, each of which computes with half of torch's threads."""
     import torch
 
-    each = max(1, torch.get_num_threads() // 2)
+    threads = max(1, torch.get_num_threads() // 2)
     # OpenMP keeps the number of threads per calling thread: the others are not touched.
-    return ThreadPoolExecutor(2, initializer=partial(torch.set_num_threads, each))
+    return ThreadPoolExecutor(2, initializer=partial(torch.set_num_threads, threads))
 
 
 def balanced_batch_size(rows: int, largest: int, model: Any) -> int:

@@ -179,7 +179,7 @@ def _levels(job: Job, address: ChatEndpoint, folder: Path, progress: Progress) -
 
 
 def _level(line: Mapping[str, Any]) -> Level:
-    metrics = {name: DistributionSummary(**each) for name, each in line["metrics"].items()}
+    metrics = {name: DistributionSummary(**summary) for name, summary in line["metrics"].items()}
     return Level(line["concurrency"], metrics, line["errors"])
 
 

@@ -101,7 +101,7 @@ def _backend(spec: Mapping[str, Any]) -> dict[str, Any]:
         "api_key": _key(spec),
         "validate_backend": False,
         "http2": False,
-        # A redirect could lead anywhere, and guidellm would not look at certificates by itself.
+        # A redirect could lead anywhere, and guidellm would not check certificates by itself.
         "follow_redirects": False,
         "verify": True,
         "timeout": _QUIET_S,

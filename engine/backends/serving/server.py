@@ -146,7 +146,7 @@ def _memory_share() -> float:
 
 
 def _graphics(what: str) -> str:
-    """Return what nvidia-smi says of the first graphics card; empty where there is none."""
+    """Return what nvidia-smi reports for the first graphics card; empty where there is none."""
     command = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
@@ -168,9 +168,9 @@ def _name(kind: str) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port: int = place.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 

@@ -25,7 +25,7 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
 
     def last(self) -> Path | None:
-        """Return the newest whole checkpoint of this job and remove everything that is none."""
+        """Return the newest whole checkpoint of this job and remove everything else."""
         whole = []
         for place in self.folder.iterdir():
             if place.name.startswith("checkpoint-"):

@@ -75,21 +75,21 @@ def prepare_torch(device: str) -> str:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     threads = int(asked) if asked.isdigit() else 0
     torch.set_num_threads(threads or platforms.usable_cores())
-    found = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    resolved = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     # On the CPU everything a language model needs has a deterministic form; on CUDA some attention kernels
     # have none, and there a warning (in the log) is better than no training.
-    torch.use_deterministic_algorithms(True, warn_only=found != "cpu")
+    torch.use_deterministic_algorithms(True, warn_only=resolved != "cpu")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return found
+    return resolved
 
 
 def choose_device(device: str) -> None:
     """Show torch the one CUDA device that is asked for: with several, `Trainer` would spread over all."""
     kind, _, index = device.partition(":")
     if kind in ("auto", "cuda"):
-        place = int(index or 0)
+        number = int(index or 0)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        mine = str(place) if visible is None else [*visible.split(","), *[""] * place][place]
+        mine = str(number) if visible is None else [*visible.split(","), *[""] * number][number]
         os.environ["CUDA_VISIBLE_DEVICES"] = mine
 
 

@@ -258,7 +258,7 @@ def _with_named(value: dict[str, Any], parts: Mapping[str, Callable[[Any], Any]]
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """Let the libraries look at nothing but their caches, whatever the environment says."""
+    """Confine the libraries to their caches, whatever the environment says."""
     import datasets
     from huggingface_hub import constants
 

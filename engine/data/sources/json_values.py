@@ -120,7 +120,7 @@ def _value(text: _Text) -> tuple[int, Any]:
             cut = error.pos >= len(text.text) - _AT_THE_END or error.msg.startswith("Unterminated")
             if cut and len(text.text) - start < _LONGEST and text.more():
                 continue
-            # Where there was nothing more, what lies before the value may be forgotten all the same.
+            # Where there was nothing more, what lies before the value may still be dropped.
             at = error.pos - start + text.at
             hint = "check commas, quotes and brackets here"
             text.fail(f"this is not valid JSON: {error.msg}", at, hint)

@@ -89,7 +89,7 @@ def _not_json(line: int, raw: bytes, error: ValueError) -> BadRow:
         raw.decode()
     except UnicodeDecodeError as wrong:
         return _not_utf8(line, raw, wrong)
-    # What is JSON and still not read has no place of its own.
+    # Valid JSON that still cannot be read has no position to report.
     column = error.colno if isinstance(error, json.JSONDecodeError) else 1
     reason = str(error).split(": line ")[0]
     fault = Fault(f"this is not valid JSON: {reason}", "one JSON object per line")
@@ -118,7 +118,7 @@ def read_tsv(file: Path) -> Iterator[Row | BadRow]:
 
 
 def _texts(file: Path, broken: list[BadRow]) -> Iterator[str]:
-    """Yield the lines of a file as text; those that are none join `broken`."""
+    """Yield the lines of a file as text; those that are not text join `broken`."""
     for number, raw in _lines(file):
         try:
             yield raw.decode()

@@ -1,7 +1,7 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. Reads the
-diagnoses, and what a `where` may look at; writes one `PatternMember` per diagnosis.
+diagnoses, and what a `where` may refer to; writes one `PatternMember` per diagnosis.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ClusterParams(Params):
 
 @dataclass(frozen=True)
 class ClusterInputs(Inputs):
-    """The diagnoses, what a category's `where` may look at, and the patterns of earlier rounds."""
+    """The diagnoses, what a category's `where` may refer to, and the patterns of earlier rounds."""
 
     load: Loaded
     score: Scored
@@ -113,10 +113,12 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
     rows = []
     for pattern, members in groups.items():
         centre = centroid(vectors[members])
-        for i in members:
-            distance = round(max(0.0, 1.0 - float(vectors[i] @ centre)), 6)
-            one = diagnoses[i]
-            rows.append(PatternMember(pattern, one.example, one.id, distance, silhouettes.get(i)))
+        for number in members:
+            distance = round(max(0.0, 1.0 - float(vectors[number] @ centre)), 6)
+            diagnosis, silhouette = diagnoses[number], silhouettes.get(number)
+            rows.append(
+                PatternMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
+            )
     return Clustered(tuple(rows))
 
 
@@ -126,11 +128,13 @@ def _clusters(
     """Return the clusters of the diagnoses numbered by `rest`, largest first, and the silhouettes of their members."""
     if not rest:
         return [], {}
-    found = used.entry.cluster(vectors[list(rest)], used.settings, seed)
+    clustering = used.entry.cluster(vectors[list(rest)], used.settings, seed)
     clusters: dict[int, list[int]] = {}
-    for number, label in zip(rest, found.labels, strict=True):
+    for number, label in zip(rest, clustering.labels, strict=True):
         clusters.setdefault(label, []).append(number)
-    silhouettes = dict(zip(rest, found.silhouettes, strict=True)) if found.silhouettes else {}
+    silhouettes = (
+        dict(zip(rest, clustering.silhouettes, strict=True)) if clustering.silhouettes else {}
+    )
     return [clusters[label] for label in sorted(clusters)], silhouettes
 
 
@@ -154,9 +158,9 @@ def _by_category(
         for d in diagnoses
     ]
     for category in params.categories:
-        for i, holds in enumerate(evaluate_condition(category.where, records)):
-            if holds and chosen[i] is None:
-                chosen[i] = category_pattern(category.id)
+        for number, holds in enumerate(evaluate_condition(category.where, records)):
+            if holds and chosen[number] is None:
+                chosen[number] = category_pattern(category.id)
     return chosen
 
 

@@ -15,7 +15,7 @@ from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Diagnosis, Drop, Row
 from engine.stages import schemas
-from engine.stages.forecast import Forecast, Range, Situation, bounded
+from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Diagnosed, Loaded, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -92,7 +92,7 @@ def _sends(params: DiagnoseParams) -> Mapping[str, str]:
 
 def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
     calls = situation.new(situation.failures.at_most(params.limit))
-    return Forecast(calls, Range(1, 1), bounded(schemas.token_limit(params.schema)))
+    return Forecast(calls, Range(1, 1), schemas.reply_tokens(params.schema))
 
 
 def _accounts(

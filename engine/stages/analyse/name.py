@@ -17,7 +17,7 @@ from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import category_pattern, diagnosis_text
 from engine.stages.analyse.clusterers import centroid
-from engine.stages.forecast import Forecast, Situation, bounded
+from engine.stages.forecast import Forecast, Situation
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -170,8 +170,8 @@ def _sends(params: NameParams) -> Mapping[str, str]:
 
 
 def _expect(params: NameParams, situation: Situation) -> Forecast:
-    reply = bounded(schemas.token_limit(params.schema))
-    return Forecast(situation.new(situation.patterns), reply_tokens=reply)
+    calls = situation.new(situation.patterns)
+    return Forecast(calls, reply_tokens=schemas.reply_tokens(params.schema))
 
 
 def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> Iterable[Account]:

@@ -16,7 +16,7 @@ from engine.rows import Row, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.name import confusions
-from engine.stages.forecast import Forecast, Situation, bounded
+from engine.stages.forecast import Forecast, Situation
 from engine.stages.outputs import Clustered, Drafted, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -102,8 +102,8 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
 
 
 def _expect(params: StrategyParams, situation: Situation) -> Forecast:
-    reply = bounded(schemas.token_limit(params.schema))
-    return Forecast(situation.new(situation.patterns), reply_tokens=reply)
+    calls = situation.new(situation.patterns)
+    return Forecast(calls, reply_tokens=schemas.reply_tokens(params.schema))
 
 
 def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -> Iterable[Account]:

@@ -135,7 +135,7 @@ class _Writer:
         self._target_schema = task.entry.target_schema(task.task(examples), longest_target)
 
     def request(self, call: PlannedCall, ctx: Context) -> Request:
-        """Return the request of one call, before it is told apart from others like it."""
+        """Return the request of one call, before it is made distinct from others like it."""
         operator, settings, seed = call.used.operator, call.used.settings, call.seed
         variables = variables_of(operator, seed, settings)
         columns = list(seed.row.inputs)
@@ -290,7 +290,7 @@ def _candidates(
 
 
 def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
-    """Return a written target in its kind's form; one that is none as it was written, for the rules to reject."""
+    """Return a written target in its kind's form; an invalid one as it was written, for the rules to reject."""
     try:
         return task.entry.reference(inputs, value, task.settings).target
     except ValueError:
@@ -318,7 +318,7 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
 
 
 def _expect(params: GenerateParams, situation: Situation) -> Forecast:
-    each = [used.rows_per_call for used in params.operators]
+    rows_per_call = [used.rows_per_call for used in params.operators]
     wanted = params.rows_per_round * params.oversample
     # The first attempt asks for everything, if there is an operator for every pattern; a later one only for what was
     # rejected.
@@ -327,14 +327,15 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
     # Each pattern rounds its share up, and its last call too.
     most = wanted + situation.patterns.high
     calls = Range(
-        math.floor(least / max(each)), math.ceil(most / min(each)) + situation.patterns.high
+        math.floor(least / max(rows_per_call)),
+        math.ceil(most / min(rows_per_call)) + situation.patterns.high,
     )
-    mean = sum(each) / len(each)
+    mean = sum(rows_per_call) / len(rows_per_call)
     reply = Range(
         mean * (situation.row_tokens + JSON_TOKENS / 2),
         mean * (2 * situation.row_tokens + JSON_TOKENS),
     )
-    written = Range(least, most + situation.patterns.high * max(each))
+    written = Range(least, most + situation.patterns.high * max(rows_per_call))
     return Forecast(calls, Range(1, 4), reply, rows_written=written)
 
 

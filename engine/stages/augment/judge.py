@@ -1,6 +1,6 @@
 """judge: every candidate gets one verdict, from the gates first (they cost nothing) and the judge last.
 
-The gates are those of `engine.stages.quality`, in their order. The judge, a model of its own, scores what is left for
+The gates are those of `engine.stages.quality`, in their order. The judge, a separate model, scores what is left for
 adherence, utility and relevance (PaDA-Agent, arXiv 2510.18143, quality control). Feedback for the next attempt is
 written from the candidate's side and never quotes an evaluation row. Reads the candidates of one attempt and the rows
 that they are compared with; writes one `Verdict` per candidate.
@@ -17,7 +17,7 @@ from engine.identity import Params
 from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Minimum
 from engine.stages import schemas
-from engine.stages.forecast import Forecast, Range, Situation, bounded
+from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Attempt, Drafted, Generated, Judged, Loaded, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.quality import GATES, AnyGate, Batch, GateResult, apply_gates
@@ -128,8 +128,8 @@ def _ask(
     ]
     replies: list[Completion | None] = [None] * len(candidates)
     if requests:
-        for i, reply in zip(standing, ctx.ask("judge", requests), strict=True):
-            replies[i] = reply
+        for number, reply in zip(standing, ctx.ask("judge", requests), strict=True):
+            replies[number] = reply
     return replies
 
 
@@ -180,7 +180,7 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
 def _expect(params: JudgeParams, situation: Situation) -> Forecast | None:
     if params.judge == "off":
         return None
-    reply = bounded(schemas.token_limit(params.schema))
+    reply = schemas.reply_tokens(params.schema)
     return Forecast(Range(0, situation.candidates.high), Range(1, 1), reply)
 
 

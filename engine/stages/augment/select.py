@@ -36,7 +36,7 @@ class SelectInputs(Inputs):
 
 
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
-    """Return the new training examples, balanced over patterns, and a `Decision` that stops when there is none."""
+    """Return the new training examples, balanced over patterns, and a `Decision` to stop when there are none."""
     accepted: dict[str, list[Candidate]] = {}
     reasons: Counter[str] = Counter()
     for attempt in inputs.attempts:

@@ -19,7 +19,7 @@ def shares(patterns: Sequence[Pattern], wanted: int) -> dict[str, int]:
         return dict.fromkeys(sizes, 0)
     if len(sizes) >= wanted:
         return {name: int(name in set(by_size[:wanted])) for name in sizes}
-    # Patterns too small for a row get one all the same; the others share what is left.
+    # Patterns too small for a row still get one; the others share what is left.
     others, left = by_size, wanted
     while True:
         total = sum(sizes[name] for name in others)
@@ -28,8 +28,8 @@ def shares(patterns: Sequence[Pattern], wanted: int) -> dict[str, int]:
             break
         left -= len(others) - len(large)
         others = large
-    given = dict.fromkeys(sizes, 1) | {name: left * sizes[name] // total for name in others}
+    counts = dict.fromkeys(sizes, 1) | {name: left * sizes[name] // total for name in others}
     by_remainder = sorted(others, key=lambda name: (-(left * sizes[name] % total), name))
-    for name in by_remainder[: wanted - sum(given.values())]:
-        given[name] += 1
-    return given
+    for name in by_remainder[: wanted - sum(counts.values())]:
+        counts[name] += 1
+    return counts

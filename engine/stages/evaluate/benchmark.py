@@ -70,7 +70,7 @@ class BenchmarkInputs(Inputs):
 def benchmark(params: BenchmarkParams, inputs: BenchmarkInputs, ctx: Context) -> Benchmarked:
     """Time the answers to the split's rows, as the student sees them; see `engine.backends.serving.benchmark`.
 
-    A timing never comes out the same twice. It is kept like any other result all the same: a node that is done is
+    A timing never comes out the same twice. It is still kept like any other result: a node that is done is
     not measured again, whatever else the machine was doing at the time.
 
     Raises:

@@ -50,8 +50,8 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
     if params.reference and student.likelihoods:
         right = [[prompts.completion(e)] for e in examples]
         bar = ctx.progress("references", len(examples))
-        compared = student.compare([each.prompt for each in asked], right, bar)
-        likely = [each for (each,) in compared]
+        compared = student.compare([question.prompt for question in asked], right, bar)
+        likely = [likelihood for (likelihood,) in compared]
     return Predicted(
         tuple(
             Prediction(

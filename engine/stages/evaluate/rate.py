@@ -14,7 +14,7 @@ from engine.backends.protocol import Completion, Request
 from engine.identity import Params
 from engine.rows import Example, Prediction, Rating
 from engine.stages import schemas
-from engine.stages.forecast import Forecast, Range, Situation, bounded
+from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Loaded, Predicted, Rated
 from engine.stages.protocol import Account, Context, Inputs, Stage
 
@@ -121,7 +121,7 @@ def _sends(params: RateParams) -> Mapping[str, str]:
 
 def _expect(params: RateParams, situation: Situation) -> Forecast:
     calls = situation.every_row * len(params.metrics)
-    reply = bounded(schemas.token_limit(params.schema))
+    reply = schemas.reply_tokens(params.schema)
     return Forecast(situation.new(Range(calls, calls)), Range(1, 2), reply)
 
 

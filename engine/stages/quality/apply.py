@@ -11,7 +11,7 @@ from engine.stages.quality.protocol import AnyGate, Batch
 
 @dataclass(slots=True)
 class GateResult:
-    """What the gates say of one candidate."""
+    """The gates' verdict on one candidate."""
 
     reason: str = ""
     """Name of the first gate that rejects it; empty for a candidate that passes them all."""
@@ -22,9 +22,9 @@ class GateResult:
 
 
 def apply_gates(batch: Batch, gates: Iterable[tuple[AnyGate, Any]]) -> list[GateResult]:
-    """Return what the gates, each with its settings, say of each candidate.
+    """Return the verdict of the gates, each with its settings, on each candidate.
 
-    The gates behind the one that rejects are asked as well, for what they measure.
+    Gates after the one that rejects run too, for what they measure.
     """
     results = [GateResult() for _ in batch.candidates]
     for gate, settings in gates:

@@ -34,7 +34,7 @@ Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
 """Texts to unit-length embeddings, shape (len(texts), dimensions)."""
 
 _SHORTEST = 4
-"""Words of an evaluation text that is looked for whole: shorter ones stand in many a prompt by chance."""
+"""Fewest words of an evaluation text that is searched for whole: shorter ones occur in many prompts by chance."""
 _TEXTS_AT_ONCE = 4096
 """Training texts whose embeddings are held at a time."""
 _SIMILARITIES_AT_ONCE = 2**24
@@ -182,8 +182,8 @@ class LeakGuard:
         return self.check([text])[0]
 
     def stands_in(self, prompt: str) -> bool:
-        """Return whether an evaluation row of four words or more stands whole inside a prompt."""
-        # Values stand in prompts as JSON: a line break or a quote must not join or split words.
+        """Return whether an evaluation row of four words or more occurs whole in a prompt."""
+        # Prompts hold values as JSON: a line break or a quote must not join or split words.
         plain = prompt.replace("\\n", " ").replace('\\"', '"')
         return self._parts.stands_in(self._vocabulary.encode(plain))
 
@@ -199,8 +199,8 @@ class LeakGuards:
     def get(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
         """Return the guard for these rows and settings."""
         rows = tuple(examples)
-        for known, n, q, guard in self._made:
-            if (n, q) == (ngram, quantile) and known == rows:
+        for known_rows, known_ngram, known_quantile, guard in self._made:
+            if (known_ngram, known_quantile) == (ngram, quantile) and known_rows == rows:
                 return guard
         guard = LeakGuard(rows, self._embed, ngram, quantile)
         self._made.append((rows, ngram, quantile, guard))
