@@ -36,7 +36,7 @@ test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the 
 test: $(STAMP)   ## the whole test suite, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-format: $(STAMP) ## rewrite the code in the house's format
+format: $(STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -1,6 +1,7 @@
-"""The ways of running models, by name. Importing this loads no library of models.
+"""The ways of running models, by name; a backend knows requests and replies, never recipes, rounds or the store.
 
-Adding one: a module with a `BACKEND`, and its name in the list.
+A new backend is one file beside this one and one line in `BACKENDS`; what several need lies in the rooms below.
+Importing this loads no library of models: they are imported inside the functions that need them.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""The command `pada`: parses arguments, prints, and turns errors into exit codes. Each verb is a thin function.
+"""The command `pada`: parses arguments, prints, and turns errors into exit codes; it works nothing out itself.
+
+Each verb is a thin function over `engine.project` and `engine.store`.
 
 Exit codes: 0 done, 2 a mistake or a condition that the user can mend, 75 a run that waits for the results of a request
 file, 130 interrupted; a bug keeps its traceback.

@@ -1,4 +1,7 @@
-"""Metrics, one file each (families share one); a new metric is one file and one line in `METRICS`."""
+"""Metrics, one file each (families share one): they read answers and references, and ask no model.
+
+A new metric is one file and one line in `METRICS`; one that would give other values raises its `version`.
+"""
 
 from engine.metrics.accuracy import ACCURACY
 from engine.metrics.calibration import CALIBRATION_ERROR

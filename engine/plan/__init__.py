@@ -1,4 +1,7 @@
-"""From a recipe to a plan: looked up, compiled, explained, estimated; and checked before anything is spent."""
+"""From a recipe to a plan: looked up, compiled, explained, estimated; and checked before anything is spent.
+
+Here a recipe meets the registries. Nothing here sees the store: what is finished comes in as values.
+"""
 
 from engine.plan.compile import compile_plan
 from engine.plan.explain import mermaid, states

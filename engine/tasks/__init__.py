@@ -1,4 +1,7 @@
-"""Task kinds, one file each; a new kind is one file and one line in `TASKS`."""
+"""Task kinds, one file each: what is right for a row and how an answer is read; a kind knows no model.
+
+A new kind is one file, one prompt in `prompts/tasks/` and one line in `TASKS`.
+"""
 
 from engine.registry import Registry
 from engine.tasks.answers import Answer, Asked, answers

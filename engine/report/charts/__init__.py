@@ -1,1 +1,1 @@
-"""A report's charts: which there are (`figures`), and how they are drawn (`svg`)."""
+"""A report's charts, drawn from facts: which there are (`figures`), and how (`svg`); nothing here queries the store."""

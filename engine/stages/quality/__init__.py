@@ -1,4 +1,7 @@
-"""Quality gates, one file each; a new gate is one file and one line in `GATES`."""
+"""Quality gates, one file each: they look at candidates, ask no model, and quote no evaluation row.
+
+A new gate is one file and one line in `GATES`, whose order decides which reason is given.
+"""
 
 from engine.registry import Registry
 from engine.stages.quality.apply import GateResult, apply_gates

@@ -1,4 +1,7 @@
-"""Ways of grouping diagnoses, one file each; a new clusterer is one file and one line in `CLUSTERERS`."""
+"""Ways of grouping diagnoses, one file each: they see vectors and a seed, no rows and no texts.
+
+A new clusterer is one file and one line in `CLUSTERERS`.
+"""
 
 from engine.registry import Registry
 from engine.stages.analyse.clusterers.kmeans import KMEANS
