@@ -3,6 +3,8 @@
 `Project` checks, plans, runs and reports a recipe; `open_store` reads what runs left (docs/python.md).
 """
 
+from typing import Any
+
 from engine.version import __version__
 
 __all__ = ["Event", "Outcome", "Planned", "Project", "ReportFiles", "__version__", "open_store"]
@@ -17,7 +19,7 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     # At first use: importing the package must load neither DuckDB nor any backend.
     if name in _PLACES:
         import importlib

@@ -1,8 +1,8 @@
 """The kinds of work a node does, one file each; a stage sees rows and replies, never the store or the plan.
 
 A new stage is one file (parameters, inputs, a function, one `Stage` value) and one line in `STAGES`. What it returns is
-a type in `outputs`; its parameters are made from the recipe in `engine.plan.stage_params`. A stage that would give other
-rows for the same inputs raises its `version`.
+a type in `outputs`; its parameters are made from the recipe in `engine.plan.stage_params`. A stage that would give
+other rows for the same inputs raises its `version`.
 """
 
 from typing import Any
