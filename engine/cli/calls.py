@@ -280,7 +280,8 @@ def _reply(entry: Mapping[str, Any], number: int, count: int) -> Iterator[str]:
     yield "; ".join(_facts(entry))
     for try_number, exchange in enumerate(entry["tries"], start=1):
         status = f" {exchange['status']}" if exchange.get("status") else ""
-        yield f"before that, try {try_number}: {exchange['kind']}{status} after {exchange['seconds']:.2f} s: {exchange['detail']}"
+        outcome = f"{exchange['kind']}{status} after {exchange['seconds']:.2f} s"
+        yield f"before that, try {try_number}: {outcome}: {exchange['detail']}"
 
 
 def _facts(entry: Mapping[str, Any]) -> Iterator[str]:

@@ -26,9 +26,9 @@ class Node:
     inputs: Mapping[str, str]
     """Edge (`engine.stages.wiring`) -> node name, in order."""
     gates: tuple[str, ...] = ()
-    """Nodes whose `Decision` must be to go on, else this node is skipped."""
+    """Nodes that must all have decided to go on, else this node is skipped."""
     only_if_final: tuple[str, ...] = ()
-    """Nodes of which one must have decided to stop, else this node is skipped: work for a loop's last round."""
+    """One of these nodes must have decided to stop, else this node is skipped: work for a loop's last round."""
     seed: int = 0
     round: int = -1
     attempt: int = 0
@@ -49,24 +49,28 @@ class Plan:
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         """Order the nodes; raises ValueError for a cycle, an unknown input or two nodes of one name."""
-        given: dict[str, Node] = {}
+        by_name: dict[str, Node] = {}
         for node in nodes:
-            if node.name in given:
+            if node.name in by_name:
                 raise ValueError(f"two nodes are called '{node.name}'")
-            given[node.name] = node
-        needs = {n.name: n.sources for n in given.values()}
+            by_name[node.name] = node
+        needs = {node.name: node.sources for node in by_name.values()}
         for name, sources in needs.items():
-            if unknown := [source for source in sources if source not in given]:
+            if unknown := [source for source in sources if source not in by_name]:
                 raise ValueError(f"{name} needs unknown nodes: {', '.join(unknown)}")
         try:
             order = list(TopologicalSorter(needs).static_order())
         except CycleError as error:
             raise ValueError(f"the plan has a cycle: {' -> '.join(error.args[1])}") from error
         # As compiled where that is possible: people read plans from first to last round.
-        position = {name: i for i, name in enumerate(given)}
-        ordered = all(position[s] < position[n] for n, sources in needs.items() for s in sources)
+        position = {name: index for index, name in enumerate(by_name)}
+        ordered = all(
+            position[source] < position[name]
+            for name, sources in needs.items()
+            for source in sources
+        )
         self.nodes: Mapping[str, Node] = MappingProxyType(
-            dict(given) if ordered else {name: given[name] for name in order}
+            dict(by_name) if ordered else {name: by_name[name] for name in order}
         )
 
     def consumers(self, name: str) -> list[Node]:
