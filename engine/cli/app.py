@@ -41,7 +41,7 @@ OwnStateOption = Annotated[
     Path | None, typer.Option("--state", help="Folder of the store and the trained models.")
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, help="Keep at most so many rows of each split.")
+    int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
 ]
 STATE = Path(".pada")
 
@@ -112,7 +112,7 @@ def preview(
     rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="Rows of each split.")] = 20,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each fine-tune.")] = 4,
 ) -> None:
-    """Run a few rows through the true path, into a store that is thrown away, and show what comes out."""
+    """Run a few rows through the real pipeline in a temporary store, and show the result."""
     from engine.cli.running import preview_recipe
 
     preview_recipe(recipe, var or [], rows, steps)
@@ -124,7 +124,7 @@ def report(
     state: StateOption = STATE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File to write, .html or .md; the other stands beside it."),
+        typer.Option("--out", help="File to write, .html or .md; the other is written beside it."),
     ] = None,
 ) -> None:
     """Write the report of a run, also while it is going."""
@@ -169,13 +169,15 @@ def calls(
     stage: Annotated[str | None, typer.Option(help="Stage that asked: diagnose, judge, …")] = None,
     error: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="Replies or tries that failed so: schema, timeout, …"),
+        typer.Option(
+            metavar="KIND", help="Replies or tries that failed this way: schema, timeout, …"
+        ),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only unusable replies.")] = False,
     node: Annotated[
         str | None, typer.Option(help="Node's name, or the beginning of its fingerprint.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List the calls of language models, newest first; works beside a running run."""
@@ -189,7 +191,7 @@ def calls(
 
 @calls_app.command("show")
 def calls_show(context: typer.Context, call: IdArgument, state: OwnStateOption = None) -> None:
-    """Show one call whole: prompt, schema, every reply and try, what it cost and what came from it."""
+    """Show one call in full: prompt, schema, every reply and try, its cost and the rows made from it."""
     from engine.cli.calls import show_call
 
     show_call(state or context.obj, call)
@@ -268,7 +270,7 @@ def models_fetch(
 
 @models_app.command("list")
 def models_list() -> None:
-    """List the embedded models and where they lie."""
+    """List the embedded models and where they are stored."""
     from engine.cli.running import list_models
 
     list_models()
@@ -279,7 +281,7 @@ def batch_import(
     file: Annotated[Path, typer.Argument(help="File of results, one JSON object per line.")],
     state: StateOption = STATE,
 ) -> None:
-    """Take the results of a request file into the store; then run the recipe again."""
+    """Import the results of a request file into the store; then run the recipe again."""
     from engine.cli.batch import import_command
 
     import_command(file, state)
@@ -287,7 +289,7 @@ def batch_import(
 
 @batch_app.command("list")
 def batch_list(state: StateOption = STATE) -> None:
-    """List the request files, and what of them is not answered yet."""
+    """List the request files and how much of each is answered."""
     from engine.cli.batch import list_command
 
     list_command(state)

@@ -1,4 +1,4 @@
-"""`pada batch`: request files that wait and their results taken in; and how a run ends that waits for some."""
+"""`pada batch`: import of results, the list of request files, and what a waiting run prints."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _DEFAULT_STATE = Path(".pada")
 def again(recipe: str, assignments: Sequence[str], state: Path, limit: int | None) -> list[str]:
     """Return the command that goes on with a run."""
     command = ["pada", "run", recipe]
-    for each in assignments:
-        command += ["--var", each]
+    for assignment in assignments:
+        command += ["--var", assignment]
     command += _state(state)
     return [*command, "--limit", str(limit)] if limit is not None else command
 
@@ -57,16 +57,18 @@ def refuse_waiting(loaded: LoadedRecipe) -> None:
 
 
 def import_command(file: Path, state: Path) -> None:
-    """Take the results of a request file into the store, and say what they were."""
+    """Import the results of a request file into the store, and print a summary."""
     console = Console()
     store = Store.open(state, create_missing=False, notice=lambda text: _say(console, text))
-    done = import_results(store, file)
-    _say(console, f"{file}: {done.answers:,} answer{'s' * (done.answers != 1)}", style="bold")
-    for text in _counts(done):
+    imported = import_results(store, file)
+    _say(
+        console, f"{file}: {imported.answers:,} answer{'s' * (imported.answers != 1)}", style="bold"
+    )
+    for text in _counts(imported):
         _say(console, f"  {text}")
-    for each in done.files:
-        _say(console, f"  {each.file}: {_standing(each)}")
-    _say(console, _next(done))
+    for request_file in imported.files:
+        _say(console, f"  {request_file.file}: {_standing(request_file)}")
+    _say(console, _next(imported))
 
 
 def _counts(done: Imported) -> list[str]:
@@ -104,8 +106,8 @@ def _next(done: Imported) -> str:
 def list_command(state: Path) -> None:
     """Print the request files of a store, oldest first."""
     console = Console()
-    found = file_states(Store.open(state, create_missing=False))
-    if not found:
+    request_files = file_states(Store.open(state, create_missing=False))
+    if not request_files:
         _say(console, "no request files")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -114,11 +116,20 @@ def list_command(state: Path) -> None:
     for title in ("requests", "answered", "failed", "missing"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("file", overflow="fold")
-    for each in found:
-        asked = ", ".join(f"{role} {count:,}" for role, count in sorted(each.roles.items()))
-        numbers = (each.header.requests, each.answered, each.failed, each.missing)
+    for request_file in request_files:
+        asked = ", ".join(f"{role} {count:,}" for role, count in sorted(request_file.roles.items()))
+        numbers = (
+            request_file.header.requests,
+            request_file.answered,
+            request_file.failed,
+            request_file.missing,
+        )
         table.add_row(
-            each.header.run, each.header.model, asked, *(f"{n:,}" for n in numbers), str(each.file)
+            request_file.header.run,
+            request_file.header.model,
+            asked,
+            *(f"{n:,}" for n in numbers),
+            str(request_file.file),
         )
     if not console.is_terminal:
         # Files and pipes have no width to keep to.

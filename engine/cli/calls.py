@@ -48,13 +48,13 @@ _USED = " UNION ALL ".join(
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which calls are listed; what is None or False leaves all in."""
+    """Which calls are listed; None and False do not filter."""
 
     run: str | None = None
     role: str | None = None
     stage: str | None = None
     error: str | None = None
-    """Kind of a failed reply, or of an exchange that brought none."""
+    """Kind of a failed reply, or of an exchange without a reply."""
     failed: bool = False
     node: str | None = None
     """A node's name, or the beginning of its fingerprint."""
@@ -84,7 +84,7 @@ def list_calls(
     console: Console | None = None,
     errors: Console | None = None,
 ) -> None:
-    """Print the newest `limit` entries that the filters let through; `errors` gets what is said beside them.
+    """Print the newest `limit` entries that the filters let through; notes go to `errors`.
 
     Raises:
         StoreError: there is no store, or it is held by another process.
@@ -92,9 +92,9 @@ def list_calls(
     console, errors = console or Console(), errors or Console(stderr=True)
     where, parameters = filters.sql()
     sql = f"{_LISTED} WHERE {where} ORDER BY k.created DESC, k.id LIMIT ?"
-    found, unseen = _asked(state, sql, [*parameters, limit + 1])
+    calls, unseen = _asked(state, sql, [*parameters, limit + 1])
     tell_unseen(errors, unseen)
-    shown = found[:limit]
+    shown = calls[:limit]
     if as_json:
         import orjson
 
@@ -108,7 +108,7 @@ def list_calls(
         # Files and pipes have no width to keep to.
         console = Console(file=console.file, width=240)
     console.print(_table(shown))
-    if len(found) > limit:
+    if len(calls) > limit:
         _say(console, f"the newest {limit:,} are shown; --limit shows more, filters choose others")
 
 
@@ -134,27 +134,27 @@ def _say(console: Console, text: str) -> None:
     console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(found: Sequence[Mapping[str, Any]]) -> Table:
+def _table(calls: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("id", "time (UTC)", "role", "stage", "model", "method"):
         table.add_column(title, no_wrap=True)
     for title in ("tokens", "cost", "seconds", "retries"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("error", no_wrap=True)
-    for row in found:
-        error = row["error"] or ""
+    for call in calls:
+        error = call["error"] or ""
         cells = (
-            row["id"][:SHORT],
-            f"{row['created']:%Y-%m-%d %H:%M:%S}",
-            row["role"],
-            row["stage"] or "unfinished",
-            _brief(row["server"] or row["model"]),
-            row["method"],
-            f"{_number(row['prompt_tokens'])} + {_number(row['completion_tokens'])}",
-            "" if row["cost"] is None else money(row["cost"]),
-            f"{row['seconds']:.2f}",
-            str(row["retries"] or ""),
-            error if row["final"] or not error else f"{error}, asked again",
+            call["id"][:SHORT],
+            f"{call['created']:%Y-%m-%d %H:%M:%S}",
+            call["role"],
+            call["stage"] or "unfinished",
+            _brief(call["server"] or call["model"]),
+            call["method"],
+            f"{_number(call['prompt_tokens'])} + {_number(call['completion_tokens'])}",
+            "" if call["cost"] is None else money(call["cost"]),
+            f"{call['seconds']:.2f}",
+            str(call["retries"] or ""),
+            error if call["final"] or not error else f"{error}, asked again",
         )
         table.add_row(*(Text(clean(cell)) for cell in cells))
     return table
@@ -206,13 +206,15 @@ def find_call(state: Path, prefix: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _candidates(head: str, found: Sequence[Mapping[str, Any]]) -> str:
-    lines = [f"  {c['id']}  {c['created']:%Y-%m-%d %H:%M:%S}  {c['role']}" for c in found]
-    return "\n    ".join([f"{head}:", *lines]) if found else ""
+def _candidates(head: str, calls: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        f"  {call['id']}  {call['created']:%Y-%m-%d %H:%M:%S}  {call['role']}" for call in calls
+    ]
+    return "\n    ".join([f"{head}:", *lines]) if calls else ""
 
 
 def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
-    """Print one request whole: turns, schema, every reply and what it took to get it, and what came from it.
+    """Print one request in full: turns, schema, every reply with its tries, and the rows made from it.
 
     Raises:
         StoreError: as `find_call`, and where the store cannot be read.
@@ -268,17 +270,18 @@ def _new_turns(
 
 
 def _reply(entry: Mapping[str, Any], number: int, count: int) -> Iterator[str]:
-    which = f" {number} of {count}" if count > 1 else ""
+    position = f" {number} of {count}" if count > 1 else ""
     state = "usable" if entry["error"] is None else f"not usable: {entry['error']}"
     again = "" if entry["final"] else ", asked again"
-    yield f"\n--- reply{which}: {state}{again} (run {entry['run']}, {entry['created']:%Y-%m-%d %H:%M:%S} UTC)"
+    yield f"\n--- reply{position}: {state}{again} (run {entry['run']}, {entry['created']:%Y-%m-%d %H:%M:%S} UTC)"
     yield pretty(entry["reply"])
     if entry["detail"]:
         yield f"why: {entry['detail']}"
     yield "; ".join(_facts(entry))
-    for number_, each in enumerate(entry["tries"], start=1):
-        status = f" {each['status']}" if each.get("status") else ""
-        yield f"before that, try {number_}: {each['kind']}{status} after {each['seconds']:.2f} s: {each['detail']}"
+    for try_number, exchange in enumerate(entry["tries"], start=1):
+        status = f" {exchange['status']}" if exchange.get("status") else ""
+        outcome = f"{exchange['kind']}{status} after {exchange['seconds']:.2f} s"
+        yield f"before that, try {try_number}: {outcome}: {exchange['detail']}"
 
 
 def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -295,7 +298,7 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def cost_of(cost: float | None) -> str:
-    """Return what a call cost; what is not known is said to be unknown."""
+    """Return a call's cost as text, `unknown` where it is not known."""
     return "unknown" if cost is None else money(cost)
 
 

@@ -51,10 +51,10 @@ def clean_command(
     return True
 
 
-def _cache(given: Path | None) -> Path:
+def _cache(folder: Path | None) -> Path:
     from engine.models.cache import cache_root
 
-    return given or cache_root()
+    return folder or cache_root()
 
 
 def _show(console: Console, removal: Removal, cache: Path | None, cached: int) -> None:
@@ -65,15 +65,18 @@ def _show(console: Console, removal: Removal, cache: Path | None, cached: int) -
         lines.append(
             f"{_count(removal.rows, 'row')} of {_count(len(removal.nodes), 'node')} that only they used"
         )
-    lines += [f"{readable(each.size):>9}  {each.path}  ({each.why})" for each in removal.leftovers]
+    lines += [
+        f"{readable(leftover.size):>9}  {leftover.path}  ({leftover.why})"
+        for leftover in removal.leftovers
+    ]
     if cache is not None:
         lines.append(
             f"{readable(cached):>9}  {cache}  (embedded models; the next run downloads them again)"
         )
-    total = sum(each.size for each in removal.leftovers) + cached
+    total = sum(leftover.size for leftover in removal.leftovers) + cached
     lines.append(f"{readable(total):>9}  in all, besides the rows")
     if removal.going_on:
-        lines.append(f"{removal.going_on} is not done: what it may go on from stays")
+        lines.append(f"{removal.going_on} is not finished: what it needs to continue stays")
     if removal.kept_calls:
         kept = _count(removal.kept_calls, "reply", "replies")
         lines.append(f"{kept} of language models stay: they are never paid for twice")
@@ -88,8 +91,8 @@ def _agreed(console: Console) -> bool:
         return False
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def readable(size: float) -> str:

@@ -25,11 +25,11 @@ def _table(splits: Sequence[SplitProfile]) -> Table:
     for name in ("rows", "labels", "repeated", "blank", "left out"):
         table.add_column(name, justify="right")
     table.add_column("also in")
-    for each in splits:
-        labels = "" if each.labels is None else f"{len(each.labels):,}"
-        counts = (each.repeated, each.blank, each.left_out)
+    for split in splits:
+        labels = "" if split.labels is None else f"{len(split.labels):,}"
+        counts = (split.repeated, split.blank, split.left_out)
         table.add_row(
-            each.split, f"{each.rows:,}", labels, *(f"{n:,}" for n in counts), _overlaps(each)
+            split.split, f"{split.rows:,}", labels, *(f"{n:,}" for n in counts), _overlaps(split)
         )
     return table
 
@@ -38,19 +38,19 @@ def _overlaps(profile: SplitProfile) -> str:
     def of(other: str, same: int, near: int | None) -> str:
         return f"{other}: {same:,} same" + (f", {near:,} near" if near is not None else "")
 
-    return "; ".join(of(each.other, each.same, each.near) for each in profile.overlaps)
+    return "; ".join(of(overlap.other, overlap.same, overlap.near) for overlap in profile.overlaps)
 
 
 def _lines(profile: DataProfile) -> Iterator[RenderableType]:
     shown = [_column(column) for column in profile.columns[:_COLUMNS_SHOWN]]
     more = len(profile.columns) - len(shown)
     yield Text(f"columns: {', '.join(shown)}" + (f" and {more} more" if more else ""))
-    train = next((each for each in profile.splits if each.split == "train"), None)
+    train = next((split for split in profile.splits if split.split == "train"), None)
     if train and train.labels:
         counts = list(train.labels.items())
         (most, high), (least, low) = counts[0], counts[-1]
-        each = f"{low:,} each" if low == high else f"from {low:,} ({least}) to {high:,} ({most})"
-        yield Text(f"training rows per label: {each}")
+        counted = f"{low:,} each" if low == high else f"from {low:,} ({least}) to {high:,} ({most})"
+        yield Text(f"training rows per label: {counted}")
 
 
 def _column(column: ColumnProfile) -> str:

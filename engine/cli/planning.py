@@ -31,12 +31,12 @@ def print_plan(project: Project, graph: bool) -> None:
     _print_flow(console, project, planned)
 
 
-def _table(found: list[NodeState]) -> Table:
+def _table(states: list[NodeState]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("node", "state", "fingerprint", "because"):
         table.add_column(name, overflow="fold")
-    for node, state, because in found:
-        table.add_row(node.name, f"[{STYLE[state]}]{state}[/]", node.id[:10], because)
+    for node, state, reason in states:
+        table.add_row(node.name, f"[{STYLE[state]}]{state}[/]", node.id[:10], reason)
     return table
 
 
@@ -83,12 +83,12 @@ def _print_flow(console: Console, project: Project, planned: Planned) -> None:
         model = resources.models[role]
         key = f", with the key in {name}" if (name := key_of(model)) else ""
         _say(console, f"  {role}: {model.name} ({model.backend}) → {host_of(model)}{key}")
-        for stage, what in sent:
-            _say(console, f"    {stage:<9} {what}")
-    if found := timed(resources, recipe):
-        key = f", with the key in {found.key}" if found.key else ""
-        _say(console, f"  benchmark: {found.model} → {found.host}{key}")
-        _say(console, f"    {'benchmark':<9} {found.what}")
+        for stage, fields in sent:
+            _say(console, f"    {stage:<9} {fields}")
+    if benchmark := timed(resources, recipe):
+        key = f", with the key in {benchmark.key}" if benchmark.key else ""
+        _say(console, f"  benchmark: {benchmark.model} → {benchmark.host}{key}")
+        _say(console, f"    {'benchmark':<9} {benchmark.what}")
 
 
 def _redacted(project: Project) -> str:

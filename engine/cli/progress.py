@@ -108,6 +108,6 @@ class Bar:
     def _show(self, bars: Progress, task: TaskID, finished: int) -> None:
         shown = f"{self._what}  {self.note}" if self.note else self._what
         bars.update(task, advance=finished, description=shown)
-        state = next((each for each in bars.tasks if each.id == task), None)
+        state = next((known for known in bars.tasks if known.id == task), None)
         if state is not None and state.finished:
             bars.remove_task(task)

@@ -21,13 +21,13 @@ from engine.spec.loader import find_recipe
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
     """Return `name=value` arguments as a mapping; raises EngineError for one that is no assignment."""
-    found = {}
+    values = {}
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise EngineError(f"--var {text}: not an assignment", "write --var name=value")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def checked(
@@ -43,8 +43,8 @@ def checked(
         recipe: File, folder or name.
         assignments: `name=value` for its vars.
         state: Folder of the store and the trained models.
-        limit: At most so many rows of each split.
-        table: Where to print what its rows are like; nowhere when left out.
+        limit: At most this many rows of each split.
+        table: Where to print a profile of its rows; nowhere when left out.
     """
     project = Project.open(recipe, state, overrides(assignments), limit)
     for problem in project.validate():
@@ -55,9 +55,9 @@ def checked(
 
 
 def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = False) -> None:
-    """Print every problem, or what the rows are like and that there is no error.
+    """Print every problem, or a profile of the rows and that the recipe is valid.
 
-    With `as_json` the problems are one JSON object per line, warnings too; nothing is said of a recipe without any.
+    With `as_json` the problems are one JSON object per line, warnings too; a recipe without problems prints nothing.
     """
     if as_json:
         _print_problems(recipe, overrides(assignments))
@@ -72,9 +72,9 @@ def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
     except RecipeError as error:
         problems = error.problems
     for problem in problems:
-        said = {**asdict(problem.where), **asdict(problem)}
-        del said["where"]
-        typer.echo(json.dumps(said, ensure_ascii=False))
+        record = {**asdict(problem.where), **asdict(problem)}
+        del record["where"]
+        typer.echo(json.dumps(record, ensure_ascii=False))
     if any(problem.level == "error" for problem in problems):
         raise typer.Exit(RecipeError.exit_code)
 
@@ -119,7 +119,7 @@ def show_list(what: str, recipe: str | None = None) -> None:
 
 
 def _operator_text(operator: Operator, base: Path | None) -> str:
-    """Return what an operator does and where it comes from."""
+    """Return an operator's description and origin."""
     place = "the engine"
     if operator.own and base is not None:
         place = f"{operator.folder.relative_to(base).as_posix()}/ of the recipe"

@@ -84,17 +84,20 @@ def _say(console: Console, text: str) -> None:
     console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
 
 
-def _show(console: Console, done: Completion) -> None:
-    state = "usable" if done.error is None else f"not usable: {done.error}"
-    _say(console, f"--- reply: {state}{'' if done.final else ', asked again'}\n{pretty(done.text)}")
-    if done.detail:
-        _say(console, f"why: {done.detail}")
-    usage = done.usage
+def _show(console: Console, completion: Completion) -> None:
+    state = "usable" if completion.error is None else f"not usable: {completion.error}"
+    _say(
+        console,
+        f"--- reply: {state}{'' if completion.final else ', asked again'}\n{pretty(completion.text)}",
+    )
+    if completion.detail:
+        _say(console, f"why: {completion.detail}")
+    usage = completion.usage
     tokens = ((usage.prompt_tokens, "prompt"), (usage.completion_tokens, "completion"))
-    said = [f"{'?' if n is None else n} {what} tokens" for n, what in tokens]
-    said += [f"cost {cost_of(done.cost)}", f"{done.seconds:.2f} s", done.method]
-    said += [f"{len(done.tries)} tries before it"] if done.tries else []
-    _say(console, "; ".join(said))
+    facts = [f"{'?' if number is None else number} {kind} tokens" for number, kind in tokens]
+    facts += [f"cost {cost_of(completion.cost)}", f"{completion.seconds:.2f} s", completion.method]
+    facts += [f"{len(completion.tries)} tries before it"] if completion.tries else []
+    _say(console, "; ".join(facts))
 
 
 def _compared(done: Completion, entries: Sequence[Mapping[str, Any]]) -> str:

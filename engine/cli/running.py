@@ -35,7 +35,7 @@ def run_recipe(
 
 
 def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: int) -> None:
-    """Run few rows and few steps through the true path in a store that is thrown away, and show the rows made."""
+    """Run a few rows and steps through the real pipeline in a temporary store, and show the rows made."""
     console = Console()
     project = checked(recipe, assignments)
     refuse_waiting(project.loaded)
@@ -67,7 +67,7 @@ def _finish(console: Console, outcome: Outcome, report: ReportFiles) -> None:
     for note in outcome.notes:
         console.print(note, highlight=False, markup=False)
     computed = (
-        f"{outcome.computed} nodes worked out, {outcome.cached} reused, {outcome.skipped} skipped"
+        f"{outcome.computed} nodes computed, {outcome.cached} reused, {outcome.skipped} skipped"
     )
     console.print(computed, highlight=False)
     if outcome.status == "stopped":
@@ -89,6 +89,6 @@ def fetch_models(names: Sequence[str]) -> None:
 
 
 def list_models() -> None:
-    """Print the embedded models and where they lie."""
+    """Print the embedded models and where they are stored."""
     for name in models.known():
         print(f"{name:<36} {models.locate(name) or 'not fetched'}")

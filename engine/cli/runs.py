@@ -43,9 +43,9 @@ class RunLine:
     minutes: float | None
     """Up to now for a live run; None where the end is not known."""
     done: int
-    """Nodes worked out by it."""
+    """Nodes it computed."""
     cached: int
-    """Nodes taken over from earlier runs."""
+    """Nodes reused from earlier runs."""
     calls: int
     """LLM calls it made itself."""
     metric: str
@@ -88,11 +88,11 @@ def list_runs(state: Path) -> list[RunLine]:
 def runs_command(
     state: Path, console: Console | None = None, errors: Console | None = None
 ) -> None:
-    """Print the runs of a store; raises StoreError. `errors` gets what is said beside them: rows not visible yet."""
+    """Print the runs of a store; raises StoreError. A note about rows not visible yet goes to `errors`."""
     console, errors = console or Console(), errors or Console(stderr=True)
-    found = list_runs(state)
+    runs = list_runs(state)
     tell_unseen(errors, unseen(state))
-    if not found:
+    if not runs:
         console.print("no runs yet", highlight=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -100,18 +100,18 @@ def runs_command(
         table.add_column(title, no_wrap=True)
     for title in ("minutes", "done", "cached", "calls", "best on validation", "adapters"):
         table.add_column(title, justify="right", no_wrap=True)
-    for line in found:
+    for run in runs:
         table.add_row(
-            line.id,
-            line.recipe,
-            line.status,
-            f"{line.started:%Y-%m-%d %H:%M}",
-            "" if line.minutes is None else f"{line.minutes:.1f}",
-            str(line.done),
-            str(line.cached),
-            f"{line.calls:,}",
-            "" if line.best is None else f"{line.metric} {line.best:.3f}",
-            readable(line.size) if line.size else "",
+            run.id,
+            run.recipe,
+            run.status,
+            f"{run.started:%Y-%m-%d %H:%M}",
+            "" if run.minutes is None else f"{run.minutes:.1f}",
+            str(run.done),
+            str(run.cached),
+            f"{run.calls:,}",
+            "" if run.best is None else f"{run.metric} {run.best:.3f}",
+            readable(run.size) if run.size else "",
         )
     if not console.is_terminal:
         # Files and pipes have no width to keep to.

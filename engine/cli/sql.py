@@ -49,7 +49,7 @@ def sql_command(
 ) -> None:
     """Run one query and print or write its rows; without a query open a prompt.
 
-    `errors` gets what is said beside the result: rows that are not visible yet, what is waited for.
+    Notes go to `errors`: rows that are not visible yet, what is waited for.
 
     Raises:
         StoreError: no store, wrong SQL, a statement that would write, or the file is held by another process.

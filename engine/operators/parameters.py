@@ -120,11 +120,11 @@ def _number(
             message = f"{name} must be {least} to {MOST_ROWS}, not {number}"
             yield Problem(here, message, "", code="operator")
         return
-    parameter = definition.params.get(number)
-    if parameter is None:
+    if number not in definition.params:
         hint = did_you_mean(number, definition.params) or "declare it under `params`"
         yield Problem(here, f"{name}: there is no parameter '{number}'", hint, code="operator")
         return
+    parameter = definition.params[number]
     low, high = parameter.minimum, parameter.maximum
     if (
         parameter.type != "integer"

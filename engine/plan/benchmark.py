@@ -1,4 +1,4 @@
-"""A recipe's `benchmark`: which server is measured, what decides the numbers, and what `pada validate` says of it."""
+"""A recipe's `benchmark`: which server is measured, what decides the numbers, and what `pada validate` checks."""
 
 from __future__ import annotations
 

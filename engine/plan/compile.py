@@ -43,7 +43,7 @@ UNTUNED = -1
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the loop a node stands."""
+    """A node's position in the loop."""
 
     seed: int | None = None
     """The loop's seed; None for what is the same for all seeds."""
@@ -138,7 +138,7 @@ class Builder:
 def compile_plan(
     recipe: Recipe, resources: Resources, task_prompt: str, limit: int | None = None
 ) -> Plan:
-    """Return the plan; `limit` keeps at most so many rows of each split."""
+    """Return the plan; `limit` keeps at most that many rows of each split."""
     params = StageParams(recipe, resources, task_prompt, limit)
     return Plan(_Loop(params, Builder(resources, recipe.seeds[0])).nodes())
 
@@ -150,7 +150,7 @@ class _Loop:
         self._params, self._build = params, build
         self._recipe, self._method = params.recipe, params.method
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
-        # A student that is not trained has no round of its own: what it fails at as it is, is looked at.
+        # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
 
     def nodes(self) -> list[Node]:
@@ -175,7 +175,7 @@ class _Loop:
         return list(self._build.nodes.values())
 
     def _evaluate(self, prefix: str, train: str | None, position: Position) -> None:
-        """Add what the student answers and how good that is."""
+        """Add the student's predictions and their scores."""
         params, build = self._params, self._build
         student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {})}
         predict = build.add(

@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
     money: Range | None
     """In the currency of the models' prices, without the roles in `unpriced`; None where no asked model has a price."""
     unpriced: tuple[str, ...]
-    """Roles whose calls cost money, nobody knows how much."""
+    """Roles whose calls cost money, but have no known price."""
     steps: int
 
     def stored(self, minutes: Range | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ State = Literal["cached", "pending", "changed"]
 
 
 class NodeState(NamedTuple):
-    """Where one node stands, and why it is not cached."""
+    """The state of one node, and why it is not cached."""
 
     node: Node
     state: State
@@ -29,19 +29,19 @@ def states(
         finished: Fingerprints of finished nodes.
         last: Node name -> the identity of the latest finished node of that name.
     """
-    found: dict[str, NodeState] = {}
+    node_states: dict[str, NodeState] = {}
     for node in plan.nodes.values():
         if node.id in finished:
-            found[node.name] = NodeState(node, "cached", "")
+            node_states[node.name] = NodeState(node, "cached", "")
             continue
-        before = last.get(node.name)
-        if before is None:
-            found[node.name] = NodeState(
+        last_identity = last.get(node.name)
+        if last_identity is None:
+            node_states[node.name] = NodeState(
                 node, "pending", "if the loop ends here" if node.only_if_final else ""
             )
         else:
-            found[node.name] = NodeState(node, "changed", _because(node, before))
-    return list(found.values())
+            node_states[node.name] = NodeState(node, "changed", _because(node, last_identity))
+    return list(node_states.values())
 
 
 def _because(node: Node, before: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def _because(node: Node, before: Mapping[str, Any]) -> str:
 
 
 def _differences(path: str, now: Any, before: Any, known: Any) -> list[str]:
-    """Say what differs between two parts of identities; `known` is what stands for the fields that they leave out."""
+    """Say what differs between two parts of identities; `known` has the values of fields that they leave out."""
     if now == before:
         return []
     left_out = known if isinstance(known, Mapping) else {}
@@ -106,13 +106,13 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 24 else text[:21] + "..."
 
 
-def mermaid(found: list[NodeState]) -> str:
+def mermaid(node_states: list[NodeState]) -> str:
     """Return the graph in Mermaid's flowchart language, coloured by state."""
-    names = {state.node.name: f"n{i}" for i, state in enumerate(found)}
+    names = {state.node.name: f"n{index}" for index, state in enumerate(node_states)}
     lines = ["flowchart TD"]
-    for node, state, _ in found:
+    for node, state, _ in node_states:
         lines.append(f'  {names[node.name]}["{node.name}"]:::{state}')
-    for node, _, _ in found:
+    for node, _, _ in node_states:
         lines.extend(f"  {names[source]} --> {names[node.name]}" for source in node.inputs.values())
         lines.extend(
             f"  {names[source]} -. if continuing .-> {names[node.name]}"

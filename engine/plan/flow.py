@@ -32,18 +32,18 @@ class Flow(NamedTuple):
 def flows(plan: Plan, resources: Resources, recipe: Recipe) -> dict[str, list[Flow]]:
     """Return what each role's model is sent, by the stages of the plan in its order."""
     words = {"inputs": ", ".join(recipe.task.input), "target": recipe.task.target}
-    found: dict[str, dict[str, dict[str, None]]] = {role: {} for role in ROLES}
+    contents: dict[str, dict[str, dict[str, None]]] = {role: {} for role in ROLES}
     for node in plan.nodes.values():
         stage = STAGES[node.stage]
         for role in stage.asks:
             if role in stage.skips(node.params):
                 continue
             parts = [stage.embeds] if role == "embedder" else _prompted(node, resources)
-            told = found[role].setdefault(node.stage, {})
-            told.update((part.format(**words), None) for part in parts if part)
+            fields = contents[role].setdefault(node.stage, {})
+            fields.update((part.format(**words), None) for part in parts if part)
     return {
         role: [Flow(stage, ", ".join(parts)) for stage, parts in stages.items()]
-        for role, stages in found.items()
+        for role, stages in contents.items()
     }
 
 
@@ -52,10 +52,10 @@ def _prompted(node: Node, resources: Resources) -> Sequence[str]:
     used = {name for prompt in node.prompts for name in resources.prompts[prompt].variables}
     stage = STAGES[node.stage]
     known = stage.sends(node.params)
-    told = [text for name, text in known.items() if name in used or name == ALWAYS]
+    sent = [text for name, text in known.items() if name in used or name == ALWAYS]
     others = sorted(used - known.keys() - _OURS)
     # Braces of a variable's name cannot occur: Jinja would have refused it.
-    return [*told, *(f"its variable '{name}'" for name in others)]
+    return [*sent, *(f"its variable '{name}'" for name in others)]
 
 
 class Timed(NamedTuple):

@@ -28,7 +28,7 @@ class Node:
     only_if_continuing: tuple[str, ...] = ()
     """Nodes that must all have decided to go on, else this node is skipped."""
     only_if_final: tuple[str, ...] = ()
-    """Nodes of which one must have decided to stop, else this node is skipped: work for a loop's last round."""
+    """One of these nodes must have decided to stop, else this node is skipped: work for a loop's last round."""
     seed: int = 0
     round: int = -1
     attempt: int = 0
@@ -54,7 +54,7 @@ class Plan:
             if node.name in by_name:
                 raise ValueError(f"two nodes are called '{node.name}'")
             by_name[node.name] = node
-        needs = {n.name: n.sources for n in by_name.values()}
+        needs = {node.name: node.sources for node in by_name.values()}
         for name, sources in needs.items():
             if unknown := [source for source in sources if source not in by_name]:
                 raise ValueError(f"{name} needs unknown nodes: {', '.join(unknown)}")

@@ -26,7 +26,7 @@ ROLES = ("student", "teacher", "judge", "embedder")
 
 @dataclass(frozen=True, slots=True)
 class RoleModel:
-    """The model behind a role: what it is, and where it lies if it is local."""
+    """The model behind a role, and its path if it is local."""
 
     backend: str
     name: str
@@ -37,7 +37,7 @@ class RoleModel:
 
     @property
     def identity_settings(self) -> dict[str, Any]:
-        """Those of the settings that decide what is answered."""
+        """The settings that change replies."""
         return BACKENDS[self.backend].identity_settings(self.settings)
 
 
@@ -52,9 +52,9 @@ class Resources:
     """The rows themselves."""
     models: Mapping[str, RoleModel]
     method: Method
-    """How the loop goes."""
+    """How the loop runs."""
     operators: Mapping[str, Operator]
-    """Those that the recipe uses, by name."""
+    """The operators that the recipe uses, by name."""
 
 
 def task_prompt(loaded: LoadedRecipe) -> str:
@@ -93,7 +93,7 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
 
 
 def role_model(spec: ModelSpec, base: Path) -> RoleModel:
-    """Return what is known of one role's model without loading it."""
+    """Describe one role's model without loading it."""
     backend = BACKENDS[spec.backend]
     settings = backend.parse(spec.settings).model_dump(mode="json")
     if not backend.local:

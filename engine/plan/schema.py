@@ -156,8 +156,8 @@ def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
         settings = _part(CLUSTERERS[name].settings, parts)
         known = {"algorithm": {**algorithm, "const": name}, **settings.get("properties", {})}
         # What a branch is without a name: the default.
-        named = [] if name == algorithm["default"] else ["algorithm"]
-        branches.append(_closed(known, [*named, *settings.get("required", [])]))
+        required = [] if name == algorithm["default"] else ["algorithm"]
+        branches.append(_closed(known, [*required, *settings.get("required", [])]))
     return {"description": loose["description"], "anyOf": branches}
 
 

@@ -50,11 +50,11 @@ class StageParams:
     resources: Resources
     task_prompt: str
     limit: int | None
-    """At most so many rows of each split."""
+    """At most this many rows of each split."""
 
     @property
     def method(self) -> Method:
-        """How the loop goes."""
+        """How the loop runs."""
         return self.resources.method
 
     @property
@@ -296,7 +296,7 @@ class StageParams:
         )
 
     def select(self) -> SelectParams:
-        """Return how many rows may join."""
+        """Return how many rows may join the training set."""
         return SelectParams(rows_per_round=self.recipe.augment.rows_per_round)
 
 

@@ -74,7 +74,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *(check_targets(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
     ]
-    # Splits may share a file, or rows: what is wrong there is said once.
+    # Splits may share a file, or rows: a problem there is reported once.
     ordered = sorted(
         dict.fromkeys(problems),
         key=lambda problem: (problem.where, problem.level, problem.message),
@@ -242,7 +242,7 @@ def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
 def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
     """Return the prompts of a run of this recipe, operators aside, with the variables each is given."""
     recipe = loaded.recipe
-    given: dict[str, frozenset[str] | None] = {
+    variables_of: dict[str, frozenset[str] | None] = {
         prompt: variables
         for stage in STAGES.values()
         for prompt, variables in stage.prompts.items()
@@ -251,8 +251,8 @@ def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
     task_prompt = recipe.task.prompt or (kind.prompt if kind else None)
     for prompt in (task_prompt, recipe.train.prompt):
         if prompt is not None:
-            given[prompt] = TASK_VARIABLES
-    return given
+            variables_of[prompt] = TASK_VARIABLES
+    return variables_of
 
 
 def _prompts(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -273,8 +273,8 @@ def _prompts(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _in_recipe(loaded: LoadedRecipe, name: str, problem: Problem) -> Problem:
     """Move a problem about the prompt's name to where the recipe names it."""
-    named = {loaded.recipe.task.prompt: "task", loaded.recipe.train.prompt: "train"}
-    if problem.where.line or name not in named:
+    part_of = {loaded.recipe.task.prompt: "task", loaded.recipe.train.prompt: "train"}
+    if problem.where.line or name not in part_of:
         return problem
-    at, message = loaded.at(named[name], "prompt"), f"{named[name]}.prompt: {problem.message}"
+    at, message = loaded.at(part_of[name], "prompt"), f"{part_of[name]}.prompt: {problem.message}"
     return Problem(at, message, problem.hint, code=problem.code)

@@ -66,31 +66,35 @@ def check_slices(loaded: LoadedRecipe) -> Iterator[Problem]:
 def check_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
     """Warn of metrics that cannot score this recipe's targets, such as a numeric match of words."""
     target = loaded.recipe.task.target
-    records = list(islice((r for split in splits.values() for r in split.records), _TRIED))
-    right = [references_of(r, target) for r in records if r.values.get(target) is not None]
+    records = list(
+        islice((record for split in splits.values() for record in split.records), _TRIED)
+    )
+    rows = [
+        references_of(record, target) for record in records if record.values.get(target) is not None
+    ]
     for index, metric in enumerate(loaded.recipe.measured):
         if metric.own or metric.name not in METRICS:
             continue
-        lacking = sum(not _scorable(metric, each) for each in right)
+        lacking = sum(not _scorable(metric, references) for references in rows)
         if not lacking:
             continue
-        some = f"{lacking} of {len(right)} rows cannot"
-        which = "no row can" if lacking == len(right) else some
+        some = f"{lacking} of {len(rows)} rows cannot"
+        which = "no row can" if lacking == len(rows) else some
         message = f"{which} be scored by {metric.name}: the targets are not what it compares"
-        hint = f"such rows do not count; the first is '{_first(metric, right)}'"
+        hint = f"such rows do not count; the first is '{_first(metric, rows)}'"
         yield Problem(loaded.at("metrics", index), message, hint, "warning", "metric")
 
 
-def _scorable(metric: MetricSpec, right: tuple[str, ...]) -> bool:
+def _scorable(metric: MetricSpec, references: tuple[str, ...]) -> bool:
     # An unreadable answer has a value, the lowest, wherever the target can be scored at all.
     entry = METRICS[metric.name]
     try:
         params = entry.params.model_validate(metric.params)
     except ValueError:
-        return True  # said already
-    item = Answered(None, right, "", 0.0, 1.0, 1)
+        return True  # reported elsewhere
+    item = Answered(None, references, "", 0.0, 1.0, 1)
     return entry.score(item, params) is not None
 
 
-def _first(metric: MetricSpec, right: list[tuple[str, ...]]) -> str:
-    return next(each[0] for each in right if not _scorable(metric, each))[:60]
+def _first(metric: MetricSpec, rows: list[tuple[str, ...]]) -> str:
+    return next(references[0] for references in rows if not _scorable(metric, references))[:60]

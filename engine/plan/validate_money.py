@@ -52,7 +52,7 @@ def has_price(loaded: LoadedRecipe, role: str) -> bool | None:
 
 
 def _settings(loaded: LoadedRecipe, role: str) -> Settings | None:
-    """Return the settings of a role's backend; None where it is not known or they are wrong, which others say."""
+    """Return the settings of a role's backend; None where unknown or wrong, which others report."""
     spec = getattr(loaded.recipe.models, role)
     backend = BACKENDS.get(spec.backend)
     try:
@@ -88,5 +88,5 @@ def _named_at(loaded: LoadedRecipe, variable: str, path: KeyPath) -> Location:
     """Return where below `path` the recipe names a variable."""
     document = loaded.document
     below = (at for at in document.values if at[: len(path)] == path)
-    named = (at for at in below if value_at(document.data, at) == variable)
-    return loaded.at(*next(named, path))
+    matching = (at for at in below if value_at(document.data, at) == variable)
+    return loaded.at(*next(matching, path))

@@ -17,8 +17,8 @@ from engine.tasks import TASKS, TaskKind
 
 def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with the operators beside the recipe, and with those that it names."""
-    found = look_for_operators(loaded.base)
-    yield from found.problems
+    available = look_for_operators(loaded.base)
+    yield from available.problems
     categories = _categories(loaded)
     used = loaded.recipe.augment.operators
     for index, spec in enumerate(used):
@@ -27,16 +27,16 @@ def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
             hint = "put its params and patterns into one entry"
             message = f"the operator '{spec.name}' is there twice"
             yield Problem(loaded.at(*path, "name"), message, hint, code="operator")
-        operator = found.operators.get(spec.name)
+        operator = available.operators.get(spec.name)
         if operator is not None:
-            yield from _use(loaded, found, operator, spec, path)
-        elif spec.name not in found.broken:
-            message, hint = found.operators.unknown(spec.name)
+            yield from _use(loaded, available, operator, spec, path)
+        elif spec.name not in available.broken:
+            message, hint = available.operators.unknown(spec.name)
             at = loaded.at(*path, "name")
             yield Problem(at, message, hint, code="unknown-operator")
-        for place, name in enumerate(spec.patterns or []):
+        for position, name in enumerate(spec.patterns or []):
             if name not in categories:
-                at = loaded.at(*path, "patterns", place)
+                at = loaded.at(*path, "patterns", position)
                 hint = (
                     did_you_mean(name, categories) or "declare it in patterns.taxonomy.categories"
                 )
@@ -51,12 +51,14 @@ def _categories(loaded: LoadedRecipe) -> list[str]:
 
 
 def _use(
-    loaded: LoadedRecipe, found: Found, operator: Operator, spec: OperatorSpec, path: KeyPath
+    loaded: LoadedRecipe, available: Found, operator: Operator, spec: OperatorSpec, path: KeyPath
 ) -> Iterator[Problem]:
     kind = TASKS.get(loaded.recipe.task.kind)
     serves = kind is None or kind.name in operator.kinds
     if kind is not None and not serves:
-        others = [name for name, each in found.operators.items() if kind.name in each.kinds]
+        others = [
+            name for name, candidate in available.operators.items() if kind.name in candidate.kinds
+        ]
         at = loaded.at(*path, "name")
         message = f"the operator '{spec.name}' {_not_for(operator, kind)}"
         yield Problem(at, message, f"use {_any_of(others)}", code="operator")

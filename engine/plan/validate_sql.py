@@ -123,13 +123,13 @@ def _name(path: KeyPath) -> str:
 
 def _scores(loaded: LoadedRecipe) -> dict[str, float]:
     """Return the metrics that have a value per example, each with that of a right answer."""
-    found: dict[str, float] = {}
+    best: dict[str, float] = {}
     for metric in loaded.recipe.measured:
         if metric.judge is not None:
-            found[metric.name] = float(metric.judge.scale[1])
+            best[metric.name] = float(metric.judge.scale[1])
         elif not metric.own and metric.name in METRICS:
-            found[metric.name] = METRICS[metric.name].best
-    return found
+            best[metric.name] = METRICS[metric.name].best
+    return best
 
 
 def _answered(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[dict[str, Any]]:

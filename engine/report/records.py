@@ -77,7 +77,7 @@ class Scores:
     percent: frozenset[str]
     """Metrics between 0 and 1 that are shown as percentages."""
     lower: frozenset[str]
-    """Metrics of which less is better."""
+    """Metrics where lower is better."""
     unscored: frozenset[tuple[str, str, int]]
     """Metric, split and round that could not be scored with any seed: no zero, and no gap in the data either."""
     seeds: tuple[int, ...]
@@ -91,8 +91,8 @@ class Scores:
             return self.cells.get((metric, split, round_, seed))
         cells = [
             cell
-            for one in self.seeds
-            if (cell := self.cells.get((metric, split, round_, one))) is not None
+            for seed_number in self.seeds
+            if (cell := self.cells.get((metric, split, round_, seed_number))) is not None
         ]
         return over_seeds(cells)
 
@@ -316,7 +316,7 @@ class Calls:
     cost: float | None
     """Money for the calls whose cost is known; None where none is."""
     unpriced: int
-    """Calls that cost money, nobody knows how much: `cost` lacks them."""
+    """Calls of unknown price: `cost` lacks them."""
     seconds: float
     """Model time, summed over the calls."""
 
@@ -336,7 +336,7 @@ class Forecast:
     trained: int
     """Optimizer steps made."""
     unpriced: tuple[str, ...]
-    """Roles that `money` lacks, for want of a price."""
+    """Roles missing from `money`: they have no price."""
 
 
 @dataclass(frozen=True, slots=True)

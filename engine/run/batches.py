@@ -1,4 +1,4 @@
-"""Request files: written at the end of a run that waits, and their results taken into the ledger.
+"""Request files: written at the end of a run that waits, and the import of their results into the ledger.
 
 What waits is what lies under `<state>/batch` and has no reply in the ledger; nothing else remembers it. So a folder
 that is removed is forgotten, and what it asked is written again by the next run.
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
     file: Path
     requests: int
-    """How many of its requests this run needs."""
+    """Number of its requests that this run needs."""
     new: bool
     """Whether this run wrote it; an earlier one did otherwise, and nothing is asked twice."""
 
@@ -45,9 +45,9 @@ class Batch(NamedTuple):
 def write_batch(
     deferred: Mapping[D, Mapping[str, PendingRequest]], state: Path, run: str, reserve: Reserve
 ) -> list[Batch]:
-    """Write what nobody has been asked yet, one file per model, all files or none; return what is waited for.
+    """Write the requests not yet asked, one file per model, all files or none; return the files that the run waits for.
 
-    Requests that an earlier file holds are not written again. `permit` is asked for each request, also for those
+    Requests that an earlier file holds are not written again. `reserve` is asked for each request, also for those
     under way; what it refuses is not written.
 
     Raises:
@@ -65,8 +65,8 @@ def write_batch(
         fresh = [ask for ask in asks.values() if custom_id(ask) not in known]
         if allowed := [ask for ask in fresh if reserve([ask.request])]:
             new[backend] = allowed
-    found = [Batch(file, count, False) for file, count in sorted(waiting.items())]
-    return found + (_write(new, state / FOLDER, run) if new else [])
+    written_before = [Batch(file, count, False) for file, count in sorted(waiting.items())]
+    return written_before + (_write(new, state / FOLDER, run) if new else [])
 
 
 def _write(new: Mapping[D, list[PendingRequest]], folder: Path, run: str) -> list[Batch]:
@@ -108,7 +108,7 @@ def _free(folder: Path, run: str) -> Path:
 
 
 class FileState(NamedTuple):
-    """How far a request file is answered."""
+    """How much of a request file is answered."""
 
     file: Path
     header: Header
@@ -124,7 +124,7 @@ class FileState(NamedTuple):
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did."""
+    """The result of an import."""
 
     answers: int
     """Lines of the result file."""
@@ -133,9 +133,9 @@ class Imported:
     failed: Counter[str] = field(default_factory=Counter)
     """New unusable replies, by kind."""
     given_up: int = 0
-    """Those of them that were the last attempt."""
+    """Unusable replies that were the last attempt."""
     known: int = 0
-    """Answers to what had an answer already."""
+    """Answers to requests that had one already."""
     examples: dict[str, str] = field(default_factory=dict)
     """What was wrong with the first reply of each kind."""
     files: list[FileState] = field(default_factory=list)
@@ -143,7 +143,7 @@ class Imported:
 
 
 class _Known:
-    """Which askings have an answer in the ledger."""
+    """Which attempts have an answer in the ledger."""
 
     def __init__(self, store: Store, asked: Iterable[BatchRequest]) -> None:
         requests = list(dict.fromkeys(ask.request.id for ask in asked))
@@ -155,7 +155,7 @@ class _Known:
         return ask.request.id in self._usable
 
     def failed(self, ask: BatchRequest) -> bool:
-        """Return whether this asking failed: the n-th is only made when the ones before it have failed."""
+        """Return whether this attempt failed: the n-th is only made when the ones before it have failed."""
         return self._failures[ask.request.id] > ask.number
 
     def add(self, ask: BatchRequest, done: Completion) -> None:
@@ -166,7 +166,7 @@ class _Known:
 
 
 def import_results(store: Store, path: Path) -> Imported:
-    """Take the answers of a result file into the ledger, all of them durable when this returns, or none.
+    """Import the answers of a result file into the ledger: all are durable when this returns, or none.
 
     The entries belong to the run that asked (`llm_call.run`), not to a run of their own: that run made these calls, its
     spending shows them, and `pada report` or `pada clean` never meet a run without a recipe or nodes.
@@ -218,7 +218,7 @@ def _new(
     known: _Known,
     result: Imported,
 ) -> Iterator[tuple[BatchRequest, Completion]]:
-    """Yield what the ledger lacks, at most one reply of each asking; counts into `result`."""
+    """Yield what the ledger lacks, at most one reply per attempt; counts into `result`."""
     best: dict[str, Completion] = {}
     for answer in answers:
         held = best.get(answer.custom_id)
@@ -226,7 +226,7 @@ def _new(
             done = completion_of(asked[answer.custom_id], answer)
             if held is None or done.error is None:
                 best[answer.custom_id] = done
-    # Earlier askings first: a later one is only known as such when those before it have failed.
+    # Earlier attempts first: a later one is only known as such when those before it have failed.
     for name, done in sorted(best.items(), key=lambda item: asked[item[0]].number):
         ask = asked[name]
         if known.usable(ask) or (done.error is not None and known.failed(ask)):
@@ -243,7 +243,7 @@ def _new(
 
 
 def file_states(store: Store) -> list[FileState]:
-    """Return how far each request file of a store's folder is answered, oldest first; raises BackendError."""
+    """Return how much of each request file of a store's folder is answered, oldest first; raises BackendError."""
     files = {file: read_asked(file) for file in request_files(store.state)}
     known = _Known(store, (ask for asks in files.values() for ask in asks))
     return [_state(file, asks, known) for file, asks in files.items()]

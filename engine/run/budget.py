@@ -13,7 +13,7 @@ from engine.spec.recipe import Budget
 from engine.store import Spent
 
 CHARACTERS_PER_TOKEN = 3.0
-"""For the first requests, before any reply tells: few characters, so that the foresight is rather too large."""
+"""For the first requests, before any reply: few characters, so that the estimate is rather too high."""
 
 
 class BudgetTracker:
@@ -54,7 +54,7 @@ class BudgetTracker:
         return True
 
     def commit(self, completions: Iterable[Completion]) -> None:
-        """Count replies that came: they are no longer in flight; asking once more is reserved anew."""
+        """Count replies: they are no longer in flight; another attempt is reserved anew."""
         for done in completions:
             tokens = done.usage.total
             self._calls += 1
@@ -71,7 +71,7 @@ class BudgetTracker:
             self.in_flight = max(0, self.in_flight - 1)
 
     def release(self) -> None:
-        """Forget what is in flight: the node's requests have all come home or will not come."""
+        """Forget what is in flight: the node's requests are all answered or never will be."""
         self.in_flight = 0
 
     def over_time(self) -> bool:
@@ -99,11 +99,11 @@ class BudgetTracker:
         budget = self._budget
         coming = self.in_flight + len(requests)
         if budget.tokens is not None:
-            each = self._most_tokens or max(map(_foreseen, requests), default=0)
-            if self._tokens + coming * each > budget.tokens:
+            tokens_per_call = self._most_tokens or max(map(_foreseen, requests), default=0)
+            if self._tokens + coming * tokens_per_call > budget.tokens:
                 return (
                     f"the next calls could pass the budget of {budget.tokens:,} tokens "
-                    f"({self._tokens:,} spent, up to {each:,} a call)"
+                    f"({self._tokens:,} spent, up to {tokens_per_call:,} a call)"
                 )
         if budget.money is not None:
             cost = self._most_cost

@@ -71,9 +71,9 @@ class Dispatcher:
         return bool(self._held)
 
     def now(self, node: Node, pending: Pending) -> Answered:
-        """Answer a node's requests if that is to be done at once; say when the replies come.
+        """Answer a node's requests where that is due at once; return when the replies come.
 
-        The first requests to a server are: a wrong key or address must not come to light after hours of training.
+        The first requests to a server are: a wrong key or address must not show up after hours of training.
         """
         role = pending.role
         deferred = self._session.deferred(role)
@@ -104,10 +104,10 @@ class Dispatcher:
             for request in pending.requests:
                 # Two seeds often ask the same: one call answers both.
                 outstanding.setdefault(request.id, PendingRequest(node.id, role, request))
-        requests = [each.request for each in outstanding.values()]
+        requests = [pending_request.request for pending_request in outstanding.values()]
         known = self._ledger.known(requests)
-        what = waiting[0].node.name if len(waiting) == 1 else f"{len(waiting)} nodes"
-        advance = self._reporter.open(f"{what} ({role})", len(requests))
+        label = waiting[0].node.name if len(waiting) == 1 else f"{len(waiting)} nodes"
+        advance = self._reporter.open(f"{label} ({role})", len(requests))
         advance(len(known))
         live = Live()
         generator = self._session.generator(role)
@@ -125,15 +125,17 @@ class Dispatcher:
         left = len(requests) - len(known)
         if left and self._tracker.exhausted:
             raise BudgetReached(
-                f"{self._tracker.exhausted}; {left:,} of {len(requests):,} calls of {what} are left"
+                f"{self._tracker.exhausted}; {left:,} of {len(requests):,} calls of {label} are left"
             )
         if left:
-            raise RunError(f"{what}: the {role} left {left} of {len(requests)} requests unanswered")
+            raise RunError(
+                f"{label}: the {role} left {left} of {len(requests)} requests unanswered"
+            )
         for node, pending in waiting:
             self._fail_if_all_failed(node, role, [known[r.id] for r in pending.requests])
 
     def _warn_of_words(self, role: str, reply: Completion) -> None:
-        """Say once that a server does not take schemas: what it says is asked for in words and validated."""
+        """Warn once that a server does not enforce schemas: they are sent in words, and replies are validated."""
         if reply.in_words and role not in self._warned:
             self._warned.add(role)
             self._reporter.warn(
@@ -142,23 +144,27 @@ class Dispatcher:
             )
 
     def _defer(self, node: Node, pending: Pending, deferred: Deferred) -> bool:
-        """Remember requests for the file that is written at the end; True when none is left to ask."""
+        """Keep requests for the file that is written at the end; return True when none is left to ask."""
         known = self._ledger.known(pending.requests)
         missing = [r for r in pending.requests if r.id not in known]
         failures = self._ledger.failures(missing)
         outstanding = [
             PendingRequest(node.id, pending.role, r, tuple(failures.get(r.id, ()))) for r in missing
         ]
-        waiting = {each.request.id: each for each in outstanding if each.number < deferred.attempts}
+        waiting = {
+            pending_request.request.id: pending_request
+            for pending_request in outstanding
+            if pending_request.number < deferred.attempts
+        }
         self._ledger.keep(
-            replace(each.failed[-1], final=True)
-            for each in outstanding
-            if each.number >= deferred.attempts
+            replace(pending_request.failed[-1], final=True)
+            for pending_request in outstanding
+            if pending_request.number >= deferred.attempts
         )
         if waiting:
             held = self._deferred.setdefault(deferred, {})
-            for identity, each in waiting.items():
-                held.setdefault(identity, each)
+            for identity, pending_request in waiting.items():
+                held.setdefault(identity, pending_request)
             self._reporter.say(
                 f"{node.name:<28} waits for {_counted(len(waiting), 'reply', 'replies')} of the {pending.role}"
             )
@@ -168,7 +174,7 @@ class Dispatcher:
         return True
 
     def write_batch(self, state: Path, run: str) -> tuple[list[Batch], str]:
-        """Write the deferred requests of all nodes down, where nobody was asked yet; return the files and a note.
+        """Write the deferred requests of all nodes that were not asked yet; return the files and a note.
 
         Raises:
             BudgetReached: the budget does not allow any of them.
@@ -197,8 +203,8 @@ class Dispatcher:
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"
 
 
 def _unusable(node: Node, role: str, failed: Iterable[Completion]) -> str:

@@ -44,7 +44,7 @@ class Outcome:
     run: str = ""
     """Id of the run in the store."""
     computed: int = 0
-    """Nodes that this run worked out itself; the others were there."""
+    """Nodes that this run computed itself."""
     cached: int = 0
     skipped: int = 0
     notes: list[str] = field(default_factory=list)
@@ -125,7 +125,7 @@ class Execution:
                 self._store.link_node(self._run, node.id, node.name, position, status)
 
     def _reach(self, node: Node, finished: Mapping[str, object]) -> str:
-        """Bring a node as far as it goes now: skipped | cached | done | waiting."""
+        """Take a node as far as it goes now: skipped | cached | done | waiting."""
         if self._is_skipped(node):
             self.outcome.skipped += 1
             return "skipped"
@@ -259,7 +259,7 @@ class Execution:
 
 
 def check_accounts(node: str, accounts: Iterable[Account]) -> None:
-    """Check that nothing vanished: of what came into a node, all was handed on or dropped.
+    """Check that nothing vanished: everything that entered a node was passed on or dropped.
 
     Raises:
         InternalError: it does not add up.

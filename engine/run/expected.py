@@ -69,7 +69,7 @@ def _failing(plan: Plan, store: Store | None, finished: Collection[str]) -> dict
 
 
 class _Size(NamedTuple):
-    """The rows per split, and the characters of their inputs all together."""
+    """The rows per split, and the total characters of their inputs."""
 
     rows: dict[str, int]
     characters: int

@@ -105,7 +105,7 @@ def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:
         final=completion.final,
         cost=completion.cost,
         server=completion.server or None,
-        tries=[each._asdict() for each in completion.tries],
+        tries=[exchange._asdict() for exchange in completion.tries],
         **completion.usage._asdict(),
     )
 
@@ -126,5 +126,5 @@ def _completion(call: Call) -> Completion:
         detail=call.detail,
         cost=call.cost,
         server=call.server or "",
-        tries=tuple(FailedExchange(**each) for each in call.tries),
+        tries=tuple(FailedExchange(**exchange) for exchange in call.tries),
     )

@@ -1,4 +1,4 @@
-"""The live line of one endpoint: what is in flight, how fast it goes, what was tried again, what it costs."""
+"""The live line of one endpoint: what is in flight, its rates, retries and cost."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Live:
         """Count a group of replies."""
         now = time.monotonic()
         replies = tokens = 0
-        for done in completions:
+        for completion in completions:
             replies += 1
-            tokens += done.usage.total
-            self._retries.update(each.kind for each in done.tries)
-            if not done.final and done.error:
-                self._retries[done.error] += 1
-            if done.cost is not None:
+            tokens += completion.usage.total
+            self._retries.update(exchange.kind for exchange in completion.tries)
+            if not completion.final and completion.error:
+                self._retries[completion.error] += 1
+            if completion.cost is not None:
                 self._priced = True
-                self._cost += done.cost
+                self._cost += completion.cost
         self._recent.append((now, replies, tokens))
         while self._recent and self._recent[0][0] < now - WINDOW:
             self._recent.popleft()
@@ -43,8 +43,8 @@ class Live:
     def line(self, in_flight: int) -> str:
         """Return the line; `in_flight` counts requests that were reserved and have no final reply."""
         span = max(time.monotonic() - max(self._began, time.monotonic() - WINDOW), 1e-3)
-        replies = sum(each[1] for each in self._recent) / span
-        tokens = sum(each[2] for each in self._recent) / span
+        replies = sum(entry[1] for entry in self._recent) / span
+        tokens = sum(entry[2] for entry in self._recent) / span
         parts = [f"{in_flight} in flight", f"{replies:,.1f} replies/s", f"{tokens:,.0f} tokens/s"]
         if self._retries:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self._retries.most_common(3))

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it: lines, warnings, and how far a piece of work is."""
+"""What a run reports to its observer: lines, warnings and progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Advance(Protocol):
     """One piece of work: called with the number of items just finished."""
 
     note: str
-    """Stands beside the count: rates, retries, cost."""
+    """Shown beside the count: rates, retries, cost."""
 
     def __call__(self, finished: int) -> None:
         """Count items just finished."""
@@ -36,7 +36,7 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that a run tells."""
+    """One event of a run."""
 
     kind: Literal["line", "warning", "progress"]
     text: str
@@ -48,10 +48,10 @@ class Event:
 
 
 class Callback:
-    """Hands everything that a run tells to one function."""
+    """Passes everything that a run reports to one function."""
 
     def __init__(self, tell: Callable[[Event], None] | None = None) -> None:
-        """Take the function; without one nothing is told."""
+        """Take the function; without one nothing is reported."""
         self._tell = tell or (lambda event: None)
 
     def say(self, text: str) -> None:

@@ -29,11 +29,11 @@ class StudentInCalls(Student):
 
     @property
     def likelihoods(self) -> bool:
-        """Servers tell no likelihoods of given answers."""
+        """Servers report no likelihoods of given answers."""
         return False
 
     def with_adapter(self, adapter: Path) -> Student:
-        """Raise BackendError: what a server serves is all there is."""
+        """Raise BackendError: a server has only the model that it serves."""
         raise BackendError(
             "a student that is asked in calls takes no adapter",
             "use weights on this machine: backend transformers",
@@ -46,7 +46,7 @@ class StudentInCalls(Student):
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> list[Written]:
-        """Return what the server says to each prompt; see `Student`. Raises Pending while replies are missing."""
+        """Return the server's answer to each prompt; see `Student`. Raises Pending while replies are missing."""
         model = self._context.model("student")
         requests = [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
         turns = [written(done) for done in self._context.ask("student", requests)]

@@ -47,7 +47,7 @@ def problems_of(
         prefix: Where in the document the validated value stands.
     """
     # A part that the recipe leaves out is as good as an empty one.
-    data = {} if (found := value_at(document.data, prefix)) is None else found
+    data = {} if (value := value_at(document.data, prefix)) is None else value
     problems: list[Problem] = []
     branches: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
@@ -74,7 +74,7 @@ def _key_problem(detail: ErrorDetails, document: Document, prefix: KeyPath) -> P
 def check_part(
     model: type[BaseModel], value: Any, document: Document, prefix: KeyPath
 ) -> list[Problem]:
-    """Return what `model` finds wrong with `value`, which stands at `prefix` in the document."""
+    """Return what `model` finds wrong with `value`, which is at `prefix` in the document."""
     try:
         model.model_validate(value)
     except ValidationError as error:
@@ -83,7 +83,7 @@ def check_part(
 
 
 def value_at(data: Any, path: KeyPath) -> Any:
-    """Return what stands at `path`; None when nothing does."""
+    """Return the value at `path`; None without one."""
     for part in path:
         try:
             data = data[part]
@@ -121,7 +121,7 @@ def _union(
     model: type[BaseModel],
     prefix: KeyPath,
 ) -> list[Problem]:
-    """Report the branch that fits what was written; with none, say what may stand here."""
+    """Report the branch that fits what was written; with none, say what is allowed here."""
     value = value_at(data, base)
     meant = [
         detail
@@ -140,11 +140,11 @@ def _union(
                 _problem(detail, _path_in(data, detail)[0], document, model, prefix)
                 for detail in inner
             ]
-    wanted = [
+    expected = [
         _TYPES.get(detail["type"]) or detail.get("ctx", {}).get("expected", "")
         for detail in details
     ]
-    allowed = " or ".join(dict.fromkeys(each for each in wanted if each))
+    allowed = " or ".join(dict.fromkeys(kind for kind in expected if kind))
     message = f"{_name((*prefix, *base))} must be {allowed}, not {describe(value)}"
     return [Problem(document.at((*prefix, *base)), message, "", code="type")]
 
@@ -182,7 +182,7 @@ def _missing(path: KeyPath, document: Document, model: type[BaseModel], prefix: 
     return Problem(document.at(parent, key=True), message, hint, code="missing")
 
 
-def _explain(kind: str, context: dict[str, Any], value: Any, said: str) -> tuple[str, str]:
+def _explain(kind: str, context: dict[str, Any], value: Any, message: str) -> tuple[str, str]:
     """Return what is wrong with a value (to follow its name) and a hint."""
     if kind in _TYPES:
         if value is None:
@@ -193,7 +193,7 @@ def _explain(kind: str, context: dict[str, Any], value: Any, said: str) -> tuple
         return f"must be {_TYPES[kind]}, not {describe(value)}", _type_hint(kind, value)
     if kind == "literal_error":
         expected = str(context.get("expected", ""))
-        choices = [each.strip("' ") for each in expected.replace(" or ", ", ").split(",")]
+        choices = [choice.strip("' ") for choice in expected.replace(" or ", ", ").split(",")]
         if expected == "1":
             return f"must be 1, not {describe(value)}", "1 is the format version this engine reads"
         hint = did_you_mean(value, choices) if isinstance(value, str) else ""
@@ -204,8 +204,8 @@ def _explain(kind: str, context: dict[str, Any], value: Any, said: str) -> tuple
         hint = "use small letters, digits, - and _, and start with a letter or digit; at most 64 in all"
         return f"is not a name: {describe(value)}", hint
     if kind == "value_error":
-        return f": {context.get('error', said)}", ""
-    return f": {said[:1].lower()}{said[1:]}", ""
+        return f": {context.get('error', message)}", ""
+    return f": {message[:1].lower()}{message[1:]}", ""
 
 
 def _limit(words: str, key: str) -> Callable[[dict[str, Any], Any], str]:
@@ -265,8 +265,8 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
             chosen = False
             continue
         field = current.model_fields.get(part) if current else None
-        found = _models_in(field.annotation) if field else []
-        current = found[0] if found else None
+        models = _models_in(field.annotation) if field else []
+        current = models[0] if models else None
         # Below a mapping with keys of one's own, the next key leads to its values.
         chosen = field is not None and typing.get_origin(field.annotation) is dict
     return current
@@ -277,5 +277,5 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
-        return [model for each in typing.get_args(annotation) for model in _models_in(each)]
+        return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
     return []

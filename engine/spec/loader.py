@@ -56,16 +56,16 @@ class LoadedRecipe:
 
 def find_recipe(name: str | Path) -> Path:
     """Return the file behind a path, a folder with a `recipe.yaml`, or a shipped recipe's name."""
-    given = Path(name)
+    path = Path(name)
     ours = shipped("recipes")
-    is_name = len(given.parts) == 1 and not given.is_absolute() and str(given) not in (".", "..")
-    for candidate in (given, ours / given) if is_name else (given,):
+    is_name = len(path.parts) == 1 and not path.is_absolute() and str(path) not in (".", "..")
+    for candidate in (path, ours / path) if is_name else (path,):
         if candidate.is_dir() and (candidate / "recipe.yaml").is_file():
             return candidate / "recipe.yaml"
         if candidate.is_file():
             return candidate
     known = sorted(file.parent.name for file in ours.glob("*/recipe.yaml"))
-    if given.is_dir():
+    if path.is_dir():
         message, hint = (
             "this folder has no recipe.yaml",
             "name the recipe file, or a folder that has a recipe.yaml",
@@ -73,7 +73,7 @@ def find_recipe(name: str | Path) -> Path:
     else:
         message = f"there is no recipe '{name}'"
         hint = f"give a file, a folder with a recipe.yaml, or a shipped recipe: {', '.join(known) or 'none'}"
-    raise RecipeError([Problem(Location.at(given), message, hint, code="no-recipe")])
+    raise RecipeError([Problem(Location.at(path), message, hint, code="no-recipe")])
 
 
 def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> LoadedRecipe:
@@ -100,8 +100,10 @@ def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> Loaded
         recipe = Recipe.model_validate(document.data)
     except ValidationError as error:
         broken = {problem.where for problem in problems}
-        found = problems_of(error, document)
-        raise RecipeError([*problems, *(p for p in found if p.where not in broken)]) from None
+        recipe_problems = problems_of(error, document)
+        raise RecipeError(
+            [*problems, *(p for p in recipe_problems if p.where not in broken)]
+        ) from None
     if problems:
         raise RecipeError(problems)
     base = file.absolute().parent
@@ -189,10 +191,10 @@ class _Variables:
         starts = match.string[: match.start()].endswith("'")
         if not starts or match[2] not in self.overrides or path[0] != "data" or "://" in value:
             return value
-        found = _from_here(value, must_exist=not match.string[match.end() :].startswith("/"))
-        if Path(found).is_absolute():
+        path_text = _from_here(value, must_exist=not match.string[match.end() :].startswith("/"))
+        if Path(path_text).is_absolute():
             self.given.add(path)
-        return found
+        return path_text
 
 
 def _is_path(path: KeyPath) -> bool:
@@ -232,13 +234,13 @@ def _secrets(document: Document) -> list[Problem]:
                 look(child, (*path, index))
         elif isinstance(value, (str, int)) and not isinstance(value, bool):
             reaches = path[0] in {"models", "benchmark"}
-            named = reaches and bool(_SECRET_KEY.search(str(path[-1])))
+            is_secret_key = reaches and bool(_SECRET_KEY.search(str(path[-1])))
             variable = reaches and path[-1] == "env"
             hint = "keep it in the environment and name it here: `{env: NAME_OF_THE_VARIABLE}`"
             if variable and _NOT_A_VARIABLE.match(str(value)):
                 message = f"{dotted(path)} is not the name of an environment variable"
                 problems.append(Problem(document.at(path), message, hint, code="secret"))
-            elif named or _SECRET_VALUE.search(str(value)):
+            elif is_secret_key or _SECRET_VALUE.search(str(value)):
                 message = f"{dotted(path)} holds a secret, which does not belong in a recipe"
                 problems.append(Problem(document.at(path), message, hint, code="secret"))
 

@@ -80,7 +80,7 @@ class Method(Spec):
 
 
 def find_methods(base: Path | None = None) -> dict[str, Path]:
-    """Return name -> file of the methods at hand: those beside a recipe in the folder `base`, and the engine's own."""
+    """Return name -> file of the available methods: those beside a recipe in folder `base`, and the engine's own."""
     folders = [shipped("recipes") / FOLDER, *([base / FOLDER] if base else [])]
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 

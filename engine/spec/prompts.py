@@ -76,10 +76,10 @@ class Prompt:
     @property
     def variables(self) -> frozenset[str]:
         """The names that the prompt uses and does not set itself."""
-        found: set[str] = set()
+        names: set[str] = set()
         for section in self.sections:
-            found |= find_undeclared_variables(_JINJA.parse(section.text))
-        return frozenset(found)
+            names |= find_undeclared_variables(_JINJA.parse(section.text))
+        return frozenset(names)
 
     def line_of(self, variable: str) -> int:
         """Return the line in which `variable` is first used; 0 when it is not."""
@@ -94,17 +94,17 @@ class Prompt:
         parts: list[tuple[str, int]] = []
         for section in self.sections:
             tree = _JINJA.parse(section.text)
-            named: list[tuple[nodes.Getattr | nodes.Getitem, str]] = [
+            accesses: list[tuple[nodes.Getattr | nodes.Getitem, str]] = [
                 (node, node.attr) for node in tree.find_all(nodes.Getattr)
             ]
-            named += [
+            accesses += [
                 (node, node.arg.value)
                 for node in tree.find_all(nodes.Getitem)
                 if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str)
             ]
             parts += [
                 (name, section.line + node.lineno - 1)
-                for node, name in named
+                for node, name in accesses
                 if isinstance(node.node, nodes.Name) and node.node.name == variable
             ]
         return parts
@@ -118,11 +118,11 @@ class Prompt:
         try:
             return template.render(variables)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            given = ", ".join(sorted(variables)) or "none"
+            available = ", ".join(sorted(variables)) or "none"
             problem = Problem(
                 Location.at(self.path, section.line + _line_of(error, str(self.path)) - 1, 1),
                 f"this prompt cannot be rendered: {error}",
-                f"variables that are given here: {given}",
+                f"variables that are given here: {available}",
                 code="prompt",
             )
             raise RecipeError([problem]) from None
@@ -189,7 +189,7 @@ def _cut(text: str, path: Path) -> tuple[list[Section], list[Problem]]:
             continue
         if role is not None:
             sections.append(_section(cast(Role, role), lines, start))
-        elif any(each.strip() for each in lines):
+        elif any(earlier.strip() for earlier in lines):
             hint = "put [[system]] or [[user]] alone on a line above it"
             problems.append(
                 Problem(
@@ -247,10 +247,10 @@ class PromptLibrary:
 
     def names(self) -> list[str]:
         """Return the names of all prompts there are, sorted."""
-        found: set[str] = set()
+        paths: set[str] = set()
         for folder in self._folders:
-            found.update(file.relative_to(folder).as_posix() for file in folder.rglob("*.md"))
-        return sorted(found)
+            paths.update(file.relative_to(folder).as_posix() for file in folder.rglob("*.md"))
+        return sorted(paths)
 
     def get(self, name: str) -> Prompt:
         """Return the prompt called `name`, such as `tasks/mine.md`; raises RecipeError."""

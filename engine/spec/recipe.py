@@ -303,14 +303,14 @@ class Stop(Spec):
     min_gain: float = 0.0
     """A round must beat the best so far by more than this to count as a gain."""
     patience: int = Field(default=1, ge=1)
-    """Rounds without a gain that are borne before stopping."""
+    """Rounds without a gain that are tolerated before stopping."""
 
 
 class Loop(Spec):
-    """How often it goes round: round 0 is the plain fine-tune, then `rounds` augmented ones."""
+    """Number of rounds: round 0 is the plain fine-tune, then `rounds` augmented ones."""
 
     method: Name = "pada"
-    """How the loop goes (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""
+    """How the loop runs (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""
     rounds: int = Field(default=1, ge=0, le=100)
     """With `train: {method: none}` 0 measures, and 1 makes rows as well."""
     stop: Stop = Stop()
@@ -335,7 +335,7 @@ class Redaction(Spec):
     pattern: str
     """Regular expression (RE2: no look-around, no back-references); each match is replaced."""
     replacement: str = Field(default="[redacted]", alias="with")
-    """The text that stands there instead."""
+    """The replacement text."""
 
 
 class Privacy(Spec):

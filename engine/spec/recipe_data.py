@@ -69,7 +69,7 @@ class Source(Spec):
     """SQL condition on the columns, derived ones too; other rows are left out."""
     sample: Sample | None = None
     limit: int | None = Field(default=None, ge=1)
-    """At most so many rows, the first; without `sample` what stands behind them is not read."""
+    """At most this many rows, the first ones; without `sample` the rows after them are not read."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
@@ -77,8 +77,8 @@ class Source(Spec):
             name for name in ("path", "sql", "split_from") if getattr(self, name) is not None
         ]
         if len(origins) != 1:
-            found = " and ".join(origins) if origins else "none of them"
-            raise ValueError(f"a split has one of path, sql or split_from, here: {found}")
+            listed = " and ".join(origins) if origins else "none of them"
+            raise ValueError(f"a split has one of path, sql or split_from, here: {listed}")
         if self.split_from is not None and (extra := self.model_fields_set - {"split_from"}):
             raise ValueError(
                 f"split_from takes rows as the other split has them: {', '.join(sorted(extra))} belongs there"

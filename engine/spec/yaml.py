@@ -105,8 +105,8 @@ class Document:
         """Return where the value (or `key`) at `path` stands, or the nearest thing around it."""
         while path:
             first, second = (self.keys, self.values) if key else (self.values, self.keys)
-            if found := first.get(path) or second.get(path):
-                return found
+            if location := first.get(path) or second.get(path):
+                return location
             path, key = path[:-1], True
         return Location.at(self.path, 1, 1)
 
@@ -189,35 +189,35 @@ def _unreadable(error: ReaderError, text: str, path: Path) -> Problem:
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
-    """Re-word what PyYAML says where users trip most often."""
+    """Reword PyYAML's message where users trip most often."""
     mark = error.problem_mark or error.context_mark
     where = Location.at(path, mark.line + 1, mark.column + 1) if mark else Location.at(path)
-    said = error.problem or error.context or "this is not YAML"
+    complaint = error.problem or error.context or "this is not YAML"
     line = _BREAK.split(text)[mark.line] if mark else ""
-    if "\\t" in said or "\t" in line[: (mark.column + 1 if mark else 0)]:
+    if "\\t" in complaint or "\t" in line[: (mark.column + 1 if mark else 0)]:
         return Problem(where, "a tab stands here", "use spaces instead of tabs", code="yaml")
-    if "found unexpected end of stream" in said and error.context_mark:
+    if "found unexpected end of stream" in complaint and error.context_mark:
         opened = error.context_mark
         where = Location.at(path, opened.line + 1, opened.column + 1)
         return Problem(
             where, "the quote that opens here is never closed", "add the closing quote", code="yaml"
         )
-    if "mapping values are not allowed" in said:
+    if "mapping values are not allowed" in complaint:
         hint = (
             "a value that contains ': ' needs quotes, and a nested key an indented line of its own"
         )
         return Problem(where, "a second ':' is not allowed here", hint, code="yaml")
-    if "but found another document" in said:
+    if "but found another document" in complaint:
         return Problem(
             where,
             "a second document starts here",
             "keep one document per file: remove `---`",
             code="yaml",
         )
-    if "'@'" in said or "'`'" in said or "'%'" in said:
+    if "'@'" in complaint or "'`'" in complaint or "'%'" in complaint:
         return Problem(
             where,
-            f"a value cannot start with {said.split(' ')[2]}",
+            f"a value cannot start with {complaint.split(' ')[2]}",
             "put it in quotes",
             code="yaml",
         )
@@ -227,7 +227,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
     outer = error.context_mark
     since = f" and what opens on line {outer.line + 1}" if outer else ""
     hint = f"check quotes, brackets and indentation here{since}"
-    return Problem(where, f"this is not valid YAML: {said}", hint, code="yaml")
+    return Problem(where, f"this is not valid YAML: {complaint}", hint, code="yaml")
 
 
 class _Builder:

@@ -15,7 +15,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "python_enable_replacements": "false",
     "memory_limit": "4GB",
-    # One thread: sums of floats come out the same every time, and rows in the same order.
+    # One thread: sums of floats are the same every time, and rows keep their order.
     "threads": "1",
 }
 
@@ -35,7 +35,7 @@ def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def close_off(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let a connection reach no file and no network but what it was allowed before, for good."""
+    """Permanently cut a connection off from files and the network, except for what it was allowed before."""
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

@@ -99,11 +99,11 @@ def _register(sql: str, rows: Rows, kind: Kind, connection: duckdb.DuckDBPyConne
         raise _failed(sql, tree)
     if fault := wrong_function(tree, kind):
         raise _failed(sql, fault)
-    wanted = {name.lower() for name in tree.columns}
-    names = dict.fromkeys(name for row in rows for name in row) if wanted else {}
+    used = {name.lower() for name in tree.columns}
+    names = dict.fromkeys(name for row in rows for name in row) if used else {}
     columns: dict[str, Any] = {"__row": pa.array(range(len(rows)), pa.int64())}
     for name in names:
-        if name.lower() in wanted:
+        if name.lower() in used:
             columns[name] = _column([row.get(name) for row in rows])
     connection.register("rows", pa.table(columns))
 

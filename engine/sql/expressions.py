@@ -103,18 +103,20 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
 
 
 def _syntax(sql: str, parsed: Mapping[str, Any]) -> Fault:
-    said = str(parsed.get("error_message", ""))
+    complaint = str(parsed.get("error_message", ""))
     if parsed.get("error_type") == "not implemented":
         return Fault("this is more than one expression", "write one expression, without ';'")
     position = int(parsed.get("position") or 0) - len(_PREFIX)
     place = f" (character {position + 1})" if 0 <= position < len(sql) else ""
-    return Fault(f"this is not valid SQL: {said}{place}", "check quotes, brackets and operators")
+    return Fault(
+        f"this is not valid SQL: {complaint}{place}", "check quotes, brackets and operators"
+    )
 
 
 def _not_one_expression(parsed: Mapping[str, Any]) -> Fault | None:
     statements = parsed["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
-    one = (
+    is_single = (
         node.get("type") == "SELECT_NODE"
         and len(node["select_list"]) == 1
         and node["from_table"]["type"] == "EMPTY"
@@ -125,7 +127,7 @@ def _not_one_expression(parsed: Mapping[str, Any]) -> Fault | None:
         and not any(node.get(key) for key in ("group_expressions", "group_sets"))
         and not node.get("cte_map", {}).get("map")
     )
-    if one:
+    if is_single:
         return None
     hint = "write one expression over the columns, without FROM, WHERE, AS, ORDER BY, ',' or ';'"
     return Fault("this is not a single expression", hint)
@@ -262,18 +264,18 @@ def wrong_type(result_type: str, kind: Kind) -> Fault | None:
 
 def fault_of(error: duckdb.Error) -> Fault:
     """Return DuckDB's complaint without the echo of the query."""
-    said = str(error).split("\n\nLINE")[0].split("\n")[0]
-    said = said.split(" Error: ", 1)[-1].rstrip(".")
-    if match := re.match(r"No function matches .*'(\W?\w*)\((.*)\)'", said):
+    complaint = str(error).split("\n\nLINE")[0].split("\n")[0]
+    complaint = complaint.split(" Error: ", 1)[-1].rstrip(".")
+    if match := re.match(r"No function matches .*'(\W?\w*)\((.*)\)'", complaint):
         hint = "convert the value first, such as `try_cast(x as double)`"
         return Fault(f"'{match[1]}' does not take values of type {match[2]}", hint)
-    hint = "use try_cast(… as …) where a value may not convert" if "onver" in said else ""
-    if "GROUP BY" in said:
-        said, hint = (
+    hint = "use try_cast(… as …) where a value may not convert" if "onver" in complaint else ""
+    if "GROUP BY" in complaint:
+        complaint, hint = (
             "a column stands outside of an aggregate",
             "put it inside avg(…), sum(…) or the like",
         )
-    return Fault(f"this SQL does not work: {said}", hint)
+    return Fault(f"this SQL does not work: {complaint}", hint)
 
 
 def quoted(name: str) -> str:

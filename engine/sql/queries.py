@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4096
 _UNSTEADY = {"random", "randomblob", "current_date", "current_time", "current_timestamp"}
-"""Functions of SQLite's. `date('now')` cannot be told from `date(column)` by its name."""
+"""Functions of SQLite's. `date('now')` cannot be distinguished from `date(column)` by its name."""
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -32,7 +32,7 @@ class QueryError(Exception):
     """A query that cannot be run to its end."""
 
     def __init__(self, fault: Fault, complaint: str = "") -> None:
-        """Take what is wrong, and what DuckDB said of it, whole."""
+        """Take the problem, and DuckDB's full message."""
         super().__init__(fault.message)
         self.fault, self.complaint = fault, complaint
 

@@ -84,8 +84,8 @@ def check_query(sql: str, base: Path, has_tables: bool, look_up: LookUp) -> Chec
     """
     try:
         statement = _statement(sql)
-        named = list(_named(statement, has_tables, frozenset(_common_tables(statement))))
-        return _looked_up(sql, base, named, look_up)
+        file_names = list(_named(statement, has_tables, frozenset(_common_tables(statement))))
+        return _looked_up(sql, base, file_names, look_up)
     except _Refused as refused:
         return refused.fault
     except RecipeError as error:
@@ -174,12 +174,12 @@ def _function(node: dict[str, Any], has_tables: bool, own: frozenset[str]) -> It
     if not arguments:
         raise _Refused(f"{name} names no file", f"write {name}('data/…')")
     first, *options = arguments
-    for each in _elements(first):
-        literal = each.get("literal") or {}
-        if each.get("class") != "CONSTANT" or literal.get("kind") != "STRING":
+    for element in _elements(first):
+        literal = element.get("literal") or {}
+        if element.get("class") != "CONSTANT" or literal.get("kind") != "STRING":
             hint = f"write the file's name as text: {name}('data/…')"
             raise _Refused(f"the file of {name} must be named as it is", hint)
-        yield _Named(str(literal["text"]), each["query_location"])
+        yield _Named(str(literal["text"]), element["query_location"])
     yield from _named(options, has_tables, own)
 
 
@@ -190,11 +190,11 @@ def _elements(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node]
 
 
-def _looked_up(sql: str, base: Path, named: list[_Named], look_up: LookUp) -> Checked:
+def _looked_up(sql: str, base: Path, file_names: list[_Named], look_up: LookUp) -> Checked:
     text = sql.encode()
     files: dict[Path, None] = {}
     folders: dict[Path, None] = {}
-    for name, start in sorted(named, key=lambda each: each.start, reverse=True):
+    for name, start in sorted(file_names, key=lambda file_name: file_name.start, reverse=True):
         if "://" in name:
             hint = "download it first; data sets of the Hugging Face Hub go into `path`"
             raise _Refused(f"'{name}' is not a file on this machine", hint)

@@ -1,4 +1,4 @@
-"""Users' SQL on rows that come in batches: one value per row, and where it cannot be had, why.
+"""Users' SQL on rows that come in batches: one value per row, or why it has none.
 
 A mistake in the expression is `Unusable`; a value that the expression cannot work with is a fault of its row alone.
 """
@@ -32,7 +32,7 @@ _NAMES: dict[type, str] = {
     str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "mapping",
 }  # fmt: skip
 _EXPLAINED = 100
-"""Rows of a batch of which it is asked why they fail: each takes a query of its own."""
+"""Rows of a batch whose failure is explained: each takes a query of its own."""
 _UNEXPLAINED = Fault("this SQL does not work with the values of this row", "see the rows before")
 _SIMPLE = re.compile(r"BOOLEAN|VARCHAR|(TINY|SMALL|BIG)?INT(EGER)?")
 """Types whose values are JSON-like as they come."""
@@ -74,8 +74,8 @@ class RowExpression:
     def over(self, rows: Rows) -> list[Any]:
         """Return a JSON-like value for each row, or a `Fault` where the row has none. Raises Unusable."""
         results: list[Any] = [None] * len(rows)
-        wanted = {name.lower() for name in self.columns}
-        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in wanted]
+        used = {name.lower() for name in self.columns}
+        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in used]
         # A column that this batch lacks has no value in it; whether it exists at all is asked elsewhere.
         lower = {name.lower(): name for name in names}
         if len(lower) < len(names):
@@ -143,17 +143,17 @@ class RowExpression:
             results[index] = value if simple else sql_value(value)
 
     def _where_possible(self, results: list[Any]) -> list[tuple[int, Any]]:
-        """Return the rows that can be worked out, with their values; note a fault for each of the others."""
-        # In a list, what is NULL can be told from what fails.
+        """Return the rows whose value can be computed, with their values; note a fault for each of the others."""
+        # In a list, a NULL value can be distinguished from a failure.
         query = f"SELECT __row, TRY(list_value(({self._sql}\n))) FROM rows"
         tried = self._connection.execute(query).fetchall()
-        failing = (index for index, one in tried if one is None)
+        failing = (index for index, value in tried if value is None)
         for number, index in enumerate(failing):
             results[index] = self._why(index) if number < _EXPLAINED else _UNEXPLAINED
-        return [(index, one[0]) for index, one in tried if one is not None]
+        return [(index, value[0]) for index, value in tried if value is not None]
 
     def _why(self, index: int) -> Fault:
-        """Return why a row cannot be worked out."""
+        """Return why a row's value cannot be computed."""
         import duckdb
 
         try:
@@ -213,9 +213,9 @@ def sql_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list | tuple):
-        return [sql_value(each) for each in value]
+        return [sql_value(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): sql_value(each) for key, each in value.items()}
+        return {str(key): sql_value(item) for key, item in value.items()}
     return json_value(value)
 
 
@@ -226,9 +226,9 @@ def json_value(value: Any) -> Any:
     if isinstance(value, float):
         return value if value - value == 0 else None
     if isinstance(value, (list, tuple)):
-        return [json_value(each) for each in value]
+        return [json_value(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): json_value(each) for key, each in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, (bytes, bytearray)):
         return b64encode(value).decode()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

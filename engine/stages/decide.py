@@ -23,7 +23,7 @@ class DecideParams(Params):
     min_gain: float
     """A round must beat the best so far by more than this to count as a gain."""
     patience: int
-    """Rounds without a gain that are borne."""
+    """Rounds without a gain that are tolerated."""
     rounds: int
     """The last round that may come: this one, or the next."""
     lower_is_better: bool = False

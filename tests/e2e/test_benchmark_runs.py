@@ -160,7 +160,7 @@ def test_an_endpoint_is_measured_kept_and_shown(tmp_path: Path, pada: Pada) -> N
         assert code == 0, said
         assert len(server.log) == 5
         code, again = pada("run", recipe, "--state", state)
-        assert (code, "0 nodes worked out" in again, len(server.log)) == (0, True, 5)
+        assert (code, "0 nodes computed" in again, len(server.log)) == (0, True, 5)
         url = server.url
     assert "endpoint" in said
     found = rows(state, "SELECT * FROM benchmark ORDER BY position")

@@ -34,7 +34,7 @@ def test_vanilla_trains_once_to_its_best_step_and_asks_nobody(tmp_path: Path) ->
     recipe.write_text(text.replace("rounds: 2", "rounds: 0"), "utf-8")
     again = pada("run", str(recipe), "--state", str(state))
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "4 nodes worked out, 3 reused" in again.stdout
+    assert "4 nodes computed, 3 reused" in again.stdout
 
 
 METHOD = """\

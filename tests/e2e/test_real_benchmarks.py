@@ -48,7 +48,7 @@ def test_a_student_is_timed_before_and_after_its_fine_tune(project: Path, tmp_pa
     assert all(0 < row["first_token_p50"] < row["answer_p50"] for row in found[:2])
     assert not (tmp_path / FOLDER).exists()
     again = pada("run", str(project), "--state", str(tmp_path))
-    assert "0 nodes worked out" in again.stdout
+    assert "0 nodes computed" in again.stdout
 
 
 def test_a_killed_run_leaves_no_server_behind(project: Path, tmp_path: Path) -> None:

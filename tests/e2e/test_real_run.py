@@ -115,7 +115,7 @@ def test_a_second_run_asks_nothing_trains_nothing_and_says_the_same(finished: Pa
     calls = rows(state, "SELECT count(*) AS n FROM llm_call")
     again = pada("run", str(finished / "recipe.yaml"), "--state", str(state), "--limit", "20")
     assert again.returncode == 0, again.stderr
-    assert "0 nodes worked out" in again.stdout
+    assert "0 nodes computed" in again.stdout
     assert results(state) == before
     assert rows(state, "SELECT count(*) AS n FROM llm_call") == calls
 

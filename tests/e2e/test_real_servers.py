@@ -173,7 +173,7 @@ def methods_of_a_run(folder: Path, model: str) -> set[str]:
     before = results(state)
     again = pada("run", str(recipe), "--state", str(state))
     assert again.returncode == 0, again.stderr
-    assert "0 nodes worked out" in again.stdout
+    assert "0 nodes computed" in again.stdout
     assert results(state) == before
     assert len(rows(state, "SELECT 1 FROM llm_call WHERE error IS DISTINCT FROM 'probe'")) == len(
         calls

@@ -163,4 +163,4 @@ def test_a_shipped_recipe_goes_through_its_loop(name: str, tmp_path: Path, pada:
     verdicts = rows(state, "SELECT reason, detail FROM verdict")
     assert len(verdicts) == found[0]["n"]
     again = pada("run", recipe, *given, "--state", state, "--limit", "24")
-    assert "0 nodes worked out" in again[1]
+    assert "0 nodes computed" in again[1]

@@ -46,7 +46,7 @@ def test_what_it_writes_is_read_kept_and_never_asked_twice(tmp_path: Path, pada:
         assert "Failure patterns on validation" in said
         asked = list(server.log.asked)
         code, again = pada("run", recipe, "--state", state)
-        assert (code, "0 nodes worked out" in again) == (0, True)
+        assert (code, "0 nodes computed" in again) == (0, True)
         assert len(server.log) == len(asked)
     assert all("response_format" not in call.body for call in asked)
     found = rows(state, "SELECT text, answer, status, how, confidence, round FROM prediction")

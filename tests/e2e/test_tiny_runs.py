@@ -65,7 +65,7 @@ def test_a_second_run_does_nothing_and_a_new_description_does_nothing(
         "utf-8",
     )
     again = pada("run", str(project), "--state", str(undisturbed))
-    assert "0 nodes worked out" in again.stdout
+    assert "0 nodes computed" in again.stdout
     assert results(undisturbed) == before
 
 

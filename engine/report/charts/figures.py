@@ -53,7 +53,9 @@ def gap_figure(report: Report) -> Figure | None:
 
 
 def _described(lines: list[Line]) -> str:
-    return "; ".join(f"{one.name}: " + ", ".join(p.text for p in one.points) for one in lines)
+    return "; ".join(
+        f"{line.name}: " + ", ".join(point.text for point in line.points) for line in lines
+    )
 
 
 def _lines(report: Report, splits: dict[str, str], write: Callable[..., str]) -> list[Line]:

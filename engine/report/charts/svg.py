@@ -1,4 +1,4 @@
-"""Charts as inline SVG: axes, values, whiskers; told apart by shape and label, not by colour alone.
+"""Charts as inline SVG: axes, values, whiskers; distinguished by shape and label, not by colour alone.
 
 Every text is escaped here, so that the templates may insert a chart as it is. Colours come from
 the page's style sheet (`s1` to `s4`), so that charts follow light and dark.

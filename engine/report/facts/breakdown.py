@@ -23,7 +23,7 @@ def collect_breakdown(query: Query, run: str, recipe: Mapping[str, Any]) -> Brea
     ):
         measured = Measured(r["value"], r["low"], r["high"], r["n"])
         by_cell[r["slice"], r["part"], r["metric"], r["round"]].append(measured)
-    cells = {key: one for key, cells in by_cell.items() if (one := over_seeds(cells)) is not None}
+    cells = {key: mean for key, cells in by_cell.items() if (mean := over_seeds(cells)) is not None}
     single = {m.by_label.name for m in METRICS.values() if m.by_label is not None}
     names = [s if isinstance(s, str) else str(s.get("name")) for s in recipe.get("slices", [])]
     parts = {
@@ -32,7 +32,7 @@ def collect_breakdown(query: Query, run: str, recipe: Mapping[str, Any]) -> Brea
     }
     labels = tuple(dict.fromkeys(key[1] for key in cells if key[2] in single))
     return Breakdown(
-        slices={name: some for name, some in parts.items() if some},
+        slices={name: values for name, values in parts.items() if values},
         target=str(recipe.get("task", {}).get("target", "")),
         labels=labels,
         cells=cells,

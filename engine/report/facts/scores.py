@@ -1,4 +1,4 @@
-"""Reads a run's metrics and says in one sentence what they show, no more than the data allow."""
+"""Reads a run's metrics and sums up in one sentence what the data allow."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
     }
     scored = {key[:3] for key in cells}
     metrics = _metric_order(recipe, {r["metric"] for r in rows})
-    wanted = str(recipe.get("loop", {}).get("stop", {}).get("metric", ""))
-    primary = wanted if wanted in metrics or not metrics else metrics[0]
+    stop_metric = str(recipe.get("loop", {}).get("stop", {}).get("metric", ""))
+    primary = stop_metric if stop_metric in metrics or not metrics else metrics[0]
     ordered = tuple(sorted(metrics, key=lambda name: name != primary))
     return Scores(
         primary=primary,
@@ -53,8 +53,13 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
 
 
 def _metric_order(recipe: Mapping[str, Any], measured: set[str]) -> list[str]:
-    named = [m if isinstance(m, str) else str(m.get("name")) for m in recipe.get("metrics", [])]
-    return [m for m in named if m in measured] + sorted(measured - set(named))
+    in_recipe = [
+        metric if isinstance(metric, str) else str(metric.get("name"))
+        for metric in recipe.get("metrics", [])
+    ]
+    return [metric for metric in in_recipe if metric in measured] + sorted(
+        measured - set(in_recipe)
+    )
 
 
 def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:

@@ -60,7 +60,7 @@ def drop_table(report: Report) -> Table:
 
 
 def judge_table(report: Report) -> Table:
-    """Return how often the judge's scores and the rules said the same."""
+    """Return how often the judge's scores and the rules agreed."""
     j = report.judgement
     columns = ("judge passes", "judge rejects")
     rows = tuple(

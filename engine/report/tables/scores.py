@@ -100,5 +100,7 @@ def best_sentence(report: Report) -> str:
         return (
             f"By {metric} on validation the best student so far is {round_label(rounds.pop())}'s."
         )
-    each = ", ".join(f"{round_label(d.best_round)} (seed {s})" for s, d in sorted(last.items()))
-    return f"By {metric} on validation the best students so far are those of {each}."
+    best_by_seed = ", ".join(
+        f"{round_label(d.best_round)} (seed {s})" for s, d in sorted(last.items())
+    )
+    return f"By {metric} on validation the best students so far are those of {best_by_seed}."

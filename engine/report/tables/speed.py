@@ -71,9 +71,11 @@ def _note(report: Report) -> str:
     servers = " and ".join(dict.fromkeys(speed.server for speed in report.speeds))
     sent = sum(speed.requests for speed in report.speeds)
     failed = sum(speed.failed for speed in report.speeds)
-    each = " and ".join(count(n) for n in dict.fromkeys(speed.requests for speed in report.speeds))
+    requests = " and ".join(
+        count(n) for n in dict.fromkeys(speed.requests for speed in report.speeds)
+    )
     text = (
-        f"Measured by guidellm, {each} requests a row, answered by {servers}. At once: requests under way."
+        f"Measured by guidellm, {requests} requests a row, answered by {servers}. At once: requests under way."
         " Latencies: median and, in brackets, 95th percentile."
     )
     if failed:

@@ -125,7 +125,7 @@ def spent(report: Report) -> str:
 
 
 class Foreseen(NamedTuple):
-    """One quantity as it was expected and as it came."""
+    """One quantity, expected and actual."""
 
     what: str
     expected: str
@@ -133,7 +133,7 @@ class Foreseen(NamedTuple):
 
 
 def foreseen(report: Report) -> list[Foreseen]:
-    """Return what the run was expected to take beside what it took; empty where nothing was written down."""
+    """Return what the run was expected to take beside what it took; empty where no estimate was stored."""
     forecast = report.forecast
     if forecast is None:
         return []
@@ -157,7 +157,7 @@ def foreseen(report: Report) -> list[Foreseen]:
 
 
 def foreseen_sentence(report: Report) -> str:
-    """Return in one line what was expected and what came; empty where nothing was written down."""
+    """Return in one line what was expected and what came; empty where no estimate was stored."""
     parts = [f"{f.what} {f.expected}, was {f.was}" for f in foreseen(report)]
     return f"Estimated at the start: {'; '.join(parts)}." if parts else ""
 
