@@ -45,11 +45,13 @@ def _print_expected(console: Console, expected: Expected) -> None:
     if not calls.high and not steps:
         console.print("nothing left to ask or to train")
         return
-    basis = (
-        "from the failures found so far"
-        if expected.evaluated
-        else "failures are not known before evaluation, so the range is wide"
-    )
+    basis = ""
+    if calls.high:
+        basis = (
+            " (from the failures found so far)"
+            if expected.evaluated
+            else " (failures are not known before evaluation, so the range is wide)"
+        )
     cost = between(money, 2) if money else ""
     if unpriced:
         cost += f"{' and ' if cost else ''}unknown for the {' and the '.join(unpriced)} (no price)"
@@ -59,7 +61,7 @@ def _print_expected(console: Console, expected: Expected) -> None:
         *([f"money {cost}"] if cost else []),
         f"{steps:,} optimizer steps",
     ]
-    _say(console, f"estimate: {', '.join(parts)} ({basis})")
+    _say(console, f"estimate: {', '.join(parts)}{basis}")
     known = (
         f"about {between(expected.minutes)} at the speed of earlier runs here, evaluation not counted"
         if expected.minutes
@@ -81,6 +83,9 @@ def _print_flow(console: Console, project: Project, planned: Planned) -> None:
     _say(console, "what goes where:")
     for role, sent in flows(planned.plan, resources, recipe).items():
         model = resources.models[role]
+        if not sent:
+            _say(console, f"  {role}: {model.name} ({model.backend}) is sent nothing")
+            continue
         key = f", with the key in {name}" if (name := key_of(model)) else ""
         _say(console, f"  {role}: {model.name} ({model.backend}) → {host_of(model)}{key}")
         for stage, fields in sent:
