@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,14 @@ def placed(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def trees() -> Iterator[tuple[str, ast.AST]]:
-    """Yield each piece of each module with the place where it stands."""
-    for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            yield f"{placed(module)}:{getattr(node, 'lineno', 0)}", node
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Return each piece of each module with the place where it stands."""
+    return [
+        (f"{placed(module)}:{getattr(node, 'lineno', 0)}", node)
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+    ]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=placed)
@@ -58,7 +61,7 @@ def test_no_module_and_no_folder_has_a_name_that_says_nothing() -> None:
 def test_stages_are_typed() -> None:
     """What a stage needs are fields that mypy sees: no keys of a dict, no edges by name."""
     untyped = []
-    for place, node in trees():
+    for place, node in nodes():
         match node:
             case ast.Subscript(value=ast.Name(id="params"), slice=ast.Constant(value=str())):
                 untyped.append(f"{place}: {ast.unparse(node)}")
@@ -74,7 +77,7 @@ def test_stages_are_typed() -> None:
 
 
 def test_imports_name_their_module_from_the_top() -> None:
-    relative = [place for place, node in trees() if isinstance(node, ast.ImportFrom) and node.level]
+    relative = [place for place, node in nodes() if isinstance(node, ast.ImportFrom) and node.level]
     assert relative == []
 
 
