@@ -120,7 +120,7 @@ def test_a_prompt_that_does_not_fit_is_not_sent(model: LocalGenerator) -> None:
     short = requests()[0]
     found = complete(model, [long, short])
     assert (found[long.id].error, found[long.id].usage.completion_tokens) == ("too_long", 0)
-    assert "do not fit into the model's 8192" in found[long.id].detail
+    assert "do not fit into a context of 8,192" in found[long.id].detail
     assert found[short.id].error is None
 
 
