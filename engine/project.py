@@ -32,7 +32,7 @@ from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.progress import Callback, Event, Reporter
 from engine.spec.loader import LoadedRecipe, load
-from engine.store import FILE, Store, reader, unseen
+from engine.store import FILE, Store, reader, rows, unseen
 from engine.system.files import write_text
 from engine.system.platforms import require_supported
 from engine.version import __version__
@@ -238,17 +238,9 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
             f"--out {out}: the report is HTML and Markdown, two files of one name",
             f"name one of them: {out.name}.html",
         )
-    query = reader(state)
-    run = run or query("SELECT max(id) AS id FROM run", [])[0]["id"]
-    if run is None:
-        left = unseen(state).rows
-        hint = (
-            "go on with the run that was killed: what it left is taken in first"
-            if left
-            else "run a recipe first"
-        )
-        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
-    facts = collect(query, run)
+    run = run or _last_run(state)
+    with reader(state) as query:
+        facts = collect(query, run)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
     for path, text in (
@@ -264,6 +256,20 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
                 "choose a place with --out",
             ) from error
     return files
+
+
+def _last_run(state: Path) -> str:
+    """Return the id of the last run; raises EngineError where there is none."""
+    run: str | None = rows(state, "SELECT max(id) AS id FROM run")[0]["id"]
+    if run is None:
+        left = unseen(state).rows
+        hint = (
+            "go on with the run that was killed: what it left is taken in first"
+            if left
+            else "run a recipe first"
+        )
+        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
+    return run
 
 
 def _versions() -> dict[str, str]:

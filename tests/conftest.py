@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -15,32 +15,50 @@ settings.register_profile("suite", max_examples=100, derandomize=True, deadline=
 settings.register_profile("search", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile("suite")
 
-HEAVY = "torch"
-"""Takes seconds to load, in each process."""
+_HEAVY = "torch"
+"""Takes seconds to load, in each process: no part of the fast tests."""
+_THERE = pytest.StashKey[bool]()
+"""Whether it was loaded before a test and its fixtures."""
+
+
+def _is_fast(config: pytest.Config) -> bool:
+    return "not models" in config.option.markexpr
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out files of tests with models where these are not asked for: their imports alone take seconds."""
-    if collection_path.suffix != ".py" or "not models" not in config.option.markexpr:
+    if collection_path.suffix != ".py" or not _is_fast(config):
         return None
     text = collection_path.read_text("utf-8")
     return True if "\npytestmark = pytest.mark.models\n" in text else None
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Note whether the heavy library was there before the test and its fixtures."""
-    item.stash[_THERE] = HEAVY in sys.modules
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse a file that makes the fast tests slow by being imported."""
+    before = _HEAVY in sys.modules
+    report = yield
+    if _is_fast(collector.config) and not before and _HEAVY in sys.modules:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{collector.nodeid} loads {_HEAVY}: give it `pytestmark = pytest.mark.models`"
+        )
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Note what is loaded before the test and its fixtures."""
+    item.stash[_THERE] = _HEAVY in sys.modules
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that makes the fast part slow."""
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that makes the fast tests slow."""
     outcome = yield
-    if not item.stash[_THERE] and HEAVY in sys.modules and not item.get_closest_marker("models"):
-        pytest.fail(f"this test loads {HEAVY}: give it `@pytest.mark.models`", pytrace=False)
+    if not item.stash[_THERE] and _HEAVY in sys.modules and not item.get_closest_marker("models"):
+        pytest.fail(f"this test loads {_HEAVY}: give it `@pytest.mark.models`", pytrace=False)
     return outcome
-
-
-_THERE = pytest.StashKey[bool]()

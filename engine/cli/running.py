@@ -18,6 +18,7 @@ from engine.report.console import summary
 from engine.report.facts import collect
 from engine.run.execute import Outcome
 from engine.store import reader
+from engine.store import rows as stored
 
 
 def run_recipe(
@@ -44,7 +45,8 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
         small = project.small(rows, steps, state)
         with ConsoleReporter(console).shown() as reporter:
             outcome = small.run(reporter=reporter)
-        console.print(summary(collect(reader(state), outcome.run)))
+        with reader(state) as query:
+            console.print(summary(collect(query, outcome.run)))
         _show_rows(console, state)
     if outcome.notes:
         console.print("; ".join(outcome.notes), highlight=False)
@@ -52,12 +54,11 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
 
 
 def _show_rows(console: Console, state: Path) -> None:
-    query = reader(state)
     sql = (
         "SELECT c.operator, c.target, c.inputs::VARCHAR AS inputs, v.reason FROM candidate c "
         "JOIN verdict v ON v.candidate = c.id ORDER BY v.accepted DESC, c.id LIMIT 8"
     )
-    for row in query(sql, []):
+    for row in stored(state, sql):
         console.print(f"  {row['reason']:<12} {row['operator']:<15} {row['target']:<20} {row['inputs']}",
                       highlight=False, markup=False)  # fmt: skip
 

@@ -14,7 +14,8 @@ from engine.plan.resources import Resources
 from engine.rows import SPLITS, Example, Failure, Row
 from engine.spec.loader import LoadedRecipe
 from engine.stages.forecast import Range
-from engine.store import Store, reader
+from engine.store import Store
+from engine.store import rows as stored
 
 _RATES = (
     "SELECT (SELECT sum(seconds) / sum(steps) FROM model) AS step, "
@@ -99,7 +100,7 @@ def _read(splits: Splits, columns: Sequence[str], limit: int | None) -> _Size:
 
 def _minutes(whole: Estimate, state: Path) -> Range | None:
     """Return how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
-    rates = reader(state)(_RATES, [])[0]
+    rates = stored(state, _RATES)[0]
     if rates["step"] is None or rates["token"] is None:
         return None
     training = whole.steps * rates["step"]

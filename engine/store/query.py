@@ -58,37 +58,59 @@ def ask(
         StoreError: there is no store, it is held open for `wait` seconds, or the SQL is wrong, is several
             statements, or would write.
     """
-    import duckdb
-
     path = _require(state)
     with opened(path, write=False, wait=wait, notice=notice, config=_CLOSED_OFF) as connection:
         written_by = version(connection, path)
         missing = _unseen(state, connection, written_by)
-        try:
-            statement = _only_reads(connection, sql)
-            relation = connection.sql(statement, params=list(parameters) or None)
-            if relation is None:
-                raise StoreError("the query returns nothing", "write a SELECT")
+        with _relation(connection, sql, parameters, written_by) as relation:
             types = dict(zip(relation.columns, map(str, relation.types), strict=False))
             yield QueryResult(relation.to_arrow_reader(batch), types, missing)
-        except duckdb.Error as error:
-            raise _of_earlier(reworded(error), written_by) from error
 
 
 def rows(
     state: Path, sql: str, parameters: Sequence[Any] = (), *, wait: float = WAIT
 ) -> list[dict[str, Any]]:
     """Return the rows of one SELECT by column name; JSON columns are text. Raises StoreError as `ask` does."""
-    with ask(state, sql, parameters, wait=wait) as answer:
-        values: list[dict[str, Any]] = answer.reader.read_all().to_pylist()
-    return values
+    with reader(state, wait=wait) as query:
+        return query(sql, parameters)
 
 
+@contextlib.contextmanager
 def reader(
     state: Path, *, wait: float = WAIT
-) -> Callable[[str, Sequence[Any]], list[dict[str, Any]]]:
-    """Return `rows` bound to one store: what the report asks its questions with."""
-    return lambda sql, parameters: rows(state, sql, parameters, wait=wait)
+) -> Iterator[Callable[[str, Sequence[Any]], list[dict[str, Any]]]]:
+    """Give `rows` for one store, as often as wanted in the block: what a report asks its questions with.
+
+    The file is opened once, which takes longer than most questions, and held for the block: keep it short. What is
+    wrong with a question is raised as `ask` does.
+    """
+    path = _require(state)
+    with opened(path, write=False, wait=wait, config=_CLOSED_OFF) as connection:
+        written_by = version(connection, path)
+
+        def query(sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+            with _relation(connection, sql, parameters, written_by) as relation:
+                values: list[dict[str, Any]] = relation.to_arrow_table().to_pylist()
+            return values
+
+        yield query
+
+
+@contextlib.contextmanager
+def _relation(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any], written_by: int
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """Give the rows of one SELECT; raises StoreError also for what goes wrong while they are read in the block."""
+    import duckdb
+
+    try:
+        statement = _only_reads(connection, sql)
+        relation = connection.sql(statement, params=list(parameters) or None)
+        if relation is None:
+            raise StoreError("the query returns nothing", "write a SELECT")
+        yield relation
+    except duckdb.Error as error:
+        raise _of_earlier(reworded(error), written_by) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.runs
 def test_only_the_rows_that_are_chosen_are_kept(folder: Path) -> None:
     command = [sys.executable, "-c", CODE, str(folder), "large.jsonl", str(ROWS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

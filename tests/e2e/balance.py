@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.report.records import Query
 from engine.store import FILE, reader
 
 HERE = """
@@ -186,7 +187,8 @@ RULES = (
 
 def unbalanced(state: Path, rules: Sequence[Rule] = RULES) -> list[str]:
     """Return what does not add up in the latest run of a state folder, in words."""
-    return [*_by_rule(state, rules), *_by_table(state)]
+    with reader(state) as query:
+        return [*_by_rule(query, rules), *_by_table(query)]
 
 
 def assert_balanced(state: Path) -> None:
@@ -196,20 +198,19 @@ def assert_balanced(state: Path) -> None:
         assert not faults, "\n".join([f"rows are lost or made up in {state}:", *faults])
 
 
-def _by_rule(state: Path, rules: Sequence[Rule]) -> Iterator[str]:
+def _by_rule(query: Query, rules: Sequence[Rule]) -> Iterator[str]:
     parts = []
     for rule in rules:
         lost = f"SELECT name, key, 'went in and did not come out' AS what FROM (({rule.into}) EXCEPT ALL ({rule.out}))"
         made = f"SELECT name, key, 'came out and did not go in' AS what FROM (({rule.out}) EXCEPT ALL ({rule.into}))"
         both = f"{lost} UNION ALL {made}" if rule.whole else lost
         parts.append(f"(SELECT '{rule.name}' AS rule, * FROM ({both}) ORDER BY ALL LIMIT 10)")
-    for row in reader(state)(HERE + " UNION ALL ".join(parts), []):
+    for row in query(HERE + " UNION ALL ".join(parts), []):
         yield f"{row['rule']}: {row['name']}: {row['key']} {row['what']}"
 
 
-def _by_table(state: Path) -> Iterator[str]:
+def _by_table(query: Query) -> Iterator[str]:
     """Compare what each node says it has written with what there is of it."""
-    query = reader(state)
     tables = query(
         "SELECT table_name AS name FROM information_schema.columns WHERE table_schema = 'main'"
         " AND table_name IN (SELECT table_name FROM duckdb_tables()) AND column_name IN ('seed', 'position')"

@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from engine.cli import main
-from engine.store import reader
+from engine.store import rows as stored
 from tests.e2e.balance import assert_balanced
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +92,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 def rows(state: Path, sql: str, *parameters: Any) -> list[dict[str, Any]]:
     """Return the rows of a query over a store."""
-    return reader(state)(sql, list(parameters))
+    return stored(state, sql, parameters)
 
 
 def results(state: Path) -> dict[str, str]:

@@ -2,28 +2,35 @@
 
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
-from sklearn import metrics as sk
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from engine.metrics import METRICS, Answered
 from engine.metrics.bootstrap import estimate_labels, totals
 from engine.metrics.labels import labels_of
 from tests.metrics.test_metrics import one_label, scored, whole
 
+
+def sk() -> Any:
+    """Return scikit-learn's metrics: loaded where a test needs them, not by every process that looks for tests."""
+    from sklearn import metrics
+
+    return metrics
+
+
 SKLEARN = {
-    "accuracy": lambda y, p, labels: sk.accuracy_score(y, p),
-    "macro_f1": lambda y, p, labels: sk.f1_score(y, p, labels=labels, average="macro"),
-    "micro_f1": lambda y, p, labels: sk.f1_score(y, p, labels=labels, average="micro"),
-    "weighted_f1": lambda y, p, labels: sk.f1_score(y, p, labels=labels, average="weighted"),
-    "macro_precision": lambda y, p, labels: sk.precision_score(
+    "accuracy": lambda y, p, labels: sk().accuracy_score(y, p),
+    "macro_f1": lambda y, p, labels: sk().f1_score(y, p, labels=labels, average="macro"),
+    "micro_f1": lambda y, p, labels: sk().f1_score(y, p, labels=labels, average="micro"),
+    "weighted_f1": lambda y, p, labels: sk().f1_score(y, p, labels=labels, average="weighted"),
+    "macro_precision": lambda y, p, labels: sk().precision_score(
         y, p, labels=labels, average="macro"
     ),
-    "macro_recall": lambda y, p, labels: sk.recall_score(y, p, labels=labels, average="macro"),
+    "macro_recall": lambda y, p, labels: sk().recall_score(y, p, labels=labels, average="macro"),
 }
 
 
@@ -53,7 +60,7 @@ def test_balanced_accuracy_agrees_with_scikit_learn(seed: int) -> None:
     items = one_label(40, seed)
     references, answers = [i.references[0] for i in items], [i.answer for i in items]
     assert whole("balanced_accuracy", items) == pytest.approx(
-        sk.balanced_accuracy_score(references, answers)
+        sk().balanced_accuracy_score(references, answers)
     )
 
 
@@ -75,6 +82,8 @@ def test_several_labels_agree_with_scikit_learn_on_every_draw(name: str, seed: i
     for draw, found in zip(draws, _on_draws(name, items, draws), strict=True):
         references = [json.loads(items[i].references[0]) for i in draw]
         answers = [json.loads(items[i].answer or "[]") for i in draw]
+        from sklearn.preprocessing import MultiLabelBinarizer
+
         binarizer = MultiLabelBinarizer().fit(references + answers)
         y, p = binarizer.transform(references), binarizer.transform(answers)
         with warnings.catch_warnings():
@@ -84,7 +93,7 @@ def test_several_labels_agree_with_scikit_learn_on_every_draw(name: str, seed: i
 
 def test_each_label_has_its_precision_and_recall_with_how_many_are_behind_it() -> None:
     items = [*one_label(50, 4), Answered("a", ("new",), "a")]
-    precision, recall, _, support = sk.precision_recall_fscore_support(
+    precision, recall, _, support = sk().precision_recall_fscore_support(
         [i.references[0] for i in items],
         [i.answer for i in items],
         zero_division=0,

@@ -193,6 +193,7 @@ def _kill_often(state: Path, moments: list[float]) -> None:
     assert len(safe) > len(moments)
 
 
+@pytest.mark.runs
 def test_kill_at_any_moment_loses_nothing_safe_and_doubles_nothing(tmp_path: Path) -> None:
     _kill_often(tmp_path, [0.05, 0.31, 0.6, 0.97])
 

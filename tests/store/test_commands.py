@@ -272,7 +272,7 @@ def test_clean_keeps_what_an_unfinished_run_goes_on_from(tmp_path: Path) -> None
         start(store)
     said = Said()
     clean_command(tmp_path, keep=1, yes=True, models=False, console=said.console)
-    assert "r0003 is not done" in said.out
+    assert "r0003 is not finished" in said.out
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["orphan", "train0", "train1"]
     assert rows(tmp_path, "SELECT count(*) AS n FROM node") == [{"n": 16}]
 

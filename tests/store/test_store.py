@@ -372,7 +372,9 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
         patch.setattr(store_module, "ingest", broken)
         run = start(store)
         assert ingesting.wait(60)
-        time.sleep(0.1)
+        until = time.monotonic() + 60
+        while store._trouble is None and time.monotonic() < until:
+            time.sleep(0.01)
         with pytest.raises(RuntimeError, match="a bug"):
             store.record_calls([call(1, run)])
         # Undone before the end of the run, which ingests what is left.

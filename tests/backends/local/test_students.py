@@ -16,6 +16,8 @@ from engine.backends.transformers import LocalStudent
 from engine.errors import ModelError
 from tests.backends import tiny
 
+pytestmark = pytest.mark.models
+
 PROMPTS = [(Message("user", text),) for text in ("one two red", "blue", "green seven", "six")]
 LABELS = ["colour", "number", "red blue"]
 
