@@ -22,13 +22,18 @@ def placed(path: Path) -> str:
 
 
 @cache
-def nodes() -> list[tuple[str, ast.AST]]:
-    """Return each piece of each module with the place where it stands."""
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """Return each piece of each module, and the module."""
     return [
-        (f"{placed(module)}:{getattr(node, 'lineno', 0)}", node)
+        (module, node)
         for module in MODULES
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Subscript | ast.Call | ast.arg | ast.ImportFrom)
     ]
+
+
+def shown(module: Path, node: ast.AST) -> str:
+    return f"{placed(module)}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=placed)
@@ -61,23 +66,27 @@ def test_no_module_and_no_folder_has_a_name_that_says_nothing() -> None:
 def test_stages_are_typed() -> None:
     """What a stage needs are fields that mypy sees: no keys of a dict, no edges by name."""
     untyped = []
-    for place, node in nodes():
+    for module, node in nodes():
         match node:
-            case ast.Subscript(value=ast.Name(id="params"), slice=ast.Constant(value=str())):
-                untyped.append(f"{place}: {ast.unparse(node)}")
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="params"), attr="get")):
-                untyped.append(f"{place}: {ast.unparse(node)}")
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="inputs"), attr="edges" | "of")):
-                untyped.append(f"{place}: {ast.unparse(node)}")
-            case ast.arg(arg="params" | "inputs", annotation=ast.Subscript() as annotation) if (
-                "/stages/" in place and "Mapping[str, Any]" in ast.unparse(annotation)
+            case (
+                ast.Subscript(value=ast.Name(id="params"), slice=ast.Constant(value=str()))
+                | ast.Call(func=ast.Attribute(value=ast.Name(id="params"), attr="get"))
+                | ast.Call(func=ast.Attribute(value=ast.Name(id="inputs"), attr="edges" | "of"))
             ):
-                untyped.append(f"{place}: {ast.unparse(node)}")
+                untyped.append(shown(module, node))
+            case ast.arg(arg="params" | "inputs", annotation=ast.Subscript() as annotation) if (
+                "stages" in module.parts and "Mapping[str, Any]" in ast.unparse(annotation)
+            ):
+                untyped.append(shown(module, node))
     assert untyped == []
 
 
 def test_imports_name_their_module_from_the_top() -> None:
-    relative = [place for place, node in nodes() if isinstance(node, ast.ImportFrom) and node.level]
+    relative = [
+        shown(module, node)
+        for module, node in nodes()
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
     assert relative == []
 
 

@@ -26,11 +26,9 @@ TARGET = "target"
 
 
 class OperatorParams(BaseModel):
-    """Base of every operator's parameters; their fields come from its `params`."""
+    """Base of every operator's parameters; their fields come from its `params`, with their descriptions."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, slots=True)
