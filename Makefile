@@ -34,7 +34,7 @@ test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the 
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 format: $(STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,13 @@ settings.register_profile("suite", max_examples=100, derandomize=True, deadline=
 settings.register_profile("search", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile("suite")
 
+LONGEST_FIRST = (
+    "tests/e2e/test_tiny_runs.py",
+    "tests/backends/training/test_finetune.py",
+    "tests/e2e/test_real_run.py",
+    "tests/e2e/test_recipes.py",
+)
+"""Files that take minutes."""
 _HEAVY = "torch"
 """Takes seconds to load, in each process: no part of the fast tests."""
 _THERE = pytest.StashKey[bool]()
@@ -62,3 +69,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if not item.stash[_THERE] and _HEAVY in sys.modules and not item.get_closest_marker("models"):
         pytest.fail(f"this test loads {_HEAVY}: give it `@pytest.mark.models`", pytrace=False)
     return outcome
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of the longest tests first: one that begins last would keep a single process busy at the end."""
+    order = {path: rank for rank, path in enumerate(LONGEST_FIRST)}
+    last = len(order)
+
+    def rank(item: pytest.Item) -> tuple[int, int]:
+        name = item.path.relative_to(item.config.rootpath).as_posix()
+        weight = (
+            0 if item.get_closest_marker("models") else 1 if item.get_closest_marker("runs") else 2
+        )
+        return order.get(name, last), weight
+
+    items.sort(key=rank)
