@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -63,4 +64,6 @@ def _closed_database() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=_CONFIG)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     close_off(connection)
+    # DuckDB complains on stderr of what is still there when Python ends.
+    atexit.register(_closed_database.cache_clear)
     return connection

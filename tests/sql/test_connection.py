@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,3 +52,17 @@ def test_threads_evaluate_at_the_same_time() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(evaluate, range(50)))
     assert found == [[each == number for each in range(50)] for number in range(50)]
+
+
+@pytest.mark.models
+def test_nothing_of_it_is_left_when_python_ends() -> None:
+    """DuckDB's binding writes to stderr what is still there at the end, where it stood beside a run's summary."""
+    code = (
+        "import torch\n"
+        "from engine.sql import evaluate_condition\n"
+        "assert evaluate_condition('x > 1', [{'x': 2}]) == [True]\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
