@@ -109,6 +109,14 @@ for words in ("--help", "run --help", "list operators", "list metrics", "list me
     assert done.returncode == 0, done.stderr
 
 
+def test_tests_mirror_the_tree() -> None:
+    """What is about no package has a folder of its own: whole runs, the steps of CONTRIBUTING, the tests' own servers."""
+    tests = ROOT / "tests"
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("test_*.py")}
+    without = {folder for folder in folders if not (ROOT / "engine" / folder).is_dir()}
+    assert without == {"e2e", "contributing", "servers"}
+
+
 def module_marks(path: Path) -> list[str]:
     """Return what a file of tests assigns to `pytestmark`."""
     return [
