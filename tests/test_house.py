@@ -90,44 +90,51 @@ def test_imports_name_their_module_from_the_top() -> None:
     assert relative == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["run", "--help"],
-        ["list", "operators"],
-        ["list", "metrics"],
-        ["list", "methods"],
-    ],
-)
-def test_help_and_lists_load_no_heavy_library(arguments: list[str]) -> None:
-    code = (
-        "import sys; sys.argv = ['pada', *sys.argv[1:]]\n"
-        "from engine.cli import main\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'transformers', 'sklearn', 'sentence_transformers', 'datasets', 'scipy', 'nltk'}\n"
-        "heavy &= set(sys.modules)\n"
-        "assert not heavy, heavy"
+def test_help_and_lists_load_no_heavy_library() -> None:
+    code = """
+import sys
+from engine.cli import main
+for words in ("--help", "run --help", "list operators", "list metrics", "list methods"):
+    sys.argv = ["pada", *words.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+    heavy = {"torch", "transformers", "sklearn", "sentence_transformers", "datasets", "scipy", "nltk"}
+    assert not heavy & set(sys.modules), (words, heavy & set(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_tests_mirror_the_tree() -> None:
+    """What is about no package has a folder of its own: whole runs, the steps of CONTRIBUTING, the tests' own servers."""
+    tests = ROOT / "tests"
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("test_*.py")}
+    without = {folder for folder in folders if not (ROOT / "engine" / folder).is_dir()}
+    assert without == {"e2e", "contributing", "servers"}
+
+
+def module_marks(path: Path) -> list[str]:
+    """Return what a file of tests assigns to `pytestmark`."""
+    return [
+        ast.unparse(node.value)
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+    ]
 
 
 def test_tests_of_whole_runs_are_no_part_of_the_fast_suite() -> None:
     """But for one, which goes round the loop without a model."""
     folders = (ROOT / "tests" / "e2e", ROOT / "tests" / "contributing")
-    marked = re.compile(r"^pytestmark = pytest\.mark\.(models|runs|servers)$", re.MULTILINE)
+    marks = {"pytest.mark.models", "pytest.mark.runs", "pytest.mark.servers"}
     plain = {
         placed(path)
         for folder in folders
         for path in folder.glob("test_*.py")
-        if not marked.search(path.read_text("utf-8"))
+        if not marks & set(module_marks(path))
     }
     assert plain == {"tests/e2e/test_balance.py"}
 

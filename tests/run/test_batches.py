@@ -155,6 +155,7 @@ import_results(Store.open(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.runs
 def test_an_import_killed_before_the_store_has_it_is_not_lost(tmp_path: Path) -> None:
     Store.open(tmp_path)
     [batch] = write_batch({model(): by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)

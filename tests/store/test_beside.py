@@ -20,6 +20,8 @@ from engine.store import store as store_module
 from engine.store.file import FILE
 from tests.store.small import call, example, info, start
 
+pytestmark = pytest.mark.runs
+
 PATIENCE = 240.0
 """Seconds: longer than anything takes that does not wait, on the busiest machine."""
 HOLD = """
@@ -193,7 +195,6 @@ def _kill_often(state: Path, moments: list[float]) -> None:
     assert len(safe) > len(moments)
 
 
-@pytest.mark.runs
 def test_kill_at_any_moment_loses_nothing_safe_and_doubles_nothing(tmp_path: Path) -> None:
     _kill_often(tmp_path, [0.05, 0.31, 0.6, 0.97])
 

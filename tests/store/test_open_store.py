@@ -36,6 +36,7 @@ def test_parameters_stand_for_question_marks(state: Path) -> None:
     assert found.fetchall() == [("slang",)]
 
 
+@pytest.mark.runs
 def test_every_table_and_view_can_be_read(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
     with store.lock_run():

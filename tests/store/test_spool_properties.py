@@ -266,6 +266,7 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
+@pytest.mark.runs
 @FEW
 @given(steps=st.lists(STEPS, max_size=14))
 @example(steps=[Node("a", 2), Flush(), Node("a", 1), PowerCut(0.99, 0.0)])
@@ -306,6 +307,7 @@ def test_a_segment_cut_at_any_byte_gives_its_whole_lines(empty_store: Path, tmp_
         assert list(spool_module.read_lines(segment.path)) == lines
 
 
+@pytest.mark.runs
 @FEW
 @given(data=st.data())
 def test_what_the_spool_shows_before_it_is_ingested_is_what_is_ingested(

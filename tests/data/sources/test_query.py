@@ -143,6 +143,7 @@ def test_what_is_broken_in_a_querys_file_is_named_by_its_line(
     assert said in complaint(f"SELECT n FROM '{name}'", folder)
 
 
+@pytest.mark.runs
 def test_times_with_a_zone_are_the_same_on_every_machine(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"t": "2020-01-01T00:30:00+02:00"}\n', encoding="utf-8")
     program = """
