@@ -1,4 +1,4 @@
-"""Runs that end otherwise than usual, with scripted models: nothing to mend, nothing accepted, budget spent, Ctrl-C."""
+"""Runs that end otherwise than usual, with scripted models: nothing to mend or to accept, no budget, Ctrl-C, preview."""
 
 from __future__ import annotations
 
@@ -69,3 +69,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert again.code == 0, again.out + again.errors
     assert rows(state, "SELECT count(*) AS n FROM model WHERE round = 0") == [{"n": 1}]
     assert answered_twice(state) == []
+
+
+def test_preview_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_project(tmp_path / "project", scripted=True)
+    monkeypatch.chdir(tmp_path)
+    found = pada_here("preview", recipe, "-n", "12", "--steps", "2")
+    assert found.code == 0, found.out + found.errors
+    assert "nothing was kept" in found.out
+    assert {path.name for path in tmp_path.iterdir()} == {"project"}

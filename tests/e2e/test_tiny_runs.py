@@ -96,14 +96,6 @@ def test_two_seeds_are_two_loops_on_one_load(tmp_path: Path) -> None:
     assert nodes == [{"n": 1}]
 
 
-def test_preview_leaves_nothing_behind(tmp_path: Path) -> None:
-    recipe = write_project(tmp_path / "project")
-    found = pada("preview", str(recipe), "-n", "12", "--steps", "2", cwd=tmp_path)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "nothing was kept" in found.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"project"}
-
-
 def test_mermaid_and_json_come_out_clean(project: Path, undisturbed: Path) -> None:
     graph = pada("plan", str(project), "--state", str(undisturbed), "--mermaid")
     assert graph.stdout.startswith("flowchart TD")
