@@ -1,4 +1,4 @@
-"""Runs that end otherwise than usual, with scripted models: nothing to mend or to accept, no budget, Ctrl-C, preview."""
+"""Runs that end otherwise than usual, with scripted models: nothing to mend or accept, no budget, Ctrl-C, preview."""
 
 from __future__ import annotations
 
