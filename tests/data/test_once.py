@@ -28,6 +28,8 @@ from engine.stages.load import load as load_stage
 from tests.data.test_splits import HEAD, ROWS, TAIL, write
 from tests.stages.loading import run_load
 
+pytestmark = pytest.mark.runs
+
 COMMIT = "0123456789" * 4
 
 

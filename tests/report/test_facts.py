@@ -12,6 +12,8 @@ from engine.report.tables import best_sentence
 from tests.report import invented
 from tests.report.invented import Invented
 
+pytestmark = pytest.mark.runs
+
 
 @pytest.fixture(scope="module")
 def store() -> Invented:

@@ -17,6 +17,8 @@ from engine.report.records import Report
 from engine.report.tables import funnel_table, pattern_table, score_table, spend_table
 from tests.report import invented
 
+pytestmark = pytest.mark.runs
+
 GOLDEN = Path(__file__).parent / "golden_console.txt"
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 

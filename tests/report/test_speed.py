@@ -15,6 +15,8 @@ from engine.report.tables import speed_table
 from tests.report import invented
 from tests.report.invented import Invented
 
+pytestmark = pytest.mark.runs
+
 FIGURES = {
     "time_to_first_token_ms": (31.0, 30.0, 45.0),
     "inter_token_latency_ms": (0.4, 0.35, 9.0),

@@ -17,6 +17,8 @@ from engine.report.records import Report
 from engine.report.tables import foreseen, foreseen_sentence, spend_table, spent
 from tests.report import invented
 
+pytestmark = pytest.mark.runs
+
 SERVER = {"backend": "openai", "model": "m", "base_url": "http://localhost:1/v1"}
 LOCAL = {"backend": "transformers", "model": "embedded/smollm2-135m-instruct"}
 ESTIMATE = (

@@ -16,6 +16,8 @@ from engine.errors import RunError, StoreError
 from engine.store import Store, rows
 from tests.store.small import call, example, info, make, start, write_training
 
+pytestmark = pytest.mark.runs
+
 
 class Said:
     """Consoles that keep what is printed: `out` for results, `errors` for what is said beside them."""

@@ -15,6 +15,8 @@ from engine.store import Store, rows
 from engine.store.schema import migrations
 from tests.store.small import info, start
 
+pytestmark = pytest.mark.runs
+
 SEVERAL = Example(
     "e1", "train", {"q": "who?"}, "Bonn", {"n": 2**70, "x": None}, "a.jsonl", 1, ("Bonn", "in Bonn")
 )

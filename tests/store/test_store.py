@@ -23,6 +23,8 @@ from engine.store.schema import migrations, newest
 from engine.store.spool import segments
 from tests.store.small import EVERY_ROW, call, example, info, start
 
+pytestmark = pytest.mark.runs
+
 
 def test_every_row_class_comes_back_as_it_was_and_in_order(tmp_path: Path) -> None:
     given = {type(row).table for row in EVERY_ROW}

@@ -33,6 +33,8 @@ from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import MIXED, NO_REPLY, REFUSED, Script
 from tests.servers.replies import marked, row_of
 
+pytestmark = pytest.mark.runs
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {

@@ -18,6 +18,8 @@ from tests.backends.http.test_faults import KEY, KEY_NAME, came, opened, request
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
 
+pytestmark = pytest.mark.runs
+
 HANG = 90.0
 """Seconds after which something is taken to hang; nothing here takes a tenth of it."""
 T = TypeVar("T")

@@ -20,6 +20,8 @@ from engine.backends.serving import server
 from engine.backends.serving.server import Weights
 from engine.errors import BackendError
 
+pytestmark = pytest.mark.runs
+
 ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = Weights(Path("/no/model"), None, "bfloat16", "cpu")
 SERVER = """
