@@ -190,7 +190,7 @@ class Project:
         """Fetch the models that the recipe names and this machine lacks."""
         fetched = False
         for role in ROLES:
-            spec = getattr(self.loaded.recipe.models, role)
+            spec = self.loaded.recipe.models.of(role)
             backend = BACKENDS[spec.backend]
             base = self.loaded.base
             if backend.local and models.locate(spec.model, base, backend.weights) is None:

@@ -171,6 +171,36 @@ class Diagnosis(Row):
     example: str
     root_cause: str
     scenario: str
+    """When it happens, in general: quotes nothing."""
+    call: str
+    evidence: str = ""
+    """Words of the row that show it, as quoted by the teacher and found there."""
+    reasoning: str = ""
+    skill: str = ""
+    """What the student would have to be able to do."""
+    category: str | None = None
+    """Of the taxonomy, as the teacher sorts this failure."""
+    suspect: bool = False
+    """Whether the teacher takes the right answer for wrong."""
+    mendable: bool = True
+    """Whether training rows could mend it."""
+    confidence: int | None = None
+    """How sure the teacher is, 1 to 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSuspect(Row):
+    """A row whose given answer may be wrong, by the teacher's diagnosis."""
+
+    table: ClassVar[str] = "label_suspect"
+    example: str
+    split: Split
+    target: str
+    """The answer that the data give."""
+    answer: str | None
+    """What the student answered."""
+    reason: str
+    confidence: int | None
     call: str
 
 
@@ -191,6 +221,12 @@ class Pattern(Row):
     call: str | None
     guard: str | None
     """Why the texts were replaced by neutral ones (they quoted an evaluation row); None when they were clean."""
+    includes: tuple[str, ...] = ()
+    """What falls under it, in a few words each."""
+    excludes: tuple[str, ...] = ()
+    """What looks like it and does not fall under it."""
+    coherent: bool | None = None
+    """Whether its diagnoses are of one kind, as the teacher sees them; None where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +265,17 @@ class Strategy(Row):
     labels: tuple[str, ...]
     call: str | None
     guard: str | None
+    must: tuple[str, ...] = ()
+    """What every row must have."""
+    must_not: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What varies from row to row: name -> list of values."""
+    pairs: Sequence[Mapping[str, Any]] = ()
+    """Observed confusions to write rows for: `right`, `wrong` (labels) and `share`; shares sum to 1."""
+    operators: Mapping[str, Any] = field(default_factory=dict)
+    """Operator -> its share of the rows; empty where the teacher leaves it open."""
+    difficulty: Mapping[str, Any] = field(default_factory=dict)
+    """`easy`, `medium`, `hard` -> their shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +297,12 @@ class Candidate(Row):
     model: str
     """Identity of the model that wrote it."""
     call: str
+    rationale: str = ""
+    """How its writer came to the target, where that is derived."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked of this row: name -> value."""
+    seeds: tuple[str, ...] = ()
+    """The training examples that its writer was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +328,14 @@ class Verdict(Row):
     neighbour: float | None
     """Share of the nearest labelled training rows that carry the candidate's target."""
     call: str | None
+    advice: Mapping[str, Any] = field(default_factory=dict)
+    """Gate that only advises -> what it would have rejected the row for."""
+    agreement: float | None = None
+    """Share of the blind answers that came to the candidate's target; None where none were asked for."""
+    label_correct: str | None = None
+    """What the judge says of the target: `yes`, `no` or `ambiguous`."""
+    naturalness: int | None = None
+    """The judge's score, 1 to 5."""
 
 
 @dataclass(frozen=True, slots=True)

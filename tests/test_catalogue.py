@@ -18,6 +18,7 @@ from engine.spec.prompts import PromptLibrary
 from engine.stages import STAGES, AnyStage, schemas
 from engine.stages.task_view import PROMPT_VARIABLES
 from engine.tasks import TASKS, Task, TaskKind
+from tests.plan.fake_resources import reply_schema_of
 
 LIBRARY = PromptLibrary(Path("."))
 
@@ -26,7 +27,8 @@ LIBRARY = PromptLibrary(Path("."))
 def test_a_prompt_uses_only_what_its_stage_gives(stage: AnyStage) -> None:
     assert set(stage.asks) <= {"student", "teacher", "judge", "embedder"}
     for name, variables in stage.prompts.items():
-        assert LIBRARY.get(name).variables <= variables
+        for pack in ("small", "standard", "frontier"):
+            assert LIBRARY.get(name, pack).variables <= variables
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
@@ -81,7 +83,9 @@ OF_PEOPLE = {"recipe.schema.json", "method.schema.json"}
 
 
 @pytest.mark.parametrize(
-    "schema", sorted(shipped("schemas").glob("*.schema.json")), ids=lambda p: p.stem
+    "schema",
+    sorted(shipped("schemas").rglob("*.schema.json")),
+    ids=lambda p: f"{p.parent.name}-{p.stem}",
 )
 def test_reply_schemas_are_bounded_and_have_a_token_limit(schema: Path) -> None:
     name = schema.name.removesuffix(".schema.json")
@@ -89,15 +93,17 @@ def test_reply_schemas_are_bounded_and_have_a_token_limit(schema: Path) -> None:
         # Not of replies; that of rows is made whole by an operator.
         assert json.loads(schema.read_text("utf-8"))["$schema"]
         return
-    assert not unbounded(schemas.base(name))
-    assert 0 < schemas.token_limit(schemas.base(name)) < 2000
+    pack = schema.parent.name
+    reply = reply_schema_of(name, pack)
+    assert not unbounded(reply)
+    assert 0 < schemas.token_limit(reply) < (2000 if pack == "small" else 200_000)
 
 
 def test_a_closed_taxonomy_is_an_enum_in_the_pattern_schema() -> None:
-    schema = schemas.pattern(["negation", "other"])
+    schema = schemas.pattern(reply_schema_of("pattern"), ["negation", "other"])
     assert schema["properties"]["category"] == {"enum": ["negation", "other"]}
     assert "category" in schema["required"]
-    assert "category" not in schemas.pattern([])["properties"]
+    assert "category" not in schemas.pattern(reply_schema_of("pattern"), [])["properties"]
 
 
 def required_settings(backend: Backend) -> dict[str, str]:

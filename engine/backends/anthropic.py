@@ -205,4 +205,4 @@ PROTOCOL = ChatProtocol(
     read=read,
     quirks={NO_TEMPERATURE: re.compile(r"temperature.{0,80}(deprecated|not supported)", re.I)},
 )
-BACKEND = server_backend("anthropic", PROTOCOL, AnthropicSettings)
+BACKEND = server_backend("anthropic", PROTOCOL, AnthropicSettings, pack="frontier")

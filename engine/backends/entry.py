@@ -112,6 +112,8 @@ class Backend:
     """What it needs besides the engine's own dependencies."""
     operational: frozenset[str] = frozenset()
     """Settings that decide how fast or where it answers, never what: no part of any fingerprint."""
+    pack: str | None = None
+    """The pack for its models, where they are all of one size; None: the recipe has to say."""
     deferred: bool = False
     """Whether replies come after the run has ended: it writes its requests down (`Deferred`)."""
     host: Callable[[Any], str] | None = None

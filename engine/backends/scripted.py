@@ -270,6 +270,8 @@ BACKEND = Backend(
     roles=("student", "teacher", "judge", "embedder"),
     settings=ScriptedSettings,
     local=False,
+    # Its replies are one thing a call, and short.
+    pack="small",
     # What the file of replies says is part of the model's identity.
     operational=frozenset({"delay_ms", "replies"}),
     generator=ScriptedGenerator,

@@ -48,7 +48,7 @@ def show_waiting(console: Console, outcome: Outcome, state: Path, command: Seque
 def refuse_waiting(loaded: LoadedRecipe) -> None:
     """Raise EngineError for a recipe whose replies come after the run, where nothing of the run is kept."""
     for role in ("teacher", "judge"):
-        name = getattr(loaded.recipe.models, role).backend
+        name = loaded.recipe.models.of(role).backend
         if BACKENDS[name].deferred:
             raise EngineError(
                 f"a preview keeps nothing, so it cannot wait for a {role} with the backend '{name}'",

@@ -33,7 +33,7 @@ def replay_call(
     console = console or Console()
     entries = find_call(state, prefix)
     role = entries[0]["role"]
-    model = role_model(getattr(loaded.recipe.models, role), loaded.base)
+    model = role_model(loaded.recipe.models.of(role), loaded.base)
     if BACKENDS[model.backend].deferred:
         raise BackendError(
             f"the {role} of {loaded.path} (backend {model.backend}) answers in files, not at once",

@@ -151,7 +151,7 @@ def _labels(
     task = loaded.recipe.task
     trained = {label for r in train.records for label in labels(str(r.values[task.target]))}
     if task.labels is not None:
-        return _declared(loaded, task.labels, trained)
+        return _declared(loaded, list(task.labels), trained)
     if len(trained) != 1:
         return []
     message = f"every training row has the target '{next(iter(trained))}'"

@@ -14,11 +14,10 @@ from engine.operators.interpreter import (
     usable,
     variables_of,
 )
-from engine.operators.operator import PACK, PACKS, TARGET, NewRow, Operator, OperatorParams, Seed
+from engine.operators.operator import SHARED, TARGET, NewRow, Operator, OperatorParams, Seed
 
 __all__ = [
-    "PACK",
-    "PACKS",
+    "SHARED",
     "TARGET",
     "Found",
     "NewRow",

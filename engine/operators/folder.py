@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import digest
 from engine.operators.definition import Definition, Sight
-from engine.operators.operator import PACKS, Operator
+from engine.operators.operator import SHARED, Operator
 from engine.operators.parameters import check_parameters, params_model
 from engine.operators.reply import read_reply_schema
 from engine.registry import did_you_mean
@@ -98,25 +98,15 @@ def _inside(folder: Path, name: str) -> Path | None:
 
 
 def _prompt_files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
-    """Return the prompts of the packs; notes those that are missing or called by no pack's name."""
+    """Return the prompts, by pack; notes where there is none."""
     files: dict[str, Path] = {}
-    strange = [
-        path.name
-        for path in sorted(folder.glob("*.md"))
-        if path.stem not in PACKS and path.stem.casefold() != "readme"
-    ]
-    for pack in PACKS:
-        file = _inside(folder, f"{pack}.md")
-        if file is not None:
-            files[pack] = file
-            continue
-        hint = f"rename {strange[0]}" if strange else "write the prompt for small teachers there"
-        message = f"the prompt {pack}.md is missing"
+    for path in sorted(folder.glob("*.md")):
+        if path.stem.casefold() != "readme" and (file := _inside(folder, path.name)) is not None:
+            files[path.stem] = file
+    if not files:
+        hint = f"write {SHARED}.md for all packs, or one per pack, such as small.md"
+        message = "the operator has no prompt"
         problems.append(Problem(Location.at(folder / DEFINITION), message, hint, code="prompt"))
-    for name in strange:
-        message = f"there is no pack of prompts '{name.removesuffix('.md')}'"
-        hint = did_you_mean(name.removesuffix(".md"), PACKS)
-        problems.append(Problem(Location.at(folder / name), message, hint, code="prompt"))
     return files
 
 

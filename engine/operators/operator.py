@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.errors import Location, Problem, RecipeError
 from engine.operators.definition import Definition, Label
 from engine.rows import Example
 from engine.spec.prompts import Prompt
 
-PACKS = ("small",)
-"""Packs of prompts, by the size of the teachers that they are written for; `small`: the embedded models."""
-PACK = "small"
-"""The pack in use."""
+SHARED = "prompt"
+"""Name of the prompt for all packs that have none of their own in the folder."""
 TARGET = "target"
 """Key of a row's own target in a reply, and in an example that is shown with it."""
 
@@ -40,7 +39,7 @@ class Operator:
     """Names of the task kinds that it serves."""
     params: type[OperatorParams]
     prompts: Mapping[str, Prompt]
-    """Pack -> prompt."""
+    """Pack -> prompt; SHARED stands for all that are not there."""
     reply: Mapping[str, Any]
     """JSON Schema of its reply, without the columns and the number of rows."""
     folder: Path
@@ -64,10 +63,14 @@ class Operator:
         """Whether its rows keep their seed's target, carry another one, or bring their own."""
         return self.definition.label
 
-    @property
-    def prompt(self) -> Prompt:
-        """The prompt of the pack in use."""
-        return self.prompts[PACK]
+    def prompt(self, pack: str) -> Prompt:
+        """Return the prompt for a pack; raises RecipeError where the folder has none for it."""
+        if prompt := self.prompts.get(pack) or self.prompts.get(SHARED):
+            return prompt
+        others = ", ".join(sorted(self.prompts))
+        message = f"the operator '{self.name}' has no prompt for the pack '{pack}'"
+        hint = f"write {pack}.md, or {SHARED}.md for all packs, in its folder (there: {others})"
+        raise RecipeError([Problem(Location.at(self.folder), message, hint, code="prompt")])
 
 
 class Seed(NamedTuple):

@@ -126,6 +126,7 @@ class Builder:
                     models[role].identity,
                     models[role].backend,
                     models[role].identity_settings,
+                    *([models[role].thinking_tokens] if models[role].thinking_tokens else []),
                 ]
                 for role in stage.asks
             },
@@ -256,7 +257,7 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params
         conditions = (f"{at}/decide",)
         generating, judging = params.generate(), params.judge()
-        prompts = tuple(used.operator.prompt.name for used in generating.operators)
+        prompts = tuple(used.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
         written: dict[str, Wire] = {
             "load": "load",

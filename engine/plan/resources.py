@@ -14,10 +14,13 @@ from engine import models
 from engine.backends import BACKENDS
 from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
+from engine.plan.packs import packs_of, thinking_tokens
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import Method, load_method
+from engine.spec.pack import Pack
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import ModelSpec
+from engine.spec.reply_schemas import Schema, SchemaLibrary
 from engine.stages import STAGES
 from engine.tasks import TASKS
 
@@ -34,6 +37,8 @@ class RoleModel:
     path: Path | None
     settings: Mapping[str, Any]
     """The backend's settings, defaults included."""
+    thinking_tokens: int = 0
+    """Tokens that a reply may spend on thinking."""
 
     @property
     def identity_settings(self) -> dict[str, Any]:
@@ -55,6 +60,10 @@ class Resources:
     """How the loop runs."""
     operators: Mapping[str, Operator]
     """The operators that the recipe uses, by name."""
+    packs: Mapping[str, Pack]
+    """How teacher and judge are talked to."""
+    schemas: Mapping[str, Schema]
+    """Schemas of replies, by name."""
 
 
 def task_prompt(loaded: LoadedRecipe) -> str:
@@ -74,31 +83,46 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         RecipeError: a prompt, a source of the data or the method cannot be used.
     """
     recipe = loaded.recipe
-    library = PromptLibrary(loaded.base)
-    names = [task_prompt(loaded), *(p for stage in STAGES.values() for p in stage.prompts)]
-    names += [recipe.train.prompt] if recipe.train.prompt else []
+    library, replies, packs = (
+        PromptLibrary(loaded.base),
+        SchemaLibrary(loaded.base),
+        packs_of(loaded),
+    )
+    students = [task_prompt(loaded), *([recipe.train.prompt] if recipe.train.prompt else [])]
     known = find_operators(loaded.base)
     operators = {used.name: known[used.name] for used in recipe.augment.operators}
-    prompts = {name: library.get(name) for name in dict.fromkeys(names)}
-    prompts |= {operator.prompt.name: operator.prompt for operator in operators.values()}
+    prompts = {name: library.get(name) for name in dict.fromkeys(students)}
+    schemas: dict[str, Schema] = {}
+    for stage in STAGES.values():
+        pack = packs[stage.writer].name
+        prompts |= {name: library.get(name, pack) for name in stage.prompts}
+        schemas |= {name: replies.get(name, pack) for name in stage.replies}
+    for operator in operators.values():
+        prompt = operator.prompt(packs["teacher"].name)
+        prompts[prompt.name] = prompt
     splits = splits or read_splits(loaded, network=True)
     return Resources(
         prompts=prompts,
         data=splits.digests(),
         splits=splits,
-        models={role: role_model(getattr(recipe.models, role), loaded.base) for role in ROLES},
+        models={
+            role: role_model(recipe.models.of(role), loaded.base, packs.get(role)) for role in ROLES
+        },
         method=load_method(recipe.loop.method, loaded.base, loaded.at("loop", "method")),
         operators=operators,
+        packs=packs,
+        schemas=schemas,
     )
 
 
-def role_model(spec: ModelSpec, base: Path) -> RoleModel:
-    """Describe one role's model without loading it."""
+def role_model(spec: ModelSpec, base: Path, pack: Pack | None = None) -> RoleModel:
+    """Describe one role's model without loading it; `pack` is that of a teacher or a judge."""
     backend = BACKENDS[spec.backend]
+    thinking = 0 if pack is None else thinking_tokens(spec, pack)
     settings = backend.parse(spec.settings).model_dump(mode="json")
     if not backend.local:
         identity = backend.identity(spec.model, base, spec.settings)
-        return RoleModel(spec.backend, spec.model, identity, base, settings)
+        return RoleModel(spec.backend, spec.model, identity, base, settings, thinking)
     path = models.locate(spec.model, base, backend.weights)
     identity = f"unfetched:{spec.model}" if path is None else models.weights_digest(path)
-    return RoleModel(spec.backend, spec.model, identity, path, settings)
+    return RoleModel(spec.backend, spec.model, identity, path, settings, thinking)

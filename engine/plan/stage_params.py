@@ -23,6 +23,7 @@ from engine.stages.analyse.strategy import StrategyParams
 from engine.stages.augment.generate import GenerateParams, UsedOperator
 from engine.stages.augment.judge import JudgeParams, UsedGate
 from engine.stages.augment.select import SelectParams
+from engine.stages.blocks import Briefing
 from engine.stages.decide import DecideParams
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
 from engine.stages.evaluate.measure import Cut, SqlMetric, UsedMetric
@@ -36,8 +37,6 @@ from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
 from engine.tasks import TASKS
 
-SHOWN_DIAGNOSES = 4
-"""Most diagnoses of a cluster that the teacher sees when it names it."""
 STRATEGY_LABELS = 4
 """Most labels that the rows of one pattern may carry."""
 
@@ -62,7 +61,7 @@ class StageParams:
         """The task as stages see it."""
         task = self.recipe.task
         kind = TASKS[task.kind]
-        labels = task.labels if kind.labelled else []
+        labels = task.label_names if kind.labelled else []
         return TaskView(
             kind=task.kind,
             version=kind.version,
@@ -70,6 +69,14 @@ class StageParams:
             labels=None if labels is None else tuple(labels),
             settings=kind.params.model_validate(task.params),
             description=task.description,
+        )
+
+    @property
+    def briefing(self) -> Briefing:
+        """What the teacher and the judge are told of the task."""
+        task = self.recipe.task
+        return Briefing(
+            description=task.description, definitions=task.definitions, columns=task.columns
         )
 
     def shots(self, *, training: bool = False) -> Shots | None:
@@ -128,7 +135,9 @@ class StageParams:
         if not rated:
             return None
         description = self.recipe.task.description
-        return RateParams(metrics=rated, schema=schemas.base("rating"), description=description)
+        return RateParams(
+            metrics=rated, schema=self.resources.schemas["rating"], description=description
+        )
 
     def score(self) -> ScoreParams:
         """Return what is measured, and what counts as a failure."""
@@ -202,7 +211,9 @@ class StageParams:
     def diagnose(self) -> DiagnoseParams:
         """Return how many failures are diagnosed."""
         limit = self.recipe.patterns.diagnose
-        return DiagnoseParams(task=self.task, limit=limit, schema=schemas.base("diagnosis"))
+        return DiagnoseParams(
+            task=self.task, limit=limit, schema=self.resources.schemas["diagnosis"]
+        )
 
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
@@ -237,8 +248,8 @@ class StageParams:
         return NameParams(
             task=self.task,
             guard=self.recipe.quality.leak_guard,
-            schema=schemas.pattern([c.id for c in offered]),
-            shown=SHOWN_DIAGNOSES,
+            schema=schemas.pattern(self.resources.schemas["pattern"], [c.id for c in offered]),
+            shown=self.resources.packs["teacher"].name_pattern.diagnoses,
             categories=tuple(offered),
             where_categories=tuple(c.id for c in taxonomy.categories if c.where),
         )
@@ -248,7 +259,7 @@ class StageParams:
         return StrategyParams(
             task=self.task,
             guard=self.recipe.quality.leak_guard,
-            schema=schemas.base("strategy"),
+            schema=self.resources.schemas["strategy"],
             labels=STRATEGY_LABELS,
         )
 
@@ -259,6 +270,7 @@ class StageParams:
             UsedOperator(
                 operator=operators[used.name],
                 name=used.name,
+                prompt=operators[used.name].prompt(self.resources.packs["teacher"].name),
                 digest=operators[used.name].digest,
                 settings=operators[used.name].params.model_validate(used.params),
                 patterns=None if used.patterns is None else tuple(used.patterns),
@@ -292,7 +304,7 @@ class StageParams:
             ),
             judge=quality.judge,
             minimum=quality.minimum,
-            schema=schemas.base("verdict"),
+            schema=self.resources.schemas["verdict"],
         )
 
     def select(self) -> SelectParams:

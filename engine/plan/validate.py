@@ -5,7 +5,7 @@ Reads prompts and data, looks up models, loads none of them; never imports torch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine import models
@@ -18,6 +18,7 @@ from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
 from engine.plan.defaults import complete
+from engine.plan.packs import WRITERS, choose, packs_of
 from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
 from engine.plan.validate_money import check_money
 from engine.plan.validate_operators import check_operators
@@ -26,9 +27,11 @@ from engine.registry import Registry, did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import load_method
+from engine.spec.pack import Pack
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
-from engine.stages import STAGES, schemas
+from engine.spec.reply_schemas import SchemaLibrary
+from engine.stages import STAGES
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
@@ -66,8 +69,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_models(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
-        *_prompts(loaded),
-        *_replies(loaded),
+        *_of_packs(loaded),
         *splits.problems,
         *check_rows(loaded, splits.rows, splits.rules),
         # What a target is, only a task without mistakes says.
@@ -171,7 +173,7 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
     recipe = loaded.recipe
     yield from _training(loaded)
     for role in ROLES:
-        spec: ModelSpec = getattr(recipe.models, role)
+        spec: ModelSpec = recipe.models.of(role)
         backend = BACKENDS.get(spec.backend)
         if backend is None:
             yield _unknown(BACKENDS, spec.backend, loaded.at("models", role, "backend"))
@@ -185,7 +187,7 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield from wrong
         if not wrong:
             yield from _model(loaded, role, spec, backend)
-    if recipe.quality.judge == "decides" and recipe.models.judge == recipe.models.teacher:
+    if recipe.quality.judge == "decides" and recipe.models.of("judge") == recipe.models.teacher:
         message = "the judge is the teacher: it tends to like what it wrote itself"
         hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
         at = loaded.at("models", "judge", key=True)
@@ -229,45 +231,82 @@ def _model(loaded: LoadedRecipe, role: str, spec: ModelSpec, backend: Backend) -
         yield Problem(at, f"models.{role}.model: {error.message}", error.hint, code="model")
 
 
-def _replies(loaded: LoadedRecipe) -> Iterator[Problem]:
-    """Yield schemas of replies that let a model go on for ever: those that this recipe would send."""
+def _of_packs(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield what is wrong with the packs, and with the prompts and schemas that they lead to."""
+    try:
+        packs = packs_of(loaded)
+    except RecipeError as error:
+        yield from error.problems
+        return
+    for role in WRITERS:
+        spec = loaded.recipe.models.of(role)
+        if not choose(spec).known and (role == "teacher" or loaded.recipe.models.judge):
+            message = (
+                f"the size of the {role} is not known, so it is talked to as a model of 7B to 70B"
+            )
+            hint = f"write models.{role}.size, such as 8B, or models.{role}.pack: small, standard or frontier"
+            at = loaded.at("models", role, key=True)
+            yield Problem(at, message, hint, "warning", "pack")
+    yield from _prompts(loaded, packs)
+    yield from _replies(loaded, packs)
+
+
+def _replies(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:
+    """Yield schemas of replies that cannot be used, or let a model go on for ever."""
+    library = SchemaLibrary(loaded.base)
     # Those of operators are checked when their folders are read.
-    for name in ("diagnosis", "pattern", "strategy", "verdict"):
-        for problem in unbounded(schemas.base(name)):
-            message = f"the reply to {name}.schema.json can grow without end: {problem}"
-            hint = "give every text a maxLength and every list a maxItems"
-            yield Problem(loaded.at("models"), message, hint, code="schema")
+    for stage in STAGES.values():
+        for name in stage.replies:
+            try:
+                schema = library.get(name, packs[stage.writer].name)
+            except RecipeError as error:
+                yield from error.problems
+                continue
+            for problem in unbounded(schema):
+                message = f"the reply to {name}.schema.json can grow without end: {problem}"
+                hint = "give every text a maxLength and every list a maxItems"
+                yield Problem(loaded.at("models"), message, hint, code="schema")
 
 
-def prompt_names(loaded: LoadedRecipe) -> dict[str, frozenset[str] | None]:
-    """Return the prompts of a run of this recipe, operators aside, with the variables each is given."""
+class UsedPrompt(NamedTuple):
+    """A prompt of a run, as it is looked up."""
+
+    name: str
+    role: str
+    """Who is asked with it."""
+    variables: frozenset[str]
+    """What it is given."""
+
+
+def used_prompts(loaded: LoadedRecipe) -> list[UsedPrompt]:
+    """Return the prompts of a run of this recipe, operators aside."""
     recipe = loaded.recipe
-    variables_of: dict[str, frozenset[str] | None] = {
-        prompt: variables
+    used = [
+        UsedPrompt(prompt, stage.writer, variables)
         for stage in STAGES.values()
         for prompt, variables in stage.prompts.items()
-    }
+    ]
     kind = TASKS.get(recipe.task.kind)
     task_prompt = recipe.task.prompt or (kind.prompt if kind else None)
     for prompt in (task_prompt, recipe.train.prompt):
         if prompt is not None:
-            variables_of[prompt] = TASK_VARIABLES
-    return variables_of
+            used.append(UsedPrompt(prompt, "student", TASK_VARIABLES))
+    return list(dict.fromkeys(used))
 
 
-def _prompts(loaded: LoadedRecipe) -> Iterator[Problem]:
+def _prompts(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:
     library = PromptLibrary(loaded.base)
-    for name, allowed in prompt_names(loaded).items():
+    for name, role, allowed in used_prompts(loaded):
         try:
-            prompt = library.get(name)
+            prompt = library.get(name, packs[role].name if role in packs else None)
         except RecipeError as error:
             for problem in error.problems:
                 yield _in_recipe(loaded, name, problem)
             continue
-        for variable in sorted(prompt.variables - allowed) if allowed is not None else ():
+        for variable in sorted(prompt.variables - allowed):
             at = Location.at(prompt.path, prompt.line_of(variable), 1)
             message = f"this prompt uses '{variable}', which it is not given"
-            hint = did_you_mean(variable, allowed or ())
+            hint = did_you_mean(variable, allowed)
             yield Problem(at, message, hint, code="prompt")
 
 

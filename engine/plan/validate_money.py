@@ -40,7 +40,7 @@ def check_money(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def has_price(loaded: LoadedRecipe, role: str) -> bool | None:
     """Return whether a role's model has a price; None where its calls cost nothing or it is not asked."""
-    spec = getattr(loaded.recipe.models, role)
+    spec = loaded.recipe.models.of(role)
     backend = BACKENDS.get(spec.backend)
     if backend is None or backend.price is None:
         return None
@@ -53,7 +53,7 @@ def has_price(loaded: LoadedRecipe, role: str) -> bool | None:
 
 def _settings(loaded: LoadedRecipe, role: str) -> Settings | None:
     """Return the settings of a role's backend; None where unknown or wrong, which others report."""
-    spec = getattr(loaded.recipe.models, role)
+    spec = loaded.recipe.models.of(role)
     backend = BACKENDS.get(spec.backend)
     try:
         return None if backend is None else backend.parse(spec.settings)
@@ -63,7 +63,7 @@ def _settings(loaded: LoadedRecipe, role: str) -> Settings | None:
 
 def _secrets(loaded: LoadedRecipe, role: str) -> tuple[str, ...]:
     settings = _settings(loaded, role)
-    backend = BACKENDS.get(getattr(loaded.recipe.models, role).backend)
+    backend = BACKENDS.get(loaded.recipe.models.of(role).backend)
     return () if settings is None or backend is None else backend.secrets(settings)
 
 

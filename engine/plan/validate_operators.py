@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from engine.errors import Problem, RecipeError
 from engine.operators import TARGET, Found, Operator, Seed, look_for_operators, variables_of
+from engine.plan.packs import choose
 from engine.registry import did_you_mean
 from engine.rows import Example
 from engine.spec.error_messages import check_part
@@ -120,6 +121,7 @@ def _trial(loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec) -> Iter
     )
     params = operator.params.model_validate(spec.params)
     try:
-        operator.prompt.render(variables_of(operator, seed, params))
+        pack = choose(loaded.recipe.models.teacher).name
+        operator.prompt(pack).render(variables_of(operator, seed, params))
     except RecipeError as error:
         yield from error.problems

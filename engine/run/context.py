@@ -80,10 +80,11 @@ class NodeContext:
         schema: Mapping[str, Any],
         temperature: float = 0.0,
     ) -> Request:
-        """Build one request; its token limit follows from the schema's bounds."""
+        """Build one request; its token limit is what the schema's bounds need, and the room to think."""
         turns = prompt.render(variables)
         messages = tuple(Message(r, text) for r, text in turns)
-        return Request(messages, schema, token_limit(schema), temperature, self.model(role))
+        limit = token_limit(schema) + self._session.model(role).thinking_tokens
+        return Request(messages, schema, limit, temperature, self.model(role))
 
     def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
         """Return the completions in the order of `requests`; raises Pending when any is missing."""

@@ -237,13 +237,13 @@ def _check_turns(sections: list[Section], path: Path) -> list[Problem]:
 
 
 class PromptLibrary:
-    """Finds prompts by name: first in the recipe's own `prompts/`, then among the shipped ones."""
+    """Finds prompts by name: the recipe's own before the shipped ones, a pack's before those for all."""
 
     def __init__(self, recipe_dir: Path) -> None:
         """Take the recipe's folder."""
         self._folders = (recipe_dir / "prompts", shipped("prompts"))
         self._recipe_dir = recipe_dir.resolve()
-        self._loaded: dict[str, Prompt] = {}
+        self._loaded: dict[tuple[str, str | None], Prompt] = {}
 
     def names(self) -> list[str]:
         """Return the names of all prompts there are, sorted."""
@@ -252,27 +252,38 @@ class PromptLibrary:
             paths.update(file.relative_to(folder).as_posix() for file in folder.rglob("*.md"))
         return sorted(paths)
 
-    def get(self, name: str) -> Prompt:
-        """Return the prompt called `name`, such as `tasks/mine.md`; raises RecipeError."""
-        if name not in self._loaded:
-            self._loaded[name] = parse_prompt(name, self._find(name))
-        return self._loaded[name]
+    def get(self, name: str, pack: str | None = None) -> Prompt:
+        """Return the prompt called `name`, such as `tasks/mine.md`; raises RecipeError.
 
-    def _find(self, name: str) -> Path:
+        Args:
+            name: Its name, the pack's folder left out.
+            pack: The pack of the model that it is for; None for what no pack writes, such as the student's prompt.
+        """
+        if (name, pack) not in self._loaded:
+            self._loaded[name, pack] = parse_prompt(name, self._find(name, pack))
+        return self._loaded[name, pack]
+
+    def _find(self, name: str, pack: str | None) -> Path:
         parts = Path(name).parts
         if not name or Path(name).is_absolute() or ".." in parts or "\\" in name or "\0" in name:
             raise self._refused(f"the prompt '{name}' would leave the prompts folder")
         if max(map(len, parts)) > _LONGEST:
             raise self._refused(f"the prompt's name '{name[:40]}…' is too long")
         own, ours = self._folders
+        names = [f"{pack}/{name}", name] if pack else [name]
         for folder, home in ((own, self._recipe_dir / "prompts"), (ours, ours.resolve())):
-            file = folder / name
-            if not file.is_file():
-                continue
-            # A symbolic link may not lead out of the folder, nor may the folder itself be one.
-            if not file.resolve().is_relative_to(home):
-                raise self._refused(f"the prompt '{name}' is a link that leaves the prompts folder")
-            return file
+            for file in (folder / candidate for candidate in names):
+                if not file.is_file():
+                    continue
+                # A symbolic link may not lead out of the folder, nor may the folder itself be one.
+                if not file.resolve().is_relative_to(home):
+                    message = f"the prompt '{name}' is a link that leaves the prompts folder"
+                    raise self._refused(message)
+                return file
+        if pack:
+            message = f"the pack '{pack}' has no prompt '{name}', and there is none for all packs"
+            where, hint = Location.at(own / pack / name), f"write prompts/{pack}/{name}"
+            raise RecipeError([Problem(where, message, hint, code="prompt")])
         hint = did_you_mean(name, self.names())
         where = Location.at(own / name)
         raise RecipeError([Problem(where, f"there is no prompt '{name}'", hint, code="prompt")])

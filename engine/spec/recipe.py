@@ -41,10 +41,25 @@ class Task(Spec):
     """The kind's own parameters."""
     shots: Shots | None = None
     """Training rows that are shown, answered, before each row: the same in training and in evaluation."""
-    labels: list[str] | None = Field(default=None, min_length=2)
-    """Allowed answers of a classification; taken from the training rows when left out."""
+    labels: list[str] | dict[str, str] | None = Field(default=None, min_length=2)
+    """Allowed answers of a classification; taken from the training rows when left out.
+
+    A mapping gives each label its definition, for the teacher and the judge.
+    """
     description: str = ""
     """One sentence for the teacher and the judge: what the rows are and what the answer means."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of `input`, or the target -> what it means, for the teacher and the judge."""
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The declared labels, with or without definitions."""
+        return None if self.labels is None else list(self.labels)
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """Label -> its definition, for the labels that have one."""
+        return dict(self.labels) if isinstance(self.labels, dict) else {}
 
 
 class ModelSpec(BaseModel):
@@ -65,13 +80,30 @@ class ModelSpec(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class WriterSpec(ModelSpec):
+    """A teacher or a judge: what decides how it is talked to stands beside the backend's own settings."""
+
+    pack: Name | None = None
+    """Prompts and schemas for models of one size (`pada list packs`); by `size` when left out."""
+    size: str | None = Field(default=None, pattern=r"^[0-9]+([.][0-9]+)?[MBT]$")
+    """Parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under 100B."""
+    thinking_tokens: int | None = Field(default=None, ge=0, le=200_000)
+    """Tokens that a reply may spend on thinking, on top of what its schema needs; the pack's when left out."""
+
+
 class Models(Spec):
     """The four roles."""
 
     student: ModelSpec
-    teacher: ModelSpec
-    judge: ModelSpec
+    teacher: WriterSpec
+    judge: WriterSpec | None = None
+    """The teacher, in calls of its own and only advising, when left out."""
     embedder: ModelSpec
+
+    def of(self, role: str) -> ModelSpec:
+        """Return a role's model; that of a judge who is not named is the teacher's."""
+        spec: ModelSpec | None = getattr(self, role)
+        return self.teacher if spec is None else spec
 
 
 class Rubric(Spec):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from engine.backends.entry import Role
 from engine.backends.protocol import (
@@ -175,6 +175,8 @@ class Stage(Generic[P, I, O]):
     """Roles it may use: their models' identities are part of the fingerprint."""
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Prompts it always renders -> the variables each is given."""
+    replies: tuple[str, ...] = ()
+    """Schemas of the replies to them, by name."""
     sends: Callable[[P], Mapping[str, str]] = _nothing
     """Prompt variable -> what of the user's data it carries, for the privacy table; empty for the recipe's own words.
 
@@ -190,3 +192,8 @@ class Stage(Generic[P, I, O]):
     """Whether the loop has nothing to go on with when all replies fail; else the stage has a fallback."""
     accounts: Callable[[P, I, O], Iterable[Account]] = _no_accounts
     """What must add up between its inputs and its output; a broken one is an error of the engine."""
+
+    @property
+    def writer(self) -> Literal["teacher", "judge"]:
+        """Whose pack its prompts and schemas are of."""
+        return "judge" if "judge" in self.asks else "teacher"

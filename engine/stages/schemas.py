@@ -1,4 +1,4 @@
-"""Reply schemas: the bases in `schemas/`, specialised for a recipe (taxonomy, scale); those of operators are theirs.
+"""Reply schemas: those of `engine.spec.reply_schemas`, specialised for a recipe (taxonomy, scale), and their limits.
 
 Every string and array is bounded, so a reply has a largest length, and with it a token limit that a
 well-formed reply can never reach.
@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from engine.spec.package_data import shipped
 from engine.stages.forecast import Range
 
 LONGEST = 4000
@@ -26,22 +25,10 @@ Schema = Mapping[str, Any]
 """A JSON Schema."""
 
 
-def base(name: str) -> dict[str, Any]:
-    """Return the schema `schemas/<name>.schema.json` without its prose, which no backend needs."""
-    schema: dict[str, Any] = json.loads(
-        (shipped("schemas") / f"{name}.schema.json").read_text("utf-8")
-    )
-    return {
-        key: value
-        for key, value in schema.items()
-        if key not in {"$schema", "title", "description"}
-    }
-
-
-def pattern(categories: Sequence[str]) -> dict[str, Any]:
+def pattern(schema: Schema, categories: Sequence[str]) -> Schema:
     """Return the pattern schema; with categories, the reply must name one of them."""
-    schema = base("pattern")
     if categories:
+        schema = dict(schema)
         schema["properties"] = {**schema["properties"], "category": {"enum": list(categories)}}
         schema["required"] = [*schema["required"], "category"]
     return schema

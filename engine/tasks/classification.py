@@ -40,6 +40,7 @@ class Classification(TaskKind):
 
     name = "classification"
     version = 2
+    sentence = "A text gets one label of a fixed set, or several where the task says so."
     prompt = "tasks/classification.md"
     params = Params
     labelled = True
@@ -66,6 +67,12 @@ class Classification(TaskKind):
         """Return the target, or the labels in the JSON list that it is where a row has several."""
         labels: list[str] = json.loads(target) if params.many else [target]
         return labels
+
+    def answer_form(self, task: Task) -> str:
+        """Return that it is a label, or a list of them."""
+        return (
+            "a list of labels, possibly empty" if task.params.many else "exactly one of the labels"
+        )
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Params) -> str:
         """Return the label, or the labels with commas between them."""

@@ -24,6 +24,7 @@ class Extraction(TaskKind):
 
     name = "extraction"
     version = 1
+    sentence = "A question is answered with words copied from a given text."
     prompt = "tasks/extraction.md"
     params = Params
     column_params = ("context",)
@@ -37,6 +38,12 @@ class Extraction(TaskKind):
         if strange:
             raise ValueError(f"the answer '{strange[0]}' does not occur in {params.context}")
         return reference
+
+    def answer_form(self, task: Task) -> str:
+        """Return that it is a span."""
+        return (
+            f"words that stand in the column {task.params.context}, copied character by character"
+        )
 
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return the first line of what the student wrote."""

@@ -21,10 +21,15 @@ class Generation(TaskKind):
 
     name = "generation"
     version = 1
+    sentence = "A free text is written in reply."
     prompt = "tasks/generation.md"
     params = Params
     metrics = ("rouge_l", "chrf")
     failure = "rouge_l < 0.3"
+
+    def answer_form(self, task: Task) -> str:
+        """Return that it is free text."""
+        return "free text"
 
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return what the student wrote, if anything."""

@@ -44,6 +44,7 @@ class MultipleChoice(TaskKind):
 
     name = "multiple_choice"
     version = 2
+    sentence = "One of several given options is right."
     prompt = "tasks/multiple_choice.md"
     params = Params
     column_params = ("options",)
@@ -89,6 +90,10 @@ class MultipleChoice(TaskKind):
                 f"the target '{target}' is neither the letter nor the text of one of the {len(options)} options"
             )
         return Reference(letter, (letter,))
+
+    def answer_form(self, task: Task) -> str:
+        """Return that it is a letter."""
+        return "the letter of the right option"
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Params) -> str:
         """Return the right option's letter or text."""

@@ -34,6 +34,7 @@ class Numeric(TaskKind):
 
     name = "numeric"
     version = 2
+    sentence = "A problem is solved step by step and ends with a number."
     prompt = "tasks/numeric.md"
     params = Params
     metrics = ("numeric_match",)
@@ -50,6 +51,10 @@ class Numeric(TaskKind):
         if number is None:
             raise ValueError("no number is in the target")
         return Reference(text, (written(number),))
+
+    def answer_form(self, task: Task) -> str:
+        """Return that it is reasoning with a number at its end."""
+        return "short reasoning, one step a line, then a last line `#### ` and the number"
 
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return the final number of what the student wrote."""

@@ -59,6 +59,8 @@ class TaskKind(ABC):
     name: str
     version: int
     """Bumped when the same student would be given other answers."""
+    sentence: str
+    """What the student does, in one sentence, for the teacher and the judge."""
     prompt: str
     """Default prompt, a name under `prompts/`."""
     params: type[TaskParams]
@@ -102,6 +104,10 @@ class TaskKind(ABC):
     def labels_in(self, target: str, params: Any) -> Sequence[str]:
         """Return the labels that a target names, where targets are labels."""
         return (target,)
+
+    def answer_form(self, task: Task) -> str:
+        """Return what a right answer looks like, in words, for the teacher and the judge."""
+        return "text"
 
     # What the student says.
 

@@ -37,6 +37,7 @@ class Structured(TaskKind):
 
     name = "structured"
     version = 2
+    sentence = "A text is turned into a JSON object."
     prompt = "tasks/structured.md"
     params = Params
     metrics = ("field_f1", "json_valid")
@@ -65,6 +66,12 @@ class Structured(TaskKind):
             raise ValueError(f"the target does not fit the schema: {reply.detail}")
         target = canonical(reply.value)
         return Reference(target, (target,))
+
+    def answer_form(self, task: Task) -> str:
+        """Return the object's schema."""
+        return "a JSON object that fits this JSON Schema: " + json.dumps(
+            task.params.json_schema, ensure_ascii=False
+        )
 
     def constraint(self, task: Task) -> Mapping[str, Any] | None:
         """Return the recipe's schema where the student can write nothing else."""

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from engine.backends.scripting.values import instance
 from engine.backends.structured import invalid_schema, read_reply, unbounded
-from engine.stages import schemas
+from tests.plan.fake_resources import reply_schema_of
 
 NAMES = st.sampled_from(["a", "b", "é", "name", "more"])
 
@@ -209,7 +209,7 @@ def test_both_validators_say_the_same(
 @pytest.mark.parametrize("name", ["diagnosis", "pattern", "strategy", "verdict"])
 @pytest.mark.parametrize("seed", range(20))
 def test_both_validators_say_the_same_of_the_engines_own_schemas(name: str, seed: int) -> None:
-    draw, schema = Random(seed), schemas.base(name)
+    draw, schema = Random(seed), reply_schema_of(name)
     for step in range(20):
         value = instance(schema, draw, ["the", "wrong", "label"])
         for _ in range(step % 3):

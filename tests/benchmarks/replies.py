@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 
 from engine.backends.scripting.values import instance
 from engine.backends.structured import _validator, read_reply
-from engine.stages import schemas
+from tests.plan.fake_resources import reply_schema_of
 
 WORDS = ["I", "want", "to", "move", "my", "parcel", "to", "Friday", "and", "the", "app", "fails"]
 CALLS = 2000
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     for name in ("diagnosis", "pattern", "verdict"):
-        compare(name, schemas.base(name), repeats)
+        compare(name, dict(reply_schema_of(name)), repeats)
     text = {"type": "string", "minLength": 1, "maxLength": 300}
     row = closed_object(text=text, context=text)
     rows = {"type": "array", "items": row, "minItems": 5, "maxItems": 5}

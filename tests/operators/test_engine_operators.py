@@ -37,7 +37,7 @@ OPERATORS = pytest.mark.parametrize(
 @OPERATORS
 def test_it_renders_its_prompt_and_reads_its_reply(operator: Operator) -> None:
     params = operator.params()
-    turns = operator.prompt.render(variables_of(operator, SEED, params))
+    turns = operator.prompt("small").render(variables_of(operator, SEED, params))
     assert turns[-1][0] == "user"
     assert any("row 0" in text for _, text in turns)
     written = {"type": "string", "maxLength": 20}

@@ -27,7 +27,7 @@ def test_a_good_folder_becomes_an_operator(tmp_path: Path) -> None:
     operator = read_operator(write_operator(tmp_path), own=True)
     assert (operator.name, operator.label, operator.own) == ("shorten", "keep", True)
     assert operator.kinds == set(TASKS)
-    assert operator.prompt.name == "operators/shorten/small.md"
+    assert operator.prompt("small").name == "operators/shorten/small.md"
     assert operator.params().model_dump() == {"variants": 2, "words": 5, "style": "plain"}
     assert operator.params.model_json_schema()["properties"]["words"] == {
         "default": 5, "description": "Most words of a row.", "maximum": 20, "minimum": 1,
@@ -477,7 +477,7 @@ def test_reading_is_the_same_wherever_the_folder_lies(tmp_path: Path) -> None:
     here = read_operator(write_operator(tmp_path / "a", OPERATOR), own=True)
     there = read_operator(write_operator(tmp_path / "b", OPERATOR), own=True)
     assert here.digest == there.digest
-    assert here.prompt.digest == there.prompt.digest
+    assert here.prompt("small").digest == there.prompt("small").digest
 
 
 def test_a_schema_is_read_as_json_also_where_yaml_would_not_take_it(tmp_path: Path) -> None:

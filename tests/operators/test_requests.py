@@ -64,7 +64,7 @@ def follow(case: dict[str, Any]) -> dict[str, Any]:
         return {**given, "target": None}
     params = operator.params.model_validate(case["params"])
     target = target_of(operator, seed)
-    turns = operator.prompt.render(variables_of(operator, seed, params))
+    turns = operator.prompt("small").render(variables_of(operator, seed, params))
     columns = list(seed.row.inputs)
     return {
         **given,

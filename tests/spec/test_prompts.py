@@ -118,9 +118,21 @@ def test_digest_covers_the_turns_and_not_the_comment(tmp_path: Path) -> None:
 
 
 def test_own_prompt_comes_before_the_shipped_one(tmp_path: Path) -> None:
-    assert PromptLibrary(tmp_path).get("diagnose.md").path == shipped("prompts") / "diagnose.md"
-    own = write(tmp_path, FEW_SHOT, "diagnose.md")
-    assert PromptLibrary(tmp_path).get("diagnose.md").path == own
+    def path(pack: str | None) -> Path:
+        return PromptLibrary(tmp_path).get("rate.md", pack).path
+
+    assert path("small") == path(None) == shipped("prompts") / "rate.md"
+    own = write(tmp_path, FEW_SHOT, "rate.md")
+    assert path("small") == path(None) == own
+    packs = write(tmp_path, FEW_SHOT, "small/rate.md")
+    assert (path("small"), path("standard"), path(None)) == (packs, own, own)
+
+
+def test_a_pack_that_lacks_a_prompt_is_told_with_the_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        PromptLibrary(tmp_path).get("diagnose.md", "mine")
+    assert "the pack 'mine' has no prompt 'diagnose.md'" in str(caught.value)
+    assert "write prompts/mine/diagnose.md" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,14 @@ def run_load(
     """Return what the stage makes of a recipe's rows, which are read where they are not given."""
     splits = splits or read_splits(loaded)
     resources = Resources(
-        prompts={}, data=splits.digests(), splits=splits, models={}, method=Mock(), operators={}
+        prompts={},
+        data=splits.digests(),
+        splits=splits,
+        models={},
+        method=Mock(),
+        operators={},
+        packs={},
+        schemas={},
     )
     params = StageParams(loaded.recipe, resources, "", limit).load()
     return LOAD.run(params, LoadInputs(), Mock())

@@ -54,12 +54,13 @@ class ScriptedContext:
         seed: int = 0,
         round_: int = 0,
         attempt: int = 0,
+        pack: str = "small",
     ) -> None:
         self.node, self.seed, self.round, self.attempt = "node", seed, round_, attempt
         self.state = Path("nowhere")
         self.asked: list[Request] = []
         self._reply, self._embed, self._guards = reply, embed, LeakGuards(embed)
-        self._prompts = PromptLibrary(Path("."))
+        self._prompts, self._pack = PromptLibrary(Path(".")), pack
 
     @property
     def prompts(self) -> list[str]:
@@ -67,7 +68,7 @@ class ScriptedContext:
         return [request.messages[-1].content for request in self.asked]
 
     def prompt(self, name: str) -> Prompt:
-        return self._prompts.get(name)
+        return self._prompts.get(name, self._pack)
 
     def model(self, role: str) -> str:
         return f"the {role}"

@@ -487,7 +487,7 @@ def test_a_rewording_is_told_what_the_answer_needs(
     kind = TASKS[name]
     settings = kind.params.model_validate(params)
     assert kind.kept(target, settings) == kept
-    prompt = find_operators(None)["paraphrase"].prompt
+    prompt = find_operators(None)["paraphrase"].prompt("small")
     row = {"row": {"text": "x"}, "count": 2, "feedback": ""}
     said = prompt.render({**row, "keep": kept})[-1][1].rstrip().splitlines()[-1]
     wanted = f"2 that say the same, with {kept}:" if kept else "2 short ones that say the same:"

@@ -117,6 +117,7 @@ def server_backend(
     protocol: ChatProtocol,
     settings: type[ServerSettings],
     endpoint: Callable[[str, Any], ChatEndpoint] | None = None,
+    pack: str | None = None,
 ) -> Backend:
     """Return the entry of one kind of server.
 
@@ -125,6 +126,7 @@ def server_backend(
         protocol: What the server speaks.
         settings: Of a model there.
         endpoint: Where a student there can be timed, from the model's name and its settings; None where it cannot.
+        pack: The pack for its models, where they are all of one size.
     """
 
     def generator(ref: ModelRef, chosen: Any) -> ServerModel:
@@ -141,6 +143,7 @@ def server_backend(
         roles=("student", "teacher", "judge"),
         settings=settings,
         local=False,
+        pack=pack,
         operational=frozenset(settings.model_fields) - {"revision", "extra"},
         host=host,
         secrets=secrets,

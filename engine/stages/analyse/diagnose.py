@@ -106,5 +106,6 @@ DIAGNOSE = Stage(
     "diagnose", 1, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     asks=("teacher",),
     prompts={PROMPT: frozenset({"description", "row", "answer", "target", "labels"})},
+    replies=("diagnosis",),
     sends=_sends, expect=_expect, essential=True, accounts=_accounts,
 )  # fmt: skip

@@ -184,6 +184,7 @@ NAME = Stage(
     "name", 3, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={PROMPT: frozenset({"description", "diagnoses", "confusions", "categories"})},
+    replies=("pattern",),
     sends=_sends, embeds="diagnoses, texts of patterns, validation and test rows ({inputs})",
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

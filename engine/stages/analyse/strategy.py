@@ -114,6 +114,7 @@ STRATEGY = Stage(
     "strategy", 2, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={PROMPT: frozenset({"description", "pattern", "about", "confusions"})},
+    replies=("strategy",),
     sends=_sends, embeds="strategies, validation and test rows ({inputs})",
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

@@ -29,6 +29,7 @@ from engine.operators import (
     variables_of,
 )
 from engine.rows import Candidate, Drop, Example, Pattern, Row, Strategy
+from engine.spec.prompts import Prompt
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.shares import shares
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
@@ -44,6 +45,8 @@ class UsedOperator(Params):
 
     operator: Operator = outside()
     """The operator itself; `digest` stands for it."""
+    prompt: Prompt = outside()
+    """Its prompt for this teacher, which is part of the fingerprint by its own digest."""
     name: str
     digest: str
     """Of the operator's definition and reply; its prompt has one of its own."""
@@ -140,7 +143,8 @@ class _Writer:
         variables = variables_of(operator, seed, settings)
         columns = list(seed.row.inputs)
         schema = reply_schema(operator, settings, columns, self.longest_text, self._target_schema)
-        return ctx.request("teacher", operator.prompt, variables, schema, self._params.temperature)
+        prompt = call.used.prompt
+        return ctx.request("teacher", prompt, variables, schema, self._params.temperature)
 
 
 def _sample(request: Request, ctx: Context, number: int) -> Request:
@@ -283,7 +287,7 @@ def _candidates(
             attempt=ctx.attempt,
             inputs=texts,
             target=_own_target(params.task, texts, row.target) if brought else row.target,
-            prompt=operator.prompt.digest,
+            prompt=call.used.prompt.digest,
             model=ctx.model("teacher"),
             call=reply.request,
         )

@@ -192,6 +192,7 @@ JUDGE = Stage(
     "judge", 4, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
     prompts={PROMPT: frozenset({"description", "row", "target", "strategy"})},
+    replies=("verdict",),
     sends=_sends, embeds="generated rows and rows of all splits ({inputs})", skips=_skips,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

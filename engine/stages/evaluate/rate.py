@@ -134,5 +134,6 @@ RATE = Stage(
     "rate", 1, RateParams, RateInputs, Rated, rate,
     asks=("judge",),
     prompts={PROMPT: frozenset({"description", "rubric", "low", "high", "row", "target", "answer"})},
+    replies=("rating",),
     sends=_sends, expect=_expect, accounts=_accounts,
 )  # fmt: skip

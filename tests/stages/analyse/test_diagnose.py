@@ -1,9 +1,9 @@
 """diagnose: one diagnosis or drop per validation failure, and nothing of the other splits."""
 
 from engine.rows import Failure
-from engine.stages import schemas
 from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
 from engine.stages.outputs import Diagnosed, Scored
+from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import Reply, ScriptedContext
 from tests.stages.small_task import (
     LATE,
@@ -24,7 +24,7 @@ GOOD = {"root_cause": " A wait is told. ", "scenario": "Nothing is called late. 
 def run(
     reply: Reply, scored: Scored = SCORED, limit: int = 10, seed: int = 0
 ) -> tuple[Diagnosed, ScriptedContext]:
-    params = DiagnoseParams(task=task_view(), limit=limit, schema=schemas.base("diagnosis"))
+    params = DiagnoseParams(task=task_view(), limit=limit, schema=reply_schema_of("diagnosis"))
     inputs = DiagnoseInputs(load=LOADED, score=scored)
     context = ScriptedContext(reply, seed=seed)
     output = DIAGNOSE.run(params, inputs, context)
@@ -81,7 +81,7 @@ def test_without_failures_nobody_is_asked() -> None:
 def test_the_same_words_about_two_rows_are_two_diagnoses() -> None:
     rows = [example("late", LATE, "validation"), example("later", LATE, "validation")]
     failures: list[Failure] = [failure(row, RUDE) for row in rows]
-    params = DiagnoseParams(task=task_view(), limit=9, schema=schemas.base("diagnosis"))
+    params = DiagnoseParams(task=task_view(), limit=9, schema=reply_schema_of("diagnosis"))
     loaded = type(LOADED)((*LOADED.rows, *rows))
     context = ScriptedContext(lambda role, request: GOOD)
     output = DIAGNOSE.run(

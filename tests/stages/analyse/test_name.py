@@ -17,6 +17,7 @@ from engine.stages.analyse.name import (
     confusions,
 )
 from engine.stages.outputs import Clustered, Diagnosed, NamedPatterns
+from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
 from tests.stages.small_task import (
     LOADED,
@@ -56,7 +57,7 @@ def run(
     params = NameParams(
         task=task_view(kind),
         guard=LeakLimits(),
-        schema=schemas.pattern(offered),
+        schema=schemas.pattern(reply_schema_of("pattern"), offered),
         shown=shown,
         categories=tuple(OfferedCategory(id=i, description=f"about {i}") for i in offered),
         where_categories=tuple(where),

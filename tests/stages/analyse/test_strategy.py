@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from engine.rows import Pattern
 from engine.spec.recipe import LeakLimits
-from engine.stages import schemas
 from engine.stages.analyse.strategy import STRATEGY, StrategyInputs, StrategyParams
 from engine.stages.outputs import Clustered, Drafted, NamedPatterns
+from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
 from tests.stages.small_task import (
     BROKEN,
@@ -36,7 +36,7 @@ def run(
     labels: int = 4,
 ) -> tuple[Drafted, ScriptedContext]:
     params = StrategyParams(
-        task=task_view(kind), guard=LeakLimits(), schema=schemas.base("strategy"), labels=labels
+        task=task_view(kind), guard=LeakLimits(), schema=reply_schema_of("strategy"), labels=labels
     )
     inputs = StrategyInputs(
         load=LOADED,

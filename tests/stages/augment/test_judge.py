@@ -7,10 +7,10 @@ import pytest
 
 from engine.rows import Candidate, Strategy, Verdict
 from engine.spec.recipe import Minimum, Quality, Similarity
-from engine.stages import schemas
 from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams, UsedGate
 from engine.stages.outputs import Attempt, Drafted, Generated, Judged, SelectedRows
 from engine.stages.quality import GATES
+from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
 from tests.stages.small_task import LATE, LOADED, TRAIN, adds_up, example, task_view
 
@@ -46,7 +46,7 @@ def run(
         keeping=("paraphrase",),
         judge=judge,
         minimum=Minimum(),
-        schema=schemas.base("verdict"),
+        schema=reply_schema_of("verdict"),
     )
     strategy = Strategy("s", "p", "Write late rows.", (LATE,), None, None)
     inputs = JudgeInputs(

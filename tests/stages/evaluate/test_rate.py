@@ -7,9 +7,9 @@ from typing import Any
 from engine.backends.protocol import Request
 from engine.backends.structured import unbounded
 from engine.rows import SPLITS, Example, Prediction, Rating
-from engine.stages import schemas
 from engine.stages.evaluate.rate import RatedMetric, RateInputs, RateParams, rate
 from engine.stages.outputs import Loaded, Predicted
+from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import ScriptedContext
 
 
@@ -21,7 +21,7 @@ def _judge(role: str, request: Request) -> Any:
 
 
 def _params(*metrics: RatedMetric) -> RateParams:
-    schema = schemas.base("rating")
+    schema = reply_schema_of("rating")
     return RateParams(metrics=metrics, schema=schema, description="Be nice.")
 
 

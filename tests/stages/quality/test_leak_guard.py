@@ -107,7 +107,7 @@ def test_rows_are_found_as_json_with_quotes_accents_and_line_breaks() -> None:
         _example("validation", 'I can\'t pay for the "café" box\nany more', 0),
     ]
     guard = LeakGuard(rows, _embed, 5, 1.0)
-    prompt = find_operators(None)["paraphrase"].prompt
+    prompt = find_operators(None)["paraphrase"].prompt("small")
     row = dict(rows[1].inputs)
     text = prompt.render({"row": row, "count": 2, "feedback": "", "keep": ""})[-1][1]
     assert "u0027" not in text

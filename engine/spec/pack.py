@@ -1,0 +1,129 @@
+"""A pack: how to talk to a teacher or a judge of one size, as a file beside the prompts written for it.
+
+Lies in `prompts/<pack>/pack.yaml`, among the engine's prompts or beside the recipe, and says how much goes into one
+call. Prompts and schemas are looked up in the recipe first, and there and here in the pack before what all packs share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from engine.errors import Location, Problem, RecipeError
+from engine.registry import did_you_mean
+from engine.spec.error_messages import problems_of
+from engine.spec.package_data import shipped
+from engine.spec.parts import Name, Spec
+from engine.spec.yaml import decode, parse
+
+FILE = "pack.yaml"
+GateMode = Literal["reject", "advise", "off"]
+
+
+class Diagnosing(Spec):
+    """How failures are put to the teacher."""
+
+    failures_per_call: int = Field(ge=1, le=50)
+    passed: int = Field(ge=0, le=20)
+    """Most passed rows, nearest to the failures, that are shown for contrast."""
+
+
+class NamingPatterns(Spec):
+    """How a cluster is put to the teacher for a name."""
+
+    diagnoses: int = Field(ge=1, le=100)
+    """Most diagnoses of the cluster that are shown: half of them central, half spread."""
+    confusions: int = Field(ge=0, le=20)
+    """Most pairs of right label and answer that are shown."""
+
+
+class Generating(Spec):
+    """How rows are asked for."""
+
+    rows_per_call: int = Field(ge=1, le=50)
+    """Most rows that one call asks for, where the operator leaves it to the pack."""
+    seeds: int = Field(ge=1, le=20)
+    """Most training rows shown as seeds."""
+
+
+class Verifying(Spec):
+    """How generated rows are solved blind."""
+
+    samples: int = Field(ge=0, le=20)
+    """Answers asked for, per row; 0: none are."""
+
+
+class Judging(Spec):
+    """How candidates are put to the judge."""
+
+    rows_per_call: int = Field(ge=1, le=50)
+    verdict: Literal["decides", "advises"]
+    """What the judge does where the recipe leaves it open; it decides only once it is calibrated."""
+
+
+class Pack(Spec):
+    """How to talk to a teacher or a judge of one size."""
+
+    pack: Literal[1]
+    """Format version."""
+    name: Name
+    """The folder's own name."""
+    description: str = Field(min_length=1)
+    """For which models it is."""
+    diagnose: Diagnosing
+    name_pattern: NamingPatterns
+    generate: Generating
+    verify: Verifying
+    judge: Judging
+    thinking_tokens: int = Field(ge=0, le=200_000)
+    """Tokens that a reply may spend on thinking, on top of what its schema needs."""
+    gates: Mapping[Name, GateMode] = Field(default_factory=dict)
+    """Gate -> whether it rejects, advises or is off; a gate that is not named rejects."""
+
+
+def find_packs(base: Path | None = None) -> dict[str, Path]:
+    """Return name -> file of the available packs: those beside a recipe in folder `base`, and the engine's own."""
+    folders = [shipped("prompts"), *([base / "prompts"] if base else [])]
+    return {
+        file.parent.name: file for folder in folders for file in sorted(folder.glob(f"*/{FILE}"))
+    }
+
+
+def load_pack(name: str, base: Path | None, where: Location) -> Pack:
+    """Read a pack by name.
+
+    Args:
+        name: As `models.teacher.pack` has it.
+        base: The recipe's folder.
+        where: Where the recipe names it.
+
+    Raises:
+        RecipeError: there is none of that name, or its file is wrong.
+    """
+    packs = find_packs(base)
+    if name not in packs:
+        hint = did_you_mean(name, packs)
+        raise RecipeError([Problem(where, f"there is no pack '{name}'", hint, code="unknown-pack")])
+    return read_pack(packs[name])
+
+
+def read_pack(file: Path) -> Pack:
+    """Read the pack in a file; raises RecipeError with every problem found."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        message = f"this file cannot be read: {error.strerror}"
+        raise RecipeError([Problem(Location.at(file), message, code="pack")]) from error
+    document = parse(decode(raw, file), file, "pack: 1")
+    try:
+        pack = Pack.model_validate(document.data)
+    except ValidationError as error:
+        raise RecipeError(problems_of(error, document, Pack)) from None
+    if pack.name != file.parent.name:
+        message = f"the pack in the folder {file.parent.name} is called '{pack.name}'"
+        hint = f"write name: {file.parent.name}, or rename the folder"
+        raise RecipeError([Problem(document.at(("name",)), message, hint, code="pack")])
+    return pack

@@ -1,0 +1,107 @@
+"""Schemas of replies, looked up as prompts are: the recipe's own before the engine's, a pack's before those for all.
+
+A schema of the recipe's own may ask for more than the engine's (a field for thinking aloud, say); what the engine reads
+must stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import json_text
+from engine.errors import Location, Problem, RecipeError
+from engine.spec.package_data import shipped
+from engine.spec.yaml import decode
+
+Schema = Mapping[str, Any]
+"""A JSON Schema."""
+_PROSE = {"$schema", "title", "description"}
+
+
+class SchemaLibrary:
+    """Finds the schemas of replies by name."""
+
+    def __init__(self, recipe_dir: Path) -> None:
+        """Take the recipe's folder."""
+        self._own, self._ours = recipe_dir / "schemas", shipped("schemas")
+
+    def get(self, name: str, pack: str) -> Schema:
+        """Return a schema without its prose at the top, which no backend needs.
+
+        Args:
+            name: Such as `diagnosis`, for `diagnosis.schema.json`.
+            pack: The pack of the model that replies.
+
+        Raises:
+            RecipeError: there is none, it cannot be read, or it leaves out what the engine reads.
+        """
+        ours = self._find(self._ours, name, pack)
+        own = self._find(self._own, name, pack)
+        if ours is None:
+            where = Location.at(self._own / pack / f"{name}.schema.json")
+            message = f"the pack '{pack}' has no schema '{name}', and there is none for all packs"
+            if own is None:
+                hint = f"write schemas/{pack}/{name}.schema.json"
+                raise RecipeError([Problem(where, message, hint, code="schema")])
+        if own is None:
+            assert ours is not None
+            return _read(ours)
+        schema = _read(own)
+        needed = _read(ours) if ours is not None else {}
+        problems = [
+            Problem(
+                Location.at(own),
+                f"the schema leaves out '{path}', which the engine reads",
+                f"add it, and to `required`; {name} of the engine shows how",
+                code="schema",
+            )
+            for path in _missing(needed, schema)
+        ]
+        if problems:
+            raise RecipeError(problems)
+        return schema
+
+    def _find(self, folder: Path, name: str, pack: str) -> Path | None:
+        for file in (folder / pack / f"{name}.schema.json", folder / f"{name}.schema.json"):
+            if file.is_file():
+                if not file.resolve().is_relative_to(folder.resolve()):
+                    message = f"the schema '{name}' is a link that leaves the schemas folder"
+                    hint = "copy the file into the folder"
+                    raise RecipeError([Problem(Location.at(file), message, hint, code="schema")])
+                return file
+        return None
+
+
+def _read(file: Path) -> Schema:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        schema = json_text.parse(decode(file.read_bytes(), file))
+        Draft202012Validator.check_schema(schema)
+    except (ValueError, SchemaError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        what = error.message if isinstance(error, SchemaError) else str(error)
+        message = f"this is no JSON Schema: {what[:200]}"
+        raise RecipeError([Problem(Location.at(file, line, 1), message, code="schema")]) from None
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        message, hint = "a reply's schema must be an object", 'write "type": "object"'
+        raise RecipeError([Problem(Location.at(file), message, hint, code="schema")])
+    return {key: value for key, value in schema.items() if key not in _PROSE}
+
+
+def _missing(needed: Any, schema: Any, path: str = "") -> Iterator[str]:
+    """Yield what one schema requires of objects and another does not."""
+    if not isinstance(needed, Mapping) or not isinstance(schema, Mapping):
+        return
+    required = schema.get("required", ())
+    for name in needed.get("required", ()):
+        here = f"{path}.{name}".lstrip(".")
+        if name not in required or name not in schema.get("properties", {}):
+            yield here
+        else:
+            yield from _missing(needed["properties"][name], schema["properties"][name], here)
+    if "items" in needed:
+        yield from _missing(needed["items"], schema.get("items"), f"{path}[]")

@@ -1,0 +1,111 @@
+"""What the teacher and the judge are told of a task and of a row: the same blocks in every prompt, assembled in code.
+
+A row is data, never an instruction: it stands between tags, each column by its name, and a long text is cut where one
+can see it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.identity import Params
+from engine.rows import Example
+from engine.stages.task_view import TaskView
+
+LONGEST_TEXT = 2000
+"""Characters of one column that a prompt shows."""
+LONGEST_EXAMPLE = 400
+"""Characters of one column of a training row that stands for a definition."""
+EXAMPLES_PER_LABEL = 3
+"""Training rows that stand for the definition of a label without one."""
+_MOST_DEFINED = 40
+"""Labels that are defined by rows; more only by their names."""
+_TAGS = re.compile(r"<(?=/?(?:row|data)\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Briefing(Params):
+    """What the recipe tells the teacher and the judge of its task; the student sees none of it but the description."""
+
+    description: str = ""
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    """Label -> what it means."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Column -> what it means."""
+
+
+def task_block(
+    task: TaskView,
+    briefing: Briefing,
+    train: Sequence[Example],
+    relevant: Iterable[str] = (),
+) -> str:
+    """Return what the task is, in words.
+
+    Args:
+        task: The task.
+        briefing: What the recipe says of it.
+        train: The original training rows; the first of each label stand for a definition that is missing.
+        relevant: Labels that the prompt is about, which are defined; all labels are named.
+    """
+    lines = ["Task: " + (briefing.description.strip() or task.entry.sentence)]
+    if briefing.description.strip():
+        lines.append(f"Kind of task: {task.entry.sentence}")
+    columns = list(train[0].inputs) if train else []
+    meanings = [
+        f"- {name}: {briefing.columns[name]}" for name in columns if name in briefing.columns
+    ]
+    if task.target in briefing.columns:
+        meanings.append(f"- {task.target} (the right answer): {briefing.columns[task.target]}")
+    lines += ["Columns:", *meanings] if meanings else []
+    if task.labelled:
+        lines += _labels(task, briefing, train, relevant)
+    lines.append(f"Form of the right answer: {task.entry.answer_form(task.task(train))}")
+    return "\n".join(lines)
+
+
+def _labels(
+    task: TaskView, briefing: Briefing, train: Sequence[Example], relevant: Iterable[str]
+) -> list[str]:
+    labels = task.labels_among(train)
+    wanted = [label for label in dict.fromkeys(relevant) if label in labels]
+    lines = [f"All labels: {', '.join(labels)}"]
+    if defined := [label for label in wanted if label in briefing.definitions]:
+        lines.append("What labels mean:")
+        lines += [f"- {label}: {briefing.definitions[label]}" for label in defined]
+    undefined = [label for label in wanted if label not in briefing.definitions]
+    if undefined and len(undefined) <= _MOST_DEFINED:
+        lines.append("Labels by training rows that carry them:")
+        for label in undefined:
+            rows = [
+                example
+                for example in train
+                if label in task.entry.labels_in(example.target, task.settings)
+            ]
+            texts = (one_line(example.inputs) for example in rows[:EXAMPLES_PER_LABEL])
+            lines.append(f"- {label}: " + "; ".join(f'"{text}"' for text in texts))
+    return lines
+
+
+def one_line(inputs: Mapping[str, str]) -> str:
+    """Return a row's inputs on one line, cut visibly when long."""
+    texts = (" ".join(cut(text, LONGEST_EXAMPLE).split()) for text in inputs.values())
+    return " / ".join(texts)
+
+
+def row_block(inputs: Mapping[str, str], tag: str = "row") -> str:
+    """Return a row's columns by name between tags, each cut visibly when long; nothing in it can close the tag."""
+    columns = "\n".join(
+        f"{column}: {_TAGS.sub('‹', cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
+    )
+    return f"<{tag}>\n{columns}\n</{tag}>"
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most about `most` characters: its beginning and its end, and how much is left out."""
+    if len(text) <= most:
+        return text
+    head, tail = most * 2 // 3, most // 3
+    return f"{text[:head]} […{len(text) - head - tail} characters left out…] {text[-tail:]}"
