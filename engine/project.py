@@ -24,6 +24,7 @@ from engine.plan.explain import NodeState, states
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
+from engine.rehearsal import Rehearsal, rehearse
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
@@ -130,6 +131,11 @@ class Project:
         prompt = task_prompt(self.loaded)
         return compile_plan(self.loaded.recipe, resources, prompt, self.limit), resources
 
+    @property
+    def resources(self) -> Resources:
+        """What a run rests on: prompts, models, packs, the method; raises RecipeError where one cannot be used."""
+        return self._compiled[1]
+
     def plan(self) -> Planned:
         """Return what a run would do now; writes nothing."""
         plan, resources = self._compiled
@@ -143,6 +149,25 @@ class Project:
             if store:
                 store.close()
         return Planned(plan, resources, states(plan, finished, last), expected)
+
+    def rehearse(self, stage: str) -> Rehearsal:
+        """Return what a stage would ask its model, the turns whole; sends nothing, writes nothing, loads no model.
+
+        What comes before it is taken from the store where a run of this recipe is there; see `engine.rehearsal`.
+
+        Args:
+            stage: One that asks a teacher or a judge, such as `diagnose`.
+
+        Raises:
+            EngineError: there is no such stage, or this recipe does without it.
+        """
+        plan, resources = self._compiled
+        store = Store.open(self.state, create_missing=False) if self.has_store else None
+        try:
+            return rehearse(plan, resources, stage, self.state, store)
+        finally:
+            if store:
+                store.close()
 
     @property
     def has_store(self) -> bool:

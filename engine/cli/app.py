@@ -24,6 +24,8 @@ batch_app = typer.Typer(
 app.add_typer(batch_app, name="batch")
 calls_app = typer.Typer(help="The calls of language models.")
 app.add_typer(calls_app, name="calls")
+show_app = typer.Typer(help="What a run would send.", no_args_is_help=True)
+app.add_typer(show_app, name="show")
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
@@ -233,11 +235,12 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="tasks, metrics, operators, clusterers, gates, backends, methods or recipes."
+            help="tasks, metrics, operators, clusterers, gates, packs, backends, methods or recipes."
         ),
     ],
     recipe: Annotated[
-        str | None, typer.Argument(help="Recipe whose own operators and methods are listed too.")
+        str | None,
+        typer.Argument(help="Recipe whose own operators, packs and methods are listed too."),
     ] = None,
 ) -> None:
     """List what a recipe can name."""
@@ -254,6 +257,29 @@ def schema(
     from engine.cli.recipes import show_schema
 
     show_schema(what)
+
+
+@show_app.command("prompt")
+def show_prompt(
+    stage: Annotated[
+        str,
+        typer.Argument(metavar="STAGE", help="diagnose, name, strategy, generate, judge, rate, …"),
+    ],
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe file, its folder, or a name.")],
+    operator: Annotated[
+        str | None, typer.Option("--operator", help="Of generate: this operator's alone.")
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Also the JSON Schema of the reply.")
+    ] = False,
+    var: VarOption = None,
+    state: StateOption = STATE,
+    limit: LimitOption = None,
+) -> None:
+    """Show what a teacher or a judge would be sent, with rows of the recipe's own; asks no model."""
+    from engine.cli.prompts import show_prompt
+
+    show_prompt(recipe, var or [], state, limit, stage, operator, with_schema=schema)
 
 
 @models_app.command("fetch")

@@ -9,10 +9,12 @@ from rich.table import Table
 
 from engine.plan.explain import NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, timed
+from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
 from engine.report.formatting import between
 from engine.rows import SPLITS
 from engine.run.expected import Expected
+from engine.spec.recipe import Recipe
 
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}
 
@@ -28,6 +30,7 @@ def print_plan(project: Project, graph: bool) -> None:
     counts = Counter(s.state for s in planned.states)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
     _print_expected(console, planned.expected)
+    _print_writers(console, project, planned)
     _print_flow(console, project, planned)
 
 
@@ -68,6 +71,36 @@ def _print_expected(console: Console, expected: Expected) -> None:
         else "not known before this store has seen a run of training and LLM calls"
     )
     _say(console, f"minutes: {known}")
+
+
+def _print_writers(console: Console, project: Project, planned: Planned) -> None:
+    """Say how teacher and judge are talked to, and what the judge and the gates do; nothing where none is asked."""
+    recipe, packs = project.loaded.recipe, planned.resources.packs
+    stages = {node.stage for node in planned.plan.nodes.values()}
+    if "generate" not in stages:
+        return
+    for role in WRITERS:
+        spec = recipe.models.of(role)
+        about = f"pack {packs[role].name}"
+        if not choose(spec).known:
+            about += f" (size unknown: say models.{role}.size or .pack)"
+        if role == "judge":
+            about += f"; {_does(recipe)}"
+        _say(console, f"{role}: {spec.model}, {about}")
+    modes: dict[str, list[str]] = {}
+    for gate, mode in softened(packs["teacher"]).items():
+        modes.setdefault(mode, []).append(gate)
+    if modes:
+        parts = (f"{mode}: {', '.join(gates)}" for mode, gates in modes.items())
+        _say(console, f"gates that do not reject: {'; '.join(parts)}")
+
+
+def _does(recipe: Recipe) -> str:
+    """Say what the judge does, and why where the recipe leaves it open."""
+    mode = recipe.quality.judge or "advises"
+    if mode == "off":
+        return "it judges no rows"
+    return f"it {mode}{' (it is the teacher)' if judged_by_teacher(recipe) else ''}"
 
 
 def _print_flow(console: Console, project: Project, planned: Planned) -> None:

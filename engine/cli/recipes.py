@@ -89,7 +89,7 @@ def show_plan(
 
 
 def show_list(what: str, recipe: str | None = None) -> None:
-    """Print the names of one registry, or of the shipped recipes; with a recipe, its own operators and methods too."""
+    """Print the names of one registry, or of the shipped recipes; with a recipe, what is its own too."""
     from engine.backends import BACKENDS
     from engine.metrics import METRICS
     from engine.operators import find_operators
@@ -107,6 +107,7 @@ def show_list(what: str, recipe: str | None = None) -> None:
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
         "gates": [(g.name, g.description) for g in GATES.values()],
+        "packs": _packs(base) if what == "packs" else [],
         "methods": _methods(base) if what == "methods" else [],
         "recipes": [
             (p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))
@@ -133,6 +134,16 @@ def _methods(base: Path | None) -> list[tuple[str, str]]:
     return [
         (name, f"{read_method(file).description} (from {_place(file, base)})")
         for name, file in sorted(find_methods(base).items())
+    ]
+
+
+def _packs(base: Path | None) -> list[tuple[str, str]]:
+    """Return each pack's name, for which models it is and where it comes from; raises RecipeError for a broken file."""
+    from engine.spec.pack import find_packs, read_pack
+
+    return [
+        (name, f"{read_pack(file).description} (from {_place(file, base)})")
+        for name, file in sorted(find_packs(base).items())
     ]
 
 

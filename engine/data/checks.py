@@ -12,6 +12,7 @@ from engine.data.assembly import Level, SplitRows
 from engine.data.records import Record
 from engine.data.rules import RowRules
 from engine.errors import Location, Problem
+from engine.registry import did_you_mean
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import Task
@@ -166,9 +167,19 @@ def _declared(loaded: LoadedRecipe, declared: list[str], trained: set[str]) -> l
         Problem(at, f"task.labels has '{label}' twice", "leave one out", code="labels")
         for label in twice
     ]
+    described = loaded.recipe.task.definitions
     for label in dict.fromkeys(declared):
-        if label not in trained:
-            message = f"no training row has the label '{label}' of task.labels"
-            hint = "the student will hardly learn it: add training rows"
-            problems.append(Problem(at, message, hint, "warning", "labels"))
+        if label in trained:
+            continue
+        if label in described:
+            message = f"task.labels describes '{label}', a label that no training row has"
+            hint = (
+                did_you_mean(label, trained - set(declared)) or "add training rows, or leave it out"
+            )
+            where = loaded.at("task", "labels", label, key=True)
+            problems.append(Problem(where, message, hint, "warning", "labels"))
+            continue
+        message = f"no training row has the label '{label}' of task.labels"
+        hint = "the student will hardly learn it: add training rows"
+        problems.append(Problem(at, message, hint, "warning", "labels"))
     return problems

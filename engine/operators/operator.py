@@ -69,8 +69,9 @@ class Operator:
             return prompt
         others = ", ".join(sorted(self.prompts))
         message = f"the operator '{self.name}' has no prompt for the pack '{pack}'"
-        hint = f"write {pack}.md, or {SHARED}.md for all packs, in its folder (there: {others})"
-        raise RecipeError([Problem(Location.at(self.folder), message, hint, code="prompt")])
+        where = Location.at(self.folder)
+        hint = f"write {where}/{pack}.md, or {SHARED}.md there for all packs; there is: {others}"
+        raise RecipeError([Problem(where, message, hint, code="prompt")])
 
 
 class Seed(NamedTuple):

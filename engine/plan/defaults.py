@@ -1,9 +1,10 @@
-"""What a recipe leaves to its task kind: metrics, the failure predicate, and the metric the loop stops by."""
+"""What a recipe leaves open: metrics, failures and what the loop stops by, and what the judge does."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.plan.packs import judge_mode
 from engine.spec.loader import LoadedRecipe
 from engine.tasks import TASKS
 
@@ -12,12 +13,13 @@ USUAL = "accuracy"
 
 
 def complete(loaded: LoadedRecipe) -> LoadedRecipe:
-    """Return the recipe with its task kind's defaults filled in, as far as the kind is known."""
+    """Return the recipe with the defaults of its task kind and of its packs filled in, as far as these are known."""
     recipe = loaded.recipe
     kind = TASKS.get(recipe.task.kind)
     metrics = recipe.metrics or (list(kind.metrics) if kind else [USUAL])
     failure = recipe.failure or (kind.failure if kind else f"{USUAL} < 1")
-    filled = recipe.model_copy(update={"metrics": metrics, "failure": failure})
+    quality = recipe.quality.model_copy(update={"judge": judge_mode(loaded)})
+    filled = recipe.model_copy(update={"metrics": metrics, "failure": failure, "quality": quality})
     names = [metric.name for metric in filled.measured]
     if not recipe.loop.stop.metric:
         chosen = USUAL if USUAL in names else names[0]

@@ -302,7 +302,8 @@ class StageParams:
                 for used in self.recipe.augment.operators
                 if self.resources.operators[used.name].label == "keep"
             ),
-            judge=quality.judge,
+            # Filled in by `complete`; what is left open nowhere decides.
+            judge=quality.judge or "advises",
             minimum=quality.minimum,
             schema=self.resources.schemas["verdict"],
         )

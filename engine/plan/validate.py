@@ -18,7 +18,7 @@ from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
 from engine.plan.defaults import complete
-from engine.plan.packs import WRITERS, choose, packs_of
+from engine.plan.packs import check_packs, packs_of
 from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
 from engine.plan.validate_money import check_money
 from engine.plan.validate_operators import check_operators
@@ -104,6 +104,13 @@ def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
             yield Problem(at, f"the target '{column}' is an input too", hint, code="task")
         if column in task.input[:index]:
             yield Problem(at, f"the input '{column}' is there twice", "leave one out", code="task")
+    known = [*task.input, task.target]
+    for column in task.columns:
+        if column not in known:
+            at = loaded.at("task", "columns", column, key=True)
+            message = f"task.columns describes '{column}', which is neither an input nor the target"
+            hint = did_you_mean(column, known) or f"they are: {', '.join(known)}"
+            yield Problem(at, message, hint, code="task")
 
 
 def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
@@ -187,11 +194,6 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield from wrong
         if not wrong:
             yield from _model(loaded, role, spec, backend)
-    if recipe.quality.judge == "decides" and recipe.models.of("judge") == recipe.models.teacher:
-        message = "the judge is the teacher: it tends to like what it wrote itself"
-        hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
-        at = loaded.at("models", "judge", key=True)
-        yield Problem(at, message, hint, "warning", "judge")
 
 
 def _training(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -238,15 +240,7 @@ def _of_packs(loaded: LoadedRecipe) -> Iterator[Problem]:
     except RecipeError as error:
         yield from error.problems
         return
-    for role in WRITERS:
-        spec = loaded.recipe.models.of(role)
-        if not choose(spec).known and (role == "teacher" or loaded.recipe.models.judge):
-            message = (
-                f"the size of the {role} is not known, so it is talked to as a model of 7B to 70B"
-            )
-            hint = f"write models.{role}.size, such as 8B, or models.{role}.pack: small, standard or frontier"
-            at = loaded.at("models", role, key=True)
-            yield Problem(at, message, hint, "warning", "pack")
+    yield from check_packs(loaded, packs)
     yield from _prompts(loaded, packs)
     yield from _replies(loaded, packs)
 

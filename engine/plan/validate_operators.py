@@ -68,7 +68,7 @@ def _use(
     clash = [*_clashes(loaded, operator, path)]
     yield from clash
     if serves and not wrong and not clash:
-        yield from _trial(loaded, operator, spec)
+        yield from _trial(loaded, operator, spec, path)
 
 
 def _any_of(names: list[str]) -> str:
@@ -100,8 +100,17 @@ def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterato
             yield Problem(at, message, hint, code="operator")
 
 
-def _trial(loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec) -> Iterator[Problem]:
+def _trial(
+    loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec, path: KeyPath
+) -> Iterator[Problem]:
     """Render the prompt once, with rows of the recipe's columns: a column that it gets wrong shows here."""
+    try:
+        prompt = operator.prompt(choose(loaded.recipe.models.teacher).name)
+    except RecipeError as error:
+        for problem in error.problems:
+            at = loaded.at(*path, "name")
+            yield Problem(at, problem.message, problem.hint, code=problem.code)
+        return
     columns = loaded.recipe.task.input
     rows = [
         Example(f"row {target}", "train", dict.fromkeys(columns, "text"), target, {}, "", 1)
@@ -121,7 +130,6 @@ def _trial(loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec) -> Iter
     )
     params = operator.params.model_validate(spec.params)
     try:
-        pack = choose(loaded.recipe.models.teacher).name
-        operator.prompt(pack).render(variables_of(operator, seed, params))
+        prompt.render(variables_of(operator, seed, params))
     except RecipeError as error:
         yield from error.problems

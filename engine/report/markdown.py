@@ -99,6 +99,7 @@ def _patterns(report: Report) -> list[str]:
         *parts,
         table(tables.movement_table(report)) if report.movements else "",
         table(tables.confusion_table(report)) if report.confusions else "",
+        table(tables.suspect_table(report)) if report.suspects else "",
     ]
 
 

@@ -214,6 +214,23 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A row whose given answer may be wrong, as the teacher said of its failure."""
+
+    source: str
+    """File and line."""
+    inputs: dict[str, str]
+    target: str
+    answer: str | None
+    """The student's."""
+    reason: str
+    confidence: int | None
+    """How sure the teacher was, 1 to 5; the most of several seeds and rounds."""
+    times: int
+    """In how many diagnoses, over seeds and rounds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Breakdown:
     """Metrics of parts of the test split, over the seeds."""
 
@@ -427,6 +444,8 @@ class Report:
     patterns: tuple[PatternFacts, ...]
     movements: tuple[Movement, ...]
     confusions: tuple[Confusion, ...]
+    suspects: tuple[Suspect, ...]
+    """The surest first."""
     breakdown: Breakdown
     matrix: Matrix | None
     """None where targets are no labels, or there are many."""

@@ -14,6 +14,8 @@ from engine.spec.parts import Name, Spec
 from engine.spec.recipe_benchmark import Benchmark
 from engine.spec.recipe_data import Data
 
+JudgeMode = Literal["decides", "advises", "off"]
+
 
 class Shots(Spec):
     """Few-shot examples, drawn from the training rows, targets in turn."""
@@ -281,8 +283,11 @@ class LeakLimits(Spec):
 class Quality(Spec):
     """What a candidate must pass."""
 
-    judge: Literal["decides", "advises", "off"] = "decides"
-    """decides: scores below `minimum` reject; advises: scores are recorded, rules and embedder decide."""
+    judge: JudgeMode | None = None
+    """decides: scores below `minimum` reject; advises: scores are recorded, rules and embedder decide.
+
+    Left out: as the judge's pack says, but it only advises where it is the teacher.
+    """
     minimum: Minimum = Minimum()
     attempts: int = Field(default=2, ge=1, le=10)
     """Rounds of generation: rejected candidates go back with feedback until this many attempts are made."""

@@ -22,7 +22,6 @@ EXAMPLES_PER_LABEL = 3
 """Training rows that stand for the definition of a label without one."""
 _MOST_DEFINED = 40
 """Labels that are defined by rows; more only by their names."""
-_TAGS = re.compile(r"<(?=/?(?:row|data)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +96,9 @@ def one_line(inputs: Mapping[str, str]) -> str:
 
 def row_block(inputs: Mapping[str, str], tag: str = "row") -> str:
     """Return a row's columns by name between tags, each cut visibly when long; nothing in it can close the tag."""
+    tags = re.compile(rf"<(?=\s*/?\s*(?:row|data|{re.escape(tag)})\b)", re.IGNORECASE)
     columns = "\n".join(
-        f"{column}: {_TAGS.sub('‹', cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
+        f"{column}: {tags.sub('‹', cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
     )
     return f"<{tag}>\n{columns}\n</{tag}>"
 

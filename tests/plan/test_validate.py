@@ -20,7 +20,7 @@ RECIPES = sorted(BAD.glob("*.yaml"))
 
 GOOD = """recipe: 1
 name: good
-task: {kind: classification, input: [text], target: label}
+task: {kind: classification, input: [text], target: label, description: Mail.}
 data:
   train: {path: data/train.jsonl}
   validation: {path: data/validation.jsonl, where: "length(text) > 3"}

@@ -23,6 +23,7 @@ from engine.report.facts.patterns import (
     collect_failures,
     collect_movements,
     collect_patterns,
+    collect_suspects,
 )
 from engine.report.facts.scores import collect_decisions, collect_scores, headline
 from engine.report.facts.speed import collect_speeds
@@ -55,6 +56,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         patterns=collect_patterns(query, run_id),
         movements=collect_movements(query, run_id),
         confusions=collect_confusions(query, run_id, recipe),
+        suspects=collect_suspects(query, run_id),
         breakdown=collect_breakdown(query, run_id, recipe),
         matrix=collect_matrix(query, run_id, recipe),
         funnel=collect_funnel(query, run_id),

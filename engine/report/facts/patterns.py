@@ -15,6 +15,7 @@ from engine.report.records import (
     PatternFacts,
     Query,
     Standing,
+    Suspect,
 )
 
 Key = tuple[int, str]
@@ -162,6 +163,33 @@ def collect_confusions(
     )
     return tuple(
         Confusion(r["target"], r["answer"], r["before"], r["after"] if r["several"] else None)
+        for r in rows
+    )
+
+
+def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, ...]:
+    """Return the rows whose given answer may be wrong, each once, the surest and those most often named first."""
+    rows = query(
+        MINE
+        + ", s AS (SELECT example, split, target, max(confidence) AS confidence, count(*) AS times,"
+        " arg_max(reason, coalesce(confidence, 0)) AS reason, arg_max(answer, coalesce(confidence, 0)) AS answer"
+        " FROM label_suspect SEMI JOIN mine USING (node) GROUP BY ALL),"
+        " e AS (SELECT id, split, any_value(inputs) AS inputs, any_value(source || ':' || line) AS source"
+        " FROM example SEMI JOIN mine USING (node) GROUP BY ALL)"
+        " SELECT s.*, e.inputs, e.source FROM s JOIN e ON e.id = s.example AND e.split = s.split"
+        " ORDER BY s.confidence DESC NULLS LAST, s.times DESC, e.source LIMIT ?",
+        [run, limit],
+    )
+    return tuple(
+        Suspect(
+            source=r["source"],
+            inputs=text_values(r["inputs"]),
+            target=r["target"],
+            answer=r["answer"],
+            reason=r["reason"],
+            confidence=r["confidence"],
+            times=r["times"],
+        )
         for r in rows
     )
 

@@ -9,7 +9,12 @@ from engine.report.tables.generation import (
     judge_table,
     reasons_of,
 )
-from engine.report.tables.patterns import confusion_table, movement_table, pattern_table
+from engine.report.tables.patterns import (
+    confusion_table,
+    movement_table,
+    pattern_table,
+    suspect_table,
+)
 from engine.report.tables.scores import SCORE_SPLITS, best_sentence, decision_table, score_table
 from engine.report.tables.speed import speed_table
 from engine.report.tables.spend import (
@@ -53,6 +58,7 @@ __all__ = [
     "spend_table",
     "spent",
     "stage_seconds",
+    "suspect_table",
     "time_table",
     "totals",
 ]

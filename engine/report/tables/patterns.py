@@ -86,3 +86,33 @@ def confusion_table(report: Report) -> Table:
     return Table(
         "Most confused labels on validation", titled(*titles, numbers=(before, after)), rows
     )
+
+
+def suspect_table(report: Report) -> Table:
+    """Return the rows whose given answer may be wrong: worth a look by hand before anything is trained on them."""
+    rows = tuple(
+        (
+            s.source,
+            " / ".join(s.inputs.values()),
+            s.target,
+            NONE if s.answer is None else s.answer,
+            s.reason,
+            NONE if s.confidence is None else count(s.confidence),
+        )
+        for s in report.suspects
+    )
+    return Table(
+        "Rows whose label may be wrong",
+        titled(
+            "row",
+            "text",
+            "right answer in the data",
+            "student's answer",
+            "why",
+            "sure",
+            numbers=("sure",),
+        ),
+        rows,
+        "By the teacher, of rows that the student failed at; sure: 1 to 5. No row is generated for them."
+        " Look at them by hand: the teacher may be wrong too.",
+    )

@@ -1,0 +1,109 @@
+"""`pada show prompt`: what a teacher or a judge would be sent, turn by turn, without sending it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from engine.cli.recipes import overrides
+from engine.errors import EngineError, Location
+from engine.project import Project
+from engine.registry import did_you_mean
+from engine.rehearsal import Prompted, Rehearsal, count_tokens
+from engine.report.console import clean
+
+
+def show_prompt(
+    recipe: str,
+    assignments: Sequence[str],
+    state: Path,
+    limit: int | None,
+    stage: str,
+    operator: str | None,
+    *,
+    with_schema: bool,
+    console: Console | None = None,
+) -> None:
+    """Print the first request of a stage with each of its prompts.
+
+    Args:
+        recipe: File, folder or name.
+        assignments: `name=value` for its vars.
+        state: Folder of the store.
+        limit: At most so many rows of each split.
+        stage: Whose requests are shown.
+        operator: Of the stage `generate`, the operator whose request is shown; all when left out.
+        with_schema: Whether the schema of the reply is shown too.
+        console: Where to print.
+
+    Raises:
+        EngineError: the recipe has an error, does without the stage or the operator, or nothing would be asked.
+    """
+    console = console or Console()
+    project = Project.open(recipe, state, overrides(assignments), limit)
+    project.validate()
+    rehearsal = project.rehearse(stage)
+    shown = _chosen(rehearsal, operator)
+    for line in _origin(project, rehearsal):
+        _say(console, line)
+    for number, prompted in enumerate(shown, start=1):
+        if len(shown) > 1:
+            _say(console, f"\n=== prompt {number} of {len(shown)}")
+        for text in _whole(project, prompted, with_schema=with_schema):
+            _say(console, text)
+
+
+def _chosen(rehearsal: Rehearsal, operator: str | None) -> Sequence[Prompted]:
+    stage = rehearsal.node.stage
+    if not rehearsal.prompts:
+        raise EngineError(
+            f"with these rows the stage '{stage}' would ask nothing",
+            "is there a failure by the recipe's `failure`, an operator for each pattern?",
+        )
+    if operator is None:
+        return rehearsal.prompts
+    if stage != "generate":
+        raise EngineError(
+            f"--operator {operator}: the stage '{stage}' has no operators", "leave it out"
+        )
+    by_name = {Path(one.prompt.name).parent.name: one for one in rehearsal.prompts}
+    if operator not in by_name:
+        hint = did_you_mean(operator, by_name) or f"asked are: {', '.join(by_name)}"
+        raise EngineError(f"the operator '{operator}' is asked for nothing here", hint)
+    return (by_name[operator],)
+
+
+def _origin(project: Project, rehearsal: Rehearsal) -> Iterator[str]:
+    """Say for which round it is, and what the rows in it come from."""
+    yield f"what {rehearsal.node.name} would ask; nothing is sent"
+    if rehearsal.stored:
+        yield f"from the store in {project.state}: {', '.join(rehearsal.stored)}"
+    if rehearsal.made_up:
+        yield f"stand-ins, made of training rows: {', '.join(rehearsal.made_up)}"
+
+
+def _whole(project: Project, prompted: Prompted, *, with_schema: bool) -> Iterator[str]:
+    role, prompt, request, alike = prompted
+    resources = project.resources
+    model = resources.models[role]
+    texts = [message.content for message in request.messages]
+    count = count_tokens(texts, model, resources.models["student"])
+    about = "" if count.exact else "about "
+    thinking = f", {model.thinking_tokens:,} of them to think" if model.thinking_tokens else ""
+    yield f"{role}: {model.name} ({model.backend}), pack {resources.packs[role].name}"
+    yield f"file: {Location.at(prompt.path)}"
+    requests = "1 request" if alike == 1 else f"{alike:,} requests"
+    yield f"{requests} with it; the first has {sum(map(len, texts)):,} characters,"
+    yield f"  {about}{count.tokens:,} tokens ({count.how});"
+    yield f"  its reply has at most {request.max_tokens:,} tokens{thinking}"
+    for message in request.messages:
+        yield f"\n[[{message.role}]]\n{message.content}"
+    if with_schema:
+        yield f"\nschema of the reply:\n{json.dumps(request.schema, indent=2, ensure_ascii=False)}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)

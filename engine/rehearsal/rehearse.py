@@ -1,0 +1,189 @@
+"""rehearse: a stage's requests, made by the stage's own function from what came before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from engine.backends.protocol import Request
+from engine.errors import EngineError
+from engine.plan.graph import Node, Plan
+from engine.plan.resources import Resources
+from engine.registry import did_you_mean
+from engine.rehearsal import stand_ins
+from engine.rehearsal.context import Answer, RehearsalContext
+from engine.rehearsal.replies import invented, none_usable
+from engine.rows import Example
+from engine.spec.prompts import Prompt
+from engine.stages import STAGES
+from engine.stages.augment.generate import GenerateParams
+from engine.stages.augment.judge import JudgeParams
+from engine.stages.evaluate.predict import PredictParams
+from engine.stages.outputs import Drafted, Loaded, Output, Scored
+from engine.stages.protocol import Pending
+from engine.stages.wiring import assemble
+from engine.store import Store
+
+T = TypeVar("T", bound=Output)
+
+ASKING = tuple(name for name, stage in STAGES.items() if {"teacher", "judge"} & set(stage.asks))
+"""Stages that ask a teacher or a judge."""
+MADE_UP = {
+    "predict": "the student's answers",
+    "diagnose": "diagnoses",
+    "generate": "generated rows",
+}
+"""Stages with a stand-in, and what it stands for."""
+
+
+class Prompted(NamedTuple):
+    """One request, with the prompt behind it."""
+
+    role: str
+    prompt: Prompt
+    request: Request
+    alike: int
+    """Requests with this prompt in all."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a stage would ask first with each of its prompts."""
+
+    node: Node
+    prompts: tuple[Prompted, ...]
+    stored: tuple[str, ...]
+    """Stages whose rows are those of a run in the store."""
+    made_up: tuple[str, ...]
+    """What stands in for rows that a model would have to bring, in words."""
+
+
+def rehearse(
+    plan: Plan, resources: Resources, stage: str, state: Path, store: Store | None = None
+) -> Rehearsal:
+    """Return what a stage would ask, in the first round in which it is run.
+
+    Args:
+        plan: The recipe's plan.
+        resources: What it rests on.
+        stage: One of ASKING.
+        state: The state folder.
+        store: Where earlier runs left their rows; None where there is no store.
+
+    Raises:
+        EngineError: there is no such stage, or it is not part of this plan.
+        RecipeError: a prompt cannot be rendered, or the data cannot be read.
+    """
+    if stage not in ASKING:
+        raise EngineError(
+            f"no stage '{stage}' asks a teacher or a judge",
+            did_you_mean(stage, ASKING) or f"one of: {', '.join(ASKING)}",
+        )
+    node = next((n for n in plan.nodes.values() if n.stage == stage), None)
+    if node is None:
+        raise EngineError(
+            f"this recipe has no stage '{stage}'", "`pada plan` shows what it consists of"
+        )
+    if not {"teacher", "judge"} & set(STAGES[stage].asks) - STAGES[stage].skips(node.params):
+        raise EngineError(f"the stage '{stage}' asks nobody in this recipe")
+    return _Play(plan, resources, state, store).last(node)
+
+
+@dataclass
+class _Play:
+    """The nodes that come before one, played in order."""
+
+    plan: Plan
+    resources: Resources
+    state: Path
+    store: Store | None
+    outputs: dict[str, Output] = field(default_factory=dict)
+    stored: dict[str, None] = field(default_factory=dict)
+    made_up: dict[str, None] = field(default_factory=dict)
+    evaluation: Sequence[Example] = ()
+
+    def last(self, node: Node) -> Rehearsal:
+        """Return what the stage of a node asks; those before it are played first."""
+        before = self._before(node)
+        finished = self.store.finished([n.id for n in before]) if self.store else {}
+        # Without a student's answers nothing that follows from them is there either.
+        answered = all(n.id in finished for n in before if n.stage == "predict")
+        for one in before:
+            self.outputs[one.name] = self._output(one, finished if answered else {}, answered)
+        until = frozenset(node.prompts)
+        context = self._play(node, self._fitting(node), invented, until)[1]
+        asked = [entry for entry in context.kept.asked if entry[0] in ("teacher", "judge")]
+        first: dict[str, tuple[str, Prompt, Request]] = {}
+        for entry in asked:
+            first.setdefault(entry[1].name, entry)
+        return Rehearsal(
+            node,
+            tuple(
+                Prompted(*entry, sum(prompt.name == name for _, prompt, _ in asked))
+                for name, entry in first.items()
+            ),
+            tuple(self.stored),
+            tuple(self.made_up),
+        )
+
+    def _before(self, node: Node) -> list[Node]:
+        """Return the nodes whose rows are needed; a fine-tune is not: only answers are."""
+        needed: set[str] = set()
+        open_ends = list(node.inputs.values())
+        while open_ends:
+            name = open_ends.pop()
+            if name not in needed:
+                needed.add(name)
+                one = self.plan.nodes[name]
+                open_ends += one.inputs.values() if one.stage != "predict" else ["load"]
+        return [one for one in self.plan.nodes.values() if one.name in needed]
+
+    def _output(self, node: Node, finished: Mapping[str, object], answered: bool) -> Output:
+        if node.id in finished and self.store is not None:
+            rows = tuple(self.store.load_output(node.id))
+            output = STAGES[node.stage].output(rows)
+            self.stored[node.stage] = None
+        elif node.stage in MADE_UP:
+            self.made_up[MADE_UP[node.stage]] = None
+            output = self._stand_in(node)
+        else:
+            output = self._play(node, node.params, none_usable)[0]
+        if isinstance(output, Loaded):
+            self.evaluation = output.evaluation
+            return stand_ins.without_test(output) if answered else stand_ins.held_out(output)
+        return stand_ins.without_test(output)
+
+    def _stand_in(self, node: Node) -> Output:
+        match node.params:
+            case PredictParams() as params:
+                return stand_ins.answers(params.task, self._latest(Loaded))
+            case GenerateParams() as params:
+                return stand_ins.candidates(params, self._latest(Loaded), self._latest(Drafted))
+            case _:
+                return stand_ins.diagnoses(self._latest(Scored))
+
+    def _latest(self, kind: type[T]) -> T:
+        return next(o for o in reversed(self.outputs.values()) if isinstance(o, kind))
+
+    def _fitting(self, node: Node) -> Any:
+        """Return the parameters with which a node is played last: a stand-in passes no gate, so none is asked."""
+        if isinstance(node.params, JudgeParams) and MADE_UP["generate"] in self.made_up:
+            return replace(node.params, gates=())
+        return node.params
+
+    def _play(
+        self, node: Node, params: Any, answer: Answer, until: frozenset[str] = frozenset()
+    ) -> tuple[Output, RehearsalContext]:
+        """Run a node's stage as a run does; what it asks is answered by what stands in."""
+        stage = STAGES[node.stage]
+        context = RehearsalContext(node, self.resources, self.state, self.evaluation, answer, until)
+        inputs = assemble(
+            stage.inputs, {edge: self.outputs[source] for edge, source in node.inputs.items()}
+        )
+        output = stage.output()
+        with suppress(Pending):
+            output = stage.run(params, inputs, context)
+        return output, context

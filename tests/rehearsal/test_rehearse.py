@@ -1,0 +1,161 @@
+"""What a stage would ask: with stand-ins, and after a run the very turns that were sent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import EngineError
+from engine.project import Project
+from engine.rehearsal import ASKING, Rehearsal
+from tests.e2e.runs import pada_here, rows
+from tests.e2e.scripted_project import write_project
+
+pytestmark = pytest.mark.runs
+
+CHAIN = ("diagnose", "name", "strategy", "generate", "judge")
+SCHEMA = {
+    "type": "object",
+    "properties": {"day": {"type": "string", "maxLength": 20}},
+    "required": ["day"],
+    "additionalProperties": False,
+}
+KINDS: dict[str, tuple[dict[str, Any], Any, Any]] = {
+    "classification": ({}, lambda i: {}, lambda i: ("early", "late")[i % 2]),
+    "multiple_choice": (
+        {"options": "more"},
+        lambda i: {"more": f"A. first {i}\nB. second {i}"},
+        lambda i: "AB"[i % 2],
+    ),
+    "extraction": (
+        {"context": "more"},
+        lambda i: {"more": f"somebody{i} came"},
+        lambda i: f"somebody{i}",
+    ),
+    "structured": ({"json_schema": SCHEMA}, lambda i: {}, lambda i: {"day": f"day {i}"}),
+    "numeric": ({}, lambda i: {}, lambda i: f"{i} + 1 = {i + 1}\n#### {i + 1}"),
+    "generation": ({}, lambda i: {}, lambda i: f"answer {i} in words of its own kind{i}"),
+}
+"""Kind -> parameters, a row's further inputs, its target."""
+
+
+def write_kind(folder: Path, kind: str) -> Path:
+    """Write a recipe of a kind; its test rows hold the word `zebra`, its validation rows `yak`."""
+    params, more, target = KINDS[kind]
+    for split, word in (("train", "oak"), ("validation", "yak"), ("test", "zebra")):
+        lines = [
+            {"text": f"{word} says number{i} of {word}", **more(i), "y": target(i)}
+            for i in range(9)
+        ]
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    columns = ["text", *more(0)]
+    operator = "paraphrase"
+    recipe = {
+        "recipe": 1,
+        "name": "kind",
+        "task": {"kind": kind, "input": columns, "target": "y", "params": params},
+        "data": {s: {"path": f"{s}.jsonl"} for s in ("train", "validation", "test")},
+        "models": {
+            role: {"backend": "scripted", "model": role}
+            for role in ("student", "teacher", "judge", "embedder")
+        },
+        "augment": {"rows_per_round": 4, "operators": [{"name": operator}]},
+        "train": {"steps": 1},
+    }
+    file = folder / "recipe.yaml"
+    file.write_text(json.dumps(recipe), "utf-8")
+    return file
+
+
+def said(rehearsal: Rehearsal) -> str:
+    return "\n".join(m.content for p in rehearsal.prompts for m in p.request.messages)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_stage_of_every_kind_is_shown_without_a_run(tmp_path: Path, kind: str) -> None:
+    state = tmp_path / "state"
+    project = Project.open(write_kind(tmp_path, kind), state)
+    for stage in CHAIN:
+        rehearsal = project.rehearse(stage)
+        (prompted, *_) = rehearsal.prompts
+        assert prompted.role == ("judge" if stage == "judge" else "teacher")
+        assert prompted.alike >= 1
+        assert rehearsal.stored == ()
+        assert "the student's answers" in rehearsal.made_up
+        # Neither test nor validation rows: all is made of training rows.
+        assert "zebra" not in said(rehearsal)
+        assert "yak" not in said(rehearsal)
+    assert not state.exists(), "nothing is written"
+
+
+def test_after_a_run_it_is_what_was_sent(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    recipe = write_project(tmp_path / "project")
+    pada_here("run", recipe, "--state", state, "--quiet")
+    for stage in CHAIN:
+        rehearsal = Project.open(recipe, state).rehearse(stage)
+        assert rehearsal.made_up == ()
+        assert "predict" in rehearsal.stored
+        sent = {
+            row["id"]: row["messages"]
+            for row in rows(
+                state,
+                "SELECT k.id, k.messages FROM llm_call k JOIN node n ON n.id = k.node"
+                f" WHERE n.stage = '{stage}'",
+            )
+        }
+        (prompted,) = rehearsal.prompts
+        assert prompted.request.id in sent
+        assert prompted.alike == len(sent)
+
+
+def test_a_changed_prompt_is_shown_with_the_failures_of_the_run(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    recipe = write_project(tmp_path / "project")
+    pada_here("run", recipe, "--state", state, "--quiet")
+    own = recipe.parent / "prompts" / "small" / "diagnose.md"
+    own.parent.mkdir(parents=True)
+    own.write_text("[[user]]\nWhy {{ answer }} for {{ row.text }}?\n", "utf-8")
+    diagnose = Project.open(recipe, state).rehearse("diagnose")
+    assert said(diagnose).startswith("Why ")
+    assert diagnose.made_up == ()
+    naming = Project.open(recipe, state).rehearse("name")
+    assert naming.made_up == ("diagnoses",)
+
+
+def test_each_operator_has_its_request(tmp_path: Path) -> None:
+    operators = "{name: paraphrase}, {name: counterfactual}"
+    recipe = write_project(tmp_path / "project", OPERATORS=operators)
+    rehearsal = Project.open(recipe, tmp_path / "state").rehearse("generate")
+    names = [prompted.prompt.path.parent.name for prompted in rehearsal.prompts]
+    assert names == ["paraphrase", "counterfactual"]
+
+
+def test_ratings_are_shown_and_never_of_test_rows(tmp_path: Path) -> None:
+    metric = "[accuracy, {name: polite, judge: {rubric: Is it polite?}}]"
+    recipe = write_project(tmp_path / "project", METRICS=metric)
+    tested = [json.loads(line) for line in (recipe.parent / "test.jsonl").open()]
+    state = tmp_path / "state"
+    for _ in range(2):
+        rehearsal = Project.open(recipe, state).rehearse("rate")
+        (prompted,) = rehearsal.prompts
+        assert prompted.role == "judge"
+        assert not any(row["text"] in said(rehearsal) for row in tested)
+        if not state.exists():
+            pada_here("run", recipe, "--state", state, "--quiet")
+    assert "predict" in rehearsal.stored
+
+
+def test_what_asks_nobody_says_so(tmp_path: Path) -> None:
+    recipe = write_project(tmp_path / "project", JUDGE="off")
+    project = Project.open(recipe, tmp_path / "state")
+    with pytest.raises(EngineError, match="the stage 'judge' asks nobody in this recipe"):
+        project.rehearse("judge")
+    with pytest.raises(EngineError, match="this recipe has no stage 'rate'"):
+        project.rehearse("rate")
+    with pytest.raises(EngineError, match=r"no stage 'diagnos' asks.*\n.*did you mean 'diagnose'"):
+        project.rehearse("diagnos")
+    assert set(CHAIN) <= set(ASKING)
