@@ -183,7 +183,7 @@ class _Play:
         inputs = assemble(
             stage.inputs, {edge: self.outputs[source] for edge, source in node.inputs.items()}
         )
-        output = stage.output()
+        output: Output = stage.output()
         with suppress(Pending):
             output = stage.run(params, inputs, context)
         return output, context

@@ -246,10 +246,15 @@ class PromptLibrary:
         self._loaded: dict[tuple[str, str | None], Prompt] = {}
 
     def names(self) -> list[str]:
-        """Return the names of all prompts there are, sorted."""
+        """Return the names of the prompts that are no pack's own, sorted."""
         paths: set[str] = set()
         for folder in self._folders:
-            paths.update(file.relative_to(folder).as_posix() for file in folder.rglob("*.md"))
+            packs = {file.parent for file in folder.glob("*/pack.yaml")}
+            paths.update(
+                file.relative_to(folder).as_posix()
+                for file in folder.rglob("*.md")
+                if packs.isdisjoint(file.parents)
+            )
         return sorted(paths)
 
     def get(self, name: str, pack: str | None = None) -> Prompt:

@@ -44,11 +44,7 @@ def fake_resources(recipe: Recipe, **weights: str) -> Resources:
     read = [split for split in SPLITS if getattr(recipe.data, split).split_from is None]
     return Resources(
         prompts={
-            **{
-                name: LIBRARY.get(name)
-                for name in LIBRARY.names()
-                if "/" not in name or name.startswith("tasks/")
-            },
+            **{name: LIBRARY.get(name) for name in LIBRARY.names()},
             **{
                 name: LIBRARY.get(name, packs[stage.writer].name)
                 for stage in STAGES.values()

@@ -155,7 +155,7 @@ def pigeon(monkeypatch: pytest.MonkeyPatch) -> Backend:
 
 AT_A_PIGEON = SCRIPTED.replace(
     "teacher: {backend: scripted, model: embedded/smollm2-135m-instruct}",
-    'teacher: {backend: pigeon, model: coo, loft: "https://far.example:99/x", ring: {env: RING}}',
+    'teacher: {backend: pigeon, model: coo, loft: "https://far.example:99/x", ring: {env: RING}, pack: small}',
 )
 
 
@@ -258,7 +258,7 @@ def problems(folder: Path, money: str, **servers: str) -> list[tuple[str, str]]:
     for role, more in servers.items():
         text = text.replace(
             f"{role}: {{backend: scripted, model: embedded/smollm2-135m-instruct}}",
-            f'{role}: {{backend: openai, model: m, base_url: "http://localhost:1/v1"{more}}}',
+            f'{role}: {{backend: openai, model: m, base_url: "http://localhost:1/v1", pack: small{more}}}',
         )
     try:
         return [(p.level, p.message) for p in check_recipe(load(write_good(folder, text)))]

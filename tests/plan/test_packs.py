@@ -174,7 +174,7 @@ def test_a_pack_beside_the_recipe_is_used_and_one_that_lacks_prompts_says_which(
 def test_an_unknown_pack_is_one_problem_with_its_place(tmp_path: Path) -> None:
     loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: smal}")))
     problems = [p for p in check_recipe(loaded) if p.code == "unknown-pack"]
-    assert [(p.where.line, p.hint) for p in problems] == [(9, "did you mean 'small'?")]
+    assert [(p.where.line, p.hint) for p in problems] == [(10, "did you mean 'small'?")]
 
 
 def test_room_to_think_is_the_models_own_or_the_packs(tmp_path: Path) -> None:

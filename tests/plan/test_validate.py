@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.errors import RecipeError
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from engine.spec.package_data import shipped
+from tests.plan.fake_resources import reply_schema_of
 
 BAD = Path(__file__).parents[1] / "fixtures" / "bad_recipes"
 SHIPPED = sorted(shipped("recipes").rglob("recipe.yaml"))
@@ -140,15 +142,15 @@ def test_a_model_name_that_the_disk_refuses_is_a_problem(tmp_path: Path) -> None
 
 
 def test_a_reply_that_can_grow_without_end_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     recipe = write_good(tmp_path)
     assert not said(recipe)
-    loose = {
-        "type": "object",
-        "properties": {"a": {"type": "string"}},
-        "additionalProperties": False,
-    }
-    monkeypatch.setattr("engine.stages.schemas.base", lambda name: loose)
+    schema = dict(reply_schema_of("diagnosis"))
+    schema["properties"] = {**schema["properties"], "thoughts": {"type": "string"}}
+    own = tmp_path / "schemas" / "diagnosis.schema.json"
+    own.parent.mkdir()
+    own.write_text(json.dumps(schema), "utf-8")
     found = said(recipe)
-    assert "the reply to diagnosis.schema.json can grow without end: $.a: a string without" in found
+    told = "the reply to diagnosis.schema.json can grow without end: $.thoughts: a string without"
+    assert told in found

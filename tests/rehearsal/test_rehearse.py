@@ -37,7 +37,11 @@ KINDS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     ),
     "structured": ({"json_schema": SCHEMA}, lambda i: {}, lambda i: {"day": f"day {i}"}),
     "numeric": ({}, lambda i: {}, lambda i: f"{i} + 1 = {i + 1}\n#### {i + 1}"),
-    "generation": ({}, lambda i: {}, lambda i: f"answer {i} in words of its own kind{i}"),
+    "generation": (
+        {},
+        lambda i: {},
+        lambda i: " ".join(f"{word}{i}" for word in ("one", "two", "three")),
+    ),
 }
 """Kind -> parameters, a row's further inputs, its target."""
 
@@ -135,9 +139,11 @@ def test_each_operator_has_its_request(tmp_path: Path) -> None:
 
 
 def test_ratings_are_shown_and_never_of_test_rows(tmp_path: Path) -> None:
-    metric = "[accuracy, {name: polite, judge: {rubric: Is it polite?}}]"
+    metric = "[accuracy, {name: polite, judge: {rubric: Is it polite}}]"
     recipe = write_project(tmp_path / "project", METRICS=metric)
-    tested = [json.loads(line) for line in (recipe.parent / "test.jsonl").open()]
+    tested = [
+        json.loads(line) for line in (recipe.parent / "test.jsonl").read_text("utf-8").splitlines()
+    ]
     state = tmp_path / "state"
     for _ in range(2):
         rehearsal = Project.open(recipe, state).rehearse("rate")

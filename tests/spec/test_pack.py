@@ -69,7 +69,7 @@ def test_an_unknown_pack_is_told_with_its_place_and_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("passed: 1", "passed: 99", "4:44: error: diagnose.passed must be at most 20, not 99"),
+        ("passed: 1", "passed: 99", "4:42: error: diagnose.passed must be at most 20, not 99"),
         ("samples: 0", "sample: 0", "7:10: error: unknown key 'sample' in verify"),
         ("advise}", "warn}", "gates.similarity must be 'reject', 'advise' or 'off', not 'warn'"),
         ("name: mine", "name: yours", "2:7: error: the pack in the folder mine is called 'yours'"),
