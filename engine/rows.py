@@ -270,7 +270,7 @@ class Strategy(Row):
     must_not: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """What varies from row to row: name -> list of values."""
-    pairs: Sequence[Mapping[str, Any]] = ()
+    pairs: Sequence[Mapping[str, Any]] = field(default_factory=list)
     """Observed confusions to write rows for: `right`, `wrong` (labels) and `share`; shares sum to 1."""
     operators: Mapping[str, Any] = field(default_factory=dict)
     """Operator -> its share of the rows; empty where the teacher leaves it open."""

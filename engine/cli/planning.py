@@ -82,7 +82,8 @@ def _print_writers(console: Console, project: Project, planned: Planned) -> None
     for role in WRITERS:
         spec = recipe.models.of(role)
         about = f"pack {packs[role].name}"
-        if not choose(spec).known:
+        named = role == "teacher" or recipe.models.judge is not None
+        if named and not choose(spec).known:
             about += f" (size unknown: say models.{role}.size or .pack)"
         if role == "judge":
             about += f"; {_does(recipe)}"

@@ -83,6 +83,8 @@ def _origin(project: Project, rehearsal: Rehearsal) -> Iterator[str]:
         yield f"from the store in {project.state}: {', '.join(rehearsal.stored)}"
     if rehearsal.made_up:
         yield f"stand-ins, made of training rows: {', '.join(rehearsal.made_up)}"
+    if rehearsal.unanswered:
+        yield f"as where no reply can be used: {', '.join(rehearsal.unanswered)}"
 
 
 def _whole(project: Project, prompted: Prompted, *, with_schema: bool) -> Iterator[str]:

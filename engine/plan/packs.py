@@ -129,12 +129,10 @@ def _guessed(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Proble
         what = f"the teacher's size is not known: it gets the pack '{packs['teacher'].name}'"
         advising = [gate for gate, mode in softened(packs["teacher"]).items() if mode == "advise"]
         if advising:
-            what += f", gates that only advise: {', '.join(advising)}"
+            what += f" ({' and '.join(advising)} only advise)"
         hint = "write models.teacher.size, such as 8B, or pack: small, standard or frontier"
         if _judges_itself(loaded):
-            what += (
-                "; nobody else is named as the judge, so it judges its own rows and only advises"
-            )
+            what += "; as the judge of its own rows it only advises"
             hint += "; name another model as models.judge"
         at = loaded.at("models", "teacher", key=True)
         yield Problem(at, what, hint, "warning", "pack")

@@ -59,6 +59,8 @@ class Rehearsal:
     """Stages whose rows are those of a run in the store."""
     made_up: tuple[str, ...]
     """What stands in for rows that a model would have to bring, in words."""
+    unanswered: tuple[str, ...]
+    """Stages before it whose rows are those that they make without a usable reply."""
 
 
 def rehearse(
@@ -103,6 +105,7 @@ class _Play:
     outputs: dict[str, Output] = field(default_factory=dict)
     stored: dict[str, None] = field(default_factory=dict)
     made_up: dict[str, None] = field(default_factory=dict)
+    unanswered: dict[str, None] = field(default_factory=dict)
     evaluation: Sequence[Example] = ()
 
     def last(self, node: Node) -> Rehearsal:
@@ -127,6 +130,7 @@ class _Play:
             ),
             tuple(self.stored),
             tuple(self.made_up),
+            tuple(self.unanswered),
         )
 
     def _before(self, node: Node) -> list[Node]:
@@ -142,6 +146,7 @@ class _Play:
         return [one for one in self.plan.nodes.values() if one.name in needed]
 
     def _output(self, node: Node, finished: Mapping[str, object], answered: bool) -> Output:
+        output: Output
         if node.id in finished and self.store is not None:
             rows = tuple(self.store.load_output(node.id))
             output = STAGES[node.stage].output(rows)
@@ -150,7 +155,9 @@ class _Play:
             self.made_up[MADE_UP[node.stage]] = None
             output = self._stand_in(node)
         else:
-            output = self._play(node, node.params, none_usable)[0]
+            output, context = self._play(node, node.params, none_usable)
+            if context.kept.asked:
+                self.unanswered[node.stage] = None
         if isinstance(output, Loaded):
             self.evaluation = output.evaluation
             return stand_ins.without_test(output) if answered else stand_ins.held_out(output)

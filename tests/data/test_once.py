@@ -149,7 +149,7 @@ def test_splits_of_one_file_do_not_see_what_the_task_makes_of_each_others_rows(
     tmp_path: Path,
 ) -> None:
     write(tmp_path, "a.jsonl", [{"text": n, "label": [f"l{n % 3}", "x"]} for n in range(9)])
-    head = HEAD.replace("target: label}", "target: label, params: {many: true}}")
+    head = HEAD.replace("target: label, ", "target: label, params: {many: true}, ")
     data = (
         '  train: {path: a.jsonl}\n  validation: {path: a.jsonl, columns: {label: "label[1:1]"}}\n'
         '  test: {path: a.jsonl, rename: {body: text}, columns: {text: body}, where: "body > 2"}\n'

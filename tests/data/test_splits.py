@@ -139,7 +139,7 @@ def test_a_row_that_redaction_takes_the_answer_from_is_a_bad_row(tmp_path: Path)
     write(tmp_path, "all.jsonl", rows)
     data = "".join(f"  {split}: {{path: all.jsonl}}\n" for split in ("train", "validation", "test"))
     head = HEAD.replace(
-        "{kind: classification, input: [text], target: label}",
+        "{kind: classification, input: [text], target: label, description: Mail.}",
         "{kind: extraction, input: [c], target: a, params: {context: c}}\n"
         "privacy: {redact: [{pattern: 'Frau \\w+'}]}",
     )

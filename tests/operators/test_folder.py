@@ -307,7 +307,8 @@ def test_an_empty_definition_is_told(tmp_path: Path) -> None:
         ),
         pytest.param(
             None,
-            "operator.yaml: error: the prompt small.md is missing\n    write the prompt for small teachers there",
+            "operator.yaml: error: the operator has no prompt\n"
+            "    write prompt.md for all packs, or one per pack, such as small.md",
             id="missing",
         ),
     ],
@@ -318,15 +319,28 @@ def test_a_mistake_in_the_prompt_is_told_with_its_place(
     assert complaints(write_operator(tmp_path, prompt=prompt)) == said
 
 
-def test_a_prompt_for_no_pack_is_told_and_a_readme_is_none(tmp_path: Path) -> None:
+def test_prompts_are_those_of_packs_and_a_readme_is_none(tmp_path: Path) -> None:
     folder = write_operator(tmp_path)
     (folder / "README.md").write_text("How it came about.", "utf-8")
-    read_operator(folder, own=True)
+    assert set(read_operator(folder, own=True).prompts) == {"small"}
     (folder / "small.md").rename(folder / "smal.md")
-    assert complaints(folder) == (
-        "operator.yaml: error: the prompt small.md is missing\n    rename smal.md\n"
-        "smal.md: error: there is no pack of prompts 'smal'\n    did you mean 'small'?"
+    operator = read_operator(folder, own=True)
+    with pytest.raises(RecipeError) as caught:
+        operator.prompt("small")
+    told = str(caught.value).replace(f"{tmp_path.as_posix()}/", "")
+    assert told == (
+        "shorten: error: the operator 'shorten' has no prompt for the pack 'small'\n"
+        "    write shorten/small.md, or prompt.md there for all packs; there is: smal"
     )
+
+
+def test_one_prompt_serves_all_packs_that_have_none_of_their_own(tmp_path: Path) -> None:
+    folder = write_operator(tmp_path)
+    (folder / "prompt.md").write_text(PROMPT.replace("Shorten", "Cut"), "utf-8")
+    operator = read_operator(folder, own=True)
+    assert operator.prompt("small").name == "operators/shorten/small.md"
+    assert operator.prompt("standard") == operator.prompt("frontier")
+    assert operator.prompt("standard").name == "operators/shorten/prompt.md"
 
 
 def test_a_folder_without_a_definition_is_told(tmp_path: Path) -> None:

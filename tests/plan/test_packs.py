@@ -81,8 +81,8 @@ def test_a_newcomer_is_told_in_one_line_what_is_chosen_and_what_changes_it(tmp_p
     (warning,) = [p for p in check_recipe(loaded) if p.level == "warning"]
     assert warning.where.line == 10
     assert warning.message == (
-        "the teacher's size is not known: it gets the pack 'standard', gates that only advise: similarity, "
-        "neighbours; nobody else is named as the judge, so it judges its own rows and only advises"
+        "the teacher's size is not known: it gets the pack 'standard' (similarity and neighbours only advise); "
+        "as the judge of its own rows it only advises"
     )
     assert warning.hint == (
         "write models.teacher.size, such as 8B, or pack: small, standard or frontier; "

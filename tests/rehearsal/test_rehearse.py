@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -89,44 +90,57 @@ def test_every_stage_of_every_kind_is_shown_without_a_run(tmp_path: Path, kind: 
         assert prompted.alike >= 1
         assert rehearsal.stored == ()
         assert "the student's answers" in rehearsal.made_up
+        before = {"generate": ("name", "strategy"), "judge": ("name", "strategy")}
+        assert rehearsal.unanswered == before.get(stage, ("name",) if stage == "strategy" else ())
         # Neither test nor validation rows: all is made of training rows.
         assert "zebra" not in said(rehearsal)
         assert "yak" not in said(rehearsal)
     assert not state.exists(), "nothing is written"
 
 
-def test_after_a_run_it_is_what_was_sent(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    recipe = write_project(tmp_path / "project")
-    pada_here("run", recipe, "--state", state, "--quiet")
-    for stage in CHAIN:
-        rehearsal = Project.open(recipe, state).rehearse(stage)
-        assert rehearsal.made_up == ()
+class Done(NamedTuple):
+    """A recipe that was run, and where its rows are."""
+
+    recipe: Path
+    state: Path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    folder = tmp_path_factory.mktemp("done")
+    metrics = "[accuracy, {name: polite, judge: {rubric: Is it polite}}]"
+    recipe = write_project(folder / "project", METRICS=metrics)
+    assert pada_here("run", recipe, "--state", folder / "state", "--quiet").code == 0
+    return Done(recipe, folder / "state")
+
+
+def test_after_a_run_it_is_what_was_sent(done: Done) -> None:
+    for stage in (*CHAIN, "rate"):
+        rehearsal = Project.open(done.recipe, done.state).rehearse(stage)
+        assert rehearsal.made_up == rehearsal.unanswered == ()
         assert "predict" in rehearsal.stored
         sent = {
-            row["id"]: row["messages"]
+            row["id"]
             for row in rows(
-                state,
-                "SELECT k.id, k.messages FROM llm_call k JOIN node n ON n.id = k.node"
+                done.state,
+                "SELECT k.id FROM llm_call k JOIN node n ON n.id = k.node"
                 f" WHERE n.stage = '{stage}'",
             )
         }
         (prompted,) = rehearsal.prompts
         assert prompted.request.id in sent
-        assert prompted.alike == len(sent)
+        assert prompted.alike <= len(sent)
 
 
-def test_a_changed_prompt_is_shown_with_the_failures_of_the_run(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    recipe = write_project(tmp_path / "project")
-    pada_here("run", recipe, "--state", state, "--quiet")
-    own = recipe.parent / "prompts" / "small" / "diagnose.md"
+def test_a_changed_prompt_is_shown_with_the_failures_of_the_run(done: Done, tmp_path: Path) -> None:
+    folder = shutil.copytree(done.recipe.parent, tmp_path / "changed")
+    own = folder / "prompts" / "small" / "diagnose.md"
     own.parent.mkdir(parents=True)
     own.write_text("[[user]]\nWhy {{ answer }} for {{ row.text }}?\n", "utf-8")
-    diagnose = Project.open(recipe, state).rehearse("diagnose")
+    diagnose = Project.open(folder, done.state).rehearse("diagnose")
     assert said(diagnose).startswith("Why ")
     assert diagnose.made_up == ()
-    naming = Project.open(recipe, state).rehearse("name")
+    naming = Project.open(folder, done.state).rehearse("name")
     assert naming.made_up == ("diagnoses",)
 
 
@@ -138,21 +152,16 @@ def test_each_operator_has_its_request(tmp_path: Path) -> None:
     assert names == ["paraphrase", "counterfactual"]
 
 
-def test_ratings_are_shown_and_never_of_test_rows(tmp_path: Path) -> None:
-    metric = "[accuracy, {name: polite, judge: {rubric: Is it polite}}]"
-    recipe = write_project(tmp_path / "project", METRICS=metric)
-    tested = [
-        json.loads(line) for line in (recipe.parent / "test.jsonl").read_text("utf-8").splitlines()
-    ]
-    state = tmp_path / "state"
-    for _ in range(2):
-        rehearsal = Project.open(recipe, state).rehearse("rate")
+def test_ratings_are_shown_and_never_of_test_rows(done: Done, tmp_path: Path) -> None:
+    lines = (done.recipe.parent / "test.jsonl").read_text("utf-8").splitlines()
+    tested = [json.loads(line)["text"] for line in lines]
+    for state in (done.state, tmp_path / "none"):
+        rehearsal = Project.open(done.recipe, state).rehearse("rate")
         (prompted,) = rehearsal.prompts
         assert prompted.role == "judge"
-        assert not any(row["text"] in said(rehearsal) for row in tested)
-        if not state.exists():
-            pada_here("run", recipe, "--state", state, "--quiet")
-    assert "predict" in rehearsal.stored
+        # Rows of two splits of three.
+        assert prompted.alike <= 64
+        assert not any(text in said(rehearsal) for text in tested)
 
 
 def test_what_asks_nobody_says_so(tmp_path: Path) -> None:
