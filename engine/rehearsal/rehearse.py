@@ -168,7 +168,8 @@ class _Play:
             case PredictParams() as params:
                 return stand_ins.answers(params.task, self._latest(Loaded))
             case GenerateParams() as params:
-                return stand_ins.candidates(params, self._latest(Loaded), self._latest(Drafted))
+                drafted = [o for o in self.outputs.values() if isinstance(o, Drafted)]
+                return stand_ins.candidates(params, self._latest(Loaded), drafted)
             case _:
                 return stand_ins.diagnoses(self._latest(Scored))
 

@@ -103,23 +103,33 @@ def diagnoses(scored: Scored) -> Diagnosed:
     )
 
 
-def candidates(params: GenerateParams, loaded: Loaded, drafted: Drafted) -> Generated:
-    """Return training rows in place of generated ones, each as if it had been made from another of its target."""
+def candidates(params: GenerateParams, loaded: Loaded, drafted: Sequence[Drafted]) -> Generated:
+    """Return training rows in place of generated ones, each as if it had been made from another of its target.
+
+    Args:
+        params: Of the stage that generates.
+        loaded: The rows.
+        drafted: What the rows are written by; empty where nothing is analysed.
+    """
     by_target: Mapping[str, list[Example]] = defaultdict(list)
     for example in loaded.train:
         by_target[example.target].append(example)
+    wanted = [
+        (strategy.pattern, strategy.id, strategy.labels if params.task.labelled else ())
+        for one in drafted
+        for strategy in one.strategies
+    ]
     rows = []
-    for strategy in drafted.strategies:
-        wanted = strategy.labels if params.task.labelled else tuple(by_target)
-        for label in wanted[:2]:
+    for pattern, strategy, labels in wanted or [("", "", ())]:
+        for label in (labels or tuple(by_target))[:2]:
             own = by_target[label]
             for number, example in enumerate(own[:2]):
                 rows.append(
                     Candidate(
-                        id=short([strategy.id, example.id]),
+                        id=short([pattern, strategy, example.id]),
                         parent=own[number - 1].id,
-                        pattern=strategy.pattern,
-                        strategy=strategy.id,
+                        pattern=pattern,
+                        strategy=strategy,
                         operator=params.operators[number % len(params.operators)].name,
                         attempt=1,
                         inputs=example.inputs,

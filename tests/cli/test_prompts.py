@@ -11,14 +11,18 @@ import pytest
 from engine.cli import main
 from engine.cli.prompts import show_prompt
 from engine.errors import EngineError
+from engine.operators.finding import FOLDER
 from tests.e2e.scripted_project import write_project
+from tests.operators.writing import write_operator
 
-OPERATORS = "{name: paraphrase}, {name: counterfactual}"
+OPERATORS = "{name: paraphrase}, {name: shorten}"
 
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    return write_project(tmp_path / "project", OPERATORS=OPERATORS)
+    recipe = write_project(tmp_path / "project", OPERATORS=OPERATORS)
+    write_operator(recipe.parent / FOLDER)
+    return recipe
 
 
 def shown(
@@ -64,8 +68,8 @@ def test_one_operator_or_all(recipe: Path, capsys: pytest.CaptureFixture[str]) -
     both = shown(recipe, capsys, "generate")
     assert "=== prompt 1 of 2" in both
     assert "paraphrase/small.md" in both
-    assert "counterfactual/small.md" in both
-    one = shown(recipe, capsys, "generate", "counterfactual")
+    assert "shorten/small.md" in both
+    one = shown(recipe, capsys, "generate", "shorten")
     assert "paraphrase/small.md" not in one
     assert "===" not in one
     with pytest.raises(EngineError, match=r"'paraphras' is asked for nothing.*\n.*'paraphrase'"):

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine.errors import EngineError
+from engine.operators.finding import FOLDER
 from engine.project import Project
 from engine.rehearsal import ASKING, Rehearsal
 from tests.e2e.runs import pada_here, rows
 from tests.e2e.scripted_project import write_project
+from tests.operators.writing import write_operator
 
 pytestmark = pytest.mark.runs
 
@@ -145,11 +147,12 @@ def test_a_changed_prompt_is_shown_with_the_failures_of_the_run(done: Done, tmp_
 
 
 def test_each_operator_has_its_request(tmp_path: Path) -> None:
-    operators = "{name: paraphrase}, {name: counterfactual}"
+    operators = "{name: paraphrase}, {name: shorten}"
     recipe = write_project(tmp_path / "project", OPERATORS=operators)
+    write_operator(recipe.parent / FOLDER)
     rehearsal = Project.open(recipe, tmp_path / "state").rehearse("generate")
     names = [prompted.prompt.path.parent.name for prompted in rehearsal.prompts]
-    assert names == ["paraphrase", "counterfactual"]
+    assert names == ["paraphrase", "shorten"]
 
 
 def test_ratings_are_shown_and_never_of_test_rows(done: Done, tmp_path: Path) -> None:
