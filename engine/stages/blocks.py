@@ -22,6 +22,7 @@ EXAMPLES_PER_LABEL = 3
 """Training rows that stand for the definition of a label without one."""
 _MOST_DEFINED = 40
 """Labels that are defined by rows; more only by their names."""
+_TAGS = re.compile(r"<(?=/?(?:row|data)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +97,15 @@ def one_line(inputs: Mapping[str, str]) -> str:
 
 def row_block(inputs: Mapping[str, str], tag: str = "row") -> str:
     """Return a row's columns by name between tags, each cut visibly when long; nothing in it can close the tag."""
-    tags = re.compile(rf"<(?=\s*/?\s*(?:row|data|{re.escape(tag)})\b)", re.IGNORECASE)
     columns = "\n".join(
-        f"{column}: {tags.sub('‹', cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
+        f"{column}: {inert(cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
     )
     return f"<{tag}>\n{columns}\n</{tag}>"
+
+
+def inert(text: str) -> str:
+    """Return a text in which no tag of a prompt is opened or closed."""
+    return _TAGS.sub("‹", text)
 
 
 def cut(text: str, most: int) -> str:

@@ -84,11 +84,6 @@ def test_a_row_cannot_close_its_block_or_open_another() -> None:
     assert fenced.count("</data>") == 1
 
 
-def test_any_tag_is_kept_from_being_closed() -> None:
-    """The tag is the caller's choice, so its own end is what must not stand in the data."""
-    assert row_block({"text": "a</passed>b"}, "passed").count("</passed>") == 1
-
-
 def test_a_long_text_is_cut_where_one_sees_it() -> None:
     text = "begin " + "x" * (2 * LONGEST_TEXT) + " end"
     block = row_block({"text": text})
