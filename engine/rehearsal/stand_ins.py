@@ -61,11 +61,14 @@ def held_out(loaded: Loaded) -> Loaded:
 
 def answers(task: TaskView, loaded: Loaded) -> Predicted:
     """Return a student's answers: two in three validation rows and one in five training rows get another row's."""
-    examples = loaded.examples
+    order = sorted({example.references[0] for example in loaded.examples})
+    following = dict(zip(order, [*order[1:], *order[:1]], strict=True))
+    saying = {example.references[0]: example for example in reversed(loaded.examples)}
     rows = []
-    for number, example in enumerate(examples):
+    for number, example in enumerate(loaded.examples):
         fails = number % 5 == 0 if example.split == "train" else number % 3 != 0
-        said = _other(example, examples, number) if fails else example
+        # Always the same one in place of an answer, so that there is something that is often confused.
+        said = saying[following[example.references[0]]] if fails else example
         rows.append(
             Prediction(
                 example=example.id,
@@ -78,12 +81,6 @@ def answers(task: TaskView, loaded: Loaded) -> Predicted:
             )
         )
     return Predicted(tuple(rows))
-
-
-def _other(example: Example, examples: Sequence[Example], number: int) -> Example:
-    """Return the next row whose answer is another one; the row itself where there is none."""
-    turned = (*examples[number + 1 :], *examples[:number])
-    return next((e for e in turned if e.references[0] not in example.references), example)
 
 
 def diagnoses(scored: Scored) -> Diagnosed:

@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "operators.md"
 RECIPE = """\
 recipe: 1
 name: own-operator
-task: {kind: classification, input: [text], target: y}
+task: {kind: classification, input: [text], target: y, description: Calls to a bank.}
 data:
   train: {path: train.jsonl}
   validation: {path: validation.jsonl}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.operators.finding import FOLDER
 from engine.plan.packs import choose, judge_mode, pack_of, packs_of, thinking_tokens
 from engine.plan.resources import gather
 from engine.plan.validate import check_recipe
@@ -14,6 +15,7 @@ from engine.project import Project
 from engine.run.context import NodeContext
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import ModelSpec, WriterSpec
+from tests.operators.writing import write_operator
 from tests.plan.test_validate import GOOD, write_good
 from tests.spec.test_pack import write_pack
 
@@ -156,19 +158,31 @@ def test_the_same_model_at_another_server_is_another_judge(tmp_path: Path) -> No
     assert warned(loaded) == []
 
 
-def test_a_pack_beside_the_recipe_is_used_and_one_that_lacks_prompts_says_which(
+def test_a_pack_beside_the_recipe_is_used(tmp_path: Path) -> None:
+    write_pack(tmp_path)
+    loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: mine}")))
+    assert packs_of(loaded)["teacher"].generate.rows_per_call == 2
+    assert packs_of(loaded)["judge"].name == "small"
+
+
+def test_an_operator_without_a_prompt_for_the_pack_is_told_where_the_recipe_names_it(
     tmp_path: Path,
 ) -> None:
     write_pack(tmp_path)
-    changed = TEACHER.replace("}", ", pack: mine}")
-    loaded = recipe(tmp_path, (TEACHER, changed))
-    assert packs_of(loaded)["teacher"].generate.rows_per_call == 2
-    errors = [p for p in check_recipe(loaded) if p.level == "error"]
-    prompts = {p.hint for p in errors if "has no prompt" in p.message and p.code == "prompt"}
-    assert "write prompts/mine/diagnose.md" in prompts
-    (operator,) = [p for p in errors if "the operator 'paraphrase' has no prompt" in p.message]
-    assert operator.where.line == 18
-    assert "mine.md" in operator.hint
+    folder = write_operator(tmp_path / FOLDER)
+    used = (
+        "{name: paraphrase, params: {variants: 2}, patterns: [short_text, other]}",
+        "{name: shorten}",
+    )
+    loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: mine}")), used)
+    message = "the operator 'shorten' has no prompt for the pack 'mine'"
+    (found,) = [p for p in check_recipe(loaded) if p.message == message]
+    assert (found.level, found.where.line) == ("error", 18)
+    assert found.hint.endswith(
+        "operators/shorten/mine.md, or prompt.md there for all packs; there is: small"
+    )
+    (folder / "small.md").rename(folder / "prompt.md")
+    assert message not in [p.message for p in check_recipe(loaded)]
 
 
 def test_an_unknown_pack_is_one_problem_with_its_place(tmp_path: Path) -> None:
