@@ -38,8 +38,8 @@ data:
   test: {path: test.jsonl}
 models:
   student: {backend: scripted, model: student}
-  teacher: {backend: openai, model: teacher, base_url: "URL", structured: json_schema, concurrency: CONCURRENCY}
-  judge: {backend: openai, model: judge, base_url: "URL", structured: json_schema, concurrency: CONCURRENCY}
+  teacher: {backend: openai, model: teacher, base_url: URL, structured: json_schema, concurrency: CONCURRENCY, size: 1B}
+  judge: {backend: openai, model: judge, base_url: URL, structured: json_schema, concurrency: CONCURRENCY, size: 1B}
   embedder: {backend: scripted, model: embedder}
 metrics: [accuracy]
 failure: accuracy < 1

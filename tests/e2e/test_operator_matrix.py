@@ -56,7 +56,7 @@ SCRIPTED = {
     "teacher": f"{{backend: scripted, model: {MODEL}, replies: replies.jsonl}}",
     "judge": f"{{backend: scripted, model: {MODEL}, replies: verdicts.jsonl}}",
 }
-BATCH = dict.fromkeys(SCRIPTED, f"{{backend: batch, model: {MODEL}}}")
+BATCH = dict.fromkeys(SCRIPTED, f"{{backend: batch, model: {MODEL}, pack: small}}")
 WORDS = ("plum", "fig", "pear", "quince", "cherry", "lemon", "apple", "peach", "grape", "melon")
 COUNTS = {"train": 6, "validation": 6, "test": 2}
 

@@ -65,7 +65,7 @@ def at_server(recipe: Path, url: str) -> Path:
         role = line.split(":")[0].strip()
         if role in {"teacher", "judge"}:
             price = ", price: {prompt: 2, completion: 8}" if role == "teacher" else ""
-            line = f"  {role}: {{backend: openai, model: {role}-1, {settings}{price}}}"
+            line = f"  {role}: {{backend: openai, model: {role}-1, pack: small, {settings}{price}}}"
         lines.append(line)
     recipe.write_text("\n".join([*lines, ""]), "utf-8")
     return recipe

@@ -135,13 +135,15 @@ def test_a_wrong_path_stops_at_the_first_call(llama: str, structured: str) -> No
 
 
 def test_a_recipe_runs_with_its_teacher_and_judge_at_a_server(llama: str, tmp_path: Path) -> None:
-    model = f"{{backend: openai, base_url: {llama}, model: smollm2, context: 4096, timeout_s: 300}}"
+    model = f"{{backend: openai, base_url: {llama}, model: smollm2, context: 4096, timeout_s: 300, pack: small}}"
     assert methods_of_a_run(tmp_path, model) == {"object_schema"}
 
 
 def test_a_recipe_runs_with_its_teacher_and_judge_in_llama_cpp(tmp_path: Path) -> None:
     need("llama_cpp")
-    model = f"{{backend: llamacpp, model: {json.dumps(str(gguf_file()))}, context: 4096}}"
+    model = (
+        f"{{backend: llamacpp, model: {json.dumps(str(gguf_file()))}, context: 4096, pack: small}}"
+    )
     assert methods_of_a_run(tmp_path, model) == {"outlines:llguidance"}
 
 
@@ -333,13 +335,13 @@ def test_vllms_refusals_are_understood(vllm: str) -> None:
 def test_a_recipe_runs_with_its_teacher_and_judge_at_vllm(
     vllm: str, kind: str, way: str, tmp_path: Path
 ) -> None:
-    model = f"{{backend: {kind}, base_url: {vllm}, model: smollm2, context: 1024, timeout_s: 300}}"
+    model = f"{{backend: {kind}, base_url: {vllm}, model: smollm2, context: 1024, timeout_s: 300, pack: small}}"
     assert methods_of_a_run(tmp_path, model) == {way}
 
 
 def test_vllm_answers_a_batch_file(tmp_path: Path) -> None:
     need_vllm()
-    model = "{backend: batch, model: smollm2, structured: structured_outputs}"
+    model = "{backend: batch, model: smollm2, structured: structured_outputs, pack: small}"
     recipe, state = project(tmp_path, model), tmp_path / "state"
     assert pada("run", str(recipe), "--state", str(state)).returncode == 75
     [asked], answers = state.glob("batch/*/requests.jsonl"), tmp_path / "results.jsonl"
@@ -364,5 +366,5 @@ def test_vllm_answers_a_batch_file(tmp_path: Path) -> None:
 def test_a_recipe_runs_with_its_teacher_and_judge_in_vllm(tmp_path: Path) -> None:
     need_vllm()
     settings = "context: 1024, enforce_eager: true, gpu_memory_utilization: 0.3"
-    model = f"{{backend: vllm_offline, model: {MODEL}, {settings}}}"
+    model = f"{{backend: vllm_offline, model: {MODEL}, {settings}, pack: small}}"
     assert methods_of_a_run(tmp_path, model) == {"structured_outputs:guidance"}

@@ -116,7 +116,7 @@ def test_seeds_are_asked_together(tmp_path: Path, pada: Pada) -> None:
     with Endpoint(Behaviour(latency=0.3)) as server:
         teacher = (
             f"  teacher: {{backend: openai, model: big, base_url: '{server.url}', "
-            "structured: json_schema, concurrency: 64}"
+            "structured: json_schema, concurrency: 64, pack: small}"
         )
         lines = path.read_text("utf-8").splitlines()
         lines = [teacher if line.startswith("  teacher:") else line for line in lines]
@@ -140,7 +140,9 @@ def test_only_a_server_that_ignores_schemas_is_told_of(tmp_path: Path, pada: Pad
         folder = tmp_path / str(number)
         path = batch_project.write(folder, seeds="[0]")
         with Endpoint(Behaviour(knows=knows)) as server:  # type: ignore[arg-type]
-            teacher = f"  teacher: {{backend: openai, model: big, base_url: '{server.url}'}}"
+            teacher = (
+                f"  teacher: {{backend: openai, model: big, base_url: '{server.url}', pack: small}}"
+            )
             lines = path.read_text("utf-8").splitlines()
             lines = [teacher if line.startswith("  teacher:") else line for line in lines]
             path.write_text("\n".join(lines), "utf-8")
