@@ -151,6 +151,8 @@ class _Loop:
         self._params, self._build = params, build
         self._recipe, self._method = params.recipe, params.method
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
+        self._attempts: dict[int, list[dict[str, str]]] = {seed: [] for seed in params.recipe.seeds}
+        """The attempts of all rounds so far, by seed."""
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
 
@@ -238,18 +240,31 @@ class _Loop:
         position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
         seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score"}
-        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), seen, position)
+        answered: dict[str, Wire] = {**seen, "predict": f"{evaluated}/predict"}
         earlier = _each(seed, range(number), "name")
+        diagnose = build.add(
+            f"{at}/diagnose",
+            DIAGNOSE,
+            params.diagnose(),
+            {**answered, "earlier": earlier},
+            position,
+        )
         cluster = build.add(
             f"{at}/cluster", CLUSTER, params.cluster(),
-            {**seen, "predict": f"{evaluated}/predict", "diagnose": diagnose, "earlier": earlier},
-            position,
+            {**answered, "diagnose": diagnose, "earlier": earlier}, position,
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
-        wires = {**seen, "cluster": cluster, "name": name}
+        wires = {
+            **seen,
+            "diagnose": diagnose,
+            "cluster": cluster,
+            "name": name,
+            "earlier": _each(seed, range(number), "strategy"),
+            "attempts": dict(enumerate(self._attempts[seed])),
+        }
         build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
 
     def _augment(self, seed: int, number: int) -> None:
@@ -281,6 +296,7 @@ class _Loop:
             }
             judge = build.add(f"{at}/judge-{attempt}", JUDGE, judging, judged, position)
             attempts[attempt] = {"generate": generate, "judge": judge}
+        self._attempts[seed].extend(attempts.values())
         build.add(
             f"{at}/select", SELECT, params.select(),
             {"load": "load", "name": f"{at}/name", "attempts": attempts, "earlier": earlier},
