@@ -172,7 +172,7 @@ class _Shown:
         }
 
     def _rows(self, members: Sequence[PatternMember]) -> list[Example]:
-        """Return the training rows nearest to the members' scenarios; where there are labels, those confused in turn."""
+        """Return the training rows nearest to the members' scenarios, those of confused labels in turn."""
         if self._vectors is None:
             return []
         scenarios = [self._scenarios[m.diagnosis] for m in members]

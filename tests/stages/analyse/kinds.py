@@ -109,13 +109,13 @@ def case(
     predictions = []
     for example, (_, _, said) in zip(held, validation, strict=True):
         answer = entry.read(said, example.inputs, known)
-        status = "unparsable" if answer is None else "ok"
         chosen = kind == "classification" and not params
         predictions.append(
             Prediction(
-                example.id, "validation", said, answer, status, 0.62 if chosen else None, "how"
-            )  # type: ignore[arg-type]
-        )
+                example.id, "validation", said, answer, "unparsable" if answer is None else "ok",
+                0.62 if chosen else None, "how",
+            )
+        )  # fmt: skip
     return Case(task, (*rows, *held), tuple(predictions))
 
 

@@ -238,17 +238,9 @@ def test_of_a_pattern_that_goes_on_the_last_strategy_and_what_came_of_it_are_tol
         return Candidate(f"c{number}", "", "p-0", "s-0", "similar", 1, row, LATE, "", "", "call")
 
     def verdict(number: int, reason: str, feedback: str) -> Verdict:
+        accepted, none = reason == "accepted", None
         return Verdict(
-            f"c{number}",
-            reason == "accepted",
-            reason,
-            "",
-            feedback,
-            *[None] * 3,
-            None,
-            None,
-            None,
-            None,
+            f"c{number}", accepted, reason, "", feedback, none, none, none, none, none, none, none
         )
 
     attempt = Attempt(
