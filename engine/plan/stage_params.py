@@ -19,7 +19,7 @@ from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCat
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.name import NameParams
-from engine.stages.analyse.strategy import OfferedOperator, StrategyParams
+from engine.stages.analyse.strategy import PROMPT, OfferedOperator, StrategyParams
 from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
 from engine.stages.augment.generate import GenerateParams, UsedOperator
 from engine.stages.augment.judge import JudgeParams, UsedGate
@@ -276,6 +276,8 @@ class StageParams:
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
         operators = self.resources.operators
+        # A prompt that does not show them must not make its replies depend on them.
+        shown = "operators" in self.resources.prompts[PROMPT].variables
         return StrategyParams(
             task=self.task,
             briefing=self.briefing,
@@ -288,6 +290,7 @@ class StageParams:
                     patterns=None if used.patterns is None else tuple(used.patterns),
                 )
                 for used in self.recipe.augment.operators
+                if shown
             ),
             confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,

@@ -130,9 +130,9 @@ def test_own_prompt_comes_before_the_shipped_one(tmp_path: Path) -> None:
 
 def test_a_pack_that_lacks_a_prompt_is_told_with_the_file_to_write(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
-        PromptLibrary(tmp_path).get("diagnose.md", "mine")
-    assert "the pack 'mine' has no prompt 'diagnose.md'" in str(caught.value)
-    assert "write prompts/mine/diagnose.md" in str(caught.value)
+        PromptLibrary(tmp_path).get("explain.md", "mine")
+    assert "the pack 'mine' has no prompt 'explain.md'" in str(caught.value)
+    assert "write prompts/mine/explain.md" in str(caught.value)
 
 
 @pytest.mark.parametrize(

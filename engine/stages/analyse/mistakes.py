@@ -50,7 +50,18 @@ def success(task: TaskView, example: Example, prediction: Prediction) -> dict[st
     said = prediction.text.strip()
     if not task.labelled and said != right["right answer"]:
         right["the student's whole answer"] = cut(said, _LONGEST_SAID)
-    return {"block": row_block(example.inputs), "answers": row_block(right, "data")}
+    return {"block": row_block(example.inputs), "answers": _answers(right)}
+
+
+def answered(task: TaskView, example: Example) -> dict[str, str]:
+    """Return a training row as prompts name its parts."""
+    return {"block": row_block(example.inputs), "answers": _answers(right_of(task, example))}
+
+
+def _answers(texts: Mapping[str, str]) -> str:
+    """Return texts by what they are between tags; one of several lines begins on a line of its own."""
+    apart = {name: f"\n{text}" if "\n" in text else text for name, text in texts.items()}
+    return row_block(apart, "data")
 
 
 def mistake(
@@ -87,7 +98,7 @@ def mistake(
         "id": f"f{number}",
         "row": dict(example.inputs),
         "block": row_block(example.inputs),
-        "answers": row_block({**right, **answer}, "data"),
+        "answers": _answers({**right, **answer}),
         "right": right["right answer"],
         "said": said,
         "read": read,

@@ -20,7 +20,7 @@ from engine.rows import Example, Failure, Pattern, PatternMember, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.clusterers import centroid
-from engine.stages.analyse.mistakes import label_text, labels_of, right_of
+from engine.stages.analyse.mistakes import answered, label_text, labels_of
 from engine.stages.analyse.name import confusions, worded_confusions
 from engine.stages.analyse.reworded import (
     Objection,
@@ -31,7 +31,7 @@ from engine.stages.analyse.reworded import (
     quoting,
     with_left_out,
 )
-from engine.stages.blocks import Briefing, inert, row_block, task_block
+from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import (
     Attempt,
@@ -164,10 +164,7 @@ class _Shown:
                 {"name": used.name, "description": used.description}
                 for used in _operators(params, pattern)
             ],
-            "rows": [
-                {"block": row_block(e.inputs), "answers": row_block(right_of(task, e), "data")}
-                for e in self._rows(members)
-            ],
+            "rows": [answered(task, example) for example in self._rows(members)],
             "last": self._last(pattern),
         }
 
