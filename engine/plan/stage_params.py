@@ -18,8 +18,10 @@ from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
+from engine.stages.analyse.name import PROMPT as NAME_PROMPT
 from engine.stages.analyse.name import NameParams
-from engine.stages.analyse.strategy import PROMPT, OfferedOperator, StrategyParams
+from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
+from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
 from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
 from engine.stages.augment.generate import GenerateParams, UsedOperator
 from engine.stages.augment.judge import JudgeParams, UsedGate
@@ -271,13 +273,14 @@ class StageParams:
             confusions=pack.confusions,
             categories=offered,
             where_categories=tuple(c.id for c in categories if c.where),
+            again="again" in self.resources.prompts[NAME_PROMPT].variables,
         )
 
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
         operators = self.resources.operators
-        # A prompt that does not show them must not make its replies depend on them.
-        shown = "operators" in self.resources.prompts[PROMPT].variables
+        # What a prompt does not show must not decide its replies.
+        shown = self.resources.prompts[STRATEGY_PROMPT].variables
         return StrategyParams(
             task=self.task,
             briefing=self.briefing,
@@ -290,8 +293,10 @@ class StageParams:
                     patterns=None if used.patterns is None else tuple(used.patterns),
                 )
                 for used in self.recipe.augment.operators
-                if shown
+                if "operators" in shown
             ),
+            rows=ROWS if "rows" in shown else 0,
+            again="again" in shown,
             confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
         )

@@ -91,7 +91,7 @@ RULES = (
         " GROUP BY h.name, s.slice, s.split, s.metric",
     ),
     Rule(
-        "failures on validation = diagnoses that go further + drops, but for those of parts of a reply",
+        "failures on validation = diagnoses + drops",
         "SELECT h.name, f.example AS key FROM here h"
         " JOIN here s ON s.place = h.evaluated AND s.stage = 'score'"
         " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'diagnose'",
@@ -102,7 +102,7 @@ RULES = (
         " WHERE h.stage = 'diagnose'",
     ),
     Rule(
-        "suspects = diagnoses of suspects = drops",
+        "suspected rows = rows whose label may be wrong, each dropped",
         "SELECT h.name, d.example AS key FROM here h JOIN diagnosis d ON d.node = h.id AND d.suspect",
         "SELECT h.name, s.example AS key FROM here h JOIN label_suspect s ON s.node = h.id"
         ' JOIN "drop" d ON d.node = h.id AND d.item = s.example'

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.protocol import Request
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.rows import Diagnosis, Failure, Pattern, PatternMember, Row
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
@@ -62,6 +62,8 @@ class NameParams(Params):
     """Most diagnoses of a cluster that are shown."""
     confusions: int = 3
     """Most pairs of right label and answer that are shown, of the whole cluster."""
+    again: bool = outside(True)
+    """Whether the prompt can ask for another wording."""
     categories: tuple[OfferedCategory, ...] = ()
     where_categories: tuple[str, ...] = ()
     """Ids of the categories that SQL gives; each has a pattern of its own."""
@@ -347,9 +349,8 @@ def _sends(params: NameParams) -> Mapping[str, str]:
 def _expect(params: NameParams, situation: Situation) -> Forecast:
     calls = situation.new(situation.patterns)
     # One that quotes an evaluation row is asked for once more.
-    return Forecast(
-        Range(calls.low, 2 * calls.high), reply_tokens=schemas.reply_tokens(params.schema)
-    )
+    most = calls.high * (2 if params.again else 1)
+    return Forecast(Range(calls.low, most), reply_tokens=schemas.reply_tokens(params.schema))
 
 
 def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> Iterable[Account]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.backends.protocol import Request
 from engine.fingerprint import short
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.rows import Example, Failure, Pattern, PatternMember, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
@@ -80,6 +80,10 @@ class StrategyParams(Params):
     operators: tuple[OfferedOperator, ...] = ()
     confusions: int = 3
     """Most pairs of right label and answer that are shown."""
+    rows: int = ROWS
+    """Training rows that are shown."""
+    again: bool = outside(True)
+    """Whether the prompt can ask for another wording."""
     labels: int
     """Most labels that the seeds of one pattern may carry."""
 
@@ -137,7 +141,8 @@ class _Shown:
         self._failures = {f.example: f for f in inputs.score.failures("validation")}
         self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
         self._train = [e for e in inputs.load.train if e.id not in guard.equal_training_rows]
-        self._vectors = ctx.embed([text_of(e.inputs) for e in self._train]) if self._train else None
+        texts = [text_of(e.inputs) for e in self._train] if params.rows else []
+        self._vectors = ctx.embed(texts) if texts else None
         labelled = params.task.labelled
         self.pairs: dict[str, Confusions] = {
             p.id: confusions(self._members[p.id], self._failures) if labelled else ()
@@ -177,7 +182,7 @@ class _Shown:
         ranked = [self._train[i] for i in (-nearness).argsort(kind="stable")]
         task = self._params.task
         if not task.labelled:
-            return ranked[:ROWS]
+            return ranked[: self._params.rows]
         about = list(dict.fromkeys(labels_of(task, self._by_frequency(members))))
         queues = [
             [e for e in ranked if label in task.entry.labels_in(e.target, task.settings)]
@@ -185,7 +190,7 @@ class _Shown:
         ]
         depth = max(map(len, queues), default=0)
         turns = [queue[i] for i in range(depth) for queue in queues if i < len(queue)]
-        return list({e.id: e for e in turns}.values())[:ROWS]
+        return list({e.id: e for e in turns}.values())[: self._params.rows]
 
     def _by_frequency(self, members: Sequence[PatternMember]) -> list[Failure]:
         """Return the members' failures, those of the most frequent confusions first."""
@@ -358,11 +363,9 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
 def _expect(params: StrategyParams, situation: Situation) -> Forecast:
     calls = situation.new(situation.patterns)
     # One that quotes an evaluation row is asked for once more.
-    return Forecast(
-        Range(calls.low, 2 * calls.high),
-        Range(0, ROWS),
-        reply_tokens=schemas.reply_tokens(params.schema),
-    )
+    most = calls.high * (2 if params.again else 1)
+    shown = Range(0, params.rows)
+    return Forecast(Range(calls.low, most), shown, schemas.reply_tokens(params.schema))
 
 
 def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -> Iterable[Account]:
