@@ -8,7 +8,6 @@ failures; writes one `Pattern` per cluster.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
-from engine.rows import Diagnosis, Failure, Pattern, PatternMember, Row
+from engine.rows import Diagnosis, Pattern, PatternMember, Row
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import category_pattern, diagnosis_text
 from engine.stages.analyse.clusterers import centroid
-from engine.stages.analyse.mistakes import UNREADABLE, label_text, labels_of
+from engine.stages.analyse.mistakes import label_text, labels_of
 from engine.stages.analyse.reworded import (
     Objection,
     Reply,
@@ -31,6 +30,7 @@ from engine.stages.analyse.reworded import (
     quoting,
     with_left_out,
 )
+from engine.stages.analyse.targets import Confusions, confusions, worded_confusions
 from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
@@ -78,32 +78,6 @@ class NameInputs(Inputs):
     diagnose: Diagnosed
     cluster: Clustered
     earlier: tuple[NamedPatterns, ...] = ()
-
-
-def confusions(
-    members: Sequence[PatternMember], failures: Mapping[str, Failure]
-) -> list[tuple[str, str | None, int]]:
-    """Return (target, answer, count) of the members' failures, most frequent first; labels only, no row.
-
-    An answer that could not be read is None.
-    """
-    pairs = Counter((failures[m.example].target, failures[m.example].answer) for m in members)
-    ordered = sorted(
-        pairs.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or UNREADABLE)
-    )
-    return [(target, answer, count) for (target, answer), count in ordered]
-
-
-def worded_confusions(
-    task: TaskView, pairs: Sequence[tuple[str, str | None, int]], most: int
-) -> list[tuple[str, str, int]]:
-    """Return the most frequent confusions as prompts show them; none where targets are no labels.
-
-    Targets that are no labels are texts of validation rows.
-    """
-    if not task.labelled:
-        return []
-    return [(label_text(task, t), label_text(task, a), n) for t, a, n in pairs[:most]]
 
 
 def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> NamedPatterns:
@@ -295,9 +269,7 @@ def _written(
     )
 
 
-def _unique(
-    name: str, pairs: Sequence[tuple[str, str | None, int]], task: TaskView, taken: set[str]
-) -> str:
+def _unique(name: str, pairs: Confusions, task: TaskView, taken: set[str]) -> str:
     """Return a name that no other pattern has."""
     unique = name
     while unique.casefold() in taken:
@@ -311,7 +283,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _neutral(task: TaskView, pairs: Sequence[tuple[str, str | None, int]]) -> tuple[str, str]:
+def _neutral(task: TaskView, pairs: Confusions) -> tuple[str, str]:
     """Return a name and a description made of labels alone: what is used when the teacher's may not be."""
     named = [
         (label_text(task, t), None if a is None else label_text(task, a), n) for t, a, n in pairs

@@ -8,7 +8,7 @@ guarded as names are. Which confusions rows are written for is the teacher's cho
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,6 @@ from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.clusterers import centroid
 from engine.stages.analyse.mistakes import answered, label_text, labels_of
-from engine.stages.analyse.name import confusions, worded_confusions
 from engine.stages.analyse.reworded import (
     Objection,
     Reply,
@@ -30,6 +29,15 @@ from engine.stages.analyse.reworded import (
     clean,
     quoting,
     with_left_out,
+)
+from engine.stages.analyse.targets import (
+    Confusions,
+    confusions,
+    labels_for,
+    named_shares,
+    pairs_of,
+    shares_of,
+    worded_confusions,
 )
 from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
@@ -50,13 +58,8 @@ from engine.wording import text_of
 PROMPT = "draft_strategy.md"
 ROWS = 6
 """Training rows that are shown."""
-PAIRS = 8
-"""Most confusions that the rows of one pattern are written for."""
 FEEDBACK = 3
 """Pieces of feedback on rejected rows of the last round that are shown."""
-
-Confusions = Sequence[tuple[str, str | None, int]]
-"""Right answer, the student's, how often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,21 +244,21 @@ def _strategy(
     must, hidden = clean(guard, reply.get("must", ()))
     must_not, more_hidden = clean(guard, reply.get("must_not", ()))
     attributes, still_more_hidden = _attributes(guard, reply.get("attributes", ()))
-    pairs = _pairs(params.task, observed, reply.get("pairs", ()))
+    pairs = pairs_of(params.task, observed, reply.get("pairs", ()))
     offered = [used.name for used in _operators(params, pattern)]
     return Strategy(
         id=short([pattern.id, text]),
         pattern=pattern.id,
         text=text,
-        labels=_labels(pairs, observed, trained)[: params.labels],
+        labels=labels_for(pairs, observed, trained)[: params.labels],
         call=worded.call,
         guard=with_left_out(worded.guard, [*hidden, *more_hidden, *still_more_hidden], worded.call),
         must=must,
         must_not=must_not,
         attributes=attributes,
         pairs=pairs,
-        operators=_named_shares(reply.get("operators", ()), offered.__contains__),
-        difficulty=_shares(reply.get("difficulty", {})),
+        operators=named_shares(reply.get("operators", ()), offered.__contains__),
+        difficulty=shares_of(reply.get("difficulty", {})),
     )
 
 
@@ -283,62 +286,6 @@ def _attributes(
         elif name and len(values) > 1 and name not in attributes:
             attributes[name] = values
     return attributes, reasons
-
-
-def _pairs(
-    task: TaskView, observed: Confusions, proposed: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the confusions to write rows for, with shares: the proposed ones that were observed, else all by count."""
-    if not observed:
-        return []
-    known = {(r, w): count for r, w, count in observed if w is not None and w != r}
-    named = {(label_text(task, r), label_text(task, w)): (r, w) for r, w in known}
-    shares: Counter[tuple[str, str]] = Counter()
-    for one in proposed:
-        pair = named.get((one["right"].strip(), one["wrong"].strip()))
-        if pair is not None and one["share"] > 0:
-            shares[pair] += one["share"]
-    chosen = shares or Counter(known)
-    weights = dict(sorted(chosen.items(), key=lambda item: (-item[1], item[0]))[:PAIRS])
-    return [
-        {"right": right, "wrong": wrong, "share": share}
-        for (right, wrong), share in _shares(weights).items()
-    ]
-
-
-def _labels(
-    pairs: Sequence[Mapping[str, Any]], observed: Confusions, trained: set[str]
-) -> tuple[str, ...]:
-    """Return the labels of the pairs, right ones weighing twice, then of other confusions; those that rows have."""
-    weights: Counter[str] = Counter()
-    for pair in pairs:
-        weights[pair["right"]] += 2 * pair["share"]
-        weights[pair["wrong"]] += pair["share"]
-    ranked = sorted(weights, key=lambda label: (-weights[label], label))
-    ranked += [label for right, wrong, _ in observed for label in (right, wrong) if label]
-    return tuple(label for label in dict.fromkeys(ranked) if label in trained)
-
-
-def _named_shares(
-    proposed: Sequence[Mapping[str, Any]], known: Callable[[str], bool]
-) -> dict[str, float]:
-    """Return name -> share of the known names."""
-    weights: Counter[str] = Counter()
-    for one in proposed:
-        if known(one["name"].strip()):
-            weights[one["name"].strip()] += one["share"]
-    return _shares(weights)
-
-
-def _shares(weights: Mapping[Any, float]) -> dict[Any, float]:
-    """Return weights as shares that sum to 1; those that are not above zero are left out."""
-    positive = {key: float(weight) for key, weight in weights.items() if weight > 0}
-    total = sum(positive.values())
-    shares = {key: round(weight / total, 4) for key, weight in positive.items()}
-    for key in list(shares)[:1]:
-        # Rounding may have lost or made a little.
-        shares[key] = round(shares[key] + 1 - sum(shares.values()), 4)
-    return shares
 
 
 def _sends(params: StrategyParams) -> Mapping[str, str]:

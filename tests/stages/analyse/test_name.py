@@ -14,9 +14,9 @@ from engine.stages.analyse.name import (
     NAME,
     NameInputs,
     NameParams,
-    confusions,
     half_spread,
 )
+from engine.stages.analyse.targets import confusions
 from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing
 from engine.stages.outputs import Clustered, Diagnosed, NamedPatterns
