@@ -23,6 +23,7 @@ from engine.stages.analyse.clusterers import centroid
 from engine.stages.analyse.mistakes import label_text, labels_of
 from engine.stages.analyse.reworded import (
     Objection,
+    Quotes,
     Reply,
     Worded,
     ask,
@@ -36,7 +37,6 @@ from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality.leak_guard import LeakGuard
 from engine.stages.task_view import TaskView
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     earlier = {p.id: p for named in inputs.earlier for p in named.patterns}
     new = [pattern for pattern in groups if pattern not in earlier]
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
+    quotes = guard.quotes
     taken = {p.name.casefold() for p in earlier.values()}
-    replies = dict(zip(new, _names(params, clusters, new, earlier, guard, ctx), strict=True))
+    replies = dict(zip(new, _names(params, clusters, new, earlier, quotes, ctx), strict=True))
     by_sql = {category_pattern(category): category for category in params.where_categories}
     rows: list[Row] = []
     for pattern, members in groups.items():
@@ -99,7 +100,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         if known := earlier.get(pattern):
             rows.append(replace(known, size=len(members), centroid=centre, silhouette=silhouette))
             continue
-        written = _written(params, clusters, pattern, replies[pattern], guard)
+        written = _written(params, clusters, pattern, replies[pattern], quotes)
         unique = _unique(written.name, clusters.pairs[pattern], params.task, taken)
         taken.add(unique.casefold())
         rows.append(
@@ -200,7 +201,7 @@ def _names(
     clusters: _Clusters,
     new: Sequence[str],
     earlier: Mapping[str, Pattern],
-    guard: LeakGuard,
+    quotes: Quotes,
     ctx: Context,
 ) -> list[Worded]:
     """Return the teacher's words for each new cluster."""
@@ -226,9 +227,9 @@ def _names(
 
     def object_to(number: int, reply: Reply) -> Objection | None:
         name = reply["name"].strip()
-        quotes = quoting(guard, {"name": name, "description": reply["description"].strip()})
-        if quotes is not None:
-            return quotes
+        texts = {"name": name, "description": reply["description"].strip()}
+        if (objection := quoting(quotes, texts)) is not None:
+            return objection
         if name.casefold() in {other.casefold() for other in others(number)}:
             told = "The name of your first answer is another pattern's: say in the name what tells this one from it."
             return Objection("its name is taken", told, fatal=False)
@@ -239,7 +240,7 @@ def _names(
 
 
 def _written(
-    params: NameParams, clusters: _Clusters, pattern: str, worded: Worded, guard: LeakGuard
+    params: NameParams, clusters: _Clusters, pattern: str, worded: Worded, quotes: Quotes
 ) -> Pattern:
     """Return a pattern with the teacher's texts, or neutral ones; its name may be another's too."""
     members, pairs = clusters.members[pattern], clusters.pairs[pattern]
@@ -251,8 +252,8 @@ def _written(
         return Pattern(
             pattern, name, description, None, len(members), (), None, worded.call, worded.guard
         )
-    includes, hidden = clean(guard, reply.get("includes", ()))
-    excludes, more_hidden = clean(guard, reply.get("excludes", ()))
+    includes, hidden = clean(quotes, reply.get("includes", ()))
+    excludes, more_hidden = clean(quotes, reply.get("excludes", ()))
     return Pattern(
         id=pattern,
         name=reply["name"].strip(),

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from engine.backends.protocol import Request
 from engine.stages.protocol import Context
-from engine.stages.quality.leak_guard import LeakGuard
 
 Reply = Mapping[str, Any]
+Quotes = Callable[[str], str | None]
+"""Text -> why it may not be rendered, None where it may: the leak guard's `quotes`."""
 REPLACED, REWORDED, LEFT_OUT = "replaced", "reworded", "left out"
 """What became of a text, as the `guard` of a pattern or strategy begins."""
 
@@ -90,10 +91,10 @@ def ask(
     return worded
 
 
-def quoting(guard: LeakGuard, texts: Mapping[str, str]) -> Objection | None:
+def quoting(quotes: Quotes, texts: Mapping[str, str]) -> Objection | None:
     """Return what is wrong with a reply whose texts, by what they are, quote an evaluation row."""
     for what, text in texts.items():
-        reason = guard.quotes(text)
+        reason = quotes(text)
         if reason is not None:
             told = (
                 f"Your first answer cannot be used: its {what} {reason}. Evaluation rows must stay unseen. "
@@ -103,11 +104,11 @@ def quoting(guard: LeakGuard, texts: Mapping[str, str]) -> Objection | None:
     return None
 
 
-def clean(guard: LeakGuard, texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+def clean(quotes: Quotes, texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Return the texts of a list that quote no evaluation row, each once, and the reasons of those that do."""
     kept, reasons = [], []
     for text in dict.fromkeys(text.strip() for text in texts):
-        reason = guard.quotes(text) if text else ""
+        reason = quotes(text) if text else ""
         if reason is None:
             kept.append(text)
         elif reason:

@@ -8,7 +8,7 @@ guarded as names are. Which confusions rows are written for is the teacher's cho
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from engine.stages.analyse.clusterers import centroid
 from engine.stages.analyse.mistakes import answered, label_text, labels_of
 from engine.stages.analyse.reworded import (
     Objection,
+    Quotes,
     Reply,
     Worded,
     ask,
@@ -51,7 +52,6 @@ from engine.stages.outputs import (
     Scored,
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality.leak_guard import LeakGuard
 from engine.stages.task_view import TaskView
 from engine.wording import text_of
 
@@ -112,7 +112,8 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
     if not patterns:
         return Drafted()
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
-    shown = _Shown(params, inputs, guard, ctx)
+    quotes = guard.quotes
+    shown = _Shown(params, inputs, guard.equal_training_rows, ctx)
     prompt = ctx.prompt(PROMPT)
     known = [shown.variables(pattern) for pattern in patterns]
 
@@ -121,13 +122,13 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
         return ctx.request("teacher", prompt, variables, params.schema)
 
     def object_to(number: int, reply: Reply) -> Objection | None:
-        return quoting(guard, {"strategy": reply["strategy"].strip()})
+        return quoting(quotes, {"strategy": reply["strategy"].strip()})
 
     replies = ask(ctx, [partial(request, number) for number in range(len(patterns))], object_to)
     trained = {e.target for e in inputs.load.train}
     return Drafted(
         tuple(
-            _strategy(params, pattern, shown.pairs[pattern.id], worded, trained, guard)
+            _strategy(params, pattern, shown.pairs[pattern.id], worded, trained, quotes)
             for pattern, worded in zip(patterns, replies, strict=True)
         )
     )
@@ -137,13 +138,13 @@ class _Shown:
     """What the teacher is shown of each pattern."""
 
     def __init__(
-        self, params: StrategyParams, inputs: StrategyInputs, guard: LeakGuard, ctx: Context
+        self, params: StrategyParams, inputs: StrategyInputs, barred: Set[str], ctx: Context
     ) -> None:
         self._params, self._inputs, self._ctx = params, inputs, ctx
         self._members = inputs.cluster.by_pattern
         self._failures = {f.example: f for f in inputs.score.failures("validation")}
         self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
-        self._train = [e for e in inputs.load.train if e.id not in guard.equal_training_rows]
+        self._train = [e for e in inputs.load.train if e.id not in barred]
         texts = [text_of(e.inputs) for e in self._train] if params.rows else []
         self._vectors = ctx.embed(texts) if texts else None
         labelled = params.task.labelled
@@ -236,14 +237,14 @@ def _strategy(
     observed: Confusions,
     worded: Worded,
     trained: set[str],
-    guard: LeakGuard,
+    quotes: Quotes,
 ) -> Strategy:
     """Return a pattern's strategy with the teacher's texts, or a neutral one."""
     reply: Reply = worded.value or {}
     text = reply.get("strategy", "").strip() or _neutral(params.task, pattern, observed)
-    must, hidden = clean(guard, reply.get("must", ()))
-    must_not, more_hidden = clean(guard, reply.get("must_not", ()))
-    attributes, still_more_hidden = _attributes(guard, reply.get("attributes", ()))
+    must, hidden = clean(quotes, reply.get("must", ()))
+    must_not, more_hidden = clean(quotes, reply.get("must_not", ()))
+    attributes, still_more_hidden = _attributes(quotes, reply.get("attributes", ()))
     pairs = pairs_of(params.task, observed, reply.get("pairs", ()))
     offered = [used.name for used in _operators(params, pattern)]
     return Strategy(
@@ -272,7 +273,7 @@ def _neutral(task: TaskView, pattern: Pattern, observed: Confusions) -> str:
 
 
 def _attributes(
-    guard: LeakGuard, proposed: Sequence[Mapping[str, Any]]
+    quotes: Quotes, proposed: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Return name -> values, those that quote an evaluation row left out, and the reasons of these."""
     attributes: dict[str, list[str]] = {}
@@ -280,7 +281,7 @@ def _attributes(
     for one in proposed:
         name = one["name"].strip()
         values = list(dict.fromkeys(value.strip() for value in one["values"] if value.strip()))
-        reason = guard.quotes(f"{name}: {', '.join(values)}")
+        reason = quotes(f"{name}: {', '.join(values)}")
         if reason is not None:
             reasons.append(reason)
         elif name and len(values) > 1 and name not in attributes:
