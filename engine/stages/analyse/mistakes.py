@@ -159,7 +159,9 @@ def is_quoted(quote: str, texts: Sequence[str]) -> bool:
 
 
 def _stands_in(part: str, text: str) -> bool:
+    spaced = " ".join(part.casefold().split())
+    # Not every script parts its words, so characters count first.
+    if spaced in " ".join(text.casefold().split()):
+        return True
     plain = words(part)
-    if not plain:
-        return part in text
-    return f" {' '.join(plain)} " in f" {' '.join(words(text))} "
+    return bool(plain) and f" {' '.join(plain)} " in f" {' '.join(words(text))} "

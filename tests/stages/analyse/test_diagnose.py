@@ -226,7 +226,9 @@ def test_a_quote_may_leave_something_out_but_not_put_something_in() -> None:
     assert is_quoted("it came … had burst", row)
     assert is_quoted("4 + 6 =", row)
     assert not is_quoted("it came … had gone", row)
-    assert not is_quoted("the mil", row)
+    assert is_quoted("遅れて", ["荷物が遅れています", "荷物が遅れて届いた"])
+    assert not is_quoted("壊れ", ["荷物が遅れて届いた"])
+    assert is_quoted("so late, that the milk", row)
     assert not is_quoted("burst 4", row), "not across columns"
     assert not is_quoted("...", row)
 
