@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
@@ -18,6 +18,7 @@ from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
+from engine.stages.analyse.draw import DrawParams
 from engine.stages.analyse.name import PROMPT as NAME_PROMPT
 from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
@@ -40,6 +41,8 @@ from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
 from engine.tasks import TASKS
 
+CONTROL_SEED = 1_000_003
+"""What is added to the loop's seed to train its control."""
 STRATEGY_LABELS = 4
 """Most labels that the rows of one pattern may carry."""
 
@@ -114,7 +117,12 @@ class StageParams:
             prompt=settings.prompt or self.task_prompt,
             shots=self.shots(training=True),
             train=settings,
+            divide=self.recipe.loop.divide_validation if settings.checkpoint == "best" else None,
         )
+
+    def control(self, seed: int) -> TrainParams:
+        """Return what the control is taught: the same, with another training seed."""
+        return replace(self.train(), seed=CONTROL_SEED + seed)
 
     def predict(self) -> PredictParams:
         """Return what the student is asked."""
@@ -151,6 +159,7 @@ class StageParams:
             sql_metrics=own,
             judge_metrics=rated,
             failure=self.recipe.failure,
+            divide=self.recipe.loop.divide_validation,
         )
 
     def slices(self) -> SliceParams | None:
@@ -209,19 +218,26 @@ class StageParams:
             # Only the next round counts: a longer loop must not re-run the rounds that are done.
             rounds=last,
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
+            is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
+            divide=self.recipe.loop.divide_validation,
         )
 
+    def draw(self) -> DrawParams:
+        """Return which failures are diagnosed, and which are held out."""
+        patterns, divide = self.recipe.patterns, self.recipe.loop.divide_validation
+        return DrawParams(limit=patterns.diagnose, hold_out=patterns.hold_out, divide=divide)
+
     def diagnose(self) -> DiagnoseParams:
-        """Return how many failures are diagnosed, and how they are shown."""
+        """Return how failures are shown to the teacher."""
         pack = self.resources.packs["teacher"].diagnose
         closed = self.recipe.patterns.taxonomy.mode == "closed"
         offered = tuple(c for c in self._offered() if c.id != OTHER or closed)
         return DiagnoseParams(
             task=self.task,
             briefing=self.briefing,
-            limit=self.recipe.patterns.diagnose,
             per_call=pack.failures_per_call,
             passed=pack.passed,
+            divide=self.recipe.loop.divide_validation,
             categories=offered,
             closed=closed,
             schema=schemas.diagnosis(

@@ -52,7 +52,7 @@ quality:
   attempts: 2
   gates: {neighbours: off, similarity: off, near_duplicate: off}
   leak_guard: {ngram: 8, quantile: 1.0}
-loop: {rounds: 1, stop: {patience: 5}}
+loop: {rounds: 1, control: false, stop: {patience: 5}}
 """
 
 

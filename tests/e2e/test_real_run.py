@@ -35,7 +35,7 @@ quality:
   gates: {{neighbours: off, similarity: off, near_duplicate: off}}
   leak_guard: {{quantile: 1.0}}
 train: {{r: 8, steps: 6, batch_size: 8}}
-loop: {{rounds: 1}}
+loop: {{rounds: 1, control: false}}
 """
 
 

@@ -42,7 +42,7 @@ quality:
   gates: {neighbours: advise, similarity: advise, near_duplicate: off}
   leak_guard: {ngram: 5, quantile: 1.0}
 train: {r: 4, steps: 8, batch_size: 4, learning_rate: 1e-3}
-loop: {rounds: 2, stop: {patience: 5}}
+loop: {rounds: 2, control: false, stop: {patience: 5}}
 """
 
 

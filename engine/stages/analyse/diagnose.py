@@ -3,7 +3,7 @@
 PaDA-Agent's sample-level error analysis (arXiv 2510.18143): the teacher sees the row, the student's whole answer and
 the right answer; as in LLMs-as-Instructors (arXiv 2407.00497) also the nearest rows that the student gets right. Only
 validation rows are shown; test rows never. Reads the rows, the answers, the failures and the patterns of earlier
-rounds; writes one `Diagnosis` per failure, or a `Drop`.
+rounds; writes one `Diagnosis` per drawn failure, or a `Drop`.
 
 Two kinds of failures are diagnosed and go no further, because rows written for them would teach nothing or something
 wrong: those whose given answer may be wrong (each a `LabelSuspect` too), and those that no training row could mend,
@@ -12,7 +12,6 @@ such as a row that can be read in two ways. Both are drops.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,9 +32,10 @@ from engine.stages.analyse.mistakes import (
 )
 from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing, task_block
+from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import MISSING, NOT_ASKED, by_id, for_items
-from engine.stages.outputs import Diagnosed, Loaded, NamedPatterns, Predicted, Scored
+from engine.stages.outputs import Diagnosed, Drawn, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.wording import text_of
@@ -49,16 +49,16 @@ UNFOUND = "evidence_not_found"
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnoseParams(Params):
-    """The task, how many failures are diagnosed and how many at once, and the base of the reply's schema."""
+    """The task, how many failures are shown at once, and the base of the reply's schema."""
 
     task: TaskView
     briefing: Briefing
-    limit: int
-    """Most failures; a seeded sample is taken of more."""
     per_call: int = 1
     """Most failures of one call."""
     passed: int = 0
     """Most passed rows shown beside them."""
+    divide: Divide = "auto"
+    """Whether only one part of the validation rows is analysed."""
     categories: tuple[OfferedCategory, ...] = ()
     closed: bool = False
     """Whether a diagnosis must be of one of these."""
@@ -67,34 +67,19 @@ class DiagnoseParams(Params):
 
 @dataclass(frozen=True)
 class DiagnoseInputs(Inputs):
-    """The rows, the student's answers, the failures, and the patterns of earlier rounds."""
+    """The rows, the student's answers, the failures that were drawn, and the patterns of earlier rounds."""
 
     load: Loaded
     score: Scored
     predict: Predicted
+    draw: Drawn
     earlier: tuple[NamedPatterns, ...] = ()
-
-
-def _chosen(
-    params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context
-) -> tuple[Sequence[Failure], list[Drop]]:
-    """Return the failures that are diagnosed, a seeded sample of more than `limit`, and the others as drops."""
-    failures = inputs.score.failures("validation")
-    if len(failures) <= params.limit:
-        return failures, []
-    places = set(random.Random(ctx.seed).sample(range(len(failures)), params.limit))
-    drops = [
-        Drop("diagnose", failure.example, "not_sampled", f"patterns.diagnose is {params.limit}")
-        for place, failure in enumerate(failures)
-        if place not in places
-    ]
-    return [f for place, f in enumerate(failures) if place in places], drops
 
 
 def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Diagnosed:
     """Return one `Diagnosis` per failure that the teacher could explain."""
-    failures, drops = _chosen(params, inputs, ctx)
-    rows: list[Row] = [*drops]
+    failures = inputs.draw.failures
+    rows: list[Row] = []
     if not failures:
         return Diagnosed(tuple(rows))
     shown = _Shown(params, inputs, ctx)
@@ -131,7 +116,9 @@ class _Shown:
             if score.split == "validation":
                 self._scores.setdefault(score.example, {})[score.metric] = score.value
         failing = {f.example for f in inputs.score.failures("validation")}
-        passed = [self.examples[e] for e in self.predictions if e not in failing]
+        # What chooses among rounds is not looked at.
+        apart = selection_part(inputs.load, params.divide)
+        passed = [self.examples[e] for e in self.predictions if e not in failing | apart]
         self._passed: Sequence[Example] = passed if params.passed else ()
         if self._passed:
             self._vectors = ctx.embed([text_of(e.inputs) for e in self._passed])
@@ -252,7 +239,7 @@ def _sends(params: DiagnoseParams) -> Mapping[str, str]:
 
 
 def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
-    failures = situation.failures.at_most(params.limit)
+    failures = situation.failures
     size = params.per_call
     calls = situation.new(Range(ceil(failures.low / size), ceil(failures.high / size)))
     reply = for_items(params.schema, REPLIES, size)
@@ -262,11 +249,11 @@ def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
 def _accounts(
     params: DiagnoseParams, inputs: DiagnoseInputs, output: Diagnosed
 ) -> Iterable[Account]:
-    failures = inputs.score.failures("validation")
+    failures = inputs.draw.failures
     ids = {f.example for f in failures}
     # Other drops are about parts of a reply.
     dropped = sum(drop.item in ids for drop in output.drops)
-    yield Account("validation failures", len(failures), len(output.diagnoses), dropped)
+    yield Account("drawn failures", len(failures), len(output.diagnoses), dropped)
 
 
 DIAGNOSE = Stage(

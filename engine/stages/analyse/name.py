@@ -89,7 +89,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     earlier = {p.id: p for named in inputs.earlier for p in named.patterns}
     new = [pattern for pattern in groups if pattern not in earlier]
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
-    quotes = guard.quotes
+    quotes = partial(guard.quotes, own=params.briefing.words)
     taken = {p.name.casefold() for p in earlier.values()}
     replies = dict(zip(new, _names(params, clusters, new, earlier, quotes, ctx), strict=True))
     by_sql = {category_pattern(category): category for category in params.where_categories}

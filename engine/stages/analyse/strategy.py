@@ -112,7 +112,7 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
     if not patterns:
         return Drafted()
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
-    quotes = guard.quotes
+    quotes = partial(guard.quotes, own=params.briefing.words)
     shown = _Shown(params, inputs, guard.equal_training_rows, ctx)
     prompt = ctx.prompt(PROMPT)
     known = [shown.variables(pattern) for pattern in patterns]

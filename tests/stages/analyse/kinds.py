@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.rows import (
     Diagnosis,
+    DrawnFailure,
     Example,
     Failure,
     Pattern,
@@ -34,6 +35,7 @@ from engine.stages.outputs import (
     Clustered,
     Diagnosed,
     Drafted,
+    Drawn,
     Loaded,
     NamedPatterns,
     Predicted,
@@ -244,12 +246,18 @@ def diagnosed(
         task=one.task,
         briefing=Briefing(description=one.task.description),
         schema=reply_schema_of("diagnosis", pack),
-        **{"limit": 99, "per_call": numbers.failures_per_call, "passed": numbers.passed, **changes},
+        **{"per_call": numbers.failures_per_call, "passed": numbers.passed, **changes},
     )
     inputs = DiagnoseInputs(
         load=one.loaded,
         score=one.scored,
         predict=Predicted(one.predictions),
+        draw=Drawn(
+            tuple(
+                DrawnFailure(f.example, f.answer, f.target, f.predicate, "diagnose")
+                for f in one.failures
+            )
+        ),
         earlier=(NamedPatterns(tuple(earlier)),) if earlier else (),
     )
     context = ScriptedContext(reply, pack=pack)

@@ -1,4 +1,4 @@
-"""diagnose: one diagnosis or drop per validation failure, and nothing of the other splits."""
+"""diagnose: one diagnosis or drop per validation failure that was drawn, and nothing of the other splits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.rows import Failure, LabelSuspect, Pattern, Prediction
+from engine.rows import DrawnFailure, Failure, LabelSuspect, Pattern, Prediction
 from engine.stages import schemas
 from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
 from engine.stages.analyse.mistakes import is_quoted, nearest_pairs
 from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing
-from engine.stages.outputs import Diagnosed, Loaded, Predicted, Scored
+from engine.stages.outputs import Diagnosed, Drawn, Loaded, Predicted, Scored
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.analyse.kinds import KINDS, case, diagnosed
 from tests.stages.scripted_context import Reply, ScriptedContext
@@ -32,23 +32,35 @@ from tests.stages.small_task import (
 GOOD = {"root_cause": " A wait is told. ", "scenario": "Nothing is called late. "}
 
 
-def given(loaded: Loaded, scored: Scored, limit: int = 10) -> tuple[DiagnoseParams, DiagnoseInputs]:
+def drawn(failures: Sequence[Failure]) -> Drawn:
+    """Return the failures as drawn for diagnosis, all of them."""
+    return Drawn(
+        tuple(
+            DrawnFailure(f.example, f.answer, f.target, f.predicate, "diagnose") for f in failures
+        )
+    )
+
+
+def given(loaded: Loaded, scored: Scored) -> tuple[DiagnoseParams, DiagnoseInputs]:
     """Return what the small pack needs; the student says what it answers."""
     params = DiagnoseParams(
-        task=task_view(), briefing=Briefing(), limit=limit, schema=reply_schema_of("diagnosis")
+        task=task_view(), briefing=Briefing(), schema=reply_schema_of("diagnosis")
     )
     predictions = [
         Prediction(f.example, f.split, f.answer or "hm", f.answer, "ok", None, "generation")
         for f in scored.failures("validation")
     ]
-    return params, DiagnoseInputs(load=loaded, score=scored, predict=Predicted(tuple(predictions)))
+    return params, DiagnoseInputs(
+        load=loaded,
+        score=scored,
+        predict=Predicted(tuple(predictions)),
+        draw=drawn(scored.failures("validation")),
+    )
 
 
-def run(
-    reply: Reply, scored: Scored = SCORED, limit: int = 10, seed: int = 0
-) -> tuple[Diagnosed, ScriptedContext]:
-    params, inputs = given(LOADED, scored, limit)
-    context = ScriptedContext(reply, seed=seed)
+def run(reply: Reply, scored: Scored = SCORED) -> tuple[Diagnosed, ScriptedContext]:
+    params, inputs = given(LOADED, scored)
+    context = ScriptedContext(reply)
     output = DIAGNOSE.run(params, inputs, context)
     adds_up(DIAGNOSE, params, inputs, output)
     return output, context
@@ -81,19 +93,6 @@ def test_an_unusable_reply_is_a_drop() -> None:
     assert [(d.stage, d.item, d.reason) for d in output.drops] == [
         ("diagnose", VALIDATION[0].id, "schema")
     ]
-
-
-def test_of_more_failures_than_wanted_a_seeded_sample_is_asked_for_and_the_rest_dropped() -> None:
-    picks = set()
-    for seed in range(8):
-        output, context = run(lambda role, request: GOOD, limit=1, seed=seed)
-        assert len(context.asked) == len(output.diagnoses) == 1
-        assert {d.reason for d in output.drops} == {"not_sampled"}
-        assert len(output.drops) == 2
-        again, _ = run(lambda role, request: GOOD, limit=1, seed=seed)
-        assert again == output
-        picks.add(output.diagnoses[0].example)
-    assert len(picks) > 1
 
 
 def test_without_failures_nobody_is_asked() -> None:
