@@ -97,10 +97,10 @@ def quoting(quotes: Quotes, texts: Mapping[str, str]) -> Objection | None:
         reason = quotes(text)
         if reason is not None:
             told = (
-                f"Your first answer cannot be used: its {what} {reason}. Evaluation rows must stay unseen. "
+                f"Your first answer cannot be used. In its {what}: {reason}. Evaluation rows must stay unseen. "
                 "Say what such rows have in common in other, general words, and give no example."
             )
-            return Objection(f"its {what} {reason}", told)
+            return Objection(f"{what}: {reason}", told)
     return None
 
 
@@ -120,7 +120,5 @@ def with_left_out(guard: str | None, reasons: Sequence[str], call: str) -> str |
     """Return what the store keeps of the guard, with how many parts of lists were left out."""
     if not reasons:
         return guard
-    left_out = (
-        f"{LEFT_OUT}: {len(reasons)} of its lists, such as one that {reasons[0]} (call {call})"
-    )
+    left_out = f"{LEFT_OUT}: {len(reasons)} of its lists, the first: {reasons[0]} (call {call})"
     return f"{guard}; {left_out}" if guard else left_out

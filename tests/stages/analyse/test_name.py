@@ -113,7 +113,7 @@ def test_a_text_that_quotes_an_evaluation_row_is_replaced_by_labels() -> None:
     quoting = {**GOOD, "description": "Such as: nobody rang the bell all afternoon."}
     output, _ = run(lambda role, request: quoting)
     first, second = output.patterns
-    assert (first.guard or "").startswith("replaced: its description shares a word 5-gram with")
+    assert (first.guard or "").startswith("replaced: description: ")
     assert first.name == "broken taken for late"
     assert first.description == (
         "Rows of one label are given another: broken answered as late (1); late answered as rude (1)."
@@ -270,10 +270,10 @@ def test_a_text_that_quotes_is_asked_for_once_more_without_repeating_the_quote()
     first, second = context.asked
     assert pattern.name == "Silent waits"
     assert pattern.call == second.id
-    assert (pattern.guard or "").startswith("reworded: its description shares a word 8-gram")
+    assert (pattern.guard or "").startswith("reworded: description: ")
     assert first.id in (pattern.guard or ""), "where the text that was blocked can be read"
     told = second.messages[-1].content.split("# Once more")[1]
-    assert "its description shares" in told
+    assert "In its description: " in told
     assert "bell" not in told
     assert "Once more" not in first.messages[-1].content
 
@@ -284,7 +284,7 @@ def test_a_text_that_is_blocked_twice_is_replaced(second: Any) -> None:
     (pattern,) = output.patterns
     assert len(context.asked) == 2
     assert pattern.name == "broken taken for late"
-    assert (pattern.guard or "").startswith("replaced: its description shares")
+    assert (pattern.guard or "").startswith("replaced: description: ")
     assert (pattern.includes, pattern.coherent) == ((), None)
 
 

@@ -102,14 +102,14 @@ def test_labels_are_the_right_ones_before_those_they_were_taken_for_and_known_on
 
 
 def test_a_text_that_quotes_an_evaluation_row_is_replaced_by_one_of_labels() -> None:
-    quoting = {"strategy": "Write rows like: threw the box over the fence"}
+    quoting = {"strategy": "Write rows like: he threw the box over the fence and swore at my dog"}
     output, _ = run(lambda role, request: quoting)
     assert (
         output.strategies[0].text
         == "Write rows that are clearly broken and could be mistaken for late."
     )
     guard = output.strategies[0].guard or ""
-    assert guard.startswith("replaced: its strategy shares a word 5-gram with an evaluation row")
+    assert guard.startswith("replaced: strategy: ")
     unusable, _ = run(lambda role, request: None)
     assert unusable.strategies[0].text == output.strategies[0].text
     assert unusable.strategies[0].guard == "replaced: no usable reply (schema)"
@@ -200,7 +200,7 @@ def test_a_strategy_that_quotes_is_asked_for_once_more_and_its_lists_are_cut() -
     (made,) = output.strategies
     assert made.text == plan()["strategy"]
     assert (made.must, made.call) == (("one fault",), context.asked[1].id)
-    assert (made.guard or "").startswith("reworded: its strategy shares")
+    assert (made.guard or "").startswith("reworded: strategy: ")
     assert "left out: 1 of its lists" in (made.guard or "")
     assert "swore" not in context.prompts[1].split("# Once more")[1]
 
