@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+CONTROL = -2
+"""The round of the control: the plain fine-tune of round 0 once more, with another training seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Example(Row):
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Row):
-    """The student's answer to one example; `round` -1 is the untuned student."""
+    """The student's answer to one example; `round` -1 is the untuned student, -2 the control."""
 
     table: ClassVar[str] = "prediction"
     example: str
@@ -82,9 +84,10 @@ class Score(Row):
 
 @dataclass(frozen=True, slots=True)
 class Metric(Row):
-    """One metric over one split, with its 95 % bootstrap interval (`low`, `high`) over `n` examples.
+    """One metric over one split, with its 95 % interval (`low`, `high`) over `n` examples.
 
-    `split` may also be `gap_validation` or `gap_test`: train minus that split (the generalization gap).
+    `split` may also be `gap_validation` or `gap_test`: train minus that split (the generalization gap), and
+    `validation_selection`: the part of validation that stops and chooses, where it is divided.
     """
 
     table: ClassVar[str] = "metric"
@@ -98,7 +101,7 @@ class Metric(Row):
 
 @dataclass(frozen=True, slots=True)
 class MetricSlice(Row):
-    """One metric over a part of a split, with its 95 % bootstrap interval over `n` examples.
+    """One metric over a part of a split, with its 95 % interval over `n` examples.
 
     A part is a value of one of the recipe's slices, or a label (then `slice` is the target's column, and `metric` the
     label's precision or recall).
@@ -142,6 +145,19 @@ class Failure(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class DrawnFailure(Row):
+    """What was drawn for one validation failure before anyone looked at it."""
+
+    table: ClassVar[str] = "drawn_failure"
+    example: str
+    answer: str | None
+    target: str
+    predicate: str
+    part: Literal["diagnose", "held_out", "not_sampled", "selection"]
+    """held_out: nobody sees it; not_sampled: one too many; selection: it is in the part that stops and chooses."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model(Row):
     """One trained student: the adapter's place, the digest of its weights and of its training data."""
 
@@ -174,12 +190,12 @@ class Diagnosis(Row):
     """When it happens, in general: quotes nothing."""
     call: str
     evidence: str = ""
-    """Words of the row that show it, as quoted by the teacher and found there."""
+    """Words of the row, or of the student's answer, that show it, as quoted by the teacher and found there."""
     reasoning: str = ""
     skill: str = ""
     """What the student would have to be able to do."""
     category: str | None = None
-    """Of the taxonomy, as the teacher sorts this failure."""
+    """Of the taxonomy, as the teacher sorts this failure; in an open or hybrid one it may be a name of its own."""
     suspect: bool = False
     """Whether the teacher takes the right answer for wrong."""
     mendable: bool = True
@@ -220,7 +236,8 @@ class Pattern(Row):
     """Mean silhouette of the members in this clustering, -1 to 1; None for a single cluster."""
     call: str | None
     guard: str | None
-    """Why the texts were replaced by neutral ones (they quoted an evaluation row); None when they were clean."""
+    """What became of texts that quoted an evaluation row, and why: `reworded: …`, `replaced: …` (by neutral ones) or
+    `left out: …` (of a list), with the call that wrote them; None when all were clean."""
     includes: tuple[str, ...] = ()
     """What falls under it, in a few words each."""
     excludes: tuple[str, ...] = ()
@@ -244,14 +261,47 @@ class PatternMember(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class PatternRow(Row):
+    """One validation row that falls under a pattern, in the round that first found it, and what became of it."""
+
+    table: ClassVar[str] = "pattern_row"
+    pattern: str
+    example: str
+    part: Literal["member", "held_out", "other"]
+    """member: diagnosed; held_out: failed, and never diagnosed; other: any row as near as the members to each other."""
+    similarity: float
+    """Cosine similarity to the mean of the members' rows."""
+    failed: bool
+    """Whether it failed when the pattern was found; `fails`: now; `control_fails`: with the control, None without."""
+    fails: bool
+    control_fails: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class PatternStatus(Row):
-    """How a pattern stands after a later fine-tune: members failing `before` (when found) and `after` (now)."""
+    """How a pattern stands after a later fine-tune, beside the control: a second fine-tune on the original rows."""
 
     table: ClassVar[str] = "pattern_status"
     pattern: str
-    status: Literal["open", "shrinking", "fixed", "regressed"]
+    status: Literal["unclear", "mended", "worse"]
+    """mended: fewer of its rows fail than with the control, beyond chance among rows and patterns; worse: more do."""
     before: int
+    """Failures ever diagnosed and counted to it; `after`: those of them that fail now."""
     after: int
+    rows: int = 0
+    """Validation rows that fall under it."""
+    mended: int = 0
+    """Of these: failed when it was found, right now; `broken`: the other way round."""
+    broken: int = 0
+    control_mended: int | None = None
+    """The same with the control, None without one; `control_broken` likewise."""
+    control_broken: int | None = None
+    effect: float | None = None
+    """Share of the rows that fail with the control minus the share that fails now; None where it cannot be told."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """McNemar's p-value of the effect, adjusted for the number of patterns (Benjamini-Hochberg)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +315,7 @@ class Strategy(Row):
     labels: tuple[str, ...]
     call: str | None
     guard: str | None
+    """As of a pattern."""
     must: tuple[str, ...] = ()
     """What every row must have."""
     must_not: tuple[str, ...] = ()
@@ -326,7 +377,7 @@ class Verdict(Row):
     similarity: float | None
     """Cosine similarity to the seed row."""
     neighbour: float | None
-    """Share of the nearest labelled training rows that carry the candidate's target."""
+    """Cosine similarity to the nearest training row of its label, minus that to the nearest of another."""
     call: str | None
     advice: Mapping[str, Any] = field(default_factory=dict)
     """Gate that only advises -> what it would have rejected the row for."""

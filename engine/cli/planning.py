@@ -89,7 +89,7 @@ def _print_writers(console: Console, project: Project, planned: Planned) -> None
             about += f"; {_does(recipe)}"
         _say(console, f"{role}: {spec.model}, {about}")
     modes: dict[str, list[str]] = {}
-    for gate, mode in softened(packs["teacher"]).items():
+    for gate, mode in softened(packs["teacher"], recipe).items():
         modes.setdefault(mode, []).append(gate)
     if modes:
         parts = (f"{mode}: {', '.join(gates)}" for mode, gates in modes.items())

@@ -15,10 +15,12 @@ from engine.identity import Params
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
+from engine.rows import CONTROL
 from engine.spec.recipe import Recipe
 from engine.spec.recipe_benchmark import Benchmark
 from engine.stages.analyse.cluster import CLUSTER
 from engine.stages.analyse.diagnose import DIAGNOSE
+from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
 from engine.stages.augment.generate import GENERATE
@@ -151,6 +153,8 @@ class _Loop:
         self._params, self._build = params, build
         self._recipe, self._method = params.recipe, params.method
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
+        self._attempts: dict[int, list[dict[str, str]]] = {seed: [] for seed in params.recipe.seeds}
+        """The attempts of all rounds so far, by seed."""
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
 
@@ -171,9 +175,24 @@ class _Loop:
                 if more:
                     self._analyse(seed, number)
                     self._augment(seed, number)
+                if more and number == 0 and self._recipe.loop.control:
+                    self._control(seed)
                 if self._trained and benchmark is not None and benchmark.endpoint is None:
                     self._benchmark(benchmark, seed, number, more)
         return list(self._build.nodes.values())
+
+    def _control(self, seed: int) -> None:
+        """Add what the later rounds are held against: the plain fine-tune with another training seed.
+
+        As many steps on the same rows as in round 0, so one serves all rounds; nobody needs it if none follows.
+        """
+        prefix, params, build = f"seed-{seed}/control", self._params.control(seed), self._build
+        going_on = tuple(f"{_at(seed, 0)}/{stage}" for stage in ("decide", "select"))
+        position = Position(seed, CONTROL, only_if_continuing=going_on)
+        train = build.add(
+            f"{prefix}/train", TRAIN, params, {"load": "load"}, position, prompts=(params.prompt,)
+        )
+        self._evaluate(prefix, train, Position(seed, CONTROL))
 
     def _evaluate(self, prefix: str, train: str | None, position: Position) -> None:
         """Add the student's predictions and their scores."""
@@ -219,9 +238,11 @@ class _Loop:
         self._evaluate(at, train, Position(seed, number))
         if number:
             wires = {
+                "load": "load",
                 "score": f"{at}/score",
                 "clusters": _each(seed, range(number), "cluster"),
-                "tracked": _each(seed, range(1, number), "track"),
+                "drawn": _each(seed, range(number), "draw"),
+                **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
 
@@ -229,7 +250,7 @@ class _Loop:
         evaluated = {r: {"score": f"{_evaluated(seed, r)}/score"} for r in range(first, number + 1)}
         self._build.add(
             f"{_at(seed, number)}/decide", DECIDE, self._params.decide(number + more),
-            {"evaluated": evaluated}, Position(seed, number),
+            {"load": "load", "evaluated": evaluated}, Position(seed, number),
         )  # fmt: skip
 
     def _analyse(self, seed: int, number: int) -> None:
@@ -238,18 +259,35 @@ class _Loop:
         position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
         seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score"}
-        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), seen, position)
+        answered: dict[str, Wire] = {**seen, "predict": f"{evaluated}/predict"}
+        draw = build.add(
+            f"{at}/draw", DRAW, params.draw(),
+            {**seen, "earlier": _each(seed, range(number), "draw")}, position,
+        )  # fmt: skip
         earlier = _each(seed, range(number), "name")
+        diagnose = build.add(
+            f"{at}/diagnose",
+            DIAGNOSE,
+            params.diagnose(),
+            {**answered, "draw": draw, "earlier": earlier},
+            position,
+        )
         cluster = build.add(
             f"{at}/cluster", CLUSTER, params.cluster(),
-            {**seen, "predict": f"{evaluated}/predict", "diagnose": diagnose, "earlier": earlier},
-            position,
+            {**answered, "diagnose": diagnose, "earlier": earlier}, position,
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
-        wires = {**seen, "cluster": cluster, "name": name}
+        wires = {
+            **seen,
+            "diagnose": diagnose,
+            "cluster": cluster,
+            "name": name,
+            "earlier": _each(seed, range(number), "strategy"),
+            "attempts": dict(enumerate(self._attempts[seed])),
+        }
         build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
 
     def _augment(self, seed: int, number: int) -> None:
@@ -281,6 +319,7 @@ class _Loop:
             }
             judge = build.add(f"{at}/judge-{attempt}", JUDGE, judging, judged, position)
             attempts[attempt] = {"generate": generate, "judge": judge}
+        self._attempts[seed].extend(attempts.values())
         build.add(
             f"{at}/select", SELECT, params.select(),
             {"load": "load", "name": f"{at}/name", "attempts": attempts, "earlier": earlier},

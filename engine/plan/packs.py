@@ -12,8 +12,10 @@ from engine.backends import BACKENDS
 from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import load_method
-from engine.spec.pack import GateMode, Pack, load_pack
+from engine.spec.pack import Pack, load_pack
+from engine.spec.parts import GateMode
 from engine.spec.recipe import JudgeMode, ModelSpec, Recipe, WriterSpec
+from engine.stages.quality import GATES
 
 UNKNOWN = "standard"
 """The pack for a model of unknown size."""
@@ -93,9 +95,10 @@ def judge_mode(loaded: LoadedRecipe) -> JudgeMode:
         return "advises"
 
 
-def softened(pack: Pack) -> Mapping[str, GateMode]:
+def softened(pack: Pack, recipe: Recipe) -> Mapping[str, GateMode]:
     """Return the gates that do not reject with a teacher of this pack."""
-    return {gate: mode for gate, mode in pack.gates.items() if mode != "reject"}
+    modes = {name: gate.mode(pack.gates, recipe.quality.gates) for name, gate in GATES.items()}
+    return {name: mode for name, mode in modes.items() if mode != "reject"}
 
 
 def generates(loaded: LoadedRecipe) -> bool:
@@ -127,7 +130,7 @@ def _guessed(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Proble
     recipe = loaded.recipe
     if not choose(recipe.models.teacher).known:
         what = f"the teacher's size is not known: it gets the pack '{packs['teacher'].name}'"
-        advising = [gate for gate, mode in softened(packs["teacher"]).items() if mode == "advise"]
+        advising = [gate for gate, mode in softened(packs["teacher"], recipe).items() if mode == "advise"]
         if advising:
             what += f" ({' and '.join(advising)} only advise)"
         hint = "write models.teacher.size, such as 8B, or pack: small, standard or frontier"

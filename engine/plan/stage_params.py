@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
@@ -18,8 +18,12 @@ from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
-from engine.stages.analyse.name import NameParams, OfferedCategory
-from engine.stages.analyse.strategy import StrategyParams
+from engine.stages.analyse.draw import DrawParams
+from engine.stages.analyse.name import PROMPT as NAME_PROMPT
+from engine.stages.analyse.name import NameParams
+from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
+from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
+from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
 from engine.stages.augment.generate import GenerateParams, UsedOperator
 from engine.stages.augment.judge import JudgeParams, UsedGate
 from engine.stages.augment.select import SelectParams
@@ -37,6 +41,8 @@ from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
 from engine.tasks import TASKS
 
+CONTROL_SEED = 1_000_003
+"""What is added to the loop's seed to train its control."""
 STRATEGY_LABELS = 4
 """Most labels that the rows of one pattern may carry."""
 
@@ -111,7 +117,12 @@ class StageParams:
             prompt=settings.prompt or self.task_prompt,
             shots=self.shots(training=True),
             train=settings,
+            divide=self.recipe.loop.divide_validation if settings.checkpoint == "best" else None,
         )
+
+    def control(self, seed: int) -> TrainParams:
+        """Return what the control is taught: the same, with another training seed."""
+        return replace(self.train(), seed=CONTROL_SEED + seed)
 
     def predict(self) -> PredictParams:
         """Return what the student is asked."""
@@ -148,6 +159,7 @@ class StageParams:
             sql_metrics=own,
             judge_metrics=rated,
             failure=self.recipe.failure,
+            divide=self.recipe.loop.divide_validation,
         )
 
     def slices(self) -> SliceParams | None:
@@ -206,14 +218,44 @@ class StageParams:
             # Only the next round counts: a longer loop must not re-run the rounds that are done.
             rounds=last,
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
+            is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
+            divide=self.recipe.loop.divide_validation,
         )
 
+    def draw(self) -> DrawParams:
+        """Return which failures are diagnosed, and which are held out."""
+        patterns, divide = self.recipe.patterns, self.recipe.loop.divide_validation
+        return DrawParams(limit=patterns.diagnose, hold_out=patterns.hold_out, divide=divide)
+
     def diagnose(self) -> DiagnoseParams:
-        """Return how many failures are diagnosed."""
-        limit = self.recipe.patterns.diagnose
+        """Return how failures are shown to the teacher."""
+        pack = self.resources.packs["teacher"].diagnose
+        closed = self.recipe.patterns.taxonomy.mode == "closed"
+        offered = tuple(c for c in self._offered() if c.id != OTHER or closed)
         return DiagnoseParams(
-            task=self.task, limit=limit, schema=self.resources.schemas["diagnosis"]
+            task=self.task,
+            briefing=self.briefing,
+            per_call=pack.failures_per_call,
+            passed=pack.passed,
+            divide=self.recipe.loop.divide_validation,
+            categories=offered,
+            closed=closed,
+            schema=schemas.diagnosis(
+                self.resources.schemas["diagnosis"], [c.id for c in offered if closed]
+            ),
         )
+
+    def _offered(self) -> tuple[OfferedCategory, ...]:
+        """Return the categories among which the teacher chooses: one with a condition is SQL's to give."""
+        taxonomy = self.recipe.patterns.taxonomy
+        offered = [
+            OfferedCategory(id=c.id, description=c.description)
+            for c in taxonomy.categories
+            if not c.where
+        ]
+        if offered and taxonomy.mode == "hybrid":
+            offered.append(OfferedCategory(id=OTHER, description="None of these."))
+        return tuple(offered)
 
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
@@ -236,30 +278,42 @@ class StageParams:
 
     def name(self) -> NameParams:
         """Return what the teacher names patterns by."""
-        taxonomy = self.recipe.patterns.taxonomy
-        # A category with a condition is SQL's to give, so the teacher is not offered it.
-        offered = [
-            OfferedCategory(id=c.id, description=c.description)
-            for c in taxonomy.categories
-            if not c.where
-        ]
-        if offered and taxonomy.mode == "hybrid":
-            offered.append(OfferedCategory(id="other", description="None of these."))
+        pack, offered = self.resources.packs["teacher"].name_pattern, self._offered()
+        categories = self.recipe.patterns.taxonomy.categories
         return NameParams(
             task=self.task,
+            briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
             schema=schemas.pattern(self.resources.schemas["pattern"], [c.id for c in offered]),
-            shown=self.resources.packs["teacher"].name_pattern.diagnoses,
-            categories=tuple(offered),
-            where_categories=tuple(c.id for c in taxonomy.categories if c.where),
+            shown=pack.diagnoses,
+            confusions=pack.confusions,
+            categories=offered,
+            where_categories=tuple(c.id for c in categories if c.where),
+            again="again" in self.resources.prompts[NAME_PROMPT].variables,
         )
 
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
+        operators = self.resources.operators
+        # What a prompt does not show must not decide its replies.
+        shown = self.resources.prompts[STRATEGY_PROMPT].variables
         return StrategyParams(
             task=self.task,
+            briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=self.resources.schemas["strategy"],
+            schema=schemas.strategy(self.resources.schemas["strategy"], self.task.labelled),
+            operators=tuple(
+                OfferedOperator(
+                    name=used.name,
+                    description=operators[used.name].description,
+                    patterns=None if used.patterns is None else tuple(used.patterns),
+                )
+                for used in self.recipe.augment.operators
+                if "operators" in shown
+            ),
+            rows=ROWS if "rows" in shown else 0,
+            again="again" in shown,
+            confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
         )
 
@@ -290,9 +344,14 @@ class StageParams:
     def judge(self) -> JudgeParams:
         """Return what a candidate must pass."""
         quality = self.recipe.quality
+        # Rows are written by the teacher: its pack says how far the gates are trusted with them.
+        pack = self.resources.packs["teacher"].gates
         gates = tuple(
-            UsedGate(name=gate.name, version=gate.version, settings=gate.settings(quality))
+            UsedGate(
+                name=gate.name, version=gate.version, settings=gate.settings(quality), mode=mode
+            )
             for gate in GATES.values()
+            if (mode := gate.mode(pack, quality.gates)) != "off"
         )
         return JudgeParams(
             task=self.task,

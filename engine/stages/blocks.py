@@ -35,6 +35,11 @@ class Briefing(Params):
     columns: Mapping[str, str] = field(default_factory=dict)
     """Column -> what it means."""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that it says: no secret, whoever repeats it."""
+        return (self.description, *self.definitions.values(), *self.columns.values())
+
 
 def task_block(
     task: TaskView,

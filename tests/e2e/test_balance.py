@@ -28,8 +28,14 @@ TAMPERED = {
     "predictions x metrics = scores + drops": "DELETE FROM score " + ANY.format("score"),
     "failures are predictions, none of them on test": "UPDATE failure SET split = 'test'",
     "the parts of a slice hold all rows of their split": "UPDATE metric_slice SET n = n + 1",
-    "failures on validation = diagnoses + drops": (
+    "failures on validation = failures drawn": (
+        "DELETE FROM drawn_failure " + ANY.format("drawn_failure")
+    ),
+    "failures drawn for diagnosis = diagnoses + drops": (
         "DELETE FROM diagnosis " + ANY.format("diagnosis")
+    ),
+    "suspected rows = rows whose label may be wrong, each dropped": (
+        "UPDATE diagnosis SET suspect = true " + ANY.format("diagnosis")
     ),
     "diagnoses = members + drops": "DELETE FROM pattern_member " + ANY.format("pattern_member"),
     "members = sizes of the patterns": "UPDATE pattern SET size = size + 1",
@@ -45,6 +51,9 @@ TAMPERED = {
     "patterns of earlier rounds = patterns tracked, with all their members": (
         "UPDATE pattern_status SET before = before + 1"
     ),
+    "rows that fall under a pattern = rows of its status": (
+        "DELETE FROM pattern_row " + ANY.format("pattern_row")
+    ),
     "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
 }
 """Rule -> what breaks it."""
@@ -59,6 +68,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for old, new in (
         METRICS,
         ("diagnose: 30", "diagnose: 10"),
+        ("control: false", "control: true"),
         ("rows_per_round: 12", "rows_per_round: 4\n  oversample: 3"),
     ):
         assert old in text
@@ -89,9 +99,8 @@ def test_a_row_that_is_lost_or_made_up_is_found(rule: Rule, state: Path, tmp_pat
     assert [fault for fault in unbalanced(copy, [rule]) if fault.startswith(f"{rule.name}: ")]
 
 
-@pytest.mark.parametrize("stage", ["diagnose", "select"])
-def test_a_drop_that_is_missing_is_found(stage: str, state: Path, tmp_path: Path) -> None:
-    sql = f"DELETE FROM \"drop\" WHERE stage = '{stage}'"
+def test_a_drop_that_is_missing_is_found(state: Path, tmp_path: Path) -> None:
+    sql = "DELETE FROM \"drop\" WHERE stage = 'select'"
     assert any(
         "+ drops: " in fault for fault in unbalanced(tampered(state, tmp_path / "state", sql))
     )

@@ -54,7 +54,14 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
     assert found["judge"] == {"judge": "generated rows (text), their label, strategies"}
     assert "test rows" not in str(found["teacher"]) + str(found["judge"])
     assert "rows of all splits (text)" in found["student"]["predict"]
-    assert list(found["embedder"]) == ["cluster", "name", "strategy", "generate", "judge"]
+    assert list(found["embedder"]) == [
+        "cluster",
+        "name",
+        "strategy",
+        "generate",
+        "judge",
+        "track",
+    ]
 
 
 def test_rows_that_are_shown_before_each_are_sent_with_their_answers(tmp_path: Path) -> None:
@@ -78,9 +85,9 @@ def test_an_operator_that_shows_rows_with_their_answers_sends_both(tmp_path: Pat
 def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     prompts.mkdir()
-    (prompts / "diagnose.md").write_text("[[user]]\nRight: {{ target }}\n", "utf-8")
+    (prompts / "diagnose.md").write_text("[[user]]\nKnown: {{ known }}\n", "utf-8")
     found = told(*gathered(tmp_path))
-    assert found["teacher"]["diagnose"] == "their label"
+    assert found["teacher"]["diagnose"] == "names and descriptions of patterns"
 
 
 def test_a_judge_that_is_off_gets_nothing(tmp_path: Path) -> None:
