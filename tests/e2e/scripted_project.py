@@ -29,9 +29,7 @@ augment: {rows_per_round: ROWS, oversample: OVERSAMPLE, operators: [OPERATORS]}
 quality:
   judge: JUDGE
   attempts: ATTEMPTS
-  neighbours: 0
-  similarity: {low: -1, high: 1}
-  dedup: {threshold: 1}
+  gates: {neighbours: off, similarity: off, near_duplicate: off}
   leak_guard: {ngram: 9, quantile: 1.0}
 train: TRAIN
 loop: {rounds: ROUNDS, stop: {patience: 9}}

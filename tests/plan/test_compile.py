@@ -249,8 +249,9 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "node", "because"),
     [
-        ({}, {"quality__neighbours": 5}, "judge-1", "gates.neighbours: 3 -> 5"),
-        ({}, {"quality__dedup": {"threshold": 0.5}}, "judge-1", "gates.duplicate.threshold: 0.97 -> 0.5"),
+        ({}, {"quality__neighbours": {"quantile": 0.5}}, "judge-1", "gates.neighbours.quantile: 0.01 -> 0.5"),
+        ({}, {"quality__gates": {"neighbours": "advise"}}, "judge-1", "gates.neighbours.mode: reject -> advise"),
+        ({}, {"quality__gates": {"neighbours": "off"}}, "judge-1", "gates: neighbours is gone"),
         ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 3"),
         ({}, {"task__shots": {"n": 2}}, "train", "shots: none -> {'n': 2}"),
         (

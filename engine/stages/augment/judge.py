@@ -15,6 +15,7 @@ from typing import Any, Literal
 from engine.backends.protocol import Completion
 from engine.identity import Params
 from engine.rows import Candidate, Verdict
+from engine.spec.pack import GateMode
 from engine.spec.recipe import Minimum
 from engine.stages import schemas
 from engine.stages.forecast import Forecast, Range, Situation
@@ -33,7 +34,9 @@ class UsedGate(Params):
     name: str
     version: int
     settings: Any
-    """What `Gate.settings` makes of the recipe: a model, a number or nothing."""
+    """What `Gate.settings` makes of the recipe: a model or nothing."""
+    mode: GateMode = "reject"
+    """Whether what it finds rejects a candidate, or is advice."""
 
     @property
     def entry(self) -> AnyGate:
@@ -47,7 +50,7 @@ class JudgeParams(Params):
 
     task: TaskView
     gates: tuple[UsedGate, ...]
-    """In the order in which they are asked."""
+    """In the order in which they are asked; those that are off are left out."""
     keeping: tuple[str, ...]
     """Operators whose rows keep their seed row's target."""
     judge: Literal["decides", "advises", "off"]
@@ -75,7 +78,8 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
     if not candidates:
         return Judged()
     results = apply_gates(
-        _batch(params, inputs, ctx), [(used.entry, used.settings) for used in params.gates]
+        _batch(params, inputs, ctx),
+        [(used.entry, used.settings, used.mode) for used in params.gates],
     )
     replies = _ask(params, inputs, results, ctx)
     return Judged(
@@ -88,8 +92,8 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
 
 def _batch(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Batch:
     examples = inputs.load.examples
-    accepted = [e.inputs for selected in inputs.earlier for e in selected.examples]
-    accepted += [c.inputs for attempt in inputs.attempts for c in attempt.accepted]
+    accepted = [(e.inputs, e.target) for selected in inputs.earlier for e in selected.examples]
+    accepted += [(c.inputs, c.target) for attempt in inputs.attempts for c in attempt.accepted]
     return Batch(
         candidates=inputs.generate.candidates,
         kind=params.task.entry,
@@ -189,7 +193,7 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 
 
 JUDGE = Stage(
-    "judge", 4, JudgeParams, JudgeInputs, Judged, judge,
+    "judge", 5, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
     prompts={PROMPT: frozenset({"description", "row", "target", "strategy"})},
     replies=("verdict",),
