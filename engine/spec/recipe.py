@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from engine.spec.pack import GateMode
-from engine.spec.parts import Name, Spec
+from engine.spec.parts import GateMode, Name, Spec
 from engine.spec.recipe_benchmark import Benchmark
 from engine.spec.recipe_data import Data
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from engine.backends.protocol import Completion
 from engine.identity import Params
 from engine.rows import Candidate, Verdict
-from engine.spec.pack import GateMode
+from engine.spec.parts import GateMode
 from engine.spec.recipe import Minimum
 from engine.stages import schemas
 from engine.stages.forecast import Forecast, Range, Situation
@@ -166,6 +166,7 @@ def _verdict(
         similarity=result.numbers.get("similarity"),
         neighbour=result.numbers.get("neighbour"),
         call=reply.request if reply is not None else None,
+        advice=result.advice,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.spec.pack import GateMode
+from engine.spec.parts import GateMode
 from engine.stages.quality.protocol import AnyGate, Batch
 
 

@@ -42,23 +42,14 @@ class Shown(NamedTuple):
     """Of rows and the nearest that is like them."""
     margins: npt.NDArray[np.float32]
     """Of rows that have both: the nearest that is like them, minus the nearest that is not."""
-    near_copies: npt.NDArray[np.float32]
-    """Of rows and themselves with one word left out: the least that a copy of a row has in common with it."""
-
-    @property
-    def near_copy(self) -> float | None:
-        """What half of all near copies reach; None where no row has two words."""
-        return _quantile(self.near_copies, 0.5, fewest=1)
+    near_copy: float | None
+    """Of rows and themselves with one word left out: the median; None where no row has two words."""
 
     def quantile(self, values: npt.NDArray[np.float32], share: float) -> float | None:
         """Return the quantile of one of these arrays; None for one with too few values."""
-        return _quantile(values, share, FEWEST)
+        import numpy as np
 
-
-def _quantile(values: npt.NDArray[np.float32], share: float, fewest: int) -> float | None:
-    import numpy as np
-
-    return float(np.quantile(values, share)) if len(values) >= fewest else None
+        return float(np.quantile(values, share)) if len(values) >= FEWEST else None
 
 
 def show(
@@ -105,7 +96,7 @@ def show(
     pairs = alike_pairs if labelled and len(alike_pairs) >= FEWEST else nearest_of_all
     return Shown(
         *(np.array(values, dtype=np.float32) for values in (pairs, nearest, margins)),
-        near_copies=_near_copies(texts, vectors, embed),
+        near_copy=near_copy(texts, embed),
     )
 
 
@@ -116,20 +107,23 @@ def _spaced(rows: int, most: int) -> npt.NDArray[np.intp]:
     return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.intp)
 
 
-def _near_copies(
-    texts: Sequence[str], vectors: npt.NDArray[np.float32], embed: Embed
-) -> npt.NDArray[np.float32]:
+def near_copy(texts: Sequence[str], embed: Embed) -> float | None:
+    """Return the median cosine of rows and themselves with one word left out; None where no row has two words.
+
+    What is nearer to a row than that says the same in nearly the same words, whatever the embedder and however far
+    apart the rows are.
+    """
     import numpy as np
 
-    rows: list[int] = []
+    rows: list[str] = []
     copies: list[str] = []
     for row in _spaced(len(texts), _EDITED):
         parts = texts[row].split()
-        if len(parts) > 1:
-            for left_out in _spaced(len(parts), _EDITS):
-                rows.append(int(row))
-                copies.append(" ".join([*parts[:left_out], *parts[left_out + 1 :]]))
+        for left_out in _spaced(len(parts), _EDITS) if len(parts) > 1 else ():
+            rows.append(texts[row])
+            copies.append(" ".join([*parts[:left_out], *parts[left_out + 1 :]]))
     if not copies:
-        return np.zeros(0, dtype=np.float32)
-    found: npt.NDArray[np.float32] = np.einsum("ij,ij->i", vectors[rows], embed(copies))
-    return found
+        return None
+    vectors = embed([*rows, *copies])
+    cosines = np.einsum("ij,ij->i", vectors[: len(rows)], vectors[len(rows) :])
+    return float(np.median(cosines))

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.rows import Candidate, Example
-from engine.spec.pack import GateMode
+from engine.spec.parts import GateMode
 from engine.spec.recipe import Quality
 from engine.stages.quality.calibration import Shown, show
 from engine.stages.quality.leak_guard import Embed, LeakGuard

@@ -47,7 +47,7 @@ KEEPS, CHANGES = "paraphrase", "counterfactual"
 """An operator whose rows keep their seed row's label, and one whose rows have another."""
 
 
-BY_WORDS = Quality(similarity=Similarity(low_quantile=0.5), neighbours=Neighbours(quantile=0.5))
+BY_WORDS = Quality(similarity=Similarity(low_quantile=0.9), neighbours=Neighbours(quantile=0.5))
 """Strict quantiles, for embeddings of words: what training rows of one label share there is little."""
 
 

@@ -109,11 +109,11 @@ def test_a_row_nearest_to_its_own_label_is_never_doubted() -> None:
 
 
 def test_rows_with_several_labels_are_alike_that_share_one() -> None:
-    kinds = {"late": "came so late", "rude": "was so rude", "cold": "food was cold"}
+    kinds = {"late": "came so very late", "rude": "shouted at my dog", "cold": "food was cold"}
     rows = [
         train_row(f"{kinds[a]} and {kinds[b]} on day{n}", json.dumps(sorted({a, b})))
-        for n in range(8)
-        for a, b in (("late", "rude"), ("rude", "cold"), ("late", "late"))
+        for n in range(12)
+        for a, b in (("late", "rude"), ("rude", "cold"), ("cold", "cold"))
     ]
     rows.append(evaluation_row("never", json.dumps(["late"])))
     seed = rows[0].inputs["text"]
@@ -126,10 +126,11 @@ def test_rows_with_several_labels_are_alike_that_share_one() -> None:
 
     # No training row has this list of labels: those that have one of them are its neighbours.
     both = json.dumps(["cold", "late"])
-    assert reason("came so late and the food was cold today", both).reason == ""
-    assert reason("came so late today", json.dumps(["cold"])).reason == "neighbours"
-    assert reason("came so late today", json.dumps([])) == GateResult()
-    assert reason("came so late today", "late") == GateResult(), "no list, which another gate says"
+    assert reason("came so very late and food was cold", both).reason == ""
+    assert reason("came so very late", json.dumps(["late"])).reason == ""
+    assert reason("came so very late", json.dumps(["cold"])).reason == "neighbours"
+    assert reason("came so very late", json.dumps([])) == GateResult()
+    assert reason("came so very late", "late") == GateResult(), "no list, which another gate says"
 
 
 def test_large_training_sets_are_compared_by_a_sample() -> None:
@@ -140,7 +141,7 @@ def test_large_training_sets_are_compared_by_a_sample() -> None:
     found = show(texts, vectors, [("x",)] * 1500 + [("y",)] * 1500, lambda t: vectors[: len(t)])
     assert len(found.nearest) == len(found.margins) == 500
     assert len(found.pairs) == 500 * 16
-    assert len(found.near_copies) == 25 * 2
+    assert found.near_copy is not None
 
 
 def test_the_recipes_quantiles_are_those_of_training_rows() -> None:
@@ -154,5 +155,5 @@ def test_the_recipes_quantiles_are_those_of_training_rows() -> None:
         return judged([far], rows, embed_words, only=["similarity"], quality=quality)[0].reason
 
     assert reason(0.01) == "similarity"
-    near = candidate("b c d e f g v u", "x", seed)
+    near = candidate("a b c d e f g u", "x", seed)
     assert judged([near], rows, embed_words, only=["similarity"])[0].reason == ""

@@ -7,7 +7,7 @@ from tests.stages.quality.rows import BY_WORDS, candidate, judged, small_task
 from tests.stages.scripted_context import embed_words
 
 WRONG = candidate(
-    "please cancel my subscription at once", "late_delivery", "my parcel has not arrived yet"
+    "please cancel the subscription at once", "late_delivery", "my parcel has not arrived yet"
 )
 
 
@@ -17,8 +17,7 @@ def result(**modes: str) -> GateResult:
 
 def test_a_gate_rejects_unless_told_otherwise() -> None:
     rejected = result()
-    assert rejected.reason == "similarity"
-    assert rejected.advice == {}
+    assert (rejected.reason, rejected.advice) == ("similarity", {})
 
 
 def test_a_gate_that_advises_rejects_nothing_and_says_what_it_found() -> None:
