@@ -6,7 +6,8 @@ from typing import Any, Literal
 import pytest
 
 from engine.rows import Candidate, Strategy, Verdict
-from engine.spec.recipe import Minimum, Quality, Similarity
+from engine.spec.parts import GateMode
+from engine.spec.recipe import Minimum, Quality
 from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams, UsedGate
 from engine.stages.outputs import Attempt, Drafted, Generated, Judged, SelectedRows
 from engine.stages.quality import GATES
@@ -14,7 +15,8 @@ from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
 from tests.stages.small_task import LATE, LOADED, TRAIN, adds_up, example, task_view
 
-QUALITY = Quality(similarity=Similarity(low=-1.0, high=1.0))
+ADVISING = {"similarity", "near_duplicate"}
+"""Gates that do not reject here: embeddings of words are too near for them."""
 GOOD = {"adherence": 5, "utility": 4, "relevance": 5, "feedback": ""}
 
 
@@ -36,8 +38,14 @@ def run(
     attempts: Sequence[Attempt] = (),
     earlier: Sequence[SelectedRows] = (),
 ) -> tuple[Sequence[Verdict], ScriptedContext]:
+    modes: dict[str, GateMode] = dict.fromkeys(ADVISING, "advise")
     gates = tuple(
-        UsedGate(name=gate.name, version=gate.version, settings=gate.settings(QUALITY))
+        UsedGate(
+            name=gate.name,
+            version=gate.version,
+            settings=gate.settings(Quality()),
+            mode=gate.mode({}, modes),
+        )
         for gate in GATES.values()
     )
     params = JudgeParams(
@@ -82,8 +90,16 @@ def test_what_gates_measured_is_kept_whatever_the_verdict() -> None:
     # Six of seven words are the seed row's.
     assert verdicts[0].similarity == pytest.approx(6 / 42**0.5, abs=1e-6)
     assert verdicts[2].similarity is not None
-    assert [v.neighbour for v in verdicts[:2]] == pytest.approx([2 / 3, 2 / 3])
+    assert [v.neighbour for v in verdicts[:2]] == pytest.approx([0.640, 0.520], abs=1e-3)
     assert verdicts[2].neighbour is not None
+
+
+def test_what_a_gate_only_advises_is_kept_and_rejects_nothing() -> None:
+    near = candidate("my box is two days too late")
+    (verdict,), _ = run(no_reply, [near], judge="off")
+    assert verdict.accepted
+    assert set(verdict.advice) == {"similarity", "near_duplicate"}
+    assert "wanted" in verdict.advice["similarity"]
 
 
 def test_scores_below_the_minimum_reject_where_the_judge_decides() -> None:
