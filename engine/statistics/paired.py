@@ -1,0 +1,62 @@
+"""Two students on the same rows: what only one of them gets right decides, and the rows on which they agree do not."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from engine.statistics.proportions import Interval, exact, wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+EXACT_BELOW = 25
+"""Discordant rows under which nothing is approximated."""
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """Return the p-value of McNemar's test: exact under 25 discordant rows, else chi-squared with correction.
+
+    Args:
+        better: Rows that only the later student gets right.
+        worse: Rows that only the earlier one does.
+
+    Source: McNemar, Psychometrika 12 (1947); Edwards, Psychometrika 13 (1948) for the correction.
+    """
+    discordant = better + worse
+    if discordant == 0:
+        return 1.0
+    if discordant < EXACT_BELOW:
+        from scipy.stats import binom
+
+        return min(1.0, 2 * float(binom.cdf(min(better, worse), discordant, 0.5)))
+    statistic = max(0.0, abs(better - worse) - 1) ** 2 / discordant
+    return math.erfc(math.sqrt(statistic / 2))
+
+
+def share_difference(better: int, worse: int, n: int) -> Interval:
+    """Return by how much the share of right answers differs over `n` rows, given how many rows are discordant.
+
+    The interval is that of the share of better ones among the discordant rows (exact under 25 of them, else Wilson's),
+    on the scale of the difference, so it agrees with `mcnemar`. Where no row is discordant, it reaches as far as the
+    share of discordant rows may with none seen.
+
+    Raises:
+        ValueError: there are no rows, or fewer than discordant ones.
+    """
+    discordant = better + worse
+    if n < 1 or discordant > n:
+        raise ValueError(f"{discordant} of {n} rows cannot be discordant")
+    if discordant == 0:
+        most = exact(0, n).high
+        return Interval(0.0, -most, most)
+    _, low, high = (exact if discordant < EXACT_BELOW else wilson)(better, discordant)
+    scale = discordant / n
+    return Interval((better - worse) / n, scale * (2 * low - 1), scale * (2 * high - 1))
+
+
+def standard_error(values: npt.NDArray[np.float64]) -> float:
+    """Return the standard error of the mean of values, or of paired differences; 0 for fewer than two."""
+    n = len(values)
+    return float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0

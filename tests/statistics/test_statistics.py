@@ -1,0 +1,119 @@
+"""Known values of the textbooks' examples, and how often an interval is wrong where nothing differs."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from engine.statistics import (
+    benjamini_hochberg,
+    exact,
+    mcnemar,
+    share_difference,
+    standard_error,
+    two_way,
+    two_way_mean,
+    wilson,
+)
+
+
+@pytest.mark.parametrize("n", [1, 7, 60, 500])
+def test_intervals_of_shares_are_those_of_scipy(n: int) -> None:
+    for successes in {0, 1, n // 3, n - 1, n}:
+        test = binomtest(successes, n)
+        for mine, method in ((wilson, "wilson"), (exact, "exact")):
+            expected = test.proportion_ci(0.95, method)
+            assert mine(successes, n) == pytest.approx(
+                (successes / n, expected.low, expected.high), abs=1e-12
+            )
+
+
+def test_sixty_of_sixty_is_not_certain() -> None:
+    assert wilson(60, 60)[1:] == (pytest.approx(0.9398, abs=1e-4), 1.0)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (2, 1), (-1, 4)])
+def test_what_is_no_share_is_refused(successes: int, n: int) -> None:
+    for interval in (wilson, exact):
+        with pytest.raises(ValueError, match="are no share"):
+            interval(successes, n)
+
+
+def test_mcnemar_is_exact_for_few_and_edwards_for_many() -> None:
+    for better, worse in ((0, 0), (5, 0), (2, 9), (12, 12)):
+        expected = binomtest(better, better + worse).pvalue if better + worse else 1.0
+        assert mcnemar(better, worse) == pytest.approx(expected)
+    # The table of Agresti (1990), as statsmodels' documentation has it.
+    assert mcnemar(121, 59) == pytest.approx(5.450094825427117e-06)
+    assert mcnemar(59, 121) == mcnemar(121, 59)
+
+
+def test_a_difference_of_shares_leaves_out_zero_just_where_the_test_says_so() -> None:
+    for better in range(30):
+        for worse in range(20):
+            value, low, high = share_difference(better, worse, 60)
+            assert low <= value <= high
+            if better + worse < 25:
+                assert (low > 0 or high < 0) == (mcnemar(better, worse) < 0.05)
+    assert share_difference(0, 0, 20) == pytest.approx((0.0, -0.1684, 0.1684), abs=1e-4)
+    with pytest.raises(ValueError, match="cannot be discordant"):
+        share_difference(3, 3, 5)
+
+
+def test_adjusted_p_values_are_those_of_r() -> None:
+    # R: p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.9), "BH")
+    assert benjamini_hochberg([0.01, 0.04, 0.03, 0.005, 0.9]) == pytest.approx(
+        [0.025, 0.05, 0.05, 0.025, 0.9]
+    )
+    assert benjamini_hochberg([]) == []
+
+
+def test_a_standard_error_is_that_of_the_mean() -> None:
+    assert standard_error(np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(0.6454972)
+    assert standard_error(np.array([1.0])) == 0.0
+
+
+def test_one_seed_gives_the_interval_over_examples() -> None:
+    differences = np.array([[1.0, 0.0, 0.0, -1.0, 1.0] * 40])
+    found = two_way_mean(differences)
+    error = standard_error(differences[0])
+    assert found.difference == pytest.approx(0.2)
+    assert found.seeds == (pytest.approx(0.2),)
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.07)
+    assert two_way_mean(differences) == found
+
+
+def test_seeds_that_differ_make_the_interval_wider_and_those_that_agree_do_not() -> None:
+    rows = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], size=400, p=[0.1, 0.7, 0.2])
+    same = two_way_mean(np.stack([rows, rows, rows]))
+    one = two_way_mean(rows[None])
+    assert same.high - same.low == pytest.approx(one.high - one.low, rel=0.07)
+    apart = two_way_mean(np.stack([rows - 0.1, rows, rows + 0.1]))
+    assert apart.difference == pytest.approx(same.difference)
+    assert apart.high - apart.low > 2 * (same.high - same.low)
+    assert apart.low < 0 < apart.high
+
+
+def test_draws_without_a_value_are_left_out_and_none_at_all_is_refused() -> None:
+    drawn = np.array([[0.1, np.nan, 0.3], [0.2, 0.5, 0.4]])
+    found = two_way(np.array([0.2, 0.3]), drawn)
+    assert found.low < 0.25 < found.high
+    with pytest.raises(ValueError, match="nothing to compare"):
+        two_way(np.array([0.2]), np.array([[np.nan]]))
+    with pytest.raises(ValueError, match="nothing to compare"):
+        two_way_mean(np.empty((0, 5)))
+
+
+def test_where_nothing_differs_but_seeds_one_interval_in_twenty_is_wrong() -> None:
+    generator = np.random.default_rng(7)
+    wrong = {"two_way": 0, "examples": 0}
+    runs, n, seeds = 200, 200, 3
+    for _ in range(runs):
+        shift = generator.normal(0, 0.04, size=(seeds, 1))
+        rows = generator.choice([-1.0, 0.0, 1.0], size=n, p=[0.06, 0.88, 0.06])
+        differences = rows + shift
+        found = two_way_mean(differences, draws=400)
+        wrong["two_way"] += not found.low <= 0 <= found.high
+        naive = two_way_mean(differences.mean(axis=0)[None], draws=400)
+        wrong["examples"] += not naive.low <= 0 <= naive.high
+    assert wrong["two_way"] / runs <= 0.08
+    assert wrong["examples"] / runs > 0.1
