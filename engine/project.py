@@ -232,7 +232,9 @@ class Project:
         update = {
             "train": recipe.train.model_copy(update={"steps": steps}),
             "augment": recipe.augment.model_copy(update=augment),
-            "loop": recipe.loop.model_copy(update={"rounds": min(recipe.loop.rounds, 1)}),
+            "loop": recipe.loop.model_copy(
+                update={"rounds": min(recipe.loop.rounds, 1), "control": False}
+            ),
             "seeds": recipe.seeds[:1],
             "benchmark": None,
         }

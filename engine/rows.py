@@ -49,7 +49,7 @@ class Example(Row):
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Row):
-    """The student's answer to one example; `round` -1 is the untuned student."""
+    """The student's answer to one example; `round` -1 is the untuned student, -2 the control."""
 
     table: ClassVar[str] = "prediction"
     example: str
@@ -82,9 +82,10 @@ class Score(Row):
 
 @dataclass(frozen=True, slots=True)
 class Metric(Row):
-    """One metric over one split, with its 95 % bootstrap interval (`low`, `high`) over `n` examples.
+    """One metric over one split, with its 95 % interval (`low`, `high`) over `n` examples.
 
-    `split` may also be `gap_validation` or `gap_test`: train minus that split (the generalization gap).
+    `split` may also be `gap_validation` or `gap_test`: train minus that split (the generalization gap), and
+    `validation_selection`: the part of validation that stops and chooses, where it is divided.
     """
 
     table: ClassVar[str] = "metric"
@@ -98,7 +99,7 @@ class Metric(Row):
 
 @dataclass(frozen=True, slots=True)
 class MetricSlice(Row):
-    """One metric over a part of a split, with its 95 % bootstrap interval over `n` examples.
+    """One metric over a part of a split, with its 95 % interval over `n` examples.
 
     A part is a value of one of the recipe's slices, or a label (then `slice` is the target's column, and `metric` the
     label's precision or recall).
@@ -139,6 +140,20 @@ class Failure(Row):
     answer: str | None
     target: str
     predicate: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFailure(Row):
+    """What was drawn for one validation failure before anyone looked at it."""
+
+    table: ClassVar[str] = "drawn_failure"
+    example: str
+    answer: str | None
+    target: str
+    predicate: str
+    part: Literal["diagnose", "held_out", "not_sampled", "selection"]
+    """diagnose: the teacher sees it; held_out: nobody does, it shows what was mended; not_sampled: beyond
+    `patterns.diagnose`; selection: it lies in the part of validation that stops and chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,14 +259,60 @@ class PatternMember(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class PatternRow(Row):
+    """One validation row that falls under a pattern, in the round that first found it, and what became of it."""
+
+    table: ClassVar[str] = "pattern_row"
+    pattern: str
+    example: str
+    part: Literal["member", "held_out", "other"]
+    """member: diagnosed, and in the pattern's cluster; held_out: failed, and never diagnosed; other: every other row,
+    right or wrong, that lies as near to the members as they to each other."""
+    similarity: float
+    """Cosine similarity of the row to the mean of the members' rows."""
+    failed: bool
+    """Whether it failed when the pattern was found."""
+    fails: bool
+    """Whether it fails now."""
+    control_fails: bool | None
+    """Whether it fails with the control; None without one."""
+
+
+@dataclass(frozen=True, slots=True)
 class PatternStatus(Row):
-    """How a pattern stands after a later fine-tune: members failing `before` (when found) and `after` (now)."""
+    """How a pattern stands after a later fine-tune, beside the control: a second fine-tune on the original rows.
+
+    `effect` and its 95 % interval are None without a control, and where fewer than 20 rows fall under the pattern.
+    """
 
     table: ClassVar[str] = "pattern_status"
     pattern: str
-    status: Literal["open", "shrinking", "fixed", "regressed"]
+    status: Literal["unclear", "mended", "worse"]
+    """mended: fewer of its rows fail than with the control, beyond chance among rows and patterns; worse: more do."""
     before: int
+    """Failures ever diagnosed and counted to it."""
     after: int
+    """Of these, how many fail now; any other fine-tune mends some of them too."""
+    rows: int = 0
+    """Validation rows that fall under it."""
+    mended: int = 0
+    """Of these: failed when it was found, right now."""
+    broken: int = 0
+    """Of these: right when it was found, failing now."""
+    control_mended: int | None = None
+    """The same with the control."""
+    control_broken: int | None = None
+    held_out: int = 0
+    """Of the rows: failures that were never diagnosed."""
+    held_out_mended: int = 0
+    held_out_control: int | None = None
+    """How many of the held-out failures the control answers right."""
+    effect: float | None = None
+    """Share of the rows that fail with the control minus the share that fails now."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """McNemar's p-value of the effect, adjusted for the number of patterns (Benjamini-Hochberg)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from engine.spec.recipe import Recipe
 from engine.spec.recipe_benchmark import Benchmark
 from engine.stages.analyse.cluster import CLUSTER
 from engine.stages.analyse.diagnose import DIAGNOSE
+from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
 from engine.stages.augment.generate import GENERATE
@@ -39,6 +40,8 @@ from engine.stages.wiring import Wire, flatten
 
 UNTUNED = -1
 """The round of the untuned student."""
+CONTROL = -2
+"""The round of the control: a second plain fine-tune, which shows what changes by chance."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +174,24 @@ class _Loop:
                 if more:
                     self._analyse(seed, number)
                     self._augment(seed, number)
+                if more and number == 0 and self._recipe.loop.control:
+                    self._control(seed)
                 if self._trained and benchmark is not None and benchmark.endpoint is None:
                     self._benchmark(benchmark, seed, number, more)
         return list(self._build.nodes.values())
+
+    def _control(self, seed: int) -> None:
+        """Add what the later rounds are held against: the plain fine-tune with another training seed.
+
+        As many steps on the same rows as in round 0, so one serves all rounds; nobody needs it if none follows.
+        """
+        prefix, params, build = f"seed-{seed}/control", self._params.control(seed), self._build
+        going_on = tuple(f"{_at(seed, 0)}/{stage}" for stage in ("decide", "select"))
+        position = Position(seed, CONTROL, only_if_continuing=going_on)
+        train = build.add(
+            f"{prefix}/train", TRAIN, params, {"load": "load"}, position, prompts=(params.prompt,)
+        )
+        self._evaluate(prefix, train, Position(seed, CONTROL))
 
     def _evaluate(self, prefix: str, train: str | None, position: Position) -> None:
         """Add the student's predictions and their scores."""
@@ -219,9 +237,11 @@ class _Loop:
         self._evaluate(at, train, Position(seed, number))
         if number:
             wires = {
+                "load": "load",
                 "score": f"{at}/score",
                 "clusters": _each(seed, range(number), "cluster"),
-                "tracked": _each(seed, range(1, number), "track"),
+                "drawn": _each(seed, range(number), "draw"),
+                **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
 
@@ -229,7 +249,7 @@ class _Loop:
         evaluated = {r: {"score": f"{_evaluated(seed, r)}/score"} for r in range(first, number + 1)}
         self._build.add(
             f"{_at(seed, number)}/decide", DECIDE, self._params.decide(number + more),
-            {"evaluated": evaluated}, Position(seed, number),
+            {"load": "load", "evaluated": evaluated}, Position(seed, number),
         )  # fmt: skip
 
     def _analyse(self, seed: int, number: int) -> None:
@@ -238,7 +258,12 @@ class _Loop:
         position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
         seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score"}
-        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), seen, position)
+        draw = build.add(
+            f"{at}/draw", DRAW, params.draw(),
+            {**seen, "earlier": _each(seed, range(number), "draw")}, position,
+        )  # fmt: skip
+        drawn: dict[str, Wire] = {"load": "load", "draw": draw}
+        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), drawn, position)
         earlier = _each(seed, range(number), "name")
         cluster = build.add(
             f"{at}/cluster", CLUSTER, params.cluster(),

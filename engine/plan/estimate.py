@@ -16,6 +16,7 @@ from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources, RoleModel
 from engine.stages import STAGES
 from engine.stages.analyse.cluster import ClusterParams
+from engine.stages.analyse.draw import DrawParams, diagnosed_of
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.train import TrainParams, steps_of
 
@@ -144,12 +145,15 @@ class Outlook:
         )
 
     def _failures(self, node: Node) -> Range:
-        """Return how many validation rows fail in the evaluation that a node looks at."""
+        """Return how many validation rows fail in the evaluation that a node looks at, or were drawn for it."""
+        validation = self._rows["validation"]
+        draw = self._plan.nodes[node.inputs["draw"]] if "draw" in node.inputs else None
+        if draw is not None and isinstance(draw.params, DrawParams):
+            return diagnosed_of(draw.params, self._failures(draw), validation)
         score = node.inputs.get("score")
         known = self._failing.get(self._plan.nodes[score].id) if score else None
         if known is not None:
             return Range(known, known)
-        validation = self._rows["validation"]
         return Range(validation, validation).times(*FAILING)
 
     def _patterns(self, node: Node, failures: Range) -> Range:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
@@ -18,6 +18,7 @@ from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
+from engine.stages.analyse.draw import DrawParams
 from engine.stages.analyse.name import NameParams, OfferedCategory
 from engine.stages.analyse.strategy import StrategyParams
 from engine.stages.augment.generate import GenerateParams, UsedOperator
@@ -37,6 +38,8 @@ from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams
 from engine.tasks import TASKS
 
+CONTROL_SEED = 1_000_003
+"""What is added to the loop's seed to train its control."""
 STRATEGY_LABELS = 4
 """Most labels that the rows of one pattern may carry."""
 
@@ -111,7 +114,12 @@ class StageParams:
             prompt=settings.prompt or self.task_prompt,
             shots=self.shots(training=True),
             train=settings,
+            divide=self.recipe.loop.divide_validation if settings.checkpoint == "best" else None,
         )
+
+    def control(self, seed: int) -> TrainParams:
+        """Return what the control is taught: the same, with another training seed."""
+        return replace(self.train(), seed=CONTROL_SEED + seed)
 
     def predict(self) -> PredictParams:
         """Return what the student is asked."""
@@ -148,6 +156,7 @@ class StageParams:
             sql_metrics=own,
             judge_metrics=rated,
             failure=self.recipe.failure,
+            divide=self.recipe.loop.divide_validation,
         )
 
     def slices(self) -> SliceParams | None:
@@ -206,14 +215,18 @@ class StageParams:
             # Only the next round counts: a longer loop must not re-run the rounds that are done.
             rounds=last,
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
+            is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
+            divide=self.recipe.loop.divide_validation,
         )
 
+    def draw(self) -> DrawParams:
+        """Return which failures are diagnosed, and which are held out."""
+        patterns, divide = self.recipe.patterns, self.recipe.loop.divide_validation
+        return DrawParams(limit=patterns.diagnose, hold_out=patterns.hold_out, divide=divide)
+
     def diagnose(self) -> DiagnoseParams:
-        """Return how many failures are diagnosed."""
-        limit = self.recipe.patterns.diagnose
-        return DiagnoseParams(
-            task=self.task, limit=limit, schema=self.resources.schemas["diagnosis"]
-        )
+        """Return what the teacher diagnoses failures by."""
+        return DiagnoseParams(task=self.task, schema=self.resources.schemas["diagnosis"])
 
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""

@@ -212,6 +212,11 @@ class Patterns(Spec):
 
     diagnose: int = Field(default=200, ge=1)
     """Most failures diagnosed in a round; a seeded sample is taken of more."""
+    hold_out: float = Field(default=0.3, ge=0, lt=1)
+    """Share of a round's validation failures that nobody looks at: what is mended of them is the honest number.
+
+    Nothing is held out where that would be fewer than 20.
+    """
     taxonomy: Taxonomy = Taxonomy()
     cluster: Cluster = Cluster()
     same_pattern: float = Field(default=0.8, ge=0, le=1)
@@ -337,8 +342,8 @@ class Stop(Spec):
 
     metric: str = Field(default="", min_length=1)
     """One of the recipe's metrics; accuracy, or else the first, when left out."""
-    min_gain: float = 0.0
-    """A round must beat the best so far by more than this to count as a gain."""
+    min_gain: float | None = None
+    """A round must beat the best so far by more than this; by one standard error of the difference when left out."""
     patience: int = Field(default=1, ge=1)
     """Rounds without a gain that are tolerated before stopping."""
 
@@ -351,6 +356,11 @@ class Loop(Spec):
     rounds: int = Field(default=1, ge=0, le=100)
     """With `train: {method: none}` 0 measures, and 1 makes rows as well."""
     stop: Stop = Stop()
+    control: bool = True
+    """Fine-tune once more per seed on the original rows alone, with another training seed: what is mended there too
+    is chance, and no pattern gets credit for it. Without it no pattern gets a number."""
+    divide_validation: bool | Literal["auto"] = "auto"
+    """Whether one half of validation finds patterns and the other stops and chooses; auto: from 300 rows on."""
 
 
 class Budget(Spec):

@@ -10,6 +10,7 @@ from typing import Any
 from engine.registry import Registry
 from engine.stages.analyse.cluster import CLUSTER
 from engine.stages.analyse.diagnose import DIAGNOSE
+from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
 from engine.stages.augment.generate import GENERATE
@@ -31,8 +32,8 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DIAGNOSE, CLUSTER, NAME, STRATEGY,
-        GENERATE, JUDGE, SELECT, TRACK,
+        LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
+        STRATEGY, GENERATE, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip
 

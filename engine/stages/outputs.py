@@ -15,6 +15,7 @@ from engine.rows import (
     Candidate,
     Decision,
     Diagnosis,
+    DrawnFailure,
     Drop,
     Example,
     Failure,
@@ -23,6 +24,7 @@ from engine.rows import (
     Model,
     Pattern,
     PatternMember,
+    PatternRow,
     PatternStatus,
     Prediction,
     Rating,
@@ -155,6 +157,32 @@ class Decided(Output):
         return decision
 
 
+class Drawn(Output):
+    """Which validation failures are analysed."""
+
+    @cached_property
+    def drawn(self) -> Sequence[DrawnFailure]:
+        """One per validation failure."""
+        return self.of(DrawnFailure)
+
+    @cached_property
+    def failures(self) -> Sequence[Failure]:
+        """The failures to diagnose."""
+        return self._part("diagnose")
+
+    @cached_property
+    def held_out(self) -> Sequence[Failure]:
+        """The failures that are never diagnosed, and show what was mended."""
+        return self._part("held_out")
+
+    def _part(self, part: str) -> list[Failure]:
+        return [
+            Failure(d.example, "validation", d.answer, d.target, d.predicate)
+            for d in self.drawn
+            if d.part == part
+        ]
+
+
 class Diagnosed(Output):
     """Root cause and scenario of failures."""
 
@@ -246,6 +274,11 @@ class Tracked(Output):
     def statuses(self) -> Sequence[PatternStatus]:
         """One per pattern of an earlier round."""
         return self.of(PatternStatus)
+
+    @cached_property
+    def assigned(self) -> Sequence[PatternRow]:
+        """One per validation row that falls under a pattern."""
+        return self.of(PatternRow)
 
 
 @dataclass(frozen=True)

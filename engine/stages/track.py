@@ -1,21 +1,30 @@
-"""track: how each known pattern stands after a later fine-tune, by its members' failures now.
+"""track: how each known pattern stands after a later fine-tune, held against the control.
 
-Reads this round's failures, the members of the patterns of all earlier rounds, and their earlier statuses; writes one
-`PatternStatus` per pattern.
+A pattern's members were chosen because they failed, so any new fine-tune mends some of them, and breaks other rows.
+What a pattern is credited with is therefore counted over all validation rows that fall under it, and against the
+control: a second fine-tune on the original rows alone, whose members were chosen no less. Reads this round's and the
+control's failures, the patterns of all earlier rounds, and what was drawn for them; writes one `PatternStatus` per
+pattern, and one `PatternRow` per row that falls under it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.identity import Params
-from engine.rows import PatternStatus
-from engine.stages.outputs import Clustered, Scored, Tracked
+from engine.rows import PatternRow, PatternStatus
+from engine.stages.analyse.assign import assign
+from engine.stages.outputs import Clustered, Drawn, Loaded, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.statistics import benjamini_hochberg, mcnemar, share_difference
+from engine.wording import text_of
 
-State = Literal["open", "shrinking", "fixed", "regressed"]
+LEAST = 20
+"""Fewest rows over which a number is given."""
+LEVEL = 0.05
+"""Share of false words that is tolerated among those that say mended or worse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,45 +34,164 @@ class TrackParams(Params):
 
 @dataclass(frozen=True)
 class TrackInputs(Inputs):
-    """This round's scores, and patterns and statuses of the rounds before."""
+    """This round's scores, the rounds before it, and the control's scores, where there is one."""
 
+    load: Loaded
     score: Scored
     clusters: tuple[Clustered, ...]
-    tracked: tuple[Tracked, ...] = ()
+    drawn: tuple[Drawn, ...]
+    control: Scored | None = None
 
 
-def _members(inputs: TrackInputs) -> dict[str, set[str]]:
-    """Return the examples of each pattern, over all rounds in which it was found."""
+def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
+    """Return the rows that fall under each earlier pattern, and one `PatternStatus` per pattern."""
+    diagnosed = _diagnosed(inputs.clusters)
+    assigned = [
+        row
+        for clustered, drawn in zip(inputs.clusters, inputs.drawn, strict=True)
+        for row in _assigned(inputs, clustered, drawn, ctx)
+    ]
+    failing = _failing(inputs.score)
+    rows: dict[str, list[PatternRow]] = {pattern: [] for pattern in diagnosed}
+    for row in assigned:
+        rows[row.pattern].append(row)
+    # A later round's patterns are made of what its student fails at and the control need not: held against the control
+    # they would look worse than they are.
+    first = {member.pattern for clustered in inputs.clusters[:1] for member in clustered.members}
+    statuses = [
+        _status(pattern, diagnosed[pattern], failing, rows[pattern], pattern in first)
+        for pattern in diagnosed
+    ]
+    return Tracked((*assigned, *_with_words(statuses)))
+
+
+def _diagnosed(clusters: Sequence[Clustered]) -> dict[str, set[str]]:
+    """Return the examples ever diagnosed and counted to each pattern."""
     members: dict[str, set[str]] = {}
-    for clustered in inputs.clusters:
+    for clustered in clusters:
         for member in clustered.members:
             members.setdefault(member.pattern, set()).add(member.example)
     return members
 
 
-def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
-    """Return one `PatternStatus` per pattern found in an earlier round."""
-    failing = {f.example for f in inputs.score.failures("validation")}
-    previous = {s.pattern: s.after for tracked in inputs.tracked for s in tracked.statuses}
-    rows = []
-    for pattern, examples in _members(inputs).items():
-        after = len(examples & failing)
-        word = state(len(examples), previous.get(pattern), after)
-        rows.append(PatternStatus(pattern, word, len(examples), after))
-    return Tracked(tuple(rows))
+def _failing(score: Scored) -> frozenset[str]:
+    return frozenset(f.example for f in score.failures("validation"))
 
 
-def state(before: int, last: int | None, after: int) -> State:
-    """Return the word for a pattern: `last` is its count in the round before, None when it was found there."""
-    if after == 0:
-        return "fixed"
-    if last is not None and after > last:
-        return "regressed"
-    return "shrinking" if after < before else "open"
+def _assigned(
+    inputs: TrackInputs, clustered: Clustered, drawn: Drawn, ctx: Context
+) -> list[PatternRow]:
+    """Return the rows that fall under the patterns which this clustering found first."""
+    earlier: set[str] = set()
+    for before in inputs.clusters:
+        if before is clustered:
+            break
+        earlier |= before.by_pattern.keys()
+    scored = [score for score in (inputs.score, inputs.control) if score is not None]
+    unanswered = {drop.item for score in scored for drop in score.drops}
+    examples = [e for e in inputs.load.split("validation") if e.id not in unanswered]
+    places = {e.id: place for place, e in enumerate(examples)}
+    members = {
+        pattern: [places[m.example] for m in found if m.example in places]
+        for pattern, found in clustered.by_pattern.items()
+        if pattern not in earlier
+    }
+    members = {pattern: found for pattern, found in members.items() if found}
+    if not members:
+        return []
+    failed, held_out = {d.example for d in drawn.drawn}, {f.example for f in drawn.held_out}
+    fails = _failing(inputs.score)
+    control = None if inputs.control is None else _failing(inputs.control)
+    of_members = {place for found in members.values() for place in found}
+    found = assign(ctx.embed([text_of(e.inputs) for e in examples]), members)
+    return [
+        PatternRow(
+            one.pattern,
+            examples[place].id,
+            "member" if place in of_members
+            else "held_out" if examples[place].id in held_out
+            else "other",
+            one.similarity,
+            examples[place].id in failed,
+            examples[place].id in fails,
+            None if control is None else examples[place].id in control,
+        )
+        for place, one in sorted(found.items())
+    ]  # fmt: skip
+
+
+def _status(
+    pattern: str,
+    diagnosed: set[str],
+    failing: frozenset[str],
+    rows: Sequence[PatternRow],
+    found_in_round_0: bool,
+) -> PatternStatus:
+    held_out = [row for row in rows if row.part == "held_out"]
+    controlled = bool(rows) and all(row.control_fails is not None for row in rows)
+    effect = p = None
+    if controlled and found_in_round_0 and len(rows) >= LEAST:
+        better = sum(bool(row.control_fails) and not row.fails for row in rows)
+        worse = sum(row.fails and not row.control_fails for row in rows)
+        effect, p = share_difference(better, worse, len(rows)), mcnemar(better, worse)
+    return PatternStatus(
+        pattern,
+        "unclear",
+        before=len(diagnosed),
+        after=len(diagnosed & failing),
+        rows=len(rows),
+        mended=sum(row.failed and not row.fails for row in rows),
+        broken=sum(row.fails and not row.failed for row in rows),
+        control_mended=sum(row.failed and not row.control_fails for row in rows)
+        if controlled
+        else None,
+        control_broken=sum(bool(row.control_fails) and not row.failed for row in rows)
+        if controlled
+        else None,
+        held_out=len(held_out),
+        held_out_mended=sum(not row.fails for row in held_out),
+        held_out_control=sum(not row.control_fails for row in held_out) if controlled else None,
+        effect=effect.value if effect else None,
+        low=effect.low if effect else None,
+        high=effect.high if effect else None,
+        p=p,
+    )
+
+
+def _with_words(statuses: Sequence[PatternStatus]) -> list[PatternStatus]:
+    """Return the statuses with their words, for which p-values are adjusted for the number of patterns."""
+    tested = [status for status in statuses if status.p is not None]
+    adjusted = dict(
+        zip(
+            (status.pattern for status in tested),
+            benjamini_hochberg([status.p for status in tested if status.p is not None]),
+            strict=True,
+        )
+    )
+    return [
+        replace(s, p=p, status=_word(s, p)) for s in statuses for p in [adjusted.get(s.pattern)]
+    ]
+
+
+def _word(status: PatternStatus, p: float | None) -> Literal["unclear", "mended", "worse"]:
+    if p is None or p > LEVEL or not status.effect:
+        return "unclear"
+    if status.effect > 0:
+        return "mended"
+    # The student shares its training seed with the one whose failures made the pattern, the control does not: it may
+    # fail at more of the same rows for that alone. Then it breaks no more of the others than the control does.
+    return "worse" if status.broken > (status.control_broken or 0) else "unclear"
 
 
 def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iterable[Account]:
-    yield Account("patterns of earlier rounds", len(_members(inputs)), len(output.statuses))
+    yield Account(
+        "patterns of earlier rounds", len(_diagnosed(inputs.clusters)), len(output.statuses)
+    )
+    under = sum(status.rows for status in output.statuses)
+    yield Account("rows under patterns", len(output.assigned), under)
 
 
-TRACK = Stage("track", 1, TrackParams, TrackInputs, Tracked, track, accounts=_accounts)
+TRACK = Stage(
+    "track", 2, TrackParams, TrackInputs, Tracked, track,
+    asks=("embedder",), embeds="validation rows ({inputs})", accounts=_accounts,
+)  # fmt: skip

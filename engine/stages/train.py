@@ -13,6 +13,7 @@ from engine.backends.protocol import TrainingJob, TrainingRow
 from engine.fingerprint import digest
 from engine.rows import Example, Model
 from engine.spec.recipe import Train
+from engine.stages.division import Divide, selection_part
 from engine.stages.outputs import Loaded, SelectedRows, Trained
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
@@ -23,6 +24,10 @@ class TrainParams(PromptedTask):
     """What the student is taught, and how."""
 
     train: Train
+    seed: int | None = None
+    """Training seed; the loop's where it is None."""
+    divide: Divide | None = None
+    """Whether a part of validation chooses checkpoints; None where none are chosen."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,13 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         return tuple(TrainingRow(prompts(e), prompts.completion(e)) for e in examples)
 
     best = settings.checkpoint == "best"
+    validation = inputs.load.split("validation")
+    if params.divide is not None and (chosen := selection_part(inputs.load, params.divide)):
+        validation = [row for row in validation if row.id in chosen]
     job = TrainingJob(
         model=ctx.model_path("student"),
         rows=training_rows(rows),
-        validation=training_rows(inputs.load.split("validation")) if best else (),
+        validation=training_rows(validation) if best else (),
         output=ctx.state / "models" / ctx.node,
         method=settings.method,
         steps=steps_of(settings, len(inputs.load.train)),
@@ -78,7 +86,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         checkpoint=settings.checkpoint,
         evaluations=settings.evaluations,
         max_length=settings.max_length,
-        seed=ctx.seed,
+        seed=ctx.seed if params.seed is None else params.seed,
         device=settings.device,
         dtype=settings.dtype,
     )

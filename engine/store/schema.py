@@ -27,7 +27,7 @@ _PROVENANCE = {
     "node": "The node that made the row.",
     "run": "The run that did the work (to see one run's rows, cached ones too, join `run_rows` by `node`).",
     "seed": "The loop's seed.",
-    "round": "-1 is the untuned student, 0 the plain fine-tune.",
+    "round": "-1 is the untuned student, 0 the plain fine-tune, -2 its control (the same with another training seed).",
     "position": "The row's place in the node's output, from 0.",
 }
 """What the columns mean that the store adds to every row of a stage."""
@@ -124,6 +124,9 @@ def add_comments(known: Comments, sql: str) -> None:
         if create := _CREATE.match(line):
             table, is_view = create[1], " VIEW " in line
             known.tables[table] = " ".join(block)
+            # A view that replaces another says anew what its columns are.
+            for key in [key for key in known.columns if key[0] == table]:
+                del known.columns[key]
         elif added := _ADD_COLUMN.match(line):
             known.columns[added[1], added[2]] = " ".join(block)
         elif renamed := _RENAME.match(line):

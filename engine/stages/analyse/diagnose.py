@@ -1,13 +1,12 @@
 """diagnose: the teacher says of each validation failure what went wrong and when that happens.
 
 PaDA-Agent's sample-level error analysis (arXiv 2510.18143): the teacher sees the row, the student's answer and
-the right answer. Only validation failures are shown; test rows never. Reads the rows and their failures; writes one
-`Diagnosis` per failure, or a `Drop`.
+the right answer. Only validation failures are shown; test rows never. Reads the rows and the failures that were drawn;
+writes one `Diagnosis` per failure, or a `Drop`.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from engine.identity import Params
 from engine.rows import Diagnosis, Drop, Row
 from engine.stages import schemas
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.outputs import Diagnosed, Loaded, Scored
+from engine.stages.outputs import Diagnosed, Drawn, Loaded
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
@@ -25,36 +24,26 @@ PROMPT = "diagnose.md"
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnoseParams(Params):
-    """The task, how many failures are diagnosed, and the base of the reply's schema."""
+    """The task, and the base of the reply's schema."""
 
     task: TaskView
-    limit: int
-    """Most failures; a seeded sample is taken of more."""
     schema: schemas.Schema
 
 
 @dataclass(frozen=True)
 class DiagnoseInputs(Inputs):
-    """The rows and their failures."""
+    """The rows, and the failures that were drawn."""
 
     load: Loaded
-    score: Scored
+    draw: Drawn
 
 
 def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Diagnosed:
-    """Return one `Diagnosis` per failure that the teacher could explain; a seeded sample of more than `limit`."""
+    """Return one `Diagnosis` per failure that the teacher could explain."""
     examples = {e.id: e for e in inputs.load.split("validation")}
     labels = params.task.labels_among(inputs.load.examples)
-    failures = inputs.score.failures("validation")
+    failures = inputs.draw.failures
     rows: list[Row] = []
-    if len(failures) > params.limit:
-        chosen = set(random.Random(ctx.seed).sample(range(len(failures)), params.limit))
-        rows.extend(
-            Drop("diagnose", f.example, "not_sampled", f"patterns.diagnose is {params.limit}")
-            for i, f in enumerate(failures)
-            if i not in chosen
-        )
-        failures = [f for i, f in enumerate(failures) if i in chosen]
     prompt = ctx.prompt(PROMPT)
     requests = [
         ctx.request(
@@ -91,19 +80,19 @@ def _sends(params: DiagnoseParams) -> Mapping[str, str]:
 
 
 def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
-    calls = situation.new(situation.failures.at_most(params.limit))
+    calls = situation.new(situation.failures)
     return Forecast(calls, Range(1, 1), schemas.reply_tokens(params.schema))
 
 
 def _accounts(
     params: DiagnoseParams, inputs: DiagnoseInputs, output: Diagnosed
 ) -> Iterable[Account]:
-    failures = len(inputs.score.failures("validation"))
-    yield Account("validation failures", failures, len(output.diagnoses), len(output.drops))
+    failures = len(inputs.draw.failures)
+    yield Account("drawn failures", failures, len(output.diagnoses), len(output.drops))
 
 
 DIAGNOSE = Stage(
-    "diagnose", 1, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    "diagnose", 2, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     asks=("teacher",),
     prompts={PROMPT: frozenset({"description", "row", "answer", "target", "labels"})},
     replies=("diagnosis",),

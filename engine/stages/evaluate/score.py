@@ -14,6 +14,7 @@ from engine.metrics import Answered
 from engine.metrics.bootstrap import Estimate
 from engine.rows import SPLITS, Drop, Example, Failure, Metric, Prediction, Row, Score, Split
 from engine.sql import evaluate_condition
+from engine.stages.division import Divide, selection_part
 from engine.stages.evaluate.measure import Answers, Measures, by_label, estimates
 from engine.stages.outputs import Loaded, Predicted, Rated, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
@@ -29,6 +30,8 @@ class ScoreParams(Measures):
 
     failure: str
     """SQL condition on a row's columns, its `prediction` and its scores."""
+    divide: Divide = "auto"
+    """Whether the part of validation that stops and chooses is measured for itself."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
         if split != "test":
             rows.extend(_failures(params.failure, answered, answers[split].records))
     rows.extend(_metrics(params, {split: estimates(params, answers[split]) for split in SPLITS}))
+    if part := selection_part(inputs.load, params.divide):
+        rows.extend(_of_part(params, part, inputs.predict, answers["validation"]))
     for split in SPLITS:
         rows.extend(by_label(params, split, answers[split]))
     return Scored(tuple(rows))
@@ -122,6 +127,16 @@ def _metrics(measures: Measures, computed: Mapping[Split, Mapping[str, Estimate]
     return rows
 
 
+def _of_part(
+    measures: Measures, part: frozenset[str], predict: Predicted, answers: Answers
+) -> list[Metric]:
+    """Return each metric over the validation rows that stop and choose."""
+    answered = [p.example for p in predict.answered if p.split == "validation"]
+    chosen = answers.at(place for place, example in enumerate(answered) if example in part)
+    computed = estimates(measures, chosen)
+    return [_metric("validation_selection", name, computed.get(name)) for name in measures.names]
+
+
 def _metric(split: str, name: str, one: Estimate | None) -> Metric:
     if one is None:
         return Metric(split, name, None, 0, None, None)
@@ -136,4 +151,4 @@ def _accounts(params: ScoreParams, inputs: ScoreInputs, output: Scored) -> Itera
     yield Account("scores of answers", answered * per_answer, len(output.scores))
 
 
-SCORE = Stage("score", 1, ScoreParams, ScoreInputs, Scored, score, accounts=_accounts)
+SCORE = Stage("score", 2, ScoreParams, ScoreInputs, Scored, score, accounts=_accounts)

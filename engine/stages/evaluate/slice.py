@@ -52,4 +52,4 @@ def slices(params: SliceParams, inputs: SliceInputs, ctx: Context) -> Sliced:
     return Sliced(tuple(by_slice(params, params.slices, answers)))
 
 
-SLICE = Stage("slice", 1, SliceParams, SliceInputs, Sliced, slices)
+SLICE = Stage("slice", 2, SliceParams, SliceInputs, Sliced, slices)

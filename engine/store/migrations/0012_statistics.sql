@@ -1,0 +1,204 @@
+-- What was drawn before diagnosis, which rows fall under a pattern, and what a pattern is credited with.
+
+-- What was drawn for each validation failure before anyone looked at it.
+CREATE TABLE drawn_failure (
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+  example VARCHAR NOT NULL,
+  answer VARCHAR,
+  target VARCHAR NOT NULL,
+  predicate VARCHAR NOT NULL,
+  -- diagnose | held_out (nobody looks at it) | not_sampled (beyond `patterns.diagnose`) | selection (in the part of validation that stops and chooses)
+  part VARCHAR NOT NULL
+);
+
+-- Validation rows that fall under a pattern, and what became of them after a later fine-tune.
+CREATE TABLE pattern_row (
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+  pattern VARCHAR NOT NULL,
+  example VARCHAR NOT NULL,
+  -- member (diagnosed) | held_out (failed, and never diagnosed) | other (any row as near to the members as they to each other)
+  part VARCHAR NOT NULL,
+  -- Cosine similarity of the row to the mean of the members' rows.
+  similarity DOUBLE NOT NULL,
+  -- Whether it failed in the round that first found the pattern.
+  failed BOOLEAN NOT NULL,
+  -- Whether it fails in this round.
+  fails BOOLEAN NOT NULL,
+  -- Whether it fails with the control; NULL without one.
+  control_fails BOOLEAN
+);
+
+UPDATE pattern_status SET status = 'unclear';
+COMMENT ON TABLE pattern_status IS 'How a pattern stands after a later fine-tune, beside the control: a second fine-tune on the original rows alone.';
+COMMENT ON COLUMN pattern_status.status IS 'unclear | mended (fewer of its rows fail than with the control, beyond chance) | worse';
+COMMENT ON COLUMN pattern_status.before IS 'Failures ever diagnosed and counted to it.';
+COMMENT ON COLUMN pattern_status.after IS 'Of these, how many fail in this round; any other fine-tune mends some of them too.';
+-- Validation rows that fall under it (pattern_row).
+ALTER TABLE pattern_status ADD COLUMN rows INTEGER;
+-- Of these: failed when it was found, right in this round.
+ALTER TABLE pattern_status ADD COLUMN mended INTEGER;
+-- Of these: right when it was found, failing in this round.
+ALTER TABLE pattern_status ADD COLUMN broken INTEGER;
+-- The same with the control; NULL without one.
+ALTER TABLE pattern_status ADD COLUMN control_mended INTEGER;
+-- The same with the control; NULL without one.
+ALTER TABLE pattern_status ADD COLUMN control_broken INTEGER;
+-- Of the rows: failures that were never diagnosed.
+ALTER TABLE pattern_status ADD COLUMN held_out INTEGER;
+-- Of these: right in this round.
+ALTER TABLE pattern_status ADD COLUMN held_out_mended INTEGER;
+-- Of these: right with the control.
+ALTER TABLE pattern_status ADD COLUMN held_out_control INTEGER;
+-- Share of the rows that fail with the control minus the share that fails in this round; NULL without a control, and under 20 rows.
+ALTER TABLE pattern_status ADD COLUMN effect DOUBLE;
+-- Lower end of the effect's 95 % interval over rows.
+ALTER TABLE pattern_status ADD COLUMN low DOUBLE;
+-- Upper end.
+ALTER TABLE pattern_status ADD COLUMN high DOUBLE;
+-- McNemar's p-value of the effect, adjusted for the number of patterns.
+ALTER TABLE pattern_status ADD COLUMN p DOUBLE;
+UPDATE pattern_status SET rows = before, mended = 0, broken = 0, held_out = 0, held_out_mended = 0;
+
+COMMENT ON COLUMN metric.split IS 'train, validation or test; gap_validation, gap_test: train minus that split; validation_selection: the part that stops and chooses, where validation is divided';
+
+-- Each pattern in each round that found it, with its strategy and how it stands by now.
+CREATE OR REPLACE VIEW failure_patterns AS
+WITH s AS (
+  SELECT r.run, t.seed, t.round, t.pattern, string_agg(t.text, chr(10) ORDER BY t.id) AS strategy
+  FROM strategy t JOIN run_rows r USING (node) GROUP BY ALL
+), k AS (
+  SELECT r.run, t.seed, t.pattern, max(t.round) AS tracked, arg_max(t.status, t.round) AS status,
+    arg_max(t.before, t.round) AS before, arg_max(t.after, t.round) AS after,
+    arg_max(t.rows, t.round) AS rows,
+    -- Not arg_max of each: that passes over NULL.
+    arg_max({'effect': t.effect, 'low': t.low, 'high': t.high}, t.round) AS latest
+  FROM pattern_status t JOIN run_rows r USING (node) GROUP BY ALL
+)
+-- size: failures in it when this round found it
+-- status: after the latest fine-tune that followed: mended, worse or unclear; found when none followed
+-- members: failures ever counted to it, as of the latest tracking
+-- failing: of these, how many still fail; a control mends some of them too
+-- rows: validation rows that fall under it
+-- effect: share of these that fail with the control minus the share that fails now; NULL where it cannot be told
+-- tracked: round of that latest fine-tune
+-- guard: why its texts were replaced by neutral ones; NULL when they were clean
+SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size, t.description, s.strategy,
+  CASE WHEN k.tracked > t.round THEN k.status ELSE 'found' END AS status,
+  coalesce(k.before, t.size) AS members,
+  CASE WHEN k.tracked > t.round THEN k.after ELSE t.size END AS failing,
+  k.rows, k.latest.effect AS effect, k.latest.low AS low, k.latest.high AS high,
+  k.tracked, t.silhouette, t.guard
+FROM pattern t
+JOIN run_rows r USING (node)
+LEFT JOIN s ON s.run = r.run AND s.seed = t.seed AND s.round = t.round AND s.pattern = t.id
+LEFT JOIN k ON k.run = r.run AND k.seed = t.seed AND k.pattern = t.id;
+
+-- Each pattern from round to round: found with how many failures, and how many of its members fail then.
+CREATE OR REPLACE VIEW pattern_history AS
+WITH f AS (
+  SELECT r.run, t.seed, t.round, t.id, any_value(t.size) AS size
+  FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL
+), n AS (
+  SELECT r.run, t.seed, t.id, arg_min(t.name, t.round) AS name, arg_min(t.category, t.round) AS category
+  FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL
+), k AS (
+  SELECT r.run, t.seed, t.round, t.pattern, t.status, t.before, t.after, t.rows, t.mended, t.broken,
+    t.control_mended, t.control_broken, t.effect, t.low, t.high
+  FROM pattern_status t JOIN run_rows r USING (node)
+)
+-- found: failures that this round's clustering put into it; NULL when the round did not find it
+-- status: found in the round that found it first; afterwards as tracked
+-- members: failures ever counted to it before this round's fine-tune
+-- failing: of these, how many fail in this round
+-- rows: validation rows that fall under it
+-- mended: of these, failed when it was found and right in this round
+-- broken: of these, right when it was found and failing in this round
+-- control_mended: the same with the control; NULL without one
+-- control_broken: the same with the control; NULL without one
+-- effect: share of the rows that fail with the control minus the share that fails in this round
+SELECT h.run, h.seed, h.pattern, n.name, n.category, h.round, h.found, h.status, h.members, h.failing, h.rows,
+  h.mended, h.broken, h.control_mended, h.control_broken, h.effect, h.low, h.high
+FROM (
+  SELECT coalesce(f.run, k.run) AS run, coalesce(f.seed, k.seed) AS seed, coalesce(f.round, k.round) AS round,
+    coalesce(f.id, k.pattern) AS pattern, f.size AS found, coalesce(k.status, 'found') AS status,
+    coalesce(k.before, f.size) AS members, coalesce(k.after, f.size) AS failing, k.rows, k.mended, k.broken,
+    k.control_mended, k.control_broken, k.effect, k.low, k.high
+  FROM f FULL JOIN k ON k.run = f.run AND k.seed = f.seed AND k.round = f.round AND k.pattern = f.id
+) h
+LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.id = h.pattern;
+
+-- What each pattern, strategy and operator bought. A pattern has points only where its status says mended or worse:
+-- where, over all validation rows that fall under it, this student and the control differ beyond chance. They are
+-- shared among the rows selected for the pattern in all rounds, so the lines of a pattern add up. Without a control,
+-- with fewer than 20 rows, and for patterns found after round 0 there are none. Tokens are those of generating and
+-- judging (a judge call over several rows is split evenly), rejected rows included; diagnosing, naming and drafting
+-- are not (see `spend`).
+CREATE OR REPLACE VIEW payoff AS
+WITH a AS (
+  SELECT run, seed, round, pattern, strategy, operator, candidate, accepted, example, generate_call AS call
+  FROM lineage
+  UNION ALL
+  SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM lineage
+), k AS (
+  SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call GROUP BY id
+), w AS (
+  SELECT run, seed, round, call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY ALL
+), b AS (
+  SELECT a.run, a.seed, a.round, a.pattern, a.strategy, a.operator, count(a.candidate) AS generated,
+    count(*) FILTER (a.accepted) AS accepted, count(a.example) AS selected,
+    sum(k.tokens / w.sharers) AS tokens
+  FROM a
+  LEFT JOIN w ON w.run = a.run AND w.seed = a.seed AND w.round = a.round AND w.call = a.call
+  LEFT JOIN k ON k.id = a.call
+  GROUP BY ALL
+), q AS (
+  SELECT r.run, t.seed, t.round, count(*) AS n
+  FROM prediction t JOIN run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
+), y AS (
+  SELECT r.run, t.seed, t.round, count(*) AS failing
+  FROM failure t JOIN run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
+), m AS (
+  SELECT r.run, t.seed, t.round, t.pattern, count(*) AS members
+  FROM pattern_member t JOIN run_rows r USING (node) GROUP BY ALL
+), s AS (
+  SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.status, t.rows, t.mended, t.broken, t.control_mended,
+    t.control_broken, t.effect
+  FROM pattern_status t JOIN run_rows r USING (node)
+  QUALIFY row_number() OVER (PARTITION BY r.run, t.seed, t.pattern ORDER BY t.round DESC) = 1
+), i AS (
+  SELECT b.*, s.tracked, s.status, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
+    b.selected / nullif(sum(b.selected) FILTER (b.round < s.tracked)
+      OVER (PARTITION BY b.run, b.seed, b.pattern), 0) AS share
+  FROM b LEFT JOIN s ON s.run = b.run AND s.seed = b.seed AND s.pattern = b.pattern AND s.tracked > b.round
+)
+-- round: that generated the rows
+-- members: validation failures of the pattern in that round
+-- status: after the latest fine-tune: unclear, mended or worse; NULL when none followed
+-- rows: validation rows that fall under the pattern
+-- mended: of these, failed when it was found and right after the latest fine-tune: chance included
+-- broken: of these, right when it was found and failing after the latest fine-tune: chance included
+-- control_mended: the same with the control; NULL without one
+-- control_broken: the same with the control; NULL without one
+-- effect: share of the rows that fail with the control minus the share that fails now
+-- points: this line's part of the effect, in percentage points of the validation rows, adjusted by the control; NULL while unclear
+-- points_per_1000_tokens: points bought by 1,000 tokens of generating and judging
+-- round_change_unadjusted: by how many points of the validation rows fewer fail after the round's fine-tune than before, chance included
+SELECT i.run, i.seed, i.round, i.pattern, n.name AS pattern_name, i.strategy, i.operator, i.generated, i.accepted,
+  i.selected, round(i.tokens)::BIGINT AS tokens, m.members, i.status, i.rows, i.mended, i.broken, i.control_mended,
+  i.control_broken, i.effect,
+  CASE WHEN i.status <> 'unclear' THEN 100 * i.effect * i.rows * i.share / q.n END AS points,
+  CASE WHEN i.status <> 'unclear' THEN
+    100 * i.effect * i.rows * i.share / q.n / nullif(i.tokens / 1000, 0)
+  END AS points_per_1000_tokens,
+  CASE WHEN q2.n IS NOT NULL THEN
+    100.0 * coalesce(y.failing, 0) / q.n - 100.0 * coalesce(y2.failing, 0) / q2.n
+  END AS round_change_unadjusted
+FROM i
+LEFT JOIN m ON m.run = i.run AND m.seed = i.seed AND m.round = i.round AND m.pattern = i.pattern
+LEFT JOIN q ON q.run = i.run AND q.seed = i.seed AND q.round = i.round
+LEFT JOIN q q2 ON q2.run = i.run AND q2.seed = i.seed AND q2.round = i.round + 1
+LEFT JOIN y ON y.run = i.run AND y.seed = i.seed AND y.round = i.round
+LEFT JOIN y y2 ON y2.run = i.run AND y2.seed = i.seed AND y2.round = i.round + 1
+LEFT JOIN (SELECT r.run, t.seed, t.round, t.id, any_value(t.name) AS name
+           FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL) n
+  ON n.run = i.run AND n.seed = i.seed AND n.round = i.round AND n.id = i.pattern;
