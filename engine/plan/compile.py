@@ -15,6 +15,7 @@ from engine.identity import Params
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
+from engine.rows import CONTROL
 from engine.spec.recipe import Recipe
 from engine.spec.recipe_benchmark import Benchmark
 from engine.stages.analyse.cluster import CLUSTER
@@ -40,8 +41,6 @@ from engine.stages.wiring import Wire, flatten
 
 UNTUNED = -1
 """The round of the untuned student."""
-CONTROL = -2
-"""The round of the control: a second plain fine-tune, which shows what changes by chance."""
 
 
 @dataclass(frozen=True)

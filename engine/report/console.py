@@ -41,7 +41,11 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         )
     if report.speeds:
         parts += _with_note(_stacked(_without(tables.speed_table(report), {"tokens per answer"})))
+    if len(report.choices) > 1 and (choices := tables.choice_table(report)):
+        parts += _with_note(choices)
     parts += _patterns(report)
+    sentences = (tables.held_out_sentence(report), tables.switched_off_sentence(report))
+    parts += [Text(clean(sentence)) for sentence in sentences if sentence]
     parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
     parts.append(Text(f"Time and tokens: {tables.spent(report)}."))
     if estimate := tables.foreseen_sentence(report):
@@ -64,7 +68,9 @@ def _patterns(report: Report) -> list[RenderableType]:
     from rich.text import Text
 
     if report.patterns:
-        return _with_note(_without(tables.pattern_table(report), {"category", "found in"}))
+        return _with_note(
+            _stacked(_without(tables.pattern_table(report), {"category", "found in"}))
+        )
     if report.scores.rounds and not report.failures_total:
         return [Text("No failures were found on train or validation: nothing to cure.")]
     return [Text("No failure patterns in this run.")]

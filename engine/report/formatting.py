@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.report.records import Measured
+from engine.rows import CONTROL
 
 NONE = "–"
 """Shown where there is no value; never a zero."""
@@ -98,10 +99,11 @@ def between(ends: Sequence[float], decimals: int = 0) -> str:
 
 def round_name(round_: int, *, capital: bool = False) -> str:
     """Return how a round is called: `the untuned student`, `round 0`."""
-    name = "the untuned student" if round_ < 0 else f"round {round_}"
+    names = {-1: "the untuned student", CONTROL: "the control"}
+    name = names.get(round_, f"round {round_}")
     return name[0].upper() + name[1:] if capital else name
 
 
 def round_label(round_: int) -> str:
-    """Return the short name for tables and axes: `untuned`, `round 0`."""
-    return "untuned" if round_ < 0 else f"round {round_}"
+    """Return the short name for tables and axes: `untuned`, `round 0`, `control`."""
+    return {-1: "untuned", CONTROL: "control"}.get(round_, f"round {round_}")

@@ -61,6 +61,7 @@ def _head(report: Report) -> list[str]:
         f"{escaped(h.status)}, {h.started} UTC{took}, seeds {seeds}",
         f"**{escaped(report.headline.sentence)}**",
         escaped(tables.best_sentence(report)),
+        escaped(tables.switched_off_sentence(report)),
         f"This run ended early ({escaped(h.status)}): {escaped(h.note)}"
         if early
         else escaped(h.note),
@@ -77,6 +78,7 @@ def _scores(report: Report) -> list[str]:
         *(table(part) for part in tables.slice_tables(report)),
         table(labels) if (labels := tables.label_table(report)) else "",
         table(tables.matrix_table(report.matrix)) if report.matrix else "",
+        table(choices) if (choices := tables.choice_table(report)) else "",
         table(tables.speed_table(report)) if report.speeds else "",
         table(tables.decision_table(report)) if report.decisions else "",
     ]
@@ -97,6 +99,7 @@ def _patterns(report: Report) -> list[str]:
     return [
         "## Failure patterns",
         *parts,
+        escaped(tables.held_out_sentence(report)),
         table(tables.movement_table(report)) if report.movements else "",
         table(tables.confusion_table(report)) if report.confusions else "",
         table(tables.suspect_table(report)) if report.suspects else "",

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from engine.report.evidence import Choice, Comparison, Headline, Safeguards, Standing
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 """Runs one read-only SQL statement with positional parameters; returns its rows by column name."""
@@ -69,7 +71,7 @@ def over_seeds(cells: Sequence[Measured]) -> Measured | None:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Every metric per seed, round (-1 is the untuned student) and split, gaps among the splits."""
+    """Every metric per seed, round (-1: the untuned student, -2: the control) and split, gaps among the splits."""
 
     primary: str
     """The metric that the stop rule watches."""
@@ -82,6 +84,7 @@ class Scores:
     """Metric, split and round that could not be scored with any seed: no zero, and no gap in the data either."""
     seeds: tuple[int, ...]
     rounds: tuple[int, ...]
+    """Without the control."""
     cells: Mapping[tuple[str, str, int, int], Measured]
     """By metric, split, round and seed."""
 
@@ -98,33 +101,6 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The later student against the earlier one on test, in the primary metric's own unit."""
-
-    before: int
-    after: int
-    difference: float
-    low: float | None
-    """95 % paired bootstrap interval of the difference; None without per-example scores."""
-    high: float | None
-    n: int
-    better: int
-    """Test examples with a higher score than before (averaged over the seeds)."""
-    worse: int
-    overlap: bool
-    """Without a paired interval: whether the two rounds' own intervals overlap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The run's outcome in one sentence, and how to colour it."""
-
-    sentence: str
-    tone: Literal["good", "bad", "unclear"]
-    comparison: Comparison | None
-
-
-@dataclass(frozen=True, slots=True)
 class LoopDecision:
     """Why the loop went on or ended after a round."""
 
@@ -137,16 +113,6 @@ class LoopDecision:
     metric: str
     value: float | None
     best_round: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A pattern after a later fine-tune."""
-
-    round: int
-    status: str
-    before: int
-    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +155,7 @@ class PatternFacts:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Validation failures of one seed and round, against round 0."""
+    """Validation failures of one seed and round (-2: the control), against round 0."""
 
     seed: int
     round: int
@@ -438,6 +404,11 @@ class Report:
     header: Header
     scores: Scores
     headline: Headline
+    choices: tuple[Choice, ...]
+    """One per seed; empty before a later round than 0."""
+    against_control: Comparison | None
+    """The chosen students against the controls; None without a control."""
+    safeguards: Safeguards
     speeds: tuple[Speed, ...]
     """Empty where the recipe has no benchmark, or none is done."""
     decisions: tuple[LoopDecision, ...]

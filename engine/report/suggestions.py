@@ -35,8 +35,8 @@ def queries(report: Report) -> tuple[Suggestion, Suggestion, Suggestion]:
         ),
         Suggestion(
             "What did each pattern and operator buy for its tokens?",
-            "select pattern_name, operator, selected, tokens, fixed_share, points from payoff"
-            f" where run = '{run}' order by points desc",
+            "select pattern_name, operator, selected, tokens, status, points from payoff"
+            f" where run = '{run}' order by points desc nulls last",
         ),
     )
 
@@ -46,8 +46,8 @@ def caveats(report: Report) -> tuple[str, ...]:
     limits = [
         "Validation scores are optimistic: patterns and generated rows come from validation"
         " failures, and the loop stops by them. Test rows are scored and never steer.",
-        "Intervals are 95% bootstrap intervals over the examples of a split; they do not cover"
-        " another draw of training rows or another task.",
+        "Intervals are 95% intervals over the examples of a split (Wilson's for shares of rows, else a bootstrap), and"
+        " over seeds where several are compared; they do not cover another draw of training rows or another task.",
     ]
     if len(report.scores.seeds) == 1:
         limits.append(

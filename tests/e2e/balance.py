@@ -91,10 +91,17 @@ RULES = (
         " GROUP BY h.name, s.slice, s.split, s.metric",
     ),
     Rule(
-        "failures on validation = diagnoses + drops",
+        "failures on validation = failures drawn",
         "SELECT h.name, f.example AS key FROM here h"
         " JOIN here s ON s.place = h.evaluated AND s.stage = 'score'"
-        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'diagnose'",
+        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'draw'",
+        "SELECT h.name, d.example AS key FROM here h JOIN drawn_failure d ON d.node = h.id",
+    ),
+    Rule(
+        "failures drawn for diagnosis = diagnoses + drops",
+        "SELECT h.name, d.example AS key FROM here h"
+        " JOIN here w ON w.place = h.place AND w.stage = 'draw'"
+        " JOIN drawn_failure d ON d.node = w.id AND d.part = 'diagnose' WHERE h.stage = 'diagnose'",
         "SELECT h.name, d.example AS key FROM here h JOIN diagnosis d ON d.node = h.id"
         " WHERE h.stage = 'diagnose'"
         ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
@@ -176,6 +183,13 @@ RULES = (
         " JOIN pattern_member m ON m.node = c.id WHERE h.stage = 'track' GROUP BY h.name, m.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.before) AS key"
         " FROM here h JOIN pattern_status p ON p.node = h.id",
+    ),
+    Rule(
+        "rows that fall under a pattern = rows of its status",
+        "SELECT h.name, concat_ws(' ', r.pattern, count(*)) AS key"
+        " FROM here h JOIN pattern_row r ON r.node = h.id GROUP BY h.name, r.pattern",
+        "SELECT h.name, concat_ws(' ', p.pattern, p.rows) AS key"
+        " FROM here h JOIN pattern_status p ON p.node = h.id AND p.rows > 0",
     ),
     Rule(
         "one decision at each gate",

@@ -28,7 +28,10 @@ TAMPERED = {
     "predictions x metrics = scores + drops": "DELETE FROM score " + ANY.format("score"),
     "failures are predictions, none of them on test": "UPDATE failure SET split = 'test'",
     "the parts of a slice hold all rows of their split": "UPDATE metric_slice SET n = n + 1",
-    "failures on validation = diagnoses + drops": (
+    "failures on validation = failures drawn": (
+        "DELETE FROM drawn_failure " + ANY.format("drawn_failure")
+    ),
+    "failures drawn for diagnosis = diagnoses + drops": (
         "DELETE FROM diagnosis " + ANY.format("diagnosis")
     ),
     "diagnoses = members + drops": "DELETE FROM pattern_member " + ANY.format("pattern_member"),
@@ -44,6 +47,9 @@ TAMPERED = {
     ),
     "patterns of earlier rounds = patterns tracked, with all their members": (
         "UPDATE pattern_status SET before = before + 1"
+    ),
+    "rows that fall under a pattern = rows of its status": (
+        "DELETE FROM pattern_row " + ANY.format("pattern_row")
     ),
     "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
 }

@@ -44,7 +44,7 @@ quality:
   dedup: {threshold: 0.999}
   leak_guard: {ngram: 5, quantile: 1.0}
 train: {r: 4, steps: 8, batch_size: 4, learning_rate: 1e-3}
-loop: {rounds: 2, stop: {patience: 5}}
+loop: {rounds: 2, control: false, stop: {patience: 5}}
 """
 
 

@@ -148,18 +148,20 @@ PATTERNS = [
 REASONS = ["duplicate", "leak", "similarity", "neighbours"]
 
 
-def full(seeds: tuple[int, ...] = (0,), rounds: int = 2, judge: str = "advises") -> Invented:
+def full(
+    seeds: tuple[int, ...] = (0,), rounds: int = 2, judge: str = "advises", control: bool = False
+) -> Invented:
     """Return a store with one run of `rounds` augmented rounds, hostile text among its rows."""
     store = Invented()
     store.recipe(
         seeds=list(seeds),
         quality={"judge": judge},
-        loop={"rounds": rounds, "stop": {"metric": "accuracy"}},
+        loop={"rounds": rounds, "control": control, "stop": {"metric": "accuracy"}},
     )
     store.run()
     examples = _examples(store)
     for seed in seeds:
-        _loop(store, seed, rounds, examples)
+        _loop(store, seed, rounds, examples, control)
     return store
 
 
@@ -186,7 +188,7 @@ def _examples(store: Invented) -> Examples:
     return found
 
 
-def _loop(store: Invented, seed: int, rounds: int, examples: Examples) -> None:
+def _loop(store: Invented, seed: int, rounds: int, examples: Examples, control: bool) -> None:
     rng = random.Random(seed)
     right = {
         -1: (0.2, 0.18, 0.17),
@@ -196,6 +198,9 @@ def _loop(store: Invented, seed: int, rounds: int, examples: Examples) -> None:
     }
     luck = {example: rng.random() for rows in examples.values() for example, _ in rows}
     members: dict[str, list[str]] = {}
+    if control:
+        other = {example: random.Random(example).random() for example in luck}
+        _evaluate(store, seed, -2, examples, other, dict(zip(examples, right[0], strict=True)), rng)
     for round_ in range(-1, rounds + 1):
         if round_ >= 0:
             model = store.node(f"train.{round_}", "train", round_, seed=seed, seconds=85)
@@ -216,15 +221,15 @@ def _loop(store: Invented, seed: int, rounds: int, examples: Examples) -> None:
             track = store.node(f"track.{round_}", "track", round_, seed=seed)
             for pattern, ids in members.items():
                 after = sum(i in failing for i in ids)
-                status = "fixed" if not after else "shrinking" if after < len(ids) else "open"
+                # The largest pattern has rows enough for a number.
+                large = len(ids) > 10
+                effect = {"effect": 0.12, "low": 0.03, "high": 0.2, "p": 0.01} if large else {}
                 store.add(
-                    "pattern_status",
-                    **track,
-                    pattern=pattern,
-                    status=status,
-                    before=len(ids),
-                    after=after,
-                )
+                    "pattern_status", **track, pattern=pattern, before=len(ids), after=after,
+                    status="mended" if large else "unclear", rows=3 * len(ids), mended=len(ids) - after,
+                    broken=1, control_mended=1, control_broken=1, held_out=0, held_out_mended=0,
+                    held_out_control=0, **effect,
+                )  # fmt: skip
         if round_ >= 0:
             decide = store.node(f"decide.{round_}", "decide", round_, seed=seed)
             store.add(

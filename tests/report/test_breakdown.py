@@ -81,10 +81,10 @@ def test_what_was_not_scored_says_so(report: Report) -> None:
 def test_a_slice_has_a_table_with_the_primary_metric_before_and_after(report: Report) -> None:
     (table,) = slice_tables(report)
     assert [c.title for c in table.columns] == [
-        "lang", "n", "macro_f1, round 0", "macro_f1, round 1", "bleu, round 1", "perplexity, round 1",
+        "lang", "n", "macro_f1, round 0", "macro_f1, round 1", "bleu, round 1", "perplexity, round 1", "change",
     ]  # fmt: skip
     assert table.rows[0] == (
-        "en", "3", "25.0% (10.0 to 40.0)", "25.0% (10.0 to 40.0)", "12.500 (10.000 to 15.000)", "not scored",
+        "en", "3", "25.0% (10.0 to 40.0)", "25.0% (10.0 to 40.0)", "12.500 (10.000 to 15.000)", "not scored", "+0.0",
     )  # fmt: skip
     assert table.rows[1][:3] == (HOSTILE, "3", "not scored")
 
@@ -109,9 +109,11 @@ def test_pages_show_them_and_a_value_brings_no_markup(report: Report) -> None:
 
 def test_less_is_better_where_it_is_and_what_is_no_mean_is_not_paired() -> None:
     found = collect(_store(METRICS, "perplexity").query, "r0001")
-    assert found.headline.tone == "good"
-    assert found.headline.sentence.startswith(
-        "Round 1 beats round 0 on test by 4.000 of perplexity (the intervals do not overlap)"
+    assert found.headline.tone == "unclear"
+    assert found.headline.sentence == (
+        "Round 1 is 4.000 of perplexity below round 0 on test (the intervals of the two rounds do not overlap):"
+        " more than chance among these test rows, but of one seed. Another seed alone can move a score by several"
+        " points."
     )
     assert "Lower is better." in score_table(found, "perplexity").note
 
@@ -124,3 +126,19 @@ def test_the_confusion_view_counts_every_pair() -> None:
     assert [tuple(r.values()) for r in rows] == [
         ("a", "a", 1), ("a", "b", 1), ("b", "b", 1), ("b", None, 1),
     ]  # fmt: skip
+
+
+def test_of_many_parts_only_changes_beyond_chance_are_marked() -> None:
+    store = _store(METRICS, "macro_f1")
+    for i in range(19):
+        for round_ in (0, 1):
+            score = {"node": store.value("SELECT id FROM node WHERE name = ?", f"score.{round_}")}
+            value = 0.5 + (0.3 if i == 0 else 0.06 if i == 1 else 0.0) * round_
+            store.add(
+                "metric_slice", **score, run="r0001", seed=0, round=round_, split="test", slice="lang",
+                part=f"l{i}", metric="macro_f1", value=value, n=50, low=value - 0.04, high=value + 0.04,
+            )  # fmt: skip
+    (table,) = slice_tables(collect(store.query, "r0001"))
+    changes = {row[0]: row[-1] for row in table.rows}
+    # Alone, a change of 6 points would be beyond chance (p = 0.04): one of twenty is, by chance.
+    assert (changes["l0"], changes["l1"], changes["l2"]) == ("+30.0*", "+6.0", "+0.0")

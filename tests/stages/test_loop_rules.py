@@ -1,11 +1,11 @@
-"""decide and track: small rules that steer the loop."""
+"""decide: the rules by which the loop goes on, and a round counts as a gain."""
 
-import pytest
+import random
 
-from engine.rows import Decision, Failure, Metric, Row
+from engine.rows import Decision, Example, Failure, Metric, Row, Score
 from engine.stages.decide import DecideInputs, DecideParams, decide
-from engine.stages.outputs import Evaluated, Scored
-from engine.stages.track import state
+from engine.stages.division import selection_part
+from engine.stages.outputs import Evaluated, Loaded, Scored
 from tests.stages.scripted_context import ScriptedContext
 
 
@@ -15,7 +15,7 @@ def _decide(
     rounds: int,
     patience: int = 1,
     failing: int = 3,
-    gain: float = 0.0,
+    gain: float | None = 0.0,
     lower: bool = False,
 ) -> Decision:
     last = len(values) - 1
@@ -33,7 +33,9 @@ def _decide(
     params = DecideParams(
         metric="accuracy", min_gain=gain, patience=patience, rounds=rounds, lower_is_better=lower
     )
-    return decide(params, DecideInputs(tuple(evaluated)), ScriptedContext(round_=last)).decision
+    return decide(
+        params, DecideInputs(Loaded(), tuple(evaluated)), ScriptedContext(round_=last)
+    ).decision
 
 
 def test_goes_on_while_it_gains() -> None:
@@ -61,15 +63,69 @@ def test_stops_without_failures_and_after_the_last_round() -> None:
     assert not _decide([0.5, 0.6], rounds=1).go_on
 
 
-@pytest.mark.parametrize(
-    ("before", "last", "after", "word"),
-    [
-        (5, None, 0, "fixed"),
-        (5, None, 3, "shrinking"),
-        (5, None, 5, "open"),
-        (5, 2, 3, "regressed"),
-        (5, 0, 1, "regressed"),
-    ],
-)
-def test_words_for_patterns(before: int, last: int | None, after: int, word: str) -> None:
-    assert state(before, last, after) == word
+def _scored(right: list[bool], selected: float | None = None) -> Scored:
+    """Return the scores of validation rows, of which some are right."""
+    share = sum(right) / len(right)
+    rows: list[Row] = [
+        Score(f"e{i}", "validation", "accuracy", float(good)) for i, good in enumerate(right)
+    ]
+    rows.append(Metric("validation", "accuracy", share, len(right), share - 0.1, share + 0.1))
+    rows += [
+        Failure(f"e{i}", "validation", "a", "b", "p") for i, good in enumerate(right) if not good
+    ]
+    if selected is not None:
+        rows.append(Metric("validation_selection", "accuracy", selected, 9, None, None))
+    return Scored(tuple(rows))
+
+
+NO_ROWS = Loaded()
+
+
+def _chosen(*rounds: Scored, load: Loaded = NO_ROWS, mean: bool = True) -> Decision:
+    params = DecideParams(metric="accuracy", patience=1, rounds=9, is_mean=mean)
+    evaluated = tuple(Evaluated(number, scored) for number, scored in enumerate(rounds))
+    return decide(
+        params, DecideInputs(load, evaluated), ScriptedContext(round_=len(rounds) - 1)
+    ).decision
+
+
+def test_a_gain_is_more_than_one_standard_error_of_the_paired_difference() -> None:
+    first = [False] * 30 + [True] * 70
+    # Six mended, three broken of a hundred: a difference of 3 points with a standard error of 2.99.
+    some = [True] * 6 + [False] * 24 + [False] * 3 + [True] * 67
+    assert _chosen(_scored(first), _scored(some)).best_round == 1
+    # Seven mended, four broken: 3 points again, of 3.32.
+    noisy = [True] * 7 + [False] * 23 + [False] * 4 + [True] * 66
+    decision = _chosen(_scored(first), _scored(noisy))
+    assert decision.best_round == 0
+    assert decision.reason == (
+        "no gain of more than one standard error in accuracy on validation for 1 round(s)"
+    )
+
+
+def test_what_is_no_mean_of_examples_must_gain_by_its_own_standard_error() -> None:
+    first, later = [False] * 30 + [True] * 70, [False] * 26 + [True] * 74
+    assert _chosen(_scored(first), _scored(later)).best_round == 1
+    # The interval is 10 points to either side: a standard error of 5.1.
+    assert _chosen(_scored(first), _scored(later), mean=False).best_round == 0
+    assert _chosen(_scored(first), _scored([False] * 20 + [True] * 80), mean=False).best_round == 1
+
+
+def test_of_divided_validation_only_the_part_counts_that_was_not_analysed() -> None:
+    load = Loaded(
+        tuple(
+            Example(f"e{i}", "validation", {"text": f"t{i}"}, "b", {}, "f", i) for i in range(300)
+        )
+    )
+    part = selection_part(load, "auto")
+    assert len(part) == 150
+    assert part == selection_part(Loaded(tuple(reversed(load.examples))), "auto")
+    assert not selection_part(Loaded(load.examples[1:]), "auto")
+    assert not selection_part(load, False)
+    assert selection_part(Loaded(load.examples[:9]), True)
+    draw = random.Random(0)
+    first = [draw.random() < 0.5 for _ in range(300)]
+    # Every row of the analysed part is mended, and none of the other.
+    later = [good or f"e{i}" not in part for i, good in enumerate(first)]
+    assert _chosen(_scored(first, 0.5), _scored(later, 0.5), load=load).best_round == 0
+    assert _chosen(_scored(first, 0.5), _scored(later, 0.5)).best_round == 1

@@ -113,7 +113,10 @@ EVERY_ROW: tuple[r.Row, ...] = (
         True,
     ),
     r.PatternMember("p1", "e1", "d1", 0.125, None),
-    r.PatternStatus("p1", "shrinking", 3, 1),
+    r.PatternStatus("p1", "unclear", 3, 1),
+    r.PatternStatus("p1", "mended", 30, 9, 41, 20, 2, 9, 3, 9, 4, 2, 0.25, 0.1, 0.4, 0.01),
+    r.PatternRow("p1", "e1", "held_out", 0.75, True, False, None),
+    r.DrawnFailure("e1", None, "card", "accuracy < 1", "held_out"),
     r.Strategy("s1", "p1", "write", ("card", "pin"), "c2", "quoted"),
     r.Strategy("s2", "p1", "write", (), None, None),
     r.Strategy(
@@ -246,7 +249,11 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
         (info("score1", "score", round=1), _scores({13}, 0.75, 0.25)),
         (
             info("track1", "track", round=1),
-            [r.PatternStatus("p1", "fixed", 2, 0), r.PatternStatus("p2", "open", 1, 1)],
+            [
+                # As if there had been rows enough: of the four, two fail less than with the control.
+                r.PatternStatus("p1", "mended", 2, 0, 4, 2, 0, 0, 0, 0, 0, 0, 0.5, 0.1, 0.9, 0.02),
+                r.PatternStatus("p2", "unclear", 1, 1, 1),
+            ],
         ),
     ]  # fmt: skip
 

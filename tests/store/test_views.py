@@ -65,25 +65,25 @@ def test_failures(state: Path, run: str) -> None:
 
 def test_failure_patterns(state: Path, run: str) -> None:
     sql = (
-        "SELECT round, pattern, name, size, strategy, status, members, failing, tracked"
+        "SELECT round, pattern, name, size, strategy, status, members, failing, rows, effect, low, tracked"
         " FROM failure_patterns WHERE run = ? ORDER BY pattern"
     )
     assert select(state, sql, run) == [
-        (0, "p1", "negation", 2, "negate", "fixed", 2, 0, 1),
-        (0, "p2", "slang", 1, "slang", "open", 1, 1, 1),
+        (0, "p1", "negation", 2, "negate", "mended", 2, 0, 4, 0.5, 0.1, 1),
+        (0, "p2", "slang", 1, "slang", "unclear", 1, 1, 1, None, None, 1),
     ]
 
 
 def test_pattern_history(state: Path, run: str) -> None:
     sql = (
-        "SELECT pattern, name, round, found, status, members, failing"
+        "SELECT pattern, name, round, found, status, members, failing, rows, mended, control_mended, effect"
         " FROM pattern_history WHERE run = ? ORDER BY pattern, round"
     )
     assert select(state, sql, run) == [
-        ("p1", "negation", 0, 2, "open", 2, 2),
-        ("p1", "negation", 1, None, "fixed", 2, 0),
-        ("p2", "slang", 0, 1, "open", 1, 1),
-        ("p2", "slang", 1, None, "open", 1, 1),
+        ("p1", "negation", 0, 2, "found", 2, 2, None, None, None, None),
+        ("p1", "negation", 1, None, "mended", 2, 0, 4, 2, 0, 0.5),
+        ("p2", "slang", 0, 1, "found", 1, 1, None, None, None, None),
+        ("p2", "slang", 1, None, "unclear", 1, 1, 1, 0, None, None),
     ]
 
 
@@ -128,29 +128,19 @@ def test_leaderboard(state: Path, run: str) -> None:
     ]
 
 
-def test_payoff_shares_what_was_fixed_among_the_selected_rows(state: Path, run: str) -> None:
+def test_payoff_shares_the_effect_among_the_selected_rows_and_gives_nothing_while_it_is_unclear(
+    state: Path, run: str
+) -> None:
     sql = (
-        "SELECT pattern_name, operator, generated, accepted, selected, tokens, members, fixed, fixed_share, points,"
-        " points_per_1000_tokens, round_points FROM payoff WHERE run = ? ORDER BY pattern"
+        "SELECT pattern_name, operator, generated, accepted, selected, tokens, members, status, points,"
+        " points_per_1000_tokens, round_change_unadjusted FROM payoff WHERE run = ? ORDER BY pattern"
     )
     # Calls have 500 tokens: c1 and c2 share a call; the judge's call is shared by three.
     tokens = 500 + 500 * 2 / 3
+    per_thousand = pytest.approx(50 / tokens * 1000)
     assert select(state, sql, run) == [
-        (
-            "negation",
-            "paraphrase",
-            2,
-            1,
-            1,
-            round(tokens),
-            2,
-            2,
-            2.0,
-            50.0,
-            pytest.approx(50 / tokens * 1000),
-            50.0,
-        ),
-        ("slang", "counterfactual", 1, 1, 0, 667, 1, 0, None, None, None, 50.0),
+        ("negation", "paraphrase", 2, 1, 1, round(tokens), 2, "mended", 50.0, per_thousand, 50.0),
+        ("slang", "counterfactual", 1, 1, 0, 667, 1, "unclear", None, None, 50.0),
     ]
 
 

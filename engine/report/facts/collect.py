@@ -11,12 +11,14 @@ from typing import Any
 
 from engine.errors import StoreError
 from engine.report.facts.breakdown import collect_breakdown, collect_matrix
+from engine.report.facts.comparison import chosen_rounds, collect_choices, compare
 from engine.report.facts.generation import (
     collect_candidates,
     collect_drops,
     collect_funnel,
     collect_judgement,
 )
+from engine.report.facts.headline import headline
 from engine.report.facts.json_columns import json_object
 from engine.report.facts.patterns import (
     collect_confusions,
@@ -25,10 +27,12 @@ from engine.report.facts.patterns import (
     collect_patterns,
     collect_suspects,
 )
-from engine.report.facts.scores import collect_decisions, collect_scores, headline
+from engine.report.facts.safeguards import collect_safeguards
+from engine.report.facts.scores import collect_decisions, collect_scores
 from engine.report.facts.speed import collect_speeds
 from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
 from engine.report.records import Header, ModelUse, Query, Report
+from engine.rows import CONTROL
 
 SAMPLE = 300
 """Most failures and most generated rows that a report carries; it says of how many."""
@@ -45,14 +49,22 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         raise StoreError(f"the store has no run '{run_id}'", "list the runs with `pada runs`")
     recipe = json_object(runs[0]["effective"])
     scores = collect_scores(query, run_id, recipe)
+    decisions = collect_decisions(query, run_id)
+    chosen = chosen_rounds(scores, decisions)
+    choices = collect_choices(scores, chosen) if max(scores.rounds, default=0) > 0 else ()
+    controlled = bool(choices) and all(choice.control is not None for choice in choices)
+    pairs = {choice.seed: (CONTROL, choice.round) for choice in choices}
     failures, failures_total = collect_failures(query, run_id, sample)
     candidates, candidates_total = collect_candidates(query, run_id, sample)
     return Report(
         header=_header(query, runs[0], recipe),
         scores=scores,
-        headline=headline(query, run_id, scores),
+        headline=headline(query, run_id, recipe, scores, chosen),
+        choices=choices,
+        against_control=compare(query, run_id, recipe, scores, pairs) if controlled else None,
+        safeguards=collect_safeguards(query, run_id, recipe, scores),
         speeds=collect_speeds(query, run_id),
-        decisions=collect_decisions(query, run_id),
+        decisions=decisions,
         patterns=collect_patterns(query, run_id),
         movements=collect_movements(query, run_id),
         confusions=collect_confusions(query, run_id, recipe),

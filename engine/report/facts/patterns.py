@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from engine.report.evidence import Standing
 from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
@@ -14,9 +15,9 @@ from engine.report.records import (
     Movement,
     PatternFacts,
     Query,
-    Standing,
     Suspect,
 )
+from engine.rows import CONTROL
 
 Key = tuple[int, str]
 """Seed and pattern id."""
@@ -73,13 +74,11 @@ def _pattern(
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
     standings: dict[Key, list[Standing]] = defaultdict(list)
     for r in query(
-        MINE + "SELECT seed, round, pattern, status, before, after FROM pattern_status "
-        " SEMI JOIN mine USING (node) ORDER BY round",
+        MINE + "SELECT seed, round, pattern, status, before, after, rows, effect, low, high"
+        " FROM pattern_status SEMI JOIN mine USING (node) ORDER BY round",
         [run],
     ):
-        standings[r["seed"], r["pattern"]].append(
-            Standing(r["round"], r["status"], r["before"], r["after"])
-        )
+        standings[r.pop("seed"), r.pop("pattern")].append(Standing(**r))
     return standings
 
 
@@ -115,12 +114,12 @@ def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:
 
 
 def collect_movements(query: Query, run: str) -> tuple[Movement, ...]:
-    """Return how the validation failures of each seed and round (from 0) differ from round 0's."""
+    """Return how the validation failures of each seed, round (from 0) and control differ from round 0's."""
     rows = query(
         MINE + ", f AS (SELECT seed, round, example FROM failure SEMI JOIN mine USING (node)"
-        " WHERE split = 'validation' AND round >= 0),"
+        f" WHERE split = 'validation' AND (round >= 0 OR round = {CONTROL})),"
         " p AS (SELECT seed, round, example FROM prediction SEMI JOIN mine USING (node)"
-        " WHERE split = 'validation' AND round >= 0),"
+        f" WHERE split = 'validation' AND (round >= 0 OR round = {CONTROL})),"
         " m AS (SELECT DISTINCT seed, example FROM pattern_member "
         " SEMI JOIN mine USING (node))"
         " SELECT p.seed, p.round, count(f.example) AS failures,"
@@ -132,7 +131,7 @@ def collect_movements(query: Query, run: str) -> tuple[Movement, ...]:
         " LEFT JOIN f f0 ON f0.seed = p.seed AND f0.round = 0 AND f0.example = p.example"
         " LEFT JOIN p p0 ON p0.seed = p.seed AND p0.round = 0 AND p0.example = p.example"
         " LEFT JOIN m ON m.seed = p.seed AND m.example = p.example"
-        " GROUP BY p.seed, p.round ORDER BY p.seed, p.round",
+        f" GROUP BY p.seed, p.round ORDER BY p.seed, p.round = {CONTROL}, p.round",
         [run],
     )
     return tuple(

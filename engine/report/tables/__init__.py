@@ -1,6 +1,7 @@
 """A report's tables and sentences, every number already written: all renderers show the same cells."""
 
 from engine.report.tables.breakdown import label_table, matrix_table, slice_tables
+from engine.report.tables.evidence import choice_table, held_out_sentence, switched_off_sentence
 from engine.report.tables.generation import (
     criteria_table,
     drop_table,
@@ -35,6 +36,7 @@ __all__ = [
     "TableColumn",
     "Totals",
     "best_sentence",
+    "choice_table",
     "confusion_table",
     "cost_of",
     "criteria_table",
@@ -44,6 +46,7 @@ __all__ = [
     "foreseen_sentence",
     "foreseen_table",
     "funnel_table",
+    "held_out_sentence",
     "judge_sentence",
     "judge_table",
     "label_table",
@@ -59,6 +62,7 @@ __all__ = [
     "spent",
     "stage_seconds",
     "suspect_table",
+    "switched_off_sentence",
     "time_table",
     "totals",
 ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from engine.report.formatting import NONE, count, measured, round_label
-from engine.report.records import Matrix, Report
+import math
+
+from engine.report.formatting import NONE, count, measured, points, round_label
+from engine.report.records import Matrix, Measured, Report
 from engine.report.tables.table import Table, titled
+from engine.statistics import benjamini_hochberg
+from engine.statistics.proportions import Z
 
 _SEVERAL = " Over several seeds: the mean, in brackets the lowest and the highest seed."
 
@@ -21,6 +25,7 @@ def _slice_table(report: Report, name: str) -> Table:
     columns = [(scores.primary, 0)] if last > 0 else []
     columns += [(metric, last) for metric in scores.metrics]
     titles = [f"{metric}, {round_label(r)}" for metric, r in columns]
+    changes = _changes(report, last)
     rows = []
     for part in breakdown.slices[name]:
         cells = [breakdown.cells.get((name, part, metric, r)) for metric, r in columns]
@@ -29,14 +34,53 @@ def _slice_table(report: Report, name: str) -> Table:
             measured(cell, metric in scores.percent) if cell else "not scored"
             for cell, (metric, _) in zip(cells, columns, strict=True)
         ]
-        rows.append((part, count(n), *values))
-    note = "In brackets: 95% bootstrap interval. Small parts have wide ones, and of many parts some differ by chance."
+        change = [changes.get((name, part), NONE)] if changes else []
+        rows.append((part, count(n), *values, *change))
+    titles += ["change"] if changes else []
+    note = "In brackets: 95% interval. Small parts have wide ones, and of many parts some differ by chance."
+    if changes:
+        note += (
+            f" Change: {scores.primary} against round 0; with a * beyond chance for so many parts."
+        )
     return Table(
         f"Test by {name}",
         titled(name, "n", *titles, numbers=("n", *titles)),
         tuple(rows),
         note + (_SEVERAL if len(scores.seeds) > 1 else ""),
     )
+
+
+def _changes(report: Report, last: int) -> dict[tuple[str, str], str]:
+    """Return by slice and part how the primary metric changed since round 0; empty for several seeds, and before it.
+
+    Rows of parts are not stored, so the two rounds are taken as independent, which is cautious. p-values are adjusted
+    over the parts of all slices (Benjamini and Hochberg).
+    """
+    scores, cells = report.scores, report.breakdown.cells
+    if last <= 0 or len(scores.seeds) > 1:
+        return {}
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for name, parts in report.breakdown.slices.items():
+        for part in parts:
+            before = cells.get((name, part, scores.primary, 0))
+            after = cells.get((name, part, scores.primary, last))
+            if before and after:
+                change = after.value - before.value
+                found[name, part] = change, _p_value(change, before, after)
+    adjusted = benjamini_hochberg([p for _, p in found.values()])
+    percent = scores.primary in scores.percent
+    return {
+        key: points(change, percent, signed=True, unit=False) + ("*" if p <= 0.05 else "")
+        for (key, (change, _)), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def _p_value(change: float, before: Measured, after: Measured) -> float:
+    """Return the two-sided p-value of a change, from the widths of the two intervals; 1 where one has none."""
+    if before.low is None or before.high is None or after.low is None or after.high is None:
+        return 1.0
+    error = math.hypot(before.high - before.low, after.high - after.low) / (2 * Z)
+    return math.erfc(abs(change) / error / math.sqrt(2)) if error > 0 else 1.0
 
 
 def label_table(report: Report) -> Table | None:
@@ -57,7 +101,7 @@ def label_table(report: Report) -> Table | None:
         rows.append(tuple(row))
     behind = {"precision": "times answered", "recall": "times right"}
     titles = [title for kind in kinds for title in (kind, behind[kind])]
-    note = "In brackets: 95% bootstrap interval. A label that was never answered has no precision."
+    note = "In brackets: 95% interval. A label that was never answered has no precision."
     return Table(
         f"Labels on test, {round_label(last)}",
         titled("label", *titles, numbers=tuple(titles)),

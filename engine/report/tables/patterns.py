@@ -3,50 +3,57 @@
 from __future__ import annotations
 
 from engine.report.formatting import NONE, count, round_label
-from engine.report.records import PatternFacts, Report, Standing
+from engine.report.records import PatternFacts, Report
 from engine.report.tables.table import Table, titled
+from engine.rows import CONTROL
+
+_CONTROL = " Control: what a second plain fine-tune mends and breaks by chance."
 
 
 def pattern_table(report: Report) -> Table:
-    """Return the patterns with their sizes when found and after each later fine-tune."""
-    rounds = sorted({s.round for p in report.patterns for s in p.standings})
+    """Return the patterns: failures when found, what is left of them, and the effect over all rows that fall under."""
     several = len(report.scores.seeds) > 1
-    after = [f"after {round_label(r)}" for r in rounds]
-    titles = ["pattern", *(["seed"] if several else []), "category", "found in", "before", *after]
-    rows = []
-    for p in report.patterns:
-        by_round = {s.round: _after(p, s) for s in p.standings}
-        rows.append(
-            (
-                p.name,
-                *([str(p.seed)] if several else []),
-                p.category or NONE,
-                round_label(p.found),
-                count(p.size),
-                *(by_round.get(r, NONE) for r in rounds),
-                p.status,
-                count(p.selected),
-            )
+    numbers = ("failures", "still failing", "rows", "effect (points)")
+    titles = ["pattern", *(["seed"] if several else []), "category", "found in", *numbers]
+    rows = [
+        (
+            p.name,
+            *([str(p.seed)] if several else []),
+            p.category or NONE,
+            round_label(p.found),
+            count(p.size),
+            _still(p),
+            count(p.standings[-1].rows) if p.standings else NONE,
+            _effect(p),
+            p.status,
+            count(p.selected),
         )
+        for p in report.patterns
+    ]
     return Table(
         "Failure patterns on validation",
-        titled(
-            *titles,
-            "status",
-            "rows added",
-            numbers=("before", *after, "rows added"),
-            status="status",
-        ),
+        titled(*titles, "status", "rows added", numbers=(*numbers, "rows added"), status="status"),
         tuple(rows),
-        "Before: failures in the pattern when it was found; after: how many of these still fail"
-        " (of more, where a later round added failures to it).",
+        "Failures: when it was found; any fine-tune mends some of them. Rows: validation rows that fall under it, right"
+        " ones too. Effect: how many points fewer of these fail than with the control, and the 95% interval over rows;"
+        f" {NONE} where it cannot be told. Status: unclear unless that is beyond chance.",
     )
 
 
-def _after(pattern: PatternFacts, then: Standing) -> str:
-    if then.before == pattern.size:
-        return count(then.after)
-    return f"{then.after:,} of {then.before:,}"
+def _still(pattern: PatternFacts) -> str:
+    if pattern.after is None:
+        return NONE
+    if pattern.before == pattern.size:
+        return count(pattern.after)
+    return f"{pattern.after:,} of {pattern.before:,}"
+
+
+def _effect(pattern: PatternFacts) -> str:
+    standing = pattern.standings[-1] if pattern.standings else None
+    if standing is None or standing.effect is None:
+        return NONE
+    low, high = (100 * (end or 0.0) for end in (standing.low, standing.high))
+    return f"{100 * standing.effect:+.1f} ({low:.1f} to {high:.1f})"
 
 
 def movement_table(report: Report) -> Table:
@@ -70,7 +77,8 @@ def movement_table(report: Report) -> Table:
         titled(*head, *numbers, numbers=numbers),
         rows,
         "Mended: failed in round 0, right now. New: right in round 0, failing now."
-        " In no pattern: never among the diagnosed failures of any round.",
+        " In no pattern: never among the diagnosed failures of any round."
+        + (_CONTROL if any(m.round == CONTROL for m in report.movements) else ""),
     )
 
 

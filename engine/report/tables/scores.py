@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.report.formatting import NONE, gap, measured, round_label, value
 from engine.report.records import LoopDecision, Report
 from engine.report.tables.table import Table, titled
+from engine.rows import CONTROL
 
 SCORE_SPLITS = ("train", "validation", "test")
 
@@ -18,7 +19,8 @@ def score_table(report: Report, metric: str) -> Table:
     titles += ["gap to validation", "gap to test"] if gaps else []
     several = len(scores.seeds) > 1
     rows: list[tuple[str, ...]] = []
-    for round_ in scores.rounds:
+    controlled = any(key[0] == metric and key[2] == CONTROL for key in scores.cells)
+    for round_ in (*scores.rounds, *([CONTROL] if controlled else [])):
         for seed in (*(scores.seeds if several else ()), None):
             cells = [_cell(report, metric, s, round_, seed) for s in SCORE_SPLITS]
             if gaps:
@@ -30,9 +32,13 @@ def score_table(report: Report, metric: str) -> Table:
             if several:
                 name += ", mean" if seed is None else f", seed {seed}"
             rows.append((name, *cells))
-    note = "In brackets: 95% bootstrap interval."
+    note = "In brackets: 95% interval."
     if several:
         note += " A mean's brackets are the lowest and the highest seed, not an interval."
+    if controlled:
+        note += (
+            " Control: round 0 once more with another training seed; what differs there is chance."
+        )
     if gaps:
         note += " Gap: train minus that split, in points."
     if metric in scores.lower:

@@ -59,6 +59,7 @@ ALTER TABLE pattern_status ADD COLUMN high DOUBLE;
 ALTER TABLE pattern_status ADD COLUMN p DOUBLE;
 UPDATE pattern_status SET rows = before, mended = 0, broken = 0, held_out = 0, held_out_mended = 0;
 
+COMMENT ON TABLE metric IS 'Metrics per split with 95 % intervals: of a share of right answers Wilson, of all else a bootstrap over examples.';
 COMMENT ON COLUMN metric.split IS 'train, validation or test; gap_validation, gap_test: train minus that split; validation_selection: the part that stops and chooses, where validation is divided';
 
 -- Each pattern in each round that found it, with its strategy and how it stands by now.

@@ -1,8 +1,10 @@
-"""diagnose: one diagnosis or drop per validation failure, and nothing of the other splits."""
+"""diagnose: one diagnosis or drop per validation failure that was drawn, and nothing of the other splits."""
 
-from engine.rows import Failure
+from collections.abc import Sequence
+
+from engine.rows import DrawnFailure, Failure
 from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
-from engine.stages.outputs import Diagnosed, Scored
+from engine.stages.outputs import Diagnosed, Drawn, Scored
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.scripted_context import Reply, ScriptedContext
 from tests.stages.small_task import (
@@ -21,12 +23,19 @@ from tests.stages.small_task import (
 GOOD = {"root_cause": " A wait is told. ", "scenario": "Nothing is called late. "}
 
 
-def run(
-    reply: Reply, scored: Scored = SCORED, limit: int = 10, seed: int = 0
-) -> tuple[Diagnosed, ScriptedContext]:
-    params = DiagnoseParams(task=task_view(), limit=limit, schema=reply_schema_of("diagnosis"))
-    inputs = DiagnoseInputs(load=LOADED, score=scored)
-    context = ScriptedContext(reply, seed=seed)
+def drawn(failures: Sequence[Failure]) -> Drawn:
+    """Return the failures as drawn for diagnosis, all of them."""
+    return Drawn(
+        tuple(
+            DrawnFailure(f.example, f.answer, f.target, f.predicate, "diagnose") for f in failures
+        )
+    )
+
+
+def run(reply: Reply, scored: Scored = SCORED) -> tuple[Diagnosed, ScriptedContext]:
+    params = DiagnoseParams(task=task_view(), schema=reply_schema_of("diagnosis"))
+    inputs = DiagnoseInputs(load=LOADED, draw=drawn(scored.failures("validation")))
+    context = ScriptedContext(reply)
     output = DIAGNOSE.run(params, inputs, context)
     adds_up(DIAGNOSE, params, inputs, output)
     return output, context
@@ -59,19 +68,6 @@ def test_an_unusable_reply_is_a_drop() -> None:
     ]
 
 
-def test_of_more_failures_than_wanted_a_seeded_sample_is_asked_for_and_the_rest_dropped() -> None:
-    picks = set()
-    for seed in range(8):
-        output, context = run(lambda role, request: GOOD, limit=1, seed=seed)
-        assert len(context.asked) == len(output.diagnoses) == 1
-        assert {d.reason for d in output.drops} == {"not_sampled"}
-        assert len(output.drops) == 2
-        again, _ = run(lambda role, request: GOOD, limit=1, seed=seed)
-        assert again == output
-        picks.add(output.diagnoses[0].example)
-    assert len(picks) > 1
-
-
 def test_without_failures_nobody_is_asked() -> None:
     output, context = run(lambda role, request: GOOD, Scored((failure(LOADED.train[0], LATE),)))
     assert output.rows == ()
@@ -81,10 +77,8 @@ def test_without_failures_nobody_is_asked() -> None:
 def test_the_same_words_about_two_rows_are_two_diagnoses() -> None:
     rows = [example("late", LATE, "validation"), example("later", LATE, "validation")]
     failures: list[Failure] = [failure(row, RUDE) for row in rows]
-    params = DiagnoseParams(task=task_view(), limit=9, schema=reply_schema_of("diagnosis"))
+    params = DiagnoseParams(task=task_view(), schema=reply_schema_of("diagnosis"))
     loaded = type(LOADED)((*LOADED.rows, *rows))
     context = ScriptedContext(lambda role, request: GOOD)
-    output = DIAGNOSE.run(
-        params, DiagnoseInputs(load=loaded, score=Scored(tuple(failures))), context
-    )
+    output = DIAGNOSE.run(params, DiagnoseInputs(load=loaded, draw=drawn(failures)), context)
     assert len({d.id for d in output.diagnoses}) == 2

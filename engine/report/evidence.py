@@ -1,0 +1,105 @@
+"""What a run's comparisons are made of: chosen students, patterns beside the control, what was switched off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The student that the stop rule chose for one seed, beside that seed's round 0 and control, on test."""
+
+    seed: int
+    round: int
+    value: float | None
+    first: float | None
+    """The same metric in round 0."""
+    control: float | None
+    """With the control; None without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Later students against earlier ones on test, seed by seed, in the primary metric's own unit."""
+
+    before: int
+    """The round of the earlier students."""
+    after: tuple[int, ...]
+    """The round of the later student of each seed."""
+    difference: float
+    """Mean over the seeds."""
+    low: float | None
+    """95 % interval over seeds and examples, the same examples for all; None where examples cannot be paired."""
+    high: float | None
+    n: int
+    better: int
+    """Test examples with a higher score than before (averaged over the seeds)."""
+    worse: int
+    seeds: tuple[float, ...]
+    """Each seed's difference."""
+    overlap: bool
+    """Whether the interval includes zero; without one: whether the two rounds' own intervals overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The run's outcome in one sentence, and how to colour it."""
+
+    sentence: str
+    tone: Literal["good", "bad", "unclear"]
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pattern after a later fine-tune."""
+
+    round: int
+    status: str
+    before: int
+    """Failures ever diagnosed and counted to it."""
+    after: int
+    """Of these, how many still fail."""
+    rows: int
+    """Validation rows that fall under it."""
+    effect: float | None
+    """Share of these that fail with the control minus the share that fails now; None where that cannot be told."""
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Failures of round 0 that nobody diagnosed, after the last fine-tune; summed over the seeds."""
+
+    n: int
+    mended: int
+    control_mended: int | None
+    """None without a control."""
+    better: int
+    """Right now, and failing with the control."""
+    worse: int
+    """Failing now, and right with the control."""
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguards:
+    """What keeps the numbers honest, and whether there were rows enough for it."""
+
+    validation: int
+    """Validation rows."""
+    selection: int
+    """Those of them that stop and choose; 0 where validation is not divided."""
+    divide: bool | Literal["auto"]
+    """What the recipe says of it."""
+    hold_out: float
+    """Share of failures that the recipe holds out."""
+    failures: tuple[int, ...]
+    """Failures that could be analysed in the first round, by seed."""
+    held_out: HeldOut | None
+    """None where nothing was held out, or no fine-tune followed."""
+    holds_out: bool
+    """Whether any failure was held out."""
+    control: Literal["done", "off", "missing"]
+    """missing: wanted, but there is none, or not yet."""

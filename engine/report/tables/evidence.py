@@ -1,0 +1,120 @@
+"""The chosen students beside round 0 and the control, failures that nobody looked at, and what was switched off."""
+
+from __future__ import annotations
+
+from engine.report.evidence import Comparison
+from engine.report.formatting import NONE, count, points, round_label, value
+from engine.report.records import Report
+from engine.report.tables.table import Table, titled
+from engine.stages.analyse.draw import HELD_OUT_FROM
+from engine.stages.division import DIVIDED_FROM
+from engine.stages.track import LEAST
+from engine.statistics import share_difference
+
+
+def choice_table(report: Report) -> Table | None:
+    """Return each seed's chosen student on test beside its round 0 and its control; None before a second round."""
+    if not report.choices:
+        return None
+    scores = report.scores
+    percent = scores.primary in scores.percent
+    controlled = any(choice.control is not None for choice in report.choices)
+    rows = []
+    for choice in report.choices:
+        cells = [
+            value(choice.value, percent),
+            value(choice.first, percent),
+            _difference(choice.value, choice.first, percent),
+        ]
+        if controlled:
+            cells += [
+                value(choice.control, percent),
+                _difference(choice.value, choice.control, percent),
+            ]
+        rows.append((str(choice.seed), round_label(choice.round), *cells))
+    comparison = report.headline.comparison
+    chosen = tuple(choice.round for choice in report.choices)
+    if len(rows) > 1 and comparison is not None and comparison.after == chosen:
+        cells = [NONE, NONE, _spread(comparison, percent)]
+        if controlled:
+            cells += [NONE, _spread(report.against_control, percent)]
+        rows.append(("mean", NONE, *cells))
+    numbers = ["chosen", "round 0", "difference"]
+    numbers += ["control", "difference to control"] if controlled else []
+    return Table(
+        f"Chosen students, {scores.primary} on test",
+        titled("seed", "round", *numbers, numbers=tuple(numbers)),
+        tuple(rows),
+        "Each seed's student as the stop rule chose it on validation, also where it kept round 0; no seed is left out."
+        + (" In brackets: 95% interval over seeds and rows." if len(rows) > 1 else ""),
+    )
+
+
+def _difference(later: float | None, earlier: float | None, percent: bool) -> str:
+    if later is None or earlier is None:
+        return NONE
+    return points(later - earlier, percent, signed=True, unit=False)
+
+
+def _spread(comparison: Comparison | None, percent: bool) -> str:
+    if comparison is None:
+        return NONE
+    mean = points(comparison.difference, percent, signed=True, unit=False)
+    if comparison.low is None or comparison.high is None:
+        return mean
+    low, high = (
+        points(end, percent, signed=True, unit=False) for end in (comparison.low, comparison.high)
+    )
+    return f"{mean} ({low} to {high})"
+
+
+def held_out_sentence(report: Report) -> str:
+    """Return what became of the failures that nobody diagnosed; empty where none were held out, or none followed."""
+    held = report.safeguards.held_out
+    if held is None or held.n < LEAST:
+        return ""
+    last = round_label(max(report.scores.rounds))
+    text = f"Of {count(held.n)} failures that nobody diagnosed, {count(held.mended)} are right after {last}"
+    if held.control_mended is None:
+        return f"{text}; without a control it cannot be told how many would be anyway."
+    text += f", and {count(held.control_mended)} with the control"
+    if len(report.scores.seeds) > 1:
+        return f"{text}."
+    _, low, high = share_difference(held.better, held.worse, held.n)
+    return f"{text} (95% interval of the difference {100 * low:+.1f} to {100 * high:+.1f} points)."
+
+
+def switched_off_sentence(report: Report) -> str:
+    """Return in one line what was left out for want of rows, or by the recipe; empty where nothing was."""
+    guards = report.safeguards
+    if not guards.validation:
+        return ""
+    short = []
+    if guards.divide == "auto" and not guards.selection:
+        short.append(
+            f"validation is not divided ({count(guards.validation)} rows, {DIVIDED_FROM} needed)"
+        )
+    if guards.failures and guards.hold_out and not guards.holds_out:
+        most, needed = max(guards.failures), _needed(guards.hold_out)
+        short.append(f"no failures are held out ({count(most)} failures, {count(needed)} needed)")
+    small = [p for p in report.patterns if p.standings and p.standings[-1].rows < LEAST]
+    if small:
+        short.append(
+            f"no number for {count(len(small))} of {count(len(report.patterns))} patterns"
+            f" (under {LEAST} rows each)"
+        )
+    parts = [f"Switched off for want of rows: {'; '.join(short)}."] if short else []
+    off = ["the control, so no pattern gets a number"] if _no_control(report) else []
+    off += ["divided validation"] if guards.divide is False else []
+    off += ["the hold-out of failures"] if guards.failures and not guards.hold_out else []
+    parts += [f"Off in the recipe: {'; '.join(off)}."] if off else []
+    return " ".join(parts)
+
+
+def _no_control(report: Report) -> bool:
+    return report.safeguards.control == "off" and any(p.standings for p in report.patterns)
+
+
+def _needed(share: float) -> int:
+    """Return from how many failures on a share of them is enough to be held out."""
+    return next(n for n in range(HELD_OUT_FROM, 100_000) if round(share * n) >= HELD_OUT_FROM)

@@ -1,0 +1,222 @@
+"""Students against each other: all seeds count, seeds are drawn too, and one seed is no good news."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.report.facts import collect
+from engine.report.facts.comparison import compare
+from engine.report.markdown import render_markdown
+from engine.report.tables import (
+    choice_table,
+    held_out_sentence,
+    movement_table,
+    pattern_table,
+    score_table,
+    switched_off_sentence,
+)
+from tests.report import invented
+from tests.report.invented import Invented
+
+pytestmark = pytest.mark.runs
+
+RECIPE: dict[str, Any] = {}
+
+
+@pytest.fixture(scope="module")
+def three() -> Invented:
+    return invented.full((0, 1, 2), 1, control=True)
+
+
+def choose(store: Invented, seed: int, round_: int) -> None:
+    store.db.execute(
+        "UPDATE decision SET best_round = ? WHERE seed = ? AND metric = 'accuracy'", [round_, seed]
+    )
+
+
+def shifted(store: Invented, seed: int, wrong_before: int) -> None:
+    """Make a seed's round 1 right everywhere on test, and its round 0 but for so many rows."""
+    store.db.execute("UPDATE score SET value = 1 WHERE split = 'test' AND seed = ?", [seed])
+    store.db.execute(
+        "UPDATE score SET value = 0 WHERE split = 'test' AND round = 0 AND seed = ? AND metric = 'accuracy'"
+        " AND example IN (SELECT example FROM score WHERE split = 'test' AND round = 0 AND seed = ?"
+        " ORDER BY example LIMIT ?)",
+        [seed, seed, wrong_before],
+    )
+
+
+def test_equal_students_are_called_equal(three: Invented) -> None:
+    scores = collect(three.query, "r0001").scores
+    same = compare(three.query, "r0001", RECIPE, scores, {0: (1, 1), 1: (1, 1)})
+    assert same is not None
+    assert (same.difference, same.low, same.high, same.overlap) == (0, 0, 0, True)
+
+
+def test_every_seed_counts_with_what_was_chosen_for_it() -> None:
+    store = invented.full((0, 1, 2), 1)
+    for seed, wrong in enumerate((40, 44, 36)):
+        shifted(store, seed, wrong)
+    report = collect(store.query, "r0001")
+    assert report.headline.tone == "good"
+    assert report.headline.sentence.startswith(
+        "Round 1 beats round 0 on test by 20.0 points of accuracy (95% interval over 3 seeds and the rows"
+    )
+    assert (
+        "; by seed +20.0, +22.0, +18.0): more than chance among seeds" in report.headline.sentence
+    )
+    choose(store, 2, 0)
+    report = collect(store.query, "r0001")
+    found = report.headline.comparison
+    assert found is not None
+    assert (found.after, found.seeds) == ((1, 1, 0), (0.2, 0.22, 0.0))
+    assert found.difference == pytest.approx(0.14)
+    # Now the seeds differ so much that another one may bring nothing.
+    assert found.low is not None
+    assert found.low < 0
+    assert report.headline.tone == "unclear"
+    assert report.headline.sentence.startswith("The chosen student is 14.0 points")
+
+
+def test_a_seed_whose_loop_ended_early_is_not_left_out() -> None:
+    store = invented.full((0, 1), 1)
+    for seed in (0, 1):
+        shifted(store, seed, 40)
+    for table in ("score", "metric", "prediction"):
+        store.db.execute(f"DELETE FROM {table} WHERE seed = 1 AND round = 1")
+    choose(store, 1, 0)
+    found = collect(store.query, "r0001").headline.comparison
+    assert found is not None
+    assert found.seeds == (0.2, 0.0)
+
+
+def test_one_seed_is_never_good_news_and_may_be_bad_news() -> None:
+    store = invented.full((0,), 1)
+    shifted(store, 0, 60)
+    headline = collect(store.query, "r0001").headline
+    assert headline.tone == "unclear"
+    assert "more than chance among these test rows, but of one seed" in headline.sentence
+    store.db.execute("UPDATE score SET value = 1 - value WHERE split = 'test' AND round IN (0, 1)")
+    assert collect(store.query, "r0001").headline.tone == "bad"
+
+
+def test_where_round_0_is_kept_the_last_round_is_shown_and_nothing_claimed() -> None:
+    store = invented.full((0, 1), 1)
+    for seed in (0, 1):
+        shifted(store, seed, 40)
+        choose(store, seed, 0)
+    headline = collect(store.query, "r0001").headline
+    assert headline.tone == "unclear"
+    assert headline.sentence.startswith(
+        "Round 0 is kept: no later round beats it on validation by what the stop rule asks."
+        " Round 1 is 20.0 points of accuracy above it on test (95% interval over 2 seeds and the rows"
+    )
+
+
+def test_what_is_no_mean_of_examples_is_drawn_with_the_same_examples_for_both() -> None:
+    store = invented.full((0, 1), 1)
+    effective = store.value("SELECT effective FROM recipe").replace(
+        '"metric": "accuracy"', '"metric": "macro_f1"'
+    )
+    store.db.execute("UPDATE recipe SET effective = ?", [effective])
+    store.db.execute(
+        "INSERT INTO score SELECT * REPLACE ('macro_f1' AS metric) FROM score WHERE metric = 'accuracy'"
+    )
+    report = collect(store.query, "r0001")
+    found = report.headline.comparison
+    assert report.scores.primary == "macro_f1"
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.difference <= found.high
+    # Paired: narrower than two independent students of 200 rows could be told apart.
+    cells = [report.scores.at("macro_f1", "test", round_, 0) for round_ in (0, 1)]
+    apart = sum((cell.high or 0) - (cell.low or 0) for cell in cells if cell)
+    assert found.high - found.low < apart
+
+
+def test_the_control_stands_beside_the_rounds_and_is_none_of_them(three: Invented) -> None:
+    report = collect(three.query, "r0001")
+    assert report.scores.rounds == (-1, 0, 1)
+    assert [row[0] for row in score_table(report, "accuracy").rows][-1] == "control, mean"
+    table = choice_table(report)
+    assert table is not None
+    assert [c.title for c in table.columns] == [
+        "seed", "round", "chosen", "round 0", "difference", "control", "difference to control",
+    ]  # fmt: skip
+    assert [row[0] for row in table.rows] == ["0", "1", "2", "mean"]
+    assert report.against_control is not None
+    assert report.against_control.before == -2
+    assert [row[0] for row in movement_table(report).rows[:3]] == ["round 0", "round 1", "control"]
+    assert "Chosen students, accuracy on test" in render_markdown(report)
+
+
+def test_patterns_show_an_effect_where_there_is_one_and_a_dash_elsewhere(three: Invented) -> None:
+    table = pattern_table(collect(three.query, "r0001"))
+    titles = [c.title for c in table.columns]
+    shown = {
+        (row[titles.index("effect (points)")], row[titles.index("status")]) for row in table.rows
+    }
+    assert shown == {("+12.0 (3.0 to 20.0)", "mended"), ("–", "unclear")}
+
+
+def hold_out(store: Invented, seeds: tuple[int, ...], n: int) -> None:
+    """Add a draw that holds out `n` rows, of which the student mends all, and the control half."""
+    for seed in seeds:
+        draw = store.node("draw.0", "draw", 0, seed=seed)
+        for i in range(n):
+            example = invented.ident("validation", i)
+            store.add(
+                "drawn_failure",
+                **draw,
+                example=example,
+                answer="a",
+                target="b",
+                predicate="p",
+                part="held_out",
+            )
+            store.db.execute(
+                "DELETE FROM failure WHERE seed = ? AND split = 'validation' AND example = ?"
+                " AND (round = 1 OR round = -2)",
+                [seed, example],
+            )
+            if i % 2:
+                control = {"node": invented.ident("node", "score.-2", seed), "run": "r0001"}
+                store.add(
+                    "failure", **control, seed=seed, round=-2, split="validation", example=example,
+                    answer="a", target="b", predicate="p",
+                )  # fmt: skip
+
+
+def test_failures_that_nobody_looked_at_are_counted_beside_the_control() -> None:
+    store = invented.full((0,), 1, control=True)
+    assert held_out_sentence(collect(store.query, "r0001")) == ""
+    hold_out(store, (0,), 24)
+    report = collect(store.query, "r0001")
+    assert held_out_sentence(report) == (
+        "Of 24 failures that nobody diagnosed, 24 are right after round 1, and 12 with the control"
+        " (95% interval of the difference +23.5 to +50.0 points)."
+    )
+    assert "Of 24 failures that nobody diagnosed" in render_markdown(report)
+
+
+def test_under_twenty_held_out_failures_nothing_is_said_of_them() -> None:
+    store = invented.full((0,), 1, control=True)
+    hold_out(store, (0,), 19)
+    assert held_out_sentence(collect(store.query, "r0001")) == ""
+
+
+def test_one_line_says_what_was_switched_off_for_want_of_rows() -> None:
+    store = invented.full((0,), 1)
+    draw = store.node("draw.0", "draw", 0)
+    for i in range(41):
+        store.add(
+            "drawn_failure", **draw, example=invented.ident("validation", i), answer="a", target="b",
+            predicate="p", part="diagnose",
+        )  # fmt: skip
+    assert switched_off_sentence(collect(store.query, "r0001")) == (
+        "Switched off for want of rows: validation is not divided (150 rows, 300 needed); no failures are held out"
+        " (41 failures, 66 needed); no number for 4 of 5 patterns (under 20 rows each)."
+        " Off in the recipe: the control, so no pattern gets a number."
+    )
