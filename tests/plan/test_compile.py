@@ -16,10 +16,12 @@ from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
+from engine.rows import CONTROL
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
 from engine.stages.load import LOAD
 from engine.stages.track import TRACK, TrackParams
+from engine.stages.train import TrainParams
 from tests.plan.fake_resources import fake_resources
 
 PROMPT = "tasks/classification.md"
@@ -232,6 +234,52 @@ def test_seeds_share_the_load_and_the_untuned_student() -> None:
     assert _ids(_recipe()).items() <= both.items()
 
 
+def test_the_control_is_round_0_with_another_training_seed_and_one_serves_all_rounds() -> None:
+    recipe = _recipe(loop__control=True, seeds=[0, 1])
+    plan = compile_plan(recipe, _resources(), PROMPT)
+    controls = [name for name in plan.nodes if "/control/" in name]
+    assert controls == [
+        f"seed-{seed}/control/{stage}" for seed in (0, 1) for stage in ("train", "predict", "score")
+    ]
+    control, first = (plan.nodes[f"seed-0/{at}/train"] for at in ("control", "round-0"))
+    assert isinstance(control.params, TrainParams)
+    assert control.params == replace(first.params, seed=control.params.seed)
+    assert control.params.seed not in (None, 0, 1)
+    assert control.round == CONTROL
+    # Where nothing is augmented there is nothing to hold against it.
+    assert control.only_if_continuing == ("seed-0/round-0/decide", "seed-0/round-0/select")
+    assert plan.nodes["seed-0/round-1/track"].inputs["control"] == "seed-0/control/score"
+    more = _ids(_recipe(loop__control=True, loop__rounds=2, seeds=[0, 1]))
+    assert {more[name] for name in controls} == {plan.nodes[name].id for name in controls}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"loop__rounds": 0}, {"train__method": "none"}, {"loop__control": False}], ids=str
+)
+def test_there_is_no_control_where_there_is_nothing_to_control(changes: dict[str, Any]) -> None:
+    assert not any(
+        "/control/" in name for name in _ids(_recipe(**{"loop__control": True, **changes}))
+    )
+
+
+def test_holding_out_more_failures_diagnoses_anew_and_trains_round_0_no_more() -> None:
+    changed = _changed(_ids(_recipe()), _ids(_recipe(patterns__hold_out=0.5)))
+    assert {"draw", "diagnose", "cluster", "select"} <= changed
+    assert "load" not in changed
+    before, after = _ids(_recipe()), _ids(_recipe(patterns__hold_out=0.5))
+    assert before["seed-0/round-0/score"] == after["seed-0/round-0/score"]
+
+
+def test_dividing_validation_changes_checkpoints_only_where_they_are_chosen() -> None:
+    for checkpoint, same in (("last", True), ("best", False)):
+        ids = [
+            _ids(_recipe(train__checkpoint=checkpoint, loop__divide_validation=divide))
+            for divide in ("auto", True)
+        ]
+        assert (ids[0]["seed-0/round-0/train"] == ids[1]["seed-0/round-0/train"]) is same
+        assert ids[0]["seed-0/round-0/draw"] != ids[1]["seed-0/round-0/draw"]
+
+
 def test_states_name_the_cause_and_then_the_consequence() -> None:
     old = compile_plan(_recipe(), _resources(), PROMPT)
     new = compile_plan(_recipe(train__learning_rate=5e-4), _resources(), PROMPT)
@@ -320,7 +368,7 @@ def test_a_wrong_edge_or_wrong_parameters_stop_the_plan_while_it_is_built() -> N
     with pytest.raises(
         TypeError, match=r"^x/track\.score takes a Scored, but load gives a Loaded$"
     ):
-        build.add("x/track", TRACK, TrackParams(), {"score": "load"})
+        build.add("x/track", TRACK, TrackParams(), {"load": "load", "score": "load"})
     others: Any = params.select()
     with pytest.raises(TypeError, match=r"^x/track takes TrackParams, here are SelectParams$"):
         build.add("x/track", TRACK, others, {})

@@ -217,6 +217,6 @@ def test_one_line_says_what_was_switched_off_for_want_of_rows() -> None:
         )  # fmt: skip
     assert switched_off_sentence(collect(store.query, "r0001")) == (
         "Switched off for want of rows: validation is not divided (150 rows, 300 needed); no failures are held out"
-        " (41 failures, 66 needed); no number for 4 of 5 patterns (under 20 rows each)."
+        " (41 failures, 67 needed); no number for 4 of 5 patterns (under 20 rows each)."
         " Off in the recipe: the control, so no pattern gets a number."
     )

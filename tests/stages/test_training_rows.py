@@ -9,6 +9,7 @@ from engine.backends.protocol import TrainingJob, TrainingResult
 from engine.fingerprint import digest
 from engine.rows import Model
 from engine.spec.recipe import Train
+from engine.stages.division import Divide, selection_part
 from engine.stages.outputs import Loaded, SelectedRows
 from engine.stages.task_view import Shots
 from engine.stages.train import TRAIN, TrainInputs, TrainParams, steps_of, training_set
@@ -107,3 +108,38 @@ def test_the_order_of_rows_is_part_of_what_the_model_was_trained_on(tmp_path: Pa
 def test_a_student_that_is_not_trained_has_no_training(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not trained"):
         run(tmp_path, Train(method="none"))
+
+
+def test_checkpoints_are_chosen_on_the_part_of_validation_that_was_not_analysed(
+    tmp_path: Path,
+) -> None:
+    rows = [example(f"row {i}", LATE, "validation") for i in range(300)]
+    loaded = Loaded((*ORIGINAL, *rows))
+
+    def validation(divide: Divide | None) -> list[str]:
+        params = TrainParams(
+            task=task_view(),
+            prompt="tasks/classification.md",
+            train=Train(checkpoint="best"),
+            divide=divide,
+        )
+        context = TrainingContext(tmp_path)
+        TRAIN.run(params, TrainInputs(load=loaded), context)
+        return [row.prompt[-1].content for row in context.jobs[0].validation]
+
+    part = selection_part(loaded, "auto")
+    texts = [row.inputs["text"] for row in rows if row.id in part]
+    chosen = validation("auto")
+    assert len(chosen) == 150
+    assert all(text in shown for text, shown in zip(texts, chosen, strict=True))
+    assert len(validation(False)) == len(validation(None)) == 300
+
+
+def test_a_training_seed_of_its_own_takes_the_place_of_the_loops(tmp_path: Path) -> None:
+    for seed in (None, 17):
+        params = TrainParams(
+            task=task_view(), prompt="tasks/classification.md", train=Train(), seed=seed
+        )
+        context = TrainingContext(tmp_path)
+        TRAIN.run(params, TrainInputs(load=LOADED), context)
+        assert context.jobs[0].seed == (0 if seed is None else seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from engine.report.evidence import Comparison
 from engine.report.formatting import NONE, count, points, round_label, value
 from engine.report.records import Report
@@ -117,4 +119,4 @@ def _no_control(report: Report) -> bool:
 
 def _needed(share: float) -> int:
     """Return from how many failures on a share of them is enough to be held out."""
-    return next(n for n in range(HELD_OUT_FROM, 100_000) if round(share * n) >= HELD_OUT_FROM)
+    return math.ceil(HELD_OUT_FROM / share - 1e-9)

@@ -8,6 +8,7 @@ that stops and chooses are left alone too. Reads the rows, their failures, and t
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def _held_out(
 
 def held_out_of(params: DrawParams, failures: int) -> int:
     """Return how many of so many failures are held out; none where that would be too few for a number."""
-    share = round(params.hold_out * failures)
+    share = math.floor(params.hold_out * failures + 1e-9)
     return share if share >= HELD_OUT_FROM else 0
 
 

@@ -19,6 +19,7 @@ from engine.rows import (
     Score,
     Split,
 )
+from engine.stages.division import selection_part
 from engine.stages.evaluate.measure import LABELS, PARTS, Cut, SqlMetric, UsedMetric
 from engine.stages.evaluate.score import ScoreInputs, ScoreParams, score
 from engine.stages.evaluate.slice import SliceInputs, SliceParams, slices
@@ -208,3 +209,31 @@ def test_ratings_are_scores_and_a_missing_one_is_no_zero() -> None:
     assert (metric(found, "tone").value, metric(found, "tone").n) == (3.5, 2)
     values = {s.example: s.value for s in found.of(Score) if s.metric == "tone"}
     assert values == {"test0": 5.0, "test1": 2.0, "test2": None}
+
+
+def test_the_part_of_validation_that_stops_and_chooses_is_measured_for_itself() -> None:
+    told = [("a", "a" if i % 3 else "b") for i in range(299)] + [("a", "!")]
+    examples, predictions = rows(told, "validation")
+    scored = run(params("accuracy", "macro_f1"), (examples, predictions))
+    part = selection_part(Loaded(tuple(examples)), "auto")
+    right = [p.answer == "a" for p in predictions if p.example in part and p.answer is not None]
+    found = {m.metric: m for m in scored.metrics if m.split == "validation_selection"}
+    assert found.keys() == {"accuracy", "macro_f1"}
+    assert found["accuracy"].n == len(right) in (149, 150)
+    assert found["accuracy"].value == pytest.approx(sum(right) / len(right))
+    few = run(params("accuracy"), (examples[1:], predictions[1:]))
+    assert not [m for m in few.metrics if m.split == "validation_selection"]
+    whole = ScoreParams(**{**vars(params("accuracy")), "divide": False})
+    undivided = run(whole, (examples, predictions))
+    assert not [m for m in undivided.metrics if m.split == "validation_selection"]
+
+
+def test_shares_of_right_answers_have_wilsons_interval_and_other_metrics_their_draws() -> None:
+    told = [("a", "a")] * 30 + [("b", "b")] * 30
+    scored = run(params("accuracy", "macro_f1", "macro_recall"), rows(told))
+    found = {m.metric: m for m in scored.metrics if m.split == "test"}
+    assert found["accuracy"].low == pytest.approx(0.9398, abs=1e-4)
+    assert found["accuracy"].high == 1.0
+    assert (found["macro_f1"].low, found["macro_f1"].high) == (1.0, 1.0)
+    labels = {s.part: s for s in scored.of(MetricSlice) if s.metric == "recall"}
+    assert labels["a"].low == pytest.approx(0.8865, abs=1e-4)
