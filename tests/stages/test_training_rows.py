@@ -125,7 +125,7 @@ def test_checkpoints_are_chosen_on_the_part_of_validation_that_was_not_analysed(
         )
         context = TrainingContext(tmp_path)
         TRAIN.run(params, TrainInputs(load=loaded), context)
-        return [row.prompt[-1].content for row in context.jobs[0].validation]
+        return [row.messages[-1].content for row in context.jobs[0].validation]
 
     part = selection_part(loaded, "auto")
     texts = [row.inputs["text"] for row in rows if row.id in part]
