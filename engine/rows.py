@@ -154,8 +154,7 @@ class DrawnFailure(Row):
     target: str
     predicate: str
     part: Literal["diagnose", "held_out", "not_sampled", "selection"]
-    """diagnose: the teacher sees it; held_out: nobody does, it shows what was mended; not_sampled: beyond
-    `patterns.diagnose`; selection: it lies in the part of validation that stops and chooses."""
+    """held_out: nobody sees it; not_sampled: one too many; selection: it is in the part that stops and chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,49 +267,36 @@ class PatternRow(Row):
     pattern: str
     example: str
     part: Literal["member", "held_out", "other"]
-    """member: diagnosed, and in the pattern's cluster; held_out: failed, and never diagnosed; other: every other row,
-    right or wrong, that lies as near to the members as they to each other."""
+    """member: diagnosed; held_out: failed, and never diagnosed; other: any row as near as the members to each other."""
     similarity: float
-    """Cosine similarity of the row to the mean of the members' rows."""
+    """Cosine similarity to the mean of the members' rows."""
     failed: bool
-    """Whether it failed when the pattern was found."""
+    """Whether it failed when the pattern was found; `fails`: now; `control_fails`: with the control, None without."""
     fails: bool
-    """Whether it fails now."""
     control_fails: bool | None
-    """Whether it fails with the control; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatternStatus(Row):
-    """How a pattern stands after a later fine-tune, beside the control: a second fine-tune on the original rows.
-
-    `effect` and its 95 % interval are None without a control, and where fewer than 20 rows fall under the pattern.
-    """
+    """How a pattern stands after a later fine-tune, beside the control: a second fine-tune on the original rows."""
 
     table: ClassVar[str] = "pattern_status"
     pattern: str
     status: Literal["unclear", "mended", "worse"]
     """mended: fewer of its rows fail than with the control, beyond chance among rows and patterns; worse: more do."""
     before: int
-    """Failures ever diagnosed and counted to it."""
+    """Failures ever diagnosed and counted to it; `after`: those of them that fail now."""
     after: int
-    """Of these, how many fail now; any other fine-tune mends some of them too."""
     rows: int = 0
     """Validation rows that fall under it."""
     mended: int = 0
-    """Of these: failed when it was found, right now."""
+    """Of these: failed when it was found, right now; `broken`: the other way round."""
     broken: int = 0
-    """Of these: right when it was found, failing now."""
     control_mended: int | None = None
-    """The same with the control."""
+    """The same with the control, None without one; `control_broken` likewise."""
     control_broken: int | None = None
-    held_out: int = 0
-    """Of the rows: failures that were never diagnosed."""
-    held_out_mended: int = 0
-    held_out_control: int | None = None
-    """How many of the held-out failures the control answers right."""
     effect: float | None = None
-    """Share of the rows that fail with the control minus the share that fails now."""
+    """Share of the rows that fail with the control minus the share that fails now; None where it cannot be told."""
     low: float | None = None
     high: float | None = None
     p: float | None = None

@@ -127,7 +127,6 @@ def _status(
     rows: Sequence[PatternRow],
     found_in_round_0: bool,
 ) -> PatternStatus:
-    held_out = [row for row in rows if row.part == "held_out"]
     controlled = bool(rows) and all(row.control_fails is not None for row in rows)
     effect = p = None
     if controlled and found_in_round_0 and len(rows) >= LEAST:
@@ -148,9 +147,6 @@ def _status(
         control_broken=sum(bool(row.control_fails) and not row.failed for row in rows)
         if controlled
         else None,
-        held_out=len(held_out),
-        held_out_mended=sum(not row.fails for row in held_out),
-        held_out_control=sum(not row.control_fails for row in held_out) if controlled else None,
         effect=effect.value if effect else None,
         low=effect.low if effect else None,
         high=effect.high if effect else None,

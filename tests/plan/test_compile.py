@@ -243,6 +243,7 @@ def test_the_control_is_round_0_with_another_training_seed_and_one_serves_all_ro
     ]
     control, first = (plan.nodes[f"seed-0/{at}/train"] for at in ("control", "round-0"))
     assert isinstance(control.params, TrainParams)
+    assert isinstance(first.params, TrainParams)
     assert control.params == replace(first.params, seed=control.params.seed)
     assert control.params.seed not in (None, 0, 1)
     assert control.round == CONTROL

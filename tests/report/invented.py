@@ -222,13 +222,13 @@ def _loop(store: Invented, seed: int, rounds: int, examples: Examples, control: 
             for pattern, ids in members.items():
                 after = sum(i in failing for i in ids)
                 # The largest pattern has rows enough for a number.
-                large = len(ids) > 10
-                effect = {"effect": 0.12, "low": 0.03, "high": 0.2, "p": 0.01} if large else {}
+                large = len(ids) > 10 and control
+                numbers = (0.12, 0.03, 0.2, 0.01) if large else (None,) * 4
+                effect = dict(zip(("effect", "low", "high", "p"), numbers, strict=True))
                 store.add(
                     "pattern_status", **track, pattern=pattern, before=len(ids), after=after,
                     status="mended" if large else "unclear", rows=3 * len(ids), mended=len(ids) - after,
-                    broken=1, control_mended=1, control_broken=1, held_out=0, held_out_mended=0,
-                    held_out_control=0, **effect,
+                    broken=1, control_mended=1, control_broken=1, **effect,
                 )  # fmt: skip
         if round_ >= 0:
             decide = store.node(f"decide.{round_}", "decide", round_, seed=seed)

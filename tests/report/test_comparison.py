@@ -76,7 +76,7 @@ def test_every_seed_counts_with_what_was_chosen_for_it() -> None:
     assert found.low is not None
     assert found.low < 0
     assert report.headline.tone == "unclear"
-    assert report.headline.sentence.startswith("The chosen student is 14.0 points")
+    assert report.headline.sentence.startswith("The chosen students are 14.0 points")
 
 
 def test_a_seed_whose_loop_ended_early_is_not_left_out() -> None:

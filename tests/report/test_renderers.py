@@ -14,7 +14,7 @@ from engine.report.facts import collect
 from engine.report.html import render_html, safe_json
 from engine.report.markdown import escaped, render_markdown
 from engine.report.records import Report
-from engine.report.tables import funnel_table, pattern_table, score_table, spend_table
+from engine.report.tables import funnel_table, matrix_table, pattern_table, score_table, spend_table
 from tests.report import invented
 
 pytestmark = pytest.mark.runs
@@ -56,7 +56,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def full() -> Report:
-    return collect(invented.full().query, "r0001")
+    return collect(invented.full(control=True).query, "r0001")
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +97,12 @@ def test_hostile_text_everywhere_is_only_text() -> None:
     assert "img" not in tags
     markdown = render_markdown(report)
     assert "<img" not in markdown
-    width = len(pattern_table(report).columns)
+    assert report.matrix is not None
+    width, confused = len(pattern_table(report).columns), len(matrix_table(report.matrix).columns)
     hostile = [line for line in markdown.splitlines() if line.startswith("| &lt;img src=x")]
     assert hostile
     for line in hostile:
-        assert len(re.findall(r"(?<!\\)\|", line)) - 1 in {width, 4}
+        assert len(re.findall(r"(?<!\\)\|", line)) - 1 in {width, confused, 4}
 
 
 def test_embedded_json_survives_the_round_trip() -> None:

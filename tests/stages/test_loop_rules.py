@@ -119,10 +119,10 @@ def test_of_divided_validation_only_the_part_counts_that_was_not_analysed() -> N
     )
     part = selection_part(load, "auto")
     assert len(part) == 150
-    assert part == selection_part(Loaded(tuple(reversed(load.examples))), "auto")
-    assert not selection_part(Loaded(load.examples[1:]), "auto")
+    assert part == selection_part(Loaded(load.rows[::-1]), "auto")
+    assert not selection_part(Loaded(load.rows[1:]), "auto")
     assert not selection_part(load, False)
-    assert selection_part(Loaded(load.examples[:9]), True)
+    assert selection_part(Loaded(load.rows[:9]), True)
     draw = random.Random(0)
     first = [draw.random() < 0.5 for _ in range(300)]
     # Every row of the analysed part is mended, and none of the other.

@@ -107,14 +107,14 @@ def test_draws_without_a_value_are_left_out_and_none_at_all_is_refused() -> None
 def test_where_nothing_differs_but_seeds_one_interval_in_twenty_is_wrong() -> None:
     generator = np.random.default_rng(7)
     wrong = {"two_way": 0, "examples": 0}
-    runs, n, seeds = 200, 200, 3
+    runs, n, seeds = 120, 120, 3
     for _ in range(runs):
         shift = generator.normal(0, 0.04, size=(seeds, 1))
         rows = generator.choice([-1.0, 0.0, 1.0], size=n, p=[0.06, 0.88, 0.06])
         differences = rows + shift
-        found = two_way_mean(differences, draws=400)
+        found = two_way_mean(differences, draws=250)
         wrong["two_way"] += not found.low <= 0 <= found.high
-        naive = two_way_mean(differences.mean(axis=0)[None], draws=400)
+        naive = two_way_mean(differences.mean(axis=0)[None], draws=250)
         wrong["examples"] += not naive.low <= 0 <= naive.high
-    assert wrong["two_way"] / runs <= 0.08
+    assert wrong["two_way"] / runs <= 0.09
     assert wrong["examples"] / runs > 0.1

@@ -114,7 +114,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
     ),
     r.PatternMember("p1", "e1", "d1", 0.125, None),
     r.PatternStatus("p1", "unclear", 3, 1),
-    r.PatternStatus("p1", "mended", 30, 9, 41, 20, 2, 9, 3, 9, 4, 2, 0.25, 0.1, 0.4, 0.01),
+    r.PatternStatus("p1", "mended", 30, 9, 41, 20, 2, 9, 3, 0.25, 0.1, 0.4, 0.01),
     r.PatternRow("p1", "e1", "held_out", 0.75, True, False, None),
     r.DrawnFailure("e1", None, "card", "accuracy < 1", "held_out"),
     r.Strategy("s1", "p1", "write", ("card", "pin"), "c2", "quoted"),
@@ -251,7 +251,7 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
             info("track1", "track", round=1),
             [
                 # As if there had been rows enough: of the four, two fail less than with the control.
-                r.PatternStatus("p1", "mended", 2, 0, 4, 2, 0, 0, 0, 0, 0, 0, 0.5, 0.1, 0.9, 0.02),
+                r.PatternStatus("p1", "mended", 2, 0, 4, 2, 0, 0, 0, 0.5, 0.1, 0.9, 0.02),
                 r.PatternStatus("p2", "unclear", 1, 1, 1),
             ],
         ),

@@ -121,7 +121,7 @@ def _drawn(
     if answers.keys() != students:
         return None
     metric = METRICS[scores.primary]
-    written = next(
+    written: Mapping[str, Any] = next(
         (
             m.get("params", {})
             for m in recipe.get("metrics", [])

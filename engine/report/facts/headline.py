@@ -86,9 +86,9 @@ def _outcome(comparison: Comparison, scores: Scores) -> Headline:
     how = _certainty(comparison, scores)
     size = points(abs(comparison.difference), scores.primary in scores.percent)
     size += f" of {scores.primary}"
-    rounds = set(comparison.after)
     several = len(comparison.seeds) > 1
-    after = round_name(rounds.pop(), capital=True) if len(rounds) == 1 else "The chosen student"
+    mixed = len(set(comparison.after)) > 1
+    after = "The chosen students" if mixed else round_name(comparison.after[0], capital=True)
     before = round_name(comparison.before)
     if comparison.difference == 0:
         return Headline(
@@ -96,27 +96,25 @@ def _outcome(comparison: Comparison, scores: Scores) -> Headline:
         )
     up = comparison.difference > 0
     better = up != (scores.primary in scores.lower)
-    where = "above" if up else "below"
+    stands = f"{after} {'are' if mixed else 'is'} {size} {'above' if up else 'below'} {before}"
     if comparison.overlap:
         reason = (
             "the interval includes zero" if comparison.low is not None else "that is within error"
         )
         return Headline(
-            f"{after} is {size} {where} {before} on test ({how}); {reason}, so it may be noise.",
-            "unclear",
-            comparison,
+            f"{stands} on test ({how}); {reason}, so it may be noise.", "unclear", comparison
         )
     if not several and better:
         return Headline(
-            f"{after} is {size} {where} {before} on test ({how}): more than chance among these test rows,"
-            " but of one seed. Another seed alone can move a score by several points.",
+            f"{stands} on test ({how}): more than chance among these test rows, but of one seed."
+            " Another seed alone can move a score by several points.",
             "unclear",
             comparison,
         )
-    verb = "beats" if better else "falls behind"
+    verbs = ("beat", "fall behind") if mixed else ("beats", "falls behind")
     chance = "among seeds and test rows" if several else "among these test rows"
     return Headline(
-        f"{after} {verb} {before} on test by {size} ({how}): more than chance {chance}.",
+        f"{after} {verbs[0] if better else verbs[1]} {before} on test by {size} ({how}): more than chance {chance}.",
         "good" if better else "bad",
         comparison,
     )

@@ -43,12 +43,6 @@ ALTER TABLE pattern_status ADD COLUMN broken INTEGER;
 ALTER TABLE pattern_status ADD COLUMN control_mended INTEGER;
 -- The same with the control; NULL without one.
 ALTER TABLE pattern_status ADD COLUMN control_broken INTEGER;
--- Of the rows: failures that were never diagnosed.
-ALTER TABLE pattern_status ADD COLUMN held_out INTEGER;
--- Of these: right in this round.
-ALTER TABLE pattern_status ADD COLUMN held_out_mended INTEGER;
--- Of these: right with the control.
-ALTER TABLE pattern_status ADD COLUMN held_out_control INTEGER;
 -- Share of the rows that fail with the control minus the share that fails in this round; NULL without a control, and under 20 rows.
 ALTER TABLE pattern_status ADD COLUMN effect DOUBLE;
 -- Lower end of the effect's 95 % interval over rows.
@@ -57,7 +51,7 @@ ALTER TABLE pattern_status ADD COLUMN low DOUBLE;
 ALTER TABLE pattern_status ADD COLUMN high DOUBLE;
 -- McNemar's p-value of the effect, adjusted for the number of patterns.
 ALTER TABLE pattern_status ADD COLUMN p DOUBLE;
-UPDATE pattern_status SET rows = before, mended = 0, broken = 0, held_out = 0, held_out_mended = 0;
+UPDATE pattern_status SET rows = before, mended = 0, broken = 0;
 
 COMMENT ON TABLE metric IS 'Metrics per split with 95 % intervals: of a share of right answers Wilson, of all else a bootstrap over examples.';
 COMMENT ON COLUMN metric.split IS 'train, validation or test; gap_validation, gap_test: train minus that split; validation_selection: the part that stops and chooses, where validation is divided';
