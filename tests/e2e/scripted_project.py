@@ -34,7 +34,7 @@ quality:
   dedup: {threshold: 1}
   leak_guard: {ngram: 9, quantile: 1.0}
 train: TRAIN
-loop: {rounds: ROUNDS, stop: {patience: 9}}
+loop: {rounds: ROUNDS, control: false, stop: {patience: 9}}
 seeds: SEEDS
 """
 USUAL = {
@@ -60,15 +60,22 @@ CAUSES = (
 """What goes wrong, one word each, so that failures fall into as many clear groups."""
 
 
-def write_project(folder: Path, *, groups: int = 3, likes: int = 5, **changes: str) -> Path:
-    """Write a project whose student fails at FAILING validation rows, for `groups` reasons; return its recipe.
+def write_project(
+    folder: Path,
+    *,
+    groups: int = 3,
+    likes: int = 5,
+    validation: int = COUNTS["validation"],
+    **changes: str,
+) -> Path:
+    """Write a project whose student fails at two validation rows of five, for `groups` reasons; return its recipe.
 
     `changes` replace the values of USUAL; the judge gives everything the mark `likes`.
     """
     folder.mkdir(exist_ok=True)
     replies: list[dict[str, Any]] = []
     number = 0
-    for split, count in COUNTS.items():
+    for split, count in (COUNTS | {"validation": validation}).items():
         lines = []
         for i in range(count):
             kind = ("colour", "number")[i % 2]

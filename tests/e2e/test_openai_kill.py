@@ -54,7 +54,7 @@ quality:
   similarity: {low: 0.05, high: 0.999}
   dedup: {threshold: 0.999}
   leak_guard: {ngram: 8, quantile: 1.0}
-loop: {rounds: 1, stop: {patience: 5}}
+loop: {rounds: 1, control: false, stop: {patience: 5}}
 """
 
 

@@ -50,7 +50,7 @@ quality:
   dedup: {{threshold: 1}}
   leak_guard: {{ngram: 9, quantile: 1.0}}
 train: {{method: none}}
-loop: {{rounds: 1}}
+loop: {{rounds: 1, control: false}}
 """
 SCRIPTED = {
     "teacher": f"{{backend: scripted, model: {MODEL}, replies: replies.jsonl}}",

@@ -36,7 +36,7 @@ quality:
   neighbours: 0
   leak_guard: {{quantile: 1.0}}
 train: {{r: 8, steps: 6, batch_size: 8}}
-loop: {{rounds: 1}}
+loop: {{rounds: 1, control: false}}
 """
 
 

@@ -16,9 +16,11 @@ from engine.project import Project
 from engine.rows import (
     Benchmark,
     Diagnosis,
+    DrawnFailure,
     Drop,
     Pattern,
     PatternMember,
+    PatternRow,
     PatternStatus,
     Prediction,
     Rating,
@@ -53,18 +55,19 @@ COUNTED: dict[str, tuple[type[Row], ...]] = {
     "predict": (Prediction,),
     "rate": (Rating,),
     "score": (Score,),
-    "diagnose": (Diagnosis, Drop),
+    "draw": (DrawnFailure,),
+    "diagnose": (Diagnosis,),
     "cluster": (PatternMember,),
     "name": (Pattern,),
     "strategy": (Strategy,),
     "judge": (Verdict,),
     "select": (Selected, Drop),
-    "track": (PatternStatus,),
+    "track": (PatternStatus, PatternRow),
 }
 """Stage -> the rows of which none may be lost."""
 CHANGES: dict[str, Any] = {
     "METRICS": "[accuracy, macro_f1, {name: tone, judge: {rubric: Is it kind., scale: [1, 3]}}]",
-    # So that some failures are not sampled, and some accepted rows are more than are wanted.
+    # So that some accepted rows are more than are wanted.
     "PATTERNS": "{diagnose: 12, cluster: {k: 3}}",
     "ROWS": "4",
     "OVERSAMPLE": "3",
@@ -181,11 +184,11 @@ def test_a_run_in_which_rows_vanish_ends_with_the_numbers_and_keeps_nothing_of_t
 
     monkeypatch.setattr(EXECUTE, "STAGES", {**STAGES, "diagnose": replace(stage, run=lossy)})
     project = Project.open(write_project(tmp_path / "project"), tmp_path / "state")
-    with pytest.raises(InternalError, match="16 validation failures came in, but 15 are handed on"):
+    with pytest.raises(InternalError, match="16 drawn failures came in, but 15 are handed on"):
         project.run()
     ended = rows(tmp_path / "state", "SELECT status, note FROM run")
     assert ended[0]["status"] == "failed"
-    assert "seed-0/round-0/diagnose: 16 validation failures" in ended[0]["note"]
+    assert "seed-0/round-0/diagnose: 16 drawn failures" in ended[0]["note"]
     done = rows(tmp_path / "state", "SELECT stage FROM node")
     assert "score" in {row["stage"] for row in done}
     assert "diagnose" not in {row["stage"] for row in done}
