@@ -36,9 +36,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         parts.append(Text(clean(h.note)))
     if report.scores.rounds:
         parts += _with_note(_stacked(tables.score_table(report, report.scores.primary)))
-        parts.append(
-            Text("Validation is optimistic: patterns come from there. Judge by test.", style="dim")
-        )
+        parts.append(Text(tables.validation_sentence(report), style="dim"))
     if report.speeds:
         parts += _with_note(_stacked(_without(tables.speed_table(report), {"tokens per answer"})))
     if len(report.choices) > 1 and (choices := tables.choice_table(report)):

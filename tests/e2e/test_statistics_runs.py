@@ -57,7 +57,7 @@ def test_the_loop_is_decided_on_the_other_half(state: Path) -> None:
         "SELECT d.value, m.n FROM decision d JOIN metric m ON m.round = d.round AND m.value = d.value"
         " WHERE d.metric = 'accuracy' AND m.split = 'validation_selection' ORDER BY d.round",
     )
-    assert [row["n"] for row in found] == [VALIDATION // 2] * 2
+    assert [row["n"] for row in found] == [VALIDATION // 2] * 3
 
 
 def test_a_student_that_learns_nothing_is_credited_with_nothing(state: Path) -> None:
@@ -81,7 +81,8 @@ def test_the_summary_says_what_nobody_looked_at_and_that_round_0_is_kept(state: 
         in shown
     )
     assert (
-        "failures that nobody diagnosed, 0 are right after round 1, and 0 with the control" in shown
+        "failures that nobody diagnosed, 0 are right after round 2, and 0 with the control" in shown
     )
+    assert "Validation is divided: patterns come from one half" in shown
     assert "Switched off for want of rows" not in shown
     assert "control" in [line.split()[0] for line in shown.splitlines() if line.strip()]

@@ -1,7 +1,12 @@
 """A report's tables and sentences, every number already written: all renderers show the same cells."""
 
 from engine.report.tables.breakdown import label_table, matrix_table, slice_tables
-from engine.report.tables.evidence import choice_table, held_out_sentence, switched_off_sentence
+from engine.report.tables.evidence import (
+    choice_table,
+    held_out_sentence,
+    switched_off_sentence,
+    validation_sentence,
+)
 from engine.report.tables.generation import (
     criteria_table,
     drop_table,
@@ -65,4 +70,5 @@ __all__ = [
     "switched_off_sentence",
     "time_table",
     "totals",
+    "validation_sentence",
 ]

@@ -70,6 +70,16 @@ def _spread(comparison: Comparison | None, percent: bool) -> str:
     return f"{mean} ({low} to {high})"
 
 
+def validation_sentence(report: Report) -> str:
+    """Return why validation scores are not to be judged by."""
+    if report.safeguards.selection:
+        return (
+            "Validation is divided: patterns come from one half, the other stops the loop and chooses the student."
+            " Judge by test."
+        )
+    return "Validation is optimistic: patterns come from there. Judge by test."
+
+
 def held_out_sentence(report: Report) -> str:
     """Return what became of the failures that nobody diagnosed; empty where none were held out, or none followed."""
     held = report.safeguards.held_out
