@@ -42,7 +42,8 @@ def test_a_metric_gives_its_best_to_a_reference_against_itself(metric: Metric) -
     assert values == pytest.approx([metric.best] * len(items))
     found = estimate(metric, Scored(items, [v for v in values if v is not None]), params, 0)
     assert found is not None
-    assert found.interval() == pytest.approx((metric.best,) * 3)
+    assert found.value == pytest.approx(metric.best)
+    assert list(found.draws) == pytest.approx([metric.best] * len(found.draws))
     assert found.n == len(items)
     assert metric.share <= (0 <= metric.best <= 1)
     assert metric.description

@@ -130,7 +130,9 @@ def _guessed(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Proble
     recipe = loaded.recipe
     if not choose(recipe.models.teacher).known:
         what = f"the teacher's size is not known: it gets the pack '{packs['teacher'].name}'"
-        advising = [gate for gate, mode in softened(packs["teacher"], recipe).items() if mode == "advise"]
+        advising = [
+            gate for gate, mode in softened(packs["teacher"], recipe).items() if mode == "advise"
+        ]
         if advising:
             what += f" ({' and '.join(advising)} only advise)"
         hint = "write models.teacher.size, such as 8B, or pack: small, standard or frontier"

