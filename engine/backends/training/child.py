@@ -135,7 +135,10 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
         for split, split_rows in (("training", job.rows), ("validation", job.validation))
     )
     lengths = [row.length for row in rows]
-    order = batches.batch_order(lengths, job.batch_size, job.steps, job.seed)
+    blend = batches.Blend(
+        len(rows) - job.generated, job.generated, job.mix, job.order == "generated_first"
+    )
+    order = batches.blended_order(lengths, blend, job.batch_size, job.steps, job.seed)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     resume = checkpoints.last()
     model = loop.load_student(job, max(lengths))
