@@ -76,10 +76,12 @@ class DataSet:
     generated: Sequence[Generated]
 
     @classmethod
-    def open(cls, name: str, recipe: str, source: Path, given: Sequence[str]) -> DataSet:
+    def open(
+        cls, name: str, recipe: str, source: Path, given: Sequence[str], state: Path
+    ) -> DataSet:
         """Read a recipe's data and the generated rows; raises EngineError where the recipe is wrong."""
         assigned = dict(each.split("=", 1) for each in given)
-        project = Project.open(recipe, vars=assigned)
+        project = Project.open(recipe, state, assigned)
         project.validate()
         node = project.plan().plan.nodes["load"]
         loaded = LOAD.run(cast(LoadParams, node.params), LoadInputs(), cast(Any, None))
@@ -259,7 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", action="store_true", help="print the table and train nothing")
     given = parser.parse_args(arguments)  # fmt: skip
     if not given.table:
-        sets = [DataSet.open(name, recipe, Path(rows), given.var) for name, recipe, rows in given.set]
+        folder = given.out.with_suffix("")
+        sets = [
+            DataSet.open(name, recipe, Path(rows), given.var, folder) for name, recipe, rows in given.set
+        ]
         run(sets, dict(map(arm_of, given.arms)), given.seeds, given.out)
     print(table(records(given.out)))
 

@@ -223,7 +223,8 @@ def _finish(
     result = {
         "weights": file_digest(weights),
         "steps": job.steps,
-        "epochs": job.steps * job.batch_size / len(job.rows),
+        # Of the original rows, where generated ones have a weight.
+        "epochs": job.steps * job.batch_size / (len(job.rows) + (job.mix - 1) * job.generated),
         # The mean over the last pass: single batches are too noisy to compare trainings by.
         "train_loss": _mean(history.losses[-max(1, len(job.rows) // job.batch_size) :]),
         "validation_loss": validation_loss,
