@@ -34,7 +34,7 @@ _JSON_OPENS = ("{", "[", '"')
 
 
 def answer_of(text: str) -> str:
-    """Return what a reply says behind the thinking that it opens with, as reasoning models write it: `<think>…</think>`.
+    """Return what a reply says behind thinking that it opens with: `<think>…</think>`, as reasoning models write it.
 
     Of some models the chat template has opened the block already, so that the reply holds its end alone.
     """

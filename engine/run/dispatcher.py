@@ -145,7 +145,7 @@ class Dispatcher:
             )
 
     def _warn_of_thinking(self, role: str, group: Sequence[Completion]) -> None:
-        """Warn once that a model's tokens do not suffice for its thinking: each such call is paid and brings nothing."""
+        """Warn once that a model has too few tokens for its thinking: each such call is paid and brings nothing."""
         cut = next((done for done in group if done.error == THINKING), None)
         if cut is not None and (key := f"{role} thinks") not in self._warned:
             self._warned.add(key)

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Completion, Message, Request, Usage
-from engine.backends.replies import completion, correction, cut_in_thought, does_not_fit, failed, read
+from engine.backends.replies import (
+    completion,
+    correction,
+    cut_in_thought,
+    does_not_fit,
+    failed,
+    read,
+)
 from engine.rows import Call
 
 ROOT = Path(__file__).resolve().parents[2]

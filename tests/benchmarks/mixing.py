@@ -3,12 +3,12 @@
     python -m tests.benchmarks.mixing --set clinc150 RECIPE ROWS --set restaurant8k RECIPE ROWS
     python -m tests.benchmarks.mixing --table                # what is there so far, without training
 
-ROWS is a state folder (`.pada`: the generated rows that the last round of its last run trained on, each seed's own) or a
-JSONL file of `{"inputs": {…}, "target": "…"}`, the same rows for every seed unless a line says its `seed`. No model is
-asked for rows. Each arm is one fine-tune from the base model, predicted and scored by the engine's own stages; its line
-is appended to `--out` when it is done, so that the same command goes on after a kill: finished arms are skipped, and the
-one that was under way goes on from its checkpoint. The first arm has no generated rows; each other one changes one
-option of the second. `--arms` takes some of them, or combinations as `mix=0.5,steps=per_row`.
+ROWS is a state folder (`.pada`: the generated rows that the last round of its last run trained on, each seed's own) or
+a JSONL file of `{"inputs": {…}, "target": "…"}`, the same rows for every seed unless a line says its `seed`. No model
+is asked for rows. Each arm is one fine-tune from the base model, predicted and scored by the engine's own stages; its
+line is appended to `--out` when it is done, so that the same command goes on after a kill: finished arms are skipped,
+and the one that was under way goes on from its checkpoint. The first arm has no generated rows; each other one changes
+one option of the second. `--arms` takes some of them, or combinations as `mix=0.5,steps=per_row`.
 """
 
 from __future__ import annotations
@@ -253,7 +253,9 @@ def _cells(here: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--set", nargs=3, action="append", metavar=("NAME", "RECIPE", "ROWS"), default=[])
+    parser.add_argument(
+        "--set", nargs=3, action="append", metavar=("NAME", "RECIPE", "ROWS"), default=[]
+    )
     parser.add_argument("--var", action="append", default=[], help="name=value, for all recipes")
     parser.add_argument("--arms", nargs="+", default=list(ARMS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -263,7 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given.table:
         folder = given.out.with_suffix("")
         sets = [
-            DataSet.open(name, recipe, Path(rows), given.var, folder) for name, recipe, rows in given.set
+            DataSet.open(name, recipe, Path(rows), given.var, folder)
+            for name, recipe, rows in given.set
         ]
         run(sets, dict(map(arm_of, given.arms)), given.seeds, given.out)
     print(table(records(given.out)))

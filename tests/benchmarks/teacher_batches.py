@@ -58,7 +58,9 @@ def seconds(asked: list[Request], batch_size: int, together: bool) -> float:
     with ExitStack() as stack:
         if not together:
             stack.enter_context(patch.object(generation, "side_by_side", one_after_the_other))
-            whole = patch.object(generation, "balanced_batch_size", lambda _rows, most, _model: most)
+            whole = patch.object(
+                generation, "balanced_batch_size", lambda _rows, most, _model: most
+            )
             stack.enter_context(whole)
         began = time.perf_counter()
         groups = list(
@@ -77,7 +79,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     given = parser.parse_args()
     asked = requests(given.requests)
-    seconds(asked[:6], given.batch, together=True)  # what is made for the first time counts for nobody
+    seconds(
+        asked[:6], given.batch, together=True
+    )  # what is made for the first time counts for nobody
     ratios = []
     for pair in range(given.pairs):
         order = (True, False) if pair % 2 else (False, True)

@@ -46,11 +46,11 @@ def test_every_arm_is_trained_once_and_a_second_command_goes_on(
         stream.write('{"torn')
     capsys.readouterr()
     mixing.main([*command, "--arms", *arms])
-    assert [(job.order, job.steps) for job in jobs[4:]] == [("generated_first", n) for n in (17, 18)]
+    assert [(job.order, job.steps) for job in jobs[4:]] == [
+        ("generated_first", n) for n in (17, 18)
+    ]
     head, _, first, *others = capsys.readouterr().out.splitlines()[-5:]
-    assert head == (
-        "| arm | tiny: rows added | steps | accuracy, validation | accuracy, test |"
-    )
+    assert head == ("| arm | tiny: rows added | steps | accuracy, validation | accuracy, test |")
     assert first.startswith(f"| {mixing.WITHOUT} | 0 | 8 | ")
     assert [line.split(" | ")[:3] for line in others] == [
         ["| mix=0.5", "1/2", "8"], ["| steps=per_row,order=generated_first", "1/2", "17/18"],

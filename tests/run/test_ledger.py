@@ -36,7 +36,12 @@ def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "text",
-    ['<think>1?</think>{"n": 1}', '{"n": 1180591620717411303424}', '{"n": -9223372036854775809}', '{"n": 0.1, "b": [1, 1.0]}'],
+    [
+        '<think>1?</think>{"n": 1}',
+        '{"n": 1180591620717411303424}',
+        '{"n": -9223372036854775809}',
+        '{"n": 0.1, "b": [1, 1.0]}',
+    ],
 )
 def test_a_reply_is_read_again_as_it_was_read_first(tmp_path: Path, text: str) -> None:
     schema: dict[str, Any] = {"type": "object"}

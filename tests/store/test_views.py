@@ -195,7 +195,8 @@ def test_views_of_a_run_that_has_only_begun_are_empty(tmp_path: Path) -> None:
         run = start(store)
         store.write_node(run, info("load"), [], "c")
     for row in rows(tmp_path, "SELECT view_name FROM duckdb_views() WHERE NOT internal"):
-        assert rows(tmp_path, f"FROM {row['view_name']}") == []
+        view = row["view_name"]
+        assert bool(rows(tmp_path, f"FROM {view}")) == (view == "last_runs")
 
 
 def test_docs_follow_the_sql() -> None:
