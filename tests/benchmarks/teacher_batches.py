@@ -32,14 +32,14 @@ def requests(count: int) -> list[Request]:
     made = []
     for number in range(count):
         rows, topic = 1 + number % 3, _TOPICS[number % len(_TOPICS)]
-        text = {"type": "string", "minLength": 10, "maxLength": 60}
+        text = {"type": "string", "minLength": 10, "maxLength": 40}
         schema = {
             "type": "object",
             "properties": {"rows": {"type": "array", "items": text, "minItems": rows, "maxItems": rows}},
             "required": ["rows"], "additionalProperties": False,
         }  # fmt: skip
         asked = f"Write {rows} messages of a customer about {topic}, number {number}, as JSON."
-        made.append(Request((Message("user", asked),), schema, 24 + 40 * rows, 0.9, "m"))
+        made.append(Request((Message("user", asked),), schema, 12 + 20 * rows, 0.9, "m"))
     return made
 
 
