@@ -19,7 +19,7 @@ from engine.backends.http.body import BodyWriter
 from engine.backends.http.settings import Price
 from engine.backends.openai import NEWER_LIMIT, PROTOCOL, ModeName
 from engine.backends.protocol import Completion, Message, PendingRequest
-from engine.backends.replies import correction
+from engine.backends.replies import CUT, correction
 from engine.errors import BackendError
 from engine.system.files import replacing
 
@@ -82,7 +82,7 @@ class BatchFile:
             ) from error
 
     def _asked(self, pending: PendingRequest, header: Header) -> BatchRequest:
-        cut = sum(reply.error == "length" for reply in pending.failed)
+        cut = sum(reply.error in CUT for reply in pending.failed)
         return BatchRequest(
             custom_id=custom_id(pending),
             node=pending.node,

@@ -17,7 +17,7 @@ from pydantic import Field
 from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local import grammar
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
-from engine.backends.replies import completion, cut_at, does_not_fit, failed, read
+from engine.backends.replies import completion, does_not_fit, failed, read
 from engine.errors import BackendError, ModelError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _complete(loaded: _Loaded, request: Request) -> Completion:
     text = loaded.llama.detokenize(tokens).decode("utf-8", "replace")
     return completion(
         request,
-        read(request, text, "" if ended else cut_at(request.max_tokens)),
+        read(request, text, 0 if ended else request.max_tokens),
         text=text,
         finish="stop" if ended else "length",
         usage=Usage(len(prompt), len(tokens) + ended),

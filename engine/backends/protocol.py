@@ -342,6 +342,12 @@ class TrainingJob:
     seed: int
     device: str
     dtype: str
+    generated: int = 0
+    """How many of the rows, the last ones, were generated."""
+    mix: float = 1.0
+    """How often a generated row is trained on for each time that another row is."""
+    order: Literal["mixed", "generated_first"] = "mixed"
+    """Whether all visits of generated rows come before those of the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,32 +14,55 @@ from engine.backends.protocol import (
     Request,
     Usage,
 )
-from engine.backends.structured import Reply, read_reply
+from engine.backends.structured import Reply, only_thinks, read_reply
 
 PROBE = "probe"
 """The error of a reply to a small call that found something out about the server."""
 SHOWN = 4000
 """Characters of a wrong reply that are shown to the model again."""
 UNKNOWN = Usage()
+THINKING = "thinking"
+"""The error of a reply that ended in the model's thinking."""
+CUT = frozenset({"length", THINKING})
+"""The errors of replies that used up their tokens: more of them may help."""
 
 
-def read(request: Request, text: str, cut: str = "") -> Reply:
+def read(request: Request, text: str, cut: int = 0, reasoning: int | None = None) -> Reply:
     """Return a reply read strictly against what was asked for.
 
     Args:
         request: What was asked.
         text: The reply.
-        cut: Where the text was cut, in words; empty for one that came to its end. What is cut and for that reason
-            cannot be used is a `length`.
+        cut: Tokens after which it was cut; 0 for one that came to its end. What cannot be used for that reason is a
+            `length`, or `thinking` where the model was not done with it.
+        reasoning: Tokens of hidden reasoning among them; None where that is not told.
     """
     reply = read_reply(text, request.schema)
-    if cut and reply.error is not None:
-        return Reply(None, "length", cut)
-    return reply
+    if reply.error is None:
+        return reply
+    if cut_in_thought(text, cut, reasoning):
+        return failed(THINKING, _cut_in_thought(cut, reasoning))
+    return failed("length", _cut_at(cut)) if cut else reply
 
 
-def cut_at(max_tokens: int) -> str:
-    """Return where a reply was cut that used up its tokens."""
+def cut_in_thought(text: str, cut: int, reasoning: int | None = None) -> bool:
+    """Return whether a reply ended before the model had thought enough to give it; see `read`.
+
+    It opens with thinking that does not end, or was cut and says nothing, or most of its tokens were hidden reasoning.
+    """
+    return only_thinks(text) or (cut > 0 and (not text.strip() or 2 * (reasoning or 0) >= cut))
+
+
+def _cut_in_thought(cut: int, reasoning: int | None) -> str:
+    where = f"after max_tokens ({cut}) " if cut else ""
+    spent = f", {reasoning} of them hidden reasoning" if cut and reasoning else ""
+    return (
+        f"cut {where}in the model's thinking{spent}: raise models.teacher.thinking_tokens "
+        "(models.judge.thinking_tokens for the judge)"
+    )
+
+
+def _cut_at(max_tokens: int) -> str:
     return f"cut after max_tokens ({max_tokens}) before its JSON closed"
 
 
@@ -125,7 +148,7 @@ def completion(
 def _finish_reason(error: str | None, finish: str) -> FinishReason:
     if error == "refusal":
         return "refusal"
-    if error == "length" or (finish == "length" and error is None):
+    if error in CUT or (finish == "length" and error is None):
         return "length"
     return "stop" if error is None or finish == "stop" else "error"
 

@@ -29,12 +29,33 @@ class Reply(NamedTuple):
     detail: str = ""
 
 
+_OPENS, _CLOSES = "<think>", "</think>"
+_JSON_OPENS = ("{", "[", '"')
+
+
+def answer_of(text: str) -> str:
+    """Return what a reply says behind thinking that it opens with: `<think>…</think>`, as reasoning models write it.
+
+    Of some models the chat template has opened the block already, so that the reply holds its end alone.
+    """
+    said = text.lstrip()
+    if said.startswith(_OPENS) or not said.startswith(_JSON_OPENS):
+        _, closed, rest = said.partition(_CLOSES)
+        return rest if closed else text
+    return text
+
+
+def only_thinks(text: str) -> bool:
+    """Return whether a reply opens with thinking that does not end."""
+    return text.lstrip().startswith(_OPENS) and _CLOSES not in text
+
+
 def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
     """Parse and validate a reply; never raises, because a wrong reply is data. Plain text (no schema) is its value."""
     if schema is None:
         return Reply(text)
     try:
-        value = json_text.parse(text)
+        value = json_text.parse(answer_of(text))
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
     validator = _validator(schema)

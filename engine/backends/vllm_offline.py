@@ -24,7 +24,7 @@ from engine.backends.local.generation import TOP_K
 from engine.backends.local.grammar import LAYOUT
 from engine.backends.local.weights import load_tokenizer
 from engine.backends.protocol import Completion, Request, Reserve, Usage, always
-from engine.backends.replies import completion, cut_at, read
+from engine.backends.replies import completion, read
 from engine.errors import BackendError, ModelError
 
 EXTRA = Extra("vLLM", "vllm", "vllm")
@@ -182,7 +182,7 @@ def _completion(row: Prompted, output: Any, seconds: float) -> Completion:
     cut = output.finish_reason == "length"
     return completion(
         row.request,
-        read(row.request, output.text, cut_at(row.request.max_tokens) if cut else ""),
+        read(row.request, output.text, row.request.max_tokens if cut else 0),
         text=output.text,
         finish="length" if cut else "stop",
         usage=Usage(len(row.tokens), len(output.token_ids)),

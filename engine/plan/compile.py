@@ -229,7 +229,7 @@ class _Loop:
 
     def _fine_tune(self, seed: int, number: int) -> None:
         """Add a round's fine-tune, its evaluation, and how earlier patterns stand after it."""
-        at, build, params = _at(seed, number), self._build, self._params.train()
+        at, build, params = _at(seed, number), self._build, self._params.train(number)
         conditions = (f"{_at(seed, number - 1)}/select",) if number else ()
         kept = range(number) if self._method.keep == "all" else range(max(0, number - 1), number)
         wires: dict[str, Wire] = {"load": "load", "earlier": _each(seed, kept, "select")}

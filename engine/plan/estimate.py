@@ -17,6 +17,7 @@ from engine.plan.resources import Resources, RoleModel
 from engine.stages import STAGES
 from engine.stages.analyse.cluster import ClusterParams
 from engine.stages.analyse.draw import DrawParams, diagnosed_of
+from engine.stages.augment.select import SelectParams
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.train import TrainParams, steps_of
 
@@ -36,6 +37,7 @@ class Estimate(NamedTuple):
     unpriced: tuple[str, ...]
     """Roles whose calls cost money, but have no known price."""
     steps: int
+    """At most: with `train.steps: per_row` they depend on the rows that are selected."""
 
     def stored(self, minutes: Range | None) -> dict[str, Any]:
         """Return it as the store keeps it with a run; `minutes` is None where they are not known."""
@@ -75,7 +77,7 @@ def estimate(
         if node.id in finished:
             continue
         if isinstance(node.params, TrainParams):
-            steps += steps_of(node.params.train, rows["train"])
+            steps += steps_of(node.params.train, rows["train"], _most_generated(plan, node))
         forecast = outlook.of(node)
         if forecast is None or not forecast.calls.high:
             continue
@@ -88,6 +90,12 @@ def estimate(
         elif BACKENDS[resources.models[role].backend].priced:
             unpriced[role] = None
     return Estimate(calls, tokens, money, tuple(unpriced), steps)
+
+
+def _most_generated(plan: Plan, node: Node) -> int:
+    """Return how many generated rows a fine-tune may see."""
+    earlier = (plan.nodes[source].params for source in node.inputs.values())
+    return sum(params.rows_per_round for params in earlier if isinstance(params, SelectParams))
 
 
 def price_of(model: RoleModel) -> Rates | None:

@@ -38,7 +38,7 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.load import LoadParams, SplitSource
 from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
-from engine.stages.train import TrainParams
+from engine.stages.train import TrainParams, without_generated
 from engine.tasks import TASKS
 
 CONTROL_SEED = 1_000_003
@@ -107,9 +107,9 @@ class StageParams:
             on_bad_row=recipe.data.on_bad_row,
         )
 
-    def train(self) -> TrainParams:
-        """Return what the student is taught."""
-        settings = self.recipe.train
+    def train(self, number: int) -> TrainParams:
+        """Return what the student is taught in a round; round 0 knows no generated rows."""
+        settings = self.recipe.train if number else without_generated(self.recipe.train)
         if checkpoint := self.method.train.checkpoint:
             settings = settings.model_copy(update={"checkpoint": checkpoint})
         return TrainParams(

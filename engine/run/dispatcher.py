@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Deferred, PendingRequest
-from engine.backends.replies import PROBE
+from engine.backends.replies import PROBE, THINKING
 from engine.errors import RunError
 from engine.plan.graph import Node
 from engine.plan.resources import RoleModel
@@ -120,6 +120,7 @@ class Dispatcher:
             # A small call was made in a mode that may not be the one that was detected.
             if reply := next((done for done in group if done.error != PROBE), None):
                 self._warn_of_words(role, reply)
+            self._warn_of_thinking(role, group)
         self._tracker.release()
         known = self._ledger.known(requests)
         left = len(requests) - len(known)
@@ -141,6 +142,16 @@ class Dispatcher:
             self._reporter.warn(
                 f"the server of the {role} does not enforce JSON schemas: they are told it in words ({reply.method}), "
                 "every reply is validated, wrong ones are sent back"
+            )
+
+    def _warn_of_thinking(self, role: str, group: Sequence[Completion]) -> None:
+        """Warn once that a model has too few tokens for its thinking: each such call is paid and brings nothing."""
+        cut = next((done for done in group if done.error == THINKING), None)
+        if cut is not None and (key := f"{role} thinks") not in self._warned:
+            self._warned.add(key)
+            self._reporter.warn(
+                f"a reply of the {role} was {cut.detail.partition(':')[0]}: raise models.{role}.thinking_tokens "
+                f"(`pada sql \"SELECT * FROM llm_call WHERE error = '{THINKING}'\"` shows all such calls)"
             )
 
     def _defer(self, node: Node, pending: Pending, deferred: Deferred) -> bool:

@@ -140,6 +140,13 @@ def _union(
                 _problem(detail, _path_in(data, detail)[0], document, model, prefix)
                 for detail in inner
             ]
+    limits = [detail for detail in details if detail["type"] in _LIMITS]
+    if limits and not isinstance(value, (dict, list)):
+        # A value of the right type that is out of its range: the other branches say nothing about it.
+        return [
+            _problem(detail, _path_in(data, detail)[0], document, model, prefix)
+            for detail in limits
+        ]
     expected = [
         _TYPES.get(detail["type"]) or detail.get("ctx", {}).get("expected", "")
         for detail in details

@@ -329,10 +329,16 @@ class Train(Spec):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     epochs: float = Field(default=4, gt=0)
     """Passes over the original training rows; decides the optimizer steps of every round."""
-    steps: int | None = Field(default=None, ge=1)
-    """Optimizer steps of every round; overrides `epochs`."""
+    steps: Annotated[int, Field(ge=1)] | Literal["per_row"] | None = None
+    """A number: the optimizer steps of every round, overrides `epochs`. per_row: steps grow with the rows that
+    a round trains on, so that `epochs` passes are made over each original row in every round."""
+    mix: float = Field(default=1.0, gt=0, le=10)
+    """How often a generated row is trained on for each time that an original row is."""
+    order: Literal["mixed", "generated_first"] = "mixed"
+    """mixed: original and generated rows shuffled together; generated_first: all passes over generated rows first."""
     checkpoint: Literal["last", "best"] = "last"
-    """last: the same number of steps in every round; best: the step with the lowest loss on validation completions."""
+    """last: the same number of steps in every round; best: the step with the lowest loss on validation completions,
+    of the rows that choose where validation is divided."""
     evaluations: int = Field(default=5, ge=2, le=100)
     """How often `checkpoint: best` takes the validation loss."""
     batch_size: int = Field(default=8, ge=1)

@@ -43,14 +43,36 @@ def training_set(inputs: TrainInputs) -> list[Example]:
     return [*inputs.load.train, *(e for selected in inputs.earlier for e in selected.examples)]
 
 
-def steps_of(settings: Train, original_rows: int) -> int:
+def selection_rows(params: TrainParams, inputs: TrainInputs) -> Sequence[Example]:
+    """Return the validation rows on whose loss `checkpoint: best` chooses the step."""
+    validation = inputs.load.split("validation")
+    if params.divide is not None and (chosen := selection_part(inputs.load, params.divide)):
+        return [row for row in validation if row.id in chosen]
+    return validation
+
+
+def steps_of(settings: Train, original_rows: int, generated_rows: int = 0) -> int:
     """Return the optimizer steps: given, or those of `epochs` passes over the original rows.
 
-    They are the same in every round, so that a longer training never passes for better data.
+    They are the same in every round, so that a longer training never passes for better data; with `per_row` alone
+    the visits of generated rows come on top, so that no original row is seen less because rows were added.
     """
-    if settings.steps:
+    if isinstance(settings.steps, int):
         return settings.steps
-    return max(1, math.ceil(settings.epochs * original_rows / settings.batch_size))
+    rows: float = original_rows
+    if settings.steps == "per_row":
+        rows += settings.mix * generated_rows
+    return max(1, math.ceil(settings.epochs * rows / settings.batch_size))
+
+
+def without_generated(settings: Train) -> Train:
+    """Return the settings of a fine-tune on original rows alone.
+
+    What concerns generated rows decides nothing there, so it is no part of its identity: recipes that differ in it
+    share their round 0, and all that was asked about its failures.
+    """
+    steps = None if settings.steps == "per_row" else settings.steps
+    return settings.model_copy(update={"steps": steps, "mix": 1.0, "order": "mixed"})
 
 
 def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
@@ -59,22 +81,20 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
     if settings.method == "none":
         raise ValueError("a student that is not trained has no node that trains it")
     rows = training_set(inputs)
+    generated = len(rows) - len(inputs.load.train)
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
 
     def training_rows(examples: Sequence[Example]) -> tuple[TrainingRow, ...]:
         return tuple(TrainingRow(prompts(e), prompts.completion(e)) for e in examples)
 
     best = settings.checkpoint == "best"
-    validation = inputs.load.split("validation")
-    if params.divide is not None and (chosen := selection_part(inputs.load, params.divide)):
-        validation = [row for row in validation if row.id in chosen]
     job = TrainingJob(
         model=ctx.model_path("student"),
         rows=training_rows(rows),
-        validation=training_rows(validation) if best else (),
+        validation=training_rows(selection_rows(params, inputs)) if best else (),
         output=ctx.state / "models" / ctx.node,
         method=settings.method,
-        steps=steps_of(settings, len(inputs.load.train)),
+        steps=steps_of(settings, len(inputs.load.train), generated),
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         warmup=settings.warmup,
@@ -89,6 +109,9 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         seed=ctx.seed if params.seed is None else params.seed,
         device=settings.device,
         dtype=settings.dtype,
+        generated=generated,
+        mix=settings.mix,
+        order=settings.order,
     )
     result = ctx.train(job)
     model = Model(

@@ -259,7 +259,7 @@ NO_REPLY = {
 }  # fmt: skip
 BAD_REPLY = {
     "breaks_schema": "schema", "numbers_as_strings": "schema", "length": "length",
-    "refusal": "refusal", "null_content": "empty",
+    "refusal": "refusal", "null_content": "empty", "hidden_thinking": "thinking",
 }  # fmt: skip
 IN_WORDS = {
     "invalid_json": "invalid_json", "fenced": "invalid_json", "prose": "invalid_json",
@@ -300,7 +300,7 @@ def test_an_unusable_reply_is_kept_and_asked_again(fault: str) -> None:
         if kind in {"schema", "invalid_json"}:
             assert [turn["role"] for turn in second["messages"]] == ["user", "assistant", "user"]
             assert second["messages"][1]["content"] == bad.text
-        if kind == "length":
+        if kind in {"length", "thinking"}:
             assert second["max_tokens"] > first["max_tokens"]
 
 

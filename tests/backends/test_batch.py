@@ -151,8 +151,9 @@ def test_wrong_json_is_asked_again_with_what_was_wrong(tmp_path: Path) -> None:
     assert line["body"]["max_tokens"] == 100
 
 
-def test_a_reply_that_was_cut_gets_twice_the_tokens_each_time(tmp_path: Path) -> None:
-    cut = failed("length", '{"colour": "re')
+@pytest.mark.parametrize("kind", ["length", "thinking"])
+def test_a_reply_that_was_cut_gets_twice_the_tokens_each_time(tmp_path: Path, kind: str) -> None:
+    cut = failed(kind, '{"colour": "re')
     _, [line] = write_batch(
         tmp_path, PendingRequest("n", "teacher", request(), (cut, failed("refusal"), cut))
     )
@@ -181,6 +182,10 @@ def test_files_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
         (answered(said(GOOD)), GOOD, None),
         (answered(said(GOOD, "length")), GOOD, None),
         (answered(said('{"colour": "re', "length")), '{"colour": "re', "length"),
+        (answered(said("", "length")), "", "thinking"),
+        (answered(said("<think>red", "length")), "<think>red", "thinking"),
+        (answered(said(f"<think>red</think>{GOOD}")), f"<think>red</think>{GOOD}", None),
+        ({"custom_id": "x", "text": f"<think>red</think>{GOOD}"}, f"<think>red</think>{GOOD}", None),
         (answered(said('{"colour": 1}')), '{"colour": 1}', "schema"),
         (answered(said('{"colour": "a", "colour": "b"}')), '{"colour": "a", "colour": "b"}', "invalid_json"),
         (answered(said('{"colour": "\\ud83d"}')), '{"colour": "\\ud83d"}', "invalid_json"),

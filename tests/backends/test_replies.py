@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Completion, Message, Request, Usage
-from engine.backends.replies import completion, correction, cut_at, does_not_fit, failed, read
+from engine.backends.replies import (
+    completion,
+    correction,
+    cut_in_thought,
+    does_not_fit,
+    failed,
+    read,
+)
 from engine.rows import Call
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,16 +34,26 @@ PLAIN = replace(REQUEST, schema=None)
 @pytest.mark.parametrize(
     ("text", "cut", "value", "error"),
     [
-        ('{"a": 1}', "", {"a": 1}, None),
+        ('{"a": 1}', 0, {"a": 1}, None),
         # Closed with its last token: whole, whatever the server says.
-        ('{"a": 1}', cut_at(10), {"a": 1}, None),
-        ('{"a": ', cut_at(10), None, "length"),
-        ('{"a": ', "", None, "invalid_json"),
-        ('{"b": 1}', "", None, "schema"),
+        ('{"a": 1}', 10, {"a": 1}, None),
+        ('{"a": ', 10, None, "length"),
+        ('{"a": ', 0, None, "invalid_json"),
+        ('{"b": 1}', 0, None, "schema"),
+        ('<think>{"a": 2}</think>{"a": 1}', 0, {"a": 1}, None),
+        ('\n<think>\n\n</think>\n\n{"a": 1}\n', 10, {"a": 1}, None),
+        ('so it is 1</think>{"a": 1}', 0, {"a": 1}, None),
+        ('{"a": "</think>1"}', 0, None, "schema"),
+        ('<think>so</think>{"a": ', 10, None, "length"),
+        ("<think>so</think>", 0, None, "invalid_json"),
+        ("<think>so it is", 10, None, "thinking"),
+        ("<think>so it is", 0, None, "thinking"),
+        ("", 10, None, "thinking"),
+        ("", 0, None, "invalid_json"),
     ],
 )
 def test_a_reply_is_read_against_its_schema(
-    text: str, cut: str, value: Any, error: str | None
+    text: str, cut: int, value: Any, error: str | None
 ) -> None:
     reply = read(REQUEST, text, cut)
     assert (reply.value, reply.error) == (value, error)
@@ -44,7 +61,20 @@ def test_a_reply_is_read_against_its_schema(
 
 
 def test_plain_text_is_its_own_value_also_where_it_was_cut() -> None:
-    assert read(PLAIN, "so be", cut_at(10)).value == "so be"
+    assert read(PLAIN, "so be", 10).value == "so be"
+    assert read(PLAIN, "<think>so be", 10).value == "<think>so be"
+
+
+def test_hidden_reasoning_is_to_blame_where_it_took_most_of_the_tokens() -> None:
+    assert cut_in_thought('{"a": ', 10, 5)
+    assert not cut_in_thought('{"a": ', 10, 4)
+    assert not cut_in_thought('{"a": ', 0, 9), "it came to its end"
+    reply = read(REQUEST, "", 8500, 8000)
+    assert reply.error == "thinking"
+    assert reply.detail.startswith(
+        "cut after max_tokens (8500) in the model's thinking, 8000 of them hidden reasoning: raise "
+    )
+    assert "models.teacher.thinking_tokens" in reply.detail
 
 
 @pytest.mark.parametrize(
@@ -57,6 +87,7 @@ def test_plain_text_is_its_own_value_also_where_it_was_cut() -> None:
         ("schema", "length", "error"),
         ("length", "length", "length"),
         ("length", "", "length"),
+        ("thinking", "length", "length"),
         ("refusal", "content_filter", "refusal"),
         ("too_long", "", "error"),
         ("rate_limit", "", "error"),

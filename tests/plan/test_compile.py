@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -339,6 +340,39 @@ def test_the_estimate_shrinks_when_failures_are_known_and_is_nothing_when_all_is
     assert long.tokens.low > before.tokens.high
     done = estimate(plan, _resources(), {n.id for n in plan.nodes.values()}, rows, {})
     assert (done.calls.high, done.tokens.high, done.steps) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"train__mix": 0.5}, {"train__order": "generated_first"}, {"train__steps": "per_row"}],
+    ids=["mix", "order", "steps"],
+)
+def test_what_concerns_generated_rows_in_training_is_no_part_of_round_0(
+    changes: dict[str, Any],
+) -> None:
+    plain, other = _ids(_recipe()), _ids(_recipe(**changes))
+    changed = {name for name in plain if plain[name] != other[name]}
+    assert "seed-0/round-1/train" in changed
+    assert not {name for name in changed if "round-0" in name}
+
+
+def test_steps_per_row_are_estimated_for_all_rows_that_may_be_selected() -> None:
+    rows = {"train": 60, "validation": 150, "test": 200}
+
+    def steps(**changes: Any) -> int:
+        plan = compile_plan(_recipe(loop__rounds=2, **changes), _resources(), PROMPT)
+        return estimate(plan, _resources(), set(), rows, {}).steps
+
+    recipe = _recipe()
+    epochs, size = recipe.train.epochs, recipe.train.batch_size
+    added = recipe.augment.rows_per_round
+
+    def passes(weight: float) -> int:
+        return sum(math.ceil(epochs * (60 + n * weight * added) / size) for n in range(3))
+
+    assert steps() == passes(0)
+    assert steps(train__steps="per_row") == passes(1)
+    assert steps(train__steps="per_row", train__mix=0.5) == passes(0.5)
 
 
 def test_training_sees_the_same_prompt_and_shots_as_evaluation_unless_the_recipe_says_otherwise() -> (

@@ -7,7 +7,7 @@ from engine.report.charts.svg import ticks
 from engine.report.facts import collect
 from engine.report.records import Judgement, Measured
 from engine.report.suggestions import queries
-from engine.report.tables import best_sentence
+from engine.report.tables import best_sentence, spent
 from tests.report import invented
 from tests.report.invented import Invented
 
@@ -122,6 +122,9 @@ def test_a_run_of_cached_nodes_reports_the_same_and_pays_nothing(store: Invented
     assert second.funnel == first.funnel
     assert {c.reused > 0 for c in second.calls} == {True}
     assert not any(c.reused for c in first.calls)
+    number = f"{sum(c.calls for c in second.calls):,}"
+    assert "; no new LLM calls; " in spent(second)
+    assert spent(second).endswith(f"; {number} calls reused from the ledger")
     assert sum(c.calls for c in second.calls) == sum(c.calls for c in first.calls)
 
 

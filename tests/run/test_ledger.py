@@ -36,7 +36,12 @@ def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "text",
-    ['{"n": 1180591620717411303424}', '{"n": -9223372036854775809}', '{"n": 0.1, "b": [1, 1.0]}'],
+    [
+        '<think>1?</think>{"n": 1}',
+        '{"n": 1180591620717411303424}',
+        '{"n": -9223372036854775809}',
+        '{"n": 0.1, "b": [1, 1.0]}',
+    ],
 )
 def test_a_reply_is_read_again_as_it_was_read_first(tmp_path: Path, text: str) -> None:
     schema: dict[str, Any] = {"type": "object"}
@@ -49,4 +54,5 @@ def test_a_reply_is_read_again_as_it_was_read_first(tmp_path: Path, text: str) -
         ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
         again = ledger.known([request])[request.id].value
     store.close()
+    assert done.value is not None
     assert repr(again) == repr(done.value)

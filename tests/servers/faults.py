@@ -26,10 +26,10 @@ NO_REPLY = (
 BAD_REPLY = (
     "invalid_json", "breaks_schema", "numbers_as_strings", "duplicate_keys", "control_characters",
     "lone_surrogate", "half_character", "infinite", "nested", "fenced", "prose", "huge", "length",
-    "content_filter", "refusal",
+    "content_filter", "refusal", "thinking", "hidden_thinking",
 )  # fmt: skip
 """A reply comes, is paid for, and cannot be used."""
-USABLE = ("escaped_control", "no_usage", "stream")
+USABLE = ("escaped_control", "no_usage", "stream", "thought", "thought_in_template")
 """Odd, but all that was asked for is there; a client may also do without `stream`."""
 REFUSED = ("unauthorized", "forbidden", "unknown_model", "wrong_path", "bad_schema", "too_long")
 """Mistakes of whoever configured the client: asking again is no use."""
@@ -137,5 +137,11 @@ _SPOILED: dict[str, Callable[[Any], str]] = {
     "huge": lambda value: dump(with_text(value, "x" * HUGE)),
     "length": lambda value: dump(value)[: max(1, len(dump(value)) // 2)],
     "content_filter": lambda value: "",
+    # Thinking in the reply, cut before it ends; hidden thinking that leaves nothing to say.
+    "thinking": lambda value: "<think>\nWhat is asked? Perhaps {" + dump(value)[:20],
+    "hidden_thinking": lambda value: "",
+    # Thinking in the reply, ended; of some models the chat template has begun it.
+    "thought": lambda value: "<think>\nNot {this}.\n</think>\n\n" + dump(value),
+    "thought_in_template": lambda value: "Not {this}.\n</think>\n\n" + dump(value),
     "refusal": lambda value: "I'm sorry, I cannot help with that.",
 }

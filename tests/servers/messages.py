@@ -213,12 +213,14 @@ def message(
         blocks = [{"type": "text", "text": "Here it is."}, {**tool, "input": _input(fault, value)}]
         stop = "tool_use"
     tokens = len(text) // replies.CHARACTERS_PER_TOKEN + 1
-    if fault == "length":
+    if fault in {"length", "hidden_thinking"}:
         stop, tokens = "max_tokens", replies.CUT or body["max_tokens"]
     if fault in {"refusal", "content_filter"}:
         stop, blocks = "refusal", []
     if fault == "null_content":
         blocks = []
+    if fault == "hidden_thinking":
+        blocks = [{"type": "thinking", "thinking": "What is asked?", "signature": "x"}]
     system = len(str(body.get("system", ""))) // replies.CHARACTERS_PER_TOKEN
     found = {
         "id": f"msg_{short(body)}", "type": "message", "role": "assistant",

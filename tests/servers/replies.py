@@ -94,7 +94,8 @@ def envelope(
         message = {"role": "assistant", "content": None, "refusal": text}
     if fault == "null_content":
         message["content"] = None
-    finish = fault if fault in ("length", "content_filter") else "stop"
+    cut = fault in ("length", "thinking", "hidden_thinking")
+    finish = "length" if cut else fault if fault == "content_filter" else "stop"
     found = {
         "id": f"chatcmpl-{short(body)}",
         "object": "chat.completion",
@@ -106,11 +107,13 @@ def envelope(
     }
     if fault == "empty_choices":
         found["choices"] = []
-    if fault == "length":
+    if cut:
         # Cut where the request said, not where the context ends.
         limit = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
-        cut = CUT or limit or found["usage"]["completion_tokens"]
-        found["usage"] |= {"completion_tokens": cut}
+        spent = CUT or limit or found["usage"]["completion_tokens"]
+        found["usage"] |= {"completion_tokens": spent}
+        if fault == "hidden_thinking":
+            found["usage"]["completion_tokens_details"] = {"reasoning_tokens": spent}
     if fault == "no_usage":
         del found["usage"]
     return found

@@ -206,6 +206,10 @@ def test_exchanges_that_end_without_a_whole_reply(fault: str, expected: Any) -> 
         ("huge", "schema"),
         ("length", "invalid_json"),
         ("content_filter", "invalid_json"),
+        ("thinking", "invalid_json"),
+        ("hidden_thinking", "invalid_json"),
+        ("thought", None),
+        ("thought_in_template", None),
         ("escaped_control", None),
         ("no_usage", None),
     ],
@@ -215,7 +219,7 @@ def test_texts_are_as_wrong_as_they_are_meant_to_be(fault: str, error: str | Non
         got = post(server.url, body(1))[0]
         assert read_reply(got.said, SCHEMA).error == error
         assert (got.json["choices"][0]["finish_reason"] == "stop") == (
-            fault not in ("length", "content_filter")
+            fault not in ("length", "content_filter", "thinking", "hidden_thinking")
         )
         assert ("usage" in got.json) == (fault != "no_usage")
         assert server.log.answered == (set() if error else {"1"})

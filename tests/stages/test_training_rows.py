@@ -12,7 +12,14 @@ from engine.spec.recipe import Train
 from engine.stages.division import Divide, selection_part
 from engine.stages.outputs import Loaded, SelectedRows
 from engine.stages.task_view import Shots
-from engine.stages.train import TRAIN, TrainInputs, TrainParams, steps_of, training_set
+from engine.stages.train import (
+    TRAIN,
+    TrainInputs,
+    TrainParams,
+    steps_of,
+    training_set,
+    without_generated,
+)
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import BROKEN, LATE, LOADED, example, task_view
 from tests.stages.small_task import TRAIN as ORIGINAL
@@ -78,9 +85,8 @@ def test_every_row_is_taught_with_its_answer_and_no_evaluation_row_is(tmp_path: 
 
 def test_validation_rows_are_only_looked_at_to_choose_the_best_step(tmp_path: Path) -> None:
     job, _ = run(tmp_path, Train(checkpoint="best"))
-    assert [row.completion for row in job.validation] == [
-        e.target for e in LOADED.split("validation")
-    ]
+    chosen = [e.target for e in LOADED.split("validation")]
+    assert [row.completion for row in job.validation] == chosen != []
 
 
 def test_shown_rows_are_training_rows_and_never_the_row_itself(tmp_path: Path) -> None:
@@ -96,6 +102,35 @@ def test_a_round_takes_as_many_steps_as_the_first_whatever_it_adds(tmp_path: Pat
     assert run(tmp_path, settings)[0].steps == run(tmp_path, settings, earlier=[])[0].steps == 5
     assert steps_of(Train(epochs=0.1), 6) == 1
     assert steps_of(Train(epochs=9, steps=7), 100) == 7
+
+
+def test_with_steps_per_row_no_original_row_is_seen_less_because_rows_were_added(
+    tmp_path: Path,
+) -> None:
+    settings = Train(epochs=4, batch_size=2, steps="per_row")
+    assert len(ORIGINAL) == 6
+    assert run(tmp_path, settings, earlier=[])[0].steps == 12 == steps_of(settings, 6)
+    assert run(tmp_path, settings, earlier=[FIRST])[0].steps == 16
+    assert run(tmp_path, settings)[0].steps == 18
+    weighed = Train(epochs=4, batch_size=2, steps="per_row", mix=0.5)
+    assert run(tmp_path, weighed)[0].steps == 15
+    # A number and `epochs` are of the original rows, whatever the weight.
+    assert steps_of(Train(epochs=4, batch_size=2, mix=2.0), 6, 3) == 12
+    assert steps_of(Train(steps=7, mix=2.0), 6, 3) == 7
+
+
+def test_the_training_is_told_which_rows_were_generated_and_how_they_count(tmp_path: Path) -> None:
+    job, _ = run(tmp_path, Train(mix=0.5, order="generated_first"))
+    assert (job.generated, job.mix, job.order) == (3, 0.5, "generated_first")
+    assert [row.completion for row in job.rows[-job.generated :]] == [LATE, LATE, BROKEN]
+    job, _ = run(tmp_path, Train(), earlier=[])
+    assert (job.generated, job.mix, job.order) == (0, 1.0, "mixed")
+
+
+def test_what_concerns_generated_rows_decides_nothing_without_them() -> None:
+    for settings in (Train(mix=0.5), Train(order="generated_first"), Train(steps="per_row")):
+        assert without_generated(settings) == Train()
+    assert without_generated(Train(steps=9, r=4)) == Train(steps=9, r=4)
 
 
 def test_the_order_of_rows_is_part_of_what_the_model_was_trained_on(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from engine.backends.files.requests import BatchRequest
 from engine.backends.http.exchange import SHOWN, Exchange, Kind
 from engine.backends.openai import PROTOCOL
 from engine.backends.protocol import Completion
-from engine.backends.replies import completion, cut_at, failed, read
+from engine.backends.replies import completion, failed, read
 from engine.backends.structured import Reply
 from engine.errors import BackendError
 
@@ -134,5 +134,5 @@ def completion_of(asked: BatchRequest, answer: ResultLine) -> Completion:
 def _reply(asked: BatchRequest, exchange: Exchange) -> Reply:
     if exchange.kind != "reply":
         return failed(exchange.kind, exchange.detail)
-    cut = cut_at(asked.max_tokens) if exchange.finish == "length" else ""
-    return read(asked.request, exchange.text, cut)
+    cut = asked.max_tokens if exchange.finish == "length" else 0
+    return read(asked.request, exchange.text, cut, exchange.usage.reasoning_tokens)

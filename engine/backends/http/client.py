@@ -29,7 +29,7 @@ from engine.backends.http.probe import Prober
 from engine.backends.http.settings import ServerSettings
 from engine.backends.http.waiting import Reservations, WaitingRequests
 from engine.backends.protocol import Completion, FailedExchange, Request, Reserve
-from engine.backends.replies import completion, correction, failed
+from engine.backends.replies import CUT, completion, correction, failed
 from engine.backends.structured import Reply
 
 GATHER = 0.02
@@ -337,7 +337,7 @@ class Client:
             self._stopped = True
             return
         state.tries = []
-        if reply.error == "length":
+        if reply.error in CUT:
             state.max_tokens *= 2
         elif exchange.kind == "reply":
             turns = self.writer.turns(state.request)

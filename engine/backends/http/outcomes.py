@@ -9,7 +9,7 @@ from engine.backends.http.exchange import Exchange
 from engine.backends.http.patience import Waits, backoff
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import FailedExchange, Message, Request
-from engine.backends.replies import cut_at, failed, read
+from engine.backends.replies import CUT, failed, read
 from engine.backends.structured import Reply
 
 REFUSALS = 2
@@ -85,14 +85,14 @@ def after_answer(state: RequestState, exchange: Exchange, settings: ServerSettin
 
 def _reply(state: RequestState, exchange: Exchange, settings: ServerSettings) -> Outcome:
     """Validate a reply; a wrong one is asked again, told what was wrong."""
-    cut = cut_at(state.max_tokens) if exchange.finish == "length" else ""
-    reply = read(state.request, exchange.text, cut)
+    cut = state.max_tokens if exchange.finish == "length" else 0
+    reply = read(state.request, exchange.text, cut, exchange.usage.reasoning_tokens)
     if reply.error is None:
         return Outcome(reply)
-    if reply.error == "length":
+    if reply.error in CUT:
         full = _context_is_full(state, exchange)
         last, state.longer = bool(state.longer or full), True
-        return Outcome(failed("length", full or cut), None if last else 0.0)
+        return Outcome(failed("length", full) if full else reply, None if last else 0.0)
     state.wrong += 1
     return Outcome(reply, 0.0 if state.wrong <= settings.corrections else None)
 

@@ -16,8 +16,8 @@ from engine.backends.http.protocol import Mode
 from engine.backends.http.settings import ServerSettings
 from engine.backends.http.waiting import Reservations
 from engine.backends.protocol import Completion, Message, Request
-from engine.backends.replies import PROBE, completion, failed
-from engine.backends.structured import read_reply
+from engine.backends.replies import PROBE, completion, cut_in_thought, failed
+from engine.backends.structured import answer_of, read_reply
 
 SCHEMA = {
     "type": "object",
@@ -27,6 +27,8 @@ SCHEMA = {
 }
 """No model says this word unless it is made to."""
 TOKENS = 64
+THINKING_TOKENS = 4096
+"""For a model that was still thinking after `TOKENS`: what it would have said is not known yet."""
 TWICE = 2
 """How often a mode is tried: one bad reply must not condemn the whole run to a worse one."""
 PROSE = (Message("user", "Write one plain sentence about a colour, and no JSON."),)
@@ -50,13 +52,13 @@ class Probe(NamedTuple):
         return self.exchange.kind not in OUTAGE
 
 
-async def send(connection: Connection, writer: BodyWriter) -> Probe:
+async def send(connection: Connection, writer: BodyWriter, tokens: int = TOKENS) -> Probe:
     """Make a small call."""
     turns = PROSE if writer.mode.promises == "json" else writer.turns(REQUEST)
     began = time.monotonic()
-    exchange = await connection.post(writer.body(REQUEST, turns, TOKENS))
+    exchange = await connection.post(writer.body(REQUEST, turns, tokens))
     while writer.adapt(exchange):
-        exchange = await connection.post(writer.body(REQUEST, turns, TOKENS))
+        exchange = await connection.post(writer.body(REQUEST, turns, tokens))
     return Probe(writer.mode, turns, exchange, time.monotonic() - began)
 
 
@@ -97,12 +99,13 @@ class Prober:
         """Take where they go, who allows them, and what takes those that cost something."""
         self._connection, self._settings = connection, settings
         self._reservations, self._finish = reservations, finish
+        self._tokens = TOKENS
 
     async def call(self, writer: BodyWriter, request: Request) -> Probe | None:
         """Make a small call for the sake of a request; None where the budget does not allow it."""
         if not self._reservations.take(request):
             return None
-        probe = await send(self._connection, writer)
+        probe = await send(self._connection, writer, self._tokens)
         done = probe_completion(probe, request, self._settings)
         if done is None:
             self._reservations.give_back()
@@ -134,6 +137,8 @@ class Prober:
                 continue  # it helps where the other was refused, not where it was ignored
             for _ in range(TWICE):
                 exchange, waited = await self._until_told(writer, request, waited)
+                if exchange is not None and self._wants_to_think(exchange):
+                    exchange, waited = await self._until_told(writer, request, waited)
                 if exchange is None:
                     return None
                 if exchange.kind == "reply" and _honours(mode, exchange.text):
@@ -142,6 +147,17 @@ class Prober:
                     refused.add(mode.name)
                     break
         return writers[-1]
+
+    def _wants_to_think(self, exchange: Exchange) -> bool:
+        """Return whether a small call was cut in the model's thinking; those that follow leave room for it."""
+        cut = self._tokens if exchange.finish == "length" else 0
+        thinks = exchange.kind == "reply" and cut_in_thought(
+            exchange.text, cut, exchange.usage.reasoning_tokens
+        )
+        again = thinks and self._tokens == TOKENS
+        if again:
+            self._tokens = THINKING_TOKENS
+        return again
 
     async def _until_told(
         self, writer: BodyWriter, request: Request, waited: float
@@ -182,7 +198,7 @@ class Prober:
 def _honours(mode: Mode, text: str) -> bool:
     if mode.promises == "json":
         try:
-            return isinstance(json_text.parse(text), dict)
+            return isinstance(json_text.parse(answer_of(text)), dict)
         except ValueError:
             return False
     return read_reply(text, SCHEMA).error is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.backends.local.chat import encode_prompt, turn_end
@@ -83,6 +83,41 @@ def _too_long(
     )
 
 
+class Blend(NamedTuple):
+    """How two kinds of rows are trained on together: the first `original` rows, and those behind them."""
+
+    original: int
+    generated: int
+    mix: float = 1.0
+    """How often a generated row is visited for each visit of an original one."""
+    generated_first: bool = False
+
+
+def blended_order(
+    lengths: Sequence[int], blend: Blend, size: int, steps: int, seed: int
+) -> list[tuple[int, ...]]:
+    """Return `steps` batches of `size` row indices for original and generated rows; see `batch_order`.
+
+    Mixed, a pass holds every original row once and every generated row `mix` times; of a fraction the pass holds
+    its share, and the next pass goes on where it stopped, so that all generated rows are visited equally often.
+    Generated first, both kinds have as many steps as their visits make up in all, and one at least.
+    """
+    original, generated = range(blend.original), range(blend.original, len(lengths))
+    if not generated or not original:
+        return batch_order(lengths, size, steps, seed)
+    visits = blend.mix * len(generated)
+    if blend.generated_first and steps > 1:
+        share = visits / (visits + len(original))
+        first = min(steps - 1, max(1, round(steps * share)))
+        order = batch_order([lengths[row] for row in generated], size, first, seed)
+        shifted = [tuple(len(original) + row for row in batch) for batch in order]
+        return shifted + batch_order(lengths[: len(original)], size, steps - first, seed)
+    if blend.mix == 1:
+        return batch_order(lengths, size, steps, seed)
+    rng = random.Random(f"order {seed}")
+    return _batches(_blended_passes(blend, rng), lengths, size, steps, rng)
+
+
 def batch_order(lengths: Sequence[int], size: int, steps: int, seed: int) -> list[tuple[int, ...]]:
     """Return `steps` batches of `size` row indices: epoch after epoch, each in an order of its own.
 
@@ -90,7 +125,12 @@ def batch_order(lengths: Sequence[int], size: int, steps: int, seed: int) -> lis
     grouped by length among `GROUP` batches at a time; the order of the groups' batches is shuffled again.
     """
     rng = random.Random(f"order {seed}")
-    stream = _passes(len(lengths), rng)
+    return _batches(_passes(range(len(lengths)), rng), lengths, size, steps, rng)
+
+
+def _batches(
+    stream: Iterator[int], lengths: Sequence[int], size: int, steps: int, rng: random.Random
+) -> list[tuple[int, ...]]:
     order: list[tuple[int, ...]] = []
     while len(order) < steps:
         # No more rows than are trained on: what sorting pushed past the end would be missing from its pass.
@@ -102,9 +142,20 @@ def batch_order(lengths: Sequence[int], size: int, steps: int, seed: int) -> lis
     return order
 
 
-def _passes(rows: int, rng: random.Random) -> Iterator[int]:
+def _passes(rows: Sequence[int], rng: random.Random) -> Iterator[int]:
     while True:
-        order = list(range(rows))
+        order = list(rows)
+        rng.shuffle(order)
+        yield from order
+
+
+def _blended_passes(blend: Blend, rng: random.Random) -> Iterator[int]:
+    generated = _passes(range(blend.original, blend.original + blend.generated), rng)
+    drawn = 0
+    for number in count(1):
+        due = round(number * blend.mix * blend.generated)
+        order = [*range(blend.original), *islice(generated, due - drawn)]
+        drawn = due
         rng.shuffle(order)
         yield from order
 

@@ -135,7 +135,10 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
         for split, split_rows in (("training", job.rows), ("validation", job.validation))
     )
     lengths = [row.length for row in rows]
-    order = batches.batch_order(lengths, job.batch_size, job.steps, job.seed)
+    blend = batches.Blend(
+        len(rows) - job.generated, job.generated, job.mix, job.order == "generated_first"
+    )
+    order = batches.blended_order(lengths, blend, job.batch_size, job.steps, job.seed)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     resume = checkpoints.last()
     model = loop.load_student(job, max(lengths))
@@ -220,7 +223,8 @@ def _finish(
     result = {
         "weights": file_digest(weights),
         "steps": job.steps,
-        "epochs": job.steps * job.batch_size / len(job.rows),
+        # Of the original rows, where generated ones have a weight.
+        "epochs": job.steps * job.batch_size / (len(job.rows) + (job.mix - 1) * job.generated),
         # The mean over the last pass: single batches are too noisy to compare trainings by.
         "train_loss": _mean(history.losses[-max(1, len(job.rows) // job.batch_size) :]),
         "validation_loss": validation_loss,

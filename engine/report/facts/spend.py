@@ -17,7 +17,8 @@ WITH mine AS (SELECT node FROM run_node WHERE run = ?), used AS (
   SELECT call FROM pattern WHERE node IN (FROM mine) UNION
   SELECT call FROM strategy WHERE node IN (FROM mine) UNION
   SELECT call FROM candidate WHERE node IN (FROM mine) UNION
-  SELECT call FROM verdict WHERE node IN (FROM mine)
+  SELECT call FROM verdict WHERE node IN (FROM mine) UNION
+  SELECT call FROM rating WHERE node IN (FROM mine)
 )
 SELECT l.role, coalesce(n.stage, 'unfinished') AS stage, l.run <> ? AS reused, count(*) AS calls,
   count(l.error) AS errors, sum(json_array_length(l.tries))::BIGINT AS retries,

@@ -105,11 +105,13 @@ def spent(report: Report) -> str:
     total = totals(report)
     minutes = report.header.minutes
     took = "still running" if minutes is None else duration(60 * minutes)
-    parts = [
-        took,
+    asked = (
         f"{count(total.calls)} LLM calls with {count(total.prompt_tokens)} prompt and"
-        f" {count(total.completion_tokens)} completion tokens",
-    ]
+        f" {count(total.completion_tokens)} completion tokens"
+    )
+    if total.reused_calls and not total.calls:
+        asked = "no new LLM calls"
+    parts = [took, asked]
     mine = [c for c in report.calls if not c.reused]
     cost = cost_of(mine)
     if cost.known is not None and cost.unpriced:
@@ -139,8 +141,9 @@ def foreseen(report: Report) -> list[Foreseen]:
         return []
     total = totals(report)
     tokens = total.prompt_tokens + total.completion_tokens
+    reused = f" ({count(total.reused_calls)} reused)" if total.reused_calls else ""
     quantities = [
-        Foreseen("LLM calls", between(forecast.calls), count(total.calls)),
+        Foreseen("LLM calls", between(forecast.calls), f"{count(total.calls)}{reused}"),
         Foreseen("tokens", between(forecast.tokens), count(tokens)),
     ]
     cost = cost_of([c for c in report.calls if not c.reused])

@@ -137,9 +137,11 @@ BAD_REPLY_KINDS = {
     "lone_surrogate": "invalid_json", "half_character": "invalid_json", "infinite": "invalid_json",
     "nested": "invalid_json", "fenced": "invalid_json", "prose": "invalid_json",
     "length": "length", "content_filter": "refusal", "refusal": "refusal",
+    "thinking": "thinking", "hidden_thinking": "thinking",
 }  # fmt: skip
 
 
+WORDLESS = ("content_filter", "refusal", "hidden_thinking")
 PAID = "null_content"
 """No reply, but its tokens are counted: a call of its own."""
 FREE = [fault for fault in NO_REPLY_KINDS if fault != PAID]
@@ -192,11 +194,9 @@ def test_an_unusable_reply_is_kept_and_asked_again(fault: str) -> None:
         assert bad.detail
         assert (bad.usage.prompt_tokens or 0) > 0
         assert found.tries.total() == 0
-        if fault not in ("content_filter", "refusal"):
-            assert bad.text
-        assert bad.finish_reason == {"length": "length", "refusal": "refusal"}.get(
-            bad.error or "", "stop"
-        )
+        assert bool(bad.text) == (fault not in WORDLESS)
+        reasons = {"length": "length", "thinking": "length", "refusal": "refusal"}
+        assert bad.finish_reason == reasons.get(bad.error or "", "stop")
 
 
 @pytest.mark.parametrize("fault", ["invalid_json", "breaks_schema", "numbers_as_strings"])
@@ -214,26 +214,48 @@ def test_a_correction_turn_says_what_was_wrong(fault: str) -> None:
         assert [m.content for m in good.sent] == [m["content"] for m in second.body["messages"]]
 
 
-def test_a_reply_cut_by_the_limit_gets_more_tokens() -> None:
-    with one_fault("length") as server:
+@pytest.mark.parametrize("fault", ["length", "thinking", "hidden_thinking"])
+def test_a_reply_cut_by_the_limit_gets_more_tokens(fault: str) -> None:
+    with one_fault(fault) as server:
         came(opened(server), requests(12))
         first, second = server.log.of(3)
         assert second.body["max_tokens"] > first.body["max_tokens"]
+        assert second.body["messages"] == first.body["messages"]
 
 
-@pytest.mark.parametrize("fault", ["escaped_control", "no_usage", "stream"])
+@pytest.mark.parametrize("fault", ["thinking", "hidden_thinking"])
+def test_a_reply_cut_in_its_thinking_names_the_setting(fault: str) -> None:
+    with one_fault(*[fault] * 50) as server:
+        done = came(opened(server), requests(12)).final["3"]
+        assert done.detail.startswith("cut after max_tokens (200) in the model's thinking")
+        assert ("200 of them hidden reasoning" in done.detail) == (fault == "hidden_thinking")
+        assert "models.teacher.thinking_tokens" in done.detail
+
+
+def test_a_model_that_thinks_at_the_probe_is_given_room_to_answer_it(probing: list[str]) -> None:
+    script = Script(rows={row: ("hidden_thinking", "hidden_thinking") for row in probing})
+    with Endpoint(Behaviour(script)) as server:
+        came(opened(server, structured="auto"), requests(1))
+        limits = [each.body["max_tokens"] for each in server.log.asked if each.row in probing]
+        assert limits == [64, 4096, 4096]
+
+
+@pytest.mark.parametrize(
+    "fault", ["escaped_control", "no_usage", "stream", "thought", "thought_in_template"]
+)
 def test_odd_but_whole_replies_are_taken(fault: str) -> None:
     with one_fault(fault) as server:
         found = came(opened(server), requests(12))
         assert found.errors["3"] is None
         assert_only_row_3_was_asked_again(server, 1)
         [done] = found.all["3"]
+        assert done.value is not None
+        assert set(done.value) == {"text", "score"}
         unknown = fault in ("no_usage", "stream")
         assert (
             (done.usage.prompt_tokens is None) == (done.usage.completion_tokens is None) == unknown
         )
         if fault == "escaped_control":
-            assert done.value is not None
             assert done.value["text"].startswith("\x00\x07\x1b")
 
 
@@ -299,12 +321,11 @@ def test_an_unusable_reply_for_ever_ends_as_a_failure_with_its_text(fault: str) 
         found = came(opened(server, corrections=2), requests(12))
         kind = BAD_REPLY_KINDS[fault]
         assert found.errors == {str(row): None for row in range(12)} | {"3": kind}
-        times = 2 if kind in ("length", "refusal") else 3
+        times = 2 if kind in ("length", "thinking", "refusal") else 3
         assert_only_row_3_was_asked_again(server, times)
         assert [each.error for each in found.all["3"]] == [kind] * times
         assert found.final["3"].detail
-        if fault not in ("content_filter", "refusal"):
-            assert found.final["3"].text
+        assert bool(found.final["3"].text) == (fault not in WORDLESS)
 
 
 def test_too_many_requests_are_waited_for_as_often_as_it_takes() -> None:

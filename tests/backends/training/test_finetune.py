@@ -13,7 +13,7 @@ import pytest
 
 from engine.backends.protocol import Message, TrainingJob, TrainingResult, TrainingRow
 from engine.backends.training import child, finetune
-from engine.backends.training.batches import batch_order
+from engine.backends.training.batches import Blend, batch_order, blended_order
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
 from engine.system import locks
@@ -84,6 +84,47 @@ def test_rows_of_a_batch_have_similar_lengths() -> None:
         for batch in batch_order(lengths, 5, 20, seed=0)
     ]
     assert sum(spread) / len(spread) < 40  # 67 for five rows drawn blindly
+
+
+def seen(blend: Blend, size: int = 4, steps: int = 15) -> list[tuple[int, ...]]:
+    """Return the batches over the rows of a blend; rows from `blend.original` on are generated."""
+    lengths = [5 + row % 3 for row in range(blend.original + blend.generated)]
+    return blended_order(lengths, blend, size, steps, seed=1)
+
+
+def test_without_a_weight_generated_rows_are_rows_like_all_others() -> None:
+    lengths = [5 + row % 3 for row in range(10)]
+    assert seen(Blend(6, 4)) == batch_order(lengths, 4, 15, seed=1)
+    assert seen(Blend(10, 0, 2.0, True)) == batch_order(lengths, 4, 15, seed=1)
+
+
+@pytest.mark.parametrize(("mix", "visits"), [(0.5, 3), (2.0, 12), (1.5, 9), (0.25, 1.5)])
+def test_a_generated_row_is_seen_so_often_as_the_weight_says(mix: float, visits: float) -> None:
+    # Six passes: each original row once in each.
+    steps = round(6 * (8 + mix * 8) / 4)
+    order = seen(Blend(8, 8, mix), steps=steps)
+    assert {len(batch) for batch in order} == {4}
+    often = Counter(row for batch in order for row in batch)
+    assert {often[row] for row in range(8)} == {6}
+    drawn = [often[row] for row in range(8, 16)]
+    assert sum(drawn) == 8 * visits
+    assert max(drawn) - min(drawn) <= 1
+
+
+def test_generated_rows_first_and_each_kind_as_often_as_when_mixed() -> None:
+    order = seen(Blend(8, 4, 2.0, generated_first=True), steps=16)
+    kinds = [{row >= 8 for row in batch} for batch in order]
+    assert kinds == [{True}] * 8 + [{False}] * 8
+    often = Counter(row for batch in order for row in batch)
+    assert {often[row] for row in range(8)} == {4}
+    assert {often[row] for row in range(8, 12)} == {8}
+
+
+@pytest.mark.parametrize(("original", "generated", "first"), [(99, 1, 1), (1, 99, 4)])
+def test_each_kind_of_rows_has_a_step_at_least(original: int, generated: int, first: int) -> None:
+    order = seen(Blend(original, generated, 1.0, generated_first=True), steps=5)
+    assert [batch[0] >= original for batch in order] == [True] * first + [False] * (5 - first)
+    assert len(seen(Blend(original, generated, 1.0, generated_first=True), steps=1)) == 1
 
 
 # The loss
@@ -165,7 +206,8 @@ class Kill:
 def test_a_training_killed_and_interrupted_ends_with_the_same_bits(
     model: Path, tmp_path: Path
 ) -> None:
-    best = {"checkpoint": "best", "validation": tiny.rows(5), "steps": 14}
+    blend = {"generated": 5, "mix": 0.5}
+    best = {"checkpoint": "best", "validation": tiny.rows(5), "steps": 14, **blend}
     undisturbed = finetune.train(tiny.job(model, tmp_path / "whole", **best))
     output = tmp_path / "killed"
     job = tiny.job(model, output, **best)
@@ -295,6 +337,10 @@ def test_jobs_differ_by_data_settings_and_weights_but_not_by_place(
     assert same == finetune.job_hash(tiny.job(model, tmp_path / "b"))
     assert same != finetune.job_hash(tiny.job(model, tmp_path / "a", seed=4))
     assert same != finetune.job_hash(tiny.job(model, tmp_path / "a", rows=tiny.rows(11)))
+    weighed = {"generated": 3, "mix": 0.5, "order": "generated_first"}
+    for number in range(1, 4):
+        part = dict(list(weighed.items())[:number])
+        assert same != finetune.job_hash(tiny.job(model, tmp_path / "a", **part))
     assert finetune.job_from_json(json.loads(json.dumps(finetune.job_to_json(job)))) == job
 
 
