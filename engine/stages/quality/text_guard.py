@@ -21,7 +21,7 @@ SHORTEST = 4
 """Fewest words in a row that can be a quote: shorter ones occur in many texts by chance."""
 SHARE = 0.6
 """Share of a short row's words that are a quote, in a row."""
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 class Quote(NamedTuple):
