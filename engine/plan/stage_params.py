@@ -122,7 +122,7 @@ class StageParams:
 
     def control(self, seed: int) -> TrainParams:
         """Return what the control is taught: the same, with another training seed."""
-        return replace(self.train(), seed=CONTROL_SEED + seed)
+        return replace(self.train(0), seed=CONTROL_SEED + seed)
 
     def predict(self) -> PredictParams:
         """Return what the student is asked."""
