@@ -82,7 +82,7 @@ class Definition(Spec):
     A prompt that uses `rows` is asked for the rows of several seeds in one call, as many as the teacher's pack says.
     """
     sees: list[Sight] = Field(default_factory=list)
-    """What its prompt may use, besides `rows`, `examples`, `params`, `count` and `description`.
+    """What its prompt may use, besides `rows`, `examples`, `params`, `count`, `longest` and `description`.
 
     task: what the task is, in words; row: the first seed row's inputs; label: its target; target: that of the first row
     to write; keep: what of its target a reworded row must keep; pattern, about, includes, excludes: the failure

@@ -83,6 +83,7 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
         "rows": [_item(asked, row, made_from=made_from) for row in asked.rows],
         "params": params.model_dump(),
         "count": len(asked.rows),
+        "longest": asked.longest,
         "description": asked.description,
     }
 

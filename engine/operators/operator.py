@@ -113,6 +113,8 @@ class Assignment(NamedTuple):
     """Training rows to show, the best first; the seed row is not among them."""
     task: str = ""
     """What the task is, in words."""
+    longest: int = 200
+    """Most characters of a text."""
     description: str = ""
     """The recipe's description of the task; often empty."""
     pattern: str = ""

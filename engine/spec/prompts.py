@@ -76,10 +76,7 @@ class Prompt:
     @property
     def variables(self) -> frozenset[str]:
         """The names that the prompt uses and does not set itself."""
-        names: set[str] = set()
-        for section in self.sections:
-            names |= find_undeclared_variables(_JINJA.parse(section.text))
-        return frozenset(names)
+        return frozenset[str]().union(*(_variables(section.text) for section in self.sections))
 
     def line_of(self, variable: str) -> int:
         """Return the line in which `variable` is first used; 0 when it is not."""
@@ -126,6 +123,11 @@ class Prompt:
                 code="prompt",
             )
             raise RecipeError([problem]) from None
+
+
+@lru_cache(maxsize=512)
+def _variables(text: str) -> frozenset[str]:
+    return frozenset(find_undeclared_variables(_JINJA.parse(text)))
 
 
 @lru_cache(maxsize=512)

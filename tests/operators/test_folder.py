@@ -13,7 +13,7 @@ from engine.operators.folder import read_operator
 from engine.tasks import TASKS
 from tests.operators.writing import OPERATOR, PROMPT, changed, write_operator
 
-WRITTEN = [("label: keep", "label: written"), ("[row, feedback]", "[row, target, feedback]")]
+WRITTEN = [("label: keep", "label: written"), ("[row, rejected]", "[row, target, rejected]")]
 
 
 def complaints(folder: Path, **settings: Any) -> str:
@@ -107,13 +107,13 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
             id="unknown-label",
         ),
         pytest.param(
-            [("[row, feedback]", "[row, feedbck]")],
+            [("[row, rejected]", "[row, rejectd]")],
             "operator.yaml:11:13: error: sees[1] must be 'row', 'label', 'target', 'keep', 'pattern', 'strategy' or "
-            "'feedback', not 'feedbck'\n    did you mean 'feedback'?",
+            "'rejected', not 'rejectd'\n    did you mean 'rejected'?",
             id="unknown-sight",
         ),
         pytest.param(
-            [("[row, feedback]", "[row, feedback, row]")],
+            [("[row, rejected]", "[row, rejected, row]")],
             "operator.yaml:11:23: error: 'row' is there twice\n    leave one out",
             id="sight-twice",
         ),
@@ -135,19 +135,13 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
             id="change-without-labels",
         ),
         pytest.param(
-            [("label: keep", "label: keep\ntarget: pattern")],
-            "operator.yaml:6:1: error: `target` is for `label: change`, and the label here is 'keep'\n"
-            "    leave it out",
-            id="target-rule-that-is-not-followed",
-        ),
-        pytest.param(
             WRITTEN,
             "operator.yaml:11:13: error: with `label: written` no target is known before the rows are written\n"
             "    take 'target' out of `sees`",
             id="target-that-is-not-known",
         ),
         pytest.param(
-            [("label: keep", "label: written"), ("[row, feedback]", "[row, feedback, keep]")],
+            [("label: keep", "label: written"), ("[row, rejected]", "[row, rejected, keep]")],
             "operator.yaml:11:23: error: with `label: written` nothing of the target is kept\n"
             "    take 'keep' out of `sees`",
             id="nothing-to-keep",
@@ -271,18 +265,18 @@ def test_an_empty_definition_is_told(tmp_path: Path) -> None:
     ("prompt", "said"),
     [
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{{ strategy }}"),
+            PROMPT.replace("{{ rejected }}", "{{ strategy }}"),
             "small.md:6:1: error: this prompt uses 'strategy', which it is not given\n"
             "    add it to `sees` in operator.yaml",
             id="not-declared",
         ),
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{{ feedbck }}"),
-            "small.md:6:1: error: this prompt uses 'feedbck', which it is not given\n    did you mean 'feedback'?",
+            PROMPT.replace("{{ rejected }}", "{{ rejectd }}"),
+            "small.md:6:1: error: this prompt uses 'rejectd', which it is not given\n    did you mean 'rejected'?",
             id="unknown",
         ),
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{{ examples | tojson }}"),
+            PROMPT.replace("{{ rejected }}", "{{ examples | tojson }}"),
             "small.md:6:1: error: this prompt uses 'examples', which it is not given\n"
             "    say which rows it shows: `examples: {…}` in operator.yaml",
             id="examples-without-a-rule",
@@ -300,7 +294,7 @@ def test_an_empty_definition_is_told(tmp_path: Path) -> None:
             id="unknown-parameter-by-key",
         ),
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{% include '/etc/passwd' %}"),
+            PROMPT.replace("{{ rejected }}", "{% include '/etc/passwd' %}"),
             "small.md:6:1: error: this template has a mistake: include, import and extends are not allowed\n"
             "    see the Jinja2 template syntax",
             id="reaches-outside",
@@ -441,7 +435,7 @@ def test_a_mistake_in_the_schema_is_told_with_its_place(
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = changed(("name: shorten", "name: shorter"), ("default: 5", "default: 50"))
-    folder = write_operator(tmp_path, text, prompt=PROMPT.replace("feedback }}", "strategy }}"))
+    folder = write_operator(tmp_path, text, prompt=PROMPT.replace("rejected }}", "strategy }}"))
     assert complaints(folder).count("error: ") == 3
 
 
@@ -451,8 +445,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         (("fewer words; the", "few words; the"), True),
         (("version: 1", "version: 1\nsource: a paper"), True),
         (("Most words of a row", "Longest row"), True),
-        (("sees: [row, feedback]", "sees: [row, feedback]\ntasks: any"), True),
-        (("sees: [row, feedback]", "sees: [feedback, row]"), False),
+        (("sees: [row, rejected]", "sees: [row, rejected]\ntasks: any"), True),
+        (("sees: [row, rejected]", "sees: [rejected, row]"), False),
         (("version: 1", "version: 2"), False),
         (("default: 5", "default: 6"), False),
         (("label: keep", "label: written"), False),

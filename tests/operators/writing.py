@@ -23,7 +23,7 @@ PROMPT = """\
 Shorten messages in JSON.
 [[user]]
 {{ row | tojson }}
-{{ rejected | length }} were no good.
+{{ rejected }}
 {{ count }} {{ params.style }} ones of at most {{ params.words }} words:
 """
 

@@ -150,7 +150,7 @@ def test_payoff_shares_what_was_fixed_among_the_selected_rows(state: Path, run: 
             pytest.approx(50 / tokens * 1000),
             50.0,
         ),
-        ("slang", "counterfactual", 1, 1, 0, 667, 1, 0, None, None, None, 50.0),
+        ("slang", "contrast_pair", 1, 1, 0, 667, 1, 0, None, None, None, 50.0),
     ]
 
 

@@ -158,6 +158,9 @@ class Planner:
         """Return what is asked of each of `count` rows besides its target: every value about equally often."""
         brings = brings_target(used.operator, labelled=self.task.labelled)
         values: dict[str, list[str]] = {}
+        if used.operator.label == "change":
+            # All but the words on which the label hangs stays as it is.
+            return [{} for _ in range(count)]
         for name, choices in (*(self.vary.items() if brings else ()), *_attributes(strategy)):
             listed = [choices[i % len(choices)] for i in range(count)]
             chance.shuffle(listed)

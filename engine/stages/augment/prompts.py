@@ -30,6 +30,8 @@ from engine.stages.task_view import TaskView
 
 SHOWN = 3
 """Most accepted and most rejected rows that a prompt shows."""
+MARGIN = 2
+"""Characters of a text at its bound: one that reaches them counts as cut off."""
 SECRET = "leak"
 """The reason of a rejection after which a row is shown to nobody: it is like an evaluation row."""
 
@@ -48,7 +50,7 @@ class Prompts:
         """Take the task, all rows, the training rows that may be shown, and the attempts so far."""
         self._task, self._briefing, self._shown = task, briefing, shown
         train = [e for e in examples if e.split == "train"]
-        self.longest_text = longest_text(text for e in train for text in e.inputs.values())
+        self._longest = longest_text(text for e in train for text in e.inputs.values())
         longest_target = longest_text(e.target for e in train)
         self._target_schema = task.entry.target_schema(task.task(examples), longest_target)
         self._judged = [pair for attempt in attempts for pair in attempt.judged]
@@ -60,6 +62,7 @@ class Prompts:
         return Assignment(
             rows=call.rows,
             examples=call.examples,
+            longest=self._longest - MARGIN,
             task=task_block(task, self._briefing, self._shown, self._labels(call)),
             description=task.description,
             pattern=pattern.name if pattern else "",
@@ -74,6 +77,13 @@ class Prompts:
             as_written=partial(_as_written, task),
         )
 
+    def bound(self, call: PlannedCall) -> int:
+        """Return the most characters of a text that a reply may have.
+
+        Of several rows one that is too long is rejected by itself, and must not cost the others.
+        """
+        return 2 * self._longest if itemised(call.used.prompt) else self._longest
+
     def request(self, call: PlannedCall, temperature: float, ctx: Context) -> Request:
         """Return the request of one call, before it is made distinct from others like it."""
         used, task = call.used, self._task
@@ -81,7 +91,7 @@ class Prompts:
         schema = reply_schema(
             used.operator,
             list(call.rows[0].seed.inputs),
-            self.longest_text,
+            self.bound(call),
             self._target_schema if brings else None,
             len(call.rows),
             items=itemised(used.prompt),

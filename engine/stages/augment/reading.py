@@ -55,7 +55,7 @@ def _candidate(
     prompts: Prompts,
     ctx: Context,
 ) -> Candidate:
-    inputs = {c: whole_sentences(text, prompts.longest_text) for c, text in row.inputs.items()}
+    inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in row.inputs.items()}
     spec = row.spec
     shown = dict.fromkeys((spec.seed.id, *(example.id for example in call.examples)))
     return Candidate(
