@@ -77,13 +77,11 @@ class Definition(Spec):
     params: dict[ParameterName, Parameter] = Field(default_factory=dict)
     """What a recipe may set, by name. The prompt gets the values as `params`."""
     rows: int | str
-    """Rows written from one seed row: a number, or the name of an integer parameter.
-
-    A prompt that uses `rows` is asked for the rows of several seeds in one call, as many as the teacher's pack says.
-    """
+    """Rows written from one seed row: a number, or the name of an integer parameter."""
     sees: list[Sight] = Field(default_factory=list)
     """What its prompt may use, besides `rows`, `examples`, `params`, `count`, `longest` and `description`.
 
+    A prompt that uses `rows` is asked for the rows of several seeds in one call, as many as the teacher's pack says.
     task: what the task is, in words; row: the first seed row's inputs; label: its target; target: that of the first row
     to write; keep: what of its target a reworded row must keep; pattern, about, includes, excludes: the failure
     pattern's name, its description, and what falls under it and what does not; strategy, must, must_not: what rows

@@ -79,8 +79,8 @@ def _use(
     yield from wrong
     clash = [*_clashes(loaded, operator, path)]
     yield from clash
-    if serves and not wrong and not clash:
-        yield from _trial(loaded, operator, spec)
+    if serves and kind is not None and not wrong and not clash:
+        yield from _trial(loaded, operator, spec, kind)
 
 
 def _any_of(names: list[str]) -> str:
@@ -116,14 +116,16 @@ def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterato
             yield Problem(at, message, hint, code="operator")
 
 
-def _trial(loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec) -> Iterator[Problem]:
+def _trial(
+    loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec, kind: TaskKind
+) -> Iterator[Problem]:
     """Render the prompt once, with rows of the recipe's columns: a column that it gets wrong shows here."""
     columns = loaded.recipe.task.input
     rows = [
         Example(f"row {target}", "train", dict.fromkeys(columns, "text"), target, {}, "", 1)
         for target in ("one", "two")
     ]
-    brings = brings_target(operator, labelled=TASKS[loaded.recipe.task.kind].labelled)
+    brings = brings_target(operator, labelled=kind.labelled)
     target = {"keep": rows[0].target, "change": rows[1].target}.get(operator.label, rows[0].target)
     known = KnownRow(rows[1].inputs, rows[1].target, "too short")
     asked = Assignment(

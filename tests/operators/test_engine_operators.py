@@ -41,8 +41,8 @@ def assignment(operator: Operator, count: int, *, labelled: bool) -> Assignment:
     rows = [RowSpec(f"r{i}", TRAIN[i % 2], target, None, "it", {"tone": "calm"}) for i in range(count)]
     known = KnownRow({"text": "known"}, "a", "No good.")
     return Assignment(
-        rows, TRAIN[2:], "the task", "", "pattern", "about it", ["in"], ["out"], "strategy", ["must"], ["never"],
-        [known], [known],
+        rows, TRAIN[2:], task="the task", pattern="pattern", about="about it", includes=["in"], excludes=["out"],
+        strategy="strategy", must=["must"], must_not=["never"], accepted=[known], rejected=[known],
     )  # fmt: skip
 
 

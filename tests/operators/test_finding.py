@@ -51,7 +51,7 @@ def test_the_mistakes_of_all_are_told_and_the_others_are_found(tmp_path: Path) -
     write_operator(home, changed(("name: shorten", "name: good")), name="good")
     found = look_for_operators(tmp_path)
     assert [problem.message for problem in found.problems] == [
-        "the prompt small.md is missing", "version must be at least 1, not 0",
+        "the operator has no prompt", "version must be at least 1, not 0",
     ]  # fmt: skip
     assert found.broken == {"shorten", "blank"}
     assert set(found.operators) == {*OURS, "good"}

@@ -62,8 +62,7 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         pytest.param(
             [("rows: variants\n", "")],
             "operator.yaml:1:1: error: rows is missing\n"
-            "    add `rows: …`: Rows asked for in one call: a number, or the name of an integer parameter. "
-            "The prompt gets it as `count`.",
+            "    add `rows: …`: Rows written from one seed row: a number, or the name of an integer parameter.",
             id="missing-key",
         ),
         pytest.param(
@@ -102,14 +101,14 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("label: keep", "label: kept")],
-            "operator.yaml:5:8: error: label must be 'keep', 'change' or 'written', not 'kept'\n"
+            "operator.yaml:5:8: error: label must be 'keep', 'change', 'given' or 'written', not 'kept'\n"
             "    did you mean 'keep'?",
             id="unknown-label",
         ),
         pytest.param(
             [("[row, rejected]", "[row, rejectd]")],
-            "operator.yaml:11:13: error: sees[1] must be 'row', 'label', 'target', 'keep', 'pattern', 'strategy' or "
-            "'rejected', not 'rejectd'\n    did you mean 'rejected'?",
+            "operator.yaml:11:13: error: sees[1] must be 'task', 'row', 'label', 'target', 'keep', 'pattern', "
+            "'about', 'includes', 'excludes', 'strategy', 'must', 'must_not', 'accepted' or 'rejected', not 'rejectd'\n    did you mean 'rejected'?",
             id="unknown-sight",
         ),
         pytest.param(
@@ -301,7 +300,8 @@ def test_an_empty_definition_is_told(tmp_path: Path) -> None:
         ),
         pytest.param(
             None,
-            "operator.yaml: error: the prompt small.md is missing\n    write the prompt for small teachers there",
+            "operator.yaml: error: the operator has no prompt\n"
+            "    write prompt.md for all packs, or one per pack, such as small.md",
             id="missing",
         ),
     ],
@@ -312,15 +312,15 @@ def test_a_mistake_in_the_prompt_is_told_with_its_place(
     assert complaints(write_operator(tmp_path, prompt=prompt)) == said
 
 
-def test_a_prompt_for_no_pack_is_told_and_a_readme_is_none(tmp_path: Path) -> None:
+def test_a_prompt_is_for_the_pack_of_its_name_and_a_readme_is_none(tmp_path: Path) -> None:
     folder = write_operator(tmp_path)
     (folder / "README.md").write_text("How it came about.", "utf-8")
-    read_operator(folder, own=True)
-    (folder / "small.md").rename(folder / "smal.md")
-    assert complaints(folder) == (
-        "operator.yaml: error: the prompt small.md is missing\n    rename smal.md\n"
-        "smal.md: error: there is no pack of prompts 'smal'\n    did you mean 'small'?"
-    )
+    operator = read_operator(folder, own=True)
+    assert set(operator.prompts) == {"small"}
+    with pytest.raises(RecipeError, match="has no prompt for the pack 'frontier'"):
+        operator.prompt("frontier")
+    (folder / "prompt.md").write_text(PROMPT, "utf-8")
+    assert read_operator(folder, own=True).prompt("frontier").name == "operators/shorten/prompt.md"
 
 
 def test_a_folder_without_a_definition_is_told(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_an_own_schema_is_read(tmp_path: Path) -> None:
         pytest.param(
             [('{"why":', '{"target": {"const": 1}, "why":')],
             "rows.schema.json:9:34: error: a row's 'target' is the engine's\n"
-            "    leave it out: the engine adds it where rows bring their own target",
+            "    leave it out: the engine adds it where it is asked for",
             id="target",
         ),
         pytest.param(

@@ -54,7 +54,7 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
     assert found["judge"] == {"judge": "generated rows (text), their label, strategies"}
     assert "test rows" not in str(found["teacher"]) + str(found["judge"])
     assert "rows of all splits (text)" in found["student"]["predict"]
-    assert list(found["embedder"]) == ["cluster", "name", "strategy", "generate", "judge"]
+    assert list(found["embedder"]) == ["cluster", "name", "strategy", "generate", "judge", "select"]
 
 
 def test_rows_that_are_shown_before_each_are_sent_with_their_answers(tmp_path: Path) -> None:
