@@ -127,7 +127,14 @@ class Planner:
         counts = apportion(asked, len(rows), each=False)
         left = list(rows)
         # Those that can write the fewest rows choose first.
-        able = {u.name: [slot for slot in set(rows) if self._can_write(u, slot)] for u in usable}
+        able = {
+            u.name: [
+                slot
+                for slot in set(rows)
+                if self._can_write(u, slot) and (slot.near or u.operator.label != "change")
+            ]
+            for u in usable
+        }
         order = sorted(usable, key=lambda u: (len(able[u.name]), u.name))
         mine: dict[str, list[Slot]] = {u.name: [] for u in usable}
         for used in order:
@@ -136,6 +143,8 @@ class Planner:
                 mine[used.name].append(slot)
         for slot in left:
             able_here = [u for u in usable if slot in able[u.name] and asked[u.name]]
+            # What a row is mistaken for may be no label: one may then be made from a row of any other label.
+            able_here = able_here or [u for u in usable if self._can_write(u, slot)]
             if able_here:
                 mine[max(able_here, key=lambda u: asked[u.name]).name].append(slot)
         for used in usable:
@@ -147,10 +156,10 @@ class Planner:
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         """Return which training rows a row of a slot can be made from."""
+        if operator.label == "change" and slot.near is None:
+            return lambda row: row.target != slot.target
         wanted = slot.near if operator.label == "change" else slot.target
-        if wanted is None:
-            return lambda row: operator.label != "change"
-        return _with_target(wanted)
+        return (lambda row: True) if wanted is None else _with_target(wanted)
 
     def _varied(
         self, used: UsedOperator, strategy: Strategy | None, count: int, chance: random.Random
