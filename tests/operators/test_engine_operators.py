@@ -38,7 +38,9 @@ LABELLED = pytest.mark.parametrize("labelled", [True, False], ids=["labels", "fr
 
 def assignment(operator: Operator, count: int, *, labelled: bool) -> Assignment:
     target = {"keep": "a", "change": "b"}.get(operator.label, "a" if labelled else None)
-    rows = [RowSpec(f"r{i}", TRAIN[i % 2], target, None, "it", {"tone": "calm"}) for i in range(count)]
+    rows = [
+        RowSpec(f"r{i}", TRAIN[i % 2], target, None, "it", {"tone": "calm"}) for i in range(count)
+    ]
     known = KnownRow({"text": "known"}, "a", "No good.")
     return Assignment(
         rows, TRAIN[2:], task="the task", pattern="pattern", about="about it", includes=["in"], excludes=["out"],
@@ -63,7 +65,9 @@ def test_it_renders_its_prompt_and_reads_its_reply(
     assert any("row 0" in text or "row 2" in text for _, text in turns)
     brings = asked.rows[0].target is None
     written = {"type": "string", "maxLength": 20} if brings else None
-    schema = reply_schema(operator, ["text"], 80, written, len(asked.rows), items=items, derived=True)
+    schema = reply_schema(
+        operator, ["text"], 80, written, len(asked.rows), items=items, derived=True
+    )
     assert not unbounded(schema)
     assert 0 < token_limit(schema) < 6000
     reply = {"rows": [_row(schema, spec.id, i) for i, spec in enumerate(asked.rows)]}
@@ -81,7 +85,9 @@ def _row(schema: Any, name: str, number: int) -> dict[str, str]:
 @OPERATORS
 def test_a_prompt_for_several_rows_says_all_that_is_asked_of_each(operator: Operator) -> None:
     asked = assignment(operator, 3, labelled=True)
-    text = operator.prompt("frontier").render(variables_of(operator, asked, operator.params()))[-1][1]
+    text = operator.prompt("frontier").render(variables_of(operator, asked, operator.params()))[-1][
+        1
+    ]
     for spec in asked.rows:
         line = next(line for line in text.splitlines() if line.startswith(f"- {spec.id}:"))
         assert json.dumps(spec.target) in line

@@ -53,7 +53,9 @@ PROMPT = "{# purpose: none; variables: none #}\n[[user]]\nx\n"
 def make(tmp_path: Path) -> Any:
     """Return what writes and reads an operator with changes in its definition."""
 
-    def read(*changes: tuple[str, str], schema: str | None = None, prompt: str = PROMPT) -> Operator:
+    def read(
+        *changes: tuple[str, str], schema: str | None = None, prompt: str = PROMPT
+    ) -> Operator:
         text = changed(*changes)
         return read_operator(write_operator(tmp_path, text, prompt=prompt, schema=schema), own=True)
 
@@ -92,7 +94,10 @@ def test_a_row_to_write_is_shown_with_its_seed_where_it_is_made_from_that(make: 
 
 
 def test_targets_are_shown_as_they_would_be_written(make: Any) -> None:
-    operator = make(("[row, rejected]", "[target, label, accepted, rejected]"), examples("{of: any, count: 3, with_target: true}"))
+    operator = make(
+        ("[row, rejected]", "[target, label, accepted, rejected]"),
+        examples("{of: any, count: 3, with_target: true}"),
+    )
     row = Example("e", "train", {"text": "x"}, '{"n": 1}', {}, "f", 1)
     asked = Assignment(
         [RowSpec("r1", row, row.target)], [row], accepted=[KnownRow({"text": "y"}, '{"n": 2}')],
@@ -107,9 +112,16 @@ def test_targets_are_shown_as_they_would_be_written(make: Any) -> None:
 
 @pytest.mark.parametrize(
     ("label", "labelled", "brings"),
-    [("keep", True, False), ("given", True, False), ("given", False, True), ("written", True, True)],
+    [
+        ("keep", True, False),
+        ("given", True, False),
+        ("given", False, True),
+        ("written", True, True),
+    ],
 )
-def test_whether_a_row_brings_its_target(label: str, labelled: bool, brings: bool, make: Any) -> None:
+def test_whether_a_row_brings_its_target(
+    label: str, labelled: bool, brings: bool, make: Any
+) -> None:
     operator = make(("label: keep", f"label: {label}"))
     assert brings_target(operator, labelled=labelled) == brings
 
@@ -183,7 +195,11 @@ def test_rows_with_ids_have_a_plan_before_and_reasons_before_the_target(make: An
     operator = make(("label: keep", "label: given"))
     schema = reply_schema(operator, ["text"], 80, {"const": "x"}, 2, items=True, derived=True)
     item = schema["properties"]["rows"]["items"]
-    assert list(item["properties"]) == item["required"] == ["id", "plan", "text", "rationale", "target"]
+    assert (
+        list(item["properties"])
+        == item["required"]
+        == ["id", "plan", "text", "rationale", "target"]
+    )
     plain = reply_schema(operator, ["text"], 80, None, 2, items=True)
     assert list(plain["properties"]["rows"]["items"]["properties"]) == ["id", "plan", "text"]
     flips = reply_schema(make(CHANGE), ["text"], 80, None, 2, items=True)

@@ -90,6 +90,8 @@ class Planner:
     seeds: Seeds
     vary: Mapping[str, Sequence[str]]
     """What varies from row to row whatever the pattern, where rows bring their own target."""
+    told: frozenset[str]
+    """Training rows that stand in the task block: they are no further examples, where there are others."""
     turn: Any
     """Differs from attempt to attempt: the source of variety, in place of randomness."""
 
@@ -220,6 +222,8 @@ class Planner:
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
         count = example_count(operator, used.settings, self.pack_seeds)
         without = {seed.id for seed in seeds if seed is not None}
+        if "task" in used.prompt.variables:
+            without |= self.told
         examples = self.seeds.several(asked, self._shown(operator, slots, seeds), count, without)
         specs: list[RowSpec] = []
         for place, (slot, bundle) in enumerate(zip(slots, bundles, strict=True)):

@@ -1,9 +1,9 @@
 """generate: operators write candidates, against each pattern by its strategy and for what does not fail.
 
 What is to be written is planned as rows, each with its target and what it may be mistaken for (`planning`), and given
-to calls, each with its seeds (`calls`, `seeds`). What reaches the writer's prompt (`prompts`): the task, the pattern and
-the strategy (both guarded), training rows, and rows of earlier attempts. A training row equal to an evaluation row is
-never a seed, and a prompt in which an evaluation row stands whole is not sent: both are recorded as drops. A later
+to calls, each with its seeds (`calls`, `seeds`). What reaches the writer's prompt (`prompts`): the task, the pattern
+and the strategy (both guarded), training rows, and rows of earlier attempts. A training row equal to an evaluation row
+is never a seed, and a prompt in which an evaluation row stands whole is not sent: both are recorded as drops. A later
 attempt asks for what is missing; it asks for nothing of a pattern that is dry. Reads patterns, strategies, the
 student's training errors and answers, and the attempts so far; writes one `Candidate` per row that came back.
 """
@@ -25,7 +25,7 @@ from engine.stages.augment.planning import History, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import Seeds, ranked
-from engine.stages.blocks import Briefing
+from engine.stages.blocks import Briefing, defining
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
     Attempt,
@@ -146,6 +146,7 @@ def _planner(
         pack_seeds=params.seeds_shown,
         seeds=seeds,
         vary=params.task.entry.varied(e.target for e in shown),
+        told=frozenset(e.id for e in defining(params.task, params.briefing, shown)),
         turn=[ctx.seed, ctx.round, ctx.attempt],
     )
 

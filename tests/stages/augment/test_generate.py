@@ -192,7 +192,9 @@ def test_a_row_rejected_as_a_leak_is_shown_to_nobody() -> None:
 
 def test_without_labels_a_rejected_row_is_shown_to_its_pattern() -> None:
     train = [example(f"add {i} and {i + 1}", str(2 * i + 1)) for i in range(6)]
-    given = inputs(load=Loaded(tuple(train)), score=Scored(), strategy=Drafted((replace(STRATEGY, pairs=()),)))
+    given = inputs(
+        load=Loaded(tuple(train)), score=Scored(), strategy=Drafted((replace(STRATEGY, pairs=()),))
+    )
     settings = params(task=task_view("numeric"), rows_per_call=4)
     first, _ = run(settings, given)
     assert {c.target for c in first.candidates} == {"3"}
@@ -252,14 +254,18 @@ def test_without_analysis_all_labels_get_equally_many_rows() -> None:
 
 @pytest.mark.parametrize("oversample", [1.0, 1.5, 2.4])
 @pytest.mark.parametrize("wanted", [1, 2, 7, 12, 31])
-def test_never_more_is_asked_for_than_wanted_times_oversample(wanted: int, oversample: float) -> None:
+def test_never_more_is_asked_for_than_wanted_times_oversample(
+    wanted: int, oversample: float
+) -> None:
     many = [replace(PATTERN, id=f"p{i}", size=i + 1) for i in range(5)]
     strategies = [replace(STRATEGY, id=f"s{i}", pattern=f"p{i}") for i in range(5)]
     settings = params(
         used(), used("contrast_pair"), used("paraphrase"),
         rows_per_round=wanted, oversample=oversample, coverage=0.2, rows_per_call=4,
     )  # fmt: skip
-    output, ctx = run(settings, inputs(name=NamedPatterns(tuple(many)), strategy=Drafted(tuple(strategies))))
+    output, ctx = run(
+        settings, inputs(name=NamedPatterns(tuple(many)), strategy=Drafted(tuple(strategies)))
+    )
     asked = sum(len(asked_items(request)) for request in ctx.asked)
     assert asked == len(output.candidates) == int(wanted * oversample)
 
@@ -287,7 +293,11 @@ def test_attributes_and_difficulty_vary_from_row_to_row() -> None:
         STRATEGY, attributes={"tone": ["angry", "calm", "curt"]}, difficulty={"easy": 0.25, "hard": 0.75}
     )  # fmt: skip
     output, ctx = run(params(), inputs(strategy=Drafted((varied,))))
-    assert Counter(c.attributes["tone"] for c in output.candidates) == {"angry": 4, "calm": 4, "curt": 4}
+    assert Counter(c.attributes["tone"] for c in output.candidates) == {
+        "angry": 4,
+        "calm": 4,
+        "curt": 4,
+    }
     assert Counter(c.attributes["difficulty"] for c in output.candidates) == {"easy": 3, "hard": 9}
     assert "tone: angry" in ctx.prompts[0]
 
@@ -373,7 +383,11 @@ def test_seeds_near_the_pattern_come_first_where_all_else_is_equal() -> None:
 
 
 def test_no_seed_is_used_far_more_than_others() -> None:
-    train = [example(f"text {label} number {i}", label) for label in (LATE, BROKEN, RUDE) for i in range(9)]
+    train = [
+        example(f"text {label} number {i}", label)
+        for label in (LATE, BROKEN, RUDE)
+        for i in range(9)
+    ]
     given = inputs(load=Loaded(tuple(train)), score=Scored())
     settings = params(used("paraphrase"), rows_per_round=27)
     output, _ = run(settings, given)
@@ -444,7 +458,14 @@ def test_accepted_rows_are_shown_so_that_they_are_not_repeated() -> None:
     first, _ = run(params(), inputs())
     attempt = judged(first, 1, {BROKEN: ("judge", "No.")})
     _, ctx = run(params(), inputs(attempts=(attempt,)))
-    assert sum(f'"{c.inputs["text"]}"' in ctx.prompts[0] for c in first.candidates if c.target != BROKEN) == 3
+    assert (
+        sum(
+            f'"{c.inputs["text"]}"' in ctx.prompts[0]
+            for c in first.candidates
+            if c.target != BROKEN
+        )
+        == 3
+    )
 
 
 def test_another_seed_or_attempt_is_another_sample() -> None:

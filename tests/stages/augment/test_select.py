@@ -60,7 +60,9 @@ def run(
     coverage: float = 0.0,
 ) -> SelectedRows:
     params = SelectParams(task=task_view(), rows_per_round=wanted, coverage=coverage)
-    strategies = [Strategy(f"s {p.id}", p.id, "", (LATE,), None, None, pairs=(PAIR,)) for p in patterns]
+    strategies = [
+        Strategy(f"s {p.id}", p.id, "", (LATE,), None, None, pairs=(PAIR,)) for p in patterns
+    ]
     inputs = SelectInputs(
         load=Loaded(tuple(TRAIN)),
         score=Scored(),
@@ -76,7 +78,9 @@ def run(
 
 def by_number(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """Embed texts that end in a number on a circle, by that number in degrees; others far from one another."""
-    angles = [int(t.split()[-1]) if t.split()[-1].isdigit() else 90 + 7 * i for i, t in enumerate(texts)]
+    angles = [
+        int(t.split()[-1]) if t.split()[-1].isdigit() else 90 + 7 * i for i, t in enumerate(texts)
+    ]
     radians = np.radians(np.asarray(angles, dtype=np.float32))
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
 
