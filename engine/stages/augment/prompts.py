@@ -51,8 +51,11 @@ class Prompts:
         self._task, self._briefing, self._shown = task, briefing, shown
         train = [e for e in examples if e.split == "train"]
         self._longest = longest_text(text for e in train for text in e.inputs.values())
-        longest_target = longest_text(e.target for e in train)
-        self._target_schema = task.entry.target_schema(task.task(examples), longest_target)
+        longest = longest_text(e.target for e in train)
+        self._target_schemas = {
+            several: task.entry.target_schema(task.task(examples), _bound(longest, several))
+            for several in (False, True)
+        }
         self._judged = [pair for attempt in attempts for pair in attempt.judged]
 
     def assignment(self, call: PlannedCall) -> Assignment:
@@ -78,23 +81,21 @@ class Prompts:
         )
 
     def bound(self, call: PlannedCall) -> int:
-        """Return the most characters of a text that a reply may have.
-
-        Of several rows one that is too long is rejected by itself, and must not cost the others.
-        """
-        return 2 * self._longest if itemised(call.used.prompt) else self._longest
+        """Return the most characters of a text that a reply may have."""
+        return _bound(self._longest, itemised(call.used.prompt))
 
     def request(self, call: PlannedCall, temperature: float, ctx: Context) -> Request:
         """Return the request of one call, before it is made distinct from others like it."""
         used, task = call.used, self._task
         brings = brings_target(used.operator, labelled=task.labelled)
+        several = itemised(used.prompt)
         schema = reply_schema(
             used.operator,
             list(call.rows[0].seed.inputs),
             self.bound(call),
-            self._target_schema if brings else None,
+            self._target_schemas[several] if brings else None,
             len(call.rows),
-            items=itemised(used.prompt),
+            items=several,
             derived=brings and task.entry.derived,
         )
         variables = variables_of(used.operator, self.assignment(call), used.settings)
@@ -125,6 +126,11 @@ class Prompts:
             [KnownRow(c.inputs, c.target) for c in good[:SHOWN]],
             [KnownRow(c.inputs, c.target, _why(c, v)) for c, v in bad[-SHOWN:]],
         )
+
+
+def _bound(longest: int, several: bool) -> int:
+    """Return the most characters of a text in a reply: of several rows a long one must not cost the others."""
+    return 2 * longest if several else longest
 
 
 def sample(request: Request, ctx: Context, number: int) -> Request:

@@ -339,6 +339,14 @@ def test_rows_that_are_missing_twice_or_not_asked_for_are_drops() -> None:
     assert detail["twice_in_reply"] == "the reply has the row 'r3' 2 times"
 
 
+def test_one_row_that_is_too_long_does_not_cost_the_others() -> None:
+    longest = max(len(e.inputs["text"]) for e in TRAIN)
+    _, ctx = run(params(), inputs())
+    bound = ctx.asked[0].schema["properties"]["rows"]["items"]["properties"]["text"]["maxLength"]  # type: ignore[index]
+    told = int(re.findall(r"No text has more than (\d+) characters", ctx.prompts[0])[0])
+    assert longest < told < 1.5 * longest < 2 * longest < bound
+
+
 def test_a_call_without_a_usable_reply_is_a_drop_for_every_row() -> None:
     output, _ = run(params(rows_per_call=5), inputs(), lambda role, request: None)
     assert not output.candidates
