@@ -270,6 +270,13 @@ class StageParams:
         own = self.recipe.quality.attempts
         return self.resources.packs["teacher"].generate.attempts if own is None else own
 
+    @property
+    def coverage(self) -> float:
+        """Share of a round's rows for what does not fail: none where no operator of the recipe writes such rows."""
+        augment, operators = self.recipe.augment, self.resources.operators
+        able = (not u.patterns and operators[u.name].label != "change" for u in augment.operators)
+        return augment.coverage if any(able) else 0.0
+
     def generate(self) -> GenerateParams:
         """Return what is generated."""
         augment, operators = self.recipe.augment, self.resources.operators
@@ -293,7 +300,7 @@ class StageParams:
             operators=used_operators,
             rows_per_round=augment.rows_per_round,
             oversample=augment.oversample,
-            coverage=augment.coverage,
+            coverage=self.coverage,
             rows_per_call=pack.rows_per_call,
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
@@ -324,7 +331,7 @@ class StageParams:
         """Return how many rows may join the training set."""
         augment = self.recipe.augment
         return SelectParams(
-            task=self.task, rows_per_round=augment.rows_per_round, coverage=augment.coverage
+            task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from engine.fingerprint import short
@@ -94,6 +94,8 @@ class Planner:
     """Training rows that stand in the task block: they are no further examples, where there are others."""
     turn: Any
     """Differs from attempt to attempt: the source of variety, in place of randomness."""
+    left_out: list[tuple[str, Slot]] = field(default_factory=list)
+    """Rows that no operator can write, for want of a training row to start from: pattern and slot."""
 
     def calls(
         self, pattern: Pattern | None, strategy: Strategy | None, slots: Mapping[Slot, int]
@@ -119,7 +121,7 @@ class Planner:
     def _shared_out(
         self, pattern: Pattern | None, strategy: Strategy | None, rows: Sequence[Slot]
     ) -> Iterator[tuple[UsedOperator, list[Slot]]]:
-        """Yield for each operator the rows that it writes; a row that none of them can write is left out."""
+        """Yield for each operator the rows that it writes; one that none of them can write is noted as left out."""
         usable = self._usable(pattern)
         asked = (
             {u.name: float(strategy.operators.get(u.name, 0)) for u in usable} if strategy else {}
@@ -149,6 +151,8 @@ class Planner:
             able_here = able_here or [u for u in usable if self._can_write(u, slot)]
             if able_here:
                 mine[max(able_here, key=lambda u: asked[u.name]).name].append(slot)
+            else:
+                self.left_out.append((COVERAGE if pattern is None else pattern.id, slot))
         for used in usable:
             if mine[used.name]:
                 yield used, mine[used.name]

@@ -115,7 +115,8 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
                 continue
             requests.append(request)
             calls.append(call)
-    rows.extend(_dry(params, wanted, history, ctx))
+    rows.extend(_left_out(planner))
+    rows.extend(_dry(params, wanted, history))
     replies = ctx.ask("teacher", requests) if requests else []
     for call, reply in zip(calls, replies, strict=True):
         rows.extend(rows_of(params.task, call, reply, prompts, ctx))
@@ -157,9 +158,14 @@ def _leaking(call: PlannedCall) -> Iterator[Drop]:
         yield Drop("generate", spec.seed.id, "prompt_leak", why)
 
 
-def _dry(
-    params: GenerateParams, wanted: Mapping[str, object], history: History, ctx: Context
-) -> Iterator[Drop]:
+def _left_out(planner: Planner) -> Iterator[Drop]:
+    for pattern, slot in planner.left_out:
+        what = "a row" if slot.target is None else f"a row for '{slot.target}'"
+        why = f"{what}: no operator of the recipe has a training row to start from"
+        yield Drop("generate", pattern, "no_seed", why)
+
+
+def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History) -> Iterator[Drop]:
     """Yield the patterns that have just become dry."""
     before = History(params.task, history.attempts[:-1])
     for pattern in wanted:

@@ -424,6 +424,22 @@ def test_a_prompt_in_which_an_evaluation_row_stands_is_not_sent() -> None:
     assert Counter(d.reason for d in output.drops) == {"prompt_leak": 12}
 
 
+def test_a_row_that_no_operator_can_start_is_a_drop() -> None:
+    lost = replace(STRATEGY, pairs=({"right": LATE, "wrong": BROKEN, "share": 1.0},))
+    # All rows of one label are evaluation rows too.
+    twins = [
+        replace(e, id=f"validation: {e.id}", split="validation")
+        for e in TRAIN
+        if e.target == BROKEN
+    ]
+    given = inputs(load=Loaded((*TRAIN, *twins)), strategy=Drafted((lost,)))
+    output, _ = run(params(used("paraphrase")), given)
+    assert sides(output) == {(LATE, BROKEN): 8}
+    found = [(d.item, d.detail) for d in output.drops if d.reason == "no_seed"]
+    why = "a row for 'broken': no operator of the recipe has a training row to start from"
+    assert found == [("p", why)] * 4
+
+
 # Later attempts.
 
 
