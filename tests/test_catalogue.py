@@ -141,7 +141,7 @@ def test_every_entry_is_in_the_recipe_schema() -> None:
 def test_a_recipes_own_schema_may_be_a_target(target: dict[str, Any], longest: object) -> None:
     assert unbounded(target) == []
     reply = json.dumps({"rows": [{"text": "x" * 80, "target": longest}]})
-    similar = find_operators(None)["similar"]
-    schema = reply_schema(similar, similar.params(), ["text"], 80, target)
+    new = find_operators(None)["new_situation"]
+    schema = reply_schema(new, ["text"], 80, target, 1)
     assert read_reply(reply, schema).error is None
     assert schemas.token_limit(schema) >= len(reply)

@@ -7,29 +7,48 @@ are made and what becomes of the rows; that is for the stages.
 
 from engine.operators.finding import Found, find_operators, look_for_operators
 from engine.operators.interpreter import (
+    brings_target,
+    example_count,
+    itemised,
     read_rows,
     reply_schema,
-    row_count,
-    target_of,
-    usable,
+    rows_per_call,
+    rows_per_seed,
     variables_of,
 )
-from engine.operators.operator import SHARED, TARGET, NewRow, Operator, OperatorParams, Seed
+from engine.operators.operator import (
+    ITEM_KEYS,
+    SHARED,
+    TARGET,
+    Assignment,
+    KnownRow,
+    NewRow,
+    Operator,
+    OperatorParams,
+    RowSpec,
+    Unread,
+)
 
 __all__ = [
+    "ITEM_KEYS",
     "SHARED",
     "TARGET",
+    "Assignment",
     "Found",
+    "KnownRow",
     "NewRow",
     "Operator",
     "OperatorParams",
-    "Seed",
+    "RowSpec",
+    "Unread",
+    "brings_target",
+    "example_count",
     "find_operators",
+    "itemised",
     "look_for_operators",
     "read_rows",
     "reply_schema",
-    "row_count",
-    "target_of",
-    "usable",
+    "rows_per_call",
+    "rows_per_seed",
     "variables_of",
 ]

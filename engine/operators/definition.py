@@ -12,8 +12,11 @@ from pydantic import Field
 from engine.spec.parts import Name, Spec
 
 ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Label = Literal["keep", "change", "written"]
-Sight = Literal["row", "label", "target", "keep", "pattern", "strategy", "feedback"]
+Label = Literal["keep", "change", "given", "written"]
+Sight = Literal[
+    "task", "row", "label", "target", "keep", "pattern", "about", "includes", "excludes", "strategy", "must",
+    "must_not", "accepted", "rejected",
+]  # fmt: skip
 
 
 class Parameter(Spec):
@@ -35,17 +38,15 @@ class Parameter(Spec):
 
 
 class Examples(Spec):
-    """Training rows that the prompt shows as `examples`: a window that moves over them from call to call."""
+    """Training rows that the prompt shows as `examples`: the engine ranks them for each call."""
 
     of: Literal["target", "other", "any"]
-    """target: rows with the target of the rows to write; other: with another target than the seed row's; any: all.
+    """target: rows with the targets of the rows to write; other: rows with another than the seed row's; any: all.
 
-    The seed row is never among them.
+    Where targets are no labels, all. The seed row is never among them.
     """
     count: int | str
-    """Most rows shown: a number, or the name of an integer parameter."""
-    advance: Literal["row", "window"] = "window"
-    """How far the window moves from one call to the next: by one row, or by all that it shows."""
+    """Most rows shown: a number, the name of an integer parameter, or `pack`: as many as the teacher's pack says."""
     with_target: bool = False
     """Whether each row is shown with its target, under the key `target`."""
     seed: Literal["left out", "first", "last"] = "left out"
@@ -68,19 +69,22 @@ class Definition(Spec):
     tasks: Literal["any", "labelled", "unlabelled"] | list[str] = Field(default="any")
     """Task kinds that it serves: all, those with labels, those without, or some by name (`pada list tasks`)."""
     label: Label
-    """keep: rows carry the target of their seed row; change: another label; written: each row brings its own target."""
-    target: Literal["pattern", "task"] | None = None
-    """Which label rows with `label: change` carry: another one that the pattern is about (the default), or another one
-    of the training rows; each in turn, from call to call."""
+    """keep: rows carry the target of their seed row; change: a row of one label becomes one of another; given: new rows
+    for a target that the plan gives, or, where targets are no labels, each with a target of its own; written: each row
+    brings its own target in any case."""
+    share: float = Field(default=1.0, gt=0)
+    """Its part of the rows, relative to the recipe's other operators, where recipe and strategy say nothing."""
     params: dict[ParameterName, Parameter] = Field(default_factory=dict)
     """What a recipe may set, by name. The prompt gets the values as `params`."""
     rows: int | str
-    """Rows asked for in one call: a number, or the name of an integer parameter. The prompt gets it as `count`."""
+    """Rows written from one seed row: a number, or the name of an integer parameter."""
     sees: list[Sight] = Field(default_factory=list)
-    """What its prompt may use, besides `examples`, `params`, `count` and `description`.
+    """What its prompt may use, besides `rows`, `examples`, `params`, `count`, `longest` and `description`.
 
-    row: the seed row's inputs; label: its target; target: that of the rows to write; keep: what of its target a
-    reworded row must keep; pattern: the failure pattern's name; strategy: what rows would cure it; feedback: why
-    earlier rows from the seed were rejected.
+    A prompt that uses `rows` is asked for the rows of several seeds in one call, as many as the teacher's pack says.
+    task: what the task is, in words; row: the first seed row's inputs; label: its target; target: that of the first row
+    to write; keep: what of its target a reworded row must keep; pattern, about, includes, excludes: the failure
+    pattern's name, its description, and what falls under it and what does not; strategy, must, must_not: what rows
+    would cure it; accepted: rows written for it already; rejected: rows for it that were rejected, and why.
     """
     examples: Examples | None = None

@@ -26,7 +26,7 @@ from engine.tasks import TASKS
 
 DEFINITION = "operator.yaml"
 SCHEMA = "rows.schema.json"
-_ALWAYS = ("count", "description", "params")
+_ALWAYS = ("count", "description", "longest", "params", "rows")
 """What every prompt is given."""
 _PROSE = {"operator": True, "description": True, "source": True}
 """What a definition says to its readers alone."""
@@ -128,9 +128,6 @@ def _problems(definition: Definition, document: Document) -> Iterator[Problem]:
     yield from check_parameters(definition, document)
     yield from _kind_problems(definition, document)
     at = document.at
-    if definition.target is not None and definition.label != "change":
-        message = f"`target` is for `label: change`, and the label here is '{definition.label}'"
-        yield Problem(at(("target",), key=True), message, "leave it out", code="operator")
     for index, sight in enumerate(definition.sees):
         here = at(("sees", index))
         if sight in definition.sees[:index]:

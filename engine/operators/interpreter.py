@@ -1,144 +1,227 @@
-"""What an operator does with a seed row: the target it goes for, what its prompt is given, how its reply is read.
+"""What an operator is asked for, row by row, and how its reply is read.
 
-The one interpreter of all operators: what differs between them is in their folders.
+The one interpreter of all operators: what differs between them is in their folders. A prompt that uses `rows` is given
+several rows to write, each with an id, and its reply names them; any other is given one seed row, and its reply is the
+rows alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.operators.definition import Examples
-from engine.operators.operator import TARGET, NewRow, Operator, OperatorParams, Seed
+from engine.operators.operator import (
+    PACK,
+    TARGET,
+    Assignment,
+    KnownRow,
+    NewRow,
+    Operator,
+    OperatorParams,
+    RowSpec,
+    Unread,
+)
 from engine.rows import Example
+from engine.spec.prompts import Prompt
 
 _DEFINITIONS = ("$defs", "definitions")
+_ID_LENGTH, _PLAN_LENGTH, _RATIONALE_LENGTH = 8, 300, 600
+_SPARE = 2
+"""Rows that a reply may hold beyond those asked for: one given twice is a drop, and no reason to lose the others."""
 
 
-def usable(operator: Operator, seed: Seed) -> bool:
-    """Return whether the operator can start from a seed: one that changes the label needs another one."""
-    return operator.label != "change" or bool(_other_labels(operator, seed))
+def itemised(prompt: Prompt) -> bool:
+    """Return whether a call with this prompt may ask for rows of several seeds, each under an id."""
+    return "rows" in prompt.variables
 
 
-def target_of(operator: Operator, seed: Seed) -> str | None:
-    """Return the target that the rows from a usable seed will carry; None where each row brings its own."""
-    match operator.label:
-        case "keep":
-            return seed.row.target
-        case "change":
-            others = _other_labels(operator, seed)
-            return others[seed.draw % len(others)]
-        case "written":
-            return None
+def brings_target(operator: Operator, *, labelled: bool) -> bool:
+    """Return whether each row brings its own target."""
+    return operator.label == "written" or (operator.label == "given" and not labelled)
 
 
-def row_count(operator: Operator, params: OperatorParams) -> int:
-    """Return how many rows one call asks for."""
-    return _number(operator.definition.rows, params)
+def rows_per_seed(operator: Operator, params: OperatorParams) -> int:
+    """Return how many rows are written from one seed row."""
+    return _number(operator.definition.rows, params, 1)
 
 
-def variables_of(operator: Operator, seed: Seed, params: OperatorParams) -> dict[str, Any]:
-    """Return what the prompt is given for a usable seed: what the definition lets it see, and no more."""
-    target = target_of(operator, seed)
+def rows_per_call(operator: Operator, params: OperatorParams, prompt: Prompt, pack: int) -> int:
+    """Return the most rows that one call asks for; `pack` is the pack's number."""
+    return max(rows_per_seed(operator, params), pack if itemised(prompt) else 1)
+
+
+def example_count(operator: Operator, params: OperatorParams, pack: int) -> int:
+    """Return the most training rows that a prompt shows as examples; `pack` is the pack's number."""
+    rule = operator.definition.examples
+    return 0 if rule is None else _number(rule.count, params, pack)
+
+
+def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) -> dict[str, Any]:
+    """Return what the prompt is given: what the definition lets it see, and no more."""
+    first, made_from = asked.rows[0], operator.label in ("keep", "change")
     sights: dict[str, Any] = {
-        "row": dict(seed.row.inputs),
-        "label": seed.row.target,
-        "target": target,
-        "keep": seed.keep,
-        "pattern": seed.pattern,
-        "strategy": seed.strategy,
-        "feedback": seed.feedback,
+        "task": asked.task,
+        "row": dict(first.seed.inputs),
+        "label": asked.as_written(first.seed.target),
+        "target": _written(asked, first.target),
+        "keep": first.keep,
+        "pattern": asked.pattern,
+        "about": asked.about,
+        "includes": list(asked.includes),
+        "excludes": list(asked.excludes),
+        "strategy": asked.strategy,
+        "must": list(asked.must),
+        "must_not": list(asked.must_not),
+        "accepted": [_known(asked, row) for row in asked.accepted],
+        "rejected": [{**_known(asked, row), "why": row.why} for row in asked.rejected],
     }
     variables: dict[str, Any] = {name: sights[name] for name in operator.definition.sees}
     if operator.definition.examples is not None:
-        variables["examples"] = _examples(operator.definition.examples, seed, target, params)
+        variables["examples"] = _examples(operator, asked)
     return variables | {
+        "rows": [_item(asked, row, made_from=made_from) for row in asked.rows],
         "params": params.model_dump(),
-        "count": row_count(operator, params),
-        "description": seed.description,
+        "count": len(asked.rows),
+        "longest": asked.longest,
+        "description": asked.description,
     }
 
 
 def reply_schema(
     operator: Operator,
-    params: OperatorParams,
     columns: Sequence[str],
     longest: int,
-    written: Mapping[str, Any],
+    written: Mapping[str, Any] | None,
+    count: int,
+    *,
+    items: bool = False,
+    derived: bool = False,
 ) -> dict[str, Any]:
     """Return the JSON Schema of a reply: the operator's own, with the rows' columns and number.
 
     Args:
         operator: The operator.
-        params: Its parameters.
         columns: The task's input columns, each a text.
         longest: Most characters of each text.
-        written: Schema of the target that a row brings as its own; used where the operator's rows do.
+        written: Schema of the target that a row brings as its own; None where it brings none.
+        count: Rows asked for.
+        items: Whether each row names the id that it answers, after a short plan.
+        derived: Whether such a row gives its reasons before its target.
     """
     schema = dict(operator.reply)
     base: Mapping[str, Any] = schema["properties"]["rows"]["items"]
     text = {"type": "string", "minLength": 1, "maxLength": longest}
-    item: dict[str, Any] = {
-        "type": "object",
-        "properties": {**base.get("properties", {}), **dict.fromkeys(columns, text)},
-        "required": [*base.get("required", ()), *columns],
-        "additionalProperties": False,
-    }
-    if operator.label == "written":
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    if items:
+        before = {"id": _text(_ID_LENGTH), "plan": _text(_PLAN_LENGTH)}
+        if derived or operator.label == "change":
+            after["rationale"] = _text(_RATIONALE_LENGTH)
+    if written is not None:
         # A reference starts at the root of the whole schema, so definitions move there.
         schema |= {key: written[key] for key in _DEFINITIONS if key in written}
-        item["properties"][TARGET] = {k: v for k, v in written.items() if k not in _DEFINITIONS}
-        item["required"].append(TARGET)
-    count = row_count(operator, params)
-    rows = {"type": "array", "items": item, "minItems": count, "maxItems": count}
+        after[TARGET] = {k: v for k, v in written.items() if k not in _DEFINITIONS}
+    item: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            **before,
+            **base.get("properties", {}),
+            **dict.fromkeys(columns, text),
+            **after,
+        },
+        "required": list(dict.fromkeys([*before, *base.get("required", ()), *columns, *after])),
+        "additionalProperties": False,
+    }
+    least, most = (1, count + _SPARE) if items else (count, count)
+    rows = {"type": "array", "items": item, "minItems": least, "maxItems": most}
     schema["properties"] = {**schema["properties"], "rows": rows}
     return schema
 
 
-def read_rows(operator: Operator, value: Any, seed: Seed) -> list[NewRow]:
-    """Return the rows of a reply that fits `reply_schema`."""
-    target = target_of(operator, seed)
-    return [
-        NewRow(
-            {column: str(row.get(column, "")).strip() for column in seed.row.inputs},
-            row.get(TARGET, "") if target is None else target,
-        )
-        for row in value["rows"]
-    ]
+def read_rows(value: Any, asked: Assignment, *, items: bool) -> list[NewRow | Unread]:
+    """Return the rows of a reply that fits `reply_schema`, and what became of the ids that do not come just once."""
+    rows: Sequence[Mapping[str, Any]] = value["rows"]
+    if not items:
+        return [_new(spec, row) for spec, row in zip(asked.rows, rows, strict=True)]
+    wanted = {spec.id: spec for spec in asked.rows}
+    named = [str(row["id"]).strip() for row in rows]
+    times = Counter(named)
+    read: list[NewRow | Unread] = []
+    for name, row in zip(named, rows, strict=True):
+        if name not in wanted:
+            asked_for = f"the reply has a row '{name}', which was not asked for"
+            read.append(Unread(None, "not_asked", asked_for))
+        elif times[name] == 1:
+            read.append(_new(wanted[name], row))
+    for name, spec in wanted.items():
+        if times[name] == 0:
+            read.append(Unread(spec, "missing_in_reply", f"the reply has no row '{name}'"))
+        elif times[name] > 1:
+            several = f"the reply has the row '{name}' {times[name]} times"
+            read.append(Unread(spec, "twice_in_reply", several))
+    return read
 
 
-def _number(number: int | str, params: OperatorParams) -> int:
-    return number if isinstance(number, int) else int(getattr(params, number))
+def _new(spec: RowSpec, row: Mapping[str, Any]) -> NewRow:
+    inputs = {column: str(row.get(column, "")).strip() for column in spec.seed.inputs}
+    target = row.get(TARGET, "") if spec.target is None else spec.target
+    return NewRow(spec, inputs, target, str(row.get("rationale", "")).strip())
 
 
-def _other_labels(operator: Operator, seed: Seed) -> list[str]:
-    """Return the labels that rows from a seed may be given, each once."""
-    labels = seed.task_labels if operator.definition.target == "task" else seed.labels
-    return [label for label in labels if label != seed.row.target]
+def _text(longest: int) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": longest}
 
 
-def _examples(
-    rule: Examples, seed: Seed, target: str | None, params: OperatorParams
-) -> list[dict[str, Any]]:
-    rows = [row for row in seed.train if row.id != seed.row.id and _shown(rule, row, seed, target)]
-    count = _number(rule.count, params)
-    start = seed.draw * (1 if rule.advance == "row" else count) % max(len(rows), 1)
-    window = (rows[start:] + rows[:start])[:count]
+def _number(number: int | str, params: OperatorParams, pack: int) -> int:
+    if isinstance(number, int):
+        return number
+    return pack if number == PACK else int(getattr(params, number))
+
+
+def _written(asked: Assignment, target: str | None) -> Any:
+    return None if target is None else asked.as_written(target)
+
+
+def _item(asked: Assignment, row: RowSpec, *, made_from: bool) -> dict[str, Any]:
+    """Return one row to write as a prompt sees it; its seed row too, where it is made from that."""
+    item: dict[str, Any] = {
+        "id": row.id,
+        "target": _written(asked, row.target),
+        "near": _written(asked, row.near),
+        "vary": dict(row.vary),
+    }
+    if made_from:
+        seed = row.seed
+        item |= {
+            "row": dict(seed.inputs),
+            "label": asked.as_written(seed.target),
+            "keep": row.keep,
+        }
+    return item
+
+
+def _known(asked: Assignment, row: KnownRow) -> dict[str, Any]:
+    # A rejected target need not be one.
+    try:
+        target = asked.as_written(row.target)
+    except ValueError:
+        target = row.target
+    return {"row": dict(row.inputs), "target": target}
+
+
+def _examples(operator: Operator, asked: Assignment) -> list[dict[str, Any]]:
+    rule = operator.definition.examples
+    assert rule is not None
+    shown: list[Example] = list(asked.examples)
+    seed = asked.rows[0].seed
     if rule.seed == "first":
-        window = [seed.row, *window]
+        shown = [seed, *shown]
     elif rule.seed == "last":
-        window = [*window, seed.row]
+        shown = [*shown, seed]
     return [
-        {**row.inputs, TARGET: row.target} if rule.with_target else dict(row.inputs)
-        for row in window
+        {**row.inputs, TARGET: asked.as_written(row.target)}
+        if rule.with_target
+        else dict(row.inputs)
+        for row in shown
     ]
-
-
-def _shown(rule: Examples, row: Example, seed: Seed, target: str | None) -> bool:
-    match rule.of:
-        case "target":
-            return row.target == target
-        case "other":
-            return row.target != seed.row.target
-        case "any":
-            return True

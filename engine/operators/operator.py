@@ -6,10 +6,11 @@ keeps its seed's label must stay close to the seed, a row that changes it must s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,10 @@ SHARED = "prompt"
 """Name of the prompt for all packs that have none of their own in the folder."""
 TARGET = "target"
 """Key of a row's own target in a reply, and in an example that is shown with it."""
+ITEM_KEYS = ("id", "plan", "rationale")
+"""What a row of a reply holds besides columns and target, where a call asks for rows of several seeds."""
+PACK = "pack"
+"""Stands for a number that the teacher's pack has."""
 
 
 class OperatorParams(BaseModel):
@@ -74,34 +79,78 @@ class Operator:
         raise RecipeError([Problem(where, message, hint, code="prompt")])
 
 
-class Seed(NamedTuple):
-    """What one call of an operator starts from."""
+class RowSpec(NamedTuple):
+    """One row that a call asks for."""
 
-    row: Example
-    """The training row to start from."""
-    keep: str
-    """What of the row's target a rewording must keep, in words behind "with"; often empty."""
-    pattern: str
-    """The failure pattern, in words (guarded: quotes no evaluation row)."""
-    strategy: str
-    """What rows would cure it (guarded)."""
-    labels: Sequence[str]
-    """Targets that the pattern is about; empty where targets are no labels."""
-    task_labels: Sequence[str]
-    """Targets of all training rows, sorted; empty where targets are no labels."""
-    train: Sequence[Example]
-    """The original training rows, to show as examples."""
-    feedback: str
-    """Why earlier attempts from this row were rejected; empty in the first attempt."""
-    draw: int
-    """A number that differs from call to call: the operator's source of variety, in place of randomness."""
-    description: str
+    id: str
+    """By which the reply names it, such as `r3`."""
+    seed: Example
+    """The training row that it is made from; the nearest one, where it is made from none."""
+    target: str | None
+    """The target that it must have; None where it brings its own."""
+    near: str | None = None
+    """The label that it may be mistaken for."""
+    keep: str = ""
+    """What of the seed row's target a rewording must keep, in words behind "with"; often empty."""
+    vary: Mapping[str, str] = MappingProxyType({})
+    """What is asked of this row besides: name -> value."""
+
+
+class KnownRow(NamedTuple):
+    """A row that was written before, as a prompt shows it."""
+
+    inputs: Mapping[str, str]
+    target: str
+    why: str = ""
+    """Why it was rejected."""
+
+
+class Assignment(NamedTuple):
+    """What one call of an operator is to write, and what its writer is told."""
+
+    rows: Sequence[RowSpec]
+    """The rows to write, at least one."""
+    examples: Sequence[Example] = ()
+    """Training rows to show, the best first; the seed row is not among them."""
+    task: str = ""
+    """What the task is, in words."""
+    longest: int = 200
+    """Most characters of a text."""
+    description: str = ""
     """The recipe's description of the task; often empty."""
+    pattern: str = ""
+    """The failure pattern's name (guarded: quotes no evaluation row); empty for rows against no pattern."""
+    about: str = ""
+    includes: Sequence[str] = ()
+    excludes: Sequence[str] = ()
+    strategy: str = ""
+    """What rows would cure it (guarded)."""
+    must: Sequence[str] = ()
+    must_not: Sequence[str] = ()
+    accepted: Sequence[KnownRow] = ()
+    """Rows written for the pattern already."""
+    rejected: Sequence[KnownRow] = ()
+    """Rows that were rejected, for the same pattern and for targets of these rows alone."""
+    as_written: Callable[[str], Any] = str
+    """Turns a target into what a writer would write: text, or a JSON value."""
 
 
 class NewRow(NamedTuple):
     """A row as an operator wrote it."""
 
+    spec: RowSpec
+    """What was asked for."""
     inputs: Mapping[str, str]
     target: Any
     """Text, or the JSON value that a row brought as its own."""
+    rationale: str = ""
+    """How its writer came to the target."""
+
+
+class Unread(NamedTuple):
+    """A row that was asked for and is not there once, or is there and was not asked for."""
+
+    spec: RowSpec | None
+    """None for a row that was not asked for."""
+    reason: Literal["missing_in_reply", "twice_in_reply", "not_asked"]
+    detail: str

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, create_model
 
 from engine.errors import Problem
 from engine.operators.definition import Definition, Parameter
-from engine.operators.operator import OperatorParams
+from engine.operators.operator import PACK, OperatorParams
 from engine.registry import did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.yaml import Document, KeyPath
@@ -57,7 +57,8 @@ def check_parameters(definition: Definition, document: Document) -> list[Problem
     problems += _number(definition, document, ("rows",), definition.rows, least=1)
     if definition.examples is not None:
         path = ("examples", "count")
-        problems += _number(definition, document, path, definition.examples.count, least=0)
+        if definition.examples.count != PACK:
+            problems += _number(definition, document, path, definition.examples.count, least=0)
     return problems
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from engine import json_text
 from engine.backends.structured import unbounded
 from engine.errors import Location, Problem, RecipeError
-from engine.operators.operator import TARGET
+from engine.operators.operator import ITEM_KEYS, TARGET
 from engine.spec.package_data import shipped
 from engine.spec.yaml import Document, KeyPath, decode, parse
 
@@ -94,9 +94,10 @@ def _mistakes(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
         return
     if "rows" not in schema.get("required", ()):
         yield ("required",), "`rows` is not required", 'write "required": ["rows"]'
-    if TARGET in item.get("properties", {}):
-        hint = "leave it out: the engine adds it where rows bring their own target"
-        yield (*rows, "items", "properties", TARGET), f"a row's '{TARGET}' is the engine's", hint
+    for name in (TARGET, *ITEM_KEYS):
+        if name in item.get("properties", {}):
+            hint = "leave it out: the engine adds it where it is asked for"
+            yield (*rows, "items", "properties", name), f"a row's '{name}' is the engine's", hint
     yield from _endless(schema)
 
 

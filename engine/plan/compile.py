@@ -157,6 +157,7 @@ class _Loop:
         """The attempts of all rounds so far, by seed."""
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
+        self._analyses = self._method.analysis == "patterns"
 
     def nodes(self) -> list[Node]:
         """Return all nodes, in an order in which they can run."""
@@ -173,8 +174,8 @@ class _Loop:
                     self._fine_tune(seed, number)
                 self._decide(seed, number, numbers[0], more)
                 if more:
-                    self._analyse(seed, number)
-                    self._augment(seed, number)
+                    analysed = self._analyse(seed, number) if self._analyses else {}
+                    self._augment(seed, number, analysed)
                 if more and number == 0 and self._recipe.loop.control:
                     self._control(seed)
                 if self._trained and benchmark is not None and benchmark.endpoint is None:
@@ -236,7 +237,7 @@ class _Loop:
         position = Position(seed, number, only_if_continuing=conditions)
         train = build.add(f"{at}/train", TRAIN, params, wires, position, prompts=(params.prompt,))
         self._evaluate(at, train, Position(seed, number))
-        if number:
+        if number and self._analyses:
             wires = {
                 "load": "load",
                 "score": f"{at}/score",
@@ -253,8 +254,8 @@ class _Loop:
             {"load": "load", "evaluated": evaluated}, Position(seed, number),
         )  # fmt: skip
 
-    def _analyse(self, seed: int, number: int) -> None:
-        """Add what makes strategies of a round's failures."""
+    def _analyse(self, seed: int, number: int) -> dict[str, Wire]:
+        """Add what makes strategies of a round's failures; return what rows are planned by."""
         at, build, params = _at(seed, number), self._build, self._params
         position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
@@ -280,31 +281,30 @@ class _Loop:
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
-        wires = {
+        found: dict[str, Wire] = {"cluster": cluster, "name": name}
+        wires: dict[str, Wire] = {
             **seen,
+            **found,
             "diagnose": diagnose,
-            "cluster": cluster,
-            "name": name,
             "earlier": _each(seed, range(number), "strategy"),
             "attempts": dict(enumerate(self._attempts[seed])),
         }
-        build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
+        strategy = build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
+        return {**found, "strategy": strategy}
 
-    def _augment(self, seed: int, number: int) -> None:
-        """Add what makes training rows of a round's strategies."""
+    def _augment(self, seed: int, number: int, analysed: Mapping[str, Wire]) -> None:
+        """Add what makes training rows, of a round's strategies where failures are analysed."""
         at, build, params = _at(seed, number), self._build, self._params
         conditions = (f"{at}/decide",)
         generating, judging = params.generate(), params.judge()
         prompts = tuple(used.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
-        written: dict[str, Wire] = {
-            "load": "load",
-            "score": f"{_evaluated(seed, number)}/score",
-            "name": f"{at}/name",
-            "strategy": f"{at}/strategy",
-        }
+        evaluated = _evaluated(seed, number)
+        planned: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score", **analysed}
+        written = {**planned, "predict": f"{evaluated}/predict"}
+        drafted: dict[str, Wire] = {k: v for k, v in analysed.items() if k == "strategy"}
         attempts: dict[int, dict[str, str]] = {}
-        for attempt in range(1, self._recipe.quality.attempts + 1):
+        for attempt in range(1, params.attempts + 1):
             position = Position(seed, number, attempt, conditions)
             generate = build.add(
                 f"{at}/generate-{attempt}", GENERATE, generating,
@@ -312,7 +312,7 @@ class _Loop:
             )  # fmt: skip
             judged: dict[str, Wire] = {
                 "load": "load",
-                "strategy": f"{at}/strategy",
+                **drafted,
                 "generate": generate,
                 "attempts": dict(attempts),
                 "earlier": earlier,
@@ -322,7 +322,7 @@ class _Loop:
         self._attempts[seed].extend(attempts.values())
         build.add(
             f"{at}/select", SELECT, params.select(),
-            {"load": "load", "name": f"{at}/name", "attempts": attempts, "earlier": earlier},
+            {**planned, "attempts": attempts, "earlier": earlier},
             Position(seed, number, only_if_continuing=conditions),
         )  # fmt: skip
 

@@ -24,7 +24,8 @@ from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
 from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
-from engine.stages.augment.generate import GenerateParams, UsedOperator
+from engine.stages.augment.calls import UsedOperator
+from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judge import JudgeParams, UsedGate
 from engine.stages.augment.select import SelectParams
 from engine.stages.blocks import Briefing
@@ -317,6 +318,19 @@ class StageParams:
             labels=STRATEGY_LABELS,
         )
 
+    @property
+    def attempts(self) -> int:
+        """How often rows are generated in a round at most."""
+        own = self.recipe.quality.attempts
+        return self.resources.packs["teacher"].generate.attempts if own is None else own
+
+    @property
+    def coverage(self) -> float:
+        """Share of a round's rows for what does not fail: none where no operator of the recipe writes such rows."""
+        augment, operators = self.recipe.augment, self.resources.operators
+        able = (not u.patterns and operators[u.name].label != "change" for u in augment.operators)
+        return augment.coverage if any(able) else 0.0
+
     def generate(self) -> GenerateParams:
         """Return what is generated."""
         augment, operators = self.recipe.augment, self.resources.operators
@@ -328,15 +342,21 @@ class StageParams:
                 digest=operators[used.name].digest,
                 settings=operators[used.name].params.model_validate(used.params),
                 patterns=None if used.patterns is None else tuple(used.patterns),
+                share=used.share,
             )
             for used in augment.operators
         )
+        pack = self.resources.packs["teacher"].generate
         return GenerateParams(
             task=self.task,
+            briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
             operators=used_operators,
             rows_per_round=augment.rows_per_round,
             oversample=augment.oversample,
+            coverage=self.coverage,
+            rows_per_call=pack.rows_per_call,
+            seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
         )
@@ -369,7 +389,10 @@ class StageParams:
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""
-        return SelectParams(rows_per_round=self.recipe.augment.rows_per_round)
+        augment = self.recipe.augment
+        return SelectParams(
+            task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
+        )
 
 
 def _source(source: Source, digest: str | None) -> SplitSource:

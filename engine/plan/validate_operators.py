@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import Problem, RecipeError
-from engine.operators import TARGET, Found, Operator, Seed, look_for_operators, variables_of
+from engine.operators import (
+    ITEM_KEYS,
+    TARGET,
+    Assignment,
+    Found,
+    KnownRow,
+    Operator,
+    RowSpec,
+    brings_target,
+    itemised,
+    look_for_operators,
+    variables_of,
+)
 from engine.plan.packs import choose
 from engine.registry import did_you_mean
 from engine.rows import Example
@@ -67,8 +79,8 @@ def _use(
     yield from wrong
     clash = [*_clashes(loaded, operator, path)]
     yield from clash
-    if serves and not wrong and not clash:
-        yield from _trial(loaded, operator, spec, path)
+    if serves and kind is not None and not wrong and not clash:
+        yield from _trial(loaded, operator, spec, kind, path)
 
 
 def _any_of(names: list[str]) -> str:
@@ -90,8 +102,12 @@ def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterato
     """Yield input columns that have the name of something else in the operator's rows."""
     extra = set(operator.reply["properties"]["rows"]["items"].get("properties", {}))
     examples = operator.definition.examples
-    if operator.label == "written" or (examples is not None and examples.with_target):
+    kind = TASKS.get(loaded.recipe.task.kind)
+    brings = kind is not None and brings_target(operator, labelled=kind.labelled)
+    if brings or (examples is not None and examples.with_target):
         extra.add(TARGET)
+    if any(map(itemised, operator.prompts.values())):
+        extra.update(ITEM_KEYS)
     for index, column in enumerate(loaded.recipe.task.input):
         if column in extra:
             at = loaded.at("task", "input", index)
@@ -101,7 +117,7 @@ def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterato
 
 
 def _trial(
-    loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec, path: KeyPath
+    loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec, kind: TaskKind, path: KeyPath
 ) -> Iterator[Problem]:
     """Render the prompt once, with rows of the recipe's columns: a column that it gets wrong shows here."""
     try:
@@ -116,20 +132,26 @@ def _trial(
         Example(f"row {target}", "train", dict.fromkeys(columns, "text"), target, {}, "", 1)
         for target in ("one", "two")
     ]
-    seed = Seed(
-        row=rows[0],
-        keep="",
-        pattern="pattern",
-        strategy="strategy",
-        labels=("one", "two"),
-        task_labels=("one", "two"),
-        train=rows,
-        feedback="",
-        draw=0,
+    brings = brings_target(operator, labelled=kind.labelled)
+    target = {"keep": rows[0].target, "change": rows[1].target}.get(operator.label, rows[0].target)
+    known = KnownRow(rows[1].inputs, rows[1].target, "too short")
+    asked = Assignment(
+        rows=[RowSpec("r1", rows[0], None if brings else target)],
+        examples=rows[1:],
+        task="task",
         description=loaded.recipe.task.description,
+        pattern="pattern",
+        about="description",
+        includes=["this"],
+        excludes=["that"],
+        strategy="strategy",
+        must=["this"],
+        must_not=["that"],
+        accepted=[known],
+        rejected=[known],
     )
     params = operator.params.model_validate(spec.params)
     try:
-        prompt.render(variables_of(operator, seed, params))
+        prompt.render(variables_of(operator, asked, params))
     except RecipeError as error:
         yield from error.problems

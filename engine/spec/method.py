@@ -42,14 +42,17 @@ class Method(Spec):
     failures: Literal["validation", "none"]
     """validation: what the student fails at there is what rows are written against; none: nothing is looked at."""
     analysis: Literal["patterns", "none"]
-    """patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern."""
+    """patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern.
+
+    none: rows, if there are rounds, are new ones for every label alike, or else along the training rows at large.
+    """
     seeds: Literal["errors_first", "in_turn"] = "errors_first"
     """Which training rows operators start from: those that the student gets wrong first, or each label in turn."""
     keep: Literal["all", "latest"] = "all"
     """Whose generated rows a fine-tune sees: those of all rounds before it, or of the last one alone."""
     start: Literal["base"] = "base"
     """Weights that each fine-tune starts from: those of the base model."""
-    rounds: Literal["recipe"] | _Count = Field(default="recipe", validate_default=True)
+    rounds: Literal["recipe"] | _Count = "recipe"
     """recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe says."""
     train: MethodTraining = Field(default_factory=MethodTraining)
 
@@ -65,13 +68,9 @@ class Method(Spec):
 
     @field_validator("rounds")
     @classmethod
-    def _rows_need_patterns(cls, rounds: int | str, info: ValidationInfo) -> int | str:
+    def _not_negative(cls, rounds: int | str) -> int | str:
         if isinstance(rounds, int) and rounds < 0:
             raise ValueError("must be 0 or more")
-        if rounds != 0 and info.data.get("analysis") == "none":
-            raise ValueError(
-                "without analysis there is nothing to write rows against: write rounds: 0"
-            )
         return rounds
 
     def rounds_of(self, recipe_rounds: int) -> int:

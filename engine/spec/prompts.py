@@ -76,10 +76,7 @@ class Prompt:
     @property
     def variables(self) -> frozenset[str]:
         """The names that the prompt uses and does not set itself."""
-        names: set[str] = set()
-        for section in self.sections:
-            names |= find_undeclared_variables(_JINJA.parse(section.text))
-        return frozenset(names)
+        return frozenset[str]().union(*(_variables(section.text) for section in self.sections))
 
     @property
     def characters(self) -> int:
@@ -145,6 +142,11 @@ def _characters(parts: Iterable[nodes.Node]) -> int:
         else:
             count += _characters(part.iter_child_nodes())
     return count
+
+
+@lru_cache(maxsize=512)
+def _variables(text: str) -> frozenset[str]:
+    return frozenset(find_undeclared_variables(_JINJA.parse(text)))
 
 
 @lru_cache(maxsize=512)

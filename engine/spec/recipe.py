@@ -231,6 +231,8 @@ class OperatorSpec(Spec):
     """The operator's own parameters."""
     patterns: list[str] | None = None
     """Only for patterns of these taxonomy categories; for all when left out."""
+    share: float | None = Field(default=None, gt=0)
+    """Its part of the rows, relative to the others, where a pattern's strategy says nothing; its own when left out."""
 
 
 class Augment(Spec):
@@ -239,7 +241,9 @@ class Augment(Spec):
     rows_per_round: int = Field(default=120, ge=1)
     """Most generated rows that join the training set in one round."""
     oversample: float = Field(default=1.5, ge=1, le=10)
-    """Candidates asked for per row wanted, in the first attempt."""
+    """Candidates asked for per row wanted, in the first attempt; later ones go by what was accepted, up to as many."""
+    coverage: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the rows for what does not fail: labels with the fewest rows, or else training rows at large."""
     temperature: float = Field(default=0.9, ge=0, le=2)
     """Sampling temperature of the operators; everything else the teacher writes is greedy."""
     operators: list[OperatorSpec] = Field(min_length=1)
@@ -303,8 +307,8 @@ class Quality(Spec):
     Left out: as the judge's pack says, but it only advises where it is the teacher.
     """
     minimum: Minimum = Minimum()
-    attempts: int = Field(default=2, ge=1, le=10)
-    """Rounds of generation: rejected candidates go back with feedback until this many attempts are made."""
+    attempts: int | None = Field(default=None, ge=1, le=10)
+    """Rounds of generation, each of which makes up for the rows rejected before; the teacher's pack's when left out."""
     gates: dict[str, GateMode] = Field(default_factory=dict)
     """Gate (`pada list gates`) -> reject, advise or off; where the teacher's pack has it otherwise."""
     similarity: Similarity = Similarity()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from engine.identity import Params
 from engine.rows import Example
@@ -84,14 +85,23 @@ def _labels(
     if undefined and len(undefined) <= _MOST_DEFINED:
         lines.append("Labels by training rows that carry them:")
         for label in undefined:
-            rows = [
-                example
-                for example in train
-                if label in task.entry.labels_in(example.target, task.settings)
-            ]
-            texts = (one_line(example.inputs) for example in rows[:EXAMPLES_PER_LABEL])
+            texts = (one_line(example.inputs) for example in _rows_of(task, label, train))
             lines.append(f"- {label}: " + "; ".join(f'"{text}"' for text in texts))
     return lines
+
+
+def _rows_of(task: TaskView, label: str, train: Sequence[Example]) -> list[Example]:
+    """Return the training rows that stand for a label's definition."""
+    rows = (e for e in train if label in task.entry.labels_in(e.target, task.settings))
+    return list(islice(rows, EXAMPLES_PER_LABEL))
+
+
+def defining(task: TaskView, briefing: Briefing, train: Sequence[Example]) -> list[Example]:
+    """Return the training rows that `task_block` shows for labels without a definition, all labels being relevant."""
+    if not task.labelled:
+        return []
+    undefined = [label for label in task.labels_among(train) if label not in briefing.definitions]
+    return [example for label in undefined for example in _rows_of(task, label, train)]
 
 
 def one_line(inputs: Mapping[str, str]) -> str:

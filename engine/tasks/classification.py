@@ -108,6 +108,10 @@ class Classification(TaskKind):
         strange = [label for label in named if label not in task.labels]
         return f"'{strange[0]}' is not one of the {len(task.labels)} labels" if strange else None
 
+    def as_written(self, target: str, params: Params) -> Any:
+        """Return the label, or the list of labels."""
+        return json.loads(target) if params.many else target
+
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of one label, or of a list of them."""
         label = {"enum": list(task.labels)}

@@ -28,6 +28,7 @@ class Extraction(TaskKind):
     prompt = "tasks/extraction.md"
     params = Params
     column_params = ("context",)
+    derived = True
     metrics = ("exact_match", "token_f1")
     failure = "exact_match < 1"
 

@@ -7,7 +7,7 @@ character: `acc_norm` of lm-evaluation-harness), or read from what the student w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.tasks.protocol import Options, Reference, Task, TaskKind, TaskParams, plain
@@ -48,6 +48,7 @@ class MultipleChoice(TaskKind):
     prompt = "tasks/multiple_choice.md"
     params = Params
     column_params = ("options",)
+    derived = True
     metrics = ("accuracy",)
     failure = "accuracy < 1"
 
@@ -136,6 +137,10 @@ class MultipleChoice(TaskKind):
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of a letter."""
         return {"enum": list(LETTERS)}
+
+    def varied(self, targets: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        """Return the letters: writers put the right option first too often."""
+        return {"letter of the right option": sorted(set(targets))}
 
     def kept(self, target: str, params: Params) -> str:
         """Return that the options stay: the target is one of their letters."""

@@ -6,7 +6,7 @@ Knows no model and no student: `engine.tasks.answers` asks, a kind defines the q
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -68,6 +68,8 @@ class TaskKind(ABC):
     """The parameters that name an input column."""
     labelled: bool = False
     """Whether targets come from a fixed set of labels."""
+    derived: bool = False
+    """Whether a target follows from the inputs by reasons that are no part of it: a writer gives them first."""
     metrics: tuple[str, ...]
     """Default metrics."""
     failure: str
@@ -149,6 +151,14 @@ class TaskKind(ABC):
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the JSON Schema of a target that a teacher writes, of at most `longest` characters."""
         return {"type": "string", "minLength": 1, "maxLength": longest}
+
+    def as_written(self, target: str, params: Any) -> Any:
+        """Return a target as a teacher writes it, which is what `target_schema` asks for: a text, or a JSON value."""
+        return target
+
+    def varied(self, targets: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        """Return what a writer is told to vary in its targets, by name, from the targets that there are."""
+        return {}
 
     def kept(self, target: str, params: Any) -> str:
         """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""

@@ -40,6 +40,7 @@ class Structured(TaskKind):
     sentence = "A text is turned into a JSON object."
     prompt = "tasks/structured.md"
     params = Params
+    derived = True
     metrics = ("field_f1", "json_valid")
     failure = "field_f1 < 1"
 
@@ -95,6 +96,10 @@ class Structured(TaskKind):
         """Return the recipe's schema."""
         schema: Mapping[str, Any] = task.params.json_schema
         return schema
+
+    def as_written(self, target: str, params: Params) -> Any:
+        """Return the object itself."""
+        return json.loads(target)
 
     def kept(self, target: str, params: Params) -> str:
         """Return the object: what it takes from the inputs must still be there."""

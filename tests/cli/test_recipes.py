@@ -43,7 +43,7 @@ def test_operators_are_listed_with_where_they_come_from(
     recipe = write_good(tmp_path)
     show_list("operators")
     ours = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in ours] == ["counterfactual", "paraphrase", "similar"]
+    assert [line.split()[0] for line in ours] == ["contrast_pair", "new_situation", "paraphrase"]
     assert all(line.endswith("from the engine)") for line in ours)
     show_list("operators", str(recipe))
     both = capsys.readouterr().out.splitlines()

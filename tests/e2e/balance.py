@@ -149,7 +149,7 @@ RULES = (
     Rule(
         "candidates are of a strategy of their pattern",
         "SELECT DISTINCT h.name, concat_ws(' ', c.pattern, c.strategy) AS key"
-        " FROM here h JOIN candidate c ON c.node = h.id",
+        " FROM here h JOIN candidate c ON c.node = h.id AND c.pattern <> 'coverage'",
         "SELECT h.name, concat_ws(' ', s.pattern, s.id) AS key FROM here h"
         " JOIN here t ON t.place = h.place AND t.stage = 'strategy' JOIN strategy s ON s.node = t.id"
         " WHERE h.stage = 'generate'",

@@ -62,7 +62,7 @@ def compare(recipe: Path, state: Path) -> Compared:
     )
 
 
-BOTH = "{name: paraphrase, params: {variants: 4}}, {name: similar}"
+BOTH = "{name: paraphrase, params: {variants: 4}}, {name: new_situation}"
 TAXONOMY = (
     "{cluster: {k: 2}, taxonomy: {mode: hybrid, categories: [{id: long, where: 'length > 30'}, "
     "{id: p-even, where: 'length % 2 = 0'}, {id: odd, description: Any other.}]}}"
@@ -79,12 +79,12 @@ PROJECTS: dict[str, dict[str, Any]] = {
     "categories by SQL": {"PATTERNS": TAXONOMY, "OPERATORS": BOTH},
     "operators of some categories": {
         "PATTERNS": TAXONOMY,
-        "OPERATORS": "{name: paraphrase, patterns: [odd]}, {name: similar, patterns: [odd]}",
+        "OPERATORS": "{name: paraphrase, patterns: [odd]}, {name: new_situation, patterns: [odd]}",
     },
     "operators of different rows per call": {"OPERATORS": BOTH, "ROWS": "17", "ATTEMPTS": "2"},
     "a judge who likes nothing": {"likes": 1, "ATTEMPTS": "3", "OPERATORS": BOTH},
     "no judge": {"JUDGE": "off"},
-    "very many candidates per row": {"OVERSAMPLE": "9", "OPERATORS": "{name: similar}", "ROWS": "4"},
+    "very many candidates per row": {"OVERSAMPLE": "9", "OPERATORS": "{name: new_situation}", "ROWS": "4"},
     "a metric with a rubric": {
         "METRICS": "[accuracy, {name: tone, judge: {rubric: Is it kind., scale: [1, 3]}}]",
     },

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.project import Project
+from tests.e2e.balance import assert_balanced
 from tests.e2e.runs import pada, rows
 from tests.e2e.scripted_project import write_project
 from tests.e2e.tiny_project import write_project as write_tiny_project
@@ -67,3 +68,24 @@ def test_a_method_beside_the_recipe_says_what_each_fine_tune_sees(tmp_path: Path
     assert second
     # Each round's fine-tune sees the 24 original rows and those that the round before it selected.
     assert [row["rows"] for row in trained] == [24, 24 + first, 24 + second]
+
+
+@pytest.mark.runs
+def test_random_writes_rows_for_every_label_alike_and_diagnoses_nothing(tmp_path: Path) -> None:
+    operators = "{name: new_situation}, {name: contrast_pair}, {name: paraphrase}"
+    recipe = write_project(tmp_path / "project", OPERATORS=operators, ATTEMPTS="2")
+    recipe.write_text(
+        recipe.read_text("utf-8").replace("rounds: 1", "rounds: 1, method: random"), "utf-8"
+    )
+    project = Project.open(recipe, tmp_path / "state")
+    assert project.validate() == []
+    assert project.run().status == "done"
+    assert rows(project.state, "SELECT count(*) AS n FROM diagnosis") == [{"n": 0}]
+    written = rows(project.state, "SELECT DISTINCT pattern, strategy, operator FROM candidate")
+    assert written == [{"pattern": "coverage", "strategy": "coverage", "operator": "new_situation"}]
+    joined = rows(
+        project.state,
+        "SELECT c.target, count(*) AS n FROM selected s JOIN candidate c ON c.id = s.candidate GROUP BY ALL",
+    )
+    assert sorted((row["target"], row["n"]) for row in joined) == [("colour", 6), ("number", 6)]
+    assert_balanced(project.state)

@@ -17,7 +17,7 @@ import pytest
 from engine.backends.files.requests import request_files
 from engine.cli.batch import import_command
 from engine.errors import RecipeError
-from engine.operators import find_operators, row_count
+from engine.operators import brings_target, find_operators, rows_per_seed
 from engine.project import Project
 from engine.run.execute import Outcome
 from engine.tasks import TASKS
@@ -137,7 +137,7 @@ FORMS = {
     ),
 }
 REFUSED = {
-    ("counterfactual", name): f"needs labels, which the kind '{name}' has not"
+    ("contrast_pair", name): f"needs labels, which the kind '{name}' has not"
     for name, kind in TASKS.items()
     if not kind.labelled
 }
@@ -146,7 +146,7 @@ CELLS = [(operator, form) for operator in find_operators(None) for form in FORMS
 SERVED = [cell for cell in CELLS if cell not in REFUSED]
 MODES: tuple[Mode, ...] = ("decides", "advises", "off")
 DIAGONAL = [(*cell, MODES[(i + i // len(MODES)) % len(MODES)]) for i, cell in enumerate(SERVED)]
-BY_FILE = ("similar", "classification-many")
+BY_FILE = ("new_situation", "classification-many")
 
 
 def ids(cells: Iterable[tuple[str, ...]]) -> list[str]:
@@ -186,7 +186,7 @@ def _replies(
     """Return what the teacher writes: as many rows as the operator asks for in one call."""
     entry = find_operators(None)[operator]
     params = entry.params()
-    count = row_count(entry, params)
+    count = rows_per_seed(entry, params)
     if operator == "paraphrase":
         # A rewording follows its seed row, which stands in the last turn.
         return [
@@ -195,9 +195,10 @@ def _replies(
             for reworded in [[form.make(i, f"now {n} {_text(i)}") for n in range(count)]]
         ]
     new = [form.make(50 + i, f"new {_text(50 + i)}") for i in range(count)]
-    brings = entry.label == "written"
+    kind = form.task.removeprefix("kind: ").split(",")[0]
+    brings = brings_target(entry, labelled=TASKS[kind].labelled)
     written = [{**_inputs(row), **({"target": row["y"]} if brings else {})} for row in new]
-    return [{"match": "like the last one", "reply": {"rows": written}}]
+    return [{"regex": "about something else:|in the same setting:", "reply": {"rows": written}}]
 
 
 def _text(i: int) -> str:
@@ -275,7 +276,7 @@ def test_an_operator_that_a_task_kind_cannot_use_is_refused(
         Project.open(recipe, tmp_path / "state").validate()
     said = str(caught.value)
     assert f"recipe.yaml:14:49: error: the operator '{operator}' {REFUSED[operator, form]}" in said
-    assert "    use paraphrase or similar" in said
+    assert "    use new_situation or paraphrase" in said
 
 
 @pytest.mark.parametrize(("operator", "form", "mode"), DIAGONAL, ids=ids(DIAGONAL))

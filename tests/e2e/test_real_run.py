@@ -27,7 +27,7 @@ patterns: {{diagnose: 8, cluster: {{max_k: 3}}}}
 augment:
   rows_per_round: 8
   oversample: 2
-  operators: [{{name: paraphrase}}, {{name: counterfactual}}]
+  operators: [{{name: paraphrase}}, {{name: contrast_pair}}]
 # Lenient rules: what is tested is the path, and a teacher this small must get something accepted on any machine.
 quality:
   judge: advises

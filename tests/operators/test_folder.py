@@ -13,7 +13,7 @@ from engine.operators.folder import read_operator
 from engine.tasks import TASKS
 from tests.operators.writing import OPERATOR, PROMPT, changed, write_operator
 
-WRITTEN = [("label: keep", "label: written"), ("[row, feedback]", "[row, target, feedback]")]
+WRITTEN = [("label: keep", "label: written"), ("[row, rejected]", "[row, target, rejected]")]
 
 
 def complaints(folder: Path, **settings: Any) -> str:
@@ -62,8 +62,7 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         pytest.param(
             [("rows: variants\n", "")],
             "operator.yaml:1:1: error: rows is missing\n"
-            "    add `rows: …`: Rows asked for in one call: a number, or the name of an integer parameter. "
-            "The prompt gets it as `count`.",
+            "    add `rows: …`: Rows written from one seed row: a number, or the name of an integer parameter.",
             id="missing-key",
         ),
         pytest.param(
@@ -102,18 +101,19 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("label: keep", "label: kept")],
-            "operator.yaml:5:8: error: label must be 'keep', 'change' or 'written', not 'kept'\n"
+            "operator.yaml:5:8: error: label must be 'keep', 'change', 'given' or 'written', not 'kept'\n"
             "    did you mean 'keep'?",
             id="unknown-label",
         ),
         pytest.param(
-            [("[row, feedback]", "[row, feedbck]")],
-            "operator.yaml:11:13: error: sees[1] must be 'row', 'label', 'target', 'keep', 'pattern', 'strategy' or "
-            "'feedback', not 'feedbck'\n    did you mean 'feedback'?",
+            [("[row, rejected]", "[row, rejectd]")],
+            "operator.yaml:11:13: error: sees[1] must be 'task', 'row', 'label', 'target', 'keep', 'pattern', "
+            "'about', 'includes', 'excludes', 'strategy', 'must', 'must_not', 'accepted' or 'rejected', "
+            "not 'rejectd'\n    did you mean 'rejected'?",
             id="unknown-sight",
         ),
         pytest.param(
-            [("[row, feedback]", "[row, feedback, row]")],
+            [("[row, rejected]", "[row, rejected, row]")],
             "operator.yaml:11:23: error: 'row' is there twice\n    leave one out",
             id="sight-twice",
         ),
@@ -135,19 +135,13 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
             id="change-without-labels",
         ),
         pytest.param(
-            [("label: keep", "label: keep\ntarget: pattern")],
-            "operator.yaml:6:1: error: `target` is for `label: change`, and the label here is 'keep'\n"
-            "    leave it out",
-            id="target-rule-that-is-not-followed",
-        ),
-        pytest.param(
             WRITTEN,
             "operator.yaml:11:13: error: with `label: written` no target is known before the rows are written\n"
             "    take 'target' out of `sees`",
             id="target-that-is-not-known",
         ),
         pytest.param(
-            [("label: keep", "label: written"), ("[row, feedback]", "[row, feedback, keep]")],
+            [("label: keep", "label: written"), ("[row, rejected]", "[row, rejected, keep]")],
             "operator.yaml:11:23: error: with `label: written` nothing of the target is kept\n"
             "    take 'keep' out of `sees`",
             id="nothing-to-keep",
@@ -271,18 +265,18 @@ def test_an_empty_definition_is_told(tmp_path: Path) -> None:
     ("prompt", "said"),
     [
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{{ strategy }}"),
+            PROMPT.replace("{{ rejected }}", "{{ strategy }}"),
             "small.md:6:1: error: this prompt uses 'strategy', which it is not given\n"
             "    add it to `sees` in operator.yaml",
             id="not-declared",
         ),
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{{ feedbck }}"),
-            "small.md:6:1: error: this prompt uses 'feedbck', which it is not given\n    did you mean 'feedback'?",
+            PROMPT.replace("{{ rejected }}", "{{ rejectd }}"),
+            "small.md:6:1: error: this prompt uses 'rejectd', which it is not given\n    did you mean 'rejected'?",
             id="unknown",
         ),
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{{ examples | tojson }}"),
+            PROMPT.replace("{{ rejected }}", "{{ examples | tojson }}"),
             "small.md:6:1: error: this prompt uses 'examples', which it is not given\n"
             "    say which rows it shows: `examples: {…}` in operator.yaml",
             id="examples-without-a-rule",
@@ -300,7 +294,7 @@ def test_an_empty_definition_is_told(tmp_path: Path) -> None:
             id="unknown-parameter-by-key",
         ),
         pytest.param(
-            PROMPT.replace("{{ feedback }}", "{% include '/etc/passwd' %}"),
+            PROMPT.replace("{{ rejected }}", "{% include '/etc/passwd' %}"),
             "small.md:6:1: error: this template has a mistake: include, import and extends are not allowed\n"
             "    see the Jinja2 template syntax",
             id="reaches-outside",
@@ -332,6 +326,17 @@ def test_prompts_are_those_of_packs_and_a_readme_is_none(tmp_path: Path) -> None
         "shorten: error: the operator 'shorten' has no prompt for the pack 'small'\n"
         "    write shorten/small.md, or prompt.md there for all packs; there is: smal"
     )
+
+
+def test_a_prompt_is_for_the_pack_of_its_name_and_a_readme_is_none(tmp_path: Path) -> None:
+    folder = write_operator(tmp_path)
+    (folder / "README.md").write_text("How it came about.", "utf-8")
+    operator = read_operator(folder, own=True)
+    assert set(operator.prompts) == {"small"}
+    with pytest.raises(RecipeError, match="has no prompt for the pack 'frontier'"):
+        operator.prompt("frontier")
+    (folder / "prompt.md").write_text(PROMPT, "utf-8")
+    assert read_operator(folder, own=True).prompt("frontier").name == "operators/shorten/prompt.md"
 
 
 def test_one_prompt_serves_all_packs_that_have_none_of_their_own(tmp_path: Path) -> None:
@@ -432,7 +437,7 @@ def test_an_own_schema_is_read(tmp_path: Path) -> None:
         pytest.param(
             [('{"why":', '{"target": {"const": 1}, "why":')],
             "rows.schema.json:9:34: error: a row's 'target' is the engine's\n"
-            "    leave it out: the engine adds it where rows bring their own target",
+            "    leave it out: the engine adds it where it is asked for",
             id="target",
         ),
         pytest.param(
@@ -455,7 +460,7 @@ def test_a_mistake_in_the_schema_is_told_with_its_place(
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = changed(("name: shorten", "name: shorter"), ("default: 5", "default: 50"))
-    folder = write_operator(tmp_path, text, prompt=PROMPT.replace("feedback }}", "strategy }}"))
+    folder = write_operator(tmp_path, text, prompt=PROMPT.replace("rejected }}", "strategy }}"))
     assert complaints(folder).count("error: ") == 3
 
 
@@ -465,8 +470,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         (("fewer words; the", "few words; the"), True),
         (("version: 1", "version: 1\nsource: a paper"), True),
         (("Most words of a row", "Longest row"), True),
-        (("sees: [row, feedback]", "sees: [row, feedback]\ntasks: any"), True),
-        (("sees: [row, feedback]", "sees: [feedback, row]"), False),
+        (("sees: [row, rejected]", "sees: [row, rejected]\ntasks: any"), True),
+        (("sees: [row, rejected]", "sees: [rejected, row]"), False),
         (("version: 1", "version: 2"), False),
         (("default: 5", "default: 6"), False),
         (("label: keep", "label: written"), False),

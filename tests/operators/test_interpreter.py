@@ -1,4 +1,4 @@
-"""What an operator does with a seed row, by the rules that its definition names."""
+"""What an operator's prompt is given and how its reply is read, by the rules that its definition names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ import pytest
 
 from engine.backends.structured import read_reply, unbounded
 from engine.operators import (
+    Assignment,
+    KnownRow,
+    NewRow,
     Operator,
-    Seed,
+    RowSpec,
+    Unread,
+    brings_target,
+    example_count,
+    itemised,
     read_rows,
     reply_schema,
-    row_count,
-    target_of,
-    usable,
+    rows_per_call,
+    rows_per_seed,
     variables_of,
 )
 from engine.operators.folder import read_operator
@@ -28,20 +34,28 @@ TRAIN = [
     Example(f"e{i}", "train", {"text": f"row {i}"}, label, {}, "f", i)
     for i, label in enumerate("aabbccab")
 ]
-SEED = Seed(
-    row=TRAIN[0], keep="the names", pattern="late cards", strategy="Be late.", labels=("b", "a", "gone"),
-    task_labels=("a", "b", "c"), train=TRAIN, feedback="Too long.", draw=0, description="What customers write.",
+REJECTED = KnownRow({"text": "old"}, "b", "Too long.")
+ASKED = Assignment(
+    rows=[RowSpec("r1", TRAIN[0], "a", "b", "the names", {"tone": "calm"}), RowSpec("r2", TRAIN[2], "b")],
+    examples=TRAIN[4:6], task="What it is.", description="What customers write.", pattern="late cards", about="Late.",
+    includes=("delays",), excludes=("losses",), strategy="Be late.", must=("be short",), must_not=("be rude",),
+    accepted=(KnownRow({"text": "good"}, "a"),), rejected=(REJECTED,), longest=90,
 )  # fmt: skip
-ALL = ["row", "label", "target", "keep", "pattern", "strategy", "feedback"]
+ALL = [
+    "task", "row", "label", "target", "keep", "pattern", "about", "includes", "excludes", "strategy", "must",
+    "must_not", "accepted", "rejected",
+]  # fmt: skip
 CHANGE = ("label: keep", "label: change\ntasks: labelled")
+PROMPT = "{# purpose: none; variables: none #}\n[[user]]\nx\n"
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Any:
     """Return what writes and reads an operator with changes in its definition."""
 
-    def read(*changes: tuple[str, str], schema: str | None = None) -> Operator:
-        prompt = "{# purpose: none; variables: none #}\n[[user]]\nx\n"
+    def read(
+        *changes: tuple[str, str], schema: str | None = None, prompt: str = PROMPT
+    ) -> Operator:
         text = changed(*changes)
         return read_operator(write_operator(tmp_path, text, prompt=prompt, schema=schema), own=True)
 
@@ -51,144 +65,180 @@ def make(tmp_path: Path) -> Any:
 def test_the_prompt_is_given_what_the_definition_lets_it_see_and_no_more(make: Any) -> None:
     operator = make()
     params = operator.params(words=7)
-    assert variables_of(operator, SEED, params) == {
-        "row": {"text": "row 0"}, "feedback": "Too long.", "count": 2, "description": "What customers write.",
-        "params": {"variants": 2, "words": 7, "style": "plain"},
+    rejected = [{"row": {"text": "old"}, "target": "b", "why": "Too long."}]
+    shown = variables_of(operator, ASKED, params)
+    assert {name: shown[name] for name in shown if name != "rows"} == {
+        "row": {"text": "row 0"}, "rejected": rejected, "count": 2, "description": "What customers write.",
+        "params": {"variants": 2, "words": 7, "style": "plain"}, "longest": 90,
     }  # fmt: skip
 
 
 def test_everything_can_be_seen(make: Any) -> None:
-    operator = make(("[row, feedback]", json.dumps(ALL)))
-    shown = variables_of(operator, SEED, operator.params())
+    operator = make(("[row, rejected]", json.dumps(ALL)))
+    shown = variables_of(operator, ASKED, operator.params())
     assert {name: shown[name] for name in ALL} == {
-        "row": {"text": "row 0"}, "label": "a", "target": "a", "keep": "the names", "pattern": "late cards",
-        "strategy": "Be late.", "feedback": "Too long.",
+        "task": "What it is.", "row": {"text": "row 0"}, "label": "a", "target": "a", "keep": "the names",
+        "pattern": "late cards", "about": "Late.", "includes": ["delays"], "excludes": ["losses"],
+        "strategy": "Be late.", "must": ["be short"], "must_not": ["be rude"],
+        "accepted": [{"row": {"text": "good"}, "target": "a"}],
+        "rejected": [{"row": {"text": "old"}, "target": "b", "why": "Too long."}],
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "targets"), [("pattern", "bgbg"), ("task", "bcbc")])
-def test_another_label_is_taken_in_turn(rule: str, targets: str, make: Any) -> None:
-    operator = make(CHANGE, ("rows:", f"target: {rule}\nrows:"))
-    got = [target_of(operator, SEED._replace(draw=draw)) for draw in range(4)]
-    assert [target[0] for target in got if target] == list(targets)
+def test_a_row_to_write_is_shown_with_its_seed_where_it_is_made_from_that(make: Any) -> None:
+    first = {"id": "r1", "target": "a", "near": "b", "vary": {"tone": "calm"}}
+    kept = variables_of(make(), ASKED, make().params())["rows"]
+    assert kept[0] == {**first, "row": {"text": "row 0"}, "label": "a", "keep": "the names"}
+    new = make(("label: keep", "label: given"))
+    assert variables_of(new, ASKED, new.params())["rows"][0] == first
 
 
-def test_an_operator_that_changes_labels_is_of_no_use_without_another_label(make: Any) -> None:
-    alone = SEED._replace(labels=("a",))
-    assert not usable(make(CHANGE), alone)
-    assert not usable(make(CHANGE), SEED._replace(labels=()))
-    assert usable(make(CHANGE, ("rows:", "target: task\nrows:")), alone)
-    assert usable(make(), alone)
-    assert usable(make(("label: keep", "label: written")), alone)
+def test_targets_are_shown_as_they_would_be_written(make: Any) -> None:
+    operator = make(
+        ("[row, rejected]", "[target, label, accepted, rejected]"),
+        examples("{of: any, count: 3, with_target: true}"),
+    )
+    row = Example("e", "train", {"text": "x"}, '{"n": 1}', {}, "f", 1)
+    asked = Assignment(
+        [RowSpec("r1", row, row.target)], [row], accepted=[KnownRow({"text": "y"}, '{"n": 2}')],
+        rejected=[KnownRow({"text": "z"}, "no JSON", "Broken.")], as_written=json.loads,
+    )  # fmt: skip
+    shown = variables_of(operator, asked, operator.params())
+    assert shown["target"] == shown["label"] == shown["rows"][0]["target"] == {"n": 1}
+    assert shown["examples"] == [{"text": "x", "target": {"n": 1}}]
+    assert shown["accepted"][0]["target"] == {"n": 2}
+    assert shown["rejected"][0]["target"] == "no JSON"
 
 
-def shown(operator: Operator, seed: Seed = SEED, **params: int) -> list[Any]:
-    """Return the texts of the examples, or (text, target) where targets are shown."""
-    rows = variables_of(operator, seed, operator.params(**params))["examples"]
-    return [(row["text"], row["target"]) if "target" in row else row["text"] for row in rows]
+@pytest.mark.parametrize(
+    ("label", "labelled", "brings"),
+    [
+        ("keep", True, False),
+        ("given", True, False),
+        ("given", False, True),
+        ("written", True, True),
+    ],
+)
+def test_whether_a_row_brings_its_target(
+    label: str, labelled: bool, brings: bool, make: Any
+) -> None:
+    operator = make(("label: keep", f"label: {label}"))
+    assert brings_target(operator, labelled=labelled) == brings
 
 
 def examples(rule: str) -> tuple[str, str]:
     return ("sees:", f"examples: {rule}\nsees:")
 
 
-@pytest.mark.parametrize(
-    ("of", "texts"),
-    [
-        ("target", ["row 1", "row 6"]),
-        ("other", ["row 2", "row 3", "row 4", "row 5", "row 7"]),
-        ("any", [f"row {i}" for i in range(1, 8)]),
-    ],
-)
-def test_examples_are_of_the_rows_that_the_rule_names_and_never_the_seed(
-    of: str, texts: list[str], make: Any
-) -> None:
-    assert shown(make(examples(f"{{of: {of}, count: 9}}"))) == texts
+def test_the_seed_may_be_shown_among_the_examples(make: Any) -> None:
+    def shown(rule: str) -> list[str]:
+        operator = make(examples(rule))
+        return [row["text"] for row in variables_of(operator, ASKED, operator.params())["examples"]]
+
+    assert shown("{of: any, count: 2}") == ["row 4", "row 5"]
+    assert shown("{of: any, count: 2, seed: first}") == ["row 0", "row 4", "row 5"]
+    assert shown("{of: any, count: 2, seed: last}") == ["row 4", "row 5", "row 0"]
 
 
-def test_examples_of_another_target_follow_the_rows_to_write(make: Any) -> None:
-    operator = make(CHANGE, examples("{of: target, count: 2}"))
-    assert shown(operator) == ["row 2", "row 3"]
-
-
-@pytest.mark.parametrize(
-    ("advance", "windows"),
-    [("row", ["123", "234", "345", "456", "567"]), ("window", ["123", "456", "712", "345", "671"])],
-)
-def test_the_window_moves_on_and_round(advance: str, windows: list[str], make: Any) -> None:
-    operator = make(examples(f"{{of: any, count: 3, advance: {advance}}}"))
-    seen = [shown(operator, SEED._replace(draw=draw)) for draw in range(5)]
-    assert ["".join(text[-1] for text in texts) for texts in seen] == windows
-
-
-def test_the_seed_may_be_shown_among_them_with_targets(make: Any) -> None:
-    first = make(examples("{of: other, count: 1, with_target: true, seed: first}"))
-    assert shown(first) == [("row 0", "a"), ("row 2", "b")]
-    last = make(examples("{of: other, count: 1, seed: last}"))
-    assert shown(last) == ["row 2", "row 0"]
-
-
-def test_how_many_are_shown_may_be_a_parameter(make: Any) -> None:
-    operator = make(examples("{of: any, count: words}"))
-    assert len(shown(operator, words=1)) == 1
-    assert len(shown(operator)) == 5
-    nothing = make(examples("{of: any, count: 0, seed: last}"))
-    assert shown(nothing) == ["row 0"]
-    assert shown(nothing, SEED._replace(train=TRAIN[:1])) == ["row 0"]
+def test_how_many_are_shown_is_a_number_a_parameter_or_the_packs(make: Any) -> None:
+    for rule, expected in (("2", 2), ("words", 5), ("pack", 6), ("0", 0)):
+        operator = make(examples(f"{{of: any, count: {rule}}}"))
+        assert example_count(operator, operator.params(), 6) == expected
+    assert example_count(make(), make().params(), 6) == 0
 
 
 @pytest.mark.parametrize(("rows", "count"), [("variants", 4), ("7", 7)])
-def test_the_rows_of_a_call_are_a_parameter_or_a_number(rows: str, count: int, make: Any) -> None:
+def test_the_rows_of_a_seed_are_a_parameter_or_a_number(rows: str, count: int, make: Any) -> None:
     operator = make(("rows: variants", f"rows: {rows}"))
-    params = operator.params(variants=4)
-    assert row_count(operator, params) == count
-    schema = reply_schema(operator, params, ["text"], 80, {})
-    listed = schema["properties"]["rows"]
-    assert (listed["minItems"], listed["maxItems"]) == (count, count)
-    assert variables_of(operator, SEED, params)["count"] == count
+    params, prompt = operator.params(variants=4), operator.prompt("small")
+    assert rows_per_seed(operator, params) == count
+    assert not itemised(prompt)
+    assert rows_per_call(operator, params, prompt, 10) == count
+
+
+def test_a_prompt_that_lists_rows_is_asked_for_as_many_as_the_pack_says(make: Any) -> None:
+    operator = make(prompt=PROMPT.replace("x\n", "{{ rows }}\n"))
+    prompt = operator.prompt("small")
+    assert itemised(prompt)
+    assert rows_per_call(operator, operator.params(), prompt, 10) == 10
+    assert rows_per_call(operator, operator.params(variants=4), prompt, 1) == 4
 
 
 def test_a_written_target_is_part_of_the_reply_and_of_the_row(make: Any) -> None:
     operator = make(("label: keep", "label: written"))
-    params = operator.params()
-    assert target_of(operator, SEED) is None
     written = {"$ref": "#/$defs/word", "$defs": {"word": {"type": "string", "maxLength": 9}}}
-    schema = reply_schema(operator, params, ["text"], 80, written)
+    schema = reply_schema(operator, ["text"], 80, written, 2)
     assert not unbounded(schema)
     value = {"rows": [{"text": " one ", "target": "x"}, {"text": "two", "target": "y"}]}
     assert read_reply(json.dumps(value), schema).error is None
-    rows = read_rows(operator, value, SEED)
-    assert [(row.inputs, row.target) for row in rows] == [
-        ({"text": "one"}, "x"),
-        ({"text": "two"}, "y"),
-    ]
+    asked = Assignment([RowSpec("r1", TRAIN[0], None), RowSpec("r2", TRAIN[0], None)])
+    assert new_rows(value, asked) == [("one", "x"), ("two", "y")]
     assert read_reply('{"rows": [{"text": "a"}, {"text": "b"}]}', schema).error == "schema"
 
 
+def new_rows(value: Any, asked: Assignment, *, items: bool = False) -> list[tuple[str, Any]]:
+    return [
+        (row.inputs["text"], row.target)
+        for row in read_rows(value, asked, items=items)
+        if isinstance(row, NewRow)
+    ]
+
+
 def test_a_kept_target_is_not_asked_for(make: Any) -> None:
-    operator = make()
-    schema = reply_schema(operator, operator.params(), ["text"], 80, {"type": "string"})
-    assert "target" not in schema["properties"]["rows"]["items"]["properties"]
-    assert [row.target for row in read_rows(operator, {"rows": [{"text": "x"}]}, SEED)] == ["a"]
+    schema = reply_schema(make(), ["text"], 80, None, 1)
+    assert list(schema["properties"]["rows"]["items"]["properties"]) == ["text"]
+    asked = Assignment([RowSpec("r1", TRAIN[0], "a")])
+    assert new_rows({"rows": [{"text": "x"}]}, asked) == [("x", "a")]
+
+
+def test_rows_with_ids_have_a_plan_before_and_reasons_before_the_target(make: Any) -> None:
+    operator = make(("label: keep", "label: given"))
+    schema = reply_schema(operator, ["text"], 80, {"const": "x"}, 2, items=True, derived=True)
+    item = schema["properties"]["rows"]["items"]
+    assert (
+        list(item["properties"])
+        == item["required"]
+        == ["id", "plan", "text", "rationale", "target"]
+    )
+    plain = reply_schema(operator, ["text"], 80, None, 2, items=True)
+    assert list(plain["properties"]["rows"]["items"]["properties"]) == ["id", "plan", "text"]
+    flips = reply_schema(make(CHANGE), ["text"], 80, None, 2, items=True)
+    assert list(flips["properties"]["rows"]["items"]["properties"])[-1] == "rationale"
+
+
+def test_every_id_comes_once_or_is_told(make: Any) -> None:
+    asked = Assignment([RowSpec(f"r{i}", TRAIN[i], "a") for i in range(4)])
+    rows = [
+        {"id": name, "text": f"text {i}", "rationale": " why "}
+        for i, name in enumerate(("r2", "r9", "r1", "r1", "r0"))
+    ]
+    read = read_rows({"rows": rows}, asked, items=True)
+    assert [(row.spec.id, row.inputs["text"]) for row in read if isinstance(row, NewRow)] == [
+        ("r2", "text 0"), ("r0", "text 4"),
+    ]  # fmt: skip
+    assert {row.rationale for row in read if isinstance(row, NewRow)} == {"why"}
+    assert [(row.spec and row.spec.id, row.reason) for row in read if isinstance(row, Unread)] == [
+        (None, "not_asked"), ("r1", "twice_in_reply"), ("r3", "missing_in_reply"),
+    ]  # fmt: skip
+
+
+def test_one_row_twice_or_too_many_does_not_break_the_reply(make: Any) -> None:
+    schema = reply_schema(make(), ["text"], 80, None, 3, items=True)
+    rows = [{"id": name, "plan": "p", "text": "t"} for name in ("r1", "r1", "r2", "r9")]
+    for part in (rows, rows[:1]):
+        assert read_reply(json.dumps({"rows": part}), schema).error is None
+    assert read_reply('{"rows": []}', schema).error == "schema"
 
 
 def test_what_an_own_schema_asks_for_stands_before_the_columns(make: Any) -> None:
     operator = make(("label: keep", "label: written"), schema=ROWS)
-    schema = reply_schema(
-        operator, operator.params(variants=1), ["title", "text"], 80, {"const": "x"}
-    )
+    schema = reply_schema(operator, ["title", "text"], 80, {"const": "x"}, 1)
     assert list(schema["properties"]) == ["plan", "rows"]
     item = schema["properties"]["rows"]["items"]
     assert list(item["properties"]) == item["required"] == ["why", "title", "text", "target"]
     assert not unbounded(schema)
     value = {"plan": "p", "rows": [{"why": "w", "title": "t", "text": "u", "target": "x"}]}
     assert read_reply(json.dumps(value), schema).error is None
-
-
-def test_everything_follows_from_seed_and_parameters(make: Any) -> None:
-    operator = make(CHANGE, examples("{of: any, count: words}"), ("[row, feedback]", "[target]"))
-    params = operator.params()
-    assert variables_of(operator, SEED, params) == variables_of(operator, SEED, params)
 
 
 def test_a_parameter_out_of_bounds_is_refused(make: Any) -> None:

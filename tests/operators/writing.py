@@ -15,15 +15,15 @@ params:
   words: {type: integer, default: 5, minimum: 1, maximum: 20, description: Most words of a row.}
   style: {type: choice, default: plain, choices: [plain, curt], description: How it sounds.}
 rows: variants
-sees: [row, feedback]
+sees: [row, rejected]
 """
 PROMPT = """\
-{# purpose: say it in fewer words; variables: row, count, params, feedback #}
+{# purpose: say it in fewer words; variables: row, count, params, rejected #}
 [[system]]
 Shorten messages in JSON.
 [[user]]
 {{ row | tojson }}
-{{ feedback }}
+{{ rejected }}
 {{ count }} {{ params.style }} ones of at most {{ params.words }} words:
 """
 

@@ -306,12 +306,12 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
         ({}, {"task__shots": {"n": 2}}, "train", "shots: none -> {'n': 2}"),
         (
             {"augment__operators": [{"name": "paraphrase"}]},
-            {"augment__operators": [{"name": "paraphrase", "params": {"variants": 7}}, {"name": "similar"}]},
-            "generate-1", "operators: similar is new; operators.paraphrase.variants: 3 -> 7",
+            {"augment__operators": [{"name": "paraphrase", "params": {"variants": 7}}, {"name": "new_situation"}]},
+            "generate-1", "operators: new_situation is new; operators.paraphrase.variants: 1 -> 7",
         ),
         (
-            {"augment__operators": [{"name": "paraphrase"}, {"name": "similar"}]},
-            {"augment__operators": [{"name": "similar"}, {"name": "paraphrase"}]},
+            {"augment__operators": [{"name": "paraphrase"}, {"name": "new_situation"}]},
+            {"augment__operators": [{"name": "new_situation"}, {"name": "paraphrase"}]},
             "generate-1", "operators: another order",
         ),
         ({"metrics": ["accuracy", "macro_f1"]}, {"metrics": ["accuracy"]}, "score", "metrics: macro_f1 is gone"),

@@ -60,6 +60,7 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
         "strategy",
         "generate",
         "judge",
+        "select",
         "track",
     ]
 
@@ -76,7 +77,7 @@ def test_rows_that_are_shown_before_each_are_sent_with_their_answers(tmp_path: P
 def test_an_operator_that_shows_rows_with_their_answers_sends_both(tmp_path: Path) -> None:
     free = SCRIPTED.replace("kind: classification", "kind: generation").replace(
         "{name: paraphrase, params: {variants: 2}, patterns: [short_text, other]}",
-        "{name: similar}",
+        "{name: new_situation}",
     )
     found = told(*gathered(tmp_path, free))
     assert "further train rows (text, label)" in found["teacher"]["generate"]

@@ -46,6 +46,21 @@ def test_vanilla_is_round_0_alone_taken_at_its_best_step() -> None:
     assert params.train.checkpoint == "best"
 
 
+def test_random_writes_and_judges_rows_by_the_same_terms_and_looks_at_nothing_that_fails() -> None:
+    random, pada = planned(method("random"), loop__rounds=2), planned(PADA, loop__rounds=2)
+    analysis = ("diagnose", "cluster", "name", "strategy", "track")
+    assert set(pada.nodes) - set(random.nodes) == {
+        name for name in pada.nodes if name.rsplit("/")[-1] in analysis
+    }
+    assert not set(random.nodes) - set(pada.nodes)
+    generate = random.nodes["seed-0/round-0/generate-1"]
+    assert set(generate.inputs) == {"load", "predict", "score"}
+    assert not generate.params.errors_first  # type: ignore[attr-defined]
+    for stage in ("judge-1", "select"):
+        name = f"seed-0/round-1/{stage}"
+        assert random.nodes[name].params == pada.nodes[name].params
+
+
 def test_methods_share_everything_up_to_where_they_part() -> None:
     pada, vanilla = planned(PADA), planned(method("vanilla"))
     assert changed(pada, vanilla) == {
@@ -176,10 +191,6 @@ AMONG = "patterns are found among failures"
             lambda t: t.replace("analysis: patterns", "analysis: none"),
             f"5:11: error: analysis: {AMONG}, so analysis: none does not go with failures: validation",
         ),
-        (
-            lambda t: t.replace("patterns", "none").replace("validation", "none"),
-            "6:9: error: rounds: without analysis there is nothing to write rows against: write rounds: 0",
-        ),
         (lambda t: t.replace("rounds: recipe", "rounds: -1"), "6:9: error: rounds: must be 0 or more"),
         (
             lambda t: t.replace("rounds: recipe", "rounds: many"),
@@ -199,7 +210,7 @@ AMONG = "patterns are found among failures"
         ),
         (lambda t: "", " error: the file is empty\n    start with `method: 1`"),
     ],
-    ids=["key", "name", "analysis", "failures", "rounds of nothing", "negative", "word", "value", "version", "train",
+    ids=["key", "name", "analysis", "failures", "negative", "word", "value", "version", "train",
          "empty"],
 )  # fmt: skip
 def test_what_is_wrong_in_a_method_is_told_with_its_place(

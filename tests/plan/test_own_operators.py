@@ -73,7 +73,7 @@ def test_a_prompt_that_uses_another_column_is_told_before_anything_runs(tmp_path
     write_operator(tmp_path / FOLDER, prompt=prompt)
     assert said(write(tmp_path)) == (
         "operators/shorten/small.md:5:1: error: this prompt cannot be rendered: 'dict object' has no attribute 'body'\n"
-        "    variables that are given here: count, description, feedback, params, row\n"
+        "    variables that are given here: count, description, longest, params, rejected, row, rows\n"
     )
 
 
@@ -91,7 +91,7 @@ def test_an_operator_for_other_tasks_is_refused(tasks: str, reason: str, tmp_pat
     write_operator(tmp_path / FOLDER, changed(("label: keep", f"label: keep\ntasks: {tasks}")))
     assert said(write(tmp_path)) == (
         f"recipe.yaml:18:22: error: the operator 'shorten' {reason}\n"
-        "    use counterfactual, paraphrase or similar\n"
+        "    use contrast_pair, new_situation or paraphrase\n"
     )
 
 
@@ -104,14 +104,16 @@ def test_a_column_called_like_another_part_of_a_row_is_refused(tmp_path: Path) -
 
 
 def test_an_input_called_target_is_refused_where_rows_bring_their_own(tmp_path: Path) -> None:
-    recipe = write(tmp_path, "[{name: similar}, {name: paraphrase}]")
+    definition = changed(("label: keep", "label: written"), ("name: shorten", "name: written"))
+    write_operator(tmp_path / FOLDER, definition, name="written")
+    recipe = write(tmp_path, "[{name: written}, {name: paraphrase}]")
     text = recipe.read_text("utf-8").replace("input: [text]", "input: [target]")
     recipe.write_text(text.replace("length(text)", "1"), "utf-8")
     for split in ("train", "validation", "test"):
         file = tmp_path / "data" / f"{split}.jsonl"
         file.write_text(file.read_text("utf-8").replace('"text"', '"target"'), "utf-8")
     assert (
-        "recipe.yaml:3:38: error: the operator 'similar' uses the name 'target' for another part of its rows\n"
+        "recipe.yaml:3:38: error: the operator 'written' uses the name 'target' for another part of its rows\n"
         in said(recipe)
     )
     assert "the operator 'paraphrase' uses" not in said(recipe)
@@ -174,11 +176,13 @@ def test_prose_and_operators_that_are_not_used_change_nothing(tmp_path: Path) ->
     assert ids(tmp_path) == before
 
 
-@pytest.mark.parametrize(("name", "labels"), [("similar", True), ("paraphrase", False)])
+@pytest.mark.parametrize(("name", "labels"), [("written", True), ("paraphrase", False)])
 def test_the_privacy_table_names_the_labels_among_which_a_teacher_chooses(
     name: str, labels: bool, tmp_path: Path
 ) -> None:
     text = SCRIPTED.replace("[{name: shorten}, {name: paraphrase}]", f"[{{name: {name}}}]")
+    definition = changed(("label: keep", "label: written"), ("name: shorten", "name: written"))
+    write_operator(tmp_path / FOLDER, definition, name="written")
     project = Project.open(write_good(tmp_path, text), tmp_path / "state")
     planned = project.plan()
     sent = flows(planned.plan, planned.resources, project.loaded.recipe)["teacher"]

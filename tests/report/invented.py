@@ -382,7 +382,7 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
             )
             store.add(
                 "candidate", **made, id=candidate, parent=parent, pattern=pattern,
-                strategy=ident("strategy", names[pattern], round_), operator=["paraphrase", "counterfactual"][i % 2],
+                strategy=ident("strategy", names[pattern], round_), operator=["paraphrase", "contrast_pair"][i % 2],
                 attempt=attempt, inputs={"text": HOSTILE if i == 1 else f"could someone look into my {label}, order {i}?"},
                 target=label, prompt="p", model="sha256:4c1fa9e07d2b55aa", call=call,
             )  # fmt: skip

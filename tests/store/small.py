@@ -228,7 +228,7 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
             [
                 r.Candidate("c1", "e1", "p1", "s1", "paraphrase", 1, {"text": "n1"}, "card", "h", "m", _id(2)),
                 r.Candidate("c2", "e1", "p1", "s1", "paraphrase", 1, {"text": "n2"}, "card", "h", "m", _id(2)),
-                r.Candidate("c3", "e2", "p2", "s2", "counterfactual", 1, {"text": "n3"}, "card", "h", "m", _id(3)),
+                r.Candidate("c3", "e2", "p2", "s2", "contrast_pair", 1, {"text": "n3"}, "card", "h", "m", _id(3)),
                 r.Drop("generate", "e2", "prompt_leak", ""),
             ],
         ),

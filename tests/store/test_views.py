@@ -147,7 +147,7 @@ def test_payoff_shares_the_effect_among_the_selected_rows_and_gives_nothing_whil
     per_thousand = pytest.approx(50 / tokens * 1000)
     assert select(state, sql, run) == [
         ("negation", "paraphrase", 2, 1, 1, round(tokens), 2, "mended", 50.0, per_thousand, 50.0),
-        ("slang", "counterfactual", 1, 1, 0, 667, 1, "unclear", None, None, 50.0),
+        ("slang", "contrast_pair", 1, 1, 0, 667, 1, "unclear", None, None, 50.0),
     ]
 
 

@@ -1,63 +1,44 @@
-"""generate: operators write candidates for each pattern, from its strategy and from training rows as seeds.
+"""generate: operators write candidates, against each pattern by its strategy and for what does not fail.
 
-What reaches the generator's prompt: the pattern and the strategy (both guarded) and training rows, those that the
-student gets wrong first. A training row equal to an evaluation row is never a seed, and a prompt in which an
-evaluation row stands whole is not sent: both are recorded as drops. Reads patterns, strategies, training failures and
-the attempts so far; writes one `Candidate` per row that came back.
+What is to be written is planned as rows, each with its target and what it may be mistaken for (`planning`), and given
+to calls, each with its seeds (`calls`, `seeds`). What reaches the writer's prompt (`prompts`): the task, the pattern
+and the strategy (both guarded), training rows, and rows of earlier attempts. A training row equal to an evaluation row
+is never a seed, and a prompt in which an evaluation row stands whole is not sent: both are recorded as drops. A later
+attempt asks for what is missing; it asks for nothing of a pattern that is dry. Reads patterns, strategies, the
+student's training errors and answers, and the attempts so far; writes one `Candidate` per row that came back.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-from engine.backends.protocol import Completion, Request
-from engine.fingerprint import canonical, short
-from engine.identity import Params, outside
-from engine.operators import (
-    Operator,
-    OperatorParams,
-    Seed,
-    read_rows,
-    reply_schema,
-    row_count,
-    usable,
-    variables_of,
-)
-from engine.rows import Candidate, Drop, Example, Pattern, Row, Strategy
-from engine.spec.prompts import Prompt
+from engine.backends.protocol import Request
+from engine.identity import Params
+from engine.operators import brings_target, itemised
+from engine.rows import Drop, Example, Pattern, Row, Strategy
 from engine.spec.recipe import LeakLimits
-from engine.stages.augment.shares import shares
+from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
+from engine.stages.augment.planning import History, Sources, asked_for, quotas
+from engine.stages.augment.prompts import Prompts, sample
+from engine.stages.augment.reading import rows_of
+from engine.stages.augment.seeds import Seeds, ranked
+from engine.stages.blocks import Briefing, defining
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
-from engine.stages.outputs import Attempt, Drafted, Generated, Loaded, NamedPatterns, Scored
+from engine.stages.outputs import (
+    Attempt,
+    Clustered,
+    Drafted,
+    Generated,
+    Loaded,
+    NamedPatterns,
+    Predicted,
+    Scored,
+)
 from engine.stages.protocol import ALWAYS, Context, Inputs, Stage
-from engine.stages.schemas import longest_text
 from engine.stages.task_view import TaskView
-
-
-@dataclass(frozen=True, kw_only=True)
-class UsedOperator(Params):
-    """An operator as a recipe uses it."""
-
-    operator: Operator = outside()
-    """The operator itself; `digest` stands for it."""
-    prompt: Prompt = outside()
-    """Its prompt for this teacher, which is part of the fingerprint by its own digest."""
-    name: str
-    digest: str
-    """Of the operator's definition and reply; its prompt has one of its own."""
-    settings: OperatorParams
-    patterns: tuple[str, ...] | None = None
-    """Only for patterns of these taxonomy categories; None for all."""
-
-    @property
-    def rows_per_call(self) -> int:
-        """Rows that one call asks for."""
-        return row_count(self.operator, self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +46,21 @@ class GenerateParams(Params):
     """The task, the operators, and how many rows are wanted."""
 
     task: TaskView
+    briefing: Briefing
     guard: LeakLimits
     operators: tuple[UsedOperator, ...]
     rows_per_round: int
     oversample: float
-    """Candidates asked for per row wanted, in the first attempt."""
+    """Candidates asked for per row wanted, in the first attempt; in no attempt more in all."""
+    coverage: float
+    """Share of the rows for what does not fail."""
+    rows_per_call: int
+    """Most rows that one call asks for, by the teacher's pack."""
+    seeds_shown: int
+    """Most training rows that one prompt shows, by the teacher's pack."""
     temperature: float
     errors_first: bool = True
-    """Whether training rows that the student gets wrong are seeds before all others."""
+    """Whether seeds are ranked by the student's errors and losses and by nearness to the pattern, or come in turn."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +68,26 @@ class GenerateInputs(Inputs):
     """The rows, what the student fails at, the patterns with their strategies, and this round's attempts so far."""
 
     load: Loaded
+    predict: Predicted
     score: Scored
-    name: NamedPatterns
-    strategy: Drafted
+    cluster: Clustered | None = None
+    name: NamedPatterns | None = None
+    """None where nothing is analysed: then all rows are for what does not fail."""
+    strategy: Drafted | None = None
     attempts: tuple[Attempt, ...] = ()
 
-
-class PlannedCall(NamedTuple):
-    """One planned call: which operator starts from which seed row, for which pattern."""
-
-    used: UsedOperator
-    pattern: Pattern
-    strategy: Strategy
-    seed: Seed
+    @property
+    def sources(self) -> Sources:
+        """What decides how many rows of which kind are wanted."""
+        return Sources(self.load, self.score, self.cluster, self.name, self.strategy)
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:
-    """Return the candidates of one attempt; later attempts make up for rejected ones and carry their feedback."""
-    if not inputs.name.patterns:
+    """Return the candidates of one attempt; later attempts make up for rejected ones."""
+    wanted = quotas(
+        params.task, inputs.sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
+    )
+    if not wanted:
         return Generated()
     examples = inputs.load.examples
     guard = ctx.leak_guard(examples, params.guard.ngram, params.guard.quantile)
@@ -107,244 +97,139 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
         Drop("generate", example, "seed_equals_evaluation", why)
         for example in (sorted(barred) if ctx.attempt == 1 else ())
     ]
+    history = History(params.task, inputs.attempts)
+    # A row that is an evaluation row too is neither a seed nor shown as an example.
+    shown = [e for e in inputs.load.train if e.id not in barred]
+    prompts = Prompts(params.task, params.briefing, examples, shown, inputs.attempts)
     requests: list[Request] = []
     calls: list[PlannedCall] = []
     asked: Counter[str] = Counter()
-    writer = _Writer(params, examples)
-    for call in _calls(params, inputs, ctx, barred):
-        request = writer.request(call, ctx)
-        asked[request.id] += 1
-        request = _sample(request, ctx, asked[request.id])
-        if any(guard.stands_in(m.content) for m in request.messages):
-            why = "an evaluation row is in the prompt"
-            rows.append(Drop("generate", call.seed.row.id, "prompt_leak", why))
-            continue
-        requests.append(request)
-        calls.append(call)
+    planner = _planner(params, inputs, shown, ctx)
+    for pattern, slots in asked_for(wanted, history, params.oversample).items():
+        for call in planner.calls(*_named(inputs, pattern), slots):
+            request = prompts.request(call, params.temperature, ctx)
+            asked[request.id] += 1
+            request = sample(request, ctx, asked[request.id])
+            if any(guard.stands_in(m.content) for m in request.messages):
+                rows.extend(_leaking(call))
+                continue
+            requests.append(request)
+            calls.append(call)
+    rows.extend(_left_out(planner))
+    rows.extend(_dry(params, wanted, history))
     replies = ctx.ask("teacher", requests) if requests else []
     for call, reply in zip(calls, replies, strict=True):
-        rows.extend(_candidates(params, call, reply, writer.longest_text, ctx))
+        rows.extend(rows_of(params.task, call, reply, prompts, ctx))
     return Generated(tuple(rows))
 
 
-class _Writer:
-    """Turns planned calls into requests: what is the same for all calls of a node is made once."""
-
-    def __init__(self, params: GenerateParams, examples: Sequence[Example]) -> None:
-        self._params = params
-        task, train = params.task, [e for e in examples if e.split == "train"]
-        self.longest_text = longest_text(text for e in train for text in e.inputs.values())
-        longest_target = longest_text(e.target for e in train)
-        self._target_schema = task.entry.target_schema(task.task(examples), longest_target)
-
-    def request(self, call: PlannedCall, ctx: Context) -> Request:
-        """Return the request of one call, before it is made distinct from others like it."""
-        operator, settings, seed = call.used.operator, call.used.settings, call.seed
-        variables = variables_of(operator, seed, settings)
-        columns = list(seed.row.inputs)
-        schema = reply_schema(operator, settings, columns, self.longest_text, self._target_schema)
-        prompt = call.used.prompt
-        return ctx.request("teacher", prompt, variables, schema, self._params.temperature)
+def _named(inputs: GenerateInputs, pattern: str) -> tuple[Pattern | None, Strategy | None]:
+    """Return a pattern and its strategy; nothing for rows against no pattern."""
+    patterns = {p.id: p for p in inputs.name.patterns} if inputs.name else {}
+    strategies = {s.pattern: s for s in inputs.strategy.strategies} if inputs.strategy else {}
+    return patterns.get(pattern), strategies.get(pattern)
 
 
-def _sample(request: Request, ctx: Context, number: int) -> Request:
-    """Return the request as a sample of its own: another seed, round or attempt must not be served the same rows."""
-    attempt = int(short([ctx.seed, ctx.round, ctx.attempt, number], 7), 16)
-    return Request(
-        request.messages,
-        request.schema,
-        request.max_tokens,
-        request.temperature,
-        request.model,
-        attempt,
+def _planner(
+    params: GenerateParams, inputs: GenerateInputs, shown: list[Example], ctx: Context
+) -> Planner:
+    earlier = [c for attempt in inputs.attempts for c in attempt.generate.candidates]
+    if params.errors_first:
+        patterns = inputs.name.patterns if inputs.name else ()
+        wrong = {f.example for f in inputs.score.failures("train")}
+        seeds = ranked(shown, patterns, wrong, inputs.predict.predictions, earlier, ctx)
+    else:
+        seeds = Seeds(shown, {}, [seed for candidate in earlier for seed in candidate.seeds])
+    return Planner(
+        task=params.task,
+        operators=params.operators,
+        pack_rows=params.rows_per_call,
+        pack_seeds=params.seeds_shown,
+        seeds=seeds,
+        vary=params.task.entry.varied(e.target for e in shown),
+        told=frozenset(e.id for e in defining(params.task, params.briefing, shown)),
+        turn=[ctx.seed, ctx.round, ctx.attempt],
     )
 
 
-def _calls(
-    params: GenerateParams, inputs: GenerateInputs, ctx: Context, barred: set[str]
-) -> Iterator[PlannedCall]:
-    """Plan the attempt's calls: for each pattern its share of rows, operators in turn, errors as seeds first."""
-    patterns = inputs.name.patterns
-    strategies = {s.pattern: s for s in inputs.strategy.strategies}
-    train = inputs.load.train
-    # A row that is an evaluation row too is neither a seed nor shown as an example.
-    shown = [e for e in train if e.id not in barred]
-    failures = inputs.score.failures("train") if params.errors_first else ()
-    wrong = {f.example for f in failures}
-    wanted = shares(patterns, params.rows_per_round)
-    accepted, rejected = _history(inputs)
-    draw = ctx.attempt * 7919 + ctx.seed
-    task = params.task
-    task_labels = sorted({e.target for e in shown}) if task.labelled else []
-    for pattern in patterns:
-        strategy = strategies[pattern.id]
-        operators = [
-            used
-            for used in params.operators
-            if not used.patterns or pattern.category in used.patterns
-        ]
-        fitting = [e for e in train if e.target in strategy.labels or not task.labelled]
-        pool = _pool(fitting, strategy, wrong, barred, rejected.get(pattern.id, {}))
-        missing = wanted[pattern.id] - accepted[pattern.id]
-        if not operators or not pool or missing <= 0:
-            continue
-        needed = math.ceil(missing * params.oversample)
-        # Operators may have no target for a seed row: they are not asked for ever.
-        number, last = 0, 4 * max(needed, params.rows_per_round)
-        while needed > 0 and number < last:
-            used = operators[number % len(operators)]
-            # Each seed row meets every operator before it comes round again.
-            row = pool[(number // len(operators)) % len(pool)]
-            feedback = rejected.get(pattern.id, {}).get(row.id, "")
-            # The draw counts per operator: operators in turn must not each see every second draw only.
-            turn = draw + number // len(operators)
-            seed = Seed(
-                row=row,
-                keep=task.entry.kept(row.target, task.settings),
-                pattern=pattern.name,
-                strategy=strategy.text,
-                labels=strategy.labels,
-                task_labels=task_labels,
-                train=shown,
-                feedback=feedback,
-                draw=turn,
-                description=task.description,
-            )
-            number += 1
-            if not usable(used.operator, seed):
-                continue
-            needed -= used.rows_per_call
-            yield PlannedCall(used, pattern, strategy, seed)
+def _leaking(call: PlannedCall) -> Iterator[Drop]:
+    for spec in call.rows:
+        why = f"row {spec.id}: an evaluation row is in the prompt"
+        yield Drop("generate", spec.seed.id, "prompt_leak", why)
 
 
-def _history(inputs: GenerateInputs) -> tuple[Counter[str], dict[str, dict[str, str]]]:
-    """Return the rows accepted so far per pattern, and per pattern the feedback on each rejected seed row."""
-    accepted: Counter[str] = Counter()
-    rejected: dict[str, dict[str, str]] = {}
-    for attempt in inputs.attempts:
-        for candidate, verdict in attempt.judged:
-            if verdict.accepted:
-                accepted[candidate.pattern] += 1
-            elif verdict.feedback:
-                rejected.setdefault(candidate.pattern, {})[candidate.parent] = verdict.feedback
-    return accepted, rejected
+def _left_out(planner: Planner) -> Iterator[Drop]:
+    for pattern, slot in planner.left_out:
+        what = "a row" if slot.target is None else f"a row for '{slot.target}'"
+        why = f"{what}: no operator of the recipe has a training row to start from"
+        yield Drop("generate", pattern, "no_seed", why)
 
 
-def _pool(
-    rows: Sequence[Example],
-    strategy: Strategy,
-    wrong: set[str],
-    barred: set[str],
-    rejected: Mapping[str, str],
-) -> list[Example]:
-    """Return the seed rows of a pattern: rejected ones again, then errors, then its labels in turn."""
-    rank = {label: i for i, label in enumerate(strategy.labels)}
-    seen: Counter[str] = Counter()
-    keyed = []
-    for example in (e for e in rows if e.id not in barred):
-        seen[example.target] += 1
-        keyed.append(
-            (
-                (
-                    example.id not in rejected,
-                    example.id not in wrong,
-                    seen[example.target],
-                    rank.get(example.target, 0),
-                ),
-                example,
-            )
-        )
-    return [example for _, example in sorted(keyed, key=lambda item: item[0])]
-
-
-def whole_sentences(text: str, most: int) -> str:
-    """Return a text that was cut at `most` characters without its torn end, where a whole sentence is left.
-
-    Small teachers run on; the schema's limit then cuts them in the middle of a sentence.
-    """
-    if len(text) < most - 1:
-        return text
-    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
-    return text[: ends[-1]].strip() if ends else text
-
-
-def _candidates(
-    params: GenerateParams, call: PlannedCall, reply: Completion, most: int, ctx: Context
-) -> Iterator[Row]:
-    if reply.value is None:
-        yield Drop("generate", call.seed.row.id, reply.error or "no_reply", reply.detail)
-        return
-    operator = call.used.operator
-    for number, row in enumerate(read_rows(operator, reply.value, call.seed)):
-        texts = {column: whole_sentences(text, most) for column, text in row.inputs.items()}
-        brought = operator.label == "written"
-        yield Candidate(
-            id=short([ctx.node, reply.request, number]),
-            parent=call.seed.row.id,
-            pattern=call.pattern.id,
-            strategy=call.strategy.id,
-            operator=operator.name,
-            attempt=ctx.attempt,
-            inputs=texts,
-            target=_own_target(params.task, texts, row.target) if brought else row.target,
-            prompt=call.used.prompt.digest,
-            model=ctx.model("teacher"),
-            call=reply.request,
-        )
-
-
-def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
-    """Return a written target in its kind's form; an invalid one as it was written, for the rules to reject."""
-    try:
-        return task.entry.reference(inputs, value, task.settings).target
-    except ValueError:
-        return value if isinstance(value, str) else canonical(value)
+def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History) -> Iterator[Drop]:
+    """Yield the patterns that have just become dry."""
+    before = History(params.task, history.attempts[:-1])
+    for pattern in wanted:
+        if history.dry(pattern) and not before.dry(pattern):
+            why = f"{history.judged[pattern]} rows were written and none was accepted lately: no more are asked for"
+            yield Drop("generate", pattern, "dry", why)
 
 
 def _sends(params: GenerateParams) -> Mapping[str, str]:
-    labels = params.task.labelled
-    chosen = any(used.operator.label == "written" for used in params.operators)
+    labelled, used = params.task.labelled, params.operators
+    labels = {u.operator.label for u in used}
+    made_from = bool(labels & {"keep", "change"})
+    several = any(itemised(u.prompt) for u in used)
+    brings = any(brings_target(u.operator, labelled=labelled) for u in used)
     return {
+        "task": "the labels, each with train rows ({inputs})" if labelled else "",
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
         # Labels have nothing to keep.
-        "keep": "" if labels else "what of their {target} a rewording must keep",
+        "keep": "" if labelled else "what of their {target} a rewording must keep",
+        "rows": ("train rows ({inputs}, {target})" if made_from else "")
+        or ("the {target} of the rows to write" if labelled and several else ""),
         "examples": "further train rows ({inputs}, {target})",
         "pattern": "names of patterns",
+        "about": "descriptions of patterns",
+        "includes": "",
+        "excludes": "",
         "strategy": "strategies",
-        "feedback": "the judge's feedback",
+        "must": "",
+        "must_not": "",
+        "accepted": "generated rows ({inputs}, {target})",
+        "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
         "count": "",
         "params": "",
         # The reply's schema lists those among which the teacher chooses.
-        ALWAYS: "the labels" if labels and chosen else "",
+        ALWAYS: "the labels" if labelled and brings else "",
     }
 
 
 def _expect(params: GenerateParams, situation: Situation) -> Forecast:
-    rows_per_call = [used.rows_per_call for used in params.operators]
-    wanted = params.rows_per_round * params.oversample
+    per_call = [used.per_call(params.rows_per_call) for used in params.operators]
+    most = math.floor(params.rows_per_round * params.oversample)
     # The first attempt asks for everything, if there is an operator for every pattern; a later one only for what was
     # rejected.
-    certain = situation.attempt == 1 and any(not used.patterns for used in params.operators)
-    least = wanted if certain else 0.0
-    # Each pattern rounds its share up, and its last call too.
-    most = wanted + situation.patterns.high
-    calls = Range(
-        math.floor(least / max(rows_per_call)),
-        math.ceil(most / min(rows_per_call)) + situation.patterns.high,
-    )
-    mean = sum(rows_per_call) / len(rows_per_call)
+    everywhere = any(not used.patterns for used in params.operators)
+    least = most if situation.attempt == 1 and everywhere and not situation.patterns.high else 0
+    if situation.attempt == 1 and everywhere and situation.patterns.low:
+        least = most
+    # An operator's last call for a pattern may be short, and so may those for one slot.
+    fully = max(1, min(per_call)) if all(itemised(u.prompt) for u in params.operators) else 1
+    groups = (situation.patterns.high + 1) * len(params.operators)
+    calls = Range(math.floor(least / max(per_call)), min(most, math.ceil(most / fully) + groups))
+    mean = sum(per_call) / len(per_call)
     reply = Range(
         mean * (situation.row_tokens + JSON_TOKENS / 2),
         mean * (2 * situation.row_tokens + JSON_TOKENS),
     )
-    written = Range(least, most + situation.patterns.high * max(rows_per_call))
-    return Forecast(calls, Range(1, 4), reply, rows_written=written)
+    shown = Range(1, params.seeds_shown + max(per_call))
+    return Forecast(calls, shown, reply, rows_written=Range(least, most))
 
 
 GENERATE = Stage(
-    "generate", 1, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 2, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     expect=_expect, essential=True,
 )  # fmt: skip

@@ -25,6 +25,8 @@ from engine.stages.quality import GATES, AnyGate, Batch, GateResult, apply_gates
 from engine.stages.task_view import TaskView
 
 PROMPT = "judge.md"
+COVERAGE_STRATEGY = "Write new rows of every kind that the task has."
+"""What stands for the strategy of rows that are written against no pattern."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +66,9 @@ class JudgeInputs(Inputs):
     """The candidates, their strategies, and all rows that they must not repeat."""
 
     load: Loaded
-    strategy: Drafted
     generate: Generated
+    strategy: Drafted | None = None
+    """None where nothing is analysed."""
     attempts: tuple[Attempt, ...] = ()
     """Earlier ones of this round."""
     earlier: tuple[SelectedRows, ...] = ()
@@ -113,7 +116,7 @@ def _ask(
     candidates = inputs.generate.candidates
     if params.judge == "off":
         return [None] * len(candidates)
-    strategies = {s.id: s for s in inputs.strategy.strategies}
+    strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
     prompt = ctx.prompt(PROMPT)
     standing = [i for i, result in enumerate(results) if not result.reason]
     requests = [
@@ -124,7 +127,7 @@ def _ask(
                 "description": params.task.description,
                 "row": dict(candidates[i].inputs),
                 "target": candidates[i].target,
-                "strategy": strategies[candidates[i].strategy].text,
+                "strategy": strategies.get(candidates[i].strategy, COVERAGE_STRATEGY),
             },
             params.schema,
         )

@@ -1,99 +1,193 @@
 """select: which accepted candidates join the training set, up to the recipe's rows per round.
 
-Reads the attempts of this round and what earlier rounds added; writes a `Selected` and an `Example` per row that joins,
-a `Drop` for every accepted candidate that does not, and a `Decision` that ends the loop where nothing joins.
+Each pattern gets what was planned for it, slot by slot, and of the rows that fill a slot those that are most different
+from one another, the better verified first; then what is left over fills up, in the same way. Reads the plan's sources,
+the attempts of this round and what earlier rounds added; writes a `Selected` and an `Example` per row that joins, a
+`Drop` for every accepted candidate that does not, and a `Decision` that says what was reached and ends the loop where
+nothing joins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.identity import Params
-from engine.rows import Candidate, Decision, Drop, Example, Pattern, Row, Selected
-from engine.stages.augment.shares import shares
+from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
+from engine.stages.augment.diversity import spread
+from engine.stages.augment.planning import (
+    History,
+    Quotas,
+    Slot,
+    Sources,
+    quotas,
+    slot_of,
+)
 from engine.stages.load import example_id
-from engine.stages.outputs import Attempt, Loaded, NamedPatterns, SelectedRows
+from engine.stages.outputs import (
+    Attempt,
+    Clustered,
+    Drafted,
+    Loaded,
+    NamedPatterns,
+    Scored,
+    SelectedRows,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.task_view import TaskView
+from engine.wording import text_of
+
+ADVISED_AGAINST = 0.8
+"""What a row's weight is multiplied by for each gate that only advises and would have rejected it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectParams(Params):
-    """How many rows may join."""
+    """The task, how many rows may join, and how they were planned."""
 
+    task: TaskView
     rows_per_round: int
+    coverage: float
 
 
 @dataclass(frozen=True)
 class SelectInputs(Inputs):
-    """The original rows, the patterns, this round's attempts, and what earlier rounds added."""
+    """The original rows, what the rows were planned by, this round's attempts, and what earlier rounds added."""
 
     load: Loaded
-    name: NamedPatterns
+    score: Scored
     attempts: tuple[Attempt, ...]
+    cluster: Clustered | None = None
+    name: NamedPatterns | None = None
+    strategy: Drafted | None = None
     earlier: tuple[SelectedRows, ...] = ()
 
 
+class _Row(NamedTuple):
+    candidate: Candidate
+    example: str
+    """The id of the training row that it becomes."""
+    slot: tuple[str, Slot]
+    weight: float
+
+
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
-    """Return the new training examples, balanced over patterns, and a `Decision` to stop when there are none."""
-    accepted: dict[str, list[Candidate]] = {}
-    reasons: Counter[str] = Counter()
-    for attempt in inputs.attempts:
-        for candidate, verdict in attempt.judged:
-            reasons[verdict.reason] += 1
-            if verdict.accepted:
-                accepted.setdefault(candidate.pattern, []).append(candidate)
+    """Return the new training examples, balanced as planned, and a `Decision` to stop when there are none."""
+    sources = Sources(inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy)
+    wanted = quotas(
+        params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
+    )
     rows: list[Row] = []
+    fresh: list[_Row] = []
+    reasons: Counter[str] = Counter()
     seen = {e.id for e in inputs.load.examples}
     seen.update(e.id for selected in inputs.earlier for e in selected.examples)
-    kept = 0
-    for candidate in _in_turn(accepted, inputs.name.patterns, params.rows_per_round):
+    for candidate, verdict in (pair for attempt in inputs.attempts for pair in attempt.judged):
+        reasons[verdict.reason] += 1
+        if not verdict.accepted:
+            continue
         example = example_id(candidate.inputs, candidate.target)
-        if kept == params.rows_per_round:
-            rows.append(Drop("select", candidate.id, "over_quota", f"rows_per_round is {kept}"))
-        elif example in seen:
+        if example in seen:
             why = "the same row is in the training set"
             rows.append(Drop("select", candidate.id, "duplicate", why))
-        else:
-            seen.add(example)
-            kept += 1
-            rows.append(Selected(candidate.id, example))
-            rows.append(
-                Example(
-                    example,
-                    "train",
-                    candidate.inputs,
-                    candidate.target,
-                    {"candidate": candidate.id},
-                    "generated",
-                    kept,
-                )
+            continue
+        seen.add(example)
+        slot = (candidate.pattern, slot_of(params.task, candidate))
+        fresh.append(_Row(candidate, example, slot, _weight(verdict)))
+    chosen = _chosen(fresh, wanted, params.rows_per_round, ctx)
+    for number, row in enumerate(chosen, 1):
+        rows.append(Selected(row.candidate.id, row.example))
+        rows.append(
+            Example(
+                row.example,
+                "train",
+                row.candidate.inputs,
+                row.candidate.target,
+                {"candidate": row.candidate.id},
+                "generated",
+                number,
             )
-    if kept:
-        reason = f"{kept} rows join the training set"
-    else:
-        funnel = ", ".join(f"{n} {why}" for why, n in reasons.most_common())
-        reason = (
-            f"no candidate was accepted: {reasons.total()} generated ({funnel or 'none'}); "
-            "the previous model stays"
         )
+    taken = {row.candidate.id for row in chosen}
+    why = f"rows_per_round is {params.rows_per_round}"
+    rows += [
+        Drop("select", row.candidate.id, "over_quota", why)
+        for row in fresh
+        if row.candidate.id not in taken
+    ]
+    kept = len(chosen)
+    reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
 
 
-def _in_turn(
-    accepted: Mapping[str, list[Candidate]], patterns: Sequence[Pattern], wanted: int
-) -> list[Candidate]:
-    """Return each pattern's share first, largest pattern first, then what is left over."""
-    share = shares(patterns, wanted)
-    first: list[Candidate] = []
-    rest: list[Candidate] = []
-    for pattern in patterns:
-        mine = accepted.get(pattern.id, [])
-        first.extend(mine[: share[pattern.id]])
-        rest.extend(mine[share[pattern.id] :])
-    return first + rest
+def _weight(verdict: Verdict) -> float:
+    """Return how far a row can be trusted: by its blind answers, and by the gates that only advise."""
+    agreement = 1.0 if verdict.agreement is None else max(verdict.agreement, 0.01)
+    return float(agreement * ADVISED_AGAINST ** len(verdict.advice))
+
+
+def _chosen(rows: Sequence[_Row], wanted: Quotas, most: int, ctx: Context) -> list[_Row]:
+    """Return the rows that join: slot by slot what was planned, then by pattern, then whatever is left."""
+    if len(rows) <= most:
+        return _in_order(rows, range(len(rows)), wanted)
+    vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
+    weights = [row.weight for row in rows]
+    taken: list[int] = []
+
+    def take(among: Iterable[int], count: int) -> None:
+        # Different from the rows of the same pattern: those of others are different by what they are.
+        open_ = [i for i in among if i not in taken]
+        patterns = {rows[i].candidate.pattern for i in open_}
+        near = [i for i in taken if rows[i].candidate.pattern in patterns]
+        taken.extend(spread(vectors, weights, open_, min(count, most - len(taken)), near))
+
+    for pattern, slots in wanted.items():
+        mine = [i for i, row in enumerate(rows) if row.candidate.pattern == pattern]
+        before = len(taken)
+        for slot, count in slots.items():
+            take((i for i in mine if rows[i].slot == (pattern, slot)), count)
+        take(mine, sum(slots.values()) - (len(taken) - before))
+    take(range(len(rows)), most)
+    return _in_order(rows, taken, wanted)
+
+
+def _in_order(rows: Sequence[_Row], taken: Iterable[int], wanted: Quotas) -> list[_Row]:
+    """Return the rows pattern by pattern, as they were planned, and in the order in which they were written."""
+    place = {pattern: number for number, pattern in enumerate(wanted)}
+    order = sorted(taken, key=lambda i: (place.get(rows[i].candidate.pattern, len(place)), i))
+    return [rows[i] for i in order]
+
+
+def _reached(
+    params: SelectParams, inputs: SelectInputs, wanted: Quotas, chosen: Sequence[_Row]
+) -> str:
+    """Return how many of the rows wanted join, and where the others are missing."""
+    kept, most = len(chosen), params.rows_per_round
+    if kept >= most:
+        return f"{kept} rows join the training set"
+    names = {p.id: f"'{p.name}'" for p in inputs.name.patterns} if inputs.name else {}
+    history = History(params.task, inputs.attempts)
+    there = Counter(row.candidate.pattern for row in chosen)
+    parts = [
+        f"{names.get(pattern, pattern)} {lacking}{' (dry)' if history.dry(pattern) else ''}"
+        for pattern, slots in wanted.items()
+        if (lacking := sum(slots.values()) - there[pattern]) > 0
+    ]
+    return (
+        f"{kept} of {most} rows wanted join the training set; {most - kept} missing, by pattern: "
+        + ", ".join(parts)
+    )
+
+
+def _nothing(reasons: Counter[str]) -> str:
+    funnel = ", ".join(f"{n} {why}" for why, n in reasons.most_common())
+    return (
+        f"no candidate was accepted: {reasons.total()} generated ({funnel or 'none'}); "
+        "the previous model stays"
+    )
 
 
 def _accounts(
@@ -103,4 +197,7 @@ def _accounts(
     yield Account("accepted candidates", accepted, len(output.selected), len(output.drops))
 
 
-SELECT = Stage("select", 1, SelectParams, SelectInputs, SelectedRows, select, accounts=_accounts)
+SELECT = Stage(
+    "select", 2, SelectParams, SelectInputs, SelectedRows, select,
+    asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
+)  # fmt: skip

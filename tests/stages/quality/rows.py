@@ -43,7 +43,7 @@ EVALUATION = {
     "damaged_item": ["the tomatoes were mouldy on one side"],
     "cancel_subscription": ["I would like to finish my membership today please"],
 }
-KEEPS, CHANGES = "paraphrase", "counterfactual"
+KEEPS, CHANGES = "paraphrase", "contrast_pair"
 """An operator whose rows keep their seed row's label, and one whose rows have another."""
 
 

@@ -1,0 +1,308 @@
+"""Which calls write the rows of an attempt: an operator for every row, a seed for every row, several rows a call."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from engine.fingerprint import short
+from engine.identity import Params, outside
+from engine.operators import (
+    Operator,
+    OperatorParams,
+    RowSpec,
+    brings_target,
+    example_count,
+    itemised,
+    rows_per_call,
+    rows_per_seed,
+)
+from engine.rows import Example, Pattern, Strategy
+from engine.spec.prompts import Prompt
+from engine.stages.augment.planning import COVERAGE, NEAR, Slot
+from engine.stages.augment.seeds import Seeds
+from engine.stages.augment.shares import apportion
+from engine.stages.task_view import TaskView
+
+DIFFICULTY = "difficulty"
+"""Key of what is asked of a row: easy, medium or hard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedOperator(Params):
+    """An operator as a recipe uses it."""
+
+    operator: Operator = outside()
+    """The operator itself; `digest` stands for it."""
+    prompt: Prompt = outside()
+    """Its prompt for this teacher, which is part of the fingerprint by its own digest."""
+    name: str
+    digest: str
+    """Of the operator's definition and reply; its prompt has one of its own."""
+    settings: OperatorParams
+    patterns: tuple[str, ...] | None = None
+    """Only for patterns of these taxonomy categories; None for all."""
+    share: float | None = None
+    """Its part of the rows, relative to the others; the operator's own where the recipe says none."""
+
+    def per_call(self, pack: int) -> int:
+        """Return the most rows that one call asks for, where the pack says `pack`."""
+        return rows_per_call(self.operator, self.settings, self.prompt, pack)
+
+    @property
+    def weight(self) -> float:
+        """Its part of the rows, relative to the others."""
+        return self.operator.definition.share if self.share is None else self.share
+
+    @property
+    def writes_new(self) -> bool:
+        """Whether its rows are new ones, and not made from one row."""
+        return self.operator.label in ("given", "written")
+
+
+class PlannedCall(NamedTuple):
+    """One planned call: an operator, a pattern (None for coverage), the rows to write and those that are shown."""
+
+    used: UsedOperator
+    pattern: Pattern | None
+    strategy: Strategy | None
+    rows: tuple[RowSpec, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def pattern_id(self) -> str:
+        """The pattern's id, or what stands for it."""
+        return COVERAGE if self.pattern is None else self.pattern.id
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans the calls of one attempt."""
+
+    task: TaskView
+    operators: Sequence[UsedOperator]
+    pack_rows: int
+    """Rows that a call asks for, by the teacher's pack."""
+    pack_seeds: int
+    """Training rows that a prompt shows, by the teacher's pack."""
+    seeds: Seeds
+    vary: Mapping[str, Sequence[str]]
+    """What varies from row to row whatever the pattern, where rows bring their own target."""
+    told: frozenset[str]
+    """Training rows that stand in the task block: they are no further examples, where there are others."""
+    turn: Any
+    """Differs from attempt to attempt: the source of variety, in place of randomness."""
+    left_out: list[tuple[str, Slot]] = field(default_factory=list)
+    """Rows that no operator can write, for want of a training row to start from: pattern and slot."""
+
+    def calls(
+        self, pattern: Pattern | None, strategy: Strategy | None, slots: Mapping[Slot, int]
+    ) -> Iterator[PlannedCall]:
+        """Yield the calls that write a pattern's rows: `slots` says how many of which."""
+        asked = COVERAGE if pattern is None else pattern.id
+        chance = random.Random(short([self.turn, asked]))
+        rows = [slot for slot, count in slots.items() for _ in range(count)]
+        chance.shuffle(rows)
+        for used, mine in self._shared_out(pattern, strategy, rows):
+            varied = self._varied(used, strategy, len(mine), chance)
+            # Rows of one confusion stand in one call, both sides together.
+            order = sorted(zip(mine, varied, strict=True), key=lambda row: _pair(row[0]))
+            yield from self._of_operator(used, pattern, strategy, order)
+
+    def _usable(self, pattern: Pattern | None) -> list[UsedOperator]:
+        if pattern is not None:
+            return [u for u in self.operators if not u.patterns or pattern.category in u.patterns]
+        everywhere = [u for u in self.operators if not u.patterns]
+        new = [u for u in everywhere if u.writes_new]
+        return new or [u for u in everywhere if u.operator.label == "keep"]
+
+    def _shared_out(
+        self, pattern: Pattern | None, strategy: Strategy | None, rows: Sequence[Slot]
+    ) -> Iterator[tuple[UsedOperator, list[Slot]]]:
+        """Yield for each operator the rows that it writes; one that none of them can write is noted as left out."""
+        usable = self._usable(pattern)
+        asked = (
+            {u.name: float(strategy.operators.get(u.name, 0)) for u in usable} if strategy else {}
+        )
+        if not any(asked.values()):
+            asked = {u.name: u.weight for u in usable}
+        counts = apportion(asked, len(rows), each=False)
+        left = list(rows)
+        # Those that can write the fewest rows choose first.
+        able = {
+            u.name: [
+                slot
+                for slot in set(rows)
+                if self._can_write(u, slot) and (slot.near or u.operator.label != "change")
+            ]
+            for u in usable
+        }
+        order = sorted(usable, key=lambda u: (len(able[u.name]), u.name))
+        mine: dict[str, list[Slot]] = {u.name: [] for u in usable}
+        for used in order:
+            for slot in [s for s in left if s in able[used.name]][: counts[used.name]]:
+                left.remove(slot)
+                mine[used.name].append(slot)
+        for slot in left:
+            able_here = [u for u in usable if slot in able[u.name] and asked[u.name]]
+            # What a row is mistaken for may be no label: one may then be made from a row of any other label.
+            able_here = able_here or [u for u in usable if self._can_write(u, slot)]
+            if able_here:
+                mine[max(able_here, key=lambda u: asked[u.name]).name].append(slot)
+            else:
+                self.left_out.append((COVERAGE if pattern is None else pattern.id, slot))
+        for used in usable:
+            if mine[used.name]:
+                yield used, mine[used.name]
+
+    def _can_write(self, used: UsedOperator, slot: Slot) -> bool:
+        return self.seeds.any_fits(self._fits(used.operator, slot))
+
+    def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
+        """Return which training rows a row of a slot can be made from."""
+        if operator.label == "change" and slot.near is None:
+            return lambda row: row.target != slot.target
+        wanted = slot.near if operator.label == "change" else slot.target
+        return (lambda row: True) if wanted is None else _with_target(wanted)
+
+    def _varied(
+        self, used: UsedOperator, strategy: Strategy | None, count: int, chance: random.Random
+    ) -> list[dict[str, str]]:
+        """Return what is asked of each of `count` rows besides its target: every value about equally often."""
+        brings = brings_target(used.operator, labelled=self.task.labelled)
+        values: dict[str, list[str]] = {}
+        if used.operator.label == "change":
+            # All but the words on which the label hangs stays as it is.
+            return [{} for _ in range(count)]
+        for name, choices in (*(self.vary.items() if brings else ()), *_attributes(strategy)):
+            listed = [choices[i % len(choices)] for i in range(count)]
+            chance.shuffle(listed)
+            values[name] = listed
+        shares = strategy.difficulty if strategy else {}
+        if any(shares.values()):
+            parts = apportion({k: float(v) for k, v in shares.items()}, count, each=False)
+            values[DIFFICULTY] = [name for name, n in parts.items() for _ in range(n)]
+            chance.shuffle(values[DIFFICULTY])
+        return [{name: listed[i] for name, listed in values.items()} for i in range(count)]
+
+    def _of_operator(
+        self,
+        used: UsedOperator,
+        pattern: Pattern | None,
+        strategy: Strategy | None,
+        rows: Sequence[tuple[Slot, dict[str, str]]],
+    ) -> Iterator[PlannedCall]:
+        most = used.per_call(self.pack_rows)
+        per_seed = rows_per_seed(used.operator, used.settings)
+        call: list[list[tuple[Slot, dict[str, str]]]] = []
+        for bundle in _bundles(rows, per_seed):
+            if call and (not itemised(used.prompt) or sum(map(len, call)) + len(bundle) > most):
+                yield self._call(used, pattern, strategy, call)
+                call = []
+            call.append(bundle)
+        if call:
+            yield self._call(used, pattern, strategy, call)
+
+    def _call(
+        self,
+        used: UsedOperator,
+        pattern: Pattern | None,
+        strategy: Strategy | None,
+        bundles: Sequence[Sequence[tuple[Slot, dict[str, str]]]],
+    ) -> PlannedCall:
+        """Return a call for bundles of rows; those of one bundle are made from one seed row."""
+        operator, rule = used.operator, used.operator.definition.examples
+        asked = COVERAGE if pattern is None else pattern.id
+        slots = [bundle[0][0] for bundle in bundles]
+        made_from = operator.label in ("keep", "change")
+        own_seed = made_from or rule is None or rule.seed != "left out"
+        seeds: list[Example | None] = [None] * len(slots)
+        if own_seed:
+            for i, slot in enumerate(slots):
+                taken = {seed.id for seed in seeds if seed is not None}
+                fits = self._fits(operator, slot)
+                seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
+        count = example_count(operator, used.settings, self.pack_seeds)
+        without = {seed.id for seed in seeds if seed is not None}
+        if "task" in used.prompt.variables:
+            without |= self.told
+        examples = self.seeds.several(asked, self._shown(operator, slots, seeds), count, without)
+        specs: list[RowSpec] = []
+        for place, (slot, bundle) in enumerate(zip(slots, bundles, strict=True)):
+            seed = seeds[place] or self._nearest(asked, operator, slot, examples, place)
+            for _, vary in bundle:
+                specs.append(self._spec(used, slot, seed, vary, f"r{len(specs) + 1}"))
+        return PlannedCall(used, pattern, strategy, tuple(specs), tuple(examples))
+
+    def _shown(
+        self, operator: Operator, slots: Iterable[Slot], seeds: Sequence[Example | None]
+    ) -> list[Callable[[Example], bool]]:
+        """Return which training rows a prompt shows, in turn."""
+        rule = operator.definition.examples
+        if rule is None or not self.task.labelled or rule.of == "any":
+            return [lambda row: True]
+        if rule.of == "target":
+            return [_with_target(target) for target in dict.fromkeys(s.target for s in slots)]
+        shown = {seed.target for seed in seeds if seed is not None}
+        return [lambda row: row.target not in shown]
+
+    def _nearest(
+        self, asked: str, operator: Operator, slot: Slot, examples: Sequence[Example], place: int
+    ) -> Example:
+        """Return the training row that a new row is stored with: one that its writer saw, if one fits."""
+        fits = self._fits(operator, slot)
+        seen = [row for row in examples if fits(row)]
+        if seen:
+            return seen[place % len(seen)]
+        found = self.seeds.take(asked, fits)
+        assert found is not None
+        return found
+
+    def _spec(
+        self, used: UsedOperator, slot: Slot, seed: Example, vary: Mapping[str, str], name: str
+    ) -> RowSpec:
+        operator, task = used.operator, self.task
+        target: str | None = slot.target
+        if operator.label == "keep":
+            target = seed.target
+        elif brings_target(operator, labelled=task.labelled):
+            target = None
+        keep = task.entry.kept(seed.target, task.settings) if operator.label == "keep" else ""
+        near = slot.near if target is not None else None
+        return RowSpec(name, seed, target, near, keep, vary)
+
+
+def _with_target(target: str | None) -> Callable[[Example], bool]:
+    return lambda row: row.target == target
+
+
+def _attributes(strategy: Strategy | None) -> list[tuple[str, list[str]]]:
+    """Return what a strategy varies, without names that mean something else."""
+    found = strategy.attributes if strategy else {}
+    return [
+        (str(name), [str(value) for value in values])
+        for name, values in found.items()
+        if values and name not in (NEAR, DIFFICULTY)
+    ]
+
+
+def _pair(slot: Slot) -> tuple[str, str, str]:
+    """Return a key by which both sides of a confusion stand together."""
+    first, second = sorted((slot.target or "", slot.near or ""))
+    return first, second, slot.target or ""
+
+
+def _bundles(
+    rows: Sequence[tuple[Slot, dict[str, str]]], most: int
+) -> Iterator[list[tuple[Slot, dict[str, str]]]]:
+    """Yield rows of the same slot, at most so many together."""
+    bundle: list[tuple[Slot, dict[str, str]]] = []
+    for row in rows:
+        if bundle and (len(bundle) == most or bundle[0][0] != row[0]):
+            yield bundle
+            bundle = []
+        bundle.append(row)
+    if bundle:
+        yield bundle

@@ -1,0 +1,231 @@
+"""What the rows of a round are to be: how many for each pattern, for which target, mistakable for which label.
+
+Two thirds of the rows against a confusion are rows of the right label near the wrong one, where the student fails; one
+third are rows of the wrong label near the right one, so that it does not learn to say the right one always. A share of
+the rows, the coverage, belongs to no pattern: it goes to the labels that have the fewest so far, so that what does not
+fail is not forgotten. Without any pattern all rows are coverage. What earlier attempts brought is taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from engine.fingerprint import short
+from engine.rows import Candidate, Pattern, Strategy
+from engine.stages.analyse.confusion import observed_pairs
+from engine.stages.augment.shares import apportion, shares
+from engine.stages.outputs import Attempt, Clustered, Drafted, Loaded, NamedPatterns, Scored
+from engine.stages.task_view import TaskView
+
+COVERAGE = "coverage"
+"""Stands for the pattern of rows that are written against none."""
+NEAR = "near"
+"""Key of a candidate's attributes: the label that it was meant to be mistakable for."""
+FAILING_SIDE = 2 / 3
+"""Share of a confusion's rows that carry the label which the student misses."""
+DRY_ATTEMPTS = 2
+"""A pattern is dry, and not asked for again, when this many attempts in a row brought no accepted row of it."""
+MOST_OVERSAMPLE = 4.0
+"""Candidates asked for per missing row at most, however few were accepted before."""
+
+
+class Slot(NamedTuple):
+    """What some rows of a pattern have in common; both None where targets are no labels."""
+
+    target: str | None
+    near: str | None
+    """The label that the row may be mistaken for."""
+
+
+Quotas = Mapping[str, Mapping[Slot, int]]
+"""Pattern, or COVERAGE -> slot -> rows."""
+
+
+class Sources(NamedTuple):
+    """What quotas are made of."""
+
+    load: Loaded
+    score: Scored
+    cluster: Clustered | None
+    name: NamedPatterns | None
+    strategy: Drafted | None
+
+
+def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn: Any) -> Quotas:
+    """Return the rows that are wanted in a round; none where failures were analysed and no pattern was found.
+
+    Args:
+        task: The task.
+        sources: What was found in this round; no patterns (`name` is None) where nothing is analysed.
+        wanted: Rows in all.
+        coverage: Share of them for what does not fail.
+        turn: Differs from seed to seed and from round to round: which labels come first where rows are too few for all.
+    """
+    targets = sorted({e.target for e in sources.load.train}) if task.labelled else []
+    if sources.name is None:
+        return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
+    patterns = sources.name.patterns
+    if not patterns:
+        return {}
+    spare = min(round(coverage * wanted), wanted - 1)
+    found: dict[str, Mapping[Slot, int]] = {}
+    pairs = pairs_of(task, sources)
+    for pattern, count in shares(patterns, wanted - spare).items():
+        found[pattern] = _sides(pairs[pattern], count) if task.labelled else _any(count)
+    planned = Counter[str]()
+    for slots in found.values():
+        for slot, count in slots.items():
+            planned[slot.target or ""] += count
+    if spare:
+        found[COVERAGE] = _coverage(targets, planned, spare, turn)
+    return found
+
+
+def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Return each pattern's confusions: its strategy's, or those observed; nothing where targets are no labels."""
+    patterns: Sequence[Pattern] = sources.name.patterns if sources.name else ()
+    if not task.labelled:
+        return {p.id: () for p in patterns}
+    known = {e.target for e in sources.load.train}
+    strategies: dict[str, Strategy] = (
+        {s.pattern: s for s in sources.strategy.strategies} if sources.strategy else {}
+    )
+    members = sources.cluster.by_pattern if sources.cluster else {}
+    failures = {f.example: f for f in sources.score.failures("validation")}
+    found: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for pattern in patterns:
+        strategy = strategies.get(pattern.id)
+        written = [p for p in (strategy.pairs if strategy else ()) if p["right"] in known]
+        seen = [
+            {**p, "wrong": p["wrong"] if p["wrong"] in known else None} for p in written
+        ] or observed_pairs(members.get(pattern.id, ()), failures, known)
+        if not seen and strategy is not None:
+            seen = [{"right": label, "wrong": None, "share": 1.0} for label in strategy.labels]
+        found[pattern.id] = seen
+    return found
+
+
+def _any(count: int) -> dict[Slot, int]:
+    return {Slot(None, None): count} if count else {}
+
+
+def _sides(pairs: Sequence[Mapping[str, Any]], count: int) -> dict[Slot, int]:
+    """Return the rows of a pattern by their target and what they may be mistaken for."""
+    right: dict[Slot, float] = {}
+    wrong: dict[Slot, float] = {}
+    for pair in pairs:
+        # A share may be written as nothing, and the pair is still one that was seen.
+        share = max(float(pair["share"]), 1e-6)
+        here = Slot(pair["right"], pair["wrong"])
+        right[here] = right.get(here, 0.0) + share
+        if pair["wrong"] is not None:
+            there = Slot(pair["wrong"], pair["right"])
+            wrong[there] = wrong.get(there, 0.0) + share
+    failing = math.ceil(FAILING_SIDE * count) if wrong else count
+    rows = Counter(apportion(right, failing)) + Counter(apportion(wrong, count - failing))
+    return dict(rows)
+
+
+def _coverage(
+    targets: Sequence[str], planned: Mapping[str, int], count: int, turn: Any
+) -> dict[Slot, int]:
+    """Return the rows of no pattern: each goes to the target that has the fewest so far."""
+    if not targets:
+        return _any(count)
+    order = sorted(targets, key=lambda target: short([turn, target]))
+    rows = Counter({target: planned.get(target, 0) for target in order})
+    added = Counter[str]()
+    for _ in range(count):
+        least = min(order, key=lambda target: rows[target])
+        rows[least] += 1
+        added[least] += 1
+    return {Slot(target, None): added[target] for target in order if added[target]}
+
+
+class History:
+    """What earlier attempts of the round brought."""
+
+    def __init__(self, task: TaskView, attempts: Iterable[Attempt]) -> None:
+        """Take the task and the attempts in order."""
+        self._task = task
+        self.attempts = tuple(attempts)
+        self.accepted, self.judged = Counter[str](), Counter[str]()
+        """Rows by pattern."""
+        self.slots = Counter[tuple[str, Slot]]()
+        """Accepted rows by pattern and slot."""
+        self._tried: dict[str, list[bool]] = {}
+        for attempt in self.attempts:
+            good: dict[str, bool] = {}
+            for candidate, verdict in attempt.judged:
+                pattern = candidate.pattern
+                self.judged[pattern] += 1
+                good[pattern] = good.get(pattern, False) or verdict.accepted
+                if verdict.accepted:
+                    self.accepted[pattern] += 1
+                    self.slots[pattern, slot_of(task, candidate)] += 1
+            for pattern, any_accepted in good.items():
+                self._tried.setdefault(pattern, []).append(any_accepted)
+
+    def dry(self, pattern: str) -> bool:
+        """Return whether the last DRY_ATTEMPTS attempts that wrote rows of a pattern brought no accepted one."""
+        tried = self._tried.get(pattern, [])
+        return len(tried) >= DRY_ATTEMPTS and not any(tried[-DRY_ATTEMPTS:])
+
+    def oversample(self, pattern: str, first: float) -> float:
+        """Return the candidates to ask for per missing row: by the acceptance rate so far, `first` before any."""
+        if not self.judged[pattern]:
+            return first
+        if not self.accepted[pattern]:
+            return MOST_OVERSAMPLE
+        return min(MOST_OVERSAMPLE, self.judged[pattern] / self.accepted[pattern])
+
+
+def slot_of(task: TaskView, candidate: Candidate) -> Slot:
+    """Return the slot that a candidate fills."""
+    near = candidate.attributes.get(NEAR)
+    return Slot(candidate.target, near) if task.labelled else Slot(None, None)
+
+
+def missing(wanted: Quotas, history: History) -> dict[str, dict[Slot, int]]:
+    """Return what is still to be accepted; what a dry pattern lacks is wanted of the others, by their quotas."""
+    sizes = {pattern: sum(slots.values()) for pattern, slots in wanted.items()}
+    lacking = {p: max(0, size - history.accepted[p]) for p, size in sizes.items()}
+    live = [pattern for pattern in wanted if not history.dry(pattern)]
+    lost = sum(count for pattern, count in lacking.items() if pattern not in live)
+    more = apportion({pattern: sizes[pattern] for pattern in live}, lost, each=False)
+    return {
+        pattern: _open(wanted[pattern], pattern, lacking[pattern] + more[pattern], history)
+        for pattern in live
+        if lacking[pattern] + more[pattern]
+    }
+
+
+def _open(slots: Mapping[Slot, int], pattern: str, count: int, history: History) -> dict[Slot, int]:
+    """Return `count` rows by slot: those that lack rows first."""
+    left = {slot: max(0, n - history.slots[pattern, slot]) for slot, n in slots.items()}
+    left = {slot: n for slot, n in left.items() if n}
+    here = sum(left.values())
+    if here >= count:
+        return {slot: n for slot, n in apportion(left, count).items() if n}
+    more = apportion(slots, count - here, each=False)
+    return {slot: n for slot in slots if (n := left.get(slot, 0) + more[slot])}
+
+
+def asked_for(wanted: Quotas, history: History, oversample: float) -> dict[str, dict[Slot, int]]:
+    """Return the candidates that an attempt asks for; in all never more than the rows wanted × `oversample`."""
+    lacking = missing(wanted, history)
+    sizes = {
+        pattern: sum(slots.values()) * history.oversample(pattern, oversample)
+        for pattern, slots in lacking.items()
+    }
+    most = math.floor(sum(sum(slots.values()) for slots in wanted.values()) * oversample)
+    total = min(most, max(len(sizes), math.floor(sum(sizes.values()))))
+    counts = apportion(sizes, total)
+    return {
+        pattern: {slot: n for slot, n in apportion(slots, counts[pattern]).items() if n}
+        for pattern, slots in lacking.items()
+        if counts[pattern]
+    }

@@ -1,0 +1,84 @@
+"""What a reply's rows become: candidates, and a drop for every row that was asked for and did not come just once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.backends.protocol import Completion
+from engine.fingerprint import canonical, short
+from engine.operators import NewRow, Unread, itemised, read_rows
+from engine.rows import Candidate, Drop, Row
+from engine.stages.augment.calls import PlannedCall
+from engine.stages.augment.planning import COVERAGE, NEAR
+from engine.stages.augment.prompts import Prompts
+from engine.stages.protocol import Context
+from engine.stages.task_view import TaskView
+
+
+def whole_sentences(text: str, most: int) -> str:
+    """Return a text that was cut at `most` characters without its torn end, where a whole sentence is left.
+
+    Small teachers run on; the schema's limit then cuts them in the middle of a sentence.
+    """
+    if len(text) < most - 1:
+        return text
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
+    return text[: ends[-1]].strip() if ends else text
+
+
+def rows_of(
+    task: TaskView, call: PlannedCall, reply: Completion, prompts: Prompts, ctx: Context
+) -> Iterator[Row]:
+    """Yield a `Candidate` or a `Drop` for every row that a call asked for, and a `Drop` for each other."""
+    if reply.value is None:
+        why = reply.error or "no_reply"
+        for spec in call.rows:
+            yield Drop("generate", spec.seed.id, why, f"row {spec.id}: {reply.detail}")
+        return
+    read = read_rows(reply.value, prompts.assignment(call), items=itemised(call.used.prompt))
+    for number, row in enumerate(read):
+        if isinstance(row, Unread):
+            item = call.rows[0].seed.id if row.spec is None else row.spec.seed.id
+            yield Drop("generate", item, row.reason, row.detail)
+        else:
+            yield _candidate(task, call, reply, row, number, prompts, ctx)
+
+
+def _candidate(
+    task: TaskView,
+    call: PlannedCall,
+    reply: Completion,
+    row: NewRow,
+    number: int,
+    prompts: Prompts,
+    ctx: Context,
+) -> Candidate:
+    inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in row.inputs.items()}
+    spec = row.spec
+    shown = dict.fromkeys((spec.seed.id, *(example.id for example in call.examples)))
+    return Candidate(
+        id=short([ctx.node, reply.request, number]),
+        parent=spec.seed.id,
+        pattern=call.pattern_id,
+        strategy=COVERAGE if call.strategy is None else call.strategy.id,
+        operator=call.used.name,
+        attempt=ctx.attempt,
+        inputs=inputs,
+        target=_own_target(task, inputs, row.target) if spec.target is None else spec.target,
+        prompt=call.used.prompt.digest,
+        model=ctx.model("teacher"),
+        call=reply.request,
+        rationale=row.rationale,
+        attributes={**spec.vary, **({NEAR: spec.near} if spec.near else {})},
+        seeds=tuple(shown),
+    )
+
+
+def _own_target(task: TaskView, inputs: Mapping[str, str], value: Any) -> str:
+    """Return a written target in its kind's form; an invalid one as it was written, for the rules to reject."""
+    try:
+        return task.entry.reference(inputs, value, task.settings).target
+    except ValueError:
+        return value if isinstance(value, str) else canonical(value)

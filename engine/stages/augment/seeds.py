@@ -1,0 +1,132 @@
+"""Which training rows an operator starts from, or is shown: ranked for each pattern, none used far more than others.
+
+Rows that the student gets wrong come first, then those that cost it most (the negative log-likelihood of the right
+answer where it is known, else how unsure it is of its own), then those nearest to the pattern's diagnoses. A student
+that gets every training row right has no errors to start from: then loss and closeness decide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from engine.rows import Candidate, Example, Pattern, Prediction
+from engine.stages.protocol import Context
+from engine.wording import text_of
+
+SHORTLIST = 1 / 3
+"""Share of the rows that fit, the best ones, among which the least used is taken."""
+_LEAST = 12
+"""Rows of a shortlist, where there are as many."""
+
+
+class Seeds:
+    """Training rows in an order for each pattern, and how often each was used."""
+
+    def __init__(
+        self,
+        rows: Sequence[Example],
+        scores: Mapping[str, Sequence[float]],
+        used: Iterable[str] = (),
+    ) -> None:
+        """Take the rows, their scores by pattern (higher is better; none: the rows' own order), and earlier uses."""
+        self._uses = Counter(used)
+        self._rows = rows
+        self._orders = {
+            pattern: [rows[i] for i in sorted(range(len(rows)), key=lambda i: (-values[i], i))]
+            for pattern, values in scores.items()
+        }
+
+    def any_fits(self, fits: Callable[[Example], bool]) -> bool:
+        """Return whether there is a row that fits."""
+        return any(map(fits, self._rows))
+
+    def take(
+        self, pattern: str, fits: Callable[[Example], bool], without: Collection[str] = ()
+    ) -> Example | None:
+        """Return the least used of the best rows that fit, and count its use; None where no row fits."""
+        order = self._orders.get(pattern, self._rows)
+        fitting = [row for row in order if row.id not in without and fits(row)]
+        if not fitting:
+            return None
+        ranked = pattern in self._orders
+        most = max(_LEAST, round(len(fitting) * SHORTLIST)) if ranked else len(fitting)
+        chosen = min(fitting[:most], key=lambda row: self._uses[row.id])
+        self._uses[chosen.id] += 1
+        return chosen
+
+    def several(
+        self,
+        pattern: str,
+        fits: Sequence[Callable[[Example], bool]],
+        count: int,
+        without: Collection[str] = (),
+    ) -> list[Example]:
+        """Return up to `count` rows, each fitting one of `fits` in turn."""
+        taken: list[Example] = []
+        open_fits = list(fits)
+        while open_fits and len(taken) < count:
+            for fit in list(open_fits):
+                if len(taken) == count:
+                    break
+                row = self.take(pattern, fit, {*without, *(t.id for t in taken)})
+                if row is None:
+                    open_fits.remove(fit)
+                else:
+                    taken.append(row)
+        return taken
+
+
+def ranked(
+    rows: Sequence[Example],
+    patterns: Sequence[Pattern],
+    wrong: Collection[str],
+    predictions: Iterable[Prediction],
+    earlier: Iterable[Candidate],
+    ctx: Context,
+) -> Seeds:
+    """Return the rows ranked for each pattern.
+
+    Args:
+        rows: Training rows that may be shown.
+        patterns: What rows are written against.
+        wrong: Ids of training rows that the student gets wrong.
+        predictions: Its answers to all rows.
+        earlier: What earlier attempts wrote, with the rows that were shown for it.
+        ctx: Gives the embeddings.
+    """
+    used = [seed for candidate in earlier for seed in (candidate.seeds or (candidate.parent,))]
+    if not rows or not patterns:
+        return Seeds(rows, {}, used)
+    costs = _costs(rows, predictions)
+    own = [2.0 * (row.id in wrong) + cost for row, cost in zip(rows, costs, strict=True)]
+    vectors = ctx.embed([text_of(row.inputs) for row in rows])
+    scores = {}
+    for pattern in patterns:
+        near = [0.0] * len(rows)
+        if len(pattern.centroid) == vectors.shape[1]:
+            near = _places([float(x) for x in vectors @ pattern.centroid])
+        scores[pattern.id] = [a + b for a, b in zip(own, near, strict=True)]
+    return Seeds(rows, scores, used)
+
+
+def _costs(rows: Sequence[Example], predictions: Iterable[Prediction]) -> list[float]:
+    """Return for each row how much it costs the student, as its place among all, 0 to 1."""
+    known = {p.example: p for p in predictions if p.split == "train"}
+    costs = []
+    for row in rows:
+        prediction = known.get(row.id)
+        if prediction is None:
+            costs.append(0.0)
+        elif prediction.reference_nats is not None:
+            costs.append(prediction.reference_nats / max(1, prediction.reference_tokens or 1))
+        else:
+            costs.append(-(1.0 if prediction.confidence is None else prediction.confidence))
+    return _places(costs)
+
+
+def _places(values: Sequence[float]) -> list[float]:
+    """Return each value's place among all, from 0 to 1; equal values share the lowest."""
+    order = sorted(values)
+    first = {value: place for place, value in reversed(list(enumerate(order)))}
+    return [first[value] / max(1, len(values) - 1) for value in values]
