@@ -200,7 +200,7 @@ class LeakGuard:
 
         Returns:
             None for a text that may be rendered, else a reason that quotes no row: it can be stored, shown, and told
-            the teacher when it is asked for another wording (`another_wording`).
+            the teacher when it is asked for another wording.
         """
         quote = self._texts.find(text, own)
         if quote is not None:
@@ -218,14 +218,6 @@ class LeakGuard:
         # Prompts hold values as JSON: a line break or a quote must not join or split words.
         plain = prompt.replace("\\n", " ").replace('\\"', '"')
         return self._parts.stands_in(self._vocabulary.encode(plain))
-
-
-def another_wording(reason: str) -> str:
-    """Return what a teacher is told whose text is blocked for a reason that `LeakGuard.quotes` gave."""
-    return (
-        f"This text cannot be used: {reason}. Evaluation rows must stay unseen. "
-        "Write it again: say what such rows have in common in other, general words, and give no example."
-    )
 
 
 class LeakGuards:

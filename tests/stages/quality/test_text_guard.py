@@ -3,7 +3,7 @@
 import pytest
 
 from engine.rows import Example, Split
-from engine.stages.quality.leak_guard import LeakGuard, another_wording
+from engine.stages.quality.leak_guard import LeakGuard
 from engine.stages.quality.text_guard import TextGuard, quote_length
 from engine.wording import Vocabulary, ngrams
 from tests.benchmarks.honest_texts import INTENTS, MATHEMATICS, NAMES
@@ -107,9 +107,7 @@ def test_the_reason_says_where_and_quotes_neither_text_nor_row() -> None:
     text = "Write of bakeries. It makes 15 trays with 12 rolls on each of them. Vary the rest."
     reason = guard().quotes(text)
     assert reason == "8 or more words in a row, from its sentence 2 on, stand in an evaluation row"
-    told = another_wording(reason)
-    assert reason in told
-    assert not ngrams(told, 3) & ngrams(LONG[1].inputs["text"], 3)
+    assert not ngrams(reason, 3) & ngrams(LONG[1].inputs["text"], 3)
     assert guard().quotes("15 trays with 12 rolls on each of them") == (
         "8 or more words in a row, from its beginning on, stand in an evaluation row"
     )
