@@ -187,11 +187,6 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield from wrong
         if not wrong:
             yield from _model(loaded, role, spec, backend)
-    if recipe.quality.judge == "decides" and recipe.models.of("judge") == recipe.models.teacher:
-        message = "the judge is the teacher: it tends to like what it wrote itself"
-        hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
-        at = loaded.at("models", "judge", key=True)
-        yield Problem(at, message, hint, "warning", "judge")
 
 
 def _training(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -247,8 +242,25 @@ def _of_packs(loaded: LoadedRecipe) -> Iterator[Problem]:
             hint = f"write models.{role}.size, such as 8B, or models.{role}.pack: small, standard or frontier"
             at = loaded.at("models", role, key=True)
             yield Problem(at, message, hint, "warning", "pack")
+    yield from _judge(loaded, packs["judge"])
     yield from _prompts(loaded, packs)
     yield from _replies(loaded, packs)
+
+
+def _judge(loaded: LoadedRecipe, pack: Pack) -> Iterator[Problem]:
+    """Yield a judge that would decide, and is the teacher: named, or in want of another."""
+    recipe = loaded.recipe
+    if (recipe.quality.judge or pack.judge.verdict) != "decides":
+        return
+    if recipe.models.judge is None:
+        message = "no judge is named: the teacher judges its own rows, in calls of its own, and only advises"
+        hint = "name another model as models.judge, or write `quality: {judge: advises}`"
+        yield Problem(loaded.at("models", key=True), message, hint, "warning", "judge")
+    elif recipe.models.judge == recipe.models.teacher:
+        message = "the judge is the teacher: it tends to like what it wrote itself"
+        hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
+        at = loaded.at("models", "judge", key=True)
+        yield Problem(at, message, hint, "warning", "judge")
 
 
 def _replies(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:

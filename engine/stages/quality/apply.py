@@ -17,6 +17,8 @@ class GateResult:
     """Name of the first gate that rejects it; empty for a candidate that passes them all."""
     detail: str = ""
     feedback: str = ""
+    advice: dict[str, str] = field(default_factory=dict)
+    """Gate that only advises -> why it would have rejected the candidate."""
     numbers: dict[str, float] = field(default_factory=dict)
     """What all gates measured."""
 
