@@ -65,8 +65,15 @@ class Extraction(TaskKind):
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
-        """Return as many words from elsewhere in the context, as far from the right ones as there is room."""
+        """Return another row's answer that stands in the context, too; else as many words from far off in it."""
         context = inputs[task.params.context]
+        taken = (
+            other
+            for other in others
+            if other in context and other not in target and target not in other
+        )
+        if elsewhere := next(taken, None):
+            return elsewhere
         start = context.find(target)
         words = [match.span() for match in re.finditer(r"\S+", context)]
         count = len(target.split())

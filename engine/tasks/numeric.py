@@ -80,6 +80,10 @@ class Numeric(TaskKind):
         """Return that the numbers stay: the target's reasoning uses them."""
         return "the same numbers"
 
+    def blind_form(self, task: Task) -> str:
+        """Return that it is the number."""
+        return "the number alone"
+
     def blind_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of the number."""
         return {"type": "string", "minLength": 1, "maxLength": _LONGEST_NUMBER}

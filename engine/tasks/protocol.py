@@ -164,6 +164,10 @@ class TaskKind(ABC):
         """Return whether an answer is one of a few, so that there is a second likeliest one."""
         return False
 
+    def blind_form(self, task: Task) -> str:
+        """Return what the answer alone looks like, in words, without what leads to it."""
+        return self.answer_form(task)
+
     def blind_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the JSON Schema of the answer alone, without what leads to it; a text of at most `longest`."""
         return self.target_schema(task, longest)

@@ -116,7 +116,13 @@ def calibration(anchors: Sequence[JudgeAnchor], threshold: float) -> JudgeCalibr
     ]
     hits, caught = sum(passed), len(let_through) - sum(let_through)
     if not passed or not let_through:
-        return too_few(len(passed), len(let_through), threshold)
+        return _unknown(
+            len(passed),
+            len(let_through),
+            threshold,
+            f"of {len(anchors)} training rows by which it is calibrated it judged "
+            f"{len(passed)} with a right answer and {len(let_through)} with a wrong one",
+        )
     mean, low, high = balanced((hits, len(passed)), (caught, len(let_through)))
     decides = low > threshold
     return JudgeCalibration(
@@ -141,9 +147,14 @@ def too_few(n_right: int, n_wrong: int, threshold: float) -> JudgeCalibration:
     """Return the calibration that cannot be made for want of rows."""
     needed = fewest(threshold)
     reason = (
-        f"{n_right} right and {n_wrong} wrong rows are too few to calibrate it: "
-        f"even a judge without fault needs {needed} of each"
+        f"the training rows give {n_right} with a right answer and {n_wrong} with a wrong one to calibrate it by, "
+        f"and even a judge without fault needs {needed} of each"
     )
+    return _unknown(n_right, n_wrong, threshold, reason)
+
+
+def _unknown(n_right: int, n_wrong: int, threshold: float, reason: str) -> JudgeCalibration:
+    """Return a calibration without numbers, by which the judge only advises."""
     return JudgeCalibration(
         n_right, n_wrong, None, None, None, None, None, threshold, False, reason
     )

@@ -90,6 +90,7 @@ class Writer:
                     "columns": row_block(item.inputs),
                     "inputs": dict(item.inputs),
                     "target": cut(item.target, LONGEST_TARGET),
+                    "answer": row_block({self._task.target: item.target}, "data"),
                     "plan": plans.index((item.pattern, item.strategy)) + 1,
                     "promise": item.promise.text,
                     "keeps": item.promise.keeps,
@@ -107,9 +108,22 @@ class Writer:
         }
         if "task" in self._prompt.variables:
             variables["task"] = task_block(
-                self._task, self._briefing, self._train, self._relevant(items)
+                self._task, self._briefing, self._without(items), self._relevant(items)
             )
         return self._ctx.request("judge", self._prompt, variables, self._schemas[count])
+
+    def _without(self, items: Sequence[Item]) -> list[Example]:
+        """Return the training rows that may stand for labels: no anchor of the call, which would give it away."""
+        anchors = {item.row for item in items if item.anchor}
+        others = [e for e in self._train if e.id not in anchors]
+        bare = set(self._task.labels_among(self._train)) - set(self._task.labels_among(others))
+        # A label that has no other row is shown by it all the same: else it would be unknown.
+        return [
+            e
+            for e in self._train
+            if e.id not in anchors
+            or not bare.isdisjoint(self._task.entry.labels_in(e.target, self._task.settings))
+        ]
 
     def _relevant(self, items: Sequence[Item]) -> Sequence[str]:
         """Return the labels that are defined: each row's own and those that it could be taken for, in order."""

@@ -149,6 +149,7 @@ class _Writer:
                     {"id": name, "columns": row_block(one.inputs)}
                     for name, one in zip(ids(count), shown, strict=True)
                 ],
+                "form": self._params.task.entry.blind_form(self._task),
                 "chosen": self._params.task.entry.chosen(self._params.task.settings),
             },
             self._schemas[count],
@@ -232,6 +233,7 @@ def _sends(params: VerifyParams) -> Mapping[str, str]:
         "task": "train rows that stand for labels ({inputs}, {target})"
         if params.task.labelled
         else "",
+        "form": "",
         "chosen": "",
         ALWAYS: "the labels" if params.task.labelled else "",
     }
@@ -262,7 +264,7 @@ def _accounts(params: VerifyParams, inputs: VerifyInputs, output: Verified) -> I
 VERIFY = Stage(
     "verify", 1, VerifyParams, VerifyInputs, Verified, verify,
     asks=("judge", "embedder"),
-    prompts={PROMPT: frozenset({"task", "rows", "chosen"})},
+    prompts={PROMPT: frozenset({"task", "rows", "form", "chosen"})},
     replies=("answers",),
     sends=_sends, embeds="generated rows and train rows ({inputs})", expect=_expect, accounts=_accounts,
 )  # fmt: skip
