@@ -20,7 +20,6 @@ from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.name import NameParams, OfferedCategory
 from engine.stages.analyse.strategy import StrategyParams
-from engine.stages.augment.acceptance import Acceptance
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams, UsedOperator
 from engine.stages.augment.judge import JudgeParams
@@ -336,21 +335,16 @@ class StageParams:
             judge=mode,
             rows_per_call=pack.rows_per_call,
             calibration=quality.calibration,
-            acceptance=Acceptance(
-                minimum=quality.minimum,
-                ambiguous=quality.ambiguous,
-                agreement=quality.verify.agreement,
-            ),
+            minimum=quality.minimum,
+            ambiguous=quality.ambiguous,
+            agreement=quality.verify.agreement,
             schema=self.resources.schemas["verdict"],
         )
 
     def _promises(self) -> tuple[Promise, ...]:
         """Return what the recipe's operators promise of their rows."""
         used = (self.resources.operators[used.name] for used in self.recipe.augment.operators)
-        return tuple(
-            Promise(name=operator.name, text=operator.description, keeps=operator.label == "keep")
-            for operator in used
-        )
+        return tuple(Promise(name=operator.name, label=operator.label) for operator in used)
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""

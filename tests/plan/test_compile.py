@@ -249,9 +249,9 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "node", "because"),
     [
-        ({}, {"quality__neighbours": 5}, "judge-1", "gates.neighbours: 3 -> 5"),
-        ({}, {"quality__dedup": {"threshold": 0.5}}, "judge-1", "gates.duplicate.threshold: 0.97 -> 0.5"),
-        ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 3"),
+        ({}, {"quality__neighbours": 5}, "gate-1", "gates.neighbours: 3 -> 5"),
+        ({}, {"quality__dedup": {"threshold": 0.5}}, "gate-1", "gates.duplicate.threshold: 0.97 -> 0.5"),
+        ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 2"),
         ({}, {"task__shots": {"n": 2}}, "train", "shots: none -> {'n': 2}"),
         (
             {"augment__operators": [{"name": "paraphrase"}]},

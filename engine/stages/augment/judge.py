@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
-from engine.identity import Params
 from engine.rows import Candidate, Drop, Example, JudgeAnchor, JudgeCalibration, Row, Verdict
 from engine.spec.recipe import Calibration
 from engine.stages import schemas
@@ -48,8 +47,8 @@ from engine.stages.task_view import TaskView
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeParams(Params):
-    """The task, what the judge is asked, and what a candidate must pass."""
+class JudgeParams(Acceptance):
+    """What a candidate must pass, the task, and what the judge is asked."""
 
     task: TaskView
     briefing: Briefing
@@ -58,7 +57,6 @@ class JudgeParams(Params):
     """What it does once it is calibrated."""
     rows_per_call: int
     calibration: Calibration
-    acceptance: Acceptance
     schema: schemas.Schema
 
 
@@ -89,7 +87,7 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
     """Return exactly one `Verdict` per candidate of this attempt, and the calibration where this node makes it."""
     candidates = inputs.generate.candidates
     evidence = _evidence(inputs)
-    standing = [c for c in candidates if not decide(params.acceptance, c, evidence[c.id]).reason]
+    standing = [c for c in candidates if not decide(params, c, evidence[c.id]).reason]
     rows: list[Row] = []
     known = measured = _known(inputs)
     anchors: list[Anchor] = []
@@ -205,7 +203,7 @@ def _items(
         for candidate in standing
     ]
     like = [items[number % len(items)] for number in range(len(anchors))] if items else []
-    new = next((p for p in params.operators if not p.keeps), None)
+    new = next((p for p in params.operators if not p.keeps), Promise(name="", label="written"))
     items += [
         Item(
             key=anchor_key(anchor),
@@ -215,7 +213,7 @@ def _items(
             target=anchor.target,
             pattern=one.pattern,
             strategy=one.strategy,
-            promise=new or Promise(name="new", text="a new row for the pattern", keeps=False),
+            promise=new,
             parent=None,
             advice=(),
         )
@@ -247,7 +245,7 @@ def _read(
 
 def _anchor(params: JudgeParams, anchor: Anchor, said: _Said) -> JudgeAnchor:
     item = said.item
-    passed = None if item is None else label_passes(params.acceptance, item)
+    passed = None if item is None else label_passes(params, item)
     return JudgeAnchor(
         example=anchor.example.id,
         is_right=anchor.is_right,
@@ -277,7 +275,7 @@ def _verdict(
             else "asked again alone, the judge said nothing usable of it"
         )
     decision = decide(
-        params.acceptance, candidate, evidence,
+        params, candidate, evidence,
         item=item, failure=failure, decides=decides, keeps=promise.keeps, labels=labels,
     )  # fmt: skip
     scores = item or {}
@@ -319,7 +317,8 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
         if params.task.labelled
         else "",
         "labelled": "",
-        ALWAYS: "the labels" if params.task.labelled else "",
+        # The reply's schema lists them where the judge answers itself.
+        ALWAYS: "the labels" if params.task.labelled and KEY in params.schema["properties"] else "",
     }
 
 

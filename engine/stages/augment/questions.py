@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.backends.protocol import Request
 from engine.identity import Params
+from engine.operators.definition import Label
 from engine.rows import Example
 from engine.stages import schemas
 from engine.stages.augment.nearest import nearest_labels
@@ -24,16 +25,31 @@ NEAREST = 2
 LONGEST_TARGET = 2000
 """Characters of a target that a prompt shows."""
 
+PROMISES: Mapping[Label, str] = {
+    "keep": "Reword another row: other words, the same meaning, the same answer.",
+    "change": "Write a row for which this answer is right.",
+    "written": "Write a row and its right answer.",
+}
+"""Label of an operator -> what its writer had to do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Promise(Params):
     """What an operator promises of its rows."""
 
     name: str
-    text: str
-    """In words, for the judge."""
-    keeps: bool
-    """Whether its rows keep their seed row's target: then they follow that row and no strategy."""
+    label: Label
+    """Whether its rows keep their seed row's target, carry another one, or bring their own."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether its rows keep their seed row's target: then they follow that row and no strategy."""
+        return self.label == "keep"
+
+    @property
+    def text(self) -> str:
+        """The promise in words, for the judge."""
+        return PROMISES[self.label]
 
 
 class Item(NamedTuple):

@@ -11,7 +11,6 @@ import pytest
 from engine.backends.protocol import Request
 from engine.rows import Candidate, Gating, JudgeAnchor, JudgeCalibration, Verdict, Verification
 from engine.spec.recipe import Calibration, Minimum
-from engine.stages.augment.acceptance import Acceptance
 from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams
 from engine.stages.augment.questions import Promise
 from engine.stages.blocks import Briefing
@@ -37,8 +36,8 @@ LIKED: dict[str, Any] = {
     "relevance": 5, "naturalness": 5, "utility": 4, "verdict": "accept", "feedback": "",
 }  # fmt: skip
 FLAT = {"adherence": 4, "utility": 4, "relevance": 5, "feedback": ""}
-REWORDING = Promise(name="paraphrase", text="Reword a training row; the label stays.", keeps=True)
-NEW = Promise(name="similar", text="Rows like a training row.", keeps=False)
+REWORDING = Promise(name="paraphrase", label="keep")
+NEW = Promise(name="similar", label="written")
 ANCHORS = 20
 
 
@@ -83,9 +82,9 @@ class Judging:
             judge=mode,
             rows_per_call=rows_per_call or (1 if pack == "small" else 4),
             calibration=Calibration(anchors=anchors),
-            acceptance=Acceptance(
-                minimum=minimum or Minimum(), ambiguous=ambiguous, agreement=agreement
-            ),
+            minimum=minimum or Minimum(),
+            ambiguous=ambiguous,
+            agreement=agreement,
             schema=reply_schema_of("verdict", pack),
         )
         found = gatings or {}
