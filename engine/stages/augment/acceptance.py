@@ -103,8 +103,13 @@ def decide(
 
 
 def label_passes(rule: Acceptance, item: Mapping[str, Any]) -> bool:
-    """Return whether a row's target passes with what the judge says of it; a judge that is not asked lets all pass."""
-    correct = item.get("label_correct", "yes")
+    """Return whether a row's target passes with what the judge says of it.
+
+    A small judge is not asked whether the target is right: its score for relevance stands in for the answer.
+    """
+    if "label_correct" not in item:
+        return bool(item["relevance"] >= rule.minimum.relevance)
+    correct = item["label_correct"]
     if correct == "ambiguous":
         return rule.ambiguous == "verdict" and item.get("verdict") == "accept"
     return bool(correct == "yes")
@@ -113,7 +118,7 @@ def label_passes(rule: Acceptance, item: Mapping[str, Any]) -> bool:
 def _faults(rule: Acceptance, item: Mapping[str, Any], keeps: bool) -> list[str]:
     """Return what the judge finds below what is asked for."""
     faults = []
-    if not label_passes(rule, item):
+    if "label_correct" in item and not label_passes(rule, item):
         faults.append(f"label_correct {item['label_correct']}")
     minimum = rule.minimum.model_dump()
     if keeps:
