@@ -363,7 +363,7 @@ class Verdict(Row):
     similarity: float | None
     """Cosine similarity to the seed row."""
     neighbour: float | None
-    """Share of the nearest labelled training rows that carry the candidate's target."""
+    """Cosine similarity to the nearest training row of its label, minus that to the nearest of another."""
     call: str | None
     advice: Mapping[str, Any] = field(default_factory=dict)
     """Gate that only advises -> what it would have rejected the row for."""

@@ -293,9 +293,14 @@ class StageParams:
     def gate(self) -> GateParams:
         """Return which gates a candidate must pass."""
         quality = self.recipe.quality
+        # Rows are written by the teacher: its pack says how far the gates are trusted with them.
+        pack = self.resources.packs["teacher"].gates
         gates = tuple(
-            UsedGate(name=gate.name, version=gate.version, settings=gate.settings(quality))
+            UsedGate(
+                name=gate.name, version=gate.version, settings=gate.settings(quality), mode=mode
+            )
             for gate in GATES.values()
+            if (mode := gate.mode(pack, quality.gates)) != "off"
         )
         return GateParams(
             task=self.task,

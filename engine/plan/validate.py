@@ -33,6 +33,7 @@ from engine.spec.recipe import ModelSpec
 from engine.spec.reply_schemas import SchemaLibrary
 from engine.stages import STAGES
 from engine.stages.analyse.clusterers import CLUSTERERS
+from engine.stages.quality import GATES
 from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
 
@@ -66,6 +67,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_clusterer(loaded),
         *_taxonomy(loaded),
         *check_operators(loaded),
+        *_gates(loaded),
         *_models(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
@@ -167,6 +169,17 @@ def _taxonomy(loaded: LoadedRecipe) -> Iterator[Problem]:
         at = loaded.at("patterns", "taxonomy", "categories", categories.index("other"), "id")
         hint = "a hybrid taxonomy has the category 'other' already: leave it out"
         yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
+
+
+def _gates(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield gates that do not exist, and those that a recipe cannot turn off."""
+    for name, mode in loaded.recipe.quality.gates.items():
+        at = loaded.at("quality", "gates", name, key=True)
+        if name not in GATES:
+            yield _unknown(GATES, name, at)
+        elif mode != GATES[name].mode({}, {name: mode}):
+            message = f"the gate '{name}' always rejects"
+            yield Problem(at, message, f"leave {name} out of quality.gates", code="gate")
 
 
 def _models(loaded: LoadedRecipe) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from engine.spec.parts import Name, Spec
+from engine.spec.parts import GateMode, Name, Spec
 from engine.spec.recipe_benchmark import Benchmark
 from engine.spec.recipe_data import Data
 
@@ -272,30 +272,39 @@ class Calibration(Spec):
 
 
 class Similarity(Spec):
-    """Cosine similarity to the seed row that a candidate which keeps its label must have."""
+    """How near a row that keeps its seed row's target is to that row, by what training rows of one target show."""
 
-    low: float = Field(default=0.55, ge=-1, le=1)
-    high: float = Field(default=0.97, ge=-1, le=1)
+    low_quantile: float = Field(default=0.01, ge=0, le=1)
+    """Quantile of their cosine similarities below which a row is too far from its seed row."""
+    high_quantile: float = Field(default=0.99, ge=0, le=1)
+    """Quantile above which it is too near."""
 
     @model_validator(mode="after")
     def _low_below_high(self) -> Similarity:
-        if self.low >= self.high:
-            raise ValueError("low must be below high")
+        if self.low_quantile >= self.high_quantile:
+            raise ValueError("low_quantile must be below high_quantile")
         return self
 
 
-class Dedup(Spec):
-    """Near-duplicates of training rows and of accepted candidates are dropped."""
+class Neighbours(Spec):
+    """How much nearer a row may be to training rows of another label than to those of its own."""
 
-    threshold: float = Field(default=0.97, ge=0, le=1)
-    """Cosine similarity from which two rows count as the same."""
+    quantile: float = Field(default=0.01, ge=0, le=1)
+    """Share of the training rows that stand out as much or more, each compared with all others."""
+
+
+class NearDuplicate(Spec):
+    """How near a row may be to one that is there already, by what training rows show among themselves."""
+
+    quantile: float = Field(default=0.99, ge=0, le=1)
+    """Quantile of the training rows' cosine similarities to their nearest; a nearer row is a duplicate."""
 
 
 class LeakLimits(Spec):
     """Candidates that resemble an evaluation row are dropped; thresholds are calibrated on the training rows."""
 
     ngram: int = Field(default=5, ge=2, le=20)
-    """Length in words of the n-grams compared."""
+    """Length in words of the n-grams by which rows are compared."""
     quantile: float = Field(default=0.99, gt=0, le=1)
     """Quantile of what real training rows show against evaluation rows; more than that is a leak."""
 
@@ -315,10 +324,11 @@ class Quality(Spec):
     verify: Verify = Verify()
     attempts: int = Field(default=2, ge=1, le=10)
     """Rounds of generation: rejected candidates go back with feedback until this many attempts are made."""
+    gates: dict[str, GateMode] = Field(default_factory=dict)
+    """Gate (`pada list gates`) -> reject, advise or off; where the teacher's pack has it otherwise."""
     similarity: Similarity = Similarity()
-    neighbours: int = Field(default=3, ge=0, le=50)
-    """Nearest labelled training rows of which most must carry the candidate's target; 0 turns this off."""
-    dedup: Dedup = Dedup()
+    neighbours: Neighbours = Neighbours()
+    near_duplicate: NearDuplicate = NearDuplicate()
     leak_guard: LeakLimits = LeakLimits()
 
 

@@ -30,9 +30,7 @@ quality:
   judge: JUDGE
   attempts: ATTEMPTS
   verify: VERIFY
-  neighbours: 0
-  similarity: {low: -1, high: 1}
-  dedup: {threshold: 1}
+  gates: {neighbours: off, similarity: off, near_duplicate: off}
   leak_guard: {ngram: 9, quantile: 1.0}
 train: TRAIN
 loop: {rounds: ROUNDS, stop: {patience: 9}}

@@ -41,9 +41,7 @@ augment:
 quality:
   judge: decides
   attempts: 2
-  neighbours: 0
-  similarity: {low: 0.2, high: 0.999}
-  dedup: {threshold: 0.999}
+  gates: {neighbours: advise, similarity: advise, near_duplicate: off}
   leak_guard: {ngram: 5, quantile: 1.0}
 train: {r: 4, steps: 8, batch_size: 4, learning_rate: 1e-3}
 loop: {rounds: 2, stop: {patience: 5}}

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.identity import Params
 from engine.rows import Candidate, Gating
+from engine.spec.parts import GateMode
 from engine.stages.outputs import Attempt, Gated, Generated, Loaded, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.quality import GATES, AnyGate, Batch, GateResult, apply_gates
@@ -25,7 +26,9 @@ class UsedGate(Params):
     name: str
     version: int
     settings: Any
-    """What `Gate.settings` makes of the recipe: a model, a number or nothing."""
+    """What `Gate.settings` makes of the recipe: a model or nothing."""
+    mode: GateMode = "reject"
+    """Whether what it finds rejects a candidate, or is advice."""
 
     @property
     def entry(self) -> AnyGate:
@@ -39,7 +42,7 @@ class GateParams(Params):
 
     task: TaskView
     gates: tuple[UsedGate, ...]
-    """In the order in which they are asked."""
+    """In the order in which they are asked; those that are off are left out."""
     keeping: tuple[str, ...]
     """Operators whose rows keep their seed row's target."""
 
@@ -62,15 +65,16 @@ def gate(params: GateParams, inputs: GateInputs, ctx: Context) -> Gated:
     if not candidates:
         return Gated()
     results = apply_gates(
-        _batch(params, inputs, ctx), [(used.entry, used.settings) for used in params.gates]
+        _batch(params, inputs, ctx),
+        [(used.entry, used.settings, used.mode) for used in params.gates],
     )
     return Gated(tuple(map(_gating, candidates, results)))
 
 
 def _batch(params: GateParams, inputs: GateInputs, ctx: Context) -> Batch:
     examples = inputs.load.examples
-    accepted = [e.inputs for selected in inputs.earlier for e in selected.examples]
-    accepted += [c.inputs for attempt in inputs.attempts for c in attempt.accepted]
+    accepted = [(e.inputs, e.target) for selected in inputs.earlier for e in selected.examples]
+    accepted += [(c.inputs, c.target) for attempt in inputs.attempts for c in attempt.accepted]
     return Batch(
         candidates=inputs.generate.candidates,
         kind=params.task.entry,

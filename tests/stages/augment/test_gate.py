@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import pytest
 
 from engine.rows import Candidate, Gating, Verdict
-from engine.spec.recipe import Quality, Similarity
+from engine.spec.recipe import Quality
 from engine.stages.augment.gate import GATE, GateInputs, GateParams, UsedGate
 from engine.stages.outputs import Attempt, Generated, Judged, SelectedRows
 from engine.stages.quality import GATES
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import LATE, LOADED, TRAIN, adds_up, example, task_view
 
-QUALITY = Quality(similarity=Similarity(low=-1.0, high=1.0))
+QUALITY = Quality()
+ADVISING = ("similarity", "neighbours", "near_duplicate")
+"""Gates that find something in any of these few rows: they only advise here."""
 
 
 def candidate(text: str, target: str = LATE) -> Candidate:
@@ -32,7 +34,12 @@ def run(
     earlier: Sequence[SelectedRows] = (),
 ) -> Sequence[Gating]:
     gates = tuple(
-        UsedGate(name=gate.name, version=gate.version, settings=gate.settings(QUALITY))
+        UsedGate(
+            name=gate.name,
+            version=gate.version,
+            settings=gate.settings(QUALITY),
+            mode="advise" if gate.name in ADVISING else "reject",
+        )
         for gate in GATES.values()
     )
     params = GateParams(task=task_view(), gates=gates, keeping=("paraphrase",))
