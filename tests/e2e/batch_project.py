@@ -43,7 +43,7 @@ def with_batch(
     for role in roles:
         scripted = f"{{backend: scripted, model: {MODEL}, replies: {SCRIPTS[role]}}}"
         assert scripted in text
-        text = text.replace(scripted, f"{{backend: batch, model: {MODEL}{settings}}}")
+        text = text.replace(scripted, f"{{backend: batch, model: {MODEL}, pack: small{settings}}}")
     path = recipe.with_name("batch.yaml")
     path.write_text(text, "utf-8")
     return path

@@ -316,7 +316,6 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
         "task": "train rows that stand for labels ({inputs}, {target})"
         if params.task.labelled
         else "",
-        "labelled": "",
         # The reply's schema lists them where the judge answers itself.
         ALWAYS: "the labels" if params.task.labelled and KEY in params.schema["properties"] else "",
     }

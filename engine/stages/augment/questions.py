@@ -19,7 +19,7 @@ from engine.stages.task_view import TaskView
 
 PROMPT = "judge.md"
 KEY = "rows"
-VARIABLES = frozenset({"task", "rows", "strategies", "labelled"})
+VARIABLES = frozenset({"task", "rows", "strategies"})
 NEAREST = 2
 """Labels besides a row's own that are defined: those that it could be taken for."""
 LONGEST_TARGET = 2000
@@ -119,7 +119,6 @@ class Writer:
                 {"number": number, "pattern": pattern, "text": text}
                 for number, (pattern, text) in enumerate(plans, start=1)
             ],
-            "labelled": self._task.labelled,
             "task": "",
         }
         if "task" in self._prompt.variables:

@@ -21,6 +21,14 @@ SLOTS = {
     },
     "additionalProperties": False,
 }
+KINDS = (
+    "classification",
+    "extraction",
+    "generation",
+    "multiple_choice",
+    "numeric",
+    "structured",
+)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ROWS = 48
 """Training rows of each."""

@@ -19,6 +19,7 @@ from engine.stages.outputs import Attempt, Gated, Generated, Judged, Verified
 from engine.tasks import TASKS
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.augment.six_kinds import (
+    KINDS,
     PATTERNS,
     STRATEGIES,
     SmallTask,
@@ -164,7 +165,7 @@ def test_no_candidates_get_no_verdicts() -> None:
 
 
 @pytest.mark.parametrize("pack", ["standard", "frontier"])
-@pytest.mark.parametrize("kind", sorted(TASKS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_judge_that_knows_right_from_wrong_decides_in_every_kind(kind: str, pack: str) -> None:
     task = small_task(kind)
     liked = {} if TASKS[kind].chosen(task.view.settings) else {"own_answer": "something"}
@@ -182,7 +183,7 @@ def test_a_judge_that_knows_right_from_wrong_decides_in_every_kind(kind: str, pa
     assert bad.first.label_correct == "no"
 
 
-@pytest.mark.parametrize("kind", sorted(TASKS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_small_judges_score_one_row_a_call_and_advise(kind: str) -> None:
     task = small_task(kind)
     found = Judging(task, lambda text: FLAT, pack="small", mode="advises")

@@ -18,11 +18,12 @@ from engine.stages.forecast import Range, Situation
 from engine.stages.outputs import Loaded, Verified
 from engine.tasks import TASKS
 from tests.plan.fake_resources import reply_schema_of
+from tests.stages.augment import six_kinds
 from tests.stages.augment.six_kinds import SmallTask, candidate, gated, shown_rows, small_task
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
 
-KINDS = [name for name, kind in TASKS.items() if kind.agreement]
+KINDS = [kind for kind in six_kinds.KINDS if TASKS[kind].agreement]
 Answerer = Callable[[str, str], Any]
 """(a row's id, what the prompt shows of it) -> the answer; None for a row that is left out."""
 
