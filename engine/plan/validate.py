@@ -33,6 +33,7 @@ from engine.spec.recipe import ModelSpec
 from engine.spec.reply_schemas import SchemaLibrary
 from engine.stages import STAGES
 from engine.stages.analyse.clusterers import CLUSTERERS
+from engine.stages.quality import GATES
 from engine.stages.task_view import PROMPT_VARIABLES as TASK_VARIABLES
 from engine.tasks import TASKS, TaskKind
 
@@ -66,6 +67,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_clusterer(loaded),
         *_taxonomy(loaded),
         *check_operators(loaded),
+        *_gates(loaded),
         *_models(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
@@ -169,6 +171,17 @@ def _taxonomy(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
 
 
+def _gates(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield gates that do not exist, and those that a recipe cannot turn off."""
+    for name, mode in loaded.recipe.quality.gates.items():
+        at = loaded.at("quality", "gates", name, key=True)
+        if name not in GATES:
+            yield _unknown(GATES, name, at)
+        elif mode != GATES[name].mode({}, {name: mode}):
+            message = f"the gate '{name}' always rejects"
+            yield Problem(at, message, f"leave {name} out of quality.gates", code="gate")
+
+
 def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
     recipe = loaded.recipe
     yield from _training(loaded)
@@ -187,11 +200,6 @@ def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield from wrong
         if not wrong:
             yield from _model(loaded, role, spec, backend)
-    if recipe.quality.judge == "decides" and recipe.models.of("judge") == recipe.models.teacher:
-        message = "the judge is the teacher: it tends to like what it wrote itself"
-        hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
-        at = loaded.at("models", "judge", key=True)
-        yield Problem(at, message, hint, "warning", "judge")
 
 
 def _training(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -247,8 +255,25 @@ def _of_packs(loaded: LoadedRecipe) -> Iterator[Problem]:
             hint = f"write models.{role}.size, such as 8B, or models.{role}.pack: small, standard or frontier"
             at = loaded.at("models", role, key=True)
             yield Problem(at, message, hint, "warning", "pack")
+    yield from _judge(loaded, packs["judge"])
     yield from _prompts(loaded, packs)
     yield from _replies(loaded, packs)
+
+
+def _judge(loaded: LoadedRecipe, pack: Pack) -> Iterator[Problem]:
+    """Yield a judge that would decide, and is the teacher: named, or in want of another."""
+    recipe = loaded.recipe
+    if (recipe.quality.judge or pack.judge.verdict) != "decides":
+        return
+    if recipe.models.judge is None:
+        message = "no judge is named: the teacher judges its own rows, in calls of its own, and only advises"
+        hint = "name another model as models.judge, or write `quality: {judge: advises}`"
+        yield Problem(loaded.at("models", key=True), message, hint, "warning", "judge")
+    elif recipe.models.judge == recipe.models.teacher:
+        message = "the judge is the teacher: it tends to like what it wrote itself"
+        hint = "use another model as the judge, or `quality: {judge: advises}` to let rules decide"
+        at = loaded.at("models", "judge", key=True)
+        yield Problem(at, message, hint, "warning", "judge")
 
 
 def _replies(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:

@@ -16,11 +16,10 @@ from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.package_data import shipped
-from engine.spec.parts import Name, Spec
+from engine.spec.parts import GateMode, Name, Spec
 from engine.spec.yaml import decode, parse
 
 FILE = "pack.yaml"
-GateMode = Literal["reject", "advise", "off"]
 
 
 class Diagnosing(Spec):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+GateMode = Literal["reject", "advise", "off"]
+"""What a quality gate does with a row in which it finds fault."""
 
 
 class Spec(BaseModel):

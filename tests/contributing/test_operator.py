@@ -33,7 +33,11 @@ patterns: {cluster: {max_k: 1}}
 augment:
   rows_per_round: 4
   operators: [{name: hurried, params: {device: keyboard}}]
-quality: {judge: off, attempts: 1, neighbours: 0, similarity: {low: 0, high: 1}, leak_guard: {quantile: 1.0}}
+quality:
+  judge: off
+  attempts: 1
+  gates: {neighbours: off, similarity: off, near_duplicate: off}
+  leak_guard: {quantile: 1.0}
 train: {method: none}
 """
 TEXTS = ["my card is lost", "where is my card", "how much is left", "what do I still have"]

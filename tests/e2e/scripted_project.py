@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,8 @@ augment: {rows_per_round: ROWS, oversample: OVERSAMPLE, operators: [OPERATORS]}
 quality:
   judge: JUDGE
   attempts: ATTEMPTS
-  neighbours: 0
-  similarity: {low: -1, high: 1}
-  dedup: {threshold: 1}
+  verify: VERIFY
+  gates: {neighbours: off, similarity: off, near_duplicate: off}
   leak_guard: {ngram: 9, quantile: 1.0}
 train: TRAIN
 loop: {rounds: ROUNDS, stop: {patience: 9}}
@@ -39,9 +38,14 @@ seeds: SEEDS
 """
 USUAL = {
     "METRICS": "[accuracy]", "PATTERNS": "{cluster: {k: 3}}", "ROWS": "12", "OVERSAMPLE": "1.5",
-    "OPERATORS": "{name: paraphrase, params: {variants: 2}}", "JUDGE": "decides", "ATTEMPTS": "1",
+    "OPERATORS": "{name: paraphrase, params: {variants: 2}}", "JUDGE": "decides", "VERIFY": "{}", "ATTEMPTS": "1",
     "ROUNDS": "1", "SEEDS": "[0]", "TRAIN": "{r: 1, steps: 1}",
 }  # fmt: skip
+SOLVED = {
+    "match": "Answer this row.",
+    "reply": {"answers": [{"id": "r1", "reasoning": "", "answer": "colour", "second": None}]},
+}
+"""What is answered blind to any row."""
 COUNTS = {"train": 24, "validation": 40, "test": 8}
 FAILING = 16
 """Of the validation rows."""
@@ -67,6 +71,7 @@ def write_project(folder: Path, *, groups: int = 3, likes: int = 5, **changes: s
     """
     folder.mkdir(exist_ok=True)
     replies: list[dict[str, Any]] = []
+    known: list[dict[str, Any]] = []
     number = 0
     for split, count in COUNTS.items():
         lines = []
@@ -78,6 +83,8 @@ def write_project(folder: Path, *, groups: int = 3, likes: int = 5, **changes: s
             text = f"{named} {' '.join(words)} row{number}"
             number += 1
             lines.append({"text": text, "kind": kind, "length": len(text)})
+            if split == "train":
+                known += _known(text, kind)
             if split == "validation":
                 cause = f"{CAUSES[i // 2 % groups]} " * 6
                 replies.append(
@@ -92,13 +99,21 @@ def write_project(folder: Path, *, groups: int = 3, likes: int = 5, **changes: s
         _write(folder / f"{split}.jsonl", lines)
     marks = {"adherence": likes, "utility": likes, "relevance": likes, "feedback": "Try again."}
     _write(folder / "replies.jsonl", replies)
-    _write(folder / "verdicts.jsonl", [{"match": "Strategy: ", "reply": marks}])
+    _write(folder / "verdicts.jsonl", [*known, SOLVED, {"match": "Strategy: ", "reply": marks}])
     text = RECIPE
     for name, value in (USUAL | changes).items():
         text = text.replace(name, value)
     recipe = folder / "recipe.yaml"
     recipe.write_text(text, "utf-8")
     return recipe
+
+
+def _known(text: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Yield what the judge says of a training row with its own label and with the other: it is calibrated by them."""
+    good = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
+    for label in ("colour", "number"):
+        reply = good if label == kind else {**good, "relevance": 1}
+        yield {"match": f"Row: {text}\n\nLabel: {label}", "reply": reply}
 
 
 def _write(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:

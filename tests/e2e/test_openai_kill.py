@@ -50,9 +50,7 @@ augment:
 quality:
   minimum: {adherence: 2, utility: 1, relevance: 1}
   attempts: 2
-  neighbours: 0
-  similarity: {low: 0.05, high: 0.999}
-  dedup: {threshold: 0.999}
+  gates: {neighbours: off, similarity: off, near_duplicate: off}
   leak_guard: {ngram: 8, quantile: 1.0}
 loop: {rounds: 1, stop: {patience: 5}}
 """

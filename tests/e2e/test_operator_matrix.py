@@ -45,9 +45,7 @@ augment: {{rows_per_round: 4, operators: [{{name: {operator}}}]}}
 quality:
   judge: {mode}
   attempts: 1
-  neighbours: 0
-  similarity: {{low: -1, high: 1}}
-  dedup: {{threshold: 1}}
+  gates: {{neighbours: off, similarity: off, near_duplicate: off}}
   leak_guard: {{ngram: 9, quantile: 1.0}}
 train: {{method: none}}
 loop: {{rounds: 1}}

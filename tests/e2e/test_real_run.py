@@ -32,8 +32,7 @@ augment:
 quality:
   judge: advises
   attempts: 2
-  similarity: {{low: 0.0, high: 0.999}}
-  neighbours: 0
+  gates: {{neighbours: off, similarity: off, near_duplicate: off}}
   leak_guard: {{quantile: 1.0}}
 train: {{r: 8, steps: 6, batch_size: 8}}
 loop: {{rounds: 1}}

@@ -17,6 +17,7 @@ from engine.rows import (
     Benchmark,
     Diagnosis,
     Drop,
+    Gating,
     Pattern,
     PatternMember,
     PatternStatus,
@@ -27,6 +28,7 @@ from engine.rows import (
     Selected,
     Strategy,
     Verdict,
+    Verification,
 )
 from engine.run.execute import check_accounts
 from engine.stages import STAGES, AnyStage
@@ -57,6 +59,8 @@ COUNTED: dict[str, tuple[type[Row], ...]] = {
     "cluster": (PatternMember,),
     "name": (Pattern,),
     "strategy": (Strategy,),
+    "gate": (Gating,),
+    "verify": (Verification,),
     "judge": (Verdict,),
     "select": (Selected, Drop),
     "track": (PatternStatus,),
@@ -68,6 +72,8 @@ CHANGES: dict[str, Any] = {
     "PATTERNS": "{diagnose: 12, cluster: {k: 3}}",
     "ROWS": "4",
     "OVERSAMPLE": "3",
+    # Answers are any: they are recorded alone.
+    "VERIFY": "{samples: 1, agreement: 0}",
 }
 
 

@@ -2,12 +2,14 @@
 
 from engine.report.tables.breakdown import label_table, matrix_table, slice_tables
 from engine.report.tables.generation import (
+    calibration_table,
     criteria_table,
     drop_table,
     funnel_table,
     judge_sentence,
     judge_table,
     reasons_of,
+    verified_sentence,
 )
 from engine.report.tables.patterns import confusion_table, movement_table, pattern_table
 from engine.report.tables.scores import SCORE_SPLITS, best_sentence, decision_table, score_table
@@ -30,6 +32,7 @@ __all__ = [
     "TableColumn",
     "Totals",
     "best_sentence",
+    "calibration_table",
     "confusion_table",
     "cost_of",
     "criteria_table",
@@ -55,4 +58,5 @@ __all__ = [
     "stage_seconds",
     "time_table",
     "totals",
+    "verified_sentence",
 ]

@@ -74,7 +74,7 @@
       ["Strategy", row.strategy],
       ["Judge", scored ? judge + (row.judge_agrees === null ? "" : row.judge_agrees ? " (passes)" : " (below the minimum)") : ""],
       ["Similarity to seed", number(row.similarity, 3)],
-      ["Neighbours that agree", row.neighbour === null ? null : Math.round(100 * row.neighbour) + "%"],
+      ["Nearer to its own label by", number(row.neighbour, 3)],
       ["Detail", row.detail], ["Feedback", row.feedback], ["Candidate", row.id], ["Loop seed", row.seed],
     ]);
     if (more) box.append(more);

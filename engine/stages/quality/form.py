@@ -42,4 +42,5 @@ FORM = Gate(
     description="the row is one of its task, whole and free of control characters",
     settings=lambda quality: None,
     check=_check,
+    always=True,
 )

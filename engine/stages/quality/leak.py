@@ -24,4 +24,5 @@ LEAK = Gate(
     description="the row resembles no evaluation row more than training rows do",
     settings=lambda quality: quality.leak_guard,
     check=_check,
+    always=True,
 )

@@ -1,6 +1,7 @@
-"""The leak guard: does a text resemble an evaluation row more than real training rows do?
+"""The leak guard: does a row resemble an evaluation row more than real training rows do?
 
-Three measures: equality after normalisation; containment, the share of a text's word n-grams that occur in one
+Texts about rows (patterns, strategies) are compared by `text_guard`, and by cosine similarity here: they are no rows.
+Three measures of rows: equality after normalisation; containment, the share of a text's word n-grams that occur in one
 evaluation row; and cosine similarity to the nearest evaluation row. The last two are calibrated on the data: the
 threshold is a quantile of what the real training rows show, because honest rows of one task share wording too.
 Limits: a leak that is reworded and also farther than that quantile passes; texts shorter than an n-gram are
@@ -12,15 +13,17 @@ Calibration compares every training row with every evaluation row, in chunks: me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import Example
+from engine.stages.quality.calibration import near_copy
+from engine.stages.quality.text_guard import TextGuard
 from engine.wording import (
     NgramIndex,
     PartIndex,
     Vocabulary,
-    encoded_ngrams,
     text_of,
     word_count,
 )
@@ -59,7 +62,7 @@ class LeakGuard:
         """Index the evaluation rows and calibrate on the training rows that are not evaluation rows themselves."""
         self._embed, self._n = embed, ngram
         self._vocabulary = Vocabulary()
-        evaluation = [e for e in examples if e.split != "train"]
+        evaluation = self._evaluation = [e for e in examples if e.split != "train"]
         train = [e for e in examples if e.split == "train"]
         texts = [text_of(e.inputs) for e in evaluation]
         encoded = [self._vocabulary.learn(text) for text in texts]
@@ -76,7 +79,10 @@ class LeakGuard:
 
     def _index_parts(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
         """Index each input column by itself, as prompts show it; what training rows hold too is no secret."""
-        parts = {self._vocabulary.learn(text) for e in evaluation for text in e.inputs.values()}
+        self._inputs = {
+            self._vocabulary.learn(text) for e in evaluation for text in e.inputs.values()
+        }
+        parts = set(self._inputs)
         for example in train:
             parts.difference_update(map(self._vocabulary.encode, example.inputs.values()))
         self._parts = PartIndex(parts, _SHORTEST)
@@ -84,15 +90,32 @@ class LeakGuard:
     def _index_targets(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
         """Index the evaluation rows' targets that are texts; what training rows hold too is no secret."""
         vocabulary = self._vocabulary
+        self._train = train
         self._known = set(filter(self._long, (vocabulary.learn(e.target) for e in train)))
         targets = {
             vocabulary.learn(target) for e in evaluation for target in (e.target, *e.references)
         }
-        self._targets = NgramIndex(filter(self._long, targets - self._known), self._n)
-        self._secret = set(self._targets.grams)
-        for example in train if self._secret else ():
+        self._answers = set(filter(self._long, targets - self._known))
+        self._targets = NgramIndex(self._answers, self._n)
+
+    @cached_property
+    def _texts(self) -> TextGuard:
+        """The guard of texts; made when the first is checked, which only the stages that write texts do."""
+        return TextGuard(self._vocabulary, self._inputs | self._answers, self._known_texts())
+
+    @cached_property
+    def _nearly_said(self) -> float:
+        """The cosine above which a text says what an evaluation row says.
+
+        Texts about rows are no rows: where training rows are far from evaluation rows, any text about them is nearer.
+        """
+        copied = near_copy([text_of(e.inputs) for e in self._evaluation], self._embed)
+        return max(self.thresholds.similarity, 1.0 if copied is None else copied)
+
+    def _known_texts(self) -> Iterator[bytes]:
+        for example in self._train:
             for text in (*example.inputs.values(), example.target):
-                self._secret -= encoded_ngrams(vocabulary.encode(text), self._n)
+                yield self._vocabulary.encode(text)
 
     def _long(self, target: bytes) -> bool:
         return word_count(target) >= self._n
@@ -170,22 +193,41 @@ class LeakGuard:
             f"(training rows: at most {self.thresholds.target:.0%})"
         )
 
-    def quotes(self, text: str) -> str | None:
-        """Return why a pattern or strategy text may not be rendered: it quotes or is close to an evaluation row."""
-        grams = set(filter(self._long, encoded_ngrams(self._vocabulary.encode(text), self._n)))
-        if not grams.isdisjoint(self._wording.grams):
-            return f"shares a word {self._n}-gram with an evaluation row"
-        if not grams.isdisjoint(self._secret):
-            return f"shares a word {self._n}-gram with the target of an evaluation row"
-        if self.stands_in(text):
-            return "quotes a whole evaluation row"
-        return self.check([text])[0]
+    def quotes(self, text: str, own: Sequence[str] = ()) -> str | None:
+        """Return why a pattern or strategy text may not be rendered: it quotes or is close to an evaluation row.
+
+        Args:
+            text: What the teacher wrote.
+            own: The task's own words, which are no secret: its description, what its labels and columns mean.
+
+        Returns:
+            None for a text that may be rendered, else a reason that quotes no row: it can be stored, shown, and told
+            the teacher when it is asked for another wording (`another_wording`).
+        """
+        quote = self._texts.find(text, own)
+        if quote is not None:
+            return str(quote)
+        (similarity,) = self._similarity([text])
+        if similarity > self._nearly_said:
+            return (
+                f"as a whole it says nearly what an evaluation row says (similarity {similarity:.3f}, "
+                f"allowed {self._nearly_said:.3f})"
+            )
+        return None
 
     def stands_in(self, prompt: str) -> bool:
         """Return whether an evaluation row of four words or more occurs whole in a prompt."""
         # Prompts hold values as JSON: a line break or a quote must not join or split words.
         plain = prompt.replace("\\n", " ").replace('\\"', '"')
         return self._parts.stands_in(self._vocabulary.encode(plain))
+
+
+def another_wording(reason: str) -> str:
+    """Return what a teacher is told whose text is blocked for a reason that `LeakGuard.quotes` gave."""
+    return (
+        f"This text cannot be used: {reason}. Evaluation rows must stay unseen. "
+        "Write it again: say what such rows have in common in other, general words, and give no example."
+    )
 
 
 class LeakGuards:

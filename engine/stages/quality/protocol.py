@@ -1,18 +1,20 @@
 """What a gate is: a rule that every candidate of an attempt must pass, judged without a model's opinion.
 
-A gate sees a whole batch and returns one finding per candidate. It never asks a model; embeddings and the leak guard
-come with the batch, computed when a gate first wants them.
+A gate sees a whole batch and returns one finding per candidate. It never asks a model; embeddings, the leak guard and
+what training rows show among themselves come with the batch, computed when a gate first wants them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.rows import Candidate, Example
+from engine.spec.parts import GateMode
 from engine.spec.recipe import Quality
+from engine.stages.quality.calibration import Shown, show
 from engine.stages.quality.leak_guard import Embed, LeakGuard
 from engine.tasks import Task, TaskKind
 from engine.wording import text_of
@@ -29,7 +31,7 @@ class Finding:
     """What one gate says of one candidate."""
 
     detail: str = ""
-    """Why it is rejected, for the user; empty for a candidate that passes."""
+    """Why it should be rejected, for the user; empty for a candidate that passes."""
     feedback: str = ""
     """What the next attempt is told, for the teacher; never quotes an evaluation row."""
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -46,7 +48,7 @@ class Batch:
         kind: TaskKind,
         task: Task,
         train: Sequence[Example],
-        accepted: Sequence[Mapping[str, str]],
+        accepted: Sequence[tuple[Mapping[str, str], str]],
         keeping: Container[str],
         embed: Embed,
         leak_guard: Callable[[int, float], LeakGuard],
@@ -58,7 +60,7 @@ class Batch:
             kind: The task's kind.
             task: The task's labels and parameters.
             train: The original training rows; every candidate's parent is among them.
-            accepted: Inputs of generated rows that were accepted before, in earlier rounds and attempts.
+            accepted: Inputs and target of generated rows that were accepted before, in earlier rounds and attempts.
             keeping: Names of the operators whose rows keep their seed row's target.
             embed: Texts to unit-length embeddings.
             leak_guard: (n-gram length, quantile) -> the guard over the recipe's evaluation rows.
@@ -67,7 +69,8 @@ class Batch:
         self.keeping, self.leak_guard = keeping, leak_guard
         self.texts = [text_of(c.inputs) for c in candidates]
         self.train_texts = [text_of(e.inputs) for e in train]
-        self.accepted_texts = [text_of(inputs) for inputs in accepted]
+        self.accepted_texts = [text_of(inputs) for inputs, _ in accepted]
+        self.accepted_targets = [target for _, target in accepted]
         self.standing = [True] * len(candidates)
         """Which candidates no earlier gate has rejected."""
         self._embed = embed
@@ -86,6 +89,29 @@ class Batch:
     def accepted_vectors(self) -> npt.NDArray[np.float32]:
         """Embeddings of the accepted rows, unit length, shape (rows, dimensions)."""
         return self._embed(self.accepted_texts)
+
+    @cached_property
+    def train_labels(self) -> list[Collection[str]]:
+        """The labels of each training row; where targets are no labels, all rows have the same one."""
+        return [self.labels_of(example.target) for example in self.train]
+
+    def labels_of(self, target: str) -> Collection[str]:
+        """Return the labels that a target names: rows are alike that have one in common.
+
+        A row that may have several labels and has none is like others without any; all rows of a task without labels
+        are alike; a target that cannot be read is like nothing.
+        """
+        if not self.kind.labelled:
+            return ("",)
+        try:
+            return self.kind.labels_in(target, self.task.params) or ("",)
+        except (ValueError, TypeError):
+            return ()
+
+    @cached_property
+    def shown(self) -> Shown:
+        """What training rows show among themselves."""
+        return show(self.train_texts, self.train_vectors, self.train_labels, self._embed)
 
     @cached_property
     def parents(self) -> list[int]:
@@ -108,6 +134,14 @@ class Gate(Generic[S]):
     """One finding per candidate, in order."""
     needs_labels: bool = False
     """Whether it can only be applied where targets are labels."""
+    always: bool = False
+    """Whether it rejects in any case: no pack and no recipe can say otherwise."""
+
+    def mode(self, pack: Mapping[str, GateMode], recipe: Mapping[str, GateMode]) -> GateMode:
+        """Return what the gate does: as the recipe says, else as the teacher's pack does, else it rejects."""
+        if self.always:
+            return "reject"
+        return recipe.get(self.name, pack.get(self.name, "reject"))
 
 
 AnyGate = Gate[Any]

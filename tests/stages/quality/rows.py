@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.rows import Candidate, Example
-from engine.spec.recipe import Quality
+from engine.spec.recipe import Neighbours, Quality, Similarity
 from engine.stages.quality import GATES, Batch, GateResult, apply_gates
 from engine.stages.quality.leak_guard import Embed, LeakGuards
 from engine.tasks import TASKS, Task
@@ -16,6 +16,8 @@ TRAIN = {
         "the delivery is two days late",
         "still waiting for yesterday's order",
         "the courier never showed up this morning",
+        "how much longer do I have to wait for my dinner",
+        "nothing came today although you promised it",
     ],
     "damaged_item": [
         "the avocado in my box was brown and soft",
@@ -23,6 +25,8 @@ TRAIN = {
         "two eggs were cracked when I opened the box",
         "the salad was rotten",
         "my bread came squashed flat",
+        "the yoghurt had leaked all over the vegetables",
+        "half of the strawberries had mould on them",
     ],
     "cancel_subscription": [
         "please cancel my subscription",
@@ -30,6 +34,8 @@ TRAIN = {
         "end my contract from next month",
         "I no longer want to get deliveries",
         "how do I quit the service",
+        "no more boxes for me after this one",
+        "take me off your list of customers",
     ],
 }
 EVALUATION = {
@@ -39,6 +45,10 @@ EVALUATION = {
 }
 KEEPS, CHANGES = "paraphrase", "contrast_pair"
 """An operator whose rows keep their seed row's label, and one whose rows have another."""
+
+
+BY_WORDS = Quality(similarity=Similarity(low_quantile=0.9), neighbours=Neighbours(quantile=0.5))
+"""Strict quantiles, for embeddings of words: what training rows of one label share there is little."""
 
 
 def train_row(text: str, target: str = "x") -> Example:
@@ -72,13 +82,14 @@ def judged(
     kind: str = "classification",
     params: Mapping[str, Any] | None = None,
     labels: Sequence[str] | None = None,
-    accepted: Sequence[str] = (),
+    accepted: Sequence[tuple[str, str]] = (),
     only: Sequence[str] = tuple(GATES),
     quality: Quality | None = None,
+    modes: Mapping[str, Any] | None = None,
 ) -> list[GateResult]:
     """Return what the gates named by `only` say of candidates, with the settings of `quality`.
 
-    The task's labels are the training rows' targets, where they are not given.
+    The task's labels are the training rows' targets, where they are not given; a gate without a mode rejects.
     """
     train = [e for e in examples if e.split == "train"]
     task_kind, guards = TASKS[kind], LeakGuards(embed)
@@ -89,12 +100,17 @@ def judged(
         kind=task_kind,
         task=Task(tuple(labels), task_kind.params.model_validate(params or {})),
         train=train,
-        accepted=[{"text": text} for text in accepted],
+        accepted=[({"text": text}, target) for text, target in accepted],
         keeping={KEEPS},
         embed=embed,
         leak_guard=lambda ngram, quantile: guards.get(examples, ngram, quantile),
     )
     quality = quality or Quality()
     return apply_gates(
-        batch, [(GATES[name], GATES[name].settings(quality)) for name in GATES if name in only]
+        batch,
+        [
+            (gate, gate.settings(quality), gate.mode({}, modes or {}))
+            for name, gate in GATES.items()
+            if name in only
+        ],
     )

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engine.spec.recipe import Quality, Similarity
 from engine.stages.quality import GATES, GateResult
 from engine.wording import words
 from tests.stages.quality.rows import candidate, evaluation_row, judged, small_task, train_row
@@ -25,7 +24,9 @@ def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
 
 
 def test_gates_stand_in_the_order_in_which_they_give_reasons() -> None:
-    assert list(GATES) == ["malformed", "leak", "similarity", "neighbours", "duplicate"]
+    assert list(GATES) == [
+        "malformed", "leak", "similarity", "neighbours", "duplicate", "near_duplicate",
+    ]  # fmt: skip
 
 
 def test_no_candidates_give_no_results_and_embed_nothing() -> None:
@@ -50,9 +51,9 @@ def test_one_training_row_is_enough() -> None:
     rows = [train_row("one two three four", "a"), evaluation_row("four five six seven", "b")]
     good = candidate("one two three nine", "a", "one two three four")
     same = candidate("One two three four.", "a", "one two three four")
-    results = judged([good, same], rows, embed, quality=Quality(similarity=Similarity(high=1.0)))
+    results = judged([good, same], rows, embed, modes={"similarity": "off"})
     assert [r.reason for r in results] == ["", "duplicate"]
-    assert results[0].numbers["neighbour"] == 1.0
+    assert "neighbour" not in results[0].numbers, "there is no row of another label"
 
 
 def test_a_task_without_labels_has_no_neighbours_that_agree() -> None:
@@ -62,7 +63,7 @@ def test_a_task_without_labels_has_no_neighbours_that_agree() -> None:
         evaluation_row("never came", "where is it then"),
     ]
     row = candidate(
-        "the salad was all rotten", "sorry, another one is on its way", "the salad was rotten"
+        "the salad was old and rotten", "sorry, another one is on its way", "the salad was rotten"
     )
     (result,) = judged([row], rows, embed, kind="generation")
     assert result.reason == ""
@@ -74,27 +75,18 @@ def test_a_task_without_labels_has_no_neighbours_that_agree() -> None:
     assert result.detail.startswith("it was cut at ")
 
 
-def test_a_row_with_several_labels_is_compared_by_all_of_them() -> None:
+def test_a_row_with_a_list_of_labels_that_no_training_row_has_passes() -> None:
     both, one = json.dumps(["late", "rude"]), json.dumps(["late"])
     rows = [
-        train_row("he came late and was rude", both),
-        train_row("she came late and was rude to us", both),
         train_row("he came very late", one),
+        train_row("she was rude to us", json.dumps(["rude"])),
         evaluation_row("nobody came", one),
     ]
-    seed = "he came late and was rude"
-    good = candidate("he came late today and was rude", both, seed)
-    wrong = candidate("he came late today and was rude", one, seed)
-    malformed = candidate("he came late today and was rude", "late", seed)
-    quality = Quality(similarity=Similarity(high=1.0))
-    results = [
-        judged([row], rows, embed, params={"many": True}, labels=["late", "rude"], quality=quality)[
-            0
-        ]
-        for row in (good, wrong, malformed)
-    ]
-    assert [r.reason for r in results] == ["", "neighbours", "malformed"]
-    assert results[1].feedback == f"It reads like {both}: make it clearly {one}."
+    good = candidate("he came late and was rude", both, "he came very late")
+    malformed = candidate("he came late today and was rude", "late", "he came very late")
+    params = {"many": True}
+    results = judged([good, malformed], rows, embed, params=params, labels=["late", "rude"])
+    assert [r.reason for r in results] == ["", "malformed"]
 
 
 def test_spaces_and_joiners_of_any_script_are_no_control_characters() -> None:
@@ -117,12 +109,6 @@ def test_spaces_and_joiners_of_any_script_are_no_control_characters() -> None:
 
 def test_numbers_are_kept_of_rows_that_pass_too() -> None:
     row = candidate("box number one came late", "late_delivery", "the salad was rotten")
-    (result,) = judged(
-        [row],
-        small_task(),
-        embed,
-        only=["similarity"],
-        quality=Quality(similarity=Similarity(low=-1)),
-    )
+    (result,) = judged([row], small_task(), embed, only=["similarity"])
     assert result == GateResult(numbers=result.numbers)
     assert set(result.numbers) == {"similarity"}

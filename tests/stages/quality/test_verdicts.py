@@ -9,7 +9,7 @@ import pytest
 from engine import models
 from engine.backends import BACKENDS
 from engine.rows import Candidate
-from engine.spec.recipe import Dedup, LeakLimits, Quality, Similarity
+from engine.spec.recipe import LeakLimits, NearDuplicate, Neighbours, Quality, Similarity
 from engine.stages.quality import GATES, GateResult
 from engine.stages.quality.leak_guard import Embed
 from engine.wording import ngrams
@@ -68,35 +68,41 @@ REJECTED = [
     (
         "leak",
         candidate("tomatoes had mould on one of their sides", DAMAGED, SALAD, CHANGES),
-        "similarity 0.937 to an evaluation row (training rows: at most 0.477)",
+        "similarity 0.937 to an evaluation row (training rows: at most 0.618)",
     ),
     (
         "similarity",
-        candidate("my package still has not turned up", LATE, PARCEL),
-        "similarity to the seed row 0.478, wanted 0.55 to 0.97",
+        candidate("he plays the violin well", LATE, PARCEL),
+        "similarity to the seed row -0.063, wanted 0.035 to 0.946",
     ),
     (
         "similarity",
         candidate("my parcel hasn't arrived yet", LATE, PARCEL),
-        "similarity to the seed row 0.985, wanted 0.55 to 0.97",
+        "similarity to the seed row 0.985, wanted 0.035 to 0.946",
     ),
     (
         "neighbours",
-        candidate("my parcel arrived but the jar in it was broken", DAMAGED, PARCEL, CHANGES),
-        "1 of 3 nearest training rows are damaged_item (the others: late_delivery, cancel_subscription)",
+        candidate("please cancel the delivery subscription", LATE, PARCEL, CHANGES),
+        "similarity 0.833 to a training row that is cancel_subscription, 0.472 to the nearest that is late_delivery "
+        "(training rows: at most 0.173 between them)",
     ),
-    ("duplicate", candidate("My parcel has not arrived yet!", LATE, PARCEL), "equals an earlier row"),
     (
         "duplicate",
+        candidate("My parcel has not arrived yet!", LATE, "the delivery is two days late", CHANGES),
+        "equals an earlier row",
+    ),
+    (
+        "near_duplicate",
         candidate("my parcel hasn't arrived yet", LATE, "the delivery is two days late", CHANGES),
-        "similarity 0.985 to an earlier row",
+        "similarity 0.985 to an earlier row (training rows: at most 0.946)",
     ),
 ]  # fmt: skip
 FEEDBACK = {
     "malformed": "The row is not usable: ",
     "leak": "Write about something else.",
-    "neighbours": "It reads like late_delivery: make it clearly damaged_item.",
+    "neighbours": "It reads like cancel_subscription: make it clearly late_delivery.",
     "duplicate": "There is such a row: write another.",
+    "near_duplicate": "There is a row very much like it: write another.",
 }
 
 
@@ -129,14 +135,16 @@ def test_every_gate_has_a_row_that_it_rejects() -> None:
 
 
 def test_too_far_and_too_near_are_told_apart(embed: Embed) -> None:
-    far, near = judged(
-        [row for reason, row, _ in REJECTED if reason == "similarity"], small_task(), embed
-    )
+    rows = [row for reason, row, _ in REJECTED if reason == "similarity"]
+    far, near = judged(rows, small_task(), embed)
     assert far.feedback == "Too far from the original: keep its meaning."
     assert near.feedback == "Too close to the original: change more words."
-    wide = Quality(similarity=Similarity(low=0.4, high=0.99), dedup=Dedup(threshold=1.0))
-    rows = [row for reason, row, _ in REJECTED if reason == "similarity"]
-    assert [r.reason for r in judged(rows, small_task(), embed, quality=wide)] == ["", ""]
+    # An honest rewording is nearer than any two training rows, and not yet too near.
+    reworded = candidate("my package still has not turned up", LATE, PARCEL)
+    strict = Quality(similarity=Similarity(low_quantile=0.94, high_quantile=0.95))
+    assert judged([reworded], small_task(), embed)[0].reason == ""
+    (result,) = judged([reworded], small_task(), embed, quality=strict)
+    assert result.feedback == "Too far from the original: keep its meaning."
 
 
 def test_a_row_with_another_label_may_be_as_far_from_its_seed_as_it_likes(embed: Embed) -> None:
@@ -146,34 +154,23 @@ def test_a_row_with_another_label_may_be_as_far_from_its_seed_as_it_likes(embed:
     assert result.numbers["similarity"] == pytest.approx(0.175, abs=0.01)
 
 
-def test_the_nearest_rows_that_are_counted_can_be_more_or_none(embed: Embed) -> None:
-    row = candidate("please cancel the delivery subscription", LATE, PARCEL, CHANGES)
+def test_how_much_a_row_may_read_like_another_label_is_what_training_rows_do(embed: Embed) -> None:
+    row = candidate("my parcel arrived but the jar in it was broken", DAMAGED, PARCEL, CHANGES)
 
-    def share(neighbours: int) -> GateResult:
-        quality = Quality(neighbours=neighbours)
+    def result(quantile: float) -> GateResult:
+        quality = Quality(neighbours=Neighbours(quantile=quantile))
         return judged([row], small_task(), embed, quality=quality, only=["neighbours"])[0]
 
-    assert (
-        share(1).detail
-        == "0 of 1 nearest training rows are late_delivery (the others: cancel_subscription)"
-    )
-    assert share(1).feedback == "It reads like cancel_subscription: make it clearly late_delivery."
-    assert share(15).detail.startswith("5 of 15 nearest training rows are late_delivery")
-    assert share(0) == GateResult()
+    assert (result(0.01).reason, result(0.2).reason) == ("", "neighbours")
+    assert result(0.01).numbers["neighbour"] == pytest.approx(-0.132, abs=0.01)
 
 
-def test_more_neighbours_than_training_rows_are_all_of_them(embed: Embed) -> None:
+def test_there_are_no_neighbours_where_no_row_is_of_another_label(embed: Embed) -> None:
     rows = [train_row("where is my box", "late"), evaluation_row("never came", "late")]
-    row = candidate("my box is not here", "late", "where is my box")
-    (result,) = judged([row], rows, embed, only=["neighbours"])
-    assert (result.reason, result.numbers["neighbour"]) == ("", 1.0)
-    (other,) = judged(
-        [candidate("my box is broken", "damaged", "where is my box")],
-        rows,
-        embed,
-        only=["neighbours"],
-    )
-    assert other.detail == "0 of 1 nearest training rows are damaged (the others: late)"
+    for target in ("late", "damaged"):
+        row = candidate("my box is not here", target, "where is my box")
+        (result,) = judged([row], rows, embed, only=["neighbours"])
+        assert result == GateResult()
 
 
 def test_an_earlier_row_is_a_training_row_an_accepted_one_or_a_candidate_that_stands(
@@ -182,7 +179,7 @@ def test_an_earlier_row_is_a_training_row_an_accepted_one_or_a_candidate_that_st
     first = candidate("the bottle of milk arrived in pieces", DAMAGED, MILK)
     again = candidate("the milk bottle arrived in pieces", DAMAGED, MILK)
     results = judged([first, again], small_task(), embed)
-    assert [r.reason for r in results] == ["", "duplicate"]
+    assert [r.reason for r in results] == ["", "near_duplicate"]
     # A row that another gate rejected stands in nobody's way.
     leak = candidate("tomatoes had mould on one of their sides", DAMAGED, SALAD, CHANGES)
     twice = judged([leak, leak], small_task(), embed)
@@ -190,25 +187,35 @@ def test_an_earlier_row_is_a_training_row_an_accepted_one_or_a_candidate_that_st
     alone = judged([leak, leak], small_task(), embed, only=["duplicate"])
     assert [r.detail for r in alone] == ["", "equals an earlier row"]
     # One that was accepted in an earlier attempt or round does.
-    (late,) = judged(
-        [again], small_task(), embed, accepted=["the bottle of milk arrived in pieces"]
-    )
-    assert late.reason == "duplicate"
-    (near,) = judged([first], small_task(), embed, accepted=["a bottle of milk arrived in pieces"])
-    assert near.detail.startswith("similarity 0.9")
-    other = "the bottle of milk came in pieces"
-    (apart,) = judged([first], small_task(), embed, accepted=[other])
-    assert apart.reason == "", "0.966 is below the threshold"
-    stricter = Quality(dedup=Dedup(threshold=0.96))
-    (result,) = judged([first], small_task(), embed, accepted=[other], quality=stricter)
-    assert result.detail == "similarity 0.966 to an earlier row"
+    accepted = [("a bottle of milk arrived in pieces", DAMAGED)]
+    (near,) = judged([first], small_task(), embed, accepted=accepted)
+    assert near.reason == "near_duplicate"
+    other = [("the bottle of milk came with a crack in it", DAMAGED)]
+    (apart,) = judged([first], small_task(), embed, accepted=other)
+    assert apart.reason == ""
+    # One with another label is no repetition, unless it is the same row.
+    contrast = [("a bottle of milk arrived in pieces", LATE)]
+    assert judged([first], small_task(), embed, accepted=contrast)[0].reason == ""
+    same = [("The bottle of milk arrived in pieces!", LATE)]
+    assert judged([first], small_task(), embed, accepted=same)[0].reason == "duplicate"
+
+
+def test_near_is_what_more_than_the_quantile_of_training_rows_are(embed: Embed) -> None:
+    rows = [e for e in small_task() if e.split == "train"]
+    # Rows that come in pairs of near copies: nearness of that kind is usual here.
+    rows += [train_row(f"{e.inputs['text']} !!! thanks", e.target) for e in rows]
+    row = candidate("the milk bottle arrived broken today", DAMAGED, MILK, CHANGES)
+    for quantile, reason in ((0.01, "near_duplicate"), (0.99, "")):
+        quality = Quality(near_duplicate=NearDuplicate(quantile=quantile))
+        (result,) = judged([row], rows, embed, quality=quality, only=["near_duplicate"])
+        assert result.reason == reason
 
 
 def test_the_first_gate_gives_the_reason_and_later_ones_only_numbers(embed: Embed) -> None:
     row = candidate("the milk \x07 was sour", LATE, PARCEL)
     (result,) = judged([row], small_task(), embed)
     assert result.reason == "malformed"
-    (rest,) = judged([row], small_task(), embed, only=["similarity", "neighbours", "duplicate"])
+    (rest,) = judged([row], small_task(), embed, only=["similarity", "neighbours"])
     assert rest.reason == "similarity"
     assert result.numbers == rest.numbers
 
