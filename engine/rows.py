@@ -174,12 +174,12 @@ class Diagnosis(Row):
     """When it happens, in general: quotes nothing."""
     call: str
     evidence: str = ""
-    """Words of the row that show it, as quoted by the teacher and found there."""
+    """Words of the row, or of the student's answer, that show it, as quoted by the teacher and found there."""
     reasoning: str = ""
     skill: str = ""
     """What the student would have to be able to do."""
     category: str | None = None
-    """Of the taxonomy, as the teacher sorts this failure."""
+    """Of the taxonomy, as the teacher sorts this failure; in an open or hybrid one it may be a name of its own."""
     suspect: bool = False
     """Whether the teacher takes the right answer for wrong."""
     mendable: bool = True
@@ -220,7 +220,8 @@ class Pattern(Row):
     """Mean silhouette of the members in this clustering, -1 to 1; None for a single cluster."""
     call: str | None
     guard: str | None
-    """Why the texts were replaced by neutral ones (they quoted an evaluation row); None when they were clean."""
+    """What became of texts that quoted an evaluation row, and why: `reworded: …`, `replaced: …` (by neutral ones) or
+    `left out: …` (of a list), with the call that wrote them; None when all were clean."""
     includes: tuple[str, ...] = ()
     """What falls under it, in a few words each."""
     excludes: tuple[str, ...] = ()
@@ -265,6 +266,7 @@ class Strategy(Row):
     labels: tuple[str, ...]
     call: str | None
     guard: str | None
+    """As of a pattern."""
     must: tuple[str, ...] = ()
     """What every row must have."""
     must_not: tuple[str, ...] = ()

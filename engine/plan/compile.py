@@ -153,6 +153,8 @@ class _Loop:
         self._params, self._build = params, build
         self._recipe, self._method = params.recipe, params.method
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
+        self._attempts: dict[int, list[dict[str, str]]] = {seed: [] for seed in params.recipe.seeds}
+        """The attempts of all rounds so far, by seed."""
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
         self._analyses = self._method.analysis == "patterns"
@@ -242,21 +244,32 @@ class _Loop:
         position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
         seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score"}
-        diagnose = build.add(f"{at}/diagnose", DIAGNOSE, params.diagnose(), seen, position)
+        answered: dict[str, Wire] = {**seen, "predict": f"{evaluated}/predict"}
         earlier = _each(seed, range(number), "name")
+        diagnose = build.add(
+            f"{at}/diagnose",
+            DIAGNOSE,
+            params.diagnose(),
+            {**answered, "earlier": earlier},
+            position,
+        )
         cluster = build.add(
             f"{at}/cluster", CLUSTER, params.cluster(),
-            {**seen, "predict": f"{evaluated}/predict", "diagnose": diagnose, "earlier": earlier},
-            position,
+            {**answered, "diagnose": diagnose, "earlier": earlier}, position,
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
         found: dict[str, Wire] = {"cluster": cluster, "name": name}
-        strategy = build.add(
-            f"{at}/strategy", STRATEGY, params.strategy(), {**seen, **found}, position
-        )
+        wires = {
+            **seen,
+            **found,
+            "diagnose": diagnose,
+            "earlier": _each(seed, range(number), "strategy"),
+            "attempts": dict(enumerate(self._attempts[seed])),
+        }
+        strategy = build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
         return {**found, "strategy": strategy}
 
     def _augment(self, seed: int, number: int, analysed: Mapping[str, Wire]) -> None:
@@ -281,6 +294,7 @@ class _Loop:
                 "generate": generate,
                 "judge": self._judge(seed, number, attempts, drafted, position),
             }
+        self._attempts[seed].extend(attempts.values())
         build.add(
             f"{at}/select", SELECT, params.select(),
             {**planned, "attempts": attempts, "earlier": earlier},

@@ -174,7 +174,7 @@ class Outlook:
     def tokens(self, node: Node, forecast: Forecast) -> tuple[Range, Range]:
         """Return the tokens of prompts and of replies."""
         prompts = [self._resources.prompts[name] for name in node.prompts]
-        text = sum(len(s.text) for p in prompts for s in p.sections) / max(1, len(prompts))
+        text = sum(prompt.characters for prompt in prompts) / max(1, len(prompts))
         prompt = (text + forecast.more_characters) / CHARACTERS_PER_TOKEN
         shown = forecast.rows_shown.times(self._row_tokens, self._row_tokens)
         asked = forecast.calls.times(prompt + shown.low, 1.5 * prompt + shown.high)

@@ -18,8 +18,11 @@ from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.diagnose import DiagnoseParams
-from engine.stages.analyse.name import NameParams, OfferedCategory
-from engine.stages.analyse.strategy import StrategyParams
+from engine.stages.analyse.name import PROMPT as NAME_PROMPT
+from engine.stages.analyse.name import NameParams
+from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
+from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
+from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
@@ -213,11 +216,34 @@ class StageParams:
         )
 
     def diagnose(self) -> DiagnoseParams:
-        """Return how many failures are diagnosed."""
-        limit = self.recipe.patterns.diagnose
+        """Return how many failures are diagnosed, and how they are shown."""
+        pack = self.resources.packs["teacher"].diagnose
+        closed = self.recipe.patterns.taxonomy.mode == "closed"
+        offered = tuple(c for c in self._offered() if c.id != OTHER or closed)
         return DiagnoseParams(
-            task=self.task, limit=limit, schema=self.resources.schemas["diagnosis"]
+            task=self.task,
+            briefing=self.briefing,
+            limit=self.recipe.patterns.diagnose,
+            per_call=pack.failures_per_call,
+            passed=pack.passed,
+            categories=offered,
+            closed=closed,
+            schema=schemas.diagnosis(
+                self.resources.schemas["diagnosis"], [c.id for c in offered if closed]
+            ),
         )
+
+    def _offered(self) -> tuple[OfferedCategory, ...]:
+        """Return the categories among which the teacher chooses: one with a condition is SQL's to give."""
+        taxonomy = self.recipe.patterns.taxonomy
+        offered = [
+            OfferedCategory(id=c.id, description=c.description)
+            for c in taxonomy.categories
+            if not c.where
+        ]
+        if offered and taxonomy.mode == "hybrid":
+            offered.append(OfferedCategory(id=OTHER, description="None of these."))
+        return tuple(offered)
 
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
@@ -240,30 +266,42 @@ class StageParams:
 
     def name(self) -> NameParams:
         """Return what the teacher names patterns by."""
-        taxonomy = self.recipe.patterns.taxonomy
-        # A category with a condition is SQL's to give, so the teacher is not offered it.
-        offered = [
-            OfferedCategory(id=c.id, description=c.description)
-            for c in taxonomy.categories
-            if not c.where
-        ]
-        if offered and taxonomy.mode == "hybrid":
-            offered.append(OfferedCategory(id="other", description="None of these."))
+        pack, offered = self.resources.packs["teacher"].name_pattern, self._offered()
+        categories = self.recipe.patterns.taxonomy.categories
         return NameParams(
             task=self.task,
+            briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
             schema=schemas.pattern(self.resources.schemas["pattern"], [c.id for c in offered]),
-            shown=self.resources.packs["teacher"].name_pattern.diagnoses,
-            categories=tuple(offered),
-            where_categories=tuple(c.id for c in taxonomy.categories if c.where),
+            shown=pack.diagnoses,
+            confusions=pack.confusions,
+            categories=offered,
+            where_categories=tuple(c.id for c in categories if c.where),
+            again="again" in self.resources.prompts[NAME_PROMPT].variables,
         )
 
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
+        operators = self.resources.operators
+        # What a prompt does not show must not decide its replies.
+        shown = self.resources.prompts[STRATEGY_PROMPT].variables
         return StrategyParams(
             task=self.task,
+            briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=self.resources.schemas["strategy"],
+            schema=schemas.strategy(self.resources.schemas["strategy"], self.task.labelled),
+            operators=tuple(
+                OfferedOperator(
+                    name=used.name,
+                    description=operators[used.name].description,
+                    patterns=None if used.patterns is None else tuple(used.patterns),
+                )
+                for used in self.recipe.augment.operators
+                if "operators" in shown
+            ),
+            rows=ROWS if "rows" in shown else 0,
+            again="again" in shown,
+            confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
         )
 

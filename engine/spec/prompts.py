@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +78,11 @@ class Prompt:
         """The names that the prompt uses and does not set itself."""
         return frozenset[str]().union(*(_variables(section.text) for section in self.sections))
 
+    @property
+    def characters(self) -> int:
+        """Characters of its own text; of texts that exclude each other the longest."""
+        return sum(_characters(_JINJA.parse(section.text).body) for section in self.sections)
+
     def line_of(self, variable: str) -> int:
         """Return the line in which `variable` is first used; 0 when it is not."""
         for section in self.sections:
@@ -123,6 +128,20 @@ class Prompt:
                 code="prompt",
             )
             raise RecipeError([problem]) from None
+
+
+def _characters(parts: Iterable[nodes.Node]) -> int:
+    """Return the characters of the text in a template's parts: the longest branch of each choice, each loop once."""
+    count = 0
+    for part in parts:
+        if isinstance(part, nodes.TemplateData):
+            count += len(part.data)
+        elif isinstance(part, nodes.If):
+            branches = [part.body, *(other.body for other in part.elif_), part.else_]
+            count += max(map(_characters, branches))
+        else:
+            count += _characters(part.iter_child_nodes())
+    return count
 
 
 @lru_cache(maxsize=512)

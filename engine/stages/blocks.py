@@ -108,9 +108,14 @@ def one_line(inputs: Mapping[str, str]) -> str:
 def row_block(inputs: Mapping[str, str], tag: str = "row") -> str:
     """Return a row's columns by name between tags, each cut visibly when long; nothing in it can close the tag."""
     columns = "\n".join(
-        f"{column}: {_TAGS.sub('‹', cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
+        f"{column}: {inert(cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
     )
     return f"<{tag}>\n{columns}\n</{tag}>"
+
+
+def inert(text: str) -> str:
+    """Return a text in which no tag of a prompt is opened or closed."""
+    return _TAGS.sub("‹", text)
 
 
 def cut(text: str, most: int) -> str:

@@ -163,8 +163,8 @@ class Diagnosed(Output):
 
     @cached_property
     def diagnoses(self) -> Sequence[Diagnosis]:
-        """One per failure that could be explained."""
-        return self.of(Diagnosis)
+        """One per failure that could be explained and that training rows could mend: what patterns are made of."""
+        return [d for d in self.of(Diagnosis) if d.mendable and not d.suspect]
 
 
 class Clustered(Output):

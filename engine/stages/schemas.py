@@ -34,6 +34,26 @@ def pattern(schema: Schema, categories: Sequence[str]) -> Schema:
     return schema
 
 
+def diagnosis(schema: Schema, categories: Sequence[str]) -> Schema:
+    """Return the diagnosis schema; with categories, each item that has one must name one of them."""
+    listed = schema["properties"].get("diagnoses")
+    if not categories or listed is None or "category" not in listed["items"]["properties"]:
+        return schema
+    item = listed["items"]
+    item = {**item, "properties": {**item["properties"], "category": {"enum": list(categories)}}}
+    properties = {**schema["properties"], "diagnoses": {**listed, "items": item}}
+    return {**schema, "properties": properties}
+
+
+def strategy(schema: Schema, labelled: bool) -> Schema:
+    """Return the strategy schema; where targets are no labels, nothing is confused with another."""
+    if labelled:
+        return schema
+    properties = {name: part for name, part in schema["properties"].items() if name != "pairs"}
+    required = [name for name in schema["required"] if name != "pairs"]
+    return {**schema, "properties": properties, "required": required}
+
+
 def rating(schema: Mapping[str, Any], low: int, high: int) -> dict[str, Any]:
     """Return the rating schema for a scale from `low` to `high`."""
     number = {**schema["properties"]["rating"], "minimum": low, "maximum": high}

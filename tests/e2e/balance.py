@@ -96,14 +96,22 @@ RULES = (
         " JOIN here s ON s.place = h.evaluated AND s.stage = 'score'"
         " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'diagnose'",
         "SELECT h.name, d.example AS key FROM here h JOIN diagnosis d ON d.node = h.id"
-        " WHERE h.stage = 'diagnose'"
+        " AND d.mendable AND NOT d.suspect WHERE h.stage = 'diagnose'"
         ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " AND d.reason NOT IN ('evidence_not_found', 'not_asked')"
         " WHERE h.stage = 'diagnose'",
+    ),
+    Rule(
+        "suspected rows = rows whose label may be wrong, each dropped",
+        "SELECT h.name, d.example AS key FROM here h JOIN diagnosis d ON d.node = h.id AND d.suspect",
+        "SELECT h.name, s.example AS key FROM here h JOIN label_suspect s ON s.node = h.id"
+        ' JOIN "drop" d ON d.node = h.id AND d.item = s.example'
+        " AND d.reason = 'label_suspect'",
     ),
     Rule(
         "diagnoses = members + drops",
         "SELECT h.name, d.id AS key FROM here h JOIN here g ON g.place = h.place AND g.stage = 'diagnose'"
-        " JOIN diagnosis d ON d.node = g.id WHERE h.stage = 'cluster'",
+        " JOIN diagnosis d ON d.node = g.id AND d.mendable AND NOT d.suspect WHERE h.stage = 'cluster'",
         "SELECT h.name, m.diagnosis AS key FROM here h JOIN pattern_member m ON m.node = h.id"
         " WHERE h.stage = 'cluster'"
         ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'

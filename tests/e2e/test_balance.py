@@ -31,6 +31,9 @@ TAMPERED = {
     "failures on validation = diagnoses + drops": (
         "DELETE FROM diagnosis " + ANY.format("diagnosis")
     ),
+    "suspected rows = rows whose label may be wrong, each dropped": (
+        "UPDATE diagnosis SET suspect = true " + ANY.format("diagnosis")
+    ),
     "diagnoses = members + drops": "DELETE FROM pattern_member " + ANY.format("pattern_member"),
     "members = sizes of the patterns": "UPDATE pattern SET size = size + 1",
     "patterns = strategies": "DELETE FROM strategy " + ANY.format("strategy"),

@@ -81,9 +81,9 @@ def test_an_operator_that_shows_rows_with_their_answers_sends_both(tmp_path: Pat
 def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     prompts.mkdir()
-    (prompts / "diagnose.md").write_text("[[user]]\nRight: {{ target }}\n", "utf-8")
+    (prompts / "diagnose.md").write_text("[[user]]\nKnown: {{ known }}\n", "utf-8")
     found = told(*gathered(tmp_path))
-    assert found["teacher"]["diagnose"] == "their label"
+    assert found["teacher"]["diagnose"] == "names and descriptions of patterns"
 
 
 def test_a_judge_that_is_off_gets_nothing(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
     by_pattern: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for row in query(
         MINE + "SELECT seed, round, id, name, description, category, size,"
-        " guard IS NOT NULL AS guarded FROM pattern SEMI JOIN mine USING (node)"
+        " coalesce(starts_with(guard, 'replaced'), false) AS guarded FROM pattern SEMI JOIN mine USING (node)"
         " ORDER BY round",
         [run],
     ):
@@ -93,7 +93,7 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
         key = (r["seed"], r["pattern"])
         if r["text"] not in texts[key]:
             texts[key].append(r["text"])
-        guarded[key] |= r["guard"] is not None
+        guarded[key] |= (r["guard"] or "").startswith("replaced")
     return texts, guarded
 
 

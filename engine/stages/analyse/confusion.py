@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from engine.rows import Failure, PatternMember
-from engine.stages.analyse.name import confusions
+from engine.stages.analyse.targets import confusions
 
 
 def observed_pairs(

@@ -1,111 +1,284 @@
 """diagnose: the teacher says of each validation failure what went wrong and when that happens.
 
-PaDA-Agent's sample-level error analysis (arXiv 2510.18143): the teacher sees the row, the student's answer and
-the right answer. Only validation failures are shown; test rows never. Reads the rows and their failures; writes one
-`Diagnosis` per failure, or a `Drop`.
+PaDA-Agent's sample-level error analysis (arXiv 2510.18143): the teacher sees the row, the student's whole answer and
+the right answer; as in LLMs-as-Instructors (arXiv 2407.00497) also the nearest rows that the student gets right. Only
+validation rows are shown; test rows never. Reads the rows, the answers, the failures and the patterns of earlier
+rounds; writes one `Diagnosis` per failure, or a `Drop`.
+
+Two kinds of failures are diagnosed and go no further, because rows written for them would teach nothing or something
+wrong: those whose given answer may be wrong (each a `LabelSuspect` too), and those that no training row could mend,
+such as a row that can be read in two ways. Both are drops.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from typing import Any
 
+from engine.backends.protocol import Completion
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, Drop, Row
+from engine.rows import Diagnosis, Drop, Example, Failure, LabelSuspect, Prediction, Row
 from engine.stages import schemas
+from engine.stages.analyse.mistakes import (
+    is_quoted,
+    labels_of,
+    mistake,
+    nearest_pairs,
+    success,
+)
+from engine.stages.analyse.taxonomy import OfferedCategory
+from engine.stages.blocks import Briefing, task_block
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.outputs import Diagnosed, Loaded, Scored
+from engine.stages.numbered import MISSING, NOT_ASKED, by_id, for_items
+from engine.stages.outputs import Diagnosed, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
+from engine.wording import text_of
 
 PROMPT = "diagnose.md"
+REPLIES = "diagnoses"
+"""Key of the list in a reply."""
+UNFOUND = "evidence_not_found"
+"""Reason of a drop: a quote that does not stand in its row. The diagnosis stays, without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnoseParams(Params):
-    """The task, how many failures are diagnosed, and the base of the reply's schema."""
+    """The task, how many failures are diagnosed and how many at once, and the base of the reply's schema."""
 
     task: TaskView
+    briefing: Briefing
     limit: int
     """Most failures; a seeded sample is taken of more."""
+    per_call: int = 1
+    """Most failures of one call."""
+    passed: int = 0
+    """Most passed rows shown beside them."""
+    categories: tuple[OfferedCategory, ...] = ()
+    closed: bool = False
+    """Whether a diagnosis must be of one of these."""
     schema: schemas.Schema
 
 
 @dataclass(frozen=True)
 class DiagnoseInputs(Inputs):
-    """The rows and their failures."""
+    """The rows, the student's answers, the failures, and the patterns of earlier rounds."""
 
     load: Loaded
     score: Scored
+    predict: Predicted
+    earlier: tuple[NamedPatterns, ...] = ()
+
+
+def _chosen(
+    params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context
+) -> tuple[Sequence[Failure], list[Drop]]:
+    """Return the failures that are diagnosed, a seeded sample of more than `limit`, and the others as drops."""
+    failures = inputs.score.failures("validation")
+    if len(failures) <= params.limit:
+        return failures, []
+    places = set(random.Random(ctx.seed).sample(range(len(failures)), params.limit))
+    drops = [
+        Drop("diagnose", failure.example, "not_sampled", f"patterns.diagnose is {params.limit}")
+        for place, failure in enumerate(failures)
+        if place not in places
+    ]
+    return [f for place, f in enumerate(failures) if place in places], drops
 
 
 def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Diagnosed:
-    """Return one `Diagnosis` per failure that the teacher could explain; a seeded sample of more than `limit`."""
-    examples = {e.id: e for e in inputs.load.split("validation")}
-    labels = params.task.labels_among(inputs.load.examples)
-    failures = inputs.score.failures("validation")
-    rows: list[Row] = []
-    if len(failures) > params.limit:
-        chosen = set(random.Random(ctx.seed).sample(range(len(failures)), params.limit))
-        rows.extend(
-            Drop("diagnose", f.example, "not_sampled", f"patterns.diagnose is {params.limit}")
-            for i, f in enumerate(failures)
-            if i not in chosen
-        )
-        failures = [f for i, f in enumerate(failures) if i in chosen]
+    """Return one `Diagnosis` per failure that the teacher could explain."""
+    failures, drops = _chosen(params, inputs, ctx)
+    rows: list[Row] = [*drops]
+    if not failures:
+        return Diagnosed(tuple(rows))
+    shown = _Shown(params, inputs, ctx)
     prompt = ctx.prompt(PROMPT)
+    calls = _calls(params, failures)
+    schema = cache(lambda count: for_items(params.schema, REPLIES, count))
     requests = [
-        ctx.request(
-            "teacher",
-            prompt,
-            {
-                "description": params.task.description,
-                "row": dict(examples[f.example].inputs),
-                "answer": f.answer,
-                "target": f.target,
-                "labels": labels,
-            },
-            params.schema,
-        )
-        for f in failures
+        ctx.request("teacher", prompt, shown.variables(call), schema(len(call))) for call in calls
     ]
-    for failure, reply in zip(failures, ctx.ask("teacher", requests), strict=True):
-        if reply.value is None:
-            rows.append(Drop("diagnose", failure.example, reply.error or "no_reply", reply.detail))
-            continue
-        cause, scenario = reply.value["root_cause"].strip(), reply.value["scenario"].strip()
-        identity = short([failure.example, failure.answer, cause, scenario])
-        rows.append(Diagnosis(identity, failure.example, cause, scenario, reply.request))
+    for call, reply in zip(calls, ctx.ask("teacher", requests), strict=True):
+        rows.extend(_read(call, reply, shown))
     return Diagnosed(tuple(rows))
 
 
+def _calls(params: DiagnoseParams, failures: Sequence[Failure]) -> list[Sequence[Failure]]:
+    """Return the failures call by call; like confusions stand together, so that they are told apart."""
+    if params.task.labelled and params.per_call > 1:
+        failures = sorted(failures, key=lambda f: (f.target, f.answer or ""))
+    size = params.per_call
+    return [failures[start : start + size] for start in range(0, len(failures), size)]
+
+
+class _Shown:
+    """What the teacher is shown: of all calls made once."""
+
+    def __init__(self, params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> None:
+        self._params, self._load, self._ctx = params, inputs.load, ctx
+        self.examples = {e.id: e for e in inputs.load.split("validation")}
+        self.predictions: dict[str, Prediction] = {
+            p.example: p for p in inputs.predict.answered if p.split == "validation"
+        }
+        self._scores: dict[str, dict[str, float | None]] = {}
+        for score in inputs.score.scores:
+            if score.split == "validation":
+                self._scores.setdefault(score.example, {})[score.metric] = score.value
+        failing = {f.example for f in inputs.score.failures("validation")}
+        passed = [self.examples[e] for e in self.predictions if e not in failing]
+        self._passed: Sequence[Example] = passed if params.passed else ()
+        if self._passed:
+            self._vectors = ctx.embed([text_of(e.inputs) for e in self._passed])
+        known = {p.id: p for named in inputs.earlier for p in named.patterns}
+        self._known = [{"name": p.name, "description": p.description} for p in known.values()]
+
+    def variables(self, call: Sequence[Failure]) -> dict[str, Any]:
+        """Return the prompt's variables for one call."""
+        params, task = self._params, self._params.task
+        train = self._load.train
+        return {
+            "task": task_block(task, params.briefing, train, labels_of(task, call)),
+            "kind": task.kind,
+            "labelled": task.labelled,
+            "failures": [
+                mistake(
+                    task,
+                    number,
+                    failure,
+                    self.examples[failure.example],
+                    self.predictions.get(failure.example),
+                    self._scores.get(failure.example, {}),
+                )
+                for number, failure in enumerate(call, 1)
+            ],
+            "passed": [success(task, e, self.predictions[e.id]) for e in self._contrast(call)],
+            "categories": [{"id": c.id, "description": c.description} for c in params.categories],
+            "closed": params.closed,
+            "known": self._known,
+        }
+
+    def _contrast(self, call: Sequence[Failure]) -> list[Example]:
+        if not self._passed:
+            return []
+        failed = self._ctx.embed([text_of(self.examples[f.example].inputs) for f in call])
+        places = nearest_pairs(failed, self._vectors, self._params.passed)
+        return [self._passed[place] for place in places]
+
+
+def _read(call: Sequence[Failure], reply: Completion, shown: _Shown) -> Iterator[Row]:
+    """Yield what a reply says of the failures of its call."""
+    if reply.value is None:
+        for failure in call:
+            yield Drop("diagnose", failure.example, reply.error or "no_reply", reply.detail)
+        return
+    ids = [f"f{number}" for number in range(1, len(call) + 1)]
+    said = by_id(reply.value, REPLIES, ids)
+    about = f"the reply to a call about {len(call)} failures"
+    for name in said.not_asked:
+        detail = f"{about} speaks of '{name[:20]}' too"
+        yield Drop("diagnose", f"{reply.request}:{name[:20]}", NOT_ASKED, detail)
+    for name, failure in zip(ids, call, strict=True):
+        if reason := said.unusable.get(name):
+            says = "nothing of" if reason == MISSING else "two things of"
+            yield Drop("diagnose", failure.example, reason, f"{about} says {says} {name}")
+            continue
+        yield from _diagnosis(failure, said.items[name], reply.request, shown)
+
+
+def _diagnosis(
+    failure: Failure, said: Mapping[str, Any], call: str, shown: _Shown
+) -> Iterator[Row]:
+    """Yield the diagnosis of one failure, and what keeps it from going further."""
+    cause, scenario = said["root_cause"].strip(), said["scenario"].strip()
+    identity = short([failure.example, failure.answer, cause, scenario])
+    evidence = said.get("evidence", "").strip()
+    prediction = shown.predictions.get(failure.example)
+    texts = [*shown.examples[failure.example].inputs.values()]
+    if evidence and not is_quoted(evidence, [*texts, prediction.text if prediction else ""]):
+        evidence = ""
+        yield Drop("diagnose", identity, UNFOUND, "what it quotes stands in no column of its row")
+    suspect, mendable = said.get("suspect", False), said.get("mendable", True)
+    yield Diagnosis(
+        id=identity,
+        example=failure.example,
+        root_cause=cause,
+        scenario=scenario,
+        call=call,
+        evidence=evidence,
+        reasoning=said.get("reasoning", "").strip(),
+        skill=said.get("skill", "").strip(),
+        category=(said.get("category") or "").strip() or None,
+        suspect=suspect,
+        mendable=mendable,
+        confidence=said.get("confidence"),
+    )
+    if suspect:
+        yield LabelSuspect(
+            example=failure.example,
+            split=failure.split,
+            target=failure.target,
+            answer=failure.answer,
+            reason=said.get("suspect_reason", "").strip() or cause,
+            confidence=said.get("confidence"),
+            call=call,
+        )
+        detail = "its given answer may be wrong: see label_suspect"
+        yield Drop("diagnose", failure.example, "label_suspect", detail)
+    elif not mendable:
+        detail = "no training row could mend it, the teacher says: see diagnosis"
+        yield Drop("diagnose", failure.example, "not_mendable", detail)
+
+
 def _sends(params: DiagnoseParams) -> Mapping[str, str]:
+    labelled = params.task.labelled
     return {
-        "row": "failed validation rows ({inputs})",
-        "target": "their {target}",
-        "answer": "the student's answers",
-        "labels": "the labels",
+        "task": "the labels, train rows ({inputs}) that stand for those without a definition"
+        if labelled
+        else "",
+        "failures": "failed validation rows ({inputs}), their {target}, the student's answers and their scores",
+        "passed": "passed validation rows ({inputs}), their {target}",
+        "known": "names and descriptions of patterns",
+        "kind": "",
+        "labelled": "",
+        "categories": "",
+        "closed": "",
     }
 
 
 def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
-    calls = situation.new(situation.failures.at_most(params.limit))
-    return Forecast(calls, Range(1, 1), schemas.reply_tokens(params.schema))
+    failures = situation.failures.at_most(params.limit)
+    size = params.per_call
+    calls = situation.new(Range(ceil(failures.low / size), ceil(failures.high / size)))
+    reply = for_items(params.schema, REPLIES, size)
+    return Forecast(calls, Range(1, size + params.passed), schemas.reply_tokens(reply))
 
 
 def _accounts(
     params: DiagnoseParams, inputs: DiagnoseInputs, output: Diagnosed
 ) -> Iterable[Account]:
-    failures = len(inputs.score.failures("validation"))
-    yield Account("validation failures", failures, len(output.diagnoses), len(output.drops))
+    failures = inputs.score.failures("validation")
+    ids = {f.example for f in failures}
+    # Other drops are about parts of a reply.
+    dropped = sum(drop.item in ids for drop in output.drops)
+    yield Account("validation failures", len(failures), len(output.diagnoses), dropped)
 
 
 DIAGNOSE = Stage(
-    "diagnose", 1, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
-    asks=("teacher",),
-    prompts={PROMPT: frozenset({"description", "row", "answer", "target", "labels"})},
+    "diagnose", 2, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    asks=("teacher", "embedder"),
+    prompts={
+        PROMPT: frozenset(
+            {"task", "kind", "labelled", "failures", "passed", "categories", "closed", "known"}
+        )
+    },
     replies=("diagnosis",),
-    sends=_sends, expect=_expect, essential=True, accounts=_accounts,
+    skips=lambda params: frozenset() if params.passed else frozenset({"embedder"}),
+    sends=_sends, embeds="validation rows ({inputs})",
+    expect=_expect, essential=True, accounts=_accounts,
 )  # fmt: skip

@@ -1,48 +1,109 @@
 """strategy: the teacher drafts, per pattern, how to write training rows that would cure it.
 
-Reads the patterns and the confusions among their members, never a row; writes one `Strategy` per pattern, guarded as
-names are.
+It sees the pattern, the confusions among its members, training rows near its scenarios, the operators at hand, and of a
+pattern that goes on what was tried last; never an evaluation row. Reads these; writes one `Strategy` per pattern,
+guarded as names are. Which confusions rows are written for is the teacher's choice among those that were observed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from engine.backends.protocol import Request
 from engine.fingerprint import short
-from engine.identity import Params
-from engine.rows import Row, Strategy
+from engine.identity import Params, outside
+from engine.rows import Example, Failure, Pattern, PatternMember, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
-from engine.stages.analyse.name import confusions
-from engine.stages.forecast import Forecast, Situation
-from engine.stages.outputs import Clustered, Drafted, Loaded, NamedPatterns, Scored
+from engine.stages.analyse.clusterers import centroid
+from engine.stages.analyse.mistakes import answered, label_text, labels_of
+from engine.stages.analyse.reworded import (
+    Objection,
+    Quotes,
+    Reply,
+    Worded,
+    ask,
+    clean,
+    quoting,
+    with_left_out,
+)
+from engine.stages.analyse.targets import (
+    Confusions,
+    confusions,
+    labels_for,
+    named_shares,
+    pairs_of,
+    shares_of,
+    worded_confusions,
+)
+from engine.stages.blocks import Briefing, inert, task_block
+from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.outputs import (
+    Attempt,
+    Clustered,
+    Diagnosed,
+    Drafted,
+    Loaded,
+    NamedPatterns,
+    Scored,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
+from engine.wording import text_of
 
 PROMPT = "draft_strategy.md"
+ROWS = 6
+"""Training rows that are shown."""
+FEEDBACK = 3
+"""Pieces of feedback on rejected rows of the last round that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedOperator(Params):
+    """A way of making rows that the teacher may choose."""
+
+    name: str
+    description: str
+    patterns: tuple[str, ...] | None = None
+    """Only for patterns of these taxonomy categories; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyParams(Params):
-    """The task, how many labels a strategy is about, and the guard over what the teacher writes."""
+    """The task, the operators, how many labels a strategy is about, and the guard over what the teacher writes."""
 
     task: TaskView
+    briefing: Briefing
     guard: LeakLimits
     schema: schemas.Schema
+    operators: tuple[OfferedOperator, ...] = ()
+    confusions: int = 3
+    """Most pairs of right label and answer that are shown."""
+    rows: int = ROWS
+    """Training rows that are shown."""
+    again: bool = outside(True)
+    """Whether the prompt can ask for another wording."""
     labels: int
-    """Most labels that the new rows of one pattern may carry."""
+    """Most labels that the seeds of one pattern may carry."""
 
 
 @dataclass(frozen=True)
 class StrategyInputs(Inputs):
-    """The patterns, their members, and what these were taken for."""
+    """The patterns, their members, what these were taken for, and what earlier rounds tried."""
 
     load: Loaded
     score: Scored
+    diagnose: Diagnosed
     cluster: Clustered
     name: NamedPatterns
+    earlier: tuple[Drafted, ...] = ()
+    """Of the earlier rounds."""
+    attempts: tuple[Attempt, ...] = ()
+    """All of the earlier rounds, in order."""
 
 
 def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Drafted:
@@ -50,60 +111,209 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
     patterns = inputs.name.patterns
     if not patterns:
         return Drafted()
-    groups = inputs.cluster.by_pattern
-    failures = {f.example: f for f in inputs.score.failures("validation")}
-    prompt = ctx.prompt(PROMPT)
-    labelled = params.task.labelled
-    pairs = {p.id: confusions(groups[p.id], failures) if labelled else [] for p in patterns}
-    requests = [
-        ctx.request(
-            "teacher",
-            prompt,
-            {
-                "description": params.task.description,
-                "pattern": p.name,
-                "about": p.description,
-                "confusions": pairs[p.id][:3],
-            },
-            params.schema,
-        )
-        for p in patterns
-    ]
-    known = {e.target for e in inputs.load.train}
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
-    rows: list[Row] = []
-    for pattern, reply in zip(patterns, ctx.ask("teacher", requests), strict=True):
-        text = f"Write rows in which this matters: {pattern.name}."
-        if labelled:
-            target, answer, _ = pairs[pattern.id][0]
-            text = f"Write rows that are clearly {target} and could be mistaken for {answer}."
-        reason: str | None = f"no usable reply ({reply.error})"
-        if reply.value is not None:
-            written = reply.value["strategy"].strip()
-            reason = guard.quotes(written)
-            text = text if reason else written
-        weights: Counter[str] = Counter()
-        for right, wrong, count in pairs[pattern.id]:
-            weights[right] += 2 * count
-            weights[wrong] += count
-        ranked = sorted(weights, key=lambda label: (-weights[label], label))
-        labels = tuple(label for label in ranked if label in known)[: params.labels]
-        identity = short([pattern.id, text])
-        rows.append(Strategy(identity, pattern.id, text, labels, reply.request, reason))
-    return Drafted(tuple(rows))
+    quotes = guard.quotes
+    shown = _Shown(params, inputs, guard.equal_training_rows, ctx)
+    prompt = ctx.prompt(PROMPT)
+    known = [shown.variables(pattern) for pattern in patterns]
+
+    def request(number: int, again: str) -> Request:
+        variables = {**known[number], "again": again}
+        return ctx.request("teacher", prompt, variables, params.schema)
+
+    def object_to(number: int, reply: Reply) -> Objection | None:
+        return quoting(quotes, {"strategy": reply["strategy"].strip()})
+
+    replies = ask(ctx, [partial(request, number) for number in range(len(patterns))], object_to)
+    trained = {e.target for e in inputs.load.train}
+    return Drafted(
+        tuple(
+            _strategy(params, pattern, shown.pairs[pattern.id], worded, trained, quotes)
+            for pattern, worded in zip(patterns, replies, strict=True)
+        )
+    )
+
+
+class _Shown:
+    """What the teacher is shown of each pattern."""
+
+    def __init__(
+        self, params: StrategyParams, inputs: StrategyInputs, barred: Set[str], ctx: Context
+    ) -> None:
+        self._params, self._inputs, self._ctx = params, inputs, ctx
+        self._members = inputs.cluster.by_pattern
+        self._failures = {f.example: f for f in inputs.score.failures("validation")}
+        self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
+        self._train = [e for e in inputs.load.train if e.id not in barred]
+        texts = [text_of(e.inputs) for e in self._train] if params.rows else []
+        self._vectors = ctx.embed(texts) if texts else None
+        labelled = params.task.labelled
+        self.pairs: dict[str, Confusions] = {
+            p.id: confusions(self._members[p.id], self._failures) if labelled else ()
+            for p in inputs.name.patterns
+        }
+
+    def variables(self, pattern: Pattern) -> dict[str, Any]:
+        """Return the prompt's variables for one pattern."""
+        params, task = self._params, self._params.task
+        members = self._members[pattern.id]
+        about = labels_of(task, [self._failures[m.example] for m in members])
+        return {
+            "task": task_block(task, params.briefing, self._inputs.load.train, about),
+            "description": task.description,
+            "kind": task.kind,
+            "labelled": task.labelled,
+            "pattern": pattern.name,
+            "about": pattern.description,
+            "includes": list(pattern.includes),
+            "excludes": list(pattern.excludes),
+            "size": len(members),
+            "confusions": worded_confusions(task, self.pairs[pattern.id], params.confusions),
+            "operators": [
+                {"name": used.name, "description": used.description}
+                for used in _operators(params, pattern)
+            ],
+            "rows": [answered(task, example) for example in self._rows(members)],
+            "last": self._last(pattern),
+        }
+
+    def _rows(self, members: Sequence[PatternMember]) -> list[Example]:
+        """Return the training rows nearest to the members' scenarios, those of confused labels in turn."""
+        if self._vectors is None:
+            return []
+        scenarios = [self._scenarios[m.diagnosis] for m in members]
+        nearness = self._vectors @ centroid(self._ctx.embed(scenarios))
+        ranked = [self._train[i] for i in (-nearness).argsort(kind="stable")]
+        task = self._params.task
+        if not task.labelled:
+            return ranked[: self._params.rows]
+        about = list(dict.fromkeys(labels_of(task, self._by_frequency(members))))
+        queues = [
+            [e for e in ranked if label in task.entry.labels_in(e.target, task.settings)]
+            for label in about
+        ]
+        depth = max(map(len, queues), default=0)
+        turns = [queue[i] for i in range(depth) for queue in queues if i < len(queue)]
+        return list({e.id: e for e in turns}.values())[: self._params.rows]
+
+    def _by_frequency(self, members: Sequence[PatternMember]) -> list[Failure]:
+        """Return the members' failures, those of the most frequent confusions first."""
+        failures = [self._failures[m.example] for m in members]
+        count = Counter((f.target, f.answer) for f in failures)
+        return sorted(failures, key=lambda f: (-count[f.target, f.answer], f.target))
+
+    def _last(self, pattern: Pattern) -> dict[str, Any] | None:
+        """Return what an earlier round tried against a pattern, and what came of it; None for a new one."""
+        tried = [s for drafted in self._inputs.earlier for s in drafted.strategies]
+        before = [s for s in tried if s.pattern == pattern.id]
+        if not before:
+            return None
+        verdicts = [
+            verdict
+            for attempt in self._inputs.attempts
+            for candidate, verdict in attempt.judged
+            if candidate.strategy == before[-1].id
+        ]
+        rejected = [v for v in verdicts if not v.accepted]
+        feedback = dict.fromkeys(v.feedback for v in rejected if v.feedback)
+        return {
+            "strategy": inert(before[-1].text),
+            "accepted": len(verdicts) - len(rejected),
+            "rejected": len(rejected),
+            "reasons": Counter(v.reason for v in rejected).most_common(3),
+            "feedback": [inert(text) for text in list(feedback)[-FEEDBACK:]],
+        }
+
+
+def _operators(params: StrategyParams, pattern: Pattern) -> list[OfferedOperator]:
+    return [
+        used for used in params.operators if not used.patterns or pattern.category in used.patterns
+    ]
+
+
+def _strategy(
+    params: StrategyParams,
+    pattern: Pattern,
+    observed: Confusions,
+    worded: Worded,
+    trained: set[str],
+    quotes: Quotes,
+) -> Strategy:
+    """Return a pattern's strategy with the teacher's texts, or a neutral one."""
+    reply: Reply = worded.value or {}
+    text = reply.get("strategy", "").strip() or _neutral(params.task, pattern, observed)
+    must, hidden = clean(quotes, reply.get("must", ()))
+    must_not, more_hidden = clean(quotes, reply.get("must_not", ()))
+    attributes, still_more_hidden = _attributes(quotes, reply.get("attributes", ()))
+    pairs = pairs_of(params.task, observed, reply.get("pairs", ()))
+    offered = [used.name for used in _operators(params, pattern)]
+    return Strategy(
+        id=short([pattern.id, text]),
+        pattern=pattern.id,
+        text=text,
+        labels=labels_for(pairs, observed, trained)[: params.labels],
+        call=worded.call,
+        guard=with_left_out(worded.guard, [*hidden, *more_hidden, *still_more_hidden], worded.call),
+        must=must,
+        must_not=must_not,
+        attributes=attributes,
+        pairs=pairs,
+        operators=named_shares(reply.get("operators", ()), offered.__contains__),
+        difficulty=shares_of(reply.get("difficulty", {})),
+    )
+
+
+def _neutral(task: TaskView, pattern: Pattern, observed: Confusions) -> str:
+    """Return a strategy made of names and labels alone: what is used when the teacher's may not be."""
+    if not observed:
+        return f"Write rows in which this matters: {pattern.name}."
+    target, answer, _ = observed[0]
+    mistaken = "" if answer is None else f" and could be mistaken for {label_text(task, answer)}"
+    return f"Write rows that are clearly {label_text(task, target)}{mistaken}."
+
+
+def _attributes(
+    quotes: Quotes, proposed: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return name -> values, those that quote an evaluation row left out, and the reasons of these."""
+    attributes: dict[str, list[str]] = {}
+    reasons: list[str] = []
+    for one in proposed:
+        name = one["name"].strip()
+        values = list(dict.fromkeys(value.strip() for value in one["values"] if value.strip()))
+        reason = quotes(f"{name}: {', '.join(values)}")
+        if reason is not None:
+            reasons.append(reason)
+        elif name and len(values) > 1 and name not in attributes:
+            attributes[name] = values
+    return attributes, reasons
 
 
 def _sends(params: StrategyParams) -> Mapping[str, str]:
+    labelled = params.task.labelled
     return {
+        "task": "the labels, train rows ({inputs}) that stand for those without a definition"
+        if labelled
+        else "",
         "pattern": "names of patterns",
         "about": "descriptions of patterns",
-        "confusions": "{target} and the student's answers of failed validation rows, counted",
-    }
+        "includes": "descriptions of patterns",
+        "excludes": "descriptions of patterns",
+        "confusions": "{target} and the student's answers of failed validation rows, counted"
+        if labelled
+        else "",
+        "rows": "train rows ({inputs}), their {target}",
+        "last": "strategies of earlier rounds, the judge's feedback on their rows",
+        "description": "", "kind": "", "labelled": "", "size": "", "operators": "", "again": "",
+    }  # fmt: skip
 
 
 def _expect(params: StrategyParams, situation: Situation) -> Forecast:
     calls = situation.new(situation.patterns)
-    return Forecast(calls, reply_tokens=schemas.reply_tokens(params.schema))
+    # One that quotes an evaluation row is asked for once more.
+    most = calls.high * (2 if params.again else 1)
+    shown = Range(0, params.rows)
+    return Forecast(Range(calls.low, most), shown, schemas.reply_tokens(params.schema))
 
 
 def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -> Iterable[Account]:
@@ -111,10 +321,16 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 2, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 3, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
-    prompts={PROMPT: frozenset({"description", "pattern", "about", "confusions"})},
+    prompts={
+        PROMPT: frozenset({
+            "task", "description", "kind", "labelled", "pattern", "about", "includes", "excludes",
+            "size", "confusions", "operators", "rows", "last", "again",
+        }),
+    },
     replies=("strategy",),
-    sends=_sends, embeds="strategies, validation and test rows ({inputs})",
+    sends=_sends,
+    embeds="strategies, scenarios of diagnoses, train, validation and test rows ({inputs})",
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

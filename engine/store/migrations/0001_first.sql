@@ -180,7 +180,7 @@ CREATE TABLE pattern (
   -- Mean silhouette of the members, -1 to 1; NULL for a single cluster.
   silhouette DOUBLE,
   call VARCHAR,
-  -- Why the texts were replaced by neutral ones; NULL when they were clean.
+  -- What became of texts that quoted an evaluation row (reworded, replaced, left out), and why; NULL when all were clean.
   guard VARCHAR
 );
 

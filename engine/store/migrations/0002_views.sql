@@ -61,7 +61,7 @@ WITH s AS (
 -- members: failures ever counted to it, as of the latest tracking
 -- failing: of these, how many still fail
 -- tracked: round of that latest fine-tune
--- guard: why its texts were replaced by neutral ones; NULL when they were clean
+-- guard: what became of texts that quoted an evaluation row (reworded, replaced, left out); NULL when all were clean
 SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size, t.description, s.strategy,
   CASE WHEN k.tracked > t.round THEN k.status ELSE 'open' END AS status,
   coalesce(k.before, t.size) AS members,

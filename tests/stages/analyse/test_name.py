@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.rows import Pattern, PatternMember
@@ -13,11 +14,14 @@ from engine.stages.analyse.name import (
     NAME,
     NameInputs,
     NameParams,
-    OfferedCategory,
-    confusions,
+    half_spread,
 )
+from engine.stages.analyse.targets import confusions
+from engine.stages.analyse.taxonomy import OfferedCategory
+from engine.stages.blocks import Briefing
 from engine.stages.outputs import Clustered, Diagnosed, NamedPatterns
 from tests.plan.fake_resources import reply_schema_of
+from tests.stages.analyse.kinds import KINDS, PACKS, case, named
 from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
 from tests.stages.small_task import (
     LOADED,
@@ -56,6 +60,7 @@ def run(
 ) -> tuple[NamedPatterns, ScriptedContext]:
     params = NameParams(
         task=task_view(kind),
+        briefing=Briefing(),
         guard=LeakLimits(),
         schema=schemas.pattern(reply_schema_of("pattern"), offered),
         shown=shown,
@@ -108,17 +113,17 @@ def test_a_text_that_quotes_an_evaluation_row_is_replaced_by_labels() -> None:
     quoting = {**GOOD, "description": "Such as: nobody rang the bell all afternoon."}
     output, _ = run(lambda role, request: quoting)
     first, second = output.patterns
-    assert first.guard == "shares a word 5-gram with an evaluation row"
+    assert (first.guard or "").startswith("replaced: description: ")
     assert first.name == "broken taken for late"
     assert first.description == (
         "Rows of one label are given another: broken answered as late (1); late answered as rude (1)."
     )
-    assert second.name == "rude taken for unreadable"
+    assert second.name == "rude answered unreadably"
 
 
 def test_an_unusable_reply_is_replaced_too() -> None:
     output, context = run(lambda role, request: None)
-    assert [p.guard for p in output.patterns] == ["no usable reply (schema)"] * 2
+    assert [p.guard for p in output.patterns] == ["replaced: no usable reply (schema)"] * 2
     assert [p.call for p in output.patterns] == [request.id for request in context.asked]
 
 
@@ -188,4 +193,149 @@ def test_a_category_that_sql_gives_is_that_of_its_pattern_alone(name: str) -> No
 def test_confusions_are_counted_and_the_most_frequent_comes_first() -> None:
     failures = {f.example: f for f in SCORED.failures("validation")}
     members = [member("p", VALIDATION[0]), member("p", VALIDATION[0]), member("p", VALIDATION[2])]
-    assert confusions(members, failures) == [("late", "rude", 2), ("rude", "unreadable", 1)]
+    assert confusions(members, failures) == [("late", "rude", 2), ("rude", None, 1)]
+
+
+def test_the_pair_that_is_shown_with_a_diagnosis_is_its_own() -> None:
+    """The most frequent confusion of a cluster was printed beside a diagnosis of another one."""
+    one = case(
+        "classification",
+        [({"text": "a"}, "late"), ({"text": "b"}, "rude"), ({"text": "c"}, "broken")],
+        [
+            ({"text": "one of its kind"}, "late", "rude"),
+            ({"text": "two of a kind"}, "broken", "late"),
+            ({"text": "three of a kind"}, "broken", "late"),
+        ],
+    )
+    for pack in PACKS:
+        _, context = named(one, lambda *_: None, pack, size=3)
+        prompt = context.prompts[0]
+        assert (
+            prompt.count(
+                "late answered as rude" if pack == "small" else "right: late; answered: rude"
+            )
+            == 1
+        )
+        own = next(line for line in prompt.splitlines() if "Cause number 0" in line)
+        assert "late" in own
+        assert "broken" not in own
+    assert "- broken answered as late: 2 of 3" in prompt
+    assert "- late answered as rude: 1 of 3" in prompt
+
+
+def test_half_of_the_diagnoses_are_central_and_half_as_different_as_there_are() -> None:
+    vectors = np.asarray([[1, 0, 0], [0.98, 0.2, 0], [0.97, 0.24, 0], [0, 1, 0], [0, 0, 1]])
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    assert half_spread(vectors, 4) == ([0, 1], [4, 3])
+    assert half_spread(vectors, 3) == ([0, 1], [4])
+    assert half_spread(vectors, 9) == ([0, 1, 2], [4, 3])
+    assert half_spread(vectors[:1], 4) == ([0], [])
+
+
+def words_of(
+    name: str, description: str = "Waiting is told by what does not happen."
+) -> dict[str, Any]:
+    """Return a large teacher's reply."""
+    return {
+        "reasoning": "They have it in common.",
+        "name": name,
+        "description": description,
+        "includes": ["waits", " waits ", "silence"],
+        "excludes": ["complaints"],
+        "coherent": False,
+    }
+
+
+QUOTE = "Such as: nobody rang the bell all afternoon with my dinner."
+
+
+def test_all_that_a_large_teacher_says_of_a_pattern_is_kept() -> None:
+    output, _ = named(KINDS["classification"](), lambda *_: words_of("Waits"), "frontier", size=3)
+    (pattern,) = output.patterns
+    assert (pattern.includes, pattern.excludes) == (("waits", "silence"), ("complaints",))
+    assert (pattern.coherent, pattern.guard) == (False, None)
+
+
+def again(
+    *replies: Any, pack: str = "frontier", size: int = 3
+) -> tuple[NamedPatterns, ScriptedContext]:
+    """Return what comes of replies that are given one after the other."""
+    left = iter(replies)
+    return named(KINDS["classification"](), lambda *_: next(left), pack, size=size)
+
+
+def test_a_text_that_quotes_is_asked_for_once_more_without_repeating_the_quote() -> None:
+    output, context = again(words_of("Waits", QUOTE), words_of("Silent waits"))
+    (pattern,) = output.patterns
+    first, second = context.asked
+    assert pattern.name == "Silent waits"
+    assert pattern.call == second.id
+    assert (pattern.guard or "").startswith("reworded: description: ")
+    assert first.id in (pattern.guard or ""), "where the text that was blocked can be read"
+    told = second.messages[-1].content.split("# Once more")[1]
+    assert "In its description: " in told
+    assert "bell" not in told
+    assert "Once more" not in first.messages[-1].content
+
+
+@pytest.mark.parametrize("second", [words_of("Waits", QUOTE), None])
+def test_a_text_that_is_blocked_twice_is_replaced(second: Any) -> None:
+    output, context = again(words_of("Waits", QUOTE), second)
+    (pattern,) = output.patterns
+    assert len(context.asked) == 2
+    assert pattern.name == "broken taken for late"
+    assert (pattern.guard or "").startswith("replaced: description: ")
+    assert (pattern.includes, pattern.coherent) == ((), None)
+
+
+def test_the_small_teacher_is_not_asked_again_since_its_prompt_does_not_say_why() -> None:
+    quoting = {"name": "Waits for it", "description": QUOTE}
+    output, context = again(quoting, pack="small")
+    assert len(context.asked) == 1
+    assert (output.patterns[0].guard or "").startswith("replaced: ")
+
+
+def test_of_a_list_only_what_quotes_is_left_out() -> None:
+    reply = {**words_of("Waits"), "includes": ["waits", QUOTE]}
+    output, context = again(reply)
+    (pattern,) = output.patterns
+    assert len(context.asked) == 1
+    assert (pattern.name, pattern.includes) == ("Waits", ("waits",))
+    assert (pattern.guard or "").startswith("left out: 1 of its lists")
+
+
+def test_a_name_that_is_taken_is_asked_for_once_more() -> None:
+    output, context = again(
+        words_of("Waits"), words_of("waits"), words_of("Waits in the rain"), size=2
+    )
+    assert [p.name for p in output.patterns] == ["Waits", "Waits in the rain"]
+    assert "Names that other patterns have already: Waits." in context.prompts[2]
+    assert [p.guard for p in output.patterns] == [None, None]
+    stubborn, _ = again(words_of("Waits"), words_of("waits"), words_of("WAITS"), size=2)
+    assert stubborn.patterns[1].name.startswith("WAITS (")
+
+
+def test_names_of_earlier_rounds_are_told_and_not_given_again() -> None:
+    old = Pattern("p-old", "Waits", "Old.", None, 9, (1.0,), None, "old call", None)
+    output, context = named(
+        KINDS["classification"](), lambda *_: words_of("Waits"), "frontier", size=3, earlier=[old]
+    )
+    assert "Names that other patterns have already: Waits." in context.prompts[0]
+    assert output.patterns[0].name != "Waits"
+
+
+def test_diagnoses_of_the_nearest_other_cluster_are_shown_for_contrast() -> None:
+    _, context = named(KINDS["numeric"](), lambda *_: None, "frontier", size=1)
+    first, second = context.prompts
+    assert (
+        first.index("Cause number 0")
+        < first.index("# The nearest other")
+        < first.index("Cause number 1")
+    )
+    assert (
+        second.index("Cause number 1")
+        < second.index("# The nearest other")
+        < second.index("Cause number 0")
+    )
+    _, alone = named(KINDS["numeric"](), lambda *_: None, "frontier", size=9)
+    assert "other cluster" not in alone.prompts[0]

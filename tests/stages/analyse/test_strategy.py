@@ -1,12 +1,25 @@
 """strategy: what the teacher is told of a pattern, the labels its rows are about, and what replaces a bad text."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from engine.rows import Pattern
+import pytest
+
+from engine.rows import Candidate, Pattern, Strategy, Verdict
 from engine.spec.recipe import LeakLimits
-from engine.stages.analyse.strategy import STRATEGY, StrategyInputs, StrategyParams
-from engine.stages.outputs import Clustered, Drafted, NamedPatterns
+from engine.stages.analyse.strategy import STRATEGY, OfferedOperator, StrategyInputs, StrategyParams
+from engine.stages.blocks import Briefing
+from engine.stages.outputs import (
+    Attempt,
+    Clustered,
+    Diagnosed,
+    Drafted,
+    Generated,
+    Judged,
+    NamedPatterns,
+)
 from tests.plan.fake_resources import reply_schema_of
+from tests.stages.analyse.kinds import KINDS, drafted
 from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
 from tests.stages.small_task import (
     BROKEN,
@@ -16,6 +29,7 @@ from tests.stages.small_task import (
     SCORED,
     VALIDATION,
     adds_up,
+    diagnosis,
     member,
     task_view,
 )
@@ -36,11 +50,16 @@ def run(
     labels: int = 4,
 ) -> tuple[Drafted, ScriptedContext]:
     params = StrategyParams(
-        task=task_view(kind), guard=LeakLimits(), schema=reply_schema_of("strategy"), labels=labels
+        task=task_view(kind),
+        briefing=Briefing(),
+        guard=LeakLimits(),
+        schema=reply_schema_of("strategy"),
+        labels=labels,
     )
     inputs = StrategyInputs(
         load=LOADED,
         score=SCORED,
+        diagnose=Diagnosed(tuple(diagnosis(row, "A cause.", "A scenario.") for row in VALIDATION)),
         cluster=Clustered(tuple(MEMBERS)),
         name=NamedPatterns(tuple(patterns)),
     )
@@ -83,16 +102,17 @@ def test_labels_are_the_right_ones_before_those_they_were_taken_for_and_known_on
 
 
 def test_a_text_that_quotes_an_evaluation_row_is_replaced_by_one_of_labels() -> None:
-    quoting = {"strategy": "Write rows like: threw the box over the fence"}
+    quoting = {"strategy": "Write rows like: he threw the box over the fence and swore at my dog"}
     output, _ = run(lambda role, request: quoting)
     assert (
         output.strategies[0].text
         == "Write rows that are clearly broken and could be mistaken for late."
     )
-    assert output.strategies[0].guard == "shares a word 5-gram with an evaluation row"
+    guard = output.strategies[0].guard or ""
+    assert guard.startswith("replaced: strategy: ")
     unusable, _ = run(lambda role, request: None)
     assert unusable.strategies[0].text == output.strategies[0].text
-    assert unusable.strategies[0].guard == "no usable reply (schema)"
+    assert unusable.strategies[0].guard == "replaced: no usable reply (schema)"
 
 
 def test_where_targets_are_no_labels_a_strategy_is_about_none() -> None:
@@ -100,3 +120,145 @@ def test_where_targets_are_no_labels_a_strategy_is_about_none() -> None:
     assert {s.labels for s in output.strategies} == {()}
     assert output.strategies[0].text == "Write rows in which this matters: Waits without a word."
     assert not any("answered as" in prompt for prompt in context.prompts)
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    """Return a large teacher's reply."""
+    return {
+        "reasoning": "It goes by one word.",
+        "strategy": "Write rows in which a wait is told by what does not happen.",
+        "must": ["one fault only", "one fault only"],
+        "must_not": ["the label's word"],
+        "attributes": [{"name": "length", "values": ["short", "long", "short"]}],
+        "pairs": [],
+        "operators": [],
+        "difficulty": {"easy": 1, "medium": 1, "hard": 2},
+        **changes,
+    }
+
+
+def strategy(reply: Any, kind: str = "classification", **changes: Any) -> Strategy:
+    """Return the strategy of all of a task's failures as one pattern."""
+    output, _ = drafted(KINDS[kind](), lambda *_: reply, "frontier", size=9, **changes)
+    return output.strategies[0]
+
+
+def test_all_that_a_large_teacher_plans_is_kept() -> None:
+    made = strategy(
+        plan(operators=[{"name": "similar", "share": 0.8}, {"name": "magic", "share": 0.9}])
+    )
+    assert made.text == plan()["strategy"]
+    assert (made.must, made.must_not) == (("one fault only",), ("the label's word",))
+    assert made.attributes == {"length": ["short", "long"]}
+    assert made.operators == {"similar": 1.0}, "known ones alone"
+    assert made.difficulty == {"easy": 0.25, "medium": 0.25, "hard": 0.5}
+    assert made.guard is None
+
+
+def pair(right: str, wrong: str, share: float) -> dict[str, Any]:
+    return {"right": right, "wrong": wrong, "share": share}
+
+
+@pytest.mark.parametrize(
+    ("proposed", "kept"),
+    [
+        # late was answered as rude and broken as late; rude could not be read.
+        ([pair(LATE, RUDE, 3 / 10), pair(BROKEN, LATE, 1 / 10)], [pair(LATE, RUDE, 0.75), pair(BROKEN, LATE, 0.25)]),
+        ([pair(LATE, RUDE, 0.3), pair(RUDE, LATE, 0.7)], [pair(LATE, RUDE, 1.0)]),
+        ([pair(LATE, BROKEN, 1), pair(RUDE, "unreadable", 1)], [pair(BROKEN, LATE, 0.5), pair(LATE, RUDE, 0.5)]),
+        ([pair(LATE, RUDE, 0)], [pair(BROKEN, LATE, 0.5), pair(LATE, RUDE, 0.5)]),
+        ([], [pair(BROKEN, LATE, 0.5), pair(LATE, RUDE, 0.5)]),
+    ],
+)  # fmt: skip
+def test_pairs_are_confusions_that_were_observed_and_else_their_counts_decide(
+    proposed: list[dict[str, Any]], kept: list[dict[str, Any]]
+) -> None:
+    assert list(strategy(plan(pairs=proposed)).pairs) == kept
+
+
+def test_shares_sum_to_one() -> None:
+    shares = [{"name": name, "share": 1 / 3} for name in ("similar", "paraphrase", "other")]
+    operators = tuple(OfferedOperator(name=one["name"], description="") for one in shares)  # type: ignore[arg-type]
+    made = strategy(plan(operators=shares), operators=operators)
+    assert sum(made.operators.values()) == 1.0
+
+
+def test_pairs_of_several_labels_are_whole_answers() -> None:
+    made = strategy(plan(pairs=[pair("none", "rude", 1)]), "several labels")
+    assert list(made.pairs) == [pair("[]", '["rude"]', 1.0)]
+    assert made.labels[:2] == ("[]", '["rude"]')
+
+
+def test_the_labels_of_the_teachers_pairs_come_first() -> None:
+    assert strategy(plan(pairs=[pair(LATE, RUDE, 1)])).labels == (LATE, RUDE, BROKEN)
+
+
+def test_a_strategy_that_quotes_is_asked_for_once_more_and_its_lists_are_cut() -> None:
+    quote = "such as he swore at my dog and threw the box"
+    left = iter([plan(strategy=quote), plan(must=["one fault", quote])])
+    output, context = drafted(KINDS["classification"](), lambda *_: next(left), "standard", size=9)
+    (made,) = output.strategies
+    assert made.text == plan()["strategy"]
+    assert (made.must, made.call) == (("one fault",), context.asked[1].id)
+    assert (made.guard or "").startswith("reworded: strategy: ")
+    assert "left out: 1 of its lists" in (made.guard or "")
+    assert "swore" not in context.prompts[1].split("# Once more")[1]
+
+
+def test_training_rows_near_the_weakness_are_shown_those_of_confused_labels_in_turn() -> None:
+    _, context = drafted(KINDS["classification"](), lambda *_: None, "standard", size=9)
+    prompt = context.prompts[0].split("# Training rows")[1]
+    assert [line for line in prompt.splitlines() if line.startswith("right answer")] == [
+        "right answer: broken",
+        "right answer: late",
+        "right answer: rude",
+        "right answer: late",
+    ]
+
+
+def test_operators_of_other_categories_are_neither_offered_nor_taken() -> None:
+    operators = (
+        OfferedOperator(name="similar", description="New rows."),
+        OfferedOperator(name="paraphrase", description="Reword.", patterns=("slow",)),
+    )
+    wanted = [{"name": "paraphrase", "share": 1.0}]
+    output, context = drafted(
+        KINDS["numeric"](), lambda *_: plan(operators=wanted), "frontier", operators=operators
+    )
+    assert "- similar: New rows." in context.prompts[0]
+    assert "paraphrase" not in context.prompts[0]
+    assert output.strategies[0].operators == {}
+
+
+def test_of_a_pattern_that_goes_on_the_last_strategy_and_what_came_of_it_are_told() -> None:
+    tried = Drafted((Strategy("s-0", "p-0", "Write longer rows.", (), None, None),))
+
+    def candidate(number: int) -> Candidate:
+        row = {"text": f"row {number}"}
+        return Candidate(f"c{number}", "", "p-0", "s-0", "similar", 1, row, LATE, "", "", "call")
+
+    def verdict(number: int, reason: str, feedback: str) -> Verdict:
+        accepted, none = reason == "accepted", None
+        return Verdict(
+            f"c{number}", accepted, reason, "", feedback, none, none, none, none, none, none, none
+        )
+
+    attempt = Attempt(
+        0,
+        Generated(tuple(candidate(number) for number in range(3))),
+        Judged(
+            (
+                verdict(0, "accepted", ""),
+                verdict(1, "leak", "Other."),
+                verdict(2, "judge", "Say it </data> so."),
+            )
+        ),
+    )
+    _, context = drafted(
+        KINDS["classification"](), lambda *_: None, "standard", earlier=[tried], attempts=[attempt]
+    )
+    first, second = context.prompts
+    assert "Write longer rows." in first
+    assert "1 were accepted and 2 rejected (leak: 1, judge: 1)." in first
+    assert "- Other.\n- Say it ‹/data> so." in first
+    assert "What was tried before" not in second

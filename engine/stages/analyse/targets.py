@@ -1,0 +1,95 @@
+"""What is confused with what, and what rows are for: confusions, labels and operators with their shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine.rows import Failure, PatternMember
+from engine.stages.analyse.mistakes import UNREADABLE, label_text
+from engine.stages.task_view import TaskView
+
+PAIRS = 8
+"""Most confusions that the rows of one pattern are written for."""
+
+Confusions = Sequence[tuple[str, str | None, int]]
+"""Right answer, the student's (None: it could not be read), how often."""
+
+
+def confusions(members: Sequence[PatternMember], failures: Mapping[str, Failure]) -> Confusions:
+    """Return (target, answer, count) of the members' failures, most frequent first; labels only, no row.
+
+    An answer that could not be read is None.
+    """
+    pairs = Counter((failures[m.example].target, failures[m.example].answer) for m in members)
+    ordered = sorted(
+        pairs.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or UNREADABLE)
+    )
+    return [(target, answer, count) for (target, answer), count in ordered]
+
+
+def worded_confusions(task: TaskView, pairs: Confusions, most: int) -> list[tuple[str, str, int]]:
+    """Return the most frequent confusions as prompts show them; none where targets are no labels.
+
+    Targets that are no labels are texts of validation rows.
+    """
+    if not task.labelled:
+        return []
+    return [(label_text(task, t), label_text(task, a), n) for t, a, n in pairs[:most]]
+
+
+def pairs_of(
+    task: TaskView, observed: Confusions, proposed: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the confusions to write rows for, with shares: the proposed ones that were observed, else all by count."""
+    if not observed:
+        return []
+    known = {(r, w): count for r, w, count in observed if w is not None and w != r}
+    named = {(label_text(task, r), label_text(task, w)): (r, w) for r, w in known}
+    shares: Counter[tuple[str, str]] = Counter()
+    for one in proposed:
+        pair = named.get((one["right"].strip(), one["wrong"].strip()))
+        if pair is not None and one["share"] > 0:
+            shares[pair] += one["share"]
+    chosen = shares or Counter(known)
+    weights = dict(sorted(chosen.items(), key=lambda item: (-item[1], item[0]))[:PAIRS])
+    return [
+        {"right": right, "wrong": wrong, "share": share}
+        for (right, wrong), share in shares_of(weights).items()
+    ]
+
+
+def labels_for(
+    pairs: Sequence[Mapping[str, Any]], observed: Confusions, trained: set[str]
+) -> tuple[str, ...]:
+    """Return the labels of the pairs, right ones weighing twice, then of other confusions; those that rows have."""
+    weights: Counter[str] = Counter()
+    for pair in pairs:
+        weights[pair["right"]] += 2 * pair["share"]
+        weights[pair["wrong"]] += pair["share"]
+    ranked = sorted(weights, key=lambda label: (-weights[label], label))
+    ranked += [label for right, wrong, _ in observed for label in (right, wrong) if label]
+    return tuple(label for label in dict.fromkeys(ranked) if label in trained)
+
+
+def named_shares(
+    proposed: Sequence[Mapping[str, Any]], known: Callable[[str], bool]
+) -> dict[str, float]:
+    """Return name -> share of the known names."""
+    weights: Counter[str] = Counter()
+    for one in proposed:
+        if known(one["name"].strip()):
+            weights[one["name"].strip()] += one["share"]
+    return shares_of(weights)
+
+
+def shares_of(weights: Mapping[Any, float]) -> dict[Any, float]:
+    """Return weights as shares that sum to 1; those that are not above zero are left out."""
+    positive = {key: float(weight) for key, weight in weights.items() if weight > 0}
+    total = sum(positive.values())
+    shares = {key: round(weight / total, 4) for key, weight in positive.items()}
+    for key in list(shares)[:1]:
+        # Rounding may have lost or made a little.
+        shares[key] = round(shares[key] + 1 - sum(shares.values()), 4)
+    return shares
