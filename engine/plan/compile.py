@@ -23,9 +23,11 @@ from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judge import JUDGE
 from engine.stages.augment.select import SELECT
+from engine.stages.augment.verify import VERIFY
 from engine.stages.decide import DECIDE
 from engine.stages.evaluate.benchmark import BENCHMARK
 from engine.stages.evaluate.predict import PREDICT
@@ -158,6 +160,7 @@ class _Loop:
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
         self._analyses = self._method.analysis == "patterns"
+        self._first = 0 if self._trained else UNTUNED
 
     def nodes(self) -> list[Node]:
         """Return all nodes, in an order in which they can run."""
@@ -296,13 +299,13 @@ class _Loop:
         """Add what makes training rows, of a round's strategies where failures are analysed."""
         at, build, params = _at(seed, number), self._build, self._params
         conditions = (f"{at}/decide",)
-        generating, judging = params.generate(), params.judge()
+        generating = params.generate()
         prompts = tuple(used.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
         evaluated = _evaluated(seed, number)
         planned: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score", **analysed}
         written = {**planned, "predict": f"{evaluated}/predict"}
-        drafted: dict[str, Wire] = {k: v for k, v in analysed.items() if k == "strategy"}
+        drafted = {edge: analysed[edge] for edge in ("name", "strategy") if edge in analysed}
         attempts: dict[int, dict[str, str]] = {}
         for attempt in range(1, params.attempts + 1):
             position = Position(seed, number, attempt, conditions)
@@ -310,21 +313,46 @@ class _Loop:
                 f"{at}/generate-{attempt}", GENERATE, generating,
                 {**written, "attempts": dict(attempts)}, position, prompts,
             )  # fmt: skip
-            judged: dict[str, Wire] = {
-                "load": "load",
-                **drafted,
+            attempts[attempt] = {
                 "generate": generate,
-                "attempts": dict(attempts),
-                "earlier": earlier,
+                "judge": self._judge(seed, number, attempts, drafted, position),
             }
-            judge = build.add(f"{at}/judge-{attempt}", JUDGE, judging, judged, position)
-            attempts[attempt] = {"generate": generate, "judge": judge}
         self._attempts[seed].extend(attempts.values())
         build.add(
             f"{at}/select", SELECT, params.select(),
             {**planned, "attempts": attempts, "earlier": earlier},
             Position(seed, number, only_if_continuing=conditions),
         )  # fmt: skip
+
+    def _judge(
+        self,
+        seed: int,
+        number: int,
+        attempts: Mapping[int, Mapping[str, str]],
+        drafted: Mapping[str, Wire],
+        position: Position,
+    ) -> str:
+        """Add what decides on the candidates of one attempt: gates, blind answers, the judge; return its last node."""
+        at, build, params = _at(seed, number), self._build, self._params
+        before, attempt = dict(attempts), position.attempt
+        written: dict[str, Wire] = {"load": "load", "generate": f"{at}/generate-{attempt}"}
+        gate = build.add(
+            f"{at}/gate-{attempt}", GATE, params.gate(),
+            {**written, "attempts": before, "earlier": _each(seed, range(number), "select")}, position,
+        )  # fmt: skip
+        judged: dict[str, Wire] = {
+            **written,
+            **drafted,
+            "gate": gate,
+            "attempts": before,
+        }
+        if (verifying := params.verify()) is not None:
+            judged["verify"] = build.add(
+                f"{at}/verify-{attempt}", VERIFY, verifying, {**written, "gate": gate}, position
+            )
+        if number > self._first:
+            judged["first"] = f"{_at(seed, self._first)}/judge-1"
+        return build.add(f"{at}/judge-{attempt}", JUDGE, params.judge(), judged, position)
 
 
 def _at(seed: int, number: int) -> str:

@@ -25,9 +25,12 @@ from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
 from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
 from engine.stages.augment.calls import UsedOperator
+from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
-from engine.stages.augment.judge import JudgeParams, UsedGate
+from engine.stages.augment.judge import JudgeParams
+from engine.stages.augment.questions import Promise
 from engine.stages.augment.select import SelectParams
+from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.decide import DecideParams
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -361,8 +364,8 @@ class StageParams:
             errors_first=self.method.seeds == "errors_first",
         )
 
-    def judge(self) -> JudgeParams:
-        """Return what a candidate must pass."""
+    def gate(self) -> GateParams:
+        """Return which gates a candidate must pass."""
         quality = self.recipe.quality
         # Rows are written by the teacher: its pack says how far the gates are trusted with them.
         pack = self.resources.packs["teacher"].gates
@@ -373,19 +376,51 @@ class StageParams:
             for gate in GATES.values()
             if (mode := gate.mode(pack, quality.gates)) != "off"
         )
-        return JudgeParams(
+        return GateParams(
             task=self.task,
             gates=gates,
-            keeping=tuple(
-                used.name
-                for used in self.recipe.augment.operators
-                if self.resources.operators[used.name].label == "keep"
-            ),
+            keeping=tuple(promise.name for promise in self._promises() if promise.keeps),
+        )
+
+    def verify(self) -> VerifyParams | None:
+        """Return how candidates are answered blind; None where they are not."""
+        settings, pack = self.recipe.quality.verify, self.resources.packs["judge"]
+        samples = pack.verify.samples if settings.samples is None else settings.samples
+        name = TASKS[self.recipe.task.kind].agreement
+        if not samples or name is None:
+            return None
+        metric = METRICS[name]
+        return VerifyParams(
+            task=self.task,
+            briefing=self.briefing,
+            samples=samples,
+            rows_per_call=pack.judge.rows_per_call,
+            temperature=settings.temperature,
+            metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
+            schema=self.resources.schemas["answers"],
+        )
+
+    def judge(self) -> JudgeParams:
+        """Return what the judge is asked, and what a candidate must pass."""
+        quality, pack = self.recipe.quality, self.resources.packs["judge"].judge
+        return JudgeParams(
+            task=self.task,
+            briefing=self.briefing,
+            operators=self._promises(),
             # Filled in by `complete`; what is left open nowhere decides.
             judge=quality.judge or "advises",
+            rows_per_call=pack.rows_per_call,
+            calibration=quality.calibration,
             minimum=quality.minimum,
+            ambiguous=quality.ambiguous,
+            agreement=quality.verify.agreement,
             schema=self.resources.schemas["verdict"],
         )
+
+    def _promises(self) -> tuple[Promise, ...]:
+        """Return what the recipe's operators promise of their rows."""
+        used = (self.resources.operators[used.name] for used in self.recipe.augment.operators)
+        return tuple(Promise(name=operator.name, label=operator.label) for operator in used)
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""

@@ -120,6 +120,10 @@ def _rows(report: Report) -> list[str]:
 
 def _judge(report: Report) -> list[str]:
     parts = ["## Judge", tables.judge_sentence(report)]
+    if sentence := tables.verified_sentence(report):
+        parts.append(sentence)
+    if report.judgement.calibrations:
+        parts.append(table(tables.calibration_table(report)))
     if not report.judgement.judged:
         return [*parts, "The judge scored no rows in this run."]
     return [*parts, table(tables.judge_table(report)), table(tables.criteria_table(report))]

@@ -250,11 +250,33 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """How well the judge of one seed told training rows with their own answer from those with a wrong one."""
+
+    seed: int
+    round: int
+    n_right: int
+    n_wrong: int
+    sensitivity: float | None
+    """Share of the rows with their own answer that it let pass."""
+    specificity: float | None
+    """Share of the rows with a wrong answer that it did not."""
+    balanced_accuracy: float | None
+    low: float | None
+    """95 % interval of the balanced accuracy."""
+    high: float | None
+    threshold: float
+    """What `low` must exceed."""
+    decides: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the LLM judge did: its part in the decision and how far it agreed with the rules."""
 
     mode: str
-    """decides | advises | off, as the recipe says."""
+    """decides | advises | off: what it did, by the recipe and its calibration."""
     judged: int
     table: tuple[tuple[int, int], tuple[int, int]]
     """Rows: the rules pass, reject. Columns: the judge's scores reach the minimum, do not."""
@@ -262,6 +284,11 @@ class Judgement:
     """Candidates without judge scores."""
     means: tuple[tuple[str, float | None, float | None], ...]
     """Per criterion: mean score of accepted and of rejected candidates, 1 to 5."""
+    calibrations: tuple[Calibrated, ...] = ()
+    verified: int = 0
+    """Candidates that were answered without their targets."""
+    agreed: float | None = None
+    """Mean share of these answers that came to the target."""
 
     @property
     def agreement(self) -> float | None:

@@ -250,14 +250,36 @@ class Augment(Spec):
 
 
 class Minimum(Spec):
-    """The judge's scores below which a candidate is rejected, each 1 to 5."""
+    """The judge's scores below which a candidate is rejected, each 1 to 5; 1 rejects nothing."""
 
-    adherence: int = Field(default=4, ge=1, le=5)
-    """Follows the strategy."""
-    utility: int = Field(default=3, ge=1, le=5)
+    adherence: int = Field(default=1, ge=1, le=5)
+    """Follows the strategy; a row that rewords another is not judged on it."""
+    utility: int = Field(default=2, ge=1, le=5)
     """Useful to train on."""
-    relevance: int = Field(default=4, ge=1, le=5)
+    relevance: int = Field(default=3, ge=1, le=5)
     """Belongs to the task and carries its label."""
+    naturalness: int = Field(default=2, ge=1, le=5)
+    """Reads as real rows do."""
+
+
+class Verify(Spec):
+    """Generated rows are answered by somebody who does not see their targets."""
+
+    samples: int | None = Field(default=None, ge=0, le=20)
+    """Answers per row, each in a call of its own; 0: none are asked for. The judge's pack says when left out."""
+    agreement: float = Field(default=0.5, ge=0, le=1)
+    """Share of the answers that must come to the row's target: fewer reject it; 0: they are recorded alone."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """Sampling temperature of the answers."""
+
+
+class Calibration(Spec):
+    """The judge is shown training rows among the candidates, half of them with a wrong answer, before it decides."""
+
+    anchors: int = Field(default=20, ge=5, le=200)
+    """Rows with their own answer, and as many with a wrong one; fewer where there are not enough training rows."""
+    balanced_accuracy: float = Field(default=0.7, ge=0.5, lt=1)
+    """The judge decides where the lower end of its 95 % interval exceeds this; else it advises."""
 
 
 class Similarity(Spec):
@@ -302,11 +324,15 @@ class Quality(Spec):
     """What a candidate must pass."""
 
     judge: JudgeMode | None = None
-    """decides: scores below `minimum` reject; advises: scores are recorded, rules and embedder decide.
+    """decides: wrong labels and scores below `minimum` reject, once it is calibrated; advises: they are recorded.
 
     Left out: as the judge's pack says, but it only advises where it is the teacher.
     """
     minimum: Minimum = Minimum()
+    ambiguous: Literal["verdict", "reject"] = "verdict"
+    """What becomes of a row whose label the judge calls ambiguous: as its own verdict on the row says, or rejected."""
+    calibration: Calibration = Calibration()
+    verify: Verify = Verify()
     attempts: int | None = Field(default=None, ge=1, le=10)
     """Rounds of generation, each of which makes up for the rows rejected before; the teacher's pack's when left out."""
     gates: dict[str, GateMode] = Field(default_factory=dict)

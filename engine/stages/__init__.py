@@ -13,9 +13,11 @@ from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judge import JUDGE
 from engine.stages.augment.select import SELECT
+from engine.stages.augment.verify import VERIFY
 from engine.stages.decide import DECIDE
 from engine.stages.evaluate.benchmark import BENCHMARK
 from engine.stages.evaluate.predict import PREDICT
@@ -33,7 +35,7 @@ STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        STRATEGY, GENERATE, JUDGE, SELECT, TRACK,
+        STRATEGY, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip
 

@@ -19,6 +19,8 @@ from engine.rows import (
     Drop,
     Example,
     Failure,
+    Gating,
+    JudgeCalibration,
     Metric,
     MetricSlice,
     Model,
@@ -34,6 +36,7 @@ from engine.rows import (
     Split,
     Strategy,
     Verdict,
+    Verification,
 )
 
 R = TypeVar("R", bound=Row)
@@ -238,13 +241,44 @@ class Generated(Output):
         return self.of(Candidate)
 
 
+class Gated(Output):
+    """What the gates say of one attempt's candidates."""
+
+    @cached_property
+    def gatings(self) -> Sequence[Gating]:
+        """One per candidate, in their order."""
+        return self.of(Gating)
+
+    def standing(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates that no gate rejects."""
+        rejected = {gating.candidate for gating in self.gatings if gating.reason}
+        return [candidate for candidate in candidates if candidate.id not in rejected]
+
+
+class Verified(Output):
+    """Blind answers to the candidates that pass the gates, and what a program says of them."""
+
+    @cached_property
+    def by_candidate(self) -> dict[str, list[Verification]]:
+        """Candidate -> what there is of it, sample by sample."""
+        found: dict[str, list[Verification]] = {}
+        for row in sorted(self.of(Verification), key=lambda row: row.sample):
+            found.setdefault(row.candidate, []).append(row)
+        return found
+
+
 class Judged(Output):
-    """The verdicts on one attempt's candidates."""
+    """The verdicts on one attempt's candidates, and how far the judge was to be trusted with them."""
 
     @cached_property
     def verdicts(self) -> Sequence[Verdict]:
         """One per candidate."""
         return self.of(Verdict)
+
+    @cached_property
+    def calibration(self) -> JudgeCalibration | None:
+        """The judge's calibration, where this node made it."""
+        return next(iter(self.of(JudgeCalibration)), None)
 
 
 class SelectedRows(Output):

@@ -60,6 +60,37 @@ def rating(schema: Mapping[str, Any], low: int, high: int) -> dict[str, Any]:
     return {**schema, "properties": {**schema["properties"], "rating": number}}
 
 
+SPARE_ITEMS = 2
+"""Items that a reply may have too many: one that speaks of a row twice is read, not refused as a whole."""
+
+
+def per_row(schema: Schema, key: str, count: int, parts: Mapping[str, Schema] = {}) -> Schema:
+    """Return the schema of a reply with an item per row; a schema without a list of them as it is.
+
+    Args:
+        schema: The schema.
+        key: The list of items.
+        count: Rows of the call.
+        parts: Fields of an item whose schema follows from the recipe; those that an item does not have are left out.
+    """
+    if key not in schema["properties"]:
+        return schema
+    rows = schema["properties"][key]
+    fields = rows["items"]["properties"]
+    own = {name: part for name, part in parts.items() if name in fields}
+    # What a part refers to stands at the top of a schema.
+    shared = {
+        place: part[place] for part in own.values() for place in _DEFINITIONS if place in part
+    }
+    plain = {
+        name: {field: value for field, value in part.items() if field not in _DEFINITIONS}
+        for name, part in own.items()
+    }
+    items = {**rows["items"], "properties": {**fields, **plain}}
+    rows = {**rows, "items": items, "minItems": 1, "maxItems": count + SPARE_ITEMS}
+    return {**schema, **shared, "properties": {**schema["properties"], key: rows}}
+
+
 def longest_text(texts: Iterable[str]) -> int:
     """Return the most characters a generated text may have: a quarter more than the longest of some, 40 to LONGEST."""
     return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))

@@ -46,6 +46,7 @@ class Classification(TaskKind):
     labelled = True
     metrics = ("accuracy", "macro_f1")
     failure = "accuracy < 1"
+    agreement = "accuracy"
 
     def nested(self, params: Params, target: str) -> frozenset[str]:
         """Return the target where it may be a list of labels."""
@@ -118,6 +119,14 @@ class Classification(TaskKind):
         if not task.params.many:
             return label
         return {"type": "array", "items": label, "minItems": 0, "maxItems": MOST}
+
+    def chosen(self, params: Params) -> bool:
+        """Return whether a row has one label."""
+        return not params.many
+
+    def blind_answer(self, value: Any, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return the label, or several in their canonical form."""
+        return canonical(value) if task.params.many else str(value)
 
 
 def canonical(labels: Iterable[str]) -> str:

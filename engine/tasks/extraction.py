@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -31,6 +32,7 @@ class Extraction(TaskKind):
     derived = True
     metrics = ("exact_match", "token_f1")
     failure = "exact_match < 1"
+    agreement = "token_f1"
 
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the acceptable spans; the first is trained on."""
@@ -60,3 +62,29 @@ class Extraction(TaskKind):
     def kept(self, target: str, params: Params) -> str:
         """Return the answer: it must still occur in the context."""
         return f'the words "{target}" in {params.context}'
+
+    def corrupted(
+        self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
+    ) -> str | None:
+        """Return another row's answer that stands in the context, too; else as many words from far off in it."""
+        context = inputs[task.params.context]
+        taken = (
+            other
+            for other in others
+            if other in context and other not in target and target not in other
+        )
+        if elsewhere := next(taken, None):
+            return elsewhere
+        start = context.find(target)
+        words = [match.span() for match in re.finditer(r"\S+", context)]
+        count = len(target.split())
+        spans = [
+            (words[i][0], words[i + count - 1][1])
+            for i in range(len(words) - count + 1)
+            if words[i + count - 1][1] <= start or words[i][0] >= start + len(target)
+        ]
+        if start < 0 or not spans:
+            return None
+        first, last = max(spans, key=lambda span: abs(span[0] - start))
+        wrong = context[first:last].strip(".,;:!?\"'()")
+        return wrong if wrong and wrong != target else None

@@ -6,6 +6,7 @@ character: `acc_norm` of lm-evaluation-harness), or read from what the student w
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -51,6 +52,7 @@ class MultipleChoice(TaskKind):
     derived = True
     metrics = ("accuracy",)
     failure = "accuracy < 1"
+    agreement = "accuracy"
 
     def problems(self, params: Params) -> list[str]:
         """Return parameters that contradict each other."""
@@ -145,6 +147,43 @@ class MultipleChoice(TaskKind):
     def kept(self, target: str, params: Params) -> str:
         """Return that the options stay: the target is one of their letters."""
         return "the options as they are"
+
+    def chosen(self, params: Params) -> bool:
+        """Return that it is one of a few letters."""
+        return True
+
+    def reordered(
+        self, inputs: Mapping[str, str], draw: random.Random, task: Task
+    ) -> tuple[dict[str, str], Mapping[str, str]]:
+        """Return the options in another order under the same letters, and the letters that they had."""
+        params: Params = task.params
+        options = options_of(inputs, params)
+        before = list(options)
+        draw.shuffle(before)
+        was = dict(zip(options, before, strict=True))
+        left = iter(options)
+        following = next(left, None)
+
+        def moved(match: re.Match[str]) -> str:
+            nonlocal following
+            if match[1] != following:
+                return match[0]
+            at, end = match.start(2) - match.start(), match.end(2) - match.start()
+            text = match[0][:at] + options[was[match[1]]] + match[0][end:]
+            following = next(left, None)
+            return text
+
+        return {
+            column: _OPTION.sub(moved, text) if params.options in (None, column) else text
+            for column, text in inputs.items()
+        }, was
+
+    def corrupted(
+        self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
+    ) -> str | None:
+        """Return the letter behind the right one."""
+        letters = list(options_of(inputs, task.params))
+        return letters[(letters.index(target) + 1) % len(letters)] if target in letters else None
 
 
 def options_of(inputs: Mapping[str, str], params: Params) -> dict[str, str]:

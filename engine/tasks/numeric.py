@@ -8,18 +8,21 @@ target, reasoning included.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from engine.numbers import final_number, number_in, written
+from engine.tasks.arithmetic import miscalculation
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, plain
 
 _MARK = "####"
 _STEP = re.compile(
     r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*([-+]?\$?[ ]?[\d,]*\.?\d+(?:/\d+)?)(?![\d/])(?!\s*[-+*x=])"
 )
+_LONGEST_NUMBER = 60
+"""Characters of a number as an answer."""
 
 
 class Params(TaskParams):
@@ -39,6 +42,7 @@ class Numeric(TaskKind):
     params = Params
     metrics = ("numeric_match",)
     failure = "numeric_match < 1"
+    agreement = "numeric_match"
 
     def nested(self, params: Params, target: str) -> frozenset[str]:
         """Return the target: a number with a fraction is not text, and is accepted nonetheless."""
@@ -75,6 +79,36 @@ class Numeric(TaskKind):
     def kept(self, target: str, params: Params) -> str:
         """Return that the numbers stay: the target's reasoning uses them."""
         return "the same numbers"
+
+    def blind_form(self, task: Task) -> str:
+        """Return that it is the number."""
+        return "the number alone"
+
+    def blind_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
+        """Return the schema of the number."""
+        return {"type": "string", "minLength": 1, "maxLength": _LONGEST_NUMBER}
+
+    def miscalculated(self, target: str, task: Task) -> str | None:
+        """Return the first calculation that does not come to what it says, rounding aside."""
+        return miscalculation(target)
+
+    def corrupted(
+        self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
+    ) -> str | None:
+        """Return the target with another number at its end, and in the calculation that comes to it."""
+        number = final_number(target)
+        if number is None:
+            return None
+        right, wrong = written(number), written(number + max(1, abs(number) // 10))
+        reasoning, mark, end = target.rpartition(_MARK)
+        if not mark:
+            reasoning, end = "", target
+        start = reasoning.rfind("=" + right)
+        changed = (
+            reasoning if start < 0 else reasoning[:start] + reasoning[start:].replace(right, wrong)
+        )
+        last = end.replace(right, wrong) if right in end else f" {wrong}"
+        return changed + mark + last
 
 
 def last_result(reasoning: str) -> str | None:

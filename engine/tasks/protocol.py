@@ -5,6 +5,8 @@ Knows no model and no student: `engine.tasks.answers` asks, a kind defines the q
 
 from __future__ import annotations
 
+import json
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +76,8 @@ class TaskKind(ABC):
     """Default metrics."""
     failure: str
     """Default failure predicate."""
+    agreement: str | None = None
+    """The metric by which an answer agrees with a target; None where answers are too free to be compared."""
 
     def problems(self, params: Any) -> list[str]:
         """Return what is wrong with parameters whose types are right."""
@@ -163,6 +167,51 @@ class TaskKind(ABC):
     def kept(self, target: str, params: Any) -> str:
         """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""
         return ""
+
+    # Generated rows that somebody answers without seeing their targets.
+
+    def chosen(self, params: Any) -> bool:
+        """Return whether an answer is one of a few, so that there is a second likeliest one."""
+        return False
+
+    def blind_form(self, task: Task) -> str:
+        """Return what the answer alone looks like, in words, without what leads to it."""
+        return self.answer_form(task)
+
+    def blind_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
+        """Return the JSON Schema of the answer alone, without what leads to it; a text of at most `longest`."""
+        return self.target_schema(task, longest)
+
+    def blind_answer(self, value: Any, inputs: Mapping[str, str], task: Task) -> str | None:
+        """Return an answer that fits `blind_schema` in the form in which answers are read."""
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return self.read(text, inputs, task)
+
+    def reordered(
+        self, inputs: Mapping[str, str], draw: random.Random, task: Task
+    ) -> tuple[dict[str, str], Mapping[str, str]]:
+        """Return a row with what it offers in another order, and answer to it -> the same answer to the row itself.
+
+        An answer that is not in the mapping is the same in both.
+        """
+        return dict(inputs), {}
+
+    def miscalculated(self, target: str, task: Task) -> str | None:
+        """Return what a program that computes a target again finds wrong in it; None for nothing."""
+        return None
+
+    def corrupted(
+        self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
+    ) -> str | None:
+        """Return a wrong target for a row that looks like a right one; None where none can be made.
+
+        Args:
+            inputs: The row's inputs.
+            target: Its right target.
+            others: Targets of other rows, those of the most similar rows first.
+            task: The task.
+        """
+        return next((other for other in others if other != target), None)
 
 
 def plain(column: str, value: Any) -> str:

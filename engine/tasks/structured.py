@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -43,6 +43,7 @@ class Structured(TaskKind):
     derived = True
     metrics = ("field_f1", "json_valid")
     failure = "field_f1 < 1"
+    agreement = "field_f1"
 
     def problems(self, params: Params) -> list[str]:
         """Return what is wrong with the schema: not JSON Schema, or without bounds."""
@@ -104,6 +105,20 @@ class Structured(TaskKind):
     def kept(self, target: str, params: Params) -> str:
         """Return the object: what it takes from the inputs must still be there."""
         return f"all that is needed for {target}"
+
+    def corrupted(
+        self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
+    ) -> str | None:
+        """Return the object with one field of another row's: its value, or the field where it has none."""
+        right = json.loads(target)
+        for other in map(json.loads, others):
+            changed = [key for key, value in other.items() if right.get(key) != value]
+            # A field that both have first: a value that is wrong is harder to see than one too many.
+            for key in sorted(changed, key=lambda key: key not in right):
+                wrong = canonical({**right, key: other[key]})
+                if self.fault(inputs, wrong, task) is None:
+                    return wrong
+        return None
 
 
 def canonical(value: Any) -> str:

@@ -51,10 +51,9 @@ import engine
 from engine.cli.recipes import show_list
 from engine.plan.schema import recipe_schema
 from engine.project import Project
-from engine.rows import Strategy
-from engine.stages.augment.judge import JUDGE, JudgeInputs
-from engine.stages.outputs import Drafted, Generated
-from tests.stages.augment.test_judge import candidate
+from engine.stages.augment.gate import GATE, GateInputs
+from engine.stages.outputs import Generated
+from tests.stages.augment.test_gate import candidate
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import LOADED
 
@@ -68,15 +67,11 @@ for most in (1, 2):
     changed = text.replace("quality:", f"quality:\\n  shouting: {{most: {most}}}", 1)
     recipe.with_name("loud.yaml").write_text(changed, "utf-8")
     plan = Project.open(recipe.with_name("loud.yaml")).plan().plan
-    node = plan.nodes["seed-0/round-0/judge-1"]
+    node = plan.nodes["seed-0/round-0/gate-1"]
     ids.add(node.id)
-    inputs = JudgeInputs(
-        load=LOADED,
-        strategy=Drafted((Strategy("s", "p", "Write.", ("late",), None, None),)),
-        generate=Generated((candidate("my BOX is LATE again"),)),
-    )
-    (verdict,) = JUDGE.run(node.params, inputs, ScriptedContext(lambda role, request: None)).verdicts
-    print(verdict.reason, verdict.detail, verdict.feedback, sep=" | ")
+    inputs = GateInputs(load=LOADED, generate=Generated((candidate("my BOX is LATE again"),)))
+    (found,) = GATE.run(node.params, inputs, ScriptedContext()).gatings
+    print(found.reason, found.detail, found.feedback, sep=" | ")
 assert len(ids) == 2, "its settings are part of the fingerprint"
 """
 

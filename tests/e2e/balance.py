@@ -156,6 +156,31 @@ RULES = (
         whole=False,
     ),
     Rule(
+        "candidates = findings of the gates",
+        "SELECT h.name, c.id AS key FROM here h"
+        " JOIN here g ON g.place = h.place AND g.attempt = h.attempt AND g.stage = 'generate'"
+        " JOIN candidate c ON c.node = g.id WHERE h.stage = 'gate'",
+        "SELECT h.name, g.candidate AS key FROM here h JOIN gating g ON g.node = h.id",
+    ),
+    Rule(
+        "candidates that pass the gates = those verified + drops",
+        "SELECT h.name, g.candidate AS key FROM here h"
+        " JOIN here t ON t.place = h.place AND t.attempt = h.attempt AND t.stage = 'gate'"
+        " JOIN gating g ON g.node = t.id AND g.reason = '' WHERE h.stage = 'verify'",
+        "SELECT name, key FROM (SELECT h.name, v.candidate AS key FROM here h"
+        " JOIN verification v ON v.node = h.id"
+        ' UNION SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'verify' AND d.reason <> 'not_asked')",
+    ),
+    Rule(
+        "anchors that were judged = those that the calibration counts",
+        "SELECT h.name, concat_ws(' ', a.is_right, count(a.passed)) AS key FROM here h"
+        " JOIN judge_anchor a ON a.node = h.id GROUP BY h.name, a.is_right",
+        "SELECT h.name, concat_ws(' ', half.is_right, half.n) AS key FROM here h"
+        " JOIN judge_calibration c ON c.node = h.id AND EXISTS (SELECT 1 FROM judge_anchor a WHERE a.node = h.id),"
+        " LATERAL (SELECT true AS is_right, c.n_right AS n UNION ALL SELECT false, c.n_wrong) half",
+    ),
+    Rule(
         "candidates = verdicts",
         "SELECT h.name, c.id AS key FROM here h"
         " JOIN here g ON g.place = h.place AND g.attempt = h.attempt AND g.stage = 'generate'"

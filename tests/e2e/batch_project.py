@@ -28,7 +28,7 @@ def write(folder: Path, *, seeds: str = "[0, 1]") -> Path:
     lines = []
     for line in recipe.read_text("utf-8").splitlines():
         role = line.split(":")[0].strip()
-        if role in SCRIPTS:
+        if role in SCRIPTS and "backend" in line:
             line = f"  {role}: {{backend: scripted, model: {MODEL}, replies: {SCRIPTS[role]}}}"
         lines.append(line)
     recipe.write_text("\n".join([*lines, f"seeds: {seeds}", ""]), "utf-8")

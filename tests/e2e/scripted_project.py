@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ augment: {rows_per_round: ROWS, oversample: OVERSAMPLE, operators: [OPERATORS]}
 quality:
   judge: JUDGE
   attempts: ATTEMPTS
+  verify: VERIFY
   gates: {neighbours: off, similarity: off, near_duplicate: off}
   leak_guard: {ngram: 9, quantile: 1.0}
 train: TRAIN
@@ -37,9 +38,14 @@ seeds: SEEDS
 """
 USUAL = {
     "METRICS": "[accuracy]", "PATTERNS": "{cluster: {k: 3}}", "ROWS": "12", "OVERSAMPLE": "1.5",
-    "OPERATORS": "{name: paraphrase, params: {variants: 2}}", "JUDGE": "decides", "ATTEMPTS": "1",
+    "OPERATORS": "{name: paraphrase, params: {variants: 2}}", "JUDGE": "decides", "VERIFY": "{}", "ATTEMPTS": "1",
     "ROUNDS": "1", "SEEDS": "[0]", "TRAIN": "{r: 1, steps: 1}",
 }  # fmt: skip
+SOLVED = {
+    "match": "Answer this row.",
+    "reply": {"answers": [{"id": "r1", "reasoning": "", "answer": "colour", "second": None}]},
+}
+"""What is answered blind to any row."""
 COUNTS = {"train": 24, "validation": 40, "test": 8}
 FAILING = 16
 """Of the validation rows."""
@@ -72,6 +78,7 @@ def write_project(
     """
     folder.mkdir(exist_ok=True)
     replies: list[dict[str, Any]] = []
+    known: list[dict[str, Any]] = []
     number = 0
     for split, count in (COUNTS | {"validation": validation}).items():
         lines = []
@@ -83,6 +90,8 @@ def write_project(
             text = f"{named} {' '.join(words)} row{number}"
             number += 1
             lines.append({"text": text, "kind": kind, "length": len(text)})
+            if split == "train":
+                known += _known(text, kind)
             if split == "validation":
                 cause = f"{CAUSES[i // 2 % groups]} " * 6
                 replies.append(
@@ -97,13 +106,21 @@ def write_project(
         _write(folder / f"{split}.jsonl", lines)
     marks = {"adherence": likes, "utility": likes, "relevance": likes, "feedback": "Try again."}
     _write(folder / "replies.jsonl", replies)
-    _write(folder / "verdicts.jsonl", [{"match": "Strategy: ", "reply": marks}])
+    _write(folder / "verdicts.jsonl", [*known, SOLVED, {"match": "Strategy: ", "reply": marks}])
     text = RECIPE
     for name, value in (USUAL | changes).items():
         text = text.replace(name, value)
     recipe = folder / "recipe.yaml"
     recipe.write_text(text, "utf-8")
     return recipe
+
+
+def _known(text: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Yield what the judge says of a training row with its own label and with the other: it is calibrated by them."""
+    good = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
+    for label in ("colour", "number"):
+        reply = good if label == kind else {**good, "relevance": 1}
+        yield {"match": f"Row: {text}\n\nLabel: {label}", "reply": reply}
 
 
 def _write(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:

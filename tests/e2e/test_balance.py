@@ -42,6 +42,13 @@ TAMPERED = {
     "patterns = strategies": "DELETE FROM strategy " + ANY.format("strategy"),
     "usable replies are candidates": "UPDATE candidate SET call = 'another'",
     "candidates are of a strategy of their pattern": "UPDATE candidate SET strategy = 'another'",
+    "candidates = findings of the gates": "DELETE FROM gating " + ANY.format("gating"),
+    "candidates that pass the gates = those verified + drops": (
+        "DELETE FROM verification WHERE candidate = (SELECT min(candidate) FROM verification)"
+    ),
+    "anchors that were judged = those that the calibration counts": (
+        "DELETE FROM judge_anchor " + ANY.format("judge_anchor")
+    ),
     "candidates = verdicts": "DELETE FROM verdict " + ANY.format("verdict"),
     "accepted = selected + drops": "DELETE FROM selected " + ANY.format("selected"),
     "selected = new training examples": "UPDATE selected SET example = 'another'",
@@ -70,6 +77,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("diagnose: 30", "diagnose: 10"),
         ("control: false", "control: true"),
         ("rows_per_round: 12", "rows_per_round: 4\n  oversample: 3"),
+        ("quality:\n", "quality:\n  verify: {samples: 2}\n"),
     ):
         assert old in text
         text = text.replace(old, new)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.backends.tiny import write_model
 
@@ -38,6 +39,7 @@ augment:
   rows_per_round: 12
   operators: [{name: paraphrase, params: {variants: 2}}]
 quality:
+  judge: decides
   attempts: 2
   gates: {neighbours: advise, similarity: advise, near_duplicate: off}
   leak_guard: {ngram: 5, quantile: 1.0}
@@ -86,11 +88,32 @@ def write_project(
     feedback = "" if answers else "Try again."
     scores = {"adherence": mark, "utility": mark, "relevance": mark, "feedback": feedback}
     _write(folder / "replies.jsonl", replies)
-    _write(folder / "verdicts.jsonl", [{"regex": ".", "reply": scores}])
+    _write(
+        folder / "verdicts.jsonl",
+        [*_solved(parts["train"]), *_known(parts["train"]), {"regex": ".", "reply": scores}],
+    )
     recipe = folder / "recipe.yaml"
     text = RECIPE.replace("DELAY", str(delay_ms))
     recipe.write_text(text.replace("STUDENT", SCRIPTED if scripted else TINY), "utf-8")
     return recipe
+
+
+def _known(train: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """Yield what the judge says of training rows with their own label and with the other: it is calibrated by them."""
+    good = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
+    for text, kind in train:
+        for label in ("colour", "number"):
+            reply = good if label == kind else {**good, "relevance": 1}
+            yield {"match": f"Row: {text}\n\nLabel: {label}", "reply": reply}
+
+
+def _solved(train: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """Yield the blind answers to the rows that the teacher writes."""
+    for text, kind in train:
+        answer = {"id": "r1", "reasoning": "", "answer": kind, "second": None}
+        for row in _reworded(text, kind):
+            match = f"text: {row}\n</row>\n\nAnswer this row."
+            yield {"match": match, "reply": {"answers": [answer]}}
 
 
 def _reworded(text: str, kind: str) -> list[str]:

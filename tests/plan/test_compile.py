@@ -212,6 +212,61 @@ def test_another_judge_reruns_judging_and_what_follows_only() -> None:
     assert first.items() <= _ids(_recipe(), _resources(judge="other")).items()
 
 
+def test_rows_are_answered_blind_as_the_judges_pack_or_the_recipe_says() -> None:
+    def plan(**changes: Any) -> Plan:
+        recipe = _recipe(**changes)
+        return compile_plan(recipe, fake_resources(recipe), PROMPT)
+
+    at = "seed-0/round-0"
+    assert f"{at}/verify-1" not in plan().nodes, "small judges answer nothing"
+    strong = plan(models__judge__pack="frontier")
+    assert getattr(strong.nodes[f"{at}/verify-1"].params, "samples", None) == 3
+    assert strong.nodes[f"{at}/judge-1"].inputs["verify"] == f"{at}/verify-1"
+    assert strong.nodes[f"{at}/verify-1"].inputs["gate"] == f"{at}/gate-1"
+    names = list(strong.nodes)
+    order = [names.index(f"{at}/{stage}-2") for stage in ("generate", "gate", "verify", "judge")]
+    assert order == sorted(order)
+    off = plan(models__judge__pack="frontier", quality__verify={"samples": 0})
+    assert f"{at}/verify-1" not in off.nodes
+    assert "verify" not in off.nodes[f"{at}/judge-1"].inputs
+    on = plan(quality__verify={"samples": 1})
+    assert getattr(on.nodes[f"{at}/verify-1"].params, "samples", None) == 1
+    free = plan(models__judge__pack="frontier", task__kind="generation")
+    assert f"{at}/verify-1" not in free.nodes, "a free text has no one answer"
+
+
+def test_a_later_round_takes_the_judges_calibration_over() -> None:
+    recipe = _recipe(loop__rounds=2, seeds=[0, 1])
+    nodes = compile_plan(recipe, fake_resources(recipe), PROMPT).nodes
+    assert nodes["seed-1/round-1/judge-1"].inputs["first"] == "seed-1/round-0/judge-1"
+    assert "first" not in nodes["seed-1/round-0/judge-2"].inputs
+    assert nodes["seed-1/round-0/judge-2"].inputs["attempts.1.judge"] == "seed-1/round-0/judge-1"
+    bare = _recipe(loop__rounds=1, train__method="none")
+    plan = compile_plan(bare, fake_resources(bare), PROMPT)
+    assert "first" not in plan.nodes["seed-0/untuned/judge-1"].inputs
+
+
+@pytest.mark.parametrize(
+    ("judge", "pack", "named", "mode"),
+    [
+        (None, "small", True, "advises"),
+        (None, "standard", True, "decides"),
+        ("decides", "small", True, "decides"),
+        ("advises", "frontier", True, "advises"),
+        ("off", "frontier", True, "off"),
+        ("decides", "small", False, "advises"),
+        (None, "small", False, "advises"),
+    ],
+)
+def test_what_the_judge_does(judge: str | None, pack: str, named: bool, mode: str) -> None:
+    recipe = _recipe(
+        quality__judge=judge,
+        **({"models__judge__pack": pack} if named else {"models__judge": None}),
+    )
+    nodes = compile_plan(recipe, fake_resources(recipe), PROMPT).nodes
+    assert getattr(nodes["seed-0/round-0/judge-1"].params, "judge", None) == mode
+
+
 def test_another_student_changes_everything_but_the_data() -> None:
     changed = _ids(_recipe()).items() - _ids(_recipe(), _resources(student="other")).items()
     assert {name for name, _ in changed} == set(_ids(_recipe())) - {"load"}
@@ -299,10 +354,10 @@ def test_states_name_the_cause_and_then_the_consequence() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "node", "because"),
     [
-        ({}, {"quality__neighbours": {"quantile": 0.5}}, "judge-1", "gates.neighbours.quantile: 0.01 -> 0.5"),
-        ({}, {"quality__gates": {"neighbours": "advise"}}, "judge-1", "gates.neighbours.mode: reject -> advise"),
-        ({}, {"quality__gates": {"neighbours": "off"}}, "judge-1", "gates: neighbours is gone"),
-        ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 3"),
+        ({}, {"quality__neighbours": {"quantile": 0.5}}, "gate-1", "gates.neighbours.quantile: 0.01 -> 0.5"),
+        ({}, {"quality__gates": {"neighbours": "advise"}}, "gate-1", "gates.neighbours.mode: reject -> advise"),
+        ({}, {"quality__gates": {"neighbours": "off"}}, "gate-1", "gates: neighbours is gone"),
+        ({"quality__minimum": {"utility": 1}}, {}, "judge-1", "minimum.utility: 1 -> 2"),
         ({}, {"task__shots": {"n": 2}}, "train", "shots: none -> {'n': 2}"),
         (
             {"augment__operators": [{"name": "paraphrase"}]},

@@ -81,8 +81,8 @@ def test_a_fine_tune_sees_the_rows_of_all_rounds_or_of_the_latest() -> None:
     ]
     assert earlier == [["earlier.0", "earlier.1", "earlier.2"], ["earlier.2"]]
     # Nothing is written twice all the same: candidates are compared with all that was selected.
-    judge = latest.nodes["seed-0/round-2/judge-1"]
-    assert [e for e in judge.inputs if e.startswith("earlier")] == ["earlier.0", "earlier.1"]
+    gate = latest.nodes["seed-0/round-2/gate-1"]
+    assert [e for e in gate.inputs if e.startswith("earlier")] == ["earlier.0", "earlier.1"]
     # Up to round 1 both are the same.
     assert not {n for n in changed(everything, latest) if "round-0" in n or "round-1" in n}
 

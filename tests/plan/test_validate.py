@@ -122,6 +122,31 @@ def test_same_judge_and_teacher_is_a_warning_only_where_the_judge_decides(tmp_pa
     assert [(p.code, p.level) for p in check_recipe(load(recipe))] == [("judge", "warning")]
 
 
+def test_a_judge_that_is_not_named_only_advises_and_is_said_to(tmp_path: Path) -> None:
+    lines = [line for line in GOOD.splitlines() if not line.startswith("  judge: {backend")]
+    unnamed = "\n".join(lines) + "\n"
+    assert unnamed.count("judge:") == 1
+
+    recipe = write_good(tmp_path)
+
+    def said(text: str) -> list[str]:
+        recipe.write_text(text, "utf-8")
+        return [p.message for p in check_recipe(load(recipe)) if p.code == "judge"]
+
+    decides = unnamed.replace("judge: advises", "judge: decides")
+    (message,) = said(decides)
+    assert message == (
+        "no judge is named: the teacher judges its own rows, in calls of its own, and only advises"
+    )
+    assert said(unnamed) == []
+    # Its pack lets small models advise and others decide.
+    assert said(unnamed.replace("judge: advises", "attempts: 1")) == []
+    large = unnamed.replace("judge: advises", "attempts: 1").replace(
+        "  teacher: {", "  teacher: {pack: frontier, "
+    )
+    assert said(large) == [message]
+
+
 def test_checking_never_loads_torch(tmp_path: Path) -> None:
     recipe = write_good(tmp_path)
     code = (

@@ -162,7 +162,19 @@ def full(
     examples = _examples(store)
     for seed in seeds:
         _loop(store, seed, rounds, examples, control)
+        if judge == "decides":
+            calibrate(store, seed)
     return store
+
+
+def calibrate(store: Invented, seed: int = 0, *, decides: bool = True) -> None:
+    """Add how the judge of one seed did on training rows, in its first node."""
+    first = {"node": ident("node", "judge.0.1", seed), "run": "r0001", "seed": seed, "round": 0}
+    store.add(
+        "judge_calibration", **first, n_right=20, n_wrong=19, sensitivity=0.95, specificity=1.0 if decides else 0.0,
+        balanced_accuracy=0.975 if decides else 0.475, low=0.86 if decides else 0.4, high=0.99 if decides else 0.5,
+        threshold=0.7, decides=decides, reason="19 of 20 passed",
+    )  # fmt: skip
 
 
 Examples = dict[str, list[tuple[str, str]]]

@@ -46,6 +46,32 @@ def test_judge_and_rules_are_crossed_as_sql_says(store: Invented) -> None:
     assert judgement.table[1][1] == store.value(neither)
 
 
+def test_a_judge_decides_as_far_as_its_calibration_says() -> None:
+    def judgement(judge: str, *, decides: bool | None = None) -> Judgement:
+        store = invented.full(judge=judge, rounds=1)
+        if decides is not None:
+            store.db.execute("DELETE FROM judge_calibration")
+            invented.calibrate(store, decides=decides)
+        return collect(store.query, "r0001").judgement
+
+    assert judgement("decides").mode == "decides"
+    failed = judgement("decides", decides=False)
+    assert failed.mode == "advises"
+    (one,) = failed.calibrations
+    assert (one.n_right, one.n_wrong, one.specificity, one.decides) == (20, 19, 0.0, False)
+    assert judgement("advises").calibrations == ()
+    assert judgement("off", decides=True).mode == "off"
+
+
+def test_blind_answers_are_counted(store: Invented) -> None:
+    assert (collect(store.query, "r0001").judgement.verified, None) == (0, None)
+    store.db.execute("UPDATE verdict SET agreement = 0.75 WHERE accepted")
+    judgement = collect(store.query, "r0001").judgement
+    assert judgement.verified == store.value("SELECT count(*) FROM verdict WHERE accepted")
+    assert judgement.agreed == 0.75
+    store.db.execute("UPDATE verdict SET agreement = NULL")
+
+
 def test_rows_that_only_the_judge_rejected_count_as_passed_by_the_rules() -> None:
     store = invented.full(judge="decides")
     store.db.execute(

@@ -14,7 +14,14 @@ from engine.report.facts import collect
 from engine.report.html import render_html, safe_json
 from engine.report.markdown import escaped, render_markdown
 from engine.report.records import Report
-from engine.report.tables import funnel_table, matrix_table, pattern_table, score_table, spend_table
+from engine.report.tables import (
+    calibration_table,
+    funnel_table,
+    matrix_table,
+    pattern_table,
+    score_table,
+    spend_table,
+)
 from tests.report import invented
 
 pytestmark = pytest.mark.runs
@@ -206,6 +213,21 @@ def test_console_summary_reads_as_agreed(full: Report) -> None:
 )
 def test_console_says_who_decided(mode: str, words: str) -> None:
     assert words in printed(collect(invented.full(judge=mode, rounds=1).query, "r0001"))
+
+
+def test_the_report_says_how_far_the_judge_is_to_be_trusted() -> None:
+    store = invented.full(judge="decides", rounds=1)
+    store.db.execute("DELETE FROM judge_calibration")
+    invented.calibrate(store, decides=False)
+    store.db.execute("UPDATE verdict SET agreement = 0.5")
+    report = collect(store.query, "r0001")
+    (row,) = calibration_table(report).rows
+    assert row == ("0", "round 0", "19 of 20", "0 of 19", "0.47", "0.40 to 0.50", "advises")
+    for found in (render_html(report), render_markdown(report)):
+        assert "The judge on training rows" in found
+        assert "It only advises: 19 of 20 passed." in found
+        assert "50% of the answers came to the target." in found
+    assert "was not found fit to decide" in printed(report)
 
 
 def test_console_is_not_steered_by_rows() -> None:

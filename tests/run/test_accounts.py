@@ -18,6 +18,7 @@ from engine.rows import (
     Diagnosis,
     DrawnFailure,
     Drop,
+    Gating,
     Pattern,
     PatternMember,
     PatternRow,
@@ -29,6 +30,7 @@ from engine.rows import (
     Selected,
     Strategy,
     Verdict,
+    Verification,
 )
 from engine.run.execute import check_accounts
 from engine.stages import STAGES, AnyStage
@@ -60,6 +62,8 @@ COUNTED: dict[str, tuple[type[Row], ...]] = {
     "cluster": (PatternMember,),
     "name": (Pattern,),
     "strategy": (Strategy,),
+    "gate": (Gating,),
+    "verify": (Verification,),
     "judge": (Verdict,),
     "select": (Selected, Drop),
     "track": (PatternStatus, PatternRow),
@@ -71,6 +75,8 @@ CHANGES: dict[str, Any] = {
     "PATTERNS": "{diagnose: 12, cluster: {k: 3}}",
     "ROWS": "4",
     "OVERSAMPLE": "3",
+    # Answers are any: they are recorded alone.
+    "VERIFY": "{samples: 1, agreement: 0}",
 }
 
 

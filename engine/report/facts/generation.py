@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.report.facts.json_columns import text_values
-from engine.report.records import MINE, CandidateSample, Dropped, Funnel, Judgement, Query
+from engine.report.records import (
+    MINE,
+    Calibrated,
+    CandidateSample,
+    Dropped,
+    Funnel,
+    Judgement,
+    Query,
+)
 
 # Candidates of the run with their verdict and whether they were selected and trained on.
 # A candidate's id is a hash of its content, so seed and round are part of every join.
@@ -73,7 +81,7 @@ def collect_drops(query: Query, run: str) -> tuple[Dropped, ...]:
 
 def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judgement:
     """Return how judge and rules agreed; rows rejected by the judge alone passed the rules."""
-    mode = str(recipe.get("quality", {}).get("judge", "decides"))
+    calibrations = _calibrations(query, run)
     scope = "FROM verdict SEMI JOIN mine USING (node)"
     cells = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
     unscored = 0
@@ -92,11 +100,14 @@ def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judg
         " avg(utility) FILTER (accepted) AS utility_yes,"
         " avg(utility) FILTER (NOT accepted) AS utility_no,"
         " avg(relevance) FILTER (accepted) AS relevance_yes,"
-        " avg(relevance) FILTER (NOT accepted) AS relevance_no " + scope,
+        " avg(relevance) FILTER (NOT accepted) AS relevance_no,"
+        " avg(naturalness) FILTER (accepted) AS naturalness_yes,"
+        " avg(naturalness) FILTER (NOT accepted) AS naturalness_no,"
+        " count(agreement) AS verified, avg(agreement) AS agreed " + scope,
         [run],
     )[0]
     return Judgement(
-        mode=mode,
+        mode=_mode(recipe, calibrations),
         judged=sum(cells.values()),
         table=(
             (cells[True, True], cells[True, False]),
@@ -105,9 +116,30 @@ def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judg
         unscored=unscored,
         means=tuple(
             (name, means[f"{name}_yes"], means[f"{name}_no"])
-            for name in ("adherence", "utility", "relevance")
+            for name in ("adherence", "utility", "relevance", "naturalness")
+            if name != "naturalness" or means["naturalness_yes"] or means["naturalness_no"]
         ),
+        calibrations=calibrations,
+        verified=means["verified"],
+        agreed=means["agreed"],
     )
+
+
+def _calibrations(query: Query, run: str) -> tuple[Calibrated, ...]:
+    rows = query(
+        MINE
+        + "SELECT seed, round, n_right, n_wrong, sensitivity, specificity, balanced_accuracy, low, high,"
+        " threshold, decides, reason FROM judge_calibration SEMI JOIN mine USING (node) ORDER BY seed, round",
+        [run],
+    )
+    return tuple(Calibrated(**row) for row in rows)
+
+
+def _mode(recipe: Mapping[str, Any], calibrations: Sequence[Calibrated]) -> str:
+    """Return what the judge did: it decides only where it was found fit to."""
+    if recipe.get("quality", {}).get("judge") == "off":
+        return "off"
+    return "decides" if any(one.decides for one in calibrations) else "advises"
 
 
 def collect_candidates(query: Query, run: str, cap: int) -> tuple[tuple[CandidateSample, ...], int]:

@@ -8,12 +8,14 @@ from engine.report.tables.evidence import (
     validation_sentence,
 )
 from engine.report.tables.generation import (
+    calibration_table,
     criteria_table,
     drop_table,
     funnel_table,
     judge_sentence,
     judge_table,
     reasons_of,
+    verified_sentence,
 )
 from engine.report.tables.patterns import (
     confusion_table,
@@ -41,6 +43,7 @@ __all__ = [
     "TableColumn",
     "Totals",
     "best_sentence",
+    "calibration_table",
     "choice_table",
     "confusion_table",
     "cost_of",
@@ -71,4 +74,5 @@ __all__ = [
     "time_table",
     "totals",
     "validation_sentence",
+    "verified_sentence",
 ]

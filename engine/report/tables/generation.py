@@ -92,10 +92,49 @@ def criteria_table(report: Report) -> Table:
     )
 
 
+def calibration_table(report: Report) -> Table:
+    """Return how well the judge told training rows with their own answer from those with a wrong one."""
+    numbers = ("right ones passed", "wrong ones caught", "balanced accuracy", "95% interval")
+    rows = tuple(
+        (
+            str(one.seed),
+            round_label(one.round),
+            _hits(one.sensitivity, one.n_right),
+            _hits(one.specificity, one.n_wrong),
+            NONE if one.balanced_accuracy is None else f"{one.balanced_accuracy:.2f}",
+            NONE if one.low is None or one.high is None else f"{one.low:.2f} to {one.high:.2f}",
+            "decides" if one.decides else "advises",
+        )
+        for one in report.judgement.calibrations
+    )
+    first = report.judgement.calibrations[0]
+    note = f"It decides where the lower end exceeds {first.threshold:g}."
+    if failed := [one for one in report.judgement.calibrations if not one.decides]:
+        note += f" It only advises: {failed[0].reason}."
+    return Table(
+        "The judge on training rows", titled("seed", "round", *numbers, "so it", numbers=numbers),
+        rows, note,
+    )  # fmt: skip
+
+
+def _hits(part: float | None, n: int) -> str:
+    return NONE if part is None else f"{round(part * n)} of {n}"
+
+
+def verified_sentence(report: Report) -> str:
+    """Return how far blind answers came to the targets; empty where none were asked for."""
+    j = report.judgement
+    if j.agreed is None:
+        return ""
+    return f"Answered without their targets: {j.verified:,} rows; {j.agreed:.0%} of the answers came to the target."
+
+
 def judge_sentence(report: Report) -> str:
     """Return in one line whether the judge's verdicts decided or were only recorded."""
     if report.judgement.mode == "off":
         return "The LLM judge was off: rules and embedder decided."
     if report.judgement.mode == "advises":
-        return "The LLM judge's verdicts were only recorded: rules and embedder decided."
+        failed = any(not one.decides for one in report.judgement.calibrations)
+        why = ", for it was not found fit to decide" if failed else ""
+        return f"The LLM judge's verdicts were only recorded{why}: rules and embedder decided."
     return "The LLM judge's verdicts decided, after the rules and the embedder."

@@ -1,195 +1,338 @@
-"""judge: every candidate gets one verdict, from the gates first (they cost nothing) and the judge last.
+"""judge: every candidate gets one verdict: from the gates, from the blind answers, and from the judge last.
 
-The gates are those of `engine.stages.quality`, in their order. The judge, a separate model, scores what is left for
-adherence, utility and relevance (PaDA-Agent, arXiv 2510.18143, quality control). Feedback for the next attempt is
-written from the candidate's side and never quotes an evaluation row. Reads the candidates of one attempt and the rows
-that they are compared with; writes one `Verdict` per candidate.
+The judge, a separate model, says of what is left whether the target is right, and scores adherence, relevance,
+naturalness and utility (PaDA-Agent, arXiv 2510.18143, quality control; which count follows from what the operator
+promises). It sees several candidates a call, of several patterns, shuffled. It decides only once it is calibrated: in
+its first calls training rows with right and with wrong answers stand among the candidates. Feedback for the next
+attempt is about this row and its own target, and never quotes an evaluation row. Reads the candidates of one attempt
+with what gates and blind answers say of them; writes one `Verdict` per candidate, and the calibration with its anchors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
-from engine.identity import Params
-from engine.rows import Candidate, Verdict
-from engine.spec.parts import GateMode
-from engine.spec.recipe import Minimum
+from engine.rows import Candidate, Drop, Example, JudgeAnchor, JudgeCalibration, Row, Verdict
+from engine.spec.recipe import Calibration
 from engine.stages import schemas
+from engine.stages.augment.acceptance import Acceptance, Evidence, decide, label_passes
+from engine.stages.augment.calibration import (
+    Anchor,
+    anchor_key,
+    anchors_of,
+    calibration,
+    fewest,
+    too_few,
+)
+from engine.stages.augment.numbered import NOT_ASKED, TWICE, calls_of, numbered
+from engine.stages.augment.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
+from engine.stages.augment.verify import calls_for
+from engine.stages.blocks import Briefing
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.outputs import Attempt, Drafted, Generated, Judged, Loaded, SelectedRows
-from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality import GATES, AnyGate, Batch, GateResult, apply_gates
+from engine.stages.outputs import (
+    Attempt,
+    Drafted,
+    Gated,
+    Generated,
+    Judged,
+    Loaded,
+    NamedPatterns,
+    Verified,
+)
+from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
-PROMPT = "judge.md"
 COVERAGE_STRATEGY = "Write new rows of every kind that the task has."
 """What stands for the strategy of rows that are written against no pattern."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class UsedGate(Params):
-    """A gate as a recipe uses it."""
-
-    name: str
-    version: int
-    settings: Any
-    """What `Gate.settings` makes of the recipe: a model or nothing."""
-    mode: GateMode = "reject"
-    """Whether what it finds rejects a candidate, or is advice."""
-
-    @property
-    def entry(self) -> AnyGate:
-        """The gate itself."""
-        return GATES[self.name]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgeParams(Params):
-    """The task, and what a candidate must pass."""
+class JudgeParams(Acceptance):
+    """What a candidate must pass, the task, and what the judge is asked."""
 
     task: TaskView
-    gates: tuple[UsedGate, ...]
-    """In the order in which they are asked; those that are off are left out."""
-    keeping: tuple[str, ...]
-    """Operators whose rows keep their seed row's target."""
+    briefing: Briefing
+    operators: tuple[Promise, ...]
     judge: Literal["decides", "advises", "off"]
-    minimum: Minimum
-    """The judge's scores below which a candidate is rejected."""
+    """What it does once it is calibrated."""
+    rows_per_call: int
+    calibration: Calibration
     schema: schemas.Schema
 
 
 @dataclass(frozen=True)
 class JudgeInputs(Inputs):
-    """The candidates, their strategies, and all rows that they must not repeat."""
+    """The candidates, what they were written for, and what gates and blind answers say of them."""
 
     load: Loaded
     generate: Generated
+    gate: Gated
+    name: NamedPatterns | None = None
+    """None, as the strategies are, where nothing is analysed."""
     strategy: Drafted | None = None
-    """None where nothing is analysed."""
+    verify: Verified | None = None
     attempts: tuple[Attempt, ...] = ()
     """Earlier ones of this round."""
-    earlier: tuple[SelectedRows, ...] = ()
-    """What earlier rounds added."""
+    first: Judged | None = None
+    """The first judging of an earlier round, in which the judge may have been calibrated."""
+
+
+class _Said(NamedTuple):
+    """What the judge says of one item."""
+
+    item: Mapping[str, Any] | None
+    reply: Completion
 
 
 def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
-    """Return exactly one `Verdict` per candidate of this attempt."""
+    """Return exactly one `Verdict` per candidate of this attempt, and the calibration where this node makes it."""
     candidates = inputs.generate.candidates
-    if not candidates:
-        return Judged()
-    results = apply_gates(
-        _batch(params, inputs, ctx),
-        [(used.entry, used.settings, used.mode) for used in params.gates],
-    )
-    replies = _ask(params, inputs, results, ctx)
-    return Judged(
-        tuple(
-            _verdict(params, candidate, result, reply)
-            for candidate, result, reply in zip(candidates, results, replies, strict=True)
+    evidence = _evidence(inputs)
+    standing = [c for c in candidates if not decide(params, c, evidence[c.id]).reason]
+    rows: list[Row] = []
+    known = measured = _known(inputs)
+    anchors: list[Anchor] = []
+    if params.judge == "decides" and known is None and standing:
+        anchors, measured = _anchors(params, inputs, ctx)
+    said = _ask(params, inputs, standing, anchors, rows, ctx) if params.judge != "off" else {}
+    if anchors:
+        found = [_anchor(params, anchor, said[anchor_key(anchor)]) for anchor in anchors]
+        rows += found
+        measured = calibration(found, params.calibration.balanced_accuracy)
+    if measured is not None and measured is not known:
+        rows.append(measured)
+        if not measured.decides:
+            ctx.warn(f"the judge only advises: {measured.reason}")
+    decides = params.judge == "decides" and measured is not None and measured.decides
+    labels = params.task.task(inputs.load.examples).labels
+    verdicts = [
+        _verdict(params, candidate, evidence[candidate.id], said.get(candidate.id), decides, labels)
+        for candidate in candidates
+    ]
+    return Judged((*verdicts, *rows))
+
+
+def _evidence(inputs: JudgeInputs) -> dict[str, Evidence]:
+    """Return what gates and blind answers say of each candidate."""
+    answers = inputs.verify.by_candidate if inputs.verify else {}
+    return {
+        gating.candidate: Evidence(
+            gating,
+            tuple(answers.get(gating.candidate, ())) if inputs.verify is not None else None,
         )
-    )
+        for gating in inputs.gate.gatings
+    }
 
 
-def _batch(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Batch:
-    examples = inputs.load.examples
-    accepted = [(e.inputs, e.target) for selected in inputs.earlier for e in selected.examples]
-    accepted += [(c.inputs, c.target) for attempt in inputs.attempts for c in attempt.accepted]
-    return Batch(
-        candidates=inputs.generate.candidates,
-        kind=params.task.entry,
-        task=params.task.task(examples),
-        train=inputs.load.train,
-        accepted=accepted,
-        keeping=params.keeping,
-        embed=ctx.embed,
-        leak_guard=lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
-    )
+def _known(inputs: JudgeInputs) -> JudgeCalibration | None:
+    """Return the calibration that was made before, in an earlier attempt or an earlier round."""
+    before = [inputs.first, *(attempt.judge for attempt in inputs.attempts)]
+    made = (judged.calibration for judged in before if judged is not None)
+    return next((one for one in made if one is not None), None)
+
+
+def _anchors(
+    params: JudgeParams, inputs: JudgeInputs, ctx: Context
+) -> tuple[list[Anchor], JudgeCalibration | None]:
+    """Return the rows by which the judge is calibrated; none, and that it cannot be, where there are too few."""
+    settings = params.calibration
+    anchors = anchors_of(params.task, inputs.load.examples, settings.anchors, ctx.seed, ctx)
+    right = sum(anchor.is_right for anchor in anchors)
+    wrong = len(anchors) - right
+    if min(right, wrong) < fewest(settings.balanced_accuracy):
+        # Nothing is asked that cannot change anything.
+        return [], too_few(right, wrong, settings.balanced_accuracy)
+    return anchors, None
 
 
 def _ask(
-    params: JudgeParams, inputs: JudgeInputs, results: Sequence[GateResult], ctx: Context
-) -> list[Completion | None]:
-    """Return the judge's replies, for the candidates that the gates let through."""
-    candidates = inputs.generate.candidates
-    if params.judge == "off":
-        return [None] * len(candidates)
-    strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
-    prompt = ctx.prompt(PROMPT)
-    standing = [i for i, result in enumerate(results) if not result.reason]
-    requests = [
-        ctx.request(
-            "judge",
-            prompt,
-            {
-                "description": params.task.description,
-                "row": dict(candidates[i].inputs),
-                "target": candidates[i].target,
-                "strategy": strategies.get(candidates[i].strategy, COVERAGE_STRATEGY),
-            },
-            params.schema,
-        )
-        for i in standing
+    params: JudgeParams,
+    inputs: JudgeInputs,
+    standing: Sequence[Candidate],
+    anchors: Sequence[Anchor],
+    rows: list[Row],
+    ctx: Context,
+) -> dict[str, _Said]:
+    """Return what the judge says of candidates and anchors; candidates that it leaves out are asked about alone."""
+    items = _items(params, inputs, standing, anchors)
+    if not items:
+        return {}
+    write = Writer(params.task, params.briefing, params.schema, inputs.load.examples, ctx)
+    keys = [[ctx.seed, dict(item.inputs), item.target] for item in items]
+    groups = calls_of(items, keys, params.rows_per_call)
+    replies = ctx.ask("judge", [write(group) for group in groups])
+    said: dict[str, _Said] = {}
+    for group, reply in zip(groups, replies, strict=True):
+        _read(group, reply, said, rows)
+    again = [
+        item
+        for group in groups
+        for item in group
+        if len(group) > 1 and said[item.key].item is None and not item.anchor
     ]
-    replies: list[Completion | None] = [None] * len(candidates)
-    if requests:
-        for number, reply in zip(standing, ctx.ask("judge", requests), strict=True):
-            replies[number] = reply
-    return replies
+    if again:
+        for item, reply in zip(again, ctx.ask("judge", [write([i]) for i in again]), strict=True):
+            _read([item], reply, said, rows)
+    return said
+
+
+def _items(
+    params: JudgeParams,
+    inputs: JudgeInputs,
+    standing: Sequence[Candidate],
+    anchors: Sequence[Anchor],
+) -> list[Item]:
+    """Return what is asked about; an anchor looks like a new row for one of the patterns."""
+    strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
+    names = {p.id: p.name for p in inputs.name.patterns} if inputs.name else {}
+    promises = {promise.name: promise for promise in params.operators}
+    train: dict[str, Example] = {example.id: example for example in inputs.load.train}
+    advice = {gating.candidate: gating.advice for gating in inputs.gate.gatings}
+    items = [
+        Item(
+            key=candidate.id,
+            row=candidate.id,
+            anchor=False,
+            inputs=candidate.inputs,
+            target=candidate.target,
+            pattern=names.get(candidate.pattern, ""),
+            strategy=strategies.get(candidate.strategy, COVERAGE_STRATEGY),
+            promise=promises[candidate.operator],
+            parent=train[candidate.parent].inputs if promises[candidate.operator].keeps else None,
+            advice=tuple(f"{gate}: {text}" for gate, text in advice[candidate.id].items()),
+        )
+        for candidate in standing
+    ]
+    like = [items[number % len(items)] for number in range(len(anchors))] if items else []
+    new = next((p for p in params.operators if not p.keeps), Promise(name="", label="written"))
+    items += [
+        Item(
+            key=anchor_key(anchor),
+            row=anchor.example.id,
+            anchor=True,
+            inputs=anchor.example.inputs,
+            target=anchor.target,
+            pattern=one.pattern,
+            strategy=one.strategy,
+            promise=new,
+            parent=None,
+            advice=(),
+        )
+        for anchor, one in zip(anchors, like, strict=True)
+    ]
+    return items
+
+
+def _read(
+    group: Sequence[Item],
+    reply: Completion,
+    said: dict[str, _Said],
+    rows: list[Row],
+) -> None:
+    """Keep what a reply says of the items of its call, and record what it leaves out or makes up."""
+    if reply.value is None:
+        said.update({item.key: _Said(None, reply) for item in group})
+        return
+    found = numbered(reply.value, KEY, len(group))
+    for item, one, why in zip(group, found.items, found.missing, strict=True):
+        said[item.key] = _Said(one, reply)
+        if why:
+            detail = f"the reply judges the row {'twice' if why == TWICE else 'not at all'}"
+            rows.append(Drop("judge", item.row, why, detail))
+    for name in found.not_asked:
+        detail = "the reply judges a row that is not in the call"
+        rows.append(Drop("judge", f"{reply.request} {name}", NOT_ASKED, detail))
+
+
+def _anchor(params: JudgeParams, anchor: Anchor, said: _Said) -> JudgeAnchor:
+    item = said.item
+    passed = None if item is None else label_passes(params, item)
+    return JudgeAnchor(
+        example=anchor.example.id,
+        is_right=anchor.is_right,
+        target=anchor.target,
+        label_correct=None if item is None else item.get("label_correct"),
+        passed=passed,
+        call=said.reply.request,
+    )
 
 
 def _verdict(
-    params: JudgeParams, candidate: Candidate, result: GateResult, reply: Completion | None
+    params: JudgeParams,
+    candidate: Candidate,
+    evidence: Evidence,
+    said: _Said | None,
+    decides: bool,
+    labels: Sequence[str],
 ) -> Verdict:
-    scores: Mapping[str, Any] = reply.value if reply is not None and reply.value is not None else {}
-    reason, detail, feedback = result.reason, result.detail, result.feedback
-    agrees: bool | None = None
-    if scores:
-        minimum = params.minimum.model_dump()
-        low = [name for name, least in minimum.items() if scores[name] < least]
-        agrees = not low
-        if low and params.judge == "decides":
-            reason = "judge"
-            detail = ", ".join(f"{name} {scores[name]} below {minimum[name]}" for name in low)
-            feedback = str(scores["feedback"]).strip() or f"Improve: {detail}."
-    elif reply is not None and params.judge == "decides":
-        reason, detail = "judge_failed", f"{reply.error}: {reply.detail}"
+    promise = next(one for one in params.operators if one.name == candidate.operator)
+    item = said.item if said is not None else None
+    failure = None
+    if said is not None and item is None:
+        reply = said.reply
+        failure = (
+            f"{reply.error}: {reply.detail}"
+            if reply.value is None
+            else "asked again alone, the judge said nothing usable of it"
+        )
+    decision = decide(
+        params, candidate, evidence,
+        item=item, failure=failure, decides=decides, keeps=promise.keeps, labels=labels,
+    )  # fmt: skip
+    scores = item or {}
     return Verdict(
         candidate=candidate.id,
-        accepted=not reason,
-        reason=reason or "accepted",
-        detail=detail,
-        feedback=feedback,
+        accepted=not decision.reason,
+        reason=decision.reason or "accepted",
+        detail=decision.detail,
+        feedback=decision.feedback,
         adherence=scores.get("adherence"),
         utility=scores.get("utility"),
         relevance=scores.get("relevance"),
-        judge_agrees=agrees,
-        similarity=result.numbers.get("similarity"),
-        neighbour=result.numbers.get("neighbour"),
-        call=reply.request if reply is not None else None,
-        advice=result.advice,
+        judge_agrees=decision.agrees,
+        similarity=evidence.gating.numbers.get("similarity"),
+        neighbour=evidence.gating.numbers.get("neighbour"),
+        call=said.reply.request if said is not None else None,
+        advice=evidence.gating.advice,
+        agreement=evidence.agreement,
+        label_correct=scores.get("label_correct"),
+        naturalness=scores.get("naturalness"),
     )
 
 
 def _skips(params: JudgeParams) -> frozenset[str]:
-    return frozenset({"judge"}) if params.judge == "off" else frozenset()
+    return frozenset({"judge", "embedder"}) if params.judge == "off" else frozenset()
 
 
 def _sends(params: JudgeParams) -> Mapping[str, str]:
+    anchored = params.judge == "decides"
+    shown = "generated rows ({inputs}, {target})"
+    if any(promise.keeps for promise in params.operators):
+        shown += ", the train rows that they reword ({inputs})"
+    if anchored:
+        shown += ", train rows by which the judge is calibrated ({inputs}, {target})"
     return {
-        "row": "generated rows ({inputs})",
-        "target": "their {target}",
-        "strategy": "strategies",
+        "rows": shown,
+        "strategies": "names of patterns, strategies",
+        "task": "train rows that stand for labels ({inputs}, {target})"
+        if params.task.labelled
+        else "",
+        # The reply's schema lists them where the judge answers itself.
+        ALWAYS: "the labels" if params.task.labelled and KEY in params.schema["properties"] else "",
     }
 
 
 def _expect(params: JudgeParams, situation: Situation) -> Forecast | None:
     if params.judge == "off":
         return None
-    reply = schemas.reply_tokens(params.schema)
-    return Forecast(Range(0, situation.candidates.high), Range(1, 1), reply)
+    anchors = 2 * params.calibration.anchors if params.judge == "decides" else 0
+    rows = situation.candidates.high + (anchors if situation.attempt == 1 else 0)
+    calls = calls_for(rows, params.rows_per_call) if situation.candidates.high else 0
+    reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, params.rows_per_call))
+    return Forecast(Range(0, calls), Range(1, params.rows_per_call), reply)
 
 
 def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Iterable[Account]:
@@ -199,8 +342,8 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 JUDGE = Stage(
     "judge", 5, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
-    prompts={PROMPT: frozenset({"description", "row", "target", "strategy"})},
+    prompts={PROMPT: VARIABLES},
     replies=("verdict",),
-    sends=_sends, embeds="generated rows and rows of all splits ({inputs})", skips=_skips,
+    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

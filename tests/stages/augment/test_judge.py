@@ -1,152 +1,505 @@
-"""judge: what reaches the judge, and how its scores and the gates make one verdict per candidate."""
+"""judge: what reaches the judge, how it is calibrated, and how one verdict is made of all that is known of a row."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 
-from engine.rows import Candidate, Strategy, Verdict
-from engine.spec.parts import GateMode
-from engine.spec.recipe import Minimum, Quality
-from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams, UsedGate
-from engine.stages.outputs import Attempt, Drafted, Generated, Judged, SelectedRows
-from engine.stages.quality import GATES
+from engine.backends.protocol import Request
+from engine.rows import Candidate, Gating, JudgeAnchor, JudgeCalibration, Verdict, Verification
+from engine.spec.recipe import Calibration, Minimum
+from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams
+from engine.stages.augment.questions import Promise
+from engine.stages.blocks import Briefing
+from engine.stages.forecast import Range, Situation
+from engine.stages.outputs import Attempt, Gated, Generated, Judged, Verified
+from engine.tasks import TASKS
 from tests.plan.fake_resources import reply_schema_of
-from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
-from tests.stages.small_task import LATE, LOADED, TRAIN, adds_up, example, task_view
+from tests.stages.augment.six_kinds import (
+    KINDS,
+    PATTERNS,
+    STRATEGIES,
+    SmallTask,
+    candidate,
+    shown_rows,
+    small_task,
+)
+from tests.stages.scripted_context import ScriptedContext
+from tests.stages.small_task import adds_up
 
-ADVISING = {"similarity", "near_duplicate"}
-"""Gates that do not reject here: embeddings of words are too near for them."""
-GOOD = {"adherence": 5, "utility": 4, "relevance": 5, "feedback": ""}
+Opinion = Callable[[str], Mapping[str, Any] | None]
+"""What the prompt shows of a row -> what the judge says of it; None for a row that is left out."""
+LIKED: dict[str, Any] = {
+    "own_answer": "late", "problems": [], "reason": "It is.", "label_correct": "yes", "adherence": 4,
+    "relevance": 5, "naturalness": 5, "utility": 4, "verdict": "accept", "feedback": "",
+}  # fmt: skip
+FLAT = {"adherence": 4, "utility": 4, "relevance": 5, "feedback": ""}
+REWORDING = Promise(name="paraphrase", label="keep")
+NEW = Promise(name="similar", label="written")
+ANCHORS = 20
 
 
-def candidate(text: str, target: str = LATE) -> Candidate:
-    return Candidate(
-        f"c {text}", TRAIN[0].id, "p", "s", "paraphrase", 1, {"text": text}, target, "", "", ""
-    )
+class Warned(ScriptedContext):
+    """Keeps what it is warned of."""
+
+    def __init__(self, *args: Any, **others: Any) -> None:
+        super().__init__(*args, **others)
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
-FIRST = candidate("my box is two days late again")
-SECOND = candidate("the parcel has not come, two days")
-BELL = candidate("my box \x07 is late")
+class Judging:
+    """One judging: its verdicts, what it says of the judge, and what was asked."""
 
-
-def run(
-    reply: Reply,
-    rows: Sequence[Candidate] = (FIRST, SECOND, BELL),
-    judge: Literal["decides", "advises", "off"] = "decides",
-    attempts: Sequence[Attempt] = (),
-    earlier: Sequence[SelectedRows] = (),
-) -> tuple[Sequence[Verdict], ScriptedContext]:
-    modes: dict[str, GateMode] = dict.fromkeys(ADVISING, "advise")
-    gates = tuple(
-        UsedGate(
-            name=gate.name,
-            version=gate.version,
-            settings=gate.settings(Quality()),
-            mode=gate.mode({}, modes),
+    def __init__(
+        self,
+        task: SmallTask,
+        opinion: Opinion,
+        rows: Sequence[Candidate] = (),
+        *,
+        pack: str = "standard",
+        mode: Literal["decides", "advises", "off"] = "decides",
+        answers: Sequence[Verification] | None = None,
+        gatings: Mapping[str, Gating] | None = None,
+        anchors: int = ANCHORS,
+        known: bool = False,
+        rows_per_call: int | None = None,
+        ambiguous: Literal["verdict", "reject"] = "verdict",
+        minimum: Minimum | None = None,
+        agreement: float = 0.5,
+        attempts: Sequence[Attempt] = (),
+        extra: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        rows = tuple(rows or (task.row,))
+        self.params = JudgeParams(
+            task=task.view,
+            briefing=Briefing(description="A small task."),
+            operators=(REWORDING, NEW),
+            judge=mode,
+            rows_per_call=rows_per_call or (1 if pack == "small" else 4),
+            calibration=Calibration(anchors=anchors),
+            minimum=minimum or Minimum(),
+            ambiguous=ambiguous,
+            agreement=agreement,
+            schema=reply_schema_of("verdict", pack),
         )
-        for gate in GATES.values()
-    )
-    params = JudgeParams(
-        task=task_view(),
-        gates=gates,
-        keeping=("paraphrase",),
-        judge=judge,
-        minimum=Minimum(),
-        schema=reply_schema_of("verdict"),
-    )
-    strategy = Strategy("s", "p", "Write late rows.", (LATE,), None, None)
-    inputs = JudgeInputs(
-        load=LOADED,
-        strategy=Drafted((strategy,)),
-        generate=Generated(tuple(rows)),
-        attempts=tuple(attempts),
-        earlier=tuple(earlier),
-    )
-    context = ScriptedContext(reply)
-    output = JUDGE.run(params, inputs, context)
-    adds_up(JUDGE, params, inputs, output)
-    return output.verdicts, context
+        found = gatings or {}
+        inputs = JudgeInputs(
+            load=task.load,
+            name=PATTERNS,
+            strategy=STRATEGIES,
+            generate=Generated(rows),
+            gate=Gated(tuple(found.get(c.id, gating(c.id)) for c in rows)),
+            verify=None if answers is None else Verified(tuple(answers)),
+            attempts=tuple(attempts),
+            first=Judged((TRUSTED,)) if known else None,
+        )
+
+        def reply(role: str, request: Request) -> Any:
+            assert role == "judge"
+            prompt = request.messages[-1].content
+            if pack == "small":
+                return opinion(prompt)
+            said = [
+                {"id": name, **one}
+                for name, text in shown_rows(prompt).items()
+                if (one := opinion(text)) is not None
+            ]
+            return {"rows": [*said, *extra]}
+
+        self.context = Warned(reply, pack=pack, attempt=1)
+        self.output = JUDGE.run(self.params, inputs, self.context)
+        adds_up(JUDGE, self.params, inputs, self.output)
+
+    @property
+    def first(self) -> Verdict:
+        return self.output.verdicts[0]
+
+    @property
+    def prompts(self) -> list[str]:
+        return self.context.prompts
+
+
+TRUSTED = JudgeCalibration(20, 20, 1.0, 1.0, 1.0, 0.89, 1.0, 0.7, True, "known")
+
+
+def gating(name: str, reason: str = "", **advice: str) -> Gating:
+    return Gating(name, reason, "why" if reason else "", "", advice, {"similarity": 0.5})
+
+
+def blind(*agrees: float, answer: str = "broken", name: str = "c") -> list[Verification]:
+    return [
+        Verification(name, i + 1, "late" if a == 1 else answer, None, a, "blind", "", "call")
+        for i, a in enumerate(agrees)
+    ]
+
+
+def likes(**changes: Any) -> Opinion:
+    return lambda text: {**LIKED, **changes}
+
+
+def knows(task: SmallTask, **changes: Any) -> Opinion:
+    """Return a judge that knows which training rows have a wrong answer; what it says of the others is given."""
+    right = {e.inputs["text"]: e.target for e in task.train}
+
+    def opinion(text: str) -> Mapping[str, Any]:
+        known = next((row for row in right if f"text: {row}\n" in text), None)
+        if known is None:
+            return {**LIKED, **changes}
+        answer = text.split("Proposed answer:\n<data>\nanswer: ")[1].split("\n</data>")[0]
+        return {**LIKED, "label_correct": "yes" if answer == right[known] else "no"}
+
+    return opinion
 
 
 def test_no_candidates_get_no_verdicts() -> None:
-    assert run(no_reply, [])[0] == []
+    task = small_task("classification")
+    params = Judging(task, likes(), known=True).params
+    inputs = JudgeInputs(task.load, Generated(), Gated(), PATTERNS, STRATEGIES)
+    assert JUDGE.run(params, inputs, ScriptedContext()).rows == ()
+
+
+@pytest.mark.parametrize("pack", ["standard", "frontier"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_judge_that_knows_right_from_wrong_decides_in_every_kind(kind: str, pack: str) -> None:
+    task = small_task(kind)
+    liked = {} if TASKS[kind].chosen(task.view.settings) else {"own_answer": "something"}
+    good = Judging(task, knows(task, **liked), pack=pack, rows_per_call=8)
+    assert (good.first.accepted, good.first.reason, good.first.judge_agrees) == (
+        True,
+        "accepted",
+        True,
+    )
+    (measured,) = good.output.of(JudgeCalibration)
+    assert (measured.decides, measured.n_right, measured.n_wrong) == (True, ANCHORS, ANCHORS)
+    assert good.context.warnings == []
+    bad = Judging(task, knows(task, label_correct="no", feedback="Say more."), pack=pack)
+    assert (bad.first.reason, bad.first.detail) == ("judge", "label_correct no")
+    assert bad.first.label_correct == "no"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_judges_score_one_row_a_call_and_advise(kind: str) -> None:
+    task = small_task(kind)
+    found = Judging(task, lambda text: FLAT, pack="small", mode="advises")
+    assert (found.first.accepted, found.first.judge_agrees, found.first.adherence) == (
+        True,
+        True,
+        4,
+    )
+    assert (found.first.label_correct, found.first.naturalness) == (None, None)
+    (prompt,) = found.prompts
+    assert prompt.startswith("Strategy: Hide the day.\nRow: ")
+    assert prompt.endswith(f"\nLabel: {task.row.target}")
+    assert found.output.of(JudgeAnchor) == []
+    low = Judging(task, lambda text: {**FLAT, "utility": 1}, pack="small", mode="advises")
+    assert (low.first.accepted, low.first.judge_agrees) == (True, False)
+
+
+def test_anchors_are_hidden_among_the_candidates() -> None:
+    task = small_task("classification")
+    rows = [replace(task.row, id=f"c{i}", inputs={"text": f"my number {i}"}) for i in range(40)]
+    found = Judging(task, knows(task), rows, rows_per_call=8)
+    assert len(found.prompts) == 10
+    both = [p for p in found.prompts if "my number" in p and "text: box" in p]
+    assert len(both) > 7
+    for prompt in found.prompts:
+        shown = shown_rows(prompt)
+        assert len(shown) == 8
+        behind = {text.split("Its writer had")[1].strip() for text in shown.values()}
+        assert len({text.split("\n")[0] for text in behind}) == 1, (
+            "an anchor looks like a candidate"
+        )
+        for row in shown.values():
+            text = row.split("text: ")[1].split("\n")[0]
+            assert f'"{text}"' not in prompt, "a row that is judged does not define its label"
+    assert len(found.output.of(JudgeAnchor)) == 2 * ANCHORS
+    assert {a.passed for a in found.output.of(JudgeAnchor) if a.is_right} == {True}
+    assert {a.passed for a in found.output.of(JudgeAnchor) if not a.is_right} == {False}
+
+
+def test_a_judge_that_says_yes_to_everything_only_advises() -> None:
+    task = small_task("classification")
+    found = Judging(task, likes())
+    (measured,) = found.output.of(JudgeCalibration)
+    assert (measured.sensitivity, measured.specificity, measured.decides) == (1.0, 0.0, False)
+    (warning,) = found.context.warnings
+    assert warning.startswith("the judge only advises: 20 of 20 training rows passed")
+    assert found.first.accepted
+    no = Judging(task, likes(label_correct="no"))
+    assert (no.first.accepted, no.first.judge_agrees) == (True, False)
+
+
+def test_with_too_few_training_rows_no_anchor_is_asked_about_and_the_judge_advises() -> None:
+    task = small_task("classification")
+    found = Judging(replace(task, train=task.train[:8]), likes(label_correct="no"))
+    assert len(found.prompts) == 1
+    assert found.output.of(JudgeAnchor) == []
+    assert found.first.accepted
+    (warning,) = found.context.warnings
+    assert "the training rows give 4 with a right answer and 4 with a wrong one" in warning
+    (measured,) = found.output.of(JudgeCalibration)
+    assert not measured.decides
+
+
+def test_a_judge_is_calibrated_once() -> None:
+    task = small_task("classification")
+    bad = likes(label_correct="no")
+    later = Judging(task, bad, known=True)
+    assert (later.first.reason, len(later.prompts)) == ("judge", 1)
+    assert later.output.of(JudgeCalibration) == []
+    failed = replace(TRUSTED, decides=False)
+    before = Attempt(1, Generated(), Judged((failed,)))
+    again = Judging(task, bad, attempts=[before])
+    assert (again.first.accepted, len(again.prompts)) == (True, 1)
+    assert again.context.warnings == [], "it was told once"
+
+
+def test_a_judge_that_advises_or_is_off_is_not_calibrated() -> None:
+    task = small_task("classification")
+    advised = Judging(task, likes(label_correct="no", utility=1), mode="advises")
+    assert (advised.first.accepted, advised.first.judge_agrees, advised.first.utility) == (
+        True,
+        False,
+        1,
+    )
+    assert len(advised.prompts) == 1
+    off = Judging(task, likes(), mode="off")
+    assert (off.first.accepted, off.first.judge_agrees, off.prompts) == (True, None, [])
+    assert off.output.of(JudgeCalibration) == advised.output.of(JudgeCalibration) == []
 
 
 def test_what_a_gate_rejects_does_not_reach_the_judge() -> None:
-    verdicts, context = run(lambda role, request: GOOD)
-    assert [v.reason for v in verdicts] == ["accepted", "accepted", "malformed"]
-    assert [v.accepted for v in verdicts] == [True, True, False]
-    assert [v.call for v in verdicts] == [*(request.id for request in context.asked), None]
-    assert verdicts[2].feedback == "The row is not usable: it has control characters."
-    assert "Strategy: Write late rows." in context.prompts[0]
-    assert FIRST.inputs["text"] in context.prompts[0]
-    assert "Label: late" in context.prompts[0]
+    task = small_task("classification")
+    found = Judging(task, likes(), known=True, gatings={"c": gating("c", "leak")})
+    assert (found.first.reason, found.first.detail, found.prompts) == ("leak", "why", [])
+    assert found.first.similarity == 0.5
 
 
-def test_what_gates_measured_is_kept_whatever_the_verdict() -> None:
-    verdicts, _ = run(lambda role, request: GOOD)
-    # Six of seven words are the seed row's.
-    assert verdicts[0].similarity == pytest.approx(6 / 42**0.5, abs=1e-6)
-    assert verdicts[2].similarity is not None
-    assert [v.neighbour for v in verdicts[:2]] == pytest.approx([0.640, 0.520], abs=1e-3)
-    assert verdicts[2].neighbour is not None
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"label_correct": "no"}, "label_correct no"),
+        ({"label_correct": "ambiguous", "verdict": "reject"}, "label_correct ambiguous"),
+        ({"relevance": 2}, "relevance 2 below 3"),
+        ({"utility": 1, "naturalness": 1}, "utility 1 below 2, naturalness 1 below 2"),
+    ],
+)
+def test_a_judge_that_decides_rejects(changes: dict[str, Any], detail: str) -> None:
+    task = small_task("classification")
+    found = Judging(task, likes(**changes, feedback=" Say which day. "), known=True)
+    assert (found.first.reason, found.first.detail) == ("judge", detail)
+    assert found.first.feedback == "Say which day."
+    silent = Judging(task, likes(**changes), known=True)
+    assert silent.first.feedback == f"Improve: {detail}."
 
 
-def test_what_a_gate_only_advises_is_kept_and_rejects_nothing() -> None:
-    near = candidate("my box is two days too late")
-    (verdict,), _ = run(no_reply, [near], judge="off")
-    assert verdict.accepted
-    assert set(verdict.advice) == {"similarity", "near_duplicate"}
-    assert "wanted" in verdict.advice["similarity"]
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adherence": 1},
+        {"adherence": None},
+        {"verdict": "reject"},
+        {"label_correct": "ambiguous"},
+        {"relevance": 3, "utility": 2, "naturalness": 2},
+    ],
+)
+def test_a_right_label_is_enough_unless_the_recipe_asks_for_more(changes: dict[str, Any]) -> None:
+    task = small_task("classification")
+    found = Judging(task, likes(**changes), known=True)
+    assert (found.first.accepted, found.first.judge_agrees) == (True, True)
+    strict = Judging(
+        task, likes(**changes), known=True, ambiguous="reject",
+        minimum=Minimum(adherence=4, utility=3, relevance=4, naturalness=3),
+    )  # fmt: skip
+    passes = changes in ({"verdict": "reject"}, {"adherence": None})
+    assert strict.first.accepted is passes
 
 
-def test_scores_below_the_minimum_reject_where_the_judge_decides() -> None:
-    low = {**GOOD, "adherence": 3, "utility": 2, "feedback": " Say it in other words. "}
-
-    def reply(role: str, request: Any) -> Any:
-        return low if FIRST.inputs["text"] in request.messages[-1].content else GOOD
-
-    (first, second, _), _ = run(reply)
-    assert (first.reason, first.detail) == ("judge", "adherence 3 below 4, utility 2 below 3")
-    assert first.feedback == "Say it in other words."
-    assert (first.adherence, first.utility, first.relevance, first.judge_agrees) == (3, 2, 5, False)
-    assert (second.accepted, second.judge_agrees) == (True, True)
-    silent, _ = run(lambda role, request: {**low, "feedback": " "})
-    assert silent[0].feedback == "Improve: adherence 3 below 4, utility 2 below 3."
-    (advised, *_), _ = run(reply, judge="advises")
-    assert (advised.accepted, advised.judge_agrees, advised.adherence) == (True, False, 3)
+def test_a_rewording_is_judged_by_the_row_that_it_rewords() -> None:
+    task = small_task("classification")
+    row = replace(task.row, operator="paraphrase")
+    found = Judging(task, likes(adherence=1), [row], known=True, minimum=Minimum(adherence=4))
+    assert found.first.accepted
+    (shown,) = shown_rows(found.prompts[0]).values()
+    assert "The row that it rewords:\n<data>\ntext: box 0 is broken\n</data>" in shown
+    assert "plan" not in shown
+    other = Judging(task, likes(adherence=1), known=True, minimum=Minimum(adherence=4))
+    assert other.first.detail == "adherence 1 below 4"
+    assert "The row that it rewords" not in other.prompts[0]
+    assert "Following plan 1." in other.prompts[0]
+    assert "Plan 1 (Hidden days): Hide the day." in other.prompts[0]
 
 
-def test_an_unusable_reply_rejects_only_where_the_judge_decides() -> None:
-    verdicts, context = run(lambda role, request: None)
-    assert verdicts[0].reason == "judge_failed"
-    assert verdicts[0].detail.startswith("schema")
-    assert (verdicts[0].feedback, verdicts[0].judge_agrees) == ("", None)
-    assert verdicts[0].call == context.asked[0].id
-    advised, _ = run(lambda role, request: None, judge="advises")
-    assert [v.accepted for v in advised] == [True, True, False]
+def test_feedback_never_orders_another_label() -> None:
+    task = small_task("classification")
+    found = Judging(task, likes(label_correct="no", feedback="Make it clearly broken."), known=True)
+    assert found.first.feedback == "Make it clearly late."
 
 
-def test_a_judge_that_is_off_is_not_asked() -> None:
-    verdicts, context = run(no_reply, judge="off")
-    assert [v.accepted for v in verdicts] == [True, True, False]
-    assert context.asked == []
-    assert {v.adherence for v in verdicts} == {None}
+@pytest.mark.parametrize(
+    ("agrees", "accepted", "agreement"),
+    [((1, 1), True, 1.0), ((1, 0), True, 0.5), ((1, 0, 0), False, 1 / 3), ((0, 0), False, 0.0)],
+)
+def test_blind_answers_reject_below_a_majority(
+    agrees: tuple[float, ...], accepted: bool, agreement: float
+) -> None:
+    task = small_task("classification")
+    found = Judging(task, likes(), known=True, answers=blind(*agrees))
+    assert found.first.accepted is accepted
+    assert found.first.agreement == pytest.approx(agreement)
+    if not accepted:
+        assert found.first.reason == "verify"
+        assert "most of the others: broken" in found.first.detail
+        assert found.first.feedback == (
+            "Without its answer it is answered broken: make it clearly late."
+        )
+        assert found.prompts == [], "the judge is not asked about what is rejected"
+    recorded = Judging(task, likes(), known=True, answers=blind(*agrees), agreement=0.0)
+    assert recorded.first.accepted
 
 
-def test_a_row_repeats_neither_an_earlier_round_nor_an_earlier_attempt() -> None:
-    refused = Attempt(1, Generated((SECOND,)), Judged((_verdict(SECOND, "leak"),)))
-    taken = Attempt(1, Generated((FIRST,)), Judged((_verdict(FIRST, "accepted"),)))
-    verdicts, _ = run(no_reply, [FIRST, SECOND], judge="off", attempts=[taken, refused])
-    assert [v.reason for v in verdicts] == ["duplicate", "accepted"]
-    before = SelectedRows((example(SECOND.inputs["text"], LATE),))
-    verdicts, _ = run(no_reply, [FIRST, SECOND], judge="off", earlier=[before])
-    assert [v.reason for v in verdicts] == ["accepted", "duplicate"]
+def test_a_target_that_blind_answers_name_second_is_told() -> None:
+    task = small_task("classification")
+    seconds = [replace(row, second="late") for row in blind(0, 0)]
+    found = Judging(task, likes(), known=True, answers=seconds)
+    assert found.first.detail.endswith("2 name it second")
 
 
-def _verdict(row: Candidate, reason: str) -> Verdict:
-    return Verdict(
-        row.id, reason == "accepted", reason, "", "", None, None, None, None, None, None, None
+def test_without_a_usable_blind_answer_a_row_is_not_accepted() -> None:
+    task = small_task("classification")
+    found = Judging(task, likes(), known=True, answers=[])
+    assert (found.first.reason, found.first.agreement) == ("verify_failed", None)
+    assert Judging(task, likes(), known=True, answers=[], agreement=0.0).first.accepted
+
+
+def test_what_a_program_finds_wrong_is_rejected_whatever_is_answered() -> None:
+    task = small_task("numeric")
+    wrong = Verification("c", 0, None, None, 0.0, "program", "4+5 is 9, not 8", None)
+    found = Judging(task, likes(), mode="off", answers=[wrong])
+    assert (found.first.reason, found.first.detail) == ("verify", "4+5 is 9, not 8")
+    assert found.first.feedback == "Its calculation is wrong: 4+5 is 9, not 8."
+
+
+@pytest.mark.parametrize(
+    ("answers", "said", "accepted"),
+    [
+        ([1.0, 1.0], {}, True),
+        ([1.0, 0.0], {}, False),
+        (None, {}, True),
+        (None, {"label_correct": "ambiguous", "own_answer": "broken"}, False),
+    ],
+)
+def test_a_doubt_of_the_embedder_is_lifted_by_a_blind_answer_alone(
+    answers: list[float] | None, said: dict[str, Any], accepted: bool
+) -> None:
+    task = small_task("classification")
+    doubted = {"c": gating("c", neighbours="1 of 3 nearest are late")}
+    found = Judging(
+        task, likes(**said), known=True, gatings=doubted,
+        answers=None if answers is None else blind(*answers),
+    )  # fmt: skip
+    assert found.first.accepted is accepted
+    assert found.first.advice == {"neighbours": "1 of 3 nearest are late"}
+    if not accepted:
+        assert found.first.reason == "neighbours"
+        assert found.first.detail.startswith("1 of 3 nearest are late; ")
+    if found.prompts:
+        assert "Hint: neighbours: 1 of 3 nearest are late" in found.prompts[0]
+
+
+def test_advice_of_other_gates_is_shown_and_decides_nothing() -> None:
+    task = small_task("classification")
+    advised = {"c": gating("c", similarity="far from the seed row")}
+    found = Judging(task, likes(), known=True, gatings=advised, answers=blind(1.0, 0.0))
+    assert found.first.accepted
+    assert "Hint: similarity: far from the seed row" in found.prompts[0]
+
+
+def test_a_row_that_a_reply_leaves_out_is_asked_about_alone() -> None:
+    task = small_task("classification")
+    rows = [candidate(f"c{i}", {"text": f"my number {i}"}, "late") for i in range(3)]
+
+    def opinion(text: str) -> Mapping[str, Any] | None:
+        left_out = "my number 1" in text and len(judged) == 0
+        judged.extend([text] if left_out else [])
+        return None if left_out else LIKED
+
+    judged: list[str] = []
+    found = Judging(task, opinion, rows, known=True)
+    assert [v.accepted for v in found.output.verdicts] == [True, True, True]
+    assert [len(shown_rows(p)) for p in found.prompts] == [3, 1]
+    assert [(d.item, d.reason) for d in found.output.drops] == [("c1", "missing_in_reply")]
+    never = Judging(task, lambda t: None if "my number 1" in t else LIKED, rows, known=True)
+    assert [v.reason for v in never.output.verdicts] == ["accepted", "judge_failed", "accepted"]
+    assert (
+        never.output.verdicts[1].detail == "asked again alone, the judge said nothing usable of it"
     )
+    advised = Judging(task, lambda t: None if "my number 1" in t else LIKED, rows, mode="advises")
+    assert [v.accepted for v in advised.output.verdicts] == [True, True, True]
+
+
+def test_a_row_that_is_judged_twice_or_was_not_asked_about_is_on_record() -> None:
+    task = small_task("classification")
+    rows = [candidate(f"c{i}", {"text": f"my number {i}"}, "late") for i in range(3)]
+    extra = [{"id": "r2", **LIKED, "label_correct": "no"}, {"id": "r8", **LIKED}]
+    found = Judging(task, likes(), rows, known=True, extra=extra)
+    assert sorted(d.reason for d in found.output.drops) == ["not_asked"] * 3 + ["twice_in_reply"]
+    assert len(found.prompts) == 2
+    assert [v.accepted for v in found.output.verdicts] == [True, True, True]
+
+
+def test_an_unusable_reply_asks_about_each_row_alone() -> None:
+    task = small_task("classification")
+    rows = [candidate(f"c{i}", {"text": f"my number {i}"}, "late") for i in range(3)]
+    judging = Judging(task, likes(), rows, known=True)
+    inputs = JudgeInputs(
+        task.load, Generated(tuple(rows)), Gated(tuple(gating(c.id) for c in rows)), PATTERNS, STRATEGIES,
+        first=Judged((TRUSTED,)),
+    )  # fmt: skip
+    context = Warned(lambda role, request: None, pack="standard")
+    output = JUDGE.run(judging.params, inputs, context)
+    assert [len(shown_rows(p)) for p in context.prompts] == [3, 1, 1, 1]
+    assert {v.reason for v in output.verdicts} == {"judge_failed"}
+    assert output.verdicts[0].detail.startswith("schema")
+
+
+def test_definitions_are_those_of_the_label_and_of_those_it_could_be_taken_for() -> None:
+    task = small_task("classification")
+    train = tuple(
+        replace(e, inputs={"text": f"about topic{i % 8} {i}"}, target=f"label{i % 8}", references=())
+        for i, e in enumerate(task.train)
+    )  # fmt: skip
+    wide = replace(task, train=train)
+    row = candidate("c", {"text": "a word on topic3"}, "label5")
+    found = Judging(wide, likes(), [row], known=True)
+    definitions = found.prompts[0].split("that carry them:")[1].split("Form of")[0]
+    assert "- label5:" in definitions
+    assert "- label3:" in definitions
+    assert definitions.count("\n- ") == 3
+
+
+def test_calls_are_forecast() -> None:
+    task = small_task("classification")
+    params = Judging(task, likes(), known=True).params
+    situation = Situation({}, Range(0, 0), Range(0, 0), 1, 10.0, False, Range(0, 50))
+
+    def calls(params: JudgeParams, attempt: int = 1) -> float:
+        forecast = JUDGE.expect(params, situation._replace(attempt=attempt))
+        assert forecast is not None
+        assert forecast.calls.low == 0
+        return forecast.calls.high
+
+    assert calls(params) == (50 + 40) // 4 + 1
+    assert calls(params, attempt=2) == 13
+    assert calls(replace(params, judge="advises")) == 13
+    assert JUDGE.expect(replace(params, judge="off"), situation) is None
+    none = situation._replace(candidates=Range(0, 0))
+    forecast = JUDGE.expect(params, none)
+    assert forecast is not None
+    assert forecast.calls.high == 0

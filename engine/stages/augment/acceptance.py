@@ -1,0 +1,198 @@
+"""acceptance: what is known of one candidate, and the one decision that follows of it.
+
+In this order: the gates; blind answers; a gate's doubt about the label, which only a blind answer can lift; the judge,
+where it decides. The first that rejects gives the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from engine.identity import Params
+from engine.rows import Candidate, Gating, Verification
+from engine.spec.recipe import Minimum
+
+DOUBTS = ("neighbours",)
+"""Gates whose advice doubts the label: the row is accepted only where most blind answers come to it."""
+MAJORITY = 0.5
+"""Share of blind answers above which they lift a doubt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance(Params):
+    """What a candidate must pass."""
+
+    minimum: Minimum
+    """The judge's scores below which a candidate is rejected."""
+    ambiguous: Literal["verdict", "reject"]
+    """What becomes of a row whose label the judge calls ambiguous."""
+    agreement: float
+    """Share of the blind answers that must come to the target."""
+
+
+class Evidence(NamedTuple):
+    """What gates and blind answers say of one candidate."""
+
+    gating: Gating
+    answers: tuple[Verification, ...] | None
+    """None where nobody was to answer."""
+
+    @property
+    def blind(self) -> list[Verification]:
+        """The blind answers."""
+        return [row for row in self.answers or () if row.how == "blind"]
+
+    @property
+    def agreement(self) -> float | None:
+        """How far the blind answers come to the target, on the mean; None without any."""
+        return sum(row.agrees for row in self.blind) / len(self.blind) if self.blind else None
+
+
+class Decided(NamedTuple):
+    """The decision on one candidate; without a reason it is accepted."""
+
+    reason: str = ""
+    detail: str = ""
+    feedback: str = ""
+    agrees: bool | None = None
+    """Whether the judge finds nothing below what is asked for, also where it does not decide."""
+
+
+def decide(
+    rule: Acceptance,
+    candidate: Candidate,
+    evidence: Evidence,
+    *,
+    item: Mapping[str, Any] | None = None,
+    failure: str | None = None,
+    decides: bool = False,
+    keeps: bool = False,
+    labels: Sequence[str] = (),
+) -> Decided:
+    """Return the decision on a candidate.
+
+    Args:
+        rule: What it must pass.
+        candidate: The candidate.
+        evidence: What gates and blind answers say of it.
+        item: What the judge says; None where it was not asked, or said nothing usable.
+        failure: Why it said nothing usable; None where it did, or was not asked.
+        decides: Whether the judge decides.
+        keeps: Whether the row rewords another, and follows no strategy.
+        labels: The task's labels, which feedback must not order.
+    """
+    faults = _faults(rule, item, keeps) if item is not None else []
+    agrees = None if item is None else not faults
+    gating = evidence.gating
+    if gating.reason:
+        return Decided(gating.reason, gating.detail, gating.feedback, agrees)
+    if (by_answers := _by_answers(rule, candidate, evidence, item)) is not None:
+        return by_answers._replace(agrees=agrees)
+    if not decides:
+        return Decided(agrees=agrees)
+    if failure is not None:
+        return Decided("judge_failed", failure, "", agrees)
+    if faults and item is not None:
+        detail = ", ".join(faults)
+        return Decided("judge", detail, _feedback(candidate, item, detail, labels), agrees)
+    return Decided(agrees=agrees)
+
+
+def label_passes(rule: Acceptance, item: Mapping[str, Any]) -> bool:
+    """Return whether a row's target passes with what the judge says of it.
+
+    A small judge is not asked whether the target is right: its score for relevance stands in for the answer.
+    """
+    if "label_correct" not in item:
+        return bool(item["relevance"] >= rule.minimum.relevance)
+    correct = item["label_correct"]
+    if correct == "ambiguous":
+        return rule.ambiguous == "verdict" and item.get("verdict") == "accept"
+    return bool(correct == "yes")
+
+
+def _faults(rule: Acceptance, item: Mapping[str, Any], keeps: bool) -> list[str]:
+    """Return what the judge finds below what is asked for."""
+    faults = []
+    if "label_correct" in item and not label_passes(rule, item):
+        faults.append(f"label_correct {item['label_correct']}")
+    minimum = rule.minimum.model_dump()
+    if keeps:
+        # It promises to say the same as its parent, and follows no strategy.
+        minimum["adherence"] = 1
+    for name, least in minimum.items():
+        score = item.get(name)
+        if score is not None and score < least:
+            faults.append(f"{name} {score} below {least}")
+    return faults
+
+
+def _by_answers(
+    rule: Acceptance, candidate: Candidate, evidence: Evidence, item: Mapping[str, Any] | None
+) -> Decided | None:
+    """Return the rejection that follows from blind answers; None where they let the row pass."""
+    if evidence.answers is not None:
+        wrong = next((row for row in evidence.answers if row.how == "program"), None)
+        if wrong is not None:
+            feedback = f"Its calculation is wrong: {wrong.detail}."
+            return Decided("verify", wrong.detail, feedback)
+        if evidence.agreement is None:
+            if rule.agreement > 0:
+                return Decided("verify_failed", "no blind answer was usable")
+        elif evidence.agreement < rule.agreement:
+            return Decided("verify", *_disagreement(candidate, evidence))
+    doubt = next((name for name in DOUBTS if name in evidence.gating.advice), None)
+    if doubt is None:
+        return None
+    why = str(evidence.gating.advice[doubt])
+    if evidence.agreement is not None:
+        if evidence.agreement <= MAJORITY:
+            detail, feedback = _disagreement(candidate, evidence)
+            return Decided(doubt, f"{why}; {detail}", feedback)
+        return None
+    own = item.get("own_answer") if item is not None else None
+    if own is not None and item is not None and item.get("label_correct") != "yes":
+        return Decided(doubt, f"{why}; the judge answers {own}", _other(candidate, str(own)))
+    return None
+
+
+def _disagreement(candidate: Candidate, evidence: Evidence) -> tuple[str, str]:
+    """Return in how many blind answers the target was missed, and what the next attempt is told."""
+    blind = evidence.blind
+    others = Counter(row.answer for row in blind if row.agrees < 1)
+    usual = next((answer for answer, _ in others.most_common() if answer), None)
+    seconds = sum(row.second == candidate.target for row in blind)
+    detail = f"{evidence.agreement:.2f} of {len(blind)} blind answers agree"
+    if usual:
+        detail += f"; most of the others: {usual[:120]}"
+    if seconds:
+        detail += f"; {seconds} name it second"
+    return detail, _other(candidate, usual or "")
+
+
+def _other(candidate: Candidate, answer: str) -> str:
+    """Return feedback for a row that is answered otherwise than its target says."""
+    target = candidate.target[:200]
+    if not answer:
+        return f"Without its answer nobody comes to {target}: make the row clear."
+    return f"Without its answer it is answered {answer[:120]}: make it clearly {target}."
+
+
+def _feedback(
+    candidate: Candidate, item: Mapping[str, Any], detail: str, labels: Sequence[str]
+) -> str:
+    """Return the judge's feedback; one that speaks of another label is left out, for it could order that label."""
+    text = str(item["feedback"]).strip()
+    others = (label for label in labels if label != candidate.target)
+    if text and not any(_named(label, text) for label in others):
+        return text
+    return f"Make it clearly {candidate.target}." if text else f"Improve: {detail}."
+
+
+def _named(label: str, text: str) -> bool:
+    """Return whether a text names a label as a word of its own."""
+    return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text, re.IGNORECASE) is not None
