@@ -268,6 +268,7 @@ class _Loop:
             "name": f"{at}/name",
             "strategy": f"{at}/strategy",
         }
+        drafted: dict[str, Wire] = {key: written[key] for key in ("name", "strategy")}
         attempts: dict[int, dict[str, str]] = {}
         for attempt in range(1, self._recipe.quality.attempts + 1):
             position = Position(seed, number, attempt, conditions)
@@ -277,7 +278,7 @@ class _Loop:
             )  # fmt: skip
             attempts[attempt] = {
                 "generate": generate,
-                "judge": self._judge(seed, number, attempt, attempts, position),
+                "judge": self._judge(seed, number, attempt, attempts, drafted, position),
             }
         build.add(
             f"{at}/select", SELECT, params.select(),
@@ -291,6 +292,7 @@ class _Loop:
         number: int,
         attempt: int,
         attempts: Mapping[int, Mapping[str, str]],
+        drafted: Mapping[str, Wire],
         position: Position,
     ) -> str:
         """Add what decides on the candidates of one attempt: gates, blind answers, the judge; return its last node."""
@@ -303,8 +305,7 @@ class _Loop:
         )  # fmt: skip
         judged: dict[str, Wire] = {
             **written,
-            "name": f"{at}/name",
-            "strategy": f"{at}/strategy",
+            **drafted,
             "gate": gate,
             "attempts": before,
         }

@@ -45,6 +45,9 @@ from engine.stages.outputs import (
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
+COVERAGE_STRATEGY = "Write new rows of every kind that the task has."
+"""What stands for the strategy of rows that are written against no pattern."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeParams(Acceptance):
@@ -65,10 +68,11 @@ class JudgeInputs(Inputs):
     """The candidates, what they were written for, and what gates and blind answers say of them."""
 
     load: Loaded
-    name: NamedPatterns
-    strategy: Drafted
     generate: Generated
     gate: Gated
+    name: NamedPatterns | None = None
+    strategy: Drafted | None = None
+    """None where no failures are analysed."""
     verify: Verified | None = None
     attempts: tuple[Attempt, ...] = ()
     """Earlier ones of this round."""
@@ -182,8 +186,8 @@ def _items(
     anchors: Sequence[Anchor],
 ) -> list[Item]:
     """Return what is asked about; an anchor looks like a new row for one of the patterns."""
-    strategies = {strategy.id: strategy for strategy in inputs.strategy.strategies}
-    names = {pattern.id: pattern.name for pattern in inputs.name.patterns}
+    strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
+    names = {p.id: p.name for p in inputs.name.patterns} if inputs.name else {}
     promises = {promise.name: promise for promise in params.operators}
     train: dict[str, Example] = {example.id: example for example in inputs.load.train}
     advice = {gating.candidate: gating.advice for gating in inputs.gate.gatings}
@@ -195,7 +199,7 @@ def _items(
             inputs=candidate.inputs,
             target=candidate.target,
             pattern=names.get(candidate.pattern, ""),
-            strategy=strategies[candidate.strategy].text,
+            strategy=strategies.get(candidate.strategy, COVERAGE_STRATEGY),
             promise=promises[candidate.operator],
             parent=train[candidate.parent].inputs if promises[candidate.operator].keeps else None,
             advice=tuple(f"{gate}: {text}" for gate, text in advice[candidate.id].items()),

@@ -25,9 +25,10 @@ NEAREST = 2
 LONGEST_TARGET = 2000
 """Characters of a target that a prompt shows."""
 
-PROMISES: Mapping[Label, str] = {
+PROMISES: Mapping[str, str] = {
     "keep": "Reword another row: other words, the same meaning, the same answer.",
     "change": "Write a row for which this answer is right.",
+    "given": "Write a row for which this answer is right.",
     "written": "Write a row and its right answer.",
 }
 """Label of an operator -> what its writer had to do."""

@@ -160,7 +160,7 @@ def knows(task: SmallTask, **changes: Any) -> Opinion:
 def test_no_candidates_get_no_verdicts() -> None:
     task = small_task("classification")
     params = Judging(task, likes(), known=True).params
-    inputs = JudgeInputs(task.load, PATTERNS, STRATEGIES, Generated(), Gated())
+    inputs = JudgeInputs(task.load, Generated(), Gated())
     assert JUDGE.run(params, inputs, ScriptedContext()).rows == ()
 
 
@@ -459,8 +459,8 @@ def test_an_unusable_reply_asks_about_each_row_alone() -> None:
     rows = [candidate(f"c{i}", {"text": f"my number {i}"}, "late") for i in range(3)]
     judging = Judging(task, likes(), rows, known=True)
     inputs = JudgeInputs(
-        task.load, PATTERNS, STRATEGIES, Generated(tuple(rows)),
-        Gated(tuple(gating(c.id) for c in rows)), first=Judged((TRUSTED,)),
+        task.load, Generated(tuple(rows)), Gated(tuple(gating(c.id) for c in rows)),
+        first=Judged((TRUSTED,)),
     )  # fmt: skip
     context = Warned(lambda role, request: None, pack="standard")
     output = JUDGE.run(judging.params, inputs, context)
@@ -482,6 +482,17 @@ def test_definitions_are_those_of_the_label_and_of_those_it_could_be_taken_for()
     assert "- label5:" in definitions
     assert "- label3:" in definitions
     assert definitions.count("\n- ") == 3
+
+
+def test_a_row_against_no_pattern_is_judged_too() -> None:
+    task = small_task("classification")
+    params = Judging(task, likes(), known=True).params
+    inputs = JudgeInputs(
+        task.load, Generated((task.row,)), Gated((gating("c"),)), first=Judged((TRUSTED,))
+    )
+    context = Warned(lambda role, request: {"rows": [{"id": "r1", **LIKED}]}, pack="standard")
+    assert [v.accepted for v in JUDGE.run(params, inputs, context).verdicts] == [True]
+    assert "Plan 1: Write new rows of every kind that the task has." in context.prompts[0]
 
 
 def test_calls_are_forecast() -> None:
