@@ -274,7 +274,7 @@ class Calibration(Spec):
 class Similarity(Spec):
     """How near a row that keeps its seed row's target is to that row, by what training rows of one target show."""
 
-    low_quantile: float = Field(default=0.01, ge=0, le=1)
+    low_quantile: float = Field(default=0.002, ge=0, le=1)
     """Quantile of their cosine similarities below which a row is too far from its seed row."""
     high_quantile: float = Field(default=0.99, ge=0, le=1)
     """Quantile above which it is too near."""

@@ -4,8 +4,11 @@
 
 A run has so many training rows of so many intents; validation and test rows are CLINC150's own. Real rows are training
 rows of the same intents that are in no split of the run, with their true labels; hard ones are those that the student
-fails on. Each stands for a rewording of a random training row of its intent. Intervals are Wilson's, 95 %. The
-student's answers are kept in `--answers`, and read from there the next time: a fine-tuned SmolLM2 takes long.
+fails on. Each stands for a rewording of a random training row of its intent. Intervals are Wilson's, 95 %.
+
+The student's answers are kept in `--answers`, and read from there the next time: a fine-tuned SmolLM2 takes long. Two
+stand in for it: naive Bayes over words, which knows nothing of embeddings, and the nearest centroid of the gates' own
+embeddings, whose failures are by construction the rows that these gates find hardest.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import json
 import math
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,12 +34,20 @@ from engine.spec.recipe import Quality
 from engine.stages.quality import GATES, Batch, GateResult, apply_gates
 from engine.stages.quality.leak_guard import Embed, LeakGuards
 from engine.tasks import TASKS, Task
+from engine.wording import words
 from tests.benchmarks.clinc150 import MODEL, Row, add_argument, draw, read
 from tests.benchmarks.honest_texts import INTENTS, MATHEMATICS, NAMES
 
 EMBEDDER = "embedded/all-minilm-l6-v2"
 BATCH = 100
 """Candidates that are judged together."""
+LOOK_ALIKE = (
+    "transfer", "transactions", "balance", "bill_balance", "bill_due", "pay_bill", "min_payment",
+    "spending_history", "freeze_account", "account_blocked", "report_fraud", "report_lost_card",
+    "damaged_card", "card_declined", "new_card", "replacement_card_duration", "credit_limit",
+    "credit_limit_change", "credit_score", "improve_credit_score",
+)  # fmt: skip
+"""Intents of two neighbouring domains."""
 
 
 class Run(NamedTuple):
@@ -111,6 +123,24 @@ def centroid_answers(run: Run, embed: Embed) -> dict[str, str]:
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     nearest = (embed([row.text for row in run.real]) @ centres.T).argmax(axis=1)
     return {row.text: labels[n] for row, n in zip(run.real, nearest, strict=True)}
+
+
+def naive_bayes_answers(run: Run) -> dict[str, str]:
+    """Return the answers of naive Bayes over words, with a count of one added: a stand-in for a student."""
+    counts: dict[str, Counter[str]] = {}
+    for e in run.train:
+        counts.setdefault(e.target, Counter()).update(words(e.inputs["text"]))
+    known = len(set().union(*counts.values()))
+
+    def likelihood(label: str, text: str) -> float:
+        own = counts[label]
+        total = own.total() + known
+        return sum(math.log((own[word] + 1) / total) for word in words(text))
+
+    return {
+        row.text: max(sorted(counts), key=lambda label: likelihood(label, row.text))
+        for row in run.real
+    }
 
 
 def smollm2_answers(run: Run) -> dict[str, str]:
@@ -329,11 +359,15 @@ def main() -> None:
     )
     parser.add_argument(
         "--student",
-        choices=["nearest-centroid", "smollm2"],
-        default="nearest-centroid",
-        help="who answers where there is no file yet; nearest-centroid stands in for a student",
+        choices=["naive-bayes", "nearest-centroid", "smollm2"],
+        default="naive-bayes",
+        help="who answers where there is no file yet",
     )
-    parser.add_argument("--intents", type=int, default=20, help="how many, drawn by seed")
+    parser.add_argument(
+        "--intents",
+        default="look-alike",
+        help="look-alike: 20 of two neighbouring domains; or how many, drawn by seed",
+    )
     parser.add_argument("--rows", type=int, default=5, help="training rows of each intent")
     parser.add_argument("--real", type=int, default=95, help="most real rows of each intent")
     parser.add_argument("--seed", type=int, default=0)
@@ -343,15 +377,17 @@ def main() -> None:
         help="test.jsonl of github.com/openai/grade-school-math, for the guard of texts",
     )
     options = parser.parse_args()
-    run = run_of(options.data, options.intents, options.rows, options.real, options.seed)
+    intents = LOOK_ALIKE if options.intents == "look-alike" else int(options.intents)
+    run = run_of(options.data, intents, options.rows, options.real, options.seed)
     embed = embedder()
     guards = LeakGuards(embed)
     if not options.answers.exists():
-        found = (
-            centroid_answers(run, embed)
-            if options.student == "nearest-centroid"
-            else smollm2_answers(run)
-        )
+        students: dict[str, Callable[[], dict[str, str]]] = {
+            "naive-bayes": lambda: naive_bayes_answers(run),
+            "nearest-centroid": lambda: centroid_answers(run, embed),
+            "smollm2": lambda: smollm2_answers(run),
+        }
+        found = students[options.student]()
         options.answers.write_text(
             json.dumps({"student": options.student, "answers": found}), "utf-8"
         )
@@ -363,7 +399,7 @@ def main() -> None:
         )
     hard = sum(answers[row.text] != row.intent for row in run.real)
     print(
-        f"{options.intents} intents, {options.rows} training rows each; {len(run.real)} real rows, "
+        f"intents: {options.intents}, {options.rows} training rows each; {len(run.real)} real rows, "
         f"of which {hard} hard (student: {kept['student']})"
     )
     table(

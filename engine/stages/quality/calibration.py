@@ -7,7 +7,7 @@ is no threshold, and the gate lets all pass.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.wording import words
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from engine.stages.quality.leak_guard import Embed
+Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
+"""Texts to unit-length embeddings, shape (len(texts), dimensions)."""
 
 FEWEST = 20
 """Fewest comparisons of which a quantile is taken."""
@@ -37,7 +38,7 @@ class Shown(NamedTuple):
     """
 
     pairs: npt.NDArray[np.float32]
-    """Of pairs of rows that are alike; of rows and their nearest where there are no labels, or too few such pairs."""
+    """Of pairs of rows that are alike; of rows and their nearest where there are no labels."""
     nearest: npt.NDArray[np.float32]
     """Of rows and the nearest that is like them."""
     margins: npt.NDArray[np.float32]
@@ -92,11 +93,12 @@ def show(
             margins.append(cosines[own].max() - cosines[foreign].max())
         if others.any():
             nearest_of_all.append(cosines[others].max())
-    labelled = len(holders) > 1
-    pairs = alike_pairs if labelled and len(alike_pairs) >= FEWEST else nearest_of_all
+    pairs = alike_pairs if len(holders) > 1 else nearest_of_all
     return Shown(
-        *(np.array(values, dtype=np.float32) for values in (pairs, nearest, margins)),
-        near_copy=near_copy(texts, embed),
+        np.array(pairs, dtype=np.float32),
+        np.array(nearest, dtype=np.float32),
+        np.array(margins, dtype=np.float32),
+        near_copy(texts, embed),
     )
 
 

@@ -13,11 +13,12 @@ Calibration compares every training row with every evaluation row, in chunks: me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import Example
+from engine.stages.quality.calibration import Embed as Embed
 from engine.stages.quality.calibration import near_copy
 from engine.stages.quality.text_guard import TextGuard
 from engine.wording import (
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-
-Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
-"""Texts to unit-length embeddings, shape (len(texts), dimensions)."""
 
 _SHORTEST = 4
 """Fewest words of an evaluation text that is searched for whole: shorter ones occur in many prompts by chance."""

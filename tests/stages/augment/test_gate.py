@@ -71,6 +71,13 @@ def test_what_gates_measured_is_kept_whatever_they_say() -> None:
     assert all(g.numbers.keys() >= {"similarity", "neighbour"} for g in found)
 
 
+def test_what_a_gate_only_advises_is_kept_and_rejects_nothing() -> None:
+    (found,) = run([candidate("my box is two days too late")])
+    assert found.reason == ""
+    assert {"similarity", "near_duplicate"} <= set(found.advice)
+    assert "wanted" in found.advice["similarity"]
+
+
 def test_a_row_repeats_neither_an_earlier_round_nor_an_earlier_attempt() -> None:
     refused = Attempt(1, Generated((SECOND,)), Judged((_verdict(SECOND, "leak"),)))
     taken = Attempt(1, Generated((FIRST,)), Judged((_verdict(FIRST, "accepted"),)))

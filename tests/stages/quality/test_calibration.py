@@ -37,10 +37,14 @@ def test_rows_are_compared_with_those_of_their_label_and_with_the_others() -> No
     found = shown([("a b c d", "x"), ("a b c e", "x"), ("a b f g", "y"), ("h i j k", "y")])
     assert sorted(found.nearest) == pytest.approx([0, 0, 0.75, 0.75])
     assert sorted(found.margins) == pytest.approx([-0.5, 0, 0.25, 0.25])
-    # Fewer than that many pairs of one label: the nearest of all.
-    assert sorted(found.pairs) == pytest.approx([0, 0.5, 0.75, 0.75])
+    assert sorted(found.pairs) == pytest.approx([0, 0, 0.75, 0.75])
     assert found.near_copy == pytest.approx((3 / 4) ** 0.5, abs=1e-5)
     assert found.quantile(found.nearest, 0.5) is None, "four rows have no quantile"
+    # Without labels all rows are alike, and each is paired with its nearest alone.
+    plain = shown([("a b c d", ""), ("a b c e", ""), ("a b f g", ""), ("h i j k", "")])
+    assert sorted(plain.pairs) == pytest.approx([0, 0.5, 0.75, 0.75])
+    assert list(plain.nearest) == list(plain.pairs)
+    assert len(plain.margins) == 0
 
 
 def test_a_quantile_is_taken_of_so_many_rows() -> None:
