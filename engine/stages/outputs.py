@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from engine.judging import Gating, JudgeCalibration, Verification
 from engine.rows import (
     Benchmark,
     Candidate,
@@ -18,8 +19,6 @@ from engine.rows import (
     Drop,
     Example,
     Failure,
-    Gating,
-    JudgeCalibration,
     Metric,
     MetricSlice,
     Model,
@@ -34,7 +33,6 @@ from engine.rows import (
     Split,
     Strategy,
     Verdict,
-    Verification,
 )
 
 R = TypeVar("R", bound=Row)

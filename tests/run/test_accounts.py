@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine.errors import InternalError
+from engine.judging import Gating, Verification
 from engine.project import Project
 from engine.rows import (
     Benchmark,
     Diagnosis,
     Drop,
-    Gating,
     Pattern,
     PatternMember,
     PatternStatus,
@@ -28,7 +28,6 @@ from engine.rows import (
     Selected,
     Strategy,
     Verdict,
-    Verification,
 )
 from engine.run.execute import check_accounts
 from engine.stages import STAGES, AnyStage

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
-from engine.rows import Candidate, Drop, Example, JudgeAnchor, JudgeCalibration, Row, Verdict
+from engine.judging import JudgeAnchor, JudgeCalibration
+from engine.rows import Candidate, Drop, Example, Row, Verdict
 from engine.spec.recipe import Calibration
 from engine.stages import schemas
 from engine.stages.augment.acceptance import Acceptance, Evidence, decide, label_passes

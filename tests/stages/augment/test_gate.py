@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.rows import Candidate, Gating, Verdict
+from engine.judging import Gating
+from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Quality
 from engine.stages.augment.gate import GATE, GateInputs, GateParams, UsedGate
 from engine.stages.outputs import Attempt, Generated, Judged, SelectedRows

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 
 from engine.backends.protocol import Request
-from engine.rows import Candidate, Gating, JudgeAnchor, JudgeCalibration, Verdict, Verification
+from engine.judging import Gating, JudgeAnchor, JudgeCalibration, Verification
+from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Calibration, Minimum
 from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams
 from engine.stages.augment.questions import Promise
