@@ -357,43 +357,6 @@ class Candidate(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Gating(Row):
-    """What the gates say of one candidate, before anybody is asked about it; exactly one per candidate."""
-
-    table: ClassVar[str] = "gating"
-    candidate: str
-    reason: str
-    """Name of the first gate that rejects it; empty for a candidate that passes them all."""
-    detail: str
-    feedback: str
-    """What the next attempt is told; never quotes an evaluation row."""
-    advice: Mapping[str, Any]
-    """Gate that only advises -> what it would have rejected the row for."""
-    numbers: Mapping[str, Any]
-    """What the gates measured: name -> number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification(Row):
-    """One answer to a candidate by somebody who did not see its target, or what a program finds wrong in the target."""
-
-    table: ClassVar[str] = "verification"
-    candidate: str
-    sample: int
-    """From 1; 0 is the program's."""
-    answer: str | None
-    """In the form in which answers are read; None where it could not be read."""
-    second: str | None
-    """The second likeliest answer, where there are a few to choose from."""
-    agrees: float
-    """How far the answer agrees with the target, 0 to 1."""
-    how: Literal["blind", "program"]
-    detail: str
-    """What the program found; empty for a blind answer."""
-    call: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict(Row):
     """What was decided about one candidate, and why; exactly one per candidate."""
 
@@ -424,47 +387,6 @@ class Verdict(Row):
     """What the judge says of the target: `yes`, `no` or `ambiguous`."""
     naturalness: int | None = None
     """The judge's score, 1 to 5."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeAnchor(Row):
-    """A training row that the judge was shown among the candidates without being told."""
-
-    table: ClassVar[str] = "judge_anchor"
-    example: str
-    is_right: bool
-    """Whether it was shown with its own answer."""
-    target: str
-    """The answer that it was shown with."""
-    label_correct: str | None
-    """What the judge says of it; None where its reply leaves the row out."""
-    passed: bool | None
-    """Whether the judge would have let it pass; None where its reply leaves the row out."""
-    call: str
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeCalibration(Row):
-    """How well the judge tells right answers from wrong ones, by the anchors, and whether it decides."""
-
-    table: ClassVar[str] = "judge_calibration"
-    n_right: int
-    """Anchors with their own answer that were judged."""
-    n_wrong: int
-    """Anchors with a wrong answer that were judged."""
-    sensitivity: float | None
-    """Share of the right ones that pass; None without any."""
-    specificity: float | None
-    """Share of the wrong ones that do not pass; None without any."""
-    balanced_accuracy: float | None
-    """Mean of the two, with its 95 % interval `low` to `high`."""
-    low: float | None
-    high: float | None
-    threshold: float
-    """What `low` must exceed."""
-    decides: bool
-    reason: str
-    """Why, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from engine.rehearsal.replies import invented, none_usable
 from engine.rows import Example
 from engine.spec.prompts import Prompt
 from engine.stages import STAGES
+from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
-from engine.stages.augment.judge import JudgeParams
 from engine.stages.evaluate.predict import PredictParams
 from engine.stages.outputs import Drafted, Loaded, Output, Scored
 from engine.stages.protocol import Pending
@@ -178,7 +178,7 @@ class _Play:
 
     def _fitting(self, node: Node) -> Any:
         """Return the parameters with which a node is played last: a stand-in passes no gate, so none is asked."""
-        if isinstance(node.params, JudgeParams) and MADE_UP["generate"] in self.made_up:
+        if isinstance(node.params, GateParams) and MADE_UP["generate"] in self.made_up:
             return replace(node.params, gates=())
         return node.params
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from engine.judging import Gating, JudgeCalibration, Verification
 from engine.rows import (
     Benchmark,
     Candidate,
@@ -19,8 +20,6 @@ from engine.rows import (
     Drop,
     Example,
     Failure,
-    Gating,
-    JudgeCalibration,
     Metric,
     MetricSlice,
     Model,
@@ -36,7 +35,6 @@ from engine.rows import (
     Split,
     Strategy,
     Verdict,
-    Verification,
 )
 
 R = TypeVar("R", bound=Row)

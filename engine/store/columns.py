@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 import orjson
 
+from engine import judging
 from engine.rows import Example, Row
 
 Kind = Literal["text", "int", "float", "bool", "time", "json", "texts", "floats"]
@@ -36,6 +37,15 @@ PROVENANCE = (
     StoredColumn("position", "int"),
 )
 """What the store adds in front of every stage's row: where it comes from."""
+
+
+RECORDS = (
+    judging.Gating,
+    judging.Verification,
+    judging.JudgeAnchor,
+    judging.JudgeCalibration,
+)
+"""Record classes that do not stand in `engine.rows`: they exist once their module is imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 @cache
 def record_types() -> Mapping[str, type[Row]]:
     """Return every record class by its table."""
-    return {kind.table: kind for kind in Row.__subclasses__() if kind.table}
+    kinds: list[type[Row]] = [*Row.__subclasses__(), *RECORDS]
+    return {kind.table: kind for kind in kinds if kind.table}
 
 
 def columns_of(kind: type[Row]) -> tuple[StoredColumn, ...]:

@@ -82,7 +82,7 @@ def test_nested_defaults_are_written_down_too() -> None:
     train = found["stage train"].defaults
     # The recipe's own part, nested in the stage's parameters, and the shots nested in the task.
     assert (train["Train.learning_rate"], train["Shots.seed"]) == (1e-3, 0)
-    assert found["stage judge"].defaults["Minimum.adherence"] == 4
+    assert found["stage judge"].defaults["Minimum.adherence"] == 1
     assert found["gate leak"].defaults["LeakLimits.ngram"] == 5
     # What decides nothing is no part of it.
     assert "MeasuredServer.key" not in found["stage benchmark"].defaults

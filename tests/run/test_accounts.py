@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine.errors import InternalError
+from engine.judging import Gating, Verification
 from engine.project import Project
 from engine.rows import (
     Benchmark,
     Diagnosis,
     DrawnFailure,
     Drop,
-    Gating,
     Pattern,
     PatternMember,
     PatternRow,
@@ -30,7 +30,6 @@ from engine.rows import (
     Selected,
     Strategy,
     Verdict,
-    Verification,
 )
 from engine.run.execute import check_accounts
 from engine.stages import STAGES, AnyStage

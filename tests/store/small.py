@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from engine import judging as j
 from engine import rows as r
 from engine.store import NodeInfo, Store, now
 
@@ -150,6 +151,9 @@ EVERY_ROW: tuple[r.Row, ...] = (
         ("e1", "e2"),
     ),
     r.Candidate("c1", "e1", "p1", "s1", "paraphrase", 1, {"text": "x"}, "card", "ph", "m", "c3"),
+    j.Gating("c1", "leak", "equals", "another", {"neighbours": "near"}, {"similarity": 0.5}),
+    j.Verification("c1", 1, "card", "pin", 0.5, "blind", "", "c7"),
+    j.Verification("c2", 0, None, None, 0.0, "program", "1+1 is 2, not 3", None),
     r.Verdict("c1", False, "leak", "", "say it differently", 4, None, 2, True, 0.9, None, None),
     r.Verdict(
         "c2",
@@ -169,6 +173,10 @@ EVERY_ROW: tuple[r.Row, ...] = (
         "ambiguous",
         3,
     ),
+    j.JudgeAnchor("e1", False, "pin", "no", False, "c8"),
+    j.JudgeAnchor("e2", True, "card", None, None, "c8"),
+    j.JudgeCalibration(20, 19, 0.95, 1.0, 0.975, 0.86, 0.99, 0.7, True, "19 of 20"),
+    j.JudgeCalibration(2, 1, None, None, None, None, None, 0.7, False, "too few"),
     r.Selected("c1", "e9"),
     r.Drop("load", "e1", "duplicate", "f.csv:4"),
     r.Decision(True, "3 failures", "accuracy", 0.5, 0),

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.identity import Params
-from engine.rows import Candidate, Gating, Verification
+from engine.judging import Gating, Verification
+from engine.rows import Candidate
 from engine.spec.recipe import Minimum
 
 DOUBTS = ("neighbours",)

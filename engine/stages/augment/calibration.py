@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.fingerprint import short
-from engine.rows import Example, JudgeAnchor, JudgeCalibration
+from engine.judging import JudgeAnchor, JudgeCalibration
+from engine.rows import Example
 from engine.stages.augment.nearest import nearest_rows
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.identity import Params
-from engine.rows import Candidate, Gating
+from engine.judging import Gating
+from engine.rows import Candidate
 from engine.spec.parts import GateMode
 from engine.stages.outputs import Attempt, Gated, Generated, Loaded, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
-from engine.rows import Candidate, Drop, Example, JudgeAnchor, JudgeCalibration, Row, Verdict
+from engine.judging import JudgeAnchor, JudgeCalibration
+from engine.rows import Candidate, Drop, Example, Row, Verdict
 from engine.spec.recipe import Calibration
 from engine.stages import schemas
 from engine.stages.augment.acceptance import Acceptance, Evidence, decide, label_passes
@@ -71,8 +72,8 @@ class JudgeInputs(Inputs):
     generate: Generated
     gate: Gated
     name: NamedPatterns | None = None
-    """None, as the strategies are, where nothing is analysed."""
     strategy: Drafted | None = None
+    """None where no failures are analysed."""
     verify: Verified | None = None
     attempts: tuple[Attempt, ...] = ()
     """Earlier ones of this round."""

@@ -25,7 +25,7 @@ NEAREST = 2
 LONGEST_TARGET = 2000
 """Characters of a target that a prompt shows."""
 
-PROMISES: Mapping[Label, str] = {
+PROMISES: Mapping[str, str] = {
     "keep": "Reword another row: other words, the same meaning, the same answer.",
     "change": "Write a row for which this answer is right.",
     "given": "Write a new row for this answer, in a situation of its own.",

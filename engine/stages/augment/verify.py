@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from engine.backends.protocol import Completion, Request
 from engine.fingerprint import short
 from engine.identity import Params
+from engine.judging import Verification
 from engine.metrics import METRICS, Answered
-from engine.rows import Candidate, Drop, Row, Verification
+from engine.rows import Candidate, Drop, Row
 from engine.stages import schemas
 from engine.stages.augment.nearest import nearest_labels
 from engine.stages.augment.numbered import MISSING, NOT_ASKED, TWICE, calls_of, ids, numbered

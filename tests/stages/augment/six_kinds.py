@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.rows import Candidate, Example, Gating, Pattern, Strategy
+from engine.judging import Gating
+from engine.rows import Candidate, Example, Pattern, Strategy
 from engine.stages.outputs import Drafted, Gated, Generated, Loaded, NamedPatterns
 from engine.stages.task_view import TaskView
 from tests.stages.views import view

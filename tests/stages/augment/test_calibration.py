@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.rows import Example, JudgeAnchor
+from engine.judging import JudgeAnchor
+from engine.rows import Example
 from engine.stages.augment.calibration import (
     anchors_of,
     balanced,

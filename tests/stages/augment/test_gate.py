@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.rows import Candidate, Gating, Verdict
+from engine.judging import Gating
+from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Quality
 from engine.stages.augment.gate import GATE, GateInputs, GateParams, UsedGate
 from engine.stages.outputs import Attempt, Generated, Judged, SelectedRows
@@ -69,6 +70,13 @@ def test_what_gates_measured_is_kept_whatever_they_say() -> None:
     # Six of seven words are the seed row's.
     assert found[0].numbers["similarity"] == pytest.approx(6 / 42**0.5, abs=1e-6)
     assert all(g.numbers.keys() >= {"similarity", "neighbour"} for g in found)
+
+
+def test_what_a_gate_only_advises_is_kept_and_rejects_nothing() -> None:
+    (found,) = run([candidate("my box is two days too late")])
+    assert found.reason == ""
+    assert {"similarity", "near_duplicate"} <= set(found.advice)
+    assert "wanted" in found.advice["similarity"]
 
 
 def test_a_row_repeats_neither_an_earlier_round_nor_an_earlier_attempt() -> None:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 
 from engine.backends.protocol import Request
-from engine.rows import Candidate, Gating, JudgeAnchor, JudgeCalibration, Verdict, Verification
+from engine.judging import Gating, JudgeAnchor, JudgeCalibration, Verification
+from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Calibration, Minimum
 from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams
 from engine.stages.augment.questions import Promise
@@ -482,6 +483,17 @@ def test_definitions_are_those_of_the_label_and_of_those_it_could_be_taken_for()
     assert "- label5:" in definitions
     assert "- label3:" in definitions
     assert definitions.count("\n- ") == 3
+
+
+def test_a_row_against_no_pattern_is_judged_too() -> None:
+    task = small_task("classification")
+    params = Judging(task, likes(), known=True).params
+    inputs = JudgeInputs(
+        task.load, Generated((task.row,)), Gated((gating("c"),)), first=Judged((TRUSTED,))
+    )
+    context = Warned(lambda role, request: {"rows": [{"id": "r1", **LIKED}]}, pack="standard")
+    assert [v.accepted for v in JUDGE.run(params, inputs, context).verdicts] == [True]
+    assert "Plan 1: Write new rows of every kind that the task has." in context.prompts[0]
 
 
 def test_calls_are_forecast() -> None:

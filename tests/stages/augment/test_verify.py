@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
+from engine.judging import Verification
 from engine.metrics import METRICS
-from engine.rows import Candidate, Verification
+from engine.rows import Candidate
 from engine.stages.augment.verify import VERIFY, VerifyInputs, VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.measure import UsedMetric
