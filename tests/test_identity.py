@@ -47,7 +47,7 @@ def whole(**changes: Any) -> Whole:
 def test_fields_that_equal_their_defaults_leave_no_trace_nested_ones_too() -> None:
     assert whole().identity() == {"count": 1, "part": {"name": "a"}}
     spelt_out = whole(
-        part=Part(name="a", weight=1.0), minimum=Minimum(utility=3), parts=(), by_name={}
+        part=Part(name="a", weight=1.0), minimum=Minimum(utility=2), parts=(), by_name={}
     )
     assert spelt_out.identity() == whole().identity()
 
@@ -136,7 +136,7 @@ def test_what_is_left_out_is_known_by_its_default() -> None:
     found = defaults(whole(by_name={"d": Part(name="e")}, minimum=Minimum(adherence=5)))
     assert found == {
         "part": {"weight": 1.0},
-        "minimum": {"adherence": 4, "utility": 3, "relevance": 4},
+        "minimum": {"adherence": 1, "utility": 2, "relevance": 3, "naturalness": 2},
         "parts": [],
         "by_name": {},
         "words": [],

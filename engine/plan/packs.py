@@ -82,10 +82,14 @@ def _place(spec: ModelSpec) -> tuple[str, str, object]:
 
 
 def judge_mode(loaded: LoadedRecipe) -> JudgeMode:
-    """Return what the judge does: as the recipe says, else it advises on rows of its own, else as its pack says."""
+    """Return what the judge does: as the recipe says, else it advises on rows of its own, else as its pack says.
+
+    A teacher that judges because nobody else is named only advises, whatever the recipe says.
+    """
     mode = loaded.recipe.quality.judge
     if mode is not None:
-        return mode
+        unnamed = loaded.recipe.models.judge is None
+        return "advises" if unnamed and mode == "decides" else mode
     if judged_by_teacher(loaded.recipe):
         return "advises"
     try:
@@ -152,13 +156,23 @@ def _guessed(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Proble
 
 def _judges_itself(loaded: LoadedRecipe) -> bool:
     """Return whether the teacher judges what it wrote without the recipe's having said what such a judge does."""
-    quality = loaded.document.data.get("quality") or {}
-    return judged_by_teacher(loaded.recipe) and "judge" not in quality
+    return judged_by_teacher(loaded.recipe) and _written(loaded) is None
+
+
+def _written(loaded: LoadedRecipe) -> str | None:
+    """Return what the recipe itself says that the judge does; None where it leaves it open."""
+    mode: str | None = (loaded.document.data.get("quality") or {}).get("judge")
+    return mode
 
 
 def _judge(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield that the judge is the teacher, where the recipe leaves open what follows, or lets it decide."""
     recipe = loaded.recipe
+    if recipe.models.judge is None and _written(loaded) == "decides":
+        message = "no judge is named: the teacher judges its own rows, in calls of its own, and only advises"
+        hint = "name another model as models.judge, or write `quality: {judge: advises}`"
+        yield Problem(loaded.at("quality", "judge"), message, hint, "warning", "judge")
+        return
     decides = recipe.quality.judge == "decides" and judged_by_teacher(recipe)
     if not decides and (not _judges_itself(loaded) or not choose(recipe.models.teacher).known):
         return

@@ -27,8 +27,8 @@ from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
-from engine.stages.augment.judge import JudgeParams
-from engine.stages.augment.questions import Promise
+from engine.stages.augment.judging.judge import JudgeParams
+from engine.stages.augment.judging.questions import Promise
 from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing

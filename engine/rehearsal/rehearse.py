@@ -21,8 +21,9 @@ from engine.spec.prompts import Prompt
 from engine.stages import STAGES
 from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
+from engine.stages.augment.verify import VerifyParams
 from engine.stages.evaluate.predict import PredictParams
-from engine.stages.outputs import Drafted, Loaded, Output, Scored
+from engine.stages.outputs import Drafted, Generated, Loaded, Output, Scored
 from engine.stages.protocol import Pending
 from engine.stages.wiring import assemble
 from engine.store import Store
@@ -35,6 +36,7 @@ MADE_UP = {
     "predict": "the student's answers",
     "diagnose": "diagnoses",
     "generate": "generated rows",
+    "verify": "blind answers",
 }
 """Stages with a stand-in, and what it stands for."""
 
@@ -155,7 +157,7 @@ class _Play:
             self.made_up[MADE_UP[node.stage]] = None
             output = self._stand_in(node)
         else:
-            output, context = self._play(node, node.params, none_usable)
+            output, context = self._play(node, self._fitting(node), none_usable)
             if context.kept.asked:
                 self.unanswered[node.stage] = None
         if isinstance(output, Loaded):
@@ -170,6 +172,8 @@ class _Play:
             case GenerateParams() as params:
                 drafted = [o for o in self.outputs.values() if isinstance(o, Drafted)]
                 return stand_ins.candidates(params, self._latest(Loaded), drafted)
+            case VerifyParams():
+                return stand_ins.blind_answers(self._latest(Generated))
             case _:
                 return stand_ins.diagnoses(self._latest(Scored))
 
@@ -177,7 +181,7 @@ class _Play:
         return next(o for o in reversed(self.outputs.values()) if isinstance(o, kind))
 
     def _fitting(self, node: Node) -> Any:
-        """Return the parameters with which a node is played last: a stand-in passes no gate, so none is asked."""
+        """Return the parameters with which a node is played: a stand-in passes no gate, so none is asked."""
         if isinstance(node.params, GateParams) and MADE_UP["generate"] in self.made_up:
             return replace(node.params, gates=())
         return node.params

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from engine.fingerprint import short
+from engine.judging import Verification
 from engine.rows import Candidate, Diagnosis, Example, Prediction, Row
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.outputs import (
@@ -22,6 +23,7 @@ from engine.stages.outputs import (
     Output,
     Predicted,
     Scored,
+    Verified,
 )
 from engine.stages.task_view import TaskView
 
@@ -137,6 +139,16 @@ def candidates(params: GenerateParams, loaded: Loaded, drafted: Sequence[Drafted
                     )
                 )
     return Generated(tuple(rows[:CANDIDATES]))
+
+
+def blind_answers(generated: Generated) -> Verified:
+    """Return an answer to each generated row that comes to its target."""
+    return Verified(
+        tuple(
+            Verification(row.id, 1, row.target, None, 1.0, "blind", "", CALL)
+            for row in generated.candidates
+        )
+    )
 
 
 def _brief(text: str) -> str:

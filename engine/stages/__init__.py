@@ -15,7 +15,7 @@ from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
-from engine.stages.augment.judge import JUDGE
+from engine.stages.augment.judging.judge import JUDGE
 from engine.stages.augment.select import SELECT
 from engine.stages.augment.verify import VERIFY
 from engine.stages.decide import DECIDE

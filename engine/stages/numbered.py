@@ -6,14 +6,36 @@ a `Drop` of its own.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from engine.fingerprint import short
+
+T = TypeVar("T")
 MISSING, TWICE, NOT_ASKED = "missing_in_reply", "twice_in_reply", "not_asked"
 """Reasons of drops: nothing was said of an id, something more than once, or of an id that is none."""
 SPARE = 2
 """Items beyond those asked for that a reply may have, so that one too many does not spoil it."""
+
+
+def ids(count: int, letter: str = "r") -> list[str]:
+    """Return the ids of the things of one call: a letter, and a number from 1."""
+    return [f"{letter}{number}" for number in range(1, count + 1)]
+
+
+def calls_of(items: Sequence[T], keys: Sequence[Any], per_call: int) -> list[list[T]]:
+    """Return items shuffled and parted into calls of about the same size, the same for the same keys.
+
+    Args:
+        items: What is asked about.
+        keys: One per item, what it is by content: another run with the same items makes the same calls.
+        per_call: Most items of one call.
+    """
+    order = sorted(range(len(items)), key=lambda place: (short(keys[place]), place))
+    count = math.ceil(len(items) / per_call)
+    return [[items[place] for place in order[number::count]] for number in range(count)]
 
 
 class Numbered(NamedTuple):
@@ -27,23 +49,23 @@ class Numbered(NamedTuple):
     """Ids in the reply that are none, each once."""
 
 
-def by_id(reply: Mapping[str, Any], key: str, ids: Sequence[str]) -> Numbered:
+def by_id(reply: Mapping[str, Any], key: str, asked: Sequence[str]) -> Numbered:
     """Return what a reply says of each id.
 
     Args:
         reply: A list of items with an `id` under `key`; or, from a model that is asked of one thing a call, the item
             itself, which is then that of the first id.
         key: Where the list stands.
-        ids: What was asked of.
+        asked: Ids of what was asked of.
     """
-    listed = reply[key] if key in reply else [{**reply, "id": ids[0]}]
+    listed = reply[key] if key in reply else [{**reply, "id": asked[0]}]
     said = [(str(item["id"]).strip().casefold(), item) for item in listed]
     times = Counter(name for name, _ in said)
     items = dict(said)
     return Numbered(
-        {name: items[name] for name in ids if times[name] == 1},
-        {name: TWICE if times[name] else MISSING for name in ids if times[name] != 1},
-        [name for name in times if name not in ids],
+        {name: items[name] for name in asked if times[name] == 1},
+        {name: TWICE if times[name] else MISSING for name in asked if times[name] != 1},
+        [name for name in times if name not in asked],
     )
 
 

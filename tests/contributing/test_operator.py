@@ -121,4 +121,4 @@ def test_only_what_the_operator_decides_is_done_again(folder: Path) -> None:
         for each in Project.open(folder, state).plan().states
         if each.state != "cached"
     }
-    assert changed == {"generate-1", "judge-1", "select"}
+    assert changed == {"generate-1", "gate-1", "judge-1", "select"}

@@ -120,7 +120,7 @@ def _known(text: str, kind: str) -> Iterator[dict[str, Any]]:
     good = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
     for label in ("colour", "number"):
         reply = good if label == kind else {**good, "relevance": 1}
-        yield {"match": f"Row: {text}\n\nLabel: {label}", "reply": reply}
+        yield {"match": f"Row: {text}\nLabel: {label}", "reply": reply}
 
 
 def _write(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:

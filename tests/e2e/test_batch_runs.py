@@ -29,12 +29,13 @@ pytestmark = pytest.mark.runs
 
 pada = batch_project.pada
 
+GUARD = "regexp_replace(guard, 'call \\w+', 'call') AS guard"
 COMPARED = {
     "example": "id, split, inputs, target, source, line, seed, round",
     "prediction": "example, answer, seed, round",
     "diagnosis": "id, example, root_cause, scenario, seed, round",
-    "pattern": "name, description, size, guard, seed, round",
-    "strategy": "text, labels, guard, seed, round",
+    "pattern": f"name, description, size, {GUARD}, seed, round",
+    "strategy": f"text, labels, {GUARD}, seed, round",
     "candidate": "parent, operator, attempt, inputs, target, prompt, seed, round",
     "verdict": "accepted, reason, detail, feedback, adherence, utility, relevance, similarity, seed, round",
     "metric": "split, metric, value, n, seed, round",

@@ -63,7 +63,7 @@ def at_server(recipe: Path, url: str) -> Path:
     lines = []
     for line in recipe.read_text("utf-8").splitlines():
         role = line.split(":")[0].strip()
-        if role in {"teacher", "judge"}:
+        if role in {"teacher", "judge"} and "backend" in line:
             price = ", price: {prompt: 2, completion: 8}" if role == "teacher" else ""
             line = f"  {role}: {{backend: openai, model: {role}-1, pack: small, {settings}{price}}}"
         lines.append(line)

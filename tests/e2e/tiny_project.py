@@ -77,12 +77,14 @@ def write_project(
     for name, part in parts.items():
         lines = [json.dumps({"text": text, "kind": kind}) for text, kind in part]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    # A call asks for two rows, or for the one that is missing.
     replies = [
         {
-            "match": json.dumps({"text": text}),
-            "reply": {"rows": [{"text": v} for v in _reworded(text, kind)]},
+            "match": f"{json.dumps({'text': text})}{asked}",
+            "reply": {"rows": [{"text": v} for v in _reworded(text, kind)[:count]]},
         }
         for text, kind in parts["train"]
+        for asked, count in (("\n1 short", 1), ("", 2))
     ]
     mark = 5 if answers else 1
     feedback = "" if answers else "Try again."
@@ -104,7 +106,7 @@ def _known(train: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     for text, kind in train:
         for label in ("colour", "number"):
             reply = good if label == kind else {**good, "relevance": 1}
-            yield {"match": f"Row: {text}\n\nLabel: {label}", "reply": reply}
+            yield {"match": f"Row: {text}\nLabel: {label}", "reply": reply}
 
 
 def _solved(train: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ def write(folder: Path, more: str) -> Path:
     return write_good(folder, GOOD.replace("description: Mail.", f"description: Mail., {more}"))
 
 
-def test_a_mapping_of_labels_does_what_a_list_does(tmp_path: Path) -> None:
+def test_a_mapping_of_labels_teaches_a_student_what_a_list_does(tmp_path: Path) -> None:
     ids = {}
     for number, labels in enumerate((LISTED, DEFINED)):
         recipe = write(tmp_path / str(number), labels)
@@ -30,9 +30,12 @@ def test_a_mapping_of_labels_does_what_a_list_does(tmp_path: Path) -> None:
         plan = project.plan().plan
         assert plan.nodes["load"].params.task.labels == ("billing", "delivery")  # type: ignore[attr-defined]
         ids[labels] = {
-            name: node.id for name, node in plan.nodes.items() if node.stage in ("train", "predict")
+            name: node.id
+            for name, node in plan.nodes.items()
+            # Later students learn rows that were written by what labels mean.
+            if node.stage in ("train", "predict") and node.round < 1
         }
-    assert ids[LISTED]
+    assert len(ids[LISTED]) > 2
     assert ids[LISTED] == ids[DEFINED], "what labels mean trains no student again"
 
 

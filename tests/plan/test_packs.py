@@ -123,6 +123,7 @@ def test_a_task_without_a_description_is_warned_of(tmp_path: Path) -> None:
         ((("quality: {judge: advises}\n", ""),), "advises", True),
         # The recipe says it.
         (((JUDGE, ""),), "advises", False),
+        (((JUDGE, ""), ("judge: advises", "judge: off")), "off", False),
         ((("judge: advises", "judge: decides"),), "decides", True),
         # Another judge: as its pack says.
         (
@@ -215,7 +216,8 @@ def test_room_to_think_is_in_each_requests_limit_and_in_the_fingerprint(tmp_path
         context = NodeContext(node, resources.prompts, session, None, None, folder)  # type: ignore[arg-type]
         schema = {"type": "string", "maxLength": 10}
         prompt = context.prompt("diagnose.md")
-        row = {"description": "", "row": {}, "answer": "a", "target": "b", "labels": []}
+        failure = {"id": "f1", "row": {}, "answer": "a", "right": "b", "read": "a", "said": "a"}
+        row = {"description": "", "failures": [failure], "labels": []}
         given = dict.fromkeys(prompt.variables, "") | row
         limits.append(context.request("teacher", prompt, given, schema).max_tokens)
     assert nodes[0] == nodes[1]

@@ -49,8 +49,8 @@ KINDS: dict[str, tuple[dict[str, Any], Any, Any]] = {
 """Kind -> parameters, a row's further inputs, its target."""
 
 
-def write_kind(folder: Path, kind: str) -> Path:
-    """Write a recipe of a kind; its test rows hold the word `zebra`, its validation rows `yak`."""
+def write_kind(folder: Path, kind: str, pack: str) -> Path:
+    """Write a recipe of a kind, its teacher and judge talked to by a pack; its test rows hold the word `zebra`, its validation rows `yak`."""
     params, more, target = KINDS[kind]
     for split, word in (("train", "oak"), ("validation", "yak"), ("test", "zebra")):
         lines = [
@@ -67,6 +67,7 @@ def write_kind(folder: Path, kind: str) -> Path:
         "data": {s: {"path": f"{s}.jsonl"} for s in ("train", "validation", "test")},
         "models": {
             role: {"backend": "scripted", "model": role}
+            | ({"pack": pack} if role in ("teacher", "judge") else {})
             for role in ("student", "teacher", "judge", "embedder")
         },
         "augment": {"rows_per_round": 4, "operators": [{"name": operator}]},
@@ -81,18 +82,23 @@ def said(rehearsal: Rehearsal) -> str:
     return "\n".join(m.content for p in rehearsal.prompts for m in p.request.messages)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_stage_of_every_kind_is_shown_without_a_run(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "pack"),
+    [*((kind, "small") for kind in KINDS), ("classification", "frontier"), ("numeric", "frontier")],
+)
+def test_every_stage_of_every_kind_is_shown_without_a_run(
+    tmp_path: Path, kind: str, pack: str
+) -> None:
     state = tmp_path / "state"
-    project = Project.open(write_kind(tmp_path, kind), state)
-    for stage in CHAIN:
+    project = Project.open(write_kind(tmp_path, kind, pack), state)
+    for stage in (*CHAIN, *(("verify",) if pack == "frontier" else ())):
         rehearsal = project.rehearse(stage)
         (prompted, *_) = rehearsal.prompts
-        assert prompted.role == ("judge" if stage == "judge" else "teacher")
+        assert prompted.role == ("judge" if stage in ("judge", "verify") else "teacher")
         assert prompted.alike >= 1
         assert rehearsal.stored == ()
         assert "the student's answers" in rehearsal.made_up
-        before = {"generate": ("name", "strategy"), "judge": ("name", "strategy")}
+        before = dict.fromkeys(("generate", "verify", "judge"), ("name", "strategy"))
         assert rehearsal.unanswered == before.get(stage, ("name",) if stage == "strategy" else ())
         # Neither test nor validation rows: all is made of training rows.
         assert "zebra" not in said(rehearsal)
@@ -138,7 +144,9 @@ def test_a_changed_prompt_is_shown_with_the_failures_of_the_run(done: Done, tmp_
     folder = shutil.copytree(done.recipe.parent, tmp_path / "changed")
     own = folder / "prompts" / "small" / "diagnose.md"
     own.parent.mkdir(parents=True)
-    own.write_text("[[user]]\nWhy {{ answer }} for {{ row.text }}?\n", "utf-8")
+    own.write_text(
+        "[[user]]\nWhy {{ failures[0].said }} for {{ failures[0].row.text }}?\n", "utf-8"
+    )
     diagnose = Project.open(folder, done.state).rehearse("diagnose")
     assert said(diagnose).startswith("Why ")
     assert diagnose.made_up == ()

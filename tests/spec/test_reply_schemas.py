@@ -12,8 +12,8 @@ from engine.errors import RecipeError
 from engine.spec.reply_schemas import SchemaLibrary
 
 
-def ours() -> dict[str, Any]:
-    return dict(SchemaLibrary(Path("nowhere")).get("diagnosis", "small"))
+def ours(pack: str = "small") -> dict[str, Any]:
+    return dict(SchemaLibrary(Path("nowhere")).get("diagnosis", pack))
 
 
 def write(base: Path, schema: object, name: str = "small/diagnosis") -> Path:
@@ -46,13 +46,13 @@ def test_a_schema_of_ones_own_may_ask_for_more(tmp_path: Path) -> None:
 
 
 def test_the_packs_own_comes_before_the_one_for_all_packs(tmp_path: Path) -> None:
-    for name, longest in (("small/diagnosis", 111), ("diagnosis", 222)):
-        schema = json.loads(json.dumps(ours()))
-        schema["properties"]["scenario"]["maxLength"] = longest
+    for name, pack in (("small/diagnosis", "small"), ("diagnosis", "mine")):
+        schema = ours(pack)
+        schema["properties"] = {**schema["properties"], f"for_{pack}": {"type": "boolean"}}
         write(tmp_path, schema, name)
     library = SchemaLibrary(tmp_path)
-    assert library.get("diagnosis", "small")["properties"]["scenario"]["maxLength"] == 111
-    assert library.get("diagnosis", "mine")["properties"]["scenario"]["maxLength"] == 222
+    assert "for_small" in library.get("diagnosis", "small")["properties"]
+    assert "for_mine" in library.get("diagnosis", "mine")["properties"]
 
 
 @pytest.mark.parametrize("where", ["properties", "required"])

@@ -118,3 +118,13 @@ def test_where_nothing_differs_but_seeds_one_interval_in_twenty_is_wrong() -> No
         wrong["examples"] += not naive.low <= 0 <= naive.high
     assert wrong["two_way"] / runs <= 0.09
     assert wrong["examples"] / runs > 0.1
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3 (Wilson); 20 of 20 by hand.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718),
+     (20, 20, 0.8389, 1.0)],
+)  # fmt: skip
+def test_wilson_is_that_of_the_literature(hits: int, n: int, low: float, high: float) -> None:
+    assert wilson(hits, n)[1:] == pytest.approx((low, high), abs=5e-5)

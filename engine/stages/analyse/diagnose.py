@@ -34,7 +34,7 @@ from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.numbered import MISSING, NOT_ASKED, by_id, for_items
+from engine.stages.numbered import MISSING, NOT_ASKED, by_id, for_items, ids
 from engine.stages.outputs import Diagnosed, Drawn, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -164,13 +164,13 @@ def _read(call: Sequence[Failure], reply: Completion, shown: _Shown) -> Iterator
         for failure in call:
             yield Drop("diagnose", failure.example, reply.error or "no_reply", reply.detail)
         return
-    ids = [f"f{number}" for number in range(1, len(call) + 1)]
-    said = by_id(reply.value, REPLIES, ids)
+    asked = ids(len(call), "f")
+    said = by_id(reply.value, REPLIES, asked)
     about = f"the reply to a call about {len(call)} failures"
     for name in said.not_asked:
         detail = f"{about} speaks of '{name[:20]}' too"
         yield Drop("diagnose", f"{reply.request}:{name[:20]}", NOT_ASKED, detail)
-    for name, failure in zip(ids, call, strict=True):
+    for name, failure in zip(asked, call, strict=True):
         if reason := said.unusable.get(name):
             says = "nothing of" if reason == MISSING else "two things of"
             yield Drop("diagnose", failure.example, reason, f"{about} says {says} {name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from engine.rows import Failure, PatternMember
@@ -37,6 +37,28 @@ def worded_confusions(task: TaskView, pairs: Confusions, most: int) -> list[tupl
     if not task.labelled:
         return []
     return [(label_text(task, t), label_text(task, a), n) for t, a, n in pairs[:most]]
+
+
+def observed_pairs(
+    members: Sequence[PatternMember], failures: Mapping[str, Failure], known: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return the members' confusions as `Strategy.pairs` has them, most frequent first; shares sum to 1.
+
+    Args:
+        members: The failures of one pattern.
+        failures: By example.
+        known: The targets of the training rows: rows can be written for these alone. A pair whose wrong answer is none
+            of them, such as one that could not be read, has `wrong: None`.
+    """
+    counted = [
+        (right, wrong if wrong in known else None, count)
+        for right, wrong, count in confusions(members, failures)
+        if right in known
+    ]
+    total = sum(count for *_, count in counted)
+    return [
+        {"right": right, "wrong": wrong, "share": count / total} for right, wrong, count in counted
+    ]
 
 
 def pairs_of(

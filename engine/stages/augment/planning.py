@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
-from engine.stages.analyse.confusion import observed_pairs
+from engine.stages.analyse.targets import observed_pairs
 from engine.stages.augment.shares import apportion, shares
 from engine.stages.outputs import Attempt, Clustered, Drafted, Loaded, NamedPatterns, Scored
 from engine.stages.task_view import TaskView

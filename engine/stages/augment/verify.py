@@ -23,10 +23,10 @@ from engine.metrics import METRICS, Answered
 from engine.rows import Candidate, Drop, Row
 from engine.stages import schemas
 from engine.stages.augment.nearest import nearest_labels
-from engine.stages.augment.numbered import MISSING, NOT_ASKED, TWICE, calls_of, ids, numbered
 from engine.stages.blocks import Briefing, row_block, task_block
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.numbered import MISSING, NOT_ASKED, TWICE, by_id, calls_of, ids
 from engine.stages.outputs import Gated, Generated, Loaded, Verified
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -183,12 +183,13 @@ def _read(
         for one in shown:
             yield Drop("verify", one.candidate.id, reply.error or "no_reply", reply.detail)
         return
-    found = numbered(reply.value, KEY, len(shown))
-    for one, item, why in zip(shown, found.items, found.missing, strict=True):
-        if item is None:
+    asked = ids(len(shown))
+    found = by_id(reply.value, KEY, asked)
+    for name, one in zip(asked, shown, strict=True):
+        if why := found.unusable.get(name):
             yield Drop("verify", one.candidate.id, why, f"sample {sample}: {_WHY[why]}")
         else:
-            yield _verification(params, task, sample, one, item, reply.request)
+            yield _verification(params, task, sample, one, found.items[name], reply.request)
     for name in found.not_asked:
         why = f"sample {sample}: the reply answers a row that is not in the call"
         yield Drop("verify", f"{reply.request} {name}", NOT_ASKED, why)

@@ -12,8 +12,8 @@ from engine.backends.protocol import Request
 from engine.judging import Gating, JudgeAnchor, JudgeCalibration, Verification
 from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Calibration, Minimum
-from engine.stages.augment.judge import JUDGE, JudgeInputs, JudgeParams
-from engine.stages.augment.questions import Promise
+from engine.stages.augment.judging.judge import JUDGE, JudgeInputs, JudgeParams
+from engine.stages.augment.judging.questions import Promise
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Range, Situation
 from engine.stages.outputs import Attempt, Gated, Generated, Judged, Verified

@@ -12,8 +12,8 @@ from engine.operators.definition import Label
 from engine.rows import Example
 from engine.stages import schemas
 from engine.stages.augment.nearest import nearest_labels
-from engine.stages.augment.numbered import ids
 from engine.stages.blocks import Briefing, cut, row_block, task_block
+from engine.stages.numbered import ids
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
 

@@ -19,8 +19,8 @@ from engine.judging import JudgeAnchor, JudgeCalibration
 from engine.rows import Candidate, Drop, Example, Row, Verdict
 from engine.spec.recipe import Calibration
 from engine.stages import schemas
-from engine.stages.augment.acceptance import Acceptance, Evidence, decide, label_passes
-from engine.stages.augment.calibration import (
+from engine.stages.augment.judging.acceptance import Acceptance, Evidence, decide, label_passes
+from engine.stages.augment.judging.calibration import (
     Anchor,
     anchor_key,
     anchors_of,
@@ -28,11 +28,11 @@ from engine.stages.augment.calibration import (
     fewest,
     too_few,
 )
-from engine.stages.augment.numbered import NOT_ASKED, TWICE, calls_of, numbered
-from engine.stages.augment.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
+from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
 from engine.stages.augment.verify import calls_for
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.numbered import NOT_ASKED, TWICE, by_id, calls_of, ids
 from engine.stages.outputs import (
     Attempt,
     Drafted,
@@ -237,10 +237,11 @@ def _read(
     if reply.value is None:
         said.update({item.key: _Said(None, reply) for item in group})
         return
-    found = numbered(reply.value, KEY, len(group))
-    for item, one, why in zip(group, found.items, found.missing, strict=True):
-        said[item.key] = _Said(one, reply)
-        if why:
+    asked = ids(len(group))
+    found = by_id(reply.value, KEY, asked)
+    for name, item in zip(asked, group, strict=True):
+        said[item.key] = _Said(found.items.get(name), reply)
+        if why := found.unusable.get(name):
             detail = f"the reply judges the row {'twice' if why == TWICE else 'not at all'}"
             rows.append(Drop("judge", item.row, why, detail))
     for name in found.not_asked:

@@ -18,10 +18,8 @@ from engine.rows import Example
 from engine.stages.augment.nearest import nearest_rows
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
+from engine.statistics import wilson
 from engine.wording import text_of, words
-
-Z = 1.959963984540054
-"""Of a 95 % interval."""
 
 
 class Anchor(NamedTuple):
@@ -81,21 +79,9 @@ def _corrupted(
     return anchors
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a share."""
-    if not n:
-        return 0.0, 1.0
-    share, square = hits / n, Z * Z / n
-    middle = share + square / 2
-    reach = Z * math.sqrt(share * (1 - share) / n + square / (4 * n))
-    low, high = (middle - reach) / (1 + square), (middle + reach) / (1 + square)
-    return max(0.0, low), min(1.0, high)
-
-
 def balanced(right: tuple[int, int], wrong: tuple[int, int]) -> tuple[float, float, float]:
     """Return the balanced accuracy with the ends of its 95 % interval, from (hits, n) of each half, both above 0."""
-    (p, q) = (right[0] / right[1], wrong[0] / wrong[1])
-    (p_low, p_high), (q_low, q_high) = wilson(*right), wilson(*wrong)
+    (p, p_low, p_high), (q, q_low, q_high) = wilson(*right), wilson(*wrong)
     mean = (p + q) / 2
     return (
         mean,

@@ -6,13 +6,12 @@ import pytest
 
 from engine.judging import JudgeAnchor
 from engine.rows import Example
-from engine.stages.augment.calibration import (
+from engine.stages.augment.judging.calibration import (
     anchors_of,
     balanced,
     calibration,
     fewest,
     too_few,
-    wilson,
 )
 from tests.stages.augment.six_kinds import KINDS, small_task
 from tests.stages.scripted_context import ScriptedContext
@@ -58,19 +57,9 @@ def test_evaluation_rows_are_no_anchors_and_few_rows_give_few_anchors() -> None:
     assert anchors_of(task.view, [], 20, 0, ScriptedContext()) == []
 
 
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3 (Wilson); 20 of 20 by hand.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718),
-     (20, 20, 0.8389, 1.0)],
-)  # fmt: skip
-def test_wilson_is_that_of_the_literature(hits: int, n: int, low: float, high: float) -> None:
-    assert wilson(hits, n) == pytest.approx((low, high), abs=5e-5)
-
-
 def test_the_interval_of_the_balanced_accuracy_is_newcombes() -> None:
-    # The same source, part II, table II, method 10: 56/70 - 48/80 has 0.0524 to 0.3339; a half of p + q is that of
-    # p - (1 - q), moved by a half.
+    # Newcombe 1998, Statistics in Medicine 17:873 (part II), table II, method 10: 56/70 - 48/80 has 0.0524 to 0.3339;
+    # a half of p + q is that of p - (1 - q), moved by a half.
     mean, low, high = balanced((56, 70), (32, 80))
     assert mean == pytest.approx((0.2 + 1) / 2)
     assert (2 * low - 1, 2 * high - 1) == pytest.approx((0.0524, 0.3339), abs=5e-5)
