@@ -66,7 +66,9 @@ def test_a_run_of_local_models_has_no_column_of_money() -> None:
 
 def test_calls_behind_rows_of_every_kind_are_counted() -> None:
     assert STAGES, "so that every kind of row is known"
-    kinds = {kind.table for kind in Row.__subclasses__() if "call" in {f.name for f in fields(kind)}}
+    kinds = {
+        kind.table for kind in Row.__subclasses__() if "call" in {f.name for f in fields(kind)}
+    }
     assert kinds >= {"label_suspect", "verification", "judge_anchor"}
     assert set(re.findall(r"SELECT call FROM (\w+) WHERE node", CALLS_BEHIND)) == kinds
 
