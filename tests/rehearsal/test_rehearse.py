@@ -50,7 +50,7 @@ KINDS: dict[str, tuple[dict[str, Any], Any, Any]] = {
 
 
 def write_kind(folder: Path, kind: str, pack: str) -> Path:
-    """Write a recipe of a kind, its teacher and judge talked to by a pack; its test rows hold the word `zebra`, its validation rows `yak`."""
+    """Write a recipe of a kind, teacher and judge of a pack; test rows hold the word `zebra`, validation rows `yak`."""
     params, more, target = KINDS[kind]
     for split, word in (("train", "oak"), ("validation", "yak"), ("test", "zebra")):
         lines = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,11 +12,14 @@ from rich.console import Console
 
 from engine.report.console import summary
 from engine.report.facts import collect
+from engine.report.facts.spend import CALLS_BEHIND
 from engine.report.formatting import between, money
 from engine.report.html import render_html, tiles
 from engine.report.markdown import render_markdown
 from engine.report.records import Report
 from engine.report.tables import foreseen, foreseen_sentence, spend_table, spent
+from engine.rows import Row
+from engine.stages import STAGES
 from tests.report import invented
 
 pytestmark = pytest.mark.runs
@@ -57,6 +62,15 @@ def test_a_run_of_local_models_has_no_column_of_money() -> None:
         "paid", "role", "stage", "calls", "errors", "prompt tokens", "completion tokens", "model time",
     ]  # fmt: skip
     assert "cost" not in spent(found)
+
+
+def test_calls_behind_rows_of_every_kind_are_counted() -> None:
+    assert STAGES, "so that every kind of row is known"
+    kinds = {
+        kind.table for kind in Row.__subclasses__() if "call" in {f.name for f in fields(kind)}
+    }
+    assert kinds >= {"label_suspect", "verification", "judge_anchor"}
+    assert set(re.findall(r"SELECT call FROM (\w+) WHERE node", CALLS_BEHIND)) == kinds
 
 
 def test_money_without_a_price_is_unknown_and_never_zero() -> None:

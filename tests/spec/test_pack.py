@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_one_beside_the_recipe_is_found_and_comes_before_the_engines(tmp_path: P
     write_pack(tmp_path, text, "small")
     assert load_pack("small", tmp_path, HERE).thinking_tokens == 7
     assert load_pack("small", None, HERE).thinking_tokens == 0
+
+
+def test_the_pack_that_the_page_shows_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "packs.md"
+    (shown,) = re.findall(r"^```yaml\n(pack: 1\n.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    assert read_pack(write_pack(tmp_path, shown)).generate.attempts == 2
 
 
 def test_an_unknown_pack_is_told_with_its_place_and_the_nearest() -> None:

@@ -11,13 +11,16 @@ from engine.report.facts.json_columns import json_object
 from engine.report.records import Calls, Forecast, NodeTime, Query
 
 # The run's calls: those it made, those its nodes first asked for, and those its rows came from.
-_CALLS = """
+CALLS_BEHIND = """
 WITH mine AS (SELECT node FROM run_node WHERE run = ?), used AS (
   SELECT call FROM diagnosis WHERE node IN (FROM mine) UNION
+  SELECT call FROM label_suspect WHERE node IN (FROM mine) UNION
   SELECT call FROM pattern WHERE node IN (FROM mine) UNION
   SELECT call FROM strategy WHERE node IN (FROM mine) UNION
   SELECT call FROM candidate WHERE node IN (FROM mine) UNION
+  SELECT call FROM verification WHERE node IN (FROM mine) UNION
   SELECT call FROM verdict WHERE node IN (FROM mine) UNION
+  SELECT call FROM judge_anchor WHERE node IN (FROM mine) UNION
   SELECT call FROM rating WHERE node IN (FROM mine)
 )
 SELECT l.role, coalesce(n.stage, 'unfinished') AS stage, l.run <> ? AS reused, count(*) AS calls,
@@ -35,7 +38,7 @@ GROUP BY ALL ORDER BY reused, l.role, stage
 
 def collect_calls(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[Calls, ...]:
     """Return the calls behind the run's rows; the reused ones were paid by an earlier run."""
-    groups = [Calls(**row) for row in query(_CALLS, [run, run, run])]
+    groups = [Calls(**row) for row in query(CALLS_BEHIND, [run, run, run])]
     free = {role for role in ("teacher", "judge") if not _costs_money(role, recipe)}
     return tuple(
         replace(calls, unpriced=0) if calls.cost is None and calls.role in free else calls

@@ -1,7 +1,8 @@
-"""malformed: the row is one of its task, its texts are text, and none was cut at the limit of its schema."""
+"""malformed: the row is one of its task, its texts are text, none was cut at its schema's limit, none is a refusal."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from unicodedata import category
 
@@ -11,6 +12,22 @@ from engine.stages.schemas import longest_text
 
 _BROKEN = frozenset({"Cc", "Cs", "Co", "Cn"})
 """Unicode's categories of what is no text; spaces and joiners, which many scripts need, are."""
+
+_SORRY = r"(?:(?:(?:i'm |i am )?(?:very |so )?sorry|i apologi[sz]e)\b[,.]? (?:but )?)?"
+_REFUSAL = re.compile(
+    f"{_SORRY}"
+    r"(?:i(?:'m| am) (?:unable|not able) to |i (?:can't|cannot|can not) )"
+    r"(?:assist\b|help (?:you )?with (?:that|this)\b|comply with\b|fulfill? (?:that|this|your) request)"
+    f"|{_SORRY}"
+    r"as (?:an ai (?:language )?(?:model|assistant)|a (?:large )?language model)\b",
+    re.IGNORECASE,
+)
+"""How models begin that refuse to write a row; no more than that, for customers are sorry too and cannot do things."""
+
+
+def refuses(text: str) -> bool:
+    """Return whether a text begins as a model's refusal does."""
+    return _REFUSAL.match(" ".join(text.replace("\u2019", "'").split())) is not None
 
 
 def unclean(text: str, limit: int) -> str | None:
@@ -25,12 +42,15 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
     input_limit = longest_text(text for e in batch.train for text in e.inputs.values())
     schema = batch.kind.target_schema(batch.task, longest_text(targets))
     target_limit: int | None = schema.get("maxLength")
+    usual = any(refuses(text) for e in batch.train for text in (*e.inputs.values(), e.target))
 
     def problems(candidate: Candidate) -> Iterator[str | None]:
         yield batch.kind.malformed(candidate.inputs, candidate.target, batch.task)
         yield from (unclean(text, input_limit) for text in candidate.inputs.values())
         if target_limit and candidate.target not in targets:
             yield unclean(candidate.target, target_limit)
+        if not usual and any(map(refuses, (*candidate.inputs.values(), candidate.target))):
+            yield "it is a refusal, not a row"
 
     first = (next(filter(None, problems(candidate)), None) for candidate in batch.candidates)
     return [Finding(why, f"The row is not usable: {why}.") if why else Finding() for why in first]
@@ -38,8 +58,8 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
 
 FORM = Gate(
     name="malformed",
-    version=1,
-    description="the row is one of its task, whole and free of control characters",
+    version=2,
+    description="the row is one of its task, whole, free of control characters and no refusal",
     settings=lambda quality: None,
     check=_check,
     always=True,

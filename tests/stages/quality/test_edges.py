@@ -112,3 +112,43 @@ def test_numbers_are_kept_of_rows_that_pass_too() -> None:
     (result,) = judged([row], small_task(), embed, only=["similarity"])
     assert result == GateResult(numbers=result.numbers)
     assert set(result.numbers) == {"similarity"}
+
+
+SORRY = "I’m sorry, but I’m unable to assist with that."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SORRY, "I'm sorry, I can't help with this request", "I cannot assist you", "Sorry, I can't help you with that.",
+        "I apologize, but I can't fulfill that request", "As an AI language model, I have no parcels",
+    ],
+)  # fmt: skip
+def test_a_refusal_is_no_row(text: str) -> None:
+    row = candidate(text, "late_delivery", "my parcel has not arrived yet")
+    (result,) = judged([row], small_task(), embed, only=["malformed"])
+    assert (result.reason, result.detail) == ("malformed", "it is a refusal, not a row")
+    # Where rows are such texts, one more of them is a row.
+    known = [*small_task(), train_row(SORRY, "late_delivery")]
+    assert judged([row], known, embed, only=["malformed"])[0].reason == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't log in", "I am unable to assemble the shelf", "sorry, I cannot help my mother with it",
+        "As an assistant cook I want larger boxes", "can't you help me with this", "I can't comply, the form is closed",
+        "The courier said: I'm sorry, I can't assist you",
+    ],
+)  # fmt: skip
+def test_a_customer_who_is_sorry_or_cannot_do_something_writes_a_row(text: str) -> None:
+    row = candidate(text, "late_delivery", "my parcel has not arrived yet")
+    assert judged([row], small_task(), embed, only=["malformed"])[0].reason == ""
+
+
+def test_a_refusal_in_place_of_a_reply_is_no_row_either() -> None:
+    reply = "we are sorry and will send another box to you at once"
+    rows = [train_row(f"{word} box is lost", f"{reply} {word}") for word in ("my", "our", "his")]
+    bad = candidate("her box is lost", SORRY, "my box is lost")
+    (result,) = judged([bad], rows, embed, kind="generation", only=["malformed"])
+    assert result.detail == "it is a refusal, not a row"
