@@ -79,7 +79,7 @@ def test_a_changed_setting_reruns_what_depends_on_it_and_plan_says_why(
     plan = pada("plan", str(recipe), "--state", str(undisturbed))
     lines = {line.split()[0]: line for line in plan.stdout.splitlines() if "round-" in line}
     assert "cached" in lines["seed-0/round-0/generate-1"]
-    assert "gates.neighbours.mode: advise -> reject" in lines["seed-0/round-0/judge-1"]
+    assert "gates.neighbours.mode: advise -> reject" in lines["seed-0/round-0/gate-1"]
     assert "input changed" in lines["seed-0/round-1/train"]
     assert "cached" in lines["seed-0/round-0/train"]
     assert "minutes: about" in plan.stdout
