@@ -120,10 +120,13 @@ class PartIndex:
             if word_count(part) >= shortest:
                 self._parts.setdefault(part[: shortest * _WIDTH], []).append(part)
 
+    def within(self, text: bytes) -> Iterator[bytes]:
+        """Yield the parts that stand whole in an encoded text."""
+        for number, beginning in enumerate(windows(text, self._shortest)):
+            for part in self._parts.get(beginning, ()):
+                if text.startswith(part, number * _WIDTH):
+                    yield part
+
     def stands_in(self, text: bytes) -> bool:
         """Return whether one of the parts stands whole in an encoded text."""
-        return any(
-            text.startswith(part, number * _WIDTH)
-            for number, beginning in enumerate(windows(text, self._shortest))
-            for part in self._parts.get(beginning, ())
-        )
+        return next(self.within(text), None) is not None

@@ -76,13 +76,18 @@ class LeakGuard:
         self.thresholds = self._calibrate(honest, quantile)
 
     def _index_parts(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
-        """Index each input column by itself, as prompts show it; what training rows hold too is no secret."""
+        """Index each input column by itself, as prompts show it; what stands in training rows too is no secret.
+
+        A short evaluation row is often the middle of a training row: every prompt that shows this one would be refused.
+        """
         self._inputs = {
             self._vocabulary.learn(text) for e in evaluation for text in e.inputs.values()
         }
+        every = PartIndex(self._inputs, _SHORTEST)
         parts = set(self._inputs)
         for example in train:
-            parts.difference_update(map(self._vocabulary.encode, example.inputs.values()))
+            for text in example.inputs.values():
+                parts.difference_update(every.within(self._vocabulary.encode(text)))
         self._parts = PartIndex(parts, _SHORTEST)
 
     def _index_targets(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:

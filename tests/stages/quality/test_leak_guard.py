@@ -122,6 +122,17 @@ def test_each_column_of_a_row_is_looked_for_and_what_training_shares_is_no_secre
     assert guard.quotes("Rows such as: nobody rang the bell tonight.")
 
 
+def test_an_evaluation_row_that_stands_in_a_training_row_is_no_secret() -> None:
+    rows = [
+        _example("train", "tell me what is my bank balance today", 0),
+        _example("validation", "what is my bank balance", 0),
+        _example("validation", "where is my new card", 1),
+    ]
+    guard = LeakGuard(rows, _embed, 5, 1.0)
+    assert not guard.stands_in('{"text": "tell me what is my bank balance today"}')
+    assert guard.stands_in('{"text": "and where is my new card now"}')
+
+
 REASONED = "She sells 48 clips in April, then half of that in May, so in all 72 clips.\n#### 72"
 
 
