@@ -104,6 +104,12 @@ def _clinc(n: int) -> dict[str, Any]:
     return {"text": f"{said} {WORDS[n % 10]} {n}", "intent": intent}
 
 
+def _lookalike(n: int) -> dict[str, Any]:
+    intent = ("apr", "balance", "bill_due", "new_card")[n % 4]
+    said = intent if n % 8 < 4 else "please"
+    return {"text": f"{said} {WORDS[n % 10]} {n}", "intent": intent}
+
+
 MADE: Mapping[str, tuple[Callable[[int], dict[str, Any]], tuple[str, ...]]] = {
     "gsm8k": (_gsm8k, ("train", "test")),
     "squad": (_squad, ("train", "validation")),
@@ -115,6 +121,7 @@ MADE: Mapping[str, tuple[Callable[[int], dict[str, Any]], tuple[str, ...]]] = {
     "restaurant8k_text": (_booking, ("train", "test")),
     "bbh": (_bbh, ("all",)),
     "clinc150": (_clinc, ("train", "validation", "test")),
+    "clinc150_lookalikes": (_lookalike, ("train", "validation", "test")),
 }
 """Recipe -> what makes a row, and its files."""
 
