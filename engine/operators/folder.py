@@ -26,7 +26,7 @@ from engine.tasks import TASKS
 
 DEFINITION = "operator.yaml"
 SCHEMA = "rows.schema.json"
-_ALWAYS = ("count", "description", "longest", "params", "rows")
+_ALWAYS = ("count", "description", "longest", "params", "rows", "usual")
 """What every prompt is given."""
 _PROSE = {"operator": True, "description": True, "source": True}
 """What a definition says to its readers alone."""

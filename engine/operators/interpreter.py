@@ -84,6 +84,7 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
         "params": params.model_dump(),
         "count": len(asked.rows),
         "longest": asked.longest,
+        "usual": asked.usual,
         "description": asked.description,
     }
 

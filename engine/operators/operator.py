@@ -116,6 +116,8 @@ class Assignment(NamedTuple):
     """What the task is, in words."""
     longest: int = 200
     """Most characters of a text."""
+    usual: tuple[int, int] = (5, 20)
+    """Words of a row: eight of ten training rows have so many."""
     description: str = ""
     """The recipe's description of the task; often empty."""
     pattern: str = ""

@@ -18,6 +18,7 @@ from engine.backends import BACKENDS
 from engine.metrics import METRICS
 from engine.operators import find_operators
 from engine.operators.definition import Definition
+from engine.plan.packs import WRITERS
 from engine.spec.method import Method
 from engine.spec.recipe import Recipe, Task
 from engine.stages.analyse.clusterers import CLUSTERERS
@@ -49,7 +50,7 @@ def recipe_schema() -> dict[str, Any]:
         reference = f"{role.capitalize()}Model"
         parts["Models"]["properties"][role] = {"$ref": f"#/$defs/{reference}"}
         parts[reference] = _model(role, parts)
-    del parts["ModelSpec"]
+    del parts["ModelSpec"], parts["WriterSpec"]
     return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
 
 
@@ -163,7 +164,10 @@ def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
 
 def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
     """Return one branch per backend that can play the role, each with that backend's settings."""
-    loose = parts["ModelSpec"]
+    loose = parts["WriterSpec" if role in WRITERS else "ModelSpec"]
+    own = {
+        key: part for key, part in loose["properties"].items() if key not in ("backend", "model")
+    }
     branches = []
     for name in sorted(BACKENDS):
         backend = BACKENDS[name]
@@ -176,6 +180,7 @@ def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
                 "description": loose["properties"]["backend"]["description"],
             },
             "model": loose["properties"]["model"],
+            **own,
             **settings.get("properties", {}),
         }
         branches.append(

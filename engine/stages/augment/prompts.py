@@ -27,6 +27,7 @@ from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
 from engine.stages.schemas import longest_text
 from engine.stages.task_view import TaskView
+from engine.wording import text_of, words
 
 SHOWN = 3
 """Most accepted and most rejected rows that a prompt shows."""
@@ -51,6 +52,7 @@ class Prompts:
         self._task, self._briefing, self._shown = task, briefing, shown
         train = [e for e in examples if e.split == "train"]
         self._longest = longest_text(text for e in train for text in e.inputs.values())
+        self._usual = usual_words(train)
         longest = longest_text(e.target for e in train)
         self._target_schemas = {
             several: task.entry.target_schema(task.task(examples), _bound(longest, several))
@@ -66,6 +68,7 @@ class Prompts:
             rows=call.rows,
             examples=call.examples,
             longest=self._longest - MARGIN,
+            usual=self._usual,
             task=task_block(task, self._briefing, self._shown, self._labels(call)),
             description=task.description,
             pattern=pattern.name if pattern else "",
@@ -152,3 +155,10 @@ def _as_written(task: TaskView, target: str) -> object:
 
 def _why(candidate: Candidate, verdict: Verdict) -> str:
     return verdict.feedback or verdict.reason.replace("_", " ")
+
+
+def usual_words(train: Sequence[Example]) -> tuple[int, int]:
+    """Return between how many words the middle eight of ten training rows have."""
+    counts = sorted(len(words(text_of(e.inputs))) for e in train) or [5, 20]
+    last = len(counts) - 1
+    return counts[round(0.1 * last)], counts[round(0.9 * last)]

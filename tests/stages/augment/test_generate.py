@@ -19,6 +19,7 @@ from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.generate import GENERATE, GenerateInputs, GenerateParams
 from engine.stages.augment.planning import COVERAGE, NEAR
+from engine.stages.augment.prompts import usual_words
 from engine.stages.augment.reading import whole_sentences
 from engine.stages.blocks import Briefing
 from engine.stages.outputs import (
@@ -516,3 +517,10 @@ def test_an_operator_of_ones_own_that_asks_for_several_rows_of_a_seed(tmp_path: 
     assert len(output.candidates) == 12
     assert all(len({c.parent for c in output.candidates if c.call == r.id}) == 1 for r in ctx.asked)
     assert isinstance(output.candidates[0], Candidate)
+
+
+def test_the_usual_length_is_that_of_eight_in_ten_training_rows() -> None:
+    lengths = [1, *range(5, 13), 90]
+    train = [example(" ".join(["word"] * n), LATE) for n in lengths]
+    assert usual_words(train) == (5, 12)
+    assert usual_words([]) == (5, 20)
