@@ -20,11 +20,6 @@ class Prompted(NamedTuple):
     tokens: tuple[int, ...]
 
 
-Batch = Sequence[Prompted]
-Run = Callable[[Batch], list[Completion]]
-"""Computes a batch."""
-
-
 class EncodedRequests(NamedTuple):
     """Requests as the model reads them, each once."""
 
@@ -60,36 +55,24 @@ def encode(
     return encoded
 
 
-def one_by_one(run: Run, batches: Iterable[Batch]) -> Iterator[list[Completion]]:
-    """Yield the completions of each batch, computed one after the other."""
-    return map(run, batches)
-
-
 def complete(
     encoded: EncodedRequests,
-    batches: Iterable[Batch],
-    run: Run,
+    batches: Iterable[Sequence[Prompted]],
+    run: Callable[[Sequence[Prompted]], list[Completion]],
     answered: Container[str],
     reserve: Reserve,
-    each: Callable[[Run, Iterable[Batch]], Iterator[list[Completion]]] = one_by_one,
 ) -> Iterator[list[Completion]]:
     """Yield the failures of requests that do not fit, then the completions of one batch after the other.
 
     A batch of which only a part is answered is computed whole, because a row's reply depends on the rows beside it,
-    and only its unanswered part is yielded. `each` calls `run` with one batch after the other, or with several at
-    once, and keeps their order. See `Generator.complete_many`.
+    and only its unanswered part is yielded. See `Generator.complete_many`.
     """
     if refused := [done for done in encoded.refused if done.request not in answered]:
         yield refused
-
-    def allowed() -> Iterator[Batch]:
-        for batch in batches:
-            missing = [row.request for row in batch if row.request.id not in answered]
-            if not missing:
-                continue
-            if not reserve(missing):
-                return
-            yield batch
-
-    for completions in each(run, allowed()):
-        yield [done for done in completions if done.request not in answered]
+    for batch in batches:
+        missing = [row.request for row in batch if row.request.id not in answered]
+        if not missing:
+            continue
+        if not reserve(missing):
+            return
+        yield [done for done in run(batch) if done.request not in answered]

@@ -10,13 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.local import batching, grammar
 from engine.backends.local.batching import Prompted
 from engine.backends.local.chat import decode, encode_prompt, turn_end
-from engine.backends.local.threads import balanced_batch_size, side_by_side
 from engine.backends.local.weights import Loaded
 from engine.backends.protocol import Completion, Request, Reserve, Usage
 from engine.backends.replies import completion, read
@@ -78,19 +76,16 @@ def complete(
         setting="",
     )
 
-    batches = form_batches(encoded.fitting, batch_size, loaded.model)
-    stop = Event()
-    run = partial(_run_batch, loaded, constrain, stop)
-    each = partial(side_by_side, device=loaded.model.device.type, stop=stop)
-    with loaded.lock:
-        yield from batching.complete(encoded, batches, run, answered, reserve, each)
+    def run(batch: Sequence[Prompted]) -> list[Completion]:
+        with loaded.lock:
+            return _run_batch(loaded, constrain, batch)
+
+    batches = form_batches(encoded.fitting, batch_size)
+    yield from batching.complete(encoded, batches, run, answered, reserve)
 
 
-def form_batches(rows: Sequence[Prompted], largest: int, model: Any) -> list[list[Prompted]]:
-    """Return batches of one schema, length limit and temperature each, longest prompts first.
-
-    They have at most `largest` rows, and on a CPU fewer where two threads would else have unequal work.
-    """
+def form_batches(rows: Sequence[Prompted], batch_size: int) -> list[list[Prompted]]:
+    """Return batches of one schema, length limit and temperature each, longest prompts first."""
     groups: dict[tuple[str, int, float], list[Prompted]] = {}
     for row in rows:
         request = row.request
@@ -99,69 +94,34 @@ def form_batches(rows: Sequence[Prompted], largest: int, model: Any) -> list[lis
     batches = []
     for group in groups.values():
         group.sort(key=lambda row: -len(row.tokens))
-        size = balanced_batch_size(len(group), largest, model)
-        batches += [group[at : at + size] for at in range(0, len(group), size)]
+        batches += [group[at : at + batch_size] for at in range(0, len(group), batch_size)]
     return batches
 
 
-class Sampling:
-    """Draws a batch's tokens with random numbers of its own: torch's are the process's, and batches run side by side.
-
-    The most likely token of logits to which Gumbel noise was added is a draw from their softmax (Gumbel 1954; Maddison
-    et al. 2014, arXiv:1411.0030), so what follows takes the largest.
-    """
-
-    def __init__(self, temperature: float, seed: int, device: torch.device) -> None:
-        """Take the temperature, more than 0, and the seed of the batch."""
-        import torch
-
-        self._temperature = temperature
-        self._random = torch.Generator(device).manual_seed(seed)
-
-    def __call__(self, _input_ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Return noisy logits of each row's `TOP_K` best tokens; shape (rows, vocabulary) as given."""
-        import torch
-
-        best, tokens = logits.float().topk(min(TOP_K, logits.shape[-1]), dim=-1)
-        # Never zero: the noise of a token that is not allowed must stay finite.
-        waits = torch.empty_like(best).exponential_(generator=self._random).clamp(min=1e-30)
-        drawn = torch.full_like(logits, -torch.inf, dtype=torch.float32)
-        return drawn.scatter(-1, tokens, best / self._temperature - waits.log())
-
-
 def _run_batch(
-    loaded: Loaded,
-    constrain: Callable[[Mapping[str, Any]], Any],
-    stop: Event,
-    batch: Sequence[Prompted],
+    loaded: Loaded, constrain: Callable[[Mapping[str, Any]], Any], batch: Sequence[Prompted]
 ) -> list[Completion]:
     import torch
-    from transformers import LogitsProcessorList, StoppingCriteriaList
-
-    def stopped(ids: torch.Tensor, _scores: Any, **_more: Any) -> torch.Tensor:
-        return torch.full((len(ids),), stop.is_set(), device=ids.device)
 
     request = batch[0].request
     began = time.perf_counter()
     stops = stop_tokens(loaded)
     ids, mask = _pad_left([row.tokens for row in batch], stops[0])
-    device = loaded.model.device
-    processors = LogitsProcessorList()
-    if request.schema is not None:
-        processors += constrain(request.schema)
+    sampling: dict[str, Any] = {"do_sample": False}
     if request.temperature > 0:
-        seed = int(short([row.request.id for row in batch], 15), 16)
-        processors.append(Sampling(request.temperature, seed, device))
-    with torch.inference_mode():
+        sampling = {"do_sample": True, "temperature": request.temperature, "top_k": TOP_K}
+    device = loaded.model.device
+    on_gpu = [device] if device.type == "cuda" else []
+    with torch.inference_mode(), torch.random.fork_rng(devices=on_gpu):
+        torch.manual_seed(int(short([row.request.id for row in batch], 15), 16))
         generated = loaded.model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             max_new_tokens=request.max_tokens,
-            logits_processor=processors,
-            stopping_criteria=StoppingCriteriaList([stopped]),
+            logits_processor=None if request.schema is None else constrain(request.schema),
             eos_token_id=stops,
             pad_token_id=stops[0],
-            do_sample=False,
+            **sampling,
         )[:, ids.shape[1] :].tolist()
     seconds = (time.perf_counter() - began) / len(batch)
     return [

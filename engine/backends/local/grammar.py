@@ -36,8 +36,7 @@ def processors(schema: Mapping[str, Any], vocabulary: Any, model: Any) -> Any:
         BackendError: the schema uses what the grammar does not know.
     """
     from llguidance import LLMatcher
-
-    from engine.backends.local.masks import PlainMasks
+    from outlines.backends.llguidance import LLGuidanceLogitsProcessor
 
     grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=LAYOUT)
     if problem := LLMatcher.validate_grammar(grammar, vocabulary):
@@ -45,5 +44,5 @@ def processors(schema: Mapping[str, Any], vocabulary: Any, model: Any) -> Any:
             f"a reply's schema cannot be made into a grammar: {problem[:300]}",
             "use plain JSON Schema: type, properties, enum, items, bounds, anyOf, pattern",
         )
-    processor = PlainMasks(grammar, vocabulary, model.tensor_library_name)
+    processor = LLGuidanceLogitsProcessor(grammar, vocabulary, model.tensor_library_name)
     return model.type_adapter.format_output_type(processor)

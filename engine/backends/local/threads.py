@@ -7,17 +7,13 @@ What is computed depends on the parts alone, and results come in their order.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Event
 from typing import Any, TypeVar
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
-AHEAD = 3
-"""Parts that are taken before the first of them is done: both threads have work while its result is put away."""
 
 
 def workers() -> ThreadPoolExecutor:
@@ -38,21 +34,14 @@ def balanced_batch_size(rows: int, largest: int, model: Any) -> int:
 
 
 def side_by_side(
-    work: Callable[[Part], Result],
-    parts: Iterable[Part],
-    device: str,
-    stop: Event | None = None,
+    work: Callable[[Part], Result], parts: Iterable[Part], device: str
 ) -> Iterator[Result]:
     """Yield what `work` makes of each part, in order; on a CPU of several cores two at a time.
-
-    Parts are taken as work on them can begin, so that whoever makes them may stop, as a budget does.
 
     Args:
         work: Called in other threads: torch's modes (inference, autocast) do not reach there from outside.
         parts: What it is called with.
         device: Type of the torch device on which it computes.
-        stop: Set when nobody wants the results of parts under way any more, as after Ctrl-C: the threads are waited
-            for, so work that takes long should look at it.
     """
     import torch
 
@@ -60,15 +49,7 @@ def side_by_side(
         yield from map(work, parts)
         return
     pool = workers()
-    under_way: deque[Future[Result]] = deque()
     try:
-        for part in parts:
-            under_way.append(pool.submit(work, part))
-            if len(under_way) == AHEAD:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+        yield from pool.map(work, parts)
     finally:
-        if stop is not None:
-            stop.set()
         pool.shutdown(cancel_futures=True)
