@@ -8,8 +8,8 @@ from functools import partial
 from engine.backends import BACKENDS
 from engine.backends.serving import guidellm, server
 from engine.errors import BackendError, Location, Problem
+from engine.plan.checks.money import missing_keys
 from engine.plan.resources import RoleModel
-from engine.plan.validate_money import missing_keys
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe_benchmark import Benchmark
 from engine.stages.evaluate.benchmark import MeasuredServer

@@ -17,12 +17,12 @@ from engine.data.rules import unnamed_inputs
 from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
+from engine.plan.checks.metrics import check_metrics, check_slices, check_targets
+from engine.plan.checks.money import check_money
+from engine.plan.checks.operators import check_operators
+from engine.plan.checks.sql import check_sql
 from engine.plan.defaults import complete
 from engine.plan.packs import check_packs, packs_of
-from engine.plan.validate_metrics import check_metrics, check_slices, check_targets
-from engine.plan.validate_money import check_money
-from engine.plan.validate_operators import check_operators
-from engine.plan.validate_sql import check_sql
 from engine.registry import Registry, did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
