@@ -8,14 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
-from engine.errors import Location, Problem, RecipeError
-from engine.registry import did_you_mean
-from engine.spec.error_messages import problems_of
+from engine.errors import Location
+from engine.spec.named_files import chosen, read_named
 from engine.spec.package_data import shipped
-from engine.spec.parts import Name, Spec
-from engine.spec.yaml import decode, parse
+from engine.spec.parts import NamedSpec, Spec
 
 FOLDER = "methods"
 _Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
@@ -28,13 +26,11 @@ class MethodTraining(Spec):
     """best: each fine-tune is taken at its lowest loss on validation completions."""
 
 
-class Method(Spec):
+class Method(NamedSpec):
     """How the loop goes: what rows are written against, what is kept, where fine-tunes start, when it ends."""
 
     method: Literal[1]
     """Format version."""
-    name: Name
-    """The file's own name."""
     description: str
     """One sentence."""
     source: str = ""
@@ -95,28 +91,9 @@ def load_method(name: str, base: Path | None, where: Location) -> Method:
     Raises:
         RecipeError: there is none of that name, or its file is wrong.
     """
-    methods = find_methods(base)
-    if name not in methods:
-        hint = did_you_mean(name, methods)
-        message = f"loop.method: there is no method '{name}'"
-        raise RecipeError([Problem(where, message, hint, code="unknown-method")])
-    return read_method(methods[name])
+    return read_method(chosen("method", name, find_methods(base), where))
 
 
 def read_method(file: Path) -> Method:
     """Read the method in a file; raises RecipeError with every problem found."""
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        message = f"this file cannot be read: {error.strerror}"
-        raise RecipeError([Problem(Location.at(file), message, code="method")]) from error
-    document = parse(decode(raw, file), file, "method: 1")
-    try:
-        method = Method.model_validate(document.data)
-    except ValidationError as error:
-        raise RecipeError(problems_of(error, document, Method)) from None
-    if method.name != file.stem:
-        message = f"the method in {file.name} is called '{method.name}'"
-        hint = f"write name: {file.stem}, or rename the file"
-        raise RecipeError([Problem(document.at(("name",)), message, hint, code="method")])
-    return method
+    return read_named("method", file, Method, file)

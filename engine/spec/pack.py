@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from engine.errors import Location, Problem, RecipeError
-from engine.registry import did_you_mean
-from engine.spec.error_messages import problems_of
+from engine.errors import Location
+from engine.spec.named_files import chosen, read_named
 from engine.spec.package_data import shipped
-from engine.spec.parts import GateMode, Name, Spec
-from engine.spec.yaml import decode, parse
+from engine.spec.parts import GateMode, Name, NamedSpec, Spec
 
 FILE = "pack.yaml"
 
@@ -65,13 +63,11 @@ class Judging(Spec):
     """What the judge does where the recipe leaves it open; it decides only once it is calibrated."""
 
 
-class Pack(Spec):
+class Pack(NamedSpec):
     """How to talk to a teacher or a judge of one size."""
 
     pack: Literal[1]
     """Format version."""
-    name: Name
-    """The folder's own name."""
     description: str = Field(min_length=1)
     """For which models it is."""
     diagnose: Diagnosing
@@ -104,27 +100,9 @@ def load_pack(name: str, base: Path | None, where: Location) -> Pack:
     Raises:
         RecipeError: there is none of that name, or its file is wrong.
     """
-    packs = find_packs(base)
-    if name not in packs:
-        hint = did_you_mean(name, packs)
-        raise RecipeError([Problem(where, f"there is no pack '{name}'", hint, code="unknown-pack")])
-    return read_pack(packs[name])
+    return read_pack(chosen("pack", name, find_packs(base), where))
 
 
 def read_pack(file: Path) -> Pack:
     """Read the pack in a file; raises RecipeError with every problem found."""
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        message = f"this file cannot be read: {error.strerror}"
-        raise RecipeError([Problem(Location.at(file), message, code="pack")]) from error
-    document = parse(decode(raw, file), file, "pack: 1")
-    try:
-        pack = Pack.model_validate(document.data)
-    except ValidationError as error:
-        raise RecipeError(problems_of(error, document, Pack)) from None
-    if pack.name != file.parent.name:
-        message = f"the pack in the folder {file.parent.name} is called '{pack.name}'"
-        hint = f"write name: {file.parent.name}, or rename the folder"
-        raise RecipeError([Problem(document.at(("name",)), message, hint, code="pack")])
-    return pack
+    return read_named("pack", file, Pack, file.parent)

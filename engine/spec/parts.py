@@ -21,3 +21,10 @@ class Spec(BaseModel):
         use_attribute_docstrings=True,
         serialize_by_alias=True,
     )
+
+
+class NamedSpec(Spec):
+    """Base of what lies in a file of its own, which a recipe names."""
+
+    name: Name
+    """The name that recipes use; also that of the file or its folder."""

@@ -130,8 +130,7 @@ def test_an_unknown_method_is_named_where_the_recipe_names_it(tmp_path: Path) ->
     recipe = write_good(tmp_path, f"{GOOD}loop: {{method: vanila}}\n")
     (found,) = check_recipe(load(recipe))
     assert str(found).removeprefix(f"{tmp_path}/") == (
-        "recipe.yaml:20:16: error: loop.method: there is no method 'vanila'\n"
-        "    did you mean 'vanilla'?"
+        "recipe.yaml:20:16: error: there is no method 'vanila'\n    did you mean 'vanilla'?"
     )
     assert found.code == "unknown-method"
     with pytest.raises(RecipeError, match="there is no method 'vanila'"):

@@ -8,6 +8,7 @@ evaluation row is shown to nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from engine.backends.protocol import Request
@@ -139,14 +140,7 @@ def _bound(longest: int, several: bool) -> int:
 def sample(request: Request, ctx: Context, number: int) -> Request:
     """Return the request as a sample of its own: another seed, round or attempt must not be served the same rows."""
     attempt = int(short([ctx.seed, ctx.round, ctx.attempt, number], 7), 16)
-    return Request(
-        request.messages,
-        request.schema,
-        request.max_tokens,
-        request.temperature,
-        request.model,
-        attempt,
-    )
+    return replace(request, attempt=attempt)
 
 
 def _as_written(task: TaskView, target: str) -> object:

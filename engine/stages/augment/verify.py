@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Completion, Request
@@ -156,14 +156,7 @@ class _Writer:
             self._schemas[count],
             self._params.temperature,
         )
-        return Request(
-            request.messages,
-            request.schema,
-            request.max_tokens,
-            request.temperature,
-            request.model,
-            attempt=sample,
-        )
+        return replace(request, attempt=sample)
 
     def _relevant(self, shown: Sequence[_Shown]) -> Sequence[str]:
         """Return the labels that are defined: chosen by the rows alone, so that nothing tells a target."""

@@ -1,0 +1,57 @@
+"""YAML files that a recipe names (methods, packs): read into their model, every problem with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from engine.errors import Location, Problem, RecipeError
+from engine.registry import did_you_mean
+from engine.spec.error_messages import problems_of
+from engine.spec.parts import NamedSpec
+from engine.spec.yaml import decode, parse
+
+T = TypeVar("T", bound=NamedSpec)
+
+
+def chosen(kind: str, name: str, files: Mapping[str, Path], where: Location) -> Path:
+    """Return the file behind a name; raises RecipeError, at `where`, with the nearest name there is."""
+    if name in files:
+        return files[name]
+    message, hint = f"there is no {kind} '{name}'", did_you_mean(name, files)
+    raise RecipeError([Problem(where, message, hint, code=f"unknown-{kind}")])
+
+
+def read_named(kind: str, file: Path, model: type[T], named: Path) -> T:
+    """Read a file.
+
+    Args:
+        kind: What it is, in words; also the key of its format version.
+        file: The file.
+        model: What it must hold.
+        named: Itself or its folder, after which it must be called.
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        message = f"this file cannot be read: {error.strerror}"
+        raise RecipeError([Problem(Location.at(file), message, code=kind)]) from error
+    document = parse(decode(raw, file), file, f"{kind}: 1")
+    try:
+        read = model.model_validate(document.data)
+    except ValidationError as error:
+        raise RecipeError(problems_of(error, document, model)) from None
+    if read.name != named.stem:
+        what, place = (
+            ("file", file.name) if named == file else ("folder", f"the folder {named.name}")
+        )
+        message = f"the {kind} in {place} is called '{read.name}'"
+        hint = f"write name: {named.stem}, or rename the {what}"
+        raise RecipeError([Problem(document.at(("name",)), message, hint, code=kind)])
+    return read
