@@ -11,6 +11,8 @@ from hypothesis import settings
 
 # The same examples each time, no clock (a slow machine is no fault), and nothing kept in the checkout.
 settings.register_profile("suite", max_examples=100, derandomize=True, deadline=None, database=None)
+# A quarter of them where the working loop is what counts.
+settings.register_profile("fast", settings.get_profile("suite"), max_examples=25)
 # By hand, for new examples and many of them: pytest --hypothesis-profile search tests/spec
 settings.register_profile("search", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile("suite")
@@ -30,6 +32,12 @@ _THERE = pytest.StashKey[bool]()
 
 def _is_fast(config: pytest.Config) -> bool:
     return "not models" in config.option.markexpr
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples in the fast tests, unless a profile is named."""
+    if _is_fast(config) and not config.getoption("--hypothesis-profile"):
+        settings.load_profile("fast")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -30,6 +30,8 @@ from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import MIXED, Script
 from tests.servers.messages import messages_endpoint
 
+pytestmark = pytest.mark.runs
+
 KNOWS: dict[str, Any] = {"knows": ("tool", "words")}
 
 

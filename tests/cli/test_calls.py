@@ -24,6 +24,8 @@ from tests.e2e.runs import pada_here
 from tests.plan.test_validate import GOOD, write_good
 from tests.store.small import AT, call, info, start
 
+pytestmark = pytest.mark.runs
+
 SCHEMA = {
     "type": "object",
     "properties": {"cause": {"type": "string", "maxLength": 20}},

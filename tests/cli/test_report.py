@@ -12,6 +12,8 @@ from engine.spec.loader import load
 from engine.store import Store
 from tests.plan.test_validate import write_good
 
+pytestmark = pytest.mark.runs
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:

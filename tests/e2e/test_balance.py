@@ -101,12 +101,14 @@ def test_a_whole_run_is_balanced(state: Path) -> None:
     assert unbalanced(state) == []
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_row_that_is_lost_or_made_up_is_found(rule: Rule, state: Path, tmp_path: Path) -> None:
     copy = tampered(state, tmp_path / "state", TAMPERED[rule.name])
     assert [fault for fault in unbalanced(copy, [rule]) if fault.startswith(f"{rule.name}: ")]
 
 
+@pytest.mark.runs
 def test_a_drop_that_is_missing_is_found(state: Path, tmp_path: Path) -> None:
     sql = "DELETE FROM \"drop\" WHERE stage = 'select'"
     assert any(
@@ -114,6 +116,7 @@ def test_a_drop_that_is_missing_is_found(state: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.runs
 def test_rows_of_no_node_and_nodes_without_their_rows_are_found(
     state: Path, tmp_path: Path
 ) -> None:

@@ -45,6 +45,8 @@ from tests.e2e.runs import rows
 from tests.e2e.scripted_project import write_project
 from tests.stages.views import view
 
+pytestmark = pytest.mark.runs
+
 EXECUTE = import_module("engine.run.execute")
 NOTHING_TO_COUNT = {
     "load": "no node comes before it",

@@ -21,6 +21,8 @@ from engine.run.ledger import Ledger
 from engine.spec.recipe import Budget
 from engine.store import Spent, Store
 
+pytestmark = pytest.mark.runs
+
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
 
 

@@ -15,6 +15,8 @@ from engine.spec.recipe import Budget
 from engine.store import Spent, Store
 from tests.store import small
 
+pytestmark = pytest.mark.runs
+
 
 def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) -> None:
     request = Request((Message("user", "Hi"),), {"type": "integer"}, 10, 0.0, "m")

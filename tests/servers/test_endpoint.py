@@ -18,6 +18,8 @@ from tests.servers.faults import HUGE, MIXED, Script
 from tests.servers.log import Log
 from tests.servers.replies import marked, row_of
 
+pytestmark = pytest.mark.runs
+
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = {
     "type": "object",

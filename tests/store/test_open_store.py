@@ -11,6 +11,8 @@ from engine.errors import StoreError
 from engine.store import FILE, Store, open_store
 from tests.store.small import EVERY_ROW, call, example, info, make, start
 
+pytestmark = pytest.mark.runs
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -12,6 +12,8 @@ from engine.store import NodeInfo, Store, rows
 from tests.stages.test_track import ROWS, clustered, fails, run
 from tests.store.small import info, start
 
+pytestmark = pytest.mark.runs
+
 PATTERNS = ("p0", "p1", "p2", "p3")
 
 

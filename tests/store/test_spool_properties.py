@@ -26,6 +26,8 @@ from engine.store.spool import Spool, remove, segments
 from tests.store.small import AT, call
 from tests.store.small import example as example_row
 
+pytestmark = pytest.mark.runs
+
 FEW = settings(
     max_examples=40,
     deadline=None,

@@ -11,6 +11,8 @@ from engine.store.document import render
 from engine.store.schema import Comments, add_comments, comments
 from tests.store.small import call, info, make, start
 
+pytestmark = pytest.mark.runs
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

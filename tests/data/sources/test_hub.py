@@ -15,6 +15,8 @@ from engine.data.sources.hub import Hub
 from engine.data.sources.origins import resolve_path
 from engine.errors import RecipeError
 
+pytestmark = pytest.mark.runs
+
 COMMIT, OTHER = "0123456789" * 4, "9876543210" * 4
 ROWS = {"text": ["a", "b", "c"], "label": [1, 0, -1]}
 FEATURES = datasets.Features(
