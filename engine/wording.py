@@ -126,7 +126,3 @@ class PartIndex:
             for part in self._parts.get(beginning, ()):
                 if text.startswith(part, number * _WIDTH):
                     yield part
-
-    def stands_in(self, text: bytes) -> bool:
-        """Return whether one of the parts stands whole in an encoded text."""
-        return next(self.within(text), None) is not None

@@ -356,7 +356,7 @@ class StageParams:
             guard=self.recipe.quality.leak_guard,
             operators=used_operators,
             rows_per_round=augment.rows_per_round,
-            oversample=augment.oversample,
+            oversample=pack.oversample if augment.oversample is None else augment.oversample,
             coverage=self.coverage,
             rows_per_call=pack.rows_per_call,
             seeds_shown=pack.seeds,

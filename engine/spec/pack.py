@@ -44,6 +44,8 @@ class Generating(Spec):
     """Most rows that one call asks for, where the operator leaves it to the pack."""
     seeds: int = Field(ge=1, le=20)
     """Most training rows shown as seeds."""
+    oversample: float = Field(ge=1, le=10)
+    """Rows asked for per row wanted, in the first attempt, where the recipe says nothing."""
     attempts: int = Field(ge=1, le=10)
     """Rounds of generation, each of which makes up for the rows rejected before."""
 

@@ -240,8 +240,11 @@ class Augment(Spec):
 
     rows_per_round: int = Field(default=120, ge=1)
     """Most generated rows that join the training set in one round."""
-    oversample: float = Field(default=1.5, ge=1, le=10)
-    """Candidates asked for per row wanted, in the first attempt; later ones go by what was accepted, up to as many."""
+    oversample: float | None = Field(default=None, ge=1, le=10)
+    """Candidates asked for per row wanted, in the first attempt; the teacher's pack's when left out.
+
+    Later attempts go by what was accepted, up to as many.
+    """
     coverage: float = Field(default=0.2, ge=0, lt=1)
     """Share of the rows for what does not fail: labels with the fewest rows, or else training rows at large."""
     temperature: float = Field(default=0.9, ge=0, le=2)

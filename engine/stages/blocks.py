@@ -22,7 +22,7 @@ LONGEST_EXAMPLE = 400
 EXAMPLES_PER_LABEL = 3
 """Training rows that stand for the definition of a label without one."""
 _MOST_DEFINED = 40
-"""Labels that are defined by rows; more only by their names."""
+"""Labels that are defined by rows, the first that are wanted; more only by their names."""
 _TAGS = re.compile(r"<(?=/?(?:row|data)\b)", re.IGNORECASE)
 
 
@@ -81,8 +81,8 @@ def _labels(
     if defined := [label for label in wanted if label in briefing.definitions]:
         lines.append("What labels mean:")
         lines += [f"- {label}: {briefing.definitions[label]}" for label in defined]
-    undefined = [label for label in wanted if label not in briefing.definitions]
-    if undefined and len(undefined) <= _MOST_DEFINED:
+    undefined = [label for label in wanted if label not in briefing.definitions][:_MOST_DEFINED]
+    if undefined:
         lines.append("Labels by training rows that carry them:")
         for label in undefined:
             texts = (one_line(example.inputs) for example in _rows_of(task, label, train))

@@ -18,7 +18,7 @@ name: mine
 description: For the model under my desk.
 diagnose: {failures_per_call: 2, passed: 1}
 name_pattern: {diagnoses: 6, confusions: 3}
-generate: {rows_per_call: 2, seeds: 2, attempts: 1}
+generate: {rows_per_call: 2, seeds: 2, oversample: 1.2, attempts: 1}
 verify: {samples: 0}
 judge: {rows_per_call: 2, verdict: advises}
 thinking_tokens: 500
@@ -42,6 +42,8 @@ def test_the_engine_has_three_and_they_grow() -> None:
     assert [p.name_pattern.diagnoses for p in grown] == [4, 12, 30]
     assert [p.generate.rows_per_call for p in grown] == [1, 4, 10]
     assert [p.generate.seeds for p in grown] == [3, 4, 6]
+    # The more of its rows are accepted, the fewer are asked for beyond those that are wanted.
+    assert [p.generate.oversample for p in grown] == [1.5, 1.2, 1.1]
     assert [p.judge.rows_per_call for p in grown] == [1, 4, 8]
     assert [p.verify.samples for p in grown] == [0, 2, 3]
     assert [p.thinking_tokens for p in grown] == [0, 0, 8000]

@@ -21,13 +21,11 @@ from engine.operators import (
 )
 from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
-from engine.stages.augment.planning import COVERAGE, NEAR, Slot
+from engine.stages.augment.planning import COVERAGE, Slot
 from engine.stages.augment.seeds import Seeds
 from engine.stages.augment.shares import apportion
+from engine.stages.augment.wishes import wishes
 from engine.stages.task_view import TaskView
-
-DIFFICULTY = "difficulty"
-"""Key of what is asked of a row: easy, medium or hard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +60,10 @@ class UsedOperator(Params):
         return self.operator.label in ("given", "written")
 
 
+Bundle = Sequence[tuple[Slot, Mapping[str, str]]]
+"""Rows to write from one seed row: what each is to be, and what is asked of it besides."""
+
+
 class PlannedCall(NamedTuple):
     """One planned call: an operator, a pattern (None for coverage), the rows to write and those that are shown."""
 
@@ -70,6 +72,8 @@ class PlannedCall(NamedTuple):
     strategy: Strategy | None
     rows: tuple[RowSpec, ...]
     examples: tuple[Example, ...]
+    bundles: Sequence[Bundle]
+    """The rows as they were planned, before they got seeds."""
 
     @property
     def pattern_id(self) -> str:
@@ -110,6 +114,15 @@ class Planner:
             # Rows of one confusion stand in one call, both sides together.
             order = sorted(zip(mine, varied, strict=True), key=lambda row: _pair(row[0]))
             yield from self._of_operator(used, pattern, strategy, order)
+
+    def again(self, call: PlannedCall) -> PlannedCall:
+        """Return the call with other seeds and examples, where there are others."""
+        return self._call(call.used, call.pattern, call.strategy, call.bundles)
+
+    def one_by_one(self, call: PlannedCall) -> Iterator[PlannedCall]:
+        """Yield a call for each seed row of a call."""
+        for bundle in call.bundles:
+            yield self._call(call.used, call.pattern, call.strategy, [bundle])
 
     def _usable(self, pattern: Pattern | None) -> list[UsedOperator]:
         if pattern is not None:
@@ -170,22 +183,12 @@ class Planner:
     def _varied(
         self, used: UsedOperator, strategy: Strategy | None, count: int, chance: random.Random
     ) -> list[dict[str, str]]:
-        """Return what is asked of each of `count` rows besides its target: every value about equally often."""
+        """Return what is asked of each of `count` rows besides its target."""
         brings = brings_target(used.operator, labelled=self.task.labelled)
-        values: dict[str, list[str]] = {}
         if used.operator.label == "change":
             # All but the words on which the label hangs stays as it is.
             return [{} for _ in range(count)]
-        for name, choices in (*(self.vary.items() if brings else ()), *_attributes(strategy)):
-            listed = [choices[i % len(choices)] for i in range(count)]
-            chance.shuffle(listed)
-            values[name] = listed
-        shares = strategy.difficulty if strategy else {}
-        if any(shares.values()):
-            parts = apportion({k: float(v) for k, v in shares.items()}, count, each=False)
-            values[DIFFICULTY] = [name for name, n in parts.items() for _ in range(n)]
-            chance.shuffle(values[DIFFICULTY])
-        return [{name: listed[i] for name, listed in values.items()} for i in range(count)]
+        return wishes(strategy, self.vary.items() if brings else (), count, chance)
 
     def _of_operator(
         self,
@@ -196,7 +199,7 @@ class Planner:
     ) -> Iterator[PlannedCall]:
         most = used.per_call(self.pack_rows)
         per_seed = rows_per_seed(used.operator, used.settings)
-        call: list[list[tuple[Slot, dict[str, str]]]] = []
+        call: list[Bundle] = []
         for bundle in _bundles(rows, per_seed):
             if call and (not itemised(used.prompt) or sum(map(len, call)) + len(bundle) > most):
                 yield self._call(used, pattern, strategy, call)
@@ -210,7 +213,7 @@ class Planner:
         used: UsedOperator,
         pattern: Pattern | None,
         strategy: Strategy | None,
-        bundles: Sequence[Sequence[tuple[Slot, dict[str, str]]]],
+        bundles: Sequence[Bundle],
     ) -> PlannedCall:
         """Return a call for bundles of rows; those of one bundle are made from one seed row."""
         operator, rule = used.operator, used.operator.definition.examples
@@ -234,7 +237,7 @@ class Planner:
             seed = seeds[place] or self._nearest(asked, operator, slot, examples, place)
             for _, vary in bundle:
                 specs.append(self._spec(used, slot, seed, vary, f"r{len(specs) + 1}"))
-        return PlannedCall(used, pattern, strategy, tuple(specs), tuple(examples))
+        return PlannedCall(used, pattern, strategy, tuple(specs), tuple(examples), tuple(bundles))
 
     def _shown(
         self, operator: Operator, slots: Iterable[Slot], seeds: Sequence[Example | None]
@@ -276,16 +279,6 @@ class Planner:
 
 def _with_target(target: str | None) -> Callable[[Example], bool]:
     return lambda row: row.target == target
-
-
-def _attributes(strategy: Strategy | None) -> list[tuple[str, list[str]]]:
-    """Return what a strategy varies, without names that mean something else."""
-    found = strategy.attributes if strategy else {}
-    return [
-        (str(name), [str(value) for value in values])
-        for name, values in found.items()
-        if values and name not in (NEAR, DIFFICULTY)
-    ]
 
 
 def _pair(slot: Slot) -> tuple[str, str, str]:

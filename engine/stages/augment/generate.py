@@ -1,18 +1,19 @@
 """generate: operators write candidates, against each pattern by its strategy and for what does not fail.
 
 What is to be written is planned as rows, each with its target and what it may be mistaken for (`planning`), and given
-to calls, each with its seeds (`calls`, `seeds`). What reaches the writer's prompt (`prompts`): the task, the pattern
-and the strategy (both guarded), training rows, and rows of earlier attempts. A training row equal to an evaluation row
-is never a seed, and a prompt in which an evaluation row stands whole is not sent: both are recorded as drops. A later
-attempt asks for what is missing; it asks for nothing of a pattern that is dry. Reads patterns, strategies, the
-student's training errors and answers, and the attempts so far; writes one `Candidate` per row that came back.
+to calls, each with its seeds (`calls`, `seeds`) and its wishes (`wishes`). What reaches a writer (`prompts`): the task,
+the pattern and the strategy (both guarded), training rows, and rows of earlier attempts. A training row that
+is an evaluation row, or holds one, is never shown; a call in whose prompt an evaluation row stands all the same is
+planned again with other training rows, and what cannot be asked for at all is a drop. A later attempt asks for what is
+missing; it asks for nothing of a pattern that is dry. Reads patterns, strategies, the student's training errors and
+answers, and the attempts so far; writes one `Candidate` per row that came back.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.backends.protocol import Request
@@ -22,7 +23,7 @@ from engine.rows import Drop, Example, Pattern, Row, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.planning import History, Sources, asked_for, quotas
-from engine.stages.augment.prompts import Prompts, sample
+from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import Seeds, ranked
 from engine.stages.blocks import Briefing, defining
@@ -38,7 +39,15 @@ from engine.stages.outputs import (
     Scored,
 )
 from engine.stages.protocol import ALWAYS, Context, Inputs, Stage
+from engine.stages.quality.leak_guard import LeakGuard
 from engine.stages.task_view import TaskView
+
+_HIDDEN = (
+    "an evaluation row stands in what was written of the pattern '{}' or of its strategy: "
+    "writers are not told the sentences that hold it"
+)
+TRIES = 3
+"""How often a call is planned with other training rows where an evaluation row stands in its prompt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,36 +100,86 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
         return Generated()
     examples = inputs.load.examples
     guard = ctx.leak_guard(examples, params.guard.ngram, params.guard.quantile)
-    barred = guard.equal_training_rows
-    why = "the training row is an evaluation row too"
+    hidden = _hidden(params.task, inputs.load.train, guard)
     rows: list[Row] = [
-        Drop("generate", example, "seed_equals_evaluation", why)
-        for example in (sorted(barred) if ctx.attempt == 1 else ())
+        Drop("generate", example, *hidden[example])
+        for example in (sorted(hidden) if ctx.attempt == 1 else ())
     ]
     history = History(params.task, inputs.attempts)
-    # A row that is an evaluation row too is neither a seed nor shown as an example.
-    shown = [e for e in inputs.load.train if e.id not in barred]
-    prompts = Prompts(params.task, params.briefing, examples, shown, inputs.attempts)
+    # What may not be shown is no seed either.
+    shown = [e for e in inputs.load.train if e.id not in hidden]
+    prompts = Prompts(
+        params.task, params.briefing, examples, shown, inputs.attempts, guard.stands_in, ctx
+    )
     requests: list[Request] = []
     calls: list[PlannedCall] = []
     asked: Counter[str] = Counter()
     planner = _planner(params, inputs, shown, ctx)
+
+    def leaks(call: PlannedCall, request: Request) -> bool:
+        own = prompts.own_words(call.used)
+        return any(guard.stands_in(m.content, own) for m in request.messages)
+
     for pattern, slots in asked_for(wanted, history, params.oversample).items():
-        for call in planner.calls(*_named(inputs, pattern), slots):
-            request = prompts.request(call, params.temperature, ctx)
-            asked[request.id] += 1
-            request = sample(request, ctx, asked[request.id])
-            if any(guard.stands_in(m.content) for m in request.messages):
-                rows.extend(_leaking(call))
-                continue
-            requests.append(request)
-            calls.append(call)
+        about = _named(inputs, pattern)
+        if ctx.attempt == 1 and prompts.leaves_out(*about):
+            ctx.warn(_HIDDEN.format(about[0].name if about[0] else pattern))
+        for planned in planner.calls(*about, slots):
+            for call, request in _askable(planned, planner, prompts, params.temperature, leaks):
+                if request is None:
+                    rows.extend(_leaking(call))
+                    continue
+                asked[request.id] += 1
+                requests.append(sample(request, ctx, asked[request.id]))
+                calls.append(call)
     rows.extend(_left_out(planner))
     rows.extend(_dry(params, wanted, history))
     replies = ctx.ask("teacher", requests) if requests else []
     for call, reply in zip(calls, replies, strict=True):
         rows.extend(rows_of(params.task, call, reply, prompts, ctx))
     return Generated(tuple(rows))
+
+
+def _hidden(
+    task: TaskView, train: Sequence[Example], guard: LeakGuard
+) -> dict[str, tuple[str, str]]:
+    """Return the training rows that no prompt may show, by id: reason and detail of their drops."""
+    hidden: dict[str, tuple[str, str]] = {}
+    for row in train:
+        if row.id in guard.equal_training_rows:
+            why = "the training row is an evaluation row too"
+            hidden[row.id] = ("seed_equals_evaluation", why)
+        elif any(map(guard.stands_in, texts_of(task, row.inputs, row.target))):
+            why = "an evaluation row stands in the training row"
+            hidden[row.id] = ("seed_holds_evaluation", why)
+    return hidden
+
+
+def _askable(
+    planned: PlannedCall,
+    planner: Planner,
+    prompts: Prompts,
+    temperature: float,
+    leaks: Callable[[PlannedCall, Request], bool],
+) -> Iterator[tuple[PlannedCall, Request | None]]:
+    """Yield the calls that write a planned call's rows, each with its request; None where it may not be sent.
+
+    Where an evaluation row stands in the prompt, which can happen where training rows meet in it, other training rows
+    are tried, and then each row by itself: one that cannot be asked for must not cost the others.
+    """
+    call = planned
+    for number in range(TRIES):
+        call = planner.again(planned) if number else planned
+        request = prompts.request(call, temperature, number)
+        if not leaks(call, request):
+            yield call, request
+            return
+    if len(planned.bundles) == 1:
+        yield call, None
+        return
+    for alone in planner.one_by_one(planned):
+        request = prompts.request(alone, temperature, TRIES)
+        yield alone, None if leaks(alone, request) else request
 
 
 def _named(inputs: GenerateInputs, pattern: str) -> tuple[Pattern | None, Strategy | None]:
@@ -229,7 +288,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 2, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 3, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     expect=_expect, essential=True,
 )  # fmt: skip

@@ -1,8 +1,9 @@
-"""nearest: training rows by their likeness to other rows, as the embedder sees it."""
+"""nearest: training rows by their likeness to other rows, and labels by that of their rows, as the embedder sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from engine.rows import Example
 from engine.stages.protocol import Context
@@ -39,3 +40,36 @@ def nearest_labels(
         )
         for near in nearest_rows(train, inputs, ctx)
     ]
+
+
+class NearLabels:
+    """Which labels are nearest to a label: by the means of the embeddings of the training rows that carry them."""
+
+    def __init__(self, task: TaskView, train: Sequence[Example], ctx: Context) -> None:
+        """Take the task, its training rows, which are embedded here, and what embeds them."""
+        import numpy as np
+
+        rows_of: dict[str, list[int]] = {}
+        for place, example in enumerate(train):
+            for label in task.entry.labels_in(example.target, task.settings):
+                rows_of.setdefault(label, []).append(place)
+        vectors = ctx.embed([text_of(example.inputs) for example in train])
+        means = [vectors[rows].mean(axis=0) for rows in rows_of.values()]
+        self._places = {label: place for place, label in enumerate(rows_of)}
+        self._labels = list(rows_of)
+        self._means = np.stack([mean / (np.linalg.norm(mean) or 1.0) for mean in means])
+
+    def around(self, labels: Iterable[str], each: int, most: int) -> list[str]:
+        """Return other labels, the `each` nearest to every one of some; at most `most` in all, the nearest first."""
+        own = list(dict.fromkeys(label for label in labels if label in self._places))
+        near = [self._near(label)[:each] for label in own]
+        # The nearest of each label come before the second nearest of any.
+        found = dict.fromkeys(label for turn in zip_longest(*near) for label in turn if label)
+        return [label for label in found if label not in own][:most]
+
+    def _near(self, label: str) -> list[str]:
+        import numpy as np
+
+        order = np.argsort(-(self._means @ self._means[self._places[label]]), kind="stable")
+        ranked = (self._labels[int(place)] for place in order)
+        return [other for other in ranked if other != label]

@@ -1,7 +1,9 @@
 """What the rows of a round are to be: how many for each pattern, for which target, mistakable for which label.
 
 Two thirds of the rows against a confusion are rows of the right label near the wrong one, where the student fails; one
-third are rows of the wrong label near the right one, so that it does not learn to say the right one always. A share of
+third are rows of the wrong label near the right one, so that it does not learn to say the right one always. A confusion
+that was seen once, where others were seen more often, may be chance: its rows are of the right label, near no other,
+since one that nobody confuses forces a row that nobody would write. A share of
 the rows, the coverage, belongs to no pattern: it goes to the labels that have the fewest so far, so that what does not
 fail is not forgotten. Without any pattern all rows are coverage. What earlier attempts brought is taken off.
 """
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 
 from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
-from engine.stages.analyse.targets import observed_pairs
+from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion, shares
 from engine.stages.outputs import Attempt, Clustered, Drafted, Loaded, NamedPatterns, Scored
 from engine.stages.task_view import TaskView
@@ -26,6 +28,8 @@ NEAR = "near"
 """Key of a candidate's attributes: the label that it was meant to be mistakable for."""
 FAILING_SIDE = 2 / 3
 """Share of a confusion's rows that carry the label which the student misses."""
+SEEN = 2
+"""Mistakes that make a confusion, where a pattern has one with as many."""
 DRY_ATTEMPTS = 2
 """A pattern is dry, and not asked for again, when this many attempts in a row brought no accepted row of it."""
 MOST_OVERSAMPLE = 4.0
@@ -85,7 +89,10 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
 
 
 def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str, Any]]]:
-    """Return each pattern's confusions: its strategy's, or those observed; nothing where targets are no labels."""
+    """Return each pattern's confusions: its strategy's, or those observed; nothing where targets are no labels.
+
+    One that was seen fewer than SEEN times in all, where another of the pattern was seen as often, has `wrong: None`.
+    """
     patterns: Sequence[Pattern] = sources.name.patterns if sources.name else ()
     if not task.labelled:
         return {p.id: () for p in patterns}
@@ -95,17 +102,36 @@ def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str
     )
     members = sources.cluster.by_pattern if sources.cluster else {}
     failures = {f.example: f for f in sources.score.failures("validation")}
+    # In either direction, in any pattern.
+    times = Counter[frozenset[str | None]]()
+    mistaken = [m for each in members.values() for m in each if m.example in failures]
+    for right, wrong, count in confusions(mistaken, failures):
+        times[frozenset((right, wrong))] += count
     found: dict[str, Sequence[Mapping[str, Any]]] = {}
     for pattern in patterns:
         strategy = strategies.get(pattern.id)
         written = [p for p in (strategy.pairs if strategy else ()) if p["right"] in known]
+        mine = members.get(pattern.id, ())
         seen = [
             {**p, "wrong": p["wrong"] if p["wrong"] in known else None} for p in written
-        ] or observed_pairs(members.get(pattern.id, ()), failures, known)
+        ] or observed_pairs(mine, failures, known)
         if not seen and strategy is not None:
             seen = [{"right": label, "wrong": None, "share": 1.0} for label in strategy.labels]
-        found[pattern.id] = seen
+        found[pattern.id] = _firm(seen, times)
     return found
+
+
+def _firm(
+    pairs: Sequence[Mapping[str, Any]], times: Mapping[frozenset[str | None], int]
+) -> list[Mapping[str, Any]]:
+    """Return the pairs, those that may be chance without their wrong label."""
+    seen = [times.get(frozenset((pair["right"], pair["wrong"])), 0) for pair in pairs]
+    if max(seen, default=0) < SEEN:
+        return list(pairs)
+    return [
+        pair if count >= SEEN else {**pair, "wrong": None}
+        for pair, count in zip(pairs, seen, strict=True)
+    ]
 
 
 def _any(count: int) -> dict[Slot, int]:

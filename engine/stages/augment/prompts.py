@@ -2,14 +2,16 @@
 
 A rejected row is shown with its target and the reason, and only where rows of the same pattern and the same target are
 asked for: a reason names a target, and must never order another one. A row that was rejected for its likeness to an
-evaluation row is shown to nobody.
+evaluation row is shown to nobody, and no text and no row in which an evaluation row stands. For labels, those are
+defined too that lie nearest to the targets: a writer who knows only their names keeps clear of the borders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from engine.backends.protocol import Request
 from engine.fingerprint import short
@@ -21,8 +23,9 @@ from engine.operators import (
     reply_schema,
     variables_of,
 )
-from engine.rows import Candidate, Example, Verdict
-from engine.stages.augment.calls import PlannedCall
+from engine.rows import Candidate, Example, Pattern, Strategy, Verdict
+from engine.stages.augment.calls import PlannedCall, UsedOperator
+from engine.stages.augment.nearest import NearLabels
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
@@ -32,6 +35,11 @@ from engine.wording import text_of, words
 
 SHOWN = 3
 """Most accepted and most rejected rows that a prompt shows."""
+NEAR_LABELS = 2
+"""Labels nearest to each target that a prompt defines too."""
+MOST_NEAR = 12
+"""Most such labels in one prompt."""
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
 MARGIN = 2
 """Characters of a text at its bound: one that reaches them counts as cut off."""
 SECRET = "leak"
@@ -48,9 +56,15 @@ class Prompts:
         examples: Sequence[Example],
         shown: Sequence[Example],
         attempts: Iterable[Attempt],
+        secret: Callable[[str], bool],
+        ctx: Context,
     ) -> None:
-        """Take the task, all rows, the training rows that may be shown, and the attempts so far."""
+        """Take the task, all rows, the training rows that may be shown, and the attempts so far.
+
+        `secret` says whether an evaluation row stands in a text.
+        """
         self._task, self._briefing, self._shown = task, briefing, shown
+        self._secret, self._ctx = secret, ctx
         train = [e for e in examples if e.split == "train"]
         self._longest = longest_text(text for e in train for text in e.inputs.values())
         self._usual = usual_words(train)
@@ -59,10 +73,16 @@ class Prompts:
             several: task.entry.target_schema(task.task(examples), _bound(longest, several))
             for several in (False, True)
         }
-        self._judged = [pair for attempt in attempts for pair in attempt.judged]
+        self._judged = [
+            (candidate, verdict)
+            for attempt in attempts
+            for candidate, verdict in attempt.judged
+            if not any(map(secret, texts_of(task, candidate.inputs, candidate.target)))
+        ]
+        self._spoken: dict[str, str] = {}
 
-    def assignment(self, call: PlannedCall) -> Assignment:
-        """Return what a call's writer is told."""
+    def assignment(self, call: PlannedCall, tried: int = 0) -> Assignment:
+        """Return what a call's writer is told, after so many tries that could not be sent."""
         pattern, strategy, task = call.pattern, call.strategy, self._task
         accepted, rejected = self._before(call)
         return Assignment(
@@ -70,15 +90,15 @@ class Prompts:
             examples=call.examples,
             longest=self._longest - MARGIN,
             usual=self._usual,
-            task=task_block(task, self._briefing, self._shown, self._labels(call)),
+            task=self._task_block(call, tried),
             description=task.description,
             pattern=pattern.name if pattern else "",
-            about=pattern.description if pattern else "",
-            includes=pattern.includes if pattern else (),
-            excludes=pattern.excludes if pattern else (),
-            strategy=strategy.text if strategy else "",
-            must=strategy.must if strategy else (),
-            must_not=strategy.must_not if strategy else (),
+            about=self._open(pattern.description) if pattern else "",
+            includes=self._open_lines(pattern.includes) if pattern else (),
+            excludes=self._open_lines(pattern.excludes) if pattern else (),
+            strategy=self._open(strategy.text) if strategy else "",
+            must=self._open_lines(strategy.must) if strategy else (),
+            must_not=self._open_lines(strategy.must_not) if strategy else (),
             accepted=accepted,
             rejected=rejected,
             as_written=partial(_as_written, task),
@@ -88,8 +108,11 @@ class Prompts:
         """Return the most characters of a text that a reply may have."""
         return _bound(self._longest, itemised(call.used.prompt))
 
-    def request(self, call: PlannedCall, temperature: float, ctx: Context) -> Request:
-        """Return the request of one call, before it is made distinct from others like it."""
+    def request(self, call: PlannedCall, temperature: float, tried: int = 0) -> Request:
+        """Return the request of one call, before it is made distinct from others like it.
+
+        `tried`: how many tries before it could not be sent.
+        """
         used, task = call.used, self._task
         brings = brings_target(used.operator, labelled=task.labelled)
         several = itemised(used.prompt)
@@ -102,16 +125,65 @@ class Prompts:
             items=several,
             derived=brings and task.entry.derived,
         )
-        variables = variables_of(used.operator, self.assignment(call), used.settings)
-        return ctx.request("teacher", used.prompt, variables, schema, temperature)
+        variables = variables_of(used.operator, self.assignment(call, tried), used.settings)
+        return self._ctx.request("teacher", used.prompt, variables, schema, temperature)
+
+    def own_words(self, used: UsedOperator) -> tuple[str, ...]:
+        """Return what a prompt says whatever the rows: an evaluation row that stands there is no secret."""
+        task = self._task
+        labels = task.labels_among(self._shown) if task.labelled else []
+        return (
+            *(section.text for section in used.prompt.sections),
+            *self._briefing.words,
+            task.entry.sentence,
+            ", ".join(labels),
+        )
+
+    def _task_block(self, call: PlannedCall, tried: int) -> str:
+        if "task" not in call.used.prompt.variables:
+            return ""
+        # Rows that stand for labels meet in a list: another try takes others, or another order.
+        shown = self._shown
+        if tried:
+            shown = sorted(shown, key=lambda row: short([tried, row.id]))
+        return task_block(self._task, self._briefing, shown, self._labels(call))
 
     def _labels(self, call: PlannedCall) -> list[str]:
-        """Return the labels that a call is about."""
+        """Return the labels that are defined: those that a call is about, and those nearest to its targets."""
         if not self._task.labelled:
             return []
-        named = [t for row in call.rows for t in (row.target, row.near, row.seed.target) if t]
         entry, settings = self._task.entry, self._task.settings
-        return [label for target in named for label in entry.labels_in(target, settings)]
+        targets = dict.fromkeys(row.target or row.seed.target for row in call.rows)
+        others = dict.fromkeys(t for row in call.rows for t in (row.near, row.seed.target) if t)
+        about, more = (
+            [label for target in named for label in entry.labels_in(target, settings)]
+            for named in (targets, others)
+        )
+        return [*about, *more, *self._near.around(about, NEAR_LABELS, MOST_NEAR)]
+
+    @cached_property
+    def _near(self) -> NearLabels:
+        return NearLabels(self._task, self._shown, self._ctx)
+
+    def leaves_out(self, pattern: Pattern | None, strategy: Strategy | None) -> bool:
+        """Return whether something of these texts is not told, because an evaluation row stands in it."""
+        texts = (
+            [] if pattern is None else [pattern.description, *pattern.includes, *pattern.excludes]
+        )
+        texts += [] if strategy is None else [strategy.text, *strategy.must, *strategy.must_not]
+        return any(self._open(text) != text for text in texts)
+
+    def _open(self, text: str) -> str:
+        """Return a text without the sentences in which an evaluation row stands."""
+        if text not in self._spoken:
+            told = text
+            if self._secret(text):
+                told = " ".join(s for s in _SENTENCE_END.split(text) if not self._secret(s))
+            self._spoken[text] = "" if self._secret(told) else told
+        return self._spoken[text]
+
+    def _open_lines(self, lines: Iterable[str]) -> list[str]:
+        return [line for line in lines if self._open(line) == line]
 
     def _before(self, call: PlannedCall) -> tuple[list[KnownRow], list[KnownRow]]:
         """Return rows that earlier attempts wrote for the same pattern: accepted, and rejected with the reason."""
@@ -141,6 +213,11 @@ def sample(request: Request, ctx: Context, number: int) -> Request:
     """Return the request as a sample of its own: another seed, round or attempt must not be served the same rows."""
     attempt = int(short([ctx.seed, ctx.round, ctx.attempt, number], 7), 16)
     return replace(request, attempt=attempt)
+
+
+def texts_of(task: TaskView, inputs: Mapping[str, str], target: str) -> list[str]:
+    """Return a row's texts in which an evaluation row could stand: labels are no secret."""
+    return [text_of(inputs), *(() if task.labelled else (target,))]
 
 
 def _as_written(task: TaskView, target: str) -> object:

@@ -198,6 +198,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 2, SelectParams, SelectInputs, SelectedRows, select,
+    "select", 3, SelectParams, SelectInputs, SelectedRows, select,
     asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -13,7 +13,7 @@ Calibration compares every training row with every evaluation row, in chunks: me
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -218,11 +218,21 @@ class LeakGuard:
             )
         return None
 
-    def stands_in(self, prompt: str) -> bool:
-        """Return whether an evaluation row of four words or more occurs whole in a prompt."""
+    def stands_in(self, prompt: str, own: Iterable[str] = ()) -> bool:
+        """Return whether an evaluation row of four words or more occurs whole in a prompt.
+
+        Args:
+            prompt: What would be sent, or a part of it.
+            own: The prompt's and the task's own words: what stands there is no secret, or no prompt could be sent.
+        """
         # Prompts hold values as JSON: a line break or a quote must not join or split words.
         plain = prompt.replace("\\n", " ").replace('\\"', '"')
-        return self._parts.stands_in(self._vocabulary.encode(plain))
+        found = set(self._parts.within(self._vocabulary.encode(plain)))
+        if not found:
+            return False
+        return not found <= {
+            part for text in own for part in self._parts.within(self._vocabulary.encode(text))
+        }
 
 
 class LeakGuards:

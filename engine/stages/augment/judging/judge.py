@@ -46,7 +46,9 @@ from engine.stages.outputs import (
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
-COVERAGE_STRATEGY = "Write new rows of every kind that the task has."
+COVERAGE_STRATEGY = (
+    "Write a natural row for its answer, in a situation of its own: no rewording of a training row."
+)
 """What stands for the strategy of rows that are written against no pattern."""
 
 

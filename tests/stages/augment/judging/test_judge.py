@@ -493,7 +493,10 @@ def test_a_row_against_no_pattern_is_judged_too() -> None:
     )
     context = Warned(lambda role, request: {"rows": [{"id": "r1", **LIKED}]}, pack="standard")
     assert [v.accepted for v in JUDGE.run(params, inputs, context).verdicts] == [True]
-    assert "Plan 1: Write new rows of every kind that the task has." in context.prompts[0]
+    assert (
+        "Plan 1: Write a natural row for its answer, in a situation of its own"
+        in context.prompts[0]
+    )
 
 
 def test_calls_are_forecast() -> None:
