@@ -10,6 +10,7 @@ import pytest
 from engine.operators.finding import FOLDER
 from engine.plan.packs import choose, judge_mode, pack_of, packs_of, thinking_tokens
 from engine.plan.resources import gather
+from engine.plan.stage_params import StageParams
 from engine.plan.validate import check_recipe
 from engine.project import Project
 from engine.run.context import NodeContext
@@ -17,7 +18,7 @@ from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import ModelSpec, WriterSpec
 from tests.operators.writing import write_operator
 from tests.plan.test_validate import GOOD, write_good
-from tests.spec.test_pack import write_pack
+from tests.spec.test_pack import OWN, write_pack
 
 TEACHER = "  teacher: {backend: transformers, model: embedded/smollm2-135m-instruct}\n"
 JUDGE = "  judge: {backend: transformers, model: embedded/smollm2-135m-instruct}\n"
@@ -164,6 +165,18 @@ def test_a_pack_beside_the_recipe_is_used(tmp_path: Path) -> None:
     loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: mine}")))
     assert packs_of(loaded)["teacher"].generate.rows_per_call == 2
     assert packs_of(loaded)["judge"].name == "small"
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"), [((), 1.7), ((("augment:\n", "augment:\n  oversample: 3\n"),), 3.0)]
+)
+def test_how_many_more_rows_are_asked_for_is_the_packs_word_and_before_it_the_recipes(
+    tmp_path: Path, changes: tuple[tuple[str, str], ...], asked: float
+) -> None:
+    write_pack(tmp_path, OWN.replace("oversample: 1.2", "oversample: 1.7"))
+    loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: mine}")), *changes)
+    params = StageParams(loaded.recipe, gather(loaded), "", None).generate()
+    assert params.oversample == asked
 
 
 def test_an_operator_without_a_prompt_for_the_pack_is_told_where_the_recipe_names_it(

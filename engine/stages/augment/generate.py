@@ -2,11 +2,11 @@
 
 What is to be written is planned as rows, each with its target and what it may be mistaken for (`planning`), and given
 to calls, each with its seeds (`calls`, `seeds`) and its wishes (`wishes`). What reaches a writer (`prompts`): the task,
-the pattern and the strategy (both guarded), training rows, and rows of earlier attempts. A training row that
-is an evaluation row, or holds one, is never shown; a call in whose prompt an evaluation row stands all the same is
-planned again with other training rows, and what cannot be asked for at all is a drop. A later attempt asks for what is
-missing; it asks for nothing of a pattern that is dry. Reads patterns, strategies, the student's training errors and
-answers, and the attempts so far; writes one `Candidate` per row that came back.
+the pattern and the strategy (both guarded), training rows, and rows of earlier attempts. A training row that is an
+evaluation row, or holds one, is never shown; a call in whose prompt an evaluation row stands all the same is planned
+again with other training rows, and what cannot be asked for at all is a drop. A later attempt asks for what is missing;
+it asks for nothing of a pattern that is dry. Reads patterns, strategies, the student's training errors and answers, and
+the attempts so far; writes one `Candidate` per row that came back.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def _askable(
 ) -> Iterator[tuple[PlannedCall, Request | None]]:
     """Yield the calls that write a planned call's rows, each with its request; None where it may not be sent.
 
-    Where an evaluation row stands in the prompt, which can happen where training rows meet in it, other training rows
-    are tried, and then each row by itself: one that cannot be asked for must not cost the others.
+    Where an evaluation row stands in the prompt, as where training rows meet in it, other training rows are tried, and
+    then the rows of each seed by themselves: what cannot be asked for must not cost the rest.
     """
     call = planned
     for number in range(TRIES):

@@ -3,9 +3,9 @@
 Two thirds of the rows against a confusion are rows of the right label near the wrong one, where the student fails; one
 third are rows of the wrong label near the right one, so that it does not learn to say the right one always. A confusion
 that was seen once, where others were seen more often, may be chance: its rows are of the right label, near no other,
-since one that nobody confuses forces a row that nobody would write. A share of
-the rows, the coverage, belongs to no pattern: it goes to the labels that have the fewest so far, so that what does not
-fail is not forgotten. Without any pattern all rows are coverage. What earlier attempts brought is taken off.
+since labels that nobody confuses force a row that nobody would write. A share of the rows, the coverage, belongs to no
+pattern: it goes to the labels that have the fewest so far, so that what does not fail is not forgotten. Without any
+pattern all rows are coverage. What earlier attempts brought is taken off.
 """
 
 from __future__ import annotations

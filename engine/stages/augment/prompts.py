@@ -2,8 +2,8 @@
 
 A rejected row is shown with its target and the reason, and only where rows of the same pattern and the same target are
 asked for: a reason names a target, and must never order another one. A row that was rejected for its likeness to an
-evaluation row is shown to nobody, and no text and no row in which an evaluation row stands. For labels, those are
-defined too that lie nearest to the targets: a writer who knows only their names keeps clear of the borders.
+evaluation row is shown to nobody, nor is any text or row in which an evaluation row stands. Where targets are labels,
+those nearest to them are defined too: a writer who knows only their names keeps clear of the borders.
 """
 
 from __future__ import annotations

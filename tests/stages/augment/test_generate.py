@@ -19,7 +19,7 @@ from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.generate import GENERATE, GenerateInputs, GenerateParams
 from engine.stages.augment.planning import COVERAGE, NEAR
-from engine.stages.augment.prompts import MOST_NEAR, usual_words
+from engine.stages.augment.prompts import usual_words
 from engine.stages.augment.reading import whole_sentences
 from engine.stages.blocks import Briefing
 from engine.stages.outputs import (
@@ -349,14 +349,6 @@ def test_a_confusion_seen_once_gets_rows_of_its_right_label_near_no_other() -> N
     assert (RUDE, LATE) in sides(output)
 
 
-def test_rows_of_the_other_side_are_not_bound_by_what_the_failing_side_must_be() -> None:
-    _, ctx = run(params(), inputs())
-    assert "for such a row its own target comes before anything above" in ctx.prompts[0]
-    nothing = inputs(name=None, strategy=None, cluster=None)
-    _, ctx = run(params(errors_first=False), nothing)
-    assert not any('"near"' in prompt for prompt in ctx.prompts)
-
-
 def test_a_contrast_pair_starts_from_the_label_it_is_mistaken_for() -> None:
     output, ctx = run(params(used("contrast_pair")), inputs())
     by_id = {e.id: e for e in TRAIN}
@@ -470,130 +462,6 @@ def test_a_training_row_that_is_an_evaluation_row_is_never_shown() -> None:
     assert [d.item for d in output.drops if d.reason == "seed_equals_evaluation"] == [same.id]
     assert not [p for p in ctx.prompts if same.inputs["text"] in p]
     assert same.id not in {seed for c in output.candidates for seed in c.seeds}
-
-
-class Warned(ScriptedContext):
-    """A context in which a stage may warn."""
-
-    warned = ""
-
-    def warn(self, text: str) -> None:
-        self.warned += text
-
-
-def test_what_cannot_be_asked_at_all_is_not_sent_and_is_a_drop_for_every_row() -> None:
-    quoting = replace(PATTERN, name=VALIDATION[0].inputs["text"])
-    output, ctx = run(params(), inputs(name=NamedPatterns((quoting,))))
-    assert not ctx.asked
-    assert Counter(d.reason for d in output.drops) == {"prompt_leak": 12}
-
-
-def test_a_sentence_that_holds_an_evaluation_row_is_not_told_and_costs_no_row() -> None:
-    secret = VALIDATION[0].inputs["text"]
-    about = replace(PATTERN, description=f"It is late. As in {secret}! No more.")
-    quoting = replace(
-        STRATEGY, text=f"Say when. Write as in: {secret}.", must=("be short", secret), must_not=()
-    )
-    ctx = Warned(answer, attempt=1)
-    given = inputs(name=NamedPatterns((about,)), strategy=Drafted((quoting,)))
-    output = GENERATE.run(params(), given, ctx)
-    assert len(output.candidates) == 12
-    assert not output.drops
-    (prompt, *_) = ctx.prompts
-    assert "It is late. No more." in prompt
-    assert "How to write rows that help: Say when.\n" in prompt
-    assert "- be short\n" in prompt
-    assert not [p for p in ctx.prompts if secret in p]
-    assert "'Late and broken'" in ctx.warned
-
-
-def test_an_earlier_row_that_holds_an_evaluation_row_is_not_shown_and_costs_no_row() -> None:
-    """Every later call of a pattern was refused for one short evaluation row in an accepted row."""
-    first, _ = run(params(), inputs())
-    secret = VALIDATION[0].inputs["text"]
-    holding = tuple(
-        replace(c, inputs={"text": f"well {secret} and more"}) if c.target == LATE else c
-        for c in first.candidates
-    )
-    attempt = judged(replace(first, rows=holding), 1, {BROKEN: ("judge", "No.")})
-    second, ctx = run(params(), inputs(attempts=(attempt,)))
-    assert second.candidates
-    assert not second.drops
-    assert "Rows that were written already" in ctx.prompts[0]
-
-
-def test_a_training_row_in_which_an_evaluation_row_stands_is_left_out_once_and_costs_no_row() -> (
-    None
-):
-    secret = VALIDATION[0].inputs["text"]
-    train = [example(f"add {i} and {i + 1}", str(2 * i + 1)) for i in range(6)]
-    train.append(example("what do they say", f"they say {secret} each day"))
-    task = task_view("generation")
-    given = inputs(load=Loaded((*train, *VALIDATION)), score=Scored(), strategy=None, name=None)
-    output, ctx = run(params(used(), used("paraphrase"), task=task, rows_per_call=3), given)
-    assert [(d.item, d.reason) for d in output.drops] == [(train[-1].id, "seed_holds_evaluation")]
-    assert len(output.candidates) == 12
-    assert not [p for p in ctx.prompts if secret in p]
-
-
-def test_where_training_rows_meet_as_an_evaluation_row_the_call_is_planned_again() -> None:
-    """Two rows side by side in the list that stands for a label read as one evaluation row."""
-    train = [example(f"my {word} box has come", LATE) for word in ("first", "next", "last")]
-    train += [example(f"the {word} jar is broken", BROKEN) for word in ("blue", "green", "big")]
-    meeting = example("box has come my next box", LATE, "validation")
-    given = inputs(load=Loaded((*train, meeting)), score=Scored(), cluster=Clustered())
-    output, ctx = run(params(rows_per_call=4), given)
-    assert meeting.inputs["text"] not in " ".join(ctx.prompts).replace('"; "', " ")
-    assert not [d for d in output.drops if d.reason == "prompt_leak"]
-
-
-def test_the_prompts_own_words_are_no_secret() -> None:
-    """A prompt that says by itself what an evaluation row says could never be sent."""
-    own = example("The model still makes mistakes of one kind", LATE, "validation")
-    listed = example("broken late rude", LATE, "validation")
-    output, _ = run(params(), inputs(load=Loaded((*LOADED.examples, own, listed))))
-    assert len(output.candidates) == 12
-
-
-# Labels that are told.
-
-
-def many_labels(*, labels: int) -> Loaded:
-    """Return rows of labels that lie in a line: each shares a word with the next."""
-    return Loaded(
-        tuple(
-            example(f"w{i} w{i + 1} sort {side}", f"label{i:02}")
-            for i in range(labels)
-            for side in ("one", "two")
-        )
-    )
-
-
-@pytest.mark.parametrize("analysed", [True, False])
-def test_the_labels_nearest_to_the_targets_are_defined_too(analysed: bool) -> None:
-    pair = {"right": "label05", "wrong": "label06", "share": 1.0}
-    changes: dict[str, Any] = {"load": many_labels(labels=20), "score": Scored()}
-    if analysed:
-        changes["strategy"] = Drafted((replace(STRATEGY, pairs=(pair,)),))
-    else:
-        changes |= {"name": None, "strategy": None, "cluster": None}
-    _, ctx = run(params(rows_per_call=2, rows_per_round=2), inputs(**changes))
-    (prompt,) = ctx.prompts
-    targets = {int(label) for label in re.findall(r'target "label(\d\d)"', prompt)}
-    wanted = {n + step for n in targets for step in (-1, 0, 1)} & set(range(20))
-    defined = {int(label) for label in re.findall(r'^- label(\d\d): "w', prompt, re.M)}
-    assert defined == wanted
-
-
-def test_a_call_for_many_labels_defines_them_and_a_bounded_number_of_others() -> None:
-    load = many_labels(labels=60)
-    given = inputs(load=load, score=Scored(), name=None, strategy=None, cluster=None)
-    _, ctx = run(params(rows_per_round=30, rows_per_call=10), given)
-    for prompt in ctx.prompts:
-        targets = set(re.findall(r'target "(label\d\d)"', prompt))
-        defined = set(re.findall(r'^- (label\d\d): "w', prompt, re.M))
-        assert targets < defined
-        assert len(defined) <= len(targets) + MOST_NEAR
 
 
 def test_a_row_that_no_operator_can_start_is_a_drop() -> None:

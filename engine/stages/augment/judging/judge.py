@@ -344,7 +344,7 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 
 
 JUDGE = Stage(
-    "judge", 5, JudgeParams, JudgeInputs, Judged, judge,
+    "judge", 6, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES},
     replies=("verdict",),
