@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+UNTUNED = -1
+"""The round of the untuned student: it answers once, for all seeds."""
 CONTROL = -2
 """The round of the control: the plain fine-tune of round 0 once more, with another training seed."""
 

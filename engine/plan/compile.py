@@ -15,7 +15,7 @@ from engine.identity import Params
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
-from engine.rows import CONTROL
+from engine.rows import CONTROL, UNTUNED
 from engine.spec.recipe import Recipe
 from engine.spec.recipe_benchmark import Benchmark
 from engine.stages.analyse.cluster import CLUSTER
@@ -40,9 +40,6 @@ from engine.stages.protocol import I, O, P, Stage
 from engine.stages.track import TRACK
 from engine.stages.train import TRAIN
 from engine.stages.wiring import Wire, flatten
-
-UNTUNED = -1
-"""The round of the untuned student."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from engine.report.records import Measured
-from engine.rows import CONTROL
+from engine.rows import CONTROL, UNTUNED
 
 NONE = "–"
 """Shown where there is no value; never a zero."""
@@ -16,16 +17,21 @@ def count(value: int | None) -> str:
     return NONE if value is None else f"{value:,}"
 
 
+def hundredfold(number: float, sign: str = "") -> str:
+    """Return a share, or a difference of shares, times 100 with one decimal: 37 of 400 read 9.2 however computed."""
+    return f"{round(100 * number, 9):{sign}.1f}"
+
+
 def share(part: int, whole: int) -> str:
     """Return `part` of `whole` as a percentage with one decimal."""
-    return NONE if not whole else f"{100 * part / whole:.1f}%"
+    return NONE if not whole else f"{hundredfold(part / whole)}%"
 
 
 def value(number: float | None, percent: bool) -> str:
     """Return a metric's value: a percentage with one decimal, or a plain number."""
     if number is None:
         return NONE
-    return f"{100 * number:.1f}%" if percent else decimal(number)
+    return f"{hundredfold(number)}%" if percent else decimal(number)
 
 
 def decimal(number: float) -> str:
@@ -42,7 +48,7 @@ def points(
     sign = "+" if signed else ""
     if not percent:
         return f"{difference:{sign},.3f}"
-    text = f"{100 * difference:{sign}.1f}"
+    text = hundredfold(difference, sign)
     return f"{text} {'point' if text.lstrip('+-') == '1.0' else 'points'}" if unit else text
 
 
@@ -51,7 +57,7 @@ def interval(cell: Measured | None, percent: bool) -> str:
     if cell is None or cell.low is None or cell.high is None:
         return ""
     if percent:
-        return f"{100 * cell.low:.1f} to {100 * cell.high:.1f}"
+        return f"{hundredfold(cell.low)} to {hundredfold(cell.high)}"
     return f"{decimal(cell.low)} to {decimal(cell.high)}"
 
 
@@ -70,6 +76,11 @@ def gap(cell: Measured | None, percent: bool) -> str:
     number = points(cell.value, percent, signed=True, unit=False)
     spread = interval(cell, percent)
     return f"{number} ({spread})" if spread else number
+
+
+def identity(model: str) -> str:
+    """Return a model's identity: short where it ends in a digest, whole where it is a name."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b", r"\1", model)
 
 
 def duration(seconds: float | None) -> str:
@@ -99,11 +110,11 @@ def between(ends: Sequence[float], decimals: int = 0) -> str:
 
 def round_name(round_: int, *, capital: bool = False) -> str:
     """Return how a round is called: `the untuned student`, `round 0`."""
-    names = {-1: "the untuned student", CONTROL: "the control"}
+    names = {UNTUNED: "the untuned student", CONTROL: "the control"}
     name = names.get(round_, f"round {round_}")
     return name[0].upper() + name[1:] if capital else name
 
 
 def round_label(round_: int) -> str:
     """Return the short name for tables and axes: `untuned`, `round 0`, `control`."""
-    return {-1: "untuned", CONTROL: "control"}.get(round_, f"round {round_}")
+    return {UNTUNED: "untuned", CONTROL: "control"}.get(round_, f"round {round_}")

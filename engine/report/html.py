@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.report import tables
 from engine.report.charts import figures
-from engine.report.formatting import NONE, count, gap, measured, round_label, value
+from engine.report.formatting import NONE, count, gap, identity, measured, round_label, value
 from engine.report.records import Report
 from engine.report.suggestions import caveats, queries
 
@@ -43,6 +43,7 @@ def render_html(report: Report) -> str:
         figures=figures,
         queries=queries(report),
         caveats=caveats(report),
+        short=identity,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -72,23 +73,31 @@ def tiles(report: Report) -> list[tuple[str, str, str]]:
     percent = scores.primary in scores.percent
     total = tables.totals(report)
     last = max(scores.rounds, default=None)
+    several = f", {len(scores.seeds)} seeds" if len(scores.seeds) > 1 else ""
     shown_tiles: list[tuple[str, str, str]] = []
     if last is not None:
         cell = scores.at(scores.primary, "test", last)
         first = scores.at(scores.primary, "test", 0)
         before = "" if last <= 0 or first is None else f"round 0: {measured(first, percent)}"
         shown = value(cell.value if cell else None, percent)
-        shown_tiles.append((f"{scores.primary} on test, {round_label(last)}", shown, before))
+        shown_tiles.append(
+            (f"{scores.primary} on test, {round_label(last)}{several}", shown, before)
+        )
         shown_tiles += _gap_tile(report, last)
     moves = [m for m in report.movements if m.round == last]
     if moves:
         old = sum(m.failures for m in report.movements if m.round == 0)
         new = sum(m.new for m in moves)
         small = f"round 0: {count(old)}; {count(new)} new" if last else ""
-        shown_tiles.append(("validation failures", count(sum(m.failures for m in moves)), small))
+        shown_tiles.append(
+            (f"validation failures{several}", count(sum(m.failures for m in moves)), small)
+        )
     small = f"{count(total.generated)} generated, {count(total.rejected)} rejected"
-    shown_tiles.append(("rows added to training", count(total.trained), small))
-    small = f"{count(total.prompt_tokens + total.completion_tokens)} tokens, {count(total.reused_calls)} reused"
+    shown_tiles.append((f"rows added to training{several}", count(total.trained), small))
+    tokens = total.prompt_tokens + total.completion_tokens
+    small = (
+        f"{tables.tokens_text(tokens, total.unmetered)} tokens, {count(total.reused_calls)} reused"
+    )
     shown_tiles.append(("LLM calls", count(total.calls), small))
     cost = tables.cost_of([c for c in report.calls if not c.reused])
     if cost.asked:

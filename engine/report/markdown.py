@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.report import tables
-from engine.report.formatting import count
+from engine.report.formatting import count, identity
 from engine.report.records import Report
 from engine.report.suggestions import caveats, queries
 from engine.report.tables import Table
@@ -51,7 +51,7 @@ def _head(report: Report) -> list[str]:
     seeds = ", ".join(str(s) for s in h.seeds)
     models = "\n".join(
         f"- {m.role}: {escaped(m.name)} ({escaped(m.backend)}"
-        + (f", {escaped(m.identity[:19])})" if m.identity else ")")
+        + (f", {escaped(identity(m.identity))})" if m.identity else ")")
         for m in h.models
     )
     early = h.status not in ("done", "running")

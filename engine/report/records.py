@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.report.evidence import Choice, Comparison, Headline, Safeguards, Standing
+from engine.rows import UNTUNED
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 """Runs one read-only SQL statement with positional parameters; returns its rows by column name."""
@@ -89,8 +90,11 @@ class Scores:
     """By metric, split, round and seed."""
 
     def at(self, metric: str, split: str, round_: int, seed: int | None = None) -> Measured | None:
-        """Return one seed's value, or the mean over the seeds that have it; None without any."""
-        if seed is not None:
+        """Return one seed's value, or the mean over the seeds that have it; None without any.
+
+        The untuned student's is the same for all seeds.
+        """
+        if seed is not None and round_ != UNTUNED:
             return self.cells.get((metric, split, round_, seed))
         cells = [
             cell

@@ -161,7 +161,7 @@ def full(
     store.run()
     examples = _examples(store)
     for seed in seeds:
-        _loop(store, seed, rounds, examples, control)
+        _loop(store, seed, rounds, examples, control, first=seed == seeds[0])
         if judge == "decides":
             calibrate(store, seed)
     return store
@@ -200,7 +200,9 @@ def _examples(store: Invented) -> Examples:
     return found
 
 
-def _loop(store: Invented, seed: int, rounds: int, examples: Examples, control: bool) -> None:
+def _loop(
+    store: Invented, seed: int, rounds: int, examples: Examples, control: bool, first: bool
+) -> None:
     rng = random.Random(seed)
     right = {
         -1: (0.2, 0.18, 0.17),
@@ -213,7 +215,8 @@ def _loop(store: Invented, seed: int, rounds: int, examples: Examples, control: 
     if control:
         other = {example: random.Random(example).random() for example in luck}
         _evaluate(store, seed, -2, examples, other, dict(zip(examples, right[0], strict=True)), rng)
-    for round_ in range(-1, rounds + 1):
+    # The untuned student answers once, for all seeds.
+    for round_ in range(-1 if first else 0, rounds + 1):
         if round_ >= 0:
             model = store.node(f"train.{round_}", "train", round_, seed=seed, seconds=85)
             store.add(

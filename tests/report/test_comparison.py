@@ -8,6 +8,7 @@ import pytest
 
 from engine.report.facts import collect
 from engine.report.facts.comparison import compare
+from engine.report.formatting import points, value
 from engine.report.markdown import render_markdown
 from engine.report.tables import (
     choice_table,
@@ -220,3 +221,32 @@ def test_one_line_says_what_was_switched_off_for_want_of_rows() -> None:
         " (41 failures, 67 needed); no number for 4 of 5 patterns (under 20 rows each)."
         " Off in the recipe: the control, so no pattern gets a number."
     )
+
+
+def test_the_untuned_student_is_one_for_all_seeds(three: Invented) -> None:
+    report = collect(three.query, "r0001")
+    rows = {row[0]: row[1:] for row in score_table(report, "accuracy").rows}
+    assert [name for name in rows if name.startswith("untuned")] == ["untuned"]
+    assert "–" not in rows["untuned"]
+    scores = report.scores
+    assert scores.at("accuracy", "test", -1, 2) == scores.at("accuracy", "test", -1)
+
+
+def test_every_seed_s_plain_fine_tune_is_compared_with_the_untuned_student() -> None:
+    report = collect(invented.full((0, 1, 2), 0).query, "r0001")
+    found = report.headline.comparison
+    assert found is not None
+    assert (found.before, found.after, len(found.seeds)) == (-1, (0, 0, 0), 3)
+
+
+def test_a_difference_reads_the_same_wherever_it_stands() -> None:
+    # 37 of 400 rows: 0.0925, but 0.0925000...3 as a difference of two shares.
+    assert points(366 / 400 - 329 / 400, True) == points(37 / 400, True) == "9.2 points"
+
+
+def test_the_mean_over_seeds_stands_below_them(three: Invented) -> None:
+    report = collect(three.query, "r0001")
+    table = choice_table(report)
+    assert table is not None
+    mean = sum(choice.value or 0 for choice in report.choices) / 3
+    assert table.rows[-1][:3] == ("mean", "–", value(mean, True))

@@ -116,6 +116,16 @@ def test_calls_without_token_counts_are_said_to_lack_them() -> None:
     found = report(made)
     judged = made.value("SELECT count(*) FROM llm_call WHERE role = 'judge'")
     assert f"{judged} calls came without a token count" in spend_table(found).note
+    assert column(found, "prompt tokens")["judge/judge"] == "unknown"
+    assert column(found, "prompt tokens")["all/"].endswith(" + unknown")
+
+
+def test_calls_that_tell_no_tokens_are_no_free_calls() -> None:
+    made = store()
+    made.db.execute("UPDATE llm_call SET prompt_tokens = NULL, completion_tokens = NULL")
+    found = report(made)
+    assert "LLM calls, tokens unknown" in spent(found)
+    assert ("LLM calls", "unknown tokens, 0 reused") in [(t[0], t[2]) for t in tiles(found)]
 
 
 def test_the_estimate_stands_beside_the_truth_wherever_people_look() -> None:

@@ -82,7 +82,7 @@ def pattern_figure(report: Report, most: int = 12) -> Figure | None:
     several = len(report.scores.seeds) > 1
     groups = []
     for p in patterns:
-        label = f"{p.name} (seed {p.seed})" if several else p.name
+        label = f"seed {p.seed}: {p.name}" if several else p.name
         bars = [Bar(label, p.before, f"{p.before:,} before", 1)]
         if p.after is not None:
             bars.append(Bar("", p.after, f"{p.after:,} after · {p.status}", 2))

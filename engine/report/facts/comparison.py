@@ -13,7 +13,7 @@ from engine.metrics import METRICS, Answered, Scored
 from engine.metrics.bootstrap import Estimate, estimate
 from engine.report.evidence import Choice, Comparison
 from engine.report.records import MINE, LoopDecision, Query, Scores
-from engine.rows import CONTROL
+from engine.rows import CONTROL, UNTUNED
 from engine.statistics import Compared, two_way, two_way_mean
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ def compare(
     )
 
 
+def _student(seed: int, round_: int) -> tuple[int, int]:
+    """Return seed and round of a student; the untuned one is the same for all seeds."""
+    return (0 if round_ == UNTUNED else seed, round_)
+
+
 def _by_example(query: Query, run: str, scores: Scores, pairs: Pairs) -> Floats | None:
     """Return the differences of scores per seed and common example, shape (seeds, examples); None without any."""
     import numpy as np
@@ -96,9 +101,9 @@ def _by_example(query: Query, run: str, scores: Scores, pairs: Pairs) -> Floats 
         " WHERE split = 'test' AND metric = ? AND value IS NOT NULL ORDER BY example",
         [run, scores.primary],
     ):
-        values.setdefault((r["seed"], r["round"]), {})[r["example"]] = float(r["value"])
+        values.setdefault(_student(r["seed"], r["round"]), {})[r["example"]] = float(r["value"])
     students = [
-        [values.get((seed, before), {}), values.get((seed, after), {})]
+        [values.get(_student(seed, before), {}), values.get(_student(seed, after), {})]
         for seed, (before, after) in pairs.items()
     ]
     if not students:
@@ -116,7 +121,7 @@ def _drawn(
     """Return the comparison of a metric that is no mean, by drawing the same examples for all students."""
     import numpy as np
 
-    students = {(seed, r) for seed, both in pairs.items() for r in both}
+    students = {_student(seed, r) for seed, both in pairs.items() for r in both}
     answers = _answers(query, run, scores.primary, students)
     if answers.keys() != students:
         return None
@@ -139,7 +144,7 @@ def _drawn(
     }
     differences, draws = [], []
     for seed, (before, after) in pairs.items():
-        earlier, later = estimates[seed, before], estimates[seed, after]
+        earlier, later = (estimates[_student(seed, r)] for r in (before, after))
         if earlier is None or later is None:
             return None
         differences.append(later.value - earlier.value)
@@ -163,7 +168,7 @@ def _answers(
         " WHERE p.split = 'test'",
         [run, metric],
     ):
-        student = (r["seed"], r["round"])
+        student = _student(r["seed"], r["round"])
         if student in students:
             answered = Answered(
                 r["answer"], tuple(r["refs"]), r["text"], r["confidence"], r["reference_nats"],

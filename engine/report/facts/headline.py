@@ -9,6 +9,7 @@ from engine.report.evidence import Comparison, Headline
 from engine.report.facts.comparison import compare
 from engine.report.formatting import points, round_name
 from engine.report.records import Query, Scores
+from engine.rows import UNTUNED
 
 
 def headline(
@@ -23,8 +24,8 @@ def headline(
         return Headline("No student has been scored on the test rows yet.", "unclear", None)
     last = tested[-1]
     if last <= 0:
-        pairs = dict.fromkeys(chosen, (-1, 0))
-        comparison = compare(query, run, recipe, scores, pairs) if -1 in tested[:-1] else None
+        pairs = dict.fromkeys(chosen, (UNTUNED, 0))
+        comparison = compare(query, run, recipe, scores, pairs) if UNTUNED in tested[:-1] else None
         return Headline(_single(last), "unclear", None) if comparison is None else _outcome(
             comparison, scores
         )  # fmt: skip

@@ -32,6 +32,7 @@ from engine.report.tables.spend import (
     foreseen_table,
     spend_table,
     spent,
+    tokens_text,
 )
 from engine.report.tables.table import Table, TableColumn
 from engine.report.tables.times import node_table, stage_seconds, time_table
@@ -72,6 +73,7 @@ __all__ = [
     "suspect_table",
     "switched_off_sentence",
     "time_table",
+    "tokens_text",
     "totals",
     "validation_sentence",
     "verified_sentence",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from engine.report.evidence import Comparison
-from engine.report.formatting import NONE, count, points, round_label, value
+from engine.report.formatting import NONE, count, hundredfold, points, round_label, value
 from engine.report.records import Report
 from engine.report.tables.table import Table, titled
 from engine.stages.analyse.draw import HELD_OUT_FROM
@@ -37,9 +38,14 @@ def choice_table(report: Report) -> Table | None:
     comparison = report.headline.comparison
     chosen = tuple(choice.round for choice in report.choices)
     if len(rows) > 1 and comparison is not None and comparison.after == chosen:
-        cells = [NONE, NONE, _spread(comparison, percent)]
+        cells = [
+            value(_mean([c.value for c in report.choices]), percent),
+            value(_mean([c.first for c in report.choices]), percent),
+            _spread(comparison, percent),
+        ]
         if controlled:
-            cells += [NONE, _spread(report.against_control, percent)]
+            control = _mean([c.control for c in report.choices])
+            cells += [value(control, percent), _spread(report.against_control, percent)]
         rows.append(("mean", NONE, *cells))
     numbers = ["chosen", "round 0", "difference"]
     numbers += ["control", "difference to control"] if controlled else []
@@ -50,6 +56,11 @@ def choice_table(report: Report) -> Table | None:
         "Each seed's student as the stop rule chose it on validation, also where it kept round 0; no seed is left out."
         + (" In brackets: 95% interval over seeds and rows." if len(rows) > 1 else ""),
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [number for number in values if number is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _difference(later: float | None, earlier: float | None, percent: bool) -> str:
@@ -93,7 +104,7 @@ def held_out_sentence(report: Report) -> str:
     if len(report.scores.seeds) > 1:
         return f"{text}."
     _, low, high = share_difference(held.better, held.worse, held.n)
-    return f"{text} (95% interval of the difference {100 * low:+.1f} to {100 * high:+.1f} points)."
+    return f"{text} (95% interval of the difference {hundredfold(low, '+')} to {hundredfold(high, '+')} points)."
 
 
 def switched_off_sentence(report: Report) -> str:

@@ -44,8 +44,12 @@ def funnel_table(report: Report) -> Table:
         "From generated to trained on",
         titled("round", "attempt", "operator", *numbers, numbers=numbers),
         tuple(rows),
-        "The columns between generated and accepted count the first rule that rejected a row."
-        " Rows generated in one round join the training set of the next.",
+        (
+            "Columns between generated and accepted: the first rule that rejected a row. "
+            if reasons
+            else ""
+        )
+        + "Rows generated in one round join the training set of the next.",
     )
 
 
@@ -69,12 +73,9 @@ def judge_table(report: Report) -> Table:
     )
     note = ""
     if j.agreement is not None:
-        kappa = NONE if j.kappa is None else f"{j.kappa:.2f}"
+        kappa = "" if j.kappa is None else f"; Cohen's kappa {j.kappa:.2f} (1 perfect, 0 chance)"
         agree = j.table[0][0] + j.table[1][1]
-        note = (
-            f"They agree on {share(agree, j.judged)} of {j.judged:,} judged rows;"
-            f" Cohen's kappa {kappa} (1 perfect, 0 chance)."
-        )
+        note = f"They agree on {share(agree, j.judged)} of {j.judged:,} judged rows{kappa}."
     if j.unscored:
         note += f" {j.unscored:,} rows have no judge scores."
     return Table("Judge against rules", titled("", *columns, numbers=columns), rows, note.strip())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.report.formatting import NONE, count, round_label
+from engine.report.formatting import NONE, count, hundredfold, round_label
 from engine.report.records import PatternFacts, Report
 from engine.report.tables.table import Table, titled
 from engine.rows import CONTROL
@@ -52,8 +52,8 @@ def _effect(pattern: PatternFacts) -> str:
     standing = pattern.standings[-1] if pattern.standings else None
     if standing is None or standing.effect is None:
         return NONE
-    low, high = (100 * (end or 0.0) for end in (standing.low, standing.high))
-    return f"{100 * standing.effect:+.1f} ({low:.1f} to {high:.1f})"
+    low, high = (hundredfold(end or 0.0) for end in (standing.low, standing.high))
+    return f"{hundredfold(standing.effect, '+')} ({low} to {high})"
 
 
 def movement_table(report: Report) -> Table:

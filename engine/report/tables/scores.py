@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.report.formatting import NONE, gap, measured, round_label, value
 from engine.report.records import LoopDecision, Report
 from engine.report.tables.table import Table, titled
-from engine.rows import CONTROL
+from engine.rows import CONTROL, UNTUNED
 
 SCORE_SPLITS = ("train", "validation", "test")
 
@@ -21,7 +21,8 @@ def score_table(report: Report, metric: str) -> Table:
     rows: list[tuple[str, ...]] = []
     controlled = any(key[0] == metric and key[2] == CONTROL for key in scores.cells)
     for round_ in (*scores.rounds, *([CONTROL] if controlled else [])):
-        for seed in (*(scores.seeds if several else ()), None):
+        apart = several and round_ != UNTUNED  # which is one student for all seeds
+        for seed in (*(scores.seeds if apart else ()), None):
             cells = [_cell(report, metric, s, round_, seed) for s in SCORE_SPLITS]
             if gaps:
                 cells += [
@@ -29,7 +30,7 @@ def score_table(report: Report, metric: str) -> Table:
                     for s in ("gap_validation", "gap_test")
                 ]
             name = round_label(round_)
-            if several:
+            if apart:
                 name += ", mean" if seed is None else f", seed {seed}"
             rows.append((name, *cells))
     note = "In brackets: 95% interval."

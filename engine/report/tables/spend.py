@@ -44,13 +44,24 @@ def _sum(values: Sequence[int | None]) -> int | None:
     return sum(known) if known else None
 
 
+def tokens_text(tokens: int, unmetered: int) -> str:
+    """Return a number of tokens, and whether those of `unmetered` calls are missing: unknown is not zero."""
+    if not unmetered:
+        return count(tokens)
+    return "unknown" if not tokens else f"{count(tokens)} + unknown"
+
+
+def _tokens(calls: Sequence[Calls], tokens: Sequence[int]) -> str:
+    return tokens_text(sum(tokens), sum(c.unmetered for c in calls))
+
+
 _CELLS: Mapping[str, Callable[[Sequence[Calls]], str]] = {
     "calls": lambda calls: count(sum(c.calls for c in calls)),
     "errors": lambda calls: count(sum(c.errors for c in calls)),
     "retries": lambda calls: count(sum(c.retries for c in calls)),
-    "prompt tokens": lambda calls: count(sum(c.prompt_tokens for c in calls)),
+    "prompt tokens": lambda calls: _tokens(calls, [c.prompt_tokens for c in calls]),
     "cached tokens": lambda calls: count(_sum([c.cached_tokens for c in calls])),
-    "completion tokens": lambda calls: count(sum(c.completion_tokens for c in calls)),
+    "completion tokens": lambda calls: _tokens(calls, [c.completion_tokens for c in calls]),
     "reasoning tokens": lambda calls: count(_sum([c.reasoning_tokens for c in calls])),
     "money": lambda calls: cost_of(calls).text,
     "model time": lambda calls: duration(sum(c.seconds for c in calls)),
@@ -105,10 +116,15 @@ def spent(report: Report) -> str:
     total = totals(report)
     minutes = report.header.minutes
     took = "still running" if minutes is None else duration(60 * minutes)
-    asked = (
-        f"{count(total.calls)} LLM calls with {count(total.prompt_tokens)} prompt and"
-        f" {count(total.completion_tokens)} completion tokens"
+    prompt, completion = (
+        tokens_text(tokens, total.unmetered)
+        for tokens in (total.prompt_tokens, total.completion_tokens)
     )
+    asked = (
+        f"{count(total.calls)} LLM calls with {prompt} prompt and {completion} completion tokens"
+    )
+    if total.unmetered and not total.prompt_tokens + total.completion_tokens:
+        asked = f"{count(total.calls)} LLM calls, tokens unknown"
     if total.reused_calls and not total.calls:
         asked = "no new LLM calls"
     parts = [took, asked]
@@ -141,10 +157,11 @@ def foreseen(report: Report) -> list[Foreseen]:
         return []
     total = totals(report)
     tokens = total.prompt_tokens + total.completion_tokens
+    known = tokens_text(tokens, total.unmetered)
     reused = f" ({count(total.reused_calls)} reused)" if total.reused_calls else ""
     quantities = [
         Foreseen("LLM calls", between(forecast.calls), f"{count(total.calls)}{reused}"),
-        Foreseen("tokens", between(forecast.tokens), count(tokens)),
+        Foreseen("tokens", between(forecast.tokens), known),
     ]
     cost = cost_of([c for c in report.calls if not c.reused])
     if forecast.money or forecast.unpriced or cost.asked:

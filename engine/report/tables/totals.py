@@ -18,6 +18,8 @@ class Totals(NamedTuple):
     calls: int
     prompt_tokens: int
     completion_tokens: int
+    unmetered: int
+    """Of the calls, those whose tokens are not known."""
     reused_calls: int
     """Calls whose replies an earlier run had got."""
 
@@ -34,5 +36,6 @@ def totals(report: Report) -> Totals:
         calls=sum(calls.calls for calls in own),
         prompt_tokens=sum(calls.prompt_tokens for calls in own),
         completion_tokens=sum(calls.completion_tokens for calls in own),
+        unmetered=sum(calls.unmetered for calls in own),
         reused_calls=sum(calls.calls for calls in report.calls if calls.reused),
     )
