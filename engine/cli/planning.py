@@ -92,8 +92,9 @@ def _print_writers(console: Console, project: Project, planned: Planned) -> None
     for gate, mode in softened(packs["teacher"], recipe).items():
         modes.setdefault(mode, []).append(gate)
     if modes:
-        parts = (f"{mode}: {', '.join(gates)}" for mode, gates in modes.items())
-        _say(console, f"gates that do not reject: {'; '.join(parts)}")
+        says = {"advise": "only advise", "off": "are off"}
+        parts = (f"{', '.join(gates)} {says[mode]}" for mode, gates in modes.items())
+        _say(console, f"gates: {'; '.join(parts)}; the others reject")
 
 
 def _does(recipe: Recipe) -> str:

@@ -44,7 +44,9 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
     parts += _patterns(report)
     sentences = (tables.held_out_sentence(report), tables.switched_off_sentence(report))
     parts += [Text(clean(sentence)) for sentence in sentences if sentence]
-    parts += [Text(), Text(_rows(report)), Text(tables.judge_sentence(report))]
+    parts += [Text(), Text(_rows(report))]
+    if judge := tables.judge_sentence(report):
+        parts.append(Text(judge))
     parts.append(Text(f"Time and tokens: {tables.spent(report)}."))
     if estimate := tables.foreseen_sentence(report):
         parts.append(Text(estimate))
@@ -71,12 +73,16 @@ def _patterns(report: Report) -> list[RenderableType]:
         )
     if report.scores.rounds and not report.failures_total:
         return [Text("No failures were found on train or validation: nothing to cure.")]
-    return [Text("No failure patterns in this run.")]
+    return [Text(f"No failure patterns {_so_far(report)}.")]
+
+
+def _so_far(report: Report) -> str:
+    return "in this run" if report.header.status == "done" else "yet"
 
 
 def _rows(report: Report) -> str:
     if not report.funnel:
-        return "No rows were generated."
+        return f"No rows were generated {_so_far(report)}."
     total = tables.totals(report)
     reasons = ", ".join(
         f"{count(k)} {clean(r)}" for r, k in tables.reasons_of(report.funnel).items()

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from engine.errors import Problem
 from engine.registry import did_you_mean
+from engine.spec.parts import SIZE
 from engine.spec.recipe import Recipe
 from engine.spec.yaml import Document, KeyPath
 
@@ -208,6 +209,11 @@ def _explain(kind: str, context: dict[str, Any], value: Any, message: str) -> tu
     if kind in _LIMITS:
         return _LIMITS[kind](context, value), ""
     if kind == "string_pattern_mismatch":
+        if context.get("pattern") == SIZE:
+            return (
+                f"is not a size: {describe(value)}",
+                "write it as 135M, 8B or 1T, all experts counted",
+            )
         hint = "use small letters, digits, - and _, and start with a letter or digit; at most 64 in all"
         return f"is not a name: {describe(value)}", hint
     if kind == "value_error":

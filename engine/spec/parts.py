@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+SIZE = r"^[0-9]+([.][0-9]+)?[MBT]$"
+Name = Annotated[str, Field(pattern=NAME)]
+Size = Annotated[str, Field(pattern=SIZE)]
+"""Parameters of a model: `135M`, `8B`, `1T`."""
 GateMode = Literal["reject", "advise", "off"]
 """What a quality gate does with a row in which it finds fault."""
 

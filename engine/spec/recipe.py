@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from engine.spec.parts import GateMode, Name, Spec
+from engine.spec.parts import GateMode, Name, Size, Spec
 from engine.spec.recipe_benchmark import Benchmark
 from engine.spec.recipe_data import Data
 
@@ -87,7 +87,7 @@ class WriterSpec(ModelSpec):
 
     pack: Name | None = None
     """Prompts and schemas for models of one size (`pada list packs`); by `size` when left out."""
-    size: str | None = Field(default=None, pattern=r"^[0-9]+([.][0-9]+)?[MBT]$")
+    size: Size | None = None
     """Parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under 100B."""
     thinking_tokens: int | None = Field(default=None, ge=0, le=200_000)
     """Tokens that a reply may spend on thinking, on top of what its schema needs; the pack's when left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def test_an_operator_that_shows_rows_with_their_answers_sends_both(tmp_path: Pat
     )
     found = told(*gathered(tmp_path, free))
     assert "further train rows (text, label)" in found["teacher"]["generate"]
+
+
+@pytest.mark.parametrize("pack", ["small", "standard", "frontier"])
+def test_all_that_the_engine_s_own_prompts_hold_is_said_in_words(tmp_path: Path, pack: str) -> None:
+    operators = "operators: [{name: new_situation}, {name: contrast_pair}, {name: paraphrase}]"
+    text = SCRIPTED.replace("teacher: {", f"teacher: {{pack: {pack}, ", 1)
+    text = re.sub(r"operators: .*", operators, text)
+    assert operators in text
+    found = told(*gathered(tmp_path, text))
+    assert "its variable" not in str(found)
 
 
 def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:

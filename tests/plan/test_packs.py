@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import RecipeError
 from engine.operators.finding import FOLDER
 from engine.plan.packs import choose, judge_mode, pack_of, packs_of, thinking_tokens
 from engine.plan.resources import gather
@@ -203,6 +204,13 @@ def test_an_unknown_pack_is_one_problem_with_its_place(tmp_path: Path) -> None:
     loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: smal}")))
     problems = [p for p in check_recipe(loaded) if p.code == "unknown-pack"]
     assert [(p.where.line, p.hint) for p in problems] == [(10, "did you mean 'small'?")]
+
+
+def test_a_size_that_is_none_is_told_how_sizes_are_written(tmp_path: Path) -> None:
+    path = write_good(tmp_path, GOOD.replace("teacher: {", "teacher: {size: big, ", 1))
+    with pytest.raises(RecipeError, match=r"models\.teacher\.size is not a size: 'big'") as caught:
+        load(path)
+    assert caught.value.problems[0].hint == "write it as 135M, 8B or 1T, all experts counted"
 
 
 def test_room_to_think_is_the_models_own_or_the_packs(tmp_path: Path) -> None:

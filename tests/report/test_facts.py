@@ -63,6 +63,20 @@ def test_a_judge_decides_as_far_as_its_calibration_says() -> None:
     assert judgement("off", decides=True).mode == "off"
 
 
+def test_a_judge_that_nobody_names_is_the_teacher() -> None:
+    models = {
+        "student": {"backend": "transformers", "model": "embedded/smollm2-135m-instruct"},
+        "teacher": {"backend": "batch", "model": "some-llm"},
+        "judge": None,
+        "embedder": {"backend": "sentence-transformers", "model": "embedded/all-minilm-l6-v2"},
+    }
+    store = Invented()
+    store.recipe(models=models)
+    store.run()
+    found = {m.role: m.name for m in collect(store.query, "r0001").header.models}
+    assert found["judge"] == found["teacher"] == "some-llm"
+
+
 def test_blind_answers_are_counted(store: Invented) -> None:
     assert (collect(store.query, "r0001").judgement.verified, None) == (0, None)
     store.db.execute("UPDATE verdict SET agreement = 0.75 WHERE accepted")

@@ -230,6 +230,15 @@ def test_the_report_says_how_far_the_judge_is_to_be_trusted() -> None:
     assert "was not found fit to decide" in printed(report)
 
 
+def test_what_a_run_has_not_come_to_yet_is_not_told_as_its_outcome() -> None:
+    store = invented.only_round_0(failures=True)
+    store.db.execute("UPDATE run SET status = 'waiting'")
+    said = printed(collect(store.query, "r0001"))
+    assert "No failure patterns yet." in said
+    assert "No rows were generated yet." in said
+    assert "judge" not in said
+
+
 def test_console_is_not_steered_by_rows() -> None:
     store = invented.full(rounds=1)
     store.db.execute("UPDATE pattern SET name = ?", ["[red]x[/] \x1b[2Jwiped \x07bell"])

@@ -19,7 +19,7 @@ from engine.report.facts.generation import (
     collect_judgement,
 )
 from engine.report.facts.headline import headline
-from engine.report.facts.json_columns import json_object
+from engine.report.facts.json_columns import json_object, model_of
 from engine.report.facts.patterns import (
     collect_confusions,
     collect_failures,
@@ -123,5 +123,5 @@ def _models(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[ModelUse
     return tuple(
         ModelUse(role, str(spec.get("backend")), str(spec.get("model")), identities.get(role, ""))
         for role in ("student", "teacher", "judge", "embedder")
-        if (spec := recipe.get("models", {}).get(role))
+        if (spec := model_of(recipe, role))
     )

@@ -1,4 +1,4 @@
-"""Reads JSON columns, whether the database hands them over as text or already parsed."""
+"""Reads JSON columns, whether the database hands them over as text or already parsed, and the stored recipe."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ def json_object(value: Any) -> dict[str, Any]:
     """Return a JSON object column as a dict; empty for NULL."""
     parsed = json.loads(value) if isinstance(value, str) else value
     return dict(parsed) if isinstance(parsed, Mapping) else {}
+
+
+def model_of(recipe: Mapping[str, Any], role: str) -> dict[str, Any]:
+    """Return the model of a role in an effective recipe: a judge that is not named is the teacher."""
+    models = json_object(recipe.get("models"))
+    return json_object(models.get(role) or (models.get("teacher") if role == "judge" else None))
 
 
 def text_values(value: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.backends import BACKENDS
-from engine.report.facts.json_columns import json_object
+from engine.report.facts.json_columns import json_object, model_of
 from engine.report.records import Calls, Forecast, NodeTime, Query
 
 # The run's calls: those it made, those its nodes first asked for, and those its rows came from.
@@ -48,7 +48,7 @@ def collect_calls(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[Ca
 
 def _costs_money(role: str, recipe: Mapping[str, Any]) -> bool:
     """Return whether a role's calls may cost money; yes where the backend is not known any more."""
-    backend = BACKENDS.get(recipe.get("models", {}).get(role, {}).get("backend", ""))
+    backend = BACKENDS.get(model_of(recipe, role).get("backend", ""))
     return backend is None or backend.priced
 
 

@@ -131,7 +131,9 @@ def verified_sentence(report: Report) -> str:
 
 
 def judge_sentence(report: Report) -> str:
-    """Return in one line whether the judge's verdicts decided or were only recorded."""
+    """Return in one line whether the judge's verdicts decided or were only recorded; empty where no row was written."""
+    if not report.funnel:
+        return ""
     if report.judgement.mode == "off":
         return "The LLM judge was off: rules and embedder decided."
     if report.judgement.mode == "advises":

@@ -310,10 +310,12 @@ def _sends(params: NameParams) -> Mapping[str, str]:
         if labelled
         else "",
         "diagnoses": "diagnoses of failed validation rows"
-        + (", their {target} and the student's answers" if labelled else ""),
+        + (", each with its {target} and the student's answer" if labelled else ""),
         "others": "diagnoses of failed validation rows"
-        + (", their {target} and the student's answers" if labelled else ""),
-        "confusions": "their {target} and the student's answers, counted" if labelled else "",
+        + (", each with its {target} and the student's answer" if labelled else ""),
+        "confusions": "{target} and the student's answers of failed validation rows, counted"
+        if labelled
+        else "",
         "names": "names of patterns",
         "description": "", "kind": "", "labelled": "", "size": "", "categories": "", "again": "",
     }  # fmt: skip

@@ -258,6 +258,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "must_not": "",
         "accepted": "generated rows ({inputs}, {target})",
         "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
+        "longest": "how long train rows are",
+        "usual": "how long train rows are",
         "count": "",
         "params": "",
         # The reply's schema lists those among which the teacher chooses.
