@@ -12,6 +12,7 @@ from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.backends.protocol import Message, Request
 from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
 from engine.plan.packs import packs_of, thinking_tokens
@@ -22,6 +23,7 @@ from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import ModelSpec
 from engine.spec.reply_schemas import Schema, SchemaLibrary
 from engine.stages import STAGES
+from engine.stages.schemas import token_limit
 from engine.tasks import TASKS
 
 ROLES = ("student", "teacher", "judge", "embedder")
@@ -44,6 +46,18 @@ class RoleModel:
     def identity_settings(self) -> dict[str, Any]:
         """The settings that change replies."""
         return BACKENDS[self.backend].identity_settings(self.settings)
+
+    def request(
+        self,
+        prompt: Prompt,
+        variables: Mapping[str, Any],
+        schema: Mapping[str, Any],
+        temperature: float = 0.0,
+    ) -> Request:
+        """Build one request; its token limit is what the schema's bounds need, and the room to think."""
+        messages = tuple(Message(role, text) for role, text in prompt.render(variables))
+        limit = token_limit(schema) + self.thinking_tokens
+        return Request(messages, schema, limit, temperature, self.identity)
 
 
 @dataclass(frozen=True, slots=True)

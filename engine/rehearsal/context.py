@@ -27,7 +27,6 @@ from engine.rows import Example
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
-from engine.stages.schemas import token_limit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,10 +115,9 @@ class RehearsalContext:
         temperature: float = 0.0,
     ) -> Request:
         """Build one request as a run does."""
-        messages = tuple(Message(turn, text) for turn, text in prompt.render(variables))
-        limit = token_limit(schema) + self._resources.models[role].thinking_tokens
-        self.kept.made(messages, prompt)
-        return Request(messages, schema, limit, temperature, self.model(role))
+        request = self._resources.models[role].request(prompt, variables, schema, temperature)
+        self.kept.made(request.messages, prompt)
+        return request
 
     def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
         """Keep the requests and answer them by what stands in; raises Pending where the stage need not go on."""

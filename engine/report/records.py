@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.judging import JudgeCalibration
 from engine.report.evidence import Choice, Comparison, Headline, Safeguards, Standing
 from engine.rows import UNTUNED
 
@@ -255,24 +256,11 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """How well the judge of one seed told training rows with their own answer from those with a wrong one."""
+    """The calibration of the judge of one seed, in the round whose rows it judged first."""
 
     seed: int
     round: int
-    n_right: int
-    n_wrong: int
-    sensitivity: float | None
-    """Share of the rows with their own answer that it let pass."""
-    specificity: float | None
-    """Share of the rows with a wrong answer that it did not."""
-    balanced_accuracy: float | None
-    low: float | None
-    """95 % interval of the balanced accuracy."""
-    high: float | None
-    threshold: float
-    """What `low` must exceed."""
-    decides: bool
-    reason: str
+    result: JudgeCalibration
 
 
 @dataclass(frozen=True, slots=True)

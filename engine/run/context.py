@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backends.protocol import (
     Completion,
-    Message,
     Progress,
     Request,
     Student,
@@ -25,7 +24,6 @@ from engine.run.student_calls import StudentInCalls
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
 from engine.stages.quality.leak_guard import LeakGuard
-from engine.stages.schemas import token_limit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,11 +78,8 @@ class NodeContext:
         schema: Mapping[str, Any],
         temperature: float = 0.0,
     ) -> Request:
-        """Build one request; its token limit is what the schema's bounds need, and the room to think."""
-        turns = prompt.render(variables)
-        messages = tuple(Message(r, text) for r, text in turns)
-        limit = token_limit(schema) + self._session.model(role).thinking_tokens
-        return Request(messages, schema, limit, temperature, self.model(role))
+        """Build one request to a role's model."""
+        return self._session.model(role).request(prompt, variables, schema, temperature)
 
     def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
         """Return the completions in the order of `requests`; raises Pending when any is missing."""

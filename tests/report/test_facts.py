@@ -58,7 +58,8 @@ def test_a_judge_decides_as_far_as_its_calibration_says() -> None:
     failed = judgement("decides", decides=False)
     assert failed.mode == "advises"
     (one,) = failed.calibrations
-    assert (one.n_right, one.n_wrong, one.specificity, one.decides) == (20, 19, 0.0, False)
+    found = one.result
+    assert (found.n_right, found.n_wrong, found.specificity, found.decides) == (20, 19, 0.0, False)
     assert judgement("advises").calibrations == ()
     assert judgement("off", decides=True).mode == "off"
 

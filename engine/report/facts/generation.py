@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from engine.judging import JudgeCalibration
 from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
@@ -126,20 +128,23 @@ def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judg
 
 
 def _calibrations(query: Query, run: str) -> tuple[Calibrated, ...]:
+    names = [field.name for field in fields(JudgeCalibration)]
     rows = query(
-        MINE
-        + "SELECT seed, round, n_right, n_wrong, sensitivity, specificity, balanced_accuracy, low, high,"
-        " threshold, decides, reason FROM judge_calibration SEMI JOIN mine USING (node) ORDER BY seed, round",
+        MINE + f"SELECT seed, round, {', '.join(names)} FROM judge_calibration"
+        " SEMI JOIN mine USING (node) ORDER BY seed, round",
         [run],
     )
-    return tuple(Calibrated(**row) for row in rows)
+    return tuple(
+        Calibrated(r["seed"], r["round"], JudgeCalibration(**{name: r[name] for name in names}))
+        for r in rows
+    )
 
 
 def _mode(recipe: Mapping[str, Any], calibrations: Sequence[Calibrated]) -> str:
     """Return what the judge did: it decides only where it was found fit to."""
     if recipe.get("quality", {}).get("judge") == "off":
         return "off"
-    return "decides" if any(one.decides for one in calibrations) else "advises"
+    return "decides" if any(one.result.decides for one in calibrations) else "advises"
 
 
 def collect_candidates(query: Query, run: str, cap: int) -> tuple[tuple[CandidateSample, ...], int]:

@@ -98,19 +98,22 @@ def calibration_table(report: Report) -> Table:
     numbers = ("right ones passed", "wrong ones caught", "balanced accuracy", "95% interval")
     rows = tuple(
         (
-            str(one.seed),
-            round_label(one.round),
-            _hits(one.sensitivity, one.n_right),
-            _hits(one.specificity, one.n_wrong),
-            NONE if one.balanced_accuracy is None else f"{one.balanced_accuracy:.2f}",
-            NONE if one.low is None or one.high is None else f"{one.low:.2f} to {one.high:.2f}",
-            "decides" if one.decides else "advises",
+            str(calibrated.seed),
+            round_label(calibrated.round),
+            _hits(found.sensitivity, found.n_right),
+            _hits(found.specificity, found.n_wrong),
+            NONE if found.balanced_accuracy is None else f"{found.balanced_accuracy:.2f}",
+            NONE
+            if found.low is None or found.high is None
+            else f"{found.low:.2f} to {found.high:.2f}",
+            "decides" if found.decides else "advises",
         )
-        for one in report.judgement.calibrations
+        for calibrated in report.judgement.calibrations
+        for found in [calibrated.result]
     )
-    first = report.judgement.calibrations[0]
-    note = f"It decides where the lower end exceeds {first.threshold:g}."
-    if failed := [one for one in report.judgement.calibrations if not one.decides]:
+    results = [calibrated.result for calibrated in report.judgement.calibrations]
+    note = f"It decides where the lower end exceeds {results[0].threshold:g}."
+    if failed := [found for found in results if not found.decides]:
         note += f" It only advises: {failed[0].reason}."
     return Table(
         "The judge on training rows", titled("seed", "round", *numbers, "so it", numbers=numbers),
@@ -137,7 +140,7 @@ def judge_sentence(report: Report) -> str:
     if report.judgement.mode == "off":
         return "The LLM judge was off: rules and embedder decided."
     if report.judgement.mode == "advises":
-        failed = any(not one.decides for one in report.judgement.calibrations)
+        failed = any(not one.result.decides for one in report.judgement.calibrations)
         why = ", for it was not found fit to decide" if failed else ""
         return f"The LLM judge's verdicts were only recorded{why}: rules and embedder decided."
     return "The LLM judge's verdicts decided, after the rules and the embedder."

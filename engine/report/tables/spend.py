@@ -157,11 +157,10 @@ def foreseen(report: Report) -> list[Foreseen]:
         return []
     total = totals(report)
     tokens = total.prompt_tokens + total.completion_tokens
-    known = tokens_text(tokens, total.unmetered)
     reused = f" ({count(total.reused_calls)} reused)" if total.reused_calls else ""
     quantities = [
         Foreseen("LLM calls", between(forecast.calls), f"{count(total.calls)}{reused}"),
-        Foreseen("tokens", between(forecast.tokens), known),
+        Foreseen("tokens", between(forecast.tokens), tokens_text(tokens, total.unmetered)),
     ]
     cost = cost_of([c for c in report.calls if not c.reused])
     if forecast.money or forecast.unpriced or cost.asked:
