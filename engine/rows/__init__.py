@@ -1,0 +1,62 @@
+"""The records that cross boundaries: what stages return and what the store keeps, one class per table.
+
+Field order is column order. Ids are content hashes, so the same thing has the same id in every run.
+The store adds `node`, `run`, `seed`, `round` and `position` to every row that a stage returns; they are not
+repeated here. A `Call` is no stage's row: it names its own node and run.
+"""
+
+from engine.rows.analysis import (
+    Diagnosis,
+    DrawnFailure,
+    LabelSuspect,
+    Pattern,
+    PatternMember,
+    PatternRow,
+    PatternStatus,
+    Strategy,
+)
+from engine.rows.calls import Call
+from engine.rows.evaluation import (
+    Benchmark,
+    Example,
+    Failure,
+    Metric,
+    MetricSlice,
+    Prediction,
+    Rating,
+    Score,
+)
+from engine.rows.generation import Candidate, Selected, Verdict
+from engine.rows.loop import Decision, Drop, Model
+from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
+
+__all__ = [
+    "CONTROL",
+    "SPLITS",
+    "UNTUNED",
+    "Benchmark",
+    "Call",
+    "Candidate",
+    "Decision",
+    "Diagnosis",
+    "DrawnFailure",
+    "Drop",
+    "Example",
+    "Failure",
+    "LabelSuspect",
+    "Metric",
+    "MetricSlice",
+    "Model",
+    "Pattern",
+    "PatternMember",
+    "PatternRow",
+    "PatternStatus",
+    "Prediction",
+    "Rating",
+    "Row",
+    "Score",
+    "Selected",
+    "Split",
+    "Strategy",
+    "Verdict",
+]

@@ -1,0 +1,173 @@
+"""The records of analysis: failures as drawn, their diagnoses, patterns with their rows and standing, strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from engine.rows.row import Row, Split
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFailure(Row):
+    """What was drawn for one validation failure before anyone looked at it."""
+
+    table: ClassVar[str] = "drawn_failure"
+    example: str
+    answer: str | None
+    target: str
+    predicate: str
+    part: Literal["diagnose", "held_out", "not_sampled", "selection"]
+    """held_out: nobody sees it; not_sampled: one too many; selection: it is in the part that stops and chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis(Row):
+    """Why one failure happened, by the teacher; `call` is the LLM call it came from."""
+
+    table: ClassVar[str] = "diagnosis"
+    id: str
+    example: str
+    root_cause: str
+    scenario: str
+    """When it happens, in general: quotes nothing."""
+    call: str
+    evidence: str = ""
+    """Words of the row, or of the student's answer, that show it, as quoted by the teacher and found there."""
+    reasoning: str = ""
+    skill: str = ""
+    """What the student would have to be able to do."""
+    category: str | None = None
+    """Of the taxonomy, as the teacher sorts this failure; in an open or hybrid one it may be a name of its own."""
+    suspect: bool = False
+    """Whether the teacher takes the right answer for wrong."""
+    mendable: bool = True
+    """Whether training rows could mend it."""
+    confidence: int | None = None
+    """How sure the teacher is, 1 to 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSuspect(Row):
+    """A row whose given answer may be wrong, by the teacher's diagnosis."""
+
+    table: ClassVar[str] = "label_suspect"
+    example: str
+    split: Split
+    target: str
+    """The answer that the data give."""
+    answer: str | None
+    """What the student answered."""
+    reason: str
+    confidence: int | None
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern(Row):
+    """A named cluster of diagnoses. `id` persists from round to round; `category` is from the taxonomy or None."""
+
+    table: ClassVar[str] = "pattern"
+    id: str
+    name: str
+    description: str
+    category: str | None
+    size: int
+    centroid: tuple[float, ...]
+    """Unit-length mean of the members' diagnosis embeddings."""
+    silhouette: float | None
+    """Mean silhouette of the members in this clustering, -1 to 1; None for a single cluster."""
+    call: str | None
+    guard: str | None
+    """What became of texts that quoted an evaluation row, and why: `reworded: …`, `replaced: …` (by neutral ones) or
+    `left out: …` (of a list), with the call that wrote them; None when all were clean."""
+    includes: tuple[str, ...] = ()
+    """What falls under it, in a few words each."""
+    excludes: tuple[str, ...] = ()
+    """What looks like it and does not fall under it."""
+    coherent: bool | None = None
+    """Whether its diagnoses are of one kind, as the teacher sees them; None where it was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternMember(Row):
+    """One failure's place in one pattern."""
+
+    table: ClassVar[str] = "pattern_member"
+    pattern: str
+    example: str
+    diagnosis: str
+    distance: float
+    """1 - cosine similarity to the centroid."""
+    silhouette: float | None
+    """How much nearer to its own cluster than to the next, -1 to 1; None without a second cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRow(Row):
+    """One validation row that falls under a pattern, in the round that first found it, and what became of it."""
+
+    table: ClassVar[str] = "pattern_row"
+    pattern: str
+    example: str
+    part: Literal["member", "held_out", "other"]
+    """member: diagnosed; held_out: failed, and never diagnosed; other: any row as near as the members to each other."""
+    similarity: float
+    """Cosine similarity to the mean of the members' rows."""
+    failed: bool
+    """Whether it failed when the pattern was found; `fails`: now; `control_fails`: with the control, None without."""
+    fails: bool
+    control_fails: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class PatternStatus(Row):
+    """How a pattern stands after a later fine-tune, beside the control: a second fine-tune on the original rows."""
+
+    table: ClassVar[str] = "pattern_status"
+    pattern: str
+    status: Literal["unclear", "mended", "worse"]
+    """mended: fewer of its rows fail than with the control, beyond chance among rows and patterns; worse: more do."""
+    before: int
+    """Failures ever diagnosed and counted to it; `after`: those of them that fail now."""
+    after: int
+    rows: int = 0
+    """Validation rows that fall under it."""
+    mended: int = 0
+    """Of these: failed when it was found, right now; `broken`: the other way round."""
+    broken: int = 0
+    control_mended: int | None = None
+    """The same with the control, None without one; `control_broken` likewise."""
+    control_broken: int | None = None
+    effect: float | None = None
+    """Share of the rows that fail with the control minus the share that fails now; None where it cannot be told."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """McNemar's p-value of the effect, adjusted for the number of patterns (Benjamini-Hochberg)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy(Row):
+    """How to write rows that would cure one pattern; `labels` are the targets its seeds may have."""
+
+    table: ClassVar[str] = "strategy"
+    id: str
+    pattern: str
+    text: str
+    labels: tuple[str, ...]
+    call: str | None
+    guard: str | None
+    """As of a pattern."""
+    must: tuple[str, ...] = ()
+    """What every row must have."""
+    must_not: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What varies from row to row: name -> list of values."""
+    pairs: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    """Observed confusions to write rows for: `right`, `wrong` (labels) and `share`; shares sum to 1."""
+    operators: Mapping[str, Any] = field(default_factory=dict)
+    """Operator -> its share of the rows; empty where the teacher leaves it open."""
+    difficulty: Mapping[str, Any] = field(default_factory=dict)
+    """`easy`, `medium`, `hard` -> their shares."""

@@ -1,0 +1,78 @@
+"""The records of generation: candidates, what was decided about them, and those that join the training set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from engine.rows.row import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Row):
+    """A generated row before its verdict."""
+
+    table: ClassVar[str] = "candidate"
+    id: str
+    parent: str
+    """The training example it was made from (the seed row)."""
+    pattern: str
+    strategy: str
+    operator: str
+    attempt: int
+    inputs: Mapping[str, str]
+    target: str
+    prompt: str
+    """Hash of the prompt template."""
+    model: str
+    """Identity of the model that wrote it."""
+    call: str
+    rationale: str = ""
+    """How its writer came to the target, where that is derived."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked of this row: name -> value."""
+    seeds: tuple[str, ...] = ()
+    """The training examples that its writer was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Row):
+    """What was decided about one candidate, and why; exactly one per candidate."""
+
+    table: ClassVar[str] = "verdict"
+    candidate: str
+    accepted: bool
+    reason: str
+    """`accepted`, or the first rule that rejected it: `malformed`, `duplicate`, `leak`, `similarity`, …"""
+    detail: str
+    feedback: str
+    """What the next attempt is told; never quotes an evaluation row."""
+    adherence: int | None
+    utility: int | None
+    relevance: int | None
+    """The judge's scores, 1 to 5; None when the judge gave none."""
+    judge_agrees: bool | None
+    """Whether the judge's scores reach the recipe's minimum, also where they do not decide."""
+    similarity: float | None
+    """Cosine similarity to the seed row."""
+    neighbour: float | None
+    """Cosine similarity to the nearest training row of its label, minus that to the nearest of another."""
+    call: str | None
+    advice: Mapping[str, Any] = field(default_factory=dict)
+    """Gate that only advises -> what it would have rejected the row for."""
+    agreement: float | None = None
+    """Share of the blind answers that came to the candidate's target; None where none were asked for."""
+    label_correct: str | None = None
+    """What the judge says of the target: `yes`, `no` or `ambiguous`."""
+    naturalness: int | None = None
+    """The judge's score, 1 to 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Row):
+    """An accepted candidate that joins the training set, as the example it becomes."""
+
+    table: ClassVar[str] = "selected"
+    candidate: str
+    example: str

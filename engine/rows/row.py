@@ -1,0 +1,20 @@
+"""What every record is, and the splits and rounds that records name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+UNTUNED = -1
+"""The round of the untuned student: it answers once, for all seeds."""
+CONTROL = -2
+"""The round of the control: the plain fine-tune of round 0 once more, with another training seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Base of every stored record; `table` is where it goes."""
+
+    table: ClassVar[str] = ""
