@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from engine.backends import BACKENDS
 from engine.errors import BackendError
 from engine.servers import check_url, host_of
-from engine.spec.recipe_benchmark import Endpoint
+from engine.spec.recipe import Endpoint
 
 WRONG = {
     "nothing": "", "no scheme": "localhost:8000/v1", "another scheme": "ftp://host/v1", "no host": "http:///v1",

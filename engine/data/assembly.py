@@ -20,7 +20,7 @@ from engine.data.sources.origins import Origin, name_of
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe, dotted
-from engine.spec.recipe_data import Source, SplitFrom
+from engine.spec.recipe import Source, SplitFrom
 from engine.sql.expressions import Fault
 from engine.sql.patterns import check_pattern
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import Location, Problem
 from engine.fingerprint import canonical
-from engine.spec.recipe_data import Sample, Source
+from engine.spec.recipe import Sample, Source
 from engine.sql.expressions import Fault
 from engine.sql.row_values import type_name
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from engine.data.records import Record
 from engine.fingerprint import canonical
 from engine.registry import did_you_mean
-from engine.spec.recipe_data import SplitFrom
+from engine.spec.recipe import SplitFrom
 from engine.sql.expressions import Fault
 
 _REFERENCES = "golds"

@@ -21,7 +21,7 @@ from engine.data.sources.origins import Origin, resolve_source
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
-from engine.spec.recipe_data import Source
+from engine.spec.recipe import Source
 from engine.sql import check_expression
 from engine.sql.expressions import Kind
 

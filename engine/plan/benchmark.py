@@ -11,7 +11,7 @@ from engine.errors import BackendError, Location, Problem
 from engine.plan.checks.money import missing_keys
 from engine.plan.resources import RoleModel
 from engine.spec.loader import LoadedRecipe
-from engine.spec.recipe_benchmark import Benchmark
+from engine.spec.recipe import Benchmark
 from engine.stages.evaluate.benchmark import MeasuredServer
 
 

@@ -16,8 +16,7 @@ from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL, UNTUNED
-from engine.spec.recipe import Recipe
-from engine.spec.recipe_benchmark import Benchmark
+from engine.spec.recipe import Benchmark, Recipe
 from engine.stages.analyse.cluster import CLUSTER
 from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW

@@ -10,9 +10,7 @@ from engine.plan.benchmark import place_of
 from engine.plan.resources import Resources
 from engine.rows import SPLITS
 from engine.spec.method import Method
-from engine.spec.recipe import Recipe
-from engine.spec.recipe_benchmark import Benchmark
-from engine.spec.recipe_data import Source
+from engine.spec.recipe import Benchmark, Recipe, Source
 from engine.sql.expressions import quoted
 from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory

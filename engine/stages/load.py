@@ -17,8 +17,7 @@ from engine.data.splits import Splits
 from engine.fingerprint import short
 from engine.identity import Params, outside
 from engine.rows import SPLITS, Drop, Example, Row, Split
-from engine.spec.recipe import Redaction
-from engine.spec.recipe_data import Sample, SplitFrom
+from engine.spec.recipe import Redaction, Sample, SplitFrom
 from engine.stages.outputs import Loaded
 from engine.stages.protocol import Context, Inputs, Stage
 from engine.stages.task_view import TaskView

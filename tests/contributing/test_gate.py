@@ -13,7 +13,7 @@ GATE = '''\
 
 from collections.abc import Sequence
 
-from engine.spec.recipe import Shouting
+from engine.spec.recipe.quality import Shouting
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
 
@@ -86,7 +86,7 @@ def test_a_gate_is_a_file_a_line_and_its_settings(tmp_path: Path) -> None:
         "from engine.stages.quality.similarity import",
         "from engine.stages.quality.shouting import SHOUTING\nfrom engine.stages.quality.similarity import",
     )
-    recipe = "engine/spec/recipe.py"
+    recipe = "engine/spec/recipe/quality.py"
     engine.change(recipe, "class Quality(Spec):\n", SETTINGS)
     engine.change(
         recipe,

@@ -12,7 +12,7 @@ from engine.data.reading import read_source
 from engine.data.records import Choice
 from engine.data.sources.origins import resolve_path
 from engine.errors import RecipeError
-from engine.spec.recipe_data import Sample
+from engine.spec.recipe import Sample
 
 pytestmark = pytest.mark.runs
 
@@ -24,7 +24,7 @@ from engine.data.reading import read_source
 from engine.data.records import Choice
 from engine.data.rules import row_check
 from engine.data.sources.origins import resolve_path
-from engine.spec.recipe_data import Sample
+from engine.spec.recipe import Sample
 
 def read(name, **choice):
     origin = resolve_path(name, Path(sys.argv[1]))

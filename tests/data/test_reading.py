@@ -14,7 +14,7 @@ from engine.data.records import Choice, Reading
 from engine.data.rules import row_check
 from engine.data.sources.origins import resolve_path
 from engine.errors import RecipeError
-from engine.spec.recipe_data import Sample
+from engine.spec.recipe import Sample
 
 SQUAD: list[dict[str, Any]] = [
     {

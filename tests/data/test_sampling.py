@@ -9,7 +9,7 @@ import pytest
 
 from engine.data.records import Record
 from engine.data.sampling import fill_splits, train_test_split
-from engine.spec.recipe_data import SplitFrom
+from engine.spec.recipe import SplitFrom
 
 ROWS = [
     Record(n + 1, {"text": f"row {n}", "y": "rare" if n % 20 == 0 else "ab"[n % 2]}) for n in range(200)

@@ -20,7 +20,7 @@ from engine.data.sampling import (
     group_train_test_split,
     train_test_split,
 )
-from engine.spec.recipe_data import SplitFrom
+from engine.spec.recipe import SplitFrom
 
 LABELS = st.sampled_from(["a", "b", "c", "d"])
 VALUES = st.fixed_dictionaries(

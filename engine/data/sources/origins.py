@@ -10,7 +10,7 @@ from engine.data.records import BadRow, Record
 from engine.data.sources.files import find_files, problem
 from engine.data.sources.hub import is_hub, resolve_hub, saved_set
 from engine.data.sources.query import resolve_query
-from engine.spec.recipe_data import Source
+from engine.spec.recipe import Source
 
 
 class Origin(Protocol):

@@ -15,7 +15,7 @@ from engine.data.rules import row_check
 from engine.data.sources.hub import Address, Hub, parse_address
 from engine.data.sources.origins import resolve_path
 from engine.errors import RecipeError
-from engine.spec.recipe_data import Sample
+from engine.spec.recipe import Sample
 
 
 def write(folder: Path, name: str, content: bytes | str) -> Path:

@@ -1,0 +1,67 @@
+"""The recipe as frozen, typed objects: what may be written, with units, ranges and defaults.
+
+The source of `schemas/recipe.schema.json`. Knows nothing of operators, metrics, tasks and backends: their own
+parameters are checked against the registries when the plan is compiled.
+"""
+
+from engine.spec.recipe.augment import Augment, OperatorSpec
+from engine.spec.recipe.benchmark import Benchmark, Endpoint
+from engine.spec.recipe.data import Data, Sample, Source, SplitFrom
+from engine.spec.recipe.loop import Budget, Loop, Stop
+from engine.spec.recipe.metrics import MetricSpec, Rubric, Slice
+from engine.spec.recipe.models import Models, ModelSpec, WriterSpec
+from engine.spec.recipe.patterns import Category, Cluster, Patterns, Taxonomy
+from engine.spec.recipe.privacy import Privacy, Redaction
+from engine.spec.recipe.quality import (
+    Calibration,
+    JudgeMode,
+    LeakLimits,
+    Minimum,
+    NearDuplicate,
+    Neighbours,
+    Quality,
+    Similarity,
+    Verify,
+)
+from engine.spec.recipe.task import Shots, Task
+from engine.spec.recipe.train import Train
+from engine.spec.recipe.whole import Recipe
+
+__all__ = [
+    "Augment",
+    "Benchmark",
+    "Budget",
+    "Calibration",
+    "Category",
+    "Cluster",
+    "Data",
+    "Endpoint",
+    "JudgeMode",
+    "LeakLimits",
+    "Loop",
+    "MetricSpec",
+    "Minimum",
+    "ModelSpec",
+    "Models",
+    "NearDuplicate",
+    "Neighbours",
+    "OperatorSpec",
+    "Patterns",
+    "Privacy",
+    "Quality",
+    "Recipe",
+    "Redaction",
+    "Rubric",
+    "Sample",
+    "Shots",
+    "Similarity",
+    "Slice",
+    "Source",
+    "SplitFrom",
+    "Stop",
+    "Task",
+    "Taxonomy",
+    "Train",
+    "Verify",
+    "WriterSpec",
+]

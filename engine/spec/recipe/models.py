@@ -1,0 +1,53 @@
+"""The models block of a recipe: student, teacher, judge and embedder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.spec.parts import Name, Size, Spec
+
+
+class ModelSpec(BaseModel):
+    """A model and the backend that runs it; further keys are the backend's own settings."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", strict=True, use_attribute_docstrings=True
+    )
+
+    backend: str
+    """Backend (`pada list backends`)."""
+    model: str
+    """`embedded/…`, a local folder, or a Hugging Face name; a GGUF file for llamacpp; a server's own name for it."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The backend's own settings, as written."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class WriterSpec(ModelSpec):
+    """A teacher or a judge: what decides how it is talked to stands beside the backend's own settings."""
+
+    pack: Name | None = None
+    """Prompts and schemas for models of one size (`pada list packs`); by `size` when left out."""
+    size: Size | None = None
+    """Parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under 100B."""
+    thinking_tokens: int | None = Field(default=None, ge=0, le=200_000)
+    """Tokens that a reply may spend on thinking, on top of what its schema needs; the pack's when left out."""
+
+
+class Models(Spec):
+    """The four roles."""
+
+    student: ModelSpec
+    teacher: WriterSpec
+    judge: WriterSpec | None = None
+    """The teacher, in calls of its own and only advising, when left out."""
+    embedder: ModelSpec
+
+    def of(self, role: str) -> ModelSpec:
+        """Return a role's model; that of a judge who is not named is the teacher's."""
+        spec: ModelSpec | None = getattr(self, role)
+        return self.teacher if spec is None else spec

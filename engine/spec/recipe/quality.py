@@ -1,0 +1,105 @@
+"""The quality block of a recipe: what a generated row must pass, and when the judge decides."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from engine.spec.parts import GateMode, Spec
+
+JudgeMode = Literal["decides", "advises", "off"]
+
+
+class Minimum(Spec):
+    """The judge's scores below which a candidate is rejected, each 1 to 5; 1 rejects nothing."""
+
+    adherence: int = Field(default=1, ge=1, le=5)
+    """Follows the strategy; a row that rewords another is not judged on it."""
+    utility: int = Field(default=2, ge=1, le=5)
+    """Useful to train on."""
+    relevance: int = Field(default=3, ge=1, le=5)
+    """Belongs to the task and carries its label."""
+    naturalness: int = Field(default=2, ge=1, le=5)
+    """Reads as real rows do."""
+
+
+class Verify(Spec):
+    """Generated rows are answered by somebody who does not see their targets."""
+
+    samples: int | None = Field(default=None, ge=0, le=20)
+    """Answers per row, each in a call of its own; 0: none are asked for. The judge's pack says when left out."""
+    agreement: float = Field(default=0.5, ge=0, le=1)
+    """Share of the answers that must come to the row's target: fewer reject it; 0: they are recorded alone."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """Sampling temperature of the answers."""
+
+
+class Calibration(Spec):
+    """The judge is shown training rows among the candidates, half of them with a wrong answer, before it decides."""
+
+    anchors: int = Field(default=20, ge=5, le=200)
+    """Rows with their own answer, and as many with a wrong one; fewer where there are not enough training rows."""
+    balanced_accuracy: float = Field(default=0.7, ge=0.5, lt=1)
+    """The judge decides where the lower end of its 95 % interval exceeds this; else it advises."""
+
+
+class Similarity(Spec):
+    """How near a row that keeps its seed row's target is to that row, by what training rows of one target show."""
+
+    low_quantile: float = Field(default=0.002, ge=0, le=1)
+    """Quantile of their cosine similarities below which a row is too far from its seed row."""
+    high_quantile: float = Field(default=0.99, ge=0, le=1)
+    """Quantile above which it is too near."""
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> Similarity:
+        if self.low_quantile >= self.high_quantile:
+            raise ValueError("low_quantile must be below high_quantile")
+        return self
+
+
+class Neighbours(Spec):
+    """How much nearer a row may be to training rows of another label than to those of its own."""
+
+    quantile: float = Field(default=0.01, ge=0, le=1)
+    """Share of the training rows that stand out as much or more, each compared with all others."""
+
+
+class NearDuplicate(Spec):
+    """How near a row may be to one that is there already, by what training rows show among themselves."""
+
+    quantile: float = Field(default=0.99, ge=0, le=1)
+    """Quantile of the training rows' cosine similarities to their nearest; a nearer row is a duplicate."""
+
+
+class LeakLimits(Spec):
+    """Candidates that resemble an evaluation row are dropped; thresholds are calibrated on the training rows."""
+
+    ngram: int = Field(default=5, ge=2, le=20)
+    """Length in words of the n-grams by which rows are compared."""
+    quantile: float = Field(default=0.99, gt=0, le=1)
+    """Quantile of what real training rows show against evaluation rows; more than that is a leak."""
+
+
+class Quality(Spec):
+    """What a candidate must pass."""
+
+    judge: JudgeMode | None = None
+    """decides: wrong labels and scores below `minimum` reject, once it is calibrated; advises: they are recorded.
+
+    Left out: as the judge's pack says, but it only advises where it is the teacher.
+    """
+    minimum: Minimum = Minimum()
+    ambiguous: Literal["verdict", "reject"] = "verdict"
+    """What becomes of a row whose label the judge calls ambiguous: as its own verdict on the row says, or rejected."""
+    calibration: Calibration = Calibration()
+    verify: Verify = Verify()
+    attempts: int | None = Field(default=None, ge=1, le=10)
+    """Rounds of generation, each of which makes up for the rows rejected before; the teacher's pack's when left out."""
+    gates: dict[str, GateMode] = Field(default_factory=dict)
+    """Gate (`pada list gates`) -> reject, advise or off; where the teacher's pack has it otherwise."""
+    similarity: Similarity = Similarity()
+    neighbours: Neighbours = Neighbours()
+    near_duplicate: NearDuplicate = NearDuplicate()
+    leak_guard: LeakLimits = LeakLimits()

@@ -1,0 +1,56 @@
+"""The task block of a recipe: what the student does, and what teacher and judge are told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from engine.spec.parts import Spec
+
+
+class Shots(Spec):
+    """Few-shot examples, drawn from the training rows, targets in turn."""
+
+    n: int = Field(ge=1, le=64)
+    """How many."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw, so that they do not change with the loop's seed."""
+    train: bool = True
+    """Whether they are shown in training too; false: in evaluation alone."""
+
+
+class Task(Spec):
+    """What the student does."""
+
+    kind: str = "classification"
+    """Task kind (`pada list tasks`)."""
+    input: list[str] = Field(min_length=1)
+    """Columns the student sees."""
+    target: str
+    """Column with the right answer."""
+    prompt: str | None = None
+    """Prompt file; the task kind has a default."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """The kind's own parameters."""
+    shots: Shots | None = None
+    """Training rows that are shown, answered, before each row: the same in training and in evaluation."""
+    labels: list[str] | dict[str, str] | None = Field(default=None, min_length=2)
+    """Allowed answers of a classification; taken from the training rows when left out.
+
+    A mapping gives each label its definition, for the teacher and the judge.
+    """
+    description: str = ""
+    """One sentence for the teacher and the judge: what the rows are and what the answer means."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of `input`, or the target -> what it means, for the teacher and the judge."""
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The declared labels, with or without definitions."""
+        return None if self.labels is None else list(self.labels)
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """Label -> its definition, for the labels that have one."""
+        return dict(self.labels) if isinstance(self.labels, dict) else {}

@@ -1,0 +1,49 @@
+"""The train block of a recipe: how the student is fine-tuned."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.spec.parts import Spec
+
+
+class Train(Spec):
+    """Fine-tuning; always from the base model on the round's whole training set."""
+
+    objective: Literal["sft"] = "sft"
+    """sft: supervised fine-tuning, with loss on the completions alone."""
+    method: Literal["lora", "full", "none"] = "lora"
+    """none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
+    prompt: str | None = None
+    """Prompt file of training alone; the task's prompt when left out, so that both are the same."""
+    r: int = Field(default=16, ge=1, le=1024)
+    """LoRA rank, on all linear layers."""
+    alpha: int | None = Field(default=None, ge=1)
+    """LoRA scale; twice `r` when left out."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    epochs: float = Field(default=4, gt=0)
+    """Passes over the original training rows; decides the optimizer steps of every round."""
+    steps: Annotated[int, Field(ge=1)] | Literal["per_row"] | None = None
+    """A number: the optimizer steps of every round, overrides `epochs`. per_row: steps grow with the rows that
+    a round trains on, so that `epochs` passes are made over each original row in every round."""
+    mix: float = Field(default=1.0, gt=0, le=10)
+    """How often a generated row is trained on for each time that an original row is."""
+    order: Literal["mixed", "generated_first"] = "mixed"
+    """mixed: original and generated rows shuffled together; generated_first: all passes over generated rows first."""
+    checkpoint: Literal["last", "best"] = "last"
+    """last: the same number of steps in every round; best: the step with the lowest loss on validation completions,
+    of the rows that choose where validation is divided."""
+    evaluations: int = Field(default=5, ge=2, le=100)
+    """How often `checkpoint: best` takes the validation loss."""
+    batch_size: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_length: int = Field(default=1024, ge=16)
+    """Tokens of prompt and completion; a longer row is an error."""
+    device: str = "auto"
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"

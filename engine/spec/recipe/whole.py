@@ -1,0 +1,69 @@
+"""A whole recipe, put together from its blocks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from engine.spec.parts import Name, Spec
+from engine.spec.recipe.augment import Augment
+from engine.spec.recipe.benchmark import Benchmark
+from engine.spec.recipe.data import Data
+from engine.spec.recipe.loop import Budget, Loop
+from engine.spec.recipe.metrics import MetricSpec, Slice
+from engine.spec.recipe.models import Models
+from engine.spec.recipe.patterns import Patterns
+from engine.spec.recipe.privacy import Privacy
+from engine.spec.recipe.quality import Quality
+from engine.spec.recipe.task import Task
+from engine.spec.recipe.train import Train
+
+
+class Recipe(Spec):
+    """A whole recipe, format version 1."""
+
+    recipe: Literal[1]
+    """Format version."""
+    name: Name
+    description: str = ""
+    vars: dict[str, str] = Field(default_factory=dict)
+    """Values for `${name}` in this file; `--var name=value` overrides them."""
+    task: Task
+    data: Data
+    privacy: Privacy = Privacy()
+    models: Models
+    metrics: list[str | MetricSpec] = Field(default_factory=list)
+    """Scores per example and over a split; those of the task kind when left out."""
+    slices: list[str | Slice] = Field(default_factory=list, max_length=20)
+    """Columns, or expressions, by whose values every metric is reported once more: at most 20 values each."""
+    failure: str = Field(default="", min_length=1)
+    """SQL condition on the per-example scores, the columns and `prediction`: where it holds, the student failed.
+
+    That of the task kind when left out.
+    """
+    patterns: Patterns = Patterns()
+    augment: Augment
+    quality: Quality = Quality()
+    train: Train = Train()
+    loop: Loop = Loop()
+    budget: Budget = Budget()
+    benchmark: Benchmark | None = None
+    """Left out, nothing is served and timed."""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    """The whole loop is run once per seed."""
+
+    @property
+    def measured(self) -> list[MetricSpec]:
+        """The metrics, those written as a name alone too."""
+        # Not validated again: a name that is none is named with its place by `pada validate`.
+        return [
+            MetricSpec.model_construct(name=m) if isinstance(m, str) else m for m in self.metrics
+        ]
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(seeds) != len(set(seeds)):
+            raise ValueError("two seeds are the same")
+        return seeds
