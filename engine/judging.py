@@ -38,14 +38,14 @@ class Verification(Row):
     sample: int
     """From 1; 0 is the program's."""
     answer: str | None
-    """In the form in which answers are read; None where it could not be read."""
+    """In the form in which answers are read; None where it could not be read, or where it says that no answer fits."""
     second: str | None
     """The second likeliest answer, where there are a few to choose from."""
     agrees: float
     """How far the answer agrees with the target, 0 to 1."""
     how: Literal["blind", "program"]
     detail: str
-    """What the program found; empty for a blind answer."""
+    """What the program found; of a blind answer that no answer fits, else empty."""
     call: str | None
 
 
@@ -64,6 +64,10 @@ class JudgeAnchor(Row):
     passed: bool | None
     """Whether the judge would have let it pass; None where its reply leaves the row out."""
     call: str
+    answer: str | None = None
+    """What the judge would answer; None where it says that no answer fits, or nothing usable."""
+    suspect: bool = False
+    """Whether the judge takes the answer in the data for wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class JudgeCalibration(Row):
 
     table: ClassVar[str] = "judge_calibration"
     n_right: int
-    """Anchors with their own answer that were judged."""
+    """Anchors with their own answer that were judged, those left out not among them."""
     n_wrong: int
     """Anchors with a wrong answer that were judged."""
     sensitivity: float | None
@@ -88,3 +92,5 @@ class JudgeCalibration(Row):
     decides: bool
     reason: str
     """Why, in words."""
+    left_out: int = 0
+    """Anchors with their own answer that are not counted, because that answer is probably wrong."""

@@ -27,7 +27,9 @@ from engine.registry import Registry, did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import load_method
-from engine.spec.pack import Pack
+from engine.spec.named_files import read_document
+from engine.spec.pack import Pack, find_packs
+from engine.spec.parts import GateMode
 from engine.spec.prompts import PromptLibrary
 from engine.spec.recipe import ModelSpec
 from engine.spec.reply_schemas import SchemaLibrary
@@ -179,14 +181,29 @@ def _taxonomy(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 
 def _gates(loaded: LoadedRecipe) -> Iterator[Problem]:
-    """Yield gates that do not exist, and those that a recipe cannot turn off."""
+    """Yield what is wrong with the gates of the recipe."""
     for name, mode in loaded.recipe.quality.gates.items():
         at = loaded.at("quality", "gates", name, key=True)
-        if name not in GATES:
-            yield _unknown(GATES, name, at)
-        elif mode != GATES[name].mode({}, {name: mode}):
-            message = f"the gate '{name}' always rejects"
-            yield Problem(at, message, f"leave {name} out of quality.gates", code="gate")
+        yield from _gate(name, mode, at, "quality.gates")
+
+
+def _gates_of_packs(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:
+    """Yield what is wrong with the gates of the packs, at their own files."""
+    files = find_packs(loaded.base)
+    for pack in {pack.name: pack for pack in packs.values()}.values():
+        document = read_document(files[pack.name], "pack")
+        for name, mode in pack.gates.items():
+            at = document.at(("gates", name), key=True)
+            yield from _gate(name, mode, at, f"the gates of the pack '{pack.name}'")
+
+
+def _gate(name: str, mode: GateMode, at: Location, where: str) -> Iterator[Problem]:
+    """Yield that a gate does not exist, or cannot be turned off."""
+    if name not in GATES:
+        yield _unknown(GATES, name, at)
+    elif mode != GATES[name].mode({}, {name: mode}):
+        message = f"the gate '{name}' always rejects"
+        yield Problem(at, message, f"leave {name} out of {where}", code="gate")
 
 
 def _models(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -253,6 +270,7 @@ def _of_packs(loaded: LoadedRecipe) -> Iterator[Problem]:
     except RecipeError as error:
         yield from error.problems
         return
+    yield from _gates_of_packs(loaded, packs)
     yield from check_packs(loaded, packs)
     yield from _prompts(loaded, packs)
     yield from _replies(loaded, packs)

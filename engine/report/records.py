@@ -186,19 +186,20 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A row whose given answer may be wrong, as the teacher said of its failure."""
+    """A row whose given answer may be wrong, as the teacher says of a failure or the judge of a training row."""
 
     source: str
     """File and line."""
     inputs: dict[str, str]
     target: str
     answer: str | None
-    """The student's."""
+    """The student's; of a training row the judge's, None where it says that no answer fits."""
     reason: str
     confidence: int | None
-    """How sure the teacher was, 1 to 5; the most of several seeds and rounds."""
+    """How sure the teacher was, 1 to 5; the most of several seeds and rounds. None where the judge says it."""
     times: int
-    """In how many diagnoses, over seeds and rounds."""
+    """How often it is said, over seeds and rounds."""
+    split: str
 
 
 @dataclass(frozen=True, slots=True)

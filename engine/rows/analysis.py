@@ -50,7 +50,7 @@ class Diagnosis(Row):
 
 @dataclass(frozen=True, slots=True)
 class LabelSuspect(Row):
-    """A row whose given answer may be wrong, by the teacher's diagnosis."""
+    """A row whose given answer may be wrong: of validation by the teacher's diagnosis, of train by the judge."""
 
     table: ClassVar[str] = "label_suspect"
     example: str
@@ -58,7 +58,7 @@ class LabelSuspect(Row):
     target: str
     """The answer that the data give."""
     answer: str | None
-    """What the student answered."""
+    """What the student answered; of a training row what the judge answers, None where it says that no answer fits."""
     reason: str
     confidence: int | None
     call: str

@@ -12,7 +12,7 @@ from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import NamedSpec
-from engine.spec.yaml import decode, parse
+from engine.spec.yaml import Document, decode, parse
 
 T = TypeVar("T", bound=NamedSpec)
 
@@ -23,6 +23,16 @@ def chosen(kind: str, name: str, files: Mapping[str, Path], where: Location) -> 
         return files[name]
     message, hint = f"there is no {kind} '{name}'", did_you_mean(name, files)
     raise RecipeError([Problem(where, message, hint, code=f"unknown-{kind}")])
+
+
+def read_document(file: Path, kind: str) -> Document:
+    """Return a file as YAML, with the places of all that is in it; raises RecipeError for one that cannot be read."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        message = f"this file cannot be read: {error.strerror}"
+        raise RecipeError([Problem(Location.at(file), message, code=kind)]) from error
+    return parse(decode(raw, file), file, f"{kind}: 1")
 
 
 def read_named(kind: str, file: Path, model: type[T], named: Path) -> T:
@@ -37,12 +47,7 @@ def read_named(kind: str, file: Path, model: type[T], named: Path) -> T:
     Raises:
         RecipeError: with every problem found.
     """
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        message = f"this file cannot be read: {error.strerror}"
-        raise RecipeError([Problem(Location.at(file), message, code=kind)]) from error
-    document = parse(decode(raw, file), file, f"{kind}: 1")
+    document = read_document(file, kind)
     try:
         read = model.model_validate(document.data)
     except ValidationError as error:

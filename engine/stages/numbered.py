@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from engine.fingerprint import short
+from engine.rows import Drop
 
 T = TypeVar("T")
 MISSING, TWICE, NOT_ASKED = "missing_in_reply", "twice_in_reply", "not_asked"
 """Reasons of drops: nothing was said of an id, something more than once, or of an id that is none."""
-SPARE = 2
-"""Items beyond those asked for that a reply may have, so that one too many does not spoil it."""
 
 
 def ids(count: int, letter: str = "r") -> list[str]:
@@ -69,10 +68,22 @@ def by_id(reply: Mapping[str, Any], key: str, asked: Sequence[str]) -> Numbered:
     )
 
 
-def for_items(schema: Mapping[str, Any], key: str, count: int) -> Mapping[str, Any]:
-    """Return a reply's schema with room for so many items under `key`; one without a list stays as it is."""
-    properties = schema["properties"]
-    if key not in properties:
-        return schema
-    listed = {**properties[key], "maxItems": count + SPARE}
-    return {**schema, "properties": {**properties, key: listed}}
+def drops(
+    stage: str, found: Numbered, items: Mapping[str, str], call: str, where: str = "the reply"
+) -> Iterator[Drop]:
+    """Yield a drop per item of which a reply says nothing or two things, and per id in it that is none.
+
+    Args:
+        stage: Whose drops they are.
+        found: What the reply says.
+        items: Id in the call -> the item that is dropped.
+        call: The call.
+        where: What the details begin with.
+    """
+    for name, reason in found.unusable.items():
+        says = "nothing of it" if reason == MISSING else "two things of it"
+        yield Drop(stage, items[name], reason, f"{where} says {says} ({name})")
+    for name in found.not_asked:
+        shown = name[:20]
+        detail = f"{where} speaks of '{shown}', which is not in the call"
+        yield Drop(stage, f"{call} {shown}", NOT_ASKED, detail)

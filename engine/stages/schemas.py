@@ -47,11 +47,23 @@ def diagnosis(schema: Schema, categories: Sequence[str]) -> Schema:
 
 def strategy(schema: Schema, labelled: bool) -> Schema:
     """Return the strategy schema; where targets are no labels, nothing is confused with another."""
-    if labelled:
-        return schema
-    properties = {name: part for name, part in schema["properties"].items() if name != "pairs"}
-    required = [name for name in schema["required"] if name != "pairs"]
+    return schema if labelled else without(schema, "pairs")
+
+
+def without(schema: Schema, field: str) -> Schema:
+    """Return the schema of a reply that is not asked for one of its fields."""
+    properties = {name: part for name, part in schema["properties"].items() if name != field}
+    required = [name for name in schema["required"] if name != field]
     return {**schema, "properties": properties, "required": required}
+
+
+def most(schema: Schema) -> dict[str, int]:
+    """Return for each text and list of a reply how many characters or items it may have, for its prompt to say."""
+    limits = {
+        name: part.get("maxItems", part.get("maxLength"))
+        for name, part in schema["properties"].items()
+    }
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def rating(schema: Mapping[str, Any], low: int, high: int) -> dict[str, Any]:
@@ -89,6 +101,11 @@ def per_row(schema: Schema, key: str, count: int, parts: Mapping[str, Schema] = 
     items = {**rows["items"], "properties": {**fields, **plain}}
     rows = {**rows, "items": items, "minItems": 1, "maxItems": count + SPARE_ITEMS}
     return {**schema, **shared, "properties": {**schema["properties"], key: rows}}
+
+
+def or_none(schema: Schema) -> Schema:
+    """Return the schema of an answer that may be left open."""
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def longest_text(texts: Iterable[str]) -> int:

@@ -112,6 +112,7 @@ RULES = (
         "suspected rows = rows whose label may be wrong, each dropped",
         "SELECT h.name, d.example AS key FROM here h JOIN diagnosis d ON d.node = h.id AND d.suspect",
         "SELECT h.name, s.example AS key FROM here h JOIN label_suspect s ON s.node = h.id"
+        " AND h.stage = 'diagnose'"
         ' JOIN "drop" d ON d.node = h.id AND d.item = s.example'
         " AND d.reason = 'label_suspect'",
     ),
@@ -178,7 +179,14 @@ RULES = (
         " JOIN judge_anchor a ON a.node = h.id GROUP BY h.name, a.is_right",
         "SELECT h.name, concat_ws(' ', half.is_right, half.n) AS key FROM here h"
         " JOIN judge_calibration c ON c.node = h.id AND EXISTS (SELECT 1 FROM judge_anchor a WHERE a.node = h.id),"
-        " LATERAL (SELECT true AS is_right, c.n_right AS n UNION ALL SELECT false, c.n_wrong) half",
+        " LATERAL (SELECT true AS is_right, c.n_right + c.left_out AS n UNION ALL SELECT false, c.n_wrong) half",
+    ),
+    Rule(
+        "training rows suspected by a judge that decides = rows whose label may be wrong",
+        "SELECT h.name, a.example AS key FROM here h JOIN judge_anchor a ON a.node = h.id AND a.suspect"
+        " JOIN judge_calibration c ON c.node = h.id AND c.decides",
+        "SELECT h.name, s.example AS key FROM here h JOIN label_suspect s ON s.node = h.id"
+        " AND h.stage = 'judge'",
     ),
     Rule(
         "candidates = verdicts",

@@ -49,6 +49,9 @@ TAMPERED = {
     "anchors that were judged = those that the calibration counts": (
         "DELETE FROM judge_anchor " + ANY.format("judge_anchor")
     ),
+    "training rows suspected by a judge that decides = rows whose label may be wrong": (
+        "UPDATE judge_anchor SET suspect = NOT suspect " + ANY.format("judge_anchor")
+    ),
     "candidates = verdicts": "DELETE FROM verdict " + ANY.format("verdict"),
     "accepted = selected + drops": "DELETE FROM selected " + ANY.format("selected"),
     "selected = new training examples": "UPDATE selected SET example = 'another'",

@@ -49,11 +49,36 @@ def test_each_row_is_there_once_with_the_surest_reason(store: Invented) -> None:
         ("data/validation.jsonl:2", None, 1),
     ]
     assert suspect_table(report).rows[0] == (
-        "data/validation.jsonl:1", "where is it", "billing", "delivery",
+        "data/validation.jsonl:1", "validation", "where is it", "billing", "delivery",
         "It asks for a parcel (5).", "5",
     )  # fmt: skip
     assert TITLE in render_markdown(report)
     assert TITLE in render_html(report)
+
+
+def test_training_rows_that_the_judge_suspects_are_there_too(store: Invented) -> None:
+    load = store.node("load", "load", -1)
+    store.add(
+        "example", **load, id="t0", split="train", inputs={"text": "the weather today"},
+        target="billing", columns={}, source="data/train.jsonl", line=7,
+    )  # fmt: skip
+    store.add(
+        "label_suspect", **store.node("seed-0/round-0/judge-1", "judge", 0), example="t0",
+        split="train", target="billing", answer=None, reason="No answer fits.", confidence=None,
+        call="c",
+    )  # fmt: skip
+    report = collect(store.query, "r0001")
+    assert suspect_table(report).rows == (
+        (
+            "data/train.jsonl:7",
+            "train",
+            "the weather today",
+            "billing",
+            "–",
+            "No answer fits.",
+            "–",
+        ),
+    )
 
 
 def test_without_any_there_is_no_table(store: Invented) -> None:

@@ -188,6 +188,7 @@ def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, 
             reason=r["reason"],
             confidence=r["confidence"],
             times=r["times"],
+            split=r["split"],
         )
         for r in rows
     )

@@ -101,6 +101,7 @@ def suspect_table(report: Report) -> Table:
     rows = tuple(
         (
             s.source,
+            s.split,
             " / ".join(s.inputs.values()),
             s.target,
             NONE if s.answer is None else s.answer,
@@ -113,14 +114,16 @@ def suspect_table(report: Report) -> Table:
         "Rows whose label may be wrong",
         titled(
             "row",
+            "split",
             "text",
             "right answer in the data",
-            "student's answer",
+            "answered",
             "why",
             "sure",
             numbers=("sure",),
         ),
         rows,
-        "By the teacher, of rows that the student failed at; sure: 1 to 5. No row is generated for them."
-        " Look at them by hand: the teacher may be wrong too.",
+        "Validation rows by the teacher, of those that the student failed at and so answered (no row is generated for"
+        " them; sure: 1 to 5); training rows by the judge, of those by which it was calibrated and as it answers them."
+        " Look at them by hand: both may be wrong too.",
     )

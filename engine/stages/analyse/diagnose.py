@@ -34,7 +34,7 @@ from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.numbered import MISSING, NOT_ASKED, by_id, for_items, ids
+from engine.stages.numbered import by_id, drops, ids
 from engine.stages.outputs import Diagnosed, Drawn, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -85,7 +85,7 @@ def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Di
     shown = _Shown(params, inputs, ctx)
     prompt = ctx.prompt(PROMPT)
     calls = _calls(params, failures)
-    schema = cache(lambda count: for_items(params.schema, REPLIES, count))
+    schema = cache(lambda count: schemas.per_row(params.schema, REPLIES, count))
     requests = [
         ctx.request("teacher", prompt, shown.variables(call), schema(len(call))) for call in calls
     ]
@@ -166,16 +166,12 @@ def _read(call: Sequence[Failure], reply: Completion, shown: _Shown) -> Iterator
         return
     asked = ids(len(call), "f")
     said = by_id(reply.value, REPLIES, asked)
-    about = f"the reply to a call about {len(call)} failures"
-    for name in said.not_asked:
-        detail = f"{about} speaks of '{name[:20]}' too"
-        yield Drop("diagnose", f"{reply.request}:{name[:20]}", NOT_ASKED, detail)
-    for name, failure in zip(asked, call, strict=True):
-        if reason := said.unusable.get(name):
-            says = "nothing of" if reason == MISSING else "two things of"
-            yield Drop("diagnose", failure.example, reason, f"{about} says {says} {name}")
-            continue
-        yield from _diagnosis(failure, said.items[name], reply.request, shown)
+    failures = dict(zip(asked, call, strict=True))
+    examples = {name: failure.example for name, failure in failures.items()}
+    where = f"the reply to a call about {len(call)} failures"
+    yield from drops("diagnose", said, examples, reply.request, where)
+    for name, item in said.items.items():
+        yield from _diagnosis(failures[name], item, reply.request, shown)
 
 
 def _diagnosis(
@@ -242,7 +238,7 @@ def _expect(params: DiagnoseParams, situation: Situation) -> Forecast:
     failures = situation.failures
     size = params.per_call
     calls = situation.new(Range(ceil(failures.low / size), ceil(failures.high / size)))
-    reply = for_items(params.schema, REPLIES, size)
+    reply = schemas.per_row(params.schema, REPLIES, size)
     return Forecast(calls, Range(1, size + params.passed), schemas.reply_tokens(reply))
 
 
@@ -257,7 +253,7 @@ def _accounts(
 
 
 DIAGNOSE = Stage(
-    "diagnose", 2, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    "diagnose", 3, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset(

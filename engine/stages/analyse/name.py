@@ -1,9 +1,9 @@
 """name: the teacher names each cluster of diagnoses, sorts it into the taxonomy and describes it.
 
 It sees diagnoses, half of them nearest the centroid and half from the edges, each with its own confusion where targets
-are labels, and for contrast some of the nearest other cluster; never the rows themselves. What it writes is guarded
-before anybody renders it: diagnoses are written from validation rows and may quote them. Reads clusters, diagnoses and
-failures; writes one `Pattern` per cluster.
+are labels, and for contrast some of the nearest other cluster; those worded alike once, with their count; never the rows
+themselves. What it writes is guarded before anybody renders it: diagnoses are written from validation rows and
+may quote them. Reads clusters, diagnoses and failures; writes one `Pattern` per cluster.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class NameParams(Params):
     guard: LeakLimits
     schema: schemas.Schema
     shown: int
-    """Most diagnoses of a cluster that are shown."""
+    """Most diagnoses of a cluster that are shown, one for all that are worded alike."""
     confusions: int = 3
     """Most pairs of right label and answer that are shown, of the whole cluster."""
     again: bool = outside(True)
@@ -137,23 +137,35 @@ class _Clusters:
     def variables(self, pattern: str) -> dict[str, Any]:
         """Return the prompt's variables for one cluster, without what is the same for all."""
         params, members = self._params, self.members[pattern]
-        central, edge = half_spread(self.vectors[pattern], params.shown)
+        wordings = self._wordings(pattern)
+        first = [members.index(same[0]) for same in wordings]
+        central, edge = half_spread(self.vectors[pattern][first], params.shown)
         nearest = self._nearest(pattern)
+        others = self._wordings(nearest)[:CONTRAST] if nearest else []
         about = labels_of(params.task, [self._failures[m.example] for m in members])
         return {
             "task": task_block(params.task, params.briefing, self._train, about),
             "size": len(members),
-            "diagnoses": [self._shown(members[i], True) for i in central]
-            + [self._shown(members[i], False) for i in edge],
+            "diagnoses": [self._shown(wordings[i], True) for i in central]
+            + [self._shown(wordings[i], False) for i in edge],
             "confusions": worded_confusions(params.task, self.pairs[pattern], params.confusions),
-            "others": [self._shown(m, True) for m in self.members.get(nearest, ())[:CONTRAST]],
+            "others": [self._shown(same, True) for same in others],
         }
 
-    def _shown(self, member: PatternMember, central: bool) -> dict[str, Any]:
-        """Return a diagnosis with its own confusion."""
-        diagnosis: Diagnosis = self._diagnoses[member.diagnosis]
-        failure, task = self._failures[member.example], self._params.task
+    def _wordings(self, pattern: str) -> list[list[PatternMember]]:
+        """Return a cluster's members by what is said of them, word for word, in their order."""
+        same: dict[str, list[PatternMember]] = {}
+        for member in self.members[pattern]:
+            text = diagnosis_text(self._diagnoses[member.diagnosis])
+            same.setdefault(text, []).append(member)
+        return list(same.values())
+
+    def _shown(self, members: Sequence[PatternMember], central: bool) -> dict[str, Any]:
+        """Return what is said of some members, with their own confusions."""
+        diagnosis: Diagnosis = self._diagnoses[members[0].diagnosis]
+        failure, task = self._failures[members[0].example], self._params.task
         labelled = task.labelled
+        pairs = confusions(members, self._failures)
         return {
             "text": diagnosis_text(diagnosis),
             "root_cause": inert(diagnosis.root_cause),
@@ -161,6 +173,8 @@ class _Clusters:
             "skill": inert(diagnosis.skill),
             "right": label_text(task, failure.target) if labelled else "",
             "wrong": label_text(task, failure.answer) if labelled else "",
+            "count": len(members),
+            "pairs": worded_confusions(task, pairs, len(pairs)),
             "central": central,
         }
 

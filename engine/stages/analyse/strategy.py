@@ -117,9 +117,12 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
     prompt = ctx.prompt(PROMPT)
     known = [shown.variables(pattern) for pattern in patterns]
 
+    choice, no_choice = params.schema, schemas.without(params.schema, "operators")
+
     def request(number: int, again: str) -> Request:
         variables = {**known[number], "again": again}
-        return ctx.request("teacher", prompt, variables, params.schema)
+        schema = choice if variables["operators"] else no_choice
+        return ctx.request("teacher", prompt, variables, schema)
 
     def object_to(number: int, reply: Reply) -> Objection | None:
         return quoting(quotes, {"strategy": reply["strategy"].strip()})
@@ -158,6 +161,7 @@ class _Shown:
         params, task = self._params, self._params.task
         members = self._members[pattern.id]
         about = labels_of(task, [self._failures[m.example] for m in members])
+        operators = _operators(params, pattern)
         return {
             "task": task_block(task, params.briefing, self._inputs.load.train, about),
             "description": task.description,
@@ -169,10 +173,13 @@ class _Shown:
             "excludes": list(pattern.excludes),
             "size": len(members),
             "confusions": worded_confusions(task, self.pairs[pattern.id], params.confusions),
+            # Where there is but one there is nothing to choose.
             "operators": [
-                {"name": used.name, "description": used.description}
-                for used in _operators(params, pattern)
-            ],
+                {"name": used.name, "description": used.description} for used in operators
+            ]
+            if len(operators) > 1
+            else [],
+            "most": schemas.most(params.schema),
             "rows": [answered(task, example) for example in self._rows(members)],
             "last": self._last(pattern),
         }
@@ -304,7 +311,7 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
         else "",
         "rows": "train rows ({inputs}), their {target}",
         "last": "strategies of earlier rounds, the judge's feedback on their rows",
-        "description": "", "kind": "", "labelled": "", "size": "", "operators": "", "again": "",
+        "description": "", "kind": "", "labelled": "", "size": "", "operators": "", "most": "", "again": "",
     }  # fmt: skip
 
 
@@ -326,7 +333,7 @@ STRATEGY = Stage(
     prompts={
         PROMPT: frozenset({
             "task", "description", "kind", "labelled", "pattern", "about", "includes", "excludes",
-            "size", "confusions", "operators", "rows", "last", "again",
+            "size", "confusions", "operators", "most", "rows", "last", "again",
         }),
     },
     replies=("strategy",),

@@ -26,7 +26,7 @@ from engine.stages.augment.nearest import nearest_labels
 from engine.stages.blocks import Briefing, row_block, task_block
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.numbered import MISSING, NOT_ASKED, TWICE, by_id, calls_of, ids
+from engine.stages.numbered import NOT_ASKED, by_id, calls_of, drops, ids
 from engine.stages.outputs import Gated, Generated, Loaded, Verified
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -36,12 +36,10 @@ PROMPT = "verify.md"
 KEY = "answers"
 MOST_DEFINED = 40
 """Labels that are all defined; of more, those whose training rows are nearest to the call's rows."""
+NONE_FITS = "no answer fits"
+"""What is kept of a blind answer that says so."""
 NEAREST = 5
 """Labels per row that are defined where there are more."""
-_WHY = {
-    MISSING: "the reply says nothing of the row",
-    TWICE: "the reply answers the row twice",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,8 @@ class _Writer:
         )
         self._parts: dict[str, schemas.Schema] = {"answer": answer, "second": {"type": "null"}}
         if params.task.entry.chosen(params.task.settings):
-            self._parts["second"] = {"anyOf": [answer, {"type": "null"}]}
+            # Of a few answers it may be that none fits, and that no other is likely.
+            self._parts = dict.fromkeys(self._parts, schemas.or_none(answer))
         self._schemas: dict[int, schemas.Schema] = {}
 
     def __call__(self, sample: int, shown: Sequence[_Shown]) -> Request:
@@ -178,14 +177,11 @@ def _read(
         return
     asked = ids(len(shown))
     found = by_id(reply.value, KEY, asked)
-    for name, one in zip(asked, shown, strict=True):
-        if why := found.unusable.get(name):
-            yield Drop("verify", one.candidate.id, why, f"sample {sample}: {_WHY[why]}")
-        else:
-            yield _verification(params, task, sample, one, found.items[name], reply.request)
-    for name in found.not_asked:
-        why = f"sample {sample}: the reply answers a row that is not in the call"
-        yield Drop("verify", f"{reply.request} {name}", NOT_ASKED, why)
+    rows = dict(zip(asked, shown, strict=True))
+    for name, item in found.items.items():
+        yield _verification(params, task, sample, rows[name], item, reply.request)
+    candidates = {name: one.candidate.id for name, one in rows.items()}
+    yield from drops("verify", found, candidates, reply.request, f"the reply of sample {sample}")
 
 
 def _verification(
@@ -217,7 +213,7 @@ def _verification(
         second=read(item.get("second")),
         agrees=agrees or 0.0,
         how="blind",
-        detail="",
+        detail=NONE_FITS if item["answer"] is None else "",
         call=call,
     )
 
@@ -257,7 +253,7 @@ def _accounts(params: VerifyParams, inputs: VerifyInputs, output: Verified) -> I
 
 
 VERIFY = Stage(
-    "verify", 1, VerifyParams, VerifyInputs, Verified, verify,
+    "verify", 2, VerifyParams, VerifyInputs, Verified, verify,
     asks=("judge", "embedder"),
     prompts={PROMPT: frozenset({"task", "rows", "form", "chosen"})},
     replies=("answers",),

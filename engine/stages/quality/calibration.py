@@ -71,10 +71,7 @@ def show(
 
     numbers: dict[tuple[str, ...], int] = {}
     same = np.array([numbers.setdefault(words(text), len(numbers)) for text in texts])
-    holders: dict[str, list[int]] = {}
-    for row, named in enumerate(labels):
-        for label in named:
-            holders.setdefault(label, []).append(row)
+    holders = places_of(labels)
     alike_pairs: list[float] = []
     nearest_of_all: list[float] = []
     nearest: list[float] = []
@@ -100,6 +97,15 @@ def show(
         np.array(margins, dtype=np.float32),
         near_copy(texts, embed),
     )
+
+
+def places_of(labels: Sequence[Collection[str]]) -> dict[str, list[int]]:
+    """Return label -> the places of the rows that carry it, of the labels of each row."""
+    places: dict[str, list[int]] = {}
+    for row, named in enumerate(labels):
+        for label in named:
+            places.setdefault(label, []).append(row)
+    return places
 
 
 def _spaced(rows: int, most: int) -> npt.NDArray[np.intp]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.spec.recipe import NearDuplicate
+from engine.stages.quality.calibration import places_of
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
 
@@ -29,10 +30,7 @@ def _check(batch: Batch, settings: NearDuplicate) -> Sequence[Finding]:
     if batch.accepted_texts:
         kept[len(batch.train) : earlier] = batch.accepted_vectors
     labels = [*batch.train_labels, *(batch.labels_of(t) for t in batch.accepted_targets)]
-    rows_of: dict[str, list[int]] = {}
-    for row, named in enumerate(labels):
-        for label in named:
-            rows_of.setdefault(label, []).append(row)
+    rows_of = places_of(labels)
     findings = []
     for candidate, vector, stands in zip(
         batch.candidates, batch.vectors, batch.standing, strict=True

@@ -19,16 +19,12 @@ def _check(batch: Batch, settings: Neighbours) -> Sequence[Finding]:
     if least is not None:
         # However well apart the labels are: a row that is nearest to its own reads like no other.
         least = min(least, 0.0)
-    rows_of: dict[str, list[int]] = {}
-    for row, named in enumerate(batch.train_labels):
-        for label in named:
-            rows_of.setdefault(label, []).append(row)
     findings = []
     for candidate, vector in zip(batch.candidates, batch.vectors, strict=True):
         cosines = batch.train_vectors @ vector
         alike = np.zeros(len(cosines), dtype=bool)
         for label in batch.labels_of(candidate.target):
-            alike[rows_of.get(label, [])] = True
+            alike[batch.train_rows.get(label, [])] = True
         if alike.all() or not alike.any():
             # No training row has its label, or none has another: there is nothing to be told apart.
             findings.append(Finding())

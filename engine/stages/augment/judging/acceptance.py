@@ -16,6 +16,7 @@ from engine.identity import Params
 from engine.judging import Gating, Verification
 from engine.rows import Candidate
 from engine.spec.recipe import Minimum
+from engine.stages.augment.verify import NONE_FITS
 
 DOUBTS = ("neighbours",)
 """Gates whose advice doubts the label: the row is accepted only where most blind answers come to it."""
@@ -72,7 +73,7 @@ def decide(
     failure: str | None = None,
     decides: bool = False,
     keeps: bool = False,
-    labels: Sequence[str] = (),
+    others: Sequence[str] = (),
 ) -> Decided:
     """Return the decision on a candidate.
 
@@ -84,7 +85,7 @@ def decide(
         failure: Why it said nothing usable; None where it did, or was not asked.
         decides: Whether the judge decides.
         keeps: Whether the row rewords another, and follows no strategy.
-        labels: The task's labels, which feedback must not order.
+        others: The task's labels that are not the candidate's, which feedback must not order.
     """
     faults = _faults(rule, item, keeps) if item is not None else []
     agrees = None if item is None else not faults
@@ -99,7 +100,7 @@ def decide(
         return Decided("judge_failed", failure, "", agrees)
     if faults and item is not None:
         detail = ", ".join(faults)
-        return Decided("judge", detail, _feedback(candidate, item, detail, labels), agrees)
+        return Decided("judge", detail, _feedback(candidate, item, detail, others), agrees)
     return Decided(agrees=agrees)
 
 
@@ -155,16 +156,17 @@ def _by_answers(
             detail, feedback = _disagreement(candidate, evidence)
             return Decided(doubt, f"{why}; {detail}", feedback)
         return None
-    own = item.get("own_answer") if item is not None else None
-    if own is not None and item is not None and item.get("label_correct") != "yes":
-        return Decided(doubt, f"{why}; the judge answers {own}", _other(candidate, str(own)))
+    if item is not None and "own_answer" in item and item["label_correct"] != "yes":
+        own = item["own_answer"]
+        detail = f"{why}; the judge answers {NONE_FITS if own is None else own}"
+        return Decided(doubt, detail, _other(candidate, own))
     return None
 
 
 def _disagreement(candidate: Candidate, evidence: Evidence) -> tuple[str, str]:
     """Return in how many blind answers the target was missed, and what the next attempt is told."""
     blind = evidence.blind
-    others = Counter(row.answer for row in blind if row.agrees < 1)
+    others = Counter(row.answer or row.detail for row in blind if row.agrees < 1)
     usual = next((answer for answer, _ in others.most_common() if answer), None)
     seconds = sum(row.second == candidate.target for row in blind)
     detail = f"{evidence.agreement:.2f} of {len(blind)} blind answers agree"
@@ -172,11 +174,11 @@ def _disagreement(candidate: Candidate, evidence: Evidence) -> tuple[str, str]:
         detail += f"; most of the others: {usual[:120]}"
     if seconds:
         detail += f"; {seconds} name it second"
-    return detail, _other(candidate, usual or "")
+    return detail, _other(candidate, None if usual == NONE_FITS else usual)
 
 
-def _other(candidate: Candidate, answer: str) -> str:
-    """Return feedback for a row that is answered otherwise than its target says."""
+def _other(candidate: Candidate, answer: str | None) -> str:
+    """Return feedback for a row that is answered otherwise than its target says, or that no answer fits."""
     target = candidate.target[:200]
     if not answer:
         return f"Without its answer nobody comes to {target}: make the row clear."
@@ -184,14 +186,17 @@ def _other(candidate: Candidate, answer: str) -> str:
 
 
 def _feedback(
-    candidate: Candidate, item: Mapping[str, Any], detail: str, labels: Sequence[str]
+    candidate: Candidate, item: Mapping[str, Any], detail: str, others: Sequence[str]
 ) -> str:
     """Return the judge's feedback; one that speaks of another label is left out, for it could order that label."""
     text = str(item["feedback"]).strip()
-    others = (label for label in labels if label != candidate.target)
     if text and not any(_named(label, text) for label in others):
         return text
-    return f"Make it clearly {candidate.target}." if text else f"Improve: {detail}."
+    if not text and item.get("label_correct", "yes") == "yes":
+        return f"Improve: {detail}."
+    if others:
+        return f"Make it clearly {candidate.target[:200]}."
+    return "Its answer is wrong: write a row and an answer that fit each other."
 
 
 def _named(label: str, text: str) -> bool:

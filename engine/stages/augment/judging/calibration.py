@@ -4,22 +4,32 @@ A judge that cannot tell right answers from wrong ones must not decide what a st
 accuracy is the mean of two shares, each with its Wilson interval (Wilson 1927), put together by the method of variance
 estimates recovery (Zou and Donner 2008; of two proportions it is Newcombe's hybrid score interval, 1998): honest for 20
 rows, and at 20 of 20, where a normal interval has no width.
+
+Training rows are mislabelled, too. A row is *suspect* where the judge says that its own answer is wrong, and gives
+another one itself where there are a few to choose from; also one that was shown with a wrong answer, where the judge
+answers neither that nor its own. A suspect row counts as the judge's mistake all the same, unless the judge is
+otherwise right: at most a tenth of the right anchors fail and at most a tenth of the wrong ones pass. So one that says
+no to everything gains nothing, and what can be left out is a tenth at most.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from engine.fingerprint import short
 from engine.judging import JudgeAnchor, JudgeCalibration
-from engine.rows import Example
+from engine.rows import Example, LabelSuspect
+from engine.stages.augment.judging.acceptance import Acceptance, label_passes
 from engine.stages.augment.nearest import nearest_rows
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
 from engine.statistics import wilson
 from engine.wording import text_of, words
+
+FAULTS = 0.1
+"""Share of the anchors of each half that a judge may get wrong whose suspects are left out."""
 
 
 class Anchor(NamedTuple):
@@ -95,38 +105,90 @@ def fewest(threshold: float) -> int:
     return next(n for n in range(1, 10_000) if balanced((n, n), (n, n))[1] > threshold)
 
 
+def judged(
+    rule: Acceptance,
+    task: TaskView,
+    anchor: Anchor,
+    item: Mapping[str, Any] | None,
+    call: str,
+) -> JudgeAnchor:
+    """Return what the judge says of an anchor; `item` is None where its reply leaves the row out."""
+    said = item or {}
+    chosen = task.entry.chosen(task.settings)
+    own = said.get("own_answer")
+    answer = None if own is None else str(own).strip()
+    is_own = answer in {anchor.example.target, *anchor.example.references}
+    # Of free text nobody can say whether two answers differ: there the verdict on the row's own answer must do.
+    suspect = said.get("label_correct") == "no" and (
+        not (chosen and is_own) if anchor.is_right else chosen and not is_own
+    )
+    return JudgeAnchor(
+        example=anchor.example.id,
+        is_right=anchor.is_right,
+        target=anchor.target,
+        label_correct=said.get("label_correct"),
+        passed=None if item is None else label_passes(rule, item),
+        call=call,
+        answer=answer,
+        suspect=suspect,
+    )
+
+
+def suspected(anchor: Anchor, found: JudgeAnchor, item: Mapping[str, Any]) -> LabelSuspect:
+    """Return that an anchor's own answer may be wrong."""
+    return LabelSuspect(
+        example=found.example,
+        split="train",
+        target=anchor.example.target,
+        answer=found.answer,
+        reason=item["reason"].strip(),
+        confidence=None,
+        call=found.call,
+    )
+
+
 def calibration(anchors: Sequence[JudgeAnchor], threshold: float) -> JudgeCalibration:
     """Return how well the judge tells right answers from wrong ones, and whether it decides."""
-    passed = [anchor.passed for anchor in anchors if anchor.is_right and anchor.passed is not None]
-    let_through = [
-        anchor.passed for anchor in anchors if not anchor.is_right and anchor.passed is not None
-    ]
-    hits, caught = sum(passed), len(let_through) - sum(let_through)
-    if not passed or not let_through:
+    right = [anchor for anchor in anchors if anchor.is_right and anchor.passed is not None]
+    wrong = [anchor for anchor in anchors if not anchor.is_right and anchor.passed is not None]
+    if not right or not wrong:
         return _unknown(
-            len(passed),
-            len(let_through),
+            len(right),
+            len(wrong),
             threshold,
             f"of {len(anchors)} training rows by which it is calibrated it judged "
-            f"{len(passed)} with a right answer and {len(let_through)} with a wrong one",
+            f"{len(right)} with a right answer and {len(wrong)} with a wrong one",
         )
-    mean, low, high = balanced((hits, len(passed)), (caught, len(let_through)))
+    hits = sum(anchor.passed is True for anchor in right)
+    caught = sum(anchor.passed is False for anchor in wrong)
+    faultless = len(right) - hits <= FAULTS * len(right) and len(wrong) - caught <= FAULTS * len(
+        wrong
+    )
+    left_out = sum(anchor.suspect for anchor in right) if faultless else 0
+    counted = len(right) - left_out
+    mean, low, high = balanced((hits, counted), (caught, len(wrong)))
     decides = low > threshold
     return JudgeCalibration(
-        n_right=len(passed),
-        n_wrong=len(let_through),
-        sensitivity=hits / len(passed),
-        specificity=caught / len(let_through),
+        n_right=counted,
+        n_wrong=len(wrong),
+        sensitivity=hits / counted,
+        specificity=caught / len(wrong),
         balanced_accuracy=mean,
         low=low,
         high=high,
         threshold=threshold,
         decides=decides,
         reason=(
-            f"{hits} of {len(passed)} training rows passed with their own answer, and {caught} of "
-            f"{len(let_through)} with a wrong one were caught: balanced accuracy {mean:.2f} "
+            f"{hits} of {counted} training rows passed with their own answer, and {caught} of "
+            f"{len(wrong)} with a wrong one were caught: balanced accuracy {mean:.2f} "
             f"({low:.2f} to {high:.2f}); {low:.2f} {'exceeds' if decides else 'does not exceed'} {threshold:g}"
+            + (
+                f"; not counted: {left_out} whose own answer is probably wrong (label_suspect)"
+                if left_out
+                else ""
+            )
         ),
+        left_out=left_out,
     )
 
 

@@ -15,24 +15,26 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
-from engine.judging import JudgeAnchor, JudgeCalibration
-from engine.rows import Candidate, Drop, Example, Row, Verdict
+from engine.judging import JudgeCalibration
+from engine.rows import Candidate, Example, Row, Verdict
 from engine.spec.recipe import Calibration
 from engine.stages import schemas
-from engine.stages.augment.judging.acceptance import Acceptance, Evidence, decide, label_passes
+from engine.stages.augment.judging.acceptance import Acceptance, Evidence, decide
 from engine.stages.augment.judging.calibration import (
     Anchor,
     anchor_key,
     anchors_of,
     calibration,
     fewest,
+    judged,
+    suspected,
     too_few,
 )
 from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
 from engine.stages.augment.verify import calls_for
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.numbered import NOT_ASKED, TWICE, by_id, calls_of, ids
+from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.outputs import (
     Attempt,
     Drafted,
@@ -102,9 +104,20 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
         anchors, measured = _anchors(params, inputs, ctx)
     said = _ask(params, inputs, standing, anchors, rows, ctx) if params.judge != "off" else {}
     if anchors:
-        found = [_anchor(params, anchor, said[anchor_key(anchor)]) for anchor in anchors]
+        opinions = [said[anchor_key(anchor)] for anchor in anchors]
+        found = [
+            judged(params, params.task, anchor, one.item, one.reply.request)
+            for anchor, one in zip(anchors, opinions, strict=True)
+        ]
         rows += found
         measured = calibration(found, params.calibration.balanced_accuracy)
+        if measured.decides:
+            # What one says of the data that cannot tell right from wrong, nobody needs to look at.
+            rows += [
+                suspected(anchor, row, one.item)
+                for anchor, row, one in zip(anchors, found, opinions, strict=True)
+                if row.suspect and one.item is not None
+            ]
     if measured is not None and measured is not known:
         rows.append(measured)
         if not measured.decides:
@@ -241,27 +254,10 @@ def _read(
         return
     asked = ids(len(group))
     found = by_id(reply.value, KEY, asked)
-    for name, item in zip(asked, group, strict=True):
-        said[item.key] = _Said(found.items.get(name), reply)
-        if why := found.unusable.get(name):
-            detail = f"the reply judges the row {'twice' if why == TWICE else 'not at all'}"
-            rows.append(Drop("judge", item.row, why, detail))
-    for name in found.not_asked:
-        detail = "the reply judges a row that is not in the call"
-        rows.append(Drop("judge", f"{reply.request} {name}", NOT_ASKED, detail))
-
-
-def _anchor(params: JudgeParams, anchor: Anchor, said: _Said) -> JudgeAnchor:
-    item = said.item
-    passed = None if item is None else label_passes(params, item)
-    return JudgeAnchor(
-        example=anchor.example.id,
-        is_right=anchor.is_right,
-        target=anchor.target,
-        label_correct=None if item is None else item.get("label_correct"),
-        passed=passed,
-        call=said.reply.request,
-    )
+    shown = dict(zip(asked, group, strict=True))
+    said.update({item.key: _Said(found.items.get(name), reply) for name, item in shown.items()})
+    named = {name: item.row for name, item in shown.items()}
+    rows.extend(drops("judge", found, named, reply.request))
 
 
 def _verdict(
@@ -274,6 +270,9 @@ def _verdict(
 ) -> Verdict:
     promise = next(one for one in params.operators if one.name == candidate.operator)
     item = said.item if said is not None else None
+    kind, settings = params.task.entry, params.task.settings
+    # A row that was judged is one of its task, so its target can be read.
+    own = kind.labels_in(candidate.target, settings) if item and labels else ()
     failure = None
     if said is not None and item is None:
         reply = said.reply
@@ -284,7 +283,8 @@ def _verdict(
         )
     decision = decide(
         params, candidate, evidence,
-        item=item, failure=failure, decides=decides, keeps=promise.keeps, labels=labels,
+        item=item, failure=failure, decides=decides, keeps=promise.keeps,
+        others=[label for label in labels if label not in own],
     )  # fmt: skip
     scores = item or {}
     return Verdict(
@@ -324,6 +324,7 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
         "task": "train rows that stand for labels ({inputs}, {target})"
         if params.task.labelled
         else "",
+        "chosen": "",
         # The reply's schema lists them where the judge answers itself.
         ALWAYS: "the labels" if params.task.labelled and KEY in params.schema["properties"] else "",
     }

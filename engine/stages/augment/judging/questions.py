@@ -19,7 +19,7 @@ from engine.stages.task_view import TaskView
 
 PROMPT = "judge.md"
 KEY = "rows"
-VARIABLES = frozenset({"task", "rows", "strategies"})
+VARIABLES = frozenset({"task", "rows", "strategies", "chosen"})
 NEAREST = 2
 """Labels besides a row's own that are defined: those that it could be taken for."""
 LONGEST_TARGET = 2000
@@ -91,7 +91,7 @@ class Writer:
         self._parts: dict[str, schemas.Schema] = {}
         if task.entry.chosen(task.settings):
             longest = schemas.longest_text(e.target for e in self._train)
-            self._parts = {"own_answer": task.entry.blind_schema(view, longest)}
+            self._parts = {"own_answer": schemas.or_none(task.entry.blind_schema(view, longest))}
         self._schemas: dict[int, schemas.Schema] = {}
 
     def __call__(self, items: Sequence[Item]) -> Request:
@@ -121,6 +121,7 @@ class Writer:
                 for number, (pattern, text) in enumerate(plans, start=1)
             ],
             "task": "",
+            "chosen": self._task.entry.chosen(self._task.settings),
         }
         if "task" in self._prompt.variables:
             variables["task"] = task_block(
