@@ -53,7 +53,7 @@ def strategy(schema: Schema, labelled: bool) -> Schema:
 def without(schema: Schema, field: str) -> Schema:
     """Return the schema of a reply that is not asked for one of its fields."""
     properties = {name: part for name, part in schema["properties"].items() if name != field}
-    required = [name for name in schema["required"] if name != field]
+    required = [name for name in schema.get("required", ()) if name != field]
     return {**schema, "properties": properties, "required": required}
 
 

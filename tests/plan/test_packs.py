@@ -180,6 +180,23 @@ def test_how_many_more_rows_are_asked_for_is_the_packs_word_and_before_it_the_re
     assert params.oversample == asked
 
 
+@pytest.mark.parametrize(
+    ("gates", "message", "hint"),
+    [
+        ("similarty: advise", "no gate 'similarty'", "did you mean 'similarity'?"),
+        ("leak: advise", "the gate 'leak' always rejects", "leave leak out of the gates of the pack 'mine'"),
+    ],
+)  # fmt: skip
+def test_a_gate_of_a_pack_is_checked_as_one_of_the_recipe_is(
+    tmp_path: Path, gates: str, message: str, hint: str
+) -> None:
+    file = write_pack(tmp_path, OWN.replace("similarity: advise", gates))
+    loaded = recipe(tmp_path, (TEACHER, TEACHER.replace("}", ", pack: mine}")))
+    (problem,) = [p for p in check_recipe(loaded) if "gate" in p.message and p.level == "error"]
+    assert (problem.where.file, problem.where.line, problem.where.column) == (str(file), 10, 9)
+    assert (problem.message, problem.hint) == (message, hint)
+
+
 def test_an_operator_without_a_prompt_for_the_pack_is_told_where_the_recipe_names_it(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,6 @@
 """Several things in one call: which call each is in, and of which the reply speaks."""
 
-from engine.stages.numbered import MISSING, TWICE, by_id, calls_of, ids
+from engine.stages.numbered import MISSING, TWICE, by_id, calls_of, drops, ids
 
 
 def test_calls_are_about_the_same_size_and_the_same_for_the_same_rows() -> None:
@@ -27,3 +27,19 @@ def test_a_flat_reply_is_of_the_one_thing() -> None:
     found = by_id({"adherence": 3}, "rows", ids(1, "f"))
     assert found.items == {"f1": {"adherence": 3, "id": "f1"}}
     assert (found.unusable, found.not_asked) == ({}, [])
+
+
+def test_what_is_unusable_is_a_drop_of_its_item_and_what_was_not_asked_one_of_the_call() -> None:
+    items = [{"id": "r1"}, {"id": "r1"}, {"id": "a" * 30}]
+    found = by_id({"rows": items}, "rows", ids(2))
+    kept = list(drops("verify", found, {"r1": "c1", "r2": "c2"}, "call", "the reply of sample 2"))
+    assert [(d.stage, d.item, d.reason, d.detail) for d in kept] == [
+        ("verify", "c1", TWICE, "the reply of sample 2 says two things of it (r1)"),
+        ("verify", "c2", MISSING, "the reply of sample 2 says nothing of it (r2)"),
+        (
+            "verify",
+            f"call {'a' * 20}",
+            "not_asked",
+            f"the reply of sample 2 speaks of '{'a' * 20}', which is not in the call",
+        ),
+    ]

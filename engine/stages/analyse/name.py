@@ -1,9 +1,9 @@
 """name: the teacher names each cluster of diagnoses, sorts it into the taxonomy and describes it.
 
-It sees diagnoses, half of them nearest the centroid and half from the edges, each with its own confusion where targets
-are labels, and for contrast some of the nearest other cluster; those worded alike once, with their count; never the rows
-themselves. What it writes is guarded before anybody renders it: diagnoses are written from validation rows and
-may quote them. Reads clusters, diagnoses and failures; writes one `Pattern` per cluster.
+It sees diagnoses, half of them nearest the centroid and half from the edges, each with its own confusions where targets
+are labels, and for contrast some of the nearest other cluster. Those worded alike are shown once, with their count; the
+rows themselves never. What it writes is guarded before anybody renders it: diagnoses are written from validation rows
+and may quote them. Reads clusters, diagnoses and failures; writes one `Pattern` per cluster.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ class _Clusters:
         """Return the prompt's variables for one cluster, without what is the same for all."""
         params, members = self._params, self.members[pattern]
         wordings = self._wordings(pattern)
-        first = [members.index(same[0]) for same in wordings]
-        central, edge = half_spread(self.vectors[pattern][first], params.shown)
+        firsts = [members.index(same[0]) for same in wordings]
+        central, edge = half_spread(self.vectors[pattern][firsts], params.shown)
         nearest = self._nearest(pattern)
         others = self._wordings(nearest)[:CONTRAST] if nearest else []
         about = labels_of(params.task, [self._failures[m.example] for m in members])
@@ -153,7 +153,7 @@ class _Clusters:
         }
 
     def _wordings(self, pattern: str) -> list[list[PatternMember]]:
-        """Return a cluster's members by what is said of them, word for word, in their order."""
+        """Return a cluster's members, those together of which the same is said word for word, in their order."""
         same: dict[str, list[PatternMember]] = {}
         for member in self.members[pattern]:
             text = diagnosis_text(self._diagnoses[member.diagnosis])
@@ -161,20 +161,20 @@ class _Clusters:
         return list(same.values())
 
     def _shown(self, members: Sequence[PatternMember], central: bool) -> dict[str, Any]:
-        """Return what is said of some members, with their own confusions."""
+        """Return what is said of some members, with their own confusions, most frequent first."""
         diagnosis: Diagnosis = self._diagnoses[members[0].diagnosis]
-        failure, task = self._failures[members[0].example], self._params.task
-        labelled = task.labelled
-        pairs = confusions(members, self._failures)
+        task, pairs = self._params.task, confusions(members, self._failures)
+        worded = worded_confusions(task, pairs, len(pairs))
+        right, wrong, _ = worded[0] if worded else ("", "", 0)
         return {
             "text": diagnosis_text(diagnosis),
             "root_cause": inert(diagnosis.root_cause),
             "scenario": inert(diagnosis.scenario),
             "skill": inert(diagnosis.skill),
-            "right": label_text(task, failure.target) if labelled else "",
-            "wrong": label_text(task, failure.answer) if labelled else "",
+            "right": right,
+            "wrong": wrong,
             "count": len(members),
-            "pairs": worded_confusions(task, pairs, len(pairs)),
+            "pairs": worded,
             "central": central,
         }
 

@@ -267,15 +267,18 @@ def diagnosed(
     return output, context, params, inputs
 
 
-def clusters(one: Case, size: int = 2) -> tuple[Diagnosed, Clustered]:
-    """Return diagnoses of all failures of a task, in clusters of `size`."""
+def clusters(
+    one: Case, size: int = 2, words: Sequence[tuple[str, str]] = ()
+) -> tuple[Diagnosed, Clustered]:
+    """Return diagnoses of all failures of a task, in clusters of `size`, with causes and scenarios of their own."""
+    words = words or [
+        (f"Cause number {i} is overlooked.", f"Scenario number {i} is told.")
+        for i in range(len(one.failures))
+    ]
     diagnoses = [
-        Diagnosis(
-            f"d {f.example}", f.example, f"Cause number {i} is overlooked.",
-            f"Scenario number {i} is told.", "call", skill=f"To see cause {i}.",
-        )
-        for i, f in enumerate(one.failures)
-    ]  # fmt: skip
+        Diagnosis(f"d {f.example}", f.example, cause, scenario, "call", skill=f"To see {cause}")
+        for f, (cause, scenario) in zip(one.failures, words, strict=True)
+    ]
     members = [
         PatternMember(f"p-{i // size}", d.example, d.id, 0.1 * i, 0.5)
         for i, d in enumerate(diagnoses)
@@ -291,10 +294,11 @@ def named(
     size: int = 2,
     earlier: Sequence[Pattern] = (),
     categories: Sequence[OfferedCategory] = (),
+    words: Sequence[tuple[str, str]] = (),
 ) -> tuple[NamedPatterns, ScriptedContext]:
     """Return what `name` makes of a task's failures."""
     numbers = read_pack(find_packs()[pack]).name_pattern
-    diagnoses, clustered = clusters(one, size)
+    diagnoses, clustered = clusters(one, size, words)
     params = NameParams(
         task=one.task,
         briefing=Briefing(description=one.task.description),

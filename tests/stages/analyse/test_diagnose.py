@@ -179,7 +179,7 @@ def test_what_a_reply_leaves_out_or_says_twice_is_a_drop_and_spoils_nothing_else
 def test_an_id_that_was_never_asked_is_a_drop_of_its_own() -> None:
     output, context = several(said(1), said(2), said(3), said(7))
     assert len(output.diagnoses) == 3
-    assert drops(output) == [(f"{context.asked[0].id}:f7", "not_asked")]
+    assert drops(output) == [(f"{context.asked[0].id} f7", "not_asked")]
 
 
 def test_an_unusable_reply_drops_every_failure_of_its_call() -> None:

@@ -211,16 +211,53 @@ def test_the_pair_that_is_shown_with_a_diagnosis_is_its_own() -> None:
         _, context = named(one, lambda *_: None, pack, size=3)
         prompt = context.prompts[0]
         assert (
-            prompt.count(
-                "late answered as rude" if pack == "small" else "right: late; answered: rude"
-            )
+            prompt.count("late answered as rude" if pack == "small" else "[late answered as rude]")
             == 1
         )
         own = next(line for line in prompt.splitlines() if "Cause number 0" in line)
         assert "late" in own
         assert "broken" not in own
-    assert "- broken answered as late: 2 of 3" in prompt
-    assert "- late answered as rude: 1 of 3" in prompt
+    assert "- broken answered as late: 2\n- late answered as rude: 1\n" in prompt
+    assert "others:" not in prompt, "all of them are there"
+
+
+def test_confusions_beyond_those_shown_are_counted_as_others() -> None:
+    one = case(
+        "classification",
+        [({"text": "a"}, "l0")],
+        [({"text": f"row {i}"}, f"l{i}", f"l{(i + 1) % 8}") for i in range(8)],
+        labels=[f"l{i}" for i in range(8)],
+    )
+    _, context = named(one, lambda *_: None, "standard", size=8)
+    counted = context.prompts[0].split("in all 8 mistakes, most frequent first:\n")[1]
+    assert counted.splitlines()[:6] == [
+        *(f"- l{i} answered as l{i + 1}: 1" for i in range(5)),
+        "- others: 3",
+    ]
+
+
+def test_diagnoses_that_are_worded_alike_are_shown_once_with_their_count() -> None:
+    one = case(
+        "classification",
+        [({"text": "a"}, "late"), ({"text": "b"}, "rude"), ({"text": "c"}, "broken")],
+        [
+            ({"text": "first"}, "late", "rude"),
+            ({"text": "second"}, "broken", "late"),
+            ({"text": "third"}, "broken", "late"),
+            ({"text": "fourth"}, "rude", "late"),
+        ],
+    )
+    alike = ("It goes by one word.", "One word is there.")
+    _, context = named(
+        one, lambda *_: None, "standard", size=4,
+        words=[alike, alike, alike, ("It stops early.", "The end decides.")],
+    )  # fmt: skip
+    shown = [line for line in context.prompts[0].splitlines() if "When:" in line]
+    assert [line.split(" Skill:")[0] for line in shown] == [
+        "- 3 mistakes: [broken answered as late: 2; late answered as rude: 1] It goes by one word."
+        " When: One word is there.",
+        "- (edge) [rude answered as late] It stops early. When: The end decides.",
+    ]
 
 
 def test_half_of_the_diagnoses_are_central_and_half_as_different_as_there_are() -> None:

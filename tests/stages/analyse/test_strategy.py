@@ -219,15 +219,36 @@ def test_training_rows_near_the_weakness_are_shown_those_of_confused_labels_in_t
 def test_operators_of_other_categories_are_neither_offered_nor_taken() -> None:
     operators = (
         OfferedOperator(name="similar", description="New rows."),
+        OfferedOperator(name="edit", description="Edit rows."),
         OfferedOperator(name="paraphrase", description="Reword.", patterns=("slow",)),
     )
     wanted = [{"name": "paraphrase", "share": 1.0}]
     output, context = drafted(
         KINDS["numeric"](), lambda *_: plan(operators=wanted), "frontier", operators=operators
     )
-    assert "- similar: New rows." in context.prompts[0]
+    assert "- similar: New rows.\n- edit: Edit rows." in context.prompts[0]
     assert "paraphrase" not in context.prompts[0]
     assert output.strategies[0].operators == {}
+
+
+def test_of_one_operator_there_is_nothing_to_choose() -> None:
+    one = (OfferedOperator(name="similar", description="New rows."),)
+    silent = {name: part for name, part in plan().items() if name != "operators"}
+    output, context = drafted(KINDS["numeric"](), lambda *_: silent, "frontier", operators=one)
+    assert "operators" not in (context.asked[0].schema or {})["properties"]
+    assert "`operators`" not in context.prompts[0]
+    assert "Ways of making rows" not in context.prompts[0]
+    assert output.strategies[0].text == plan()["strategy"]
+
+
+@pytest.mark.parametrize("pack", ["standard", "frontier"])
+def test_the_bounds_that_the_prompt_says_are_those_of_the_schema(pack: str) -> None:
+    _, context = drafted(KINDS["classification"](), lambda *_: None, pack)
+    parts = (context.asked[0].schema or {})["properties"]
+    prompt = context.prompts[0]
+    assert f"in at most {parts['strategy']['maxLength']} characters" in prompt
+    for name in ("must", "must_not", "attributes", "pairs"):
+        assert f"`{name}`: up to {parts[name]['maxItems']} " in prompt
 
 
 def test_of_a_pattern_that_goes_on_the_last_strategy_and_what_came_of_it_are_told() -> None:

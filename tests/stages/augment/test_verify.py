@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
+from engine.backends.structured import read_reply
 from engine.judging import Verification
 from engine.metrics import METRICS
 from engine.rows import Candidate
@@ -25,6 +27,8 @@ from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
 
 KINDS = [kind for kind in six_kinds.KINDS if TASKS[kind].agreement]
+NOTHING = "(null)"
+"""An answer that stands for null in a reply."""
 Answerer = Callable[[str, str], Any]
 """(a row's id, what the prompt shows of it) -> the answer; None for a row that is left out."""
 
@@ -57,7 +61,12 @@ def run(
     def reply(role: str, request: Request) -> Any:
         assert role == "judge"
         found = [
-            {"id": name, "reasoning": "", "answer": said, "second": second}
+            {
+                "id": name,
+                "reasoning": "",
+                "answer": None if said == NOTHING else said,
+                "second": second,
+            }
             for name, text in shown_rows(request.messages[-1].content).items()
             if (said := answer(name, text)) is not None
         ]
@@ -159,6 +168,24 @@ def test_a_wrong_calculation_is_found_by_a_program_and_costs_no_call() -> None:
     assert (found.sample, found.how, found.agrees) == (0, "program", 0.0)
     assert found.detail == "4+5 is 9, not 8"
     assert found.call is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_an_answer_is_one_of_a_few_it_may_be_that_none_fits(kind: str) -> None:
+    task = small_task(kind)
+    output, context = run(task, lambda name, text: NOTHING)
+    (system, *_), schema = context.asked[0].messages, context.asked[0].schema
+    none = {"answers": [{"id": "r1", "reasoning": "", "answer": None, "second": None}]}
+    found = read_reply(json.dumps(none), schema)
+    if kind in ("classification", "multiple_choice"):
+        assert found.error is None
+        assert "or null if none of the task's answers fits the row" in system.content
+        assert [(row.answer, row.agrees, row.detail) for row in answered(output)] == [
+            (None, 0.0, "no answer fits")
+        ] * 2
+    else:
+        assert found.error == "schema"
+        assert "null" not in system.content
 
 
 def test_what_a_reply_leaves_out_says_twice_or_makes_up_is_a_drop() -> None:

@@ -117,10 +117,10 @@ def judged(
     chosen = task.entry.chosen(task.settings)
     own = said.get("own_answer")
     answer = None if own is None else str(own).strip()
-    is_own = answer in {anchor.example.target, *anchor.example.references}
+    known = {anchor.target, anchor.example.target, *anchor.example.references}
     # Of free text nobody can say whether two answers differ: there the verdict on the row's own answer must do.
     suspect = said.get("label_correct") == "no" and (
-        not (chosen and is_own) if anchor.is_right else chosen and not is_own
+        answer not in known if chosen else anchor.is_right
     )
     return JudgeAnchor(
         example=anchor.example.id,
@@ -161,10 +161,8 @@ def calibration(anchors: Sequence[JudgeAnchor], threshold: float) -> JudgeCalibr
         )
     hits = sum(anchor.passed is True for anchor in right)
     caught = sum(anchor.passed is False for anchor in wrong)
-    faultless = len(right) - hits <= FAULTS * len(right) and len(wrong) - caught <= FAULTS * len(
-        wrong
-    )
-    left_out = sum(anchor.suspect for anchor in right) if faultless else 0
+    reliable = hits >= (1 - FAULTS) * len(right) and caught >= (1 - FAULTS) * len(wrong)
+    left_out = sum(anchor.suspect for anchor in right) if reliable else 0
     counted = len(right) - left_out
     mean, low, high = balanced((hits, counted), (caught, len(wrong)))
     decides = low > threshold

@@ -6,11 +6,15 @@ import pytest
 
 from engine.judging import JudgeAnchor
 from engine.rows import Example
+from engine.spec.recipe import Minimum
+from engine.stages.augment.judging.acceptance import Acceptance
 from engine.stages.augment.judging.calibration import (
+    Anchor,
     anchors_of,
     balanced,
     calibration,
     fewest,
+    judged,
     too_few,
 )
 from tests.stages.augment.six_kinds import KINDS, small_task
@@ -89,6 +93,65 @@ def test_a_judge_decides_where_the_lower_end_exceeds_the_threshold() -> None:
     )
     assert not calibration(anchors(16, 16), 0.7).decides
     assert calibration(anchors(16, 16), 0.6).decides
+
+
+RULE = Acceptance(minimum=Minimum(), ambiguous="verdict", agreement=0.5)
+
+
+@pytest.mark.parametrize(
+    ("target", "label_correct", "own", "suspect"),
+    [
+        # Shown with its own answer.
+        ("late", "no", "broken", True),
+        ("late", "no", None, True),
+        ("late", "no", " late ", False),
+        ("late", "ambiguous", "broken", False),
+        ("late", "yes", "late", False),
+        # Shown with a wrong one.
+        ("broken", "no", "late", False),
+        ("broken", "no", "rude", True),
+        ("broken", "no", None, True),
+        ("broken", "no", "broken", False),
+        ("broken", "yes", "broken", False),
+    ],
+)
+def test_a_row_is_suspect_where_the_judge_answers_neither_its_own_nor_the_shown_answer(
+    target: str, label_correct: str, own: str | None, suspect: bool
+) -> None:
+    task = small_task("classification")
+    row = Example("t", "train", {"text": "it came on Monday"}, "late", {}, "f", 1, ("late",))
+    item = {"label_correct": label_correct, "own_answer": own, "verdict": "reject"}
+    found = judged(RULE, task.view, Anchor(row, target, target == "late"), item, "call")
+    assert found.suspect is suspect
+    assert found.answer == (own.strip() if own else None)
+
+
+def test_of_free_text_the_verdict_on_its_own_answer_decides_and_of_silence_nothing() -> None:
+    task = small_task("generation").view
+    row = Example("t", "train", {"text": "greet Ann"}, "Hi, Ann.", {}, "f", 1, ("Hi, Ann.",))
+    item = {"label_correct": "no", "own_answer": "Good day, Ann.", "verdict": "reject"}
+    assert judged(RULE, task, Anchor(row, "Hi, Ann.", True), item, "call").suspect
+    assert not judged(RULE, task, Anchor(row, "Hi, Bo.", False), item, "call").suspect
+    silent = judged(RULE, task, Anchor(row, "Hi, Ann.", True), None, "call")
+    assert (silent.suspect, silent.passed, silent.answer) == (False, None, None)
+    flat = judged(RULE, task, Anchor(row, "Hi, Ann.", True), {"relevance": 1}, "call")
+    assert (flat.suspect, flat.passed) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("right", "caught", "left_out"), [(18, 18, 2), (17, 20, 0), (20, 20, 0), (18, 17, 0)]
+)
+def test_suspect_rows_are_not_counted_where_the_judge_is_otherwise_right(
+    right: int, caught: int, left_out: int
+) -> None:
+    rows = [
+        replace(a, suspect=True) if a.is_right and not a.passed else a
+        for a in anchors(right, caught)
+    ]
+    found = calibration(rows, 0.7)
+    assert (found.left_out, found.n_right) == (left_out, 20 - left_out)
+    assert found.sensitivity == right / (20 - left_out)
+    assert ("not counted: 2 whose own answer is probably wrong" in found.reason) is bool(left_out)
 
 
 def test_a_judge_that_says_yes_or_no_to_everything_does_not_decide() -> None:

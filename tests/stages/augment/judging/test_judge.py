@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -10,8 +11,9 @@ import pytest
 
 from engine.backends.protocol import Request
 from engine.judging import Gating, JudgeAnchor, JudgeCalibration, Verification
-from engine.rows import Candidate, Verdict
+from engine.rows import Candidate, LabelSuspect, Verdict
 from engine.spec.recipe import Calibration, Minimum
+from engine.stages.augment.judging.calibration import anchors_of
 from engine.stages.augment.judging.judge import JUDGE, JudgeInputs, JudgeParams
 from engine.stages.augment.judging.questions import Promise
 from engine.stages.blocks import Briefing
@@ -30,6 +32,7 @@ from tests.stages.augment.six_kinds import (
 )
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
+from tests.stages.views import view
 
 Opinion = Callable[[str], Mapping[str, Any] | None]
 """What the prompt shows of a row -> what the judge says of it; None for a row that is left out."""
@@ -236,6 +239,39 @@ def test_a_judge_that_says_yes_to_everything_only_advises() -> None:
     assert (no.first.accepted, no.first.judge_agrees) == (True, False)
 
 
+@pytest.mark.parametrize("is_right", [True, False])
+def test_training_rows_whose_answer_a_judge_that_decides_takes_for_wrong_are_told(
+    is_right: bool,
+) -> None:
+    task = small_task("classification")
+    anchors = anchors_of(task.view, task.load.examples, ANCHORS, 0, ScriptedContext())
+    example = next(a.example for a in anchors if a.is_right is is_right)
+    known = knows(task)
+
+    def opinion(text: str) -> Mapping[str, Any] | None:
+        if f"text: {example.inputs['text']}\n" not in text:
+            return known(text)
+        return {**LIKED, "own_answer": None, "label_correct": "no", "reason": " No fault. "}
+
+    found = Judging(task, opinion)
+    (suspect,) = found.output.of(LabelSuspect)
+    (anchor,) = [a for a in found.output.of(JudgeAnchor) if a.suspect]
+    assert suspect == LabelSuspect(
+        example.id, "train", example.target, None, "No fault.", None, anchor.call
+    )
+    assert anchor.example == example.id
+    (measured,) = found.output.of(JudgeCalibration)
+    assert (measured.n_right, measured.left_out) == (ANCHORS - is_right, int(is_right))
+    assert measured.decides
+
+
+def test_what_a_judge_says_of_training_rows_that_only_advises_is_not_told() -> None:
+    task = small_task("classification")
+    found = Judging(task, likes(label_correct="no", own_answer=None))
+    assert any(anchor.suspect for anchor in found.output.of(JudgeAnchor))
+    assert found.output.of(LabelSuspect) == []
+
+
 def test_with_too_few_training_rows_no_anchor_is_asked_about_and_the_judge_advises() -> None:
     task = small_task("classification")
     found = Judging(replace(task, train=task.train[:8]), likes(label_correct="no"))
@@ -297,7 +333,17 @@ def test_a_judge_that_decides_rejects(changes: dict[str, Any], detail: str) -> N
     assert (found.first.reason, found.first.detail) == ("judge", detail)
     assert found.first.feedback == "Say which day."
     silent = Judging(task, likes(**changes), known=True)
-    assert silent.first.feedback == f"Improve: {detail}."
+    wrong = "label_correct" in changes
+    assert silent.first.feedback == ("Make it clearly late." if wrong else f"Improve: {detail}.")
+
+
+def test_a_good_row_needs_no_feedback_and_a_wrong_free_text_has_no_label_to_make_clear() -> None:
+    task = small_task("generation")
+    assert (Judging(task, likes(), known=True).first.feedback) == ""
+    wrong = Judging(task, likes(label_correct="no"), known=True)
+    assert wrong.first.feedback == (
+        "Its answer is wrong: write a row and an answer that fit each other."
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,6 +387,13 @@ def test_feedback_never_orders_another_label() -> None:
     task = small_task("classification")
     found = Judging(task, likes(label_correct="no", feedback="Make it clearly broken."), known=True)
     assert found.first.feedback == "Make it clearly late."
+    several = [replace(e, target=json.dumps([e.target])) for e in task.train]
+    many = SmallTask(
+        view("classification", target="answer", many=True), tuple(several),
+        candidate("c", {"text": "both"}, '["late"]'), None, None,
+    )  # fmt: skip
+    own = Judging(many, likes(label_correct="no", feedback="Say how late."), known=True)
+    assert own.first.feedback == "Say how late.", "a label of its own may be named"
 
 
 @pytest.mark.parametrize(
@@ -394,6 +447,7 @@ def test_what_a_program_finds_wrong_is_rejected_whatever_is_answered() -> None:
         ([1.0, 0.0], {}, False),
         (None, {}, True),
         (None, {"label_correct": "ambiguous", "own_answer": "broken"}, False),
+        (None, {"label_correct": "no", "own_answer": None}, False),
     ],
 )
 def test_a_doubt_of_the_embedder_is_lifted_by_a_blind_answer_alone(
