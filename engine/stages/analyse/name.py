@@ -174,7 +174,9 @@ class _Clusters:
             "right": right,
             "wrong": wrong,
             "count": len(members),
-            "pairs": worded,
+            "pairs": "; ".join(
+                f"{t} answered as {a}" + (f": {n}" if len(worded) > 1 else "") for t, a, n in worded
+            ),
             "central": central,
         }
 
