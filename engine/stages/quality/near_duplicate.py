@@ -29,8 +29,9 @@ def _check(batch: Batch, settings: NearDuplicate) -> Sequence[Finding]:
     kept[: len(batch.train)] = batch.train_vectors
     if batch.accepted_texts:
         kept[len(batch.train) : earlier] = batch.accepted_vectors
-    labels = [*batch.train_labels, *(batch.labels_of(t) for t in batch.accepted_targets)]
-    rows_of = places_of(labels)
+    rows_of = places_of(
+        [*batch.train_labels, *(batch.labels_of(t) for t in batch.accepted_targets)]
+    )
     findings = []
     for candidate, vector, stands in zip(
         batch.candidates, batch.vectors, batch.standing, strict=True

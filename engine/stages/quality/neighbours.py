@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.spec.recipe import Neighbours
+from engine.stages.quality.calibration import places_of
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
 
@@ -19,12 +20,13 @@ def _check(batch: Batch, settings: Neighbours) -> Sequence[Finding]:
     if least is not None:
         # However well apart the labels are: a row that is nearest to its own reads like no other.
         least = min(least, 0.0)
+    rows_of = places_of(batch.train_labels)
     findings = []
     for candidate, vector in zip(batch.candidates, batch.vectors, strict=True):
         cosines = batch.train_vectors @ vector
         alike = np.zeros(len(cosines), dtype=bool)
         for label in batch.labels_of(candidate.target):
-            alike[batch.train_rows.get(label, [])] = True
+            alike[rows_of.get(label, [])] = True
         if alike.all() or not alike.any():
             # No training row has its label, or none has another: there is nothing to be told apart.
             findings.append(Finding())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from engine.rows import Candidate, Example
 from engine.spec.parts import GateMode
 from engine.spec.recipe import Quality
-from engine.stages.quality.calibration import Shown, places_of, show
+from engine.stages.quality.calibration import Shown, show
 from engine.stages.quality.leak_guard import Embed, LeakGuard
 from engine.tasks import Task, TaskKind
 from engine.wording import text_of
@@ -107,11 +107,6 @@ class Batch:
             return self.kind.labels_in(target, self.task.params) or ("",)
         except (ValueError, TypeError):
             return ()
-
-    @cached_property
-    def train_rows(self) -> Mapping[str, Sequence[int]]:
-        """Label -> the places of the training rows that carry it."""
-        return places_of(self.train_labels)
 
     @cached_property
     def shown(self) -> Shown:
