@@ -57,28 +57,20 @@ def test_each_row_is_there_once_with_the_surest_reason(store: Invented) -> None:
 
 
 def test_training_rows_that_the_judge_suspects_are_there_too(store: Invented) -> None:
-    load = store.node("load", "load", -1)
+    # Any node of the run will do: the one that loads is there already.
+    judging = store.node("seed-0/round-0/judge-1", "judge", 0)
     store.add(
-        "example", **load, id="t0", split="train", inputs={"text": "the weather today"},
+        "example", **judging, id="t0", split="train", inputs={"text": "the weather today"},
         target="billing", columns={}, source="data/train.jsonl", line=7,
     )  # fmt: skip
     store.add(
-        "label_suspect", **store.node("seed-0/round-0/judge-1", "judge", 0), example="t0",
-        split="train", target="billing", answer=None, reason="No answer fits.", confidence=None,
-        call="c",
+        "label_suspect", **judging, example="t0", split="train", target="billing", answer=None,
+        reason="No answer fits.", confidence=None, call="c",
     )  # fmt: skip
-    report = collect(store.query, "r0001")
-    assert suspect_table(report).rows == (
-        (
-            "data/train.jsonl:7",
-            "train",
-            "the weather today",
-            "billing",
-            "–",
-            "No answer fits.",
-            "–",
-        ),
-    )
+    (row,) = suspect_table(collect(store.query, "r0001")).rows
+    assert row == (
+        "data/train.jsonl:7", "train", "the weather today", "billing", "–", "No answer fits.", "–",
+    )  # fmt: skip
 
 
 def test_without_any_there_is_no_table(store: Invented) -> None:
