@@ -123,7 +123,7 @@ def suspect_table(report: Report) -> Table:
             numbers=("sure",),
         ),
         rows,
-        "Validation rows by the teacher, of those that the student failed at and so answered (no row is generated for"
-        " them; sure: 1 to 5); training rows by the judge, of those by which it was calibrated and as it answers them."
+        "Of validation: rows that the student failed at and the teacher takes for mislabelled; no row is generated for"
+        " them (sure: 1 to 5). Of train: rows by which the judge was calibrated, with the answer that it gives."
         " Look at them by hand: both may be wrong too.",
     )
