@@ -351,7 +351,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 5, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 6, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

@@ -345,7 +345,7 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 
 
 JUDGE = Stage(
-    "judge", 6, JudgeParams, JudgeInputs, Judged, judge,
+    "judge", 7, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES},
     replies=("verdict",),
