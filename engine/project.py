@@ -32,10 +32,13 @@ from engine.report.records import Report
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.progress import Callback, Event, Reporter
+from engine.slicing import LEVEL, MIN_SIZE, Search, search
+from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.store import FILE, Store, reader, rows, unseen
 from engine.system.files import write_text
 from engine.system.platforms import require_supported
+from engine.tasks import TASKS
 from engine.version import __version__
 
 STATE = Path(".pada")
@@ -64,6 +67,13 @@ class Planned(NamedTuple):
     """Each node: finished, to be done, or changed and why."""
     expected: Expected
     """Calls, tokens, money, steps and minutes, as ranges."""
+
+
+class FoundSlices(NamedTuple):
+    """Slices of a round's validation rows that fail more often than the rest, and the rows searched."""
+
+    search: Search
+    rows: ValidationRows
 
 
 class ReportFiles(NamedTuple):
@@ -168,6 +178,43 @@ class Project:
         finally:
             if store:
                 store.close()
+
+    def slices(
+        self,
+        round: int | None = None,
+        seed: int | None = None,
+        min_size: int = MIN_SIZE,
+        level: float = LEVEL,
+        conditions: int = 1,
+    ) -> FoundSlices:
+        """Search the validation rows of a round for slices that fail more often than the rest; asks no model.
+
+        Args:
+            round: One that is scored; the last when left out.
+            seed: One of the recipe's; its first when left out.
+            min_size: Fewest rows of a slice.
+            level: Adjusted p-value up to which a slice is proposed.
+            conditions: 1, or 2 to try pairs of conditions too.
+
+        Raises:
+            EngineError: the round is not scored, or there is no store.
+        """
+        plan = self._compiled[0]
+        recipe = self.loaded.recipe
+        store = Store.open(self.state, create_missing=False)
+        try:
+            rows = validation_rows(plan, store, recipe.loop.divide_validation, seed, round)
+        finally:
+            store.close()
+        found = search(
+            rows.columns,
+            rows.failed,
+            TASKS[recipe.task.kind].labelled,
+            min_size=min_size,
+            level=level,
+            conditions=conditions,
+        )
+        return FoundSlices(found, rows)
 
     @property
     def has_store(self) -> bool:

@@ -7,6 +7,15 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import (
+    STATE,
+    LimitOption,
+    OwnStateOption,
+    RecipeArgument,
+    StateOption,
+    VarOption,
+)
+from engine.cli.patterns import patterns_app
 from engine.version import __version__
 
 app = typer.Typer(
@@ -24,28 +33,9 @@ batch_app = typer.Typer(
 app.add_typer(batch_app, name="batch")
 calls_app = typer.Typer(help="The calls of language models.")
 app.add_typer(calls_app, name="calls")
+app.add_typer(patterns_app, name="patterns")
 show_app = typer.Typer(help="What a run would send.", no_args_is_help=True)
 app.add_typer(show_app, name="show")
-
-RecipeArgument = Annotated[
-    str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
-]
-VarOption = Annotated[
-    list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")
-]
-StateOption = Annotated[
-    Path,
-    typer.Option(
-        "--state", help="Folder of the store and the trained models.", envvar="PADA_STATE"
-    ),
-]
-OwnStateOption = Annotated[
-    Path | None, typer.Option("--state", help="Folder of the store and the trained models.")
-]
-LimitOption = Annotated[
-    int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
-]
-STATE = Path(".pada")
 
 
 def _version(value: bool) -> None:

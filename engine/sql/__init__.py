@@ -7,6 +7,7 @@ from engine.sql.evaluation import (
     column_types,
     evaluate_aggregate,
     evaluate_condition,
+    evaluate_conditions,
     evaluate_value,
 )
 from engine.sql.expressions import Fault, check_expression
@@ -17,5 +18,6 @@ __all__ = [
     "column_types",
     "evaluate_aggregate",
     "evaluate_condition",
+    "evaluate_conditions",
     "evaluate_value",
 ]

@@ -21,16 +21,43 @@ Rows = Sequence[Mapping[str, Any]]
 _TYPES: dict[type, str] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
 _UNKNOWN = '"NULL"'
 _PICKS_AT_ONCE = 2_000_000
+_CONDITIONS_AT_ONCE = 100
 
 
 def evaluate_condition(sql: str, rows: Rows) -> list[bool]:
     """Return for each row whether the condition holds; NULL counts as false. Raises RunError."""
+    return evaluate_conditions([sql], rows)[0]
+
+
+def evaluate_conditions(conditions: Sequence[str], rows: Rows) -> list[list[bool]]:
+    """Return the same for several conditions over the same rows, which are made available once. Raises RunError."""
     if not rows:
-        return []
+        return [[] for _ in conditions]
     with closed_off() as connection:
-        _register(sql, rows, "condition", connection)
-        query = f"SELECT ({sql}\n) AS value FROM rows ORDER BY __row"
-        return [value is True for value in _values(query, sql, "condition", connection)]
+        _register(conditions, rows, "condition", connection)
+        held: list[list[bool]] = []
+        for start in range(0, len(conditions), _CONDITIONS_AT_ONCE):
+            held += _hold(conditions[start : start + _CONDITIONS_AT_ONCE], connection)
+        return held
+
+
+def _hold(conditions: Sequence[str], connection: duckdb.DuckDBPyConnection) -> list[list[bool]]:
+    """Return for each condition where it holds, by one query; one by one where a condition cannot be used."""
+    import duckdb
+
+    listed = ", ".join(f"({sql}\n)" for sql in conditions)
+    try:
+        found = connection.execute(f"SELECT {listed} FROM rows ORDER BY __row").fetchall()
+        kinds = [str(column[1]) for column in connection.description or ()]
+    except duckdb.Error:
+        found, kinds = [], []
+    if kinds and not any(wrong_type(kind, "condition") for kind in kinds):
+        return [[value is True for value in values] for values in zip(*found, strict=True)]
+    queries = [f"SELECT ({sql}\n) AS value FROM rows ORDER BY __row" for sql in conditions]
+    return [
+        [value is True for value in _values(query, sql, "condition", connection)]
+        for query, sql in zip(queries, conditions, strict=True)
+    ]
 
 
 def evaluate_value(sql: str, rows: Rows) -> list[str | None]:
@@ -38,7 +65,7 @@ def evaluate_value(sql: str, rows: Rows) -> list[str | None]:
     if not rows:
         return []
     with closed_off() as connection:
-        _register(sql, rows, "value", connection)
+        _register([sql], rows, "value", connection)
         query = f"SELECT (({sql}\n))::VARCHAR AS value FROM rows ORDER BY __row"
         return _values(query, sql, "value", connection)
 
@@ -62,7 +89,7 @@ def evaluate_aggregate(
     if draws is None and not rows:
         return None
     with closed_off() as connection:
-        _register(sql, rows, "aggregate", connection)
+        _register([sql], rows, "aggregate", connection)
         if draws is None:
             return _number(_values(f"SELECT ({sql}\n) FROM rows", sql, "aggregate", connection)[0])
         values: list[float | None] = []
@@ -90,16 +117,20 @@ def _over_draws(
     return [_number(value) for value in values]
 
 
-def _register(sql: str, rows: Rows, kind: Kind, connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the columns that `sql` names available as the table `rows`, numbered by `__row`."""
+def _register(
+    expressions: Sequence[str], rows: Rows, kind: Kind, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Make the columns that the expressions name available as the table `rows`, numbered by `__row`."""
     import pyarrow as pa
 
-    tree = parse(sql, connection)
-    if isinstance(tree, Fault):
-        raise _failed(sql, tree)
-    if fault := wrong_function(tree, kind):
-        raise _failed(sql, fault)
-    used = {name.lower() for name in tree.columns}
+    used: set[str] = set()
+    for sql in expressions:
+        tree = parse(sql, connection)
+        if isinstance(tree, Fault):
+            raise _failed(sql, tree)
+        if fault := wrong_function(tree, kind):
+            raise _failed(sql, fault)
+        used |= {name.lower() for name in tree.columns}
     names = dict.fromkeys(name for row in rows for name in row) if used else {}
     columns: dict[str, Any] = {"__row": pa.array(range(len(rows)), pa.int64())}
     for name in names:

@@ -278,6 +278,15 @@ def fault_of(error: duckdb.Error) -> Fault:
     return Fault(f"this SQL does not work: {complaint}", hint)
 
 
+def is_name(text: str) -> bool:
+    """Return whether a column's name means that column as it stands, without quotes."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", text):
+        return False
+    with closed_off() as connection:
+        tree = parse(text, connection)
+    return isinstance(tree, Tree) and tree.columns == (text,)
+
+
 def quoted(name: str) -> str:
     """Return a column name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

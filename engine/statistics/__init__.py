@@ -1,18 +1,22 @@
 """Intervals and tests for shares, paired answers and several seeds; pure functions that know nothing of runs or stores.
 
-Every interval is a 95 % one, every p-value two-sided. What draws at random is seeded.
+Every interval is a 95 % one, every p-value two-sided where its test does not say otherwise. What draws at random is
+seeded.
 """
 
 from engine.statistics.multiple import benjamini_hochberg
 from engine.statistics.paired import mcnemar, share_difference, standard_error
 from engine.statistics.proportions import Interval, exact, wilson
+from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
 
 __all__ = [
     "Compared",
     "Interval",
     "benjamini_hochberg",
+    "difference",
     "exact",
+    "fisher_greater",
     "mcnemar",
     "share_difference",
     "standard_error",

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from engine.errors import RunError
-from engine.sql import column_types, evaluate_aggregate, evaluate_condition, evaluate_value
+from engine.sql import (
+    column_types,
+    evaluate_aggregate,
+    evaluate_condition,
+    evaluate_conditions,
+    evaluate_value,
+)
 
 ROWS: list[dict[str, Any]] = [
     {"text": "a", "n": 1, "score": 0.0},
@@ -22,6 +28,10 @@ def test_null_counts_as_false_and_order_is_kept() -> None:
     assert evaluate_condition("length(text) > 2 or n = 3", ROWS) == [False, True, True]
     assert evaluate_condition("true", ROWS) == [True] * 3
     assert evaluate_condition("true", []) == []
+    assert evaluate_conditions(["score < 1", "true"], ROWS) == [[True, False, False], [True] * 3]
+    assert evaluate_conditions(["score < 1", "true"], []) == [[], []]
+    with pytest.raises(RunError, match=r"`text \+ 1` cannot be used"):
+        evaluate_conditions(["score < 1", "text + 1"], ROWS)
 
 
 def test_values_are_text_and_null_stays_null() -> None:

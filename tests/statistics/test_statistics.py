@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from engine.statistics import (
     benjamini_hochberg,
+    difference,
     exact,
+    fisher_greater,
     mcnemar,
     share_difference,
     standard_error,
@@ -128,3 +130,26 @@ def test_where_nothing_differs_but_seeds_one_interval_in_twenty_is_wrong() -> No
 )  # fmt: skip
 def test_wilson_is_that_of_the_literature(hits: int, n: int, low: float, high: float) -> None:
     assert wilson(hits, n)[1:] == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("failing", "size", "total_failing", "total"),
+    [(9, 20, 40, 200), (0, 20, 40, 200), (5, 5, 5, 50)],
+)
+def test_the_chance_of_a_group_is_fishers(
+    failing: int, size: int, total_failing: int, total: int
+) -> None:
+    table = [
+        [failing, size - failing],
+        [total_failing - failing, total - size - total_failing + failing],
+    ]
+    expected = fisher_exact(table, alternative="greater").pvalue
+    (chance,) = fisher_greater(np.array([failing]), np.array([size]), total_failing, total)
+    assert chance == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_difference_of_two_shares_is_newcombes() -> None:
+    # Newcombe 1998, table II, method 10: 56/70 and 48/80; 9/10 and 3/10; 10/10 and 0/20.
+    assert difference(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert difference(9, 10, 3, 10) == pytest.approx((0.6, 0.1705, 0.8090), abs=1e-4)
+    assert difference(10, 10, 0, 20) == pytest.approx((1.0, 0.6791, 1.0), abs=1e-4)

@@ -1,0 +1,28 @@
+"""Arguments and options that several verbs of `pada` take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeArgument = Annotated[
+    str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
+]
+VarOption = Annotated[
+    list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")
+]
+StateOption = Annotated[
+    Path,
+    typer.Option(
+        "--state", help="Folder of the store and the trained models.", envvar="PADA_STATE"
+    ),
+]
+OwnStateOption = Annotated[
+    Path | None, typer.Option("--state", help="Folder of the store and the trained models.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
+]
+STATE = Path(".pada")

@@ -1,0 +1,191 @@
+"""The conditions that are tried: what SQL can say of a row without its answer, drawn up without a look at who failed.
+
+Columns by their values, numbers and lengths by quantiles, labels and pairs of labels, the words of texts. Which of
+them there are follows from the rows alone, so their number says how many were tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from engine.sql.expressions import is_name, quoted
+from engine.wording import words
+
+TARGET = "target"
+"""What users' SQL calls the right answer."""
+QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Where numbers and lengths are cut."""
+VALUES = 20
+"""Values up to which a column is one of values, not of texts; more where ten rows share each."""
+PAIRED = 20
+"""Labels, the most frequent ones, of which pairs are made: 190 of them."""
+GRAMS, LONGEST = 300, 3
+"""Word n-grams of a column, the most frequent ones, and the most words of one."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A condition on a row's own columns."""
+
+    sql: str
+    description: str
+    """What it says, as a noun phrase: `rows whose text has the words 'not the'`."""
+    slug: str
+    """A short name, of which an id is made."""
+    rank: int
+    """How simple it is to say, 0 the simplest: of several slices of nearly the same rows this one stays."""
+    family: str = ""
+    """What it shares with the same condition at another threshold; empty for what has none."""
+
+
+def predicates(rows: Rows, labelled: bool, least: int) -> Iterator[Predicate]:
+    """Yield the conditions to try.
+
+    Args:
+        rows: The columns of each row, the right answer under TARGET.
+        labelled: Whether right answers are labels.
+        least: The fewest rows that a condition may hold for; also the fewest it may leave.
+    """
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        kinds = {_kind(value) for value in values if value is not None}
+        if "other" in kinds:
+            continue
+        if len(kinds) > 1:
+            # As SQL has a column of unlike values: text.
+            values = [None if value is None else str(value) for value in values]
+        column = name if is_name(name) else quoted(name)
+        yield from _column(name, column, values, least, labelled=labelled and name == TARGET)
+
+
+def _column(
+    name: str, column: str, values: Sequence[Any], least: int, *, labelled: bool
+) -> Iterator[Predicate]:
+    there = [value for value in values if value is not None]
+    if least <= len(values) - len(there) and there:
+        yield Predicate(f"{column} IS NULL", f"rows without {name}", f"no-{name}", 0)
+    counts = Counter(there)
+    if labelled or len(counts) <= max(VALUES, len(values) // 10):
+        yield from _values(name, column, counts, least)
+        if labelled:
+            yield from _pairs(name, column, counts, least)
+    elif (numbers := _numbers(there)) is not None:
+        number = column if _kind(there[0]) == "number" else f"try_cast({column} AS DOUBLE)"
+        yield from _thresholds(name, number, name, numbers, least)
+    else:
+        texts = [str(value) for value in there]
+        lengths = [float(len(text)) for text in texts]
+        length = f"length({column})"
+        yield from _thresholds(f"the length of {name}", length, f"{name}-length", lengths, least)
+        if name != TARGET:
+            yield from _grams(name, column, texts, len(values), least)
+
+
+def _values(name: str, column: str, counts: Mapping[Any, int], least: int) -> Iterator[Predicate]:
+    for value, count in counts.items():
+        if count < least or not str(value).isprintable():
+            continue
+        if isinstance(value, bool):
+            sql, said = (column, "true") if value else (f"NOT {column}", "false")
+        elif isinstance(value, str):
+            sql, said = f"{column} = {literal(value)}", f"'{_short(value)}'"
+        else:
+            sql, said = f"{column} = {value!r}", f"{value}"
+        yield Predicate(sql, f"rows whose {name} is {said}", f"{name}-{said}", 0)
+
+
+def _pairs(name: str, column: str, counts: Counter[Any], least: int) -> Iterator[Predicate]:
+    frequent = sorted(sorted(counts), key=lambda value: -counts[value])[:PAIRED]
+    for one, other in combinations(sorted(frequent), 2):
+        if counts[one] + counts[other] >= least and f"{one}{other}".isprintable():
+            yield Predicate(
+                f"{column} IN ({literal(one)}, {literal(other)})",
+                f"rows whose {name} is '{_short(one)}' or '{_short(other)}'",
+                f"{name}-{one}-or-{other}",
+                2,
+            )
+
+
+def _thresholds(
+    said: str, sql: str, slug: str, numbers: Sequence[float], least: int
+) -> Iterator[Predicate]:
+    import numpy as np
+
+    places = np.quantile(np.asarray(numbers, dtype=np.float64), QUANTILES, method="nearest")
+    for number in dict.fromkeys(places.tolist()):
+        shown = int(number) if number == int(number) else number
+        for sign, word in (("<=", "at most"), (">=", "at least")):
+            text = f"rows in which {said} is {word} {shown}"
+            condition, name = f"{sql} {sign} {shown!r}", f"{slug}-{word}-{shown}"
+            yield Predicate(condition, text, name, 1, family=f"{sql} {sign}")
+
+
+def _grams(
+    name: str, column: str, texts: Sequence[str], rows: int, least: int
+) -> Iterator[Predicate]:
+    """Yield the most frequent runs of one to LONGEST words, none in nearly all rows."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    for text in texts:
+        sequence = words(text)
+        counts.update(
+            {
+                sequence[start : start + n]
+                for n in range(1, LONGEST + 1)
+                for start in range(len(sequence) - n + 1)
+            }
+        )
+    usual = [(gram, n) for gram, n in counts.items() if least <= n <= rows - least]
+    for gram, _ in sorted(usual, key=lambda pair: (-pair[1], pair[0]))[:GRAMS]:
+        said = " ".join(gram)
+        what = "word" if len(gram) == 1 else "words"
+        yield Predicate(
+            f"regexp_matches({column}, {literal(_pattern(gram))})",
+            f"rows whose {name} has the {what} '{said}'",
+            f"{name}-with-{said}",
+            2 + len(gram),
+        )
+
+
+def _pattern(gram: Sequence[str]) -> str:
+    r"""Return the regular expression of a run of words. RE2's `\b` and `\W` know ASCII alone."""
+    if all(word.isascii() for word in gram):
+        return r"(?i)\b" + r"\W+".join(gram) + r"\b"
+    edge, between = r"[^\p{L}\p{M}\p{N}_]", r"[^\p{L}\p{M}\p{N}_]+"
+    return rf"(?i)(^|{edge}){between.join(gram)}($|{edge})"
+
+
+def _numbers(values: Sequence[Any]) -> list[float] | None:
+    """Return the values as numbers; None where one is not."""
+    try:
+        return [float(value) for value in values]
+    except (TypeError, ValueError):
+        return None
+
+
+def _kind(value: Any) -> Literal["truth", "number", "text", "other"]:
+    if isinstance(value, bool):
+        return "truth"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "text" if isinstance(value, str) else "other"
+
+
+def literal(text: str) -> str:
+    """Return a text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def slug_of(text: str) -> str:
+    """Return a text as an id may be written; empty where nothing of it can be."""
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:56].rstrip("-_")
