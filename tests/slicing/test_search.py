@@ -15,9 +15,10 @@ from engine.slicing.search import Candidate, candidates, stand_out
 from engine.spec.parts import Name
 from engine.sql import check_expression, column_types, evaluate_condition
 
-WORDS = (
-    "order parcel card refund late broken address phone login plan fee lost door note red blue"
-).split()
+WORDS = [
+    "order", "parcel", "card", "refund", "late", "broken", "address", "phone", "login", "plan", "fee", "lost", "door",
+    "note", "red", "blue",
+]  # fmt: skip
 LABELS = [f"label_{number}" for number in range(8)]
 Row = dict[str, Any]
 
