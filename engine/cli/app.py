@@ -241,9 +241,9 @@ def list_(
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="recipe, operator or method.")] = "recipe",
+    what: Annotated[str, typer.Argument(help="recipe, operator, method or taxonomy.")] = "recipe",
 ) -> None:
-    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, or of methods."""
+    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods or of taxonomies."""
     from engine.cli.recipes import show_schema
 
     show_schema(what)

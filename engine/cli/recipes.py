@@ -155,9 +155,20 @@ def _place(file: Path, base: Path | None) -> str:
 
 def show_schema(what: str) -> None:
     """Print the JSON Schema of recipes, operators or methods."""
-    from engine.plan.schema import method_schema, operator_schema, recipe_schema, schema_text
+    from engine.plan.schema import (
+        method_schema,
+        operator_schema,
+        recipe_schema,
+        schema_text,
+        taxonomy_schema,
+    )
 
-    schemas = {"recipe": recipe_schema, "operator": operator_schema, "method": method_schema}
+    schemas = {
+        "recipe": recipe_schema,
+        "operator": operator_schema,
+        "method": method_schema,
+        "taxonomy": taxonomy_schema,
+    }
     if what not in schemas:
         raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))
     typer.echo(schema_text(schemas[what]()), nl=False)

@@ -1,4 +1,4 @@
-"""The JSON Schemas of recipes, operators and methods, from the typed models and the registries, for editors.
+"""The JSON Schemas of recipes, operators, methods and taxonomies for editors, from the typed models and the registries.
 
 That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked, and for operators
 that lie beside the recipe.
@@ -20,13 +20,14 @@ from engine.operators import find_operators
 from engine.operators.definition import Definition
 from engine.plan.packs import WRITERS
 from engine.spec.method import Method
-from engine.spec.recipe import Recipe, Task
+from engine.spec.recipe import Recipe, Task, TaxonomyFile
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
 SCHEMA_FILE = "recipe.schema.json"
 OPERATOR_SCHEMA_FILE = "operator.schema.json"
 METHOD_SCHEMA_FILE = "method.schema.json"
+TAXONOMY_SCHEMA_FILE = "taxonomy.schema.json"
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -46,6 +47,7 @@ def recipe_schema() -> dict[str, Any]:
     parts["MetricSpec"] = _metrics(parts)
     parts["OperatorSpec"] = _operators(parts)
     parts["Cluster"] = _clusterers(parts)
+    parts["Taxonomy"] = _path_or(parts["Taxonomy"], "file")
     for role in parts["Models"]["properties"]:
         reference = f"{role.capitalize()}Model"
         parts["Models"]["properties"][role] = {"$ref": f"#/$defs/{reference}"}
@@ -67,6 +69,12 @@ def method_schema() -> dict[str, Any]:
     """Return the JSON Schema of a method file."""
     schema = Method.model_json_schema(schema_generator=_Plain)
     return {"$schema": _ID, "title": "PaDA Engine method", **_without_titles(schema)}
+
+
+def taxonomy_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a taxonomy file."""
+    schema = TaxonomyFile.model_json_schema(schema_generator=_Plain)
+    return {"$schema": _ID, "title": "PaDA Engine taxonomy", **_without_titles(schema)}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:
@@ -160,6 +168,12 @@ def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
         required = [] if name == algorithm["default"] else ["algorithm"]
         branches.append(_closed(known, [*required, *settings.get("required", [])]))
     return {"description": loose["description"], "anyOf": branches}
+
+
+def _path_or(loose: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the schema of a mapping that may also be written as the value of one of its keys."""
+    described = {"type": "string", "description": loose["properties"][key]["description"]}
+    return {"description": loose["description"], "anyOf": [described, loose]}
 
 
 def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,6 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_slices(loaded),
         *_method(loaded),
         *_clusterer(loaded),
-        *_taxonomy(loaded),
         *check_operators(loaded),
         *_gates(loaded),
         *_models(loaded),
@@ -169,15 +168,6 @@ def _clusterer(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield _unknown(CLUSTERERS, cluster.algorithm, loaded.at(*path, "algorithm"))
     else:
         yield from check_part(clusterer.settings, cluster.settings, loaded.document, path)
-
-
-def _taxonomy(loaded: LoadedRecipe) -> Iterator[Problem]:
-    taxonomy = loaded.recipe.patterns.taxonomy
-    categories = [category.id for category in taxonomy.categories]
-    if taxonomy.mode == "hybrid" and "other" in categories:
-        at = loaded.at("patterns", "taxonomy", "categories", categories.index("other"), "id")
-        hint = "a hybrid taxonomy has the category 'other' already: leave it out"
-        yield Problem(at, "'other' cannot be declared", hint, code="taxonomy")
 
 
 def _gates(loaded: LoadedRecipe) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
+from engine.spec.taxonomies import AT, with_file
 from engine.spec.yaml import Document, KeyPath, decode, parse
 
 _VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
@@ -43,6 +44,8 @@ class LoadedRecipe:
     given: frozenset[KeyPath] = frozenset()
     """Paths of the values that start with a `--var`: places chosen by the user."""
     warnings: tuple[Problem, ...] = ()
+    taxonomy_file: Document | None = None
+    """The file that the taxonomy's categories are from; None where they are the recipe's own."""
 
     @property
     def effective(self) -> dict[str, Any]:
@@ -52,6 +55,12 @@ class LoadedRecipe:
     def at(self, *path: str | int, key: bool = False) -> Location:
         """Return where the value (or `key`) at `path` is, or the nearest thing around it."""
         return self.document.at(path, key)
+
+    def at_category(self, *path: str | int) -> Location:
+        """Return where a category of the taxonomy (by number) or a part of it stands, in the recipe or in its file."""
+        if self.taxonomy_file is not None:
+            return self.taxonomy_file.at(("categories", *path))
+        return self.at(*AT, "categories", *path)
 
 
 def find_recipe(name: str | Path) -> Path:
@@ -107,15 +116,18 @@ def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> Loaded
     if problems:
         raise RecipeError(problems)
     base = file.absolute().parent
+    taxonomy, of_file = with_file(recipe.patterns.taxonomy, document, base)
+    patterns = recipe.patterns.model_copy(update={"taxonomy": taxonomy})
     return LoadedRecipe(
-        recipe,
+        recipe.model_copy(update={"patterns": patterns}),
         file,
         base,
         source,
         document,
         values.values,
         frozenset(values.given),
-        document.warnings,
+        (*document.warnings, *(of_file.warnings if of_file else ())),
+        of_file,
     )
 
 

@@ -15,10 +15,12 @@ from engine.plan.schema import (
     METHOD_SCHEMA_FILE,
     OPERATOR_SCHEMA_FILE,
     SCHEMA_FILE,
+    TAXONOMY_SCHEMA_FILE,
     method_schema,
     operator_schema,
     recipe_schema,
     schema_text,
+    taxonomy_schema,
 )
 from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
@@ -47,8 +49,9 @@ def check(name: str) -> list[str]:
         (SCHEMA_FILE, recipe_schema()),
         (OPERATOR_SCHEMA_FILE, operator_schema()),
         (METHOD_SCHEMA_FILE, method_schema()),
+        (TAXONOMY_SCHEMA_FILE, taxonomy_schema()),
     ],
-    ids=["recipe", "operator", "method"],
+    ids=["recipe", "operator", "method", "taxonomy"],
 )
 def test_schema_file_is_current_and_a_schema(file: str, schema: dict[str, Any]) -> None:
     written = (shipped("schemas") / file).read_text(encoding="utf-8")

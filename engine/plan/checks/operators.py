@@ -24,6 +24,7 @@ from engine.rows import Example
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import OperatorSpec
+from engine.spec.taxonomies import OTHER
 from engine.spec.yaml import KeyPath
 from engine.tasks import TASKS, TaskKind
 
@@ -60,7 +61,7 @@ def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
 def _categories(loaded: LoadedRecipe) -> list[str]:
     taxonomy = loaded.recipe.patterns.taxonomy
     categories = [category.id for category in taxonomy.categories]
-    return [*categories, "other"] if taxonomy.mode == "hybrid" else categories
+    return [*categories, OTHER] if taxonomy.sorting == "hybrid" else categories
 
 
 def _use(

@@ -7,10 +7,11 @@ from typing import Any
 
 from engine.data.assembly import SplitRows
 from engine.data.records import Record, references_of
-from engine.errors import Problem, RunError
+from engine.errors import Location, Problem, RunError
 from engine.metrics import METRICS
 from engine.registry import did_you_mean
 from engine.spec.loader import LoadedRecipe
+from engine.spec.taxonomies import AT
 from engine.spec.yaml import KeyPath
 from engine.sql import (
     Fault,
@@ -24,6 +25,7 @@ from engine.sql.expressions import Kind, quoted
 from engine.stages.evaluate.measure import PARTS
 
 _TRIED = 2000
+_CATEGORIES: KeyPath = (*AT, "categories")
 
 
 def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
@@ -50,17 +52,23 @@ def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
             yield ("metrics", index, "sql"), metric.sql, "aggregate"
     for index, category in enumerate(recipe.patterns.taxonomy.categories):
         if category.where is not None:
-            path = ("patterns", "taxonomy", "categories", index, "where")
-            yield path, category.where, "condition"
+            yield (*_CATEGORIES, index, "where"), category.where, "condition"
+
+
+def _place(loaded: LoadedRecipe, path: KeyPath) -> tuple[Location, str]:
+    """Return where an expression stands, and what it is called; a category may stand in a file of its own."""
+    if path[: len(_CATEGORIES)] != _CATEGORIES:
+        return loaded.at(*path), _name(path)
+    in_file = loaded.taxonomy_file is not None
+    return loaded.at_category(*path[len(_CATEGORIES) :]), _name(path[2:] if in_file else path)
 
 
 def _without_rows(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Without the data the columns are not known, but what is no expression is wrong all the same."""
     for path, sql, kind in _expressions(loaded):
         if fault := check_expression(sql, None, kind):
-            yield Problem(
-                loaded.at(*path), f"{_name(path)}: {fault.message}", fault.hint, code="sql"
-            )
+            at, name = _place(loaded, path)
+            yield Problem(at, f"{name}: {fault.message}", fault.hint, code="sql")
 
 
 def _checked(
@@ -77,8 +85,9 @@ def _checked(
         hint = "write a `failure` over this recipe's metrics, or measure that one too"
         yield Problem(loaded.at("metrics", key=True), message, hint, code="sql")
         return
+    at, name = _place(loaded, path)
     if fault is not None:
-        yield Problem(loaded.at(*path), f"{_name(path)}: {fault.message}", fault.hint, code="sql")
+        yield Problem(at, f"{name}: {fault.message}", fault.hint, code="sql")
         return
     try:
         if kind == "condition":
@@ -86,8 +95,8 @@ def _checked(
         else:
             evaluate_aggregate(sql, answered)
     except RunError as error:
-        message = f"{_name(path)}: tried on the rows of this recipe, {error.message}"
-        yield Problem(loaded.at(*path), message, error.hint, code="sql")
+        message = f"{name}: tried on the rows of this recipe, {error.message}"
+        yield Problem(at, message, error.hint, code="sql")
 
 
 def _slices(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from engine.spec.recipe.data import Data, Sample, Source, SplitFrom
 from engine.spec.recipe.loop import Budget, Loop, Stop
 from engine.spec.recipe.metrics import MetricSpec, Rubric, Slice
 from engine.spec.recipe.models import Models, ModelSpec, WriterSpec
-from engine.spec.recipe.patterns import Category, Cluster, Patterns, Taxonomy
+from engine.spec.recipe.patterns import Cluster, Patterns
 from engine.spec.recipe.privacy import Privacy, Redaction
 from engine.spec.recipe.quality import (
     Calibration,
@@ -24,6 +24,7 @@ from engine.spec.recipe.quality import (
     Verify,
 )
 from engine.spec.recipe.task import Shots, Task
+from engine.spec.recipe.taxonomy import Category, Taxonomy, TaxonomyFile
 from engine.spec.recipe.train import Train
 from engine.spec.recipe.whole import Recipe
 
@@ -61,6 +62,7 @@ __all__ = [
     "Stop",
     "Task",
     "Taxonomy",
+    "TaxonomyFile",
     "Train",
     "Verify",
     "WriterSpec",

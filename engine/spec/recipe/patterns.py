@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from engine.spec.parts import Name, Spec
-
-
-class Category(Spec):
-    """One category of the taxonomy."""
-
-    id: Name
-    description: str = ""
-    where: str | None = None
-    """SQL condition on a failure's columns: failures for which it holds belong to this category."""
-
-    @model_validator(mode="after")
-    def _say_what_it_is(self) -> Category:
-        if not self.description and self.where is None:
-            raise ValueError("a category needs a description, a where, or both")
-        return self
-
-
-class Taxonomy(Spec):
-    """The categories that patterns are sorted into."""
-
-    mode: Literal["open", "closed", "hybrid"] = "open"
-    """open: none are used; closed: one of `categories`; hybrid: one of `categories` or `other`."""
-    categories: list[Category] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _categories_fit_mode(self) -> Taxonomy:
-        if self.mode == "open" and self.categories:
-            raise ValueError("mode open takes no categories; use hybrid")
-        if self.mode != "open" and not self.categories:
-            raise ValueError(f"mode {self.mode} needs categories")
-        ids = [category.id for category in self.categories]
-        if len(ids) != len(set(ids)):
-            raise ValueError("two categories have the same id")
-        return self
+from engine.spec.parts import Spec
+from engine.spec.recipe.taxonomy import Taxonomy
 
 
 class Cluster(BaseModel):
