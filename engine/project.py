@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from engine import models
+from engine.adoption import LEAST, Adopted, adopt, last_run, proposals
 from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
@@ -215,6 +216,30 @@ class Project:
             conditions=conditions,
         )
         return FoundSlices(found, rows)
+
+    def adopt(
+        self,
+        names: Sequence[str] = (),
+        run: str | None = None,
+        least: int = LEAST,
+        *,
+        write: bool = True,
+    ) -> Adopted:
+        """Write categories that the teacher proposed into the taxonomy; see `engine.adoption`.
+
+        Args:
+            names: Names or ids of proposals; when left out, all that stand for at least `least` failures.
+            run: The run that proposed them; the recipe's last when left out.
+            least: As above.
+            write: False only says what would be written.
+
+        Raises:
+            EngineError: there is no such proposal, or it cannot be written.
+        """
+        with reader(self.state) as query:
+            of = run or last_run(query, self.loaded.recipe.name)
+            proposed = proposals(query, of)
+        return adopt(self.loaded, proposed, names, least, write=write)
 
     @property
     def has_store(self) -> bool:

@@ -39,13 +39,15 @@ class Diagnosis(Row):
     skill: str = ""
     """What the student would have to be able to do."""
     category: str | None = None
-    """Of the taxonomy, as the teacher sorts this failure; in an open or hybrid one it may be a name of its own."""
+    """Of the taxonomy, as the teacher sorts this failure; `other` or None where none fits."""
     suspect: bool = False
     """Whether the teacher takes the right answer for wrong."""
     mendable: bool = True
     """Whether training rows could mend it."""
     confidence: int | None = None
     """How sure the teacher is, 1 to 5."""
+    proposed: str | None = None
+    """A name of its own for this kind of mistake, where the taxonomy is open or no category fits; else None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,4 +48,29 @@ def slices(
     show_slices(recipe, var or [], state, limit, wanted, as_yaml=yaml, as_json=json)
 
 
+@patterns_app.command("adopt")
+def adopt(
+    recipe: RecipeArgument,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Proposals; all of enough failures without."),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="The run that proposed them; the recipe's last.")
+    ] = None,
+    least: Annotated[
+        int, typer.Option("--least", min=1, help="Failures that an unnamed proposal must have.")
+    ] = 3,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be written.")
+    ] = False,
+    var: VarOption = None,
+    state: StateOption = STATE,
+) -> None:
+    """Write categories that the teacher proposed into the taxonomy; comments and form of the file stay."""
+    from engine.cli.patterns.adopt import adopt_categories
+
+    adopt_categories(recipe, names or [], var or [], state, run, least, write=not dry_run)
+
+
 __all__ = ["patterns_app"]
