@@ -112,7 +112,8 @@ def adopt(
         chosen = [_named(name, new, have) for name in names]
         too_few: list[Proposal] = []
     else:
-        several = [one for one in new if one.source == "diagnosis"] or new
+        own = any(one.source == "diagnosis" for one in proposed)
+        several = [one for one in new if one.source == "diagnosis" or not own]
         chosen = [one for one in several if one.failures >= least]
         too_few = [one for one in several if one.failures < least]
     of_file = loaded.taxonomy_file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.data.sources.origins import name_of
@@ -11,6 +12,7 @@ from engine.plan.resources import Resources
 from engine.rows import SPLITS
 from engine.spec.method import Method
 from engine.spec.recipe import Benchmark, Recipe, Source
+from engine.spec.taxonomies import OTHER
 from engine.sql.expressions import quoted
 from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
@@ -21,7 +23,7 @@ from engine.stages.analyse.name import PROMPT as NAME_PROMPT
 from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
-from engine.stages.analyse.taxonomy import OTHER, OfferedCategory
+from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
@@ -232,8 +234,8 @@ class StageParams:
     def diagnose(self) -> DiagnoseParams:
         """Return how failures are shown to the teacher."""
         pack = self.resources.packs["teacher"].diagnose
-        closed = self.recipe.patterns.taxonomy.mode == "closed"
-        offered = tuple(c for c in self._offered() if c.id != OTHER or closed)
+        offered = tuple(c for c in self._offered() if c.id != OTHER)
+        closed = self.recipe.patterns.taxonomy.sorting == "closed"
         return DiagnoseParams(
             task=self.task,
             briefing=self.briefing,
@@ -243,21 +245,43 @@ class StageParams:
             categories=offered,
             closed=closed,
             schema=schemas.diagnosis(
-                self.resources.schemas["diagnosis"], [c.id for c in offered if closed]
+                self.resources.schemas["diagnosis"],
+                [c.id for c in offered],
+                other=None if closed else OTHER,
             ),
         )
 
     def _offered(self) -> tuple[OfferedCategory, ...]:
         """Return the categories among which the teacher chooses: one with a condition is SQL's to give."""
         taxonomy = self.recipe.patterns.taxonomy
+        if taxonomy.sorting == "open":
+            return ()
         offered = [
-            OfferedCategory(id=c.id, description=c.description)
+            OfferedCategory(
+                id=c.id,
+                description=c.description,
+                examples=tuple(c.examples),
+                parent=c.parent,
+            )
             for c in taxonomy.categories
             if not c.where
         ]
-        if offered and taxonomy.mode == "hybrid":
+        if offered and taxonomy.sorting == "hybrid":
             offered.append(OfferedCategory(id=OTHER, description="None of these."))
         return tuple(offered)
+
+    def _by_sql(self) -> list[WhereCategory]:
+        """Return the categories that SQL gives, in the order in which they are tried: parts before the whole."""
+        taxonomy = self.recipe.patterns.taxonomy
+        deepest = sorted(taxonomy.categories, key=lambda c: -taxonomy.depth(c))
+        return [WhereCategory(id=c.id, where=c.where) for c in deepest if c.where]
+
+    def _categories(self, named: Sequence[str] | None) -> tuple[str, ...] | None:
+        """Return the categories that an operator is for, with their parts; None for all."""
+        if named is None:
+            return None
+        taxonomy = self.recipe.patterns.taxonomy
+        return tuple(dict.fromkeys(part for name in named for part in taxonomy.within(name)))
 
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
@@ -271,17 +295,12 @@ class StageParams:
                 settings=clusterer.settings.model_validate(patterns.cluster.settings),
             ),
             same_pattern=patterns.same_pattern,
-            categories=tuple(
-                WhereCategory(id=c.id, where=c.where)
-                for c in patterns.taxonomy.categories
-                if c.where
-            ),
+            categories=tuple(self._by_sql()),
         )
 
     def name(self) -> NameParams:
         """Return what the teacher names patterns by."""
         pack, offered = self.resources.packs["teacher"].name_pattern, self._offered()
-        categories = self.recipe.patterns.taxonomy.categories
         return NameParams(
             task=self.task,
             briefing=self.briefing,
@@ -290,7 +309,7 @@ class StageParams:
             shown=pack.diagnoses,
             confusions=pack.confusions,
             categories=offered,
-            where_categories=tuple(c.id for c in categories if c.where),
+            where_categories=tuple(c.id for c in self._by_sql()),
             again="again" in self.resources.prompts[NAME_PROMPT].variables,
         )
 
@@ -308,7 +327,7 @@ class StageParams:
                 OfferedOperator(
                     name=used.name,
                     description=operators[used.name].description,
-                    patterns=None if used.patterns is None else tuple(used.patterns),
+                    patterns=self._categories(used.patterns),
                 )
                 for used in self.recipe.augment.operators
                 if "operators" in shown
@@ -342,7 +361,7 @@ class StageParams:
                 prompt=operators[used.name].prompt(self.resources.packs["teacher"].name),
                 digest=operators[used.name].digest,
                 settings=operators[used.name].params.model_validate(used.params),
-                patterns=None if used.patterns is None else tuple(used.patterns),
+                patterns=self._categories(used.patterns),
                 share=used.share,
             )
             for used in augment.operators

@@ -34,15 +34,30 @@ def pattern(schema: Schema, categories: Sequence[str]) -> Schema:
     return schema
 
 
-def diagnosis(schema: Schema, categories: Sequence[str]) -> Schema:
-    """Return the diagnosis schema; with categories, each item that has one must name one of them."""
+def diagnosis(schema: Schema, categories: Sequence[str], other: str | None = None) -> Schema:
+    """Return the diagnosis schema; with categories, each diagnosis that has one must name one of them.
+
+    Args:
+        schema: That of one diagnosis, or of a list of them.
+        categories: Ids; none where the teacher gives names of its own.
+        other: What may be said instead of one, together with a name in the field `proposed`; None where nothing may.
+    """
     listed = schema["properties"].get("diagnoses")
-    if not categories or listed is None or "category" not in listed["items"]["properties"]:
+    item = schema if listed is None else listed["items"]
+    if not categories or "category" not in item["properties"]:
         return schema
-    item = listed["items"]
-    item = {**item, "properties": {**item["properties"], "category": {"enum": list(categories)}}}
-    properties = {**schema["properties"], "diagnoses": {**listed, "items": item}}
-    return {**schema, "properties": properties}
+    choices = [*categories, *filter(None, [other])]
+    properties = {**item["properties"], "category": {"enum": choices}}
+    required = [*item.get("required", ())]
+    if other is not None:
+        about = f"A short name of its own where the category is {other}; else empty."
+        properties["proposed"] = {**item["properties"]["category"], "description": about}
+        required.append("proposed")
+    item = {**item, "properties": properties, "required": required}
+    if listed is None:
+        return item
+    whole = {**schema["properties"], "diagnoses": {**listed, "items": item}}
+    return {**schema, "properties": whole}
 
 
 def strategy(schema: Schema, labelled: bool) -> Schema:

@@ -58,7 +58,7 @@ def test_a_list_of_operators_with_a_mistake_in_one_says_where(tmp_path: Path) ->
         show_list("operators", str(write_good(tmp_path)))
 
 
-@pytest.mark.parametrize("what", ["recipe", "operator", "method"])
+@pytest.mark.parametrize("what", ["recipe", "operator", "method", "taxonomy"])
 def test_a_schema_is_printed_as_it_is_shipped(
     what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,10 +98,10 @@ def test_rows_whose_label_may_be_wrong_are_listed(state: Path) -> None:
 
 def test_all_that_was_said_is_stored(state: Path) -> None:
     assert rows(
-        state, "SELECT DISTINCT evidence, reasoning, skill, category, confidence FROM diagnosis"
+        state, "SELECT DISTINCT evidence, reasoning, skill, category, proposed, confidence FROM diagnosis"
     ) == [
         {"evidence": "", "reasoning": "It goes by the word.", "skill": "To read on.",
-         "category": "named kind", "confidence": 4}
+         "category": None, "proposed": "named kind", "confidence": 4}
     ]  # fmt: skip
     (pattern,) = rows(state, "SELECT name, includes, excludes, coherent, guard, size FROM pattern")
     assert pattern == {

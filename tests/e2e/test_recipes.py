@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,10 @@ def written(folder: Path, name: str) -> tuple[Path, Path]:
     before, rest = text.split("models:\n", 1)
     lines = rest.split("\n")
     after = "\n".join(lines[next(i for i, line in enumerate(lines) if line[:1].strip()) :])
-    recipe = folder / "recipe.yaml"
+    # What recipes share lies beside their folders.
+    shutil.copytree(shipped("recipes") / "taxonomies", folder / "taxonomies")
+    recipe = folder / name / "recipe.yaml"
+    recipe.parent.mkdir()
     # One seed goes round the loop as three do.
     after = after.replace("seeds: [0, 1, 2]", "seeds: [0]")
     recipe.write_text(before + SCRIPTED + after, "utf-8")

@@ -463,3 +463,41 @@ def test_a_cycle_is_named_node_by_node() -> None:
         Plan([node("a", "b"), node("b", "a")])
     with pytest.raises(ValueError, match="unknown nodes: nowhere"):
         Plan([node("a", "nowhere")])
+
+
+TREE: dict[str, Any] = {
+    "mode": "closed",
+    "categories": [
+        {"id": "reading", "description": "Missed.", "where": "length(text) > 9"},
+        {"id": "negation", "description": "Turned down.", "parent": "reading", "examples": ["no"]},
+        {"id": "double", "where": "text LIKE '%not%not%'", "parent": "negation"},
+    ],
+}
+
+
+def _params(recipe: Recipe) -> StageParams:
+    return StageParams(recipe, fake_resources(recipe), PROMPT, None)
+
+
+def test_sql_tries_the_parts_of_a_category_before_the_whole() -> None:
+    params = _params(_recipe(patterns__taxonomy=TREE, augment__operators=[{"name": "paraphrase"}]))
+    assert [c.id for c in params.cluster().categories] == ["double", "reading"]
+    assert params.name().where_categories == ("double", "reading")
+    (offered,) = params.diagnose().categories
+    assert (offered.id, offered.parent, offered.examples) == ("negation", "reading", ("no",))
+    assert params.diagnose().closed
+
+
+def test_an_operator_for_a_category_is_for_its_parts_too() -> None:
+    operators = [{"name": "paraphrase", "patterns": ["negation"]}, {"name": "new_situation"}]
+    params = _params(_recipe(patterns__taxonomy=TREE, augment__operators=operators))
+    first, second = params.generate().operators
+    assert (first.patterns, second.patterns) == (("negation", "double"), None)
+
+
+def test_an_open_taxonomy_offers_nothing_and_assigns_by_sql_all_the_same() -> None:
+    operators = [{"name": "paraphrase"}]
+    taxonomy = {"mode": "open", "categories": [TREE["categories"][0]]}
+    params = _params(_recipe(patterns__taxonomy=taxonomy, augment__operators=operators))
+    assert params.diagnose().categories == params.name().categories == ()
+    assert [c.id for c in params.cluster().categories] == ["reading"]

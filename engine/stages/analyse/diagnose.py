@@ -22,6 +22,7 @@ from engine.backends.protocol import Completion
 from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Diagnosis, Drop, Example, Failure, LabelSuspect, Prediction, Row
+from engine.spec.taxonomies import OTHER
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import (
     is_quoted,
@@ -30,7 +31,7 @@ from engine.stages.analyse.mistakes import (
     nearest_pairs,
     success,
 )
-from engine.stages.analyse.taxonomy import OfferedCategory
+from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
@@ -60,8 +61,9 @@ class DiagnoseParams(Params):
     divide: Divide = "auto"
     """Whether only one part of the validation rows is analysed."""
     categories: tuple[OfferedCategory, ...] = ()
+    """Of which each diagnosis names one; none where the teacher gives names of its own."""
     closed: bool = False
-    """Whether a diagnosis must be of one of these."""
+    """Whether a diagnosis must be of one of these, and cannot propose another."""
     schema: schemas.Schema
 
 
@@ -145,10 +147,18 @@ class _Shown:
                 for number, failure in enumerate(call, 1)
             ],
             "passed": [success(task, e, self.predictions[e.id]) for e in self._contrast(call)],
-            "categories": [{"id": c.id, "description": c.description} for c in params.categories],
+            "categories": as_shown(params.categories),
             "closed": params.closed,
             "known": self._known,
         }
+
+    def category_of(self, said: Mapping[str, Any]) -> tuple[str | None, str | None]:
+        """Return the category of one diagnosis, and the name that it proposes where none fits."""
+        category = (said.get("category") or "").strip() or None
+        if not self._params.categories:
+            return None, category
+        proposed = (said.get("proposed") or "").strip() or None
+        return category, proposed if category == OTHER else None
 
     def _contrast(self, call: Sequence[Failure]) -> list[Example]:
         if not self._passed:
@@ -187,6 +197,7 @@ def _diagnosis(
         evidence = ""
         yield Drop("diagnose", identity, UNFOUND, "what it quotes stands in no column of its row")
     suspect, mendable = said.get("suspect", False), said.get("mendable", True)
+    category, proposed = shown.category_of(said)
     yield Diagnosis(
         id=identity,
         example=failure.example,
@@ -196,7 +207,8 @@ def _diagnosis(
         evidence=evidence,
         reasoning=said.get("reasoning", "").strip(),
         skill=said.get("skill", "").strip(),
-        category=(said.get("category") or "").strip() or None,
+        category=category,
+        proposed=proposed,
         suspect=suspect,
         mendable=mendable,
         confidence=said.get("confidence"),
@@ -253,7 +265,7 @@ def _accounts(
 
 
 DIAGNOSE = Stage(
-    "diagnose", 3, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    "diagnose", 4, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset(

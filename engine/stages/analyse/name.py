@@ -32,7 +32,7 @@ from engine.stages.analyse.reworded import (
     with_left_out,
 )
 from engine.stages.analyse.targets import Confusions, confusions, worded_confusions
-from engine.stages.analyse.taxonomy import OfferedCategory
+from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
@@ -228,7 +228,7 @@ def _names(
         "description": params.task.description,
         "kind": params.task.kind,
         "labelled": params.task.labelled,
-        "categories": [{"id": c.id, "description": c.description} for c in params.categories],
+        "categories": as_shown(params.categories),
     }
     shown = [clusters.variables(pattern) for pattern in new]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.identity import Params
-
-OTHER = "other"
-"""What a hybrid taxonomy offers besides its categories."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,3 +14,20 @@ class OfferedCategory(Params):
 
     id: str
     description: str
+    examples: tuple[str, ...] = ()
+    parent: str | None = None
+    """The category of which it is a part."""
+
+
+def as_shown(categories: Iterable[OfferedCategory]) -> list[dict[str, str]]:
+    """Return the categories as a prompt's variable: `id`, and a `description` with all that is known of it."""
+    shown = []
+    for category in categories:
+        more = [f"part of {category.parent}"] if category.parent else []
+        if category.examples:
+            more.append(f"such as {', '.join(f'“{example}”' for example in category.examples)}")
+        description = category.description
+        if more:
+            description = f"{'; '.join([description.rstrip('.'), *more])}."
+        shown.append({"id": category.id, "description": description})
+    return shown

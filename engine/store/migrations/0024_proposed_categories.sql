@@ -4,10 +4,13 @@
 ALTER TABLE diagnosis ADD COLUMN proposed VARCHAR;
 
 -- What could become a category of the taxonomy (`pada patterns adopt`): names that diagnoses propose, all seeds and
--- rounds of a run together, and patterns for which no category fits.
+-- rounds of a run together, and patterns for which no category fits. What SQL assigns to a category does not count.
 CREATE VIEW proposed_categories AS
-WITH d AS (
-  SELECT r.run, trim(t.proposed) AS name, t.example, t.scenario
+WITH m AS (
+  SELECT DISTINCT r.run, t.diagnosis AS id FROM pattern_member t JOIN run_rows r USING (node)
+  WHERE starts_with(t.pattern, 'category:')
+), d AS (
+  SELECT r.run, t.id, trim(t.proposed) AS name, t.example, t.scenario
   FROM diagnosis t JOIN run_rows r USING (node)
   WHERE trim(t.proposed) <> '' AND t.mendable AND NOT t.suspect
 ), p AS (
@@ -20,6 +23,6 @@ WITH d AS (
 -- description: the scenario that most of its diagnoses give; a pattern's description
 SELECT run, mode(name ORDER BY name) AS name, 'diagnosis' AS source, count(DISTINCT example) AS failures,
   mode(scenario ORDER BY scenario) AS description
-FROM d GROUP BY run, lower(name)
+FROM d ANTI JOIN m USING (run, id) GROUP BY run, lower(name)
 UNION ALL
 SELECT run, name, 'pattern', max(size), arg_max(description, size) FROM p GROUP BY run, name;

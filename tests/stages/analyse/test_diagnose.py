@@ -1,11 +1,14 @@
 """diagnose: one diagnosis or drop per validation failure that was drawn, and nothing of the other splits."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.backends.protocol import Message, Request
+from engine.backends.replies import read
 from engine.rows import DrawnFailure, Failure, LabelSuspect, Pattern, Prediction
 from engine.stages import schemas
 from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
@@ -149,12 +152,13 @@ def test_several_failures_of_a_call_are_each_diagnosed_with_all_that_is_said_of_
     assert [d.example for d in output.diagnoses] == FAILING
     assert output.drops == []
     first = output.diagnoses[0]
-    assert (first.reasoning, first.skill, first.category, first.confidence) == (
+    assert (first.reasoning, first.skill, first.confidence) == (
         "It goes by words.",
         "To read on.",
-        "haste",
         4,
     )
+    # Without a taxonomy all names are the teacher's.
+    assert (first.category, first.proposed) == (None, "haste")
     assert {d.call for d in output.diagnoses} == {request.id}
 
 
@@ -272,17 +276,75 @@ def test_known_patterns_and_the_categories_are_told_and_a_closed_taxonomy_binds(
     _, context, *_ = diagnosed(CLASSIFICATION(), lambda *_: None, "frontier", known)
     assert "- Hidden loss: Told late." in context.prompts[0]
     offered = (OfferedCategory(id="haste", description="Too fast."),)
-    _, opened = several(categories=offered)
-    assert "haste (Too fast). Where none fits, a short name of your own" in opened.prompts[0]
-    _, closed = several(categories=offered, closed=True)
-    assert "of your own" not in closed.prompts[0]
-    schema = schemas.diagnosis(reply_schema_of("diagnosis", "frontier"), ["haste"])
-    assert schema["properties"]["diagnoses"]["items"]["properties"]["category"] == {
-        "enum": ["haste"]
-    }
-    assert schemas.diagnosis(reply_schema_of("diagnosis"), ["haste"]) == reply_schema_of(
-        "diagnosis"
+    _, hybrid = several(categories=offered)
+    assert (
+        "haste (Too fast). Where none fits, say other, and give in `proposed`" in hybrid.prompts[0]
     )
+    _, closed = several(categories=offered, closed=True)
+    assert "haste (Too fast)." in closed.prompts[0]
+    assert "of your own" not in closed.prompts[0]
+    _, opened = several()
+    assert "- `category`: a short name for this kind of mistake" in opened.prompts[0]
+
+
+OFFERED = (
+    OfferedCategory(id="haste", description="Too fast."),
+    OfferedCategory(
+        id="skim", description="Skims.", parent="haste", examples=("in a hurry", "at once")
+    ),
+)
+
+
+def test_a_category_is_told_with_the_one_it_is_part_of_and_with_its_examples() -> None:
+    _, context = several(categories=OFFERED)
+    told = "haste (Too fast); skim (Skims; part of haste; such as “in a hurry”, “at once”)."
+    assert told in context.prompts[0]
+
+
+def test_in_a_hybrid_taxonomy_a_name_is_proposed_where_no_category_fits() -> None:
+    output, _ = several(
+        said(1, proposed="left over"),
+        said(2, category="other", proposed=" wrong end "),
+        said(3, category="other", proposed=""),
+        categories=OFFERED,
+    )
+    found = [(d.category, d.proposed) for d in output.diagnoses]
+    assert found == [("haste", None), ("other", "wrong end"), ("other", None)]
+
+
+BASE = reply_schema_of("diagnosis", "frontier")
+ITEM = BASE["properties"]["diagnoses"]["items"]
+
+
+@pytest.mark.parametrize(
+    ("other", "category", "fits"),
+    [
+        (None, "haste", True),
+        (None, "other", False),
+        (None, "impatience", False),
+        ("other", "other", True),
+        ("other", "impatience", False),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False], ids=["several a call", "one a call"])
+def test_what_is_no_category_is_no_reply(
+    other: str | None, category: str, fits: bool, listed: bool
+) -> None:
+    schema = schemas.diagnosis(BASE if listed else ITEM, ["haste", "skim"], other)
+    item = said(1, category=category, **({"proposed": "x"} if other else {}))
+    value = {"diagnoses": [item]} if listed else item
+    request = Request((Message("user", "Why?"),), schema, 100, 0.0, "teacher")
+    reply = read(request, json.dumps(value))
+    assert (reply.error is None) == fits
+    if not fits:
+        assert reply.error == "schema"
+        assert category in reply.detail
+
+
+def test_a_schema_that_asks_for_no_category_stays_as_it_is() -> None:
+    small = reply_schema_of("diagnosis", "small")
+    assert schemas.diagnosis(small, ["haste"], "other") == small
+    assert schemas.diagnosis(BASE, []) == BASE
 
 
 def test_a_row_that_speaks_to_the_teacher_stays_inside_its_tag() -> None:
