@@ -48,14 +48,19 @@ class Adopted(NamedTuple):
     """Proposals that were left out because they stand for too few failures."""
 
 
-def last_run(query: Query, recipe: str) -> str:
-    """Return the last run of a recipe that diagnosed failures; raises EngineError where there is none."""
-    run: str | None = query(_LAST, [recipe])[0]["id"]
-    if run is None:
+def run_of(query: Query, recipe: str, run: str | None) -> str:
+    """Return a run, or the last one of a recipe that diagnosed failures; raises EngineError where there is none."""
+    if run is not None:
+        known = [row["id"] for row in query("SELECT id FROM run", [])]
+        if run not in known:
+            raise EngineError(f"there is no run '{run}'", did_you_mean(run, known))
+        return run
+    last: str | None = query(_LAST, [recipe])[0]["id"]
+    if last is None:
         raise EngineError(
             f"no run of the recipe '{recipe}' has diagnosed a failure", "`pada run RECIPE` first"
         )
-    return run
+    return last
 
 
 def proposals(query: Query, run: str) -> list[Proposal]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine import models
-from engine.adoption import LEAST, Adopted, adopt, last_run, proposals
+from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
 from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
@@ -237,8 +237,7 @@ class Project:
             EngineError: there is no such proposal, or it cannot be written.
         """
         with reader(self.state) as query:
-            of = run or last_run(query, self.loaded.recipe.name)
-            proposed = proposals(query, of)
+            proposed = proposals(query, run_of(query, self.loaded.recipe.name, run))
         return adopt(self.loaded, proposed, names, least, write=write)
 
     @property

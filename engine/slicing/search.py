@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from engine.slicing.predicates import Predicate, Rows, predicates, slug_of
@@ -74,9 +75,18 @@ class Candidate:
     """A condition with the rows for which it holds, as SQL says, and its test once that is made."""
 
     predicate: Predicate
-    holds: Bools
+    parts: tuple[Bools, ...]
+    """The rows of each condition that it joins: pairs are many, and their own rows are worked out when asked for."""
     p: float = 1.0
     adjusted: float = 1.0
+
+    @property
+    def holds(self) -> Bools:
+        """Whether it holds, for each row."""
+        first, *others = self.parts
+        for other in others:
+            first = first & other
+        return first
 
 
 def search(
@@ -148,11 +158,15 @@ def candidates(rows: Rows, labelled: bool, least: int, conditions: int = 1) -> l
     ):
         mask = np.asarray(holds, dtype=bool)
         if least <= mask.sum() <= len(rows) - least:
-            distinct.setdefault(mask.tobytes(), Candidate(predicate, mask))
+            distinct.setdefault(_digest(mask), Candidate(predicate, (mask,)))
     if conditions > 1:
         for both in _both(list(distinct.values()), least):
-            distinct.setdefault(both.holds.tobytes(), both)
+            distinct.setdefault(_digest(both.holds), both)
     return list(distinct.values())
+
+
+def _digest(rows: Bools) -> bytes:
+    return blake2b(rows.tobytes(), digest_size=16).digest()
 
 
 def _both(single: Sequence[Candidate], least: int) -> list[Candidate]:
@@ -166,7 +180,7 @@ def _both(single: Sequence[Candidate], least: int) -> list[Candidate]:
     sizes = np.diag(counts)
     narrower = (counts < sizes[:, None]) & (counts < sizes[None, :]) & (counts >= least)
     return [
-        Candidate(_and(single[i].predicate, single[j].predicate), held[i] & held[j])
+        Candidate(_and(single[i].predicate, single[j].predicate), (held[i], held[j]))
         for i, j in zip(*np.nonzero(np.triu(narrower, 1)), strict=True)
     ]
 
@@ -189,7 +203,7 @@ def _tested(tried: Sequence[Candidate], fails: Bools) -> list[Candidate]:
     failing = np.array([(one.holds & fails).sum() for one in tried], dtype=np.int64)
     p = fisher_greater(failing, sizes, int(fails.sum()), len(fails)).tolist()
     tested = [
-        Candidate(one.predicate, one.holds, chance, adjusted)
+        Candidate(one.predicate, one.parts, chance, adjusted)
         for one, chance, adjusted in zip(tried, p, benjamini_hochberg(p), strict=True)
     ]
     return sorted(tested, key=lambda one: (one.p, *_simple(one.predicate)))
@@ -204,28 +218,30 @@ def _fold(
 ) -> tuple[list[tuple[Candidate, list[str]]], int]:
     """Return the slices to show, each with the conditions that it stands for, and how many others are left out.
 
-    Of those that hold nearly the same rows the simplest stays. Then, from the one that stands out most: one whose
-    other rows, those that no slice before it holds, do not fail more often adds nothing. As many are tested for that
-    as are found, so each at its part of the level (Bonferroni). Of one threshold at several numbers one is shown.
+    From the one that stands out most: one that holds nearly the same rows as a slice before it is told under that
+    slice, by the simplest of them; one whose other rows, those that no slice before it holds, do not fail more often
+    adds nothing (as many are tested for that as are found: Bonferroni). Of one threshold at several numbers one is
+    shown.
     """
-    groups: list[list[Candidate]] = []
-    for one in found:
-        group = next((g for g in groups if _jaccard(g[0].holds, one.holds) >= ALIKE), None)
-        if group is None:
-            groups.append([one])
-        else:
-            group.append(one)
-    kept: list[tuple[Candidate, list[str]]] = []
+    groups: list[tuple[Bools, list[Candidate]]] = []
     covered = fails & False
-    for group in groups:
+    for one in found:
+        holds = one.holds
+        alike = next((group for rows, group in groups if _jaccard(rows, holds) >= ALIKE), None)
+        if alike is not None:
+            alike.append(one)
+            continue
+        family = one.predicate.family
+        if family and any(family == other.predicate.family for _, g in groups for other in g):
+            continue
+        if not groups or _adds(holds, covered, fails, least, level / len(found)):
+            groups.append((holds, [one]))
+            covered = covered | holds
+    kept = []
+    for _, group in groups:
         simplest = min(group, key=lambda one: (one.predicate.rank, one.p))
-        family = simplest.predicate.family
-        if family and any(family == one.predicate.family for one, _ in kept):
-            continue
-        if kept and not _adds(simplest.holds, covered, fails, least, level / len(groups)):
-            continue
-        kept.append((simplest, [one.predicate.sql for one in group if one is not simplest]))
-        covered = covered | simplest.holds
+        others = (one for one in group if one is not simplest)
+        kept.append((simplest, [one.predicate.sql for one in others]))
     return kept, len(found) - len(kept)
 
 

@@ -65,7 +65,7 @@ def compare(recipe: Path, state: Path) -> Compared:
 BOTH = "{name: paraphrase, params: {variants: 4}}, {name: new_situation}"
 TAXONOMY = (
     "{cluster: {k: 2}, taxonomy: {mode: hybrid, categories: [{id: long, where: 'length > 30'}, "
-    "{id: p-even, where: 'length % 2 = 0'}, {id: odd, description: Any other.}]}}"
+    "{id: even, where: 'length % 2 = 0'}, {id: odd, description: Any other.}]}}"
 )
 PROJECTS: dict[str, dict[str, Any]] = {
     "as the tiny project": {"ATTEMPTS": "2", "ROUNDS": "2", "PATTERNS": "{cluster: {max_k: 4}}"},

@@ -75,7 +75,7 @@ def test_what_is_printed_runs_as_a_category_and_as_a_slice_of_the_recipe(recipe:
     (one,) = map(json.loads, slices(recipe, "--json").out.splitlines())
     text = recipe.read_text("utf-8")
     text = text.replace(
-        "{cluster: {k: 3}}", f"{{taxonomy: {{mode: closed, categories: [{json.dumps(category)}]}}}}"
+        "{cluster: {k: 3}}", f"{{taxonomy: {{categories: [{json.dumps(category)}]}}}}"
     )
     text += f"slices: [{json.dumps({'name': 'swap', 'sql': one['sql']})}]\n"
     adopted = recipe.with_name("adopted.yaml")
