@@ -47,7 +47,6 @@ REPLIES: dict[str, Any] = {
         "reasoning": "The word is enough for it.", "strategy": "Name the other kind in passing.",
         "must": ["both kinds"], "must_not": [], "attributes": [{"name": "length", "values": ["3", "9"]}],
         "pairs": [{"right": "number", "wrong": "colour", "share": 0.4}, {"right": "x", "wrong": "y", "share": 0.6}],
-        "operators": [{"name": "reword", "share": 1}, {"name": "magic", "share": 1}],
         "difficulty": {"easy": 0, "medium": 1, "hard": 3},
     },
 }  # fmt: skip
@@ -118,5 +117,5 @@ def test_all_that_was_said_is_stored(state: Path) -> None:
     }
     assert stored["attributes"] == {"length": ["3", "9"]}
     assert stored["pairs"] == [{"right": "number", "wrong": "colour", "share": 1.0}]
-    assert stored["operators"] == {"reword": 1.0}
+    assert stored["operators"] == {}  # one operator: there is nothing to share out
     assert stored["difficulty"] == {"medium": 0.25, "hard": 0.75}
