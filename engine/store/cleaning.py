@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.errors import StoreError
-from engine.store import lock
+from engine.store import flat, lock
 from engine.store.columns import is_stage_table, record_types
 from engine.store.file import FILE, opened, translated
 from engine.store.spool import segments
@@ -180,6 +180,8 @@ def _delete(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
         connection.execute("DELETE FROM node WHERE list_contains(?, id)", nodes)
         connection.execute("DELETE FROM run_node WHERE list_contains(?, run)", runs)
         connection.execute("DELETE FROM run WHERE list_contains(?, id)", runs)
+        connection.execute("DELETE FROM run_part WHERE list_contains(?, run)", runs)
+        flat.sweep(connection)
         connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM run)")
         connection.execute("COMMIT")
     except BaseException:
