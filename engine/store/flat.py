@@ -280,23 +280,31 @@ def _part(connection: duckdb.DuckDBPyConnection, kind: str, nodes: list[str]) ->
 
 def _rows_of(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str, str]:
     """Return, for each table that a SELECT here may read, the SQL of the rows that these nodes wrote to it."""
-    writers: dict[str, list[str]] = {
+    writers: dict[str, list[tuple[str, str, int]]] = {
         table: [] for kind in _KINDS.values() for table in (*kind.tables, "example")
     }
     found = connection.execute(
-        "SELECT id, counts FROM node WHERE list_contains(?, id)", [nodes]
+        "SELECT id, run, round, counts FROM node WHERE list_contains(?, id)", [nodes]
     ).fetchall()
-    for node, counts in found:
+    for node, run, round_, counts in found:
         for table in writers.keys() & orjson.loads(counts).keys():
-            writers[table].append(node)
-    # As literals, not parameters or a join: so DuckDB leaves out the row groups that hold none of them.
-    return {
-        table: f'(SELECT * FROM "{table}" WHERE node IN ({", ".join(map(_quoted, sorted(ids)))}))'
-        if ids
-        else f'(SELECT * FROM "{table}" WHERE false)'
-        for table, ids in writers.items()
-    }
+            writers[table].append((node, run, round_))
+    return {table: _written(table, by) for table, by in writers.items()}
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _written(table: str, by: list[tuple[str, str, int]]) -> str:
+    """Return the SQL of a table's rows that were written by these nodes: (id, run, round) each."""
+    if not by:
+        return f'(SELECT * FROM "{table}" WHERE false)'
+    nodes, runs, rounds = (
+        sorted(set(values)) for values in zip(*by, strict=True)
+    )
+    # Fingerprints are in no order; runs and rounds are, so by them DuckDB leaves out what lies elsewhere in the table.
+    return (
+        f'(SELECT * FROM "{table}" WHERE node IN ({_listed(nodes)}) AND run BETWEEN {_listed(runs[:1])} AND'
+        f" {_listed(runs[-1:])} AND round BETWEEN {rounds[0]} AND {rounds[-1]})"
+    )
+
+
+def _listed(texts: list[str]) -> str:
+    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)

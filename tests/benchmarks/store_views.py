@@ -18,6 +18,7 @@ from typing import Any
 
 from engine.store import Store
 from engine.store.file import FILE
+from engine.store.flat import lay_all
 
 RUNS = 20
 ROUNDS = 5
@@ -176,7 +177,12 @@ INSERT INTO node BY NAME
 SELECT node_of($run, stage, r, attempt) AS id, concat_ws('/', 'seed-0', 'round-' || r, stage || attempt) AS name,
   stage, 0 AS seed, r AS round, attempt, '{}' AS identity, run_of($run) AS run,
   TIMESTAMP '2026-03-01' + to_hours($run) AS started, TIMESTAMP '2026-03-01' + to_hours($run) AS ended, '' AS content,
-  '{}' AS counts
+  CASE stage WHEN 'load' THEN '{"example":1}' WHEN 'predict' THEN '{"prediction":1}'
+    WHEN 'score' THEN '{"failure":1,"metric":1}' WHEN 'diagnose' THEN '{"diagnosis":1}'
+    WHEN 'cluster' THEN '{"pattern_member":1}' WHEN 'name' THEN '{"pattern":1}' WHEN 'strategy' THEN '{"strategy":1}'
+    WHEN 'generate' THEN '{"candidate":1,"drop":1}' WHEN 'judge' THEN '{"verdict":1}'
+    WHEN 'select' THEN '{"selected":1,"example":1,"drop":1}' WHEN 'track' THEN '{"pattern_status":1}'
+    ELSE '{}' END AS counts
 FROM (
   SELECT 'load' AS stage, -1 AS r, 0 AS attempt
   UNION ALL SELECT stage, r, 0 FROM range($rounds) u(r), unnest(['train', 'predict', 'score', 'decide', 'draw',
@@ -288,6 +294,9 @@ def make(state: Path, failures: int) -> None:
             _execute(connection, ONE_RUN, numbers)
         for number in range(1, TAKEN_OVER + 1):
             _execute(connection, TAKE_OVER, {"run": RUNS + number, "first": number})
+        began = time.monotonic()
+        lay_all(connection)
+        print(f"laid flat in {time.monotonic() - began:.0f} s")
 
 
 def _execute(connection: Any, sql: str, numbers: dict[str, int]) -> None:

@@ -84,7 +84,7 @@ WITH trained AS (
   SELECT run, seed, round + 1 FROM run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), o AS (
-  SELECT t.*, r.node FROM t JOIN run_rows r USING (run) WHERE r.stage = 'load'
+  SELECT t.*, r.node, r.made_by FROM t JOIN run_rows r USING (run) WHERE r.stage = 'load'
 ), g AS (
   SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
   WHERE r.kind = 'candidates'
@@ -96,7 +96,7 @@ WITH trained AS (
 SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
   NULL::VARCHAR AS operator
-FROM example e JOIN o USING (node) WHERE e.split = 'train'
+FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run WHERE e.split = 'train'
 UNION ALL
 SELECT g.run, g.seed, g.round, 'generated', c.example, c.inputs, c.target, NULL, NULL, g.made_in, c.candidate, c.parent,
   c.pattern, c.operator
