@@ -232,7 +232,9 @@ def _wanted(
     wanted = {}
     for (run, seed, round_), nodes in rounds.items():
         for name, kind in _KINDS.items():
-            if any(tables.intersection(_FIRST[name]) for _, tables in nodes):
+            if any(
+                tables.intersection(_FIRST[name]) and not _is_loaded(tables) for _, tables in nodes
+            ):
                 own = {node for node, tables in nodes if tables.intersection(kind.tables)}
                 wanted[_Place(run, name, seed, round_)] = sorted(own.union(loaded.get(run, [])))
     return wanted
@@ -268,9 +270,7 @@ def _part(connection: duckdb.DuckDBPyConnection, kind: str, nodes: list[str]) ->
     ).fetchone()
     if known:
         return int(known[0])
-    ((part,),) = connection.execute(
-        "SELECT coalesce(max(part), 0) + 1 FROM flat_part"
-    ).fetchall()
+    ((part,),) = connection.execute("SELECT coalesce(max(part), 0) + 1 FROM flat_part").fetchall()
     connection.execute("INSERT INTO flat_part VALUES (?, ?, ?)", [part, kind, nodes])
     tables = _rows_of(connection, nodes)
     for table, select in _KINDS[kind].flat.items():
@@ -296,9 +296,7 @@ def _written(table: str, by: list[tuple[str, str, int]]) -> str:
     """Return the SQL of a table's rows that were written by these nodes: (id, run, round) each."""
     if not by:
         return f'(SELECT * FROM "{table}" WHERE false)'
-    nodes, runs, rounds = (
-        sorted(set(values)) for values in zip(*by, strict=True)
-    )
+    nodes, runs, rounds = (sorted(set(values)) for values in zip(*by, strict=True))
     # Fingerprints are in no order; runs and rounds are, so by them DuckDB leaves out what lies elsewhere in the table.
     return (
         f'(SELECT * FROM "{table}" WHERE node IN ({_listed(nodes)}) AND run BETWEEN {_listed(runs[:1])} AND'

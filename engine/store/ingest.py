@@ -99,9 +99,7 @@ def not_ingested(
 def finished_nodes(segment: Segment) -> set[str]:
     """Return the nodes that a segment holds whole: those with a `node` line."""
     return {
-        str(parse(segment, text)[1])
-        for text in read_lines(segment.path)
-        if text.startswith(_NODE)
+        str(parse(segment, text)[1]) for text in read_lines(segment.path) if text.startswith(_NODE)
     }
 
 

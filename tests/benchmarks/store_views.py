@@ -348,7 +348,9 @@ def sizes(state: Path) -> Iterator[tuple[str, int, int]]:
     import duckdb
 
     with duckdb.connect(str(state / FILE), read_only=True) as connection:
-        (block,) = connection.execute("SELECT block_size FROM pragma_database_size()").fetchone() or (0,)
+        (block,) = connection.execute(
+            "SELECT block_size FROM pragma_database_size()"
+        ).fetchone() or (0,)
         names = connection.execute(
             "SELECT table_name, estimated_size FROM duckdb_tables() WHERE estimated_size > 0"
         ).fetchall()
@@ -365,7 +367,9 @@ def sizes(state: Path) -> Iterator[tuple[str, int, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--failures", type=int, default=1_000_000)
-    parser.add_argument("--state", type=Path, required=True, help="a folder; a store in it is reused")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="a folder; a store in it is reused"
+    )
     parser.add_argument("--view", default="", help="only the views whose names hold this")
     arguments = parser.parse_args()
     if not (arguments.state / FILE).exists():
