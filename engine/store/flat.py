@@ -1,4 +1,4 @@
-"""What is laid down flat when nodes are committed: the rows of one round of one run, joined once (decision 14).
+"""What is laid down flat when nodes are committed: the rows of one round of one run, joined once (decision 19).
 
 A *part* is what one round shows in one kind of view. It is made of the round's nodes that write the kind's tables, and
 of nothing else, so runs that share these nodes share the part. Rows of parts can be made again at any time from the
@@ -7,138 +7,15 @@ tables of the nodes; they change in the transaction that changes those.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from engine.store.flat_rows import CALL_TOTALS, FIRST, KINDS
+
 if TYPE_CHECKING:
     import duckdb
-
-
-class _Kind(NamedTuple):
-    """Views that change together."""
-
-    tables: tuple[str, ...]
-    """A round's nodes that write one of these make its part; rows of the loaded data are read besides."""
-    flat: Mapping[str, str]
-    """Flat table -> the SELECT of its rows, in order. `{failure}` stands for that table's rows of the part's nodes."""
-
-
-_FAILURES = """
-SELECT {part}, f.split, f.example, e.inputs, f.target, f.answer, p.text, p.status, p.confidence, f.predicate, d.root_cause,
-  d.scenario, m.pattern, n.name, n.category, e.columns
-FROM {failure} f
-LEFT JOIN (
-  SELECT id, split, any_value(inputs) AS inputs, any_value(columns) AS columns FROM {example} GROUP BY ALL
-) e ON e.id = f.example AND e.split = f.split
-LEFT JOIN {prediction} p ON p.split = f.split AND p.example = f.example
-LEFT JOIN (
-  SELECT example, any_value(root_cause) AS root_cause, any_value(scenario) AS scenario FROM {diagnosis} GROUP BY ALL
-) d ON d.example = f.example AND f.split = 'validation'
-LEFT JOIN (SELECT example, any_value(pattern) AS pattern FROM {pattern_member} GROUP BY ALL) m
-  ON m.example = f.example AND f.split = 'validation'
-LEFT JOIN (SELECT id, any_value(name) AS name, any_value(category) AS category FROM {pattern} GROUP BY ALL) n
-  ON n.id = m.pattern
-ORDER BY m.pattern, f.position
-"""
-# Sorted by pattern: a question about one reads its rows alone, and its texts are stored once.
-
-_MEMBERS = "SELECT {part}, pattern, count(*) FROM {pattern_member} GROUP BY pattern"
-
-_COUNTS = """
-SELECT {part}, (SELECT count(*) FROM {prediction} WHERE split = 'validation'),
-  (SELECT count(*) FROM {failure} WHERE split = 'validation')
-"""
-
-_CONFUSION = """
-SELECT {part}, p.split, e.target, p.answer, count(*)
-FROM {prediction} p
-JOIN (SELECT id, split, any_value(target) AS target FROM {example} GROUP BY ALL) e
-  ON e.id = p.example AND e.split = p.split
-WHERE p.status <> 'backend_failed'
-GROUP BY ALL ORDER BY ALL
-"""
-
-_CANDIDATES = """
-SELECT {part}, c.attempt, c.id, c.operator, c.inputs, c.target, c.parent, e.inputs, e.target, c.pattern, n.name, n.category,
-  n.size, c.strategy, s.text, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility, v.relevance,
-  v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call
-FROM (SELECT t.*, o.attempt AS tried FROM {candidate} t JOIN node o ON o.id = t.node) c
-LEFT JOIN (SELECT t.*, o.attempt AS tried FROM {verdict} t JOIN node o ON o.id = t.node) v
-  ON v.tried = c.tried AND v.candidate = c.id
-LEFT JOIN (
-  SELECT id, any_value(inputs) AS inputs, any_value(target) AS target FROM {example} WHERE split = 'train' GROUP BY id
-) e ON e.id = c.parent
-LEFT JOIN (
-  SELECT id, any_value(name) AS name, any_value(category) AS category, any_value(size) AS size
-  FROM {pattern} GROUP BY id
-) n ON n.id = c.pattern
-LEFT JOIN (SELECT id, any_value(text) AS text FROM {strategy} GROUP BY id) s ON s.id = c.strategy
-LEFT JOIN (SELECT candidate, any_value(example) AS example FROM {selected} GROUP BY candidate) j ON j.candidate = c.id
-LEFT JOIN (SELECT item, any_value(reason) AS reason FROM {drop} WHERE stage = 'select' GROUP BY item) l ON l.item = c.id
-ORDER BY c.pattern, c.tried, c.position
-"""
-
-_FUNNEL = """
-WITH c AS (SELECT * FROM flat_candidate WHERE part = {part}),
-counted AS (
-  SELECT count(*) AS generated, count(*) FILTER (accepted) AS accepted, count(example) AS selected FROM c
-)
-SELECT {part}, 0, 'not generated', reason, count(*) FROM {drop} WHERE stage = 'generate' GROUP BY ALL
-UNION ALL SELECT {part}, 1, 'generated', NULL, generated FROM counted WHERE generated > 0
-UNION ALL SELECT {part}, 2, 'rejected', reason, count(*) FROM c WHERE NOT accepted GROUP BY ALL
-UNION ALL SELECT {part}, 3, 'accepted', NULL, accepted FROM counted WHERE generated > 0
-UNION ALL SELECT {part}, 4, 'left out', left_out, count(*) FROM c WHERE accepted AND left_out IS NOT NULL GROUP BY ALL
-UNION ALL SELECT {part}, 5, 'selected', NULL, selected FROM counted WHERE generated > 0
-"""
-
-_YIELD = """
-WITH a AS (
-  SELECT pattern, strategy, operator, candidate, accepted, example, generate_call AS call
-  FROM flat_candidate WHERE part = {part}
-  UNION ALL
-  SELECT pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM flat_candidate WHERE part = {part}
-), w AS (
-  SELECT call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY call
-), k AS (
-  SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call
-  WHERE id IN (SELECT call FROM w) GROUP BY id
-)
-SELECT {part}, a.pattern, a.strategy, a.operator, count(a.candidate), count(*) FILTER (a.accepted), count(a.example),
-  sum(k.tokens / w.sharers)
-FROM a LEFT JOIN w ON w.call = a.call LEFT JOIN k ON k.id = a.call
-GROUP BY ALL ORDER BY ALL
-"""
-
-_KINDS: Mapping[str, _Kind] = {
-    "failures": _Kind(
-        ("failure", "prediction", "diagnosis", "pattern_member", "pattern"),
-        {"flat_failure": _FAILURES, "flat_member": _MEMBERS, "flat_validation": _COUNTS},
-    ),
-    "confusion": _Kind(("prediction",), {"flat_confusion": _CONFUSION}),
-    "candidates": _Kind(
-        ("candidate", "verdict", "pattern", "strategy", "selected", "drop"),
-        {"flat_candidate": _CANDIDATES, "flat_funnel": _FUNNEL, "flat_yield": _YIELD},
-    ),
-}
-"""In each kind a SELECT may read the flat tables before it."""
-
-_FIRST: Mapping[str, tuple[str, ...]] = {
-    "failures": ("failure", "prediction", "pattern_member"),
-    "confusion": ("prediction",),
-    "candidates": ("candidate", "drop"),
-}
-"""Tables without which a round shows nothing in a kind."""
-
-
-_CALL_TOTALS = """
-INSERT INTO call_total
-SELECT run, node, role, count(*), count(error), sum(json_array_length(tries)), sum(prompt_tokens),
-  sum(completion_tokens), sum(cached_tokens), sum(reasoning_tokens), sum(cost), count(*) FILTER (cost IS NULL),
-  sum(seconds)
-FROM llm_call WHERE rowid > ? GROUP BY ALL ORDER BY ALL
-"""
 
 
 class _Place(NamedTuple):
@@ -166,10 +43,10 @@ def lay(connection: duckdb.DuckDBPyConnection, runs: Iterable[str] | None = None
 
 def lay_all(connection: duckdb.DuckDBPyConnection) -> None:
     """Lay everything flat anew, as after a migration; in the caller's transaction."""
-    for table in ("run_part", "flat_part", *(t for kind in _KINDS.values() for t in kind.flat)):
+    for table in ("run_part", "flat_part", *(t for kind in KINDS.values() for t in kind.flat)):
         connection.execute(f"DELETE FROM {table}")
     connection.execute("DELETE FROM call_total")
-    connection.execute(_CALL_TOTALS, [-1])
+    connection.execute(CALL_TOTALS, [-1])
     lay(connection)
 
 
@@ -197,7 +74,7 @@ def last_call(connection: duckdb.DuckDBPyConnection) -> int:
 
 def add_calls(connection: duckdb.DuckDBPyConnection, since: int) -> set[str]:
     """Add up the ledger's rows after `since`, and return the nodes that they are of."""
-    connection.execute(_CALL_TOTALS, [since])
+    connection.execute(CALL_TOTALS, [since])
     nodes = connection.execute("SELECT DISTINCT node FROM llm_call WHERE rowid > ?", [since])
     return {node for (node,) in nodes.fetchall()}
 
@@ -208,7 +85,7 @@ def sweep(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT kind, list(part) FROM flat_part WHERE part NOT IN (SELECT part FROM run_part) GROUP BY kind"
     ).fetchall()
     for kind, parts in unused:
-        for table in (*_KINDS[kind].flat, "flat_part"):
+        for table in (*KINDS[kind].flat, "flat_part"):
             connection.execute(f"DELETE FROM {table} WHERE list_contains(?, part)", [parts])
 
 
@@ -231,9 +108,9 @@ def _wanted(
         rounds.setdefault((run, seed, round_), []).append((node, tables))
     wanted = {}
     for (run, seed, round_), nodes in rounds.items():
-        for name, kind in _KINDS.items():
+        for name, kind in KINDS.items():
             if any(
-                tables.intersection(_FIRST[name]) and not _is_loaded(tables) for _, tables in nodes
+                tables.intersection(FIRST[name]) and not _is_loaded(tables) for _, tables in nodes
             ):
                 own = {node for node, tables in nodes if tables.intersection(kind.tables)}
                 wanted[_Place(run, name, seed, round_)] = sorted(own.union(loaded.get(run, [])))
@@ -241,7 +118,7 @@ def _wanted(
 
 
 def _is_loaded(tables: Collection[str]) -> bool:
-    """Return whether a node with rows in these tables brought the data in; the other examples are selected candidates."""
+    """Return whether a node with rows in these tables loaded the data: other examples are selected candidates."""
     return "example" in tables and "selected" not in tables
 
 
@@ -273,7 +150,7 @@ def _part(connection: duckdb.DuckDBPyConnection, kind: str, nodes: list[str]) ->
     ((part,),) = connection.execute("SELECT coalesce(max(part), 0) + 1 FROM flat_part").fetchall()
     connection.execute("INSERT INTO flat_part VALUES (?, ?, ?)", [part, kind, nodes])
     tables = _rows_of(connection, nodes)
-    for table, select in _KINDS[kind].flat.items():
+    for table, select in KINDS[kind].flat.items():
         connection.execute(f"INSERT INTO {table} {select.format(part=part, **tables)}")
     return int(part)
 
@@ -281,7 +158,7 @@ def _part(connection: duckdb.DuckDBPyConnection, kind: str, nodes: list[str]) ->
 def _rows_of(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str, str]:
     """Return, for each table that a SELECT here may read, the SQL of the rows that these nodes wrote to it."""
     writers: dict[str, list[tuple[str, str, int]]] = {
-        table: [] for kind in _KINDS.values() for table in (*kind.tables, "example")
+        table: [] for kind in KINDS.values() for table in (*kind.tables, "example")
     }
     found = connection.execute(
         "SELECT id, run, round, counts FROM node WHERE list_contains(?, id)", [nodes]

@@ -45,7 +45,7 @@ CREATE TEMP MACRO call_of(kind, run, i) AS left(md5(concat_ws(':', kind, run, i)
 CREATE TEMP MACRO pattern_of(run, k) AS 'p-' || left(md5(concat_ws(':', 'pattern', run, k)), 8);
 """
 
-# $run is a run's number, $n its failures per round, $rounds and $patterns what they say. `part` is the place in a round.
+# $run is a run's number, $n its failures per round.
 ONE_RUN = """
 INSERT INTO example BY NAME
 SELECT node_of($run, 'load', -1, 0) AS node, run_of($run) AS run, 0 AS seed, -1 AS round, i AS position,
@@ -98,7 +98,8 @@ INSERT INTO pattern_status BY NAME
 SELECT node_of($run, 'track', r + 1, 0) AS node, run_of($run) AS run, 0 AS seed, r + 1 AS round, p AS position,
   pattern_of($run, p) AS pattern, ['mended', 'unclear', 'worse'][1 + p % 3] AS status,
   ($n // $patterns)::INTEGER AS before, ($n // $patterns // 2)::INTEGER AS after, ($n // $patterns)::INTEGER AS rows,
-  9 AS mended, 3 AS broken, 6 AS control_mended, 4 AS control_broken, 0.1 AS effect, 0.05 AS low, 0.15 AS high, 0.01 AS p
+  9 AS mended, 3 AS broken, 6 AS control_mended, 4 AS control_broken, 0.1 AS effect, 0.05 AS low, 0.15 AS high,
+  0.01 AS p
 FROM range($rounds) u(r), range($patterns) t(p) ORDER BY r, p;
 
 CREATE OR REPLACE TEMP TABLE made AS
@@ -109,8 +110,8 @@ FROM range($rounds) u(r), range($n // 2) t(k) ORDER BY r, attempt, k;
 INSERT INTO candidate BY NAME
 SELECT node_of($run, 'generate', r, attempt) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position, id,
   id_of('example', $run, 2 * $n + k) AS parent, pattern_of($run, p) AS pattern,
-  id_of('strategy' || r, $run, p) AS strategy, ['paraphrase', 'similar', 'contrast_pair'][1 + k % 3] AS operator, attempt,
-  '{"text":"' || phrase(k * 3 + r, 0) || '"}' AS inputs, label(k * 11) AS target, 'b71e8ab0f3d1c3a7' AS prompt,
+  id_of('strategy' || r, $run, p) AS strategy, ['paraphrase', 'similar', 'contrast_pair'][1 + k % 3] AS operator,
+  attempt, '{"text":"' || phrase(k * 3 + r, 0) || '"}' AS inputs, label(k * 11) AS target, 'b71e8ab0f3d1c3a7' AS prompt,
   'a teacher' AS model, call_of('generate' || r, $run, k // 4) AS call
 FROM made;
 
@@ -124,8 +125,8 @@ SELECT node_of($run, 'judge', r, attempt) AS node, run_of($run) AS run, 0 AS see
 FROM made;
 
 INSERT INTO selected BY NAME
-SELECT node_of($run, 'select', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position, id AS candidate,
-  id_of('generated' || r, $run, k) AS example
+SELECT node_of($run, 'select', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
+  id AS candidate, id_of('generated' || r, $run, k) AS example
 FROM made WHERE accepted AND kept;
 
 INSERT INTO example BY NAME

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from engine.store import Store, rows
 from engine.store.cleaning import plan_removal, remove
 from engine.store.file import FILE
 from engine.store.flat import lay_all
-from engine.store.schema import migrations
 from tests.store.small import call, example, info, make, start
 
 pytestmark = pytest.mark.runs
@@ -30,10 +28,7 @@ JOINED = (
     "funnel",
     "confusion",
 )
-LAID_IN = 21
-"""The migration that replaces joins: the views before it say what the rows are."""
-
-
+DEFINITIONS = Path(__file__).with_name("joined.sql")
 AT: dict[str, tuple[str, ...]] = {
     "score": ("failures", "confusion"),
     "cluster": ("failures",),
@@ -45,26 +40,13 @@ AT: dict[str, tuple[str, ...]] = {
 """What is looked at after a stage's node: the joins take long to plan."""
 
 
-def joined(view: str) -> str:
-    """Return the last definition of a view that joins the tables of the nodes."""
-    found = ""
-    for number, sql in migrations().items():
-        for name, text in re.findall(
-            r"^CREATE (?:OR REPLACE )?VIEW (\w+) AS\n(.*?;)\n", sql + "\n", re.DOTALL | re.MULTILINE
-        ):
-            if name == view and number < LAID_IN:
-                found = text
-    return re.sub(r"\bFROM lineage\b", "FROM joined.lineage", found)
-
-
 def differences(state: Path, views: Sequence[str] = JOINED) -> dict[str, list[Any]]:
     """Return the rows that a view and the joins it stands for do not both have, by view."""
     found = {}
     with duckdb.connect(str(state / FILE)) as connection:
         connection.execute("BEGIN")
         connection.execute("CREATE SCHEMA joined")
-        for view in JOINED:
-            connection.execute(f"CREATE VIEW joined.{view} AS {joined(view)}")
+        connection.execute(DEFINITIONS.read_text("utf-8"))
         for view in views:
             for one, other in ((view, f"joined.{view}"), (f"joined.{view}", view)):
                 sql = f"(FROM {one}) EXCEPT ALL (FROM {other})"
