@@ -79,7 +79,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, state: Path, keep: int) -> Remo
     )
     counts = connection.execute(
         "SELECT coalesce(sum((SELECT sum(value::INTEGER) FROM json_each(counts))), 0) FROM node"
-        " WHERE list_contains(?, id)",
+        " WHERE id IN (SELECT unnest(?::VARCHAR[]))",
         [nodes],
     ).fetchone()
     calls = connection.execute("SELECT count(*) FROM llm_call").fetchone()
@@ -176,8 +176,10 @@ def _delete(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
     try:
         for table in record_types():
             if is_stage_table(table):
-                connection.execute(f'DELETE FROM "{table}" WHERE list_contains(?, node)', nodes)
-        connection.execute("DELETE FROM node WHERE list_contains(?, id)", nodes)
+                connection.execute(
+                    f'DELETE FROM "{table}" WHERE node IN (SELECT unnest(?::VARCHAR[]))', nodes
+                )
+        connection.execute("DELETE FROM node WHERE id IN (SELECT unnest(?::VARCHAR[]))", nodes)
         connection.execute("DELETE FROM run_node WHERE list_contains(?, run)", runs)
         connection.execute("DELETE FROM run WHERE list_contains(?, id)", runs)
         connection.execute("DELETE FROM run_part WHERE list_contains(?, run)", runs)

@@ -86,7 +86,7 @@ def sweep(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     for kind, parts in unused:
         for table in (*KINDS[kind].flat, "flat_part"):
-            connection.execute(f"DELETE FROM {table} WHERE list_contains(?, part)", [parts])
+            connection.execute(f"DELETE FROM {table} WHERE part IN (SELECT unnest(?))", [parts])
 
 
 def _wanted(
