@@ -73,7 +73,8 @@ SELECT node_of($run, 'diagnose', r, 0) AS node, run_of($run) AS run, 0 AS seed, 
   id_of('diagnosis' || r, $run, k) AS id, id_of('example', $run, 2 * k + r % 2) AS example,
   'The student took ' || phrase(k * 5 + r, 20) AS root_cause, 'A request about ' || phrase(k * 7 + r, 40) AS scenario,
   call_of('diagnose' || r, $run, k // 6) AS call, word(k, 60) AS evidence, phrase(k, 61) AS reasoning,
-  word(k, 80) AS skill, 4 AS confidence
+  word(k, 80) AS skill, 4 AS confidence,
+  CASE WHEN k % 10 = 0 THEN 'kind ' || hash(k) % 40 END AS proposed
 FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
 
 INSERT INTO pattern_member BY NAME
@@ -276,6 +277,9 @@ QUESTIONS: dict[str, dict[str, str]] = {
         " ORDER BY n DESC LIMIT 20",
         "all": "SELECT target, answer, sum(n) AS s FROM confusion WHERE split = 'validation' GROUP BY ALL"
         " ORDER BY s DESC LIMIT 20",
+    },
+    "proposed_categories": {
+        "of a run": f"FROM proposed_categories WHERE run = {RUN} ORDER BY failures DESC"
     },
     "deployment": {"of a run": f"FROM deployment WHERE run = {RUN}", "all": "FROM deployment"},
     "last_runs": {"all": "FROM last_runs"},
