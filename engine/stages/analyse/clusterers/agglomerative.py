@@ -13,7 +13,14 @@ from pydantic import Field, model_validator
 from engine.stages.analyse.clusterers.partition import PartitionSettings, capped, with_noise
 from engine.stages.analyse.clusterers.protocol import Clusterer, Clustering, clustering
 from engine.stages.analyse.clusterers.stable_k import stable_k
-from engine.stages.analyse.clusterers.vectors import Linkage, cuts, different, means, nearest, sampled
+from engine.stages.analyse.clusterers.vectors import (
+    Linkage,
+    cuts,
+    different,
+    means,
+    nearest,
+    sampled,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +71,9 @@ def _below(vectors: Vectors, quantile: float) -> int:
     if len(vectors) < 2:
         return 1
     distances = pdist(vectors.astype(np.float64))
-    return int(fcluster(linkage(distances, "average"), np.quantile(distances, quantile), "distance").max())
+    return int(
+        fcluster(linkage(distances, "average"), np.quantile(distances, quantile), "distance").max()
+    )
 
 
 def _cut(vectors: Vectors, few: Vectors, k: int, linkage: Linkage) -> Labels:

@@ -12,6 +12,7 @@ from engine.stages.analyse.clusterers.protocol import (
     Clustering,
 )
 from engine.stages.analyse.clusterers.validity import silhouettes, stabilities
+from engine.stages.analyse.clusterers.vectors import one_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,13 @@ def find(
     clusterer: AnyClusterer, vectors: Vectors, settings: ClustererSettings, seed: int
 ) -> Found:
     """Cluster finite unit-length vectors, shape (n, dimensions), n at least 1."""
+    with one_thread():
+        return _find(clusterer, vectors, settings, seed)
+
+
+def _find(
+    clusterer: AnyClusterer, vectors: Vectors, settings: ClustererSettings, seed: int
+) -> Found:
     made = clusterer.cluster(vectors, settings, seed)
     labels, small = _large_enough(made, settings.min_size)
     fixed = made.fixed or settings

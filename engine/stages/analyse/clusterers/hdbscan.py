@@ -19,7 +19,7 @@ from engine.stages.analyse.clusterers.protocol import (
     Clustering,
     clustering,
 )
-from engine.stages.analyse.clusterers.vectors import means, nearest, sampled
+from engine.stages.analyse.clusterers.vectors import different, means, nearest, sampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,10 @@ def _found(vectors: Vectors, settings: HdbscanSettings, seed: int) -> Labels:
     from sklearn import cluster
     from sklearn.decomposition import PCA
 
-    if len(vectors) < max(settings.min_size, settings.min_samples or 0, 2):
+    if (
+        len(vectors) < max(settings.min_size, settings.min_samples or 0, 2)
+        or different(vectors) == 1
+    ):
         return np.full(len(vectors), NOISE)
     most = min(settings.dimensions, len(vectors) - 1, vectors.shape[1])
     points = PCA(most, svd_solver="full").fit_transform(vectors.astype(np.float64))

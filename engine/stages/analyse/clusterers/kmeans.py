@@ -2,11 +2,11 @@
 
 PaDA-Agent (arXiv 2510.18143) clusters the embedded analyses by k-means with K by the elbow method. The elbow is
 the point farthest below the straight line between the ends of the curve of within-cluster sums of squares
-(Satopää et al., Finding a "Kneedle" in a Haystack, 2011, for a convex decreasing curve). It is right for clear clusters;
-of structureless data it makes some all the same, more of them the longer the curve, so it is no longer the default.
+(Satopää et al., Finding a "Kneedle" in a Haystack, 2011, for a convex decreasing curve). It is right for clear
+clusters; of structureless data it makes some all the same, more of them the longer the curve.
 
-It starts from the clusters of Ward's method (Milligan and Sokol, 1980), so there is nothing to draw. Beyond LARGE points
-it learns from small batches (Sculley, Web-Scale K-Means Clustering, WWW 2010).
+It starts from the clusters of Ward's method (Milligan and Sokol, 1980), so there is nothing to draw. Of more than
+LARGE points it learns in small batches (Sculley, Web-Scale K-Means Clustering, WWW 2010).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Labels = npt.NDArray[np.int64]
 
 LARGE = 10_000
-"""Points from which they are learned from in small batches."""
+"""Points up to which all are looked at in each step."""
 BATCH = 4_096
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from engine.stages.analyse.clusterers.protocol import NOISE, ClustererSettings
-from engine.stages.analyse.clusterers.vectors import means, nearest
+from engine.stages.analyse.clusterers.vectors import means
 
 if TYPE_CHECKING:
     import numpy as np

@@ -40,7 +40,7 @@ EACH = 4
 """Points that there must be for each cluster."""
 LIMIT = 30
 """Most clusters that are looked for."""
-POINTS = 600
+POINTS = 500
 """Most points that are looked at; clusters which these do not show are too small to be found among them."""
 COMPONENTS = 50
 """Most principal components that are looked at."""
@@ -57,7 +57,7 @@ def stable_k(vectors: Vectors, linkage: Linkage, seed: int) -> Chosen:
     """Return the number of clusters, from 1; no bound of the caller's has a say in it."""
     import numpy as np
 
-    points = _components(vectors[sampled(len(vectors), seed, POINTS)])
+    points = components(vectors[sampled(len(vectors), seed, POINTS)])
     counts = range(2, min(LIMIT, len(points) // EACH) + 1)
     if not counts or not points.shape[1]:
         return Chosen(1, [])
@@ -68,7 +68,7 @@ def stable_k(vectors: Vectors, linkage: Linkage, seed: int) -> Chosen:
         tried = [counts[i] for i in candidates]
         reference = np.mean(
             [
-                _agreement(_rotated(points, random), tried, linkage, 2, random).mean(axis=0)
+                _agreement(rotated(points, random), tried, linkage, 2, random).mean(axis=0)
                 for _ in range(ROTATIONS)
             ],
             axis=0,
@@ -82,7 +82,7 @@ def stable_k(vectors: Vectors, linkage: Linkage, seed: int) -> Chosen:
     return Chosen(counts[int(equal.max())], [float(m) for m in mean])
 
 
-def _components(vectors: Vectors) -> Vectors:
+def components(vectors: Vectors) -> Vectors:
     """Return the points along their principal components, those without extent left out."""
     import numpy as np
 
@@ -93,7 +93,7 @@ def _components(vectors: Vectors) -> Vectors:
     return points
 
 
-def _rotated(points: Vectors, random: np.random.Generator) -> Vectors:
+def rotated(points: Vectors, random: np.random.Generator) -> Vectors:
     """Return points of the same covariance in a random place of the normal distribution's."""
     import numpy as np
 
@@ -104,7 +104,11 @@ def _rotated(points: Vectors, random: np.random.Generator) -> Vectors:
 
 
 def _agreement(
-    points: Vectors, counts: range | list[int], linkage: Linkage, splits: int, random: np.random.Generator
+    points: Vectors,
+    counts: range | list[int],
+    linkage: Linkage,
+    splits: int,
+    random: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
     """Return the adjusted Rand index of each halving and number of clusters, shape (splits, counts)."""
     import numpy as np
@@ -121,12 +125,12 @@ def _agreement(
 
 def _transferred(one: Vectors, other: Vectors, of_one: Labels, of_other: Labels) -> float:
     """Return how far the other half's own clusters are those that the one half's would make of it."""
-    centres, _ = _refined(one, of_one)
-    _, own = _refined(other, of_other)
+    centres, _ = refined(one, of_one)
+    _, own = refined(other, of_other)
     return rand_index(own, nearest(other, centres)[0])
 
 
-def _refined(points: Vectors, labels: Labels) -> tuple[Vectors, Labels]:
+def refined(points: Vectors, labels: Labels) -> tuple[Vectors, Labels]:
     """Return means and labels after two steps of k-means: a tree's cuts are rough at the edges."""
     centres = means(points, labels)
     for _ in range(2):
