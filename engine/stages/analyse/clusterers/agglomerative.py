@@ -6,11 +6,16 @@ of all pairs: of more than SAMPLE points it is grown from a sample, and the othe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from engine.stages.analyse.clusterers.partition import PartitionSettings, capped, with_noise
+from engine.stages.analyse.clusterers.partition import (
+    PartitionSettings,
+    at_least_one,
+    capped,
+    with_noise,
+)
 from engine.stages.analyse.clusterers.protocol import Clusterer, Clustering, clustering
 from engine.stages.analyse.clusterers.stable_k import stable_k
 from engine.stages.analyse.clusterers.vectors import (
@@ -33,10 +38,14 @@ if TYPE_CHECKING:
 class AgglomerativeSettings(PartitionSettings):
     """When two clusters are near enough to become one, and what is too far from all of them."""
 
+    k: int | Literal["auto"] = "auto"
+    """Number of clusters; auto takes as many as come out again in halves of the diagnoses."""
     linkage: Linkage = "ward"
     """How far clusters are apart: as Ward has it, or by the average distance of their members."""
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """In place of k: clusters become one whose average distance is below this quantile of all pairs' distances."""
+
+    _at_least_one = field_validator("k")(at_least_one)
 
     @model_validator(mode="after")
     def _one_rule(self) -> AgglomerativeSettings:

@@ -14,7 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from engine.stages.analyse.clusterers.partition import PartitionSettings, capped, with_noise
+from pydantic import field_validator
+
+from engine.stages.analyse.clusterers.partition import (
+    PartitionSettings,
+    at_least_one,
+    capped,
+    with_noise,
+)
 from engine.stages.analyse.clusterers.protocol import Clusterer, Clustering, clustering
 from engine.stages.analyse.clusterers.stable_k import stable_k
 from engine.stages.analyse.clusterers.vectors import cuts, different, means, nearest, sampled
@@ -37,6 +44,8 @@ class KMeansSettings(PartitionSettings):
     k: int | Literal["auto", "elbow"] = "auto"
     """Number of clusters; auto takes as many as come out again in halves of the diagnoses, elbow the elbow of the
     within-cluster sum of squares up to max_k."""
+
+    _at_least_one = field_validator("k")(at_least_one)
 
 
 def elbow(inertias: Sequence[float]) -> int:

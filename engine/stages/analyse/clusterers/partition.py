@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from engine.stages.analyse.clusterers.protocol import NOISE, ClustererSettings
 from engine.stages.analyse.clusterers.vectors import means
@@ -21,22 +21,20 @@ ENOUGH = 12
 
 
 class PartitionSettings(ClustererSettings):
-    """How many clusters there are, and what is too far from all of them."""
+    """How many clusters there may be, and what is too far from all of them."""
 
-    k: int | Literal["auto"] = "auto"
-    """Number of clusters; auto takes as many as come out again in halves of the diagnoses."""
     max_k: int = Field(default=16, ge=1, le=100)
     """Most clusters that there may be when their number is not given; it has no say in what auto finds."""
     outliers: float | None = Field(default=1.5, gt=0)
     """A diagnosis is an outlier if it lies farther from its cluster's mean than the third quartile of all diagnoses by
     more than so many interquartile ranges (Tukey's fence); null: every diagnosis belongs to a cluster."""
 
-    @field_validator("k")
-    @classmethod
-    def _at_least_one(cls, k: int | str) -> int | str:
-        if isinstance(k, int) and k < 1:
-            raise ValueError("k must be at least 1, or auto")
-        return k
+
+def at_least_one(k: int | str) -> int | str:
+    """Return a number of clusters, or the name of a rule for it; raises ValueError for less than one."""
+    if isinstance(k, int) and k < 1:
+        raise ValueError("k must be at least 1, or auto")
+    return k
 
 
 def capped(found: int, settings: PartitionSettings) -> tuple[int, str]:

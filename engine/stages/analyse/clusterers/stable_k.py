@@ -155,9 +155,9 @@ def rand_index(one: Labels, other: Labels) -> float:
 
     width = int(other.max()) + 1
     table = np.bincount(one * width + other, minlength=(int(one.max()) + 1) * width)
-    table = table.reshape(-1, width).astype(np.float64)
+    table = table.reshape(-1, width)
 
-    def pairs(counts: npt.NDArray[np.float64]) -> float:
+    def pairs(counts: npt.NDArray[np.int64]) -> float:
         return float((counts * (counts - 1)).sum() / 2)
 
     both, rows, columns = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))

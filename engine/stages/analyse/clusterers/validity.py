@@ -1,9 +1,9 @@
 """How clear and how stable clusters are, whatever found them.
 
-The silhouette of a point (Rousseeuw, 1987): how much nearer it lies to its own cluster than to the next. The stability
-of a cluster (Hennig, Cluster-wise assessment of cluster stability, CSDA 52, 2007): the mean, over bootstrap samples that
-are clustered anew, of its Jaccard index with the most alike of the new clusters. He takes one below 0.6 for no pattern,
-one from 0.75 on for stable, and one from 0.85 on for very stable.
+The silhouette of a point (Rousseeuw, 1987): how much nearer it lies to its own cluster than to the next.
+The stability of a cluster (Hennig, Cluster-wise assessment of cluster stability, CSDA 52, 2007): the mean, over
+bootstrap samples that are clustered anew, of its Jaccard index with the most alike of the new clusters. He takes one
+below 0.6 for no pattern, one from 0.75 on for stable, and one from 0.85 on for very stable.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ BLOCK = 20_000
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which arithmetic takes one thread: for many small steps that is faster, and always the same."""
+    """Return a context with one thread for arithmetic: many small steps are faster so, and always the same."""
     from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
@@ -86,8 +86,8 @@ def means(vectors: Vectors, labels: Labels) -> Vectors:
 
     members = np.zeros((int(labels.max()) + 1, len(vectors)), dtype=vectors.dtype)
     members[labels, np.arange(len(vectors))] = 1
-    total: Vectors = members @ vectors
-    return total / members.sum(axis=1, keepdims=True)
+    found: Vectors = members @ vectors / members.sum(axis=1, keepdims=True)
+    return found
 
 
 def nearest(vectors: Vectors, centres: Vectors) -> tuple[Labels, Vectors]:
