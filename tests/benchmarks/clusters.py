@@ -35,7 +35,13 @@ import numpy.typing as npt
 
 from engine.stages.analyse.clusterers import CLUSTERERS, NOISE
 from engine.stages.analyse.clusterers.found import find
-from engine.stages.analyse.clusterers.stable_k import components, rand_index, refined, rotated
+from engine.stages.analyse.clusterers.stable_k import (
+    components,
+    rand_index,
+    refined,
+    rotated,
+    scatter,
+)
 from engine.stages.analyse.clusterers.vectors import cuts, one_thread
 from tests.benchmarks.clinc150 import read
 from tests.benchmarks.gates import embedder
@@ -88,14 +94,17 @@ def embedded(data: Path, domains: Path, kept: Path) -> Texts:
 
 
 def clouds(
-    k: int, n: int, apart: float, seed: int, falling: float = 0.97
+    k: int, n: int, apart: float, seed: int, falling: float = 0.97, size: float = 1.0
 ) -> tuple[Vectors, Labels]:
-    """Return k normal clouds of n points in all, pressed onto the unit sphere."""
+    """Return k normal clouds of n points in all, pressed onto the unit sphere.
+
+    A long cloud must be small beside the sphere: along an arc of a quarter of it, points pile up at both ends.
+    """
     random = np.random.default_rng(seed)
     spread = falling ** np.arange(384)
-    spread /= np.linalg.norm(spread)
+    spread *= size / np.linalg.norm(spread)
     centres = random.normal(size=(k, 384)) * spread
-    centres *= apart / np.linalg.norm(centres, axis=1, keepdims=True)
+    centres *= size * apart / np.linalg.norm(centres, axis=1, keepdims=True)
     common = random.normal(size=384) * spread
     labels = np.arange(n) % k
     points = (
@@ -121,7 +130,9 @@ def cases(texts: Texts | None) -> Iterator[Case]:
         yield Case("one intent", 50, 1, _of(texts, texts.any, 1, 50))
         yield Case("an intent each", 150, 1, lambda seed: _each_its_own(texts, 150, seed))
     for falling in (0.5, 0.8):
-        yield Case(f"long cloud {falling}", 150, 1, partial(clouds, 1, 150, 0.0, falling=falling))
+        yield Case(
+            f"long cloud {falling}", 150, 1, partial(clouds, 1, 150, 0.0, falling=falling, size=0.3)
+        )
     for n, apart, k in product((60, 150), (0.7, 1.0), PLANTED):
         if n >= 5 * k:
             yield Case(f"clouds {apart}", n, k, partial(clouds, k, n, apart))
@@ -154,17 +165,13 @@ def gap(vectors: Vectors, seed: int) -> Labels:
     random = np.random.default_rng(seed)
     points = components(vectors)
     counts = range(1, min(GAP_MOST, len(points) // 4) + 1)
-    own = _scatter(points, counts)
-    drawn = np.array([_scatter(rotated(points, random), counts) for _ in range(GAP_REFERENCES)])
+    own = np.log(scatter(points, counts, "ward"))
+    normal = [rotated(points, random) for _ in range(GAP_REFERENCES)]
+    drawn = np.log([scatter(cloud, counts, "ward") for cloud in normal])
     gaps, error = drawn.mean(axis=0) - own, drawn.std(axis=0) * math.sqrt(1 + 1 / GAP_REFERENCES)
     enough = [i for i in range(len(gaps) - 1) if gaps[i] >= gaps[i + 1] - error[i + 1]]
     (labels,) = cuts(points, [counts[enough[0] if enough else -1]], "ward")
     return refined(points, labels)[1]
-
-
-def _scatter(points: Vectors, counts: Sequence[int]) -> npt.NDArray[np.float64]:
-    fits = [refined(points, labels) for labels in cuts(points, counts, "ward")]
-    return np.log([((points - centres[labels]) ** 2).sum() for centres, labels in fits])
 
 
 def _by(name: str, **settings: object) -> Callable[[Vectors, int], Labels]:

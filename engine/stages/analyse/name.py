@@ -361,7 +361,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 6, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 7, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
