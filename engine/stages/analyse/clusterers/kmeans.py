@@ -24,7 +24,7 @@ from engine.stages.analyse.clusterers.partition import (
 )
 from engine.stages.analyse.clusterers.protocol import Clusterer, Clustering, clustering
 from engine.stages.analyse.clusterers.stable_k import stable_k
-from engine.stages.analyse.clusterers.vectors import cuts, different, means, nearest, sampled
+from engine.stages.analyse.clusterers.vectors import away, cuts, different, means, nearest, sampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ def _fitted(vectors: Vectors, few: Vectors, k: int, seed: int) -> Labels:
 
 
 def _inertia(vectors: Vectors, labels: Labels) -> float:
-    return float(((vectors - means(vectors, labels)[labels]) ** 2).sum())
+    return float((away(vectors, labels) ** 2).sum())
 
 
 def at_most(settings: KMeansSettings) -> int:

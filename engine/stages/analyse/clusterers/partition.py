@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from engine.stages.analyse.clusterers.protocol import NOISE, ClustererSettings
-from engine.stages.analyse.clusterers.vectors import means
+from engine.stages.analyse.clusterers.vectors import away
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def with_noise(vectors: Vectors, labels: Labels, fence: float | None) -> Labels:
 
     if fence is None or len(vectors) < ENOUGH:
         return labels
-    distances = np.linalg.norm(vectors - means(vectors, labels)[labels], axis=1)
+    distances = away(vectors, labels)
     first, third = np.quantile(distances, (0.25, 0.75))
     # Where most diagnoses are word for word the same, any other is infinitely far in these units: no measure of it.
     if third - first < 1e-6:

@@ -105,3 +105,15 @@ def nearest(vectors: Vectors, centres: Vectors) -> tuple[Labels, Vectors]:
         away = squared[np.arange(len(block)), chosen] + (block * block).sum(axis=1)
         distances[start : start + BLOCK] = np.sqrt(np.maximum(away, 0))
     return labels, distances
+
+
+def away(vectors: Vectors, labels: Labels) -> Vectors:
+    """Return the Euclidean distance of each vector from the mean of its cluster."""
+    import numpy as np
+
+    centres = means(vectors, labels)
+    distances = np.empty(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        block = slice(start, start + BLOCK)
+        distances[block] = np.linalg.norm(vectors[block] - centres[labels[block]], axis=1)
+    return distances
