@@ -90,6 +90,20 @@ class Pattern(Row):
     """What looks like it and does not fall under it."""
     coherent: bool | None = None
     """Whether its diagnoses are of one kind, as the teacher sees them; None where it was not asked."""
+    stability: float | None = None
+    """As of its cluster in this round."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCluster(Row):
+    """The cluster of diagnoses behind one pattern in one round."""
+
+    table: ClassVar[str] = "pattern_cluster"
+    pattern: str
+    size: int
+    stability: float | None
+    """Mean Jaccard index with the most alike cluster of each of several bootstrap samples, 0 to 1 (Hennig, 2007): below
+    0.6 no pattern, from 0.75 on stable. None for a single cluster, and for a category that SQL gives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from engine.rows import (
     MetricSlice,
     Model,
     Pattern,
+    PatternCluster,
     PatternMember,
     PatternRow,
     PatternStatus,
@@ -198,8 +199,13 @@ class Clustered(Output):
 
     @cached_property
     def members(self) -> Sequence[PatternMember]:
-        """One per diagnosis."""
+        """One per diagnosis that belongs to a pattern; the others are dropped."""
         return self.of(PatternMember)
+
+    @cached_property
+    def stability(self) -> dict[str, float | None]:
+        """How stable the cluster behind each pattern is, 0 to 1."""
+        return {cluster.pattern: cluster.stability for cluster in self.of(PatternCluster)}
 
     @cached_property
     def by_pattern(self) -> dict[str, list[PatternMember]]:

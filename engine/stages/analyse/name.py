@@ -97,8 +97,17 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     for pattern, members in groups.items():
         centre = tuple(round(float(x), 6) for x in clusters.centres[pattern])
         silhouette = _mean([m.silhouette for m in members])
+        stability = inputs.cluster.stability.get(pattern)
         if known := earlier.get(pattern):
-            rows.append(replace(known, size=len(members), centroid=centre, silhouette=silhouette))
+            rows.append(
+                replace(
+                    known,
+                    size=len(members),
+                    centroid=centre,
+                    silhouette=silhouette,
+                    stability=stability,
+                )
+            )
             continue
         written = _written(params, clusters, pattern, replies[pattern], quotes)
         unique = _unique(written.name, clusters.pairs[pattern], params.task, taken)
@@ -110,6 +119,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
                 category=by_sql.get(pattern) or written.category,
                 centroid=centre,
                 silhouette=silhouette,
+                stability=stability,
             )
         )
     return NamedPatterns(tuple(rows))
@@ -351,7 +361,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 6, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 7, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
