@@ -6,6 +6,7 @@ repeated here. A `Call` is no stage's row: it names its own node and run.
 """
 
 from engine.rows.analysis import (
+    ClusterMember,
     Diagnosis,
     DrawnFailure,
     LabelSuspect,
@@ -13,6 +14,9 @@ from engine.rows.analysis import (
     PatternMember,
     PatternRow,
     PatternStatus,
+    PatternTest,
+    PatternTestRow,
+    PatternWord,
     Strategy,
 )
 from engine.rows.calls import Call
@@ -37,6 +41,7 @@ __all__ = [
     "Benchmark",
     "Call",
     "Candidate",
+    "ClusterMember",
     "Decision",
     "Diagnosis",
     "DrawnFailure",
@@ -51,6 +56,9 @@ __all__ = [
     "PatternMember",
     "PatternRow",
     "PatternStatus",
+    "PatternTest",
+    "PatternTestRow",
+    "PatternWord",
     "Prediction",
     "Rating",
     "Row",

@@ -1,7 +1,7 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. Reads the
-diagnoses, and what a `where` may refer to; writes one `PatternMember` per diagnosis.
+diagnoses, and what a `where` may refer to; writes one `ClusterMember` per diagnosis.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, PatternMember
+from engine.rows import ClusterMember, Diagnosis
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -88,7 +88,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 
 
 def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Clustered:
-    """Return one `PatternMember` per diagnosis."""
+    """Return one `ClusterMember` per diagnosis."""
     diagnoses = inputs.diagnose.diagnoses
     if not diagnoses:
         return Clustered()
@@ -117,7 +117,7 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
             distance = round(max(0.0, 1.0 - float(vectors[number] @ centre)), 6)
             diagnosis, silhouette = diagnoses[number], silhouettes.get(number)
             rows.append(
-                PatternMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
+                ClusterMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
             )
     return Clustered(tuple(rows))
 
@@ -195,6 +195,6 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 
 CLUSTER = Stage(
-    "cluster", 2, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 3, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
 )  # fmt: skip
