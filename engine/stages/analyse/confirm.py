@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from engine.backends.protocol import Completion, Request
 from engine.fingerprint import short
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.rows import Drop, Example, Pattern, PatternTest, PatternTestRow, PatternWord, Row
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import answered, right_of
@@ -52,6 +52,8 @@ class ConfirmParams(Params):
     fund: tuple[PatternWord, ...] = ("confirmed", "untested")
     """Verdicts of patterns that rows are written against."""
     divide: Divide = "auto"
+    regardless: bool = outside(False)
+    """In a rehearsal, which shows what would be asked: every pattern is tested, however few rows there are."""
     schema: schemas.Schema
 
 
@@ -106,7 +108,7 @@ def confirm(params: ConfirmParams, inputs: ConfirmInputs, ctx: Context) -> Confi
             tests[pattern.id] = replace(known[pattern.id], asked=0)
             continue
         rows = _sample(params.rows, pools, [ctx.seed, pattern.id])
-        why = _untestable(pattern, share, rows)
+        why = "" if params.regardless else _untestable(pattern, share, rows)
         if why:
             tests[pattern.id] = PatternTest(pattern.id, "untested", True, why)
         else:

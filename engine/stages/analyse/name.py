@@ -3,8 +3,8 @@
 It sees diagnoses, half of them nearest the centroid and half from the edges, each with its own confusions where targets
 are labels, and for contrast some of the nearest other cluster. Those worded alike are shown once, with their count; the
 rows themselves never. What it writes is guarded before anybody renders it: diagnoses are written from validation rows
-and may quote them. A cluster of which it says that it is not coherent is split once as it proposes, and the parts are named
-in its place. Reads clusters, diagnoses and failures; writes a `Pattern` per cluster or part, and its members.
+and may quote them. A cluster of which it says that it is not coherent is split once as it proposes, and the parts are
+named in its place. Reads clusters, diagnoses and failures; writes a `Pattern` per cluster or part, and its members.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from engine.stages.analyse.reworded import (
     with_left_out,
 )
 from engine.stages.analyse.shown import LETTER, Clusters, Limits
-from engine.stages.analyse.splitting import LEAST, PARTS, parts_of, unusable
+from engine.stages.analyse.splitting import LEAST, MOST_PARTS, PARTS, parts_of, unusable
 from engine.stages.analyse.targets import Confusions
 from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing
@@ -61,6 +61,11 @@ class NameParams(Params):
     categories: tuple[OfferedCategory, ...] = ()
     where_categories: tuple[str, ...] = ()
     """Ids of the categories that SQL gives; each has a pattern of its own."""
+
+    @property
+    def splits(self) -> bool:
+        """Whether a cluster that is not coherent may be split."""
+        return PARTS in self.schema["properties"]
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def _names(
     def request(number: int, again: str) -> Request:
         # At first all clusters are asked about at once, so that none has a name yet.
         names = others(number) if again else known
-        parts = new[number] in splittable and PARTS in params.schema["properties"]
+        parts = params.splits and new[number] in splittable
         variables = {**shared, **shown[number], "names": names, "again": again, "parts": parts}
         return ctx.request("teacher", prompt, variables, params.schema if parts else whole)
 
@@ -293,8 +298,11 @@ def _sends(params: NameParams) -> Mapping[str, str]:
 
 def _expect(params: NameParams, situation: Situation) -> Forecast:
     calls = situation.new(situation.patterns)
+    named = calls.high
+    if params.splits:
+        named += min(MOST_PARTS * named, situation.failures.high // LEAST)
     # One that quotes an evaluation row is asked for once more.
-    most = calls.high * (2 if params.again else 1)
+    most = named * (2 if params.again else 1)
     return Forecast(Range(calls.low, most), reply_tokens=schemas.reply_tokens(params.schema))
 
 
