@@ -7,6 +7,7 @@ Jeffreys posteriors.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.statistics.proportions import Interval, wilson
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_DRAWS = 20_000
+_DRAWS = 10_000
 
 
 class Drawn(NamedTuple):
@@ -72,6 +73,7 @@ def lift(failed: Drawn, passed: Drawn, failing: float) -> Lift:
     )
 
 
+@lru_cache(maxsize=64)
 def _posterior(drawn: Drawn, seed: int) -> npt.NDArray[np.float64]:
     import numpy as np
 

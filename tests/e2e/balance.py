@@ -148,7 +148,7 @@ RULES = (
         "SELECT h.name, t.pattern AS key FROM here h JOIN pattern_test t ON t.node = h.id",
     ),
     Rule(
-        "rows of a pattern's test = answers + drops",
+        "rows on which patterns are tested = answers + drops",
         "SELECT h.name, concat_ws(' ', t.pattern, t.asked) AS key FROM here h"
         " JOIN pattern_test t ON t.node = h.id AND t.asked > 0",
         "SELECT name, concat_ws(' ', pattern, count(*)) AS key FROM (SELECT h.name, a.pattern FROM here h"
@@ -246,7 +246,7 @@ RULES = (
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",
         "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example)) AS key FROM here h"
-        " JOIN here c ON c.stage = 'cluster' AND c.seed = h.seed AND c.round < h.round"
+        " JOIN here c ON c.stage = 'name' AND c.seed = h.seed AND c.round < h.round"
         " JOIN pattern_member m ON m.node = c.id WHERE h.stage = 'track' GROUP BY h.name, m.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.before) AS key"
         " FROM here h JOIN pattern_status p ON p.node = h.id",

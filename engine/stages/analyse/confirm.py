@@ -26,7 +26,7 @@ from engine.rows import Drop, Example, Pattern, PatternTest, PatternTestRow, Pat
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import answered, right_of
 from engine.stages.analyse.reworded import REPLACED
-from engine.stages.analyse.verdicts import LEAST, most_tested, tested, too_few, words
+from engine.stages.analyse.verdicts import LEAST, most_tested, outcome, too_few, words
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
@@ -120,7 +120,7 @@ def confirm(params: ConfirmParams, inputs: ConfirmInputs, ctx: Context) -> Confi
             share = min(1.0, pattern.size / diagnosed)
             own = [row for row in answers if row.pattern == pattern.id]
             asked = len(samples[pattern.id])
-            tests[pattern.id] = tested(pattern.id, share, pools.failing, asked, own)
+            tests[pattern.id] = outcome(pattern.id, share, pools.failing, asked, own)
     final = [
         replace(test, funded=test.verdict in params.fund)
         for test in words([tests[pattern.id] for pattern in patterns])

@@ -53,7 +53,7 @@ def most_tested(failed: int) -> int:
     return failed // EXPECTED
 
 
-def tested(
+def outcome(
     pattern: str, share: float, failing: float, asked: int, answers: Sequence[PatternTestRow]
 ) -> PatternTest:
     """Return a test whose p-value is not adjusted yet, and whose verdict is what follows without `confirmed`.

@@ -14,7 +14,7 @@ from engine.rows import DrawnFailure, Example, Failure, Pattern, PatternTest, Pa
 from engine.spec.recipe import Patterns
 from engine.stages import schemas
 from engine.stages.analyse.confirm import CONFIRM, KEY, ConfirmInputs, ConfirmParams
-from engine.stages.analyse.verdicts import LEAST, tested, too_few, words
+from engine.stages.analyse.verdicts import LEAST, outcome, too_few, words
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Range, Situation
 from engine.stages.outputs import Confirmed, Drawn, Loaded, NamedPatterns, Scored
@@ -304,11 +304,11 @@ def answers(name: str, draw: random.Random, holds: float) -> list[PatternTestRow
 
 def test_of_a_student_that_fails_at_random_nothing_is_confirmed() -> None:
     """Four patterns a round, whatever their descriptions hold of: a false word in one round of twenty at most."""
-    draw, rounds = random.Random(0), 150
+    draw, rounds = random.Random(0), 100
     false = 0
     for _ in range(rounds):
         found = [
-            tested(name, 0.2, 0.4, 80, answers(name, draw, holds))
+            outcome(name, 0.2, 0.4, 80, answers(name, draw, holds))
             for name, holds in (("a", 0.1), ("b", 0.25), ("c", 0.5), ("d", 0.8))
         ]
         false += any(test.verdict == "confirmed" for test in words(found))
