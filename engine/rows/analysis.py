@@ -155,7 +155,7 @@ class PatternTest(Row):
     recall_low: float | None = None
     recall_high: float | None = None
     p: float | None = None
-    """Of Fisher's exact test, adjusted for the number of patterns of the round (Benjamini-Hochberg)."""
+    """Of Fisher's exact test (one-sided), adjusted for the number of patterns of the round (Benjamini-Hochberg)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ CREATE TABLE pattern_test (
   recall DOUBLE,
   recall_low DOUBLE,
   recall_high DOUBLE,
-  -- Of Fisher's exact test, adjusted for the number of patterns of the round (Benjamini-Hochberg).
+  -- Of Fisher's exact test (one-sided), adjusted for the number of patterns of the round (Benjamini-Hochberg).
   p DOUBLE
 );
 
