@@ -18,6 +18,7 @@ from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL, UNTUNED
 from engine.spec.recipe import Benchmark, Recipe
 from engine.stages.analyse.cluster import CLUSTER
+from engine.stages.analyse.confirm import CONFIRM
 from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
@@ -240,7 +241,7 @@ class _Loop:
             wires = {
                 "load": "load",
                 "score": f"{at}/score",
-                "clusters": _each(seed, range(number), "cluster"),
+                "clusters": _each(seed, range(number), "name"),
                 "drawn": _each(seed, range(number), "draw"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
@@ -280,7 +281,18 @@ class _Loop:
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
-        found: dict[str, Wire] = {"cluster": cluster, "name": name}
+        # Naming may split a cluster: what patterns are made of comes from there.
+        found: dict[str, Wire] = {"cluster": name, "name": name}
+        if (testing := params.confirm()) is not None:
+            found["confirm"] = build.add(
+                f"{at}/confirm", CONFIRM, testing,
+                {
+                    **seen, "draw": draw, "name": name,
+                    "drawn": _each(seed, range(number), "draw"),
+                    "earlier": _each(seed, range(number), "confirm"),
+                },
+                position,
+            )  # fmt: skip
         wires: dict[str, Wire] = {
             **seen,
             **found,

@@ -6,6 +6,7 @@ repeated here. A `Call` is no stage's row: it names its own node and run.
 """
 
 from engine.rows.analysis import (
+    ClusterMember,
     Diagnosis,
     DrawnFailure,
     LabelSuspect,
@@ -14,6 +15,9 @@ from engine.rows.analysis import (
     PatternMember,
     PatternRow,
     PatternStatus,
+    PatternTest,
+    PatternTestRow,
+    PatternWord,
     Strategy,
 )
 from engine.rows.calls import Call
@@ -38,6 +42,7 @@ __all__ = [
     "Benchmark",
     "Call",
     "Candidate",
+    "ClusterMember",
     "Decision",
     "Diagnosis",
     "DrawnFailure",
@@ -53,6 +58,9 @@ __all__ = [
     "PatternMember",
     "PatternRow",
     "PatternStatus",
+    "PatternTest",
+    "PatternTestRow",
+    "PatternWord",
     "Prediction",
     "Rating",
     "Row",

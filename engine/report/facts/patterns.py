@@ -14,6 +14,7 @@ from engine.report.records import (
     FailureSample,
     Movement,
     PatternFacts,
+    PatternTested,
     Query,
     Suspect,
 )
@@ -38,9 +39,16 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
         by_pattern[row["seed"], row["id"]].append(row)
     standings = _standings(query, run)
     strategies, guarded = _strategies(query, run)
-    made = _made(query, run)
+    made, tests = _made(query, run), _tests(query, run)
     patterns = [
-        _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0)))
+        _pattern(
+            rows,
+            standings[key],
+            strategies[key],
+            guarded[key],
+            made.get(key, (0, 0, 0)),
+            tests.get(key),
+        )
         for key, rows in by_pattern.items()
     ]
     return tuple(sorted(patterns, key=lambda p: (p.seed, p.found, -p.size, p.name)))
@@ -52,6 +60,7 @@ def _pattern(
     strategies: list[str],
     guarded: bool,
     made: tuple[int, int, int],
+    test: PatternTested | None,
 ) -> PatternFacts:
     first = rows[0]
     return PatternFacts(
@@ -68,7 +77,18 @@ def _pattern(
         accepted=made[1],
         selected=made[2],
         guarded=guarded or any(row["guarded"] for row in rows),
+        test=test,
     )
+
+
+def _tests(query: Query, run: str) -> dict[Key, PatternTested]:
+    """Return the latest test of each pattern."""
+    rows = query(
+        MINE + "SELECT seed, pattern, verdict, funded, detail, lift, lift_low, lift_high, diagnosed"
+        " FROM pattern_test SEMI JOIN mine USING (node) ORDER BY round",
+        [run],
+    )
+    return {(r.pop("seed"), r.pop("pattern")): PatternTested(**r) for r in rows}
 
 
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:

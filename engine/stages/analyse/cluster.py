@@ -2,7 +2,7 @@
 
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. A
 diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, and what a
-`where` may refer to; writes one `PatternCluster` per pattern, and per diagnosis one `PatternMember` or one `Drop`:
+`where` may refer to; writes one `PatternCluster` per pattern, and per diagnosis one `ClusterMember` or one `Drop`:
 `noise`, `small_cluster` or `no_embedding`.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from engine.errors import ModelError
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, Drop, PatternCluster, PatternMember, Row
+from engine.rows import ClusterMember, Diagnosis, Drop, PatternCluster, Row
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -140,7 +140,7 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
             distance = round(max(0.0, 1.0 - float(vectors[number] @ centre)), 6)
             diagnosis, silhouette = diagnoses[number], silhouettes.get(number)
             rows.append(
-                PatternMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
+                ClusterMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
             )
     dropped = {number: ("no_embedding", why) for number, why in unusable.items()}
     dropped |= {rest[place]: (why, APART[why]) for place, why in found.apart.items()}

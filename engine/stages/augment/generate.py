@@ -31,6 +31,7 @@ from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
     Attempt,
     Clustered,
+    Confirmed,
     Drafted,
     Generated,
     Loaded,
@@ -84,11 +85,13 @@ class GenerateInputs(Inputs):
     """None where nothing is analysed: then all rows are for what does not fail."""
     strategy: Drafted | None = None
     attempts: tuple[Attempt, ...] = ()
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
 
     @property
     def sources(self) -> Sources:
         """What decides how many rows of which kind are wanted."""
-        return Sources(self.load, self.score, self.cluster, self.name, self.strategy)
+        return Sources(self.load, self.score, self.cluster, self.name, self.strategy, self.confirm)
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:

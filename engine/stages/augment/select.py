@@ -29,6 +29,7 @@ from engine.stages.load import example_id
 from engine.stages.outputs import (
     Attempt,
     Clustered,
+    Confirmed,
     Drafted,
     Loaded,
     NamedPatterns,
@@ -63,6 +64,8 @@ class SelectInputs(Inputs):
     name: NamedPatterns | None = None
     strategy: Drafted | None = None
     earlier: tuple[SelectedRows, ...] = ()
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
 
 
 class _Row(NamedTuple):
@@ -75,7 +78,9 @@ class _Row(NamedTuple):
 
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
     """Return the new training examples, balanced as planned, and a `Decision` to stop when there are none."""
-    sources = Sources(inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy)
+    sources = Sources(
+        inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy, inputs.confirm
+    )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
     )
@@ -119,6 +124,8 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     ]
     kept = len(chosen)
     reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    if inputs.name and inputs.name.patterns and not sources.patterns:
+        reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
 
