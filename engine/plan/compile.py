@@ -242,6 +242,7 @@ class _Loop:
                 "score": f"{at}/score",
                 "clusters": _each(seed, range(number), "cluster"),
                 "drawn": _each(seed, range(number), "draw"),
+                "earlier": _each(seed, range(1, number), "track"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
@@ -274,7 +275,13 @@ class _Loop:
         )
         cluster = build.add(
             f"{at}/cluster", CLUSTER, params.cluster(),
-            {**answered, "diagnose": diagnose, "earlier": earlier}, position,
+            {
+                **answered,
+                "diagnose": diagnose,
+                "earlier": earlier,
+                "clusters": _each(seed, range(number), "cluster"),
+            },
+            position,
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),

@@ -294,7 +294,6 @@ class StageParams:
                 version=clusterer.version,
                 settings=clusterer.settings.model_validate(patterns.cluster.settings),
             ),
-            same_pattern=patterns.same_pattern,
             categories=tuple(self._by_sql()),
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.judging import JudgeCalibration
-from engine.report.evidence import Choice, Comparison, Headline, Safeguards, Standing
+from engine.report.evidence import Choice, Comparison, FirstSeen, Headline, Safeguards, Standing
 from engine.rows import UNTUNED
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -141,11 +141,13 @@ class PatternFacts:
     selected: int
     guarded: bool
     """Whether a text of it was replaced because it quoted an evaluation row."""
+    first_seen: FirstSeen | None = None
+    """In an earlier run; None for a pattern that is new, or of a run that goes on."""
 
     @property
     def status(self) -> str:
-        """The latest status word, or `found` when no later student was evaluated."""
-        return self.standings[-1].status if self.standings else "found"
+        """Its life in one word: `new` where no later student was evaluated."""
+        return self.standings[-1].status if self.standings else "new"
 
     @property
     def before(self) -> int:

@@ -24,6 +24,7 @@ from engine.rows import (
     MetricSlice,
     Model,
     Pattern,
+    PatternLink,
     PatternMember,
     PatternRow,
     PatternStatus,
@@ -200,6 +201,11 @@ class Clustered(Output):
     def members(self) -> Sequence[PatternMember]:
         """One per diagnosis."""
         return self.of(PatternMember)
+
+    @cached_property
+    def links(self) -> Sequence[PatternLink]:
+        """What became of earlier patterns."""
+        return self.of(PatternLink)
 
     @cached_property
     def by_pattern(self) -> dict[str, list[PatternMember]]:

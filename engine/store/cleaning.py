@@ -179,6 +179,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
                 connection.execute(f'DELETE FROM "{table}" WHERE list_contains(?, node)', nodes)
         connection.execute("DELETE FROM node WHERE list_contains(?, id)", nodes)
         connection.execute("DELETE FROM run_node WHERE list_contains(?, run)", runs)
+        connection.execute("DELETE FROM pattern_origin WHERE list_contains(?, run)", runs)
         connection.execute("DELETE FROM run WHERE list_contains(?, id)", runs)
         connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM run)")
         connection.execute("COMMIT")

@@ -159,7 +159,7 @@ def test_patterns_show_an_effect_where_there_is_one_and_a_dash_elsewhere(three: 
     shown = {
         (row[titles.index("effect (points)")], row[titles.index("status")]) for row in table.rows
     }
-    assert shown == {("+12.0 (3.0 to 20.0)", "mended"), ("–", "unclear")}
+    assert shown == {("+12.0 (3.0 to 20.0)", "shrinking"), ("–", "unclear")}
 
 
 def hold_out(store: Invented, seeds: tuple[int, ...], n: int) -> None:

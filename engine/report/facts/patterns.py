@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from engine.report.evidence import Standing
+from engine.report.evidence import FirstSeen, Standing
 from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
@@ -39,8 +40,12 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
     standings = _standings(query, run)
     strategies, guarded = _strategies(query, run)
     made = _made(query, run)
+    first = _first_seen(query, run)
     patterns = [
-        _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0)))
+        replace(
+            _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0))),
+            first_seen=first.get(key),
+        )
         for key, rows in by_pattern.items()
     ]
     return tuple(sorted(patterns, key=lambda p: (p.seed, p.found, -p.size, p.name)))
@@ -71,10 +76,24 @@ def _pattern(
     )
 
 
+def _first_seen(query: Query, run: str) -> dict[Key, FirstSeen]:
+    rows = query(
+        "SELECT seed, pattern, first_run, strftime(first_seen, '%Y-%m-%d') AS date, first_version"
+        " FROM pattern_origin WHERE run = ? AND earlier_run IS NOT NULL",
+        [run],
+    )
+    return {
+        (r["seed"], r["pattern"]): FirstSeen(r["first_run"], r["date"], r["first_version"])
+        for r in rows
+    }
+
+
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
     standings: dict[Key, list[Standing]] = defaultdict(list)
     for r in query(
-        MINE + "SELECT seed, round, pattern, status, before, after, rows, effect, low, high"
+        MINE
+        + "SELECT seed, round, pattern, life AS status, before, after, rows, effect, low, high,"
+        " held_out, held_out_mended, control_held_out_mended"
         " FROM pattern_status SEMI JOIN mine USING (node) ORDER BY round",
         [run],
     ):

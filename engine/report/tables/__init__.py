@@ -18,9 +18,12 @@ from engine.report.tables.generation import (
     verified_sentence,
 )
 from engine.report.tables.patterns import (
+    FIRST_SEEN,
+    HELD_OUT,
     confusion_table,
     movement_table,
     pattern_table,
+    seen_before_sentence,
     suspect_table,
 )
 from engine.report.tables.scores import SCORE_SPLITS, best_sentence, decision_table, score_table
@@ -39,6 +42,8 @@ from engine.report.tables.times import node_table, stage_seconds, time_table
 from engine.report.tables.totals import Totals, totals
 
 __all__ = [
+    "FIRST_SEEN",
+    "HELD_OUT",
     "SCORE_SPLITS",
     "Table",
     "TableColumn",
@@ -65,6 +70,7 @@ __all__ = [
     "pattern_table",
     "reasons_of",
     "score_table",
+    "seen_before_sentence",
     "slice_tables",
     "speed_table",
     "spend_table",

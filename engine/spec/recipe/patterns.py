@@ -38,5 +38,3 @@ class Patterns(Spec):
     """
     taxonomy: Taxonomy = Taxonomy()
     cluster: Cluster = Cluster()
-    same_pattern: float = Field(default=0.8, ge=0, le=1)
-    """Cosine similarity of centroids above which a cluster continues a pattern of an earlier round."""

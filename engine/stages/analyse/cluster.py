@@ -1,18 +1,20 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. Reads the
-diagnoses, and what a `where` may refer to; writes one `PatternMember` per diagnosis.
+diagnoses, what a `where` may refer to, and the patterns of earlier rounds with their members; writes one
+`PatternMember` per diagnosis, and a `PatternLink` for each earlier pattern that a cluster continues, was split from or
+took in (`matching`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, PatternMember
+from engine.rows import Diagnosis, LinkKind, PatternLink, PatternMember, Row
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -20,6 +22,7 @@ from engine.stages.analyse.clusterers import (
     ClustererSettings,
     centroid,
 )
+from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
@@ -58,8 +61,6 @@ class ClusterParams(Params):
     target: str
     """Column with the right answer, as users' SQL calls it."""
     clusterer: UsedClusterer
-    same_pattern: float
-    """Cosine similarity of centroids from which a cluster continues an earlier pattern."""
     categories: tuple[WhereCategory, ...] = ()
 
 
@@ -72,6 +73,8 @@ class ClusterInputs(Inputs):
     predict: Predicted
     diagnose: Diagnosed
     earlier: tuple[NamedPatterns, ...] = ()
+    clusters: tuple[Clustered, ...] = ()
+    """Of the earlier rounds."""
 
 
 def category_pattern(category: str) -> str:
@@ -88,7 +91,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 
 
 def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Clustered:
-    """Return one `PatternMember` per diagnosis."""
+    """Return one `PatternMember` per diagnosis, and what became of earlier patterns."""
     diagnoses = inputs.diagnose.diagnoses
     if not diagnoses:
         return Clustered()
@@ -101,16 +104,16 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
         else:
             groups.setdefault(pattern, []).append(number)
     clusters, silhouettes = _clusters(params.clusterer, vectors, rest, ctx.seed)
-    earlier = _earlier(params, inputs)
-    for members in clusters:
-        pattern = _continues(centroid(vectors[members]), earlier, params.same_pattern)
-        if pattern is None:
-            pattern = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
-        else:
-            # Two clusters must not continue one pattern.
-            del earlier[pattern]
+    links: list[PatternLink] = []
+    matches = match(
+        [_as_group(members, vectors, diagnoses) for members in clusters], _known(params, inputs)
+    )
+    for members, found in zip(clusters, matches, strict=True):
+        fresh = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
+        pattern = found.continues or fresh
+        links += links_of(pattern, found)
         groups[pattern] = members
-    rows = []
+    rows: list[Row] = []
     for pattern, members in groups.items():
         centre = centroid(vectors[members])
         for number in members:
@@ -119,7 +122,7 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
             rows.append(
                 PatternMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
             )
-    return Clustered(tuple(rows))
+    return Clustered((*rows, *links))
 
 
 def _clusters(
@@ -164,29 +167,59 @@ def _by_category(
     return chosen
 
 
-def _earlier(params: ClusterParams, inputs: ClusterInputs) -> dict[str, tuple[float, ...]]:
-    """Return the latest centroid of every pattern of the earlier rounds that was a cluster."""
-    by_category = {category_pattern(category.id) for category in params.categories}
-    return {
-        pattern.id: pattern.centroid
+def _as_group(
+    members: Sequence[int], vectors: npt.NDArray[np.float32], diagnoses: Sequence[Diagnosis]
+) -> Group:
+    """Return a cluster as it is matched with earlier patterns."""
+    own = vectors[list(members)]
+    centre = centroid(own)
+    return Group(
+        frozenset(diagnoses[number].example for number in members),
+        centre,
+        [float(similarity) for similarity in own @ centre],
+        most_frequent(diagnoses[number].category for number in members),
+    )
+
+
+def _known(params: ClusterParams, inputs: ClusterInputs) -> list[Known]:
+    """Return every pattern of the earlier rounds that was a cluster and was not merged into another, as last found."""
+    left_out = {category_pattern(category.id) for category in params.categories}
+    latest: dict[str, str] = {}
+    for clustered in inputs.clusters:
+        latest.update((member.example, member.pattern) for member in clustered.members)
+        left_out |= {link.parent for link in clustered.links if link.kind == "merged"}
+    members: dict[str, set[str]] = {}
+    for example, pattern in latest.items():
+        members.setdefault(pattern, set()).add(example)
+    known = {
+        pattern.id: Known(
+            pattern.id, members.get(pattern.id, set()), pattern.centroid, pattern.category
+        )
         for named in inputs.earlier
         for pattern in named.patterns
-        if pattern.id not in by_category
+        if pattern.id not in left_out
     }
+    return list(known.values())
 
 
-def _continues(
-    centre: npt.NDArray[np.float32], earlier: Mapping[str, tuple[float, ...]], threshold: float
-) -> str | None:
-    """Return the earlier pattern whose centroid is nearest, if it is near enough."""
-    import numpy as np
-
-    best: tuple[float, str] | None = None
-    for name, vector in earlier.items():
-        similarity = float(centre @ np.asarray(vector, dtype=np.float32))
-        if similarity >= threshold and (best is None or similarity > best[0]):
-            best = (similarity, name)
-    return best[1] if best else None
+def links_of(pattern: str, found: Match) -> list[PatternLink]:
+    """Return what is stored of a match, nothing for a pattern that is new."""
+    kinds: list[tuple[str, LinkKind]] = [(parent, "merged") for parent in found.merged]
+    if found.split_from is not None:
+        kinds.append((found.split_from, "split"))
+    if found.continues is not None:
+        kinds.insert(0, (found.continues, "continued"))
+    return [
+        PatternLink(
+            pattern,
+            parent,
+            kind,
+            found.shared.get(parent, 0),
+            None if kind == "merged" else found.similarity,
+            found.threshold,
+        )
+        for parent, kind in kinds
+    ]
 
 
 def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -> Iterable[Account]:
@@ -195,6 +228,6 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 
 CLUSTER = Stage(
-    "cluster", 2, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 3, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
 )  # fmt: skip
