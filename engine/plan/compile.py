@@ -22,6 +22,7 @@ from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
@@ -243,6 +244,7 @@ class _Loop:
                 "clusters": _each(seed, range(number), "cluster"),
                 "drawn": _each(seed, range(number), "draw"),
                 "earlier": _each(seed, range(1, number), "track"),
+                "linked": _each(seed, range(number), "cluster"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
@@ -280,6 +282,7 @@ class _Loop:
                 "diagnose": diagnose,
                 "earlier": earlier,
                 "clusters": _each(seed, range(number), "cluster"),
+                "linked": _each(seed, range(number), "cluster"),
             },
             position,
         )  # fmt: skip
@@ -296,7 +299,15 @@ class _Loop:
             "attempts": dict(enumerate(self._attempts[seed])),
         }
         strategy = build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
-        return {**found, "strategy": strategy}
+        wires = {
+            "name": name,
+            "earlier": earlier,
+            "attempts": dict(enumerate(self._attempts[seed])),
+            **({"track": f"{at}/track"} if number > 0 else {}),
+        }
+        # After the strategies: an ablation reuses all that was asked of the teacher before.
+        allot = build.add(f"{at}/allot", ALLOT, params.allot(), wires, position)
+        return {**found, "strategy": strategy, "allot": allot}
 
     def _augment(self, seed: int, number: int, analysed: Mapping[str, Wire]) -> None:
         """Add what makes training rows, of a round's strategies where failures are analysed."""

@@ -29,7 +29,7 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, Selected, Verdict
+from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
 from engine.rows.loop import Decision, Drop, Model
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
@@ -56,6 +56,7 @@ __all__ = [
     "PatternLink",
     "PatternMember",
     "PatternRow",
+    "PatternShare",
     "PatternStatus",
     "Prediction",
     "Rating",

@@ -13,6 +13,7 @@ from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
@@ -35,7 +36,7 @@ STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        STRATEGY, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK,
+        STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ An output is its rows, in the order in which they were made; the properties say 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -27,6 +27,7 @@ from engine.rows import (
     PatternLink,
     PatternMember,
     PatternRow,
+    PatternShare,
     PatternStatus,
     Prediction,
     Rating,
@@ -234,6 +235,15 @@ class Drafted(Output):
     def strategies(self) -> Sequence[Strategy]:
         """One per pattern."""
         return self.of(Strategy)
+
+
+class Allotted(Output):
+    """What each pattern weighs where rows are shared out."""
+
+    @cached_property
+    def weights(self) -> Mapping[str, float]:
+        """Pattern -> weight, for those that get rows."""
+        return {row.pattern: row.weight for row in self.of(PatternShare) if row.weight > 0}
 
 
 class Generated(Output):

@@ -47,6 +47,8 @@ class TrackInputs(Inputs):
     control: Scored | None = None
     earlier: tuple[Tracked, ...] = ()
     """Of the earlier rounds."""
+    linked: tuple[Clustered, ...] = ()
+    """What the clusterings say became of patterns."""
 
 
 def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
@@ -70,8 +72,8 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
     ]
     worded = _with_words(statuses)
     back = _came_back(inputs.earlier, rows)
-    merged = {one.parent for c in inputs.clusters for one in c.links if one.kind == "merged"}
-    split = {one.parent for c in inputs.clusters[-1:] for one in c.links if one.kind == "split"}
+    merged = {one.parent for c in inputs.linked for one in c.links if one.kind == "merged"}
+    split = {one.parent for c in inputs.linked[-1:] for one in c.links if one.kind == "split"}
     lives = [
         replace(
             one, life=_life(one, one.pattern in back, one.pattern in merged, one.pattern in split)

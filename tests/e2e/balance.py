@@ -141,6 +141,14 @@ RULES = (
         " WHERE h.stage = 'strategy'",
     ),
     Rule(
+        "patterns = shares + those excluded",
+        "SELECT h.name, p.id AS key FROM here h JOIN here n ON n.place = h.place AND n.stage = 'name'"
+        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'allot'",
+        "SELECT h.name, s.pattern AS key FROM here h JOIN pattern_share s ON s.node = h.id"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " AND d.reason = 'excluded' WHERE h.stage = 'allot'",
+    ),
+    Rule(
         "usable replies are candidates",
         "SELECT DISTINCT h.name, c.id AS key FROM here h JOIN llm_call c ON c.node = h.id AND c.error IS NULL"
         " WHERE h.stage = 'generate'",

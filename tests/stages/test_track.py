@@ -237,10 +237,11 @@ def rounds(*failing: set[int], links: Iterable[PatternLink] = ()) -> list[dict[s
         inputs = TrackInputs(
             Loaded(tuple(ROWS)),
             scored(now),
-            (found, *[Clustered()] * (number - 2), *[linked] * (number > 1)),
+            (found, *[Clustered()] * (number - 1)),
             (drawn(BEFORE), *[Drawn()] * (number - 1)),
             scored(CONTROL),
             tuple(done),
+            (Clustered(), *[linked] * (number > 1)),
         )
         output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=number))
         adds_up(TRACK, TrackParams(), inputs, output)

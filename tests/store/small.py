@@ -141,6 +141,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
         7,
         3,
     ),
+    r.PatternShare("p1", 6.0, 0.75, 12, 0.5, 1.0, "12 failures"),
     r.PatternLink("p3", "p1", "split", 4, 0.75, 0.5),
     r.PatternLink("p3", "p2", "merged", 4, None, 0.5),
     r.PatternRow("p1", "e1", "held_out", 0.75, True, False, None),

@@ -49,7 +49,7 @@ def pattern_table(report: Report) -> Table:
         "Failures: when it was found; any fine-tune mends some of them. Rows: validation rows that fall under it, right"
         " ones too. Effect: how many points fewer of these fail than with the control, and the 95% interval over rows;"
         f" {NONE} where it cannot be told. Status: shrinking, fixed or regressed where that is beyond chance, open"
-        " where less than half was mended. Held out: failures under it that nobody diagnosed, and how many are right now.",
+        " where less than half was mended. Held out: failures under it that nobody diagnosed, how many are right now.",
     )
 
 

@@ -38,3 +38,5 @@ class Patterns(Spec):
     """
     taxonomy: Taxonomy = Taxonomy()
     cluster: Cluster = Cluster()
+    exclude: list[str] = Field(default_factory=list)
+    """Patterns that no rows are written against, by id, name or category: for ablations. All else stays as it is."""

@@ -74,7 +74,9 @@ class ClusterInputs(Inputs):
     diagnose: Diagnosed
     earlier: tuple[NamedPatterns, ...] = ()
     clusters: tuple[Clustered, ...] = ()
-    """Of the earlier rounds."""
+    """The members of the earlier rounds' patterns."""
+    linked: tuple[Clustered, ...] = ()
+    """What earlier clusterings say became of patterns."""
 
 
 def category_pattern(category: str) -> str:
@@ -184,10 +186,11 @@ def _as_group(
 def _known(params: ClusterParams, inputs: ClusterInputs) -> list[Known]:
     """Return every pattern of the earlier rounds that was a cluster and was not merged into another, as last found."""
     left_out = {category_pattern(category.id) for category in params.categories}
+    links = [link for clustered in inputs.linked for link in clustered.links]
+    left_out |= {link.parent for link in links if link.kind == "merged"}
     latest: dict[str, str] = {}
     for clustered in inputs.clusters:
         latest.update((member.example, member.pattern) for member in clustered.members)
-        left_out |= {link.parent for link in clustered.links if link.kind == "merged"}
     members: dict[str, set[str]] = {}
     for example, pattern in latest.items():
         members.setdefault(pattern, set()).add(example)

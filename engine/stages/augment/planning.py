@@ -18,8 +18,16 @@ from typing import Any, NamedTuple
 from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
-from engine.stages.augment.shares import apportion, shares
-from engine.stages.outputs import Attempt, Clustered, Drafted, Loaded, NamedPatterns, Scored
+from engine.stages.augment.shares import apportion
+from engine.stages.outputs import (
+    Allotted,
+    Attempt,
+    Clustered,
+    Drafted,
+    Loaded,
+    NamedPatterns,
+    Scored,
+)
 from engine.stages.task_view import TaskView
 
 COVERAGE = "coverage"
@@ -56,10 +64,12 @@ class Sources(NamedTuple):
     cluster: Clustered | None
     name: NamedPatterns | None
     strategy: Drafted | None
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
 
 
 def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn: Any) -> Quotas:
-    """Return the rows that are wanted in a round; none where failures were analysed and no pattern was found.
+    """Return the rows that are wanted in a round; none where failures were analysed and no pattern gets any.
 
     Args:
         task: The task.
@@ -72,12 +82,16 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     if sources.name is None:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
     patterns = sources.name.patterns
-    if not patterns:
+    weights = {p.id: float(p.size) for p in patterns}
+    if sources.allot is not None:
+        given = sources.allot.weights
+        weights = {p.id: given[p.id] for p in patterns if p.id in given}
+    if not weights:
         return {}
     spare = min(round(coverage * wanted), wanted - 1)
     found: dict[str, Mapping[Slot, int]] = {}
     pairs = pairs_of(task, sources)
-    for pattern, count in shares(patterns, wanted - spare).items():
+    for pattern, count in apportion(weights, wanted - spare).items():
         found[pattern] = _sides(pairs[pattern], count) if task.labelled else _any(count)
     planned = Counter[str]()
     for slots in found.values():

@@ -83,6 +83,26 @@ FROM (
 LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.pattern = h.pattern
 LEFT JOIN l ON l.run = h.run AND l.seed = h.seed AND l.round = h.round AND l.pattern = h.pattern;
 
+-- What each pattern weighs where a round's rows are shared out; one that is excluded stands in drop.
+CREATE TABLE pattern_share (
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+  pattern VARCHAR NOT NULL,
+  -- By evidence: size x confirmation x headroom x paid; else as the recipe shares out.
+  weight DOUBLE NOT NULL,
+  -- Of the rows that are written against patterns in this round, 0 to 1.
+  share DOUBLE NOT NULL,
+  -- Failures in it.
+  size INTEGER NOT NULL,
+  -- Share of what failed of its rows when it was found that still fails; 1 for a pattern that is new.
+  headroom DOUBLE NOT NULL,
+  -- Halved for each sign that rows against it did not pay.
+  paid DOUBLE NOT NULL,
+  -- In words.
+  reason VARCHAR NOT NULL,
+  -- How far the test of its description bears it out, 0 to 1.
+  confirmation DOUBLE NOT NULL
+);
+
 -- Where each pattern of each run was first seen, as matched when the run ended to earlier runs of recipes of that name.
 CREATE TABLE pattern_origin (
   run VARCHAR NOT NULL, seed INTEGER NOT NULL, pattern VARCHAR NOT NULL,

@@ -183,7 +183,9 @@ def test_two_patterns_that_fall_into_one_cluster_are_merged_and_the_other_is_kno
     told = [(link.pattern, link.parent, link.kind, link.shared) for link in second.links]
     assert told == [("p-late", "p-late", "continued", 3), ("p-late", "p-broken", "merged", 2)]
     # What was merged is continued by nobody, though the failures fall apart again as they were.
-    third = clustered(params(), replace(rows, clusters=(before, second)), round_=2)
+    third = clustered(
+        params(), replace(rows, clusters=(before, second), linked=(before, second)), round_=2
+    )
     assert "p-broken" not in third.by_pattern
     assert ("p-late", "split") in {(link.parent, link.kind) for link in third.links}
 
