@@ -34,6 +34,7 @@ from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
+from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.outputs import Output
 from engine.stages.protocol import I, O, P, Stage
@@ -248,12 +249,32 @@ class _Loop:
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
+        if number:
+            self._guard(seed, number)
+
+    def _guard(self, seed: int, number: int) -> None:
+        """Add what says what a round's fine-tune broke."""
+        at = _at(seed, number)
+        wires: dict[str, Wire] = {
+            "load": "load", "score": f"{at}/score", "first": f"{_at(seed, 0)}/score",
+        }  # fmt: skip
+        if self._recipe.loop.control:
+            wires["control"] = f"seed-{seed}/control/score"
+        if self._analyses:
+            wires["track"] = f"{at}/track"
+            wires["names"] = _each(seed, range(number), "name")
+        self._build.add(f"{at}/guard", GUARD, GUARD.params(), wires, Position(seed, number))
 
     def _decide(self, seed: int, number: int, first: int, more: bool) -> None:
         evaluated = {r: {"score": f"{_evaluated(seed, r)}/score"} for r in range(first, number + 1)}
         self._build.add(
             f"{_at(seed, number)}/decide", DECIDE, self._params.decide(number + more),
-            {"load": "load", "evaluated": evaluated}, Position(seed, number),
+            {
+                "load": "load",
+                "evaluated": evaluated,
+                "guarded": {r: {"guard": f"{_at(seed, r)}/guard"} for r in range(1, number + 1)},
+            },
+            Position(seed, number),
         )  # fmt: skip
 
     def _analyse(self, seed: int, number: int) -> dict[str, Wire]:

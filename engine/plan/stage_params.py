@@ -225,6 +225,7 @@ class StageParams:
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
+            regressions=self.recipe.loop.regressions,
         )
 
     def draw(self) -> DrawParams:

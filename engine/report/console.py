@@ -44,6 +44,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
     parts += _patterns(report)
     sentences = (
         tables.seen_before_sentence(report),
+        tables.regression_sentence(report),
         tables.held_out_sentence(report),
         tables.switched_off_sentence(report),
     )

@@ -93,6 +93,20 @@ class FirstSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Suite:
+    """The regression suite of one seed after its last round: what round 0 had right."""
+
+    seed: int
+    round: int
+    n: int
+    broken: int
+    control_broken: int | None
+    regressed: bool
+    detail: str
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeldOut:
     """Failures of round 0 that nobody diagnosed, after the last fine-tune; summed over the seeds."""
 

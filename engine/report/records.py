@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.judging import JudgeCalibration
-from engine.report.evidence import Choice, Comparison, FirstSeen, Headline, Safeguards, Standing
+from engine.report.evidence import (
+    Choice,
+    Comparison,
+    FirstSeen,
+    Headline,
+    Safeguards,
+    Standing,
+    Suite,
+)
 from engine.rows import UNTUNED
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -453,3 +461,5 @@ class Report:
     failures_total: int
     candidates: tuple[CandidateSample, ...]
     candidates_total: int
+    suites: tuple[Suite, ...] = ()
+    """What was broken of what round 0 had right: one per seed with a later round."""

@@ -30,7 +30,7 @@ from engine.rows.evaluation import (
     Score,
 )
 from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
-from engine.rows.loop import Decision, Drop, Model
+from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -60,6 +60,8 @@ __all__ = [
     "PatternStatus",
     "Prediction",
     "Rating",
+    "Regression",
+    "RegressionSuite",
     "Row",
     "Score",
     "Selected",

@@ -25,6 +25,7 @@ from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
+from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.protocol import Stage
 from engine.stages.track import TRACK
@@ -36,7 +37,7 @@ STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK,
+        STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ from engine.rows import (
     PatternStatus,
     Prediction,
     Rating,
+    RegressionSuite,
     Row,
     Score,
     Selected,
@@ -148,6 +149,16 @@ class Benchmarked(Output):
     def figures(self) -> Sequence[Benchmark]:
         """One per concurrency and metric."""
         return self.of(Benchmark)
+
+
+class Guarded(Output):
+    """What a later fine-tune broke of what was right."""
+
+    @cached_property
+    def suite(self) -> RegressionSuite:
+        """The regression suite as a whole."""
+        (suite,) = self.of(RegressionSuite)
+        return suite
 
 
 class Decided(Output):
@@ -341,6 +352,13 @@ class Evaluated(Bundle):
     """One round's evaluation; -1 is the untuned student."""
 
     score: Scored
+
+
+@dataclass(frozen=True)
+class GuardedRound(Bundle):
+    """What one round broke."""
+
+    guard: Guarded
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,21 @@ RULES = (
         " FROM here h JOIN pattern_status p ON p.node = h.id AND p.rows > 0",
     ),
     Rule(
+        "rows that broke are right in round 0 and fail now",
+        "SELECT h.name, r.example AS key FROM here h JOIN regression r ON r.node = h.id AND r.fails",
+        "SELECT h.name, f.example AS key FROM here h JOIN here s ON s.place = h.place AND s.stage = 'score'"
+        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'guard'"
+        " AND f.example NOT IN (SELECT x.example FROM here b JOIN failure x ON x.node = b.id AND x.split = 'validation'"
+        " WHERE b.stage = 'score' AND b.seed = h.seed AND b.round = 0)",
+        whole=False,
+    ),
+    Rule(
+        "rows that broke = those that the suite counts",
+        "SELECT h.name, r.broken::VARCHAR AS key FROM here h JOIN regression_suite r ON r.node = h.id",
+        "SELECT h.name, count(r.example) FILTER (r.fails)::VARCHAR AS key FROM here h"
+        " LEFT JOIN regression r ON r.node = h.id WHERE h.stage = 'guard' GROUP BY h.name",
+    ),
+    Rule(
         "one decision at each gate",
         "SELECT name, 'decision' AS key FROM here WHERE stage IN ('decide', 'select')",
         "SELECT h.name, 'decision' AS key FROM here h JOIN decision d ON d.node = h.id",

@@ -4,6 +4,7 @@ from engine.report.tables.breakdown import label_table, matrix_table, slice_tabl
 from engine.report.tables.evidence import (
     choice_table,
     held_out_sentence,
+    regression_sentence,
     switched_off_sentence,
     validation_sentence,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "node_table",
     "pattern_table",
     "reasons_of",
+    "regression_sentence",
     "score_table",
     "seen_before_sentence",
     "slice_tables",

@@ -83,6 +83,77 @@ FROM (
 LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.pattern = h.pattern
 LEFT JOIN l ON l.run = h.run AND l.seed = h.seed AND l.round = h.round AND l.pattern = h.pattern;
 
+-- The validation rows that round 0 has right, after each later fine-tune: what broke, beside what the control breaks.
+CREATE TABLE regression_suite (
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+  -- Rows of the suite.
+  n INTEGER NOT NULL,
+  -- Of these, wrong in this round.
+  broken INTEGER NOT NULL,
+  -- Of these, wrong with the control; NULL without one.
+  control_broken INTEGER,
+  -- Rows of the suite that the control has right too.
+  steady INTEGER,
+  -- Of the steady ones, wrong in this round.
+  steady_broken INTEGER,
+  -- Share of the suite that is wrong in this round minus the share that is with the control; NULL without a control, and under 20 rows.
+  difference DOUBLE,
+  -- Lower end of its 95 % interval.
+  low DOUBLE,
+  -- Upper end.
+  high DOUBLE,
+  -- McNemar's p-value of the difference.
+  p DOUBLE,
+  -- Patterns that regressed.
+  patterns VARCHAR[] NOT NULL,
+  -- Whether more is broken than by the control, beyond chance, or a pattern has regressed.
+  regressed BOOLEAN NOT NULL,
+  -- In words.
+  detail VARCHAR NOT NULL
+);
+
+-- The rows of the suite that fail in a later round or with the control.
+CREATE TABLE regression (
+  node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+  example VARCHAR NOT NULL,
+  -- In this round.
+  fails BOOLEAN NOT NULL,
+  -- NULL without a control.
+  control_fails BOOLEAN
+);
+
+-- What each later round broke of the rows that round 0 had right, beside what the control breaks.
+CREATE VIEW regressions AS
+-- n: validation rows that round 0 has right
+-- broken: of these, wrong in this round
+-- control_broken: of these, wrong with the control; NULL without one
+-- steady: rows that round 0 and the control have right
+-- steady_broken: of the steady ones, wrong in this round
+-- difference: share broken in this round minus share broken with the control; NULL where it cannot be told
+-- patterns: those that regressed
+-- regressed: whether it is more than chance, or a pattern has regressed
+SELECT r.run, t.seed, t.round, t.n, t.broken, t.control_broken, t.steady, t.steady_broken, t.difference, t.low, t.high,
+  t.p, t.patterns, t.regressed, t.detail
+FROM regression_suite t JOIN run_rows r USING (node);
+
+-- The rows that flipped: right in round 0, wrong in a later round, or with the control.
+CREATE VIEW broken_rows AS
+WITH e AS (
+  SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
+  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'validation' GROUP BY ALL
+), p AS (
+  SELECT r.run, t.seed, t.round, t.pattern, t.example FROM pattern_row t JOIN run_rows r USING (node)
+)
+-- fails: wrong in this round
+-- control_fails: wrong with the control; NULL without one
+-- pattern: that the row falls under, of any earlier round; NULL where none
+SELECT r.run, t.seed, t.round, t.example, e.inputs, e.target, t.fails, t.control_fails, min(p.pattern) AS pattern
+FROM regression t
+JOIN run_rows r USING (node)
+LEFT JOIN e ON e.run = r.run AND e.id = t.example
+LEFT JOIN p ON p.run = r.run AND p.seed = t.seed AND p.round = t.round AND p.example = t.example
+GROUP BY ALL;
+
 -- What each pattern weighs where a round's rows are shared out; one that is excluded stands in drop.
 CREATE TABLE pattern_share (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,

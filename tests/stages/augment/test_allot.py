@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.rows import Candidate, Pattern, PatternShare, PatternStatus, Verdict
+from engine.rows import Candidate, Life, Pattern, PatternShare, PatternStatus, Verdict
 from engine.stages.augment.allot import ALLOT, AllotInputs, AllotParams, NamedShare
 from engine.stages.augment.planning import Sources, quotas
 from engine.stages.outputs import (
@@ -57,10 +57,10 @@ def shares(output: Allotted) -> dict[str, float]:
     return {row.pattern: row.share for row in output.of(PatternShare)}
 
 
-def status(pattern: str, life: str, failed: int, failing: int) -> PatternStatus:
+def status(pattern: str, life: Life, failed: int, failing: int) -> PatternStatus:
     return PatternStatus(
         pattern, "unclear", failed, failing, life=life, failed=failed, failing=failing
-    )  # type: ignore[arg-type]
+    )
 
 
 def written(pattern: str, *, accepted: int, rejected: int) -> Attempt:
@@ -86,7 +86,7 @@ def test_what_is_nearly_mended_gets_fewer_rows() -> None:
 
 
 @pytest.mark.parametrize("life", ["open", "regressed"])
-def test_a_pattern_that_did_not_pay_loses_half_of_its_budget(life: str) -> None:
+def test_a_pattern_that_did_not_pay_loses_half_of_its_budget(life: Life) -> None:
     track = Tracked((status("p-1", life, 20, 20),))
     paid = run(track=track, attempts=(written("p-1", accepted=4, rejected=1),))
     assert paid.weights["p-1"] == 6.0
