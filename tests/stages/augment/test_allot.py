@@ -1,8 +1,10 @@
 """allot: rows go where failures are, less where they did not pay, and nowhere that the recipe excludes."""
 
 import pytest
+from pydantic import ValidationError
 
 from engine.rows import Candidate, Life, Pattern, PatternShare, PatternStatus, Verdict
+from engine.spec.recipe import Augment
 from engine.stages.augment.allot import ALLOT, AllotInputs, AllotParams, NamedShare
 from engine.stages.augment.planning import Sources, quotas
 from engine.stages.outputs import (
@@ -154,3 +156,9 @@ def test_rows_are_planned_by_the_weights() -> None:
     assert planned(None) == planned(run()) == {"p-1": 12, "p-2": 6, "p-3": 2}
     assert planned(run(AllotParams(exclude=("p-1",)))) == {"p-2": 15, "p-3": 5}
     assert planned(run(AllotParams(exclude=("negation", "style")))) == {}
+
+
+@pytest.mark.parametrize("shares", [{"a": 0.7, "b": 0.5}, {"a": -0.1}, {"a": 0.0}, {}], ids=str)
+def test_shares_that_are_no_parts_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="shares"):
+        Augment.model_validate({"shares": shares, "operators": [{"name": "paraphrase"}]})
