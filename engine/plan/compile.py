@@ -18,6 +18,7 @@ from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL, UNTUNED
 from engine.spec.recipe import Benchmark, Recipe
 from engine.stages.analyse.cluster import CLUSTER
+from engine.stages.analyse.confirm import CONFIRM
 from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
@@ -242,7 +243,7 @@ class _Loop:
             wires = {
                 "load": "load",
                 "score": f"{at}/score",
-                "clusters": _each(seed, range(number), "cluster"),
+                "clusters": _each(seed, range(number), "name"),
                 "drawn": _each(seed, range(number), "draw"),
                 "earlier": _each(seed, range(1, number), "track"),
                 "linked": _each(seed, range(number), "cluster"),
@@ -302,7 +303,7 @@ class _Loop:
                 **answered,
                 "diagnose": diagnose,
                 "earlier": earlier,
-                "clusters": _each(seed, range(number), "cluster"),
+                "clusters": _each(seed, range(number), "name"),
                 "linked": _each(seed, range(number), "cluster"),
             },
             position,
@@ -311,7 +312,18 @@ class _Loop:
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
-        found: dict[str, Wire] = {"cluster": cluster, "name": name}
+        # Naming may split a cluster: what patterns are made of comes from there.
+        found: dict[str, Wire] = {"cluster": name, "name": name}
+        if (testing := params.confirm()) is not None:
+            found["confirm"] = build.add(
+                f"{at}/confirm", CONFIRM, testing,
+                {
+                    **seen, "draw": draw, "name": name,
+                    "drawn": _each(seed, range(number), "draw"),
+                    "earlier": _each(seed, range(number), "confirm"),
+                },
+                position,
+            )  # fmt: skip
         wires: dict[str, Wire] = {
             **seen,
             **found,
@@ -325,6 +337,7 @@ class _Loop:
             "earlier": earlier,
             "attempts": dict(enumerate(self._attempts[seed])),
             **({"track": f"{at}/track"} if number > 0 else {}),
+            **({"confirm": found["confirm"]} if "confirm" in found else {}),
         }
         # After the strategies: an ablation reuses all that was asked of the teacher before.
         allot = build.add(f"{at}/allot", ALLOT, params.allot(), wires, position)

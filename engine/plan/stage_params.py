@@ -17,6 +17,7 @@ from engine.sql.expressions import quoted
 from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
+from engine.stages.analyse.confirm import ConfirmParams
 from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.draw import DrawParams
 from engine.stages.analyse.name import PROMPT as NAME_PROMPT
@@ -312,6 +313,23 @@ class StageParams:
             categories=offered,
             where_categories=tuple(c.id for c in self._by_sql()),
             again="again" in self.resources.prompts[NAME_PROMPT].variables,
+        )
+
+    def confirm(self) -> ConfirmParams | None:
+        """Return how patterns are tested; None where they are not."""
+        patterns, pack = self.recipe.patterns, self.resources.packs["judge"].confirm
+        rows = 0 if patterns.confirm == "off" else patterns.confirm
+        rows = pack.rows if rows is None else rows
+        if not rows:
+            return None
+        return ConfirmParams(
+            task=self.task,
+            briefing=self.briefing,
+            rows=rows,
+            rows_per_call=pack.rows_per_call,
+            fund=tuple(sorted(set(patterns.fund))),
+            divide=self.recipe.loop.divide_validation,
+            schema=self.resources.schemas["membership"],
         )
 
     def strategy(self) -> StrategyParams:

@@ -88,6 +88,7 @@ def _patterns(report: Report) -> list[str]:
     if report.patterns:
         descriptions = "\n".join(
             f"- **{escaped(p.name)}**: {escaped(p.description)}"
+            + (f" *{p.test.verdict}:* {escaped(p.test.detail)}." if p.test else "")
             + "".join(f" *Strategy:* {escaped(s)}" for s in p.strategies)
             for p in report.patterns
         )

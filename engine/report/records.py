@@ -129,6 +129,23 @@ class LoopDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternTested:
+    """Whether a pattern is real, by the latest test of its description."""
+
+    verdict: str
+    """confirmed, weak, refuted or untested."""
+    funded: bool
+    """Whether rows are written against it."""
+    detail: str
+    lift: float | None = None
+    """Failure rate of rows that fall under it over that of the others; None where it is untested."""
+    lift_low: float | None = None
+    lift_high: float | None = None
+    diagnosed: int = 0
+    """Rows of the test that had been diagnosed, for want of others."""
+
+
+@dataclass(frozen=True, slots=True)
 class PatternFacts:
     """One pattern of one seed: where found, its size, its fate, what was written against it."""
 
@@ -151,6 +168,8 @@ class PatternFacts:
     """Whether a text of it was replaced because it quoted an evaluation row."""
     first_seen: FirstSeen | None = None
     """In an earlier run; None for a pattern that is new, or of a run that goes on."""
+    test: PatternTested | None = None
+    """None where patterns are not tested."""
 
     @property
     def status(self) -> str:

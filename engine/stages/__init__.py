@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.registry import Registry
 from engine.stages.analyse.cluster import CLUSTER
+from engine.stages.analyse.confirm import CONFIRM
 from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
@@ -37,7 +38,7 @@ STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
+        CONFIRM, STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

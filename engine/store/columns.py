@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -149,8 +149,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 @cache
 def record_types() -> Mapping[str, type[Row]]:
     """Return every record class by its table."""
-    kinds: list[type[Row]] = [*Row.__subclasses__(), *RECORDS]
+    kinds: list[type[Row]] = [*_below(Row), *RECORDS]
     return {kind.table: kind for kind in kinds if kind.table}
+
+
+def _below(kind: type[Row]) -> Iterator[type[Row]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _below(below)
 
 
 def columns_of(kind: type[Row]) -> tuple[StoredColumn, ...]:

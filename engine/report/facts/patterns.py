@@ -15,6 +15,7 @@ from engine.report.records import (
     FailureSample,
     Movement,
     PatternFacts,
+    PatternTested,
     Query,
     Suspect,
 )
@@ -39,11 +40,17 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
         by_pattern[row["seed"], row["id"]].append(row)
     standings = _standings(query, run)
     strategies, guarded = _strategies(query, run)
-    made = _made(query, run)
-    first = _first_seen(query, run)
+    made, tests, first = _made(query, run), _tests(query, run), _first_seen(query, run)
     patterns = [
         replace(
-            _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0))),
+            _pattern(
+                rows,
+                standings[key],
+                strategies[key],
+                guarded[key],
+                made.get(key, (0, 0, 0)),
+                tests.get(key),
+            ),
             first_seen=first.get(key),
         )
         for key, rows in by_pattern.items()
@@ -57,6 +64,7 @@ def _pattern(
     strategies: list[str],
     guarded: bool,
     made: tuple[int, int, int],
+    test: PatternTested | None,
 ) -> PatternFacts:
     first = rows[0]
     return PatternFacts(
@@ -73,6 +81,7 @@ def _pattern(
         accepted=made[1],
         selected=made[2],
         guarded=guarded or any(row["guarded"] for row in rows),
+        test=test,
     )
 
 
@@ -86,6 +95,16 @@ def _first_seen(query: Query, run: str) -> dict[Key, FirstSeen]:
         (r["seed"], r["pattern"]): FirstSeen(r["first_run"], r["date"], r["first_version"])
         for r in rows
     }
+
+
+def _tests(query: Query, run: str) -> dict[Key, PatternTested]:
+    """Return the latest test of each pattern."""
+    rows = query(
+        MINE + "SELECT seed, pattern, verdict, funded, detail, lift, lift_low, lift_high, diagnosed"
+        " FROM pattern_test SEMI JOIN mine USING (node) ORDER BY round",
+        [run],
+    )
+    return {(r.pop("seed"), r.pop("pattern")): PatternTested(**r) for r in rows}
 
 
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:

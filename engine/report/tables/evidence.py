@@ -147,6 +147,11 @@ def switched_off_sentence(report: Report) -> str:
             f"no number for {count(len(small))} of {count(len(report.patterns))} patterns"
             f" (under {LEAST} rows each)"
         )
+    untested = [p for p in report.patterns if p.test and p.test.verdict == "untested"]
+    if untested:
+        short.append(
+            f"{count(len(untested))} of {count(len(report.patterns))} patterns are untested"
+        )
     parts = [f"Switched off for want of rows: {'; '.join(short)}."] if short else []
     off = ["the control, so no pattern gets a number"] if _no_control(report) else []
     off += ["divided validation"] if guards.divide is False else []

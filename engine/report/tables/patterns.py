@@ -9,20 +9,27 @@ from engine.rows import CONTROL
 
 HELD_OUT = "held out, right now"
 FIRST_SEEN = "first seen"
+_REAL = (
+    " Real: how many times as often rows that fall under its description fail as others do, on validation rows that"
+    " were not diagnosed (* some were, for want of others)."
+)
 _CONTROL = " Control: what a second plain fine-tune mends and breaks by chance."
 
 
 def pattern_table(report: Report) -> Table:
     """Return the patterns: failures when found, what is left of them, and the effect over all rows that fall under."""
     several = len(report.scores.seeds) > 1
+    tested = any(p.test for p in report.patterns)
     numbers = ("failures", "still failing", "rows", "effect (points)")
-    titles = ["pattern", *(["seed"] if several else []), "category", "found in", *numbers]
+    titles = ["pattern", *(["seed"] if several else []), "category", "found in"]
+    titles += [*(["real"] if tested else []), *numbers]
     rows = [
         (
             p.name,
             *([str(p.seed)] if several else []),
             p.category or NONE,
             round_label(p.found),
+            *([_real(p)] if tested else []),
             count(p.size),
             _still(p),
             count(p.standings[-1].rows) if p.standings else NONE,
@@ -49,7 +56,8 @@ def pattern_table(report: Report) -> Table:
         "Failures: when it was found; any fine-tune mends some of them. Rows: validation rows that fall under it, right"
         " ones too. Effect: how many points fewer of these fail than with the control, and the 95% interval over rows;"
         f" {NONE} where it cannot be told. Status: shrinking, fixed or regressed where that is beyond chance, open"
-        " where less than half was mended. Held out: failures under it that nobody diagnosed, how many are right now.",
+        " where less than half was mended. Held out: failures under it that nobody diagnosed, how many are right now."
+        + (_REAL if tested else ""),
     )
 
 
@@ -75,6 +83,18 @@ def seen_before_sentence(report: Report) -> str:
         f"Seen in earlier runs: {count(len(seen))} of {count(len(report.patterns))} patterns,"
         f" the first on {first.words}."
     )
+
+
+def _real(pattern: PatternFacts) -> str:
+    """Return the word of a pattern's test, with the lift and whether diagnosed rows had to be used."""
+    test = pattern.test
+    if test is None:
+        return NONE
+    if test.lift is None or test.lift_low is None or test.lift_high is None:
+        return test.verdict
+    low, high = f"{test.lift_low:.1f}", f"{test.lift_high:.1f}"
+    seen = " *" if test.diagnosed else ""
+    return f"{test.verdict}: {test.lift:.1f} ({low} to {high}){seen}"
 
 
 def _still(pattern: PatternFacts) -> str:

@@ -1,20 +1,23 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
-Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. Reads the
-diagnoses, what a `where` may refer to, and the patterns of earlier rounds with their members; writes one
-`PatternMember` per diagnosis, and a `PatternLink` for each earlier pattern that a cluster continues, was split from or
-took in (`matching`).
+Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. A
+diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, what a
+`where` may refer to, and the patterns of earlier rounds with their members; writes one `PatternCluster` per pattern,
+per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, and a `PatternLink` for each
+earlier pattern that a cluster continues, was split from or took in (`matching`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.errors import ModelError
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, LinkKind, PatternLink, PatternMember, Row
+from engine.rows import ClusterMember, Diagnosis, Drop, LinkKind, PatternCluster, PatternLink, Row
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -22,6 +25,7 @@ from engine.stages.analyse.clusterers import (
     ClustererSettings,
     centroid,
 )
+from engine.stages.analyse.clusterers.found import Apart, Found, find
 from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
@@ -30,6 +34,13 @@ from engine.stages.task_view import sql_row
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+APART: Mapping[Apart, str] = {
+    "noise": "it lies too far from all clusters",
+    "small_cluster": "fewer diagnoses lie with it than patterns.cluster.min_size",
+}
+"""Why a diagnosis belongs to no cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,54 +104,99 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 
 
 def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Clustered:
-    """Return one `PatternMember` per diagnosis, and what became of earlier patterns."""
+    """Return the members of each pattern, what belongs to none, and what became of earlier patterns.
+
+    Raises:
+        ModelError: the embedder gives no diagnosis a usable vector.
+    """
     diagnoses = inputs.diagnose.diagnoses
     if not diagnoses:
         return Clustered()
     vectors = ctx.embed([diagnosis_text(d) for d in diagnoses])
+    unusable = _unusable(vectors, diagnoses, ctx)
     groups: dict[str, list[int]] = {}
     rest: list[int] = []
     for number, pattern in enumerate(_by_category(params, inputs, diagnoses)):
+        if number in unusable:
+            continue
         if pattern is None:
             rest.append(number)
         else:
             groups.setdefault(pattern, []).append(number)
-    clusters, silhouettes = _clusters(params.clusterer, vectors, rest, ctx.seed)
-    links: list[PatternLink] = []
+    found = _found(params.clusterer, vectors, rest, ctx)
+    clusters = [[rest[place] for place in places] for places in found.clusters]
     matches = match(
         [_as_group(members, vectors, diagnoses) for members in clusters], _known(params, inputs)
     )
-    for members, found in zip(clusters, matches, strict=True):
+    links: list[PatternLink] = []
+    stability: dict[str, float | None] = dict.fromkeys(groups)
+    for members, stable, one in zip(clusters, found.stability, matches, strict=True):
         fresh = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
-        pattern = found.continues or fresh
-        links += links_of(pattern, found)
-        groups[pattern] = members
+        pattern = one.continues or fresh
+        links += links_of(pattern, one)
+        groups[pattern], stability[pattern] = members, stable
+    silhouettes = {rest[place]: value for place, value in found.silhouettes.items()}
     rows: list[Row] = []
     for pattern, members in groups.items():
+        rows.append(PatternCluster(pattern, len(members), stability[pattern]))
         centre = centroid(vectors[members])
         for number in members:
             distance = round(max(0.0, 1.0 - float(vectors[number] @ centre)), 6)
             diagnosis, silhouette = diagnoses[number], silhouettes.get(number)
             rows.append(
-                PatternMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
+                ClusterMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
             )
+    dropped = {number: ("no_embedding", why) for number, why in unusable.items()}
+    dropped |= {rest[place]: (why, APART[why]) for place, why in found.apart.items()}
+    for number, (reason, detail) in sorted(dropped.items()):
+        rows.append(Drop("cluster", diagnoses[number].id, reason, detail))
     return Clustered((*rows, *links))
 
 
-def _clusters(
-    used: UsedClusterer, vectors: npt.NDArray[np.float32], rest: Sequence[int], seed: int
-) -> tuple[list[list[int]], dict[int, float]]:
-    """Return the clusters of the diagnoses numbered by `rest`, largest first, and the silhouettes of their members."""
-    if not rest:
-        return [], {}
-    clustering = used.entry.cluster(vectors[list(rest)], used.settings, seed)
-    clusters: dict[int, list[int]] = {}
-    for number, label in zip(rest, clustering.labels, strict=True):
-        clusters.setdefault(label, []).append(number)
-    silhouettes = (
-        dict(zip(rest, clustering.silhouettes, strict=True)) if clustering.silhouettes else {}
+def _unusable(
+    vectors: npt.NDArray[np.float32], diagnoses: Sequence[Diagnosis], ctx: Context
+) -> dict[int, str]:
+    """Return the diagnoses whose vectors cannot be compared, and why."""
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1)
+    found = {
+        number: "its embedding is all zero" if length == 0 else "its embedding is not finite"
+        for number, length in enumerate(lengths.tolist())
+        if not (np.isfinite(length) and length > 0)
+    }
+    if not found:
+        return found
+    first = next(iter(found))
+    what = (
+        f"{len(found)} of {len(diagnoses)} diagnoses cannot be compared, the first is "
+        f"{diagnoses[first].id}: {found[first]}"
     )
-    return [clusters[label] for label in sorted(clusters)], silhouettes
+    if len(found) == len(diagnoses):
+        hint = "name another model in models.embedder, or fetch its weights anew: pada models fetch"
+        raise ModelError(f"{ctx.model('embedder')}: {what}", hint)
+    ctx.warn(f"{what}; they belong to no pattern")
+    return found
+
+
+def _found(
+    used: UsedClusterer, vectors: npt.NDArray[np.float32], rest: Sequence[int], ctx: Context
+) -> Found:
+    """Return the clusters of the diagnoses numbered by `rest`, and say what belongs to none."""
+    if not rest:
+        return Found([], {}, {}, [])
+    whole = len(rest) == len(vectors)
+    found = find(used.entry, vectors if whole else vectors[list(rest)], used.settings, ctx.seed)
+    if found.note:
+        ctx.warn(found.note)
+    if found.apart:
+        counts = Counter(found.apart.values())
+        worded = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
+        ctx.warn(
+            f"{len(found.apart)} of {len(rest)} diagnoses belong to no pattern ({worded}): no rows "
+            "are written for them"
+        )
+    return found
 
 
 def _by_category(
@@ -228,9 +284,10 @@ def links_of(pattern: str, found: Match) -> list[PatternLink]:
 def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -> Iterable[Account]:
     members = len(output.members)
     yield Account("diagnoses", len(inputs.diagnose.diagnoses), members, len(output.drops))
+    yield Account("sizes", sum(cluster.size for cluster in output.of(PatternCluster)), members)
 
 
 CLUSTER = Stage(
-    "cluster", 3, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 5, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
 )  # fmt: skip

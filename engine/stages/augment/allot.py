@@ -1,10 +1,10 @@
 """allot: what each pattern weighs where a round's rows are shared out, by what is known of it.
 
-By evidence a pattern weighs its failures, times how much of it still fails, halved for each sign that rows written
-against it did not pay: rows were added and it is open or worse beside the control, or none of its rows was ever
+By evidence a pattern weighs its failures, times how far its test confirms it and how much of it still fails, halved for
+each sign that rows written against it did not pay: rows were added and it is open or worse beside the control, or none of its rows was ever
 accepted. A recipe may share out alike, or give patterns shares of its own, and exclude patterns: then all that was
 asked before is reused, and nothing else differs. Reads the patterns, how they stood, and what earlier rounds wrote
-against them; writes one `PatternShare` per pattern, and a `Drop` for each that is excluded, and for each name in the
+against them; writes one `PatternShare` per pattern, and a `Drop` for each that is excluded or not funded, and for each name in the
 recipe that no pattern has.
 """
 
@@ -17,10 +17,17 @@ from typing import Literal, NamedTuple
 
 from engine.identity import Params
 from engine.registry import did_you_mean
-from engine.rows import Drop, Pattern, PatternShare, PatternStatus, Row
-from engine.stages.outputs import Allotted, Attempt, NamedPatterns, Tracked
+from engine.rows import Drop, Pattern, PatternShare, PatternStatus, PatternWord, Row
+from engine.stages.outputs import Allotted, Attempt, Confirmed, NamedPatterns, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 
+CONFIRMATION: Mapping[PatternWord, float] = {
+    "confirmed": 1.0,
+    "untested": 0.5,
+    "weak": 0.25,
+    "refuted": 0.25,
+}
+"""What a pattern's weight is multiplied by for what its test says."""
 UNPAID = 0.5
 """What a pattern's weight is multiplied by for each sign that rows against it did not pay."""
 
@@ -52,6 +59,8 @@ class AllotInputs(Inputs):
     earlier: tuple[NamedPatterns, ...] = ()
     track: Tracked | None = None
     """After the fine-tune whose failures these are."""
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
     attempts: tuple[Attempt, ...] = ()
     """All of the earlier rounds."""
 
@@ -60,15 +69,20 @@ class _Evidence(NamedTuple):
     headroom: float
     paid: float
     reason: str
+    confirmation: float
 
 
 def allot(params: AllotParams, inputs: AllotInputs, ctx: Context) -> Allotted:
     """Return what each pattern weighs; names that no pattern has are warned of."""
     rows: list[Row] = []
     kept: list[Pattern] = []
+    tests = {one.pattern: one for one in inputs.confirm.tests} if inputs.confirm else {}
     for pattern in inputs.name.patterns:
+        test = tests.get(pattern.id)
         why = next((name for name in params.exclude if _is(pattern, name)), None)
-        if why is None:
+        if why is None and test is not None and not test.funded:
+            rows.append(Drop("allot", pattern.id, "unfunded", f"its test: {test.verdict}"))
+        elif why is None:
             kept.append(pattern)
         else:
             rows.append(Drop("allot", pattern.id, "excluded", f"patterns.exclude has '{why}'"))
@@ -86,6 +100,7 @@ def allot(params: AllotParams, inputs: AllotInputs, ctx: Context) -> Allotted:
                 known.headroom,
                 known.paid,
                 known.reason,
+                known.confirmation,
             )
         )
     rows.extend(_unknown(params, inputs, ctx))
@@ -99,6 +114,7 @@ def _is(pattern: Pattern, name: str) -> bool:
 
 def _evidence(inputs: AllotInputs, patterns: Sequence[Pattern]) -> dict[str, _Evidence]:
     standing = {one.pattern: one for one in inputs.track.statuses} if inputs.track else {}
+    tests = {one.pattern: one.verdict for one in inputs.confirm.tests} if inputs.confirm else {}
     judged, accepted = Counter[str](), Counter[str]()
     for attempt in inputs.attempts:
         for candidate, verdict in attempt.judged:
@@ -106,17 +122,26 @@ def _evidence(inputs: AllotInputs, patterns: Sequence[Pattern]) -> dict[str, _Ev
             accepted[candidate.pattern] += verdict.accepted
     return {
         pattern.id: _of_one(
-            pattern, standing.get(pattern.id), judged[pattern.id], accepted[pattern.id]
+            pattern,
+            standing.get(pattern.id),
+            tests.get(pattern.id),
+            judged[pattern.id],
+            accepted[pattern.id],
         )
         for pattern in patterns
     }
 
 
 def _of_one(
-    pattern: Pattern, status: PatternStatus | None, judged: int, accepted: int
+    pattern: Pattern,
+    status: PatternStatus | None,
+    verdict: PatternWord | None,
+    judged: int,
+    accepted: int,
 ) -> _Evidence:
     headroom, paid = 1.0, 1.0
-    words = [f"{pattern.size} failures"]
+    words = [f"{pattern.size} failures", *([verdict] if verdict else [])]
+    confirmation = CONFIRMATION[verdict] if verdict else 1.0
     if status is not None and status.failed:
         headroom = round(min(1.0, status.failing / status.failed), 6)
         words.append(f"{status.failing} rows fail of {status.failed} at first")
@@ -126,7 +151,7 @@ def _of_one(
     if judged and not accepted:
         paid *= UNPAID
         words.append(f"none of {judged} rows was accepted")
-    return _Evidence(headroom, paid, "; ".join(words))
+    return _Evidence(headroom, paid, "; ".join(words), confirmation)
 
 
 def _weights(
@@ -136,7 +161,11 @@ def _weights(
         return {pattern.id: 1.0 for pattern in patterns}
     # Never nothing: what still fails has failures, however few of its first rows are among them.
     by_evidence = {
-        p.id: p.size * max(evidence[p.id].headroom, 0.05) * evidence[p.id].paid for p in patterns
+        p.id: p.size
+        * evidence[p.id].confirmation
+        * max(evidence[p.id].headroom, 0.05)
+        * evidence[p.id].paid
+        for p in patterns
     }
     if params.shares == "evidence":
         return by_evidence
@@ -172,7 +201,7 @@ def _unknown(params: AllotParams, inputs: AllotInputs, ctx: Context) -> Iterable
 
 
 def _accounts(params: AllotParams, inputs: AllotInputs, output: Allotted) -> Iterable[Account]:
-    excluded = sum(drop.reason == "excluded" for drop in output.drops)
+    excluded = sum(drop.reason in {"excluded", "unfunded"} for drop in output.drops)
     shared = len(output.of(PatternShare))
     yield Account("patterns", len(inputs.name.patterns), shared, excluded)
 

@@ -32,6 +32,7 @@ from engine.stages.outputs import (
     Allotted,
     Attempt,
     Clustered,
+    Confirmed,
     Drafted,
     Generated,
     Loaded,
@@ -87,11 +88,21 @@ class GenerateInputs(Inputs):
     allot: Allotted | None = None
     """What each pattern weighs; None where they go by size."""
     attempts: tuple[Attempt, ...] = ()
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
 
     @property
     def sources(self) -> Sources:
         """What decides how many rows of which kind are wanted."""
-        return Sources(self.load, self.score, self.cluster, self.name, self.strategy, self.allot)
+        return Sources(
+            self.load,
+            self.score,
+            self.cluster,
+            self.name,
+            self.strategy,
+            self.confirm,
+            self.allot,
+        )
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:

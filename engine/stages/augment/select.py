@@ -30,6 +30,7 @@ from engine.stages.outputs import (
     Allotted,
     Attempt,
     Clustered,
+    Confirmed,
     Drafted,
     Loaded,
     NamedPatterns,
@@ -66,6 +67,8 @@ class SelectInputs(Inputs):
     allot: Allotted | None = None
     """What each pattern weighs; None where they go by size."""
     earlier: tuple[SelectedRows, ...] = ()
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
 
 
 class _Row(NamedTuple):
@@ -79,7 +82,13 @@ class _Row(NamedTuple):
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
     """Return the new training examples, balanced as planned, and a `Decision` to stop when there are none."""
     sources = Sources(
-        inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy, inputs.allot
+        inputs.load,
+        inputs.score,
+        inputs.cluster,
+        inputs.name,
+        inputs.strategy,
+        inputs.confirm,
+        inputs.allot,
     )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
@@ -124,6 +133,8 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     ]
     kept = len(chosen)
     reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    if inputs.name and inputs.name.patterns and not sources.patterns:
+        reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
 

@@ -7,16 +7,28 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engine.rows import Diagnosis, Example, Pattern, PatternMember, Prediction, Score
+from engine.errors import ModelError
+from engine.rows import (
+    Diagnosis,
+    Example,
+    Pattern,
+    PatternCluster,
+    PatternMember,
+    Prediction,
+    Score,
+)
 from engine.stages.analyse.cluster import (
     CLUSTER,
     ClusterInputs,
     ClusterParams,
     UsedClusterer,
     WhereCategory,
+    category_pattern,
 )
+from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.clusterers.kmeans import KMeansSettings
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
+from engine.stages.quality.leak_guard import Embed
 from tests.stages.scripted_context import ScriptedContext
 
 TOPICS = {"late": (1.0, 0.0, 0.0), "broken": (0.0, 1.0, 0.0), "rude": (0.0, 0.0, 1.0)}
@@ -34,10 +46,21 @@ def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     return unit
 
 
+class Listening(ScriptedContext):
+    """A context that keeps what the user is told."""
+
+    def __init__(self, embedding: Embed = embed) -> None:
+        super().__init__(embed=embedding)
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
 def params(k: int = 2, where: Mapping[str, str] | None = None) -> ClusterParams:
     return ClusterParams(
         target="intent",
-        clusterer=UsedClusterer(name="kmeans", version=1, settings=KMeansSettings(k=k)),
+        clusterer=UsedClusterer(name="kmeans", version=1, settings=KMeansSettings(k=k, min_size=1)),
         categories=tuple(WhereCategory(id=i, where=w) for i, w in (where or {}).items()),
     )
 
@@ -235,4 +258,83 @@ def test_diagnoses_that_are_the_same_are_members_each() -> None:
     output = clustered(params(k=5), inputs([LATE[0]] * 3))
     assert groups(output) == [["d0", "d1", "d2"]]
     assert {m.distance for m in output.members} == {0.0}
-    assert all(isinstance(m, PatternMember) for m in output.rows)
+    assert [type(row) for row in output.rows] == [PatternCluster, *[PatternMember] * 3]
+
+
+def scattered(n: int) -> list[str]:
+    """Return diagnoses in two groups of n, and two that lie between them and all else."""
+    near = [f"{topic} {chr(97 + i)} 0.{i}" for topic in ("late", "broken") for i in range(n)]
+    return [*near, "rude z 0.0", "rude z 0.9"]
+
+
+def test_a_diagnosis_of_no_cluster_is_a_drop_and_is_said() -> None:
+    rows = inputs(scattered(8))
+    context = Listening()
+    given = ClusterParams(
+        target="intent",
+        clusterer=UsedClusterer(
+            name="kmeans", version=1, settings=KMeansSettings(k=4, min_size=2, outliers=None)
+        ),
+        same_pattern=0.9,
+    )
+    output = CLUSTER.run(given, rows, context)
+    assert [len(members) for members in output.by_pattern.values()] == [8, 8]
+    assert [(d.stage, d.item, d.reason) for d in output.drops] == [
+        ("cluster", "d16", "small_cluster"),
+        ("cluster", "d17", "small_cluster"),
+    ]
+    assert context.warnings == [
+        "2 of 18 diagnoses belong to no pattern (2 small_cluster): no rows are written for them"
+    ]
+    assert all(a.came == a.kept + a.dropped for a in CLUSTER.accounts(given, rows, output))
+
+
+def test_each_pattern_says_how_stable_its_cluster_is() -> None:
+    output = clustered(params(), inputs(scattered(8)[:16]))
+    assert set(output.stability) == set(output.by_pattern)
+    assert all(s is not None and s > 0.9 for s in output.stability.values())
+    assert set(clustered(params(k=1), inputs(LATE)).stability.values()) == {None}
+    by_sql = clustered(params(where={"late": "prediction = 'late'"}), inputs([*LATE, *BROKEN]))
+    assert by_sql.stability[category_pattern("late")] is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 0.0])
+def test_a_diagnosis_without_a_usable_embedding_is_a_drop_and_is_said(bad: float) -> None:
+    texts = [*LATE, *BROKEN]
+
+    def broken_embed(given: Sequence[str]) -> npt.NDArray[np.float32]:
+        vectors = embed(given)
+        vectors[1] = bad
+        return vectors
+
+    for where, expected in (
+        (None, [["d3", "d4"]]),
+        ({"late": "prediction = 'late'"}, [["d3"], ["d4"]]),
+    ):
+        context = Listening(broken_embed)
+        output = CLUSTER.run(params(where=where), inputs(texts), context)
+        (drop,) = output.drops
+        assert (drop.item, drop.reason) == ("d1", "no_embedding")
+        assert sorted(groups(output)) == [["d0", "d2"], *expected]
+        assert len(context.warnings) == 1
+        assert "1 of 5 diagnoses cannot be compared, the first is d1" in context.warnings[0]
+
+
+def test_an_embedder_without_any_usable_embedding_is_an_error() -> None:
+    context = ScriptedContext(embed=lambda texts: np.full((len(texts), 4), np.nan, np.float32))
+    with pytest.raises(ModelError, match=r"3 of 3 diagnoses cannot be compared.*not finite"):
+        CLUSTER.run(params(), inputs(LATE), context)
+
+
+@pytest.mark.parametrize("name", CLUSTERERS)
+@pytest.mark.parametrize("texts", [LATE[:1], [LATE[0], BROKEN[0]], [LATE[0]] * 9])
+def test_however_few_failures_there_are_they_make_a_pattern(name: str, texts: list[str]) -> None:
+    used = UsedClusterer(name=name, version=1, settings=CLUSTERERS[name].settings())
+    given = ClusterParams(target="intent", clusterer=used, same_pattern=0.9)
+    output = CLUSTER.run(given, inputs(texts), Listening())
+    assert [len(members) for members in output.by_pattern.values()] == [len(texts)]
+
+
+def test_fewer_failures_than_clusters_are_a_pattern_each() -> None:
+    output = clustered(params(k=8), inputs([*LATE[:2], *BROKEN[:1]]))
+    assert sorted(groups(output)) == [["d0"], ["d1"], ["d2"]]

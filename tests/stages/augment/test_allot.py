@@ -3,13 +3,14 @@
 import pytest
 from pydantic import ValidationError
 
-from engine.rows import Candidate, Life, Pattern, PatternShare, PatternStatus, Verdict
+from engine.rows import Candidate, Life, Pattern, PatternShare, PatternStatus, PatternTest, Verdict
 from engine.spec.recipe import Augment
 from engine.stages.augment.allot import ALLOT, AllotInputs, AllotParams, NamedShare
-from engine.stages.augment.planning import Sources, quotas
+from engine.stages.augment.planning import COVERAGE, Sources, quotas
 from engine.stages.outputs import (
     Allotted,
     Attempt,
+    Confirmed,
     Generated,
     Judged,
     Loaded,
@@ -43,11 +44,12 @@ def run(
     *,
     track: Tracked | None = None,
     attempts: tuple[Attempt, ...] = (),
+    confirm: Confirmed | None = None,
     earlier: tuple[NamedPatterns, ...] = (),
     warned: list[str] | None = None,
 ) -> Allotted:
     params = params or AllotParams()
-    inputs = AllotInputs(NamedPatterns(PATTERNS), earlier, track, attempts)
+    inputs = AllotInputs(NamedPatterns(PATTERNS), earlier, track, confirm, attempts)
     ctx = Context()
     output = ALLOT.run(params, inputs, ctx)
     adds_up(ALLOT, params, inputs, output)
@@ -112,6 +114,20 @@ def test_a_pattern_none_of_whose_rows_was_accepted_loses_half_too() -> None:
     assert output.weights == {"p-1": 12.0, "p-2": 3.0, "p-3": 2.0}
 
 
+def test_what_its_test_says_weighs_and_what_is_not_funded_gets_nothing() -> None:
+    confirm = Confirmed(
+        (
+            PatternTest("p-1", "weak", False, "hardly"),
+            PatternTest("p-2", "confirmed", True, "surely"),
+            PatternTest("p-3", "untested", True, "few rows"),
+        )
+    )
+    output = run(confirm=confirm)
+    assert output.weights == {"p-2": 6.0, "p-3": 1.0}
+    (drop,) = output.drops
+    assert (drop.item, drop.reason, drop.detail) == ("p-1", "unfunded", "its test: weak")
+
+
 def test_uniform_is_uniform() -> None:
     assert set(run(AllotParams(shares="uniform")).weights.values()) == {1.0}
 
@@ -148,14 +164,14 @@ def test_a_name_that_no_pattern_has_is_said_and_stored() -> None:
 def test_rows_are_planned_by_the_weights() -> None:
     def planned(allotted: Allotted | None) -> dict[str, int]:
         sources = Sources(
-            Loaded(tuple(TRAIN)), Scored(), None, NamedPatterns(PATTERNS), None, allotted
+            Loaded(tuple(TRAIN)), Scored(), None, NamedPatterns(PATTERNS), None, None, allotted
         )
         found = quotas(task_view("generation"), sources, 20, 0.0, 0)
         return {pattern: sum(slots.values()) for pattern, slots in found.items()}
 
     assert planned(None) == planned(run()) == {"p-1": 12, "p-2": 6, "p-3": 2}
     assert planned(run(AllotParams(exclude=("p-1",)))) == {"p-2": 15, "p-3": 5}
-    assert planned(run(AllotParams(exclude=("negation", "style")))) == {}
+    assert planned(run(AllotParams(exclude=("negation", "style")))) == {COVERAGE: 20}
 
 
 @pytest.mark.parametrize("shares", [{"a": 0.7, "b": 0.5}, {"a": -0.1}, {"a": 0.0}, {}], ids=str)
