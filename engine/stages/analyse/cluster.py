@@ -3,8 +3,8 @@
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. A
 diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, what a
 `where` may refer to, and the patterns of earlier rounds with their members; writes one `PatternCluster` per pattern,
-per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, and a `PatternLink` for each
-earlier pattern that a cluster continues, was split from or took in (`matching`).
+per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, and a `PatternLink` for
+each earlier pattern that a cluster continues, was split from or took in (`matching`).
 """
 
 from __future__ import annotations

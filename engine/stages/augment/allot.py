@@ -1,11 +1,11 @@
 """allot: what each pattern weighs where a round's rows are shared out, by what is known of it.
 
 By evidence a pattern weighs its failures, times how far its test confirms it and how much of it still fails, halved for
-each sign that rows written against it did not pay: rows were added and it is open or worse beside the control, or none of its rows was ever
-accepted. A recipe may share out alike, or give patterns shares of its own, and exclude patterns: then all that was
-asked before is reused, and nothing else differs. Reads the patterns, how they stood, and what earlier rounds wrote
-against them; writes one `PatternShare` per pattern, and a `Drop` for each that is excluded or not funded, and for each name in the
-recipe that no pattern has.
+each sign that rows written against it did not pay: rows were added and it is open or worse beside the control, or none
+of its rows was ever accepted. A recipe may share out alike, or give patterns shares of its own, and exclude patterns:
+then all that was asked before is reused, and nothing else differs. Reads the patterns, their tests, how they stood, and
+what earlier rounds wrote against them; writes one `PatternShare` per pattern, and a `Drop` for each that is excluded or
+not funded, and for each name in the recipe that no pattern has.
 """
 
 from __future__ import annotations

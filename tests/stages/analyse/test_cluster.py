@@ -275,7 +275,6 @@ def test_a_diagnosis_of_no_cluster_is_a_drop_and_is_said() -> None:
         clusterer=UsedClusterer(
             name="kmeans", version=1, settings=KMeansSettings(k=4, min_size=2, outliers=None)
         ),
-        same_pattern=0.9,
     )
     output = CLUSTER.run(given, rows, context)
     assert [len(members) for members in output.by_pattern.values()] == [8, 8]
@@ -330,7 +329,7 @@ def test_an_embedder_without_any_usable_embedding_is_an_error() -> None:
 @pytest.mark.parametrize("texts", [LATE[:1], [LATE[0], BROKEN[0]], [LATE[0]] * 9])
 def test_however_few_failures_there_are_they_make_a_pattern(name: str, texts: list[str]) -> None:
     used = UsedClusterer(name=name, version=1, settings=CLUSTERERS[name].settings())
-    given = ClusterParams(target="intent", clusterer=used, same_pattern=0.9)
+    given = ClusterParams(target="intent", clusterer=used)
     output = CLUSTER.run(given, inputs(texts), Listening())
     assert [len(members) for members in output.by_pattern.values()] == [len(texts)]
 
