@@ -25,6 +25,7 @@ from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
 from engine.stages.analyse.taxonomy import OfferedCategory
+from engine.stages.augment.allot import AllotParams, NamedShare
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
@@ -225,6 +226,7 @@ class StageParams:
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
+            regressions=self.recipe.loop.regressions,
         )
 
     def draw(self) -> DrawParams:
@@ -295,7 +297,6 @@ class StageParams:
                 version=clusterer.version,
                 settings=clusterer.settings.model_validate(patterns.cluster.settings),
             ),
-            same_pattern=patterns.same_pattern,
             categories=tuple(self._by_sql()),
         )
 
@@ -397,6 +398,17 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
+        )
+
+    def allot(self) -> AllotParams:
+        """Return how a round's rows are shared out among patterns."""
+        shares = self.recipe.augment.shares
+        return AllotParams(
+            shares="named" if isinstance(shares, dict) else shares,
+            named=tuple(NamedShare(name=name, share=share) for name, share in shares.items())
+            if isinstance(shares, dict)
+            else (),
+            exclude=tuple(self.recipe.patterns.exclude),
         )
 
     def gate(self) -> GateParams:

@@ -10,8 +10,11 @@ from engine.rows.analysis import (
     Diagnosis,
     DrawnFailure,
     LabelSuspect,
+    Life,
+    LinkKind,
     Pattern,
     PatternCluster,
+    PatternLink,
     PatternMember,
     PatternRow,
     PatternStatus,
@@ -31,8 +34,8 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, Selected, Verdict
-from engine.rows.loop import Decision, Drop, Model
+from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
+from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -50,19 +53,25 @@ __all__ = [
     "Example",
     "Failure",
     "LabelSuspect",
+    "Life",
+    "LinkKind",
     "Metric",
     "MetricSlice",
     "Model",
     "Pattern",
     "PatternCluster",
+    "PatternLink",
     "PatternMember",
     "PatternRow",
+    "PatternShare",
     "PatternStatus",
     "PatternTest",
     "PatternTestRow",
     "PatternWord",
     "Prediction",
     "Rating",
+    "Regression",
+    "RegressionSuite",
     "Row",
     "Score",
     "Selected",

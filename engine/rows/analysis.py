@@ -122,6 +122,31 @@ class PatternMember(Row):
     """How much nearer to its own cluster than to the next, -1 to 1; None without a second cluster."""
 
 
+LinkKind = Literal["continued", "split", "merged"]
+
+
+@dataclass(frozen=True, slots=True)
+class PatternLink(Row):
+    """What a cluster has to do with a pattern of an earlier round."""
+
+    table: ClassVar[str] = "pattern_link"
+    pattern: str
+    parent: str
+    """The earlier pattern."""
+    kind: LinkKind
+    """continued: it is that pattern; split: most of its members come from there, and another cluster continues that
+    pattern; merged: the parent's members went into this pattern, which continues another."""
+    shared: int
+    """Members in common."""
+    similarity: float | None
+    """Cosine similarity of the centroids; None for what was merged."""
+    threshold: float
+    """Similarity from which the cluster continues a pattern by its embedding alone, in this round."""
+
+
+Life = Literal["open", "shrinking", "fixed", "regressed", "split", "merged", "unclear"]
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterMember(PatternMember):
     """The same as the clustering left it, before any cluster was split."""
@@ -227,6 +252,23 @@ class PatternStatus(Row):
     high: float | None = None
     p: float | None = None
     """McNemar's p-value of the effect, adjusted for the number of patterns (Benjamini-Hochberg)."""
+    life: Life = "unclear"
+    """shrinking: mended; fixed: mended, and hardly a row fails; regressed: worse, or it was fixed or shrinking and more
+    rows fail again, beyond chance; merged, split: by the clustering of this or an earlier round; open: the interval of
+    the effect says that less than half was mended; else unclear."""
+    failed: int = 0
+    """Of the rows that fall under it: failed when it was found; `failing`: fail now; `control_failing`: with the
+    control, None without one."""
+    failing: int = 0
+    control_failing: int | None = None
+    rate: float | None = None
+    """Share of the rows that fails now, with its 95 % interval (Wilson); None under 20 rows."""
+    rate_low: float | None = None
+    rate_high: float | None = None
+    held_out: int = 0
+    """Rows that failed and nobody diagnosed; of these right now, and with the control."""
+    held_out_mended: int = 0
+    control_held_out_mended: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ An output is its rows, in the order in which they were made; the properties say 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -25,13 +25,16 @@ from engine.rows import (
     Model,
     Pattern,
     PatternCluster,
+    PatternLink,
     PatternMember,
     PatternRow,
+    PatternShare,
     PatternStatus,
     PatternTest,
     PatternTestRow,
     Prediction,
     Rating,
+    RegressionSuite,
     Row,
     Score,
     Selected,
@@ -151,6 +154,16 @@ class Benchmarked(Output):
         return self.of(Benchmark)
 
 
+class Guarded(Output):
+    """What a later fine-tune broke of what was right."""
+
+    @cached_property
+    def suite(self) -> RegressionSuite:
+        """The regression suite as a whole."""
+        (suite,) = self.of(RegressionSuite)
+        return suite
+
+
 class Decided(Output):
     """Whether the loop goes on."""
 
@@ -205,6 +218,11 @@ class Clustered(Output):
         return self.of(PatternMember)
 
     @cached_property
+    def links(self) -> Sequence[PatternLink]:
+        """What became of earlier patterns."""
+        return self.of(PatternLink)
+
+    @cached_property
     def stability(self) -> dict[str, float | None]:
         """How stable the cluster behind each pattern is, 0 to 1."""
         return {cluster.pattern: cluster.stability for cluster in self.of(PatternCluster)}
@@ -255,6 +273,15 @@ class Drafted(Output):
     def strategies(self) -> Sequence[Strategy]:
         """One per pattern."""
         return self.of(Strategy)
+
+
+class Allotted(Output):
+    """What each pattern weighs where rows are shared out."""
+
+    @cached_property
+    def weights(self) -> Mapping[str, float]:
+        """Pattern -> weight, for those that get rows."""
+        return {row.pattern: row.weight for row in self.of(PatternShare) if row.weight > 0}
 
 
 class Generated(Output):
@@ -352,6 +379,13 @@ class Evaluated(Bundle):
     """One round's evaluation; -1 is the untuned student."""
 
     score: Scored
+
+
+@dataclass(frozen=True)
+class GuardedRound(Bundle):
+    """What one round broke."""
+
+    guard: Guarded
 
 
 @dataclass(frozen=True)

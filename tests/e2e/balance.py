@@ -167,6 +167,14 @@ RULES = (
         " WHERE h.stage = 'strategy'",
     ),
     Rule(
+        "patterns = shares + those excluded",
+        "SELECT h.name, p.id AS key FROM here h JOIN here n ON n.place = h.place AND n.stage = 'name'"
+        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'allot'",
+        "SELECT h.name, s.pattern AS key FROM here h JOIN pattern_share s ON s.node = h.id"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " AND d.reason IN ('excluded', 'unfunded') WHERE h.stage = 'allot'",
+    ),
+    Rule(
         "usable replies are candidates",
         "SELECT DISTINCT h.name, c.id AS key FROM here h JOIN llm_call c ON c.node = h.id AND c.error IS NULL"
         " WHERE h.stage = 'generate'",
@@ -257,6 +265,21 @@ RULES = (
         " FROM here h JOIN pattern_row r ON r.node = h.id GROUP BY h.name, r.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.rows) AS key"
         " FROM here h JOIN pattern_status p ON p.node = h.id AND p.rows > 0",
+    ),
+    Rule(
+        "rows that broke are right in round 0 and fail now",
+        "SELECT h.name, r.example AS key FROM here h JOIN regression r ON r.node = h.id AND r.fails",
+        "SELECT h.name, f.example AS key FROM here h JOIN here s ON s.place = h.place AND s.stage = 'score'"
+        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'guard'"
+        " AND f.example NOT IN (SELECT x.example FROM here b JOIN failure x ON x.node = b.id AND x.split = 'validation'"
+        " WHERE b.stage = 'score' AND b.seed = h.seed AND b.round = 0)",
+        whole=False,
+    ),
+    Rule(
+        "rows that broke = those that the suite counts",
+        "SELECT h.name, r.broken::VARCHAR AS key FROM here h JOIN regression_suite r ON r.node = h.id",
+        "SELECT h.name, count(r.example) FILTER (r.fails)::VARCHAR AS key FROM here h"
+        " LEFT JOIN regression r ON r.node = h.id WHERE h.stage = 'guard' GROUP BY h.name",
     ),
     Rule(
         "one decision at each gate",

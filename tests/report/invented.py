@@ -242,7 +242,7 @@ def _loop(
                 effect = dict(zip(("effect", "low", "high", "p"), numbers, strict=True))
                 store.add(
                     "pattern_status", **track, pattern=pattern, before=len(ids), after=after,
-                    status="mended" if large else "unclear", rows=3 * len(ids), mended=len(ids) - after,
+                    status="mended" if large else "unclear", life="shrinking" if large else "unclear", rows=3 * len(ids), mended=len(ids) - after,
                     broken=1, control_mended=1, control_broken=1, **effect,
                 )  # fmt: skip
         if round_ >= 0:

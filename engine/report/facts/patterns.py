@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from engine.report.evidence import Standing
+from engine.report.evidence import FirstSeen, Standing
 from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
@@ -39,15 +40,18 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
         by_pattern[row["seed"], row["id"]].append(row)
     standings = _standings(query, run)
     strategies, guarded = _strategies(query, run)
-    made, tests = _made(query, run), _tests(query, run)
+    made, tests, first = _made(query, run), _tests(query, run), _first_seen(query, run)
     patterns = [
-        _pattern(
-            rows,
-            standings[key],
-            strategies[key],
-            guarded[key],
-            made.get(key, (0, 0, 0)),
-            tests.get(key),
+        replace(
+            _pattern(
+                rows,
+                standings[key],
+                strategies[key],
+                guarded[key],
+                made.get(key, (0, 0, 0)),
+                tests.get(key),
+            ),
+            first_seen=first.get(key),
         )
         for key, rows in by_pattern.items()
     ]
@@ -81,6 +85,18 @@ def _pattern(
     )
 
 
+def _first_seen(query: Query, run: str) -> dict[Key, FirstSeen]:
+    rows = query(
+        "SELECT seed, pattern, first_run, strftime(first_seen, '%Y-%m-%d') AS date, first_version"
+        " FROM pattern_origin WHERE run = ? AND earlier_run IS NOT NULL",
+        [run],
+    )
+    return {
+        (r["seed"], r["pattern"]): FirstSeen(r["first_run"], r["date"], r["first_version"])
+        for r in rows
+    }
+
+
 def _tests(query: Query, run: str) -> dict[Key, PatternTested]:
     """Return the latest test of each pattern."""
     rows = query(
@@ -94,7 +110,9 @@ def _tests(query: Query, run: str) -> dict[Key, PatternTested]:
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
     standings: dict[Key, list[Standing]] = defaultdict(list)
     for r in query(
-        MINE + "SELECT seed, round, pattern, status, before, after, rows, effect, low, high"
+        MINE
+        + "SELECT seed, round, pattern, life AS status, before, after, rows, effect, low, high,"
+        " held_out, held_out_mended, control_held_out_mended"
         " FROM pattern_status SEMI JOIN mine USING (node) ORDER BY round",
         [run],
     ):

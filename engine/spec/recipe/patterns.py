@@ -39,8 +39,8 @@ class Patterns(Spec):
     """
     taxonomy: Taxonomy = Taxonomy()
     cluster: Cluster = Cluster()
-    same_pattern: float = Field(default=0.8, ge=0, le=1)
-    """Cosine similarity of centroids above which a cluster continues a pattern of an earlier round."""
+    exclude: list[str] = Field(default_factory=list)
+    """Patterns that no rows are written against, by id, name or category: for ablations. All else stays as it is."""
     confirm: Literal["off"] | Annotated[int, Field(ge=40, le=1000)] | None = None
     """Validation rows on which each pattern's description is tested, by the judge; `off`: none is tested.
 

@@ -1,9 +1,10 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. A
-diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, and what a
-`where` may refer to; writes one `PatternCluster` per pattern, and per diagnosis one `ClusterMember` or one `Drop`:
-`noise`, `small_cluster` or `no_embedding`.
+diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, what a
+`where` may refer to, and the patterns of earlier rounds with their members; writes one `PatternCluster` per pattern,
+per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, and a `PatternLink` for
+each earlier pattern that a cluster continues, was split from or took in (`matching`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from engine.errors import ModelError
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import ClusterMember, Diagnosis, Drop, PatternCluster, Row
+from engine.rows import ClusterMember, Diagnosis, Drop, LinkKind, PatternCluster, PatternLink, Row
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -25,6 +26,7 @@ from engine.stages.analyse.clusterers import (
     centroid,
 )
 from engine.stages.analyse.clusterers.found import Apart, Found, find
+from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
@@ -70,8 +72,6 @@ class ClusterParams(Params):
     target: str
     """Column with the right answer, as users' SQL calls it."""
     clusterer: UsedClusterer
-    same_pattern: float
-    """Cosine similarity of centroids from which a cluster continues an earlier pattern."""
     categories: tuple[WhereCategory, ...] = ()
 
 
@@ -84,6 +84,10 @@ class ClusterInputs(Inputs):
     predict: Predicted
     diagnose: Diagnosed
     earlier: tuple[NamedPatterns, ...] = ()
+    clusters: tuple[Clustered, ...] = ()
+    """The members of the earlier rounds' patterns."""
+    linked: tuple[Clustered, ...] = ()
+    """What earlier clusterings say became of patterns."""
 
 
 def category_pattern(category: str) -> str:
@@ -100,7 +104,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 
 
 def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Clustered:
-    """Return the members of each pattern, and what belongs to none.
+    """Return the members of each pattern, what belongs to none, and what became of earlier patterns.
 
     Raises:
         ModelError: the embedder gives no diagnosis a usable vector.
@@ -120,16 +124,16 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
         else:
             groups.setdefault(pattern, []).append(number)
     found = _found(params.clusterer, vectors, rest, ctx)
-    earlier = _earlier(params, inputs)
+    clusters = [[rest[place] for place in places] for places in found.clusters]
+    matches = match(
+        [_as_group(members, vectors, diagnoses) for members in clusters], _known(params, inputs)
+    )
+    links: list[PatternLink] = []
     stability: dict[str, float | None] = dict.fromkeys(groups)
-    for places, stable in zip(found.clusters, found.stability, strict=True):
-        members = [rest[place] for place in places]
-        pattern = _continues(centroid(vectors[members]), earlier, params.same_pattern)
-        if pattern is None:
-            pattern = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
-        else:
-            # Two clusters must not continue one pattern.
-            del earlier[pattern]
+    for members, stable, one in zip(clusters, found.stability, matches, strict=True):
+        fresh = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
+        pattern = one.continues or fresh
+        links += links_of(pattern, one)
         groups[pattern], stability[pattern] = members, stable
     silhouettes = {rest[place]: value for place, value in found.silhouettes.items()}
     rows: list[Row] = []
@@ -146,7 +150,7 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
     dropped |= {rest[place]: (why, APART[why]) for place, why in found.apart.items()}
     for number, (reason, detail) in sorted(dropped.items()):
         rows.append(Drop("cluster", diagnoses[number].id, reason, detail))
-    return Clustered(tuple(rows))
+    return Clustered((*rows, *links))
 
 
 def _unusable(
@@ -221,29 +225,60 @@ def _by_category(
     return chosen
 
 
-def _earlier(params: ClusterParams, inputs: ClusterInputs) -> dict[str, tuple[float, ...]]:
-    """Return the latest centroid of every pattern of the earlier rounds that was a cluster."""
-    by_category = {category_pattern(category.id) for category in params.categories}
-    return {
-        pattern.id: pattern.centroid
+def _as_group(
+    members: Sequence[int], vectors: npt.NDArray[np.float32], diagnoses: Sequence[Diagnosis]
+) -> Group:
+    """Return a cluster as it is matched with earlier patterns."""
+    own = vectors[list(members)]
+    centre = centroid(own)
+    return Group(
+        frozenset(diagnoses[number].example for number in members),
+        centre,
+        [float(similarity) for similarity in own @ centre],
+        most_frequent(diagnoses[number].category for number in members),
+    )
+
+
+def _known(params: ClusterParams, inputs: ClusterInputs) -> list[Known]:
+    """Return every pattern of the earlier rounds that was a cluster and was not merged into another, as last found."""
+    left_out = {category_pattern(category.id) for category in params.categories}
+    links = [link for clustered in inputs.linked for link in clustered.links]
+    left_out |= {link.parent for link in links if link.kind == "merged"}
+    latest: dict[str, str] = {}
+    for clustered in inputs.clusters:
+        latest.update((member.example, member.pattern) for member in clustered.members)
+    members: dict[str, set[str]] = {}
+    for example, pattern in latest.items():
+        members.setdefault(pattern, set()).add(example)
+    known = {
+        pattern.id: Known(
+            pattern.id, members.get(pattern.id, set()), pattern.centroid, pattern.category
+        )
         for named in inputs.earlier
         for pattern in named.patterns
-        if pattern.id not in by_category
+        if pattern.id not in left_out
     }
+    return list(known.values())
 
 
-def _continues(
-    centre: npt.NDArray[np.float32], earlier: Mapping[str, tuple[float, ...]], threshold: float
-) -> str | None:
-    """Return the earlier pattern whose centroid is nearest, if it is near enough."""
-    import numpy as np
-
-    best: tuple[float, str] | None = None
-    for name, vector in earlier.items():
-        similarity = float(centre @ np.asarray(vector, dtype=np.float32))
-        if similarity >= threshold and (best is None or similarity > best[0]):
-            best = (similarity, name)
-    return best[1] if best else None
+def links_of(pattern: str, found: Match) -> list[PatternLink]:
+    """Return what is stored of a match, nothing for a pattern that is new."""
+    kinds: list[tuple[str, LinkKind]] = [(parent, "merged") for parent in found.merged]
+    if found.split_from is not None:
+        kinds.append((found.split_from, "split"))
+    if found.continues is not None:
+        kinds.insert(0, (found.continues, "continued"))
+    return [
+        PatternLink(
+            pattern,
+            parent,
+            kind,
+            found.shared.get(parent, 0),
+            None if kind == "merged" else found.similarity,
+            found.threshold,
+        )
+        for parent, kind in kinds
+    ]
 
 
 def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -> Iterable[Account]:
@@ -253,6 +288,6 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 
 CLUSTER = Stage(
-    "cluster", 3, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 5, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
 )  # fmt: skip

@@ -29,6 +29,7 @@ from engine.stages.augment.seeds import Seeds, ranked
 from engine.stages.blocks import Briefing, defining
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
+    Allotted,
     Attempt,
     Clustered,
     Confirmed,
@@ -84,6 +85,8 @@ class GenerateInputs(Inputs):
     name: NamedPatterns | None = None
     """None where nothing is analysed: then all rows are for what does not fail."""
     strategy: Drafted | None = None
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
     attempts: tuple[Attempt, ...] = ()
     confirm: Confirmed | None = None
     """None where patterns are not tested."""
@@ -91,7 +94,15 @@ class GenerateInputs(Inputs):
     @property
     def sources(self) -> Sources:
         """What decides how many rows of which kind are wanted."""
-        return Sources(self.load, self.score, self.cluster, self.name, self.strategy, self.confirm)
+        return Sources(
+            self.load,
+            self.score,
+            self.cluster,
+            self.name,
+            self.strategy,
+            self.confirm,
+            self.allot,
+        )
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
-from engine.stages.augment.shares import apportion, shares
+from engine.stages.augment.shares import apportion
 from engine.stages.outputs import (
+    Allotted,
     Attempt,
     Clustered,
     Confirmed,
@@ -67,6 +68,8 @@ class Sources(NamedTuple):
     strategy: Drafted | None
     confirm: Confirmed | None = None
     """None where patterns are not tested."""
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
 
     @property
     def patterns(self) -> Sequence[Pattern]:
@@ -93,12 +96,16 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     if not sources.name.patterns:
         return {}
     patterns = sources.patterns
-    if not patterns:
+    weights = {p.id: float(p.size) for p in patterns}
+    if sources.allot is not None:
+        given = sources.allot.weights
+        weights = {p.id: given[p.id] for p in patterns if p.id in given}
+    if not weights:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
     spare = min(round(coverage * wanted), wanted - 1)
     found: dict[str, Mapping[Slot, int]] = {}
     pairs = pairs_of(task, sources)
-    for pattern, count in shares(patterns, wanted - spare).items():
+    for pattern, count in apportion(weights, wanted - spare).items():
         found[pattern] = _sides(pairs[pattern], count) if task.labelled else _any(count)
     planned = Counter[str]()
     for slots in found.values():

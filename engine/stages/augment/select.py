@@ -27,6 +27,7 @@ from engine.stages.augment.planning import (
 )
 from engine.stages.load import example_id
 from engine.stages.outputs import (
+    Allotted,
     Attempt,
     Clustered,
     Confirmed,
@@ -63,6 +64,8 @@ class SelectInputs(Inputs):
     cluster: Clustered | None = None
     name: NamedPatterns | None = None
     strategy: Drafted | None = None
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
     earlier: tuple[SelectedRows, ...] = ()
     confirm: Confirmed | None = None
     """None where patterns are not tested."""
@@ -79,7 +82,13 @@ class _Row(NamedTuple):
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
     """Return the new training examples, balanced as planned, and a `Decision` to stop when there are none."""
     sources = Sources(
-        inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy, inputs.confirm
+        inputs.load,
+        inputs.score,
+        inputs.cluster,
+        inputs.name,
+        inputs.strategy,
+        inputs.confirm,
+        inputs.allot,
     )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]

@@ -1,6 +1,7 @@
 """cluster: which diagnoses make a pattern, and which pattern of an earlier round they continue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -56,13 +57,10 @@ class Listening(ScriptedContext):
         self.warnings.append(text)
 
 
-def params(
-    k: int = 2, same_pattern: float = 0.8, where: Mapping[str, str] | None = None
-) -> ClusterParams:
+def params(k: int = 2, where: Mapping[str, str] | None = None) -> ClusterParams:
     return ClusterParams(
         target="intent",
         clusterer=UsedClusterer(name="kmeans", version=1, settings=KMeansSettings(k=k, min_size=1)),
-        same_pattern=same_pattern,
         categories=tuple(WhereCategory(id=i, where=w) for i, w in (where or {}).items()),
     )
 
@@ -158,12 +156,12 @@ def test_a_cluster_near_an_earlier_pattern_continues_it() -> None:
     assert broken not in {"p-old", "p-other"}
 
 
-def test_how_near_it_must_be_is_the_recipes_to_say() -> None:
+def test_how_near_it_must_be_is_what_the_rounds_own_clusters_show() -> None:
+    # Its members lean to the next topic as much as the earlier pattern does, or hardly at all.
     earlier = [pattern("p-old", "late z 0.7")]
-    near = clustered(params(same_pattern=0.8), inputs([*LATE, *BROKEN], earlier))
-    assert "p-old" in near.by_pattern
-    far = clustered(params(same_pattern=0.95), inputs([*LATE, *BROKEN], earlier))
-    assert "p-old" not in far.by_pattern
+    wide = ["late a 0.0", "late b 0.9", "late c 1.1", "late d 0.2"]
+    assert "p-old" in clustered(params(), inputs([*wide, *BROKEN], earlier)).by_pattern
+    assert "p-old" not in clustered(params(), inputs([*LATE, *BROKEN], earlier)).by_pattern
 
 
 def test_the_nearest_of_several_earlier_patterns_is_continued() -> None:
@@ -171,11 +169,48 @@ def test_the_nearest_of_several_earlier_patterns_is_continued() -> None:
     assert "p-near" in clustered(params(), inputs([*LATE, *BROKEN], earlier)).by_pattern
 
 
-def test_two_clusters_do_not_continue_one_pattern() -> None:
-    earlier = [pattern("p-old", "late z 0.0", "broken z 0.0")]
-    output = clustered(params(same_pattern=0.5), inputs([*LATE, *BROKEN], earlier))
+def found_before(texts: Sequence[str], by: Mapping[str, Sequence[int]]) -> Clustered:
+    """Return an earlier round's clustering: pattern -> numbers of its failures."""
+    members = [
+        PatternMember(pattern, f"e{i}", f"before{i}", 0.0, None)
+        for pattern, numbers in by.items()
+        for i in numbers
+    ]
+    assert all(i < len(texts) for numbers in by.values() for i in numbers)
+    return Clustered(tuple(members))
+
+
+def test_a_pattern_that_falls_into_two_clusters_is_split_and_both_say_so() -> None:
+    texts = [*LATE, *BROKEN]
+    rows = replace(
+        inputs(texts, [pattern("p-old", *texts)]),
+        clusters=(found_before(texts, {"p-old": range(5)}),),
+    )
+    output = clustered(params(), rows, round_=1)
     assert len(output.by_pattern) == 2
-    assert next(iter(output.by_pattern)) == "p-old", "the larger cluster takes it"
+    assert next(iter(output.by_pattern)) == "p-old", "the larger cluster goes on"
+    (other,) = output.by_pattern.keys() - {"p-old"}
+    told = {(link.pattern, link.parent, link.kind, link.shared) for link in output.links}
+    assert told == {("p-old", "p-old", "continued", 3), (other, "p-old", "split", 2)}
+
+
+def test_two_patterns_that_fall_into_one_cluster_are_merged_and_the_other_is_known_no_more() -> (
+    None
+):
+    texts = [*LATE, *BROKEN]
+    old = [pattern("p-late", *LATE), pattern("p-broken", *BROKEN)]
+    before = found_before(texts, {"p-late": range(3), "p-broken": range(3, 5)})
+    rows = replace(inputs(texts, old), clusters=(before,))
+    second = clustered(params(k=1), rows, round_=1)
+    assert set(second.by_pattern) == {"p-late"}
+    told = [(link.pattern, link.parent, link.kind, link.shared) for link in second.links]
+    assert told == [("p-late", "p-late", "continued", 3), ("p-late", "p-broken", "merged", 2)]
+    # What was merged is continued by nobody, though the failures fall apart again as they were.
+    third = clustered(
+        params(), replace(rows, clusters=(before, second), linked=(before, second)), round_=2
+    )
+    assert "p-broken" not in third.by_pattern
+    assert ("p-late", "split") in {(link.parent, link.kind) for link in third.links}
 
 
 def test_failures_of_a_category_are_taken_out_before_the_rest_is_clustered() -> None:
@@ -240,7 +275,6 @@ def test_a_diagnosis_of_no_cluster_is_a_drop_and_is_said() -> None:
         clusterer=UsedClusterer(
             name="kmeans", version=1, settings=KMeansSettings(k=4, min_size=2, outliers=None)
         ),
-        same_pattern=0.9,
     )
     output = CLUSTER.run(given, rows, context)
     assert [len(members) for members in output.by_pattern.values()] == [8, 8]
@@ -295,7 +329,7 @@ def test_an_embedder_without_any_usable_embedding_is_an_error() -> None:
 @pytest.mark.parametrize("texts", [LATE[:1], [LATE[0], BROKEN[0]], [LATE[0]] * 9])
 def test_however_few_failures_there_are_they_make_a_pattern(name: str, texts: list[str]) -> None:
     used = UsedClusterer(name=name, version=1, settings=CLUSTERERS[name].settings())
-    given = ClusterParams(target="intent", clusterer=used, same_pattern=0.9)
+    given = ClusterParams(target="intent", clusterer=used)
     output = CLUSTER.run(given, inputs(texts), Listening())
     assert [len(members) for members in output.by_pattern.values()] == [len(texts)]
 
