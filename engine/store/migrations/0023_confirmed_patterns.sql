@@ -98,12 +98,13 @@ WITH s AS (
 -- precision: share of the rows that fall under it that fail
 -- recall: share of the failing rows that fall under it
 -- guard: why its texts were replaced by neutral ones; NULL when they were clean
+-- stability: how far the cluster comes out again in bootstrap samples, 0 to 1; below 0.6 it is no pattern
 SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size, t.description, s.strategy,
   CASE WHEN k.tracked > t.round THEN k.status ELSE 'found' END AS status,
   coalesce(k.before, t.size) AS members,
   CASE WHEN k.tracked > t.round THEN k.after ELSE t.size END AS failing,
   k.rows, k.latest.effect AS effect, k.latest.low AS low, k.latest.high AS high,
-  k.tracked, t.silhouette, t.guard, t.split_from, c.verdict, coalesce(c.funded, true) AS funded,
+  k.tracked, t.silhouette, t.stability, t.guard, t.split_from, c.verdict, coalesce(c.funded, true) AS funded,
   c.lift, c.lift_low, c.lift_high, c.precision, c.precision_low, c.precision_high, c.recall, c.recall_low,
   c.recall_high
 FROM pattern t
