@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import ModelError
 from engine.rows import (
+    ClusterMember,
     Diagnosis,
     Example,
     Pattern,
@@ -258,7 +259,7 @@ def test_diagnoses_that_are_the_same_are_members_each() -> None:
     output = clustered(params(k=5), inputs([LATE[0]] * 3))
     assert groups(output) == [["d0", "d1", "d2"]]
     assert {m.distance for m in output.members} == {0.0}
-    assert [type(row) for row in output.rows] == [PatternCluster, *[PatternMember] * 3]
+    assert [type(row) for row in output.rows] == [PatternCluster, *[ClusterMember] * 3]
 
 
 def scattered(n: int) -> list[str]:
