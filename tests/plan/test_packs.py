@@ -114,7 +114,9 @@ def test_a_judge_too_small_to_test_patterns_is_warned_of(tmp_path: Path) -> None
     loaded = recipe(tmp_path, ("patterns:\n", "patterns:\n  confirm: 40\n"))
     (problem,) = check_recipe(loaded)
     assert (problem.code, problem.level, problem.where.line) == ("confirm", "warning", 16)
-    off = recipe(tmp_path, ("patterns:\n", "patterns:\n  confirm: off\n"))
+    other = tmp_path / "other"
+    other.mkdir()
+    off = recipe(other, ("patterns:\n", "patterns:\n  confirm: off\n"))
     assert check_recipe(off) == []
 
 

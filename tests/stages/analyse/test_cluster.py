@@ -14,7 +14,6 @@ from engine.rows import (
     Example,
     Pattern,
     PatternCluster,
-    PatternMember,
     Prediction,
     Score,
 )

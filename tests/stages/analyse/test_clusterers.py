@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
-from engine.stages.analyse.clusterers import CLUSTERERS, NOISE, Clustering, clustering
+from engine.stages.analyse.clusterers import CLUSTERERS, NOISE, Clustering, clustering, stable_k
 from engine.stages.analyse.clusterers import vectors as vectors_module
 from engine.stages.analyse.clusterers.found import find
 from tests.stages.analyse.planted import Vectors, likeness, planted
 
 POINTS = np.repeat(np.eye(6, dtype=np.float32), [5, 4, 3, 2, 1, 1], axis=0)
+
+
+@pytest.fixture(autouse=True)
+def _few_numbers_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for ten clusters at most: what is beyond takes most of the time."""
+    monkeypatch.setattr(stable_k, "LIMIT", 10)
 
 
 def cluster(name: str, vectors: Vectors, seed: int = 0) -> Clustering:

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from engine.stages.analyse.clusterers import NOISE, Clustering, centroid, kmeans
+from engine.stages.analyse.clusterers import NOISE, Clustering, centroid, kmeans, stable_k
 from engine.stages.analyse.clusterers.kmeans import KMEANS, KMeansSettings, elbow
 from engine.stages.analyse.clusterers.stable_k import rand_index
 from tests.stages.analyse.planted import Vectors, likeness, planted
+
+
+@pytest.fixture(autouse=True)
+def _few_numbers_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for ten clusters at most: what is beyond takes most of the time."""
+    monkeypatch.setattr(stable_k, "LIMIT", 10)
 
 
 def cluster(vectors: Vectors, k: int | Literal["auto", "elbow"], max_k: int = 8) -> Clustering:
@@ -78,9 +84,9 @@ def test_most_texts_the_same_make_no_outliers_of_the_others() -> None:
 
 
 def test_very_many_points_are_learned_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, groups = planted(3, 300)
-    monkeypatch.setattr(kmeans, "LARGE", 200)
-    monkeypatch.setattr(kmeans, "BATCH", 100)
+    vectors, groups = planted(3, 120)
+    monkeypatch.setattr(kmeans, "LARGE", 100)
+    monkeypatch.setattr(kmeans, "BATCH", 40)
     found = cluster(vectors, "auto")
     assert likeness(found, groups) > 0.98
     assert cluster(vectors, "auto") == found
