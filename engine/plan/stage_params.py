@@ -9,7 +9,7 @@ from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
 from engine.plan.benchmark import place_of
 from engine.plan.resources import Resources
-from engine.rows import SPLITS
+from engine.rows import SPLITS, Split
 from engine.spec.method import Method
 from engine.spec.recipe import Benchmark, Recipe, Source
 from engine.spec.taxonomies import OTHER
@@ -40,6 +40,7 @@ from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
 from engine.stages.load import LoadParams, SplitSource
+from engine.stages.logged import LoggedParams
 from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
@@ -109,6 +110,34 @@ class StageParams:
             limit=self.limit,
             redact=tuple(recipe.privacy.redact),
             on_bad_row=recipe.data.on_bad_row,
+        )
+
+    @property
+    def sources(self) -> tuple[Split, ...]:
+        """Where failures are looked for: as the recipe says, or else its method; nowhere without an analysis."""
+        if self.method.failures == "none":
+            return ()
+        return self.recipe.failures.sources or (self.method.failures,)
+
+    def logged(self) -> LoggedParams | None:
+        """Return which rows of the recipe's log are used; None where none are."""
+        log, splits = self.recipe.failures.log, self.resources.splits
+        if log is None or "logged" not in self.sources or splits.log is None:
+            return None
+        target, used, own, _ = self._measured()
+        return LoggedParams(
+            target=target,
+            metrics=used,
+            sql_metrics=own,
+            task=self.task,
+            input=tuple(self.recipe.task.input),
+            source=_source(log, splits.log.digest()),
+            log=splits.log,
+            failure=self.recipe.failure,
+            guard=self.recipe.quality.leak_guard,
+            alone=self.sources == ("logged",),
+            redact=tuple(self.recipe.privacy.redact),
+            on_bad_row=self.recipe.data.on_bad_row,
         )
 
     def train(self, number: int) -> TrainParams:
@@ -224,12 +253,18 @@ class StageParams:
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
+            elsewhere=any(source != "validation" for source in self.sources),
         )
 
     def draw(self) -> DrawParams:
         """Return which failures are diagnosed, and which are held out."""
         patterns, divide = self.recipe.patterns, self.recipe.loop.divide_validation
-        return DrawParams(limit=patterns.diagnose, hold_out=patterns.hold_out, divide=divide)
+        return DrawParams(
+            limit=patterns.diagnose,
+            hold_out=patterns.hold_out,
+            divide=divide,
+            sources=self.sources,
+        )
 
     def diagnose(self) -> DiagnoseParams:
         """Return how failures are shown to the teacher."""
@@ -242,6 +277,7 @@ class StageParams:
             per_call=pack.failures_per_call,
             passed=pack.passed,
             divide=self.recipe.loop.divide_validation,
+            sources=self.sources,
             categories=offered,
             closed=closed,
             schema=schemas.diagnosis(

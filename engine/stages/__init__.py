@@ -25,6 +25,7 @@ from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
 from engine.stages.load import LOAD
+from engine.stages.logged import LOGGED
 from engine.stages.protocol import Stage
 from engine.stages.track import TRACK
 from engine.stages.train import TRAIN
@@ -34,7 +35,7 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
+        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
         STRATEGY, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK,
     ],
 )  # fmt: skip

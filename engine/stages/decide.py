@@ -37,6 +37,8 @@ class DecideParams(Params):
     """Whether the metric is the mean of its values per example, so that two rounds can be paired by them."""
     divide: Divide = "auto"
     """Whether only the part of validation counts that was not analysed."""
+    elsewhere: bool = False
+    """Whether failures are looked for elsewhere too, so that the loop goes on where none are on validation."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def decide(params: DecideParams, inputs: DecideInputs, ctx: Context) -> Decided:
     (now,) = (e.score for e in inputs.evaluated if e.number == ctx.round)
     failures = now.failures("validation")
     gain = "gain" if params.min_gain is not None else "gain of more than one standard error"
-    if not failures:
+    if not failures and not params.elsewhere:
         go_on, reason = False, "no failures found on validation"
     elif ctx.round >= params.rounds:
         go_on, reason = False, "all rounds of the recipe are done"

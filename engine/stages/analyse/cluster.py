@@ -20,7 +20,16 @@ from engine.stages.analyse.clusterers import (
     ClustererSettings,
     centroid,
 )
-from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
+from engine.stages.outputs import (
+    Clustered,
+    Diagnosed,
+    Drawn,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Predicted,
+    Scored,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
 
@@ -72,6 +81,9 @@ class ClusterInputs(Inputs):
     predict: Predicted
     diagnose: Diagnosed
     earlier: tuple[NamedPatterns, ...] = ()
+    draw: Drawn | None = None
+    """What was drawn, where that is not of validation alone."""
+    logged: Logged | None = None
 
 
 def category_pattern(category: str) -> str:
@@ -145,11 +157,16 @@ def _by_category(
     chosen: list[str | None] = [None] * len(diagnoses)
     if not params.categories:
         return chosen
-    examples = {e.id: e for e in inputs.load.split("validation")}
-    predictions = {p.example: p for p in inputs.predict.predictions if p.split == "validation"}
+    log = inputs.logged or Logged()
+    # A row may stand in several splits.
+    of = {f.example: f.split for f in inputs.draw.failures} if inputs.draw else {}
+    every = (*inputs.load.examples, *log.examples)
+    examples = {e.id: e for e in every if e.split == of.get(e.id, "validation")}
+    said = (*inputs.predict.predictions, *log.predictions)
+    predictions = {p.example: p for p in said if p.split == of.get(p.example, "validation")}
     scores: dict[str, dict[str, float | None]] = {}
-    for score in inputs.score.scores:
-        if score.split == "validation":
+    for score in (*inputs.score.scores, *log.scores):
+        if score.split == of.get(score.example, "validation"):
             scores.setdefault(score.example, {})[score.metric] = score.value
     records = [
         sql_row(

@@ -35,7 +35,15 @@ from engine.stages.analyse.targets import Confusions, confusions, worded_confusi
 from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
+from engine.stages.logged import failures_by_example
+from engine.stages.outputs import (
+    Clustered,
+    Diagnosed,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Scored,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
@@ -78,6 +86,7 @@ class NameInputs(Inputs):
     diagnose: Diagnosed
     cluster: Clustered
     earlier: tuple[NamedPatterns, ...] = ()
+    logged: Logged | None = None
 
 
 def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> NamedPatterns:
@@ -123,7 +132,7 @@ class _Clusters:
         self.members = inputs.cluster.by_pattern
         self._train = inputs.load.train
         self._diagnoses = {d.id: d for d in inputs.diagnose.diagnoses}
-        self._failures = {f.example: f for f in inputs.score.failures("validation")}
+        self._failures = failures_by_example(inputs.score.all_failures, inputs.logged)
         self.vectors: dict[str, Vectors] = {
             pattern: ctx.embed([diagnosis_text(self._diagnoses[m.diagnosis]) for m in members])
             for pattern, members in self.members.items()

@@ -42,12 +42,14 @@ from engine.stages.analyse.targets import (
 )
 from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
     Attempt,
     Clustered,
     Diagnosed,
     Drafted,
     Loaded,
+    Logged,
     NamedPatterns,
     Scored,
 )
@@ -100,6 +102,7 @@ class StrategyInputs(Inputs):
     diagnose: Diagnosed
     cluster: Clustered
     name: NamedPatterns
+    logged: Logged | None = None
     earlier: tuple[Drafted, ...] = ()
     """Of the earlier rounds."""
     attempts: tuple[Attempt, ...] = ()
@@ -145,7 +148,7 @@ class _Shown:
     ) -> None:
         self._params, self._inputs, self._ctx = params, inputs, ctx
         self._members = inputs.cluster.by_pattern
-        self._failures = {f.example: f for f in inputs.score.failures("validation")}
+        self._failures = failures_by_example(inputs.score.all_failures, inputs.logged)
         self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
         self._train = [e for e in inputs.load.train if e.id not in barred]
         texts = [text_of(e.inputs) for e in self._train] if params.rows else []

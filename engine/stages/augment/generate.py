@@ -34,6 +34,7 @@ from engine.stages.outputs import (
     Drafted,
     Generated,
     Loaded,
+    Logged,
     NamedPatterns,
     Predicted,
     Scored,
@@ -83,12 +84,13 @@ class GenerateInputs(Inputs):
     name: NamedPatterns | None = None
     """None where nothing is analysed: then all rows are for what does not fail."""
     strategy: Drafted | None = None
+    logged: Logged | None = None
     attempts: tuple[Attempt, ...] = ()
 
     @property
     def sources(self) -> Sources:
         """What decides how many rows of which kind are wanted."""
-        return Sources(self.load, self.score, self.cluster, self.name, self.strategy)
+        return Sources(self.load, self.score, self.cluster, self.name, self.strategy, self.logged)
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:

@@ -19,7 +19,16 @@ from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion, shares
-from engine.stages.outputs import Attempt, Clustered, Drafted, Loaded, NamedPatterns, Scored
+from engine.stages.logged import failures_by_example
+from engine.stages.outputs import (
+    Attempt,
+    Clustered,
+    Drafted,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Scored,
+)
 from engine.stages.task_view import TaskView
 
 COVERAGE = "coverage"
@@ -56,6 +65,7 @@ class Sources(NamedTuple):
     cluster: Clustered | None
     name: NamedPatterns | None
     strategy: Drafted | None
+    logged: Logged | None
 
 
 def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn: Any) -> Quotas:
@@ -101,7 +111,7 @@ def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str
         {s.pattern: s for s in sources.strategy.strategies} if sources.strategy else {}
     )
     members = sources.cluster.by_pattern if sources.cluster else {}
-    failures = {f.example: f for f in sources.score.failures("validation")}
+    failures = failures_by_example(sources.score.all_failures, sources.logged)
     # In either direction, in any pattern.
     times = Counter[frozenset[str | None]]()
     mistaken = [m for each in members.values() for m in each if m.example in failures]

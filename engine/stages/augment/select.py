@@ -31,6 +31,7 @@ from engine.stages.outputs import (
     Clustered,
     Drafted,
     Loaded,
+    Logged,
     NamedPatterns,
     Scored,
     SelectedRows,
@@ -62,6 +63,7 @@ class SelectInputs(Inputs):
     cluster: Clustered | None = None
     name: NamedPatterns | None = None
     strategy: Drafted | None = None
+    logged: Logged | None = None
     earlier: tuple[SelectedRows, ...] = ()
 
 
@@ -75,7 +77,9 @@ class _Row(NamedTuple):
 
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
     """Return the new training examples, balanced as planned, and a `Decision` to stop when there are none."""
-    sources = Sources(inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy)
+    sources = Sources(
+        inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy, inputs.logged
+    )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
     )
