@@ -11,12 +11,21 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import pada_here, rows
-from tests.e2e.test_taxonomies import diagnoses, project, said
+from tests.e2e.test_taxonomies import project, said
 
 pytestmark = pytest.mark.runs
 
 WRONG = {"text": "number meadow thistle on the phone", "kind": "colour", "output": "number"}
 REJECTED = {"text": "colour pebble willow by letter", "output": "colour", "thumb_down": True}
+
+
+def reply_to(count: int, **first: Any) -> dict[str, Any]:
+    """Return a reply to a call about so many failures, or up to two fewer."""
+    told = [said(number, **(first if number == 1 else {})) for number in range(1, count + 1)]
+    for one in told:
+        # An open taxonomy has nothing beside which a name is proposed.
+        del one["proposed"]
+    return {"diagnoses": told}
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
@@ -45,7 +54,7 @@ def logged_project(
     reply: Mapping[str, Any] | None = None,
     more: str = "",
 ) -> Path:
-    recipe = project(folder, "{mode: open}", dict(reply or diagnoses()))
+    recipe = project(folder, "{mode: open}", dict(reply or reply_to(3)))
     lines = log_of(folder) if log is None else log
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     text = recipe.read_text("utf-8")
@@ -71,14 +80,15 @@ def test_logged_failures_are_diagnosed_in_place_of_those_of_validation(tmp_path:
         {"text": REJECTED["text"], "answer": "colour", "target": ""},
         {"text": WRONG["text"], "answer": "number", "target": "colour"},
     ]
-    drops = rows(state, "SELECT reason, detail FROM drop_ WHERE stage = 'logged' ORDER BY reason")
+    drops = rows(state, "SELECT reason FROM \"drop\" WHERE stage = 'logged' ORDER BY reason")
     assert [d["reason"] for d in drops] == [
         "contradiction", "duplicate", "duplicate", "leak", "no_verdict", "unknown_label",
     ]  # fmt: skip
     assert rows(state, "SELECT DISTINCT split, part FROM drawn_failure") == [
         {"split": "logged", "part": "diagnose"}
     ]
-    asked = rows(state, "SELECT messages FROM llm_call WHERE role = 'teacher' ORDER BY position")
+    assert rows(state, "SELECT count(*) AS n FROM diagnosis") == [{"n": 2}]
+    asked = rows(state, "SELECT messages FROM llm_call WHERE role = 'teacher'")
     seen = str([a["messages"] for a in asked])
     assert WRONG["text"] in seen
     assert "not known; a user rejected" in seen
@@ -95,7 +105,7 @@ def test_logged_failures_stand_beside_those_of_validation(tmp_path: Path) -> Non
 
 
 def test_failures_on_training_rows_are_a_source_too(tmp_path: Path) -> None:
-    recipe = project(tmp_path, "{mode: open}", diagnoses())
+    recipe = project(tmp_path, "{mode: open}", reply_to(6))
     recipe.write_text(recipe.read_text("utf-8") + "failures: {source: train}\n", "utf-8")
     state = run(recipe)
     assert rows(state, "SELECT DISTINCT split FROM drawn_failure") == [{"split": "train"}]
@@ -103,8 +113,7 @@ def test_failures_on_training_rows_are_a_source_too(tmp_path: Path) -> None:
 
 
 def test_labels_that_the_teacher_suspects_are_set_aside(tmp_path: Path) -> None:
-    reply = diagnoses()
-    reply["diagnoses"][0] = said(1, suspect=True, suspect_reason="The output is right.")
+    reply = reply_to(3, suspect=True, suspect_reason="The output is right.")
     log = [{**WRONG, "text": f"number meadow thistle {n}"} for n in "abc"]
     state = run(logged_project(tmp_path, log, reply=reply))
     assert rows(state, "SELECT split, reason FROM label_suspect") == [
@@ -167,3 +176,13 @@ def test_a_method_that_looks_at_no_failures_takes_no_source(tmp_path: Path) -> N
     ended = pada_here("validate", recipe)
     assert "the method 'random' looks at no failures" in ended.errors + ended.out
     assert ended.code == 2
+
+
+def test_of_rejected_outputs_alone_a_pattern_is_made_without_label_pairs(tmp_path: Path) -> None:
+    log = [{**REJECTED, "text": f"colour pebble willow {n}"} for n in "abc"]
+    state = run(logged_project(tmp_path, log))
+    assert rows(state, "SELECT size FROM pattern") == [{"size": 3}]
+    assert str(rows(state, "SELECT pairs FROM strategy")) in (
+        "[{'pairs': '[]'}]",
+        "[{'pairs': []}]",
+    )

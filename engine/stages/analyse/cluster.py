@@ -213,5 +213,5 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 CLUSTER = Stage(
     "cluster", 2, ClusterParams, ClusterInputs, Clustered, group,
-    asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
+    asks=("embedder",), embeds="diagnoses of failed rows", accounts=_accounts,
 )  # fmt: skip

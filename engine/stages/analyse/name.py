@@ -272,7 +272,9 @@ def _written(
     reply = worded.value
     if reply is None:
         name, description = (
-            _neutral(params.task, pairs) if params.task.labelled else _nameless(pattern, members)
+            _neutral(params.task, pairs)
+            if params.task.labelled and pairs
+            else _nameless(pattern, members)
         )
         return Pattern(
             pattern, name, description, None, len(members), (), None, worded.call, worded.guard
@@ -299,7 +301,7 @@ def _unique(name: str, pairs: Confusions, task: TaskView, taken: set[str]) -> st
     """Return a name that no other pattern has."""
     unique = name
     while unique.casefold() in taken:
-        target = label_text(task, pairs[0][0]) if task.labelled else ""
+        target = label_text(task, pairs[0][0]) if task.labelled and pairs else ""
         unique = f"{name} ({target})" if target and unique == name else f"{unique}+"
     return unique
 
@@ -334,11 +336,11 @@ def _sends(params: NameParams) -> Mapping[str, str]:
         "task": "the labels, train rows ({inputs}) that stand for those without a definition"
         if labelled
         else "",
-        "diagnoses": "diagnoses of failed validation rows"
+        "diagnoses": "diagnoses of failed rows"
         + (", each with its {target} and the student's answer" if labelled else ""),
-        "others": "diagnoses of failed validation rows"
+        "others": "diagnoses of failed rows"
         + (", each with its {target} and the student's answer" if labelled else ""),
-        "confusions": "{target} and the student's answers of failed validation rows, counted"
+        "confusions": "{target} and the student's answers of failed rows, counted"
         if labelled
         else "",
         "names": "names of patterns",

@@ -309,7 +309,7 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
         "about": "descriptions of patterns",
         "includes": "descriptions of patterns",
         "excludes": "descriptions of patterns",
-        "confusions": "{target} and the student's answers of failed validation rows, counted"
+        "confusions": "{target} and the student's answers of failed rows, counted"
         if labelled
         else "",
         "rows": "train rows ({inputs}), their {target}",

@@ -88,7 +88,13 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     found: dict[str, Mapping[Slot, int]] = {}
     pairs = pairs_of(task, sources)
     for pattern, count in shares(patterns, wanted - spare).items():
-        found[pattern] = _sides(pairs[pattern], count) if task.labelled else _any(count)
+        if not task.labelled:
+            found[pattern] = _any(count)
+        elif pairs[pattern]:
+            found[pattern] = _sides(pairs[pattern], count)
+        else:
+            # Of rejected outputs alone nobody knows which labels are right.
+            found[pattern] = _coverage(targets, Counter(), count, turn)
     planned = Counter[str]()
     for slots in found.values():
         for slot, count in slots.items():
