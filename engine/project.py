@@ -32,6 +32,7 @@ from engine.report.markdown import render_markdown
 from engine.report.records import Report
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
+from engine.run.origins import Origins
 from engine.run.progress import Callback, Event, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.validation import ValidationRows, validation_rows
@@ -280,7 +281,9 @@ class Project:
             watcher.say(
                 f"run {run}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
             )
-            return execute(plan, resources, self.loaded.recipe.budget, store, run, watcher)
+            recipe = self.loaded.recipe
+            origins = Origins(store, run, recipe.name, recipe.version)
+            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
 
     def _fetch_missing(self, watcher: Reporter) -> None:
         """Fetch the models that the recipe names and this machine lacks."""

@@ -19,7 +19,7 @@ SELECT u.id, c.name AS recipe, u.status, u.started, u.ended, u.note,
   json_extract_string(c.effective, '$.loop.stop.metric') AS metric,
   (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'done') AS done,
   (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'cached') AS cached,
-  (SELECT count(*) FROM llm_call k WHERE k.run = u.id) AS calls,
+  (SELECT coalesce(sum(k.calls), 0)::BIGINT FROM call_total k WHERE k.run = u.id) AS calls,
   (SELECT list(DISTINCT m.path) FROM model m JOIN run_rows r USING (node) WHERE r.run = u.id) AS models
 FROM run u LEFT JOIN recipe c ON c.id = u.recipe
 ORDER BY u.id

@@ -18,10 +18,12 @@ from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL, UNTUNED
 from engine.spec.recipe import Benchmark, Recipe
 from engine.stages.analyse.cluster import CLUSTER
+from engine.stages.analyse.confirm import CONFIRM
 from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
@@ -33,6 +35,7 @@ from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
+from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
 from engine.stages.outputs import Output
@@ -245,17 +248,39 @@ class _Loop:
             wires = {
                 "load": "load",
                 "score": f"{at}/score",
-                "clusters": _each(seed, range(number), "cluster"),
+                "clusters": _each(seed, range(number), "name"),
                 "drawn": _each(seed, range(number), "draw"),
+                "earlier": _each(seed, range(1, number), "track"),
+                "linked": _each(seed, range(number), "cluster"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
+        if number:
+            self._guard(seed, number)
+
+    def _guard(self, seed: int, number: int) -> None:
+        """Add what says what a round's fine-tune broke."""
+        at = _at(seed, number)
+        wires: dict[str, Wire] = {
+            "load": "load", "score": f"{at}/score", "first": f"{_at(seed, 0)}/score",
+        }  # fmt: skip
+        if self._recipe.loop.control:
+            wires["control"] = f"seed-{seed}/control/score"
+        if self._analyses:
+            wires["track"] = f"{at}/track"
+            wires["names"] = _each(seed, range(number), "name")
+        self._build.add(f"{at}/guard", GUARD, GUARD.params(), wires, Position(seed, number))
 
     def _decide(self, seed: int, number: int, first: int, more: bool) -> None:
         evaluated = {r: {"score": f"{_evaluated(seed, r)}/score"} for r in range(first, number + 1)}
         self._build.add(
             f"{_at(seed, number)}/decide", DECIDE, self._params.decide(number + more),
-            {"load": "load", "evaluated": evaluated}, Position(seed, number),
+            {
+                "load": "load",
+                "evaluated": evaluated,
+                "guarded": {r: {"guard": f"{_at(seed, r)}/guard"} for r in range(1, number + 1)},
+            },
+            Position(seed, number),
         )  # fmt: skip
 
     def _analyse(self, seed: int, number: int) -> dict[str, Wire]:
@@ -284,6 +309,8 @@ class _Loop:
                 "diagnose": diagnose,
                 "earlier": earlier,
                 **({"draw": draw} if params.sources != ("validation",) else {}),
+                "clusters": _each(seed, range(number), "name"),
+                "linked": _each(seed, range(number), "cluster"),
             },
             position,
         )  # fmt: skip
@@ -291,7 +318,18 @@ class _Loop:
             f"{at}/name", NAME, params.name(),
             {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
         )  # fmt: skip
-        found: dict[str, Wire] = {"cluster": cluster, "name": name}
+        # Naming may split a cluster: what patterns are made of comes from there.
+        found: dict[str, Wire] = {"cluster": name, "name": name}
+        if (testing := params.confirm()) is not None:
+            found["confirm"] = build.add(
+                f"{at}/confirm", CONFIRM, testing,
+                {
+                    **seen, "draw": draw, "name": name,
+                    "drawn": _each(seed, range(number), "draw"),
+                    "earlier": _each(seed, range(number), "confirm"),
+                },
+                position,
+            )  # fmt: skip
         wires: dict[str, Wire] = {
             **seen,
             **found,
@@ -300,7 +338,16 @@ class _Loop:
             "attempts": dict(enumerate(self._attempts[seed])),
         }
         strategy = build.add(f"{at}/strategy", STRATEGY, params.strategy(), wires, position)
-        return {**found, "strategy": strategy}
+        wires = {
+            "name": name,
+            "earlier": earlier,
+            "attempts": dict(enumerate(self._attempts[seed])),
+            **({"track": f"{at}/track"} if number > 0 else {}),
+            **({"confirm": found["confirm"]} if "confirm" in found else {}),
+        }
+        # After the strategies: an ablation reuses all that was asked of the teacher before.
+        allot = build.add(f"{at}/allot", ALLOT, params.allot(), wires, position)
+        return {**found, "strategy": strategy, "allot": allot}
 
     def _augment(self, seed: int, number: int, analysed: Mapping[str, Wire]) -> None:
         """Add what makes training rows, of a round's strategies where failures are analysed."""

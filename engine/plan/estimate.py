@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 
 from engine.backends import BACKENDS
 from engine.backends.entry import Rates
+from engine.identity import Params
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources, RoleModel
 from engine.stages import STAGES
 from engine.stages.analyse.cluster import ClusterParams
 from engine.stages.analyse.draw import DrawParams, diagnosed_of
+from engine.stages.analyse.name import NameParams
+from engine.stages.analyse.splitting import MOST_PARTS
 from engine.stages.augment.select import SelectParams
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.train import TrainParams, steps_of
@@ -174,23 +177,24 @@ class Outlook:
         return Range(train, train).times(*FAILING) + Range(min(1, rows), rows)
 
     def _patterns(self, node: Node, failures: Range) -> Range:
-        """Return how many patterns come of these failures: clusters, and a category each that SQL assigns."""
-        cluster = self._clustering(node)
+        """Return how many patterns come of these failures: clusters or parts of them, and a category each by SQL."""
+        found = self._found(node)
+        cluster = next((params for params in found if isinstance(params, ClusterParams)), None)
         if cluster is None:
             return Range(0, 0)
         used = cluster.clusterer
-        most = used.entry.at_most(used.settings) + len(cluster.categories)
-        return Range(min(1, failures.low), min(most, failures.high))
+        most = used.entry.at_most(used.settings)
+        if any(isinstance(params, NameParams) and params.splits for params in found):
+            most *= MOST_PARTS
+        return Range(min(1, failures.low), min(most + len(cluster.categories), failures.high))
 
-    def _clustering(self, node: Node) -> ClusterParams | None:
-        """Return how the patterns that a node works on were found; None where it works on none."""
+    def _found(self, node: Node) -> list[Params]:
+        """Return how the patterns that a node works on were found, the last step first; nothing where it has none."""
         for edge in ("cluster", "name", "generate"):
             if edge in node.inputs:
                 source = self._plan.nodes[node.inputs[edge]]
-                if isinstance(source.params, ClusterParams):
-                    return source.params
-                return self._clustering(source)
-        return None
+                return [source.params, *self._found(source)]
+        return []
 
     def tokens(self, node: Node, forecast: Forecast) -> tuple[Range, Range]:
         """Return the tokens of prompts and of replies."""

@@ -127,6 +127,14 @@ def check_packs(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Pro
         yield Problem(at, message, hint, "warning", "description")
     yield from _guessed(loaded, packs)
     yield from _judge(loaded)
+    rows = recipe.patterns.confirm
+    if isinstance(rows, int) and not packs["judge"].confirm.rows:
+        message = (
+            f"patterns are tested by a judge with the pack '{packs['judge'].name}', which tests none by itself:"
+            " models of its size hardly tell which rows fall under a description"
+        )
+        hint = "write `confirm: off`, or name a larger model as models.judge"
+        yield Problem(loaded.at("patterns", "confirm"), message, hint, "warning", "confirm")
 
 
 def _guessed(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from engine.sql.expressions import quoted
 from engine.stages import schemas
 from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
 from engine.stages.analyse.clusterers import CLUSTERERS
+from engine.stages.analyse.confirm import ConfirmParams
 from engine.stages.analyse.diagnose import DiagnoseParams
 from engine.stages.analyse.draw import DrawParams
 from engine.stages.analyse.name import PROMPT as NAME_PROMPT
@@ -24,6 +25,7 @@ from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
 from engine.stages.analyse.taxonomy import OfferedCategory
+from engine.stages.augment.allot import AllotParams, NamedShare
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
@@ -254,6 +256,7 @@ class StageParams:
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
             elsewhere=any(source != "validation" for source in self.sources),
+            regressions=self.recipe.loop.regressions,
         )
 
     def draw(self) -> DrawParams:
@@ -330,7 +333,6 @@ class StageParams:
                 version=clusterer.version,
                 settings=clusterer.settings.model_validate(patterns.cluster.settings),
             ),
-            same_pattern=patterns.same_pattern,
             categories=tuple(self._by_sql()),
         )
 
@@ -347,6 +349,23 @@ class StageParams:
             categories=offered,
             where_categories=tuple(c.id for c in self._by_sql()),
             again="again" in self.resources.prompts[NAME_PROMPT].variables,
+        )
+
+    def confirm(self) -> ConfirmParams | None:
+        """Return how patterns are tested; None where they are not."""
+        patterns, pack = self.recipe.patterns, self.resources.packs["judge"].confirm
+        rows = 0 if patterns.confirm == "off" else patterns.confirm
+        rows = pack.rows if rows is None else rows
+        if not rows:
+            return None
+        return ConfirmParams(
+            task=self.task,
+            briefing=self.briefing,
+            rows=rows,
+            rows_per_call=pack.rows_per_call,
+            fund=tuple(sorted(set(patterns.fund))),
+            divide=self.recipe.loop.divide_validation,
+            schema=self.resources.schemas["membership"],
         )
 
     def strategy(self) -> StrategyParams:
@@ -415,6 +434,17 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
+        )
+
+    def allot(self) -> AllotParams:
+        """Return how a round's rows are shared out among patterns."""
+        shares = self.recipe.augment.shares
+        return AllotParams(
+            shares="named" if isinstance(shares, dict) else shares,
+            named=tuple(NamedShare(name=name, share=share) for name, share in shares.items())
+            if isinstance(shares, dict)
+            else (),
+            exclude=tuple(self.recipe.patterns.exclude),
         )
 
     def gate(self) -> GateParams:

@@ -19,6 +19,7 @@ from engine.rehearsal.replies import invented, none_usable
 from engine.rows import Example
 from engine.spec.prompts import Prompt
 from engine.stages import STAGES
+from engine.stages.analyse.confirm import ConfirmParams
 from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.verify import VerifyParams
@@ -119,7 +120,11 @@ class _Play:
         for one in before:
             self.outputs[one.name] = self._output(one, finished if answered else {}, answered)
         until = frozenset(node.prompts)
-        context = self._play(node, self._fitting(node), invented, until)[1]
+        params = self._fitting(node)
+        if isinstance(params, ConfirmParams):
+            # There may be too few rows by far, of which nothing is to be learned here.
+            params = replace(params, regardless=True)
+        context = self._play(node, params, invented, until)[1]
         asked = [entry for entry in context.kept.asked if entry[0] in ("teacher", "judge")]
         first: dict[str, tuple[str, Prompt, Request]] = {}
         for entry in asked:

@@ -42,7 +42,12 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
     if len(report.choices) > 1 and (choices := tables.choice_table(report)):
         parts += _with_note(choices)
     parts += _patterns(report)
-    sentences = (tables.held_out_sentence(report), tables.switched_off_sentence(report))
+    sentences = (
+        tables.seen_before_sentence(report),
+        tables.regression_sentence(report),
+        tables.held_out_sentence(report),
+        tables.switched_off_sentence(report),
+    )
     parts += [Text(clean(sentence)) for sentence in sentences if sentence]
     parts += [Text(), Text(_rows(report))]
     if judge := tables.judge_sentence(report):
@@ -68,9 +73,8 @@ def _patterns(report: Report) -> list[RenderableType]:
     from rich.text import Text
 
     if report.patterns:
-        return _with_note(
-            _stacked(_without(tables.pattern_table(report), {"category", "found in"}))
-        )
+        left_out = {"category", "found in", tables.HELD_OUT, tables.FIRST_SEEN}
+        return _with_note(_stacked(_without(tables.pattern_table(report), left_out)))
     if report.scores.rounds and not report.failures_total:
         return [Text("No failures were found on train or validation: nothing to cure.")]
     return [Text(f"No failure patterns {_so_far(report)}.")]

@@ -57,6 +57,7 @@ class Standing:
 
     round: int
     status: str
+    """Its life: open, shrinking, fixed, regressed, split, merged or unclear."""
     before: int
     """Failures ever diagnosed and counted to it."""
     after: int
@@ -67,6 +68,42 @@ class Standing:
     """Share of these that fail with the control minus the share that fails now; None where that cannot be told."""
     low: float | None
     high: float | None
+    held_out: int = 0
+    """Of the rows, failed when it was found and never diagnosed; `held_out_mended`: of these, right now."""
+    held_out_mended: int = 0
+    control_held_out_mended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSeen:
+    """Where a pattern was first seen, over all runs of recipes of that name."""
+
+    run: str
+    date: str
+    """Day, UTC."""
+    version: str
+    """What that run's recipe said of its version; empty where nothing."""
+
+    @property
+    def words(self) -> str:
+        """In words, for tables."""
+        return f"{self.date}, run {self.run}" + (
+            f", version {self.version}" if self.version else ""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The regression suite of one seed after its last round: what round 0 had right."""
+
+    seed: int
+    round: int
+    n: int
+    broken: int
+    control_broken: int | None
+    regressed: bool
+    detail: str
+    """In words."""
 
 
 @dataclass(frozen=True, slots=True)

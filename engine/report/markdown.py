@@ -88,6 +88,7 @@ def _patterns(report: Report) -> list[str]:
     if report.patterns:
         descriptions = "\n".join(
             f"- **{escaped(p.name)}**: {escaped(p.description)}"
+            + (f" *{p.test.verdict}:* {escaped(p.test.detail)}." if p.test else "")
             + "".join(f" *Strategy:* {escaped(s)}" for s in p.strategies)
             for p in report.patterns
         )
@@ -99,6 +100,8 @@ def _patterns(report: Report) -> list[str]:
     return [
         "## Failure patterns",
         *parts,
+        escaped(tables.seen_before_sentence(report)),
+        escaped(tables.regression_sentence(report)),
         escaped(tables.held_out_sentence(report)),
         table(tables.movement_table(report)) if report.movements else "",
         table(tables.confusion_table(report)) if report.confusions else "",

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.judging import JudgeCalibration
-from engine.report.evidence import Choice, Comparison, Headline, Safeguards, Standing
+from engine.report.evidence import (
+    Choice,
+    Comparison,
+    FirstSeen,
+    Headline,
+    Safeguards,
+    Standing,
+    Suite,
+)
 from engine.rows import UNTUNED
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -121,6 +129,23 @@ class LoopDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternTested:
+    """Whether a pattern is real, by the latest test of its description."""
+
+    verdict: str
+    """confirmed, weak, refuted or untested."""
+    funded: bool
+    """Whether rows are written against it."""
+    detail: str
+    lift: float | None = None
+    """Failure rate of rows that fall under it over that of the others; None where it is untested."""
+    lift_low: float | None = None
+    lift_high: float | None = None
+    diagnosed: int = 0
+    """Rows of the test that had been diagnosed, for want of others."""
+
+
+@dataclass(frozen=True, slots=True)
 class PatternFacts:
     """One pattern of one seed: where found, its size, its fate, what was written against it."""
 
@@ -141,11 +166,15 @@ class PatternFacts:
     selected: int
     guarded: bool
     """Whether a text of it was replaced because it quoted an evaluation row."""
+    first_seen: FirstSeen | None = None
+    """In an earlier run; None for a pattern that is new, or of a run that goes on."""
+    test: PatternTested | None = None
+    """None where patterns are not tested."""
 
     @property
     def status(self) -> str:
-        """The latest status word, or `found` when no later student was evaluated."""
-        return self.standings[-1].status if self.standings else "found"
+        """Its life in one word: `new` where no later student was evaluated."""
+        return self.standings[-1].status if self.standings else "new"
 
     @property
     def before(self) -> int:
@@ -451,3 +480,5 @@ class Report:
     failures_total: int
     candidates: tuple[CandidateSample, ...]
     candidates_total: int
+    suites: tuple[Suite, ...] = ()
+    """What was broken of what round 0 had right: one per seed with a later round."""

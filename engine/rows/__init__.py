@@ -6,13 +6,21 @@ repeated here. A `Call` is no stage's row: it names its own node and run.
 """
 
 from engine.rows.analysis import (
+    ClusterMember,
     Diagnosis,
     DrawnFailure,
     LabelSuspect,
+    Life,
+    LinkKind,
     Pattern,
+    PatternCluster,
+    PatternLink,
     PatternMember,
     PatternRow,
     PatternStatus,
+    PatternTest,
+    PatternTestRow,
+    PatternWord,
     Strategy,
 )
 from engine.rows.calls import Call
@@ -26,8 +34,8 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, Selected, Verdict
-from engine.rows.loop import Decision, Drop, Model
+from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
+from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -37,6 +45,7 @@ __all__ = [
     "Benchmark",
     "Call",
     "Candidate",
+    "ClusterMember",
     "Decision",
     "Diagnosis",
     "DrawnFailure",
@@ -44,15 +53,25 @@ __all__ = [
     "Example",
     "Failure",
     "LabelSuspect",
+    "Life",
+    "LinkKind",
     "Metric",
     "MetricSlice",
     "Model",
     "Pattern",
+    "PatternCluster",
+    "PatternLink",
     "PatternMember",
     "PatternRow",
+    "PatternShare",
     "PatternStatus",
+    "PatternTest",
+    "PatternTestRow",
+    "PatternWord",
     "Prediction",
     "Rating",
+    "Regression",
+    "RegressionSuite",
     "Row",
     "Score",
     "Selected",

@@ -91,6 +91,22 @@ class Pattern(Row):
     """What looks like it and does not fall under it."""
     coherent: bool | None = None
     """Whether its diagnoses are of one kind, as the teacher sees them; None where it was not asked."""
+    stability: float | None = None
+    """As of its cluster in this round."""
+    split_from: str | None = None
+    """The cluster that it is a part of, where the teacher split one that was not coherent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCluster(Row):
+    """The cluster of diagnoses behind one pattern in one round."""
+
+    table: ClassVar[str] = "pattern_cluster"
+    pattern: str
+    size: int
+    stability: float | None
+    """Mean Jaccard index with the most alike cluster of each of several bootstrap samples, 0 to 1 (Hennig, 2007): below
+    0.6 no pattern, from 0.75 on stable. None for a single cluster, and for a category that SQL gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,94 @@ class PatternMember(Row):
     """1 - cosine similarity to the centroid."""
     silhouette: float | None
     """How much nearer to its own cluster than to the next, -1 to 1; None without a second cluster."""
+
+
+LinkKind = Literal["continued", "split", "merged"]
+
+
+@dataclass(frozen=True, slots=True)
+class PatternLink(Row):
+    """What a cluster has to do with a pattern of an earlier round."""
+
+    table: ClassVar[str] = "pattern_link"
+    pattern: str
+    parent: str
+    """The earlier pattern."""
+    kind: LinkKind
+    """continued: it is that pattern; split: most of its members come from there, and another cluster continues that
+    pattern; merged: the parent's members went into this pattern, which continues another."""
+    shared: int
+    """Members in common."""
+    similarity: float | None
+    """Cosine similarity of the centroids; None for what was merged."""
+    threshold: float
+    """Similarity from which the cluster continues a pattern by its embedding alone, in this round."""
+
+
+Life = Literal["open", "shrinking", "fixed", "regressed", "split", "merged", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMember(PatternMember):
+    """The same as the clustering left it, before any cluster was split."""
+
+    table: ClassVar[str] = "cluster_member"
+
+
+PatternWord = Literal["confirmed", "weak", "refuted", "untested"]
+"""confirmed: rows that fall under the description fail more often, beyond chance; refuted: not by much, or hardly any
+failed row falls under it; weak: neither can be told; untested: there were too few rows to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTest(Row):
+    """Whether a pattern is real: what fails more often among validation rows that fall under its description."""
+
+    table: ClassVar[str] = "pattern_test"
+    pattern: str
+    verdict: PatternWord
+    funded: bool
+    """Whether rows are written against it."""
+    detail: str
+    """What the verdict follows from, in words."""
+    asked: int = 0
+    """Rows that the judge was asked about in this round; 0 where the verdict is an earlier round's."""
+    failed: int = 0
+    """Failed rows that were answered; `failed_under`: those of them that fall under the description."""
+    failed_under: int = 0
+    passed: int = 0
+    passed_under: int = 0
+    diagnosed: int = 0
+    """Failed rows among them that had been diagnosed, for want of others."""
+    failing: float | None = None
+    """Share of the validation rows that fail, from which the tested ones were drawn; None where it is untested."""
+    lift: float | None = None
+    """Failure rate of rows that fall under it over that of the others, and its 95 % interval; None where untested."""
+    lift_low: float | None = None
+    lift_high: float | None = None
+    precision: float | None = None
+    """Share of the rows that fall under it that fail."""
+    precision_low: float | None = None
+    precision_high: float | None = None
+    recall: float | None = None
+    """Share of the failing rows that fall under it."""
+    recall_low: float | None = None
+    recall_high: float | None = None
+    p: float | None = None
+    """Of Fisher's exact test (one-sided), adjusted for the number of patterns of the round (Benjamini-Hochberg)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTestRow(Row):
+    """What the judge said of one validation row and one pattern's description."""
+
+    table: ClassVar[str] = "pattern_test_row"
+    pattern: str
+    example: str
+    part: Literal["held_out", "not_sampled", "diagnosed", "passed"]
+    """passed: it did not fail; else as it was drawn, diagnosed in this round or an earlier one."""
+    falls_under: bool
+    call: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +253,23 @@ class PatternStatus(Row):
     high: float | None = None
     p: float | None = None
     """McNemar's p-value of the effect, adjusted for the number of patterns (Benjamini-Hochberg)."""
+    life: Life = "unclear"
+    """shrinking: mended; fixed: mended, and hardly a row fails; regressed: worse, or it was fixed or shrinking and more
+    rows fail again, beyond chance; merged, split: by the clustering of this or an earlier round; open: the interval of
+    the effect says that less than half was mended; else unclear."""
+    failed: int = 0
+    """Of the rows that fall under it: failed when it was found; `failing`: fail now; `control_failing`: with the
+    control, None without one."""
+    failing: int = 0
+    control_failing: int | None = None
+    rate: float | None = None
+    """Share of the rows that fails now, with its 95 % interval (Wilson); None under 20 rows."""
+    rate_low: float | None = None
+    rate_high: float | None = None
+    held_out: int = 0
+    """Rows that failed and nobody diagnosed; of these right now, and with the control."""
+    held_out_mended: int = 0
+    control_held_out_mended: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

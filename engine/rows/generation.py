@@ -10,6 +10,28 @@ from engine.rows.row import Row
 
 
 @dataclass(frozen=True, slots=True)
+class PatternShare(Row):
+    """What one pattern weighs where a round's rows are shared out, and why; one that was excluded has none."""
+
+    table: ClassVar[str] = "pattern_share"
+    pattern: str
+    weight: float
+    """By evidence: size x confirmation x headroom x paid; else as the recipe shares out."""
+    share: float
+    """Of the rows that are written against patterns; the shares of a round sum to 1."""
+    size: int
+    """Failures in it."""
+    headroom: float
+    """Share of what failed of its rows when it was found that still fails; 1 for a pattern that is new."""
+    paid: float
+    """Halved for each sign that rows against it did not pay."""
+    reason: str
+    """In words."""
+    confirmation: float = 1.0
+    """How far the test of its description bears it out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate(Row):
     """A generated row before its verdict."""
 

@@ -41,6 +41,45 @@ class Drop(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class RegressionSuite(Row):
+    """The validation rows that round 0 has right, after a later fine-tune: what broke, also by the control."""
+
+    table: ClassVar[str] = "regression_suite"
+    n: int
+    """Rows of the suite."""
+    broken: int
+    """Of these, wrong now; `control_broken`: with the control, None without one."""
+    control_broken: int | None
+    steady: int | None
+    """Rows of the suite that the control has right too; `steady_broken`: of these, wrong now."""
+    steady_broken: int | None
+    difference: float | None
+    """Share of the suite that is wrong now minus the share that is with the control, with its 95 % interval; None
+    without a control, and under 20 rows."""
+    low: float | None
+    high: float | None
+    p: float | None
+    """McNemar's p-value of it."""
+    patterns: tuple[str, ...]
+    """Patterns that regressed."""
+    regressed: bool
+    """Whether more of the suite is broken than by the control, beyond chance, or a pattern has regressed."""
+    detail: str
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regression(Row):
+    """One validation row that round 0 has right, and that fails now or with the control."""
+
+    table: ClassVar[str] = "regression"
+    example: str
+    fails: bool
+    control_fails: bool | None
+    """None without a control."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision(Row):
     """Whether another round follows, and why."""
 

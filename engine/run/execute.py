@@ -23,6 +23,7 @@ from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.dispatcher import BudgetReached, Dispatcher
 from engine.run.ledger import Ledger
+from engine.run.origins import Origins
 from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.spec.recipe import Budget
@@ -104,6 +105,11 @@ class Execution:
         except BudgetReached as reached:
             self.outcome.status, self.outcome.note = "stopped", str(reached)
         return self.outcome
+
+    def reached(self) -> list[Node]:
+        """Return the nodes whose rows are the run's: done in it, or taken over."""
+        names = self._settled - self._skipped
+        return [node for node in self._plan.nodes.values() if node.name in names]
 
     def _pass(self, finished: Mapping[str, object]) -> None:
         """Work on every node that nothing holds up, in the plan's order."""
@@ -272,9 +278,15 @@ def check_accounts(node: str, accounts: Iterable[Account]) -> None:
 
 
 def execute(
-    plan: Plan, resources: Resources, budget: Budget, store: Store, run: str, reporter: Reporter
+    plan: Plan,
+    resources: Resources,
+    budget: Budget,
+    store: Store,
+    run: str,
+    reporter: Reporter,
+    origins: Origins,
 ) -> Outcome:
-    """Run a plan and note in the store how it ended, whatever happens."""
+    """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens."""
     execution = Execution(plan, resources, budget, store, run, reporter)
     try:
         outcome = execution.run()
@@ -282,7 +294,9 @@ def execute(
         status = "interrupted" if isinstance(error, Interrupted) else "failed"
         # A full disk cannot take this note either; what went wrong first is what the user must see.
         with suppress(StoreError):
+            origins.record(execution.reached())
             store.end_run(run, status, str(error) or type(error).__name__)
         raise
+    origins.record(execution.reached())
     store.end_run(run, outcome.status, outcome.note or "; ".join(outcome.notes))
     return outcome

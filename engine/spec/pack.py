@@ -37,6 +37,14 @@ class NamingPatterns(Spec):
     """Most pairs of right label and answer that are shown."""
 
 
+class Confirming(Spec):
+    """How patterns are tested on validation rows, by the judge's pack."""
+
+    rows: int = Field(ge=0, le=1000)
+    """Most rows per pattern, where the recipe says nothing; 0: no pattern is tested."""
+    rows_per_call: int = Field(ge=1, le=100)
+
+
 class Generating(Spec):
     """How rows are asked for."""
 
@@ -74,6 +82,7 @@ class Pack(NamedSpec):
     """For which models it is."""
     diagnose: Diagnosing
     name_pattern: NamingPatterns
+    confirm: Confirming
     generate: Generating
     verify: Verifying
     judge: Judging

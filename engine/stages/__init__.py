@@ -9,10 +9,12 @@ from typing import Any
 
 from engine.registry import Registry
 from engine.stages.analyse.cluster import CLUSTER
+from engine.stages.analyse.confirm import CONFIRM
 from engine.stages.analyse.diagnose import DIAGNOSE
 from engine.stages.analyse.draw import DRAW
 from engine.stages.analyse.name import NAME
 from engine.stages.analyse.strategy import STRATEGY
+from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
@@ -24,6 +26,7 @@ from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
+from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
 from engine.stages.protocol import Stage
@@ -36,7 +39,7 @@ STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        STRATEGY, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK,
+        CONFIRM, STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

@@ -3,18 +3,20 @@
 A round is a gain only where it beats the best so far by more than one standard error of the difference (the rule of
 Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), for the simplest of students that are
 about as good), or by what the recipe says. Where validation is divided, only the part that was not analysed counts.
-Reads the rows and the scores of all rounds so far; writes the one `Decision`.
+A round that broke what was right is a gain or none by the recipe's rule. Reads the rows, the scores of all rounds so
+far, and what each broke; writes the one `Decision`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.identity import Params
 from engine.rows import Decision, Metric
 from engine.stages.division import Divide, selection_part
-from engine.stages.outputs import Decided, Evaluated, Loaded, Scored
+from engine.stages.outputs import Decided, Evaluated, GuardedRound, Loaded, Scored
 from engine.stages.protocol import Context, Inputs, Stage
 from engine.statistics import standard_error
 from engine.statistics.proportions import Z
@@ -39,6 +41,8 @@ class DecideParams(Params):
     """Whether only the part of validation counts that was not analysed."""
     elsewhere: bool = False
     """Whether failures are looked for elsewhere too, so that the loop goes on where none are on validation."""
+    regressions: Literal["accept", "warn", "roll_back"] = "warn"
+    """What follows where a round broke what was right: nothing, a warning, or it is no gain and the loop ends."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +51,64 @@ class DecideInputs(Inputs):
 
     load: Loaded
     evaluated: tuple[Evaluated, ...]
+    guarded: tuple[GuardedRound, ...] = ()
 
 
 def decide(params: DecideParams, inputs: DecideInputs, ctx: Context) -> Decided:
     """Return one `Decision`: stop after `patience` rounds without a gain, or when nothing fails any more."""
-    name = params.metric
+    broke = {one.number: one.guard.suite for one in inputs.guarded if one.guard.suite.regressed}
+    rolled_back = broke.keys() if params.regressions == "roll_back" else frozenset[int]()
     part = selection_part(inputs.load, params.divide)
-    measured: dict[int, tuple[Metric, Scored]] = {}
-    for evaluated in inputs.evaluated:
-        for metric in evaluated.score.metrics:
-            split = "validation_selection" if part else "validation"
-            if metric.metric == name and metric.split == split and metric.value is not None:
-                measured[evaluated.number] = metric, evaluated.score
+    measured = _measured(params, inputs, part)
+    best, since = _best(params, measured, rolled_back, part)
+    (now,) = (e.score for e in inputs.evaluated if e.number == ctx.round)
+    if ctx.round in rolled_back:
+        why = f"regression, rolled back to round {best}: {broke[ctx.round].detail}"
+        go_on, reason = False, why
+    else:
+        go_on, reason = _goes_on(params, now, since, ctx.round)
+    if ctx.round in broke and params.regressions == "warn":
+        reason += f"; regression: {broke[ctx.round].detail}"
+        ctx.warn(f"round {ctx.round} breaks what was right: {broke[ctx.round].detail}")
+    here = measured.get(ctx.round)
+    value = here[0].value if here else None
+    return Decided((Decision(go_on, reason, params.metric, value, best),))
+
+
+def _measured(
+    params: DecideParams, inputs: DecideInputs, part: frozenset[str]
+) -> dict[int, tuple[Metric, Scored]]:
+    """Return the metric that decides, with the scores behind it, by round."""
+    split = "validation_selection" if part else "validation"
+    return {
+        evaluated.number: (metric, evaluated.score)
+        for evaluated in inputs.evaluated
+        for metric in evaluated.score.metrics
+        if metric.metric == params.metric and metric.split == split and metric.value is not None
+    }
+
+
+def _best(
+    params: DecideParams,
+    measured: Mapping[int, tuple[Metric, Scored]],
+    rolled_back: Set[int],
+    part: frozenset[str],
+) -> tuple[int, int]:
+    """Return the best round so far, and how many rounds brought no gain since."""
     best, since = 0, 0
     for number in sorted(measured):
         if number == 0:
             continue
-        if best not in measured or _gains(params, measured, number, best, part):
+        gains = best not in measured or _gains(params, measured, number, best, part)
+        if gains and number not in rolled_back:
             best, since = number, 0
         else:
             since += 1
-    (now,) = (e.score for e in inputs.evaluated if e.number == ctx.round)
+    return best, since
+
+
+def _goes_on(params: DecideParams, now: Scored, since: int, number: int) -> tuple[bool, str]:
+    """Return whether another round follows by the scores alone, and why."""
     failures = now.failures("validation")
     gain = "gain" if params.min_gain is not None else "gain of more than one standard error"
     if not failures and not params.elsewhere:
@@ -80,6 +121,13 @@ def decide(params: DecideParams, inputs: DecideInputs, ctx: Context) -> Decided:
         go_on, reason = True, f"{len(failures)} failures on validation"
     here = measured.get(ctx.round)
     return Decided((Decision(go_on, reason, name, here[0].value if here else None, best),))
+    if not failures:
+        return False, "no failures found on validation"
+    if number >= params.rounds:
+        return False, "all rounds of the recipe are done"
+    if since >= params.patience:
+        return False, f"no {gain} in {params.metric} on validation for {since} round(s)"
+    return True, f"{len(failures)} failures on validation"
 
 
 def _gains(
@@ -128,4 +176,4 @@ def _half_width(metric: Metric) -> float:
     return (metric.high - metric.low) / (2 * Z)
 
 
-DECIDE = Stage("decide", 2, DecideParams, DecideInputs, Decided, decide)
+DECIDE = Stage("decide", 3, DecideParams, DecideInputs, Decided, decide)

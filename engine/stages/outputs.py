@@ -5,7 +5,7 @@ An output is its rows, in the order in which they were made; the properties say 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -24,11 +24,17 @@ from engine.rows import (
     MetricSlice,
     Model,
     Pattern,
+    PatternCluster,
+    PatternLink,
     PatternMember,
     PatternRow,
+    PatternShare,
     PatternStatus,
+    PatternTest,
+    PatternTestRow,
     Prediction,
     Rating,
+    RegressionSuite,
     Row,
     Score,
     Selected,
@@ -177,6 +183,16 @@ class Benchmarked(Output):
         return self.of(Benchmark)
 
 
+class Guarded(Output):
+    """What a later fine-tune broke of what was right."""
+
+    @cached_property
+    def suite(self) -> RegressionSuite:
+        """The regression suite as a whole."""
+        (suite,) = self.of(RegressionSuite)
+        return suite
+
+
 class Decided(Output):
     """Whether the loop goes on."""
 
@@ -227,8 +243,18 @@ class Clustered(Output):
 
     @cached_property
     def members(self) -> Sequence[PatternMember]:
-        """One per diagnosis."""
+        """One per diagnosis that belongs to a pattern; the others are dropped."""
         return self.of(PatternMember)
+
+    @cached_property
+    def links(self) -> Sequence[PatternLink]:
+        """What became of earlier patterns."""
+        return self.of(PatternLink)
+
+    @cached_property
+    def stability(self) -> dict[str, float | None]:
+        """How stable the cluster behind each pattern is, 0 to 1."""
+        return {cluster.pattern: cluster.stability for cluster in self.of(PatternCluster)}
 
     @cached_property
     def by_pattern(self) -> dict[str, list[PatternMember]]:
@@ -241,13 +267,32 @@ class Clustered(Output):
         return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-class NamedPatterns(Output):
-    """The patterns of one round, with name and description."""
+class NamedPatterns(Clustered):
+    """The patterns of one round, with name and description, and their members: some clusters were split."""
 
     @cached_property
     def patterns(self) -> Sequence[Pattern]:
         """By falling size."""
         return self.of(Pattern)
+
+
+class Confirmed(Output):
+    """Which patterns of one round are real, as far as their descriptions can be tested."""
+
+    @cached_property
+    def tests(self) -> Sequence[PatternTest]:
+        """One per pattern."""
+        return self.of(PatternTest)
+
+    @cached_property
+    def answers(self) -> Sequence[PatternTestRow]:
+        """One per pattern and row of which the judge said whether it falls under."""
+        return self.of(PatternTestRow)
+
+    def funded(self, patterns: Sequence[Pattern]) -> list[Pattern]:
+        """Return the patterns that rows are written against."""
+        unfunded = {test.pattern for test in self.tests if not test.funded}
+        return [pattern for pattern in patterns if pattern.id not in unfunded]
 
 
 class Drafted(Output):
@@ -257,6 +302,15 @@ class Drafted(Output):
     def strategies(self) -> Sequence[Strategy]:
         """One per pattern."""
         return self.of(Strategy)
+
+
+class Allotted(Output):
+    """What each pattern weighs where rows are shared out."""
+
+    @cached_property
+    def weights(self) -> Mapping[str, float]:
+        """Pattern -> weight, for those that get rows."""
+        return {row.pattern: row.weight for row in self.of(PatternShare) if row.weight > 0}
 
 
 class Generated(Output):
@@ -354,6 +408,13 @@ class Evaluated(Bundle):
     """One round's evaluation; -1 is the untuned student."""
 
     score: Scored
+
+
+@dataclass(frozen=True)
+class GuardedRound(Bundle):
+    """What one round broke."""
+
+    guard: Guarded
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,34 @@
-"""track: how each known pattern stands after a later fine-tune, held against the control.
+"""track: how each known pattern stands after a later fine-tune, held against the control; its life, in one word.
 
 A pattern's members were chosen because they failed, so any new fine-tune mends some of them, and breaks other rows.
 What a pattern is credited with is therefore counted over all validation rows that fall under it, and against the
-control: a second fine-tune on the original rows alone, whose members were chosen no less. Reads this round's and the
-control's failures, the patterns of all earlier rounds, and what was drawn for them; writes one `PatternStatus` per
-pattern, and one `PatternRow` per row that falls under it.
+control: a second fine-tune on the original rows alone, whose members were chosen no less. A pattern is called fixed,
+shrinking or regressed where a test says so and nowhere else; `unclear` is the default. Reads this round's and the
+control's failures, the patterns of all earlier rounds, what was drawn for them, and how they stood before; writes one
+`PatternStatus` per pattern, and one `PatternRow` per row that falls under it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.identity import Params
-from engine.rows import PatternRow, PatternStatus
+from engine.rows import Life, PatternRow, PatternStatus
 from engine.stages.analyse.assign import assign, text_with_answer
 from engine.stages.outputs import Clustered, Drawn, Loaded, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.statistics import benjamini_hochberg, mcnemar, share_difference
+from engine.statistics import benjamini_hochberg, mcnemar, share_difference, wilson
 
 LEAST = 20
 """Fewest rows over which a number is given."""
 LEVEL = 0.05
 """Share of false words that is tolerated among those that say mended or worse."""
+FIXED = 0.1
+"""Share of its rows that may fail where a pattern that was mended is called fixed."""
+OPEN = 0.5
+"""A pattern is open where, by the effect's interval, less than this share of what fails with the control was mended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +38,17 @@ class TrackParams(Params):
 
 @dataclass(frozen=True)
 class TrackInputs(Inputs):
-    """This round's scores, the rounds before it, and the control's scores, where there is one."""
+    """This round's scores, the rounds before it, how patterns stood then, and the control's scores, if there is one."""
 
     load: Loaded
     score: Scored
     clusters: tuple[Clustered, ...]
     drawn: tuple[Drawn, ...]
     control: Scored | None = None
+    earlier: tuple[Tracked, ...] = ()
+    """Of the earlier rounds."""
+    linked: tuple[Clustered, ...] = ()
+    """What the clusterings say became of patterns."""
 
 
 def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
@@ -63,7 +72,17 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
         _status(pattern, diagnosed[pattern] & asked, failing, rows[pattern], pattern in first)
         for pattern in diagnosed
     ]
-    return Tracked((*assigned, *_with_words(statuses)))
+    worded = _with_words(statuses)
+    back = _came_back(inputs.earlier, rows)
+    merged = {one.parent for c in inputs.linked for one in c.links if one.kind == "merged"}
+    split = {one.parent for c in inputs.linked[-1:] for one in c.links if one.kind == "split"}
+    lives = [
+        replace(
+            one, life=_life(one, one.pattern in back, one.pattern in merged, one.pattern in split)
+        )
+        for one in worded
+    ]
+    return Tracked((*assigned, *lives))
 
 
 def _diagnosed(clusters: Sequence[Clustered]) -> dict[str, set[str]]:
@@ -134,6 +153,13 @@ def _status(
         better = sum(bool(row.control_fails) and not row.fails for row in rows)
         worse = sum(row.fails and not row.control_fails for row in rows)
         effect, p = share_difference(better, worse, len(rows)), mcnemar(better, worse)
+    fails = sum(row.fails for row in rows)
+    rate = wilson(fails, len(rows)) if len(rows) >= LEAST else None
+    held_out = [row for row in rows if row.part == "held_out"]
+
+    def with_control(count: Iterable[bool]) -> int | None:
+        return sum(count) if controlled else None
+
     return PatternStatus(
         pattern,
         "unclear",
@@ -142,16 +168,21 @@ def _status(
         rows=len(rows),
         mended=sum(row.failed and not row.fails for row in rows),
         broken=sum(row.fails and not row.failed for row in rows),
-        control_mended=sum(row.failed and not row.control_fails for row in rows)
-        if controlled
-        else None,
-        control_broken=sum(bool(row.control_fails) and not row.failed for row in rows)
-        if controlled
-        else None,
+        control_mended=with_control(row.failed and not row.control_fails for row in rows),
+        control_broken=with_control(bool(row.control_fails) and not row.failed for row in rows),
         effect=effect.value if effect else None,
         low=effect.low if effect else None,
         high=effect.high if effect else None,
         p=p,
+        failed=sum(row.failed for row in rows),
+        failing=fails,
+        control_failing=with_control(bool(row.control_fails) for row in rows),
+        rate=rate.value if rate else None,
+        rate_low=rate.low if rate else None,
+        rate_high=rate.high if rate else None,
+        held_out=len(held_out),
+        held_out_mended=sum(not row.fails for row in held_out),
+        control_held_out_mended=with_control(not row.control_fails for row in held_out),
     )
 
 
@@ -180,6 +211,42 @@ def _word(status: PatternStatus, p: float | None) -> Literal["unclear", "mended"
     return "worse" if status.broken > (status.control_broken or 0) else "unclear"
 
 
+def _came_back(
+    earlier: Sequence[Tracked], rows: Mapping[str, Sequence[PatternRow]]
+) -> frozenset[str]:
+    """Return the patterns that were fixed or shrinking and fail at more of their rows again, beyond chance."""
+    best: dict[str, Tracked] = {}
+    for tracked in earlier:
+        best.update(
+            (one.pattern, tracked) for one in tracked.statuses if one.life in {"fixed", "shrinking"}
+        )
+    tests: dict[str, float] = {}
+    for pattern, tracked in best.items():
+        then = {row.example: row.fails for row in tracked.assigned if row.pattern == pattern}
+        both = [
+            (then[row.example], row.fails) for row in rows.get(pattern, ()) if row.example in then
+        ]
+        mended = sum(before and not now for before, now in both)
+        broken = sum(now and not before for before, now in both)
+        tests[pattern] = mcnemar(mended, broken) if broken > mended else 1.0
+    adjusted = zip(tests, benjamini_hochberg(list(tests.values())), strict=True)
+    return frozenset(pattern for pattern, p in adjusted if p <= LEVEL)
+
+
+def _life(status: PatternStatus, came_back: bool, merged: bool, split: bool) -> Life:
+    """Return a pattern's life in one word: what the tests say first, then what the clustering did to it."""
+    if status.status == "mended":
+        return "fixed" if status.failing <= FIXED * status.rows else "shrinking"
+    if status.status == "worse" or came_back:
+        return "regressed"
+    if merged or split:
+        return "merged" if merged else "split"
+    if status.high is not None and status.control_failing:
+        most = status.high * status.rows
+        return "open" if most < OPEN * status.control_failing else "unclear"
+    return "unclear"
+
+
 def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iterable[Account]:
     yield Account(
         "patterns of earlier rounds", len(_diagnosed(inputs.clusters)), len(output.statuses)
@@ -189,6 +256,6 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 
 TRACK = Stage(
-    "track", 2, TrackParams, TrackInputs, Tracked, track,
+    "track", 3, TrackParams, TrackInputs, Tracked, track,
     asks=("embedder",), embeds="validation rows ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

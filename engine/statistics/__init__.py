@@ -4,6 +4,7 @@ Every interval is a 95 % one, every p-value two-sided where its test does not sa
 seeded.
 """
 
+from engine.statistics.lift import Drawn, Lift, lift
 from engine.statistics.multiple import benjamini_hochberg
 from engine.statistics.paired import mcnemar, share_difference, standard_error
 from engine.statistics.proportions import Interval, exact, wilson
@@ -12,11 +13,14 @@ from engine.statistics.two_way import Compared, two_way, two_way_mean
 
 __all__ = [
     "Compared",
+    "Drawn",
     "Interval",
+    "Lift",
     "benjamini_hochberg",
     "difference",
     "exact",
     "fisher_greater",
+    "lift",
     "mcnemar",
     "share_difference",
     "standard_error",

@@ -4,8 +4,10 @@ Owns `.pada/store.duckdb`, `.pada/spool` and `.pada/run.lock`. Knows records (en
 plans or models. `docs/decisions/0001-one-writer.md` says why it is built this way.
 """
 
+from engine.store.columns import PatternOriginRow
 from engine.store.file import FILE, Busy
 from engine.store.lock import Holder, holder
+from engine.store.origins import Sighting
 from engine.store.query import (
     QueryResult,
     ReadableStore,
@@ -24,8 +26,10 @@ __all__ = [
     "Busy",
     "Holder",
     "NodeInfo",
+    "PatternOriginRow",
     "QueryResult",
     "ReadableStore",
+    "Sighting",
     "Spent",
     "Store",
     "Unseen",

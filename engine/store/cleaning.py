@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.errors import StoreError
-from engine.store import lock
+from engine.store import flat, lock
 from engine.store.columns import is_stage_table, record_types
 from engine.store.file import FILE, opened, translated
 from engine.store.spool import segments
@@ -79,7 +79,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, state: Path, keep: int) -> Remo
     )
     counts = connection.execute(
         "SELECT coalesce(sum((SELECT sum(value::INTEGER) FROM json_each(counts))), 0) FROM node"
-        " WHERE list_contains(?, id)",
+        " WHERE id IN (SELECT unnest(?::VARCHAR[]))",
         [nodes],
     ).fetchone()
     calls = connection.execute("SELECT count(*) FROM llm_call").fetchone()
@@ -176,10 +176,15 @@ def _delete(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
     try:
         for table in record_types():
             if is_stage_table(table):
-                connection.execute(f'DELETE FROM "{table}" WHERE list_contains(?, node)', nodes)
-        connection.execute("DELETE FROM node WHERE list_contains(?, id)", nodes)
+                connection.execute(
+                    f'DELETE FROM "{table}" WHERE node IN (SELECT unnest(?::VARCHAR[]))', nodes
+                )
+        connection.execute("DELETE FROM node WHERE id IN (SELECT unnest(?::VARCHAR[]))", nodes)
         connection.execute("DELETE FROM run_node WHERE list_contains(?, run)", runs)
+        connection.execute("DELETE FROM pattern_origin WHERE list_contains(?, run)", runs)
         connection.execute("DELETE FROM run WHERE list_contains(?, id)", runs)
+        connection.execute("DELETE FROM run_part WHERE list_contains(?, run)", runs)
+        flat.sweep(connection)
         connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM run)")
         connection.execute("COMMIT")
     except BaseException:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -110,11 +110,38 @@ class RunNodeRow(Row):
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class PatternOriginRow(Row):
+    """Where one pattern of one run was first seen; times are UTC without a time zone."""
+
+    table = "pattern_origin"
+    run: str
+    seed: int
+    pattern: str
+    first_run: str
+    """The run that saw it first: this one for a pattern that is new."""
+    first_seed: int
+    first_pattern: str
+    first_seen: datetime
+    first_recipe: str
+    """Hash of the effective recipe of that run; `first_version`: what that recipe says of its version."""
+    first_version: str
+    earlier_run: str | None
+    """The latest sighting that it was matched to; None for a pattern that is new."""
+    earlier_seed: int | None
+    earlier_pattern: str | None
+    shared: int
+    """Members in common with that sighting."""
+    similarity: float | None
+    """Cosine similarity of the centroids; None where it was not needed, or embedders differ."""
+
+
 KEYS: Mapping[str, tuple[str, ...]] = {
     "recipe": ("id",),
     "run": ("id",),
     "node": ("id",),
     "run_node": ("run", "node"),
+    "pattern_origin": ("run", "seed", "pattern"),
 }
 """Tables of records that the store writes itself: a later one with the same key replaces the earlier."""
 
@@ -122,8 +149,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 @cache
 def record_types() -> Mapping[str, type[Row]]:
     """Return every record class by its table."""
-    kinds: list[type[Row]] = [*Row.__subclasses__(), *RECORDS]
+    kinds: list[type[Row]] = [*_below(Row), *RECORDS]
     return {kind.table: kind for kind in kinds if kind.table}
+
+
+def _below(kind: type[Row]) -> Iterator[type[Row]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _below(below)
 
 
 def columns_of(kind: type[Row]) -> tuple[StoredColumn, ...]:

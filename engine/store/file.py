@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 FILE = "store.duckdb"
+WRITERS_MEMORY = "2GB"
+"""What DuckDB may take while the store is written, beside a run's models; it goes to disk beyond that."""
 Notice = Callable[[str], None]
 """Is told, once, that a file must be waited for."""
 
@@ -47,8 +49,9 @@ def connect(
     """Open the file once, without waiting; raises Busy or another StoreError."""
     import duckdb
 
+    bounds = {"memory_limit": WRITERS_MEMORY} if write else {}
     try:
-        return duckdb.connect(str(path), read_only=not write, config=dict(config or {}))
+        return duckdb.connect(str(path), read_only=not write, config={**bounds, **(config or {})})
     except duckdb.Error as error:
         raise translated(error, path) from error
 

@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine.store.columns import KEYS, Kind, completed, is_stage_table, line, table_columns
+from engine.store import flat
+from engine.store.columns import (
+    KEYS,
+    Kind,
+    completed,
+    is_stage_table,
+    line,
+    table_columns,
+)
 from engine.store.spool import Segment, parse, read_lines
 
 if TYPE_CHECKING:
     import duckdb
 
+_NODE, _LINK, _CALL = b'["node",', b'["run_node",', b'["llm_call",'
+"""How the lines of these tables begin."""
 _BATCH = 16 * 1024 * 1024
 """Bytes of lines between two INSERTs: bounds the memory that ingesting takes."""
 
@@ -32,17 +42,46 @@ def ingest(
         gone = known - {segment.key for segment in present}
         if gone:
             connection.execute("DELETE FROM ingest WHERE list_contains(?, segment)", [sorted(gone)])
+        new = [segment for segment in segments if segment.key not in known]
+        last_call = flat.last_call(connection)
         total = 0
-        for segment in segments:
-            if segment.key not in known:
-                rows = _ingest_segment(connection, segment)
-                connection.execute("INSERT INTO ingest VALUES (?, ?)", [segment.key, rows])
-                total += rows
+        for segment in new:
+            rows = _ingest_segment(connection, segment)
+            connection.execute("INSERT INTO ingest VALUES (?, ?)", [segment.key, rows])
+            total += rows
+        _lay(connection, new, last_call)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     return total
+
+
+def _lay(
+    connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], last_call: int
+) -> None:
+    """Lay flat what the segments' rows change: parts of runs with new nodes, and what is summed over calls."""
+    changed, runs, calls = set[str](), set[str](), False
+    for segment in segments:
+        for text in read_lines(segment.path):
+            if text.startswith(_NODE):
+                changed.add(str(parse(segment, text)[1]))
+            elif text.startswith(_LINK):
+                runs.add(str(parse(segment, text)[1]))
+            elif text.startswith(_CALL):
+                calls = True
+    if calls:
+        changed |= flat.add_calls(connection, last_call)
+    if changed:
+        runs |= flat.lay_again(connection, changed)
+        runs |= {
+            run
+            for (run,) in connection.execute(
+                "SELECT DISTINCT run FROM run_node WHERE list_contains(?, node)", [sorted(changed)]
+            ).fetchall()
+        }
+    if runs:
+        flat.lay(connection, runs)
 
 
 def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -60,9 +99,7 @@ def not_ingested(
 def finished_nodes(segment: Segment) -> set[str]:
     """Return the nodes that a segment holds whole: those with a `node` line."""
     return {
-        str(parse(segment, text)[1])
-        for text in read_lines(segment.path)
-        if text.startswith(b'["node",')
+        str(parse(segment, text)[1]) for text in read_lines(segment.path) if text.startswith(_NODE)
     }
 
 

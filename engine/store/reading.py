@@ -146,8 +146,9 @@ def failures(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[s
 def spent(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> Spent:
     """Return calls, tokens and known money of all calls that these nodes asked for."""
     row = connection.execute(
-        "SELECT count(*), coalesce(sum(prompt_tokens), 0)::BIGINT + coalesce(sum(completion_tokens), 0)::BIGINT,"
-        " coalesce(sum(cost), 0) FROM llm_call WHERE list_contains(?, node)",
+        "SELECT coalesce(sum(calls), 0)::BIGINT, coalesce(sum(prompt_tokens), 0)::BIGINT"
+        " + coalesce(sum(completion_tokens), 0)::BIGINT, coalesce(sum(cost), 0)"
+        " FROM call_total SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS node) USING (node)",
         [nodes],
     ).fetchone()
     return Spent(*row) if row else Spent(0, 0, 0.0)
@@ -168,14 +169,16 @@ def outputs(connection: duckdb.DuckDBPyConnection, nodes: list[str]) -> dict[str
     """Return each finished node's rows, of all tables, in the order in which it made them."""
     by_node: dict[str, list[Row]] = {}
     marks = connection.execute(
-        "SELECT id, counts FROM node WHERE list_contains(?, id)", [nodes]
+        "SELECT id, run, counts FROM node WHERE list_contains(?, id)", [nodes]
     ).fetchall()
-    for node, counts in marks:
+    for node, run, counts in marks:
         in_order: list[tuple[int, Row]] = []
         for table in orjson.loads(counts):
             kind = record_types()[table]
             rows = connection.execute(
-                f'SELECT position, {_fields(kind)} FROM "{table}" WHERE node = ?', [node]
+                # The run as well: by it DuckDB leaves out what other runs wrote (decision 19).
+                f'SELECT position, {_fields(kind)} FROM "{table}" WHERE node = ? AND run = ?',
+                [node, run],
             ).fetchall()
             in_order.extend((position, row_from(kind, values)) for position, *values in rows)
         in_order.sort(key=lambda pair: pair[0])

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.store import flat
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -94,6 +96,8 @@ def apply(connection: duckdb.DuckDBPyConnection, since: int) -> None:
                 connection.execute(
                     "INSERT INTO schema_version VALUES (?, now()::TIMESTAMP)", [number]
                 )
+        if since:
+            flat.lay_all(connection)
         for statement in _comment_statements(relations(connection)):
             connection.execute(statement)
         connection.execute("COMMIT")

@@ -19,10 +19,19 @@ from typing import Any, NamedTuple
 from engine.errors import RunError, StoreError
 from engine.rows import Call, Row
 from engine.store import lock, reading
-from engine.store.columns import NodeRow, RecipeRow, RunNodeRow, RunRow, line, values_of
+from engine.store.columns import (
+    NodeRow,
+    PatternOriginRow,
+    RecipeRow,
+    RunNodeRow,
+    RunRow,
+    line,
+    values_of,
+)
 from engine.store.file import FILE, Busy, Notice, opened, translated
 from engine.store.ingest import finished_nodes, ingest, records
 from engine.store.migrate import check, create
+from engine.store.origins import Sighting, sightings
 from engine.store.reading import Spent
 from engine.store.spool import Segment, Spool, remove, segments
 
@@ -215,6 +224,10 @@ class Store:
         self._append([row])
         self.flush()
 
+    def write_origin(self, origin: PatternOriginRow) -> None:
+        """Write down where a pattern of the run was first seen."""
+        self._append([origin])
+
     def record_calls(self, calls: Sequence[Call]) -> None:
         """Add ledger entries, good and bad; on disk within half a second."""
         self._append(calls)
@@ -271,6 +284,15 @@ class Store:
             self._spool.flush()
 
     # Reading.
+
+    def run_row(self, run: str) -> RunRow:
+        """Return what is known of a run; raises KeyError."""
+        return self._runs[run]
+
+    def sightings(self, recipe: str) -> list[Sighting]:
+        """Return the patterns of the earlier runs of recipes of that name, each as it was last seen."""
+        with self._reading() as connection:
+            return sightings(connection, recipe)
 
     def finished(self, nodes: Iterable[str]) -> dict[str, str]:
         """Return the content hash of those nodes that are done. No file is opened."""

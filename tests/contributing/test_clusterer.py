@@ -24,7 +24,7 @@ class LongestSettings(ClustererSettings):
 
 
 def longest(vectors, settings, seed):
-    return clustering(vectors, vectors[:, : settings.directions].argmax(axis=1).tolist())
+    return clustering(vectors[:, : settings.directions].argmax(axis=1).tolist())
 
 
 LONGEST = Clusterer(
@@ -57,7 +57,11 @@ text = recipe.read_text("utf-8")
 old = "cluster: {algorithm: kmeans, k: auto, max_k: 6}"
 assert old in text
 ids = set()
-for settings in ("algorithm: kmeans", "algorithm: longest", "algorithm: longest, directions: 2"):
+for settings in (
+    "algorithm: kmeans",
+    "algorithm: longest, min_size: 1",
+    "algorithm: longest, min_size: 1, directions: 2",
+):
     other = recipe.with_name("other.yaml")
     other.write_text(text.replace(old, f"cluster: {{{settings}}}"), "utf-8")
     planned = Project.open(other).plan()
@@ -79,7 +83,7 @@ def test_a_clusterer_is_a_file_and_a_line(tmp_path: Path) -> None:
     engine = CopiedEngine(tmp_path)
     engine.write("engine/stages/analyse/clusterers/longest.py", CLUSTERER)
     registry = "engine/stages/analyse/clusterers/__init__.py"
-    engine.change(registry, "[KMEANS]", "[KMEANS, LONGEST]")
+    engine.change(registry, "AGGLOMERATIVE, HDBSCAN]", "AGGLOMERATIVE, HDBSCAN, LONGEST]")
     engine.change(
         registry,
         "from engine.stages.analyse.clusterers.protocol import",
@@ -88,9 +92,9 @@ def test_a_clusterer_is_a_file_and_a_line(tmp_path: Path) -> None:
     )
     lines = engine.run(TRIAL).splitlines()
     assert "longest                  one cluster per direction" in lines
-    assert "['kmeans', 'longest']" in lines
+    assert "['agglomerative', 'hdbscan', 'kmeans', 'longest']" in lines
     assert lines[-3:] == [
-        "algorithm: longest: [1, 2, 3]",
-        "algorithm: longest, directions: 2: [2, 4]",
+        "algorithm: longest, min_size: 1: [1, 2, 3]",
+        "algorithm: longest, min_size: 1, directions: 2: [2, 4]",
         "unknown key 'k' in patterns.cluster",
     ]

@@ -14,6 +14,7 @@ name: laptop
 description: For models of 3 to 4 billion parameters on a laptop.
 diagnose: {failures_per_call: 1, passed: 0}
 name_pattern: {diagnoses: 5, confusions: 3}
+confirm: {rows: 0, rows_per_call: 1}
 generate: {rows_per_call: 1, seeds: 1, oversample: 1.2, attempts: 2}
 verify: {samples: 0}
 judge: {rows_per_call: 1, verdict: advises}

@@ -129,25 +129,59 @@ RULES = (
         "diagnoses = members + drops",
         "SELECT h.name, d.id AS key FROM here h JOIN here g ON g.place = h.place AND g.stage = 'diagnose'"
         " JOIN diagnosis d ON d.node = g.id AND d.mendable AND NOT d.suspect WHERE h.stage = 'cluster'",
-        "SELECT h.name, m.diagnosis AS key FROM here h JOIN pattern_member m ON m.node = h.id"
+        "SELECT h.name, m.diagnosis AS key FROM here h JOIN cluster_member m ON m.node = h.id"
         " WHERE h.stage = 'cluster'"
         ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
         " WHERE h.stage = 'cluster'",
     ),
     Rule(
+        "members of clusters = members of patterns, each of its cluster or of a part of it",
+        "SELECT h.name, concat_ws(' ', m.diagnosis, m.pattern) AS key FROM here h"
+        " JOIN here c ON c.place = h.place AND c.stage = 'cluster' JOIN cluster_member m ON m.node = c.id"
+        " WHERE h.stage = 'name'",
+        "SELECT h.name, concat_ws(' ', m.diagnosis, coalesce(p.split_from, p.id)) AS key FROM here h"
+        " JOIN pattern_member m ON m.node = h.id JOIN pattern p ON p.node = h.id AND p.id = m.pattern"
+        " WHERE h.stage = 'name'",
+    ),
+    Rule(
         "members = sizes of the patterns",
         "SELECT h.name, concat_ws(' ', m.pattern, count(*)) AS key FROM here h"
-        " JOIN here c ON c.place = h.place AND c.stage = 'cluster' JOIN pattern_member m ON m.node = c.id"
-        " WHERE h.stage = 'name' GROUP BY h.name, m.pattern",
+        " JOIN pattern_member m ON m.node = h.id WHERE h.stage = 'name' GROUP BY h.name, m.pattern",
         "SELECT h.name, concat_ws(' ', p.id, p.size) AS key"
         " FROM here h JOIN pattern p ON p.node = h.id WHERE h.stage = 'name'",
     ),
     Rule(
-        "patterns = strategies",
+        "patterns = tests of patterns",
         "SELECT h.name, p.id AS key FROM here h JOIN here n ON n.place = h.place AND n.stage = 'name'"
-        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'strategy'",
+        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'confirm'",
+        "SELECT h.name, t.pattern AS key FROM here h JOIN pattern_test t ON t.node = h.id",
+    ),
+    Rule(
+        "rows on which patterns are tested = answers + drops",
+        "SELECT h.name, concat_ws(' ', t.pattern, t.asked) AS key FROM here h"
+        " JOIN pattern_test t ON t.node = h.id AND t.asked > 0",
+        "SELECT name, concat_ws(' ', pattern, count(*)) AS key FROM (SELECT h.name, a.pattern FROM here h"
+        " JOIN pattern_test_row a ON a.node = h.id"
+        " UNION ALL SELECT h.name, split_part(d.item, ' ', 1) AS pattern FROM here h"
+        " JOIN \"drop\" d ON d.node = h.id WHERE h.stage = 'confirm' AND d.reason <> 'not_asked')"
+        " GROUP BY name, pattern",
+    ),
+    Rule(
+        "patterns that rows are written against = strategies",
+        "SELECT h.name, p.id AS key FROM here h JOIN here n ON n.place = h.place AND n.stage = 'name'"
+        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'strategy' AND NOT EXISTS (SELECT 1 FROM here c"
+        " JOIN pattern_test t ON t.node = c.id AND t.pattern = p.id AND NOT t.funded"
+        " WHERE c.place = h.place AND c.stage = 'confirm')",
         "SELECT h.name, s.pattern AS key FROM here h JOIN strategy s ON s.node = h.id"
         " WHERE h.stage = 'strategy'",
+    ),
+    Rule(
+        "patterns = shares + those excluded",
+        "SELECT h.name, p.id AS key FROM here h JOIN here n ON n.place = h.place AND n.stage = 'name'"
+        " JOIN pattern p ON p.node = n.id WHERE h.stage = 'allot'",
+        "SELECT h.name, s.pattern AS key FROM here h JOIN pattern_share s ON s.node = h.id"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " AND d.reason IN ('excluded', 'unfunded') WHERE h.stage = 'allot'",
     ),
     Rule(
         "usable replies are candidates",
@@ -229,7 +263,7 @@ RULES = (
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",
         "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example)) AS key FROM here h"
-        " JOIN here c ON c.stage = 'cluster' AND c.seed = h.seed AND c.round < h.round"
+        " JOIN here c ON c.stage = 'name' AND c.seed = h.seed AND c.round < h.round"
         " JOIN pattern_member m ON m.node = c.id WHERE h.stage = 'track' GROUP BY h.name, m.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.before) AS key"
         " FROM here h JOIN pattern_status p ON p.node = h.id",
@@ -240,6 +274,21 @@ RULES = (
         " FROM here h JOIN pattern_row r ON r.node = h.id GROUP BY h.name, r.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.rows) AS key"
         " FROM here h JOIN pattern_status p ON p.node = h.id AND p.rows > 0",
+    ),
+    Rule(
+        "rows that broke are right in round 0 and fail now",
+        "SELECT h.name, r.example AS key FROM here h JOIN regression r ON r.node = h.id AND r.fails",
+        "SELECT h.name, f.example AS key FROM here h JOIN here s ON s.place = h.place AND s.stage = 'score'"
+        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'guard'"
+        " AND f.example NOT IN (SELECT x.example FROM here b JOIN failure x ON x.node = b.id AND x.split = 'validation'"
+        " WHERE b.stage = 'score' AND b.seed = h.seed AND b.round = 0)",
+        whole=False,
+    ),
+    Rule(
+        "rows that broke = those that the suite counts",
+        "SELECT h.name, r.broken::VARCHAR AS key FROM here h JOIN regression_suite r ON r.node = h.id",
+        "SELECT h.name, count(r.example) FILTER (r.fails)::VARCHAR AS key FROM here h"
+        " LEFT JOIN regression r ON r.node = h.id WHERE h.stage = 'guard' GROUP BY h.name",
     ),
     Rule(
         "one decision at each gate",

@@ -83,6 +83,11 @@ def test_the_summary_says_what_nobody_looked_at_and_that_round_0_is_kept(state: 
     assert (
         "failures that nobody diagnosed, 0 are right after round 2, and 0 with the control" in shown
     )
+    right = VALIDATION - FAILING
+    assert (
+        f"No regression beyond chance after round 2: of {right} rows that round 0 had right, 0 are wrong, 0 with the"
+        in shown
+    )
     assert "Validation is divided: patterns come from one half" in shown
     assert "Switched off for want of rows" not in shown
     assert "control" in [line.split()[0] for line in shown.splitlines() if line.strip()]

@@ -235,6 +235,32 @@ def test_rows_are_answered_blind_as_the_judges_pack_or_the_recipe_says() -> None
     assert f"{at}/verify-1" not in free.nodes, "a free text has no one answer"
 
 
+def test_patterns_are_tested_as_the_judges_pack_or_the_recipe_says() -> None:
+    def plan(**changes: Any) -> Plan:
+        recipe = _recipe(**changes)
+        return compile_plan(recipe, fake_resources(recipe), PROMPT)
+
+    at = "seed-0/round-0"
+    assert f"{at}/confirm" not in plan().nodes, "small judges cannot tell"
+    nodes = plan(models__judge__pack="frontier", loop__rounds=2).nodes
+    assert getattr(nodes[f"{at}/confirm"].params, "rows", None) == 100
+    assert getattr(nodes[f"{at}/confirm"].params, "fund", None) == ("confirmed", "untested")
+    for reader in ("strategy", "generate-1", "select"):
+        assert nodes[f"{at}/{reader}"].inputs["confirm"] == f"{at}/confirm"
+        # What a pattern is made of follows from its naming.
+        assert nodes[f"{at}/{reader}"].inputs["cluster"] == f"{at}/name"
+    later = nodes["seed-0/round-1/confirm"].inputs
+    assert (later["drawn.0"], later["earlier.0"]) == (f"{at}/draw", f"{at}/confirm")
+    order = [list(nodes).index(f"{at}/{stage}") for stage in ("name", "confirm", "strategy")]
+    assert order == sorted(order)
+    off = plan(models__judge__pack="frontier", patterns__confirm="off").nodes
+    assert f"{at}/confirm" not in off
+    assert "confirm" not in off[f"{at}/strategy"].inputs
+    on = plan(patterns__confirm=50, patterns__fund=["untested", "confirmed", "weak"]).nodes
+    assert getattr(on[f"{at}/confirm"].params, "rows", None) == 50
+    assert getattr(on[f"{at}/confirm"].params, "fund", None) == ("confirmed", "untested", "weak")
+
+
 def test_a_later_round_takes_the_judges_calibration_over() -> None:
     recipe = _recipe(loop__rounds=2, seeds=[0, 1])
     nodes = compile_plan(recipe, fake_resources(recipe), PROMPT).nodes

@@ -315,3 +315,12 @@ def test_a_key_that_the_environment_lacks_is_warned_of(
     monkeypatch.setenv("PADA_TEST_KEY", "x")
     (tmp_path / "again").mkdir()
     assert problems(tmp_path / "again", "", teacher=key) == []
+
+
+def test_validation_rows_that_patterns_are_tested_on_are_said_to_go_to_the_judge(
+    tmp_path: Path,
+) -> None:
+    found = told(*gathered(tmp_path, SCRIPTED.replace("patterns:\n", "patterns:\n  confirm: 40\n")))
+    shown = "validation rows (text), failed and passed ones, their label"
+    assert shown in found["judge"]["confirm"]
+    assert "confirm" not in found["teacher"]

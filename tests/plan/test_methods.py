@@ -48,7 +48,7 @@ def test_vanilla_is_round_0_alone_taken_at_its_best_step() -> None:
 
 def test_random_writes_and_judges_rows_by_the_same_terms_and_looks_at_nothing_that_fails() -> None:
     random, pada = planned(method("random"), loop__rounds=2), planned(PADA, loop__rounds=2)
-    analysis = ("draw", "diagnose", "cluster", "name", "strategy", "track")
+    analysis = ("draw", "diagnose", "cluster", "name", "strategy", "allot", "track")
     assert set(pada.nodes) - set(random.nodes) == {
         name for name in pada.nodes if name.rsplit("/")[-1] in analysis
     }

@@ -110,6 +110,16 @@ def test_a_judge_that_is_off_is_not_spoken_of(tmp_path: Path) -> None:
     assert "judge" not in message
 
 
+def test_a_judge_too_small_to_test_patterns_is_warned_of(tmp_path: Path) -> None:
+    loaded = recipe(tmp_path, ("patterns:\n", "patterns:\n  confirm: 40\n"))
+    (problem,) = check_recipe(loaded)
+    assert (problem.code, problem.level, problem.where.line) == ("confirm", "warning", 16)
+    other = tmp_path / "other"
+    other.mkdir()
+    off = recipe(other, ("patterns:\n", "patterns:\n  confirm: off\n"))
+    assert check_recipe(off) == []
+
+
 def test_a_task_without_a_description_is_warned_of(tmp_path: Path) -> None:
     loaded = recipe(tmp_path, ("label, description: Mail.}", "label}"))
     (problem,) = check_recipe(loaded)

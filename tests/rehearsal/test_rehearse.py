@@ -91,15 +91,17 @@ def test_every_stage_of_every_kind_is_shown_without_a_run(
 ) -> None:
     state = tmp_path / "state"
     project = Project.open(write_kind(tmp_path, kind, pack), state)
-    for stage in (*CHAIN, *(("verify",) if pack == "frontier" else ())):
+    for stage in (*CHAIN, *(("confirm", "verify") if pack == "frontier" else ())):
         rehearsal = project.rehearse(stage)
         (prompted, *_) = rehearsal.prompts
-        assert prompted.role == ("judge" if stage in ("judge", "verify") else "teacher")
+        assert prompted.role == ("judge" if stage in ("confirm", "judge", "verify") else "teacher")
         assert prompted.alike >= 1
         assert rehearsal.stored == ()
         assert "the student's answers" in rehearsal.made_up
         before = dict.fromkeys(("generate", "verify", "judge"), ("name", "strategy"))
-        assert rehearsal.unanswered == before.get(stage, ("name",) if stage == "strategy" else ())
+        assert rehearsal.unanswered == before.get(
+            stage, ("name",) if stage in ("confirm", "strategy") else ()
+        )
         # Neither test nor validation rows: all is made of training rows.
         assert "zebra" not in said(rehearsal)
         assert "yak" not in said(rehearsal)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+
+from engine.store.flat import lay_all
 
 MIGRATIONS = Path(__file__).parents[2] / "engine" / "store" / "migrations"
 LABELS = [
@@ -43,6 +46,7 @@ class Invented:
         for row in self.query("SELECT table_name, column_name FROM duckdb_columns()"):
             self.columns.setdefault(row["table_name"], set()).add(row["column_name"])
         self.position = 0
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.clock = START
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -58,6 +62,12 @@ class Invented:
             self.connection.register("waiting", pa.Table.from_pylist(rows))
             self.connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM waiting')
             self.connection.unregister("waiting")
+        if waiting:
+            for node, counts in self.counts.items():
+                self.connection.execute(
+                    "UPDATE node SET counts = ? WHERE id = ?", [json.dumps(counts), node]
+                )
+            lay_all(self.connection)
         return self.connection
 
     def value(self, sql: str, *parameters: Any) -> Any:
@@ -72,6 +82,8 @@ class Invented:
         for column, filler in fillers.items():
             if column in self.columns[table]:
                 row.setdefault(column, filler)
+        if table not in ("node", "run_node") and "node" in row:
+            self.counts[row["node"]][table] += 1
         values = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()}
         self.waiting.setdefault(table, []).append(values)
 
@@ -242,7 +254,7 @@ def _loop(
                 effect = dict(zip(("effect", "low", "high", "p"), numbers, strict=True))
                 store.add(
                     "pattern_status", **track, pattern=pattern, before=len(ids), after=after,
-                    status="mended" if large else "unclear", rows=3 * len(ids), mended=len(ids) - after,
+                    status="mended" if large else "unclear", life="shrinking" if large else "unclear", rows=3 * len(ids), mended=len(ids) - after,
                     broken=1, control_mended=1, control_broken=1, **effect,
                 )  # fmt: skip
         if round_ >= 0:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.report.evidence import Suite
 from engine.report.facts import collect
 from engine.report.facts.comparison import compare
 from engine.report.formatting import points, value
@@ -15,6 +17,7 @@ from engine.report.tables import (
     held_out_sentence,
     movement_table,
     pattern_table,
+    regression_sentence,
     score_table,
     switched_off_sentence,
 )
@@ -159,7 +162,31 @@ def test_patterns_show_an_effect_where_there_is_one_and_a_dash_elsewhere(three: 
     shown = {
         (row[titles.index("effect (points)")], row[titles.index("status")]) for row in table.rows
     }
-    assert shown == {("+12.0 (3.0 to 20.0)", "mended"), ("–", "unclear")}
+    assert shown == {("+12.0 (3.0 to 20.0)", "shrinking"), ("–", "unclear")}
+
+
+def test_what_broke_of_what_was_right_is_summed_over_the_seeds_and_none_is_hidden() -> None:
+    store = invented.full(control=True)
+    report = collect(store.query, "r0001")
+    assert regression_sentence(report) == ""
+
+    def suite(seed: int, *, broken: int = 9, regressed: bool = False) -> Suite:
+        detail = f"of 80 rows that round 0 had right, {broken} are wrong, 8 with the control"
+        return Suite(seed, 2, 80, broken, 8, regressed, detail)
+
+    one = replace(report, suites=(suite(0),))
+    assert (
+        regression_sentence(one) == f"No regression beyond chance after round 2: {suite(0).detail}."
+    )
+    bad = suite(1, broken=30, regressed=True)
+    assert regression_sentence(replace(report, suites=(bad,))).startswith(
+        "Regression after round 2: "
+    )
+    both = regression_sentence(replace(report, suites=(suite(0), bad)))
+    assert both == (
+        "Of 160 rows that round 0 had right, over all seeds, 39 are wrong after round 2, 16 with the control."
+        f" Regression with seed 1 ({bad.detail})."
+    )
 
 
 def hold_out(store: Invented, seeds: tuple[int, ...], n: int) -> None:

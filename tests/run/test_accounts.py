@@ -16,6 +16,7 @@ from engine.judging import Gating, Verification
 from engine.project import Project
 from engine.rows import (
     Benchmark,
+    ClusterMember,
     Diagnosis,
     DrawnFailure,
     Drop,
@@ -23,6 +24,8 @@ from engine.rows import (
     PatternMember,
     PatternRow,
     PatternStatus,
+    PatternTest,
+    PatternTestRow,
     Prediction,
     Rating,
     Row,
@@ -60,8 +63,9 @@ COUNTED: dict[str, tuple[type[Row], ...]] = {
     "score": (Score,),
     "draw": (DrawnFailure,),
     "diagnose": (Diagnosis,),
-    "cluster": (PatternMember,),
-    "name": (Pattern,),
+    "cluster": (ClusterMember,),
+    "name": (Pattern, PatternMember),
+    "confirm": (PatternTest, PatternTestRow),
     "strategy": (Strategy,),
     "gate": (Gating,),
     "verify": (Verification,),
@@ -73,7 +77,8 @@ COUNTED: dict[str, tuple[type[Row], ...]] = {
 CHANGES: dict[str, Any] = {
     "METRICS": "[accuracy, macro_f1, {name: tone, judge: {rubric: Is it kind., scale: [1, 3]}}]",
     # So that some accepted rows are more than are wanted.
-    "PATTERNS": "{diagnose: 12, cluster: {k: 3}}",
+    # Twenty failed rows and twenty others are the fewest on which a pattern is tested.
+    "PATTERNS": "{diagnose: 12, cluster: {k: 3}, confirm: 40, fund: [confirmed, weak, refuted]}",
     "ROWS": "4",
     "OVERSAMPLE": "3",
     # Answers are any: they are recorded alone.
@@ -105,7 +110,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Ran
     folder = tmp_path_factory.mktemp("accounts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EXECUTE, "STAGES", {name: watched(stage) for name, stage in STAGES.items()})
-        assert Project.open(write_project(folder / "project", **CHANGES), folder / "state").run()
+        assert Project.open(
+            write_project(folder / "project", validation=60, **CHANGES), folder / "state"
+        ).run()
         yield found
 
 

@@ -23,6 +23,7 @@ verify: {samples: 0}
 judge: {rows_per_call: 2, verdict: advises}
 thinking_tokens: 500
 gates: {similarity: advise}
+confirm: {rows: 60, rows_per_call: 5}
 """
 
 
@@ -40,6 +41,8 @@ def test_the_engine_has_three_and_they_grow() -> None:
     assert [p.diagnose.failures_per_call for p in grown] == [1, 6, 12]
     assert [p.diagnose.passed for p in grown] == [0, 3, 4]
     assert [p.name_pattern.diagnoses for p in grown] == [4, 12, 30]
+    assert [p.confirm.rows for p in grown] == [0, 80, 100]
+    assert [p.confirm.rows_per_call for p in grown] == [1, 10, 20]
     assert [p.generate.rows_per_call for p in grown] == [1, 4, 10]
     assert [p.generate.seeds for p in grown] == [3, 4, 6]
     # The more of its rows are accepted, the fewer are asked for beyond those that are wanted.

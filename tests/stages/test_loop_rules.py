@@ -1,11 +1,13 @@
 """decide: the rules by which the loop goes on, and a round counts as a gain."""
 
 import random
+from collections.abc import Sequence
+from typing import Literal
 
-from engine.rows import Decision, Example, Failure, Metric, Row, Score
+from engine.rows import Decision, Example, Failure, Metric, RegressionSuite, Row, Score
 from engine.stages.decide import DecideInputs, DecideParams, decide
 from engine.stages.division import selection_part
-from engine.stages.outputs import Evaluated, Loaded, Scored
+from engine.stages.outputs import Evaluated, Guarded, GuardedRound, Loaded, Scored
 from tests.stages.scripted_context import ScriptedContext
 
 
@@ -17,6 +19,9 @@ def _decide(
     failing: int = 3,
     gain: float | None = 0.0,
     lower: bool = False,
+    broke: Sequence[int] = (),
+    rule: Literal["accept", "warn", "roll_back"] = "warn",
+    warned: list[str] | None = None,
 ) -> Decision:
     last = len(values) - 1
     evaluated = []
@@ -31,11 +36,50 @@ def _decide(
             rows += [Failure("t", "train", "a", "b", "p")]
         evaluated.append(Evaluated(r, Scored(tuple(rows))))
     params = DecideParams(
-        metric="accuracy", min_gain=gain, patience=patience, rounds=rounds, lower_is_better=lower
+        metric="accuracy", min_gain=gain, patience=patience, rounds=rounds, lower_is_better=lower,
+        regressions=rule,
+    )  # fmt: skip
+    guarded = tuple(
+        GuardedRound(r, Guarded((suite(regressed=r in broke),))) for r in range(1, len(values))
     )
-    return decide(
-        params, DecideInputs(Loaded(), tuple(evaluated)), ScriptedContext(round_=last)
-    ).decision
+    ctx = _Context(round_=last)
+    decision = decide(params, DecideInputs(Loaded(), tuple(evaluated), guarded), ctx).decision
+    assert ctx.said == (warned or [])
+    return decision
+
+
+class _Context(ScriptedContext):
+    """Keeps what is warned of."""
+
+    def __init__(self, round_: int) -> None:
+        super().__init__(round_=round_)
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+def suite(*, regressed: bool) -> RegressionSuite:
+    return RegressionSuite(80, 12, 5, 75, 9, 0.09, 0.01, 0.2, 0.02, (), regressed, "12 are wrong")
+
+
+def test_a_round_that_breaks_what_was_right_is_warned_of_and_may_be_the_best() -> None:
+    warned = ["round 1 breaks what was right: 12 are wrong"]
+    one = _decide([0.5, 0.6], rounds=2, broke=[1], warned=warned)
+    assert (one.go_on, one.best_round) == (True, 1)
+    assert one.reason == "3 failures on validation; regression: 12 are wrong"
+    quiet = _decide([0.5, 0.6], rounds=2, broke=[1], rule="accept")
+    assert (quiet.best_round, quiet.reason) == (1, "3 failures on validation")
+    # An earlier round's is not said again.
+    later = _decide([0.5, 0.6, 0.7], rounds=3, broke=[1])
+    assert "regression" not in later.reason
+
+
+def test_a_round_that_is_rolled_back_is_no_gain_whatever_its_score_and_ends_the_loop() -> None:
+    one = _decide([0.5, 0.6, 0.9], rounds=9, patience=9, broke=[2], rule="roll_back")
+    assert (one.go_on, one.best_round) == (False, 1)
+    assert one.reason == "regression, rolled back to round 1: 12 are wrong"
+    assert _decide([0.5, 0.6], rounds=9, rule="roll_back").go_on
 
 
 def test_goes_on_while_it_gains() -> None:

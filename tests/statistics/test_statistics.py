@@ -5,10 +5,12 @@ import pytest
 from scipy.stats import binomtest, fisher_exact
 
 from engine.statistics import (
+    Drawn,
     benjamini_hochberg,
     difference,
     exact,
     fisher_greater,
+    lift,
     mcnemar,
     share_difference,
     standard_error,
@@ -153,3 +155,45 @@ def test_the_difference_of_two_shares_is_newcombes() -> None:
     assert difference(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
     assert difference(9, 10, 3, 10) == pytest.approx((0.6, 0.1705, 0.8090), abs=1e-4)
     assert difference(10, 10, 0, 20) == pytest.approx((1.0, 0.6791, 1.0), abs=1e-4)
+
+
+def test_a_lift_is_of_all_rows_however_failed_and_passed_ones_were_drawn() -> None:
+    # Of 1,000 rows 200 fail: 80 of these fall under it, and 80 of the others, so half of them fail against 1 of 7.
+    small = lift(Drawn(20, 50), Drawn(10, 100), failing=0.2)
+    large = lift(Drawn(80, 200), Drawn(80, 800), failing=0.2)
+    for found in (small, large):
+        assert found.precision.value == pytest.approx(0.5, abs=0.02)
+        assert found.lift.value == pytest.approx(0.5 / (120 / 840), rel=0.1)
+        assert found.odds.value == pytest.approx(6, rel=0.1)
+        assert found.recall.value == 0.4
+        assert all(i.low < i.value < i.high for i in (found.lift, found.odds, found.precision))
+    assert large.lift.high - large.lift.low < small.lift.high - small.lift.low
+    assert lift(Drawn(20, 50), Drawn(10, 100), failing=0.2) == small, "draws are seeded"
+
+
+def test_a_lifts_p_value_is_that_of_fishers_test() -> None:
+    found = lift(Drawn(5, 24), Drawn(1, 56), failing=0.4)
+    assert found.p == pytest.approx(fisher_exact([[5, 19], [1, 55]], "greater").pvalue)
+    assert lift(Drawn(1, 24), Drawn(9, 56), failing=0.4).p > 0.9
+
+
+def test_a_lift_has_ends_where_nothing_or_everything_falls_under() -> None:
+    for under in (0, 1):
+        found = lift(Drawn(20 * under, 20), Drawn(20 * under, 20), failing=0.5)
+        assert found.lift.low < 1 < found.lift.high
+        assert found.p == 1.0
+    with pytest.raises(ValueError, match="are no share"):
+        lift(Drawn(0, 0), Drawn(1, 5), failing=0.5)
+
+
+def test_the_interval_of_a_lift_misses_one_in_twenty() -> None:
+    draw, missed, times = np.random.default_rng(3), 0, 300
+    for _ in range(times):
+        failed, passed = (
+            Drawn(int(draw.binomial(40, 0.3)), 40),
+            Drawn(int(draw.binomial(40, 0.1)), 40),
+        )
+        found = lift(failed, passed, failing=0.3).lift
+        # Under it 0.09 fail and 0.07 pass, elsewhere 0.21 and 0.63.
+        missed += not found.low < (0.09 / 0.16) / (0.21 / 0.84) < found.high
+    assert missed / times < 0.08

@@ -83,6 +83,17 @@ def test_failure_patterns(state: Path, run: str) -> None:
     ]
 
 
+def test_failure_patterns_say_which_are_real(state: Path, run: str) -> None:
+    sql = (
+        "SELECT pattern, split_from, verdict, funded, lift, lift_low, lift_high, precision, recall"
+        " FROM failure_patterns WHERE run = ? ORDER BY pattern"
+    )
+    assert select(state, sql, run) == [
+        ("p1", None, "confirmed", True, 2.5, 1.25, 3.0, 0.5, 0.5),
+        ("p2", "p0", "weak", False, None, None, None, None, None),
+    ]
+
+
 def test_pattern_history(state: Path, run: str) -> None:
     sql = (
         "SELECT pattern, name, round, found, status, members, failing, rows, mended, control_mended, effect"

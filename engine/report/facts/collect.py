@@ -27,7 +27,7 @@ from engine.report.facts.patterns import (
     collect_patterns,
     collect_suspects,
 )
-from engine.report.facts.safeguards import collect_safeguards
+from engine.report.facts.safeguards import collect_safeguards, collect_suites
 from engine.report.facts.scores import collect_decisions, collect_scores
 from engine.report.facts.speed import collect_speeds
 from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
@@ -81,6 +81,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         failures_total=failures_total,
         candidates=candidates,
         candidates_total=candidates_total,
+        suites=collect_suites(query, run_id),
     )
 
 

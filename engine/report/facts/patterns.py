@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from engine.report.evidence import Standing
+from engine.report.evidence import FirstSeen, Standing
 from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
@@ -14,6 +15,7 @@ from engine.report.records import (
     FailureSample,
     Movement,
     PatternFacts,
+    PatternTested,
     Query,
     Suspect,
 )
@@ -38,9 +40,19 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
         by_pattern[row["seed"], row["id"]].append(row)
     standings = _standings(query, run)
     strategies, guarded = _strategies(query, run)
-    made = _made(query, run)
+    made, tests, first = _made(query, run), _tests(query, run), _first_seen(query, run)
     patterns = [
-        _pattern(rows, standings[key], strategies[key], guarded[key], made.get(key, (0, 0, 0)))
+        replace(
+            _pattern(
+                rows,
+                standings[key],
+                strategies[key],
+                guarded[key],
+                made.get(key, (0, 0, 0)),
+                tests.get(key),
+            ),
+            first_seen=first.get(key),
+        )
         for key, rows in by_pattern.items()
     ]
     return tuple(sorted(patterns, key=lambda p: (p.seed, p.found, -p.size, p.name)))
@@ -52,6 +64,7 @@ def _pattern(
     strategies: list[str],
     guarded: bool,
     made: tuple[int, int, int],
+    test: PatternTested | None,
 ) -> PatternFacts:
     first = rows[0]
     return PatternFacts(
@@ -68,13 +81,38 @@ def _pattern(
         accepted=made[1],
         selected=made[2],
         guarded=guarded or any(row["guarded"] for row in rows),
+        test=test,
     )
+
+
+def _first_seen(query: Query, run: str) -> dict[Key, FirstSeen]:
+    rows = query(
+        "SELECT seed, pattern, first_run, strftime(first_seen, '%Y-%m-%d') AS date, first_version"
+        " FROM pattern_origin WHERE run = ? AND earlier_run IS NOT NULL",
+        [run],
+    )
+    return {
+        (r["seed"], r["pattern"]): FirstSeen(r["first_run"], r["date"], r["first_version"])
+        for r in rows
+    }
+
+
+def _tests(query: Query, run: str) -> dict[Key, PatternTested]:
+    """Return the latest test of each pattern."""
+    rows = query(
+        MINE + "SELECT seed, pattern, verdict, funded, detail, lift, lift_low, lift_high, diagnosed"
+        " FROM pattern_test SEMI JOIN mine USING (node) ORDER BY round",
+        [run],
+    )
+    return {(r.pop("seed"), r.pop("pattern")): PatternTested(**r) for r in rows}
 
 
 def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
     standings: dict[Key, list[Standing]] = defaultdict(list)
     for r in query(
-        MINE + "SELECT seed, round, pattern, status, before, after, rows, effect, low, high"
+        MINE
+        + "SELECT seed, round, pattern, life AS status, before, after, rows, effect, low, high,"
+        " held_out, held_out_mended, control_held_out_mended"
         " FROM pattern_status SEMI JOIN mine USING (node) ORDER BY round",
         [run],
     ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from engine.report.evidence import HeldOut, Safeguards
+from engine.report.evidence import HeldOut, Safeguards, Suite
 from engine.report.records import MINE, Query, Scores
 from engine.rows import CONTROL
 
@@ -56,6 +56,17 @@ def collect_safeguards(
         holds_out=any(row["held_out"] for row in drawn),
         control=control,
     )
+
+
+def collect_suites(query: Query, run: str) -> tuple[Suite, ...]:
+    """Return the regression suite of each seed after its last round."""
+    rows = query(
+        MINE + "SELECT seed, round, n, broken, control_broken, regressed, detail"
+        " FROM regression_suite SEMI JOIN mine USING (node)"
+        " QUALIFY row_number() OVER (PARTITION BY seed ORDER BY round DESC) = 1 ORDER BY seed",
+        [run],
+    )
+    return tuple(Suite(**row) for row in rows)
 
 
 def _held_out(query: Query, run: str) -> HeldOut | None:

@@ -16,6 +16,7 @@ WITH mine AS (SELECT node FROM run_node WHERE run = ?), used AS (
   SELECT call FROM diagnosis WHERE node IN (FROM mine) UNION
   SELECT call FROM label_suspect WHERE node IN (FROM mine) UNION
   SELECT call FROM pattern WHERE node IN (FROM mine) UNION
+  SELECT call FROM pattern_test_row WHERE node IN (FROM mine) UNION
   SELECT call FROM strategy WHERE node IN (FROM mine) UNION
   SELECT call FROM candidate WHERE node IN (FROM mine) UNION
   SELECT call FROM verification WHERE node IN (FROM mine) UNION

@@ -4,6 +4,7 @@ from engine.report.tables.breakdown import label_table, matrix_table, slice_tabl
 from engine.report.tables.evidence import (
     choice_table,
     held_out_sentence,
+    regression_sentence,
     switched_off_sentence,
     validation_sentence,
 )
@@ -18,9 +19,12 @@ from engine.report.tables.generation import (
     verified_sentence,
 )
 from engine.report.tables.patterns import (
+    FIRST_SEEN,
+    HELD_OUT,
     confusion_table,
     movement_table,
     pattern_table,
+    seen_before_sentence,
     suspect_table,
 )
 from engine.report.tables.scores import SCORE_SPLITS, best_sentence, decision_table, score_table
@@ -39,6 +43,8 @@ from engine.report.tables.times import node_table, stage_seconds, time_table
 from engine.report.tables.totals import Totals, totals
 
 __all__ = [
+    "FIRST_SEEN",
+    "HELD_OUT",
     "SCORE_SPLITS",
     "Table",
     "TableColumn",
@@ -64,7 +70,9 @@ __all__ = [
     "node_table",
     "pattern_table",
     "reasons_of",
+    "regression_sentence",
     "score_table",
+    "seen_before_sentence",
     "slice_tables",
     "speed_table",
     "spend_table",

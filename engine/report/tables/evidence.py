@@ -107,6 +107,27 @@ def held_out_sentence(report: Report) -> str:
     return f"{text} (95% interval of the difference {hundredfold(low, '+')} to {hundredfold(high, '+')} points)."
 
 
+def regression_sentence(report: Report) -> str:
+    """Return what the last round broke of what was right, summed over the seeds; empty before a later round."""
+    suites = report.suites
+    if not suites:
+        return ""
+    last = round_label(max(suite.round for suite in suites))
+    worse = [suite for suite in suites if suite.regressed]
+    if len(suites) == 1:
+        word = "Regression" if worse else "No regression beyond chance"
+        return f"{word} after {last}: {suites[0].detail}."
+    n, broken = (sum(getattr(suite, name) for suite in suites) for name in ("n", "broken"))
+    text = f"Of {count(n)} rows that round 0 had right, over all seeds, {count(broken)} are wrong after {last}"
+    control = [suite.control_broken for suite in suites if suite.control_broken is not None]
+    if len(control) == len(suites):
+        text += f", {count(sum(control))} with the control"
+    said = ", ".join(f"{suite.seed} ({suite.detail})" for suite in worse)
+    return f"{text}. " + (
+        f"Regression with seed {said}." if worse else "No regression beyond chance."
+    )
+
+
 def switched_off_sentence(report: Report) -> str:
     """Return in one line what was left out for want of rows, or by the recipe; empty where nothing was."""
     guards = report.safeguards
@@ -125,6 +146,11 @@ def switched_off_sentence(report: Report) -> str:
         short.append(
             f"no number for {count(len(small))} of {count(len(report.patterns))} patterns"
             f" (under {LEAST} rows each)"
+        )
+    untested = [p for p in report.patterns if p.test and p.test.verdict == "untested"]
+    if untested:
+        short.append(
+            f"{count(len(untested))} of {count(len(report.patterns))} patterns are untested"
         )
     parts = [f"Switched off for want of rows: {'; '.join(short)}."] if short else []
     off = ["the control, so no pattern gets a number"] if _no_control(report) else []

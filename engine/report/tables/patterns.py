@@ -7,37 +7,94 @@ from engine.report.records import PatternFacts, Report
 from engine.report.tables.table import Table, titled
 from engine.rows import CONTROL
 
+HELD_OUT = "held out, right now"
+FIRST_SEEN = "first seen"
+_REAL = (
+    " Real: how many times as often rows that fall under its description fail as others do, on validation rows that"
+    " were not diagnosed (* some were, for want of others)."
+)
 _CONTROL = " Control: what a second plain fine-tune mends and breaks by chance."
 
 
 def pattern_table(report: Report) -> Table:
     """Return the patterns: failures when found, what is left of them, and the effect over all rows that fall under."""
     several = len(report.scores.seeds) > 1
+    tested = any(p.test for p in report.patterns)
     numbers = ("failures", "still failing", "rows", "effect (points)")
-    titles = ["pattern", *(["seed"] if several else []), "category", "found in", *numbers]
+    titles = ["pattern", *(["seed"] if several else []), "category", "found in"]
+    titles += [*(["real"] if tested else []), *numbers]
     rows = [
         (
             p.name,
             *([str(p.seed)] if several else []),
             p.category or NONE,
             round_label(p.found),
+            *([_real(p)] if tested else []),
             count(p.size),
             _still(p),
             count(p.standings[-1].rows) if p.standings else NONE,
             _effect(p),
             p.status,
+            _held_out(p),
+            p.first_seen.words if p.first_seen else "new",
             count(p.selected),
         )
         for p in report.patterns
     ]
     return Table(
         "Failure patterns on validation",
-        titled(*titles, "status", "rows added", numbers=(*numbers, "rows added"), status="status"),
+        titled(
+            *titles,
+            "status",
+            HELD_OUT,
+            FIRST_SEEN,
+            "rows added",
+            numbers=(*numbers, HELD_OUT, "rows added"),
+            status="status",
+        ),
         tuple(rows),
         "Failures: when it was found; any fine-tune mends some of them. Rows: validation rows that fall under it, right"
         " ones too. Effect: how many points fewer of these fail than with the control, and the 95% interval over rows;"
-        f" {NONE} where it cannot be told. Status: unclear unless that is beyond chance.",
+        f" {NONE} where it cannot be told. Status: shrinking, fixed or regressed where that is beyond chance, open"
+        " where less than half was mended. Held out: failures under it that nobody diagnosed, how many are right now."
+        + (_REAL if tested else ""),
     )
+
+
+def _held_out(pattern: PatternFacts) -> str:
+    last = pattern.standings[-1] if pattern.standings else None
+    if last is None or not last.held_out:
+        return NONE
+    text = f"{last.held_out_mended:,} of {last.held_out:,}"
+    return (
+        text
+        if last.control_held_out_mended is None
+        else f"{text} (control {last.control_held_out_mended:,})"
+    )
+
+
+def seen_before_sentence(report: Report) -> str:
+    """Return how many patterns earlier runs saw, and the first of all; empty where none did."""
+    seen = [p.first_seen for p in report.patterns if p.first_seen is not None]
+    if not seen:
+        return ""
+    first = min(seen, key=lambda one: (one.date, one.run))
+    return (
+        f"Seen in earlier runs: {count(len(seen))} of {count(len(report.patterns))} patterns,"
+        f" the first on {first.words}."
+    )
+
+
+def _real(pattern: PatternFacts) -> str:
+    """Return the word of a pattern's test, with the lift and whether diagnosed rows had to be used."""
+    test = pattern.test
+    if test is None:
+        return NONE
+    if test.lift is None or test.lift_low is None or test.lift_high is None:
+        return test.verdict
+    low, high = f"{test.lift_low:.1f}", f"{test.lift_high:.1f}"
+    seen = " *" if test.diagnosed else ""
+    return f"{test.verdict}: {test.lift:.1f} ({low} to {high}){seen}"
 
 
 def _still(pattern: PatternFacts) -> str:

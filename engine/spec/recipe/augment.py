@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from engine.spec.parts import Spec
 
@@ -33,6 +33,21 @@ class Augment(Spec):
     """
     coverage: float = Field(default=0.2, ge=0, lt=1)
     """Share of the rows for what does not fail: labels with the fewest rows, or else training rows at large."""
+    shares: Literal["evidence", "uniform"] | dict[str, float] = "evidence"
+    """How rows are shared out among patterns. evidence: by size, by how far its test confirms it, by how much of it
+    still fails, and less where rows did not pay; uniform: alike; or a share for each pattern that is named, by id, name
+    or category: what they leave of 1 goes to the others by evidence."""
     temperature: float = Field(default=0.9, ge=0, le=2)
     """Sampling temperature of the operators; everything else the teacher writes is greedy."""
     operators: list[OperatorSpec] = Field(min_length=1)
+
+    @field_validator("shares")
+    @classmethod
+    def _shares_are_parts(cls, shares: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(shares, str):
+            return shares
+        if not shares or min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9:
+            raise ValueError("shares are not negative, and sum to 1 at most")
+        if sum(shares.values()) <= 0:
+            raise ValueError("all shares are 0: leave patterns out with patterns.exclude")
+        return shares

@@ -31,6 +31,10 @@ class Loop(Spec):
     control: bool = True
     """Fine-tune once more per seed on the original rows alone, with another training seed: what is mended there too
     is chance, and no pattern gets credit for it. Without it no pattern gets a number."""
+    regressions: Literal["accept", "warn", "roll_back"] = "warn"
+    """What follows where a round breaks more of what round 0 had right than the control does, beyond chance, or a
+    pattern gets worse: nothing; a warning, in the decision too; or the round is no gain whatever its score, and the
+    loop ends with the best student before it."""
     divide_validation: bool | Literal["auto"] = "auto"
     """Whether one half of validation finds patterns and the other stops and chooses; auto: from 300 rows on."""
 

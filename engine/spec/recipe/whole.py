@@ -27,6 +27,8 @@ class Recipe(Spec):
     recipe: Literal[1]
     """Format version."""
     name: Name
+    version: str = ""
+    """Of the recipe itself, as its author counts: shown where patterns of runs of several versions are compared."""
     description: str = ""
     vars: dict[str, str] = Field(default_factory=dict)
     """Values for `${name}` in this file; `--var name=value` overrides them."""

@@ -1,18 +1,23 @@
 """cluster: groups the diagnoses (not the inputs) into patterns; a cluster may continue an earlier round's pattern.
 
-Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. Reads the
-diagnoses, and what a `where` may refer to; writes one `PatternMember` per diagnosis.
+Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. A
+diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, what a
+`where` may refer to, and the patterns of earlier rounds with their members; writes one `PatternCluster` per pattern,
+per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, and a `PatternLink` for
+each earlier pattern that a cluster continues, was split from or took in (`matching`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.errors import ModelError
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, PatternMember
+from engine.rows import ClusterMember, Diagnosis, Drop, LinkKind, PatternCluster, PatternLink, Row
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -20,6 +25,8 @@ from engine.stages.analyse.clusterers import (
     ClustererSettings,
     centroid,
 )
+from engine.stages.analyse.clusterers.found import Apart, Found, find
+from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
 from engine.stages.outputs import (
     Clustered,
     Diagnosed,
@@ -36,6 +43,13 @@ from engine.stages.task_view import sql_row
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+APART: Mapping[Apart, str] = {
+    "noise": "it lies too far from all clusters",
+    "small_cluster": "fewer diagnoses lie with it than patterns.cluster.min_size",
+}
+"""Why a diagnosis belongs to no cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +81,6 @@ class ClusterParams(Params):
     target: str
     """Column with the right answer, as users' SQL calls it."""
     clusterer: UsedClusterer
-    same_pattern: float
-    """Cosine similarity of centroids from which a cluster continues an earlier pattern."""
     categories: tuple[WhereCategory, ...] = ()
 
 
@@ -84,6 +96,10 @@ class ClusterInputs(Inputs):
     draw: Drawn | None = None
     """What was drawn, where that is not of validation alone."""
     logged: Logged | None = None
+    clusters: tuple[Clustered, ...] = ()
+    """The members of the earlier rounds' patterns."""
+    linked: tuple[Clustered, ...] = ()
+    """What earlier clusterings say became of patterns."""
 
 
 def category_pattern(category: str) -> str:
@@ -100,54 +116,99 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 
 
 def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Clustered:
-    """Return one `PatternMember` per diagnosis."""
+    """Return the members of each pattern, what belongs to none, and what became of earlier patterns.
+
+    Raises:
+        ModelError: the embedder gives no diagnosis a usable vector.
+    """
     diagnoses = inputs.diagnose.diagnoses
     if not diagnoses:
         return Clustered()
     vectors = ctx.embed([diagnosis_text(d) for d in diagnoses])
+    unusable = _unusable(vectors, diagnoses, ctx)
     groups: dict[str, list[int]] = {}
     rest: list[int] = []
     for number, pattern in enumerate(_by_category(params, inputs, diagnoses)):
+        if number in unusable:
+            continue
         if pattern is None:
             rest.append(number)
         else:
             groups.setdefault(pattern, []).append(number)
-    clusters, silhouettes = _clusters(params.clusterer, vectors, rest, ctx.seed)
-    earlier = _earlier(params, inputs)
-    for members in clusters:
-        pattern = _continues(centroid(vectors[members]), earlier, params.same_pattern)
-        if pattern is None:
-            pattern = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
-        else:
-            # Two clusters must not continue one pattern.
-            del earlier[pattern]
-        groups[pattern] = members
-    rows = []
+    found = _found(params.clusterer, vectors, rest, ctx)
+    clusters = [[rest[place] for place in places] for places in found.clusters]
+    matches = match(
+        [_as_group(members, vectors, diagnoses) for members in clusters], _known(params, inputs)
+    )
+    links: list[PatternLink] = []
+    stability: dict[str, float | None] = dict.fromkeys(groups)
+    for members, stable, one in zip(clusters, found.stability, matches, strict=True):
+        fresh = "p-" + short([ctx.seed, ctx.round, [diagnoses[i].id for i in members]], 8)
+        pattern = one.continues or fresh
+        links += links_of(pattern, one)
+        groups[pattern], stability[pattern] = members, stable
+    silhouettes = {rest[place]: value for place, value in found.silhouettes.items()}
+    rows: list[Row] = []
     for pattern, members in groups.items():
+        rows.append(PatternCluster(pattern, len(members), stability[pattern]))
         centre = centroid(vectors[members])
         for number in members:
             distance = round(max(0.0, 1.0 - float(vectors[number] @ centre)), 6)
             diagnosis, silhouette = diagnoses[number], silhouettes.get(number)
             rows.append(
-                PatternMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
+                ClusterMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
             )
-    return Clustered(tuple(rows))
+    dropped = {number: ("no_embedding", why) for number, why in unusable.items()}
+    dropped |= {rest[place]: (why, APART[why]) for place, why in found.apart.items()}
+    for number, (reason, detail) in sorted(dropped.items()):
+        rows.append(Drop("cluster", diagnoses[number].id, reason, detail))
+    return Clustered((*rows, *links))
 
 
-def _clusters(
-    used: UsedClusterer, vectors: npt.NDArray[np.float32], rest: Sequence[int], seed: int
-) -> tuple[list[list[int]], dict[int, float]]:
-    """Return the clusters of the diagnoses numbered by `rest`, largest first, and the silhouettes of their members."""
-    if not rest:
-        return [], {}
-    clustering = used.entry.cluster(vectors[list(rest)], used.settings, seed)
-    clusters: dict[int, list[int]] = {}
-    for number, label in zip(rest, clustering.labels, strict=True):
-        clusters.setdefault(label, []).append(number)
-    silhouettes = (
-        dict(zip(rest, clustering.silhouettes, strict=True)) if clustering.silhouettes else {}
+def _unusable(
+    vectors: npt.NDArray[np.float32], diagnoses: Sequence[Diagnosis], ctx: Context
+) -> dict[int, str]:
+    """Return the diagnoses whose vectors cannot be compared, and why."""
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1)
+    found = {
+        number: "its embedding is all zero" if length == 0 else "its embedding is not finite"
+        for number, length in enumerate(lengths.tolist())
+        if not (np.isfinite(length) and length > 0)
+    }
+    if not found:
+        return found
+    first = next(iter(found))
+    what = (
+        f"{len(found)} of {len(diagnoses)} diagnoses cannot be compared, the first is "
+        f"{diagnoses[first].id}: {found[first]}"
     )
-    return [clusters[label] for label in sorted(clusters)], silhouettes
+    if len(found) == len(diagnoses):
+        hint = "name another model in models.embedder, or fetch its weights anew: pada models fetch"
+        raise ModelError(f"{ctx.model('embedder')}: {what}", hint)
+    ctx.warn(f"{what}; they belong to no pattern")
+    return found
+
+
+def _found(
+    used: UsedClusterer, vectors: npt.NDArray[np.float32], rest: Sequence[int], ctx: Context
+) -> Found:
+    """Return the clusters of the diagnoses numbered by `rest`, and say what belongs to none."""
+    if not rest:
+        return Found([], {}, {}, [])
+    whole = len(rest) == len(vectors)
+    found = find(used.entry, vectors if whole else vectors[list(rest)], used.settings, ctx.seed)
+    if found.note:
+        ctx.warn(found.note)
+    if found.apart:
+        counts = Counter(found.apart.values())
+        worded = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
+        ctx.warn(
+            f"{len(found.apart)} of {len(rest)} diagnoses belong to no pattern ({worded}): no rows "
+            "are written for them"
+        )
+    return found
 
 
 def _by_category(
@@ -181,37 +242,69 @@ def _by_category(
     return chosen
 
 
-def _earlier(params: ClusterParams, inputs: ClusterInputs) -> dict[str, tuple[float, ...]]:
-    """Return the latest centroid of every pattern of the earlier rounds that was a cluster."""
-    by_category = {category_pattern(category.id) for category in params.categories}
-    return {
-        pattern.id: pattern.centroid
+def _as_group(
+    members: Sequence[int], vectors: npt.NDArray[np.float32], diagnoses: Sequence[Diagnosis]
+) -> Group:
+    """Return a cluster as it is matched with earlier patterns."""
+    own = vectors[list(members)]
+    centre = centroid(own)
+    return Group(
+        frozenset(diagnoses[number].example for number in members),
+        centre,
+        [float(similarity) for similarity in own @ centre],
+        most_frequent(diagnoses[number].category for number in members),
+    )
+
+
+def _known(params: ClusterParams, inputs: ClusterInputs) -> list[Known]:
+    """Return every pattern of the earlier rounds that was a cluster and was not merged into another, as last found."""
+    left_out = {category_pattern(category.id) for category in params.categories}
+    links = [link for clustered in inputs.linked for link in clustered.links]
+    left_out |= {link.parent for link in links if link.kind == "merged"}
+    latest: dict[str, str] = {}
+    for clustered in inputs.clusters:
+        latest.update((member.example, member.pattern) for member in clustered.members)
+    members: dict[str, set[str]] = {}
+    for example, pattern in latest.items():
+        members.setdefault(pattern, set()).add(example)
+    known = {
+        pattern.id: Known(
+            pattern.id, members.get(pattern.id, set()), pattern.centroid, pattern.category
+        )
         for named in inputs.earlier
         for pattern in named.patterns
-        if pattern.id not in by_category
+        if pattern.id not in left_out
     }
+    return list(known.values())
 
 
-def _continues(
-    centre: npt.NDArray[np.float32], earlier: Mapping[str, tuple[float, ...]], threshold: float
-) -> str | None:
-    """Return the earlier pattern whose centroid is nearest, if it is near enough."""
-    import numpy as np
-
-    best: tuple[float, str] | None = None
-    for name, vector in earlier.items():
-        similarity = float(centre @ np.asarray(vector, dtype=np.float32))
-        if similarity >= threshold and (best is None or similarity > best[0]):
-            best = (similarity, name)
-    return best[1] if best else None
+def links_of(pattern: str, found: Match) -> list[PatternLink]:
+    """Return what is stored of a match, nothing for a pattern that is new."""
+    kinds: list[tuple[str, LinkKind]] = [(parent, "merged") for parent in found.merged]
+    if found.split_from is not None:
+        kinds.append((found.split_from, "split"))
+    if found.continues is not None:
+        kinds.insert(0, (found.continues, "continued"))
+    return [
+        PatternLink(
+            pattern,
+            parent,
+            kind,
+            found.shared.get(parent, 0),
+            None if kind == "merged" else found.similarity,
+            found.threshold,
+        )
+        for parent, kind in kinds
+    ]
 
 
 def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -> Iterable[Account]:
     members = len(output.members)
     yield Account("diagnoses", len(inputs.diagnose.diagnoses), members, len(output.drops))
+    yield Account("sizes", sum(cluster.size for cluster in output.of(PatternCluster)), members)
 
 
 CLUSTER = Stage(
-    "cluster", 2, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 5, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed rows", accounts=_accounts,
 )  # fmt: skip

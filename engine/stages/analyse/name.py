@@ -3,24 +3,23 @@
 It sees diagnoses, half of them nearest the centroid and half from the edges, each with its own confusions where targets
 are labels, and for contrast some of the nearest other cluster. Those worded alike are shown once, with their count; the
 rows themselves never. What it writes is guarded before anybody renders it: diagnoses are written from validation rows
-and may quote them. Reads clusters, diagnoses and failures; writes one `Pattern` per cluster.
+and may quote them. A cluster of which it says that it is not coherent is split once as it proposes, and the parts are
+named in its place. Reads clusters, diagnoses and failures; writes a `Pattern` per cluster or part, and its members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
-from engine.rows import Diagnosis, Pattern, PatternMember, Row
+from engine.rows import Drop, Pattern, PatternMember
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
-from engine.stages.analyse.cluster import category_pattern, diagnosis_text
-from engine.stages.analyse.clusterers import centroid
-from engine.stages.analyse.mistakes import label_text, labels_of
+from engine.stages.analyse.cluster import category_pattern
+from engine.stages.analyse.mistakes import label_text
 from engine.stages.analyse.reworded import (
     Objection,
     Quotes,
@@ -31,11 +30,14 @@ from engine.stages.analyse.reworded import (
     quoting,
     with_left_out,
 )
-from engine.stages.analyse.targets import Confusions, confusions, worded_confusions
+from engine.stages.analyse.shown import LETTER, Clusters, Limits
+from engine.stages.analyse.splitting import LEAST, MOST_PARTS, PARTS, parts_of, unusable
+from engine.stages.analyse.targets import Confusions
 from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
-from engine.stages.blocks import Briefing, inert, task_block
+from engine.stages.blocks import Briefing
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.logged import failures_by_example
+from engine.stages.numbered import ids
 from engine.stages.outputs import (
     Clustered,
     Diagnosed,
@@ -47,15 +49,7 @@ from engine.stages.outputs import (
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Vectors = npt.NDArray[np.float32]
-
 PROMPT = "name_pattern.md"
-CONTRAST = 5
-"""Diagnoses of the nearest other cluster that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +70,11 @@ class NameParams(Params):
     where_categories: tuple[str, ...] = ()
     """Ids of the categories that SQL gives; each has a pattern of its own."""
 
+    @property
+    def splits(self) -> bool:
+        """Whether a cluster that is not coherent may be split."""
+        return PARTS in self.schema["properties"]
+
 
 @dataclass(frozen=True)
 class NameInputs(Inputs):
@@ -90,149 +89,115 @@ class NameInputs(Inputs):
 
 
 def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> NamedPatterns:
-    """Return one `Pattern` per cluster; one that continues an earlier pattern keeps its texts."""
-    groups = inputs.cluster.by_pattern
-    if not groups:
+    """Return the patterns with their members: one per cluster, or per part of a cluster that was split.
+
+    One that continues an earlier pattern keeps its texts, and is not split.
+    """
+    if not inputs.cluster.by_pattern:
         return NamedPatterns()
-    clusters = _Clusters(params, inputs, ctx)
+    limits = Limits(params.task, params.briefing, params.shown, params.confusions)
+    clusters = Clusters(
+        limits,
+        inputs.cluster.by_pattern,
+        inputs.diagnose.diagnoses,
+        list(failures_by_example(inputs.score.all_failures, inputs.logged).values()),
+        inputs.load.train,
+        ctx,
+    )
     earlier = {p.id: p for named in inputs.earlier for p in named.patterns}
-    new = [pattern for pattern in groups if pattern not in earlier]
+    by_sql = {category_pattern(category): category for category in params.where_categories}
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
     quotes = partial(guard.quotes, own=params.briefing.words)
+    new = [pattern for pattern in clusters.members if pattern not in earlier]
+    splittable = {p for p in new if p not in by_sql and len(clusters.members[p]) >= 2 * LEAST}
+    known = [p.name for p in earlier.values()]
+    replies = _names(params, clusters, new, splittable, known, quotes, ctx)
+    origin, drops = _split(clusters, replies, splittable)
+    if origin:
+        # A part is named like a cluster, and not split again.
+        taken_now = [*known, *(w.value["name"].strip() for w in replies.values() if w.value)]
+        replies |= _names(params, clusters, list(origin), set(), taken_now, quotes, ctx)
     taken = {p.name.casefold() for p in earlier.values()}
-    replies = dict(zip(new, _names(params, clusters, new, earlier, quotes, ctx), strict=True))
-    by_sql = {category_pattern(category): category for category in params.where_categories}
-    rows: list[Row] = []
-    for pattern, members in groups.items():
+    patterns: list[Pattern] = []
+    for pattern, members in clusters.members.items():
         centre = tuple(round(float(x), 6) for x in clusters.centres[pattern])
         silhouette = _mean([m.silhouette for m in members])
-        if known := earlier.get(pattern):
-            rows.append(replace(known, size=len(members), centroid=centre, silhouette=silhouette))
+        stability = inputs.cluster.stability.get(pattern)
+        if before := earlier.get(pattern):
+            patterns.append(
+                replace(
+                    before,
+                    size=len(members),
+                    centroid=centre,
+                    silhouette=silhouette,
+                    stability=stability,
+                )
+            )
             continue
         written = _written(params, clusters, pattern, replies[pattern], quotes)
         unique = _unique(written.name, clusters.pairs[pattern], params.task, taken)
         taken.add(unique.casefold())
-        rows.append(
+        patterns.append(
             replace(
                 written,
                 name=unique,
                 category=by_sql.get(pattern) or written.category,
                 centroid=centre,
                 silhouette=silhouette,
+                stability=stability,
+                split_from=origin.get(pattern),
             )
         )
-    return NamedPatterns(tuple(rows))
+    patterns.sort(key=lambda pattern: (-pattern.size, pattern.id))
+    members_of = (clusters.members[pattern.id] for pattern in patterns)
+    placed = (
+        PatternMember(m.pattern, m.example, m.diagnosis, m.distance, m.silhouette)
+        for members in members_of
+        for m in members
+    )
+    return NamedPatterns((*patterns, *placed, *drops))
 
 
-class _Clusters:
-    """The clusters as prompts show them."""
+def _split(
+    clusters: Clusters, replies: dict[str, Worded], splittable: Set[str]
+) -> tuple[dict[str, str], list[Drop]]:
+    """Split each cluster that is not coherent as its namer proposes; its reply is taken out.
 
-    def __init__(self, params: NameParams, inputs: NameInputs, ctx: Context) -> None:
-        self._params = params
-        self.members = inputs.cluster.by_pattern
-        self._train = inputs.load.train
-        self._diagnoses = {d.id: d for d in inputs.diagnose.diagnoses}
-        self._failures = failures_by_example(inputs.score.all_failures, inputs.logged)
-        self.vectors: dict[str, Vectors] = {
-            pattern: ctx.embed([diagnosis_text(self._diagnoses[m.diagnosis]) for m in members])
-            for pattern, members in self.members.items()
-        }
-        self.centres = {pattern: centroid(own) for pattern, own in self.vectors.items()}
-        self.pairs = {
-            pattern: confusions(members, self._failures)
-            for pattern, members in self.members.items()
-        }
-
-    def variables(self, pattern: str) -> dict[str, Any]:
-        """Return the prompt's variables for one cluster, without what is the same for all."""
-        params, members = self._params, self.members[pattern]
-        wordings = self._wordings(pattern)
-        firsts = [members.index(same[0]) for same in wordings]
-        central, edge = half_spread(self.vectors[pattern][firsts], params.shown)
-        nearest = self._nearest(pattern)
-        others = self._wordings(nearest)[:CONTRAST] if nearest else []
-        about = labels_of(params.task, [self._failures[m.example] for m in members])
-        return {
-            "task": task_block(params.task, params.briefing, self._train, about),
-            "size": len(members),
-            "diagnoses": [self._shown(wordings[i], True) for i in central]
-            + [self._shown(wordings[i], False) for i in edge],
-            "confusions": worded_confusions(params.task, self.pairs[pattern], params.confusions),
-            "others": [self._shown(same, True) for same in others],
-        }
-
-    def _wordings(self, pattern: str) -> list[list[PatternMember]]:
-        """Return a cluster's members, those together of which the same is said word for word, in their order."""
-        same: dict[str, list[PatternMember]] = {}
-        for member in self.members[pattern]:
-            text = diagnosis_text(self._diagnoses[member.diagnosis])
-            same.setdefault(text, []).append(member)
-        return list(same.values())
-
-    def _shown(self, members: Sequence[PatternMember], central: bool) -> dict[str, Any]:
-        """Return what is said of some members, with their own confusions, most frequent first."""
-        diagnosis: Diagnosis = self._diagnoses[members[0].diagnosis]
-        task, pairs = self._params.task, confusions(members, self._failures)
-        worded = worded_confusions(task, pairs, len(pairs))
-        right, wrong, _ = worded[0] if worded else ("", "", 0)
-        return {
-            "text": diagnosis_text(diagnosis),
-            "root_cause": inert(diagnosis.root_cause),
-            "scenario": inert(diagnosis.scenario),
-            "skill": inert(diagnosis.skill),
-            "right": right,
-            "wrong": wrong,
-            "count": len(members),
-            "pairs": "; ".join(
-                f"{t} answered as {a}" + (f": {n}" if len(worded) > 1 else "") for t, a, n in worded
-            ),
-            "central": central,
-        }
-
-    def _nearest(self, pattern: str) -> str:
-        """Return the cluster whose centroid is nearest to that of another; "" where there is none."""
-        near = {
-            other: float(self.centres[pattern] @ centre)
-            for other, centre in self.centres.items()
-            if other != pattern
-        }
-        return max(near, key=lambda other: near[other], default="")
-
-
-def half_spread(vectors: Vectors, most: int) -> tuple[list[int], list[int]]:
-    """Return the places of the vectors to show: half of them the first, half as far from all shown as there are.
-
-    Args:
-        vectors: Unit-length, shape (n, dimensions), nearest to their centroid first.
-        most: Most places in all.
+    Returns each part with the cluster that it is of, and what of the proposals could not be used.
     """
-    import numpy as np
-
-    shown = min(most, len(vectors))
-    central = list(range((shown + 1) // 2))
-    edge: list[int] = []
-    nearest = (vectors @ vectors[central].T).max(axis=1)
-    nearest[central] = np.inf
-    while len(central) + len(edge) < shown:
-        farthest = int(nearest.argmin())
-        edge.append(farthest)
-        nearest = np.maximum(nearest, vectors @ vectors[farthest])
-        nearest[farthest] = np.inf
-    return central, edge
+    origin: dict[str, str] = {}
+    dropped: list[Drop] = []
+    for pattern in [p for p in replies if p in splittable]:
+        reply = replies[pattern].value
+        if reply is None or reply.get("coherent") is not False:
+            continue
+        places = {member.diagnosis: i for i, member in enumerate(clusters.members[pattern])}
+        wordings, _ = clusters.shown(pattern)
+        shown = {
+            one: [places[member.diagnosis] for member in same]
+            for one, same in zip(ids(len(wordings), LETTER), wordings, strict=True)
+        }
+        dropped += unusable(reply, list(shown), pattern)
+        parts = parts_of(reply, shown, clusters.vectors[pattern])
+        if parts:
+            del replies[pattern]
+            origin |= dict.fromkeys(clusters.split(pattern, parts), pattern)
+    return origin, dropped
 
 
 def _names(
     params: NameParams,
-    clusters: _Clusters,
+    clusters: Clusters,
     new: Sequence[str],
-    earlier: Mapping[str, Pattern],
+    splittable: Set[str],
+    known: Sequence[str],
     quotes: Quotes,
     ctx: Context,
-) -> list[Worded]:
-    """Return the teacher's words for each new cluster."""
+) -> dict[str, Worded]:
+    """Return the teacher's words for each new cluster; it is asked for the parts of those that may be split."""
     prompt = ctx.prompt(PROMPT)
-    known = [p.name for p in earlier.values()]
     given: dict[int, str] = {}
+    whole = schemas.without(params.schema, PARTS)
     shared = {
         "description": params.task.description,
         "kind": params.task.kind,
@@ -247,8 +212,9 @@ def _names(
     def request(number: int, again: str) -> Request:
         # At first all clusters are asked about at once, so that none has a name yet.
         names = others(number) if again else known
-        variables = {**shared, **shown[number], "names": names, "again": again}
-        return ctx.request("teacher", prompt, variables, params.schema)
+        parts = params.splits and new[number] in splittable
+        variables = {**shared, **shown[number], "names": names, "again": again, "parts": parts}
+        return ctx.request("teacher", prompt, variables, params.schema if parts else whole)
 
     def object_to(number: int, reply: Reply) -> Objection | None:
         name = reply["name"].strip()
@@ -261,11 +227,12 @@ def _names(
         given[number] = name
         return None
 
-    return ask(ctx, [partial(request, number) for number in range(len(new))], object_to)
+    worded = ask(ctx, [partial(request, number) for number in range(len(new))], object_to)
+    return dict(zip(new, worded, strict=True))
 
 
 def _written(
-    params: NameParams, clusters: _Clusters, pattern: str, worded: Worded, quotes: Quotes
+    params: NameParams, clusters: Clusters, pattern: str, worded: Worded, quotes: Quotes
 ) -> Pattern:
     """Return a pattern with the teacher's texts, or neutral ones; its name may be another's too."""
     members, pairs = clusters.members[pattern], clusters.pairs[pattern]
@@ -344,30 +311,35 @@ def _sends(params: NameParams) -> Mapping[str, str]:
         if labelled
         else "",
         "names": "names of patterns",
-        "description": "", "kind": "", "labelled": "", "size": "", "categories": "", "again": "",
+        "description": "", "kind": "", "labelled": "", "size": "", "categories": "", "again": "", "parts": "",
     }  # fmt: skip
 
 
 def _expect(params: NameParams, situation: Situation) -> Forecast:
     calls = situation.new(situation.patterns)
+    named = calls.high
+    if params.splits:
+        named += min(MOST_PARTS * named, situation.failures.high // LEAST)
     # One that quotes an evaluation row is asked for once more.
-    most = calls.high * (2 if params.again else 1)
+    most = named * (2 if params.again else 1)
     return Forecast(Range(calls.low, most), reply_tokens=schemas.reply_tokens(params.schema))
 
 
 def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> Iterable[Account]:
-    yield Account("clusters", len(inputs.cluster.by_pattern), len(output.patterns))
-    members = sum(pattern.size for pattern in output.patterns)
-    yield Account("members of patterns", len(inputs.cluster.members), members)
+    clusters = {pattern.split_from or pattern.id for pattern in output.patterns}
+    yield Account("clusters", len(inputs.cluster.by_pattern), len(clusters))
+    yield Account("members of clusters", len(inputs.cluster.members), len(output.members))
+    sizes = sum(pattern.size for pattern in output.patterns)
+    yield Account("members of patterns", len(output.members), sizes)
 
 
 NAME = Stage(
-    "name", 6, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 7, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
             "task", "description", "kind", "labelled", "size", "diagnoses", "others", "confusions",
-            "names", "categories", "again",
+            "names", "categories", "again", "parts",
         }),
     },
     replies=("pattern",),

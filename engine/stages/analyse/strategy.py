@@ -1,8 +1,9 @@
 """strategy: the teacher drafts, per pattern, how to write training rows that would cure it.
 
 It sees the pattern, the confusions among its members, training rows near its scenarios, the operators at hand, and of a
-pattern that goes on what was tried last; never an evaluation row. Reads these; writes one `Strategy` per pattern,
-guarded as names are. Which confusions rows are written for is the teacher's choice among those that were observed.
+pattern that goes on what was tried last; never an evaluation row. Reads these; writes one `Strategy` per pattern that
+rows are written against, guarded as names are. Which confusions rows are written for is the teacher's choice among
+those that were observed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
     Attempt,
     Clustered,
+    Confirmed,
     Diagnosed,
     Drafted,
     Loaded,
@@ -103,15 +105,23 @@ class StrategyInputs(Inputs):
     cluster: Clustered
     name: NamedPatterns
     logged: Logged | None = None
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
     earlier: tuple[Drafted, ...] = ()
     """Of the earlier rounds."""
     attempts: tuple[Attempt, ...] = ()
     """All of the earlier rounds, in order."""
 
+    @property
+    def patterns(self) -> Sequence[Pattern]:
+        """Those that rows are written against."""
+        patterns = self.name.patterns
+        return patterns if self.confirm is None else self.confirm.funded(patterns)
+
 
 def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Drafted:
-    """Return one `Strategy` per pattern, with the labels its new rows are about."""
-    patterns = inputs.name.patterns
+    """Return one `Strategy` per pattern that rows are written against, with the labels they are about."""
+    patterns = inputs.patterns
     if not patterns:
         return Drafted()
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
@@ -327,7 +337,7 @@ def _expect(params: StrategyParams, situation: Situation) -> Forecast:
 
 
 def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -> Iterable[Account]:
-    yield Account("patterns", len(inputs.name.patterns), len(output.strategies))
+    yield Account("patterns to write rows against", len(inputs.patterns), len(output.strategies))
 
 
 STRATEGY = Stage(

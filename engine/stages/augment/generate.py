@@ -29,8 +29,10 @@ from engine.stages.augment.seeds import Seeds, ranked
 from engine.stages.blocks import Briefing, defining
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
+    Allotted,
     Attempt,
     Clustered,
+    Confirmed,
     Drafted,
     Generated,
     Loaded,
@@ -85,12 +87,25 @@ class GenerateInputs(Inputs):
     """None where nothing is analysed: then all rows are for what does not fail."""
     strategy: Drafted | None = None
     logged: Logged | None = None
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
     attempts: tuple[Attempt, ...] = ()
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
 
     @property
     def sources(self) -> Sources:
         """What decides how many rows of which kind are wanted."""
-        return Sources(self.load, self.score, self.cluster, self.name, self.strategy, self.logged)
+        return Sources(
+            self.load,
+            self.score,
+            self.cluster,
+            self.name,
+            self.strategy,
+            self.confirm,
+            self.allot,
+            self.logged,
+        )
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:

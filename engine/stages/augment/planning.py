@@ -5,7 +5,8 @@ third are rows of the wrong label near the right one, so that it does not learn 
 that was seen once, where others were seen more often, may be chance: its rows are of the right label, near no other,
 since labels that nobody confuses force a row that nobody would write. A share of the rows, the coverage, belongs to no
 pattern: it goes to the labels that have the fewest so far, so that what does not fail is not forgotten. Without any
-pattern all rows are coverage. What earlier attempts brought is taken off.
+pattern all rows are coverage. What earlier attempts brought is taken off. A pattern whose test
+says that it is not real gets none, and the others get its rows (`confirm`).
 """
 
 from __future__ import annotations
@@ -20,12 +21,20 @@ from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion, shares
 from engine.stages.logged import failures_by_example
-from engine.stages.outputs import (
     Attempt,
     Clustered,
     Drafted,
     Loaded,
     Logged,
+from engine.stages.augment.shares import apportion
+    Allotted,
+    Attempt,
+    Clustered,
+    Confirmed,
+    Drafted,
+    Loaded,
+from engine.stages.outputs import (
+)
     NamedPatterns,
     Scored,
 )
@@ -65,11 +74,24 @@ class Sources(NamedTuple):
     cluster: Clustered | None
     name: NamedPatterns | None
     strategy: Drafted | None
-    logged: Logged | None
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
+    logged: Logged | None = None
+    """None without a log."""
+
+    @property
+    def patterns(self) -> Sequence[Pattern]:
+        """The patterns that rows are written against."""
+        found = self.name.patterns if self.name else ()
+        return found if self.confirm is None else self.confirm.funded(found)
 
 
 def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn: Any) -> Quotas:
     """Return the rows that are wanted in a round; none where failures were analysed and no pattern was found.
+
+    Where patterns were found, and rows are written against none of them, all rows are coverage.
 
     Args:
         task: The task.
@@ -81,13 +103,19 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     targets = sorted({e.target for e in sources.load.train}) if task.labelled else []
     if sources.name is None:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
-    patterns = sources.name.patterns
-    if not patterns:
+    if not sources.name.patterns:
         return {}
+    patterns = sources.patterns
+    weights = {p.id: float(p.size) for p in patterns}
+    if sources.allot is not None:
+        given = sources.allot.weights
+        weights = {p.id: given[p.id] for p in patterns if p.id in given}
+    if not weights:
+        return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
     spare = min(round(coverage * wanted), wanted - 1)
     found: dict[str, Mapping[Slot, int]] = {}
     pairs = pairs_of(task, sources)
-    for pattern, count in shares(patterns, wanted - spare).items():
+    for pattern, count in apportion(weights, wanted - spare).items():
         if not task.labelled:
             found[pattern] = _any(count)
         elif pairs[pattern]:
@@ -109,7 +137,7 @@ def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str
 
     One that was seen fewer than SEEN times in all, where another of the pattern was seen as often, has `wrong: None`.
     """
-    patterns: Sequence[Pattern] = sources.name.patterns if sources.name else ()
+    patterns = sources.patterns
     if not task.labelled:
         return {p.id: () for p in patterns}
     known = {e.target for e in sources.load.train}

@@ -27,8 +27,10 @@ from engine.stages.augment.planning import (
 )
 from engine.stages.load import example_id
 from engine.stages.outputs import (
+    Allotted,
     Attempt,
     Clustered,
+    Confirmed,
     Drafted,
     Loaded,
     Logged,
@@ -64,7 +66,11 @@ class SelectInputs(Inputs):
     name: NamedPatterns | None = None
     strategy: Drafted | None = None
     logged: Logged | None = None
+    allot: Allotted | None = None
+    """What each pattern weighs; None where they go by size."""
     earlier: tuple[SelectedRows, ...] = ()
+    confirm: Confirmed | None = None
+    """None where patterns are not tested."""
 
 
 class _Row(NamedTuple):
@@ -78,7 +84,14 @@ class _Row(NamedTuple):
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
     """Return the new training examples, balanced as planned, and a `Decision` to stop when there are none."""
     sources = Sources(
-        inputs.load, inputs.score, inputs.cluster, inputs.name, inputs.strategy, inputs.logged
+        inputs.load,
+        inputs.score,
+        inputs.cluster,
+        inputs.name,
+        inputs.strategy,
+        inputs.confirm,
+        inputs.allot,
+        inputs.logged,
     )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
@@ -123,6 +136,8 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     ]
     kept = len(chosen)
     reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    if inputs.name and inputs.name.patterns and not sources.patterns:
+        reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from engine.rows import Pattern
-
 K = TypeVar("K", bound=Any)
-
-
-def shares(patterns: Sequence[Pattern], wanted: int) -> dict[str, int]:
-    """Return how many of `wanted` rows each pattern gets: by size, at least one each; see `apportion`."""
-    return apportion({p.id: p.size for p in patterns}, wanted)
 
 
 def apportion(sizes: Mapping[K, float], wanted: int, *, each: bool = True) -> dict[K, int]:

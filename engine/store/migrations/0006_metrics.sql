@@ -1,4 +1,4 @@
--- Metrics by slice and by label, ratings by a rubric, and which label was answered for which.
+-- Metrics by slice and by label, and ratings by a rubric.
 
 -- Metrics over parts of a split: the values of the recipe's slices, and single labels.
 CREATE TABLE metric_slice (
@@ -29,18 +29,3 @@ CREATE TABLE rating (
   -- llm_call.id
   call VARCHAR NOT NULL
 );
-
--- The confusion matrix of every run, round and split: how often each target was answered with what.
-CREATE VIEW confusion AS
-WITH e AS (
-  SELECT r.run, t.id, t.split, any_value(t.target) AS target
-  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' GROUP BY ALL
-)
--- answer: NULL for answers that could not be read
--- n: examples; those that the student could not be asked are left out
-SELECT r.run, p.seed, p.round, p.split, e.target, p.answer, count(*) AS n
-FROM prediction p
-JOIN run_rows r USING (node)
-JOIN e ON e.run = r.run AND e.id = p.example AND e.split = p.split
-WHERE p.status <> 'backend_failed'
-GROUP BY ALL;

@@ -7,11 +7,11 @@ ALTER TABLE diagnosis ADD COLUMN proposed VARCHAR;
 -- rounds of a run together, and patterns for which no category fits. What SQL assigns to a category does not count.
 CREATE VIEW proposed_categories AS
 WITH m AS (
-  SELECT DISTINCT r.run, t.diagnosis AS id FROM pattern_member t JOIN run_rows r USING (node)
+  SELECT DISTINCT r.run, t.diagnosis AS id FROM pattern_member t JOIN run_rows r ON r.node = t.node AND r.made_by = t.run
   WHERE starts_with(t.pattern, 'category:')
 ), d AS (
   SELECT r.run, t.id, trim(t.proposed) AS name, t.example, t.scenario
-  FROM diagnosis t JOIN run_rows r USING (node)
+  FROM diagnosis t JOIN run_rows r ON r.node = t.node AND r.made_by = t.run
   WHERE trim(t.proposed) <> '' AND t.mendable AND NOT t.suspect
 ), p AS (
   SELECT r.run, t.name, t.size, t.description FROM pattern t JOIN run_rows r USING (node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.rows import (
@@ -20,6 +20,7 @@ from engine.rows import (
 from engine.spec.pack import find_packs, read_pack
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
+from engine.stages.analyse.confirm import CONFIRM, ConfirmInputs, ConfirmParams
 from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
 from engine.stages.analyse.name import NAME, NameInputs, NameParams
 from engine.stages.analyse.strategy import (
@@ -33,6 +34,7 @@ from engine.stages.blocks import Briefing
 from engine.stages.outputs import (
     Attempt,
     Clustered,
+    Confirmed,
     Diagnosed,
     Drafted,
     Drawn,
@@ -318,6 +320,46 @@ def named(
     context = ScriptedContext(reply, pack=pack)
     output = NAME.run(params, inputs, context)
     for account in NAME.accounts(params, inputs, output):
+        assert account.came == account.kept + account.dropped, account
+    return output, context
+
+
+def confirmed(
+    one: Case, reply: Reply, pack: str, patterns: Sequence[Pattern], **changes: Any
+) -> tuple[Confirmed, ScriptedContext]:
+    """Return what `confirm` makes of patterns, on all rows of a task forty times over; its failures are held out."""
+    numbers = read_pack(find_packs()[pack]).confirm
+    rows = [
+        replace(e, id=f"{e.id} {copy}", inputs={**e.inputs, "number": str(copy)})
+        for e in one.validation
+        for copy in range(40)
+    ]
+    failing = {f.example: f for f in one.failures}
+    drawn = [
+        DrawnFailure(e.id, f.answer, f.target, f.predicate, "held_out")
+        for e in rows
+        if (f := failing.get(e.id.rsplit(" ", 1)[0])) is not None
+    ]
+    params = ConfirmParams(
+        task=one.task,
+        briefing=Briefing(description=one.task.description),
+        schema=reply_schema_of("membership", pack),
+        **{
+            "rows": numbers.rows or 40,
+            "rows_per_call": numbers.rows_per_call,
+            "divide": False,
+            **changes,
+        },
+    )
+    inputs = ConfirmInputs(
+        load=Loaded((*(e for e in one.rows if e.split == "train"), *rows)),
+        score=Scored(),
+        draw=Drawn(tuple(drawn)),
+        name=NamedPatterns(tuple(patterns)),
+    )
+    context = ScriptedContext(reply, pack=pack)
+    output = CONFIRM.run(params, inputs, context)
+    for account in CONFIRM.accounts(params, inputs, output):
         assert account.came == account.kept + account.dropped, account
     return output, context
 

@@ -1,21 +1,34 @@
 """cluster: which diagnoses make a pattern, and which pattern of an earlier round they continue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engine.rows import Diagnosis, Example, Pattern, PatternMember, Prediction, Score
+from engine.errors import ModelError
+from engine.rows import (
+    ClusterMember,
+    Diagnosis,
+    Example,
+    Pattern,
+    PatternCluster,
+    Prediction,
+    Score,
+)
 from engine.stages.analyse.cluster import (
     CLUSTER,
     ClusterInputs,
     ClusterParams,
     UsedClusterer,
     WhereCategory,
+    category_pattern,
 )
+from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.clusterers.kmeans import KMeansSettings
 from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
+from engine.stages.quality.leak_guard import Embed
 from tests.stages.scripted_context import ScriptedContext
 
 TOPICS = {"late": (1.0, 0.0, 0.0), "broken": (0.0, 1.0, 0.0), "rude": (0.0, 0.0, 1.0)}
@@ -33,13 +46,21 @@ def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     return unit
 
 
-def params(
-    k: int = 2, same_pattern: float = 0.8, where: Mapping[str, str] | None = None
-) -> ClusterParams:
+class Listening(ScriptedContext):
+    """A context that keeps what the user is told."""
+
+    def __init__(self, embedding: Embed = embed) -> None:
+        super().__init__(embed=embedding)
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def params(k: int = 2, where: Mapping[str, str] | None = None) -> ClusterParams:
     return ClusterParams(
         target="intent",
-        clusterer=UsedClusterer(name="kmeans", version=1, settings=KMeansSettings(k=k)),
-        same_pattern=same_pattern,
+        clusterer=UsedClusterer(name="kmeans", version=1, settings=KMeansSettings(k=k, min_size=1)),
         categories=tuple(WhereCategory(id=i, where=w) for i, w in (where or {}).items()),
     )
 
@@ -135,12 +156,12 @@ def test_a_cluster_near_an_earlier_pattern_continues_it() -> None:
     assert broken not in {"p-old", "p-other"}
 
 
-def test_how_near_it_must_be_is_the_recipes_to_say() -> None:
+def test_how_near_it_must_be_is_what_the_rounds_own_clusters_show() -> None:
+    # Its members lean to the next topic as much as the earlier pattern does, or hardly at all.
     earlier = [pattern("p-old", "late z 0.7")]
-    near = clustered(params(same_pattern=0.8), inputs([*LATE, *BROKEN], earlier))
-    assert "p-old" in near.by_pattern
-    far = clustered(params(same_pattern=0.95), inputs([*LATE, *BROKEN], earlier))
-    assert "p-old" not in far.by_pattern
+    wide = ["late a 0.0", "late b 0.9", "late c 1.1", "late d 0.2"]
+    assert "p-old" in clustered(params(), inputs([*wide, *BROKEN], earlier)).by_pattern
+    assert "p-old" not in clustered(params(), inputs([*LATE, *BROKEN], earlier)).by_pattern
 
 
 def test_the_nearest_of_several_earlier_patterns_is_continued() -> None:
@@ -148,11 +169,48 @@ def test_the_nearest_of_several_earlier_patterns_is_continued() -> None:
     assert "p-near" in clustered(params(), inputs([*LATE, *BROKEN], earlier)).by_pattern
 
 
-def test_two_clusters_do_not_continue_one_pattern() -> None:
-    earlier = [pattern("p-old", "late z 0.0", "broken z 0.0")]
-    output = clustered(params(same_pattern=0.5), inputs([*LATE, *BROKEN], earlier))
+def found_before(texts: Sequence[str], by: Mapping[str, Sequence[int]]) -> Clustered:
+    """Return an earlier round's clustering: pattern -> numbers of its failures."""
+    members = [
+        PatternMember(pattern, f"e{i}", f"before{i}", 0.0, None)
+        for pattern, numbers in by.items()
+        for i in numbers
+    ]
+    assert all(i < len(texts) for numbers in by.values() for i in numbers)
+    return Clustered(tuple(members))
+
+
+def test_a_pattern_that_falls_into_two_clusters_is_split_and_both_say_so() -> None:
+    texts = [*LATE, *BROKEN]
+    rows = replace(
+        inputs(texts, [pattern("p-old", *texts)]),
+        clusters=(found_before(texts, {"p-old": range(5)}),),
+    )
+    output = clustered(params(), rows, round_=1)
     assert len(output.by_pattern) == 2
-    assert next(iter(output.by_pattern)) == "p-old", "the larger cluster takes it"
+    assert next(iter(output.by_pattern)) == "p-old", "the larger cluster goes on"
+    (other,) = output.by_pattern.keys() - {"p-old"}
+    told = {(link.pattern, link.parent, link.kind, link.shared) for link in output.links}
+    assert told == {("p-old", "p-old", "continued", 3), (other, "p-old", "split", 2)}
+
+
+def test_two_patterns_that_fall_into_one_cluster_are_merged_and_the_other_is_known_no_more() -> (
+    None
+):
+    texts = [*LATE, *BROKEN]
+    old = [pattern("p-late", *LATE), pattern("p-broken", *BROKEN)]
+    before = found_before(texts, {"p-late": range(3), "p-broken": range(3, 5)})
+    rows = replace(inputs(texts, old), clusters=(before,))
+    second = clustered(params(k=1), rows, round_=1)
+    assert set(second.by_pattern) == {"p-late"}
+    told = [(link.pattern, link.parent, link.kind, link.shared) for link in second.links]
+    assert told == [("p-late", "p-late", "continued", 3), ("p-late", "p-broken", "merged", 2)]
+    # What was merged is continued by nobody, though the failures fall apart again as they were.
+    third = clustered(
+        params(), replace(rows, clusters=(before, second), linked=(before, second)), round_=2
+    )
+    assert "p-broken" not in third.by_pattern
+    assert ("p-late", "split") in {(link.parent, link.kind) for link in third.links}
 
 
 def test_failures_of_a_category_are_taken_out_before_the_rest_is_clustered() -> None:
@@ -200,4 +258,82 @@ def test_diagnoses_that_are_the_same_are_members_each() -> None:
     output = clustered(params(k=5), inputs([LATE[0]] * 3))
     assert groups(output) == [["d0", "d1", "d2"]]
     assert {m.distance for m in output.members} == {0.0}
-    assert all(isinstance(m, PatternMember) for m in output.rows)
+    assert [type(row) for row in output.rows] == [PatternCluster, *[ClusterMember] * 3]
+
+
+def scattered(n: int) -> list[str]:
+    """Return diagnoses in two groups of n, and two that lie between them and all else."""
+    near = [f"{topic} {chr(97 + i)} 0.{i}" for topic in ("late", "broken") for i in range(n)]
+    return [*near, "rude z 0.0", "rude z 0.9"]
+
+
+def test_a_diagnosis_of_no_cluster_is_a_drop_and_is_said() -> None:
+    rows = inputs(scattered(8))
+    context = Listening()
+    given = ClusterParams(
+        target="intent",
+        clusterer=UsedClusterer(
+            name="kmeans", version=1, settings=KMeansSettings(k=4, min_size=2, outliers=None)
+        ),
+    )
+    output = CLUSTER.run(given, rows, context)
+    assert [len(members) for members in output.by_pattern.values()] == [8, 8]
+    assert [(d.stage, d.item, d.reason) for d in output.drops] == [
+        ("cluster", "d16", "small_cluster"),
+        ("cluster", "d17", "small_cluster"),
+    ]
+    assert context.warnings == [
+        "2 of 18 diagnoses belong to no pattern (2 small_cluster): no rows are written for them"
+    ]
+    assert all(a.came == a.kept + a.dropped for a in CLUSTER.accounts(given, rows, output))
+
+
+def test_each_pattern_says_how_stable_its_cluster_is() -> None:
+    output = clustered(params(), inputs(scattered(8)[:16]))
+    assert set(output.stability) == set(output.by_pattern)
+    assert all(s is not None and s > 0.9 for s in output.stability.values())
+    assert set(clustered(params(k=1), inputs(LATE)).stability.values()) == {None}
+    by_sql = clustered(params(where={"late": "prediction = 'late'"}), inputs([*LATE, *BROKEN]))
+    assert by_sql.stability[category_pattern("late")] is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 0.0])
+def test_a_diagnosis_without_a_usable_embedding_is_a_drop_and_is_said(bad: float) -> None:
+    texts = [*LATE, *BROKEN]
+
+    def broken_embed(given: Sequence[str]) -> npt.NDArray[np.float32]:
+        vectors = embed(given)
+        vectors[1] = bad
+        return vectors
+
+    for where, expected in (
+        (None, [["d3", "d4"]]),
+        ({"late": "prediction = 'late'"}, [["d3"], ["d4"]]),
+    ):
+        context = Listening(broken_embed)
+        output = CLUSTER.run(params(where=where), inputs(texts), context)
+        (drop,) = output.drops
+        assert (drop.item, drop.reason) == ("d1", "no_embedding")
+        assert sorted(groups(output)) == [["d0", "d2"], *expected]
+        assert len(context.warnings) == 1
+        assert "1 of 5 diagnoses cannot be compared, the first is d1" in context.warnings[0]
+
+
+def test_an_embedder_without_any_usable_embedding_is_an_error() -> None:
+    context = ScriptedContext(embed=lambda texts: np.full((len(texts), 4), np.nan, np.float32))
+    with pytest.raises(ModelError, match=r"3 of 3 diagnoses cannot be compared.*not finite"):
+        CLUSTER.run(params(), inputs(LATE), context)
+
+
+@pytest.mark.parametrize("name", CLUSTERERS)
+@pytest.mark.parametrize("texts", [LATE[:1], [LATE[0], BROKEN[0]], [LATE[0]] * 9])
+def test_however_few_failures_there_are_they_make_a_pattern(name: str, texts: list[str]) -> None:
+    used = UsedClusterer(name=name, version=1, settings=CLUSTERERS[name].settings())
+    given = ClusterParams(target="intent", clusterer=used)
+    output = CLUSTER.run(given, inputs(texts), Listening())
+    assert [len(members) for members in output.by_pattern.values()] == [len(texts)]
+
+
+def test_fewer_failures_than_clusters_are_a_pattern_each() -> None:
+    output = clustered(params(k=8), inputs([*LATE[:2], *BROKEN[:1]]))
+    assert sorted(groups(output)) == [["d0"], ["d1"], ["d2"]]

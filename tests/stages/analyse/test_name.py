@@ -14,8 +14,8 @@ from engine.stages.analyse.name import (
     NAME,
     NameInputs,
     NameParams,
-    half_spread,
 )
+from engine.stages.analyse.shown import half_spread
 from engine.stages.analyse.targets import confusions
 from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing
@@ -254,9 +254,9 @@ def test_diagnoses_that_are_worded_alike_are_shown_once_with_their_count() -> No
     )  # fmt: skip
     shown = [line for line in context.prompts[0].splitlines() if "When:" in line]
     assert [line.split(" Skill:")[0] for line in shown] == [
-        "- 3 mistakes: [broken answered as late: 2; late answered as rude: 1] It goes by one word."
+        "- d1: 3 mistakes: [broken answered as late: 2; late answered as rude: 1] It goes by one word."
         " When: One word is there.",
-        "- (edge) [rude answered as late] It stops early. When: The end decides.",
+        "- d2: (edge) [rude answered as late] It stops early. When: The end decides.",
     ]
 
 

@@ -17,6 +17,7 @@ from tests.stages.analyse.kinds import (
     KINDS,
     PACKS,
     Case,
+    confirmed,
     diagnosed,
     drafted,
     named,
@@ -24,7 +25,11 @@ from tests.stages.analyse.kinds import (
 
 OLD = Pattern("p-9", "Old weakness", "Rows of an old sort.", None, 1, (1.0,), None, None, None)
 TRIED = Drafted((Strategy("s-0", "p-0", "Write longer rows.", (), None, None),))
-STAGES = ("diagnose", "name", "strategy")
+STAGES = ("diagnose", "name", "confirm", "strategy")
+REAL = Pattern(
+    "p-0", "Weakness found", "Rows of the sort found.", None, 9, (1.0,), None, None, None,
+    ("all of it",), ("none of it",),
+)  # fmt: skip
 LARGE = ("standard", "frontier")
 FOR_LABELS = re.compile(r"classif|label|lost_card|new_loan|answered as|taken for|confus", re.I)
 
@@ -36,7 +41,13 @@ def asked(kind: str, pack: str) -> dict[str, list[Request]]:
     _, first, *_ = diagnosed(one, lambda *_: None, pack, [OLD], categories=CATEGORIES)
     _, second = named(one, lambda *_: None, pack, size=1, earlier=[OLD], categories=CATEGORIES)
     _, third = drafted(one, lambda *_: None, pack, earlier=[TRIED])
-    return {"diagnose": first.asked, "name": second.asked, "strategy": third.asked}
+    _, fourth = confirmed(one, lambda *_: None, pack, [REAL])
+    return {
+        "diagnose": first.asked,
+        "name": second.asked,
+        "confirm": fourth.asked,
+        "strategy": third.asked,
+    }
 
 
 def requests(kind: str, pack: str) -> list[Request]:
@@ -116,6 +127,25 @@ def test_evaluation_rows_are_shown_to_nobody_who_names_or_plans(kind: str) -> No
         for stage in ("name", "strategy"):
             for request in asked(kind, pack)[stage]:
                 assert not any(text in text_of(request) for text in rows)
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_is_decided_on_by_the_description_with_its_right_answer_and_not_the_students(
+    kind: str, pack: str
+) -> None:
+    one = KINDS[kind]()
+    prompts = [text_of(request) for request in asked(kind, pack)["confirm"]]
+    wrong = {p.text for p in one.predictions if len(p.text) > 12} - {e.target for e in one.rows}
+    for prompt in prompts:
+        assert "Weakness found" in prompt
+        assert "Rows of the sort found." in prompt
+        assert pack == "small" or "It does not include: none of it." in prompt
+        assert not any(text in prompt for text in wrong)
+    shown = "\n".join(prompts)
+    for row in one.validation:
+        assert row.inputs[next(iter(row.inputs))] in shown
+        assert one.task.labelled or row.target in shown
 
 
 @pytest.mark.parametrize("pack", PACKS)

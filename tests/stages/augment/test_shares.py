@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.rows import Pattern
-from engine.stages.augment.shares import shares
+from engine.stages.augment.shares import apportion
 
 
 def patterns(sizes: Sequence[int]) -> list[Pattern]:
@@ -21,7 +21,7 @@ def patterns(sizes: Sequence[int]) -> list[Pattern]:
 
 
 def given_rows(sizes: Sequence[int], wanted: int) -> list[int]:
-    return list(shares(patterns(sizes), wanted).values())
+    return list(apportion({f"p{i:03}": size for i, size in enumerate(sizes)}, wanted).values())
 
 
 @pytest.mark.parametrize(

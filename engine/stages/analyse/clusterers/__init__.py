@@ -4,8 +4,11 @@ A new clusterer is one file and one line in `CLUSTERERS`.
 """
 
 from engine.registry import Registry
+from engine.stages.analyse.clusterers.agglomerative import AGGLOMERATIVE
+from engine.stages.analyse.clusterers.hdbscan import HDBSCAN
 from engine.stages.analyse.clusterers.kmeans import KMEANS
 from engine.stages.analyse.clusterers.protocol import (
+    NOISE,
     AnyClusterer,
     Clusterer,
     ClustererSettings,
@@ -14,10 +17,11 @@ from engine.stages.analyse.clusterers.protocol import (
     clustering,
 )
 
-CLUSTERERS: Registry[AnyClusterer] = Registry("clusterer", [KMEANS])
+CLUSTERERS: Registry[AnyClusterer] = Registry("clusterer", [KMEANS, AGGLOMERATIVE, HDBSCAN])
 
 __all__ = [
     "CLUSTERERS",
+    "NOISE",
     "AnyClusterer",
     "Clusterer",
     "ClustererSettings",

@@ -1,8 +1,12 @@
-"""k-means over embeddings with the number of clusters by the elbow.
+"""k-means over embeddings; the number of clusters by stability, by the elbow, or given.
 
 PaDA-Agent (arXiv 2510.18143) clusters the embedded analyses by k-means with K by the elbow method. The elbow is
 the point farthest below the straight line between the ends of the curve of within-cluster sums of squares
-(Satopää et al., Finding a "Kneedle" in a Haystack, 2011, for a convex decreasing curve).
+(Satopää et al., Finding a "Kneedle" in a Haystack, 2011, for a convex decreasing curve). It is right for clear
+clusters; of structureless data it makes some all the same, more of them the longer the curve.
+
+It starts from the clusters of Ward's method (Milligan and Sokol, 1980), so there is nothing to draw. Of more than
+LARGE points it learns in small batches (Sculley, Web-Scale K-Means Clustering, WWW 2010).
 """
 
 from __future__ import annotations
@@ -10,34 +14,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
-from engine.stages.analyse.clusterers.protocol import (
-    Clusterer,
-    ClustererSettings,
-    Clustering,
-    clustering,
+from engine.stages.analyse.clusterers.partition import (
+    PartitionSettings,
+    at_least_one,
+    capped,
+    with_noise,
 )
+from engine.stages.analyse.clusterers.protocol import Clusterer, Clustering, clustering
+from engine.stages.analyse.clusterers.stable_k import stable_k
+from engine.stages.analyse.clusterers.vectors import away, cuts, different, means, nearest, sampled
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Vectors = npt.NDArray[np.float32]
+    Labels = npt.NDArray[np.int64]
 
-class KMeansSettings(ClustererSettings):
-    """How many clusters there are."""
+LARGE = 10_000
+"""Points up to which all are looked at in each step."""
+BATCH = 4_096
 
-    k: int | Literal["auto"] = "auto"
-    """Number of clusters; auto finds the elbow of the within-cluster sum of squares."""
-    max_k: int = Field(default=8, ge=1, le=100)
-    """Largest number of clusters that auto tries."""
 
-    @field_validator("k")
-    @classmethod
-    def _at_least_one(cls, k: int | str) -> int | str:
-        if isinstance(k, int) and k < 1:
-            raise ValueError("k must be at least 1, or auto")
-        return k
+class KMeansSettings(PartitionSettings):
+    """How many clusters there are, and what is too far from all of them."""
+
+    k: int | Literal["auto", "elbow"] = "auto"
+    """Number of clusters; auto takes as many as come out again in halves of the diagnoses, elbow the elbow of the
+    within-cluster sum of squares up to max_k."""
+
+    _at_least_one = field_validator("k")(at_least_one)
 
 
 def elbow(inertias: Sequence[float]) -> int:
@@ -50,29 +58,52 @@ def elbow(inertias: Sequence[float]) -> int:
     return max(range(len(below)), key=lambda i: (round(below[i], 9), -i)) + 1
 
 
-def kmeans(vectors: npt.NDArray[np.float32], settings: KMeansSettings, seed: int) -> Clustering:
+def kmeans(vectors: Vectors, settings: KMeansSettings, seed: int) -> Clustering:
     """Cluster unit-length vectors, shape (n, dimensions); never more clusters than there are different ones."""
-    import numpy as np
-    from sklearn.cluster import KMeans
+    few = vectors[sampled(len(vectors), seed)]
+    distinct = different(few)
+    note = ""
+    if settings.k == "auto":
+        k, note = capped(stable_k(vectors, "ward", seed).k, settings)
+    elif settings.k == "elbow":
+        tried = range(1, min(distinct, settings.max_k) + 1)
+        k = elbow([_inertia(few, _fitted(few, few, n, seed)) for n in tried])
+    else:
+        k = settings.k
+    labels = _fitted(vectors, few, min(k, distinct), seed)
+    fixed = settings.model_copy(update={"k": k})
+    return clustering(with_noise(vectors, labels, settings.outliers).tolist(), fixed, note)
 
-    distinct = len(np.unique(vectors.round(6), axis=0))
-    automatic = settings.k == "auto"
-    most = min(distinct, at_most(settings))
-    tried = range(1, most + 1) if automatic else range(most, most + 1)
-    fits = [KMeans(n, n_init=10, random_state=seed).fit(vectors) for n in tried]
-    chosen = fits[elbow([float(fit.inertia_) for fit in fits]) - 1] if automatic else fits[0]
-    return clustering(vectors, [int(label) for label in chosen.labels_])
+
+def _fitted(vectors: Vectors, few: Vectors, k: int, seed: int) -> Labels:
+    """Return the labels of k clusters, from 0 without a gap; `few` are the vectors, or a sample of them."""
+    import numpy as np
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+    if k == 1:
+        return np.zeros(len(vectors), dtype=np.int64)
+    (start,) = cuts(few, [k], "ward")
+    centres = KMeans(k, init=means(few, start), n_init=1).fit(few).cluster_centers_
+    if len(vectors) > LARGE:
+        fit = MiniBatchKMeans(k, init=centres, n_init=1, batch_size=BATCH, random_state=seed)
+        centres = fit.fit(vectors).cluster_centers_
+    labels: Labels = np.unique(nearest(vectors, centres)[0], return_inverse=True)[1]
+    return labels
+
+
+def _inertia(vectors: Vectors, labels: Labels) -> float:
+    return float((away(vectors, labels) ** 2).sum())
 
 
 def at_most(settings: KMeansSettings) -> int:
     """Return the most clusters that there will be."""
-    return settings.max_k if settings.k == "auto" else int(settings.k)
+    return settings.k if isinstance(settings.k, int) else settings.max_k
 
 
 KMEANS = Clusterer(
     name="kmeans",
-    version=1,
-    description="k-means; the number of clusters by the elbow, or given",
+    version=2,
+    description="k-means; the number of clusters by stability, by the elbow, or given",
     settings=KMeansSettings,
     cluster=kmeans,
     at_most=at_most,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     Vectors = npt.NDArray[np.float32]
+
+NOISE = -1
+"""The label of a point that belongs to no cluster."""
 
 
 class ClustererSettings(BaseModel):
@@ -22,17 +26,24 @@ class ClustererSettings(BaseModel):
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
 
+    min_size: int = Field(default=3, ge=1)
+    """Fewest diagnoses that make a pattern: smaller clusters are dropped, unless all are smaller."""
+
 
 S = TypeVar("S", bound=ClustererSettings)
 
 
 class Clustering(NamedTuple):
-    """Labels from 0 in order of falling size, and how clear the clusters are."""
+    """A label per point: from 0 in order of falling size, NOISE for a point that belongs to no cluster."""
 
     labels: list[int]
-    """The cluster of each point; every point has one."""
-    silhouettes: list[float] | None
-    """Silhouette of each point, -1 to 1; None for a single cluster, and where each point is one."""
+    fixed: ClustererSettings | None = None
+    """The settings with what was found out written in, such as the number of clusters; None: as they were.
+
+    With these, resamples are clustered to tell how stable the clusters are.
+    """
+    note: str = ""
+    """What a user should know of how the clusters came about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class Clusterer(Generic[S]):
     description: str
     settings: type[S]
     cluster: Callable[[Vectors, S, int], Clustering]
-    """(unit-length vectors, shape (n, dimensions), n at least 1; settings; seed) -> clusters."""
+    """(finite unit-length vectors, shape (n, dimensions), n at least 1; settings; seed) -> clusters."""
     at_most: Callable[[S], int]
     """Most clusters that it makes with these settings."""
 
@@ -52,16 +63,16 @@ class Clusterer(Generic[S]):
 AnyClusterer = Clusterer[Any]
 
 
-def clustering(vectors: Vectors, labels: Sequence[int]) -> Clustering:
-    """Return a clustering by an algorithm's own labels, which may be any numbers."""
-    from sklearn.metrics import silhouette_samples
-
-    raw = list(labels)
-    order = sorted(set(raw), key=lambda label: (-raw.count(label), raw.index(label)))
-    places = [order.index(label) for label in raw]
-    if not 1 < len(order) < len(places):
-        return Clustering(places, None)
-    return Clustering(places, [float(s) for s in silhouette_samples(vectors, places)])
+def clustering(
+    labels: Sequence[int], fixed: ClustererSettings | None = None, note: str = ""
+) -> Clustering:
+    """Return a clustering by an algorithm's own labels: any numbers, of which NOISE keeps its meaning."""
+    raw = [int(label) for label in labels]
+    sizes = Counter(label for label in raw if label != NOISE)
+    first = {label: place for place, label in reversed(list(enumerate(raw)))}
+    order = sorted(sizes, key=lambda label: (-sizes[label], first[label]))
+    places = {label: place for place, label in enumerate(order)} | {NOISE: NOISE}
+    return Clustering([places[label] for label in raw], fixed, note)
 
 
 def centroid(vectors: Vectors) -> Vectors:

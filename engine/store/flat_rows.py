@@ -1,0 +1,132 @@
+"""What is laid flat, in SQL: for each kind of views, its tables and the SELECTs of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """Views that change together: they show the same nodes of a round."""
+
+    tables: tuple[str, ...]
+    """A round's nodes that write one of these make its part; rows of the loaded data are read besides."""
+    flat: Mapping[str, str]
+    """Flat table -> the SELECT of its rows, in order. `{failure}` stands for that table's rows of the part's nodes."""
+
+
+_FAILURES = """
+SELECT {part}, f.split, f.example, e.inputs, f.target, f.answer, p.text, p.status, p.confidence, f.predicate,
+  d.root_cause, d.scenario, m.pattern, n.name, n.category, e.columns
+FROM {failure} f
+LEFT JOIN (
+  SELECT id, split, any_value(inputs) AS inputs, any_value(columns) AS columns FROM {example} GROUP BY ALL
+) e ON e.id = f.example AND e.split = f.split
+LEFT JOIN {prediction} p ON p.split = f.split AND p.example = f.example
+LEFT JOIN (
+  SELECT example, any_value(root_cause) AS root_cause, any_value(scenario) AS scenario FROM {diagnosis} GROUP BY ALL
+) d ON d.example = f.example AND f.split = 'validation'
+LEFT JOIN (SELECT example, any_value(pattern) AS pattern FROM {pattern_member} GROUP BY ALL) m
+  ON m.example = f.example AND f.split = 'validation'
+LEFT JOIN (SELECT id, any_value(name) AS name, any_value(category) AS category FROM {pattern} GROUP BY ALL) n
+  ON n.id = m.pattern
+ORDER BY m.pattern, f.position
+"""
+# Sorted by pattern: a question about one reads its rows alone, and its texts are stored once.
+
+_MEMBERS = "SELECT {part}, pattern, count(*) FROM {pattern_member} GROUP BY pattern"
+
+_COUNTS = """
+SELECT {part}, (SELECT count(*) FROM {prediction} WHERE split = 'validation'),
+  (SELECT count(*) FROM {failure} WHERE split = 'validation')
+"""
+
+_CONFUSION = """
+SELECT {part}, p.split, e.target, p.answer, count(*)
+FROM {prediction} p
+JOIN (SELECT id, split, any_value(target) AS target FROM {example} GROUP BY ALL) e
+  ON e.id = p.example AND e.split = p.split
+WHERE p.status <> 'backend_failed'
+GROUP BY ALL ORDER BY ALL
+"""
+
+_CANDIDATES = """
+SELECT {part}, c.attempt, c.id, c.operator, c.inputs, c.target, c.parent, e.inputs, e.target, c.pattern, n.name,
+  n.category, n.size, c.strategy, s.text, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility,
+  v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call
+FROM (SELECT t.*, o.attempt AS tried FROM {candidate} t JOIN node o ON o.id = t.node) c
+LEFT JOIN (SELECT t.*, o.attempt AS tried FROM {verdict} t JOIN node o ON o.id = t.node) v
+  ON v.tried = c.tried AND v.candidate = c.id
+LEFT JOIN (
+  SELECT id, any_value(inputs) AS inputs, any_value(target) AS target FROM {example} WHERE split = 'train' GROUP BY id
+) e ON e.id = c.parent
+LEFT JOIN (
+  SELECT id, any_value(name) AS name, any_value(category) AS category, any_value(size) AS size
+  FROM {pattern} GROUP BY id
+) n ON n.id = c.pattern
+LEFT JOIN (SELECT id, any_value(text) AS text FROM {strategy} GROUP BY id) s ON s.id = c.strategy
+LEFT JOIN (SELECT candidate, any_value(example) AS example FROM {selected} GROUP BY candidate) j ON j.candidate = c.id
+LEFT JOIN (SELECT item, any_value(reason) AS reason FROM {drop} WHERE stage = 'select' GROUP BY item) l ON l.item = c.id
+ORDER BY c.pattern, c.tried, c.position
+"""
+
+_FUNNEL = """
+WITH c AS (SELECT * FROM flat_candidate WHERE part = {part}),
+counted AS (
+  SELECT count(*) AS generated, count(*) FILTER (accepted) AS accepted, count(example) AS selected FROM c
+)
+SELECT {part}, 0, 'not generated', reason, count(*) FROM {drop} WHERE stage = 'generate' GROUP BY ALL
+UNION ALL SELECT {part}, 1, 'generated', NULL, generated FROM counted WHERE generated > 0
+UNION ALL SELECT {part}, 2, 'rejected', reason, count(*) FROM c WHERE NOT accepted GROUP BY ALL
+UNION ALL SELECT {part}, 3, 'accepted', NULL, accepted FROM counted WHERE generated > 0
+UNION ALL SELECT {part}, 4, 'left out', left_out, count(*) FROM c WHERE accepted AND left_out IS NOT NULL GROUP BY ALL
+UNION ALL SELECT {part}, 5, 'selected', NULL, selected FROM counted WHERE generated > 0
+"""
+
+_YIELD = """
+WITH a AS (
+  SELECT pattern, strategy, operator, candidate, accepted, example, generate_call AS call
+  FROM flat_candidate WHERE part = {part}
+  UNION ALL
+  SELECT pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM flat_candidate WHERE part = {part}
+), w AS (
+  SELECT call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY call
+), k AS (
+  SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call
+  WHERE id IN (SELECT call FROM w) GROUP BY id
+)
+SELECT {part}, a.pattern, a.strategy, a.operator, count(a.candidate), count(*) FILTER (a.accepted), count(a.example),
+  sum(k.tokens / w.sharers)
+FROM a LEFT JOIN w ON w.call = a.call LEFT JOIN k ON k.id = a.call
+GROUP BY ALL ORDER BY ALL
+"""
+
+KINDS: Mapping[str, Kind] = {
+    "failures": Kind(
+        ("failure", "prediction", "diagnosis", "pattern_member", "pattern"),
+        {"flat_failure": _FAILURES, "flat_member": _MEMBERS, "flat_validation": _COUNTS},
+    ),
+    "confusion": Kind(("prediction",), {"flat_confusion": _CONFUSION}),
+    "candidates": Kind(
+        ("candidate", "verdict", "pattern", "strategy", "selected", "drop"),
+        {"flat_candidate": _CANDIDATES, "flat_funnel": _FUNNEL, "flat_yield": _YIELD},
+    ),
+}
+"""In each kind a SELECT may read the flat tables before it."""
+
+FIRST: Mapping[str, tuple[str, ...]] = {
+    "failures": ("failure", "prediction", "pattern_member"),
+    "confusion": ("prediction",),
+    "candidates": ("candidate", "drop"),
+}
+"""Tables without which a round shows nothing in a kind."""
+
+
+CALL_TOTALS = """
+INSERT INTO call_total
+SELECT run, node, role, count(*), count(error), sum(json_array_length(tries)), sum(prompt_tokens),
+  sum(completion_tokens), sum(cached_tokens), sum(reasoning_tokens), sum(cost), count(*) FILTER (cost IS NULL),
+  sum(seconds)
+FROM llm_call WHERE rowid > ? GROUP BY ALL ORDER BY ALL
+"""
+"""Adds up the rows of the ledger that come after one of them."""

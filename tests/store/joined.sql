@@ -1,0 +1,212 @@
+-- The views over what is laid flat, as joins of the tables of the nodes: what a run shows, by definition.
+
+CREATE VIEW joined.failures AS
+WITH e AS (
+  SELECT r.run, t.id, t.split, any_value(t.inputs) AS inputs, any_value(t.columns) AS columns
+  FROM example t JOIN run_rows r USING (node) GROUP BY ALL
+), p AS (
+  SELECT r.run, t.seed, t.round, t.split, t.example, t.text, t.status, t.confidence
+  FROM prediction t JOIN run_rows r USING (node)
+), d AS (
+  SELECT r.run, t.seed, t.round, t.example, any_value(t.root_cause) AS root_cause, any_value(t.scenario) AS scenario
+  FROM diagnosis t JOIN run_rows r USING (node) GROUP BY ALL
+), m AS (
+  SELECT r.run, t.seed, t.round, t.example, any_value(t.pattern) AS pattern
+  FROM pattern_member t JOIN run_rows r USING (node) GROUP BY ALL
+), n AS (
+  SELECT r.run, t.seed, t.round, t.id, t.name, t.category FROM pattern t JOIN run_rows r USING (node)
+)
+SELECT r.run, f.seed, f.round, f.split, f.example, e.inputs, f.target, f.answer, p.text AS prediction, p.status,
+  p.confidence, f.predicate, d.root_cause, d.scenario, m.pattern, n.name AS pattern_name, n.category, e.columns
+FROM failure f
+JOIN run_rows r USING (node)
+LEFT JOIN e ON e.run = r.run AND e.id = f.example AND e.split = f.split
+LEFT JOIN p ON p.run = r.run AND p.seed = f.seed AND p.round = f.round AND p.split = f.split
+  AND p.example = f.example
+LEFT JOIN d ON d.run = r.run AND d.seed = f.seed AND d.round = f.round AND d.example = f.example
+  AND f.split = 'validation'
+LEFT JOIN m ON m.run = r.run AND m.seed = f.seed AND m.round = f.round AND m.example = f.example
+  AND f.split = 'validation'
+LEFT JOIN n ON n.run = r.run AND n.seed = f.seed AND n.round = f.round AND n.id = m.pattern;
+
+CREATE VIEW joined.training_rows AS
+WITH trained AS (
+  SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
+), t AS (
+  FROM trained
+  UNION
+  SELECT run, seed, round + 1 FROM run_rows r WHERE stage = 'select'
+    AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
+), o AS (
+  SELECT r.run, e.id, e.inputs, e.target, e.source, e.line
+  FROM example e JOIN run_rows r USING (node) WHERE r.stage = 'load' AND e.split = 'train'
+), g AS (
+  SELECT r.run, e.seed, e.round, e.id, e.inputs, e.target, s.candidate, c.parent, c.pattern, c.operator
+  FROM example e
+  JOIN run_rows r USING (node)
+  JOIN selected s ON s.node = e.node AND s.example = e.id
+  LEFT JOIN (SELECT c.*, q.run AS looked_at FROM candidate c JOIN run_rows q USING (node)) c
+    ON c.looked_at = r.run AND c.seed = e.seed AND c.round = e.round AND c.id = s.candidate
+)
+SELECT t.run, t.seed, t.round, 'original' AS origin, o.id AS example, o.inputs, o.target, o.source, o.line,
+  NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
+  NULL::VARCHAR AS operator
+FROM t JOIN o USING (run)
+UNION ALL
+SELECT t.run, t.seed, t.round, 'generated', g.id, g.inputs, g.target, NULL, NULL, g.round, g.candidate, g.parent,
+  g.pattern, g.operator
+FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round;
+
+CREATE VIEW joined.lineage AS
+WITH c AS (
+  SELECT r.run AS looked_at, r.attempt AS tried, t.* FROM candidate t JOIN run_rows r USING (node)
+), v AS (
+  SELECT r.run AS looked_at, r.attempt AS tried, t.* FROM verdict t JOIN run_rows r USING (node)
+), e AS (
+  SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
+  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'train' GROUP BY ALL
+), n AS (
+  SELECT r.run, t.seed, t.round, t.id, t.name, t.category, t.size FROM pattern t JOIN run_rows r USING (node)
+), s AS (
+  SELECT r.run, t.seed, t.round, t.id, any_value(t.text) AS text
+  FROM strategy t JOIN run_rows r USING (node) GROUP BY ALL
+), j AS (
+  SELECT r.run, t.seed, t.round, t.candidate, any_value(t.example) AS example
+  FROM selected t JOIN run_rows r USING (node) GROUP BY ALL
+), f AS (
+  SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
+), l AS (
+  SELECT r.run, t.seed, t.round, t.item, any_value(t.reason) AS reason, any_value(t.detail) AS detail
+  FROM "drop" t JOIN run_rows r USING (node) WHERE t.stage = 'select' GROUP BY ALL
+)
+SELECT c.looked_at AS run, c.seed, c.round, c.attempt, c.id AS candidate, c.operator, c.inputs, c.target,
+  c.parent, e.inputs AS parent_inputs, e.target AS parent_target, c.pattern, n.name AS pattern_name, n.category,
+  n.size AS failures, c.strategy, s.text AS strategy_text, v.accepted, v.reason, v.detail, v.feedback, v.adherence,
+  v.utility, v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason AS left_out, j.example,
+  CASE WHEN j.example IS NOT NULL THEN (
+    SELECT min(f.round) FROM f WHERE f.run = c.looked_at AND f.seed = c.seed AND f.round > c.round
+  ) END AS trained_in,
+  c.prompt, c.model, c.call AS generate_call, v.call AS judge_call
+FROM c
+LEFT JOIN v ON v.looked_at = c.looked_at AND v.seed = c.seed AND v.round = c.round AND v.tried = c.tried
+  AND v.candidate = c.id
+LEFT JOIN e ON e.run = c.looked_at AND e.id = c.parent
+LEFT JOIN n ON n.run = c.looked_at AND n.seed = c.seed AND n.round = c.round AND n.id = c.pattern
+LEFT JOIN s ON s.run = c.looked_at AND s.seed = c.seed AND s.round = c.round AND s.id = c.strategy
+LEFT JOIN j ON j.run = c.looked_at AND j.seed = c.seed AND j.round = c.round AND j.candidate = c.id
+LEFT JOIN l ON l.run = c.looked_at AND l.seed = c.seed AND l.round = c.round AND l.item = c.id;
+
+CREATE VIEW joined.rejected_rows AS
+SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' ELSE 'judge' END AS stage,
+  CASE WHEN accepted THEN left_out ELSE reason END AS reason, detail, feedback, operator, inputs, target, parent,
+  parent_inputs, parent_target, pattern, pattern_name, adherence, utility, relevance, judge_agrees, similarity,
+  neighbour
+FROM joined.lineage
+WHERE NOT accepted OR left_out IS NOT NULL;
+
+CREATE VIEW joined.payoff AS
+WITH a AS (
+  SELECT run, seed, round, pattern, strategy, operator, candidate, accepted, example, generate_call AS call
+  FROM joined.lineage
+  UNION ALL
+  SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM joined.lineage
+), k AS (
+  SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call GROUP BY id
+), w AS (
+  SELECT run, seed, round, call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY ALL
+), b AS (
+  SELECT a.run, a.seed, a.round, a.pattern, a.strategy, a.operator, count(a.candidate) AS generated,
+    count(*) FILTER (a.accepted) AS accepted, count(a.example) AS selected,
+    sum(k.tokens / w.sharers) AS tokens
+  FROM a
+  LEFT JOIN w ON w.run = a.run AND w.seed = a.seed AND w.round = a.round AND w.call = a.call
+  LEFT JOIN k ON k.id = a.call
+  GROUP BY ALL
+), q AS (
+  SELECT r.run, t.seed, t.round, count(*) AS n
+  FROM prediction t JOIN run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
+), y AS (
+  SELECT r.run, t.seed, t.round, count(*) AS failing
+  FROM failure t JOIN run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
+), m AS (
+  SELECT r.run, t.seed, t.round, t.pattern, count(*) AS members
+  FROM pattern_member t JOIN run_rows r USING (node) GROUP BY ALL
+), s AS (
+  SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.status, t.rows, t.mended, t.broken, t.control_mended,
+    t.control_broken, t.effect
+  FROM pattern_status t JOIN run_rows r USING (node)
+  QUALIFY row_number() OVER (PARTITION BY r.run, t.seed, t.pattern ORDER BY t.round DESC) = 1
+), i AS (
+  SELECT b.*, s.tracked, s.status, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
+    b.selected / nullif(sum(b.selected) FILTER (b.round < s.tracked)
+      OVER (PARTITION BY b.run, b.seed, b.pattern), 0) AS share
+  FROM b LEFT JOIN s ON s.run = b.run AND s.seed = b.seed AND s.pattern = b.pattern AND s.tracked > b.round
+)
+SELECT i.run, i.seed, i.round, i.pattern, n.name AS pattern_name, i.strategy, i.operator, i.generated, i.accepted,
+  i.selected, round(i.tokens)::BIGINT AS tokens, m.members, i.status, i.rows, i.mended, i.broken, i.control_mended,
+  i.control_broken, i.effect,
+  CASE WHEN i.status <> 'unclear' THEN 100 * i.effect * i.rows * i.share / q.n END AS points,
+  CASE WHEN i.status <> 'unclear' THEN
+    100 * i.effect * i.rows * i.share / q.n / nullif(i.tokens / 1000, 0)
+  END AS points_per_1000_tokens,
+  CASE WHEN q2.n IS NOT NULL THEN
+    100.0 * coalesce(y.failing, 0) / q.n - 100.0 * coalesce(y2.failing, 0) / q2.n
+  END AS round_change_unadjusted
+FROM i
+LEFT JOIN m ON m.run = i.run AND m.seed = i.seed AND m.round = i.round AND m.pattern = i.pattern
+LEFT JOIN q ON q.run = i.run AND q.seed = i.seed AND q.round = i.round
+LEFT JOIN q q2 ON q2.run = i.run AND q2.seed = i.seed AND q2.round = i.round + 1
+LEFT JOIN y ON y.run = i.run AND y.seed = i.seed AND y.round = i.round
+LEFT JOIN y y2 ON y2.run = i.run AND y2.seed = i.seed AND y2.round = i.round + 1
+LEFT JOIN (SELECT r.run, t.seed, t.round, t.id, any_value(t.name) AS name
+           FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL) n
+  ON n.run = i.run AND n.seed = i.seed AND n.round = i.round AND n.id = i.pattern;
+
+CREATE VIEW joined.spend AS
+WITH c AS (
+  SELECT run, node, role, error, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, tries,
+    seconds, 'new' AS origin FROM llm_call
+  UNION ALL
+  SELECT r.run, c.node, c.role, c.error, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.reasoning_tokens,
+    c.cost, c.tries, c.seconds, 'cached'
+  FROM llm_call c JOIN run_rows r ON r.node = c.node AND r.run <> c.run
+)
+SELECT c.run, c.role, n.stage, n.seed, n.round, c.origin, count(*) AS calls, count(c.error) AS failed,
+  sum(json_array_length(c.tries))::BIGINT AS retries,
+  sum(c.prompt_tokens)::BIGINT AS prompt_tokens, sum(c.completion_tokens)::BIGINT AS completion_tokens,
+  sum(c.cached_tokens)::BIGINT AS cached_tokens, sum(c.reasoning_tokens)::BIGINT AS reasoning_tokens,
+  coalesce(sum(c.prompt_tokens), 0)::BIGINT + coalesce(sum(c.completion_tokens), 0)::BIGINT AS tokens,
+  sum(c.cost) AS cost, count(*) FILTER (c.cost IS NULL) AS unpriced, sum(c.seconds) AS seconds
+FROM c LEFT JOIN node n ON n.id = c.node
+GROUP BY ALL;
+
+CREATE VIEW joined.funnel AS
+WITH d AS (
+  SELECT r.run, t.seed, t.round, t.reason FROM "drop" t JOIN run_rows r USING (node) WHERE t.stage = 'generate'
+)
+SELECT run, seed, round, 0 AS step, 'not generated' AS what, reason, count(*) AS rows FROM d GROUP BY ALL
+UNION ALL
+SELECT run, seed, round, 1, 'generated', NULL, count(*) FROM joined.lineage GROUP BY ALL
+UNION ALL
+SELECT run, seed, round, 2, 'rejected', reason, count(*) FROM joined.lineage WHERE NOT accepted GROUP BY ALL
+UNION ALL
+SELECT run, seed, round, 3, 'accepted', NULL, count(*) FILTER (accepted) FROM joined.lineage GROUP BY ALL
+UNION ALL
+SELECT run, seed, round, 4, 'left out', left_out, count(*) FROM joined.lineage
+WHERE accepted AND left_out IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT run, seed, round, 5, 'selected', NULL, count(example) FROM joined.lineage GROUP BY ALL
+UNION ALL
+SELECT run, seed, round, 6, 'trained on', NULL, count(trained_in) FROM joined.lineage GROUP BY ALL;
+
+CREATE VIEW joined.confusion AS
+WITH e AS (
+  SELECT r.run, t.id, t.split, any_value(t.target) AS target
+  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' GROUP BY ALL
+)
+SELECT r.run, p.seed, p.round, p.split, e.target, p.answer, count(*) AS n
+FROM prediction p
+JOIN run_rows r USING (node)
+JOIN e ON e.run = r.run AND e.id = p.example AND e.split = p.split
+WHERE p.status <> 'backend_failed'
+GROUP BY ALL;

@@ -1,0 +1,182 @@
+"""What is laid flat shows the rows that joining the tables of the nodes shows, whatever came when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from engine import rows as r
+from engine.store import Store, rows
+from engine.store.cleaning import plan_removal, remove
+from engine.store.file import FILE
+from engine.store.flat import lay_all
+from tests.store.small import call, example, info, make, start
+
+pytestmark = pytest.mark.runs
+
+JOINED = (
+    "failures",
+    "training_rows",
+    "lineage",
+    "rejected_rows",
+    "payoff",
+    "spend",
+    "funnel",
+    "confusion",
+)
+DEFINITIONS = Path(__file__).with_name("joined.sql")
+AT: dict[str, tuple[str, ...]] = {
+    "score": ("failures", "confusion"),
+    "cluster": ("failures",),
+    "name": ("failures",),
+    "generate": ("lineage",),
+    "judge": ("lineage",),
+    "select": JOINED,
+}
+"""What is looked at after a stage's node: the joins take long to plan."""
+
+
+def differences(state: Path, views: Sequence[str] = JOINED) -> dict[str, list[Any]]:
+    """Return the rows that a view and the joins it stands for do not both have, by view."""
+    found = {}
+    with duckdb.connect(str(state / FILE)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE SCHEMA joined")
+        connection.execute(DEFINITIONS.read_text("utf-8"))
+        for view in views:
+            for one, other in ((view, f"joined.{view}"), (f"joined.{view}", view)):
+                sql = f"(FROM {one}) EXCEPT ALL (FROM {other})"
+                if extra := connection.execute(sql).fetchall():
+                    found[one] = extra
+        connection.execute("ROLLBACK")
+    return found
+
+
+def parts(state: Path) -> tuple[int, int]:
+    """Return how many parts there are, and how many rows the flat tables have."""
+    with duckdb.connect(str(state / FILE), read_only=True) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'flat%'"
+        ).fetchall()
+        counts = [
+            connection.execute(f"SELECT count(*) FROM {t}").fetchall()[0][0] for (t,) in tables
+        ]
+        return connection.execute("SELECT count(*) FROM flat_part").fetchall()[0][0], sum(counts)
+
+
+def write(state: Path, work: Callable[[Store, str], None]) -> str:
+    """Do something in a run of its own."""
+    store = Store.open(state)
+    with store.lock_run():
+        run = start(store)
+        work(store, run)
+        store.end_run(run, "done")
+    return run
+
+
+def take_over(store: Store, run: str, *, without: str = "-") -> None:
+    for row in rows(store.state, "SELECT node, name, position FROM run_node WHERE run = 'r0001'"):
+        if not row["node"].startswith(without):
+            store.link_node(run, row["node"], row["name"], row["position"], "cached")
+
+
+def verdict(candidate: str) -> r.Verdict:
+    return r.Verdict(candidate, False, "leak", "", "", None, None, None, None, None, None, None)
+
+
+def done(
+    store: Store, run: str, node: str, stage: str, kept: list[r.Row], attempt: int = 0
+) -> None:
+    store.write_node(run, info(node, stage, round=0, attempt=attempt), kept, f"content-{node}")
+    store.link_node(run, node, node, 50, "done")
+
+
+def test_runs_that_share_nodes_share_parts(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = parts(tmp_path)
+    write(tmp_path, take_over)
+    assert parts(tmp_path) == before
+    assert differences(tmp_path) == {}
+    assert len(rows(tmp_path, "FROM failures")) == 8
+    assert len(rows(tmp_path, "FROM lineage")) == 6
+    with duckdb.connect(str(tmp_path / FILE)) as connection:
+        lay_all(connection)
+    assert parts(tmp_path) == before, "the same parts when everything is laid anew"
+
+
+def test_a_run_that_shares_some_nodes_shows_its_own(tmp_path: Path) -> None:
+    make(tmp_path)
+
+    def judged_anew(store: Store, run: str) -> None:
+        take_over(store, run, without="judge")
+        done(store, run, "judge9", "judge", [verdict("c1"), verdict("c2")], attempt=1)
+
+    other = write(tmp_path, judged_anew)
+    assert differences(tmp_path, ("lineage", "rejected_rows")) == {}
+    reasons = "SELECT candidate, reason FROM lineage WHERE run = ? ORDER BY candidate"
+    assert [row["reason"] for row in rows(tmp_path, reasons, [other])] == ["leak", "leak", None]
+    assert [row["reason"] for row in rows(tmp_path, reasons, ["r0001"])] == [
+        "accepted",
+        "similarity",
+        "accepted",
+    ]
+
+
+def test_a_round_shows_what_there_is_of_it_at_every_moment(tmp_path: Path) -> None:
+    failing = r.Prediction("e11", "validation", "pin", "pin", "ok", 0.9, "h")
+    untold = r.Prediction("e12", "validation", "?", None, "unparsable", None, "h")
+    similar = r.Candidate(
+        "c1", "e1", "p1", "s1", "similar", 1, {"text": "x"}, "card", "h", "m", "k"
+    )
+    steps: list[tuple[str, list[r.Row], int]] = [
+        ("load", [example(1), example(11, "validation"), example(12, "validation")], 0),
+        ("predict", [failing, untold], 0),
+        ("score", [r.Failure("e11", "validation", "pin", "card", "p"), r.Failure("e1", "train", None, "card", "p")], 0),
+        ("diagnose", [r.Diagnosis("d1", "e11", "cause", "when", "c")], 0),
+        ("cluster", [r.PatternMember("p1", "e11", "d1", 0.1, None), r.PatternMember("p1", "e1", "d1", 0.1, None)], 0),
+        ("name", [r.Pattern("p1", "negation", "", "style", 1, (1.0,), None, None, None)], 0),
+        ("generate", [similar, r.Drop("generate", "e1", "prompt_leak", "")], 1),
+        ("judge", [verdict("c1")], 1),
+        ("select", [r.Drop("select", "c1", "over_quota", "")], 0),
+    ]  # fmt: skip
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        for stage, kept, attempt in steps:
+            done(store, run, stage, stage, kept, attempt)
+            store.ingest(force=True)
+            if stage in AT:
+                assert differences(tmp_path, AT[stage]) == {}, stage
+    assert len(rows(tmp_path, "FROM rejected_rows")) == 1
+    assert [row["pattern_name"] for row in rows(tmp_path, "FROM failures ORDER BY split")] == [
+        None,
+        "negation",
+    ]
+    assert parts(tmp_path)[0] == 3, "one of each kind"
+
+
+def test_what_is_done_again_and_what_is_paid_later_are_laid_again(tmp_path: Path) -> None:
+    make(tmp_path)
+
+    def again(store: Store, run: str) -> None:
+        take_over(store, run, without="judge")
+        done(store, run, "judge0", "judge", [verdict("c3")], attempt=1)
+        store.ingest(force=True)
+        assert differences(tmp_path, ("lineage",)) == {}
+        store.record_calls([call(3, run, "generate0", error="schema")])
+
+    write(tmp_path, again)
+    assert differences(tmp_path, ("payoff", "spend")) == {}
+    assert {row["reason"] for row in rows(tmp_path, "FROM lineage")} == {"leak", None}
+
+
+def test_cleaning_leaves_no_part_behind(tmp_path: Path) -> None:
+    make(tmp_path)
+    write(tmp_path, lambda store, run: store.link_node(run, "load", "place/load", 0, "cached"))
+    remove(tmp_path, plan_removal(tmp_path, keep=1))
+    assert rows(tmp_path, "FROM failures") == []
+    assert parts(tmp_path) == (0, 0)
