@@ -112,16 +112,6 @@ def _goes_on(params: DecideParams, now: Scored, since: int, number: int) -> tupl
     failures = now.failures("validation")
     gain = "gain" if params.min_gain is not None else "gain of more than one standard error"
     if not failures and not params.elsewhere:
-        go_on, reason = False, "no failures found on validation"
-    elif ctx.round >= params.rounds:
-        go_on, reason = False, "all rounds of the recipe are done"
-    elif since >= params.patience:
-        go_on, reason = False, f"no {gain} in {name} on validation for {since} round(s)"
-    else:
-        go_on, reason = True, f"{len(failures)} failures on validation"
-    here = measured.get(ctx.round)
-    return Decided((Decision(go_on, reason, name, here[0].value if here else None, best),))
-    if not failures:
         return False, "no failures found on validation"
     if number >= params.rounds:
         return False, "all rounds of the recipe are done"

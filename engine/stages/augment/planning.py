@@ -19,22 +19,16 @@ from typing import Any, NamedTuple
 from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
-from engine.stages.augment.shares import apportion, shares
-from engine.stages.logged import failures_by_example
-    Attempt,
-    Clustered,
-    Drafted,
-    Loaded,
-    Logged,
 from engine.stages.augment.shares import apportion
+from engine.stages.logged import failures_by_example
+from engine.stages.outputs import (
     Allotted,
     Attempt,
     Clustered,
     Confirmed,
     Drafted,
     Loaded,
-from engine.stages.outputs import (
-)
+    Logged,
     NamedPatterns,
     Scored,
 )
@@ -116,13 +110,7 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     found: dict[str, Mapping[Slot, int]] = {}
     pairs = pairs_of(task, sources)
     for pattern, count in apportion(weights, wanted - spare).items():
-        if not task.labelled:
-            found[pattern] = _any(count)
-        elif pairs[pattern]:
-            found[pattern] = _sides(pairs[pattern], count)
-        else:
-            # Of rejected outputs alone nobody knows which labels are right.
-            found[pattern] = _coverage(targets, Counter(), count, turn)
+        found[pattern] = _of_pattern(task, pairs[pattern], targets, count, turn)
     planned = Counter[str]()
     for slots in found.values():
         for slot, count in slots.items():
@@ -176,6 +164,19 @@ def _firm(
         pair if count >= SEEN else {**pair, "wrong": None}
         for pair, count in zip(pairs, seen, strict=True)
     ]
+
+
+def _of_pattern(
+    task: TaskView,
+    pairs: Sequence[Mapping[str, Any]],
+    targets: Sequence[str],
+    count: int,
+    turn: Any,
+) -> dict[Slot, int]:
+    if not task.labelled:
+        return _any(count)
+    # Of rejected outputs alone nobody knows which labels are right.
+    return _sides(pairs, count) if pairs else _coverage(targets, Counter(), count, turn)
 
 
 def _any(count: int) -> dict[Slot, int]:

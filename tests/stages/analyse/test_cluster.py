@@ -14,6 +14,7 @@ from engine.rows import (
     Example,
     Pattern,
     PatternCluster,
+    PatternMember,
     Prediction,
     Score,
 )
