@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
 from engine.plan.benchmark import place_of
 from engine.plan.resources import Resources
+from engine.plan.split_sources import split_source
 from engine.rows import SPLITS, Split
 from engine.spec.method import Method
-from engine.spec.recipe import Benchmark, Recipe, Source
+from engine.spec.recipe import Benchmark, Recipe
 from engine.spec.taxonomies import OTHER
 from engine.sql.expressions import quoted
 from engine.stages import schemas
@@ -41,7 +41,7 @@ from engine.stages.evaluate.predict import PredictParams
 from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
-from engine.stages.load import LoadParams, SplitSource
+from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
 from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
@@ -106,7 +106,8 @@ class StageParams:
             task=self.task,
             input=tuple(recipe.task.input),
             sources={
-                split: _source(getattr(recipe.data, split), data.get(split)) for split in SPLITS
+                split: split_source(getattr(recipe.data, split), data.get(split))
+                for split in SPLITS
             },
             splits=self.resources.splits,
             limit=self.limit,
@@ -133,7 +134,7 @@ class StageParams:
             sql_metrics=own,
             task=self.task,
             input=tuple(self.recipe.task.input),
-            source=_source(log, splits.log.digest()),
+            source=split_source(log, splits.log.digest()),
             log=splits.log,
             failure=self.recipe.failure,
             guard=self.recipe.quality.leak_guard,
@@ -511,17 +512,3 @@ class StageParams:
         return SelectParams(
             task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
         )
-
-
-def _source(source: Source, digest: str | None) -> SplitSource:
-    """Return what decides the rows of a split: the data, by its digest, and what is chosen of it."""
-    return SplitSource(
-        name=name_of(source),
-        digest=digest,
-        where=source.where,
-        sample=source.sample,
-        rename=source.rename,
-        columns=source.columns,
-        limit=source.limit,
-        split_from=source.split_from,
-    )
