@@ -29,6 +29,8 @@ class RowRules(NamedTuple):
     """Says what is wrong with a row's values, and puts them into the form that the task wants."""
     labels: Callable[[str], Sequence[str]] | None
     """Target -> its labels; None where targets are no labels."""
+    unanswered: Check
+    """The same as `check` of a row without its answer."""
     still: Callable[[Record], Fault | None] = lambda record: None
     """Says what is wrong with a row that redaction changed, such as a span that is gone; quotes nothing of it."""
 
@@ -46,7 +48,39 @@ def rules_for(task: Task) -> RowRules:
                 return _rules(kind, params, task.input, task.target)
     # What the types of their values should be is not known, so columns must only be there.
     anything = {*task.input, task.target}
-    return RowRules(row_check(task.input, task.target, labelled=False, nested=anything), None)
+    check = row_check(task.input, task.target, labelled=False, nested=anything)
+    return RowRules(check, None, _of_inputs(task.input, anything))
+
+
+def _shown_inputs(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> Check:
+    """Return what checks the inputs of a row alone, and puts them into the form that the task wants."""
+    of_inputs = _of_inputs(inputs, kind.nested(params, target))
+
+    def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
+        if fault := of_inputs(values):
+            return fault
+        try:
+            for column in inputs:
+                values[column] = kind.shown(column, values[column], params)
+        except ValueError as problem:
+            return Fault(str(problem), _HINT)
+        return ()
+
+    return check
+
+
+def _of_inputs(inputs: Sequence[str], nested: Collection[str]) -> Check:
+    """Return what says whether the inputs of a row can be used, whatever its answer."""
+
+    def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
+        for column in inputs:
+            if values.get(column) is None:
+                return _missing(column, values)
+            if column not in nested and (fault := _wrong_input(column, values[column])):
+                return fault
+        return ()
+
+    return check
 
 
 def unnamed_inputs(kind: TaskKind, params: Any, inputs: Sequence[str]) -> dict[str, str]:
@@ -71,6 +105,8 @@ def _rules(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> R
         values[target] = reference.target
         return () if reference.references == (reference.target,) else reference.references
 
+    unanswered = _shown_inputs(kind, params, inputs, target)
+
     def still(record: Record) -> Fault | None:
         shown = {column: str(record.values[column]) for column in inputs}
         answers = (record.values[target], *references_of(record, target))
@@ -85,8 +121,8 @@ def _rules(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> R
         return None
 
     if kind.labelled:
-        return RowRules(check, lambda row_target: kind.labels_in(row_target, params))
-    return RowRules(check, None, still)
+        return RowRules(check, lambda row_target: kind.labels_in(row_target, params), unanswered)
+    return RowRules(check, None, unanswered, still)
 
 
 def row_check(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.data.assembly import Assembly, SplitRows, place_key
+from engine.data.logged import Log
 from engine.data.reading import read_together
 from engine.data.records import Choice, Reading
 from engine.data.rules import rules_for
@@ -50,6 +51,8 @@ class Splits:
         """Rows that `privacy.redact` changed, without those left out."""
         self.problems: list[Problem] = []
         """What is wrong or odd, warnings included."""
+        self.log = Log(loaded, self.rules) if loaded.recipe.failures.log else None
+        """The log of the recipe, None without one."""
         self._loaded = loaded
         self._origins: dict[str, Origin] = {}
         """Split -> where its rows are; a split that takes rows from another has none of its own."""

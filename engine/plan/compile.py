@@ -37,6 +37,7 @@ from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
 from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
+from engine.stages.logged import LOGGED
 from engine.stages.outputs import Output
 from engine.stages.protocol import I, O, P, Stage
 from engine.stages.track import TRACK
@@ -160,10 +161,14 @@ class _Loop:
         self._trained = self._recipe.train.method != "none"
         self._analyses = self._method.analysis == "patterns"
         self._first = 0 if self._trained else UNTUNED
+        self._logged: dict[str, Wire] = {}
+        """The recipe's log, for stages that look at failures; empty without one."""
 
     def nodes(self) -> list[Node]:
         """Return all nodes, in an order in which they can run."""
         self._build.add("load", LOAD, self._params.load(), {})
+        if (log := self._params.logged()) is not None:
+            self._logged = {"logged": self._build.add("logged", LOGGED, log, {"load": "load"})}
         self._evaluate("untuned", None, Position())
         benchmark = self._recipe.benchmark
         if benchmark is not None:
@@ -283,7 +288,7 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params
         position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
         evaluated = _evaluated(seed, number)
-        seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score"}
+        seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score", **self._logged}
         answered: dict[str, Wire] = {**seen, "predict": f"{evaluated}/predict"}
         draw = build.add(
             f"{at}/draw", DRAW, params.draw(),
@@ -303,6 +308,7 @@ class _Loop:
                 **answered,
                 "diagnose": diagnose,
                 "earlier": earlier,
+                **({"draw": draw} if params.sources != ("validation",) else {}),
                 "clusters": _each(seed, range(number), "name"),
                 "linked": _each(seed, range(number), "cluster"),
             },
@@ -351,7 +357,12 @@ class _Loop:
         prompts = tuple(used.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
         evaluated = _evaluated(seed, number)
-        planned: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score", **analysed}
+        planned: dict[str, Wire] = {
+            "load": "load",
+            "score": f"{evaluated}/score",
+            **self._logged,
+            **analysed,
+        }
         written = {**planned, "predict": f"{evaluated}/predict"}
         drafted = {edge: analysed[edge] for edge in ("name", "strategy") if edge in analysed}
         attempts: dict[int, dict[str, str]] = {}

@@ -160,12 +160,21 @@ class Outlook:
         validation = self._rows["validation"]
         draw = self._plan.nodes[node.inputs["draw"]] if "draw" in node.inputs else None
         if draw is not None and isinstance(draw.params, DrawParams):
-            return diagnosed_of(draw.params, self._failures(draw), validation)
+            return diagnosed_of(
+                draw.params, self._failures(draw), validation, self._elsewhere(draw.params)
+            )
         score = node.inputs.get("score")
         known = self._failing.get(self._plan.nodes[score].id) if score else None
         if known is not None:
             return Range(known, known)
         return Range(validation, validation).times(*FAILING)
+
+    def _elsewhere(self, params: DrawParams) -> Range:
+        """Return how many rows of other sources may be failures."""
+        log = self._resources.splits.log
+        train = self._rows["train"] if "train" in params.sources else 0
+        rows = log.count if log is not None and "logged" in params.sources else 0
+        return Range(train, train).times(*FAILING) + Range(min(1, rows), rows)
 
     def _patterns(self, node: Node, failures: Range) -> Range:
         """Return how many patterns come of these failures: clusters or parts of them, and a category each by SQL."""

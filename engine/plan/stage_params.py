@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.data.sources.origins import name_of
 from engine.metrics import METRICS
 from engine.plan.benchmark import place_of
 from engine.plan.resources import Resources
-from engine.rows import SPLITS
+from engine.plan.split_sources import split_source
+from engine.rows import SPLITS, Split
 from engine.spec.method import Method
-from engine.spec.recipe import Benchmark, Recipe, Source
+from engine.spec.recipe import Benchmark, Recipe
 from engine.spec.taxonomies import OTHER
 from engine.sql.expressions import quoted
 from engine.stages import schemas
@@ -41,7 +41,8 @@ from engine.stages.evaluate.predict import PredictParams
 from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
-from engine.stages.load import LoadParams, SplitSource
+from engine.stages.load import LoadParams
+from engine.stages.logged import LoggedParams
 from engine.stages.quality import GATES
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
@@ -105,12 +106,41 @@ class StageParams:
             task=self.task,
             input=tuple(recipe.task.input),
             sources={
-                split: _source(getattr(recipe.data, split), data.get(split)) for split in SPLITS
+                split: split_source(getattr(recipe.data, split), data.get(split))
+                for split in SPLITS
             },
             splits=self.resources.splits,
             limit=self.limit,
             redact=tuple(recipe.privacy.redact),
             on_bad_row=recipe.data.on_bad_row,
+        )
+
+    @property
+    def sources(self) -> tuple[Split, ...]:
+        """Where failures are looked for: as the recipe says, or else its method; nowhere without an analysis."""
+        if self.method.failures == "none":
+            return ()
+        return self.recipe.failures.sources or (self.method.failures,)
+
+    def logged(self) -> LoggedParams | None:
+        """Return which rows of the recipe's log are used; None where none are."""
+        log, splits = self.recipe.failures.log, self.resources.splits
+        if log is None or "logged" not in self.sources or splits.log is None:
+            return None
+        target, used, own, _ = self._measured()
+        return LoggedParams(
+            target=target,
+            metrics=used,
+            sql_metrics=own,
+            task=self.task,
+            input=tuple(self.recipe.task.input),
+            source=split_source(log, splits.log.digest()),
+            log=splits.log,
+            failure=self.recipe.failure,
+            guard=self.recipe.quality.leak_guard,
+            alone=self.sources == ("logged",),
+            redact=tuple(self.recipe.privacy.redact),
+            on_bad_row=self.recipe.data.on_bad_row,
         )
 
     def train(self, number: int) -> TrainParams:
@@ -226,13 +256,19 @@ class StageParams:
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
+            elsewhere=any(source != "validation" for source in self.sources),
             regressions=self.recipe.loop.regressions,
         )
 
     def draw(self) -> DrawParams:
         """Return which failures are diagnosed, and which are held out."""
         patterns, divide = self.recipe.patterns, self.recipe.loop.divide_validation
-        return DrawParams(limit=patterns.diagnose, hold_out=patterns.hold_out, divide=divide)
+        return DrawParams(
+            limit=patterns.diagnose,
+            hold_out=patterns.hold_out,
+            divide=divide,
+            sources=self.sources,
+        )
 
     def diagnose(self) -> DiagnoseParams:
         """Return how failures are shown to the teacher."""
@@ -245,6 +281,7 @@ class StageParams:
             per_call=pack.failures_per_call,
             passed=pack.passed,
             divide=self.recipe.loop.divide_validation,
+            sources=self.sources,
             categories=offered,
             closed=closed,
             schema=schemas.diagnosis(
@@ -475,17 +512,3 @@ class StageParams:
         return SelectParams(
             task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
         )
-
-
-def _source(source: Source, digest: str | None) -> SplitSource:
-    """Return what decides the rows of a split: the data, by its digest, and what is chosen of it."""
-    return SplitSource(
-        name=name_of(source),
-        digest=digest,
-        where=source.where,
-        sample=source.sample,
-        rename=source.rename,
-        columns=source.columns,
-        limit=source.limit,
-        split_from=source.split_from,
-    )

@@ -66,6 +66,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_metrics(loaded),
         *check_slices(loaded),
         *_method(loaded),
+        *_failures(loaded),
         *_clusterer(loaded),
         *check_operators(loaded),
         *_gates(loaded),
@@ -74,6 +75,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_benchmark(loaded),
         *_of_packs(loaded),
         *splits.problems,
+        *(splits.log.problems() if splits.log else ()),
         *check_rows(loaded, splits.rows, splits.rules),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
@@ -159,6 +161,22 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
         )
         hint = "leave loop.rounds out, or name another method"
         yield Problem(loaded.at("loop", "rounds"), message, hint, "warning", "method")
+
+
+def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield sources of failures that the method does not look at."""
+    if loaded.recipe.failures.source is None:
+        return
+    loop = loaded.recipe.loop
+    try:
+        method = load_method(loop.method, loaded.base, loaded.at("loop", "method"))
+    except RecipeError:
+        return
+    if method.failures == "none":
+        at = loaded.at("failures", "source")
+        message = f"the method '{method.name}' looks at no failures"
+        hint = "leave failures out, or name another method: `loop: {method: pada}`"
+        yield Problem(at, message, hint, code="failures")
 
 
 def _clusterer(loaded: LoadedRecipe) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from engine.rows.row import Row, Split
 
 @dataclass(frozen=True, slots=True)
 class DrawnFailure(Row):
-    """What was drawn for one validation failure before anyone looked at it."""
+    """What was drawn for one failure before anyone looked at it."""
 
     table: ClassVar[str] = "drawn_failure"
     example: str
@@ -20,6 +20,7 @@ class DrawnFailure(Row):
     predicate: str
     part: Literal["diagnose", "held_out", "not_sampled", "selection"]
     """held_out: nobody sees it; not_sampled: one too many; selection: it is in the part that stops and chooses."""
+    split: Split = "validation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Diagnosis(Row):
 
 @dataclass(frozen=True, slots=True)
 class LabelSuspect(Row):
-    """A row whose given answer may be wrong: of validation by the teacher's diagnosis, of train by the judge."""
+    """A row whose given answer may be wrong: by the teacher's diagnosis, or of train by the judge."""
 
     table: ClassVar[str] = "label_suspect"
     example: str

@@ -11,13 +11,14 @@ from engine.rows.row import Row, Split
 
 @dataclass(frozen=True, slots=True)
 class Example(Row):
-    """One labelled row. `id` is the hash of inputs and target; `columns` holds the source's other columns."""
+    """One row. `id` is the hash of inputs and target; `columns` holds the source's other columns."""
 
     table: ClassVar[str] = "example"
     id: str
     split: Split
     inputs: Mapping[str, str]
     target: str
+    """The right answer; empty for a logged row of which nobody knows it."""
     columns: Mapping[str, Any]
     source: str
     """File name (relative to the recipe) or data-set URI."""
@@ -118,7 +119,7 @@ class Rating(Row):
 
 @dataclass(frozen=True, slots=True)
 class Failure(Row):
-    """A prediction for which the recipe's failure predicate holds (on train or validation)."""
+    """A prediction for which the recipe's failure predicate holds (never on test), or logged and rejected."""
 
     table: ClassVar[str] = "failure"
     example: str

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "logged"]
+"""logged: rows of logged traffic, which the student is not asked about again."""
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""Those of the data."""
 UNTUNED = -1
 """The round of the untuned student: it answers once, for all seeds."""
 CONTROL = -2

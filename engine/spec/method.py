@@ -35,8 +35,11 @@ class Method(NamedSpec):
     """One sentence."""
     source: str = ""
     """The paper or page that it comes from."""
-    failures: Literal["validation", "none"]
-    """validation: what the student fails at there is what rows are written against; none: nothing is looked at."""
+    failures: Literal["validation", "train", "none"]
+    """What the student fails at there is what rows are written against; none: nothing is looked at.
+
+    A recipe's `failures.source` names other failures.
+    """
     analysis: Literal["patterns", "none"]
     """patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern.
 

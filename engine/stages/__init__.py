@@ -28,6 +28,7 @@ from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
 from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
+from engine.stages.logged import LOGGED
 from engine.stages.protocol import Stage
 from engine.stages.track import TRACK
 from engine.stages.train import TRAIN
@@ -37,7 +38,7 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
+        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
         CONFIRM, STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip

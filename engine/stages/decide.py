@@ -39,6 +39,8 @@ class DecideParams(Params):
     """Whether the metric is the mean of its values per example, so that two rounds can be paired by them."""
     divide: Divide = "auto"
     """Whether only the part of validation counts that was not analysed."""
+    elsewhere: bool = False
+    """Whether failures are looked for elsewhere too, so that the loop goes on where none are on validation."""
     regressions: Literal["accept", "warn", "roll_back"] = "warn"
     """What follows where a round broke what was right: nothing, a warning, or it is no gain and the loop ends."""
 
@@ -109,7 +111,7 @@ def _goes_on(params: DecideParams, now: Scored, since: int, number: int) -> tupl
     """Return whether another round follows by the scores alone, and why."""
     failures = now.failures("validation")
     gain = "gain" if params.min_gain is not None else "gain of more than one standard error"
-    if not failures:
+    if not failures and not params.elsewhere:
         return False, "no failures found on validation"
     if number >= params.rounds:
         return False, "all rounds of the recipe are done"

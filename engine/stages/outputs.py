@@ -85,6 +85,30 @@ class Loaded(Output):
         return [e for e in self.examples if e.split == split]
 
 
+class Logged(Output):
+    """Logged traffic: rows that users or later knowledge judged, and what was said to them."""
+
+    @cached_property
+    def examples(self) -> Sequence[Example]:
+        """One per row that is used."""
+        return self.of(Example)
+
+    @cached_property
+    def predictions(self) -> Sequence[Prediction]:
+        """What was said to them."""
+        return self.of(Prediction)
+
+    @cached_property
+    def scores(self) -> Sequence[Score]:
+        """Of the rows whose right answer is known."""
+        return self.of(Score)
+
+    @cached_property
+    def failures(self) -> Sequence[Failure]:
+        """What was wrong, or rejected."""
+        return self.of(Failure)
+
+
 class Trained(Output):
     """One fine-tuned student."""
 
@@ -131,6 +155,11 @@ class Scored(Output):
         """One per metric and split, and the gaps."""
         return self.of(Metric)
 
+    @cached_property
+    def all_failures(self) -> Sequence[Failure]:
+        """The failures on train and on validation."""
+        return self.of(Failure)
+
     def failures(self, split: Split) -> Sequence[Failure]:
         """Return the failures on one split; test has none."""
         return [f for f in self.of(Failure) if f.split == split]
@@ -175,11 +204,11 @@ class Decided(Output):
 
 
 class Drawn(Output):
-    """Which validation failures are analysed."""
+    """Which failures are analysed."""
 
     @cached_property
     def drawn(self) -> Sequence[DrawnFailure]:
-        """One per validation failure."""
+        """One per failure."""
         return self.of(DrawnFailure)
 
     @cached_property
@@ -194,7 +223,7 @@ class Drawn(Output):
 
     def _part(self, part: str) -> list[Failure]:
         return [
-            Failure(d.example, "validation", d.answer, d.target, d.predicate)
+            Failure(d.example, d.split, d.answer, d.target, d.predicate)
             for d in self.drawn
             if d.part == part
         ]

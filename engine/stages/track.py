@@ -60,6 +60,8 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
         for row in _assigned(inputs, clustered, drawn, ctx)
     ]
     failing = _failing(inputs.score)
+    # Failures of a log cannot be told mended: the student is not asked about them again.
+    asked = {e.id for e in inputs.load.split("validation")}
     rows: dict[str, list[PatternRow]] = {pattern: [] for pattern in diagnosed}
     for row in assigned:
         rows[row.pattern].append(row)
@@ -67,7 +69,7 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
     # they would look worse than they are.
     first = {member.pattern for clustered in inputs.clusters[:1] for member in clustered.members}
     statuses = [
-        _status(pattern, diagnosed[pattern], failing, rows[pattern], pattern in first)
+        _status(pattern, diagnosed[pattern] & asked, failing, rows[pattern], pattern in first)
         for pattern in diagnosed
     ]
     worded = _with_words(statuses)

@@ -91,11 +91,20 @@ RULES = (
         " GROUP BY h.name, s.slice, s.split, s.metric",
     ),
     Rule(
-        "failures on validation = failures drawn",
-        "SELECT h.name, f.example AS key FROM here h"
+        "failures of the sources = failures drawn, those of a log apart",
+        "SELECT DISTINCT h.name, f.example AS key FROM here h JOIN node n ON n.id = h.id"
         " JOIN here s ON s.place = h.evaluated AND s.stage = 'score'"
-        " JOIN failure f ON f.node = s.id AND f.split = 'validation' WHERE h.stage = 'draw'",
-        "SELECT h.name, d.example AS key FROM here h JOIN drawn_failure d ON d.node = h.id",
+        " JOIN failure f ON f.node = s.id AND list_contains("
+        "coalesce(CAST(n.identity -> '$.params.sources' AS VARCHAR[]), ['validation']), f.split)"
+        " WHERE h.stage = 'draw'",
+        "SELECT h.name, d.example AS key FROM here h JOIN drawn_failure d ON d.node = h.id AND d.split <> 'logged'",
+    ),
+    Rule(
+        "failures of a log that are drawn are in it",
+        "SELECT h.name, d.example AS key FROM here h JOIN drawn_failure d ON d.node = h.id AND d.split = 'logged'",
+        "SELECT h.name, f.example AS key FROM here h, here g JOIN failure f ON f.node = g.id"
+        " WHERE h.stage = 'draw' AND g.stage = 'logged'",
+        whole=False,
     ),
     Rule(
         "failures drawn for diagnosis = diagnoses + drops",

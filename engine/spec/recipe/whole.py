@@ -10,6 +10,7 @@ from engine.spec.parts import Name, Spec
 from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
 from engine.spec.recipe.data import Data
+from engine.spec.recipe.failures import Failures
 from engine.spec.recipe.loop import Budget, Loop
 from engine.spec.recipe.metrics import MetricSpec, Slice
 from engine.spec.recipe.models import Models
@@ -44,6 +45,7 @@ class Recipe(Spec):
 
     That of the task kind when left out.
     """
+    failures: Failures = Failures()
     patterns: Patterns = Patterns()
     augment: Augment
     quality: Quality = Quality()

@@ -27,7 +27,16 @@ from engine.stages.analyse.clusterers import (
 )
 from engine.stages.analyse.clusterers.found import Apart, Found, find
 from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
-from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Predicted, Scored
+from engine.stages.outputs import (
+    Clustered,
+    Diagnosed,
+    Drawn,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Predicted,
+    Scored,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
 
@@ -84,6 +93,9 @@ class ClusterInputs(Inputs):
     predict: Predicted
     diagnose: Diagnosed
     earlier: tuple[NamedPatterns, ...] = ()
+    draw: Drawn | None = None
+    """What was drawn, where that is not of validation alone."""
+    logged: Logged | None = None
     clusters: tuple[Clustered, ...] = ()
     """The members of the earlier rounds' patterns."""
     linked: tuple[Clustered, ...] = ()
@@ -206,11 +218,16 @@ def _by_category(
     chosen: list[str | None] = [None] * len(diagnoses)
     if not params.categories:
         return chosen
-    examples = {e.id: e for e in inputs.load.split("validation")}
-    predictions = {p.example: p for p in inputs.predict.predictions if p.split == "validation"}
+    log = inputs.logged or Logged()
+    # A row may stand in several splits.
+    of = {f.example: f.split for f in inputs.draw.failures} if inputs.draw else {}
+    every = (*inputs.load.examples, *log.examples)
+    examples = {e.id: e for e in every if e.split == of.get(e.id, "validation")}
+    said = (*inputs.predict.predictions, *log.predictions)
+    predictions = {p.example: p for p in said if p.split == of.get(p.example, "validation")}
     scores: dict[str, dict[str, float | None]] = {}
-    for score in inputs.score.scores:
-        if score.split == "validation":
+    for score in (*inputs.score.scores, *log.scores):
+        if score.split == of.get(score.example, "validation"):
             scores.setdefault(score.example, {})[score.metric] = score.value
     records = [
         sql_row(
@@ -289,5 +306,5 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 CLUSTER = Stage(
     "cluster", 5, ClusterParams, ClusterInputs, Clustered, group,
-    asks=("embedder",), embeds="diagnoses of failed validation rows", accounts=_accounts,
+    asks=("embedder",), embeds="diagnoses of failed rows", accounts=_accounts,
 )  # fmt: skip

@@ -2,8 +2,8 @@
 
 PaDA-Agent's sample-level error analysis (arXiv 2510.18143): the teacher sees the row, the student's whole answer and
 the right answer; as in LLMs-as-Instructors (arXiv 2407.00497) also the nearest rows that the student gets right. Only
-validation rows are shown; test rows never. Reads the rows, the answers, the failures and the patterns of earlier
-rounds; writes one `Diagnosis` per drawn failure, or a `Drop`.
+validation rows are shown, or training or logged ones where the recipe says so; test rows never. Reads the rows, the
+answers, the failures and the patterns of earlier rounds; writes one `Diagnosis` per drawn failure, or a `Drop`.
 
 Two kinds of failures are diagnosed and go no further, because rows written for them would teach nothing or something
 wrong: those whose given answer may be wrong (each a `LabelSuspect` too), and those that no training row could mend,
@@ -21,7 +21,7 @@ from typing import Any
 from engine.backends.protocol import Completion
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import Diagnosis, Drop, Example, Failure, LabelSuspect, Prediction, Row
+from engine.rows import Diagnosis, Drop, Example, Failure, LabelSuspect, Prediction, Row, Split
 from engine.spec.taxonomies import OTHER
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import (
@@ -36,7 +36,7 @@ from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import by_id, drops, ids
-from engine.stages.outputs import Diagnosed, Drawn, Loaded, NamedPatterns, Predicted, Scored
+from engine.stages.outputs import Diagnosed, Drawn, Loaded, Logged, NamedPatterns, Predicted, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.wording import text_of
@@ -44,6 +44,8 @@ from engine.wording import text_of
 PROMPT = "diagnose.md"
 REPLIES = "diagnoses"
 """Key of the list in a reply."""
+UNANSWERED = "unanswered"
+"""Variable of a prompt that says what to do about failures without a right answer; others are not shown any."""
 UNFOUND = "evidence_not_found"
 """Reason of a drop: a quote that does not stand in its row. The diagnosis stays, without it."""
 
@@ -60,6 +62,8 @@ class DiagnoseParams(Params):
     """Most passed rows shown beside them."""
     divide: Divide = "auto"
     """Whether only one part of the validation rows is analysed."""
+    sources: tuple[Split, ...] = ("validation",)
+    """Where the failures are from."""
     categories: tuple[OfferedCategory, ...] = ()
     """Of which each diagnosis names one; none where the teacher gives names of its own."""
     closed: bool = False
@@ -76,6 +80,7 @@ class DiagnoseInputs(Inputs):
     predict: Predicted
     draw: Drawn
     earlier: tuple[NamedPatterns, ...] = ()
+    logged: Logged | None = None
 
 
 def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Diagnosed:
@@ -84,8 +89,16 @@ def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Di
     rows: list[Row] = []
     if not failures:
         return Diagnosed(tuple(rows))
-    shown = _Shown(params, inputs, ctx)
     prompt = ctx.prompt(PROMPT)
+    if UNANSWERED not in prompt.variables:
+        detail = "nobody knows its right answer, and the prompt has no word for that"
+        rows += [
+            Drop("diagnose", f.example, "no_right_answer", detail) for f in failures if not f.target
+        ]
+        failures = [f for f in failures if f.target]
+        if not failures:
+            return Diagnosed(tuple(rows))
+    shown = _Shown(params, inputs, ctx)
     calls = _calls(params, failures)
     schema = cache(lambda count: schemas.per_row(params.schema, REPLIES, count))
     requests = [
@@ -109,18 +122,27 @@ class _Shown:
 
     def __init__(self, params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> None:
         self._params, self._load, self._ctx = params, inputs.load, ctx
-        self.examples = {e.id: e for e in inputs.load.split("validation")}
+        log = inputs.logged or Logged()
+        # A row may stand in several splits.
+        of = {f.example: f.split for f in inputs.draw.failures}
+        every = (*inputs.load.examples, *log.examples)
+        self.examples = {e.id: e for e in every if e.split == of.get(e.id, "validation")}
+        said = (*inputs.predict.answered, *log.predictions)
         self.predictions: dict[str, Prediction] = {
-            p.example: p for p in inputs.predict.answered if p.split == "validation"
+            p.example: p for p in said if p.split == of.get(p.example, "validation")
         }
         self._scores: dict[str, dict[str, float | None]] = {}
-        for score in inputs.score.scores:
-            if score.split == "validation":
+        for score in (*inputs.score.scores, *log.scores):
+            if score.split == of.get(score.example, "validation"):
                 self._scores.setdefault(score.example, {})[score.metric] = score.value
         failing = {f.example for f in inputs.score.failures("validation")}
         # What chooses among rounds is not looked at.
         apart = selection_part(inputs.load, params.divide)
-        passed = [self.examples[e] for e in self.predictions if e not in failing | apart]
+        passed = [
+            self.examples[p.example]
+            for p in self.predictions.values()
+            if p.split == "validation" and p.example not in failing | apart
+        ]
         self._passed: Sequence[Example] = passed if params.passed else ()
         if self._passed:
             self._vectors = ctx.embed([text_of(e.inputs) for e in self._passed])
@@ -149,6 +171,7 @@ class _Shown:
             "passed": [success(task, e, self.predictions[e.id]) for e in self._contrast(call)],
             "categories": as_shown(params.categories),
             "closed": params.closed,
+            UNANSWERED: any(not f.target for f in call),
             "known": self._known,
         }
 
@@ -230,19 +253,26 @@ def _diagnosis(
         yield Drop("diagnose", failure.example, "not_mendable", detail)
 
 
+def _named(sources: Sequence[str]) -> str:
+    """Return the places of failures in words."""
+    return " and ".join(filter(None, [", ".join(sources[:-1]), sources[-1]]))
+
+
 def _sends(params: DiagnoseParams) -> Mapping[str, str]:
     labelled = params.task.labelled
     return {
         "task": "the labels, train rows ({inputs}) that stand for those without a definition"
         if labelled
         else "",
-        "failures": "failed validation rows ({inputs}), their {target}, the student's answers and their scores",
+        "failures": f"failed {_named(params.sources)} rows ({{inputs}}), their {{target}}, "
+        "the student's answers and their scores",
         "passed": "passed validation rows ({inputs}), their {target}",
         "known": "names and descriptions of patterns",
         "kind": "",
         "labelled": "",
         "categories": "",
         "closed": "",
+        UNANSWERED: "",
     }
 
 
@@ -269,7 +299,7 @@ DIAGNOSE = Stage(
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset(
-            {"task", "kind", "labelled", "failures", "passed", "categories", "closed", "known"}
+            {"task", "kind", "labelled", "failures", "passed", "categories", "closed", "known", UNANSWERED}
         )
     },
     replies=("diagnosis",),

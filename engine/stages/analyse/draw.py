@@ -1,9 +1,13 @@
-"""draw: which of a round's validation failures are diagnosed, and which are kept out of every analysis.
+"""draw: which of a round's failures are diagnosed, and which are kept out of every analysis.
 
 A share is held out before anyone looks: whether what was written against the patterns also mends failures that no
 teacher has seen is what shows that a pattern is more than its rows. Where validation is divided, failures of the part
 that stops and chooses are left alone too. Reads the rows, their failures, and the draws of earlier rounds; writes one
-`DrawnFailure` per validation failure.
+`DrawnFailure` per failure.
+
+Failures are those of validation, or of training rows or of a log where the recipe says so. What was logged happened
+once: a logged failure that was diagnosed is not drawn again, since nobody asked a later student. Nothing is held out of
+a log, where nothing is measured afterwards.
 """
 
 from __future__ import annotations
@@ -15,10 +19,10 @@ from dataclasses import dataclass
 
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import DrawnFailure, Failure
+from engine.rows import DrawnFailure, Failure, Split
 from engine.stages.division import Divide, is_divided, selection_part
 from engine.stages.forecast import Range
-from engine.stages.outputs import Drawn, Loaded, Scored
+from engine.stages.outputs import Drawn, Loaded, Logged, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 
 HELD_OUT_FROM = 20
@@ -35,6 +39,8 @@ class DrawParams(Params):
     """Share of the failures that is held out, where that makes HELD_OUT_FROM of them."""
     divide: Divide = "auto"
     """Whether only one part of the validation rows is analysed."""
+    sources: tuple[Split, ...] = ("validation",)
+    """Where failures are looked for; a row that stands in several of them counts once, for the first."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,19 @@ class DrawInputs(Inputs):
     load: Loaded
     score: Scored
     earlier: tuple[Drawn, ...] = ()
+    logged: Logged | None = None
 
 
 def draw(params: DrawParams, inputs: DrawInputs, ctx: Context) -> Drawn:
-    """Return one `DrawnFailure` per validation failure.
+    """Return one `DrawnFailure` per failure.
 
     What was held out once stays so in later rounds, and what was diagnosed once is never held out.
     """
-    failures = inputs.score.failures("validation")
+    failures = _failures(params, inputs)
     selection = selection_part(inputs.load, params.divide)
-    analysed = [f for f in failures if f.example not in selection]
-    held_out = _held_out(params, inputs.earlier, analysed, ctx.seed)
+    analysed = [f for f in failures if f.split != "validation" or f.example not in selection]
+    measured = [f for f in analysed if f.split == "validation"]
+    held_out = _held_out(params, inputs.earlier, measured, ctx.seed)
     rest = [f.example for f in analysed if f.example not in held_out]
     sampled = set(rest)
     if len(rest) > params.limit:
@@ -68,14 +76,30 @@ def draw(params: DrawParams, inputs: DrawInputs, ctx: Context) -> Drawn:
                 f.answer,
                 f.target,
                 f.predicate,
-                "selection" if f.example in selection
+                "selection" if f.split == "validation" and f.example in selection
                 else "held_out" if f.example in held_out
                 else "diagnose" if f.example in sampled
                 else "not_sampled",
+                f.split,
             )
             for f in failures
         )
     )  # fmt: skip
+
+
+def _failures(params: DrawParams, inputs: DrawInputs) -> list[Failure]:
+    """Return the failures of all sources, source by source."""
+    seen = {f.example for drawn in inputs.earlier for f in drawn.failures if f.split == "logged"}
+    found: dict[str, Failure] = {}
+    for source in params.sources:
+        if source == "logged":
+            log = inputs.logged.failures if inputs.logged else ()
+            here: Iterable[Failure] = (f for f in log if f.example not in seen)
+        else:
+            here = inputs.score.failures(source)
+        for failure in here:
+            found.setdefault(failure.example, failure)
+    return list(found.values())
 
 
 def _held_out(
@@ -96,22 +120,33 @@ def held_out_of(params: DrawParams, failures: int) -> int:
     return share if share >= HELD_OUT_FROM else 0
 
 
-def diagnosed_of(params: DrawParams, failures: Range, validation: int) -> Range:
-    """Return how many of so many failures will be diagnosed, of so many validation rows."""
+NONE = Range(0, 0)
+
+
+def diagnosed_of(
+    params: DrawParams, failures: Range, validation: int, elsewhere: Range = NONE
+) -> Range:
+    """Return how many of so many failures will be diagnosed.
+
+    Args:
+        params: How they are drawn.
+        failures: On validation.
+        validation: Validation rows.
+        elsewhere: Failures of other sources, of which nothing is held out.
+    """
     part = 0.5 if is_divided(validation, params.divide) else 1.0
 
-    def left(count: float) -> float:
-        analysed = round(part * count)
-        return min(params.limit, analysed - held_out_of(params, analysed))
+    def left(count: float, others: float) -> float:
+        analysed = round(part * count) if "validation" in params.sources else 0
+        return min(params.limit, analysed - held_out_of(params, analysed) + others)
 
-    ends = [left(failures.low), left(failures.high)]
+    ends = [left(failures.low, elsewhere.low), left(failures.high, elsewhere.high)]
     # Just under the number from which failures are held out, more are left than just above it.
     return Range(min(ends), max(ends))
 
 
 def _accounts(params: DrawParams, inputs: DrawInputs, output: Drawn) -> Iterable[Account]:
-    failures = len(inputs.score.failures("validation"))
-    yield Account("validation failures", failures, len(output.drawn))
+    yield Account("failures", len(_failures(params, inputs)), len(output.drawn))
 
 
 DRAW = Stage("draw", 1, DrawParams, DrawInputs, Drawn, draw, accounts=_accounts)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNREADABLE = "unreadable"
 """What stands for an answer that could not be read."""
+UNKNOWN = "not known; a user rejected the student's answer"
+"""What stands for the right answer of a logged row without one."""
 _NOTHING = "(nothing)"
 _LONGEST_SAID = 2000
 """Characters of a student's answer that a prompt shows."""
@@ -33,12 +35,14 @@ def labels_of(task: TaskView, failures: Sequence[Failure]) -> list[str]:
     """Return the labels that some failures are about, right and wrong ones; none where targets are no labels."""
     if not task.labelled:
         return []
-    named = [text for f in failures for text in (f.target, f.answer) if text is not None]
+    named = [text for f in failures for text in (f.target, f.answer) if text]
     return [label for text in named for label in task.entry.labels_in(text, task.settings)]
 
 
 def right_of(task: TaskView, example: Example) -> dict[str, str]:
     """Return what is right for a row, under what it is called: its answer, and others that are right too."""
+    if not example.target:
+        return {"right answer": UNKNOWN}
     target = label_text(task, example.target) if task.labelled else example.target
     others = [text for text in example.references if not task.labelled and text not in target]
     return {"right answer": target, **({"also right": "; ".join(others)} if others else {})}

@@ -36,8 +36,16 @@ from engine.stages.analyse.targets import Confusions
 from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.logged import failures_by_example
 from engine.stages.numbered import ids
-from engine.stages.outputs import Clustered, Diagnosed, Loaded, NamedPatterns, Scored
+from engine.stages.outputs import (
+    Clustered,
+    Diagnosed,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Scored,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
@@ -77,6 +85,7 @@ class NameInputs(Inputs):
     diagnose: Diagnosed
     cluster: Clustered
     earlier: tuple[NamedPatterns, ...] = ()
+    logged: Logged | None = None
 
 
 def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> NamedPatterns:
@@ -91,7 +100,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         limits,
         inputs.cluster.by_pattern,
         inputs.diagnose.diagnoses,
-        inputs.score.failures("validation"),
+        list(failures_by_example(inputs.score.all_failures, inputs.logged).values()),
         inputs.load.train,
         ctx,
     )
@@ -230,7 +239,9 @@ def _written(
     reply = worded.value
     if reply is None:
         name, description = (
-            _neutral(params.task, pairs) if params.task.labelled else _nameless(pattern, members)
+            _neutral(params.task, pairs)
+            if params.task.labelled and pairs
+            else _nameless(pattern, members)
         )
         return Pattern(
             pattern, name, description, None, len(members), (), None, worded.call, worded.guard
@@ -257,7 +268,7 @@ def _unique(name: str, pairs: Confusions, task: TaskView, taken: set[str]) -> st
     """Return a name that no other pattern has."""
     unique = name
     while unique.casefold() in taken:
-        target = label_text(task, pairs[0][0]) if task.labelled else ""
+        target = label_text(task, pairs[0][0]) if task.labelled and pairs else ""
         unique = f"{name} ({target})" if target and unique == name else f"{unique}+"
     return unique
 
@@ -292,11 +303,11 @@ def _sends(params: NameParams) -> Mapping[str, str]:
         "task": "the labels, train rows ({inputs}) that stand for those without a definition"
         if labelled
         else "",
-        "diagnoses": "diagnoses of failed validation rows"
+        "diagnoses": "diagnoses of failed rows"
         + (", each with its {target} and the student's answer" if labelled else ""),
-        "others": "diagnoses of failed validation rows"
+        "others": "diagnoses of failed rows"
         + (", each with its {target} and the student's answer" if labelled else ""),
-        "confusions": "{target} and the student's answers of failed validation rows, counted"
+        "confusions": "{target} and the student's answers of failed rows, counted"
         if labelled
         else "",
         "names": "names of patterns",

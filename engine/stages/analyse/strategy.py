@@ -43,6 +43,7 @@ from engine.stages.analyse.targets import (
 )
 from engine.stages.blocks import Briefing, inert, task_block
 from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
     Attempt,
     Clustered,
@@ -50,6 +51,7 @@ from engine.stages.outputs import (
     Diagnosed,
     Drafted,
     Loaded,
+    Logged,
     NamedPatterns,
     Scored,
 )
@@ -102,6 +104,7 @@ class StrategyInputs(Inputs):
     diagnose: Diagnosed
     cluster: Clustered
     name: NamedPatterns
+    logged: Logged | None = None
     confirm: Confirmed | None = None
     """None where patterns are not tested."""
     earlier: tuple[Drafted, ...] = ()
@@ -155,7 +158,7 @@ class _Shown:
     ) -> None:
         self._params, self._inputs, self._ctx = params, inputs, ctx
         self._members = inputs.cluster.by_pattern
-        self._failures = {f.example: f for f in inputs.score.failures("validation")}
+        self._failures = failures_by_example(inputs.score.all_failures, inputs.logged)
         self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
         self._train = [e for e in inputs.load.train if e.id not in barred]
         texts = [text_of(e.inputs) for e in self._train] if params.rows else []
@@ -316,7 +319,7 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
         "about": "descriptions of patterns",
         "includes": "descriptions of patterns",
         "excludes": "descriptions of patterns",
-        "confusions": "{target} and the student's answers of failed validation rows, counted"
+        "confusions": "{target} and the student's answers of failed rows, counted"
         if labelled
         else "",
         "rows": "train rows ({inputs}), their {target}",

@@ -20,9 +20,10 @@ Confusions = Sequence[tuple[str, str | None, int]]
 def confusions(members: Sequence[PatternMember], failures: Mapping[str, Failure]) -> Confusions:
     """Return (target, answer, count) of the members' failures, most frequent first; labels only, no row.
 
-    An answer that could not be read is None.
+    An answer that could not be read is None. A failure whose right answer nobody knows confuses nothing.
     """
-    pairs = Counter((failures[m.example].target, failures[m.example].answer) for m in members)
+    own = [failures[m.example] for m in members]
+    pairs = Counter((f.target, f.answer) for f in own if f.target)
     ordered = sorted(
         pairs.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or UNREADABLE)
     )

@@ -36,6 +36,7 @@ from engine.stages.outputs import (
     Drafted,
     Generated,
     Loaded,
+    Logged,
     NamedPatterns,
     Predicted,
     Scored,
@@ -85,6 +86,7 @@ class GenerateInputs(Inputs):
     name: NamedPatterns | None = None
     """None where nothing is analysed: then all rows are for what does not fail."""
     strategy: Drafted | None = None
+    logged: Logged | None = None
     allot: Allotted | None = None
     """What each pattern weighs; None where they go by size."""
     attempts: tuple[Attempt, ...] = ()
@@ -102,6 +104,7 @@ class GenerateInputs(Inputs):
             self.strategy,
             self.confirm,
             self.allot,
+            self.logged,
         )
 
 

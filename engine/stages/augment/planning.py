@@ -20,6 +20,7 @@ from engine.fingerprint import short
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion
+from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
     Allotted,
     Attempt,
@@ -27,6 +28,7 @@ from engine.stages.outputs import (
     Confirmed,
     Drafted,
     Loaded,
+    Logged,
     NamedPatterns,
     Scored,
 )
@@ -70,6 +72,8 @@ class Sources(NamedTuple):
     """None where patterns are not tested."""
     allot: Allotted | None = None
     """What each pattern weighs; None where they go by size."""
+    logged: Logged | None = None
+    """None without a log."""
 
     @property
     def patterns(self) -> Sequence[Pattern]:
@@ -106,7 +110,7 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     found: dict[str, Mapping[Slot, int]] = {}
     pairs = pairs_of(task, sources)
     for pattern, count in apportion(weights, wanted - spare).items():
-        found[pattern] = _sides(pairs[pattern], count) if task.labelled else _any(count)
+        found[pattern] = _of_pattern(task, pairs[pattern], targets, count, turn)
     planned = Counter[str]()
     for slots in found.values():
         for slot, count in slots.items():
@@ -129,7 +133,7 @@ def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str
         {s.pattern: s for s in sources.strategy.strategies} if sources.strategy else {}
     )
     members = sources.cluster.by_pattern if sources.cluster else {}
-    failures = {f.example: f for f in sources.score.failures("validation")}
+    failures = failures_by_example(sources.score.all_failures, sources.logged)
     # In either direction, in any pattern.
     times = Counter[frozenset[str | None]]()
     mistaken = [m for each in members.values() for m in each if m.example in failures]
@@ -160,6 +164,19 @@ def _firm(
         pair if count >= SEEN else {**pair, "wrong": None}
         for pair, count in zip(pairs, seen, strict=True)
     ]
+
+
+def _of_pattern(
+    task: TaskView,
+    pairs: Sequence[Mapping[str, Any]],
+    targets: Sequence[str],
+    count: int,
+    turn: Any,
+) -> dict[Slot, int]:
+    if not task.labelled:
+        return _any(count)
+    # Of rejected outputs alone nobody knows which labels are right.
+    return _sides(pairs, count) if pairs else _coverage(targets, Counter(), count, turn)
 
 
 def _any(count: int) -> dict[Slot, int]:

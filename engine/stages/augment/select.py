@@ -33,6 +33,7 @@ from engine.stages.outputs import (
     Confirmed,
     Drafted,
     Loaded,
+    Logged,
     NamedPatterns,
     Scored,
     SelectedRows,
@@ -64,6 +65,7 @@ class SelectInputs(Inputs):
     cluster: Clustered | None = None
     name: NamedPatterns | None = None
     strategy: Drafted | None = None
+    logged: Logged | None = None
     allot: Allotted | None = None
     """What each pattern weighs; None where they go by size."""
     earlier: tuple[SelectedRows, ...] = ()
@@ -89,6 +91,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         inputs.strategy,
         inputs.confirm,
         inputs.allot,
+        inputs.logged,
     )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]

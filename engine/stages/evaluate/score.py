@@ -60,7 +60,7 @@ def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
             for p in here if p.status == "backend_failed"
         )  # fmt: skip
         pairs = [(examples[split, p.example], p) for p in answered]
-        answers[split] = _scored(params, pairs, ratings, rows)
+        answers[split] = scored(params, pairs, ratings, rows)
         if split != "test":
             rows.extend(_failures(params.failure, answered, answers[split].records))
     rows.extend(_metrics(params, {split: estimates(params, answers[split]) for split in SPLITS}))
@@ -83,7 +83,7 @@ def answered_of(example: Example, prediction: Prediction) -> Answered:
     )
 
 
-def _scored(
+def scored(
     measures: Measures,
     pairs: Sequence[tuple[Example, Prediction]],
     ratings: Ratings,
