@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.metrics import METRICS
 from engine.plan.benchmark import place_of
+from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
 from engine.rows import SPLITS, Split
 from engine.spec.method import Method
-from engine.spec.recipe import Benchmark, Recipe
+from engine.spec.recipe import Benchmark, Recipe, Taxonomy
 from engine.spec.taxonomies import OTHER
 from engine.sql.expressions import quoted
 from engine.stages import schemas
-from engine.stages.analyse.cluster import ClusterParams, UsedClusterer, WhereCategory
+from engine.stages.analyse.cluster import ClusterParams, UsedClusterer
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.stages.analyse.confirm import ConfirmParams
 from engine.stages.analyse.diagnose import DiagnoseParams
@@ -24,7 +24,6 @@ from engine.stages.analyse.name import PROMPT as NAME_PROMPT
 from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
-from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.augment.allot import AllotParams, NamedShare
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
@@ -273,8 +272,8 @@ class StageParams:
     def diagnose(self) -> DiagnoseParams:
         """Return how failures are shown to the teacher."""
         pack = self.resources.packs["teacher"].diagnose
-        offered = tuple(c for c in self._offered() if c.id != OTHER)
-        closed = self.recipe.patterns.taxonomy.sorting == "closed"
+        categories = tuple(c for c in offered(self._taxonomy) if c.id != OTHER)
+        closed = self._taxonomy.sorting == "closed"
         return DiagnoseParams(
             task=self.task,
             briefing=self.briefing,
@@ -282,46 +281,18 @@ class StageParams:
             passed=pack.passed,
             divide=self.recipe.loop.divide_validation,
             sources=self.sources,
-            categories=offered,
+            categories=categories,
             closed=closed,
             schema=schemas.diagnosis(
                 self.resources.schemas["diagnosis"],
-                [c.id for c in offered],
+                [c.id for c in categories],
                 other=None if closed else OTHER,
             ),
         )
 
-    def _offered(self) -> tuple[OfferedCategory, ...]:
-        """Return the categories among which the teacher chooses: one with a condition is SQL's to give."""
-        taxonomy = self.recipe.patterns.taxonomy
-        if taxonomy.sorting == "open":
-            return ()
-        offered = [
-            OfferedCategory(
-                id=c.id,
-                description=c.description,
-                examples=tuple(c.examples),
-                parent=c.parent,
-            )
-            for c in taxonomy.categories
-            if not c.where
-        ]
-        if offered and taxonomy.sorting == "hybrid":
-            offered.append(OfferedCategory(id=OTHER, description="None of these."))
-        return tuple(offered)
-
-    def _by_sql(self) -> list[WhereCategory]:
-        """Return the categories that SQL gives, in the order in which they are tried: parts before the whole."""
-        taxonomy = self.recipe.patterns.taxonomy
-        deepest = sorted(taxonomy.categories, key=lambda c: -taxonomy.depth(c))
-        return [WhereCategory(id=c.id, where=c.where) for c in deepest if c.where]
-
-    def _categories(self, named: Sequence[str] | None) -> tuple[str, ...] | None:
-        """Return the categories that an operator is for, with their parts; None for all."""
-        if named is None:
-            return None
-        taxonomy = self.recipe.patterns.taxonomy
-        return tuple(dict.fromkeys(part for name in named for part in taxonomy.within(name)))
+    @property
+    def _taxonomy(self) -> Taxonomy:
+        return self.recipe.patterns.taxonomy
 
     def cluster(self) -> ClusterParams:
         """Return how diagnoses are grouped."""
@@ -334,21 +305,21 @@ class StageParams:
                 version=clusterer.version,
                 settings=clusterer.settings.model_validate(patterns.cluster.settings),
             ),
-            categories=tuple(self._by_sql()),
+            categories=tuple(by_sql(self._taxonomy)),
         )
 
     def name(self) -> NameParams:
         """Return what the teacher names patterns by."""
-        pack, offered = self.resources.packs["teacher"].name_pattern, self._offered()
+        pack, categories = self.resources.packs["teacher"].name_pattern, offered(self._taxonomy)
         return NameParams(
             task=self.task,
             briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=schemas.pattern(self.resources.schemas["pattern"], [c.id for c in offered]),
+            schema=schemas.pattern(self.resources.schemas["pattern"], [c.id for c in categories]),
             shown=pack.diagnoses,
             confusions=pack.confusions,
-            categories=offered,
-            where_categories=tuple(c.id for c in self._by_sql()),
+            categories=categories,
+            where_categories=tuple(c.id for c in by_sql(self._taxonomy)),
             again="again" in self.resources.prompts[NAME_PROMPT].variables,
         )
 
@@ -383,7 +354,7 @@ class StageParams:
                 OfferedOperator(
                     name=used.name,
                     description=operators[used.name].description,
-                    patterns=self._categories(used.patterns),
+                    patterns=with_parts(self._taxonomy, used.patterns),
                 )
                 for used in self.recipe.augment.operators
                 if "operators" in shown
@@ -417,7 +388,7 @@ class StageParams:
                 prompt=operators[used.name].prompt(self.resources.packs["teacher"].name),
                 digest=operators[used.name].digest,
                 settings=operators[used.name].params.model_validate(used.params),
-                patterns=self._categories(used.patterns),
+                patterns=with_parts(self._taxonomy, used.patterns),
                 share=used.share,
             )
             for used in augment.operators
