@@ -185,7 +185,8 @@ def test_where_an_answer_is_one_of_a_few_it_may_be_that_none_fits(kind: str) -> 
         ] * 2
     else:
         assert found.error == "schema"
-        assert "null" not in system.content
+        assert "or null" not in system.content
+        assert '"second" is null.' in system.content
 
 
 def test_what_a_reply_leaves_out_says_twice_or_makes_up_is_a_drop() -> None:
