@@ -15,6 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from engine.store import Store
+from engine.store.file import FILE
 from engine.store.flat import lay_all
 
 MIGRATIONS = Path(__file__).parents[2] / "engine" / "store" / "migrations"
@@ -69,6 +71,16 @@ class Invented:
                 )
             lay_all(self.connection)
         return self.connection
+
+    def save(self, state: Path) -> None:
+        """Write a state folder's store with the same rows, for what reads stores from files."""
+        Store.open(state)
+        db = self.db
+        db.execute(f"ATTACH '{state / FILE}' AS saved")
+        tables = self.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'")
+        for name in (row["table_name"] for row in tables):
+            db.execute(f'INSERT INTO saved."{name}" BY NAME SELECT * FROM memory."{name}"')
+        db.execute("DETACH saved")
 
     def value(self, sql: str, *parameters: Any) -> Any:
         return next(iter(self.query(sql, parameters)[0].values()))
