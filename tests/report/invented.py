@@ -237,7 +237,8 @@ def _loop(
     luck = {example: rng.random() for rows in examples.values() for example, _ in rows}
     members: dict[str, list[str]] = {}
     if control:
-        other = {example: random.Random(example).random() for example in luck}
+        # A second fine-tune is right where the first is, but for chance.
+        other = {e: own + random.Random(e).uniform(-0.1, 0.1) for e, own in luck.items()}
         _evaluate(store, seed, -2, examples, other, dict(zip(examples, right[0], strict=True)), rng)
     # The untuned student answers once, for all seeds.
     for round_ in range(-1 if first else 0, rounds + 1):
