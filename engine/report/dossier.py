@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.report.records import PatternFacts
+from engine.report.evidence import PatternFacts
+
+POINTS = 1000
+"""Most diagnoses of a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +152,17 @@ class Dossier:
     def facts(self) -> PatternFacts:
         """What the report's table says of it."""
         return self.tally.facts
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisPoint:
+    """One diagnosed failure on the plane of the two directions in which the words of the diagnoses differ most."""
+
+    x: float
+    y: float
+    seed: int
+    round: int
+    pattern: str
+    """Name of its pattern; empty for one in none."""
+    root_cause: str
+    scenario: str

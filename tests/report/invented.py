@@ -360,6 +360,7 @@ def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> di
     diagnose = store.node(f"diagnose.{round_}", "diagnose", round_, seed=seed, seconds=40)
     cluster = store.node(f"name.{round_}", "name", round_, seed=seed, seconds=8)
     found: dict[str, list[str]] = {}
+    said = {name: description for name, _, description in PATTERNS}
     for i, example in enumerate(failing[:40]):
         call = store.call(
             diagnose, f"diagnose/{round_}/{example}", "teacher", "length" if i == 39 else None
@@ -378,7 +379,8 @@ def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> di
         found.setdefault(ident("pattern", name), []).append(example)
         store.add(
             "diagnosis", **diagnose, id=ident("diagnosis", round_, example), example=example,
-            root_cause="The student followed the first noun it met. <b>bold</b>", scenario="A delayed parcel.", call=call,
+            root_cause=f"The student followed the {['first noun', 'last verb', 'longest word'][i % 3]} it met. <b>bold</b>",
+            scenario=f"A delayed parcel, {['at home', 'abroad', 'in a shop', 'lost', 'damaged'][i % 5]}. {said[name]}", call=call,
         )  # fmt: skip
         store.add(
             "pattern_member", **cluster, pattern=ident("pattern", name), example=example,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from engine.report.evidence import PatternFacts
 from engine.report.formatting import NONE, count, hundredfold, round_label
-from engine.report.records import PatternFacts, Report
+from engine.report.records import Report
 from engine.report.tables.table import Table, titled
 from engine.rows import CONTROL
 
