@@ -69,7 +69,7 @@ class PriceItem:
     """What one kind of call took; a call for several rows or patterns is split evenly among these."""
 
     what: str
-    """diagnosing, naming, testing, drafting (strategies), generating or judging"""
+    """diagnosing, naming, testing, drafting (strategies), generating, verifying (blind answers) or judging"""
     calls: int
     """Calls that had a part in it."""
     tokens: float

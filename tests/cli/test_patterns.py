@@ -35,6 +35,17 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lift_low=1.2, lift_high=4.1, precision=0.63, precision_low=0.4, precision_high=0.8, recall=0.6,
         recall_low=0.39, recall_high=0.78, p=0.01,
     )  # fmt: skip
+    verify = store.node("verify.0.1", "verify", 0, 1)
+    (row,) = store.query(
+        "SELECT id FROM candidate WHERE pattern = ? AND round = 0 ORDER BY id LIMIT 1", [NEGATED]
+    )
+    store.add(
+        "verification", **verify, candidate=row["id"], sample=1, answer="refund", second=None, agrees=1.0, how="blind",
+        detail="", call=store.call(verify, "verify", "judge"),
+    )  # fmt: skip
+    store.db.execute(
+        "INSERT INTO run_node SELECT 'r0002', node, name, position, 'cached' FROM run_node WHERE name = 'verify.0.1'"
+    )
     store.db.execute(
         "UPDATE pattern SET includes = ['not X but Y'], excludes = ['two wishes'] WHERE id = ?",
         [NEGATED],
@@ -92,6 +103,7 @@ def test_one_pattern_is_shown_whole(state: Path) -> None:
         "Members (3 of 10)",
         "32 rows generated, 20 accepted, 18 added to training; left out:",
         "trained on",
+        "verifying 1 190",
         "in all",
     ):
         assert part in text, part
@@ -132,7 +144,7 @@ def test_what_a_run_without_patterns_says(tmp_path: Path) -> None:
 def test_shares_of_calls_add_up_to_what_the_calls_took(state: Path) -> None:
     with reader(state) as query:
         dossiers = collect_dossiers(query, "r0002", 1)
-    stages = "('diagnose', 'name', 'generate', 'judge')"
+    stages = "('diagnose', 'name', 'generate', 'verify', 'judge')"
     (taken,) = rows(
         state,
         "SELECT sum(prompt_tokens + completion_tokens)::BIGINT AS tokens FROM llm_call k JOIN node n ON n.id = k.node"

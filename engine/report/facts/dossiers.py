@@ -41,10 +41,15 @@ _PRICE = (
   UNION ALL
   SELECT seed, pattern, 5, 'generating', call FROM candidate SEMI JOIN mine USING (node)
   UNION ALL
-  SELECT c.seed, c.pattern, 6, 'judging', v.call
-  FROM (SELECT * FROM verdict SEMI JOIN mine USING (node)) v
+  SELECT c.seed, c.pattern, v.place, v.what, v.call
+  FROM (
+    SELECT node, seed, round, candidate, call, 6 AS place, 'verifying' AS what FROM verification
+    UNION ALL
+    SELECT node, seed, round, candidate, call, 7, 'judging' FROM verdict
+  ) v
   JOIN (SELECT * FROM candidate SEMI JOIN mine USING (node)) c
     ON c.id = v.candidate AND c.seed = v.seed AND c.round = v.round
+  WHERE v.node IN (FROM mine)
 ), parts AS (
   SELECT seed, pattern, place, what, call, sum(1 / sharers) AS part
   FROM (SELECT *, count(*) OVER (PARTITION BY call) AS sharers FROM uses WHERE call IS NOT NULL)
