@@ -116,20 +116,21 @@ def _without(table: Table, titles: set[str]) -> Table:
 def _with_note(table: Table) -> list[RenderableType]:
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(), _rich_table(table)]
+    parts: list[RenderableType] = [Text(), rich_table(table)]
     return [*parts, Text(table.note, style="dim")] if table.note else parts
 
 
-def _rich_table(table: Table) -> RichTable:
+def rich_table(table: Table) -> RichTable:
+    """Return a table as the terminal shows it, without its note."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     title = Text(clean(table.caption), style="bold")
-    rich_table = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in table.columns:
         side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
-        rich_table.add_column(Text(clean(column.title)), justify=side)
+        shown.add_column(Text(clean(column.title)), justify=side)
     for row in table.rows:
-        rich_table.add_row(*(Text(clean(cell)) for cell in row))
-    return rich_table
+        shown.add_row(*(Text(clean(cell)) for cell in row))
+    return shown

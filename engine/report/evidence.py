@@ -140,3 +140,62 @@ class Safeguards:
     """Whether any failure was held out."""
     control: Literal["done", "off", "missing"]
     """missing: wanted, but there is none, or not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTested:
+    """Whether a pattern is real, by the latest test of its description."""
+
+    verdict: str
+    """confirmed, weak, refuted or untested."""
+    funded: bool
+    """Whether rows are written against it."""
+    detail: str
+    lift: float | None = None
+    """Failure rate of rows that fall under it over that of the others; None where it is untested."""
+    lift_low: float | None = None
+    lift_high: float | None = None
+    diagnosed: int = 0
+    """Rows of the test that had been diagnosed, for want of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternFacts:
+    """One pattern of one seed: where found, its size, its fate, what was written against it."""
+
+    seed: int
+    id: str
+    name: str
+    description: str
+    category: str | None
+    found: int
+    """The round whose failures showed it first."""
+    size: int
+    """Failures in it when it was found."""
+    standings: tuple[Standing, ...]
+    """In order of rounds."""
+    strategies: tuple[str, ...]
+    generated: int
+    accepted: int
+    selected: int
+    guarded: bool
+    """Whether a text of it was replaced because it quoted an evaluation row."""
+    first_seen: FirstSeen | None = None
+    """In an earlier run; None for a pattern that is new, or of a run that goes on."""
+    test: PatternTested | None = None
+    """None where patterns are not tested."""
+
+    @property
+    def status(self) -> str:
+        """Its life in one word: `new` where no later student was evaluated."""
+        return self.standings[-1].status if self.standings else "new"
+
+    @property
+    def before(self) -> int:
+        """Failures counted to it as of the latest evaluation: a pattern found again gains members."""
+        return self.standings[-1].before if self.standings else self.size
+
+    @property
+    def after(self) -> int | None:
+        """Members that still fail at the latest evaluation; None when there was none."""
+        return self.standings[-1].after if self.standings else None

@@ -15,9 +15,11 @@ from typing import Any
 
 from engine.report import tables
 from engine.report.charts import figures
+from engine.report.dossier import POINTS
 from engine.report.formatting import NONE, count, gap, identity, measured, round_label, value
 from engine.report.records import Report
 from engine.report.suggestions import caveats, queries
+from engine.report.tables import dossier
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,7 +42,9 @@ def render_html(report: Report) -> str:
         header=report.header,
         tiles=tiles(report),
         tables=tables,
+        dossier=dossier,
         figures=figures,
+        most_points=POINTS,
         queries=queries(report),
         caveats=caveats(report),
         short=identity,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.judging import JudgeCalibration
+from engine.report.dossier import DiagnosisPoint, Dossier
 from engine.report.evidence import (
     Choice,
     Comparison,
-    FirstSeen,
     Headline,
+    PatternFacts,
     Safeguards,
-    Standing,
     Suite,
 )
 from engine.rows import UNTUNED
@@ -126,65 +126,6 @@ class LoopDecision:
     metric: str
     value: float | None
     best_round: int
-
-
-@dataclass(frozen=True, slots=True)
-class PatternTested:
-    """Whether a pattern is real, by the latest test of its description."""
-
-    verdict: str
-    """confirmed, weak, refuted or untested."""
-    funded: bool
-    """Whether rows are written against it."""
-    detail: str
-    lift: float | None = None
-    """Failure rate of rows that fall under it over that of the others; None where it is untested."""
-    lift_low: float | None = None
-    lift_high: float | None = None
-    diagnosed: int = 0
-    """Rows of the test that had been diagnosed, for want of others."""
-
-
-@dataclass(frozen=True, slots=True)
-class PatternFacts:
-    """One pattern of one seed: where found, its size, its fate, what was written against it."""
-
-    seed: int
-    id: str
-    name: str
-    description: str
-    category: str | None
-    found: int
-    """The round whose failures showed it first."""
-    size: int
-    """Failures in it when it was found."""
-    standings: tuple[Standing, ...]
-    """In order of rounds."""
-    strategies: tuple[str, ...]
-    generated: int
-    accepted: int
-    selected: int
-    guarded: bool
-    """Whether a text of it was replaced because it quoted an evaluation row."""
-    first_seen: FirstSeen | None = None
-    """In an earlier run; None for a pattern that is new, or of a run that goes on."""
-    test: PatternTested | None = None
-    """None where patterns are not tested."""
-
-    @property
-    def status(self) -> str:
-        """Its life in one word: `new` where no later student was evaluated."""
-        return self.standings[-1].status if self.standings else "new"
-
-    @property
-    def before(self) -> int:
-        """Failures counted to it as of the latest evaluation: a pattern found again gains members."""
-        return self.standings[-1].before if self.standings else self.size
-
-    @property
-    def after(self) -> int | None:
-        """Members that still fail at the latest evaluation; None when there was none."""
-        return self.standings[-1].after if self.standings else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,7 +402,10 @@ class Report:
     speeds: tuple[Speed, ...]
     """Empty where the recipe has no benchmark, or none is done."""
     decisions: tuple[LoopDecision, ...]
-    patterns: tuple[PatternFacts, ...]
+    dossiers: tuple[Dossier, ...]
+    """The patterns, whole but for a sample of their rows."""
+    points: tuple[DiagnosisPoint, ...]
+    """The diagnoses on a plane, evenly sampled where there are many."""
     movements: tuple[Movement, ...]
     confusions: tuple[Confusion, ...]
     suspects: tuple[Suspect, ...]
@@ -482,3 +426,8 @@ class Report:
     candidates_total: int
     suites: tuple[Suite, ...] = ()
     """What was broken of what round 0 had right: one per seed with a later round."""
+
+    @property
+    def patterns(self) -> tuple[PatternFacts, ...]:
+        """Every pattern, one entry per seed, by the round that found it, largest first."""
+        return tuple(dossier.facts for dossier in self.dossiers)

@@ -15,6 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from engine.store import Store
+from engine.store.file import FILE
 from engine.store.flat import lay_all
 
 MIGRATIONS = Path(__file__).parents[2] / "engine" / "store" / "migrations"
@@ -69,6 +71,16 @@ class Invented:
                 )
             lay_all(self.connection)
         return self.connection
+
+    def save(self, state: Path) -> None:
+        """Write a state folder's store with the same rows, for what reads stores from files."""
+        Store.open(state)
+        db = self.db
+        db.execute(f"ATTACH '{state / FILE}' AS saved")
+        tables = self.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'")
+        for name in (row["table_name"] for row in tables):
+            db.execute(f'INSERT INTO saved."{name}" BY NAME SELECT * FROM memory."{name}"')
+        db.execute("DETACH saved")
 
     def value(self, sql: str, *parameters: Any) -> Any:
         return next(iter(self.query(sql, parameters)[0].values()))
@@ -225,7 +237,8 @@ def _loop(
     luck = {example: rng.random() for rows in examples.values() for example, _ in rows}
     members: dict[str, list[str]] = {}
     if control:
-        other = {example: random.Random(example).random() for example in luck}
+        # A second fine-tune is right where the first is, but for chance.
+        other = {e: own + random.Random(e).uniform(-0.1, 0.1) for e, own in luck.items()}
         _evaluate(store, seed, -2, examples, other, dict(zip(examples, right[0], strict=True)), rng)
     # The untuned student answers once, for all seeds.
     for round_ in range(-1 if first else 0, rounds + 1):
@@ -347,6 +360,7 @@ def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> di
     diagnose = store.node(f"diagnose.{round_}", "diagnose", round_, seed=seed, seconds=40)
     cluster = store.node(f"name.{round_}", "name", round_, seed=seed, seconds=8)
     found: dict[str, list[str]] = {}
+    said = {name: description for name, _, description in PATTERNS}
     for i, example in enumerate(failing[:40]):
         call = store.call(
             diagnose, f"diagnose/{round_}/{example}", "teacher", "length" if i == 39 else None
@@ -365,7 +379,8 @@ def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> di
         found.setdefault(ident("pattern", name), []).append(example)
         store.add(
             "diagnosis", **diagnose, id=ident("diagnosis", round_, example), example=example,
-            root_cause="The student followed the first noun it met. <b>bold</b>", scenario="A delayed parcel.", call=call,
+            root_cause=f"The student followed the {['first noun', 'last verb', 'longest word'][i % 3]} it met. <b>bold</b>",
+            scenario=f"A delayed parcel, {['at home', 'abroad', 'in a shop', 'lost', 'damaged'][i % 5]}. {said[name]}", call=call,
         )  # fmt: skip
         store.add(
             "pattern_member", **cluster, pattern=ident("pattern", name), example=example,

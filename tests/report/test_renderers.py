@@ -92,7 +92,9 @@ def test_hostile_text_everywhere_is_only_text() -> None:
     store = invented.full()
     bad = "<img src=x onerror=alert(1)></script>|`*"
     store.db.execute("UPDATE pattern SET name = ?, description = ?, category = ?", [bad, bad, bad])
+    store.db.execute("UPDATE pattern SET includes = [?], excludes = [?]", [bad, bad])
     store.db.execute("UPDATE strategy SET text = ?", [bad])
+    store.db.execute("UPDATE diagnosis SET root_cause = ? || root_cause", [bad])
     store.db.execute("UPDATE example SET target = ? WHERE target = 'refund'", [bad])
     store.db.execute("UPDATE candidate SET operator = ?", [bad])
     store.db.execute("UPDATE verdict SET reason = ? WHERE NOT accepted", [bad])
@@ -143,7 +145,7 @@ def test_html_and_markdown_show_the_same_cells(page: str, full: Report) -> None:
 def test_charts_speak_to_screen_readers(page: str) -> None:
     parsed = Page(page)
     tags = [tag for tag, _ in parsed.elements]
-    assert tags.count("svg") == tags.count("desc") == 10
+    assert tags.count("svg") == tags.count("desc") == 12
     assert all(a.get("role") == "img" for tag, a in parsed.elements if tag == "svg")
     assert [a.get("lang") for tag, a in parsed.elements if tag == "html"] == ["en"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.report.charts.map import map_chart
 from engine.report.charts.svg import Bar, Line, Point, bar_chart, line_chart
 from engine.report.formatting import count, duration, gap, measured, round_label
 from engine.report.records import Report
@@ -90,6 +91,11 @@ def pattern_figure(report: Report, most: int = 12) -> Figure | None:
     description = "; ".join(f"{g[0].label}: " + ", ".join(b.text for b in g) for g in groups)
     axis = "failures on validation"
     return _drawn(lambda w: bar_chart("Patterns before and after", description, axis, groups, w))
+
+
+def map_figure(report: Report) -> Figure | None:
+    """Return the diagnoses on a plane, coloured by pattern; None where there are too few."""
+    return _drawn(lambda w: map_chart(report.points, w)) if report.points else None
 
 
 def funnel_figure(report: Report) -> Figure | None:

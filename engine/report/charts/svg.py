@@ -44,16 +44,18 @@ class Bar:
     style: int = 1
 
 
-def _svg(width: int, height: int, title: str, description: str, body: list[str]) -> str:
+def svg(width: int, height: int, title: str, description: str, body: list[str]) -> str:
+    """Return a whole chart of these parts, with what it is called and a description for those who do not see it."""
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img">'
         f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{''.join(body)}</svg>"
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "") -> str:
+def text(x: float, y: float, words: str, anchor: str = "start", style: str = "") -> str:
+    """Return words at a place, escaped."""
     kind = f' class="{style}"' if style else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(words)}</text>'
 
 
 def _cut(text: str, width: float) -> str:
@@ -97,14 +99,13 @@ def line_chart(
 
     body = [
         f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(m):.1f}" y2="{y(m):.1f}"/>'
-        + _text(left - 6, y(m) + 4, f"{m:g}{unit}", "end", "tick")
+        + text(left - 6, y(m) + 4, f"{m:g}{unit}", "end", "tick")
         for m in marks
     ]
-    body.append(_text(4, 14, axis, "start", "axis"))
+    body.append(text(4, 14, axis, "start", "axis"))
     centres = [left + step * (i + 0.5) for i in range(len(names))]
     body += [
-        _text(c, height - 20, name, "middle", "tick")
-        for c, name in zip(centres, names, strict=True)
+        text(c, height - 20, name, "middle", "tick") for c, name in zip(centres, names, strict=True)
     ]
     legend = float(left)
     written: list[str] = []
@@ -115,17 +116,17 @@ def line_chart(
         body.append(_series(line, number + 1, xs, y))
         if space > 32:  # below that the numbers of neighbouring series would touch
             written += [
-                _text(xs[p.x], _beside(p, y, height - bottom), f"{p.y:.1f}", "middle", "value")
+                text(xs[p.x], _beside(p, y, height - bottom), f"{p.y:.1f}", "middle", "value")
                 for p in line.points
             ]
-        body.append(_mark(legend + 6, 31, number + 1) + _text(legend + 16, 35, line.name))
+        body.append(_mark(legend + 6, 31, number + 1) + text(legend + 16, 35, line.name))
         legend += 34 + CHARACTER * len(line.name)
     body += written
     body.append(
         f'<line class="base" x1="{left}" x2="{width - right}"'
         f' y1="{height - bottom}" y2="{height - bottom}"/>'
     )
-    return _svg(width, height, title, description, body)
+    return svg(width, height, title, description, body)
 
 
 def _beside(point: Point, y: Callable[[float], float], base: float) -> float:
@@ -151,13 +152,18 @@ def _series(line: Line, style: int, xs: list[float], y: Callable[[float], float]
 
 
 def _mark(x: float, y: float, style: int) -> str:
-    """Return the series' shape: circle, square, diamond, triangle."""
+    """Return the series' shape."""
+    return shape(x, y, style, f"mark s{style}")
+
+
+def shape(x: float, y: float, number: int, style: str) -> str:
+    """Return one of four shapes (circle, square, diamond, triangle) around a place, in a style of the page."""
     shapes = {
-        1: f'<circle class="mark s1" cx="{x:.1f}" cy="{y:.1f}" r="5"/>',
-        2: f'<rect class="mark s2" x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9"/>',
-        3: f'<path class="mark s3" d="M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5 -6.5z"/>',
+        1: f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>',
+        2: f'<rect class="{style}" x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9"/>',
+        3: f'<path class="{style}" d="M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5 -6.5z"/>',
     }
-    return shapes.get(style, f'<path class="mark s4" d="M{x:.1f} {y - 6:.1f}l6 11h-12z"/>')
+    return shapes.get(number, f'<path class="{style}" d="M{x:.1f} {y - 6:.1f}l6 11h-12z"/>')
 
 
 def bar_chart(
@@ -173,22 +179,22 @@ def bar_chart(
     longest = max((bar.length for group in groups for bar in group), default=0) or 1
     values = max((len(bar.text) for group in groups for bar in group), default=0)
     room = width - side - 14 - CHARACTER * values
-    body, y = [_text(4, 14, axis, "start", "axis")], 26.0
+    body, y = [text(4, 14, axis, "start", "axis")], 26.0
     for group in groups:
         for bar in group:
             if bar.label and narrow:
-                body.append(_text(0, y + 12, _cut(bar.label, width)))
+                body.append(text(0, y + 12, _cut(bar.label, width)))
                 y += 18
             elif bar.label:
-                body.append(_text(side - 8, y + 13, _cut(bar.label, side - 8), "end"))
+                body.append(text(side - 8, y + 13, _cut(bar.label, side - 8), "end"))
             length = max(1.0, bar.length / longest * room) if bar.length else 0.0
             hover = escape(f"{bar.label} {bar.text}".strip())
             body.append(
                 f'<rect class="bar s{bar.style}" x="{side:.1f}" y="{y:.1f}" width="{length:.1f}" '
                 f'height="17" rx="2"><title>{hover}</title></rect>'
-                + _text(side + length + 6, y + 13, bar.text, "start", "value")
+                + text(side + length + 6, y + 13, bar.text, "start", "value")
             )
             y += 20
         y += 8
     body.append(f'<line class="base" x1="{side:.1f}" x2="{side:.1f}" y1="22" y2="{y - 6:.1f}"/>')
-    return _svg(width, int(y), title, description, body)
+    return svg(width, int(y), title, description, body)

@@ -12,6 +12,8 @@ from typing import Any
 from engine.errors import StoreError
 from engine.report.facts.breakdown import collect_breakdown, collect_matrix
 from engine.report.facts.comparison import chosen_rounds, collect_choices, compare
+from engine.report.facts.diagnosis_map import collect_points
+from engine.report.facts.dossiers import collect_dossiers
 from engine.report.facts.generation import (
     collect_candidates,
     collect_drops,
@@ -24,7 +26,6 @@ from engine.report.facts.patterns import (
     collect_confusions,
     collect_failures,
     collect_movements,
-    collect_patterns,
     collect_suspects,
 )
 from engine.report.facts.safeguards import collect_safeguards, collect_suites
@@ -36,6 +37,8 @@ from engine.rows import CONTROL
 
 SAMPLE = 300
 """Most failures and most generated rows that a report carries; it says of how many."""
+ROWS = 5
+"""Most members of a pattern, and most rows of each outcome, that a report carries with it."""
 
 
 def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
@@ -65,7 +68,8 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         safeguards=collect_safeguards(query, run_id, recipe, scores),
         speeds=collect_speeds(query, run_id),
         decisions=decisions,
-        patterns=collect_patterns(query, run_id),
+        dossiers=collect_dossiers(query, run_id, ROWS),
+        points=collect_points(query, run_id),
         movements=collect_movements(query, run_id),
         confusions=collect_confusions(query, run_id, recipe),
         suspects=collect_suspects(query, run_id),

@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.report.evidence import FirstSeen, Standing
+from engine.report.evidence import FirstSeen, PatternFacts, PatternTested, Standing
 from engine.report.facts.json_columns import text_values
 from engine.report.records import (
     MINE,
     Confusion,
     FailureSample,
     Movement,
-    PatternFacts,
-    PatternTested,
     Query,
     Suspect,
 )

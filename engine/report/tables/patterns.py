@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from engine.report.evidence import PatternFacts
 from engine.report.formatting import NONE, count, hundredfold, round_label
-from engine.report.records import PatternFacts, Report
+from engine.report.records import Report
 from engine.report.tables.table import Table, titled
 from engine.rows import CONTROL
 
@@ -29,11 +30,11 @@ def pattern_table(report: Report) -> Table:
             *([str(p.seed)] if several else []),
             p.category or NONE,
             round_label(p.found),
-            *([_real(p)] if tested else []),
+            *([real_text(p)] if tested else []),
             count(p.size),
             _still(p),
             count(p.standings[-1].rows) if p.standings else NONE,
-            _effect(p),
+            effect_text(p),
             p.status,
             _held_out(p),
             p.first_seen.words if p.first_seen else "new",
@@ -85,7 +86,7 @@ def seen_before_sentence(report: Report) -> str:
     )
 
 
-def _real(pattern: PatternFacts) -> str:
+def real_text(pattern: PatternFacts) -> str:
     """Return the word of a pattern's test, with the lift and whether diagnosed rows had to be used."""
     test = pattern.test
     if test is None:
@@ -105,7 +106,8 @@ def _still(pattern: PatternFacts) -> str:
     return f"{pattern.after:,} of {pattern.before:,}"
 
 
-def _effect(pattern: PatternFacts) -> str:
+def effect_text(pattern: PatternFacts) -> str:
+    """Return the latest effect in points with its interval; a dash where it cannot be told."""
     standing = pattern.standings[-1] if pattern.standings else None
     if standing is None or standing.effect is None:
         return NONE

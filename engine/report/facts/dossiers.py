@@ -1,0 +1,290 @@
+"""Reads failure patterns whole: members, life, rows written against them, price. See `engine.report.dossier`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from engine.errors import EngineError
+from engine.registry import did_you_mean
+from engine.report.dossier import (
+    Dossier,
+    LifeRound,
+    MemberRow,
+    Price,
+    PriceItem,
+    Tally,
+    Tried,
+    WrittenRow,
+)
+from engine.report.facts.json_columns import text_values
+from engine.report.facts.patterns import Key, collect_patterns
+from engine.report.records import MINE, Query
+
+MOST_NAMED = 12
+"""Patterns that are named where a word fits none or several."""
+
+# A call for several diagnoses, rows or patterns is split evenly: also what went to no pattern takes its part.
+_PRICE = (
+    MINE
+    + """, uses AS (
+  SELECT d.seed, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
+  FROM (SELECT * FROM diagnosis SEMI JOIN mine USING (node)) d
+  LEFT JOIN (SELECT * FROM pattern_member SEMI JOIN mine USING (node)) m
+    ON m.diagnosis = d.id AND m.seed = d.seed AND m.round = d.round
+  UNION ALL
+  SELECT seed, id, 2, 'naming', call FROM pattern SEMI JOIN mine USING (node)
+  UNION ALL
+  SELECT seed, pattern, 3, 'testing', call FROM pattern_test_row SEMI JOIN mine USING (node)
+  UNION ALL
+  SELECT seed, pattern, 4, 'drafting', call FROM strategy SEMI JOIN mine USING (node)
+  UNION ALL
+  SELECT seed, pattern, 5, 'generating', call FROM candidate SEMI JOIN mine USING (node)
+  UNION ALL
+  SELECT c.seed, c.pattern, v.place, v.what, v.call
+  FROM (
+    SELECT node, seed, round, candidate, call, 6 AS place, 'verifying' AS what FROM verification
+    UNION ALL
+    SELECT node, seed, round, candidate, call, 7, 'judging' FROM verdict
+  ) v
+  JOIN (SELECT * FROM candidate SEMI JOIN mine USING (node)) c
+    ON c.id = v.candidate AND c.seed = v.seed AND c.round = v.round
+  WHERE v.node IN (FROM mine)
+), parts AS (
+  SELECT seed, pattern, place, what, call, sum(1 / sharers) AS part
+  FROM (SELECT *, count(*) OVER (PARTITION BY call) AS sharers FROM uses WHERE call IS NOT NULL)
+  GROUP BY ALL
+), taken AS (
+  SELECT id AS call, sum(prompt_tokens + completion_tokens) AS tokens, sum(cost) AS cost
+  FROM llm_call SEMI JOIN (SELECT call AS id FROM parts) USING (id) GROUP BY id
+)
+SELECT seed, pattern, what, count(*) AS calls, coalesce(sum(part * tokens), 0)::DOUBLE AS tokens,
+  count(*) FILTER (tokens IS NULL) AS unmetered, sum(part * cost)::DOUBLE AS cost,
+  count(*) FILTER (cost IS NULL) AS unpriced
+FROM parts LEFT JOIN taken USING (call) WHERE pattern IS NOT NULL
+GROUP BY seed, pattern, place, what ORDER BY seed, pattern, place
+"""
+)
+_NAMED = (
+    MINE
+    + """SELECT seed, id AS pattern, arg_max(includes, round) AS includes, arg_max(excludes, round) AS excludes
+FROM pattern SEMI JOIN mine USING (node) GROUP BY ALL"""
+)
+_LIFE = """
+SELECT seed, pattern, round, life, found, split_from, merged, rows, failed, failing, control_failing, rate, rate_low,
+  rate_high
+FROM pattern_life WHERE run = ? ORDER BY round
+"""
+# The nearest to the centroid first: they show best what a pattern is.
+_MEMBERS = (
+    MINE
+    + """, m AS (
+  SELECT seed, pattern, example, min(round) AS round, min(distance) AS distance
+  FROM pattern_member SEMI JOIN mine USING (node) GROUP BY ALL
+), last AS (
+  SELECT seed, max(round) AS round FROM prediction SEMI JOIN mine USING (node) WHERE split = 'validation' GROUP BY seed
+), f AS (
+  SELECT seed, round, example, inputs, target, answer, root_cause, scenario FROM failures
+  WHERE run = ? AND split = 'validation'
+), now AS (
+  SELECT f.seed, f.example FROM f JOIN last USING (seed, round)
+)
+SELECT m.seed, m.pattern, m.round, m.example, f.inputs, f.target, f.answer, f.root_cause, f.scenario,
+  now.example IS NOT NULL AS fails, count(*) OVER (PARTITION BY m.seed, m.pattern) AS total
+FROM m JOIN f USING (seed, round, example) LEFT JOIN now USING (seed, example)
+QUALIFY row_number() OVER (PARTITION BY m.seed, m.pattern ORDER BY m.distance, m.example) <= ?
+ORDER BY m.seed, m.pattern, m.distance, m.example
+"""
+)
+_WRITTEN = """
+SELECT seed, pattern, round, attempt, candidate, operator, inputs, target,
+  CASE WHEN trained_in IS NOT NULL THEN 'trained on' WHEN accepted THEN 'accepted' WHEN accepted IS NULL
+    THEN 'no verdict' ELSE 'rejected' END AS outcome,
+  coalesce(left_out, CASE WHEN NOT accepted THEN reason END, '') AS why, coalesce(detail, '') AS detail,
+  count(*) OVER (PARTITION BY seed, pattern) AS total
+FROM lineage WHERE run = ?
+QUALIFY row_number() OVER (PARTITION BY seed, pattern, outcome ORDER BY round, attempt, candidate) <= ?
+ORDER BY seed, pattern, round, attempt, outcome = 'rejected', candidate
+"""
+_REJECTED = """
+SELECT seed, pattern, reason, count(*) AS n FROM rejected_rows WHERE run = ?
+GROUP BY ALL ORDER BY n DESC, reason
+"""
+_TRIED = (
+    MINE
+    + """SELECT seed, pattern, asked, failed, failed_under, passed, passed_under, precision, precision_low,
+  precision_high, recall, recall_low, recall_high
+FROM pattern_test SEMI JOIN mine USING (node) ORDER BY round"""
+)
+
+
+def choose_run(query: Query, run: str | None, recipe: str | None) -> tuple[str, str]:
+    """Return the id of a run and its recipe's name.
+
+    Args:
+        query: Asks the store.
+        run: Its id; the last when left out.
+        recipe: The name of a recipe: its last run.
+
+    Raises:
+        EngineError: both are given, or there is none such.
+    """
+    if run is not None and recipe is not None:
+        raise EngineError("--run and --recipe exclude each other", "choose one")
+    runs = query(
+        "SELECT u.id, coalesce(c.name, '') AS recipe FROM run u LEFT JOIN recipe c ON c.id = u.recipe ORDER BY u.id",
+        [],
+    )
+    if not runs:
+        raise EngineError("the store has no run yet", "run a recipe first: pada run RECIPE")
+    if run is not None:
+        fitting = [one for one in runs if one["id"] == run]
+        wrong, known = f"the store has no run '{run}'", {one["id"] for one in runs}
+    elif recipe is not None:
+        fitting = [one for one in runs if one["recipe"] == recipe]
+        wrong, known = f"no run of a recipe '{recipe}'", {one["recipe"] for one in runs} - {""}
+    else:
+        fitting, wrong, known = runs, "", set()
+    if not fitting:
+        raise EngineError(wrong, did_you_mean(run or recipe or "", known))
+    return fitting[-1]["id"], fitting[-1]["recipe"]
+
+
+def find_pattern(query: Query, run: str, word: str) -> str:
+    """Return the id of the pattern of a run that a word means: its id, the beginning of it, or its name.
+
+    Raises:
+        EngineError: it fits none, or several.
+    """
+    named = query(
+        MINE + "SELECT DISTINCT id, name FROM pattern SEMI JOIN mine USING (node) ORDER BY id",
+        [run],
+    )
+    known = {row["id"] for row in named}
+    if word in known:
+        return word
+    fitting = {row["id"] for row in named if row["name"].casefold() == word.casefold()}
+    fitting = fitting or {one for one in known if word and one.startswith(word.lower())}
+    if len(fitting) == 1:
+        return str(next(iter(fitting)))
+    if fitting:
+        listed = ", ".join(sorted(fitting)[:MOST_NAMED])
+        raise EngineError(f"'{word}' fits {len(fitting)} patterns of run {run}", listed)
+    if not known:
+        raise EngineError(f"run {run} has no failure patterns", "list the runs with `pada runs`")
+    words = known if len(known) <= MOST_NAMED else set(sorted(known)[:MOST_NAMED])
+    names = {row["name"] for row in named}
+    closest = did_you_mean(word, names | known)
+    hint = closest if closest.startswith("did") else f"choose one of: {', '.join(sorted(words))}"
+    raise EngineError(
+        f"run {run} has no pattern '{word}'", f"{hint}; `pada patterns --run {run}` lists them"
+    )
+
+
+def collect_tallies(query: Query, run: str) -> tuple[Tally, ...]:
+    """Return the patterns of a run with their prices, as a report sorts them; empty where there are none."""
+    prices: dict[Key, list[PriceItem]] = defaultdict(list)
+    for row in query(_PRICE, [run]):
+        prices[_key(row)].append(PriceItem(**row))
+    return tuple(
+        Tally(one, Price(tuple(prices.get((one.seed, one.id), ()))))
+        for one in collect_patterns(query, run)
+    )
+
+
+def collect_dossiers(
+    query: Query, run: str, sample: int, pattern: str | None = None
+) -> tuple[Dossier, ...]:
+    """Return the patterns of a run whole.
+
+    Args:
+        query: Asks the store.
+        run: The run's id.
+        sample: Most members, and most rows of each outcome, of one pattern.
+        pattern: Only this one, of each seed that has it; all when left out.
+    """
+    named = {_key(row): row for row in query(_NAMED, [run])}
+    life = _by_pattern(query(_LIFE, [run]))
+    members = _by_pattern(query(_MEMBERS, [run, run, sample]))
+    written = _by_pattern(query(_WRITTEN, [run, sample]))
+    rejected = _by_pattern(query(_REJECTED, [run]))
+    tried = {_key(row): row for row in query(_TRIED, [run])}
+    found = []
+    for tally in collect_tallies(query, run):
+        key = (tally.facts.seed, tally.facts.id)
+        if pattern is not None and pattern != tally.facts.id:
+            continue
+        found.append(
+            Dossier(
+                tally=tally,
+                includes=tuple(named[key]["includes"] or ()),
+                excludes=tuple(named[key]["excludes"] or ()),
+                tried=_tried(tried[key]) if key in tried else None,
+                life=tuple(
+                    LifeRound(**(row | {"merged": tuple(row["merged"] or ())}))
+                    for row in life.get(key, ())
+                ),
+                members=tuple(map(_member, members.get(key, ()))),
+                members_total=_total(members.get(key, ())),
+                written=tuple(map(_written, written.get(key, ()))),
+                written_total=_total(written.get(key, ())),
+                rejected=tuple((row["reason"], row["n"]) for row in rejected.get(key, ())),
+            )
+        )
+    return tuple(found)
+
+
+Rows = list[dict[str, Any]]
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return row.pop("seed"), row.pop("pattern")
+
+
+def _by_pattern(rows: Rows) -> dict[Key, Rows]:
+    found: dict[Key, Rows] = defaultdict(list)
+    for row in rows:
+        found[_key(row)].append(row)
+    return found
+
+
+def _total(rows: Rows | tuple[()]) -> int:
+    return int(rows[0]["total"]) if rows else 0
+
+
+def _member(row: dict[str, Any]) -> MemberRow:
+    return MemberRow(
+        round=row["round"],
+        example=row["example"],
+        inputs=text_values(row["inputs"]),
+        target=row["target"],
+        answer=row["answer"],
+        root_cause=row["root_cause"] or "",
+        scenario=row["scenario"] or "",
+        fails=row["fails"],
+    )
+
+
+def _written(row: dict[str, Any]) -> WrittenRow:
+    return WrittenRow(
+        round=row["round"],
+        attempt=row["attempt"],
+        candidate=row["candidate"],
+        operator=row["operator"],
+        inputs=text_values(row["inputs"]),
+        target=row["target"],
+        outcome=row["outcome"],
+        reason=row["why"],
+        detail=row["detail"],
+    )
+
+
+def _tried(row: dict[str, Any]) -> Tried:
+    def share(name: str) -> tuple[float, float, float] | None:
+        if row[name] is None:
+            return None
+        return row[name], row[f"{name}_low"], row[f"{name}_high"]
+
+    numbers = ("asked", "failed", "failed_under", "passed", "passed_under")
+    return Tried(**{name: row[name] for name in numbers}, precision=share("precision"),
+                 recall=share("recall"))  # fmt: skip
