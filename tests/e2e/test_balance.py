@@ -18,6 +18,12 @@ METRICS = (
     "metrics: [accuracy, {name: tone, judge: {rubric: How friendly it is, scale: [1, 5]}}]\nslices: [kind]",
 )
 ANY = "WHERE rowid = (SELECT min(rowid) FROM {})"
+TESTED = (
+    "INSERT INTO pattern_test BY NAME SELECT node, run, seed, round, 0 AS position, 'another' AS pattern,"
+    " 'weak' AS verdict, true AS funded, '' AS detail, 3 AS asked, 0 AS failed, 0 AS failed_under, 0 AS passed,"
+    " 0 AS passed_under, 0 AS diagnosed FROM pattern LIMIT 1"
+)
+"""A test that was never made."""
 TAMPERED = {
     "a split holds no example twice": (
         "UPDATE example SET split = 'train', id = (SELECT id FROM example WHERE split = 'train' LIMIT 1)"
@@ -28,8 +34,11 @@ TAMPERED = {
     "predictions x metrics = scores + drops": "DELETE FROM score " + ANY.format("score"),
     "failures are predictions, none of them on test": "UPDATE failure SET split = 'test'",
     "the parts of a slice hold all rows of their split": "UPDATE metric_slice SET n = n + 1",
-    "failures on validation = failures drawn": (
+    "failures of the sources = failures drawn, those of a log apart": (
         "DELETE FROM drawn_failure " + ANY.format("drawn_failure")
+    ),
+    "failures of a log that are drawn are in it": (
+        "UPDATE drawn_failure SET split = 'logged' " + ANY.format("drawn_failure")
     ),
     "failures drawn for diagnosis = diagnoses + drops": (
         "DELETE FROM diagnosis " + ANY.format("diagnosis")
@@ -37,9 +46,19 @@ TAMPERED = {
     "suspected rows = rows whose label may be wrong, each dropped": (
         "UPDATE diagnosis SET suspect = true " + ANY.format("diagnosis")
     ),
-    "diagnoses = members + drops": "DELETE FROM pattern_member " + ANY.format("pattern_member"),
+    "diagnoses = members + drops": "DELETE FROM cluster_member " + ANY.format("cluster_member"),
+    "members of clusters = members of patterns, each of its cluster or of a part of it": (
+        "DELETE FROM pattern_member " + ANY.format("pattern_member")
+    ),
     "members = sizes of the patterns": "UPDATE pattern SET size = size + 1",
-    "patterns = strategies": "DELETE FROM strategy " + ANY.format("strategy"),
+    "patterns = tests of patterns": TESTED,
+    "rows on which patterns are tested = answers + drops": TESTED,
+    "patterns that rows are written against = strategies": (
+        "DELETE FROM strategy " + ANY.format("strategy")
+    ),
+    "patterns = shares + those excluded": (
+        "DELETE FROM pattern_share " + ANY.format("pattern_share")
+    ),
     "usable replies are candidates": "UPDATE candidate SET call = 'another'",
     "candidates are of a strategy of their pattern": "UPDATE candidate SET strategy = 'another'",
     "candidates = findings of the gates": "DELETE FROM gating " + ANY.format("gating"),
@@ -64,6 +83,11 @@ TAMPERED = {
     "rows that fall under a pattern = rows of its status": (
         "DELETE FROM pattern_row " + ANY.format("pattern_row")
     ),
+    "rows that broke are right in round 0 and fail now": (
+        "INSERT INTO regression BY NAME SELECT node, run, seed, round, 0 AS position, 'another' AS example,"
+        " true AS fails FROM regression_suite LIMIT 1"
+    ),
+    "rows that broke = those that the suite counts": "UPDATE regression_suite SET broken = broken + 1",
     "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
 }
 """Rule -> what breaks it."""

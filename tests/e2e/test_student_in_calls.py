@@ -126,7 +126,7 @@ def test_seeds_are_asked_together(tmp_path: Path, pada: Pada) -> None:
     times = rows(
         state,
         "SELECT n.seed, min(c.created - to_milliseconds(1000 * c.seconds)) AS begun, max(c.created) AS ended"
-        " FROM llm_call c JOIN node n ON n.id = c.node WHERE n.stage = 'strategy' GROUP BY ALL ORDER BY ALL",
+        " FROM llm_call c JOIN node n ON n.id = c.node WHERE n.stage = 'generate' GROUP BY ALL ORDER BY ALL",
     )
     first, second = times
     assert second["begun"] < first["ended"]

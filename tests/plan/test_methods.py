@@ -197,7 +197,7 @@ AMONG = "patterns are found among failures"
         ),
         (
             lambda t: t.replace("failures: validation", "failures: all"),
-            "4:11: error: failures must be 'validation' or 'none', not 'all'",
+            "4:11: error: failures must be 'validation', 'train' or 'none', not 'all'",
         ),
         (
             lambda t: t.replace("method: 1", "method: 2"),

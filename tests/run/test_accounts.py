@@ -23,6 +23,7 @@ from engine.rows import (
     Pattern,
     PatternMember,
     PatternRow,
+    PatternShare,
     PatternStatus,
     PatternTest,
     PatternTestRow,
@@ -72,6 +73,7 @@ COUNTED: dict[str, tuple[type[Row], ...]] = {
     "judge": (Verdict,),
     "select": (Selected, Drop),
     "track": (PatternStatus, PatternRow),
+    "allot": (PatternShare,),
 }
 """Stage -> the rows of which none may be lost."""
 CHANGES: dict[str, Any] = {
@@ -131,7 +133,9 @@ def test_every_stage_that_has_something_to_count_has_accounts() -> None:
     (default,) = (field.default for field in fields(Stage) if field.name == "accounts")
     silent = {stage.name for stage in STAGES.values() if stage.accounts is default}
     assert silent == NOTHING_TO_COUNT.keys()
-    others = {"train", "benchmark"}  # Their one row, or rows, count others.
+    # Their one row, or rows, count others; here there is no log (tests/e2e/test_logged.py), and nothing breaks
+    # (tests/stages/test_guard.py).
+    others = {"train", "benchmark", "logged", "guard"}
     assert COUNTED.keys() | silent | others == STAGES.keys()
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence, Set
 
 import pytest
 
+from engine.errors import InternalError
 from engine.rows import Drop, Example, Failure, Pattern, PatternStatus, Regression
+from engine.run.execute import check_accounts
 from engine.stages.guard import GUARD, GuardInputs, GuardParams
 from engine.stages.outputs import Guarded, Loaded, NamedPatterns, Scored, Tracked
 from tests.stages.scripted_context import ScriptedContext
@@ -62,6 +64,15 @@ def test_what_breaks_beyond_the_control_is_a_regression() -> None:
     rows = output.of(Regression)
     assert {row.example for row in rows if row.fails} == {f"e{i}" for i in range(80, 110)}
     assert {row.example for row in rows if row.control_fails} == {f"e{i}" for i in range(80, 85)}
+
+
+def test_a_lost_row_that_broke_is_an_error() -> None:
+    output = run(set(range(60, 110)), set(range(60, 85)))
+    lost = next(row for row in output.of(Regression) if row.fails)
+    kept = Guarded(tuple(row for row in output.rows if row is not lost))
+    inputs = GuardInputs(Loaded(ROWS), scored(FIRST), scored(FIRST), None, Tracked(), ())
+    with pytest.raises(InternalError, match=r"^guard: 30 rows that broke came in"):
+        check_accounts("guard", GUARD.accounts(GuardParams(), inputs, kept))
 
 
 def test_as_much_as_the_control_breaks_is_none() -> None:
