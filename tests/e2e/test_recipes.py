@@ -118,6 +118,7 @@ MADE: Mapping[str, tuple[Callable[[int], dict[str, Any]], tuple[str, ...]]] = {
     "hellaswag": (_hellaswag, ("train", "validation")),
     "winogrande": (_winogrande, ("train", "validation")),
     "restaurant8k": (_restaurant, ("train", "test")),
+    "restaurant8k_few": (_restaurant, ("train", "test")),
     "restaurant8k_spans": (_booking, ("train", "test")),
     "restaurant8k_text": (_booking, ("train", "test")),
     "bbh": (_bbh, ("all",)),
@@ -131,7 +132,8 @@ def written(folder: Path, name: str) -> tuple[Path, Path]:
     """Write a recipe's data and the recipe with scripted models; return recipe and data."""
     make, files = MADE[name]
     for number, file in enumerate(files):
-        made = [make(1000 * number + n) for n in range(150 if len(files) == 1 else 120)]
+        rows = 260 if name == "restaurant8k_few" else 150 if len(files) == 1 else 120
+        made = [make(1000 * number + n) for n in range(rows)]
         text = "".join(json.dumps(row) + "\n" for row in made)
         (folder / f"{file}.jsonl").write_text(text, "utf-8")
     text = (shipped("recipes") / name / "recipe.yaml").read_text("utf-8")
