@@ -551,7 +551,8 @@ def test_a_key_taken_back_in_the_middle_ends_the_run_and_keeps_what_was_answered
         answered: list[str] = []
         with pytest.raises(BackendError, match="key"):
             listen(opened(server, concurrency=4), requests(100), answered)
-        assert len(answered) == 20
+        # The other three may be under way still when the refusal of one ends it.
+        assert 20 - 3 <= len(answered) <= 20
         assert len(server.log) <= 20 + 4
 
 
