@@ -56,40 +56,8 @@ UPDATE pattern_status SET rows = before, mended = 0, broken = 0;
 COMMENT ON TABLE metric IS 'Metrics per split with 95 % intervals: of a share of right answers Wilson, of all else a bootstrap over examples.';
 COMMENT ON COLUMN metric.split IS 'train, validation or test; gap_validation, gap_test: train minus that split; validation_selection: the part that stops and chooses, where validation is divided';
 
--- Each pattern in each round that found it, with its strategy and how it stands by now.
-CREATE OR REPLACE VIEW failure_patterns AS
-WITH s AS (
-  SELECT r.run, t.seed, t.round, t.pattern, string_agg(t.text, chr(10) ORDER BY t.id) AS strategy
-  FROM strategy t JOIN run_rows r USING (node) GROUP BY ALL
-), k AS (
-  SELECT r.run, t.seed, t.pattern, max(t.round) AS tracked, arg_max(t.status, t.round) AS status,
-    arg_max(t.before, t.round) AS before, arg_max(t.after, t.round) AS after,
-    arg_max(t.rows, t.round) AS rows,
-    -- Not arg_max of each: that passes over NULL.
-    arg_max({'effect': t.effect, 'low': t.low, 'high': t.high}, t.round) AS latest
-  FROM pattern_status t JOIN run_rows r USING (node) GROUP BY ALL
-)
--- size: failures in it when this round found it
--- status: after the latest fine-tune that followed: mended, worse or unclear; found when none followed
--- members: failures ever counted to it, as of the latest tracking
--- failing: of these, how many still fail; a control mends some of them too
--- rows: validation rows that fall under it
--- effect: share of these that fail with the control minus the share that fails now; NULL where it cannot be told
--- tracked: round of that latest fine-tune
--- guard: why its texts were replaced by neutral ones; NULL when they were clean
-SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size, t.description, s.strategy,
-  CASE WHEN k.tracked > t.round THEN k.status ELSE 'found' END AS status,
-  coalesce(k.before, t.size) AS members,
-  CASE WHEN k.tracked > t.round THEN k.after ELSE t.size END AS failing,
-  k.rows, k.latest.effect AS effect, k.latest.low AS low, k.latest.high AS high,
-  k.tracked, t.silhouette, t.guard
-FROM pattern t
-JOIN run_rows r USING (node)
-LEFT JOIN s ON s.run = r.run AND s.seed = t.seed AND s.round = t.round AND s.pattern = t.id
-LEFT JOIN k ON k.run = r.run AND k.seed = t.seed AND k.pattern = t.id;
-
 -- Each pattern from round to round: found with how many failures, and how many of its members fail then.
-CREATE OR REPLACE VIEW pattern_history AS
+CREATE VIEW pattern_history AS
 WITH f AS (
   SELECT r.run, t.seed, t.round, t.id, any_value(t.size) AS size
   FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL
