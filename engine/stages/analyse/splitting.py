@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = "parts"
 """Key of the parts in a reply."""
-MOST_PARTS = 3
-"""Parts that a reply may propose, by its schema."""
+MOST_PARTS = 8
+"""Parts that a reply may propose, by its schema: where a clusterer finds no structure, all mistakes are one cluster."""
 LEAST = 2
 """Fewest failures that make a part, of those that were shown."""
 
