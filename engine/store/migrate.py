@@ -87,4 +87,20 @@ def check(path: Path, wait: float) -> None:
             lock.hold(path.parent),
             opened(path, write=True, wait=wait) as connection,
         ):
-            apply(connection, version(connection, path))
+            _update(connection, path)
+
+
+def _update(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    import duckdb
+
+    since = version(connection, path)
+    try:
+        apply(connection, since)
+    except duckdb.IOException as error:
+        raise translated(error, path) from error
+    except duckdb.Error as error:
+        said = str(error).split("\n", 1)[0]
+        raise StoreError(
+            f"{path} is of schema version {since} and cannot be brought to {newest()}: {said}",
+            "nothing was changed; the engine that wrote it still reads it, or use another folder with --state",
+        ) from error

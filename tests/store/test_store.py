@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -284,6 +285,40 @@ def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT name FROM recipe") == [{"name": "kept"}]
     assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": newest()}]
     assert rows(tmp_path, "FROM leaderboard") == []
+
+
+def test_views_of_an_older_store_give_way_to_those_of_today(tmp_path: Path) -> None:
+    """A view is written down where it is made last, so an earlier engine's store may have one of its name already."""
+    first_views = 2
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
+        )
+        for number in range(1, first_views + 1):
+            connection.execute(migrations()[number])
+            connection.execute("INSERT INTO schema_version VALUES (?, now()::TIMESTAMP)", [number])
+        names = {
+            name
+            for sql in migrations().values()
+            for name in re.findall(r"^CREATE (?:OR REPLACE )?VIEW (\w+)", sql, re.MULTILINE)
+        }
+        for name in names:
+            connection.execute(f"CREATE VIEW IF NOT EXISTS {name} AS SELECT 1 AS earlier")
+    Store.open(tmp_path)
+    for name in sorted(names):
+        assert rows(tmp_path, f"FROM {name}") == [], name
+
+
+def test_an_older_store_that_cannot_be_brought_up_to_date_is_told_and_stays(tmp_path: Path) -> None:
+    write_first_version(tmp_path)
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        connection.execute("CREATE TABLE failures (mine INTEGER)")
+    with pytest.raises(
+        StoreError, match="is of schema version 1 and cannot be brought to"
+    ) as caught:
+        Store.open(tmp_path)
+    assert "nothing was changed" in caught.value.hint
+    assert rows(tmp_path, "SELECT max(version) AS v FROM schema_version") == [{"v": 1}]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello" * 1000], ids=["empty", "text"])

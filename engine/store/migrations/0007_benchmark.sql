@@ -27,7 +27,7 @@ CREATE TABLE benchmark (
 );
 
 -- What a student costs to serve beside what it is worth: its speed, and its scores on test. Milliseconds.
-CREATE VIEW deployment AS
+CREATE OR REPLACE VIEW deployment AS
 WITH b AS (
   SELECT r.run, t.seed, t.round, t.subject, t.server, t.concurrency, t.requests, t.failed, t.metric AS measured, t.mean,
     t.p50, t.p95

@@ -57,7 +57,7 @@ COMMENT ON TABLE metric IS 'Metrics per split with 95 % intervals: of a share of
 COMMENT ON COLUMN metric.split IS 'train, validation or test; gap_validation, gap_test: train minus that split; validation_selection: the part that stops and chooses, where validation is divided';
 
 -- Each pattern from round to round: found with how many failures, and how many of its members fail then.
-CREATE VIEW pattern_history AS
+CREATE OR REPLACE VIEW pattern_history AS
 WITH f AS (
   SELECT r.run, t.seed, t.round, t.id, any_value(t.size) AS size
   FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL

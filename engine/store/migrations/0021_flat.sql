@@ -62,7 +62,7 @@ CREATE TABLE flat_yield (
 );
 
 -- Every failure (train and validation) with the row, the answer given, the diagnosis and the pattern it belongs to.
-CREATE VIEW failures AS
+CREATE OR REPLACE VIEW failures AS
 -- inputs: the columns that the student sees
 -- columns: the source's other columns
 -- prediction: what the student said, whole
@@ -75,7 +75,7 @@ SELECT r.run, r.seed, r.round, f.split, f.example, f.inputs, f.target, f.answer,
 FROM flat_failure f JOIN run_part r USING (part);
 
 -- What each fine-tune saw: the original training rows, and the rows selected in earlier rounds.
-CREATE VIEW training_rows AS
+CREATE OR REPLACE VIEW training_rows AS
 WITH trained AS (
   SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
 ), t AS (
@@ -103,7 +103,7 @@ SELECT g.run, g.seed, g.round, 'generated', c.example, c.inputs, c.target, NULL,
 FROM flat_candidate c JOIN g USING (part) WHERE c.example IS NOT NULL;
 
 -- The path of every generated row: training row it was made from, pattern, strategy, verdict, and where it was trained on.
-CREATE VIEW lineage AS
+CREATE OR REPLACE VIEW lineage AS
 WITH p AS (
   SELECT r.run, r.seed, r.round, r.part, min(t.round) AS trained_in
   FROM run_part r
@@ -126,7 +126,7 @@ SELECT p.run, p.seed, p.round, c.attempt, c.candidate, c.operator, c.inputs, c.t
 FROM flat_candidate c JOIN p USING (part);
 
 -- Generated rows that joined no training set: rejected by the verdict, or accepted and left out by the selection.
-CREATE VIEW rejected_rows AS
+CREATE OR REPLACE VIEW rejected_rows AS
 -- stage: judge or select
 SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' ELSE 'judge' END AS stage,
   CASE WHEN accepted THEN left_out ELSE reason END AS reason, detail, feedback, operator, inputs, target, parent,
@@ -136,7 +136,7 @@ FROM lineage
 WHERE NOT accepted OR left_out IS NOT NULL;
 
 -- Where generated rows end up, step by step: generated, rejected by reason, accepted, left out, selected, trained on.
-CREATE VIEW funnel AS
+CREATE OR REPLACE VIEW funnel AS
 WITH p AS (
   SELECT r.run, r.seed, r.round, r.part, min(t.round) AS trained_in
   FROM run_part r
@@ -152,7 +152,7 @@ SELECT p.run, p.seed, p.round, 6, 'trained on', NULL, CASE WHEN p.trained_in IS 
 FROM flat_funnel f JOIN p USING (part) WHERE f.step = 5;
 
 -- The confusion matrix of every run, round and split: how often each target was answered with what.
-CREATE VIEW confusion AS
+CREATE OR REPLACE VIEW confusion AS
 -- answer: NULL for answers that could not be read
 -- n: examples; those that the student could not be asked are left out
 SELECT r.run, r.seed, r.round, f.split, f.target, f.answer, f.n FROM flat_confusion f JOIN run_part r USING (part);
@@ -163,7 +163,7 @@ SELECT r.run, r.seed, r.round, f.split, f.target, f.answer, f.n FROM flat_confus
 -- with fewer than 20 rows, and for patterns found after round 0 there are none. Tokens are those of generating and
 -- judging (a judge call over several rows is split evenly), rejected rows included; diagnosing, naming and drafting
 -- are not (see `spend`).
-CREATE VIEW payoff AS
+CREATE OR REPLACE VIEW payoff AS
 WITH b AS (
   SELECT r.run, r.seed, r.round, f.* EXCLUDE (part) FROM flat_yield f JOIN run_part r USING (part)
 ), q AS (

@@ -8,7 +8,7 @@ CREATE TABLE call_total (
 );
 
 -- Calls, tokens, money and seconds of teacher and judge, by role, stage and round: asked in this run, or taken over.
-CREATE VIEW spend AS
+CREATE OR REPLACE VIEW spend AS
 WITH c AS (
   SELECT *, 'new' AS origin FROM call_total
   UNION ALL

@@ -70,7 +70,7 @@ CREATE TABLE pattern_test_row (
 COMMENT ON COLUMN drawn_failure.part IS 'diagnose | held_out (never diagnosed) | not_sampled (beyond `patterns.diagnose`) | selection (in the part of validation that stops and chooses)';
 
 -- Each pattern in each round that found it, with its test, its strategy and how it stands by now.
-CREATE VIEW failure_patterns AS
+CREATE OR REPLACE VIEW failure_patterns AS
 WITH s AS (
   SELECT r.run, t.seed, t.round, t.pattern, string_agg(t.text, chr(10) ORDER BY t.id) AS strategy
   FROM strategy t JOIN run_rows r USING (node) GROUP BY ALL

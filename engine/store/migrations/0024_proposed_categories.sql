@@ -5,7 +5,7 @@ ALTER TABLE diagnosis ADD COLUMN proposed VARCHAR;
 
 -- What could become a category of the taxonomy (`pada patterns adopt`): names that diagnoses propose, all seeds and
 -- rounds of a run together, and patterns for which no category fits. What SQL assigns to a category does not count.
-CREATE VIEW proposed_categories AS
+CREATE OR REPLACE VIEW proposed_categories AS
 WITH m AS (
   SELECT DISTINCT r.run, t.diagnosis AS id FROM pattern_member t JOIN run_rows r ON r.node = t.node AND r.made_by = t.run
   WHERE starts_with(t.pattern, 'category:')

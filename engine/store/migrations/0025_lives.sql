@@ -40,7 +40,7 @@ UPDATE pattern_status SET failing = after, life = CASE status WHEN 'mended' THEN
 
 -- The life of each pattern, round by round: how many of the rows that fall under it fail, beside the control, and which
 -- other patterns it came from. Words other than new, split and merged are said where a test against the control says so.
-CREATE VIEW pattern_life AS
+CREATE OR REPLACE VIEW pattern_life AS
 WITH f AS (
   SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size,
     min(t.round) OVER (PARTITION BY r.run, t.seed, t.id) AS first
@@ -123,7 +123,7 @@ CREATE TABLE regression (
 );
 
 -- What each later round broke of the rows that round 0 had right, beside what the control breaks.
-CREATE VIEW regressions AS
+CREATE OR REPLACE VIEW regressions AS
 -- n: validation rows that round 0 has right
 -- broken: of these, wrong in this round
 -- control_broken: of these, wrong with the control; NULL without one
@@ -137,7 +137,7 @@ SELECT r.run, t.seed, t.round, t.n, t.broken, t.control_broken, t.steady, t.stea
 FROM regression_suite t JOIN run_rows r USING (node);
 
 -- The rows that flipped: right in round 0, wrong in a later round, or with the control.
-CREATE VIEW broken_rows AS
+CREATE OR REPLACE VIEW broken_rows AS
 WITH e AS (
   SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
   FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'validation' GROUP BY ALL
@@ -197,7 +197,7 @@ CREATE TABLE pattern_origin (
 );
 
 -- Each pattern of each run with where it was first seen, over runs, seeds and versions of a recipe.
-CREATE VIEW pattern_origins AS
+CREATE OR REPLACE VIEW pattern_origins AS
 WITH n AS (
   SELECT r.run, t.seed, t.id AS pattern, arg_max(t.name, t.round) AS name, arg_max(t.category, t.round) AS category,
     arg_max(t.size, t.round) AS size
