@@ -292,10 +292,11 @@ def execute(
         outcome = execution.run()
     except BaseException as error:
         status = "interrupted" if isinstance(error, Interrupted) else "failed"
-        # A full disk cannot take this note either; what went wrong first is what the user must see.
+        # A full disk cannot take these notes either; what went wrong first is what the user must see.
+        with suppress(StoreError):
+            store.end_run(run, status, str(error) or type(error).__name__)
         with suppress(StoreError):
             origins.record(execution.reached())
-            store.end_run(run, status, str(error) or type(error).__name__)
         raise
     origins.record(execution.reached())
     store.end_run(run, outcome.status, outcome.note or "; ".join(outcome.notes))
