@@ -79,7 +79,8 @@ class Definition(Spec):
     rows: int | str
     """Rows written from one seed row: a number, or the name of an integer parameter."""
     sees: list[Sight] = Field(default_factory=list)
-    """What its prompt may use, besides `rows`, `examples`, `params`, `count`, `longest`, `usual` and `description`.
+    """What its prompt may use, besides `rows`, `examples`, `params`, `count`, `longest`, `usual`, `description`,
+    `kind` (of the task), `labelled` and `derived` (whether targets are labels, whether a rationale comes before them).
 
     A prompt that uses `rows` is asked for the rows of several seeds in one call, as many as the teacher's pack says.
     task: what the task is, in words; row: the first seed row's inputs; label: its target; target: that of the first row

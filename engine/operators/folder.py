@@ -26,7 +26,9 @@ from engine.tasks import TASKS
 
 DEFINITION = "operator.yaml"
 SCHEMA = "rows.schema.json"
-_ALWAYS = ("count", "description", "longest", "params", "rows", "usual")
+_ALWAYS = (
+    "count", "derived", "description", "kind", "labelled", "longest", "params", "rows", "usual",
+)  # fmt: skip
 """What every prompt is given."""
 _PROSE = {"operator": True, "description": True, "source": True}
 """What a definition says to its readers alone."""

@@ -86,6 +86,9 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
         "longest": asked.longest,
         "usual": asked.usual,
         "description": asked.description,
+        "kind": asked.kind,
+        "labelled": asked.labelled,
+        "derived": asked.derived,
     }
 
 

@@ -120,6 +120,12 @@ class Assignment(NamedTuple):
     """Words of a row: eight of ten training rows have so many."""
     description: str = ""
     """The recipe's description of the task; often empty."""
+    kind: str = ""
+    """The task's kind."""
+    labelled: bool = False
+    """Whether its targets are labels."""
+    derived: bool = False
+    """Whether a row that brings its target gives its reasons first."""
     pattern: str = ""
     """The failure pattern's name (guarded: quotes no evaluation row); empty for rows against no pattern."""
     about: str = ""

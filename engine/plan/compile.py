@@ -407,8 +407,9 @@ class _Loop:
         }
         if (verifying := params.verify()) is not None:
             judged["verify"] = build.add(
-                f"{at}/verify-{attempt}", VERIFY, verifying, {**written, "gate": gate}, position
-            )
+                f"{at}/verify-{attempt}", VERIFY, verifying,
+                {**written, **{e: n for e, n in drafted.items() if e == "name"}, "gate": gate}, position,
+            )  # fmt: skip
         if number > self._first:
             judged["first"] = f"{_at(seed, self._first)}/judge-1"
         return build.add(f"{at}/judge-{attempt}", JUDGE, params.judge(), judged, position)

@@ -458,6 +458,9 @@ class StageParams:
     def judge(self) -> JudgeParams:
         """Return what the judge is asked, and what a candidate must pass."""
         quality, pack = self.recipe.quality, self.resources.packs["judge"].judge
+        verdict = self.resources.schemas["verdict"]
+        # A small judge says it in its verdict.
+        apart = quality.minimum.adherence > 1 and "adherence" not in verdict["properties"]
         return JudgeParams(
             task=self.task,
             briefing=self.briefing,
@@ -469,7 +472,8 @@ class StageParams:
             minimum=quality.minimum,
             ambiguous=quality.ambiguous,
             agreement=quality.verify.agreement,
-            schema=self.resources.schemas["verdict"],
+            schema=verdict,
+            adherence=self.resources.schemas["adherence"] if apart else None,
         )
 
     def _promises(self) -> tuple[Promise, ...]:

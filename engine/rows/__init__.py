@@ -7,6 +7,7 @@ repeated here. A `Call` is no stage's row: it names its own node and run.
 
 from engine.rows.analysis import (
     ClusterMember,
+    Convention,
     Diagnosis,
     DrawnFailure,
     LabelSuspect,
@@ -46,6 +47,7 @@ __all__ = [
     "Call",
     "Candidate",
     "ClusterMember",
+    "Convention",
     "Decision",
     "Diagnosis",
     "DrawnFailure",

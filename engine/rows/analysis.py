@@ -49,6 +49,8 @@ class Diagnosis(Row):
     """How sure the teacher is, 1 to 5."""
     proposed: str | None = None
     """A name of its own for this kind of mistake, where the taxonomy is open or no category fits; else None."""
+    convention: str = ""
+    """A rule of annotation that the right answer follows and the task does not tell, as the teacher states it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,3 +297,19 @@ class Strategy(Row):
     """Operator -> its share of the rows; empty where the teacher leaves it open."""
     difficulty: Mapping[str, Any] = field(default_factory=dict)
     """`easy`, `medium`, `hard` -> their shares."""
+    rule_labels: Mapping[str, Any] = field(default_factory=dict)
+    """Rule of `must` or `must_not` -> the labels whose rows it is for; one that is not here is for every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convention(Row):
+    """A rule of annotation that right answers show and the task does not tell, as diagnoses state it."""
+
+    table: ClassVar[str] = "convention"
+    id: str
+    text: str
+    """Guarded: it quotes no evaluation row."""
+    failures: int
+    """Whose diagnoses state it, in the round in which it was stated first."""
+    call: str
+    """The first call that states it."""

@@ -47,6 +47,7 @@ def task_block(
     briefing: Briefing,
     train: Sequence[Example],
     relevant: Iterable[str] = (),
+    conventions: Sequence[str] = (),
 ) -> str:
     """Return what the task is, in words.
 
@@ -55,6 +56,7 @@ def task_block(
         briefing: What the recipe says of it.
         train: The original training rows; the first of each label stand for a definition that is missing.
         relevant: Labels that the prompt is about, which are defined; all labels are named.
+        conventions: Rules of annotation that right answers show.
     """
     lines = ["Task: " + (briefing.description.strip() or task.entry.sentence)]
     if briefing.description.strip():
@@ -69,6 +71,9 @@ def task_block(
     if task.labelled:
         lines += _labels(task, briefing, train, relevant)
     lines.append(f"Form of the right answer: {task.entry.answer_form(task.task(train))}")
+    if conventions:
+        lines.append("Rules that right answers follow, as rows with known answers show:")
+        lines += [f"- {inert(rule)}" for rule in conventions]
     return "\n".join(lines)
 
 

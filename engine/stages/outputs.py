@@ -14,6 +14,7 @@ from engine.judging import Gating, JudgeCalibration, Verification
 from engine.rows import (
     Benchmark,
     Candidate,
+    Convention,
     Decision,
     Diagnosis,
     DrawnFailure,
@@ -275,6 +276,11 @@ class NamedPatterns(Clustered):
         """By falling size."""
         return self.of(Pattern)
 
+    @cached_property
+    def conventions(self) -> Sequence[str]:
+        """Rules of annotation that diagnoses of this round and of earlier ones state."""
+        return [row.text for row in self.of(Convention)]
+
 
 class Confirmed(Output):
     """Which patterns of one round are real, as far as their descriptions can be tested."""
@@ -434,3 +440,8 @@ class Attempt(Bundle):
     def accepted(self) -> Sequence[Candidate]:
         """The candidates that were accepted."""
         return [candidate for candidate, verdict in self.judged if verdict.accepted]
+
+
+def conventions_of(named: Sequence[NamedPatterns]) -> list[str]:
+    """Return the rules of annotation that are known after some rounds."""
+    return list(dict.fromkeys(rule for one in named for rule in one.conventions))

@@ -61,8 +61,16 @@ def diagnosis(schema: Schema, categories: Sequence[str], other: str | None = Non
 
 
 def strategy(schema: Schema, labelled: bool) -> Schema:
-    """Return the strategy schema; where targets are no labels, nothing is confused with another."""
-    return schema if labelled else without(schema, "pairs")
+    """Return the strategy schema; where targets are no labels, nothing is confused, and no rule is for some labels."""
+    if labelled:
+        return schema
+    schema = without(schema, "pairs")
+    properties = dict(schema["properties"])
+    for name in ("must", "must_not"):
+        rule = properties.get(name, {}).get("items", {}).get("properties", {}).get("rule")
+        if rule is not None:
+            properties[name] = {**properties[name], "items": rule}
+    return {**schema, "properties": properties}
 
 
 def without(schema: Schema, field: str) -> Schema:

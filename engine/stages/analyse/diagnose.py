@@ -36,7 +36,16 @@ from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import by_id, drops, ids
-from engine.stages.outputs import Diagnosed, Drawn, Loaded, Logged, NamedPatterns, Predicted, Scored
+from engine.stages.outputs import (
+    Diagnosed,
+    Drawn,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Predicted,
+    Scored,
+    conventions_of,
+)
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.wording import text_of
@@ -147,6 +156,7 @@ class _Shown:
         if self._passed:
             self._vectors = ctx.embed([text_of(e.inputs) for e in self._passed])
         known = {p.id: p for named in inputs.earlier for p in named.patterns}
+        self._conventions = conventions_of(inputs.earlier)
         self._known = [{"name": p.name, "description": p.description} for p in known.values()]
 
     def variables(self, call: Sequence[Failure]) -> dict[str, Any]:
@@ -154,7 +164,9 @@ class _Shown:
         params, task = self._params, self._params.task
         train = self._load.train
         return {
-            "task": task_block(task, params.briefing, train, labels_of(task, call)),
+            "task": task_block(
+                task, params.briefing, train, labels_of(task, call), self._conventions
+            ),
             "kind": task.kind,
             "labelled": task.labelled,
             "failures": [
@@ -235,6 +247,7 @@ def _diagnosis(
         suspect=suspect,
         mendable=mendable,
         confidence=said.get("confidence"),
+        convention=said.get("convention", "").strip(),
     )
     if suspect:
         yield LabelSuspect(
@@ -295,7 +308,7 @@ def _accounts(
 
 
 DIAGNOSE = Stage(
-    "diagnose", 4, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    "diagnose", 5, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset(

@@ -4,7 +4,8 @@ It sees diagnoses, half of them nearest the centroid and half from the edges, ea
 are labels, and for contrast some of the nearest other cluster. Those worded alike are shown once, with their count; the
 rows themselves never. What it writes is guarded before anybody renders it: diagnoses are written from validation rows
 and may quote them. A cluster of which it says that it is not coherent is split once as it proposes, and the parts are
-named in its place. Reads clusters, diagnoses and failures; writes a `Pattern` per cluster or part, and its members.
+named in its place. Rules of annotation that diagnoses state are guarded and gathered here too, without a call. Reads
+clusters, diagnoses and failures; writes a `Pattern` per cluster or part, its members, and each `Convention`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import partial
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
-from engine.rows import Drop, Pattern, PatternMember
+from engine.rows import Convention, Drop, Pattern, PatternMember
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import category_pattern
@@ -27,6 +28,7 @@ from engine.stages.analyse.reworded import (
     Worded,
     ask,
     clean,
+    gathered,
     quoting,
     with_left_out,
 )
@@ -155,7 +157,14 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         for members in members_of
         for m in members
     )
-    return NamedPatterns((*patterns, *placed, *drops))
+    rules, hidden = gathered(
+        inputs.diagnose.diagnoses,
+        [rule for named in inputs.earlier for rule in named.of(Convention)],
+        lambda text: (
+            quotes(text) or (guard.stands_in(text) and "an evaluation row stands in it") or None
+        ),
+    )
+    return NamedPatterns((*patterns, *placed, *drops, *rules, *hidden))
 
 
 def _split(
@@ -334,7 +343,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 7, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 8, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

@@ -2,17 +2,27 @@
 
 Patterns and strategies are written from validation rows and rendered into generator prompts, so nothing of them may
 quote such a row. The second request says what was wrong without repeating it; where its reply will not do either, the
-caller's neutral text stands in. A prompt that does not use `again` is not asked a second time.
+caller's neutral text stands in. A prompt that does not use `again` is not asked a second time. Rules of annotation are
+written from validation rows as well: of these the ones that quote are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Request
+from engine.fingerprint import short
+from engine.rows import Convention, Diagnosis, Drop
 from engine.stages.protocol import Context
+from engine.wording import words
 
+MOST_CONVENTIONS = 12
+"""Rules of annotation that prompts tell, all rounds together: the first stated, then those of most failures."""
+ALIKE = 0.6
+"""Jaccard index of their words from which two such rules are one: that of more failures stays."""
+_SHORTEST = 8
+"""Characters of a rule: fewer, such as `none`, say that there is none."""
 Reply = Mapping[str, Any]
 Quotes = Callable[[str], str | None]
 """Text -> why it may not be rendered, None where it may: the leak guard's `quotes`."""
@@ -98,7 +108,8 @@ def quoting(quotes: Quotes, texts: Mapping[str, str]) -> Objection | None:
         if reason is not None:
             told = (
                 f"Your first answer cannot be used. In its {what}: {reason}. Evaluation rows must stay unseen. "
-                "Say what such rows have in common in other, general words, and give no example."
+                "Say what such rows have in common in other, general words, and give no example; "
+                "words that decide may be named, up to three in a row."
             )
             return Objection(f"{what}: {reason}", told)
     return None
@@ -122,3 +133,38 @@ def with_left_out(guard: str | None, reasons: Sequence[str], call: str) -> str |
         return guard
     left_out = f"{LEFT_OUT}: {len(reasons)} of its lists, the first: {reasons[0]} (call {call})"
     return f"{guard}; {left_out}" if guard else left_out
+
+
+def gathered(
+    diagnoses: Iterable[Diagnosis], earlier: Iterable[Convention], quotes: Quotes
+) -> tuple[list[Convention], list[Drop]]:
+    """Return the rules of annotation that diagnoses state, each once, behind those of earlier rounds.
+
+    Args:
+        diagnoses: Of this round.
+        earlier: Those that are known already.
+        quotes: Says why a text may not be rendered.
+
+    Returns:
+        The rules, at most MOST_CONVENTIONS, and a drop for each that is left out because it quotes.
+    """
+    kept = list({one.id: one for one in earlier}.values())
+    stated: dict[tuple[str, ...], list[Diagnosis]] = {}
+    for diagnosis in diagnoses:
+        if len(diagnosis.convention) >= _SHORTEST:
+            stated.setdefault(words(diagnosis.convention), []).append(diagnosis)
+    dropped: list[Drop] = []
+    for said, same in sorted(stated.items(), key=lambda item: -len(item[1])):
+        text = same[0].convention
+        if not said or any(_alike(said, words(one.text)) for one in kept):
+            continue
+        if (reason := quotes(text)) is not None:
+            dropped.append(Drop("name", same[0].id, "convention_quotes", reason))
+        elif len(kept) < MOST_CONVENTIONS:
+            kept.append(Convention(short(list(said)), text, len(same), same[0].call))
+    return kept, dropped
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    ours, theirs = set(one), set(other)
+    return len(ours & theirs) >= ALIKE * len(ours | theirs)

@@ -28,16 +28,17 @@ from engine.stages.analyse.reworded import (
     Reply,
     Worded,
     ask,
-    clean,
     quoting,
     with_left_out,
 )
 from engine.stages.analyse.targets import (
     Confusions,
+    clearly,
     confusions,
     labels_for,
     named_shares,
     pairs_of,
+    rules_of,
     shares_of,
     worded_confusions,
 )
@@ -176,7 +177,13 @@ class _Shown:
         about = labels_of(task, [self._failures[m.example] for m in members])
         operators = _operators(params, pattern)
         return {
-            "task": task_block(task, params.briefing, self._inputs.load.train, about),
+            "task": task_block(
+                task,
+                params.briefing,
+                self._inputs.load.train,
+                about,
+                self._inputs.name.conventions,
+            ),
             "description": task.description,
             "kind": task.kind,
             "labelled": task.labelled,
@@ -262,9 +269,11 @@ def _strategy(
     """Return a pattern's strategy with the teacher's texts, or a neutral one."""
     reply: Reply = worded.value or {}
     text = reply.get("strategy", "").strip() or _neutral(params.task, pattern, observed)
-    must, hidden = clean(quotes, reply.get("must", ()))
-    must_not, more_hidden = clean(quotes, reply.get("must_not", ()))
-    attributes, still_more_hidden = _attributes(quotes, reply.get("attributes", ()))
+    known = {label for target in trained for label in _labels(params.task, target)}
+    must = rules_of(reply.get("must", ()), known, quotes)
+    must_not = rules_of(reply.get("must_not", ()), known, quotes)
+    hidden = [*must.left_out, *must_not.left_out]
+    attributes, more_hidden = _attributes(quotes, reply.get("attributes", ()))
     pairs = pairs_of(params.task, observed, reply.get("pairs", ()))
     offered = [used.name for used in _operators(params, pattern)]
     return Strategy(
@@ -273,9 +282,10 @@ def _strategy(
         text=text,
         labels=labels_for(pairs, observed, trained)[: params.labels],
         call=worded.call,
-        guard=with_left_out(worded.guard, [*hidden, *more_hidden, *still_more_hidden], worded.call),
-        must=must,
-        must_not=must_not,
+        guard=with_left_out(worded.guard, [*hidden, *more_hidden], worded.call),
+        must=must.texts,
+        must_not=must_not.texts,
+        rule_labels={**must.labels, **must_not.labels},
         attributes=attributes,
         pairs=pairs,
         operators=named_shares(reply.get("operators", ()), offered.__contains__),
@@ -288,8 +298,12 @@ def _neutral(task: TaskView, pattern: Pattern, observed: Confusions) -> str:
     if not observed:
         return f"Write rows in which this matters: {pattern.name}."
     target, answer, _ = observed[0]
-    mistaken = "" if answer is None else f" and could be mistaken for {label_text(task, answer)}"
-    return f"Write rows that are clearly {label_text(task, target)}{mistaken}."
+    mistaken = "" if answer is None else label_text(task, answer)
+    return clearly(label_text(task, target), mistaken)
+
+
+def _labels(task: TaskView, target: str) -> Sequence[str]:
+    return task.entry.labels_in(target, task.settings) if task.labelled else ()
 
 
 def _attributes(
@@ -341,7 +355,7 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 5, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 6, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

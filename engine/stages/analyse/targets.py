@@ -1,10 +1,10 @@
-"""What is confused with what, and what rows are for: confusions, labels and operators with their shares."""
+"""What is confused with what, and what rows are for: confusions, labels and operators with their shares, and rules."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.rows import Failure, PatternMember
 from engine.stages.analyse.mistakes import UNREADABLE, label_text
@@ -116,3 +116,70 @@ def shares_of(weights: Mapping[Any, float]) -> dict[Any, float]:
         # Rounding may have lost or made a little.
         shares[key] = round(shares[key] + 1 - sum(shares.values()), 4)
     return shares
+
+
+def clearly(label: str, mistaken: str = "") -> str:
+    """Return the plainest strategy for rows of one label, which may be mistaken for another."""
+    apart = f" and could be mistaken for {mistaken}" if mistaken else ""
+    return f"Write rows that are clearly {label}{apart}."
+
+
+class Rules(NamedTuple):
+    """What rows must have, or may not have."""
+
+    texts: tuple[str, ...]
+    labels: Mapping[str, Sequence[str]]
+    """Rule -> the labels whose rows it is for; one that is not here is for every row."""
+    left_out: Sequence[str]
+    """Why rules were left out; quotes nothing."""
+
+
+def rules_of(
+    proposed: Sequence[Any], known: Collection[str], quotes: Callable[[str], str | None]
+) -> Rules:
+    """Return the rules of a reply that may be told: texts, or objects with a `rule` and its `labels`.
+
+    Args:
+        proposed: The rules as the reply has them.
+        known: The task's labels: a rule for others alone would bind rows that it is not meant for.
+        quotes: Says why a text may not be rendered.
+    """
+    texts: list[str] = []
+    labels: dict[str, Sequence[str]] = {}
+    left_out: list[str] = []
+    for one in proposed:
+        rule = one if isinstance(one, str) else str(one["rule"])
+        named = [] if isinstance(one, str) else [str(label).strip() for label in one["labels"]]
+        rule = rule.strip()
+        if not rule or rule in texts:
+            continue
+        own = [label for label in dict.fromkeys(named) if label in known]
+        if (reason := quotes(rule)) is not None:
+            left_out.append(reason)
+        elif named and not own:
+            left_out.append("a rule for labels that the task has not")
+        else:
+            texts.append(rule)
+            if own:
+                labels[rule] = own
+    return Rules(tuple(texts), labels, left_out)
+
+
+def binding(
+    rules: Sequence[str], labels: Mapping[str, Sequence[str]], asked: Collection[str]
+) -> list[str]:
+    """Return the rules for rows of the labels that are asked for, each with its labels where it is not for all of these.
+
+    Args:
+        rules: The rules.
+        labels: As of `Rules`.
+        asked: Labels of the rows to write; none where rows bring their own targets, which every rule is for.
+    """
+    told: list[str] = []
+    for rule in rules:
+        own = [label for label in labels.get(rule, ()) if label in asked or not asked]
+        if rule not in labels or (asked and set(asked) <= set(own)):
+            told.append(rule)
+        elif own:
+            told.append(f"for {', '.join(own)}: {rule}")
+    return told

@@ -126,8 +126,9 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
     # What may not be shown is no seed either.
     shown = [e for e in inputs.load.train if e.id not in hidden]
     prompts = Prompts(
-        params.task, params.briefing, examples, shown, inputs.attempts, guard.stands_in, ctx
-    )
+        params.task, params.briefing, examples, shown, inputs.attempts, guard.stands_in, ctx,
+        inputs.name.conventions if inputs.name else (),
+    )  # fmt: skip
     requests: list[Request] = []
     calls: list[PlannedCall] = []
     asked: Counter[str] = Counter()
@@ -257,7 +258,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
     several = any(itemised(u.prompt) for u in used)
     brings = any(brings_target(u.operator, labelled=labelled) for u in used)
     return {
-        "task": "the labels, each with train rows ({inputs})" if labelled else "",
+        "task": ("the labels, each with train rows ({inputs}), " if labelled else "")
+        + "rules of annotation that diagnoses state",
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
@@ -277,11 +279,10 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
         "longest": "how long train rows are",
         "usual": "how long train rows are",
-        "count": "",
-        "params": "",
+        "count": "", "params": "", "kind": "", "labelled": "", "derived": "",
         # The reply's schema lists those among which the teacher chooses.
         ALWAYS: "the labels" if labelled and brings else "",
-    }
+    }  # fmt: skip
 
 
 def _expect(params: GenerateParams, situation: Situation) -> Forecast:
@@ -307,7 +308,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 3, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 4, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     expect=_expect, essential=True,
 )  # fmt: skip

@@ -24,6 +24,7 @@ from engine.operators import (
     variables_of,
 )
 from engine.rows import Candidate, Example, Pattern, Strategy, Verdict
+from engine.stages.analyse.targets import binding
 from engine.stages.augment.calls import PlannedCall, UsedOperator
 from engine.stages.augment.nearest import NearLabels
 from engine.stages.blocks import Briefing, task_block
@@ -58,8 +59,9 @@ class Prompts:
         attempts: Iterable[Attempt],
         secret: Callable[[str], bool],
         ctx: Context,
+        conventions: Sequence[str] = (),
     ) -> None:
-        """Take the task, all rows, the training rows that may be shown, and the attempts so far.
+        """Take the task, all rows, the training rows that may be shown, the attempts so far, and rules of annotation.
 
         `secret` says whether an evaluation row stands in a text.
         """
@@ -80,6 +82,7 @@ class Prompts:
             if not any(map(secret, texts_of(task, candidate.inputs, candidate.target)))
         ]
         self._spoken: dict[str, str] = {}
+        self._conventions = self._open_lines(conventions)
 
     def assignment(self, call: PlannedCall, tried: int = 0) -> Assignment:
         """Return what a call's writer is told, after so many tries that could not be sent."""
@@ -92,13 +95,16 @@ class Prompts:
             usual=self._usual,
             task=self._task_block(call, tried),
             description=task.description,
+            kind=task.kind,
+            labelled=task.labelled,
+            derived=task.entry.derived,
             pattern=pattern.name if pattern else "",
             about=self._open(pattern.description) if pattern else "",
             includes=self._open_lines(pattern.includes) if pattern else (),
             excludes=self._open_lines(pattern.excludes) if pattern else (),
             strategy=self._open(strategy.text) if strategy else "",
-            must=self._open_lines(strategy.must) if strategy else (),
-            must_not=self._open_lines(strategy.must_not) if strategy else (),
+            must=self._rules(call, strategy.must) if strategy else (),
+            must_not=self._rules(call, strategy.must_not) if strategy else (),
             accepted=accepted,
             rejected=rejected,
             as_written=partial(_as_written, task),
@@ -146,7 +152,7 @@ class Prompts:
         shown = self._shown
         if tried:
             shown = sorted(shown, key=lambda row: short([tried, row.id]))
-        return task_block(self._task, self._briefing, shown, self._labels(call))
+        return task_block(self._task, self._briefing, shown, self._labels(call), self._conventions)
 
     def _labels(self, call: PlannedCall) -> list[str]:
         """Return the labels that are defined: those that a call is about, and those nearest to its targets."""
@@ -181,6 +187,18 @@ class Prompts:
                 told = " ".join(s for s in _SENTENCE_END.split(text) if not self._secret(s))
             self._spoken[text] = "" if self._secret(told) else told
         return self._spoken[text]
+
+    def _rules(self, call: PlannedCall, rules: Sequence[str]) -> list[str]:
+        """Return the rules for rows of the labels that a call asks for."""
+        assert call.strategy is not None
+        entry, settings = self._task.entry, self._task.settings
+        targets = [row.target for row in call.rows if row.target is not None]
+        labels = (
+            {label for target in targets for label in entry.labels_in(target, settings)}
+            if self._task.labelled
+            else set[str]()
+        )
+        return binding(self._open_lines(rules), call.strategy.rule_labels, labels)
 
     def _open_lines(self, lines: Iterable[str]) -> list[str]:
         return [line for line in lines if self._open(line) == line]

@@ -27,7 +27,7 @@ from engine.stages.blocks import Briefing, row_block, task_block
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import NOT_ASKED, by_id, calls_of, drops, ids
-from engine.stages.outputs import Gated, Generated, Loaded, Verified
+from engine.stages.outputs import Gated, Generated, Loaded, NamedPatterns, Verified
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.tasks import Task
@@ -64,6 +64,8 @@ class VerifyInputs(Inputs):
     load: Loaded
     generate: Generated
     gate: Gated
+    name: NamedPatterns | None = None
+    """Whose rules of annotation are told; None where nothing is analysed."""
 
 
 class _Shown(NamedTuple):
@@ -123,6 +125,7 @@ class _Writer:
     ) -> None:
         self._params, self._ctx, self._task = params, ctx, task
         self._train = inputs.load.train
+        self._conventions = inputs.name.conventions if inputs.name else ()
         self._prompt = ctx.prompt(PROMPT)
         answer = params.task.entry.blind_schema(
             task, schemas.longest_text(e.target for e in self._train)
@@ -143,7 +146,11 @@ class _Writer:
             self._prompt,
             {
                 "task": task_block(
-                    self._params.task, self._params.briefing, self._train, self._relevant(shown)
+                    self._params.task,
+                    self._params.briefing,
+                    self._train,
+                    self._relevant(shown),
+                    self._conventions,
                 ),
                 "rows": [
                     {"id": name, "columns": row_block(one.inputs)}
@@ -221,9 +228,12 @@ def _verification(
 def _sends(params: VerifyParams) -> Mapping[str, str]:
     return {
         "rows": "generated rows ({inputs})",
-        "task": "train rows that stand for labels ({inputs}, {target})"
-        if params.task.labelled
-        else "",
+        "task": (
+            "train rows that stand for labels ({inputs}, {target}), "
+            if params.task.labelled
+            else ""
+        )
+        + "rules of annotation that diagnoses state",
         "form": "",
         "chosen": "",
         ALWAYS: "the labels" if params.task.labelled else "",
@@ -253,7 +263,7 @@ def _accounts(params: VerifyParams, inputs: VerifyInputs, output: Verified) -> I
 
 
 VERIFY = Stage(
-    "verify", 2, VerifyParams, VerifyInputs, Verified, verify,
+    "verify", 3, VerifyParams, VerifyInputs, Verified, verify,
     asks=("judge", "embedder"),
     prompts={PROMPT: frozenset({"task", "rows", "form", "chosen"})},
     replies=("answers",),

@@ -1,10 +1,10 @@
 """judge: every candidate gets one verdict: from the gates, from the blind answers, and from the judge last.
 
-The judge, a separate model, says of what is left whether the target is right, and scores adherence, relevance,
-naturalness and utility (PaDA-Agent, arXiv 2510.18143, quality control; which count follows from what the operator
-promises). It sees several candidates a call, of several patterns, shuffled. It decides only once it is calibrated: in
-its first calls training rows with right and with wrong answers stand among the candidates. Feedback for the next
-attempt is about this row and its own target, and never quotes an evaluation row. Reads the candidates of one attempt
+The judge, a separate model, says of what is left whether the target is right, and scores relevance, naturalness and
+utility (PaDA-Agent, arXiv 2510.18143, quality control); adherence to the plan is asked apart (`adherence`), and only
+where a recipe rejects by it. It sees several candidates a call, of several patterns, shuffled. It decides only once it
+is calibrated: in its first calls training rows with right and with wrong answers stand among the candidates. Feedback
+for the next attempt is about this row and its own target, and never quotes an evaluation row. Reads the candidates of one attempt
 with what gates and blind answers say of them; writes one `Verdict` per candidate, and the calibration with its anchors.
 """
 
@@ -16,9 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
 from engine.judging import JudgeCalibration
-from engine.rows import Candidate, Example, Row, Verdict
+from engine.rows import Candidate, Row, Verdict
 from engine.spec.recipe import Calibration
 from engine.stages import schemas
+from engine.stages.analyse.mistakes import label_text
+from engine.stages.analyse.targets import clearly
+from engine.stages.augment.judging import adherence
 from engine.stages.augment.judging.acceptance import Acceptance, Evidence, decide
 from engine.stages.augment.judging.calibration import (
     Anchor,
@@ -66,6 +69,8 @@ class JudgeParams(Acceptance):
     rows_per_call: int
     calibration: Calibration
     schema: schemas.Schema
+    adherence: schemas.Schema | None = None
+    """Of the replies about adherence; None where they are not asked for."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +129,47 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
             ctx.warn(f"the judge only advises: {measured.reason}")
     decides = params.judge == "decides" and measured is not None and measured.decides
     labels = params.task.task(inputs.load.examples).labels
+    if decides:
+        rows += _adhering(params, inputs, standing, evidence, said, ctx)
     verdicts = [
         _verdict(params, candidate, evidence[candidate.id], said.get(candidate.id), decides, labels)
         for candidate in candidates
     ]
     return Judged((*verdicts, *rows))
+
+
+def _adhering(
+    params: JudgeParams,
+    inputs: JudgeInputs,
+    standing: Sequence[Candidate],
+    evidence: Mapping[str, Evidence],
+    said: dict[str, _Said],
+    ctx: Context,
+) -> list[Row]:
+    """Add to what the judge says of candidates how far they do what their plans ask for, where a recipe wants it.
+
+    It is asked of those alone that would be accepted: of no other can it change anything.
+    """
+    if params.adherence is None or inputs.name is None or inputs.strategy is None:
+        return []
+    keeping = {promise.name for promise in params.operators if promise.keeps}
+    planned = {strategy.id for strategy in inputs.strategy.strategies}
+    asked = [
+        c
+        for c in standing
+        if c.operator not in keeping
+        and c.strategy in planned
+        and (item := said[c.id].item) is not None
+        and not decide(params, c, evidence[c.id], item=item, decides=True).reason
+    ]
+    found, dropped = adherence.adherences(
+        params.task, params.adherence, params.rows_per_call, asked,
+        inputs.name, inputs.strategy, ctx,
+    )  # fmt: skip
+    for name, score in found.items():
+        one = said[name]
+        said[name] = one._replace(item={**(one.item or {}), "adherence": score})
+    return dropped
 
 
 def _evidence(inputs: JudgeInputs) -> dict[str, Evidence]:
@@ -176,7 +217,10 @@ def _ask(
     items = _items(params, inputs, standing, anchors)
     if not items:
         return {}
-    write = Writer(params.task, params.briefing, params.schema, inputs.load.examples, ctx)
+    conventions = inputs.name.conventions if inputs.name else ()
+    write = Writer(
+        params.task, params.briefing, params.schema, inputs.load.examples, conventions, ctx
+    )
     keys = [[ctx.seed, dict(item.inputs), item.target] for item in items]
     groups = calls_of(items, keys, params.rows_per_call)
     replies = ctx.ask("judge", [write(group) for group in groups])
@@ -201,45 +245,34 @@ def _items(
     standing: Sequence[Candidate],
     anchors: Sequence[Anchor],
 ) -> list[Item]:
-    """Return what is asked about; an anchor looks like a new row for one of the patterns."""
+    """Return what is asked about; an anchor looks like a candidate."""
     strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
-    names = {p.id: p.name for p in inputs.name.patterns} if inputs.name else {}
-    promises = {promise.name: promise for promise in params.operators}
-    train: dict[str, Example] = {example.id: example for example in inputs.load.train}
-    advice = {gating.candidate: gating.advice for gating in inputs.gate.gatings}
-    items = [
-        Item(
-            key=candidate.id,
-            row=candidate.id,
-            anchor=False,
-            inputs=candidate.inputs,
-            target=candidate.target,
-            pattern=names.get(candidate.pattern, ""),
-            strategy=strategies.get(candidate.strategy, COVERAGE_STRATEGY),
-            promise=promises[candidate.operator],
-            parent=train[candidate.parent].inputs if promises[candidate.operator].keeps else None,
-            advice=tuple(f"{gate}: {text}" for gate, text in advice[candidate.id].items()),
-        )
-        for candidate in standing
+    return [
+        *(
+            Item(
+                key=candidate.id,
+                row=candidate.id,
+                anchor=False,
+                inputs=candidate.inputs,
+                target=candidate.target,
+                strategy=strategies.get(candidate.strategy, COVERAGE_STRATEGY),
+            )
+            for candidate in standing
+        ),
+        *(
+            Item(
+                key=anchor_key(anchor),
+                row=anchor.example.id,
+                anchor=True,
+                inputs=anchor.example.inputs,
+                target=anchor.target,
+                strategy=clearly(label_text(params.task, anchor.target))
+                if params.task.labelled
+                else COVERAGE_STRATEGY,
+            )
+            for anchor in anchors
+        ),
     ]
-    like = [items[number % len(items)] for number in range(len(anchors))] if items else []
-    new = next((p for p in params.operators if not p.keeps), Promise(name="", label="written"))
-    items += [
-        Item(
-            key=anchor_key(anchor),
-            row=anchor.example.id,
-            anchor=True,
-            inputs=anchor.example.inputs,
-            target=anchor.target,
-            pattern=one.pattern,
-            strategy=one.strategy,
-            promise=new,
-            parent=None,
-            advice=(),
-        )
-        for anchor, one in zip(anchors, like, strict=True)
-    ]
-    return items
 
 
 def _read(
@@ -314,17 +347,19 @@ def _skips(params: JudgeParams) -> frozenset[str]:
 def _sends(params: JudgeParams) -> Mapping[str, str]:
     anchored = params.judge == "decides"
     shown = "generated rows ({inputs}, {target})"
-    if any(promise.keeps for promise in params.operators):
-        shown += ", the train rows that they reword ({inputs})"
     if anchored:
         shown += ", train rows by which the judge is calibrated ({inputs}, {target})"
     return {
         "rows": shown,
-        "strategies": "names of patterns, strategies",
-        "task": "train rows that stand for labels ({inputs}, {target})"
-        if params.task.labelled
-        else "",
+        "plans": "names of patterns, strategies" if params.adherence is not None else "",
+        "task": (
+            "train rows that stand for labels ({inputs}, {target}), "
+            if params.task.labelled
+            else ""
+        )
+        + "rules of annotation that diagnoses state",
         "chosen": "",
+        "labelled": "",
         # The reply's schema lists them where the judge answers itself.
         ALWAYS: "the labels" if params.task.labelled and KEY in params.schema["properties"] else "",
     }
@@ -336,6 +371,8 @@ def _expect(params: JudgeParams, situation: Situation) -> Forecast | None:
     anchors = 2 * params.calibration.anchors if params.judge == "decides" else 0
     rows = situation.candidates.high + (anchors if situation.attempt == 1 else 0)
     calls = calls_for(rows, params.rows_per_call) if situation.candidates.high else 0
+    if params.adherence is not None:
+        calls += calls_for(situation.candidates.high, params.rows_per_call)
     reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, params.rows_per_call))
     return Forecast(Range(0, calls), Range(1, params.rows_per_call), reply)
 
@@ -345,10 +382,10 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 
 
 JUDGE = Stage(
-    "judge", 7, JudgeParams, JudgeInputs, Judged, judge,
+    "judge", 8, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
-    prompts={PROMPT: VARIABLES},
-    replies=("verdict",),
+    prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},
+    replies=("verdict", "adherence"),
     sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

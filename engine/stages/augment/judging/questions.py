@@ -1,4 +1,10 @@
-"""questions: what the judge is asked of several rows in one call."""
+"""questions: what the judge is asked of several rows in one call.
+
+Of each row it is shown the columns and the proposed answer, and nothing of how the row came about: a plan, a parent or
+a hint would set candidates apart from the training rows by which it is calibrated, which have none, and what it is found
+to be worth on these must hold for those. A small judge, which takes over the form of its worked example, is shown a
+strategy too.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +25,11 @@ from engine.stages.task_view import TaskView
 
 PROMPT = "judge.md"
 KEY = "rows"
-VARIABLES = frozenset({"task", "rows", "strategies", "chosen"})
+VARIABLES = frozenset({"task", "rows", "chosen", "labelled"})
 NEAREST = 2
 """Labels besides a row's own that are defined: those that it could be taken for."""
 LONGEST_TARGET = 2000
 """Characters of a target that a prompt shows."""
-
-PROMISES: Mapping[str, str] = {
-    "keep": "Reword another row: other words, the same meaning, the same answer.",
-    "change": "Write a row for which this answer is right.",
-    "given": "Write a new row for this answer, in a situation of its own.",
-    "written": "Write a row and its right answer.",
-}
-"""Label of an operator -> what its writer had to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +45,6 @@ class Promise(Params):
         """Whether its rows keep their seed row's target: then they follow that row and no strategy."""
         return self.label == "keep"
 
-    @property
-    def text(self) -> str:
-        """The promise in words, for the judge."""
-        return PROMISES[self.label]
-
 
 class Item(NamedTuple):
     """One row that the judge is asked about."""
@@ -63,13 +56,8 @@ class Item(NamedTuple):
     anchor: bool
     inputs: Mapping[str, str]
     target: str
-    pattern: str
     strategy: str
-    promise: Promise
-    parent: Mapping[str, str] | None
-    """The inputs of the row that it rewords."""
-    advice: tuple[str, ...]
-    """What gates that only advise found."""
+    """What it was written by; of an anchor, one that fits the answer that it is shown with."""
 
 
 class Writer:
@@ -81,9 +69,11 @@ class Writer:
         briefing: Briefing,
         schema: schemas.Schema,
         examples: Sequence[Example],
+        conventions: Sequence[str],
         ctx: Context,
     ) -> None:
-        """Take the task, the base of the reply's schema, and the rows among which labels have their examples."""
+        """Take the task, the base of the reply's schema, rows that stand for labels, and rules of annotation."""
+        self._conventions = conventions
         self._task, self._briefing, self._base, self._ctx = task, briefing, schema, ctx
         self._train = [e for e in examples if e.split == "train"]
         self._prompt = ctx.prompt(PROMPT)
@@ -99,7 +89,6 @@ class Writer:
         count = len(items)
         if count not in self._schemas:
             self._schemas[count] = schemas.per_row(self._base, KEY, count, self._parts)
-        plans = list(dict.fromkeys((item.pattern, item.strategy) for item in items))
         variables: dict[str, Any] = {
             "rows": [
                 {
@@ -108,24 +97,21 @@ class Writer:
                     "inputs": dict(item.inputs),
                     "target": cut(item.target, LONGEST_TARGET),
                     "answer": row_block({self._task.target: item.target}, "data"),
-                    "plan": plans.index((item.pattern, item.strategy)) + 1,
-                    "promise": item.promise.text,
-                    "keeps": item.promise.keeps,
-                    "parent": "" if item.parent is None else row_block(item.parent, "data"),
-                    "advice": list(item.advice),
+                    "strategy": item.strategy,
                 }
                 for name, item in zip(ids(count), items, strict=True)
             ],
-            "strategies": [
-                {"number": number, "pattern": pattern, "text": text}
-                for number, (pattern, text) in enumerate(plans, start=1)
-            ],
             "task": "",
             "chosen": self._task.entry.chosen(self._task.settings),
+            "labelled": self._task.labelled,
         }
         if "task" in self._prompt.variables:
             variables["task"] = task_block(
-                self._task, self._briefing, self._without(items), self._relevant(items)
+                self._task,
+                self._briefing,
+                self._without(items),
+                self._relevant(items),
+                self._conventions,
             )
         return self._ctx.request("judge", self._prompt, variables, self._schemas[count])
 

@@ -1,0 +1,90 @@
+"""adherence: does a row do what its plan asks for? Asked apart, and only where a recipe rejects by it.
+
+The plan of a row says what its writer wanted, and a judge who knows it judges the answer by it: so it is shown in calls
+of its own, of rows that would be accepted otherwise, once their answers are judged. Rewordings follow no plan, and rows
+against no pattern have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.rows import Candidate, Row
+from engine.stages import schemas
+from engine.stages.analyse.mistakes import label_text
+from engine.stages.analyse.targets import binding
+from engine.stages.augment.planning import NEAR
+from engine.stages.blocks import cut, row_block
+from engine.stages.numbered import by_id, calls_of, drops, ids
+from engine.stages.outputs import Drafted, NamedPatterns
+from engine.stages.protocol import Context
+from engine.stages.task_view import TaskView
+
+PROMPT = "adherence.md"
+VARIABLES = frozenset({"rows", "plans"})
+KEY = "rows"
+LONGEST_TARGET = 2000
+"""Characters of a target that a prompt shows."""
+
+
+def adherences(
+    task: TaskView,
+    schema: schemas.Schema,
+    rows_per_call: int,
+    candidates: Sequence[Candidate],
+    name: NamedPatterns,
+    strategy: Drafted,
+    ctx: Context,
+) -> tuple[Mapping[str, int], list[Row]]:
+    """Return how far each candidate does what its plan asks for, 1 to 5, and drops for what replies leave out."""
+    if not candidates:
+        return {}, []
+    prompt = ctx.prompt(PROMPT)
+    names = {p.id: p.name for p in name.patterns}
+    strategies = {s.id: s for s in strategy.strategies}
+    groups = calls_of(candidates, [[c.inputs, c.target] for c in candidates], rows_per_call)
+    requests = []
+    for group in groups:
+        plans = list(dict.fromkeys((c.pattern, c.strategy) for c in group))
+        labels = {label for c in group for label in _labels(task, c)}
+        variables = {
+            "rows": [
+                {
+                    "id": number,
+                    "columns": row_block(c.inputs),
+                    "answer": row_block({task.target: cut(c.target, LONGEST_TARGET)}, "data"),
+                    "near": label_text(task, c.attributes[NEAR]) if NEAR in c.attributes else "",
+                    "plan": plans.index((c.pattern, c.strategy)) + 1,
+                }
+                for number, c in zip(ids(len(group)), group, strict=True)
+            ],
+            "plans": [
+                {
+                    "number": number,
+                    "pattern": names.get(pattern, ""),
+                    "text": strategies[plan].text,
+                    "must": binding(strategies[plan].must, strategies[plan].rule_labels, labels),
+                    "must_not": binding(
+                        strategies[plan].must_not, strategies[plan].rule_labels, labels
+                    ),
+                }
+                for number, (pattern, plan) in enumerate(plans, 1)
+            ],
+        }
+        asked = schemas.per_row(schema, KEY, len(group))
+        requests.append(ctx.request("judge", prompt, variables, asked))
+    found: dict[str, int] = {}
+    dropped: list[Row] = []
+    for group, reply in zip(groups, ctx.ask("judge", requests), strict=True):
+        if reply.value is None:
+            continue
+        shown = dict(zip(ids(len(group)), group, strict=True))
+        said = by_id(reply.value, KEY, list(shown))
+        found |= {shown[number].id: item["adherence"] for number, item in said.items.items()}
+        named = {number: c.id for number, c in shown.items()}
+        dropped += drops("judge", said, named, reply.request, "the reply about adherence")
+    return found, dropped
+
+
+def _labels(task: TaskView, candidate: Candidate) -> Sequence[str]:
+    return task.entry.labels_in(candidate.target, task.settings) if task.labelled else ()
