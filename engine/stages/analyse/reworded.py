@@ -109,7 +109,7 @@ def quoting(quotes: Quotes, texts: Mapping[str, str]) -> Objection | None:
             told = (
                 f"Your first answer cannot be used. In its {what}: {reason}. Evaluation rows must stay unseen. "
                 "Say what such rows have in common in other, general words, and give no example; "
-                "words that decide may be named, up to three in a row."
+                "words that decide may be named, up to three consecutive ones."
             )
             return Objection(f"{what}: {reason}", told)
     return None

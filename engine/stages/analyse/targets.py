@@ -168,7 +168,7 @@ def rules_of(
 def binding(
     rules: Sequence[str], labels: Mapping[str, Sequence[str]], asked: Collection[str]
 ) -> list[str]:
-    """Return the rules for rows of the labels that are asked for, each with its labels where it is not for all of these.
+    """Return the rules for rows of the labels that are asked for, each named for its labels where it is not for all.
 
     Args:
         rules: The rules.

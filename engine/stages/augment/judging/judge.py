@@ -4,8 +4,9 @@ The judge, a separate model, says of what is left whether the target is right, a
 utility (PaDA-Agent, arXiv 2510.18143, quality control); adherence to the plan is asked apart (`adherence`), and only
 where a recipe rejects by it. It sees several candidates a call, of several patterns, shuffled. It decides only once it
 is calibrated: in its first calls training rows with right and with wrong answers stand among the candidates. Feedback
-for the next attempt is about this row and its own target, and never quotes an evaluation row. Reads the candidates of one attempt
-with what gates and blind answers say of them; writes one `Verdict` per candidate, and the calibration with its anchors.
+for the next attempt is about this row and its own target, and never quotes an evaluation row. Reads the candidates of
+one attempt with what gates and blind answers say of them; writes one `Verdict` per candidate, and the calibration with
+its anchors.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """questions: what the judge is asked of several rows in one call.
 
-Of each row it is shown the columns and the proposed answer, and nothing of how the row came about: a plan, a parent or
-a hint would set candidates apart from the training rows by which it is calibrated, which have none, and what it is found
-to be worth on these must hold for those. A small judge, which takes over the form of its worked example, is shown a
-strategy too.
+Of each row it is shown the columns and the proposed answer, and nothing of how the row came about. A plan, a parent or
+a hint would set candidates apart from the training rows by which it is calibrated, which have none; and what it is
+found to be worth on these must hold for those. A small judge, which takes over the form of its worked example, is shown
+a strategy too.
 """
 
 from __future__ import annotations
