@@ -22,7 +22,7 @@ def said(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"f{number}", "evidence": "", "reasoning": "It goes by the word.",
         "root_cause": "A named kind is taken for the kind.", "scenario": "Another kind is named.",
-        "skill": "To read on.", "category": "named kind", "suspect": False, "suspect_reason": "",
+        "skill": "To read on.", "category": "named kind", "suspect": False, "suspect_reason": "", "convention": "",
         "mendable": True, "confidence": 4, **changes,
     }  # fmt: skip
 
@@ -45,7 +45,8 @@ REPLIES: dict[str, Any] = {
     },
     "# The weakness": {
         "reasoning": "The word is enough for it.", "strategy": "Name the other kind in passing.",
-        "must": ["both kinds"], "must_not": [], "attributes": [{"name": "length", "values": ["3", "9"]}],
+        "must": [{"rule": "both kinds", "labels": ["number"]}], "must_not": [],
+        "attributes": [{"name": "length", "values": ["3", "9"]}],
         "pairs": [{"right": "number", "wrong": "colour", "share": 0.4}, {"right": "x", "wrong": "y", "share": 0.6}],
         "difficulty": {"easy": 0, "medium": 1, "hard": 3},
     },
@@ -108,10 +109,12 @@ def test_all_that_was_said_is_stored(state: Path) -> None:
         "coherent": True, "guard": None, "size": 5,
     }  # fmt: skip
     (strategy,) = rows(
-        state, "SELECT text, must, attributes, pairs, operators, difficulty FROM strategy"
+        state,
+        "SELECT text, must, rule_labels, attributes, pairs, operators, difficulty FROM strategy",
     )
     assert strategy["text"] == "Name the other kind in passing."
     assert strategy["must"] == ["both kinds"]
+    assert json.loads(strategy["rule_labels"]) == {"both kinds": ["number"]}
     stored = {
         key: json.loads(strategy[key]) for key in ("attributes", "pairs", "operators", "difficulty")
     }

@@ -70,6 +70,7 @@ def test_the_prompt_is_given_what_the_definition_lets_it_see_and_no_more(make: A
     assert {name: shown[name] for name in shown if name != "rows"} == {
         "row": {"text": "row 0"}, "rejected": rejected, "count": 2, "description": "What customers write.",
         "params": {"variants": 2, "words": 7, "style": "plain"}, "longest": 90, "usual": (5, 20),
+        "kind": "", "labelled": False, "derived": False,
     }  # fmt: skip
 
 

@@ -129,6 +129,7 @@ def said(number: int, **changes: Any) -> dict[str, Any]:
         "category": "haste",
         "suspect": False,
         "suspect_reason": "",
+        "convention": "",
         "mendable": True,
         "confidence": 4,
         **changes,

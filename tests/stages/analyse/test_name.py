@@ -1,12 +1,13 @@
 """name: what the teacher is shown of a cluster, and which of its words are used."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.rows import Pattern, PatternMember
+from engine.rows import Convention, Pattern, PatternMember
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import category_pattern
@@ -15,6 +16,7 @@ from engine.stages.analyse.name import (
     NameInputs,
     NameParams,
 )
+from engine.stages.analyse.reworded import MOST_CONVENTIONS, gathered
 from engine.stages.analyse.shown import half_spread
 from engine.stages.analyse.targets import confusions
 from engine.stages.analyse.taxonomy import OfferedCategory
@@ -57,6 +59,8 @@ def run(
     where: Sequence[str] = (),
     shown: int = 4,
     earlier: Sequence[Pattern] = (),
+    diagnosed: Diagnosed = DIAGNOSED,
+    before: NamedPatterns | None = None,
 ) -> tuple[NamedPatterns, ScriptedContext]:
     params = NameParams(
         task=task_view(kind),
@@ -70,9 +74,9 @@ def run(
     inputs = NameInputs(
         load=LOADED,
         score=SCORED,
-        diagnose=DIAGNOSED,
+        diagnose=diagnosed,
         cluster=Clustered(tuple(members)),
-        earlier=(NamedPatterns(tuple(earlier)),) if earlier else (),
+        earlier=(before or NamedPatterns(tuple(earlier)),) if earlier or before else (),
     )
     context = ScriptedContext(reply)
     output = NAME.run(params, inputs, context)
@@ -376,3 +380,56 @@ def test_diagnoses_of_the_nearest_other_cluster_are_shown_for_contrast() -> None
     )
     _, alone = named(KINDS["numeric"](), lambda *_: None, "frontier", size=9)
     assert "other cluster" not in alone.prompts[0]
+
+
+def stated(*rules: str) -> Diagnosed:
+    """Return the three diagnoses with a rule each, the last ones without where there are fewer."""
+    padded = [*rules, "", "", ""]
+    return Diagnosed(
+        tuple(
+            replace(d, convention=rule)
+            for d, rule in zip(DIAGNOSED.diagnoses, padded[:3], strict=True)
+        )
+    )
+
+
+ONE, OTHER = 'The word "in" belongs to a time span.', "A first and last name are two fields."
+
+
+def test_rules_of_annotation_are_gathered_each_once_those_of_most_failures_first() -> None:
+    output, _ = run(lambda *_: GOOD, diagnosed=stated(OTHER, ONE, ONE.lower()))
+    assert list(output.conventions) == [ONE, OTHER]
+    assert [c.failures for c in output.of(Convention)] == [2, 1]
+    alike = "The word in belongs to a span of time."
+    later, _ = run(lambda *_: GOOD, diagnosed=stated(alike, "none", ""), before=output)
+    assert list(later.conventions) == [ONE, OTHER], "known ones stay, in their words"
+
+
+def test_a_rule_of_annotation_that_quotes_an_evaluation_row_is_told_nobody() -> None:
+    quote = f"It is rude where {VALIDATION[2].inputs['text']}."
+    output, _ = run(lambda *_: GOOD, diagnosed=stated(quote, ONE))
+    assert list(output.conventions) == [ONE]
+    (drop,) = [d for d in output.drops if d.reason == "convention_quotes"]
+    assert drop.item == DIAGNOSED.diagnoses[0].id
+    assert "swore" not in drop.detail
+
+
+def test_rules_of_annotation_are_bounded() -> None:
+    many = [
+        replace(DIAGNOSED.diagnoses[0], id=f"d{i}", convention=f"rule{i} part{i} of form{i}")
+        for i in range(3 * MOST_CONVENTIONS)
+    ]
+    assert len(gathered(many, (), lambda _: None)[0]) == MOST_CONVENTIONS
+
+
+@pytest.mark.parametrize("failures", [8, 16])
+def test_only_where_mistakes_are_not_shown_is_it_said(failures: int) -> None:
+    one = case(
+        "classification",
+        [({"text": "a"}, "l0")],
+        [({"text": f"row {i}"}, f"l{i % 4}", f"l{(i + 1) % 4}") for i in range(failures)],
+        labels=[f"l{i}" for i in range(4)],
+    )
+    _, context = named(one, lambda *_: None, "standard", size=failures)
+    assert "- `parts`: empty if" in context.prompts[0]
+    assert ("Mistakes that are not shown" in context.prompts[0]) is (failures > 12)

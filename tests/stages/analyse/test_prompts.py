@@ -12,6 +12,7 @@ from engine.backends.protocol import Request
 from engine.backends.structured import read_reply, unbounded
 from engine.rows import Pattern, Strategy
 from engine.stages.outputs import Drafted
+from engine.stages.quality.text_guard import SHORTEST
 from tests.stages.analyse.kinds import (
     CATEGORIES,
     KINDS,
@@ -171,3 +172,17 @@ def test_replies_have_an_end_and_fit_what_servers_allow(pack: str) -> None:
 def test_the_numbers_of_the_packs_count(kind: str) -> None:
     failures = len(KINDS[kind]().failures)
     assert [len(asked(kind, pack)["diagnose"]) for pack in PACKS] == [failures, 1, 1]
+
+
+@pytest.mark.parametrize("pack", LARGE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_may_be_quoted_is_said_as_the_guard_has_it(kind: str, pack: str) -> None:
+    assert SHORTEST == 4, "the prompts say so in words"
+    for stage in ("name", "strategy"):
+        for request in asked(kind, pack)[stage]:
+            text = text_of(request)
+            assert "phrases of up to three words" in text
+            assert "runs of four and more consecutive words" in text
+    for request in asked(kind, pack)["diagnose"]:
+        assert "a phrase of up to three words decides, name it" in text_of(request)
+        assert "no four consecutive words" in text_of(request)

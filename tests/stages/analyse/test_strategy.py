@@ -8,6 +8,7 @@ import pytest
 from engine.rows import Candidate, Pattern, Strategy, Verdict
 from engine.spec.recipe import LeakLimits
 from engine.stages.analyse.strategy import STRATEGY, OfferedOperator, StrategyInputs, StrategyParams
+from engine.stages.analyse.targets import binding
 from engine.stages.blocks import Briefing
 from engine.stages.outputs import (
     Attempt,
@@ -153,6 +154,46 @@ def test_all_that_a_large_teacher_plans_is_kept() -> None:
     assert made.operators == {"similar": 1.0}, "known ones alone"
     assert made.difficulty == {"easy": 0.25, "medium": 0.25, "hard": 0.5}
     assert made.guard is None
+
+
+def test_a_rule_may_be_for_rows_of_some_labels() -> None:
+    rules = [
+        {"rule": "say when", "labels": [LATE, "no label"]},
+        {"rule": "be short", "labels": []},
+        {"rule": "name a jar", "labels": ["no label"]},
+    ]
+    made = strategy(plan(must=rules, must_not=[{"rule": "swear", "labels": [BROKEN, LATE]}]))
+    assert made.must == ("say when", "be short")
+    assert made.must_not == ("swear",)
+    assert made.rule_labels == {"say when": [LATE], "swear": [BROKEN, LATE]}
+    assert (made.guard or "").startswith("left out: 1 of its lists, the first: a rule for labels")
+
+
+def test_where_targets_are_no_labels_rules_are_texts() -> None:
+    _, labelled = drafted(KINDS["classification"](), lambda *_: None, "frontier")
+    _, free = drafted(KINDS["numeric"](), lambda *_: None, "frontier")
+    for context, kind in ((labelled, "object"), (free, "string")):
+        parts = (context.asked[0].schema or {})["properties"]
+        assert [parts[name]["items"]["type"] for name in ("must", "must_not")] == [kind, kind]
+    assert "by their names" in labelled.prompts[0]
+    assert "each a `rule`" not in free.prompts[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["late"], ["be short", "say when", "no oath"]),
+        (["broken"], ["be short", "no oath"]),
+        (["late", "broken"], ["be short", "for late: say when", "no oath"]),
+        (["rude"], ["be short"]),
+        ([], ["be short", "for late: say when", "for broken, late: no oath"]),
+    ],
+)
+def test_a_writer_is_told_the_rules_for_the_labels_of_its_rows(
+    asked: list[str], told: list[str]
+) -> None:
+    labels = {"say when": ["late"], "no oath": ["broken", "late"]}
+    assert binding(["be short", "say when", "no oath"], labels, asked) == told
 
 
 def pair(right: str, wrong: str, share: float) -> dict[str, Any]:

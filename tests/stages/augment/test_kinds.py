@@ -146,3 +146,23 @@ def test_right_options_stand_at_every_letter() -> None:
     lines = asked_items(request).values()
     assert sum("letter of the right option: A" in line for line in lines) == 3
     assert sum("letter of the right option: B" in line for line in lines) == 3
+
+
+@pytest.mark.parametrize("operator", ["new_situation", "paraphrase"])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_prompt_says_nothing_that_is_of_another_kind(name: str, operator: str) -> None:
+    task, train = loaded(name)
+    settings = params(used(operator), task=task, rows_per_round=6, rows_per_call=6)
+    given = GenerateInputs(Loaded(tuple(train)), Predicted(), Scored(), None, None, None)
+    ctx = ScriptedContext(lambda role, request: None, attempt=1, pack="frontier")
+    GENERATE.run(settings, given, ctx)
+    asked = ctx.prompts[0].split("Form of the right answer")[1]
+    assert ("wrong options" in asked) == (name == "multiple_choice" and operator == "new_situation")
+    assert ("label" in asked) == task.labelled
+    own = KINDS[name].rationale and operator == "new_situation"
+    assert ("a rationale" in asked) == own
+    # Of a span or an object the answer stands in the row.
+    hints = operator == "new_situation" and (
+        task.labelled or name in ("multiple_choice", "numeric")
+    )
+    assert ("hints at its answer" in asked) == hints

@@ -13,12 +13,12 @@ from engine.backends.protocol import Request
 from engine.backends.structured import read_reply
 from engine.judging import Verification
 from engine.metrics import METRICS
-from engine.rows import Candidate
+from engine.rows import Candidate, Convention
 from engine.stages.augment.verify import VERIFY, VerifyInputs, VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Range, Situation
-from engine.stages.outputs import Loaded, Verified
+from engine.stages.outputs import Loaded, NamedPatterns, Verified
 from engine.tasks import TASKS
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.augment import six_kinds
@@ -250,3 +250,13 @@ def test_nothing_to_answer_asks_nothing() -> None:
 def test_words_that_are_partly_right_agree_in_part() -> None:
     found = answered(run(small_task("extraction"), lambda name, text: "on Sunday", samples=1)[0])
     assert [row.agrees for row in found] == pytest.approx([2 / 3])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whoever_answers_is_told_the_rules_of_annotation(kind: str) -> None:
+    task, (generated, gates) = small_task(kind), gated((small_task(kind).row,))
+    rule = Convention("v", "A day is a day of the week.", 2, "call")
+    context = ScriptedContext(lambda *_: None, pack="standard", attempt=1)
+    inputs = VerifyInputs(task.load, generated, gates, NamedPatterns((rule,)))
+    VERIFY.run(params_of(task, 1, 4, "standard"), inputs, context)
+    assert f"show:\n- {rule.text}\n" in context.prompts[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.rows import Convention
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.prompts import MOST_NEAR
 from engine.stages.outputs import Clustered, Drafted, Loaded, NamedPatterns, Scored
@@ -203,3 +204,16 @@ def test_rows_of_the_label_given_by_mistake_need_not_be_like_the_mistakes() -> N
     _, ctx = run(params(errors_first=False), nothing)
     assert ctx.prompts
     assert not any('"near"' in prompt for prompt in ctx.prompts)
+
+
+def test_a_call_is_told_the_rules_for_the_labels_of_its_rows_and_rules_of_annotation() -> None:
+    rule = Convention("v", "A jar is a box.", 2, "call")
+    secret = Convention("w", VALIDATION[0].inputs["text"], 2, "call")
+    bound = replace(STRATEGY, must=("say when", "be short"), rule_labels={"say when": ("no such",)})
+    given = inputs(name=NamedPatterns((PATTERN, rule, secret)), strategy=Drafted((bound,)))
+    _, ctx = run(params(), given)
+    for prompt in ctx.prompts:
+        assert "show:\n- A jar is a box.\n" in prompt
+        assert secret.text not in prompt
+        assert "- be short\n" in prompt
+        assert "say when" not in prompt

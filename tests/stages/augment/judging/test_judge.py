@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -11,14 +12,14 @@ import pytest
 
 from engine.backends.protocol import Request
 from engine.judging import Gating, JudgeAnchor, JudgeCalibration, Verification
-from engine.rows import Candidate, LabelSuspect, Verdict
+from engine.rows import Candidate, Convention, LabelSuspect, Verdict
 from engine.spec.recipe import Calibration, Minimum
 from engine.stages.augment.judging.calibration import anchors_of
 from engine.stages.augment.judging.judge import JUDGE, JudgeInputs, JudgeParams
 from engine.stages.augment.judging.questions import Promise
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Range, Situation
-from engine.stages.outputs import Attempt, Gated, Generated, Judged, Verified
+from engine.stages.outputs import Attempt, Gated, Generated, Judged, NamedPatterns, Verified
 from engine.tasks import TASKS
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.augment.six_kinds import (
@@ -37,7 +38,7 @@ from tests.stages.views import view
 Opinion = Callable[[str], Mapping[str, Any] | None]
 """What the prompt shows of a row -> what the judge says of it; None for a row that is left out."""
 LIKED: dict[str, Any] = {
-    "own_answer": "late", "problems": [], "reason": "It is.", "label_correct": "yes", "adherence": 4,
+    "own_answer": "late", "problems": [], "reason": "It is.", "label_correct": "yes",
     "relevance": 5, "naturalness": 5, "utility": 4, "verdict": "accept", "feedback": "",
 }  # fmt: skip
 FLAT = {"adherence": 4, "utility": 4, "relevance": 5, "feedback": ""}
@@ -78,6 +79,8 @@ class Judging:
         agreement: float = 0.5,
         attempts: Sequence[Attempt] = (),
         extra: Sequence[Mapping[str, Any]] = (),
+        adherence: Callable[[str], int | None] | None = None,
+        name: NamedPatterns = PATTERNS,
     ) -> None:
         rows = tuple(rows or (task.row,))
         self.params = JudgeParams(
@@ -91,11 +94,12 @@ class Judging:
             ambiguous=ambiguous,
             agreement=agreement,
             schema=reply_schema_of("verdict", pack),
+            adherence=reply_schema_of("adherence", pack) if adherence else None,
         )
         found = gatings or {}
         inputs = JudgeInputs(
             load=task.load,
-            name=PATTERNS,
+            name=name,
             strategy=STRATEGIES,
             generate=Generated(rows),
             gate=Gated(tuple(found.get(c.id, gating(c.id)) for c in rows)),
@@ -109,6 +113,15 @@ class Judging:
             prompt = request.messages[-1].content
             if pack == "small":
                 return opinion(prompt)
+            if adherence is not None and "# Plan 1" in prompt:
+                scores = {name: adherence(text) for name, text in shown_rows(prompt).items()}
+                return {
+                    "rows": [
+                        {"id": name.split(",")[0], "adherence": score}
+                        for name, score in scores.items()
+                        if score is not None
+                    ]
+                }
             said = [
                 {"id": name, **one}
                 for name, text in shown_rows(prompt).items()
@@ -215,8 +228,8 @@ def test_anchors_are_hidden_among_the_candidates() -> None:
     for prompt in found.prompts:
         shown = shown_rows(prompt)
         assert len(shown) == 8
-        behind = {text.split("Its writer had")[1].strip() for text in shown.values()}
-        assert len({text.split("\n")[0] for text in behind}) == 1, (
+        looks = {re.sub(r"^r\d+|(?<=: ).*$", "", text, flags=re.M) for text in shown.values()}
+        assert len({text.split("\nJudge")[0].strip() for text in looks}) == 1, (
             "an anchor looks like a candidate"
         )
         for row in shown.values():
@@ -349,8 +362,6 @@ def test_a_good_row_needs_no_feedback_and_a_wrong_free_text_has_no_label_to_make
 @pytest.mark.parametrize(
     "changes",
     [
-        {"adherence": 1},
-        {"adherence": None},
         {"verdict": "reject"},
         {"label_correct": "ambiguous"},
         {"relevance": 3, "utility": 2, "naturalness": 2},
@@ -362,25 +373,76 @@ def test_a_right_label_is_enough_unless_the_recipe_asks_for_more(changes: dict[s
     assert (found.first.accepted, found.first.judge_agrees) == (True, True)
     strict = Judging(
         task, likes(**changes), known=True, ambiguous="reject",
-        minimum=Minimum(adherence=4, utility=3, relevance=4, naturalness=3),
+        minimum=Minimum(utility=3, relevance=4, naturalness=3),
     )  # fmt: skip
-    passes = changes in ({"verdict": "reject"}, {"adherence": None})
-    assert strict.first.accepted is passes
+    assert strict.first.accepted is (changes == {"verdict": "reject"})
 
 
-def test_a_rewording_is_judged_by_the_row_that_it_rewords() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_tells_how_a_row_came_about(kind: str) -> None:
+    """A judge told anchors by plans that did not fit them, and by hints that they lacked."""
+    task = small_task(kind)
+    rows = [
+        replace(task.row, id="new"),
+        replace(task.row, id="reworded", operator="paraphrase"),
+        replace(task.row, id="covering", pattern="coverage", strategy="coverage"),
+    ]
+    doubted = {row.id: gating(row.id, neighbours="near others") for row in rows[:1]}
+    found = Judging(task, likes(), rows, known=True, gatings=doubted)
+    (prompt,) = found.prompts
+    looks = {re.sub(r"^r\d", "", text) for text in shown_rows(prompt).values()}
+    assert len({text.split("\nJudge")[0].strip() for text in looks}) == 1
+    for word in ("Hide the day", "Hidden days", "near others", "plan", "reword"):
+        assert word not in prompt
+
+
+def test_a_small_judge_sees_anchors_with_a_strategy_that_fits_the_answer_that_they_have() -> None:
     task = small_task("classification")
-    row = replace(task.row, operator="paraphrase")
-    found = Judging(task, likes(adherence=1), [row], known=True, minimum=Minimum(adherence=4))
-    assert found.first.accepted
-    (shown,) = shown_rows(found.prompts[0]).values()
-    assert "The row that it rewords:\n<data>\ntext: box 0 is broken\n</data>" in shown
-    assert "plan" not in shown
-    other = Judging(task, likes(adherence=1), known=True, minimum=Minimum(adherence=4))
-    assert other.first.detail == "adherence 1 below 4"
-    assert "The row that it rewords" not in other.prompts[0]
-    assert "Following plan 1." in other.prompts[0]
-    assert "Plan 1 (Hidden days): Hide the day." in other.prompts[0]
+    found = Judging(task, lambda text: FLAT, pack="small")
+    shown = [p for p in found.prompts if "Row: box" in p]
+    assert len(shown) == 2 * ANCHORS
+    for prompt in shown:
+        label = prompt.rsplit("Label: ", 1)[1]
+        assert f"Strategy: Write rows that are clearly {label}.\n" in prompt
+
+
+def test_adherence_is_asked_apart_of_rows_that_pass_otherwise() -> None:
+    task = small_task("classification")
+    rows = [
+        replace(task.row, id="new", inputs={"text": "a new row"}),
+        replace(task.row, id="bad", inputs={"text": "a bad row"}),
+        replace(task.row, id="reworded", operator="paraphrase"),
+        replace(task.row, id="covering", pattern="coverage", strategy="coverage"),
+    ]
+
+    def opinion(text: str) -> Mapping[str, Any]:
+        return {**LIKED, "label_correct": "no" if "a bad row" in text else "yes"}
+
+    def judged(score: int | None) -> Judging:
+        return Judging(
+            task, opinion, rows, known=True, minimum=Minimum(adherence=4), adherence=lambda _: score
+        )
+
+    low = judged(3)
+    asked = low.prompts[1:]
+    assert len(asked) == 1
+    assert "# Plan 1, against this weakness of the model: Hidden days\nHide the day." in asked[0]
+    assert len(shown_rows(asked[0])) == 1
+    assert "a new row" in asked[0]
+    reasons = {v.candidate: (v.reason, v.adherence) for v in low.output.verdicts}
+    assert reasons == {
+        "new": ("judge", 3), "bad": ("judge", None), "reworded": ("accepted", None), "covering": ("accepted", None),
+    }  # fmt: skip
+    assert judged(4).first.accepted
+    silent = judged(None)
+    assert silent.first.accepted, "a right label is enough where nothing else is known"
+
+
+def test_rules_of_annotation_are_told_the_judge() -> None:
+    task = small_task("extraction")
+    rule = Convention("v", 'The word "on" is no part of a day.', 2, "call")
+    found = Judging(task, likes(), known=True, name=NamedPatterns((*PATTERNS.rows, rule)))
+    assert f"show:\n- {rule.text}\n" in found.prompts[0]
 
 
 def test_feedback_never_orders_another_label() -> None:
@@ -464,16 +526,14 @@ def test_a_doubt_of_the_embedder_is_lifted_by_a_blind_answer_alone(
     if not accepted:
         assert found.first.reason == "neighbours"
         assert found.first.detail.startswith("1 of 3 nearest are late; ")
-    if found.prompts:
-        assert "Hint: neighbours: 1 of 3 nearest are late" in found.prompts[0]
 
 
-def test_advice_of_other_gates_is_shown_and_decides_nothing() -> None:
+def test_advice_of_other_gates_decides_nothing() -> None:
     task = small_task("classification")
     advised = {"c": gating("c", similarity="far from the seed row")}
     found = Judging(task, likes(), known=True, gatings=advised, answers=blind(1.0, 0.0))
     assert found.first.accepted
-    assert "Hint: similarity: far from the seed row" in found.prompts[0]
+    assert found.first.advice == {"similarity": "far from the seed row"}
 
 
 def test_a_row_that_a_reply_leaves_out_is_asked_about_alone() -> None:
@@ -547,10 +607,8 @@ def test_a_row_against_no_pattern_is_judged_too() -> None:
     )
     context = Warned(lambda role, request: {"rows": [{"id": "r1", **LIKED}]}, pack="standard")
     assert [v.accepted for v in JUDGE.run(params, inputs, context).verdicts] == [True]
-    assert (
-        "Plan 1: Write a natural row for its answer, in a situation of its own"
-        in context.prompts[0]
-    )
+    (prompt,) = context.prompts
+    assert "Proposed answer:\n<data>\nanswer: late\n</data>" in prompt
 
 
 def test_calls_are_forecast() -> None:
@@ -567,6 +625,8 @@ def test_calls_are_forecast() -> None:
     assert calls(params) == (50 + 40) // 4 + 1
     assert calls(params, attempt=2) == 13
     assert calls(replace(params, judge="advises")) == 13
+    asked = replace(params, adherence=reply_schema_of("adherence"))
+    assert calls(asked, attempt=2) == 26
     assert JUDGE.expect(replace(params, judge="off"), situation) is None
     none = situation._replace(candidates=Range(0, 0))
     forecast = JUDGE.expect(params, none)
