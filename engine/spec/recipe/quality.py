@@ -15,7 +15,7 @@ class Minimum(Spec):
     """The judge's scores below which a candidate is rejected, each 1 to 5; 1 rejects nothing."""
 
     adherence: int = Field(default=1, ge=1, le=5)
-    """Follows the strategy; a row that rewords another is not judged on it. Above 1 it is asked for, in calls of its own."""
+    """Follows the strategy; asked in calls of its own where it is above 1, and not of a row that rewords another."""
     utility: int = Field(default=2, ge=1, le=5)
     """Useful to train on."""
     relevance: int = Field(default=3, ge=1, le=5)
