@@ -52,8 +52,7 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
     assert found["teacher"]["diagnose"].startswith("failed validation rows (text), their label")
     assert "train rows (text)" in found["teacher"]["generate"]
     assert "validation" not in found["teacher"]["generate"]
-    reworded = "generated rows (text, label), the train rows that they reword (text)"
-    assert found["judge"] == {"judge": f"{reworded}, names of patterns, strategies"}
+    assert found["judge"] == {"judge": "generated rows (text, label), strategies"}
     assert "test rows" not in str(found["teacher"]) + str(found["judge"])
     assert "rows of all splits (text)" in found["student"]["predict"]
     assert list(found["embedder"]) == [

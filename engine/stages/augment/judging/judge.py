@@ -348,6 +348,8 @@ def _skips(params: JudgeParams) -> frozenset[str]:
 def _sends(params: JudgeParams) -> Mapping[str, str]:
     anchored = params.judge == "decides"
     shown = "generated rows ({inputs}, {target})"
+    if KEY not in params.schema["properties"]:
+        shown += ", strategies"
     if anchored:
         shown += ", train rows by which the judge is calibrated ({inputs}, {target})"
     return {

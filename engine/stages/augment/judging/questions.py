@@ -97,7 +97,8 @@ class Writer:
                     "inputs": dict(item.inputs),
                     "target": cut(item.target, LONGEST_TARGET),
                     "answer": row_block({self._task.target: item.target}, "data"),
-                    "strategy": item.strategy,
+                    # Of several rows in a call the plans would tell anchors from candidates.
+                    **({} if KEY in self._base["properties"] else {"strategy": item.strategy}),
                 }
                 for name, item in zip(ids(count), items, strict=True)
             ],
