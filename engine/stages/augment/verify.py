@@ -138,7 +138,7 @@ class _Writer:
 
     def __call__(self, sample: int, shown: Sequence[_Shown]) -> Request:
         """Return the request of one call, a sample of its own."""
-        count = len(shown)
+        count, kind = len(shown), self._params.task.entry
         if count not in self._schemas:
             self._schemas[count] = schemas.per_row(self._params.schema, KEY, count, self._parts)
         request = self._ctx.request(
@@ -156,7 +156,10 @@ class _Writer:
                     {"id": name, "columns": row_block(one.inputs)}
                     for name, one in zip(ids(count), shown, strict=True)
                 ],
-                "form": self._params.task.entry.blind_form(self._task),
+                # The task block tells that of a target, which may be long.
+                "form": blind
+                if (blind := kind.blind_form(self._task)) != kind.answer_form(self._task)
+                else "",
                 "chosen": self._params.task.entry.chosen(self._params.task.settings),
             },
             self._schemas[count],
