@@ -109,7 +109,11 @@ def _rules(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> R
 
     def still(record: Record) -> Fault | None:
         shown = {column: str(record.values[column]) for column in inputs}
-        answers = (record.values[target], *references_of(record, target))
+        right = record.values[target]
+        answers = (right, *references_of(record, target))
+        if answers[1] != right:
+            # They are in the form in which answers are read, not in that of targets.
+            answers = (right,)
         try:
             for answer in dict.fromkeys(answers):
                 kind.reference(shown, answer, params)

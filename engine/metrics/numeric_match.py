@@ -39,7 +39,7 @@ def numeric_match(answered: Answered, params: Params) -> float | None:
 
 NUMERIC_MATCH = Metric(
     "numeric_match",
-    1,
+    2,
     "Share of answers whose number is right.",
     numeric_match,
     params=Params,

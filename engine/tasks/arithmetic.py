@@ -17,10 +17,10 @@ from engine.numbers import number_in, written
 _MARKED_SUM = re.compile(r"<<([^<>=]+)=([^<>=]+)>>")
 _SUM = re.compile(
     r"((?:\(?[-+]?\$?\d[\d,]*(?:\.\d+)?\)?[ \t]*[-+*/x×÷][ \t]*)+\(?\$?\d[\d,]*(?:\.\d+)?\)?)"
-    r"[ \t]*=[ \t]*\$?([-+]?\d[\d,]*(?:\.\d+)?)(?![\d/%])(?!\s*[-+*/x×÷=(\d])"
+    r"[ \t]*=[ \t]*\$?([-+]?\d[\d,]*(?:\.\d+)?)(?![\d/%]|[.,'’_:]\d)(?!\s*[-+*/x×÷=(\d])"
 )
 """A calculation as people write it: two numbers or more with signs between them, and what they come to."""
-_GOES_BEFORE = re.compile(r"(?:[-+*/x×÷.,)%(]|\b(?:of|times|by|than)|\d)\s*$|\w$")
+_GOES_BEFORE = re.compile(r"(?:[-+*/x×÷.,'’_:^)%(]|\b(?:of|times|by|than)|\d)\s*$|\w$")
 """What makes of numbers with signs between them the rest of a longer calculation."""
 _PLAIN_SUM = re.compile(r"[\d.+\-*/()]+")
 _LONGEST_SUM = 200

@@ -2,27 +2,39 @@ r"""Numeric: a number after some reasoning, as in GSM8K: `… #### 72`, or `\box
 
 GSM8K's own convention (Cobbe et al., arXiv 2110.14168, appendix; https://github.com/openai/grade-school-math at
 3101c7d): the final answer follows `####`, in a reply with several the first. The student is trained on the whole
-target, reasoning included.
+target, reasoning included. What is read as one number: `engine.numbers`, for targets and answers alike.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from pydantic import Field
 
-from engine.numbers import final_number, number_in, written
+from engine.numbers import (
+    Decimal,
+    final_number,
+    final_said,
+    number_in,
+    plain_numbers,
+    pointed,
+    written,
+)
 from engine.tasks.arithmetic import miscalculation
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, plain
 
 _MARK = "####"
 _STEP = re.compile(
-    r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*([-+]?\$?[ ]?[\d,]*\.?\d+(?:/\d+)?)(?![\d/])(?!\s*[-+*x=])"
+    r"<<[^<>=]*=\s*([-+.,\d/]+)\s*>>|=\s*([-+]?\$?[ ]?[\d,]*\.?\d+(?:/\d+)?)(?![\d/])"
+    r"(?![.,'’_:]\d|[ \u00a0\u2009\u202f]\d{3}(?!\d)|[eE^])(?!\s*[-+*x=])"
 )
+"""What a calculation comes to; the second sort never ends within a number."""
 _LONGEST_NUMBER = 60
 """Characters of a number as an answer."""
+_PARTS: Mapping[Decimal, str] = {"point": "full stop", "comma": "comma"}
 
 
 class Params(TaskParams):
@@ -30,13 +42,15 @@ class Params(TaskParams):
 
     max_tokens: int = Field(default=256, ge=1, le=4096)
     """Longest reasoning with its answer."""
+    decimal: Decimal = "point"
+    """What parts the decimals of a number, in targets and in answers: `point` (1,234.5) or `comma` (1.234,5)."""
 
 
 class Numeric(TaskKind):
     """A number, with or without reasoning before it."""
 
     name = "numeric"
-    version = 2
+    version = 3
     sentence = "A problem is solved step by step and ends with a number."
     prompt = "tasks/numeric.md"
     params = Params
@@ -51,29 +65,33 @@ class Numeric(TaskKind):
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the target whole, and the number in it as the right answer."""
         text = plain("the target", value)
-        number = final_number(text)
-        if number is None:
-            raise ValueError("no number is in the target")
-        return Reference(text, (written(number),))
+        if isinstance(value, float):
+            # A number of the data has no decimal comma yet.
+            text = pointed(text, params.decimal)
+        return Reference(text, (written(_number_of(text, params)),))
 
     def answer_form(self, task: Task) -> str:
         """Return that it is reasoning with a number at its end."""
-        return "short reasoning, one step a line, then a last line `#### ` and the number"
+        number = _with_comma("the number", task.params)
+        return f"short reasoning, one step a line, then a last line `#### ` and {number}"
 
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return the final number of what the student wrote."""
-        number = final_number(text)
+        number = final_number(text, task.params.decimal)
         return None if number is None else written(number)
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row does not fit the task: no number, or one that is not what the reasoning comes to."""
-        number = final_number(target)
-        if number is None:
-            return "the target holds no number"
-        reasoning, mark, _ = target.rpartition(_MARK)
+        try:
+            number = _number_of(target, task.params)
+        except ValueError as problem:
+            return str(problem)
+        reasoning, mark, _ = plain_numbers(target, task.params.decimal).rpartition(_MARK)
         last = last_result(reasoning) if mark else None
-        if last is not None and number_in(last) != number:
-            return f"the reasoning comes to {last}, the answer is {written(number)}"
+        result = number_in(last) if last is not None else None
+        if last is not None and result is not None and result != number:
+            said, right = pointed(last, task.params.decimal), written(number, task.params.decimal)
+            return f"the reasoning comes to {said}, the answer is {right}"
         return None
 
     def kept(self, target: str, params: Params) -> str:
@@ -82,7 +100,7 @@ class Numeric(TaskKind):
 
     def blind_form(self, task: Task) -> str:
         """Return that it is the number."""
-        return "the number alone"
+        return _with_comma("the number alone", task.params)
 
     def blind_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of the number."""
@@ -90,16 +108,20 @@ class Numeric(TaskKind):
 
     def miscalculated(self, target: str, task: Task) -> str | None:
         """Return the first calculation that does not come to what it says, rounding aside."""
-        return miscalculation(target)
+        decimal: Decimal = task.params.decimal
+        wrong = miscalculation(plain_numbers(target, decimal))
+        return None if wrong is None else pointed(wrong, decimal)
 
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
         """Return the target with another number at its end, and in the calculation that comes to it."""
-        number = final_number(target)
+        decimal: Decimal = task.params.decimal
+        number = final_number(target, decimal)
         if number is None:
             return None
-        right, wrong = written(number), written(number + max(1, abs(number) // 10))
+        right = written(number, decimal)
+        wrong = written(number + max(1, abs(number) // 10), decimal)
         reasoning, mark, end = target.rpartition(_MARK)
         if not mark:
             reasoning, end = "", target
@@ -115,3 +137,21 @@ def last_result(reasoning: str) -> str | None:
     """Return what the last calculation of a reasoning comes to, as it stands there; None where there is none."""
     results = [marked or plain_result for marked, plain_result in _STEP.findall(reasoning)]
     return results[-1].rstrip(".,") if results else None
+
+
+def _number_of(target: str, params: Params) -> Fraction:
+    """Return the number that a target comes to; raises ValueError where it has none that can be read."""
+    said = final_said(target, params.decimal)
+    if said is None:
+        raise ValueError("no number is in the target")
+    if said.number is not None:
+        return said.number
+    other: Decimal = "comma" if params.decimal == "point" else "point"
+    why = f"'{said.text[:60]}' in the target is no number where a {_PARTS[params.decimal]} parts decimals"
+    if number_in(said.text, other) is not None:
+        why += f"; `task.params: {{decimal: {other}}}` reads it"
+    raise ValueError(why)
+
+
+def _with_comma(what: str, params: Params) -> str:
+    return f"{what}, with a decimal comma" if params.decimal == "comma" else what
