@@ -53,7 +53,12 @@ def predicates(rows: Rows, labelled: bool, least: int) -> Iterator[Predicate]:
         labelled: Whether right answers are labels.
         least: The fewest rows that a condition may hold for; also the fewest it may leave.
     """
-    for name in dict.fromkeys(name for row in rows for name in row):
+    names = dict.fromkeys(name for row in rows for name in row)
+    spelled = Counter(name.lower() for name in names)
+    for name in names:
+        if spelled[name.lower()] > 1:
+            # SQL would take one column for the other.
+            continue
         values = [row.get(name) for row in rows]
         kinds = {_kind(value) for value in values if value is not None}
         if "other" in kinds:

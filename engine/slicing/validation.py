@@ -7,7 +7,7 @@ measured on the rows that showed it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.plan.graph import Node, Plan
@@ -15,6 +15,7 @@ from engine.rows import Example
 from engine.slicing.predicates import TARGET
 from engine.stages.division import Divide, selection_part
 from engine.stages.outputs import Loaded, Predicted, Scored
+from engine.stages.task_view import named
 from engine.store import Store
 
 
@@ -64,7 +65,7 @@ def validation_rows(
 
 def own_columns(example: Example) -> dict[str, Any]:
     """Return a row's columns as users' SQL names them, without what was answered."""
-    return cast(dict[str, Any], {**example.columns, **example.inputs, TARGET: example.target})
+    return named({**example.columns, **example.inputs}, {TARGET: example.target})
 
 
 def _scored(plan: Plan, store: Store, seed: int | None, round: int | None) -> Node:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from engine.errors import RunError
 from engine.sql.connection import closed_off
-from engine.sql.expressions import Fault, Kind, fault_of, parse, wrong_function, wrong_type
+from engine.sql.expressions import (
+    Fault,
+    Kind,
+    fault_of,
+    free_name,
+    parse,
+    same_but_case,
+    wrong_function,
+    wrong_type,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +33,20 @@ _PICKS_AT_ONCE = 2_000_000
 _CONDITIONS_AT_ONCE = 100
 
 
+class _Table(NamedTuple):
+    """Rows as SQL sees them, under names that the users' SQL means nothing by."""
+
+    name: str
+    number: str
+    """Column with the rows' numbers, from 0."""
+    used: frozenset[str]
+    """Columns that the users' SQL names, in lower case."""
+
+    def each(self, sql: str) -> str:
+        """Return the query of an expression's value for each row, in order."""
+        return f"SELECT {sql} FROM {self.name} ORDER BY {self.number}"
+
+
 def evaluate_condition(sql: str, rows: Rows) -> list[bool]:
     """Return for each row whether the condition holds; NULL counts as false. Raises RunError."""
     return evaluate_conditions([sql], rows)[0]
@@ -34,26 +57,28 @@ def evaluate_conditions(conditions: Sequence[str], rows: Rows) -> list[list[bool
     if not rows:
         return [[] for _ in conditions]
     with closed_off() as connection:
-        _register(conditions, rows, "condition", connection)
+        table = _register(conditions, rows, "condition", connection)
         held: list[list[bool]] = []
         for start in range(0, len(conditions), _CONDITIONS_AT_ONCE):
-            held += _hold(conditions[start : start + _CONDITIONS_AT_ONCE], connection)
+            held += _hold(conditions[start : start + _CONDITIONS_AT_ONCE], table, connection)
         return held
 
 
-def _hold(conditions: Sequence[str], connection: duckdb.DuckDBPyConnection) -> list[list[bool]]:
+def _hold(
+    conditions: Sequence[str], table: _Table, connection: duckdb.DuckDBPyConnection
+) -> list[list[bool]]:
     """Return for each condition where it holds, by one query; one by one where a condition cannot be used."""
     import duckdb
 
     listed = ", ".join(f"({sql}\n)" for sql in conditions)
     try:
-        found = connection.execute(f"SELECT {listed} FROM rows ORDER BY __row").fetchall()
+        found = connection.execute(table.each(listed)).fetchall()
         kinds = [str(column[1]) for column in connection.description or ()]
     except duckdb.Error:
         found, kinds = [], []
     if kinds and not any(wrong_type(kind, "condition") for kind in kinds):
         return [[value is True for value in values] for values in zip(*found, strict=True)]
-    queries = [f"SELECT ({sql}\n) AS value FROM rows ORDER BY __row" for sql in conditions]
+    queries = [table.each(f"({sql}\n)") for sql in conditions]
     return [
         [value is True for value in _values(query, sql, "condition", connection)]
         for query, sql in zip(queries, conditions, strict=True)
@@ -65,9 +90,8 @@ def evaluate_value(sql: str, rows: Rows) -> list[str | None]:
     if not rows:
         return []
     with closed_off() as connection:
-        _register([sql], rows, "value", connection)
-        query = f"SELECT (({sql}\n))::VARCHAR AS value FROM rows ORDER BY __row"
-        return _values(query, sql, "value", connection)
+        table = _register([sql], rows, "value", connection)
+        return _values(table.each(f"(({sql}\n))::VARCHAR"), sql, "value", connection)
 
 
 @overload
@@ -89,38 +113,41 @@ def evaluate_aggregate(
     if draws is None and not rows:
         return None
     with closed_off() as connection:
-        _register([sql], rows, "aggregate", connection)
+        table = _register([sql], rows, "aggregate", connection)
         if draws is None:
-            return _number(_values(f"SELECT ({sql}\n) FROM rows", sql, "aggregate", connection)[0])
+            query = f"SELECT ({sql}\n) FROM {table.name}"
+            return _number(_values(query, sql, "aggregate", connection)[0])
         values: list[float | None] = []
         step = max(1, _PICKS_AT_ONCE // max(1, draws.shape[1]))
         for start in range(0, len(draws), step):
-            values += _over_draws(sql, draws[start : start + step], connection)
+            values += _over_draws(sql, draws[start : start + step], table, connection)
         return values
 
 
 def _over_draws(
-    sql: str, draws: npt.NDArray[np.int64], connection: duckdb.DuckDBPyConnection
+    sql: str, draws: npt.NDArray[np.int64], table: _Table, connection: duckdb.DuckDBPyConnection
 ) -> list[float | None]:
     import numpy as np
     import pyarrow as pa
 
     count, size = draws.shape
-    picks = pa.table({"__draw": np.repeat(np.arange(count), size), "__pick": draws.reshape(-1)})
-    connection.register("picks", picks)
+    picks, draw, pick = (free_name(name, table.used) for name in ("picks", "__draw", "__pick"))
+    numbers = np.repeat(np.arange(count), size)
+    connection.register(picks, pa.table({draw: numbers, pick: draws.reshape(-1)}))
     query = (
-        f"SELECT ({sql}\n) FROM picks JOIN rows ON rows.__row = picks.__pick "
-        "GROUP BY picks.__draw ORDER BY picks.__draw"
+        f"SELECT ({sql}\n) FROM {picks} JOIN {table.name} "
+        f"ON {table.name}.{table.number} = {picks}.{pick} "
+        f"GROUP BY {picks}.{draw} ORDER BY {picks}.{draw}"
     )
     values = _values(query, sql, "aggregate", connection)
-    connection.unregister("picks")
+    connection.unregister(picks)
     return [_number(value) for value in values]
 
 
 def _register(
     expressions: Sequence[str], rows: Rows, kind: Kind, connection: duckdb.DuckDBPyConnection
-) -> None:
-    """Make the columns that the expressions name available as the table `rows`, numbered by `__row`."""
+) -> _Table:
+    """Make the columns that the expressions name available as a table of numbered rows."""
     import pyarrow as pa
 
     used: set[str] = set()
@@ -132,11 +159,15 @@ def _register(
             raise _failed(sql, fault)
         used |= {name.lower() for name in tree.columns}
     names = dict.fromkeys(name for row in rows for name in row) if used else {}
-    columns: dict[str, Any] = {"__row": pa.array(range(len(rows)), pa.int64())}
+    if fault := same_but_case(used, names):
+        raise _failed(expressions[0], fault)
+    table = _Table(free_name("rows", used), free_name("__row", used), frozenset(used))
+    columns: dict[str, Any] = {table.number: pa.array(range(len(rows)), pa.int64())}
     for name in names:
         if name.lower() in used:
             columns[name] = _column([row.get(name) for row in rows])
-    connection.register("rows", pa.table(columns))
+    connection.register(table.name, pa.table(columns))
+    return table
 
 
 def _column(values: list[Any]) -> pa.Array:

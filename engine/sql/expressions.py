@@ -57,7 +57,10 @@ class _Functions(NamedTuple):
 
 
 def check_expression(
-    sql: str, columns: Mapping[str, str] | Collection[str] | None, kind: Kind = "condition"
+    sql: str,
+    columns: Mapping[str, str] | Collection[str] | None,
+    kind: Kind = "condition",
+    elsewhere: Collection[str] = (),
 ) -> Fault | None:
     """Return what is wrong with an expression; None when it can be used.
 
@@ -67,6 +70,7 @@ def check_expression(
             None when they are not known.
         kind: `condition`, true or false for each row; `aggregate`, one number over many rows; or `value`,
             anything for each row (its types show on rows only: values may be nested).
+        elsewhere: Columns of other rows that the expression is applied to as well.
     """
     with closed_off() as connection:
         tree = parse(sql, connection)
@@ -77,6 +81,8 @@ def check_expression(
         if columns is None:
             return None
         if fault := unknown_column(sql, tree, columns):
+            return fault
+        if fault := same_but_case(tree.columns, [*columns, *elsewhere]):
             return fault
         return None if kind == "value" else _bind(sql, tree, columns, kind, connection)
 
@@ -172,16 +178,40 @@ def _names(node: Any) -> Iterator[str]:
             yield from _names(child)
 
 
-def unknown_column(sql: str, tree: Tree, columns: Iterable[str]) -> Fault | None:
-    """Return a fault for columns that the rows do not have."""
+def unknown_column(sql: str, tree: Tree, columns: Collection[str]) -> Fault | None:
+    """Return a fault for columns that the rows do not have, or have twice but for case."""
     known = {column.lower() for column in columns}
     unknown = [name for name in tree.columns if name.lower() not in known]
     hints = {did_you_mean(name, columns) or "there are no columns": None for name in unknown}
     if any(f'"{name}"' in sql for name in unknown):
         hints["text goes in single quotes"] = None
     if not unknown:
-        return None
+        return same_but_case(tree.columns, columns)
     return Fault(", ".join(f"no column '{name}'" for name in unknown), "; ".join(hints))
+
+
+def same_but_case(named: Iterable[str], columns: Iterable[str]) -> Fault | None:
+    """Return a fault for a column that SQL names where the rows have several that differ in case alone."""
+    used = {name.lower() for name in named}
+    first: dict[str, str] = {}
+    for column in columns:
+        other = first.setdefault(column.lower(), column)
+        if other != column and column.lower() in used:
+            message = f"the columns '{other}' and '{column}' differ in case only"
+            return Fault(message, "SQL cannot tell them apart: rename one of them")
+    return None
+
+
+def free_name(wanted: str, used: Collection[str]) -> str:
+    """Return a name for something of the engine's own, which is none of those that users' SQL means.
+
+    Args:
+        wanted: The name, where it is free.
+        used: Names in users' SQL, in lower case.
+    """
+    while wanted in used:
+        wanted += "_"
+    return wanted
 
 
 @cache
@@ -237,7 +267,8 @@ def _bind(
     types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, '"NULL"')
     used = {name.lower() for name in tree.columns}
     listed = [f"NULL::{t} AS {quoted(name)}" for name, t in types.items() if name.lower() in used]
-    source = f"(SELECT {', '.join(['1 AS __row', *listed])} LIMIT 0) AS rows"
+    number, rows = free_name("__row", used), free_name("rows", used)
+    source = f"(SELECT {', '.join([f'1 AS {number}', *listed])} LIMIT 0) AS {rows}"
     try:
         connection.execute(f"SELECT ({sql}\n) FROM {source}")
     except duckdb.Error as error:

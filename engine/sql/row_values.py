@@ -16,7 +16,9 @@ from engine.sql.expressions import (
     Fault,
     Kind,
     fault_of,
+    free_name,
     parse,
+    same_but_case,
     unknown_column,
     wrong_function,
     wrong_type,
@@ -65,6 +67,11 @@ class RowExpression:
         self.columns = tree.columns
         self._sql, self._kind, self._tree, self._connection = sql, kind, tree, connection
         self._types: dict[str, str] = {}
+        used = {name.lower() for name in tree.columns}
+        self._rows, self._number = free_name("rows", used), free_name("__row", used)
+        self._used = used
+        self._spelled: dict[str, None] = {}
+        """The columns seen so far that the expression names, as rows spell them."""
 
     def check_columns(self, known: Collection[str]) -> None:
         """Raise Unusable where the expression names a column that is not `known`."""
@@ -74,14 +81,12 @@ class RowExpression:
     def over(self, rows: Rows) -> list[Any]:
         """Return a JSON-like value for each row, or a `Fault` where the row has none. Raises Unusable."""
         results: list[Any] = [None] * len(rows)
-        used = {name.lower() for name in self.columns}
-        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in used]
+        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in self._used]
+        self._spelled |= dict.fromkeys(names)
+        if fault := same_but_case(self._used, self._spelled):
+            raise Unusable(fault)
         # A column that this batch lacks has no value in it; whether it exists at all is asked elsewhere.
-        lower = {name.lower(): name for name in names}
-        if len(lower) < len(names):
-            other = next(name for name in names if lower[name.lower()] != name)
-            message = f"the columns '{other}' and '{lower[other.lower()]}' differ in case only"
-            raise Unusable(Fault(message, "SQL cannot tell them apart: rename one of them"))
+        lower = {name.lower() for name in names}
         names += [name for name in self.columns if name.lower() not in lower]
         columns = {name: [row.get(name) for row in rows] for name in names}
         for name, values in columns.items():
@@ -110,22 +115,35 @@ class RowExpression:
         import pyarrow as pa
 
         try:
-            table = _table(columns, results)
+            table = self._table(columns, results)
         except (pa.ArrowException, OverflowError, TypeError):
             for name, values in columns.items():
                 _find_unlike(name, values, results)
             try:
-                table = _table(columns, results)
+                table = self._table(columns, results)
             except pa.ArrowException as error:
                 hint = "write large whole numbers as text"
                 raise Unusable(Fault(f"these columns do not fit SQL: {error}", hint)) from None
-        self._connection.register("rows", table)
+        self._connection.register(self._rows, table)
+
+    def _table(self, columns: Mapping[str, list[Any]], results: Sequence[Any]) -> pa.Table:
+        """Return the rows without faults as a table; raises what Arrow raises for values of unlike types."""
+        import pyarrow as pa
+
+        good = [index for index, value in enumerate(results) if not isinstance(value, Fault)]
+        table = {
+            name: pa.array(
+                values if len(good) == len(values) else [values[index] for index in good]
+            )
+            for name, values in columns.items()
+        }
+        return pa.table({**table, self._number: pa.array(good, pa.int64())})
 
     def _fill(self, results: list[Any]) -> None:
         """Work out the rows; where some cannot be, the others all the same."""
         import duckdb
 
-        query = f"SELECT __row, ({self._sql}\n) FROM rows"
+        query = f"SELECT {self._number}, ({self._sql}\n) FROM {self._rows}"
         try:
             try:
                 values = self._connection.execute(query).fetchall()
@@ -145,7 +163,7 @@ class RowExpression:
     def _where_possible(self, results: list[Any]) -> list[tuple[int, Any]]:
         """Return the rows whose value can be computed, with their values; note a fault for each of the others."""
         # In a list, a NULL value can be distinguished from a failure.
-        query = f"SELECT __row, TRY(list_value(({self._sql}\n))) FROM rows"
+        query = f"SELECT {self._number}, TRY(list_value(({self._sql}\n))) FROM {self._rows}"
         tried = self._connection.execute(query).fetchall()
         failing = (index for index, value in tried if value is None)
         for number, index in enumerate(failing):
@@ -157,7 +175,7 @@ class RowExpression:
         import duckdb
 
         try:
-            query = f"SELECT ({self._sql}\n) FROM rows WHERE __row = {index}"
+            query = f"SELECT ({self._sql}\n) FROM {self._rows} WHERE {self._number} = {index}"
             self._connection.execute(query).fetchall()
         except duckdb.Error as error:
             return fault_of(error)
@@ -167,23 +185,13 @@ class RowExpression:
         """Raise Unusable for what fails on a row without any value too, such as `date '2020-13-01'`."""
         import duckdb
 
-        nothing = "(SELECT 1) AS one LEFT JOIN (SELECT * FROM rows LIMIT 0) AS rows ON true"
+        rows = f"(SELECT * FROM {self._rows} LIMIT 0) AS {self._rows}"
+        one = free_name("__one", self._used)
+        nothing = f"(SELECT 1 AS {one}) AS {one} LEFT JOIN {rows} ON true"
         try:
             self._connection.execute(f"SELECT ({self._sql}\n) FROM {nothing}").fetchall()
         except duckdb.Error as error:
             raise Unusable(fault_of(error)) from None
-
-
-def _table(columns: Mapping[str, list[Any]], results: Sequence[Any]) -> pa.Table:
-    """Return the rows without faults as a table; raises what Arrow raises for values of unlike types."""
-    import pyarrow as pa
-
-    good = [index for index, value in enumerate(results) if not isinstance(value, Fault)]
-    table = {
-        name: pa.array(values if len(good) == len(values) else [values[index] for index in good])
-        for name, values in columns.items()
-    }
-    return pa.table({**table, "__row": pa.array(good, pa.int64())})
 
 
 def _find_unlike(name: str, values: Sequence[Any], results: list[Any]) -> None:

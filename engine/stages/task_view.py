@@ -137,11 +137,14 @@ def sql_row(
 
     A score hides a column of the same name; `pada validate` refuses such a recipe.
     """
-    return {
-        **example.columns,
-        **example.inputs,
-        target: example.target,
-        "target": example.target,
-        "prediction": prediction.answer,
-        **scores,
-    }
+    said = {"target": example.target, "prediction": prediction.answer}
+    return named({**example.columns, **example.inputs, target: example.target}, {**said, **scores})
+
+
+def named(columns: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    """Return a row's columns with those that have a meaning of their own in users' SQL.
+
+    A target column `Target` gives way to `target`, which is the same value: SQL could not tell them apart.
+    """
+    taken = {name.lower() for name in names}
+    return {name: value for name, value in columns.items() if name.lower() not in taken} | names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.data.assembly import SplitRows
 from engine.data.records import Record, references_of
@@ -23,6 +23,7 @@ from engine.sql import (
 )
 from engine.sql.expressions import Kind, quoted
 from engine.stages.evaluate.measure import PARTS
+from engine.stages.task_view import named
 
 _TRIED = 2000
 _CATEGORIES: KeyPath = (*AT, "categories")
@@ -34,14 +35,27 @@ def check_sql(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator
         yield from _without_rows(loaded)
         return
     records = [record for name in ("train", "validation") for record in splits[name].records]
-    yield from _reserved(loaded, records)
+    # Of test rows nothing is looked at but what their columns are called: the same SQL is applied to them.
+    target = loaded.recipe.task.target
+    test_columns = splits["test"].types.first if "test" in splits else ()
+    tested = [name for name in test_columns if name != target]
+    yield from _reserved(loaded, records, tested)
     types = column_types(_answered(loaded, records))
     answered = list(_answered(loaded, records[:_TRIED]))
     for path, sql, kind in _expressions(loaded):
-        yield from _checked(loaded, path, sql, kind, types, answered)
+        yield from _checked(loaded, path, sql, kind, _Columns(types, tested), answered)
     if loaded.recipe.slices:
-        yield from _slices(loaded, records)
+        yield from _slices(loaded, records, tested)
     yield from _failing_right_answers(loaded, answered)
+
+
+class _Columns(NamedTuple):
+    """What the columns of rows are called."""
+
+    types: Mapping[str, str]
+    """Column -> its DuckDB type, of the rows that SQL is tried on."""
+    tested: Sequence[str]
+    """Columns of the test rows."""
 
 
 def _expressions(loaded: LoadedRecipe) -> Iterator[tuple[KeyPath, str, Kind]]:
@@ -76,10 +90,10 @@ def _checked(
     path: KeyPath,
     sql: str,
     kind: Kind,
-    types: Mapping[str, str],
+    columns: _Columns,
     answered: list[dict[str, Any]],
 ) -> Iterator[Problem]:
-    fault = check_expression(sql, types, kind)
+    fault = check_expression(sql, columns.types, kind, columns.tested)
     if fault is not None and path == ("failure",) and "failure" not in loaded.document.data:
         message = f"failure is `{sql}` where a recipe has none, and here {fault.message}"
         hint = "write a `failure` over this recipe's metrics, or measure that one too"
@@ -99,18 +113,24 @@ def _checked(
         yield Problem(at, message, error.hint, code="sql")
 
 
-def _slices(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[Problem]:
+def _slices(
+    loaded: LoadedRecipe, records: Sequence[Record], tested: Sequence[str]
+) -> Iterator[Problem]:
     """What rows are parted by are their own columns, not what was answered: parts must not move with the student."""
     target = loaded.recipe.task.target
-    own = [{**record.values, "target": str(record.values[target])} for record in records]
+    own = [named(record.values, {"target": str(record.values[target])}) for record in records]
     types = column_types(own)
     for index, cut in enumerate(loaded.recipe.slices):
         if isinstance(cut, str):
             at, name, sql = loaded.at("slices", index), f"slices[{index}]", quoted(cut)
-            fault = None if cut in types else Fault(f"no column '{cut}'", did_you_mean(cut, types))
+            fault = (
+                check_expression(sql, types, "value", tested)
+                if cut in types or cut == target
+                else Fault(f"no column '{cut}'", did_you_mean(cut, types))
+            )
         else:
             at, name, sql = loaded.at("slices", index, "sql"), f"slices[{index}].sql", cut.sql
-            fault = check_expression(sql, types, "value")
+            fault = check_expression(sql, types, "value", tested)
         if fault is not None:
             yield Problem(at, f"{name}: {fault.message}", fault.hint, code="slice")
             continue
@@ -147,17 +167,20 @@ def _answered(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[dict[
     target = loaded.recipe.task.target
     for record in records:
         right = {"target": record.values[target], "prediction": references_of(record, target)[0]}
-        yield {**record.values, **right, **scores}
+        yield named(record.values, {**right, **scores})
 
 
-def _reserved(loaded: LoadedRecipe, records: Sequence[Record]) -> Iterator[Problem]:
+def _reserved(
+    loaded: LoadedRecipe, records: Sequence[Record], tested: Sequence[str]
+) -> Iterator[Problem]:
     """Columns whose names mean something else in SQL."""
     task = loaded.recipe.task
-    columns = {name.lower(): name for record in records for name in record.values}
+    names = [*dict.fromkeys(name for record in records for name in record.values), *tested]
+    columns = {name.lower(): name for name in names if name != task.target}
     meanings = {"prediction": "the student's answer", "target": "the right answer"}
     meanings |= {name: "a score" for name in _scores(loaded)}
     for name, meaning in meanings.items():
-        if name in columns and columns[name] != task.target:
+        if name in columns:
             message = f"the data has a column '{columns[name]}', which in SQL means {meaning}"
             hint = "give the column another name in the data"
             yield Problem(loaded.at("data", key=True), message, hint, code="reserved")
