@@ -25,6 +25,11 @@ from engine.sql.expressions import Fault
 from engine.sql.patterns import check_pattern
 
 _MOST_SHOWN = 10
+_NOT_READ = "a student that says what it is trained to say is not right here"
+_READ_HINT = (
+    "docs/tasks.md says how answers are read: write the target otherwise, or leave such rows out: "
+    "`on_bad_row: drop`"
+)
 
 Level = Literal["error", "warning"]
 
@@ -63,6 +68,8 @@ class Assembly:
         self.problems: list[Problem] = []
         self.left_out: dict[str, int] = {}
         self.redacted = 0
+        self._read_back: dict[str, str | None] = {}
+        """Target that is a label -> why it is not read back."""
         self.patterns: dict[int, Rule] = {}
         """The usable ones of `privacy.redact`, by their place in it."""
         for index, rule in enumerate(loaded.recipe.privacy.redact):
@@ -79,6 +86,7 @@ class Assembly:
         self._fill()
         if self.rules.labels:
             self._check_labels(self.rules.labels)
+        self._check_read_back()
         if self.patterns:
             self._redact()
         self.left_out = {split: len(r.bad) for split, r in self.rows.items() if r.bad}
@@ -198,6 +206,34 @@ class Assembly:
                     fault = Fault(message.format(strange), hint.format(split))
                     faults.append((record, fault))
             self._refuse(rows, faults, "labels")
+
+    def _check_read_back(self) -> None:
+        """Refuse rows for which a student that says what it is trained to say would not be right."""
+        known = self._known_labels()
+        for rows in self.rows.values():
+            wrong = [(r, why) for r in rows.records if (why := self._misread(r, known))]
+            # One problem for all of them: the first row says what it is.
+            faults = [(r, Fault(f"{_NOT_READ}: {wrong[0][1]}", _READ_HINT)) for r, _ in wrong]
+            self._refuse(rows, faults, "read-back")
+
+    def _known_labels(self) -> dict[str, None]:
+        """Return the task's labels, or those of the training rows; none where targets are no labels."""
+        task, labels, train = self.loaded.recipe.task, self.rules.labels, self.rows.get("train")
+        if labels is None:
+            return {}
+        records = train.records if train else []
+        trained = {label for r in records for label in labels(str(r.values[task.target]))}
+        return dict.fromkeys(task.label_names or sorted(trained))
+
+    def _misread(self, record: Record, known: Mapping[str, None]) -> str | None:
+        target, labels = str(record.values[self.loaded.recipe.task.target]), self.rules.labels
+        if labels is None:
+            return self.rules.misread(record, ())
+        # That a label is unknown has been said; else it does not depend on the row.
+        if target not in self._read_back:
+            unknown = any(label not in known for label in labels(target))
+            self._read_back[target] = None if unknown else self.rules.misread(record, tuple(known))
+        return self._read_back[target]
 
     def _redact(self) -> None:
         """Replace what the patterns match; a row that no longer holds its answer is a bad one."""

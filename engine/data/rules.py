@@ -16,7 +16,8 @@ from engine.registry import did_you_mean
 from engine.spec.error_messages import describe
 from engine.spec.recipe import Task
 from engine.sql.expressions import Fault
-from engine.tasks import TASKS, TaskKind
+from engine.tasks import TASKS, Reference, TaskKind
+from engine.tasks import Task as KindTask
 
 _HINT = "correct the row, or leave such rows out: `on_bad_row: drop`"
 _NARROW = "narrow the pattern of privacy.redact, or leave such rows out: `on_bad_row: drop`"
@@ -31,12 +32,19 @@ class RowRules(NamedTuple):
     """Target -> its labels; None where targets are no labels."""
     unanswered: Check
     """The same as `check` of a row without its answer."""
+    misread: Callable[[Record, Sequence[str]], str | None]
+    """Row, labels -> why a student that says what it is trained to say would not be right; None where it would."""
     still: Callable[[Record], Fault | None] = lambda record: None
     """Says what is wrong with a row that redaction changed, such as a span that is gone; quotes nothing of it."""
 
 
-def rules_for(task: Task) -> RowRules:
-    """Return what a recipe's task makes of rows; where its kind or parameters are wrong, what any task wants."""
+def rules_for(task: Task, *, writes: bool = False) -> RowRules:
+    """Return what a recipe's task makes of rows; where its kind or parameters are wrong, what any task wants.
+
+    Args:
+        task: The recipe's task.
+        writes: Whether its student tells no likelihoods, so that it writes every answer.
+    """
     kind = TASKS.get(task.kind)
     if kind is not None:
         try:
@@ -45,11 +53,11 @@ def rules_for(task: Task) -> RowRules:
             pass
         else:
             if not kind.problems(params) and not unnamed_inputs(kind, params, task.input):
-                return _rules(kind, params, task.input, task.target)
+                return _rules(kind, params, task, writes)
     # What the types of their values should be is not known, so columns must only be there.
     anything = {*task.input, task.target}
     check = row_check(task.input, task.target, labelled=False, nested=anything)
-    return RowRules(check, None, _of_inputs(task.input, anything))
+    return RowRules(check, None, _of_inputs(task.input, anything), lambda record, labels: None)
 
 
 def _shown_inputs(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> Check:
@@ -89,7 +97,8 @@ def unnamed_inputs(kind: TaskKind, params: Any, inputs: Sequence[str]) -> dict[s
     return {name: column for name, column in named.items() if column not in (None, *inputs)}
 
 
-def _rules(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> RowRules:
+def _rules(kind: TaskKind, params: Any, task: Task, writes: bool) -> RowRules:
+    inputs, target = task.input, task.target
     columns_and_types = row_check(inputs, target, kind.labelled, kind.nested(params, target))
 
     def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
@@ -124,9 +133,24 @@ def _rules(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> R
             )
         return None
 
+    misread = _misread(kind, params, task, writes)
     if kind.labelled:
-        return RowRules(check, lambda row_target: kind.labels_in(row_target, params), unanswered)
-    return RowRules(check, None, unanswered, still)
+        named = lambda row_target: kind.labels_in(row_target, params)  # noqa: E731
+        return RowRules(check, named, unanswered, misread)
+    return RowRules(check, None, unanswered, misread, still)
+
+
+def _misread(
+    kind: TaskKind, params: Any, task: Task, writes: bool
+) -> Callable[[Record, Sequence[str]], str | None]:
+    """Return what says why what the student is trained to say is not read back as the right answer."""
+
+    def misread(record: Record, labels: Sequence[str]) -> str | None:
+        shown = {column: str(record.values[column]) for column in task.input}
+        right = Reference(str(record.values[task.target]), references_of(record, task.target))
+        return kind.misread(shown, right, KindTask(tuple(labels), params), written=writes)
+
+    return misread
 
 
 def row_check(

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from engine.backends import BACKENDS
 from engine.data.assembly import Assembly, SplitRows, place_key
 from engine.data.logged import Log
 from engine.data.reading import read_together
@@ -39,7 +40,9 @@ class Splits:
 
     def __init__(self, loaded: LoadedRecipe) -> None:
         """Find the sources of a recipe; nothing is read yet."""
-        self.rules = rules_for(loaded.recipe.task)
+        student = BACKENDS.get(loaded.recipe.models.student.backend)
+        writes = student is not None and student.train is None
+        self.rules = rules_for(loaded.recipe.task, writes=writes)
         """What the task makes of rows."""
         self.rows: dict[str, SplitRows] = {}
         """The splits that were read and have rows; none after `take`."""

@@ -11,7 +11,7 @@ from math import exp
 from typing import Literal, NamedTuple
 
 from engine.backends.protocol import Message, Progress, Student
-from engine.tasks.protocol import Options, Task, TaskKind
+from engine.tasks.protocol import Options, Task, TaskKind, readable
 
 LIKELIHOOD, GENERATION = "label_likelihood", "generation"
 """How an answer was obtained: the likeliest of the allowed ones, or read from what the student wrote."""
@@ -72,7 +72,7 @@ def _write(
         if turn.failure:
             answered.append(Answer(turn.text, None, "backend_failed", None, GENERATION))
             continue
-        answer = kind.read(turn.text, row.inputs, task)
+        answer = kind.read(readable(turn.text), row.inputs, task)
         status: Status = "unparsable" if answer is None else "ok"
         answered.append(Answer(turn.text, answer, status, None, GENERATION))
     return answered

@@ -1,4 +1,8 @@
-"""Extraction: the answer is a span of a context, as in SQuAD; any of several acceptable spans is right."""
+"""Extraction: the answer is a span of a context, as in SQuAD; any of several acceptable spans is right.
+
+White space within a span is one space, in what the student is trained to say and in how it is read: a span that goes
+over two lines is said on one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams
+from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, folded
 
 
 class Params(TaskParams):
@@ -24,7 +28,7 @@ class Extraction(TaskKind):
     """A span of a context."""
 
     name = "extraction"
-    version = 1
+    version = 2
     sentence = "A question is answered with words copied from a given text."
     prompt = "tasks/extraction.md"
     params = Params
@@ -35,12 +39,17 @@ class Extraction(TaskKind):
     agreement = "token_f1"
 
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
-        """Return the acceptable spans; the first is trained on."""
+        """Return the acceptable spans, each on one line; the first is trained on."""
         reference = super().reference(inputs, value, params)
-        strange = [text for text in reference.references if text not in inputs[params.context]]
-        if strange:
-            raise ValueError(f"the answer '{strange[0]}' does not occur in {params.context}")
-        return reference
+        context = folded(inputs[params.context])
+        spans = [folded(text) for text in reference.references]
+        if strange := next((span for span in spans if span not in context), None):
+            raise ValueError(f"the answer '{strange}' does not occur in {params.context}")
+        return Reference(reference.target, tuple(dict.fromkeys(spans)))
+
+    def completion(self, inputs: Mapping[str, str], target: str, params: Params) -> str:
+        """Return the span on one line."""
+        return folded(target)
 
     def answer_form(self, task: Task) -> str:
         """Return that it is a span."""
@@ -49,13 +58,18 @@ class Extraction(TaskKind):
         )
 
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
-        """Return the first line of what the student wrote."""
-        return text.strip().splitlines()[0].strip() if text.strip() else None
+        """Return the first lines of what the student wrote that stand in the context together, else the first."""
+        lines = [folded(line) for line in text.strip().splitlines()]
+        context = folded(inputs[task.params.context])
+        for count in range(len(lines), 1, -1):
+            if (span := folded(" ".join(lines[:count]))) in context:
+                return span
+        return lines[0] if lines else None
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row does not fit the task: the span is empty, or not in its context."""
         context = task.params.context
-        if not target.strip() or target in inputs[context]:
+        if not target.strip() or folded(target) in folded(inputs[context]):
             return super().fault(inputs, target, task)
         return f"the target does not occur in {context}"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 
-from engine.tasks.protocol import Task, TaskKind, TaskParams
+from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, readable
 
 
 class Params(TaskParams):
@@ -20,12 +21,20 @@ class Generation(TaskKind):
     """Free text."""
 
     name = "generation"
-    version = 1
+    version = 2
     sentence = "A free text is written in reply."
     prompt = "tasks/generation.md"
     params = Params
     metrics = ("rouge_l", "chrf")
     failure = "rouge_l < 0.3"
+
+    def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
+        """Return the acceptable texts without thoughts before them; the first is trained on whole."""
+        reference = super().reference(inputs, value, params)
+        texts = [readable(text).strip() for text in reference.references]
+        if not all(texts):
+            raise ValueError("nothing of the target is left behind its thoughts")
+        return Reference(reference.target, tuple(dict.fromkeys(texts)))
 
     def answer_form(self, task: Task) -> str:
         """Return that it is free text."""

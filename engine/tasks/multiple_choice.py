@@ -44,7 +44,7 @@ class MultipleChoice(TaskKind):
     """One of several options that are the row's own."""
 
     name = "multiple_choice"
-    version = 2
+    version = 3
     sentence = "One of several given options is right."
     prompt = "tasks/multiple_choice.md"
     params = Params
@@ -85,9 +85,16 @@ class MultipleChoice(TaskKind):
         if why := _unclear(options):
             raise ValueError(why)
         target = plain("the target", value).strip()
-        bare = target.strip("().: ").upper()
-        by_text = [letter for letter, text in options.items() if text == target]
-        letter = bare if bare in options else by_text[0] if by_text else None
+        bare = target.strip("().: ")
+        by_text = next((letter for letter, text in options.items() if text == target), None)
+        by_letter = bare.upper() if bare.upper() in options else None
+        if by_text and by_letter and by_text != by_letter and bare == by_letter:
+            raise ValueError(
+                f"the target '{target}' is the letter of one option and the text of another: write '({by_text})'"
+                f" or '({by_letter})'"
+            )
+        # Of `the, a, an` the option `a` is meant by `a`, not the first.
+        letter = by_text or by_letter
         if letter is None:
             raise ValueError(
                 f"the target '{target}' is neither the letter nor the text of one of the {len(options)} options"
@@ -126,7 +133,9 @@ class MultipleChoice(TaskKind):
         named = _NAMED.match(answer)
         by_letter = named[1].upper() if named and named[1].upper() in options else None
         bare = {_bare(text.strip()), _bare(answer)}
-        by_text = next((o for o, option in options.items() if _bare(option) in bare), None)
+        exact = (o for o, option in options.items() if option in (text.strip(), answer))
+        alike = (o for o, option in options.items() if _bare(option) in bare)
+        by_text = next(exact, None) or next(alike, None)
         return (by_letter or by_text) if task.params.say == "letter" else (by_text or by_letter)
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,13 +141,48 @@ class TaskKind(ABC):
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return the answer that a written turn gives; None where it cannot be read."""
 
+    @final
+    def misread(
+        self, inputs: Mapping[str, str], right: Reference, task: Task, *, written: bool = True
+    ) -> str | None:
+        """Return why a student that says what it is trained to say would not be right; None where it would.
+
+        Args:
+            inputs: The row's inputs.
+            right: What is right for it.
+            task: The task.
+            written: Whether answers are written where they could be chosen among options, too.
+        """
+        said = self.completion(inputs, right.target, task.params)
+        options = None if written else self.options(inputs, task)
+        if options is not None:
+            if options.turns.get(right.target) == said:
+                return None
+            return f"'{_short(said)}' is none of the answers that it chooses among"
+        answer = self.read(readable(said), inputs, task)
+        if answer is not None and answer in right.references:
+            return None
+        read = "cannot be read" if answer is None else f"is read as '{_short(answer)}'"
+        return f"'{_short(said)}' {read}, not as '{_short(right.references[0])}'"
+
     # Rows that are generated.
 
     @final
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a generated row is not a row of this task; None when it is one."""
         empty = [column for column, text in inputs.items() if not text.strip()]
-        return f"{', '.join(empty)} is empty" if empty else self.fault(inputs, target, task)
+        if empty:
+            return f"{', '.join(empty)} is empty"
+        if fault := self.fault(inputs, target, task):
+            return fault
+        try:
+            right = self.reference(inputs, target, task.params)
+        except ValueError as problem:
+            return str(problem)
+        written = self.options(inputs, task) is None
+        if why := self.misread(inputs, right, task, written=written):
+            return f"what the student would say is not read back: {why}"
+        return None
 
     def fault(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:
         """Return why a row whose inputs are all filled in is not a row of this task; None when it is one."""
@@ -212,6 +248,29 @@ class TaskKind(ABC):
             task: The task.
         """
         return next((other for other in others if other != target), None)
+
+
+_THOUGHT = re.compile(r"\A\s*(?:<(think|thinking|reasoning)>.*?</\1>\s*)+", re.S | re.I)
+_CUT_THOUGHT = re.compile(r"\s*<(?:think|thinking|reasoning)>", re.I)
+_REST_OF_THOUGHT = re.compile(r"\A(?:(?!<think>).)*?</think>\s*", re.S | re.I)
+"""Of a student whose chat template begins the thought, so that it only ends it."""
+
+
+def readable(text: str) -> str:
+    """Return a written turn without the thoughts before its answer; a thought that is cut leaves nothing."""
+    if "<" not in text:
+        return text
+    text = _REST_OF_THOUGHT.sub("", _THOUGHT.sub("", text, count=1), count=1)
+    return "" if _CUT_THOUGHT.match(text) else text
+
+
+def folded(text: str) -> str:
+    """Return a text with one space wherever it has white space."""
+    return " ".join(text.split())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def plain(column: str, value: Any) -> str:
