@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from engine.sql.expressions import is_name, quoted
-from engine.wording import words
+from engine.wording import is_character, words
 
 TARGET = "target"
 """What users' SQL calls the right answer."""
@@ -148,7 +148,7 @@ def _grams(
         )
     usual = [(gram, n) for gram, n in counts.items() if least <= n <= rows - least]
     for gram, _ in sorted(usual, key=lambda pair: (-pair[1], pair[0]))[:GRAMS]:
-        said = " ".join(gram)
+        said = _said(gram)
         what = "word" if len(gram) == 1 else "words"
         yield Predicate(
             f"regexp_matches({column}, {literal(_pattern(gram))})",
@@ -158,12 +158,27 @@ def _grams(
         )
 
 
+def _said(gram: Sequence[str]) -> str:
+    """Return a run of words as it is written: without spaces where its script has none."""
+    pairs = zip(gram, ("", *gram), strict=False)
+    return "".join(
+        f" {word}" if before and not (is_character(word) and is_character(before)) else word
+        for word, before in pairs
+    )
+
+
 def _pattern(gram: Sequence[str]) -> str:
     r"""Return the regular expression of a run of words. RE2's `\b` and `\W` know ASCII alone."""
     if all(word.isascii() for word in gram):
         return r"(?i)\b" + r"\W+".join(gram) + r"\b"
-    edge, between = r"[^\p{L}\p{M}\p{N}_]", r"[^\p{L}\p{M}\p{N}_]+"
-    return rf"(?i)(^|{edge}){between.join(gram)}($|{edge})"
+    edge, between = r"[^\p{L}\p{M}\p{N}_]", r"[^\p{L}\p{M}\p{N}_]"
+    pattern = "" if is_character(gram[0]) else f"(^|{edge})"
+    for word, before in zip(gram, ("", *gram), strict=False):
+        if before:
+            loose = is_character(word) or is_character(before)
+            pattern += f"{between}{'*' if loose else '+'}"
+        pattern += word
+    return f"(?i){pattern}" + ("" if is_character(gram[-1]) else f"($|{edge})")
 
 
 def _numbers(values: Sequence[Any]) -> list[float] | None:

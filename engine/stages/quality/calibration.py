@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.wording import words
+from engine.wording import without_a_word, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,10 +126,10 @@ def near_copy(texts: Sequence[str], embed: Embed) -> float | None:
     rows: list[str] = []
     copies: list[str] = []
     for row in _spaced(len(texts), _EDITED):
-        parts = texts[row].split()
-        for left_out in _spaced(len(parts), _EDITS) if len(parts) > 1 else ():
+        edited = without_a_word(texts[row])
+        for left_out in _spaced(len(edited), _EDITS) if len(edited) > 1 else ():
             rows.append(texts[row])
-            copies.append(" ".join([*parts[:left_out], *parts[left_out + 1 :]]))
+            copies.append(edited[left_out])
     if not copies:
         return None
     vectors = embed([*rows, *copies])

@@ -58,7 +58,7 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
 
 FORM = Gate(
     name="malformed",
-    version=2,
+    version=3,
     description="the row is one of its task, whole, free of control characters and no refusal",
     settings=lambda quality: None,
     check=_check,

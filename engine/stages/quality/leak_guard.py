@@ -6,7 +6,7 @@ evaluation row; and cosine similarity to the nearest evaluation row. The last tw
 threshold is a quantile of what the real training rows show, because honest rows of one task share wording too.
 Limits: a leak that is reworded and also farther than that quantile passes; texts shorter than an n-gram are
 compared whole. Targets that are texts (reasoning, replies) are compared by their wording alone, and only from an n-gram
-on: a short one is an answer that many rows may have.
+on: a short one is an answer that many rows may have. Lengths are in words, of whatever script (`engine.wording`).
 
 Calibration compares every training row with every evaluation row, in chunks: memory grows with their sum.
 """
@@ -65,7 +65,7 @@ class LeakGuard:
         texts = [text_of(e.inputs) for e in evaluation]
         encoded = [self._vocabulary.learn(text) for text in texts]
         self._whole = set(encoded)
-        self._wording = NgramIndex(encoded, ngram)
+        self._wording = NgramIndex(self._vocabulary, encoded, ngram)
         self._vectors = embed(texts)
         self._index_parts(evaluation, train)
         self.equal_training_rows = {
@@ -83,12 +83,12 @@ class LeakGuard:
         self._inputs = {
             self._vocabulary.learn(text) for e in evaluation for text in e.inputs.values()
         }
-        every = PartIndex(self._inputs, _SHORTEST)
+        every = PartIndex(self._vocabulary, self._inputs, _SHORTEST)
         parts = set(self._inputs)
         for example in train:
             for text in example.inputs.values():
                 parts.difference_update(every.within(self._vocabulary.encode(text)))
-        self._parts = PartIndex(parts, _SHORTEST)
+        self._parts = PartIndex(self._vocabulary, parts, _SHORTEST)
 
     def _index_targets(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
         """Index the evaluation rows' targets that are texts; what training rows hold too is no secret."""
@@ -99,7 +99,7 @@ class LeakGuard:
             vocabulary.learn(target) for e in evaluation for target in (e.target, *e.references)
         }
         self._answers = set(filter(self._long, targets - self._known))
-        self._targets = NgramIndex(self._answers, self._n)
+        self._targets = NgramIndex(vocabulary, self._answers, self._n)
 
     @cached_property
     def _texts(self) -> TextGuard:
@@ -121,7 +121,7 @@ class LeakGuard:
                 yield self._vocabulary.encode(text)
 
     def _long(self, target: bytes) -> bool:
-        return word_count(target) >= self._n
+        return word_count(target) >= round(self._n * self._vocabulary.per_word(target))
 
     def _calibrate(self, train: Sequence[Example], quantile: float) -> Thresholds:
         """Return the thresholds that the share `quantile` of the training rows does not exceed."""

@@ -21,22 +21,22 @@ SHORTEST = 4
 """Fewest words in a row that can be a quote: shorter ones occur in many texts by chance."""
 SHARE = 0.6
 """Share of a short row's words that are a quote, in a row."""
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 
 
 class Quote(NamedTuple):
     """Where a text repeats an evaluation row, in words that may be told: they quote neither."""
 
     run: int
-    """Words in a row, at least."""
+    """Words in a row, at least; characters in a script without spaces."""
     sentence: int
     """Number of the text's sentence in which they begin, from 1."""
+    unit: str = "words"
 
     def __str__(self) -> str:
+        place = f"its sentence {self.sentence}" if self.sentence > 1 else "its beginning"
         return (
-            f"{self.run} or more words in a row, from its sentence {self.sentence} on, stand in an evaluation row"
-            if self.sentence > 1
-            else f"{self.run} or more words in a row, from its beginning on, stand in an evaluation row"
+            f"{self.run} or more {self.unit} in a row, from {place} on, stand in an evaluation row"
         )
 
 
@@ -56,7 +56,9 @@ class TextGuard:
         self._vocabulary = vocabulary
         self._runs: dict[int, set[bytes]] = {}
         for part in secret:
-            if length := quote_length(word_count(part)):
+            entries, per_word = word_count(part), vocabulary.per_word(part)
+            if words_in_row := quote_length(int(entries / per_word)):
+                length = min(entries, round(words_in_row * per_word))
                 self._runs.setdefault(length, set()).update(windows(part, length))
         for part in known:
             for length, runs in self._runs.items():
@@ -70,7 +72,8 @@ class TextGuard:
             allowed = {run for other in told for run in windows(other, length)}
             for start, run in enumerate(windows(encoded, length)):
                 if run in self._runs[length] and run not in allowed:
-                    return Quote(length, _sentence(text, start))
+                    unit = "words" if self._vocabulary.per_word(run) == 1 else "characters"
+                    return Quote(length, _sentence(text, start), unit)
         return None
 
 

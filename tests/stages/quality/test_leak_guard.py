@@ -272,7 +272,7 @@ def test_a_text_is_compared_by_its_different_ngrams() -> None:
     learned = known.learn("the bell rang")
     assert known.encode("The bell: rang!") == learned
     assert known.encode("the bell sang") not in {known.encode("the bell rang"), learned}
-    index = NgramIndex([learned, known.learn("the bell rang again")], 2)
+    index = NgramIndex(known, [learned, known.learn("the bell rang again")], 2)
     assert index.containment(known.encode("the bell rang again")) == 1.0
     assert index.containment(known.encode("zig zag the bell")) == pytest.approx(1 / 3)
     assert index.containment(known.encode("")) == 0.0
