@@ -73,7 +73,8 @@ def test_a_prompt_that_uses_another_column_is_told_before_anything_runs(tmp_path
     write_operator(tmp_path / FOLDER, prompt=prompt)
     assert said(write(tmp_path)) == (
         "operators/shorten/small.md:5:1: error: this prompt cannot be rendered: 'dict object' has no attribute 'body'\n"
-        "    variables that are given here: count, derived, description, kind, labelled, longest, params, rejected, row, rows, usual\n"
+        "    variables that are given here: count, derived, description, kind, labelled, longest, params, "
+        "rejected, row, rows, usual\n"
     )
 
 
