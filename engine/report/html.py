@@ -10,8 +10,9 @@ import base64
 import dataclasses
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.report import tables
 from engine.report.charts import figures
@@ -21,37 +22,50 @@ from engine.report.records import Report
 from engine.report.suggestions import caveats, queries
 from engine.report.tables import dossier
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(report: Report) -> str:
     """Return the whole page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            header=report.header,
+            tiles=tiles(report),
+            tables=tables,
+            dossier=dossier,
+            figures=figures,
+            most_points=POINTS,
+            queries=queries(report),
+            caveats=caveats(report),
+            short=identity,
+            style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            data=Markup(safe_json(rows(report))),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Return the templates, compiled once per process."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        header=report.header,
-        tiles=tiles(report),
-        tables=tables,
-        dossier=dossier,
-        figures=figures,
-        most_points=POINTS,
-        queries=queries(report),
-        caveats=caveats(report),
-        short=identity,
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(safe_json(rows(report))),
     )
 
 

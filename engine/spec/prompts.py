@@ -173,7 +173,7 @@ def parse_prompt(name: str, path: Path) -> Prompt:
         problems = _check_turns(sections, path)
     for section in sections:
         try:
-            _refuse_includes(section)
+            _refuse_includes(section.text)
             _compiled(section, str(path))
         except TemplateSyntaxError as error:
             where = Location.at(path, section.line + error.lineno - 1, 1)
@@ -187,10 +187,11 @@ def parse_prompt(name: str, path: Path) -> Prompt:
     return Prompt(name, path, digest(content), tuple(sections))
 
 
-def _refuse_includes(section: Section) -> None:
+@lru_cache(maxsize=512)
+def _refuse_includes(text: str) -> None:
     """Templates stand alone: an include could reach other files."""
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-    for node in _JINJA.parse(section.text).find_all(kinds):
+    for node in _JINJA.parse(text).find_all(kinds):
         raise TemplateSyntaxError("include, import and extends are not allowed", node.lineno)
 
 

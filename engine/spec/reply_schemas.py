@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,10 @@ class SchemaLibrary:
 
 
 def _read(file: Path) -> Schema:
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import SchemaError
 
     try:
-        schema = json_text.parse(decode(file.read_bytes(), file))
-        Draft202012Validator.check_schema(schema)
+        schema = _checked(decode(file.read_bytes(), file))
     except (ValueError, SchemaError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         what = error.message if isinstance(error, SchemaError) else str(error)
@@ -90,6 +90,16 @@ def _read(file: Path) -> Schema:
         message, hint = "a reply's schema must be an object", 'write "type": "object"'
         raise RecipeError([Problem(Location.at(file), message, hint, code="schema")])
     return {key: value for key, value in schema.items() if key not in _PROSE}
+
+
+@lru_cache(maxsize=256)
+def _checked(text: str) -> Any:
+    """Return what a file holds, checked once per text of it; raises ValueError and SchemaError."""
+    from jsonschema import Draft202012Validator
+
+    schema = json_text.parse(text)
+    Draft202012Validator.check_schema(schema)
+    return schema
 
 
 def _missing(needed: Any, schema: Any, path: str = "") -> Iterator[str]:

@@ -46,11 +46,7 @@ def create(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh.unlink(missing_ok=True)
-        connection = connect(fresh, write=True)
-        try:
-            apply(connection, 0)
-        finally:
-            connection.close()
+        lay_out(fresh)
         _put(fresh, path)
     except OSError as error:
         raise disk_error(error, path.parent) from error
@@ -59,6 +55,15 @@ def create(path: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
+
+
+def lay_out(path: Path) -> None:
+    """Write a file that holds all tables and views, and no rows."""
+    connection = connect(path, write=True)
+    try:
+        apply(connection, 0)
+    finally:
+        connection.close()
 
 
 def _put(fresh: Path, path: Path) -> None:

@@ -314,12 +314,15 @@ def assert_balanced(state: Path) -> None:
 def _by_rule(query: Query, rules: Sequence[Rule]) -> Iterator[str]:
     parts = []
     for rule in rules:
-        lost = f"SELECT name, key, 'went in and did not come out' AS what FROM (({rule.into}) EXCEPT ALL ({rule.out}))"
-        made = f"SELECT name, key, 'came out and did not go in' AS what FROM (({rule.out}) EXCEPT ALL ({rule.into}))"
-        both = f"{lost} UNION ALL {made}" if rule.whole else lost
-        parts.append(f"(SELECT '{rule.name}' AS rule, * FROM ({both}) ORDER BY ALL LIMIT 10)")
+        both = f"SELECT *, 1 AS n FROM ({rule.into}) UNION ALL SELECT *, -1 FROM ({rule.out})"
+        off = "<> 0" if rule.whole else "> 0"
+        parts.append(
+            f"(SELECT '{rule.name}' AS rule, name, key, sum(n) AS n FROM ({both})"
+            f" GROUP BY name, key HAVING sum(n) {off} ORDER BY ALL LIMIT 10)"
+        )
     for row in query(HERE + " UNION ALL ".join(parts), []):
-        yield f"{row['rule']}: {row['name']}: {row['key']} {row['what']}"
+        what = "went in and did not come out" if row["n"] > 0 else "came out and did not go in"
+        yield f"{row['rule']}: {row['name']}: {row['key']} {what}"
 
 
 def _by_table(query: Query) -> Iterator[str]:

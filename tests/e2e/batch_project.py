@@ -22,7 +22,7 @@ SCRIPTS = {"teacher": "replies.jsonl", "judge": "verdicts.jsonl"}
 Pada = Callable[..., tuple[int, str]]
 
 
-def write(folder: Path, *, seeds: str = "[0, 1]") -> Path:
+def write(folder: Path, *, seeds: str = "[0, 1]", rounds: int = 2) -> Path:
     """Write the project; return its recipe, in which teacher and judge are scripted."""
     recipe = tiny_project.write_project(folder, scripted=True)
     lines = []
@@ -31,7 +31,8 @@ def write(folder: Path, *, seeds: str = "[0, 1]") -> Path:
         if role in SCRIPTS and "backend" in line:
             line = f"  {role}: {{backend: scripted, model: {MODEL}, replies: {SCRIPTS[role]}}}"
         lines.append(line)
-    recipe.write_text("\n".join([*lines, f"seeds: {seeds}", ""]), "utf-8")
+    text = "\n".join([*lines, f"seeds: {seeds}", ""])
+    recipe.write_text(text.replace("rounds: 2", f"rounds: {rounds}"), "utf-8")
     return recipe
 
 

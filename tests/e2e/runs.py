@@ -13,9 +13,9 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import psutil
@@ -23,6 +23,7 @@ import pytest
 
 from engine.cli import main
 from engine.store import rows as stored
+from tests.e2e import forked
 from tests.e2e.balance import assert_balanced
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,13 +33,23 @@ def pada(
     *arguments: str, cwd: Path = ROOT, timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run `pada` to its end, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "engine.cli", *arguments],
-        capture_output=True, text=True, cwd=cwd, timeout=timeout, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
-    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        out, errors = Path(folder, "out"), Path(folder, "errors")
+        process = forked.start(arguments, cwd, _environment(), out, errors)
+        process.join(timeout)
+        code = process.exitcode
+        if code is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(list(arguments), timeout)
+        done = subprocess.CompletedProcess(
+            list(arguments), code, out.read_text("utf-8"), errors.read_text("utf-8")
+        )
     _balance(arguments, cwd)
     return done
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
 
 
 class Ended(NamedTuple):
@@ -85,7 +96,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "engine.cli", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=_environment(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
@@ -119,20 +130,17 @@ def kill_at_random(arguments: list[str], state: Path, moments: list[float]) -> i
     Asserts that no child of a killed run outlives it.
     """
     killed = 0
+    nowhere = Path(os.devnull)
     for moment in moments:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "engine.cli", *arguments, "--state", str(state)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        deadline = time.monotonic() + moment
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if process.poll() is not None:
+        process = forked.start(
+            [*arguments, "--state", str(state)], ROOT, _environment(), nowhere, nowhere
+        )
+        process.join(moment)
+        if process.exitcode is not None:
             continue
         children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         killed += 1
         _, alive = psutil.wait_procs(children, timeout=60)
         assert not alive, f"processes outlived their run: {alive}"

@@ -48,9 +48,7 @@ COMPARED = {
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """The project with scripted teacher and judge, one round, two seeds."""
-    path = batch_project.write(tmp_path / "project")
-    path.write_text(path.read_text("utf-8").replace("rounds: 2", "rounds: 1"), "utf-8")
-    return path
+    return batch_project.write(tmp_path / "project", rounds=1)
 
 
 @pytest.fixture

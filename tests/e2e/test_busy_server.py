@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.runs import pada, rows
+from tests.e2e.runs import pada_here, rows
 from tests.e2e.test_openai_kill import write_project
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
@@ -39,7 +39,7 @@ def test_a_run_against_a_server_that_is_always_busy_ends(
     state = tmp_path / "state"
     with Endpoint(Behaviour(Script(always="rate_limit"))) as server:
         recipe = project(tmp_path, server.url, patience, minutes)
-        ended = pada("run", str(recipe), "--state", str(state))
-        assert ended.returncode == code, ended.stdout + ended.stderr
-        assert message in " ".join((ended.stdout + ended.stderr).split())
+        ended = pada_here("run", recipe, "--state", state)
+        assert ended.code == code, ended.out + ended.errors
+        assert message in " ".join((ended.out + ended.errors).split())
         assert [row["status"] for row in rows(state, "SELECT status FROM run")] == [status]

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.runs import ROOT, answered_twice, kill_at_random, moments, pada, results, rows
+from tests.e2e.runs import (
+    ROOT,
+    answered_twice,
+    kill_at_random,
+    moments,
+    pada,
+    pada_here,
+    results,
+    rows,
+)
 
 pytestmark = pytest.mark.models
 
@@ -112,9 +121,9 @@ def test_a_second_run_asks_nothing_trains_nothing_and_says_the_same(finished: Pa
     state = finished / "state"
     before = results(state)
     calls = rows(state, "SELECT count(*) AS n FROM llm_call")
-    again = pada("run", str(finished / "recipe.yaml"), "--state", str(state), "--limit", "20")
-    assert again.returncode == 0, again.stderr
-    assert "0 nodes computed" in again.stdout
+    again = pada_here("run", finished / "recipe.yaml", "--state", state, "--limit", 20)
+    assert again.code == 0, again.errors
+    assert "0 nodes computed" in again.out
     assert results(state) == before
     assert rows(state, "SELECT count(*) AS n FROM llm_call") == calls
 

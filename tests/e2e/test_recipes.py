@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
+from engine.project import Project
 from engine.spec.package_data import shipped
-from tests.e2e import batch_project
-from tests.e2e.batch_project import Pada
+from tests.e2e.balance import assert_balanced
 from tests.e2e.runs import rows
 
 pytestmark = pytest.mark.runs
 
-pada = batch_project.pada
 WORDS = ("apples", "pears", "plums", "trains", "coins", "books", "lamps", "chairs", "birds", "cups")
 SCRIPTED = """\
 models:
@@ -156,26 +155,27 @@ def test_every_recipe_is_here() -> None:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_a_shipped_recipe_goes_through_its_loop(name: str, tmp_path: Path, pada: Pada) -> None:
+def test_a_shipped_recipe_goes_through_its_loop(name: str, tmp_path: Path) -> None:
     recipe, data = written(tmp_path, name)
     state = tmp_path / "state"
-    given = ("--var", f"data={data}")
-    code, said = pada("validate", recipe, *given)
-    assert code == 0, said
-    assert "error" not in said
-    code, said = pada("plan", recipe, *given, "--state", state)
-    assert code == 0, said
-    code, said = pada("run", recipe, *given, "--state", state, "--limit", "24")
-    assert code == 0, said
+
+    def opened() -> Project:
+        return Project.open(recipe, state, {"data": str(data)}, limit=24)
+
+    project = opened()
+    assert project.plan().expected.estimate.calls.high > 0
+    outcome = project.run()
+    assert outcome.status == "done", outcome
+    assert project.report(outcome.run).html.is_file()
+    assert_balanced(state)
     statuses = rows(state, "SELECT DISTINCT status FROM prediction")
     assert {row["status"] for row in statuses} <= {"ok", "unparsable"}
     scored = rows(
         state, "SELECT DISTINCT metric FROM metric WHERE split = 'test' AND value IS NOT NULL"
     )
-    assert scored, said
+    assert scored
     found = rows(state, "SELECT count(*) AS n FROM candidate")
-    assert found[0]["n"] > 0, said
+    assert found[0]["n"] > 0
     verdicts = rows(state, "SELECT reason, detail FROM verdict")
     assert len(verdicts) == found[0]["n"]
-    again = pada("run", recipe, *given, "--state", state, "--limit", "24")
-    assert "0 nodes computed" in again[1]
+    assert opened().run().computed == 0

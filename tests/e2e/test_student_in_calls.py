@@ -111,7 +111,7 @@ def test_a_server_without_the_model_stops_at_the_first_call(tmp_path: Path, pada
 
 def test_seeds_are_asked_together(tmp_path: Path, pada: Pada) -> None:
     """The second seed's calls are under way before the first one's have come back."""
-    path = batch_project.write(tmp_path, seeds="[0, 1]")
+    path = batch_project.write(tmp_path, seeds="[0, 1]", rounds=1)
     state = tmp_path / "state"
     with Endpoint(Behaviour(latency=0.3)) as server:
         teacher = (
@@ -138,7 +138,7 @@ def test_only_a_server_that_ignores_schemas_is_told_of(tmp_path: Path, pada: Pad
         [(("json_schema",), False), (("json_object", "words"), True), (("words",), True)]
     ):
         folder = tmp_path / str(number)
-        path = batch_project.write(folder, seeds="[0]")
+        path = batch_project.write(folder, seeds="[0]", rounds=1)
         with Endpoint(Behaviour(knows=knows)) as server:  # type: ignore[arg-type]
             teacher = (
                 f"  teacher: {{backend: openai, model: big, base_url: '{server.url}', pack: small}}"

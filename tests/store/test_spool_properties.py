@@ -29,7 +29,7 @@ from tests.store.small import example as example_row
 pytestmark = pytest.mark.runs
 
 FEW = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from engine.backends.protocol import Message, TrainingJob, TrainingResult, TrainingRow
 from engine.backends.training import child, finetune
@@ -36,6 +37,29 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save a checkpoint after every step."""
     monkeypatch.setattr(finetune, "CHECKPOINT_SECONDS", 0.0)
+
+
+def train_here(job: TrainingJob) -> TrainingResult:
+    """Do in this process what the training's own does, which spares the seconds that loading torch takes."""
+    steps: list[int] = []
+    spec = {
+        "job": finetune.job_to_json(job),
+        "hash": finetune.job_hash(job),
+        "checkpoint_seconds": finetune.CHECKPOINT_SECONDS,
+    }
+    ours = signal.getsignal(signal.SIGTERM)
+    state = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    job.output.mkdir(exist_ok=True)
+    try:
+        assert child.run(spec, lambda event: steps.append(event["step"]))
+    finally:
+        signal.signal(signal.SIGTERM, ours)
+        torch.set_num_threads(state[0])
+        torch.use_deterministic_algorithms(state[1])
+    assert steps[-1] == job.steps
+    result = finetune.finished(job.output, spec["hash"])
+    assert result is not None
+    return result
 
 
 def losses(output: Path) -> list[float]:
@@ -137,7 +161,6 @@ def test_each_kind_of_rows_has_a_step_at_least(original: int, generated: int, fi
 def test_loss_and_gradient_are_those_of_each_row_alone(
     model: Path, monkeypatch: pytest.MonkeyPatch, room: int, pack: bool, share: bool, attention: str
 ) -> None:
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from engine.backends.training import batches
@@ -208,14 +231,13 @@ def test_a_training_killed_and_interrupted_ends_with_the_same_bits(
 ) -> None:
     blend = {"generated": 5, "mix": 0.5}
     best = {"checkpoint": "best", "validation": tiny.rows(5), "steps": 14, **blend}
-    undisturbed = finetune.train(tiny.job(model, tmp_path / "whole", **best))
+    undisturbed = train_here(tiny.job(model, tmp_path / "whole", **best))
     output = tmp_path / "killed"
     job = tiny.job(model, output, **best)
-    for moment in (3, 8):
-        with pytest.raises(ModelError, match=r"signal 9.*memory"):
-            finetune.train(job, Kill(output, moment))
-        assert list((output / "checkpoints").glob("checkpoint-*/COMPLETE"))
-        assert not (output / "adapter").exists()
+    with pytest.raises(ModelError, match=r"signal 9.*memory"):
+        finetune.train(job, Kill(output, 3))
+    assert list((output / "checkpoints").glob("checkpoint-*/COMPLETE"))
+    assert not (output / "adapter").exists()
 
     trained = 0
 
@@ -230,7 +252,7 @@ def test_a_training_killed_and_interrupted_ends_with_the_same_bits(
     assert not alive(trained)
     seen: list[int] = []
     result = finetune.train(job, seen.append)
-    assert seen[0] > 8, "it went on from the last checkpoint"
+    assert seen[0] > 3, "it went on from the last checkpoint"
     assert sum(seen) == job.steps
     assert losses(output) == losses(tmp_path / "whole")
     assert result.weights == undisturbed.weights
@@ -351,7 +373,7 @@ def test_jobs_differ_by_data_settings_and_weights_but_not_by_place(
 def trained(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingResult]:
     """A training with `checkpoint: best` whose validation rows contradict its training rows."""
     output = tmp_path_factory.mktemp("trained")
-    return output, finetune.train(contradicted(model, output))
+    return output, train_here(contradicted(model, output))
 
 
 def contradicted(model: Path, output: Path) -> TrainingJob:
@@ -372,7 +394,6 @@ def contradicted(model: Path, output: Path) -> TrainingJob:
 def test_best_keeps_the_step_with_the_lowest_validation_loss(
     model: Path, trained: tuple[Path, TrainingResult]
 ) -> None:
-    import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -420,11 +441,10 @@ def test_a_finished_training_is_returned_at_once(
 
 
 def test_full_fine_tuning_saves_a_model_in_bfloat16(model: Path, tmp_path: Path) -> None:
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     job = tiny.job(model, tmp_path, method="full", steps=12, learning_rate=1e-2)
-    result = finetune.train(job)
+    result = train_here(job)
     assert tiny.losses_fall(losses(tmp_path))
     saved = AutoModelForCausalLM.from_pretrained(result.adapter)
     assert saved.dtype == torch.bfloat16
@@ -451,7 +471,7 @@ def test_a_row_beyond_the_models_context_and_one_its_template_refuses_are_named(
     long = TrainingRow((Message("user", "blue " * 140),), "colour")
     job = tiny.job(model, tmp_path, rows=(*tiny.rows(3), long), max_length=1024)
     with pytest.raises(ModelError, match=r"row 4 of 4 has \d+ tokens, more than the 128 ") as told:
-        finetune.train(job)
+        train_here(job)
     assert "max_length" not in told.value.hint
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.chat_template = (
@@ -466,8 +486,6 @@ def test_a_row_beyond_the_models_context_and_one_its_template_refuses_are_named(
 def test_a_disk_too_small_is_said_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     class Usage:
         free = 1_000_000
 
@@ -528,13 +546,13 @@ def test_the_embedded_student_learns_eight_rows(tmp_path: Path) -> None:
         fetch("embedded/smollm2-135m-instruct"),
         tmp_path,
         rows=tuple(rows),
-        steps=16,
-        learning_rate=1e-3,
+        batch_size=8,
+        steps=6,
+        learning_rate=2e-3,
         dropout=0.0,
         r=16,
         alpha=32,
     )
-    result = finetune.train(job)
-    assert tiny.losses_fall(losses(tmp_path))
-    assert result.train_loss is not None
-    assert result.train_loss < 1
+    result = train_here(job)
+    found = losses(tmp_path)
+    assert result.train_loss == found[-1] < 1 < found[0]
