@@ -14,7 +14,7 @@ class CopiedEngine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # With the compiled modules, but for those that a test beside this one is writing; changed files are compiled anew.
+        # With compiled modules, but for those that are just being written; changed files are compiled anew.
         unfinished = shutil.ignore_patterns("*.pyc.*")
         for name in ("engine", "prompts", "schemas", "recipes"):
             shutil.copytree(ROOT / name, folder / name, ignore=unfinished)

@@ -22,14 +22,14 @@ def start(
     arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], out: Path, errors: Path
 ) -> BaseProcess:
     """Start `pada` and return its process; what it prints goes into two files."""
-    # Elsewhere a process with threads of its system's libraries is not safe to fork.
-    on_linux = sys.platform == "linux"
-    context = multiprocessing.get_context("forkserver" if on_linux else "spawn")
-    if on_linux:
-        context.set_forkserver_preload([__name__, *LIBRARIES])
-    process = context.Process(
-        target=_pada, args=(list(arguments), cwd, dict(environment), out, errors)
-    )
+    given = (list(arguments), cwd, dict(environment), out, errors)
+    if sys.platform == "linux":
+        forks = multiprocessing.get_context("forkserver")
+        forks.set_forkserver_preload([__name__, *LIBRARIES])
+        process: BaseProcess = forks.Process(target=_pada, args=given)
+    else:
+        # A process with threads of its system's libraries is not safe to fork there.
+        process = multiprocessing.get_context("spawn").Process(target=_pada, args=given)
     process.start()
     return process
 

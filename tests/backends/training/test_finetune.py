@@ -7,14 +7,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
 import torch
 
 from engine.backends.protocol import Message, TrainingJob, TrainingResult, TrainingRow
-from engine.backends.training import child, finetune
-from engine.backends.training.batches import Blend, batch_order, blended_order
+from engine.backends.training import batches, child, finetune
+from engine.backends.training.batches import (
+    Blend,
+    Encoded,
+    batch_order,
+    blended_order,
+    collate,
+    encode,
+)
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
 from engine.system import locks
@@ -42,9 +50,10 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 def train_here(job: TrainingJob) -> TrainingResult:
     """Do in this process what the training's own does, which spares the seconds that loading torch takes."""
     steps: list[int] = []
+    identity = finetune.job_hash(job)
     spec = {
         "job": finetune.job_to_json(job),
-        "hash": finetune.job_hash(job),
+        "hash": identity,
         "checkpoint_seconds": finetune.CHECKPOINT_SECONDS,
     }
     ours = signal.getsignal(signal.SIGTERM)
@@ -57,7 +66,7 @@ def train_here(job: TrainingJob) -> TrainingResult:
         torch.set_num_threads(state[0])
         torch.use_deterministic_algorithms(state[1])
     assert steps[-1] == job.steps
-    result = finetune.finished(job.output, spec["hash"])
+    result = finetune.finished(job.output, identity)
     assert result is not None
     return result
 
@@ -154,23 +163,22 @@ def test_each_kind_of_rows_has_a_step_at_least(original: int, generated: int, fi
 # The loss
 
 
-@pytest.mark.parametrize("room", [4, 12, 512])
-@pytest.mark.parametrize("pack", [True, False])
-@pytest.mark.parametrize("share", [True, False])
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_loss_and_gradient_are_those_of_each_row_alone(
-    model: Path, monkeypatch: pytest.MonkeyPatch, room: int, pack: bool, share: bool, attention: str
-) -> None:
+class Alone(NamedTuple):
+    """A student, rows, and the loss and the gradient that come of each row by itself."""
+
+    student: Any
+    rows: list[Encoded]
+    loss: torch.Tensor
+    gradient: torch.Tensor
+
+
+@pytest.fixture(scope="module", params=["eager", "sdpa"])
+def alone(model: Path, request: pytest.FixtureRequest) -> Alone:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from engine.backends.training import batches
-    from engine.backends.training.batches import collate, encode
-    from engine.backends.training.loop import completion_loss
-
-    monkeypatch.setattr(batches, "PACKED_TOKENS", room)
     tokenizer = AutoTokenizer.from_pretrained(model)
     student = AutoModelForCausalLM.from_pretrained(
-        model, dtype=torch.float32, attn_implementation=attention
+        model, dtype=torch.float32, attn_implementation=request.param
     ).eval()
     examples = [*tiny.rows(6), TrainingRow((Message("user", "red"),), "number one two")]
     encoded = encode(tokenizer, examples, 64, "training")
@@ -182,21 +190,30 @@ def test_loss_and_gradient_are_those_of_each_row_alone(
         expected = expected - said[range(len(row.completion)), row.completion].sum()
         tokens += len(row.completion)
     expected = expected / tokens
-    weight = student.get_input_embeddings().weight
-    (wanted,) = torch.autograd.grad(expected, weight)
-    batch = collate(encoded, pack, share)
+    (wanted,) = torch.autograd.grad(expected, student.get_input_embeddings().weight)
+    return Alone(student, encoded, expected, wanted)
+
+
+@pytest.mark.parametrize("room", [4, 12, 512])
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("share", [True, False])
+def test_loss_and_gradient_are_those_of_each_row_alone(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch, room: int, pack: bool, share: bool
+) -> None:
+    from engine.backends.training.loop import completion_loss
+
+    monkeypatch.setattr(batches, "PACKED_TOKENS", room)
+    batch = collate(alone.rows, pack, share)
     if not pack or room == 512:
         assert len(batch["input_ids"]) == (1 if pack else 7)
-    found = completion_loss(student, batch, "mean")
-    (gradient,) = torch.autograd.grad(found, weight)
-    assert found.item() == pytest.approx(expected.item(), abs=1e-5)
-    assert torch.allclose(gradient, wanted, atol=1e-5)
+    found = completion_loss(alone.student, batch, "mean")
+    (gradient,) = torch.autograd.grad(found, alone.student.get_input_embeddings().weight)
+    assert found.item() == pytest.approx(alone.loss.item(), abs=1e-5)
+    assert torch.allclose(gradient, alone.gradient, atol=1e-5)
 
 
 def test_training_text_is_the_templated_conversation(model: Path) -> None:
     from transformers import AutoTokenizer
-
-    from engine.backends.training.batches import encode
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     row = TrainingRow((Message("system", "one"), Message("user", "red blue")), "colour")
@@ -397,7 +414,6 @@ def test_best_keeps_the_step_with_the_lowest_validation_loss(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from engine.backends.training.batches import collate, encode
     from engine.backends.training.loop import completion_loss
 
     output, result = trained
@@ -465,8 +481,6 @@ def test_a_row_beyond_the_models_context_and_one_its_template_refuses_are_named(
     model: Path, tmp_path: Path
 ) -> None:
     from transformers import AutoTokenizer
-
-    from engine.backends.training.batches import encode
 
     long = TrainingRow((Message("user", "blue " * 140),), "colour")
     job = tiny.job(model, tmp_path, rows=(*tiny.rows(3), long), max_length=1024)
