@@ -90,6 +90,7 @@ def test_imports_name_their_module_from_the_top() -> None:
     assert relative == []
 
 
+@pytest.mark.runs
 def test_help_and_lists_load_no_heavy_library() -> None:
     code = """
 import sys

@@ -51,6 +51,7 @@ def test_a_wrong_setting_is_named() -> None:
         BACKENDS["transformers"].parse({"batch_size": "3"})
 
 
+@pytest.mark.runs
 def test_the_registry_loads_no_library_of_models() -> None:
     heavy = {"torch", "transformers", "outlines", "sentence_transformers", "numpy", "jsonschema"}
     code = f"import sys, engine.backends; print(sorted({heavy!r} & set(sys.modules)))"

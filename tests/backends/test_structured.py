@@ -188,7 +188,7 @@ def altered(value: Any, draw: Random) -> Any:
     return draw.choice([None, True, 0, 6, 1.0, 1.5, "", "x" * 5, "😀" * 4, [], {}, [1, "a"], value])
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(SCHEMAS, SCHEMAS, VALUES, st.randoms(use_true_random=False), st.booleans())
 def test_both_validators_say_the_same(
     schema: Any, shared: Any, value: Any, draw: Random, near: bool

@@ -75,6 +75,7 @@ def test_names_in_any_script_and_any_case() -> None:
     assert found.records[0].values["a"] == "Grüße, [name] und [name]."
 
 
+@pytest.mark.runs
 def test_patterns_that_take_python_for_ever_come_to_an_end() -> None:
     code = (
         "from engine.data.records import Record\n"

@@ -46,6 +46,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
         weights_digest(tmp_path)
 
 
+@pytest.mark.runs
 def test_names_are_resolved_without_loading_torch() -> None:
     code = (
         "import sys, engine.models as m; m.locate(m.known()[0]); assert 'torch' not in sys.modules"

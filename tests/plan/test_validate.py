@@ -149,6 +149,7 @@ def test_a_judge_that_is_not_named_only_advises_and_is_said_to(tmp_path: Path) -
         assert judge_mode(load(recipe)) == "advises"
 
 
+@pytest.mark.runs
 def test_checking_never_loads_torch(tmp_path: Path) -> None:
     recipe = write_good(tmp_path)
     code = (

@@ -51,6 +51,7 @@ def test_what_systems_differ_in_is_asked_for_in_one_module() -> None:
     assert elsewhere == set()
 
 
+@pytest.mark.runs
 def test_windows_is_refused_at_once_and_told_what_works() -> None:
     code = (
         "import sys; sys.modules['fcntl'] = None\n"
