@@ -43,7 +43,7 @@ quality:
   attempts: 2
   gates: {{neighbours: off, similarity: off, near_duplicate: off}}
   leak_guard: {{quantile: 1.0}}
-train: {{r: 8, steps: 3, batch_size: 8}}
+train: {{r: 8, steps: 6, batch_size: 8}}
 loop: {{rounds: 1, control: false}}
 """
 
@@ -63,7 +63,7 @@ def test_the_loop_trains_evaluates_and_augments(finished: Path) -> None:
     state = finished / "state"
     trained = rows(state, "SELECT round, rows, steps, weights FROM model ORDER BY round")
     assert [row["round"] for row in trained] == [0, 1]
-    assert trained[0]["steps"] == trained[1]["steps"] == 3
+    assert trained[0]["steps"] == trained[1]["steps"] == 6
     assert trained[1]["rows"] > trained[0]["rows"] == 20
     assert trained[0]["weights"] != trained[1]["weights"]
     scored = rows(
