@@ -17,6 +17,7 @@ WITH mine AS (
 ), used AS (
   SELECT call FROM diagnosis SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM label_suspect SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM convention SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM pattern SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM pattern_test_row SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM strategy SEMI JOIN mine USING (node, run) UNION
