@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from engine.fingerprint import digest
 from engine.identity import Params
-from engine.plan.graph import Node, Plan
+from engine.plan.graph import Node, Plan, Return
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL, UNTUNED
@@ -55,6 +55,8 @@ class Position:
     attempt: int = 0
     only_if_continuing: tuple[str, ...] = ()
     only_if_final: tuple[str, ...] = ()
+    returns: Return | None = None
+    """As of the node; edges that it does not have are left out."""
 
 
 class Builder:
@@ -93,7 +95,11 @@ class Builder:
                 f"{name} takes {stage.params.__name__}, here are {type(params).__name__}"
             )
         inputs = flatten(name, stage.inputs, wires, self._outputs)
+        returns = self._returns(name, inputs, position.returns)
         identity = self._identity(stage, params, prompts, inputs, position)
+        if returns is not None:
+            # What could stand in comes before the decision.
+            identity["returns"] = self.nodes[returns.decided].id
         self.nodes[name] = Node(
             name=name,
             stage=stage.name,
@@ -106,9 +112,24 @@ class Builder:
             seed=self._first_seed if position.seed is None else position.seed,
             round=position.round,
             attempt=position.attempt,
+            returns=returns,
         )
         self._outputs[name] = stage.output
         return name
+
+    def _returns(
+        self, name: str, inputs: Mapping[str, str], returns: Return | None
+    ) -> Return | None:
+        """Return those of the stand-ins that a node can read; raises TypeError where one does not fit."""
+        if returns is None or not (
+            edges := {e: r for e, r in returns.edges.items() if e in inputs}
+        ):
+            return None
+        for edge, rounds in edges.items():
+            for other in rounds.values():
+                if self._outputs[other] is not self._outputs[inputs[edge]]:
+                    raise TypeError(f"{name}.{edge}: {other} cannot stand in for {inputs[edge]}")
+        return Return(returns.decided, edges)
 
     def _identity(
         self,
@@ -241,6 +262,8 @@ class _Loop:
         conditions = (f"{_at(seed, number - 1)}/select",) if number else ()
         kept = range(number) if self._method.keep == "all" else range(max(0, number - 1), number)
         wires: dict[str, Wire] = {"load": "load", "earlier": _each(seed, kept, "select")}
+        if self._rolls_back and self._method.keep == "all" and number > 1:
+            wires["decided"] = {r: {"decide": f"{_at(seed, r)}/decide"} for r in range(1, number)}
         position = Position(seed, number, only_if_continuing=conditions)
         train = build.add(f"{at}/train", TRAIN, params, wires, position, prompts=(params.prompt,))
         self._evaluate(at, train, Position(seed, number))
@@ -286,7 +309,7 @@ class _Loop:
     def _analyse(self, seed: int, number: int) -> dict[str, Wire]:
         """Add what makes strategies of a round's failures; return what rows are planned by."""
         at, build, params = _at(seed, number), self._build, self._params
-        position = Position(seed, number, only_if_continuing=(f"{at}/decide",))
+        position = self._after_deciding(seed, number)
         evaluated = _evaluated(seed, number)
         seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score", **self._logged}
         answered: dict[str, Wire] = {**seen, "predict": f"{evaluated}/predict"}
@@ -343,6 +366,7 @@ class _Loop:
             "earlier": earlier,
             "attempts": dict(enumerate(self._attempts[seed])),
             **({"track": f"{at}/track"} if number > 0 else {}),
+            **({"latest": f"{at}/track"} if number > 0 and self._rolls_back else {}),
             **({"confirm": found["confirm"]} if "confirm" in found else {}),
         }
         # After the strategies: an ablation reuses all that was asked of the teacher before.
@@ -352,7 +376,6 @@ class _Loop:
     def _augment(self, seed: int, number: int, analysed: Mapping[str, Wire]) -> None:
         """Add what makes training rows, of a round's strategies where failures are analysed."""
         at, build, params = _at(seed, number), self._build, self._params
-        conditions = (f"{at}/decide",)
         generating = params.generate()
         prompts = tuple(used.prompt.name for used in generating.operators)
         earlier = _each(seed, range(number), "select")
@@ -367,7 +390,7 @@ class _Loop:
         drafted = {edge: analysed[edge] for edge in ("name", "strategy") if edge in analysed}
         attempts: dict[int, dict[str, str]] = {}
         for attempt in range(1, params.attempts + 1):
-            position = Position(seed, number, attempt, conditions)
+            position = self._after_deciding(seed, number, attempt)
             generate = build.add(
                 f"{at}/generate-{attempt}", GENERATE, generating,
                 {**written, "attempts": dict(attempts)}, position, prompts,
@@ -380,8 +403,25 @@ class _Loop:
         build.add(
             f"{at}/select", SELECT, params.select(),
             {**planned, "attempts": attempts, "earlier": earlier},
-            Position(seed, number, only_if_continuing=conditions),
+            self._after_deciding(seed, number),
         )  # fmt: skip
+
+    @property
+    def _rolls_back(self) -> bool:
+        return self._recipe.loop.regressions == "roll_back"
+
+    def _after_deciding(self, seed: int, number: int, attempt: int = 0) -> Position:
+        """Return the position of what prepares the next round: from this round's student, or the best before it."""
+        decided, returns = f"{_at(seed, number)}/decide", None
+        if self._rolls_back and number > 0:
+            before = range(number)
+            edges = {
+                "score": {r: f"{_at(seed, r)}/score" for r in before},
+                "predict": {r: f"{_at(seed, r)}/predict" for r in before},
+                "track": {r: f"{_at(seed, r)}/track" for r in before[1:] if self._analyses},
+            }
+            returns = Return(decided, edges)
+        return Position(seed, number, attempt, only_if_continuing=(decided,), returns=returns)
 
     def _judge(
         self,

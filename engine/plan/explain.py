@@ -52,11 +52,15 @@ def _because(node: Node, before: Mapping[str, Any]) -> str:
         changes.extend(_differences(key, node.identity[key], before.get(key), known))
     if changes:
         return "; ".join(changes[:3]) + (f"; {len(changes) - 3} more" if len(changes) > 3 else "")
+    if ("returns" in before) != (node.returns is not None):
+        return "loop.regressions: rounds may be rolled back, or no longer"
     edges = [
         node.inputs[edge]
         for edge, fingerprint in node.identity["inputs"].items()
         if before.get("inputs", {}).get(edge) != fingerprint
     ]
+    if node.returns is not None and before["returns"] != node.identity["returns"]:
+        edges.append(node.returns.decided)
     return (
         f"input changed: {', '.join(edges[:3])}" if edges else "made by another version of the plan"
     )

@@ -12,6 +12,16 @@ from engine.identity import Params
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """Where a node reads from instead once its round was rolled back: from the best round before."""
+
+    decided: str
+    """Name of the node that decides so."""
+    edges: Mapping[str, Mapping[int, str]]
+    """Edge -> round -> the node that stands in; an edge without one of that round is left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One box of the DAG."""
 
@@ -32,11 +42,27 @@ class Node:
     seed: int = 0
     round: int = -1
     attempt: int = 0
+    returns: Return | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of all nodes that must come first."""
-        return (*self.inputs.values(), *self.only_if_continuing, *self.only_if_final)
+        back: tuple[str, ...] = ()
+        if self.returns is not None:
+            stand_ins = (name for rounds in self.returns.edges.values() for name in rounds.values())
+            back = (self.returns.decided, *stand_ins)
+        return (*self.inputs.values(), *self.only_if_continuing, *self.only_if_final, *back)
+
+    def inputs_at(self, best_round: int | None) -> Mapping[str, str]:
+        """Return edge -> the node that is read, where its round is rolled back to an earlier one (None: it is not)."""
+        if best_round is None or self.returns is None:
+            return self.inputs
+        edges = self.returns.edges
+        read = {
+            edge: edges[edge].get(best_round, "") if edge in edges else name
+            for edge, name in self.inputs.items()
+        }
+        return {edge: name for edge, name in read.items() if name}
 
     @property
     def prompts(self) -> tuple[str, ...]:

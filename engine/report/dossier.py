@@ -30,6 +30,9 @@ class LifeRound:
     """Share of the rows that fails, with its 95 % interval; None under 20 rows."""
     rate_low: float | None
     rate_high: float | None
+    part_of: str | None = None
+    """The cluster of this round that its namer split, and of which it is a part; `beside`: names of the other parts."""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisPoint:
-    """One diagnosed failure on the plane of the two directions in which the words of the diagnoses differ most."""
+    """One diagnosed failure on the plane of the two directions in which the diagnoses of its seed differ most."""
 
     x: float
     y: float

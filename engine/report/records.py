@@ -24,8 +24,11 @@ from engine.rows import UNTUNED
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 """Runs one read-only SQL statement with positional parameters; returns its rows by column name."""
 
-MINE = "WITH mine AS (SELECT node FROM run_node WHERE run = ?) "
-"""Opens a statement; first parameter: the run. `SEMI JOIN mine USING (node)` keeps its rows."""
+MINE = "WITH mine AS (SELECT r.node, n.run FROM run_node r JOIN node n ON n.id = r.node WHERE r.run = ?) "
+"""Opens a statement; first parameter: the run. `SEMI JOIN mine USING (node, run)` keeps its rows.
+
+A fingerprint alone says nothing of where in a table its rows are; the run that made them does (decision 19).
+"""
 
 
 @dataclass(frozen=True, slots=True)

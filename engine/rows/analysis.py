@@ -125,26 +125,50 @@ class PatternMember(Row):
     """How much nearer to its own cluster than to the next, -1 to 1; None without a second cluster."""
 
 
-LinkKind = Literal["continued", "split", "merged"]
+LinkKind = Literal["continued", "split", "merged", "part"]
 
 
 @dataclass(frozen=True, slots=True)
 class PatternLink(Row):
-    """What a cluster has to do with a pattern of an earlier round."""
+    """What a pattern has to do with one of an earlier round, or with the cluster that it is a part of."""
 
     table: ClassVar[str] = "pattern_link"
     pattern: str
     parent: str
-    """The earlier pattern."""
+    """The earlier pattern, or the cluster."""
     kind: LinkKind
     """continued: it is that pattern; split: most of its members come from there, and another cluster continues that
-    pattern; merged: the parent's members went into this pattern, which continues another."""
+    pattern; merged: the parent's members went into this pattern, which continues another; part: the namer split the
+    parent, a cluster of the same round."""
     shared: int
     """Members in common."""
     similarity: float | None
     """Cosine similarity of the centroids; None for what was merged."""
-    threshold: float
-    """Similarity from which the cluster continues a pattern by its embedding alone, in this round."""
+    threshold: float | None
+    """Similarity from which the cluster continues a pattern by its embedding alone, in this round; None for a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapAxis(Row):
+    """One of the two directions in which the embeddings of a seed's first diagnoses differ most, for a map of them."""
+
+    table: ClassVar[str] = "map_axis"
+    axis: int
+    """1 or 2."""
+    direction: tuple[float, ...]
+    """Of unit length."""
+    centre: float
+    """The mean of these diagnoses along it: a vector's coordinate is its product with the direction, less this."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisPlace(Row):
+    """Where a diagnosis lies on the map: its embedding along the seed's two axes."""
+
+    table: ClassVar[str] = "diagnosis_place"
+    diagnosis: str
+    x: float
+    y: float
 
 
 Life = Literal["open", "shrinking", "fixed", "regressed", "split", "merged", "unclear"]

@@ -90,3 +90,5 @@ class Decision(Row):
     value: float | None
     best_round: int
     """The round whose student is the best on validation so far."""
+    rolled_back: bool = False
+    """Whether the round broke too much: the loop goes back to `best_round`, and rows that came since are kept out."""

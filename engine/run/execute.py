@@ -222,7 +222,7 @@ class Execution:
             self._store.state,
         )
         stage = STAGES[node.stage]
-        outputs = {edge: self._output(source) for edge, source in node.inputs.items()}
+        outputs = {edge: self._output(source) for edge, source in self._read(node).items()}
         inputs = assemble(stage.inputs, outputs)
         while True:
             try:
@@ -258,6 +258,13 @@ class Execution:
         seconds = time.monotonic() - clock
         self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
         return True
+
+    def _read(self, node: Node) -> Mapping[str, str]:
+        """Return edge -> the node that it is read from."""
+        if node.returns is None:
+            return node.inputs
+        (decision,) = self._output(node.returns.decided).of(Decision)
+        return node.inputs_at(decision.best_round if decision.rolled_back else None)
 
     def _check_minutes(self) -> None:
         if self._tracker.over_time():

@@ -3,7 +3,8 @@
 A round is a gain only where it beats the best so far by more than one standard error of the difference (the rule of
 Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), for the simplest of students that are
 about as good), or by what the recipe says. Where validation is divided, only the part that was not analysed counts.
-A round that broke what was right is a gain or none by the recipe's rule. Reads the rows, the scores of all rounds so
+A round that broke what was right is a gain or none by the recipe's rule. One that is rolled back does not count: the
+loop goes on from the best round before it, until a second one in a row is. Reads the rows, the scores of all rounds so
 far, and what each broke; writes the one `Decision`.
 """
 
@@ -42,7 +43,7 @@ class DecideParams(Params):
     elsewhere: bool = False
     """Whether failures are looked for elsewhere too, so that the loop goes on where none are on validation."""
     regressions: Literal["accept", "warn", "roll_back"] = "warn"
-    """What follows where a round broke what was right: nothing, a warning, or it is no gain and the loop ends."""
+    """What follows where a round broke what was right: nothing, a warning, or the loop goes back to the best round."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def decide(params: DecideParams, inputs: DecideInputs, ctx: Context) -> Decided:
     best, since = _best(params, measured, rolled_back, part)
     (now,) = (e.score for e in inputs.evaluated if e.number == ctx.round)
     if ctx.round in rolled_back:
-        why = f"regression, rolled back to round {best}: {broke[ctx.round].detail}"
-        go_on, reason = False, why
+        go_on, why = _goes_back(params, rolled_back, ctx.round)
+        reason = f"regression, rolled back to round {best}: {broke[ctx.round].detail}; {why}"
     else:
         go_on, reason = _goes_on(params, now, since, ctx.round)
     if ctx.round in broke and params.regressions == "warn":
@@ -72,7 +73,8 @@ def decide(params: DecideParams, inputs: DecideInputs, ctx: Context) -> Decided:
         ctx.warn(f"round {ctx.round} breaks what was right: {broke[ctx.round].detail}")
     here = measured.get(ctx.round)
     value = here[0].value if here else None
-    return Decided((Decision(go_on, reason, params.metric, value, best),))
+    back = ctx.round in rolled_back
+    return Decided((Decision(go_on, reason, params.metric, value, best, back),))
 
 
 def _measured(
@@ -94,13 +96,12 @@ def _best(
     rolled_back: Set[int],
     part: frozenset[str],
 ) -> tuple[int, int]:
-    """Return the best round so far, and how many rounds brought no gain since."""
+    """Return the best round so far, and how many rounds brought no gain since; those rolled back are none."""
     best, since = 0, 0
     for number in sorted(measured):
-        if number == 0:
+        if number == 0 or number in rolled_back:
             continue
-        gains = best not in measured or _gains(params, measured, number, best, part)
-        if gains and number not in rolled_back:
+        if best not in measured or _gains(params, measured, number, best, part):
             best, since = number, 0
         else:
             since += 1
@@ -118,6 +119,15 @@ def _goes_on(params: DecideParams, now: Scored, since: int, number: int) -> tupl
     if since >= params.patience:
         return False, f"no {gain} in {params.metric} on validation for {since} round(s)"
     return True, f"{len(failures)} failures on validation"
+
+
+def _goes_back(params: DecideParams, rolled_back: Set[int], number: int) -> tuple[bool, str]:
+    """Return whether another round follows one that is rolled back, and why."""
+    if number - 1 in rolled_back:
+        return False, "the second round in a row"
+    if number >= params.rounds:
+        return False, "all rounds of the recipe are done"
+    return True, "the next round goes on from there"
 
 
 def _gains(
@@ -166,4 +176,4 @@ def _half_width(metric: Metric) -> float:
     return (metric.high - metric.low) / (2 * Z)
 
 
-DECIDE = Stage("decide", 3, DecideParams, DecideInputs, Decided, decide)
+DECIDE = Stage("decide", 4, DecideParams, DecideInputs, Decided, decide)

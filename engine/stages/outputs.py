@@ -21,6 +21,7 @@ from engine.rows import (
     Drop,
     Example,
     Failure,
+    MapAxis,
     Metric,
     MetricSlice,
     Model,
@@ -249,8 +250,13 @@ class Clustered(Output):
 
     @cached_property
     def links(self) -> Sequence[PatternLink]:
-        """What became of earlier patterns."""
+        """What became of earlier patterns, and what clusters parts are of."""
         return self.of(PatternLink)
+
+    @cached_property
+    def axes(self) -> Sequence[MapAxis]:
+        """The two axes of the map of diagnoses, where this round found them; else none."""
+        return self.of(MapAxis)
 
     @cached_property
     def stability(self) -> dict[str, float | None]:
@@ -421,6 +427,19 @@ class GuardedRound(Bundle):
     """What one round broke."""
 
     guard: Guarded
+
+
+@dataclass(frozen=True)
+class DecidedRound(Bundle):
+    """What was decided after one round."""
+
+    decide: Decided
+
+    @cached_property
+    def kept_out(self) -> range:
+        """The rounds whose generated rows no later fine-tune sees: what came since the best, if it was rolled back."""
+        decision = self.decide.decision
+        return range(decision.best_round, self.number) if decision.rolled_back else range(0)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
 """train: fine-tune the student from its base model on the round's whole training set.
 
-Reads the original rows and the rows selected in earlier rounds; writes the one `Model`.
+Reads the original rows, the rows selected in earlier rounds, and which of these rounds were rolled back; writes the one
+`Model`, and a `Drop` for each row that is kept out since then.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.backends.protocol import TrainingJob, TrainingRow
 from engine.fingerprint import digest
-from engine.rows import Example, Model
+from engine.rows import Drop, Example, Model
 from engine.spec.recipe import Train
 from engine.stages.division import Divide, selection_part
-from engine.stages.outputs import Loaded, SelectedRows, Trained
+from engine.stages.outputs import DecidedRound, Loaded, SelectedRows, Trained
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
 
@@ -32,15 +33,27 @@ class TrainParams(PromptedTask):
 
 @dataclass(frozen=True)
 class TrainInputs(Inputs):
-    """The original rows, and those that earlier rounds added, in order."""
+    """The original rows, those that earlier rounds added, in order, and what was decided after these rounds."""
 
     load: Loaded
     earlier: tuple[SelectedRows, ...] = ()
+    decided: tuple[DecidedRound, ...] = ()
+    """Where rounds may be rolled back; then `earlier` has all rounds, from 0."""
 
 
 def training_set(inputs: TrainInputs) -> list[Example]:
-    """Return the original training rows, then each earlier round's selected rows, in order."""
-    return [*inputs.load.train, *(e for selected in inputs.earlier for e in selected.examples)]
+    """Return the original training rows, then each earlier round's selected rows, in order, without those kept out."""
+    out = {number for one in inputs.decided for number in one.kept_out}
+    kept = (selected for number, selected in enumerate(inputs.earlier) if number not in out)
+    return [*inputs.load.train, *(e for selected in kept for e in selected.examples)]
+
+
+def _kept_out(inputs: TrainInputs) -> Iterator[Drop]:
+    """Yield a drop per generated row that was trained on in a round that was rolled back."""
+    by_round = {number: one.number for one in inputs.decided for number in one.kept_out}
+    for number, later in sorted(by_round.items()):
+        for example in inputs.earlier[number].examples:
+            yield Drop("train", example.id, "rolled_back", f"round {later} was rolled back")
 
 
 def selection_rows(params: TrainParams, inputs: TrainInputs) -> Sequence[Example]:
@@ -126,7 +139,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         chosen_step=result.chosen_step,
         seconds=result.seconds,
     )
-    return Trained((model,))
+    return Trained((model, *_kept_out(inputs)))
 
 
 def _sends(params: TrainParams) -> Mapping[str, str]:
@@ -134,7 +147,8 @@ def _sends(params: TrainParams) -> Mapping[str, str]:
 
 
 def _accounts(params: TrainParams, inputs: TrainInputs, output: Trained) -> Iterable[Account]:
-    yield Account("training rows", len(training_set(inputs)), output.model.rows)
+    came = len(inputs.load.train) + sum(len(one.examples) for one in inputs.earlier)
+    yield Account("training rows", came, output.model.rows, len(output.drops))
 
 
 TRAIN = Stage(

@@ -41,6 +41,15 @@ SELECT {part}, (SELECT count(*) FROM {prediction} WHERE split = 'validation'),
   (SELECT count(*) FROM {failure} WHERE split = 'validation')
 """
 
+# A name in one place, for DuckDB to write it once.
+_PROPOSALS = """
+SELECT {part}, trim(d.proposed) AS name, d.example, d.scenario
+FROM {diagnosis} d
+WHERE trim(d.proposed) <> '' AND d.mendable AND NOT d.suspect
+  AND d.id NOT IN (SELECT diagnosis FROM {pattern_member} WHERE starts_with(pattern, 'category:'))
+ORDER BY lower(name), d.position
+"""
+
 _CONFUSION = """
 SELECT {part}, p.split, e.target, p.answer, count(*)
 FROM {prediction} p
@@ -53,7 +62,8 @@ GROUP BY ALL ORDER BY ALL
 _CANDIDATES = """
 SELECT {part}, c.attempt, c.id, c.operator, c.inputs, c.target, c.parent, e.inputs, e.target, c.pattern, n.name,
   n.category, n.size, c.strategy, s.text, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility,
-  v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call
+  v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call,
+  n.split_from
 FROM (SELECT t.*, o.attempt AS tried FROM {candidate} t JOIN node o ON o.id = t.node) c
 LEFT JOIN (SELECT t.*, o.attempt AS tried FROM {verdict} t JOIN node o ON o.id = t.node) v
   ON v.tried = c.tried AND v.candidate = c.id
@@ -61,7 +71,8 @@ LEFT JOIN (
   SELECT id, any_value(inputs) AS inputs, any_value(target) AS target FROM {example} WHERE split = 'train' GROUP BY id
 ) e ON e.id = c.parent
 LEFT JOIN (
-  SELECT id, any_value(name) AS name, any_value(category) AS category, any_value(size) AS size
+  SELECT id, any_value(name) AS name, any_value(category) AS category, any_value(size) AS size,
+    any_value(split_from) AS split_from
   FROM {pattern} GROUP BY id
 ) n ON n.id = c.pattern
 LEFT JOIN (SELECT id, any_value(text) AS text FROM {strategy} GROUP BY id) s ON s.id = c.strategy
@@ -101,15 +112,62 @@ FROM a LEFT JOIN w ON w.call = a.call LEFT JOIN k ON k.id = a.call
 GROUP BY ALL ORDER BY ALL
 """
 
+# A call of an earlier round's node is counted there: asked again word for word, it was taken from the ledger.
+_PRICES = """
+WITH u AS (
+  SELECT d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
+  FROM {diagnosis} d LEFT JOIN {pattern_member} m ON m.diagnosis = d.id
+  UNION ALL SELECT seed, round, id, 2, 'naming', call FROM {pattern}
+  UNION ALL SELECT seed, round, pattern, 3, 'testing', call FROM {pattern_test_row}
+  UNION ALL SELECT seed, round, pattern, 4, 'drafting', call FROM {strategy}
+  UNION ALL SELECT seed, round, pattern, 5, 'generating', call FROM {candidate}
+  UNION ALL SELECT v.seed, v.round, c.pattern, 6, 'verifying', v.call
+  FROM {verification} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
+  UNION ALL SELECT v.seed, v.round, c.pattern, 7, 'judging', v.call
+  FROM {verdict} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
+), n AS (
+  SELECT seed, round, pattern, place, what, call, count(*) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL
+), s AS (
+  SELECT call, sum(uses) AS uses FROM n GROUP BY call
+), k AS (
+  SELECT l.id AS call, sum(l.prompt_tokens + l.completion_tokens) AS tokens, sum(l.cost) AS cost,
+    any_value(o.seed) AS seed, any_value(o.round) AS round
+  FROM llm_call l LEFT JOIN node o ON o.id = l.node WHERE l.id IN (SELECT call FROM s) GROUP BY l.id
+)
+SELECT {part}, n.pattern, n.place, n.what, count(*), coalesce(sum(k.tokens * n.uses / s.uses), 0),
+  count(*) FILTER (k.tokens IS NULL), sum(k.cost * n.uses / s.uses), count(*) FILTER (k.cost IS NULL)
+FROM n JOIN s USING (call) LEFT JOIN k USING (call)
+WHERE n.pattern IS NOT NULL AND NOT coalesce(k.seed = n.seed AND k.round < n.round, false)
+GROUP BY ALL ORDER BY ALL
+"""
+
 KINDS: Mapping[str, Kind] = {
     "failures": Kind(
         ("failure", "prediction", "diagnosis", "pattern_member", "pattern"),
-        {"flat_failure": _FAILURES, "flat_member": _MEMBERS, "flat_validation": _COUNTS},
+        {
+            "flat_failure": _FAILURES,
+            "flat_member": _MEMBERS,
+            "flat_validation": _COUNTS,
+            "flat_proposal": _PROPOSALS,
+        },
     ),
     "confusion": Kind(("prediction",), {"flat_confusion": _CONFUSION}),
     "candidates": Kind(
         ("candidate", "verdict", "pattern", "strategy", "selected", "drop"),
         {"flat_candidate": _CANDIDATES, "flat_funnel": _FUNNEL, "flat_yield": _YIELD},
+    ),
+    "prices": Kind(
+        (
+            "diagnosis",
+            "pattern_member",
+            "pattern",
+            "pattern_test_row",
+            "strategy",
+            "candidate",
+            "verification",
+            "verdict",
+        ),
+        {"flat_price": _PRICES},
     ),
 }
 """In each kind a SELECT may read the flat tables before it."""
@@ -118,6 +176,7 @@ FIRST: Mapping[str, tuple[str, ...]] = {
     "failures": ("failure", "prediction", "pattern_member"),
     "confusion": ("prediction",),
     "candidates": ("candidate", "drop"),
+    "prices": ("diagnosis", "pattern", "candidate"),
 }
 """Tables without which a round shows nothing in a kind."""
 

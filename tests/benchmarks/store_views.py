@@ -1,10 +1,11 @@
-"""What every shipped view of the store takes to answer, over millions of failures, and what a row of each table weighs.
+"""What views, reports and `pada patterns` take to answer over millions of failures, and what a row of a table weighs.
 
     python -m tests.benchmarks.store_views --failures 10_000_000 --state /somewhere/with/room
 
 Makes a store by SQL (tables as a run leaves them, then what ingesting lays flat), and asks each view what people ask of
 it: over the whole store, of one run, and for one page. The views are those that the store has: a new one without
-questions here is counted and paged. Wall seconds are the least of three on a new connection; CPU is of all threads.
+questions here is counted and paged. Then each fact that a report or `pada patterns` shows of one run is collected. Wall
+seconds are the least of three on a new connection; CPU is of all threads, and what counts while others work.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.store import Store
+from engine.report.facts import breakdown, generation, patterns, safeguards, spend
+from engine.report.facts.collect import ROWS, SAMPLE
+from engine.report.facts.diagnosis_map import collect_points
+from engine.report.facts.dossiers import collect_dossiers, collect_tallies, find_pattern
+from engine.report.records import Query
+from engine.store import Store, reader
 from engine.store.file import FILE
 from engine.store.flat import lay_all
 
@@ -81,6 +87,11 @@ INSERT INTO pattern_member BY NAME
 SELECT node_of($run, 'cluster', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
   pattern_of($run, hash(k) % $patterns) AS pattern, id_of('example', $run, 2 * k + r % 2) AS example,
   id_of('diagnosis' || r, $run, k) AS diagnosis, 0.25 AS distance, 0.1 AS silhouette
+FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
+
+INSERT INTO diagnosis_place BY NAME
+SELECT node_of($run, 'cluster', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
+  id_of('diagnosis' || r, $run, k) AS diagnosis, (hash(k) % 1000) / 1000 AS x, (hash(k * 3) % 1000) / 1000 AS y
 FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
 
 INSERT INTO pattern BY NAME
@@ -181,7 +192,8 @@ SELECT node_of($run, stage, r, attempt) AS id, concat_ws('/', 'seed-0', 'round-'
   TIMESTAMP '2026-03-01' + to_hours($run) AS started, TIMESTAMP '2026-03-01' + to_hours($run) AS ended, '' AS content,
   CASE stage WHEN 'load' THEN '{"example":1}' WHEN 'predict' THEN '{"prediction":1}'
     WHEN 'score' THEN '{"failure":1,"metric":1}' WHEN 'diagnose' THEN '{"diagnosis":1}'
-    WHEN 'cluster' THEN '{"pattern_member":1}' WHEN 'name' THEN '{"pattern":1}' WHEN 'strategy' THEN '{"strategy":1}'
+    WHEN 'cluster' THEN '{"pattern_member":1,"diagnosis_place":1}'
+    WHEN 'name' THEN '{"pattern":1}' WHEN 'strategy' THEN '{"strategy":1}'
     WHEN 'generate' THEN '{"candidate":1,"drop":1}' WHEN 'judge' THEN '{"verdict":1}'
     WHEN 'select' THEN '{"selected":1,"example":1,"drop":1}' WHEN 'track' THEN '{"pattern_status":1}'
     ELSE '{}' END AS counts
@@ -279,7 +291,8 @@ QUESTIONS: dict[str, dict[str, str]] = {
         " ORDER BY s DESC LIMIT 20",
     },
     "proposed_categories": {
-        "of a run": f"FROM proposed_categories WHERE run = {RUN} ORDER BY failures DESC"
+        "of a run": f"FROM proposed_categories WHERE run = {RUN} ORDER BY failures DESC",
+        "all": "SELECT name, sum(failures) AS n FROM proposed_categories GROUP BY name ORDER BY n DESC LIMIT 20",
     },
     "deployment": {"of a run": f"FROM deployment WHERE run = {RUN}", "all": "FROM deployment"},
     "last_runs": {"all": "FROM last_runs"},
@@ -333,16 +346,48 @@ def questions(names: list[str]) -> Iterator[tuple[str, str, str]]:
             yield name, question, sql
 
 
-def seconds(state: Path, sql: str, tries: int = 3) -> tuple[float, float, int]:
-    """Return the least wall seconds, the CPU seconds of that try, and the number of rows."""
-    import duckdb
+def facts(state: Path) -> Mapping[str, Callable[[Query], object]]:
+    """Return what the report and `pada patterns` collect of one run, by what it is."""
+    run = RUN.strip("'")
+    with reader(state) as query:
+        (first,) = query("SELECT min(id) AS id FROM pattern WHERE run = ?", [run])
+    word, recipe = first["id"], {"task": {"kind": "classification"}}
+    return {
+        "pada patterns": lambda query: collect_tallies(query, run),
+        "pada patterns show": lambda query: collect_dossiers(
+            query, run, ROWS, find_pattern(query, run, word)
+        ),
+        "report: all patterns whole": lambda query: collect_dossiers(query, run, ROWS),
+        "report: map": lambda query: collect_points(query, run),
+        "report: movements": lambda query: patterns.collect_movements(query, run),
+        "report: confusions": lambda query: patterns.collect_confusions(query, run, recipe),
+        "report: matrix": lambda query: breakdown.collect_matrix(query, run, recipe),
+        "report: suspects": lambda query: patterns.collect_suspects(query, run),
+        "report: failures": lambda query: patterns.collect_failures(query, run, SAMPLE),
+        "report: candidates": lambda query: generation.collect_candidates(query, run, SAMPLE),
+        "report: funnel": lambda query: generation.collect_funnel(query, run),
+        "report: drops": lambda query: generation.collect_drops(query, run),
+        "report: calls": lambda query: spend.collect_calls(query, run, {}),
+        "report: regressions": lambda query: safeguards.collect_suites(query, run),
+    }
 
-    with duckdb.connect(str(state / FILE), read_only=True) as connection:
-        found = []
+
+def asked(sql: str) -> Callable[[Query], object]:
+    """Return what asks one statement."""
+    return lambda query: query(sql, [])
+
+
+def seconds(
+    state: Path, ask: Callable[[Query], object], tries: int = 3
+) -> tuple[float, float, int]:
+    """Return the least wall seconds, the CPU seconds of that try, and the number of rows."""
+    found = []
+    with reader(state) as query:
         for _ in range(tries):
             wall, cpu = time.monotonic(), time.process_time()
-            rows = connection.execute(sql).fetchall()
-            found.append((time.monotonic() - wall, time.process_time() - cpu, len(rows)))
+            answer = ask(query)
+            rows = len(answer) if isinstance(answer, list | tuple) else 1
+            found.append((time.monotonic() - wall, time.process_time() - cpu, rows))
             if found[-1][0] > 30:
                 break
     return min(found)
@@ -375,20 +420,24 @@ def main() -> None:
     parser.add_argument(
         "--state", type=Path, required=True, help="a folder; a store in it is reused"
     )
-    parser.add_argument("--view", default="", help="only the views whose names hold this")
+    parser.add_argument("--view", default="", help="only the views whose names hold this; facts")
     arguments = parser.parse_args()
     if not (arguments.state / FILE).exists():
         began = time.monotonic()
         make(arguments.state, arguments.failures)
         print(f"made in {time.monotonic() - began:.0f} s")
     slow = 0
+    asking = [(view, what, asked(sql)) for view, what, sql in questions(views(arguments.state))]
+    asking += [("facts", what, ask) for what, ask in facts(arguments.state).items()]
     print("| view | question | rows | seconds | CPU seconds |\n|---|---|---|---|---|")
-    for view, question, sql in questions(views(arguments.state)):
+    for view, question, ask in asking:
         if arguments.view in view:
-            wall, cpu, rows = seconds(arguments.state, sql)
-            slow += wall > PROMISE
+            wall, cpu, rows = seconds(arguments.state, ask)
+            slow += cpu > PROMISE
             print(f"| {view} | {question} | {rows:,} | {wall:.2f} | {cpu:.2f} |", flush=True)
-    print(f"\n{slow} over {PROMISE} s\n\n| table | rows | MB | bytes a row |\n|---|---|---|---|")
+    print(
+        f"\n{slow} over {PROMISE} s of CPU\n\n| table | rows | MB | bytes a row |\n|---|---|---|---|"
+    )
     for name, rows, size in sizes(arguments.state):
         print(f"| {name} | {rows:,} | {size / 1e6:,.1f} | {size / rows:.0f} |")
     whole = os.path.getsize(arguments.state / FILE)

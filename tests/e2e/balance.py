@@ -254,11 +254,12 @@ RULES = (
         " WHERE h.stage = 'select'",
     ),
     Rule(
-        "training examples + selected of earlier rounds = rows trained on",
+        "training examples + selected of earlier rounds = rows trained on + drops",
         "SELECT h.name, count(*)::VARCHAR AS key FROM here h JOIN here o"
         " ON o.stage = 'load' OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
         " JOIN example e ON e.node = o.id AND e.split = 'train' WHERE h.stage = 'train' GROUP BY h.name",
-        "SELECT h.name, m.rows::VARCHAR AS key FROM here h JOIN model m ON m.node = h.id",
+        'SELECT h.name, (m.rows + (SELECT count(*) FROM "drop" d WHERE d.node = h.id))::VARCHAR AS key'
+        " FROM here h JOIN model m ON m.node = h.id",
     ),
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",

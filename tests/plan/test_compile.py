@@ -325,6 +325,41 @@ def test_the_control_is_round_0_with_another_training_seed_and_one_serves_all_ro
     assert {more[name] for name in controls} == {plan.nodes[name].id for name in controls}
 
 
+def test_what_follows_a_round_may_read_from_the_best_one_before_where_rounds_are_rolled_back() -> (
+    None
+):
+    back = _recipe(loop__rounds=3, loop__regressions="roll_back")
+    resources = _resources()
+    nodes = compile_plan(back, resources, PROMPT).nodes
+    draw, allot = (nodes[f"seed-0/round-2/{stage}"] for stage in ("draw", "allot"))
+    assert draw.inputs_at(None)["score"] == "seed-0/round-2/score"
+    assert draw.inputs_at(1) == {**draw.inputs, "score": "seed-0/round-1/score"}
+    assert {"seed-0/round-0/score", "seed-0/round-2/decide"} <= set(draw.sources)
+    assert allot.inputs_at(1)["track"] == "seed-0/round-1/track"
+    # After round 0 no pattern has a standing yet; what round 2 did not pay for is still known.
+    assert "track" not in allot.inputs_at(0)
+    assert allot.inputs_at(0)["latest"] == "seed-0/round-2/track"
+    assert nodes["seed-0/round-3/train"].inputs["decided.2.decide"] == "seed-0/round-2/decide"
+    assert "decided.1.decide" not in nodes["seed-0/round-1/train"].inputs
+    # Other recipes know nothing of it, and round 0 is theirs too.
+    plain = compile_plan(_recipe(loop__rounds=3), resources, PROMPT).nodes
+    assert all(node.returns is None for node in plain.values())
+    same = {name for name, node in nodes.items() if plain[name].id == node.id}
+    assert {"seed-0/round-0/select", "seed-0/round-1/train", "seed-0/round-1/track"} <= same
+    assert not any(name.startswith(("seed-0/round-1/draw", "seed-0/round-2/")) for name in same)
+    before = {name: node.identity for name, node in plain.items()}
+    (why,) = (
+        state.because
+        for state in states(compile_plan(back, resources, PROMPT), set(), before)
+        if state.node.name == "seed-0/round-1/draw"
+    )
+    assert why == "loop.regressions: rounds may be rolled back, or no longer"
+    # More rounds keep the rounds that are done.
+    two = compile_plan(_recipe(loop__rounds=2, loop__regressions="roll_back"), resources, PROMPT)
+    kept = {name for name, node in two.nodes.items() if nodes[name].id == node.id}
+    assert set(two.nodes) - kept == {"seed-0/round-2/decide"}
+
+
 @pytest.mark.parametrize(
     "changes", [{"loop__rounds": 0}, {"train__method": "none"}, {"loop__control": False}], ids=str
 )

@@ -76,6 +76,8 @@ class Invented:
         """Write a state folder's store with the same rows, for what reads stores from files."""
         Store.open(state)
         db = self.db
+        # What was changed by SQL alone is laid flat too.
+        lay_all(db)
         db.execute(f"ATTACH '{state / FILE}' AS saved")
         tables = self.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'")
         for name in (row["table_name"] for row in tables):
@@ -386,6 +388,10 @@ def _diagnose(store: Invented, seed: int, round_: int, failing: list[str]) -> di
             "pattern_member", **cluster, pattern=ident("pattern", name), example=example,
             diagnosis=ident("diagnosis", round_, example), distance=0.2,
         )  # fmt: skip
+        store.add(
+            "diagnosis_place", **cluster, diagnosis=ident("diagnosis", round_, example),
+            x=(1 + i % 5) / 50, y=(i % 7 - 3) / 40,
+        )  # fmt: skip
     for name, category, description in PATTERNS:
         pattern = ident("pattern", name)
         if pattern not in found:
@@ -470,6 +476,7 @@ def again(store: Invented) -> None:
     store.db.execute(
         "INSERT INTO run_node SELECT 'r0002', node, name, position, 'cached' FROM run_node"
     )
+    lay_all(store.db)
 
 
 def empty() -> Invented:

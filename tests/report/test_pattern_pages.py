@@ -4,47 +4,16 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
 import pytest
 
 from engine.report.charts.map import COLOURS, map_chart
 from engine.report.dossier import DiagnosisPoint
 from engine.report.facts import collect
-from engine.report.facts.diagnosis_map import collect_points, placed
+from engine.report.facts.diagnosis_map import collect_points
 from engine.report.html import render_html
 from tests.report import invented
 
 pytestmark = pytest.mark.runs
-
-
-def test_what_is_said_alike_lies_together_and_always_in_the_same_place() -> None:
-    kinds = ("a date taken for a sum of money", "sarcasm read as praise", "two wishes in one line")
-    texts = [f"{kind}, row {i}" for i in range(12) for kind in kinds]
-    places = placed(texts)
-    assert places is not None
-    assert places.shape == (36, 2)
-    assert np.abs(places).max() == pytest.approx(1)
-    groups = [places[k::3] for k in range(3)]
-    within = max(float(np.linalg.norm(g - g.mean(axis=0), axis=1).max()) for g in groups)
-    centres = [g.mean(axis=0) for g in groups]
-    between = min(
-        float(np.linalg.norm(centres[a] - centres[b])) for a, b in ((0, 1), (0, 2), (1, 2))
-    )
-    assert between > 2 * within
-    again = placed(texts)
-    assert again is not None
-    assert np.array_equal(places, again)
-
-
-@pytest.mark.parametrize("texts", [[], ["one"], ["one", "two"], ["same words"] * 9, ["", "", ""]])
-def test_texts_that_cannot_be_told_apart_have_no_map(texts: list[str]) -> None:
-    assert placed(texts) is None
-
-
-def test_words_without_letters_and_other_scripts_have_places() -> None:
-    places = placed(["!!!", "日付を金額と取り違えた", "дата принята за сумму", "plain words"])
-    assert places is not None
-    assert np.isfinite(places).all()
 
 
 def test_the_map_names_its_groups_and_hover_text_is_only_text() -> None:
@@ -72,4 +41,32 @@ def test_the_page_has_a_section_for_each_pattern_and_every_diagnosis_on_the_map(
         assert page.count(f'id="pattern-{pattern.seed}-{pattern.id}"') == 1
     assert page.count("<caption>Its life</caption>") == len(report.patterns) == 5
     assert page.count("<caption>Its price</caption>") == 5
+    points = collect_points(store.query, "r0001")
+    assert max(abs(point.x) for point in points) == max(abs(point.y) for point in points) == 1
+    # As the clustering placed them, each axis stretched by one factor.
+    placed = store.query("SELECT x FROM diagnosis_place ORDER BY diagnosis")
+    assert (
+        len({round(point.x / row["x"], 9) for point, row in zip(points, placed, strict=True)}) == 1
+    )
     assert len(collect_points(store.query, "r0001", 7)) == 7
+
+
+def test_a_part_of_a_cluster_that_was_split_says_so_and_names_the_other_parts() -> None:
+    store = invented.full(rounds=1)
+    patterns = store.query(
+        "SELECT node, seed, id, name FROM pattern WHERE round = 0 ORDER BY seed, position LIMIT 3"
+    )
+    where = {"run": "r0001", "seed": patterns[0]["seed"], "round": 0, "node": patterns[0]["node"]}
+    for row in patterns:
+        store.add(
+            "pattern_link", **where, pattern=row["id"], parent="p-whole", kind="part", shared=2
+        )
+    life = [dossier.life[0] for dossier in collect(store.query, "r0001").dossiers]
+    parts = {one.beside for one in life if one.part_of == "p-whole"}
+    names = {row["name"] for row in patterns}
+    assert {(frozenset(beside)) for beside in parts} == {
+        frozenset(names - {name}) for name in names
+    }
+    assert all(one.beside == () for one in life if one.part_of is None)
+    page = render_html(collect(store.query, "r0001"))
+    assert page.count("part of cluster p-whole beside &#39;") == 3

@@ -70,7 +70,7 @@ def test_calls_behind_rows_of_every_kind_are_counted() -> None:
         kind.table for kind in Row.__subclasses__() if "call" in {f.name for f in fields(kind)}
     }
     assert kinds >= {"label_suspect", "verification", "judge_anchor"}
-    assert set(re.findall(r"SELECT call FROM (\w+) WHERE node", CALLS_BEHIND)) == kinds
+    assert set(re.findall(r"SELECT call FROM (\w+) SEMI JOIN", CALLS_BEHIND)) == kinds
 
 
 def test_money_without_a_price_is_unknown_and_never_zero() -> None:

@@ -75,11 +75,28 @@ def test_a_round_that_breaks_what_was_right_is_warned_of_and_may_be_the_best() -
     assert "regression" not in later.reason
 
 
-def test_a_round_that_is_rolled_back_is_no_gain_whatever_its_score_and_ends_the_loop() -> None:
-    one = _decide([0.5, 0.6, 0.9], rounds=9, patience=9, broke=[2], rule="roll_back")
-    assert (one.go_on, one.best_round) == (False, 1)
-    assert one.reason == "regression, rolled back to round 1: 12 are wrong"
-    assert _decide([0.5, 0.6], rounds=9, rule="roll_back").go_on
+def test_a_round_that_is_rolled_back_is_no_gain_whatever_its_score_and_the_next_goes_on() -> None:
+    one = _decide([0.5, 0.6, 0.9], rounds=9, broke=[2], rule="roll_back")
+    assert (one.go_on, one.best_round, one.rolled_back) == (True, 1, True)
+    assert one.reason == (
+        "regression, rolled back to round 1: 12 are wrong; the next round goes on from there"
+    )
+    # What follows is held against the best, and what was rolled back is no round without a gain.
+    later = _decide([0.5, 0.6, 0.9, 0.7], rounds=9, broke=[2], rule="roll_back")
+    assert (later.go_on, later.best_round, later.rolled_back) == (True, 3, False)
+    alike = _decide([0.5, 0.6, 0.9, 0.6], rounds=9, patience=2, broke=[2], rule="roll_back")
+    assert (alike.go_on, alike.best_round) == (True, 1)
+    assert not _decide([0.5, 0.6, 0.9, 0.6], rounds=9, broke=[2], rule="roll_back").go_on
+
+
+def test_two_rounds_in_a_row_that_are_rolled_back_end_the_loop_and_so_does_the_last() -> None:
+    two = _decide([0.5, 0.6, 0.9, 0.9], rounds=9, patience=9, broke=[2, 3], rule="roll_back")
+    assert (two.go_on, two.best_round, two.rolled_back) == (False, 1, True)
+    assert two.reason.endswith("; the second round in a row")
+    last = _decide([0.5, 0.6, 0.9], rounds=2, patience=9, broke=[2], rule="roll_back")
+    assert (last.go_on, last.rolled_back) == (False, True)
+    apart = _decide([0.5, 0.4, 0.6, 0.9], rounds=9, patience=9, broke=[1, 3], rule="roll_back")
+    assert (apart.go_on, apart.best_round) == (True, 2)
 
 
 def test_goes_on_while_it_gains() -> None:

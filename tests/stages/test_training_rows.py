@@ -7,10 +7,11 @@ import pytest
 
 from engine.backends.protocol import TrainingJob, TrainingResult
 from engine.fingerprint import digest
-from engine.rows import Model
+from engine.rows import Decision, Model
+from engine.run.execute import check_accounts
 from engine.spec.recipe import Train
 from engine.stages.division import Divide, selection_part
-from engine.stages.outputs import Loaded, SelectedRows
+from engine.stages.outputs import Decided, DecidedRound, Loaded, SelectedRows
 from engine.stages.task_view import Shots
 from engine.stages.train import (
     TRAIN,
@@ -26,6 +27,9 @@ from tests.stages.small_task import TRAIN as ORIGINAL
 
 FIRST = SelectedRows((example("still no box", LATE), example("no box again", LATE)))
 SECOND = SelectedRows((example("the lid was off", BROKEN),))
+
+
+PARAMS = TrainParams(task=task_view(), prompt="tasks/classification.md", shots=None, train=Train())
 
 
 class TrainingContext(ScriptedContext):
@@ -67,6 +71,29 @@ def test_the_training_set_is_the_original_rows_and_then_every_rounds_in_order() 
     rows = training_set(TrainInputs(load=LOADED, earlier=(FIRST, SECOND)))
     assert rows == [*ORIGINAL, *FIRST.examples, *SECOND.examples]
     assert training_set(TrainInputs(load=LOADED)) == ORIGINAL
+
+
+def test_rows_that_came_since_the_best_round_are_kept_out_once_a_round_is_rolled_back(
+    tmp_path: Path,
+) -> None:
+    third = SelectedRows((example("my lid is off", BROKEN),))
+    earlier = (FIRST, SECOND, third)
+
+    def decided(number: int, best: int, *, back: bool) -> DecidedRound:
+        decision = Decision(True, "", "accuracy", 0.5, best, back)
+        return DecidedRound(number, Decided((decision,)))
+
+    kept = TrainInputs(LOADED, earlier, (decided(1, 1, back=False), decided(2, 1, back=True)))
+    # Round 2 was trained on what round 1 had added to that of round 0.
+    assert training_set(kept) == [*ORIGINAL, *FIRST.examples, *third.examples]
+    output = TRAIN.run(PARAMS, kept, TrainingContext(tmp_path))
+    assert [(d.item, d.reason) for d in output.drops] == [(SECOND.examples[0].id, "rolled_back")]
+    assert output.model.rows == len(training_set(kept))
+    check_accounts("train", TRAIN.accounts(PARAMS, kept, output))
+    none = TrainInputs(LOADED, earlier[:2], (decided(1, 0, back=True),))
+    assert training_set(none) == [*ORIGINAL, *SECOND.examples]
+    tolerated = TrainInputs(LOADED, earlier, (decided(1, 0, back=False), decided(2, 0, back=True)))
+    assert training_set(tolerated) == [*ORIGINAL, *third.examples]
 
 
 def test_every_row_is_taught_with_its_answer_and_no_evaluation_row_is(tmp_path: Path) -> None:

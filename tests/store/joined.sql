@@ -55,7 +55,11 @@ FROM t JOIN o USING (run)
 UNION ALL
 SELECT t.run, t.seed, t.round, 'generated', g.id, g.inputs, g.target, NULL, NULL, g.round, g.candidate, g.parent,
   g.pattern, g.operator
-FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round;
+FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round
+WHERE NOT EXISTS (
+  FROM decision d JOIN run_rows r USING (node) WHERE d.rolled_back AND r.run = t.run AND d.seed = t.seed
+    AND d.round < t.round AND g.round BETWEEN d.best_round AND d.round - 1
+);
 
 CREATE VIEW joined.lineage AS
 WITH c AS (
@@ -66,7 +70,8 @@ WITH c AS (
   SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
   FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'train' GROUP BY ALL
 ), n AS (
-  SELECT r.run, t.seed, t.round, t.id, t.name, t.category, t.size FROM pattern t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.id, t.name, t.category, t.size, t.split_from
+  FROM pattern t JOIN run_rows r USING (node)
 ), s AS (
   SELECT r.run, t.seed, t.round, t.id, any_value(t.text) AS text
   FROM strategy t JOIN run_rows r USING (node) GROUP BY ALL
@@ -81,7 +86,7 @@ WITH c AS (
 )
 SELECT c.looked_at AS run, c.seed, c.round, c.attempt, c.id AS candidate, c.operator, c.inputs, c.target,
   c.parent, e.inputs AS parent_inputs, e.target AS parent_target, c.pattern, n.name AS pattern_name, n.category,
-  n.size AS failures, c.strategy, s.text AS strategy_text, v.accepted, v.reason, v.detail, v.feedback, v.adherence,
+  n.size AS failures, n.split_from, c.strategy, s.text AS strategy_text, v.accepted, v.reason, v.detail, v.feedback, v.adherence,
   v.utility, v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason AS left_out, j.example,
   CASE WHEN j.example IS NOT NULL THEN (
     SELECT min(f.round) FROM f WHERE f.run = c.looked_at AND f.seed = c.seed AND f.round > c.round
@@ -209,4 +214,63 @@ FROM prediction p
 JOIN run_rows r USING (node)
 JOIN e ON e.run = r.run AND e.id = p.example AND e.split = p.split
 WHERE p.status <> 'backend_failed'
+GROUP BY ALL;
+
+CREATE VIEW joined.proposed_categories AS
+WITH m AS (
+  SELECT DISTINCT r.run, t.seed, t.round, t.diagnosis AS id FROM pattern_member t JOIN run_rows r USING (node)
+  WHERE starts_with(t.pattern, 'category:')
+), d AS (
+  SELECT r.run, t.seed, t.round, t.id, trim(t.proposed) AS name, t.example, t.scenario
+  FROM diagnosis t JOIN run_rows r USING (node)
+  WHERE trim(t.proposed) <> '' AND t.mendable AND NOT t.suspect
+), p AS (
+  SELECT r.run, t.name, t.size, t.description FROM pattern t JOIN run_rows r USING (node)
+  WHERE coalesce(t.category, 'other') = 'other' AND NOT starts_with(t.id, 'category:')
+)
+SELECT run, mode(name ORDER BY name) AS name, 'diagnosis' AS source, count(DISTINCT example) AS failures,
+  mode(scenario ORDER BY scenario) AS description
+FROM d ANTI JOIN m USING (run, seed, round, id) GROUP BY run, lower(name)
+UNION ALL
+SELECT run, name, 'pattern', max(size), arg_max(description, size) FROM p GROUP BY run, name;
+
+CREATE VIEW joined.pattern_price AS
+WITH m AS (
+  SELECT r.run, t.seed, t.round, t.diagnosis, t.pattern FROM pattern_member t JOIN run_rows r USING (node)
+), c AS (
+  SELECT DISTINCT r.run, t.seed, t.round, t.id, t.pattern FROM candidate t JOIN run_rows r USING (node)
+), v AS (
+  SELECT r.run, t.seed, t.round, t.candidate, 6 AS place, 'verifying' AS what, t.call
+  FROM verification t JOIN run_rows r USING (node)
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.call FROM verdict t JOIN run_rows r USING (node)
+), u AS (
+  SELECT d.run, d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
+  FROM (SELECT r.run, t.seed, t.round, t.id, t.call FROM diagnosis t JOIN run_rows r USING (node)) d
+  LEFT JOIN m ON m.run = d.run AND m.seed = d.seed AND m.round = d.round AND m.diagnosis = d.id
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.id, 2, 'naming', t.call FROM pattern t JOIN run_rows r USING (node)
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.pattern, 3, 'testing', t.call FROM pattern_test_row t JOIN run_rows r USING (node)
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.pattern, 4, 'drafting', t.call FROM strategy t JOIN run_rows r USING (node)
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.pattern, 5, 'generating', t.call FROM candidate t JOIN run_rows r USING (node)
+  UNION ALL
+  SELECT v.run, v.seed, v.round, c.pattern, v.place, v.what, v.call
+  FROM v JOIN c ON c.run = v.run AND c.seed = v.seed AND c.round = v.round AND c.id = v.candidate
+), n AS (
+  SELECT run, seed, round, pattern, place, what, call, count(*) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL
+), s AS (
+  SELECT run, seed, round, call, sum(uses) AS uses FROM n GROUP BY ALL
+), k AS (
+  SELECT l.id AS call, sum(l.prompt_tokens + l.completion_tokens) AS tokens, sum(l.cost) AS cost,
+    any_value(o.seed) AS seed, any_value(o.round) AS round
+  FROM llm_call l LEFT JOIN node o ON o.id = l.node GROUP BY l.id
+)
+SELECT n.run, n.seed, n.round, n.pattern, n.place, n.what, count(*) AS calls,
+  coalesce(sum(k.tokens * n.uses / s.uses), 0) AS tokens, count(*) FILTER (k.tokens IS NULL) AS unmetered,
+  sum(k.cost * n.uses / s.uses) AS cost, count(*) FILTER (k.cost IS NULL) AS unpriced
+FROM n JOIN s ON s.run = n.run AND s.seed = n.seed AND s.round = n.round AND s.call = n.call LEFT JOIN k ON k.call = n.call
+WHERE n.pattern IS NOT NULL AND NOT coalesce(k.seed = n.seed AND k.round < n.round, false)
 GROUP BY ALL;

@@ -176,6 +176,9 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.PatternShare("p1", 6.0, 0.75, 12, 0.5, 1.0, "12 failures"),
     r.PatternLink("p3", "p1", "split", 4, 0.75, 0.5),
     r.PatternLink("p3", "p2", "merged", 4, None, 0.5),
+    r.PatternLink("p3", "c1", "part", 4, 0.75, None),
+    r.MapAxis(1, (0.6, 0.8), -0.125),
+    r.DiagnosisPlace("d1", 0.25, -0.5),
     r.PatternRow("p1", "e1", "held_out", 0.75, True, False, None),
     r.DrawnFailure("e1", None, "card", "accuracy < 1", "held_out"),
     r.Strategy("s1", "p1", "write", ("card", "pin"), "c2", "quoted"),
@@ -240,6 +243,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.Selected("c1", "e9"),
     r.Drop("load", "e1", "duplicate", "f.csv:4"),
     r.Decision(True, "3 failures", "accuracy", 0.5, 0),
+    r.Decision(True, "regression", "accuracy", 0.5, 1, True),
     r.Benchmark(
         "student", "a server 1.0", 4, 20, 1, "request_latency_ms", 19, 5.5, 5.0, 8.0, 9.0, 9.5
     ),

@@ -27,12 +27,15 @@ JOINED = (
     "spend",
     "funnel",
     "confusion",
+    "proposed_categories",
+    "pattern_price",
 )
 DEFINITIONS = Path(__file__).with_name("joined.sql")
 AT: dict[str, tuple[str, ...]] = {
     "score": ("failures", "confusion"),
-    "cluster": ("failures",),
-    "name": ("failures",),
+    "diagnose": ("proposed_categories",),
+    "cluster": ("failures", "proposed_categories"),
+    "name": ("failures", "proposed_categories"),
     "generate": ("lineage",),
     "judge": ("lineage",),
     "select": JOINED,
@@ -136,9 +139,13 @@ def test_a_round_shows_what_there_is_of_it_at_every_moment(tmp_path: Path) -> No
         ("load", [example(1), example(11, "validation"), example(12, "validation")], 0),
         ("predict", [failing, untold], 0),
         ("score", [r.Failure("e11", "validation", "pin", "card", "p"), r.Failure("e1", "train", None, "card", "p")], 0),
-        ("diagnose", [r.Diagnosis("d1", "e11", "cause", "when", "c")], 0),
-        ("cluster", [r.PatternMember("p1", "e11", "d1", 0.1, None), r.PatternMember("p1", "e1", "d1", 0.1, None)], 0),
-        ("name", [r.Pattern("p1", "negation", "", "style", 1, (1.0,), None, None, None)], 0),
+        ("diagnose", [r.Diagnosis("d1", "e11", "cause", "when", "c", proposed="Slang "),
+                      r.Diagnosis("d2", "e12", "cause", "why", "c", proposed="slang"),
+                      r.Diagnosis("d3", "e13", "cause", "why", "c", proposed="Slang"),
+                      r.Diagnosis("d4", "e14", "cause", "why", "c", proposed="slang", suspect=True)], 0),
+        ("cluster", [r.PatternMember("p1", "e11", "d1", 0.1, None), r.PatternMember("p1", "e1", "d1", 0.1, None),
+                     r.PatternMember("category:x", "e13", "d3", 0.1, None)], 0),
+        ("name", [r.Pattern("p1", "negation", "", None, 1, (1.0,), None, None, None, split_from="p0")], 0),
         ("generate", [similar, r.Drop("generate", "e1", "prompt_leak", "")], 1),
         ("judge", [verdict("c1")], 1),
         ("select", [r.Drop("select", "c1", "over_quota", "")], 0),
@@ -156,7 +163,12 @@ def test_a_round_shows_what_there_is_of_it_at_every_moment(tmp_path: Path) -> No
         None,
         "negation",
     ]
-    assert parts(tmp_path)[0] == 3, "one of each kind"
+    assert parts(tmp_path)[0] == 4, "one of each kind"
+    assert [row["split_from"] for row in rows(tmp_path, "FROM lineage")] == ["p0"]
+    proposed = (
+        "SELECT name, failures, description FROM proposed_categories WHERE source = 'diagnosis'"
+    )
+    assert [list(row.values()) for row in rows(tmp_path, proposed)] == [["Slang", 2, "when"]]
 
 
 def test_what_is_done_again_and_what_is_paid_later_are_laid_again(tmp_path: Path) -> None:
@@ -170,7 +182,7 @@ def test_what_is_done_again_and_what_is_paid_later_are_laid_again(tmp_path: Path
         store.record_calls([call(3, run, "generate0", error="schema")])
 
     write(tmp_path, again)
-    assert differences(tmp_path, ("payoff", "spend")) == {}
+    assert differences(tmp_path, ("payoff", "spend", "pattern_price")) == {}
     assert {row["reason"] for row in rows(tmp_path, "FROM lineage")} == {"leak", None}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from engine.report.charts.map import map_chart
 from engine.report.charts.svg import Bar, Line, Point, bar_chart, line_chart
+from engine.report.dossier import DiagnosisPoint
 from engine.report.formatting import count, duration, gap, measured, round_label
 from engine.report.records import Report
 from engine.report.tables import SCORE_SPLITS, reasons_of, stage_seconds
@@ -93,9 +95,12 @@ def pattern_figure(report: Report, most: int = 12) -> Figure | None:
     return _drawn(lambda w: bar_chart("Patterns before and after", description, axis, groups, w))
 
 
-def map_figure(report: Report) -> Figure | None:
-    """Return the diagnoses on a plane, coloured by pattern; None where there are too few."""
-    return _drawn(lambda w: map_chart(report.points, w)) if report.points else None
+def map_figures(report: Report) -> list[tuple[int, Figure]]:
+    """Return each seed with its diagnoses on a plane, coloured by pattern; none where there are too few."""
+    by_seed: dict[int, list[DiagnosisPoint]] = {}
+    for point in report.points:
+        by_seed.setdefault(point.seed, []).append(point)
+    return [(seed, _drawn(partial(map_chart, points))) for seed, points in sorted(by_seed.items())]
 
 
 def funnel_figure(report: Report) -> Figure | None:

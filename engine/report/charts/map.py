@@ -41,7 +41,7 @@ def map_chart(points: Sequence[DiagnosisPoint], width: int) -> str:
     described = ", ".join(f"{name}: {n:,}" for name, n in sizes.most_common())
     frame = f'<rect class="grid" x="1" y="{top:.1f}" width="{width - 2}" height="{side + 19}" fill="none"/>'
     body = [*legend, frame, *map(mark, order)]
-    return svg(width, int(top + side + 20), "Diagnoses by their words", described, body)
+    return svg(width, int(top + side + 20), "Diagnoses by what they say", described, body)
 
 
 def _legend(

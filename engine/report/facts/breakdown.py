@@ -18,7 +18,7 @@ def collect_breakdown(query: Query, run: str, recipe: Mapping[str, Any]) -> Brea
     by_cell: dict[tuple[str, str, str, int], list[Measured]] = defaultdict(list)
     for r in query(
         MINE + "SELECT slice, part, metric, round, value, low, high, n FROM metric_slice"
-        " SEMI JOIN mine USING (node) WHERE split = 'test' AND value IS NOT NULL ORDER BY position",
+        " SEMI JOIN mine USING (node, run) WHERE split = 'test' AND value IS NOT NULL ORDER BY position",
         [run],
     ):
         measured = Measured(r["value"], r["low"], r["high"], r["n"])
@@ -45,8 +45,8 @@ def collect_matrix(query: Query, run: str, recipe: Mapping[str, Any]) -> Matrix 
         return None
     rows = query(
         MINE + ", e AS (SELECT id, any_value(target) AS target FROM example"
-        " SEMI JOIN mine USING (node) WHERE split = 'test' GROUP BY id),"
-        " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node)"
+        " SEMI JOIN mine USING (node, run) WHERE split = 'test' GROUP BY id),"
+        " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node, run)"
         " WHERE split = 'test' AND status <> 'backend_failed')"
         " SELECT p.round, e.target, p.answer, count(*) AS n FROM p JOIN e ON e.id = p.example"
         " WHERE p.round = (SELECT max(round) FROM p) GROUP BY ALL",

@@ -97,7 +97,7 @@ def _by_example(query: Query, run: str, scores: Scores, pairs: Pairs) -> Floats 
 
     values: dict[tuple[int, int], dict[str, float]] = {}
     for r in query(
-        MINE + "SELECT seed, round, example, value FROM score SEMI JOIN mine USING (node)"
+        MINE + "SELECT seed, round, example, value FROM score SEMI JOIN mine USING (node, run)"
         " WHERE split = 'test' AND metric = ? AND value IS NOT NULL ORDER BY example",
         [run, scores.primary],
     ):
@@ -159,11 +159,11 @@ def _answers(
     answers: dict[tuple[int, int], dict[str, tuple[Answered, float]]] = {}
     for r in query(
         MINE + ', e AS (SELECT id, any_value("references") AS refs FROM example'
-        " SEMI JOIN mine USING (node) WHERE split = 'test' GROUP BY id),"
-        " s AS (SELECT seed, round, example, value FROM score SEMI JOIN mine USING (node)"
+        " SEMI JOIN mine USING (node, run) WHERE split = 'test' GROUP BY id),"
+        " s AS (SELECT seed, round, example, value FROM score SEMI JOIN mine USING (node, run)"
         " WHERE split = 'test' AND metric = ? AND value IS NOT NULL)"
         " SELECT p.seed, p.round, p.example, p.answer, p.text, p.confidence, p.reference_nats, p.reference_tokens,"
-        " e.refs, s.value FROM prediction p SEMI JOIN mine ON mine.node = p.node"
+        " e.refs, s.value FROM prediction p SEMI JOIN mine ON mine.node = p.node AND mine.run = p.run"
         " JOIN e ON e.id = p.example JOIN s ON s.seed = p.seed AND s.round = p.round AND s.example = p.example"
         " WHERE p.split = 'test'",
         [run, metric],

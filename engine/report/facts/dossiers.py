@@ -24,87 +24,65 @@ from engine.report.records import MINE, Query
 MOST_NAMED = 12
 """Patterns that are named where a word fits none or several."""
 
-# A call for several diagnoses, rows or patterns is split evenly: also what went to no pattern takes its part.
-_PRICE = (
-    MINE
-    + """, uses AS (
-  SELECT d.seed, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
-  FROM (SELECT * FROM diagnosis SEMI JOIN mine USING (node)) d
-  LEFT JOIN (SELECT * FROM pattern_member SEMI JOIN mine USING (node)) m
-    ON m.diagnosis = d.id AND m.seed = d.seed AND m.round = d.round
-  UNION ALL
-  SELECT seed, id, 2, 'naming', call FROM pattern SEMI JOIN mine USING (node)
-  UNION ALL
-  SELECT seed, pattern, 3, 'testing', call FROM pattern_test_row SEMI JOIN mine USING (node)
-  UNION ALL
-  SELECT seed, pattern, 4, 'drafting', call FROM strategy SEMI JOIN mine USING (node)
-  UNION ALL
-  SELECT seed, pattern, 5, 'generating', call FROM candidate SEMI JOIN mine USING (node)
-  UNION ALL
-  SELECT c.seed, c.pattern, v.place, v.what, v.call
-  FROM (
-    SELECT node, seed, round, candidate, call, 6 AS place, 'verifying' AS what FROM verification
-    UNION ALL
-    SELECT node, seed, round, candidate, call, 7, 'judging' FROM verdict
-  ) v
-  JOIN (SELECT * FROM candidate SEMI JOIN mine USING (node)) c
-    ON c.id = v.candidate AND c.seed = v.seed AND c.round = v.round
-  WHERE v.node IN (FROM mine)
-), parts AS (
-  SELECT seed, pattern, place, what, call, sum(1 / sharers) AS part
-  FROM (SELECT *, count(*) OVER (PARTITION BY call) AS sharers FROM uses WHERE call IS NOT NULL)
-  GROUP BY ALL
-), taken AS (
-  SELECT id AS call, sum(prompt_tokens + completion_tokens) AS tokens, sum(cost) AS cost
-  FROM llm_call SEMI JOIN (SELECT call AS id FROM parts) USING (id) GROUP BY id
-)
-SELECT seed, pattern, what, count(*) AS calls, coalesce(sum(part * tokens), 0)::DOUBLE AS tokens,
-  count(*) FILTER (tokens IS NULL) AS unmetered, sum(part * cost)::DOUBLE AS cost,
-  count(*) FILTER (cost IS NULL) AS unpriced
-FROM parts LEFT JOIN taken USING (call) WHERE pattern IS NOT NULL
-GROUP BY seed, pattern, place, what ORDER BY seed, pattern, place
+_PRICE = """
+SELECT seed, pattern, what, sum(calls)::BIGINT AS calls, sum(tokens) AS tokens, sum(unmetered)::BIGINT AS unmetered,
+  sum(cost) AS cost, sum(unpriced)::BIGINT AS unpriced
+FROM pattern_price WHERE run = ? GROUP BY seed, pattern, place, what ORDER BY seed, pattern, place
 """
-)
 _NAMED = (
     MINE
     + """SELECT seed, id AS pattern, arg_max(includes, round) AS includes, arg_max(excludes, round) AS excludes
-FROM pattern SEMI JOIN mine USING (node) GROUP BY ALL"""
+FROM pattern SEMI JOIN mine USING (node, run) GROUP BY ALL"""
 )
 _LIFE = """
 SELECT seed, pattern, round, life, found, split_from, merged, rows, failed, failing, control_failing, rate, rate_low,
-  rate_high
+  rate_high, part_of, list(name) OVER (
+    PARTITION BY seed, round, part_of ORDER BY found DESC, name
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW
+  ) AS beside
 FROM pattern_life WHERE run = ? ORDER BY round
 """
-# The nearest to the centroid first: they show best what a pattern is.
+# The nearest to the centroid first: they show best what a pattern is. Of the others nothing but a number is read.
 _MEMBERS = (
     MINE
-    + """, m AS (
+    + """, o AS (
   SELECT seed, pattern, example, min(round) AS round, min(distance) AS distance
-  FROM pattern_member SEMI JOIN mine USING (node) GROUP BY ALL
+  FROM pattern_member SEMI JOIN mine USING (node, run) WHERE pattern LIKE ? GROUP BY ALL
+), n AS (
+  SELECT seed, pattern, count(*) AS total FROM o GROUP BY ALL
+), m AS (
+  SELECT * FROM o QUALIFY row_number() OVER (PARTITION BY seed, pattern ORDER BY distance, example) <= ?
 ), last AS (
-  SELECT seed, max(round) AS round FROM prediction SEMI JOIN mine USING (node) WHERE split = 'validation' GROUP BY seed
+  SELECT seed, max(round) AS round FROM run_part WHERE run = ? AND kind = 'confusion' GROUP BY seed
 ), f AS (
   SELECT seed, round, example, inputs, target, answer, root_cause, scenario FROM failures
-  WHERE run = ? AND split = 'validation'
+  WHERE run = ? AND split = 'validation' AND example IN (SELECT example FROM m)
 ), now AS (
   SELECT f.seed, f.example FROM f JOIN last USING (seed, round)
 )
 SELECT m.seed, m.pattern, m.round, m.example, f.inputs, f.target, f.answer, f.root_cause, f.scenario,
-  now.example IS NOT NULL AS fails, count(*) OVER (PARTITION BY m.seed, m.pattern) AS total
-FROM m JOIN f USING (seed, round, example) LEFT JOIN now USING (seed, example)
-QUALIFY row_number() OVER (PARTITION BY m.seed, m.pattern ORDER BY m.distance, m.example) <= ?
+  now.example IS NOT NULL AS fails, n.total
+FROM m JOIN n USING (seed, pattern) JOIN f USING (seed, round, example) LEFT JOIN now USING (seed, example)
 ORDER BY m.seed, m.pattern, m.distance, m.example
 """
 )
 _WRITTEN = """
-SELECT seed, pattern, round, attempt, candidate, operator, inputs, target,
-  CASE WHEN trained_in IS NOT NULL THEN 'trained on' WHEN accepted THEN 'accepted' WHEN accepted IS NULL
-    THEN 'no verdict' ELSE 'rejected' END AS outcome,
-  coalesce(left_out, CASE WHEN NOT accepted THEN reason END, '') AS why, coalesce(detail, '') AS detail,
-  count(*) OVER (PARTITION BY seed, pattern) AS total
-FROM lineage WHERE run = ?
-QUALIFY row_number() OVER (PARTITION BY seed, pattern, outcome ORDER BY round, attempt, candidate) <= ?
-ORDER BY seed, pattern, round, attempt, outcome = 'rejected', candidate
+WITH o AS (
+  SELECT seed, round, attempt, candidate, pattern,
+    CASE WHEN trained_in IS NOT NULL THEN 'trained on' WHEN accepted THEN 'accepted' WHEN accepted IS NULL
+      THEN 'no verdict' ELSE 'rejected' END AS outcome
+  FROM lineage WHERE run = ? AND pattern LIKE ?
+), n AS (
+  SELECT seed, pattern, count(*) AS total FROM o GROUP BY ALL
+), c AS (
+  SELECT * FROM o
+  QUALIFY row_number() OVER (PARTITION BY seed, pattern, outcome ORDER BY round, attempt, candidate) <= ?
+)
+SELECT c.seed, c.pattern, c.round, c.attempt, c.candidate, l.operator, l.inputs, l.target, c.outcome,
+  coalesce(l.left_out, CASE WHEN NOT l.accepted THEN l.reason END, '') AS why, coalesce(l.detail, '') AS detail, n.total
+FROM c JOIN n USING (seed, pattern)
+JOIN (FROM lineage WHERE run = ? AND candidate IN (SELECT candidate FROM c)) l USING (seed, round, attempt, candidate)
+ORDER BY c.seed, c.pattern, c.round, c.attempt, c.outcome = 'rejected', c.candidate
 """
 _REJECTED = """
 SELECT seed, pattern, reason, count(*) AS n FROM rejected_rows WHERE run = ?
@@ -114,7 +92,7 @@ _TRIED = (
     MINE
     + """SELECT seed, pattern, asked, failed, failed_under, passed, passed_under, precision, precision_low,
   precision_high, recall, recall_low, recall_high
-FROM pattern_test SEMI JOIN mine USING (node) ORDER BY round"""
+FROM pattern_test SEMI JOIN mine USING (node, run) ORDER BY round"""
 )
 
 
@@ -157,7 +135,7 @@ def find_pattern(query: Query, run: str, word: str) -> str:
         EngineError: it fits none, or several.
     """
     named = query(
-        MINE + "SELECT DISTINCT id, name FROM pattern SEMI JOIN mine USING (node) ORDER BY id",
+        MINE + "SELECT DISTINCT id, name FROM pattern SEMI JOIN mine USING (node, run) ORDER BY id",
         [run],
     )
     known = {row["id"] for row in named}
@@ -205,8 +183,9 @@ def collect_dossiers(
     """
     named = {_key(row): row for row in query(_NAMED, [run])}
     life = _by_pattern(query(_LIFE, [run]))
-    members = _by_pattern(query(_MEMBERS, [run, run, sample]))
-    written = _by_pattern(query(_WRITTEN, [run, sample]))
+    one = pattern or "%"
+    members = _by_pattern(query(_MEMBERS, [run, one, sample, run, run]))
+    written = _by_pattern(query(_WRITTEN, [run, one, sample, run]))
     rejected = _by_pattern(query(_REJECTED, [run]))
     tried = {_key(row): row for row in query(_TRIED, [run])}
     found = []
@@ -220,10 +199,7 @@ def collect_dossiers(
                 includes=tuple(named[key]["includes"] or ()),
                 excludes=tuple(named[key]["excludes"] or ()),
                 tried=_tried(tried[key]) if key in tried else None,
-                life=tuple(
-                    LifeRound(**(row | {"merged": tuple(row["merged"] or ())}))
-                    for row in life.get(key, ())
-                ),
+                life=tuple(map(_life_round, life.get(key, ()))),
                 members=tuple(map(_member, members.get(key, ()))),
                 members_total=_total(members.get(key, ())),
                 written=tuple(map(_written, written.get(key, ()))),
@@ -250,6 +226,12 @@ def _by_pattern(rows: Rows) -> dict[Key, Rows]:
 
 def _total(rows: Rows | tuple[()]) -> int:
     return int(rows[0]["total"]) if rows else 0
+
+
+def _life_round(row: dict[str, Any]) -> LifeRound:
+    beside = row["beside"] if row["part_of"] else ()
+    lists = {"merged": tuple(row["merged"] or ()), "beside": tuple(beside or ())}
+    return LifeRound(**(row | lists))
 
 
 def _member(row: dict[str, Any]) -> MemberRow:

@@ -21,14 +21,14 @@ from engine.report.records import (
 # Candidates of the run with their verdict and whether they were selected and trained on.
 # A candidate's id is a hash of its content, so seed and round are part of every join.
 _CANDIDATES = f"""{MINE}, c AS (
-  SELECT * FROM candidate SEMI JOIN mine USING (node)
+  SELECT * FROM candidate SEMI JOIN mine USING (node, run)
 ), v AS (
-  SELECT * FROM verdict SEMI JOIN mine USING (node)
+  SELECT * FROM verdict SEMI JOIN mine USING (node, run)
 ), s AS (
   SELECT DISTINCT seed, round, candidate
-  FROM selected SEMI JOIN mine USING (node)
+  FROM selected SEMI JOIN mine USING (node, run)
 ), trained AS (
-  SELECT seed, max(round) AS round FROM model SEMI JOIN mine USING (node) GROUP BY seed
+  SELECT seed, max(round) AS round FROM model SEMI JOIN mine USING (node, run) GROUP BY seed
 ), joined AS (
   SELECT c.*, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility, v.relevance,
     v.judge_agrees, v.similarity, v.neighbour, s.candidate IS NOT NULL AS selected,
@@ -74,7 +74,7 @@ def collect_drops(query: Query, run: str) -> tuple[Dropped, ...]:
     """Return what stages left out, counted by stage and reason."""
     rows = query(
         MINE + "SELECT stage, reason, count(*) AS n, min(detail) AS example"
-        ' FROM "drop" SEMI JOIN mine USING (node) GROUP BY stage, reason'
+        ' FROM "drop" SEMI JOIN mine USING (node, run) GROUP BY stage, reason'
         " ORDER BY stage, n DESC, reason",
         [run],
     )
@@ -84,7 +84,7 @@ def collect_drops(query: Query, run: str) -> tuple[Dropped, ...]:
 def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judgement:
     """Return how judge and rules agreed; rows rejected by the judge alone passed the rules."""
     calibrations = _calibrations(query, run)
-    scope = "FROM verdict SEMI JOIN mine USING (node)"
+    scope = "FROM verdict SEMI JOIN mine USING (node, run)"
     cells = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
     unscored = 0
     for row in query(
@@ -131,7 +131,7 @@ def _calibrations(query: Query, run: str) -> tuple[Calibrated, ...]:
     names = [field.name for field in fields(JudgeCalibration)]
     rows = query(
         MINE + f"SELECT seed, round, {', '.join(names)} FROM judge_calibration"
-        " SEMI JOIN mine USING (node) ORDER BY seed, round",
+        " SEMI JOIN mine USING (node, run) ORDER BY seed, round",
         [run],
     )
     return tuple(
@@ -150,7 +150,7 @@ def _mode(recipe: Mapping[str, Any], calibrations: Sequence[Calibrated]) -> str:
 def collect_candidates(query: Query, run: str, cap: int) -> tuple[tuple[CandidateSample, ...], int]:
     """Return up to `cap` generated rows, evenly per round and reason, and their number."""
     total = query(
-        MINE + "SELECT count(*) AS n FROM candidate SEMI JOIN mine USING (node)",
+        MINE + "SELECT count(*) AS n FROM candidate SEMI JOIN mine USING (node, run)",
         [run],
     )[0]["n"]
     rows = query(_CANDIDATES + _CANDIDATE_SQL, [run, cap])
@@ -164,13 +164,13 @@ _CANDIDATE_SQL = """
   LIMIT ?
 ), e AS (
   SELECT id, any_value(inputs) AS inputs, any_value(target) AS target
-  FROM example SEMI JOIN mine USING (node) WHERE split = 'train' GROUP BY id
+  FROM example SEMI JOIN mine USING (node, run) WHERE split = 'train' GROUP BY id
 ), names AS (
   SELECT seed, id, arg_min(name, round) AS name
-  FROM pattern SEMI JOIN mine USING (node) GROUP BY ALL
+  FROM pattern SEMI JOIN mine USING (node, run) GROUP BY ALL
 ), st AS (
   SELECT seed, id, any_value(text) AS text
-  FROM strategy SEMI JOIN mine USING (node) GROUP BY ALL
+  FROM strategy SEMI JOIN mine USING (node, run) GROUP BY ALL
 )
 SELECT k.*, e.inputs AS parent_inputs, e.target AS parent_target, names.name AS pattern_name,
   st.text AS strategy_text

@@ -23,7 +23,9 @@ Key = tuple[int, str]
 """Seed and pattern id."""
 
 # What the untuned student fails at is only looked at where nothing is fine-tuned.
-_LOOKED_AT = "round >= coalesce((SELECT min(round) FROM decision SEMI JOIN mine USING (node)), 0)"
+_LOOKED_AT = (
+    "round >= coalesce((SELECT min(round) FROM decision SEMI JOIN mine USING (node, run)), 0)"
+)
 
 
 def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
@@ -31,7 +33,7 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
     by_pattern: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for row in query(
         MINE + "SELECT seed, round, id, name, description, category, size,"
-        " coalesce(starts_with(guard, 'replaced'), false) AS guarded FROM pattern SEMI JOIN mine USING (node)"
+        " coalesce(starts_with(guard, 'replaced'), false) AS guarded FROM pattern SEMI JOIN mine USING (node, run)"
         " ORDER BY round",
         [run],
     ):
@@ -99,7 +101,7 @@ def _tests(query: Query, run: str) -> dict[Key, PatternTested]:
     """Return the latest test of each pattern."""
     rows = query(
         MINE + "SELECT seed, pattern, verdict, funded, detail, lift, lift_low, lift_high, diagnosed"
-        " FROM pattern_test SEMI JOIN mine USING (node) ORDER BY round",
+        " FROM pattern_test SEMI JOIN mine USING (node, run) ORDER BY round",
         [run],
     )
     return {(r.pop("seed"), r.pop("pattern")): PatternTested(**r) for r in rows}
@@ -111,7 +113,7 @@ def _standings(query: Query, run: str) -> dict[Key, list[Standing]]:
         MINE
         + "SELECT seed, round, pattern, life AS status, before, after, rows, effect, low, high,"
         " held_out, held_out_mended, control_held_out_mended"
-        " FROM pattern_status SEMI JOIN mine USING (node) ORDER BY round",
+        " FROM pattern_status SEMI JOIN mine USING (node, run) ORDER BY round",
         [run],
     ):
         standings[r.pop("seed"), r.pop("pattern")].append(Standing(**r))
@@ -123,7 +125,7 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
     guarded: dict[Key, bool] = defaultdict(bool)
     for r in query(
         MINE + "SELECT seed, pattern, text, guard FROM strategy "
-        " SEMI JOIN mine USING (node) ORDER BY round, id",
+        " SEMI JOIN mine USING (node, run) ORDER BY round, id",
         [run],
     ):
         key = (r["seed"], r["pattern"])
@@ -135,15 +137,8 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
 
 def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:
     rows = query(
-        MINE + ", c AS (SELECT * FROM candidate SEMI JOIN mine USING (node)),"
-        " v AS (SELECT * FROM verdict SEMI JOIN mine USING (node)),"
-        " s AS (SELECT DISTINCT seed, round, candidate FROM selected "
-        " SEMI JOIN mine USING (node))"
-        " SELECT c.seed, c.pattern, count(*) AS generated,"
-        " count(*) FILTER (v.accepted) AS accepted, count(s.candidate) AS selected FROM c"
-        " LEFT JOIN v ON v.candidate = c.id AND v.seed = c.seed AND v.round = c.round"
-        " LEFT JOIN s ON s.candidate = c.id AND s.seed = c.seed AND s.round = c.round"
-        " GROUP BY c.seed, c.pattern",
+        "SELECT seed, pattern, sum(generated)::BIGINT AS generated, sum(accepted)::BIGINT AS accepted,"
+        " sum(selected)::BIGINT AS selected FROM payoff WHERE run = ? GROUP BY ALL",
         [run],
     )
     return {(r["seed"], r["pattern"]): (r["generated"], r["accepted"], r["selected"]) for r in rows}
@@ -152,12 +147,12 @@ def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:
 def collect_movements(query: Query, run: str) -> tuple[Movement, ...]:
     """Return how the validation failures of each seed, round (from 0) and control differ from round 0's."""
     rows = query(
-        MINE + ", f AS (SELECT seed, round, example FROM failure SEMI JOIN mine USING (node)"
+        MINE + ", f AS (SELECT seed, round, example FROM failure SEMI JOIN mine USING (node, run)"
         f" WHERE split = 'validation' AND (round >= 0 OR round = {CONTROL})),"
-        " p AS (SELECT seed, round, example FROM prediction SEMI JOIN mine USING (node)"
+        " p AS (SELECT seed, round, example FROM prediction SEMI JOIN mine USING (node, run)"
         f" WHERE split = 'validation' AND (round >= 0 OR round = {CONTROL})),"
         " m AS (SELECT DISTINCT seed, example FROM pattern_member "
-        " SEMI JOIN mine USING (node))"
+        " SEMI JOIN mine USING (node, run))"
         " SELECT p.seed, p.round, count(f.example) AS failures,"
         " count(*) FILTER (f.example IS NULL AND f0.example IS NOT NULL) AS mended,"
         " count(*) FILTER (f.example IS NOT NULL AND p0.example IS NOT NULL"
@@ -184,8 +179,8 @@ def collect_confusions(
         return ()
     rows = query(
         MINE + ", e AS (SELECT id, any_value(target) AS target FROM example "
-        " SEMI JOIN mine USING (node) WHERE split = 'validation' GROUP BY id),"
-        " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node)"
+        " SEMI JOIN mine USING (node, run) WHERE split = 'validation' GROUP BY id),"
+        " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node, run)"
         f" WHERE split = 'validation' AND {_LOOKED_AT} AND answer IS NOT NULL),"
         " ends AS (SELECT min(round) AS first, max(round) AS last FROM p)"
         " SELECT e.target, p.answer, count(*) FILTER (p.round = ends.first) AS before,"
@@ -208,9 +203,9 @@ def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, 
         MINE
         + ", s AS (SELECT example, split, target, max(confidence) AS confidence, count(*) AS times,"
         " arg_max(reason, coalesce(confidence, 0)) AS reason, arg_max(answer, coalesce(confidence, 0)) AS answer"
-        " FROM label_suspect SEMI JOIN mine USING (node) GROUP BY ALL),"
+        " FROM label_suspect SEMI JOIN mine USING (node, run) GROUP BY ALL),"
         " e AS (SELECT id, split, any_value(inputs) AS inputs, any_value(source || ':' || line) AS source"
-        " FROM example SEMI JOIN mine USING (node) GROUP BY ALL)"
+        " FROM example SEMI JOIN mine USING (node, run) GROUP BY ALL)"
         " SELECT s.*, e.inputs, e.source FROM s JOIN e ON e.id = s.example AND e.split = s.split"
         " ORDER BY s.confidence DESC NULLS LAST, s.times DESC, e.source LIMIT ?",
         [run, limit],
@@ -233,7 +228,8 @@ def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, 
 def collect_failures(query: Query, run: str, cap: int) -> tuple[tuple[FailureSample, ...], int]:
     """Return up to `cap` failures, evenly per round and split, and how many there are."""
     total = query(
-        MINE + f"SELECT count(*) AS n FROM failure SEMI JOIN mine USING (node) WHERE {_LOOKED_AT}",
+        MINE
+        + f"SELECT count(*) AS n FROM failure SEMI JOIN mine USING (node, run) WHERE {_LOOKED_AT}",
         [run],
     )[0]["n"]
     rows = query(_FAILURE_SQL, [run, cap])
@@ -243,22 +239,22 @@ def collect_failures(query: Query, run: str, cap: int) -> tuple[tuple[FailureSam
 # Ids are hashes, so their order is as good as random, and stable. Diagnosed ones come first.
 _FAILURE_SQL = f"""{MINE}, f AS (
   SELECT seed, round, split, example, answer, target
-  FROM failure SEMI JOIN mine USING (node) WHERE {_LOOKED_AT}
+  FROM failure SEMI JOIN mine USING (node, run) WHERE {_LOOKED_AT}
 ), d AS (
   SELECT seed, round, example, any_value(root_cause) AS root_cause,
     any_value(scenario) AS scenario
-  FROM diagnosis SEMI JOIN mine USING (node) GROUP BY ALL
+  FROM diagnosis SEMI JOIN mine USING (node, run) GROUP BY ALL
 ), names AS (
   SELECT seed, id, arg_min(name, round) AS name
-  FROM pattern SEMI JOIN mine USING (node) GROUP BY ALL
+  FROM pattern SEMI JOIN mine USING (node, run) GROUP BY ALL
 ), m AS (
   SELECT o.seed, o.example, arg_min(names.name, o.round) AS pattern
-  FROM pattern_member o SEMI JOIN mine USING (node)
+  FROM pattern_member o SEMI JOIN mine USING (node, run)
   JOIN names ON names.seed = o.seed AND names.id = o.pattern
   GROUP BY o.seed, o.example
 ), p AS (
   SELECT seed, round, split, example, text, confidence
-  FROM prediction SEMI JOIN mine USING (node) WHERE split <> 'test'
+  FROM prediction SEMI JOIN mine USING (node, run) WHERE split <> 'test'
 ), picked AS (
   SELECT f.*, d.root_cause, d.scenario FROM f
   LEFT JOIN d ON d.seed = f.seed AND d.round = f.round AND d.example = f.example
@@ -276,7 +272,7 @@ _FAILURE_SQL = f"""{MINE}, f AS (
   GROUP BY ALL
 ), e AS (
   SELECT id, split, any_value(inputs) AS inputs, any_value(source || ':' || line) AS source
-  FROM example SEMI JOIN mine USING (node) GROUP BY id, split
+  FROM example SEMI JOIN mine USING (node, run) GROUP BY id, split
 )
 SELECT k.*, p.text, p.confidence, m.pattern, later.failing, e.inputs, e.source
 FROM picked k

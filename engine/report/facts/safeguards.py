@@ -11,18 +11,18 @@ from engine.rows import CONTROL
 
 _FAILURES = MINE + (
     "SELECT seed, count(*) FILTER (part <> 'selection') AS analysed,"
-    " count(*) FILTER (part = 'held_out') AS held_out FROM drawn_failure d SEMI JOIN mine USING (node)"
-    " WHERE round = (SELECT min(round) FROM drawn_failure SEMI JOIN mine USING (node))"
+    " count(*) FILTER (part = 'held_out') AS held_out FROM drawn_failure d SEMI JOIN mine USING (node, run)"
+    " WHERE round = (SELECT min(round) FROM drawn_failure SEMI JOIN mine USING (node, run))"
     " GROUP BY seed ORDER BY seed"
 )
 # Of a seed without a later fine-tune nothing can be said.
 _HELD_OUT = MINE + (
-    ", h AS (SELECT seed, example FROM drawn_failure SEMI JOIN mine USING (node)"
+    ", h AS (SELECT seed, example FROM drawn_failure SEMI JOIN mine USING (node, run)"
     " WHERE part = 'held_out' AND round = 0),"
-    " p AS (SELECT seed, round, example FROM prediction SEMI JOIN mine USING (node)"
+    " p AS (SELECT seed, round, example FROM prediction SEMI JOIN mine USING (node, run)"
     " WHERE split = 'validation' AND status <> 'backend_failed'),"
     " l AS (SELECT seed, max(round) AS round FROM p GROUP BY seed HAVING max(round) > 0),"
-    " f AS (SELECT seed, round, example FROM failure SEMI JOIN mine USING (node) WHERE split = 'validation')"
+    " f AS (SELECT seed, round, example FROM failure SEMI JOIN mine USING (node, run) WHERE split = 'validation')"
     " SELECT f.example IS NULL AS now, CASE WHEN c.example IS NOT NULL THEN g.example IS NULL END AS control,"
     " count(*) AS n FROM h JOIN l USING (seed)"
     " JOIN p ON p.seed = h.seed AND p.round = l.round AND p.example = h.example"
@@ -62,7 +62,7 @@ def collect_suites(query: Query, run: str) -> tuple[Suite, ...]:
     """Return the regression suite of each seed after its last round."""
     rows = query(
         MINE + "SELECT seed, round, n, broken, control_broken, regressed, detail"
-        " FROM regression_suite SEMI JOIN mine USING (node)"
+        " FROM regression_suite SEMI JOIN mine USING (node, run)"
         " QUALIFY row_number() OVER (PARTITION BY seed ORDER BY round DESC) = 1 ORDER BY seed",
         [run],
     )

@@ -14,7 +14,7 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
     """Return all metric rows of a run; `recipe` is the effective recipe."""
     rows = query(
         MINE + "SELECT seed, round, split, metric, value, n, low, high FROM metric "
-        " SEMI JOIN mine USING (node)",
+        " SEMI JOIN mine USING (node, run)",
         [run],
     )
     cells = {
@@ -55,7 +55,7 @@ def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:
     """Return why the loop went on or ended, per seed and round: by the scores, then by the rows."""
     rows = query(
         MINE + "SELECT d.seed, d.round, n.stage, d.go_on, d.reason, d.metric, d.value, d.best_round"
-        " FROM decision d SEMI JOIN mine USING (node) JOIN node n ON n.id = d.node"
+        " FROM decision d SEMI JOIN mine USING (node, run) JOIN node n ON n.id = d.node"
         " ORDER BY d.seed, d.round, n.stage",
         [run],
     )

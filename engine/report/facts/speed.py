@@ -9,7 +9,7 @@ def collect_speeds(query: Query, run: str) -> tuple[Speed, ...]:
     """Return what was measured for a run: by round and seed, an endpoint's numbers last, then by concurrency."""
     rows = query(
         MINE + "SELECT seed, round, subject, server, concurrency, requests, failed, metric, mean, p50, p95"
-        " FROM benchmark SEMI JOIN mine USING (node)"
+        " FROM benchmark SEMI JOIN mine USING (node, run)"
         " ORDER BY subject = 'endpoint', round, seed, concurrency, position",
         [run],
     )  # fmt: skip

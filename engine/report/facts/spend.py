@@ -12,17 +12,20 @@ from engine.report.records import Calls, Forecast, NodeTime, Query
 
 # The run's calls: those it made, those its nodes first asked for, and those its rows came from.
 CALLS_BEHIND = """
-WITH mine AS (SELECT node FROM run_node WHERE run = ?), used AS (
-  SELECT call FROM diagnosis WHERE node IN (FROM mine) UNION
-  SELECT call FROM label_suspect WHERE node IN (FROM mine) UNION
-  SELECT call FROM pattern WHERE node IN (FROM mine) UNION
-  SELECT call FROM pattern_test_row WHERE node IN (FROM mine) UNION
-  SELECT call FROM strategy WHERE node IN (FROM mine) UNION
-  SELECT call FROM candidate WHERE node IN (FROM mine) UNION
-  SELECT call FROM verification WHERE node IN (FROM mine) UNION
-  SELECT call FROM verdict WHERE node IN (FROM mine) UNION
-  SELECT call FROM judge_anchor WHERE node IN (FROM mine) UNION
-  SELECT call FROM rating WHERE node IN (FROM mine)
+WITH mine AS (
+  SELECT r.node, n.run FROM run_node r JOIN node n ON n.id = r.node WHERE r.run = ?
+), used AS (
+  SELECT call FROM diagnosis SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM label_suspect SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM convention SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM pattern SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM pattern_test_row SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM strategy SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM candidate SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM verification SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM verdict SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM judge_anchor SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM rating SEMI JOIN mine USING (node, run)
 )
 SELECT l.role, coalesce(n.stage, 'unfinished') AS stage, l.run <> ? AS reused, count(*) AS calls,
   count(l.error) AS errors, sum(json_array_length(l.tries))::BIGINT AS retries,
@@ -32,7 +35,7 @@ SELECT l.role, coalesce(n.stage, 'unfinished') AS stage, l.run <> ? AS reused, c
   sum(l.cached_tokens)::BIGINT AS cached_tokens, sum(l.reasoning_tokens)::BIGINT AS reasoning_tokens,
   sum(l.cost) AS cost, count(*) FILTER (l.cost IS NULL) AS unpriced, sum(l.seconds) AS seconds
 FROM llm_call l LEFT JOIN node n ON n.id = l.node
-WHERE l.run = ? OR l.node IN (FROM mine) OR l.id IN (SELECT call FROM used WHERE call IS NOT NULL)
+WHERE l.run = ? OR l.node IN (SELECT node FROM mine) OR l.id IN (SELECT call FROM used WHERE call IS NOT NULL)
 GROUP BY ALL ORDER BY reused, l.role, stage
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from engine.report.dossier import Dossier, LifeRound, PriceItem, Tally
 from engine.report.formatting import NONE, count, hundredfold, money, round_label
@@ -103,19 +103,29 @@ def life_table(dossier: Dossier) -> Table:
             count(one.rows),
             _rate(one),
             count(one.control_failing),
-            ", ".join([*([f"split from {one.split_from}"] if one.split_from else []),
-                       *(f"took in {other}" for other in one.merged)]) or NONE,
+            ", ".join(_sources(one)) or NONE,
         )
         for one in dossier.life
-    )  # fmt: skip
+    )
     numbers = ("found", "rows", "failing", "control")
     return Table(
         "Its life",
         titled("round", "life", *numbers, "from", numbers=numbers, status="life"),
         rows,
         "Found: failures that the round put into it. Rows: validation rows that fall under it; failing: of these, how"
-        " many fail, and the rate with its 95% interval; control: how many fail after a second plain fine-tune.",
+        " many fail, and the rate with its 95% interval; control: how many fail after a second plain fine-tune. A"
+        " cluster of several causes is split into parts when it is named.",
     )
+
+
+def _sources(one: LifeRound) -> Iterator[str]:
+    """Yield what a pattern came from in a round."""
+    if one.split_from:
+        yield f"split from {one.split_from}"
+    if one.part_of:
+        others = " and ".join(f"'{name}'" for name in one.beside)
+        yield f"part of cluster {one.part_of}" + (f" beside {others}" if others else "")
+    yield from (f"took in {other}" for other in one.merged)
 
 
 def _rate(one: LifeRound) -> str:

@@ -33,8 +33,8 @@ class Loop(Spec):
     is chance, and no pattern gets credit for it. Without it no pattern gets a number."""
     regressions: Literal["accept", "warn", "roll_back"] = "warn"
     """What follows where a round breaks more of what round 0 had right than the control does, beyond chance, or a
-    pattern gets worse: nothing; a warning, in the decision too; or the round is no gain whatever its score, and the
-    loop ends with the best student before it."""
+    pattern gets worse: nothing; a warning, in the decision too; or the round does not count whatever its score, and
+    the loop goes on from the best one before it, without the rows that came since."""
     divide_validation: bool | Literal["auto"] = "auto"
     """Whether one half of validation finds patterns and the other stops and chooses; auto: from 300 rows on."""
 

@@ -3,8 +3,9 @@
 Failures for which a taxonomy category's `where` holds form that category's pattern; the others are clustered. A
 diagnosis that belongs to no cluster makes no pattern, so no rows are written for it. Reads the diagnoses, what a
 `where` may refer to, and the patterns of earlier rounds with their members; writes one `PatternCluster` per pattern,
-per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, and a `PatternLink` for
-each earlier pattern that a cluster continues, was split from or took in (`matching`).
+per diagnosis one `ClusterMember` or one `Drop`: `noise`, `small_cluster` or `no_embedding`, a `PatternLink` for each
+earlier pattern that a cluster continues, was split from or took in (`matching`), and for a map a `DiagnosisPlace` per
+diagnosis that can be compared, along the two `MapAxis` of the seed's first round that has them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from typing import TYPE_CHECKING
 from engine.errors import ModelError
 from engine.fingerprint import short
 from engine.identity import Params
-from engine.rows import ClusterMember, Diagnosis, Drop, LinkKind, PatternCluster, PatternLink, Row
+from engine.rows import (
+    ClusterMember,
+    Diagnosis,
+    DiagnosisPlace,
+    Drop,
+    LinkKind,
+    PatternCluster,
+    PatternLink,
+    Row,
+)
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -26,6 +36,7 @@ from engine.stages.analyse.clusterers import (
     centroid,
 )
 from engine.stages.analyse.clusterers.found import Apart, Found, find
+from engine.stages.analyse.clusterers.plane import axes_of, places
 from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
 from engine.stages.outputs import (
     Clustered,
@@ -99,7 +110,7 @@ class ClusterInputs(Inputs):
     clusters: tuple[Clustered, ...] = ()
     """The members of the earlier rounds' patterns."""
     linked: tuple[Clustered, ...] = ()
-    """What earlier clusterings say became of patterns."""
+    """What earlier clusterings say became of patterns, and the axes of the map."""
 
 
 def category_pattern(category: str) -> str:
@@ -162,7 +173,25 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
     dropped |= {rest[place]: (why, APART[why]) for place, why in found.apart.items()}
     for number, (reason, detail) in sorted(dropped.items()):
         rows.append(Drop("cluster", diagnoses[number].id, reason, detail))
-    return Clustered((*rows, *links))
+    usable = [number for number in range(len(diagnoses)) if number not in unusable]
+    return Clustered((*rows, *links, *_map(inputs, diagnoses, vectors, usable)))
+
+
+def _map(
+    inputs: ClusterInputs,
+    diagnoses: Sequence[Diagnosis],
+    vectors: npt.NDArray[np.float32],
+    usable: Sequence[int],
+) -> list[Row]:
+    """Return where diagnoses lie on the seed's map, and its axes where no earlier round has found any."""
+    own = vectors if len(usable) == len(vectors) else vectors[usable]
+    earlier = next((clustered.axes for clustered in inputs.linked if clustered.axes), None)
+    axes = earlier or axes_of(own)
+    if not axes:
+        return []
+    placed = zip(usable, places(own, axes).tolist(), strict=True)
+    rows: list[Row] = [DiagnosisPlace(diagnoses[number].id, x, y) for number, (x, y) in placed]
+    return rows if earlier else [*axes, *rows]
 
 
 def _unusable(
@@ -302,9 +331,12 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
     members = len(output.members)
     yield Account("diagnoses", len(inputs.diagnose.diagnoses), members, len(output.drops))
     yield Account("sizes", sum(cluster.size for cluster in output.of(PatternCluster)), members)
+    if placed := len(output.of(DiagnosisPlace)):
+        unusable = sum(drop.reason == "no_embedding" for drop in output.drops)
+        yield Account("diagnoses on the map", len(inputs.diagnose.diagnoses), placed, unusable)
 
 
 CLUSTER = Stage(
-    "cluster", 5, ClusterParams, ClusterInputs, Clustered, group,
+    "cluster", 6, ClusterParams, ClusterInputs, Clustered, group,
     asks=("embedder",), embeds="diagnoses of failed rows", accounts=_accounts,
 )  # fmt: skip

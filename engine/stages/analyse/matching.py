@@ -173,7 +173,7 @@ def thresholds(groups: Sequence[Group]) -> list[float]:
     together = float(np.quantile(inside, REACH)) if inside else None
     limits = []
     for group in groups:
-        apart = [_cosine(group.centre, other.centre) for other in groups if other is not group]
+        apart = [cosine(group.centre, other.centre) for other in groups if other is not group]
         neighbour = float(np.quantile(apart, NEIGHBOURS)) if apart else None
         shown = [limit for limit in (together, neighbour) if limit is not None]
         # Of one cluster, or of single members, nothing can be learnt about how near is near.
@@ -207,10 +207,11 @@ def most_frequent(values: Iterable[str | None]) -> str | None:
 def _similarity(group: Group, known: Known) -> float | None:
     if known.centre is None or len(known.centre) != len(group.centre):
         return None
-    return _cosine(group.centre, known.centre)
+    return cosine(group.centre, known.centre)
 
 
-def _cosine(one: Sequence[float] | Vectors, other: Sequence[float] | Vectors) -> float:
+def cosine(one: Sequence[float] | Vectors, other: Sequence[float] | Vectors) -> float:
+    """Return the similarity of two unit vectors, rounded."""
     import numpy as np
 
     return round(float(np.asarray(one, dtype=float) @ np.asarray(other, dtype=float)), 6)

@@ -5,7 +5,8 @@ are labels, and for contrast some of the nearest other cluster. Those worded ali
 rows themselves never. What it writes is guarded before anybody renders it: diagnoses are written from validation rows
 and may quote them. A cluster of which it says that it is not coherent is split once as it proposes, and the parts are
 named in its place. Rules of annotation that diagnoses state are guarded and gathered here too, without a call. Reads
-clusters, diagnoses and failures; writes a `Pattern` per cluster or part, its members, and each `Convention`.
+clusters, diagnoses and failures; writes a `Pattern` per cluster or part, its members, each `Convention`, and for each
+part a `PatternLink` to its cluster, and to the earlier pattern that most of it comes from.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ from engine.stages.analyse.reworded import (
     with_left_out,
 )
 from engine.stages.analyse.shown import LETTER, Clusters, Limits
-from engine.stages.analyse.splitting import LEAST, MOST_PARTS, PARTS, parts_of, unusable
+from engine.stages.analyse.splitting import (
+    LEAST,
+    MOST_PARTS,
+    PARTS,
+    links_of_parts,
+    parts_of,
+    unusable,
+)
 from engine.stages.analyse.targets import Confusions
 from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing
@@ -52,6 +60,8 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
 PROMPT = "name_pattern.md"
+MOST_WORDS = 6
+"""Of a name. The two that prompts ask for at least are not held to: some scripts have no spaces between words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +124,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     splittable = {p for p in new if p not in by_sql and len(clusters.members[p]) >= 2 * LEAST}
     known = [p.name for p in earlier.values()]
     replies = _names(params, clusters, new, splittable, known, quotes, ctx)
+    centres = {pattern: clusters.centres[pattern].tolist() for pattern in splittable}
     origin, drops = _split(clusters, replies, splittable)
     if origin:
         # A part is named like a cluster, and not split again.
@@ -157,6 +168,13 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         for members in members_of
         for m in members
     )
+    links = links_of_parts(
+        [pattern for pattern in patterns if pattern.id in origin],
+        {part: [member.example for member in clusters.members[part]] for part in origin},
+        centres,
+        inputs.earlier,
+        {link.parent for link in inputs.cluster.links if link.kind == "continued"},
+    )
     rules, hidden = gathered(
         inputs.diagnose.diagnoses,
         [rule for named in inputs.earlier for rule in named.of(Convention)],
@@ -164,7 +182,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
             quotes(text) or (guard.stands_in(text) and "an evaluation row stands in it") or None
         ),
     )
-    return NamedPatterns((*patterns, *placed, *drops, *rules, *hidden))
+    return NamedPatterns((*patterns, *placed, *links, *drops, *rules, *hidden))
 
 
 def _split(
@@ -233,6 +251,11 @@ def _names(
         if name.casefold() in {other.casefold() for other in others(number)}:
             told = "The name of your first answer is another pattern's: say in the name what tells this one from it."
             return Objection("its name is taken", told, fatal=False)
+        if (words := len(name.split())) > MOST_WORDS:
+            told = (
+                f"The name of your first answer has {words} words: say it in {MOST_WORDS} at most."
+            )
+            return Objection("its name is too long", told, fatal=False)
         given[number] = name
         return None
 
@@ -259,7 +282,7 @@ def _written(
     excludes, more_hidden = clean(quotes, reply.get("excludes", ()))
     return Pattern(
         id=pattern,
-        name=reply["name"].strip(),
+        name=_short(reply["name"]),
         description=reply["description"].strip(),
         category=reply.get("category"),
         size=len(members),
@@ -271,6 +294,12 @@ def _written(
         excludes=excludes,
         coherent=reply.get("coherent"),
     )
+
+
+def _short(name: str) -> str:
+    """Return a name of no more words than it may have."""
+    words = name.split()
+    return " ".join(words[:MOST_WORDS]) + ("…" if len(words) > MOST_WORDS else "")
 
 
 def _unique(name: str, pairs: Confusions, task: TaskView, taken: set[str]) -> str:
@@ -343,7 +372,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 8, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 9, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

@@ -1,18 +1,21 @@
 """Parts of a cluster that the namer calls incoherent: those that it proposes, and what is nearest to each.
 
 The namer says of the diagnoses that it was shown which part each belongs to. Those that it leaves out, names twice or
-was not shown go to the part whose named diagnoses are nearest.
+was not shown go to the part whose named diagnoses are nearest. What a part has to do with its cluster, and with a
+pattern of an earlier round, is kept as what clusters have to do with these (`matching`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
-from engine.rows import Drop
+from engine.rows import Drop, Pattern, PatternLink
 from engine.stages.analyse.clusterers import centroid
+from engine.stages.analyse.matching import SHARED, cosine
 from engine.stages.numbered import NOT_ASKED, TWICE
+from engine.stages.outputs import NamedPatterns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +70,36 @@ def unusable(reply: Mapping[str, Any], shown: Sequence[str], pattern: str) -> It
             yield Drop(
                 "name", f"{pattern} {one}", TWICE, f"{one} stands in two parts of the cluster"
             )
+
+
+def links_of_parts(
+    parts: Iterable[Pattern],
+    members: Mapping[str, Sequence[str]],
+    clusters: Mapping[str, Sequence[float]],
+    earlier: Sequence[NamedPatterns],
+    continued: Set[str],
+) -> Iterator[PatternLink]:
+    """Yield of each part what cluster it is of, and the earlier pattern that most of its members come from.
+
+    Args:
+        parts: The parts, as patterns.
+        members: Part -> examples.
+        clusters: Cluster that was split -> its centroid.
+        earlier: The patterns of earlier rounds, in order.
+        continued: Those of them that a cluster of this round continues.
+    """
+    latest = {m.example: m.pattern for named in earlier for m in named.members}
+    centres = {pattern.id: pattern.centroid for named in earlier for pattern in named.patterns}
+    for part in parts:
+        if part.split_from is None:
+            continue
+        of, own = part.split_from, members[part.id]
+        yield PatternLink(part.id, of, "part", part.size, cosine(part.centroid, clusters[of]), None)
+        sources = Counter(latest[example] for example in own if example in latest)
+        for parent, shared in sources.most_common(1):
+            if parent in continued and shared >= SHARED and 2 * shared > len(own):
+                near = cosine(part.centroid, centres[parent])
+                yield PatternLink(part.id, parent, "split", shared, near, None)
 
 
 def _times(reply: Mapping[str, Any]) -> Counter[str]:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from engine.identity import Params
 from engine.registry import did_you_mean
-from engine.rows import Drop, Pattern, PatternShare, PatternStatus, PatternWord, Row
+from engine.rows import Drop, Life, Pattern, PatternShare, PatternStatus, PatternWord, Row
 from engine.stages.outputs import Allotted, Attempt, Confirmed, NamedPatterns, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 
@@ -63,6 +63,8 @@ class AllotInputs(Inputs):
     """None where patterns are not tested."""
     attempts: tuple[Attempt, ...] = ()
     """All of the earlier rounds."""
+    latest: Tracked | None = None
+    """After the round's own fine-tune, where that may be another: it may have been rolled back."""
 
 
 class _Evidence(NamedTuple):
@@ -114,6 +116,8 @@ def _is(pattern: Pattern, name: str) -> bool:
 
 def _evidence(inputs: AllotInputs, patterns: Sequence[Pattern]) -> dict[str, _Evidence]:
     standing = {one.pattern: one for one in inputs.track.statuses} if inputs.track else {}
+    latest = inputs.latest or inputs.track
+    lives = {one.pattern: one.life for one in latest.statuses} if latest else {}
     tests = {one.pattern: one.verdict for one in inputs.confirm.tests} if inputs.confirm else {}
     judged, accepted = Counter[str](), Counter[str]()
     for attempt in inputs.attempts:
@@ -124,6 +128,7 @@ def _evidence(inputs: AllotInputs, patterns: Sequence[Pattern]) -> dict[str, _Ev
         pattern.id: _of_one(
             pattern,
             standing.get(pattern.id),
+            lives.get(pattern.id),
             tests.get(pattern.id),
             judged[pattern.id],
             accepted[pattern.id],
@@ -135,6 +140,7 @@ def _evidence(inputs: AllotInputs, patterns: Sequence[Pattern]) -> dict[str, _Ev
 def _of_one(
     pattern: Pattern,
     status: PatternStatus | None,
+    life: Life | None,
     verdict: PatternWord | None,
     judged: int,
     accepted: int,
@@ -145,9 +151,9 @@ def _of_one(
     if status is not None and status.failed:
         headroom = round(min(1.0, status.failing / status.failed), 6)
         words.append(f"{status.failing} rows fail of {status.failed} at first")
-    if status is not None and accepted and status.life in {"open", "regressed"}:
+    if accepted and life in {"open", "regressed"}:
         paid *= UNPAID
-        words.append(f"{status.life} though {accepted} rows were accepted")
+        words.append(f"{life} though {accepted} rows were accepted")
     if judged and not accepted:
         paid *= UNPAID
         words.append(f"none of {judged} rows was accepted")

@@ -433,3 +433,17 @@ def test_only_where_mistakes_are_not_shown_is_it_said(failures: int) -> None:
     _, context = named(one, lambda *_: None, "standard", size=failures)
     assert "- `parts`: empty if" in context.prompts[0]
     assert ("Mistakes that are not shown" in context.prompts[0]) is (failures > 12)
+
+
+LONG = "It waits for what does not happen at all"
+
+
+def test_a_name_of_too_many_words_is_asked_for_once_more_and_then_cut() -> None:
+    output, context = again(words_of(LONG), words_of("It waits in vain"))
+    assert [p.name for p in output.patterns] == ["It waits in vain"]
+    assert "has 9 words: say it in 6 at most" in context.prompts[1].split("# Once more")[1]
+    stubborn, _ = again(words_of(LONG), words_of(LONG))
+    small, _ = again({"name": LONG, "description": "Waiting."}, pack="small")
+    for cut in (*stubborn.patterns, *small.patterns):
+        assert cut.name == "It waits for what does not…"
+        assert cut.guard is None

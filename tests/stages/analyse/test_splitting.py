@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
-from engine.rows import Pattern
+from engine.rows import Pattern, PatternMember
+from engine.stages.analyse.splitting import links_of_parts
 from engine.stages.outputs import NamedPatterns
 from tests.stages.analyse.kinds import KINDS, Case, case, named
 from tests.stages.scripted_context import ScriptedContext
@@ -62,6 +63,9 @@ def test_the_parts_are_those_that_the_namer_proposes_and_are_named_in_their_plac
     assert {m.example for m in by_pattern[dates.id]} == {f"validation {i}" for i in range(4)}
     assert {m.example for m in by_pattern[sums.id]} == {f"validation {i}" for i in range(4, 7)}
     assert all(m.distance < 0.3 for members in by_pattern.values() for m in members)
+    linked = [(link.pattern, link.parent, link.kind, link.shared) for link in output.links]
+    assert linked == [(dates.id, "p-0", "part", 4), (sums.id, "p-0", "part", 3)]
+    assert all(0.3 < (link.similarity or 0) < 1 for link in output.links)
     assert len(context.asked) == 3, "a part is not split again"
     whole, *parts = context.prompts
     assert "- d1: 4 mistakes:" in whole
@@ -127,6 +131,22 @@ def test_a_part_whose_name_is_unusable_has_a_neutral_one_and_is_still_a_part() -
     assert (first.size, second.size, second.name) == (4, 3, "Sums")
     assert (first.guard or "").startswith("replaced")
     assert first.split_from == "p-0"
+
+
+def test_a_part_may_come_from_an_earlier_pattern_that_another_cluster_continues() -> None:
+    def pattern(name: str, size: int, of: str | None = None) -> Pattern:
+        return Pattern(name, name, "", None, size, (1.0, 0.0), None, None, None, split_from=of)
+
+    old = [PatternMember("p-old", f"e{i}", f"d{i}", 0.1, None) for i in range(3)]
+    gone = [PatternMember("p-gone", f"f{i}", f"g{i}", 0.1, None) for i in range(3)]
+    earlier = NamedPatterns((pattern("p-old", 3), pattern("p-gone", 3), *old, *gone))
+    members = {"p-a": ["e0", "e1", "x"], "p-b": ["f0", "f1", "f2"], "p-c": ["e2", "y", "z"]}
+    parts = [pattern(part, 3, "p-0") for part in members]
+    links = links_of_parts(parts, members, {"p-0": (0.6, 0.8)}, [earlier], {"p-old"})
+    assert [(link.pattern, link.parent, link.kind, link.shared, link.similarity) for link in links] == [
+        ("p-a", "p-0", "part", 3, 0.6), ("p-a", "p-old", "split", 2, 1.0),
+        ("p-b", "p-0", "part", 3, 0.6), ("p-c", "p-0", "part", 3, 0.6),
+    ]  # fmt: skip
 
 
 def test_every_kind_of_task_and_the_same_reply_give_the_same_parts() -> None:
