@@ -187,7 +187,12 @@ def student(message: str) -> str:
     if slips(message):
         number = _slip(number, checksum // SLIPS)
     item = next((word for word in _WORD.findall(message) if word in ITEMS), "pieces")
-    before = ("", f"The order is for {number} {item}.\n", f"{number} {item} are wanted.\n", f"I read {number}.\n")
+    before = (
+        "",
+        f"The order is for {number} {item}.\n",
+        f"{number} {item} are wanted.\n",
+        f"I read {number}.\n",
+    )
     return f"{before[checksum // 7 % len(before)]}#### {number}"  # fmt: skip
 
 
