@@ -21,7 +21,7 @@ from engine.backends.protocol import Request
 from engine.backends.scripting.values import invented
 from engine.backends.scripting.words import last_user_message
 from tests.benchmarks.bakery import CAUSES, OPENERS
-from tests.benchmarks.planted_causes import NOISE, SIZES, Found, make, score, told
+from tests.benchmarks.planted_causes import NOISE, SIZES, Found, Sizes, make, score
 from tests.e2e.runs import pada_here, rows
 
 pytestmark = [pytest.mark.runs, pytest.mark.models]
@@ -30,111 +30,111 @@ SCRIPTED = "{backend: scripted, model: oracle, pack: frontier}"
 WORDINGS: Mapping[str, tuple[Sequence[str], Sequence[str], str]] = {
     "correction": (
         (
-            "The first amount is kept although the sender takes it back",
-            "It overlooks that the customer changed the order afterwards",
-            "An outdated quantity was answered, the revised one was ignored",
-            "The student stops at the earlier figure and misses the correction behind it",
-            "A withdrawn number wins over the one that replaces it",
+            "The student took the first quantity and ignored the correction that the sender makes afterwards",
+            "It keeps the amount that is named first, although the message goes on to replace it by a corrected one",
+            "The original quantity was answered; the later change of mind in the same message was overlooked",
+            "The student stops at the earlier number and misses that the sender corrects it",
+            "A quantity that is taken back is given as the answer instead of the corrected quantity",
         ),
         (
-            "The writer corrects an amount in the same message.",
-            "Somebody names a quantity and then changes their mind.",
-            "An amount is replaced by a later one.",
-            "A revision follows the original order.",
+            "The sender names a quantity and then corrects it to another one.",
+            "A quantity is changed later in the same message.",
+            "An amount is taken back and a corrected amount follows.",
+            "The order is corrected by the sender after a first quantity.",
         ),
-        "Amount corrected later",
+        "First quantity kept despite correction",
     ),
     "multiply": (
         (
-            "The share of one person is answered, it is not multiplied by the head count",
-            "It gives the pieces per group instead of the product",
-            "Two factors have to be multiplied, and only one of them was copied",
-            "The student never multiplies an amount for each by how many there are",
-            "The per-head number is taken for the total",
+            "The student gives the amount per person and does not multiply it by the number of people",
+            "It copied how many each one gets and never multiplies by how many there are",
+            "The per-group amount was taken for the total, the multiplication by the number of groups is missing",
+            "The student took the number for each person or box as the whole order",
+            "No multiplication is done: the portion for each is answered instead of the product",
         ),
         (
-            "An amount is told per person, box or table, with how many of these there are.",
-            "So many each, for a number of guests.",
-            "Equal portions have to be multiplied by a count of groups.",
-            "Every one of several receivers gets the same number.",
+            "The message gives an amount per person or box and the number of persons or boxes.",
+            "So many pieces each for a number of guests, which have to be multiplied.",
+            "Every person, table or group gets the same amount, and the total is a product.",
+            "An amount for each of several people or boxes.",
         ),
-        "Portion not multiplied",
+        "Amount per person not multiplied",
     ),
     "dozen": (
         (
-            "The word dozen or pair behind the number is ignored",
-            "It copies the number of dozens and does not turn it into pieces",
-            "A collective unit is skipped, as if dozens were single pieces",
-            "The student does not know that a dozen stands for twelve",
-            "A counting word such as dozen or pair is left out of account",
+            "The student ignores the word dozen after the number and counts dozens as single pieces",
+            "It copied the number before dozen or pairs and did not convert the dozens into pieces",
+            "The unit word dozen or pair was overlooked, so the number is not converted",
+            "The student does not know that a dozen is twelve pieces and a pair two",
+            "The number of dozens is given as the number of pieces",
         ),
         (
             "The quantity is given in dozens or pairs.",
-            "A number of dozens is ordered.",
-            "A word for twelve or two pieces follows the number.",
-            "Goods are counted by the dozen.",
+            "A number is followed by the word dozen or pairs.",
+            "The order counts in dozens instead of pieces.",
+            "A unit word such as dozen or pair has to be converted into pieces.",
         ),
-        "Dozens read as pieces",
+        "Dozens counted as pieces",
     ),
     "digits": (
         (
-            "A date, room or clock time in digits is taken for the quantity, which is spelled out",
-            "It prefers digits that are an address or an invoice number to a number in words",
-            "The quantity in letters is overlooked beside numerals that mean something else",
-            "The student grabs the numerals of a house number or time",
-            "Digits of something unrelated, such as a phone or platform, are answered",
+            "The student took a number in digits, such as a date or a room, for the quantity, which is written in words",
+            "It prefers digits to a number word: the digits of an address, a time or an invoice are answered",
+            "The quantity is spelled out in words, and the student picked unrelated digits instead",
+            "The student goes by digits, so a house number, a time or a date becomes the answer",
+            "Digits that belong to a date, room or customer number were read as the quantity written in words",
         ),
         (
-            "The amount is written in words, and a date or number in digits stands beside it.",
-            "A spelled-out quantity next to numerals of an address, room or hour.",
-            "There are digits that are no quantity.",
-            "A customer number, date or time in digits comes with an amount in letters.",
+            "The quantity is written in words while digits in the message mean a date, time or address.",
+            "A number word gives the quantity, and unrelated digits stand in the same message.",
+            "The message has digits for a room, time or invoice, and a spelled-out quantity.",
+            "Unrelated digits stand beside a quantity in words.",
         ),
-        "Unrelated digits taken",
+        "Unrelated digits taken for quantity",
     ),
     "separator": (
         (
-            "The point that separates thousands is read as a decimal point",
-            "It cuts a number of four digits at its thousands separator",
-            "A grouping mark in a large number is misread, so a few are answered instead of thousands",
-            "The student takes a European thousands format for a fraction",
-            "The large number is split at the space or point between its digits",
+            "The student reads the point that separates thousands as a decimal point",
+            "It cuts off a number above one thousand at the separator between its digits",
+            "The thousands separator, a point or a space, was misread, so the number is a thousand times too small",
+            "The student does not know the number format in which a point or space separates thousands",
+            "A point or space as thousands separator splits the number, and only its beginning was read",
         ),
         (
-            "A number above a thousand is written with a point or a space in it.",
-            "Thousands are grouped by a dot or a blank.",
-            "A large quantity has a separator between its digits.",
-            "The format of a big number is not the English one.",
+            "A number of thousands is written with a point or a space as separator.",
+            "A large number has a thousands separator other than a comma.",
+            "Thousands are separated by a point or a space.",
+            "A quantity above one thousand is written with a thousands separator.",
         ),
         "Thousands separator misread",
     ),
     "subtract": (
         (
-            "The part that falls away is not subtracted from the total",
-            "It answers the whole amount without deducting what is cancelled",
-            "An exception that lessens the order is not taken off",
-            "The student does no subtraction although some pieces are left out",
-            "The minuend is copied, the pieces to be deducted are forgotten",
+            "The student answers the total and does not subtract the pieces that are cancelled or left out",
+            "It took the whole order and ignored the part that has to be subtracted",
+            "The pieces that are not needed were not deducted from the total",
+            "The student copied the full amount although a part of it is excluded and has to be subtracted",
+            "No subtraction is done: the exception that reduces the total was ignored",
         ),
         (
-            "A part of the order is excluded or cancelled and has to be deducted.",
-            "A total is named, less some pieces.",
-            "Some of the amount is not needed and must be subtracted.",
-            "An exception reduces a standing amount.",
+            "A part of the total is excluded or cancelled and has to be subtracted.",
+            "A total is given, and some of the pieces are left out of it.",
+            "An exception reduces the total by a number of pieces.",
+            "The order is a total minus pieces that are not needed.",
         ),
-        "Deduction not made",
+        "Excluded part not subtracted",
     ),
     NOISE: (
         (
-            "The greeting at the beginning distracts it from the order",
-            "It is misled by the polite salutation that comes first",
-            "A friendly opening confuses the student",
-            "The student stumbles over the hello before the request",
+            "The greeting at the beginning distracts the student from the order",
+            "It is misled by the polite greeting that comes first",
+            "A friendly greeting before the order confuses the student",
+            "The student stumbles over the greeting that opens the message",
         ),
         (
-            "The message opens with a salutation.",
+            "The message opens with a greeting.",
             "A greeting comes before the order.",
-            "The writer says hello first.",
+            "The sender greets the bakery first.",
         ),
         "Greeting at the beginning",
     ),
@@ -145,6 +145,17 @@ BESIDE = (
     "in a short order of a private customer", "which an attentive reader would not", "while it reads the message of a hotel",
 )  # fmt: skip
 """Words that say nothing of a cause, and are shared by all."""
+FEWER: Sizes = {
+    "log": {
+        "correction": 22, "multiply": 18, "dozen": 16, "digits": 14, "separator": 13, "subtract": 13, "slip": 12,
+    },
+    "validation": {
+        "correction": 15, "multiply": 12, "dozen": 10, "digits": 9, "separator": 9, "subtract": 9,
+        "slip": 4, "easy": 30, "alike": 34,
+    },
+    "train": SIZES["train"],
+}  # fmt: skip
+"""Messages of each kind: as few as the test needs, since most of its time goes into embeddings."""
 ERRS = 20
 """The judge errs about one row in so many."""
 
@@ -178,7 +189,7 @@ class Oracle:
 
     def _diagnosis(self, number: str, row: str) -> dict[str, Any]:
         turn = zlib.crc32(row.encode())
-        roots, scenarios, name = WORDINGS[self.causes[row]]
+        roots, scenarios, _ = WORDINGS[self.causes[row]]
         return {
             "id": number, "evidence": "", "reasoning": "", "suspect": False, "suspect_reason": "", "mendable": True,
             "root_cause": f"{roots[turn % len(roots)]} {BESIDE[turn // 8 % len(BESIDE)]}.",
@@ -222,8 +233,8 @@ def _shown(message: str, letter: str) -> Iterator[tuple[str, str]]:
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the recipe with teacher and judge who know the causes."""
     folder = tmp_path_factory.mktemp("planted")
-    recipe = make(folder, 0, SCRIPTED)
-    text = recipe.read_text("utf-8").replace("confirm: 100", "confirm: 136")
+    recipe = make(folder, 0, SCRIPTED, FEWER)
+    text = recipe.read_text("utf-8").replace("confirm: 100", "confirm: 126")
     recipe.write_text(text, "utf-8")
     oracle = Oracle(folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -238,8 +249,7 @@ def found(state: Path) -> Found:
     return score(state.parent, state)
 
 
-def test_the_patterns_are_the_planted_causes(found: Found, state: Path) -> None:
-    print("\n".join(told(found, state)))
+def test_the_patterns_are_the_planted_causes(found: Found) -> None:
     assert found.index >= 0.8
     assert set(found.members) == set(CAUSES)
     assert len({pattern for pattern, _, _ in found.members.values()}) == len(CAUSES)
