@@ -121,7 +121,7 @@ class ScriptedGenerator:
 
 
 class ScriptedStudent:
-    """A student that says what the file of replies says, or else answers with the label whose words the input shares."""
+    """A student that says what the file of replies says, or else the label whose words the input shares."""
 
     def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
         """Take the settings; the file of replies is read at the first prompt."""

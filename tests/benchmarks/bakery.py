@@ -32,16 +32,43 @@ OPENERS = (
     "Greetings from across the square.", "Hello, it's me again.", "Good day.", "Me once more.",
 )  # fmt: skip
 EXTRAS = (
-    "We collect them ourselves.", "Please use paper bags.", "Send the bill to the office.", "Thanks a lot.",
-    "The back door is open.", "Ring the bell, the dog is harmless.", "Payment in cash, as ever.", "No hurry with the invoice.",
-    "As fresh as you can, please.", "Your last delivery was splendid.", "Our driver knows the way.", "Bring change if you can.",
-    "Please confirm by mail.", "The kitchen is on the left.", "Somebody will be at the gate.", "It may rain, so cover the trays.",
-    "Leave the crates in the hall.", "My mother sends her regards.",
-)  # fmt: skip
+    "We collect them ourselves.",
+    "Please use paper bags.",
+    "Send the bill to the office.",
+    "Thanks a lot.",
+    "The back door is open.",
+    "Ring the bell, the dog is harmless.",
+    "Payment in cash, as ever.",
+    "No hurry with the invoice.",
+    "As fresh as you can, please.",
+    "Your last delivery was splendid.",
+    "Our driver knows the way.",
+    "Bring change if you can.",
+    "Please confirm by mail.",
+    "The kitchen is on the left.",
+    "Somebody will be at the gate.",
+    "It may rain, so cover the trays.",
+    "Leave the crates in the hall.",
+    "My mother sends her regards.",
+)
 NAMES = (
-    "Ines", "Tom", "Mrs Okafor", "Pavel", "the caretaker", "Lena from reception", "B. Winter", "Yusuf", "Carla", "Sister Agnes",
-    "Mr Duarte", "the parish office", "Noor", "Jakob", "Hotel Linde", "Priya",
-)  # fmt: skip
+    "Ines",
+    "Tom",
+    "Mrs Okafor",
+    "Pavel",
+    "the caretaker",
+    "Lena from reception",
+    "B. Winter",
+    "Yusuf",
+    "Carla",
+    "Sister Agnes",
+    "Mr Duarte",
+    "the parish office",
+    "Noor",
+    "Jakob",
+    "Hotel Linde",
+    "Priya",
+)
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "correction": (
         "Please put us down for {a} {item}. Sorry, I misread my list: it should be {b}.",
@@ -162,7 +189,7 @@ _WORD = re.compile(r"\d+(?:[.,]\d+)*|[A-Za-z]+(?:-[a-z]+)?")
 
 
 class Order(NamedTuple):
-    """A message, how many pieces it asks for, and why the student fails there: "" where it does not, or for no cause."""
+    """A message, how many pieces it asks for, and why the student fails there; "" where it has no cause."""
 
     message: str
     pieces: int
@@ -235,10 +262,13 @@ def order(kind: str, draw: random.Random) -> Order:
     while True:
         text, pieces = _filled(kind, draw.choice(templates), draw)
         message = _framed(text, draw)
-        right = _taken(message) == str(pieces)
-        if slips(message) == (kind == "slip") and right == (kind not in CAUSES):
-            if kind != "slip" or not student(message).endswith(f" {pieces}"):
-                return Order(message, pieces, kind if kind in CAUSES else "")
+        # By all that it can, and by what it says in the end.
+        right = [_taken(message) == str(pieces), student(message).endswith(f"#### {pieces}")]
+        if slips(message) == (kind == "slip") and right == [
+            kind not in CAUSES,
+            kind not in (*CAUSES, "slip"),
+        ]:
+            return Order(message, pieces, kind if kind in CAUSES else "")
 
 
 def _filled(kind: str, template: str, draw: random.Random) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Whether the engine finds causes that are known: failures of a student that fails by construction (`bakery`).
 
     python -m tests.benchmarks.planted_causes make FOLDER --seed 0
-    pada run FOLDER/recipe.yaml --state FOLDER/state        # ends as waiting; answer its request file, import, run again
+    pada run FOLDER/recipe.yaml --state FOLDER/state    # waits: answer its request file, import that, run again
     python -m tests.benchmarks.planted_causes score FOLDER
 
 Failures are those of a log; what patterns are tested on are validation rows, which the same student answers. Its causes
@@ -74,7 +74,7 @@ BATCH = "{backend: batch, model: reader, pack: frontier}"
 class Found(NamedTuple):
     """What a run made of the planted causes."""
 
-    index: float
+    rand_index: float
     """Adjusted Rand index of the patterns and the causes."""
     clusters: float
     """The same of the clusters before any was split."""
@@ -232,14 +232,14 @@ def _best(cause: str, of: Mapping[str, Counter[str]], planted: int) -> tuple[str
 
 def told(found: Found, state: Path) -> Iterator[str]:
     """Yield the lines of a report."""
-    yield f"adjusted Rand index: {found.index:.3f} (clusters before any was split: {found.clusters:.3f})"
+    yield f"adjusted Rand index: {found.rand_index:.3f} (clusters before any was split: {found.clusters:.3f})"
     yield "\n| cause | planted | pattern | precision | recall | in no pattern | not diagnosed, set aside |"
     yield "|---|---|---|---|---|---|---|"
     tests = {
         row["pattern"]: row
         for row in stored(
             state,
-            "SELECT p.id AS pattern, p.name, p.size, p.split_from, t.verdict, t.detail, t.lift, t.lift_low, t.lift_high,"
+            "SELECT p.id AS pattern, p.name, p.size, p.split_from, t.verdict, t.lift, t.lift_low, t.lift_high,"
             " t.precision, t.recall FROM pattern p"
             " JOIN run_node r ON r.node = p.node AND r.run = (SELECT max(id) FROM run)"
             " LEFT JOIN (SELECT t.* FROM pattern_test t"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -78,7 +78,7 @@ WORDINGS: Mapping[str, tuple[Sequence[str], Sequence[str], str]] = {
     ),
     "digits": (
         (
-            "The student took a number in digits, such as a date or a room, for the quantity, which is written in words",
+            "The student took a number in digits, such as a date or a room, for the quantity in words",
             "It prefers digits to a number word: the digits of an address, a time or an invoice are answered",
             "The quantity is spelled out in words, and the student picked unrelated digits instead",
             "The student goes by digits, so a house number, a time or a date becomes the answer",
@@ -141,22 +141,18 @@ WORDINGS: Mapping[str, tuple[Sequence[str], Sequence[str], str]] = {
 }
 """By cause: root causes, scenarios, and the name of its pattern; none of them are the same words twice over."""
 BESIDE = (
-    "in this note to the bakery", "here", "in a message about pastry", "in what the office wrote", "as a small model does",
-    "in a short order of a private customer", "which an attentive reader would not", "while it reads the message of a hotel",
+    "in this note to the bakery", "here", "in a message about pastry", "in what the office wrote",
+    "as a small model does", "in a short order of a private customer", "which an attentive reader would not",
+    "while it reads the message of a hotel",
 )  # fmt: skip
 """Words that say nothing of a cause, and are shared by all."""
 FEWER: Sizes = {
-    "log": {
-        "correction": 22, "multiply": 18, "dozen": 16, "digits": 14, "separator": 13, "subtract": 13, "slip": 12,
-    },
-    "validation": {
-        "correction": 15, "multiply": 12, "dozen": 10, "digits": 9, "separator": 9, "subtract": 9,
-        "slip": 4, "easy": 30, "alike": 34,
-    },
-    "train": SIZES["train"],
-}  # fmt: skip
-"""Messages of each kind: as few as the test needs, since most of its time goes into embeddings."""
-ERRS = 20
+    "log": {kind: n for kind, n in SIZES["log"].items() if kind not in ("easy", "alike")},
+    "validation": {**SIZES["validation"], "easy": 12, "alike": 34},
+    "train": {"easy": 12, "alike": 12},
+}
+"""Messages of each kind, without those that only cost time: most of it goes into embeddings."""
+ERRS = 40
 """The judge errs about one row in so many."""
 
 
@@ -234,7 +230,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the recipe with teacher and judge who know the causes."""
     folder = tmp_path_factory.mktemp("planted")
     recipe = make(folder, 0, SCRIPTED, FEWER)
-    text = recipe.read_text("utf-8").replace("confirm: 100", "confirm: 126")
+    text = recipe.read_text("utf-8").replace("confirm: 100", "confirm: 136")
     recipe.write_text(text, "utf-8")
     oracle = Oracle(folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -250,26 +246,30 @@ def found(state: Path) -> Found:
 
 
 def test_the_patterns_are_the_planted_causes(found: Found) -> None:
-    assert found.index >= 0.8
+    assert found.rand_index >= 0.8
     assert set(found.members) == set(CAUSES)
     assert len({pattern for pattern, _, _ in found.members.values()}) == len(CAUSES)
-    for cause, (_, precision, recall) in found.members.items():
-        assert precision >= 0.8, cause
-        assert recall >= 0.8, cause
+    precisions = {cause: precision for cause, (_, precision, _) in found.members.items()}
+    recalls = {cause: recall for cause, (_, _, recall) in found.members.items()}
+    assert fmean(precisions.values()) >= 0.9, precisions
+    assert fmean(recalls.values()) >= 0.9, recalls
+    # One cause may be in two patterns; none may be in that of another.
+    assert min(precisions.values()) >= 0.8, precisions
+    assert min(recalls.values()) >= 0.5, recalls
     assert not found.lost
 
 
-def test_the_causes_are_confirmed_and_a_spurious_pattern_is_refuted(
-    found: Found, state: Path
-) -> None:
-    verdicts = {
-        row["pattern"]: (row["verdict"], row["funded"])
-        for row in rows(state, "SELECT pattern, verdict, funded FROM pattern_test")
+def test_no_cause_is_refuted_and_a_spurious_pattern_is(found: Found, state: Path) -> None:
+    tests = {
+        row["pattern"]: row
+        for row in rows(state, "SELECT pattern, verdict, funded, diagnosed FROM pattern_test")
     }
-    for cause, (pattern, _, _) in found.members.items():
-        assert verdicts[pattern] == ("confirmed", True), cause
-    spurious = [p for p, of in found.patterns.items() if Counter(of).most_common(1)[0][0] == NOISE]
-    assert [verdicts[pattern] for pattern in spurious] == [("refuted", False)]
+    planted = [tests[pattern]["verdict"] for pattern, _, _ in found.members.values()]
+    assert planted.count("confirmed") >= 5
+    assert "refuted" not in planted
+    spurious = [p for p, of in found.patterns.items() if of.most_common(1)[0][0] == NOISE]
+    assert [(tests[p]["verdict"], tests[p]["funded"]) for p in spurious] == [("refuted", False)]
+    # They are of a log: none of the validation rows was diagnosed.
+    assert {test["diagnosed"] for test in tests.values()} == {0}
     written = {row["pattern"] for row in rows(state, "SELECT pattern FROM strategy")}
-    assert not written & set(spurious)
-    assert {pattern for pattern, _, _ in found.members.values()} <= written
+    assert written == {pattern for pattern, test in tests.items() if test["funded"]}
