@@ -60,7 +60,8 @@ class ScriptedSettings(Settings):
     """JSONL or JSON file of replies, relative to the recipe; replies are invented without one.
 
     The first entry whose `match` (text) or `regex` occurs in the last user message answers, with its
-    `reply` (JSON) or `text` (raw); where none does, a reply that fits the schema is invented.
+    `reply` (JSON) or `text` (raw); where none does, a reply that fits the schema is invented. To a student's
+    prompt it is what the student says; where none matches, the student goes by words.
     """
     fail_every: int | None = Field(default=None, ge=1)
     """One request in this many fails, drawn by its id: a repeated attempt has another id."""
@@ -80,8 +81,7 @@ class ScriptedGenerator:
 
     @cached_property
     def _replies(self) -> list[ScriptedReply]:
-        path = _replies_file(self._ref, self._settings)
-        return read_replies(path) if path is not None else []
+        return _replies(self._ref, self._settings)
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
@@ -97,7 +97,7 @@ class ScriptedGenerator:
         began = time.perf_counter()
         time.sleep(self._settings.delay_ms / 1000)
         message = last_user_message(request.messages)
-        entry = next((reply for reply in self._replies if reply.answers(message)), None)
+        entry = _answering(self._replies, message)
         if self._fails(request):
             text = _fault(self._settings.fail_with)
             reply = failed(self._settings.fail_with, "failed on purpose (fail_every)")
@@ -121,10 +121,21 @@ class ScriptedGenerator:
 
 
 class ScriptedStudent:
-    """A student that answers with the label whose words the input shares."""
+    """A student that says what the file of replies says, or else the label whose words the input shares."""
 
     def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
-        """Take what every backend takes; none of it matters here."""
+        """Take the settings; the file of replies is read at the first prompt."""
+        self._ref = ref
+        self._settings = settings
+
+    @cached_property
+    def _replies(self) -> list[ScriptedReply]:
+        return _replies(self._ref, self._settings)
+
+    def _said(self, prompt: Sequence[Message]) -> str | None:
+        """Return what the file of replies says to a prompt; None where it says nothing."""
+        entry = _answering(self._replies, last_user_message(prompt))
+        return None if entry is None else entry.raw
 
     @property
     def likelihoods(self) -> bool:
@@ -145,11 +156,16 @@ class ScriptedStudent:
         """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
         if progress is not None:
             progress(len(prompts))
-        if schema is not None:
-            requests = [Request(prompt, schema, max_tokens, 0.0, "scripted") for prompt in prompts]
-            return [Written(invented(request)) for request in requests]
+
+        def by_words(prompt: tuple[Message, ...]) -> str:
+            if schema is not None:
+                return invented(Request(prompt, schema, max_tokens, 0.0, "scripted"))
+            return " ".join(last_user_message(prompt).split()[:max_tokens])
+
+        said = (self._said(prompt) for prompt in prompts)
         return [
-            Written(" ".join(last_user_message(prompt).split()[:max_tokens])) for prompt in prompts
+            Written(by_words(prompt) if text is None else text)
+            for prompt, text in zip(prompts, said, strict=True)
         ]
 
     def compare(
@@ -162,7 +178,15 @@ class ScriptedStudent:
         compared = []
         for prompt, own in zip(prompts, answers, strict=True):
             text = features(last_user_message(prompt))
-            compared.append([_likelihood(text, answer) for answer in own])
+            said = self._said(prompt)
+            compared.append(
+                [
+                    Likelihood(0.0, len(answer.split()) + 1)
+                    if answer == said
+                    else _likelihood(text, answer)
+                    for answer in own
+                ]
+            )
             if progress is not None:
                 progress(1)
         return compared
@@ -178,8 +202,10 @@ class ScriptedStudent:
         common = reduce(and_, texts) if len(texts) > 1 else Counter()
         names = {label: features(label) for label in labels}
         answers = []
-        for text in texts:
+        for prompt, text in zip(prompts, texts, strict=True):
             scores = [overlap(text - common, names[label]) for label in labels]
+            if (said := self._said(prompt)) in names:
+                scores = [float(label == said) for label in labels]
             weights = [math.exp(4 * score) for score in scores]
             best = max(range(len(labels)), key=lambda index: scores[index])
             answers.append(LabelAnswer(labels[best], weights[best] / sum(weights)))
@@ -240,6 +266,15 @@ def _replies_file(ref: ModelRef, settings: ScriptedSettings) -> Path | None:
     if settings.replies is None:
         return None
     return (ref.path or Path()) / settings.replies
+
+
+def _replies(ref: ModelRef, settings: ScriptedSettings) -> list[ScriptedReply]:
+    path = _replies_file(ref, settings)
+    return read_replies(path) if path is not None else []
+
+
+def _answering(replies: Iterable[ScriptedReply], message: str) -> ScriptedReply | None:
+    return next((reply for reply in replies if reply.answers(message)), None)
 
 
 def _files(ref: ModelRef, settings: ScriptedSettings) -> Mapping[str, str]:

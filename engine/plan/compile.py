@@ -347,7 +347,7 @@ class _Loop:
             found["confirm"] = build.add(
                 f"{at}/confirm", CONFIRM, testing,
                 {
-                    **seen, "draw": draw, "name": name,
+                    "load": "load", "score": f"{evaluated}/score", "draw": draw, "name": name,
                     "drawn": _each(seed, range(number), "draw"),
                     "earlier": _each(seed, range(number), "confirm"),
                 },

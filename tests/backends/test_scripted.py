@@ -131,6 +131,18 @@ def test_the_student_takes_the_label_whose_words_it_reads() -> None:
     assert student.with_adapter(Path("anywhere")).choose(prompts, labels) == answers
 
 
+def test_a_student_says_what_the_file_of_replies_says(tmp_path: Path) -> None:
+    (tmp_path / "said.jsonl").write_text('{"match": "parcel", "text": "billing"}\n')
+    student = cast(Student, SCRIPTED.open("student", tmp_path, "s", {"replies": "said.jsonl"}))
+    prompts = [(Message("user", text),) for text in ("cancel my parcel", "cancel my order")]
+    assert [written.text for written in student.write(prompts, 9)] == ["billing", "cancel my order"]
+    labels = ["cancel_order", "billing"]
+    answers = student.choose(prompts, labels)
+    assert [answer.label for answer in answers] == ["billing", "cancel_order"]
+    (own, other), _ = student.compare(prompts, [labels[::-1]] * 2)
+    assert own.nats > other.nats
+
+
 def test_texts_that_share_words_lie_close() -> None:
     embedder = cast(Embedder, SCRIPTED.open("embedder", None, "s", {}))
     found = embedder.embed(["cancel my order", "please cancel my order", "sunny weather", ""])

@@ -227,27 +227,36 @@ BEFORE = fails("before") | {i for i in range(0, 240, 4) if i % 40 != 36}
 CONTROL = fails("control") | {i for i in range(0, 240, 4) if i % 40 != 4}
 
 
-def rounds(*failing: set[int], links: Iterable[PatternLink] = ()) -> list[dict[str, str]]:
-    """Return the lives of the patterns after each later fine-tune, whose failures are given in order."""
-    lives: list[dict[str, str]] = []
+def history(
+    *failing: set[int],
+    links: Iterable[PatternLink] = (),
+    before: set[int] = BEFORE,
+    control: set[int] = CONTROL,
+) -> list[Tracked]:
+    """Return what is said of the patterns after each later fine-tune, whose failures are given in order."""
     done: list[Tracked] = []
-    found = clustered(BEFORE)
+    found = clustered(before)
     for number, now in enumerate(failing, 1):
         linked = Clustered(tuple(links)) if number == len(failing) and number > 1 else Clustered()
         inputs = TrackInputs(
             Loaded(tuple(ROWS)),
             scored(now),
             (found, *[Clustered()] * (number - 1)),
-            (drawn(BEFORE), *[Drawn()] * (number - 1)),
-            scored(CONTROL),
+            (drawn(before), *[Drawn()] * (number - 1)),
+            scored(control),
             tuple(done),
             (Clustered(), *[linked] * (number > 1)),
         )
         output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=number))
         adds_up(TRACK, TrackParams(), inputs, output)
         done.append(output)
-        lives.append({one.pattern: one.life for one in output.statuses})
-    return lives
+    return done
+
+
+def rounds(*failing: set[int], links: Iterable[PatternLink] = ()) -> list[dict[str, str]]:
+    """Return the lives of the patterns after each of these fine-tunes."""
+    done = history(*failing, links=links)
+    return [{one.pattern: one.life for one in output.statuses} for output in done]
 
 
 def without(topic_number: int, keep: int) -> set[int]:
@@ -282,14 +291,11 @@ def test_what_the_clustering_does_to_a_pattern_is_said_where_no_test_says_more()
 @pytest.mark.parametrize("seed", range(8))
 def test_answers_at_random_fix_nothing_over_three_rounds(seed: int) -> None:
     """Whoever is found by its failures is mended by chance, in every round anew; the control is mended as much."""
-    found, control = fails(f"found {seed}"), fails(f"control {seed}")
-    done: list[Tracked] = []
-    for number in range(1, 4):
-        inputs = TrackInputs(
-            Loaded(tuple(ROWS)), scored(fails(f"{number} {seed}")), (clustered(found),),
-            (drawn(found),), scored(control), tuple(done),
-        )  # fmt: skip
-        done.append(TRACK.run(TrackParams(), inputs, ScriptedContext(round_=number)))
+    done = history(
+        *(fails(f"{number} {seed}") for number in range(1, 4)),
+        before=fails(f"found {seed}"),
+        control=fails(f"control {seed}"),
+    )
     assert "fixed" not in {one.life for tracked in done for one in tracked.statuses}
 
 

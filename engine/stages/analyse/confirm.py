@@ -3,7 +3,8 @@
 Diagnoses that lie together may carry a name that says nothing of where the student fails (arXiv 2306.08167: of slices
 that an algorithm found and people described, most descriptions did not hold of further rows). So the judge, or the
 teacher in calls of its own where no judge is named, is shown rows without being told which of them failed: held-out
-failures first, then those that were not sampled, and passed rows. Diagnosed failures, which the description was written
+failures first, then those that were not sampled, or were not drawn from since failures of a log or of training rows
+are looked at, and passed rows. Diagnosed failures, which the description was written
 from, come in only where the others are too few. What is said are ids and yes or no: nothing of it reaches a writer of
 rows. Reads the patterns, what was drawn, the validation rows and earlier tests; writes a `PatternTest` per pattern, a
 `PatternTestRow` per answer, and a `Drop` per row without one.
@@ -144,11 +145,17 @@ def _pools(params: ConfirmParams, inputs: ConfirmInputs) -> _Pools:
     before = {f.example for earlier in inputs.drawn for f in earlier.failures}
     apart = selection_part(inputs.load, params.divide)
     unanswered = {drop.item for drop in inputs.score.drops}
+    failing = {failure.example for failure in inputs.score.failures("validation")}
     held_out, not_sampled, diagnosed, passed = [], [], [], []
     for example in inputs.load.split("validation"):
         part = drawn.get(example.id)
         if part is None:
-            if example.id not in apart | unanswered:
+            # Nothing of validation is drawn where other failures are looked at.
+            if example.id in apart | unanswered:
+                continue
+            if example.id in failing:
+                not_sampled.append(_Row(example, "not_sampled"))
+            else:
                 passed.append(_Row(example, "passed"))
         elif part == "diagnose" or (part != "selection" and example.id in before):
             diagnosed.append(_Row(example, "diagnosed"))
@@ -282,7 +289,7 @@ def _accounts(params: ConfirmParams, inputs: ConfirmInputs, output: Confirmed) -
 
 
 CONFIRM = Stage(
-    "confirm", 1, ConfirmParams, ConfirmInputs, Confirmed, confirm,
+    "confirm", 2, ConfirmParams, ConfirmInputs, Confirmed, confirm,
     asks=("judge",),
     prompts={
         PROMPT: frozenset({"task", "name", "description", "includes", "excludes", "rows"})

@@ -180,6 +180,21 @@ def test_diagnosed_failures_are_used_where_others_are_too_few_and_it_is_said() -
     assert {row.part for row in output.answers} == {"diagnosed", "passed"}
 
 
+def test_where_patterns_are_of_a_log_what_the_student_fails_of_validation_is_no_passed_row() -> (
+    None
+):
+    world = World(400, failing)
+    world.drawn = [
+        DrawnFailure(f"l{i}", "rude", "late", "", "diagnose", split="logged") for i in range(60)
+    ]
+    output, _ = confirmed(world, by(lambda _, i: caused(i)), [pattern(size=40)])
+    (one,) = output.tests
+    assert (one.failed, one.passed, one.diagnosed) == (50, 50, 0)
+    assert (one.verdict, one.failing) == ("confirmed", 0.3)
+    failed = {row.id for row in world.failing}
+    assert {row.part for row in output.answers if row.example in failed} == {"not_sampled"}
+
+
 def test_no_row_that_stops_the_loop_is_looked_at() -> None:
     world = World(400, failing)
     world.drawn = [
