@@ -40,6 +40,7 @@ from engine.stages.evaluate.predict import PredictParams
 from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
+from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
 from engine.stages.quality import GATES
@@ -155,8 +156,15 @@ class StageParams:
             divide=self.recipe.loop.divide_validation if settings.checkpoint == "best" else None,
         )
 
+    def given(self) -> GivenParams | None:
+        """Return the student that exists already; None where round 0 is a fine-tune."""
+        adapter = self.resources.adapter
+        return (
+            None if adapter is None else GivenParams(digest=adapter.digest, folder=adapter.folder)
+        )
+
     def control(self, seed: int) -> TrainParams:
-        """Return what the control is taught: the same, with another training seed."""
+        """Return what the control is taught: the original rows alone, with another training seed."""
         return replace(self.train(0), seed=CONTROL_SEED + seed)
 
     def predict(self) -> PredictParams:

@@ -1,6 +1,7 @@
-"""train: fine-tune the student from its base model on the round's whole training set.
+"""train: fine-tune the student on the round's whole training set, from its base model or from its given adapter.
 
-Reads the original rows and the rows selected in earlier rounds; writes the one `Model`.
+Reads the original rows, the rows selected in earlier rounds, and the adapter where the student came with one; writes
+the one `Model`. Never from the round before: what a round is worth is then due to its rows, not to more training.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ class TrainParams(PromptedTask):
 
 @dataclass(frozen=True)
 class TrainInputs(Inputs):
-    """The original rows, and those that earlier rounds added, in order."""
+    """The original rows, those that earlier rounds added, in order, and the student that exists already."""
 
     load: Loaded
     earlier: tuple[SelectedRows, ...] = ()
+    given: Trained | None = None
 
 
 def training_set(inputs: TrainInputs) -> list[Example]:
@@ -112,6 +114,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         generated=generated,
         mix=settings.mix,
         order=settings.order,
+        adapter=ctx.state / inputs.given.model.path if inputs.given else None,
     )
     result = ctx.train(job)
     model = Model(

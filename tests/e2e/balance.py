@@ -258,7 +258,8 @@ RULES = (
         "SELECT h.name, count(*)::VARCHAR AS key FROM here h JOIN here o"
         " ON o.stage = 'load' OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
         " JOIN example e ON e.node = o.id AND e.split = 'train' WHERE h.stage = 'train' GROUP BY h.name",
-        "SELECT h.name, m.rows::VARCHAR AS key FROM here h JOIN model m ON m.node = h.id",
+        "SELECT h.name, m.rows::VARCHAR AS key FROM here h JOIN model m ON m.node = h.id"
+        " WHERE h.stage <> 'given'",
     ),
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",
