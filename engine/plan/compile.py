@@ -219,13 +219,15 @@ class _Loop:
     def _evaluate(self, prefix: str, train: str | None, position: Position) -> None:
         """Add the student's predictions and their scores."""
         params, build = self._params, self._build
-        student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {})}
+        # What a log shows is mended or not from round 0 on: the untuned student is not asked.
+        log = self._logged if train else {}
+        student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {}), **log}
         predict = build.add(
-            f"{prefix}/predict", PREDICT, params.predict(), student, position,
+            f"{prefix}/predict", PREDICT, params.predict(logged=bool(log)), student, position,
             prompts=(params.task_prompt,),
         )  # fmt: skip
         answers: dict[str, Wire] = {"load": "load", "predict": predict}
-        scored = dict(answers)
+        scored = {**answers, **log}
         if (rated := params.rate()) is not None:
             scored["rate"] = build.add(f"{prefix}/rate", RATE, rated, answers, position)
         score = build.add(f"{prefix}/score", SCORE, params.score(), scored, position)
@@ -269,6 +271,7 @@ class _Loop:
                 "earlier": _each(seed, range(1, number), "track"),
                 "linked": _each(seed, range(number), "cluster"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
+                **self._logged,
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
         if number:

@@ -167,14 +167,15 @@ class StageParams:
         """Return what the control is taught: the original rows alone, with another training seed."""
         return replace(self.train(0), seed=CONTROL_SEED + seed)
 
-    def predict(self) -> PredictParams:
-        """Return what the student is asked."""
+    def predict(self, *, logged: bool = False) -> PredictParams:
+        """Return what the student is asked; `logged`: about rows of a log too."""
         measured = (m.name for m in self.recipe.measured if not m.own)
         return PredictParams(
             task=self.task,
             prompt=self.task_prompt,
             shots=self.shots(),
             reference=any(name in METRICS and METRICS[name].reference for name in measured),
+            logged=logged,
         )
 
     def rate(self) -> RateParams | None:
