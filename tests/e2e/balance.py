@@ -264,8 +264,10 @@ RULES = (
         " WHERE h.stage <> 'given'",
     ),
     Rule(
-        "patterns of earlier rounds = patterns tracked, with all their members",
-        "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example)) AS key FROM here h"
+        "patterns of earlier rounds = patterns tracked, with all members that students are asked about",
+        "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example) FILTER (m.example IN (SELECT e.id"
+        " FROM here g JOIN example e ON e.node = g.id WHERE (g.stage = 'load' AND e.split = 'validation')"
+        " OR (g.stage = 'logged' AND e.target <> '')))) AS key FROM here h"
         " JOIN here c ON c.stage = 'name' AND c.seed = h.seed AND c.round < h.round"
         " JOIN pattern_member m ON m.node = c.id WHERE h.stage = 'track' GROUP BY h.name, m.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.before) AS key"

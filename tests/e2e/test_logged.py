@@ -152,6 +152,17 @@ def test_a_log_that_says_nothing_is_refused(
     assert (ended.code, message in ended.errors + ended.out) == (2, True), ended
 
 
+def test_a_time_that_is_no_time_is_a_warning(tmp_path: Path) -> None:
+    recipe = logged_project(
+        tmp_path, [{**WRONG, "time": "yesterday"}, {**REJECTED, "time": "2026-03-01"}]
+    )
+    ended = pada_here("validate", recipe)
+    assert ended.code == 0, ended.errors
+    assert (
+        "1 of 2 values of the log's column 'time' are no times, such as 'yesterday'" in ended.errors
+    )
+
+
 def test_a_log_in_which_nothing_failed_ends_the_run(tmp_path: Path) -> None:
     log = [{"text": "colour brook stone by mail", "kind": "colour", "output": "colour"}]
     recipe = logged_project(tmp_path, log)
@@ -192,7 +203,7 @@ def test_later_rounds_ask_again_what_has_a_right_answer(tmp_path: Path) -> None:
     # An earlier model had this one wrong; the student of this run has it right.
     mended = {"text": "colour pond reed by hand", "kind": "colour", "output": "number"}
     log = [*log_of_failures(4), mended, REJECTED]
-    recipe = logged_project(tmp_path, log)
+    recipe = logged_project(tmp_path, log, reply=reply_to(6))
     text = recipe.read_text("utf-8").replace("rounds: 1", "rounds: 2")
     recipe.write_text(text.replace("{method: none}", "{r: 1, steps: 1}"), "utf-8")
     state = run(recipe)
@@ -233,6 +244,9 @@ def test_later_rounds_ask_again_what_has_a_right_answer(tmp_path: Path) -> None:
         (2, 5, 5),
     ]
     assert [s["p"] for s in shown if s["round"] in (0, 1)] == [5, 4]
+    drift = pada_here("patterns", "slices", recipe, "--state", state, "--min-size", 5)
+    assert "the log: 5 of 5 rows with a right answer fail, 100%" in drift.out
+    assert "1 more were rejected, and nobody knows what is right: no rate" in drift.out
     (suite,) = rows(
         state, "SELECT logged, logged_broken, detail FROM regression_suite WHERE round = 2"
     )
