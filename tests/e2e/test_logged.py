@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.runs import pada_here, rows
+from tests.e2e.runs import ROOT, pada_here, rows
 from tests.e2e.test_taxonomies import project, said
 
 pytestmark = pytest.mark.runs
@@ -244,6 +245,10 @@ def test_later_rounds_ask_again_what_has_a_right_answer(tmp_path: Path) -> None:
         (2, 5, 5),
     ]
     assert [s["p"] for s in shown if s["round"] in (0, 1)] == [5, 4]
+    page = (ROOT / "docs" / "logged.md").read_text("utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert len(queries) == 2
+    assert all(rows(state, query) for query in queries)
     drift = pada_here("patterns", "slices", recipe, "--state", state, "--min-size", 5)
     assert "the log: 5 of 5 rows with a right answer fail, 100%" in drift.out
     assert "1 more were rejected, and nobody knows what is right: no rate" in drift.out
