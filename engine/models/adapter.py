@@ -99,9 +99,9 @@ def check_base(adapter: Adapter, base: Path) -> None:
     """
     known: dict[str, _Tensor] = {}
     for file in sorted(base.glob("*.safetensors")):
-        for name, tensor in _header(file).items():
+        for name, found in _header(file).items():
             if name.endswith(".weight"):
-                known[_tail(name.removesuffix(".weight"))] = tensor
+                known[_tail(name.removesuffix(".weight"))] = found
     if not known:
         return
     said = f" (it says it was trained on {adapter.base})" if adapter.base else ""

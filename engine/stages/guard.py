@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.identity import Params
-from engine.rows import Regression, RegressionSuite
+from engine.rows import Regression, RegressionSuite, Split
 from engine.stages.outputs import Guarded, Loaded, NamedPatterns, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.statistics import Interval, mcnemar, share_difference
@@ -121,11 +121,8 @@ def _of_log(inputs: GuardInputs) -> _OfLog | None:
     asked = {score.example for score in inputs.first.scores if score.split == "logged"}
     if not asked:
         return None
-    first, now = (
-        {failure.example for failure in scored.failures("logged")}
-        for scored in (inputs.first, inputs.score)
-    )
-    control = inputs.control and {f.example for f in inputs.control.failures("logged")}
+    first, now = _failing(inputs.first, "logged"), _failing(inputs.score, "logged")
+    control = None if inputs.control is None else _failing(inputs.control, "logged")
     right = asked - first
     return _OfLog(
         right=len(right),
@@ -145,8 +142,8 @@ def _suite(inputs: GuardInputs) -> list[str]:
     return [row for row in rows if row not in failed and row not in unanswered]
 
 
-def _failing(score: Scored) -> frozenset[str]:
-    return frozenset(failure.example for failure in score.failures("validation"))
+def _failing(score: Scored, split: Split = "validation") -> frozenset[str]:
+    return frozenset(failure.example for failure in score.failures(split))
 
 
 def _name(inputs: GuardInputs, pattern: str) -> str:
