@@ -27,7 +27,7 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.wording import text_of
 
-R = TypeVar("R", Prediction, Score)
+R = TypeVar("R", bound=Row)
 REJECTED = "thumb_down"
 """Predicate of a failure whose right answer nobody knows."""
 

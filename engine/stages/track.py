@@ -265,5 +265,5 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 TRACK = Stage(
     "track", 3, TrackParams, TrackInputs, Tracked, track,
-    asks=("embedder",), embeds="validation and logged rows ({inputs}, {target})", accounts=_accounts,
+    asks=("embedder",), embeds="validation rows, and those of a log ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

@@ -129,6 +129,8 @@ class Outcome(NamedTuple):
 TOLD: dict[str, Told] = {}
 """Text of a logged row -> what the log says of it: what the teacher of this process knows, set level by level."""
 UNUSED: dict[str, Sequence[str]] = {}
+RIGHT: dict[str, str] = {}
+"""Text of any row -> its right label."""
 
 
 class GoldTeacher:
@@ -149,46 +151,48 @@ class GoldTeacher:
 
     def _reply(self, request: Request) -> Any:
         text = last_user_message(request.messages)
-        schema = request.schema or {}
-        draw = random.Random(request.id)
-        value = instance(schema, draw, ["rows", "like", "those", "that", "fail"])
+        schema, draw = request.schema or {}, random.Random(request.id)
         asked = schema["properties"]
         if "diagnoses" in asked:
-            return {"diagnoses": list(self._diagnoses(text, asked, draw))}
+            return {"diagnoses": list(self._diagnoses(text, asked["diagnoses"]["items"], draw))}
         if "coherent" in asked:
-            name = re.search(r"for (\w+) and means (\w+)", text)
-            pair = f"{name[1]} for {name[2]}" if name else "One for another"
-            return value | {"name": pair, "description": f"{pair}.", "coherent": True, "parts": []}
+            said = re.search(r"It says (\w+) where somebody asks for (\w+)", text)
+            name = f"{said[1]} for {said[2]}" if said else "One for another"
+            texts = {"name": name, "description": f"{name}.", "includes": [], "excludes": []}
+            return _filled(schema, draw, **texts, coherent=True, parts=[])
         if "strategy" in asked:
-            texts = {"strategy": "Write rows like those that fail.", "must": [], "must_not": []}
-            return value | texts | {"attributes": [], "pairs": [], "operators": []}
+            free: dict[str, Any] = {
+                key: [] for key in ("must", "must_not", "attributes", "pairs", "operators")
+            }
+            return _filled(schema, draw, strategy="Write rows like those that fail.", **free)
         if "answers" in asked:
             return {"answers": [self._answer(*row) for row in _rows_in(text, "Row ")]}
-        if "Judge " in text:
-            return {
-                "rows": [self._verdict(*row, text, asked, draw) for row in _rows_in(text, "Row ")]
-            }
-        return {"rows": list(self._written(text, asked, draw))}
+        item = asked["rows"]["items"]
+        if "verdict" in item["properties"] or "adherence" in item["properties"]:
+            rows = _rows_in(text, "Row ")
+            return {"rows": [self._verdict(*row, text, item, draw) for row in rows]}
+        return {"rows": list(self._written(text, item, draw))}
 
-    def _diagnoses(self, text: str, asked: Mapping[str, Any], draw: random.Random) -> Iterator[Any]:
-        item = asked["diagnoses"]["items"]
+    def _diagnoses(self, text: str, item: Mapping[str, Any], draw: random.Random) -> Iterator[Any]:
         failing = text[text.index("# Rows that the student gets wrong") :]
         for identity, row in _rows_in(failing, "## "):
             told = TOLD[row]
             suspect = self._doubts and told.expected != told.right
-            yield instance(item, draw, ["rows"]) | {
-                "id": identity,
-                "evidence": "",
-                "root_cause": f"It says {told.output} where somebody asks for {told.expected}.",
-                "scenario": f"Somebody asks for {told.expected} and means {told.expected}, not {told.output}.",
-                "category": f"{told.expected}"[:48],
-                "suspect": suspect,
-                "suspect_reason": "It is another label." if suspect else "",
-                "mendable": True,
-            }
+            yield _filled(
+                item,
+                draw,
+                id=identity,
+                evidence="",
+                root_cause=f"It says {told.output} where somebody asks for {told.expected}.",
+                scenario=f"Somebody asks for {told.expected} and means it, not {told.output}.",
+                category=told.expected[:48],
+                convention="",
+                suspect=suspect,
+                suspect_reason="It is another label." if suspect else "",
+                mendable=True,
+            )
 
-    def _written(self, text: str, asked: Mapping[str, Any], draw: random.Random) -> Iterator[Any]:
-        item = asked["rows"]["items"]
+    def _written(self, text: str, item: Mapping[str, Any], draw: random.Random) -> Iterator[Any]:
         for identity, target, near in re.findall(
             r'^- (r\d+): target "(.*?)"(?:, near "(.*?)")?[;\n]', text + "\n", re.MULTILINE
         ):
@@ -200,26 +204,29 @@ class GoldTeacher:
                 and not (self._doubts and told.right != told.expected)
             ]
             label = draw.choice(like) if like else target
-            row = {"id": identity, "text": draw.choice(UNUSED[label])}
-            yield instance(item, draw, ["row"]) | row
+            yield _filled(item, draw, id=identity, text=draw.choice(UNUSED[label]))
 
     def _answer(self, identity: str, text: str) -> Any:
-        right = next((label for label, texts in UNUSED.items() if text in texts), None)
-        return {"id": identity, "reasoning": "", "answer": right, "second": None}
+        return {"id": identity, "reasoning": "", "answer": RIGHT.get(text), "second": None}
 
     def _verdict(
-        self, identity: str, row: str, text: str, asked: Mapping[str, Any], draw: random.Random
+        self, identity: str, row: str, text: str, item: Mapping[str, Any], draw: random.Random
     ) -> Any:
-        block = text[text.index(f"Row {identity}\n") :]
-        proposed = block.split("Proposed answer:\n", 1)[1].split("\n", 1)[0].strip()
-        right = next((label for label, texts in UNUSED.items() if row in texts), proposed)
+        block = text[text.index(f"Row {identity}\n") :].partition("Proposed answer:\n")[2]
+        proposed = block.split("\n", 1)[0].strip()
+        right = RIGHT.get(row, proposed)
         good = not self._doubts or proposed == right
-        said = {
-            "id": identity, "own_answer": right if self._doubts else proposed, "problems": [], "reason": "So it is.",
-            "label_correct": "yes" if good else "no", "adherence": 5, "relevance": 5, "naturalness": 5,
-            "utility": 5, "verdict": "accept" if good else "reject", "feedback": "",
-        }  # fmt: skip
-        return instance(asked["rows"]["items"], draw, ["row"]) | said
+        return _filled(
+            item, draw, id=identity, own_answer=right if self._doubts else proposed, problems=[], reason="So it is.",
+            label_correct="yes" if good else "no", adherence=5, relevance=5, naturalness=5, utility=5,
+            verdict="accept" if good else "reject", feedback="",
+        )  # fmt: skip
+
+
+def _filled(schema: Mapping[str, Any], draw: random.Random, **said: Any) -> dict[str, Any]:
+    """Return an object that fits a schema, with what is said in it where the schema has a place for it."""
+    value: dict[str, Any] = instance(schema, draw, ["rows", "that", "fail"])
+    return value | {key: one for key, one in said.items() if key in schema["properties"]}
 
 
 def _rows_in(text: str, head: str) -> list[tuple[str, str]]:
@@ -332,6 +339,10 @@ class Experiment:
         register()
         UNUSED.clear()
         UNUSED.update(world.unused)
+        RIGHT.clear()
+        RIGHT.update((text, label) for label, texts in world.unused.items() for text in texts)
+        for rows in (world.train, world.log, world.validation, world.test):
+            RIGHT.update(rows)
         for name in ("train", "validation", "test", "log"):
             rows = getattr(world, name)
             self._write(
