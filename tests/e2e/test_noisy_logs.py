@@ -31,7 +31,7 @@ def world() -> World:
         for number in range(count):
             for intent, words in WORDS.items():
                 others = [w for other in WORDS if other != intent for w in WORDS[other]]
-                said = [draw.choice(words), *draw.sample(FILLERS, 3), f"row{draw.randrange(10**6)}"]
+                said = [*draw.sample(words, 2), *draw.sample(FILLERS, 4)]
                 if number % 5 == 0:
                     said.append(draw.choice(others))
                 draw.shuffle(said)
