@@ -16,7 +16,7 @@ from engine.data.logged import OUTPUT, THUMB_DOWN, Log
 from engine.data.records import Record, references_of
 from engine.errors import RunError
 from engine.identity import outside
-from engine.rows import Drop, Example, Failure, Prediction, Row, Score
+from engine.rows import Drop, Example, Failure, Prediction, Row
 from engine.spec.recipe import LeakLimits, Redaction
 from engine.sql import evaluate_condition
 from engine.stages.evaluate.measure import Measures

@@ -264,7 +264,7 @@ RULES = (
         " WHERE h.stage <> 'given'",
     ),
     Rule(
-        "patterns of earlier rounds = patterns tracked, with all members that students are asked about",
+        "patterns of earlier rounds = patterns tracked, with all their members",
         "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example) FILTER (m.example IN (SELECT e.id"
         " FROM here g JOIN example e ON e.node = g.id WHERE (g.stage = 'load' AND e.split = 'validation')"
         " OR (g.stage = 'logged' AND e.target <> '')))) AS key FROM here h"
