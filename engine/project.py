@@ -35,6 +35,7 @@ from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
 from engine.run.progress import Callback, Event, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
+from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.store import FILE, Store, reader, rows, unseen
@@ -76,6 +77,8 @@ class FoundSlices(NamedTuple):
 
     search: Search
     rows: ValidationRows
+    drift: Drift | None = None
+    """What the recipe's log shows; None without one."""
 
 
 class ReportFiles(NamedTuple):
@@ -189,7 +192,9 @@ class Project:
         level: float = LEVEL,
         conditions: int = 1,
     ) -> FoundSlices:
-        """Search the validation rows of a round for slices that fail more often than the rest; asks no model.
+        """Search validation rows, and a log, for slices that fail more often than the rest; asks no model.
+
+        Of a log it is also searched when and where which pattern grew; see `engine.slicing.log`.
 
         Args:
             round: One that is scored; the last when left out.
@@ -206,17 +211,20 @@ class Project:
         store = Store.open(self.state, create_missing=False)
         try:
             rows = validation_rows(plan, store, recipe.loop.divide_validation, seed, round)
+            log = log_rows(plan, store, rows.seed)
         finally:
             store.close()
+        labelled = TASKS[recipe.task.kind].labelled
         found = search(
             rows.columns,
             rows.failed,
-            TASKS[recipe.task.kind].labelled,
+            labelled,
             min_size=min_size,
             level=level,
             conditions=conditions,
         )
-        return FoundSlices(found, rows)
+        seen = None if log is None else drift(log, labelled, min_size, level, conditions)
+        return FoundSlices(found, rows, seen)
 
     def adopt(
         self,

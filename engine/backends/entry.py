@@ -142,6 +142,11 @@ class Backend:
         """Whether its calls may cost money."""
         return self.price is not None
 
+    @property
+    def takes_adapter(self) -> bool:
+        """Whether a student of this backend may be a base model with an adapter that exists already."""
+        return self.local and self.train is not None
+
     def identity(self, name: str, base: Path, settings: Mapping[str, Any]) -> str:
         """Return what a model without weights here is: backend, name, revision, and the files it reads.
 

@@ -348,6 +348,8 @@ class TrainingJob:
     """How often a generated row is trained on for each time that another row is."""
     order: Literal["mixed", "generated_first"] = "mixed"
     """Whether all visits of generated rows come before those of the others."""
+    adapter: Path | None = None
+    """Folder of a LoRA adapter that is trained further, with its own rank and scale; None starts a new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def print_plan(project: Project, graph: bool) -> None:
     counts = Counter(s.state for s in planned.states)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
     _print_expected(console, planned.expected)
+    _print_student(console, project, planned)
     _print_writers(console, project, planned)
     _print_flow(console, project, planned)
 
@@ -71,6 +72,20 @@ def _print_expected(console: Console, expected: Expected) -> None:
         else "not known before this store has seen a run of training and LLM calls"
     )
     _say(console, f"minutes: {known}")
+
+
+def _print_student(console: Console, project: Project, planned: Planned) -> None:
+    """Say what round 0 is where the student exists already."""
+    student, adapter = project.loaded.recipe.models.student, planned.resources.adapter
+    if adapter is None:
+        return
+    trains = any(node.stage == "train" for node in planned.plan.nodes.values())
+    later = "; later rounds and the control train it further" if trains else ""
+    _say(
+        console,
+        f"student: {student.model} with the adapter {student.adapter} ({adapter.digest[:12]}): round 0 is it as it "
+        f"is, untuned is the model without it{later}",
+    )
 
 
 def _print_writers(console: Console, project: Project, planned: Planned) -> None:

@@ -17,9 +17,12 @@ from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
 from engine.sql.expressions import Fault
 from engine.sql.patterns import check_pattern
+from engine.sql.times import no_times
 
 OUTPUT, THUMB_DOWN = "output", "thumb_down"
 """Columns of a log: what the student said, and whether a user rejected it."""
+TIME = "time"
+"""Column in which a log may have its times."""
 _HINT = "docs/logged.md shows what a log has"
 
 
@@ -55,7 +58,21 @@ class Log:
             self._read()
         except RecipeError as error:
             return error.problems
-        return self._left_out(origin)
+        return [*self._left_out(origin), *self._odd_times()]
+
+    def _odd_times(self) -> list[Problem]:
+        """Return a warning where the column TIME holds what is no time."""
+        values = [record.values.get(TIME) for record in self._records or ()]
+        odd = no_times(values)
+        if not odd:
+            return []
+        (shown,) = redact_texts([str(odd[0])], self._redactions)
+        message = f"{len(odd)} of {len(values)} values of the log's column '{TIME}' are no times, such as '{shown}'"
+        hint = (
+            'write 2026-03-01 or 2026-03-01T10:00, or make it so: `columns: {time: "strptime(…)"}`'
+        )
+        at = self._loaded.at("failures", self._key)
+        return [Problem(at, message, hint, "warning", "log-time")]
 
     def digest(self) -> str:
         """Return what tells these rows from others. Raises RecipeError."""

@@ -5,9 +5,19 @@ or a Hugging Face name `owner/name[@revision]`. Knows nothing of what is done wi
 loads no library of models until something must be fetched.
 """
 
+from engine.models.adapter import Adapter, locate_adapter, read_adapter
 from engine.models.cache import cache_root
 from engine.models.digest import weights_digest
 from engine.models.embedded import known
 from engine.models.resolve import fetch, locate
 
-__all__ = ["cache_root", "fetch", "known", "locate", "weights_digest"]
+__all__ = [
+    "Adapter",
+    "cache_root",
+    "fetch",
+    "known",
+    "locate",
+    "locate_adapter",
+    "read_adapter",
+    "weights_digest",
+]

@@ -1,6 +1,7 @@
 """compile: a recipe and its resources to a plan. Pure: the same recipe and resources give the same plan.
 
-The loop that the recipe's method describes is unrolled: round 0 is the plain fine-tune, round r augments for the
+The loop that the recipe's method describes is unrolled: round 0 is the plain fine-tune (or the student as it is, where
+it exists already), round r augments for the
 fine-tune of round r+1, nothing is augmented after the last. Whether a round is really run is decided while running, by
 `decide` and `select`.
 """
@@ -35,6 +36,7 @@ from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
+from engine.stages.given import GIVEN
 from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
@@ -181,7 +183,10 @@ class _Loop:
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
         self._analyses = self._method.analysis == "patterns"
-        self._first = 0 if self._trained else UNTUNED
+        self._given: dict[str, Wire] = {}
+        """The student that exists already, for what it is trained into; empty without one."""
+        exists = params.given() is not None
+        self._first = 0 if self._trained or exists else UNTUNED
         self._logged: dict[str, Wire] = {}
         """The recipe's log, for stages that look at failures; empty without one."""
 
@@ -194,45 +199,56 @@ class _Loop:
         benchmark = self._recipe.benchmark
         if benchmark is not None:
             self._benchmark(benchmark)
-        numbers = range(self._rounds + 1) if self._trained else range(UNTUNED, 0)
+        if (student := self._params.given()) is not None:
+            name = self._build.add("given", GIVEN, student, {}, Position(round=0))
+            self._given = {"given": name}
         for seed in self._recipe.seeds:
-            for number in numbers:
-                more = max(number, 0) < self._rounds
-                if self._trained:
-                    self._fine_tune(seed, number)
-                self._decide(seed, number, numbers[0], more)
-                if more:
-                    analysed = self._analyse(seed, number) if self._analyses else {}
-                    self._augment(seed, number, analysed)
-                if more and number == 0 and self._recipe.loop.control:
-                    self._control(seed)
-                if self._trained and benchmark is not None and benchmark.endpoint is None:
-                    self._benchmark(benchmark, seed, number, more)
+            self._unroll(seed)
         return list(self._build.nodes.values())
 
-    def _control(self, seed: int) -> None:
-        """Add what the later rounds are held against: the plain fine-tune with another training seed.
+    def _unroll(self, seed: int) -> None:
+        """Add all rounds of one seed."""
+        benchmark = self._recipe.benchmark
+        last = self._rounds if self._trained else self._first
+        for number in range(self._first, last + 1):
+            more = max(number, 0) < self._rounds
+            if number == 0 and self._given:
+                self._evaluate(_at(seed, 0), "given", Position(seed, 0))
+            elif self._trained:
+                self._fine_tune(seed, number)
+            self._decide(seed, number, self._first, more)
+            if more:
+                analysed = self._analyse(seed, number) if self._analyses else {}
+                self._augment(seed, number, analysed)
+            if more and number == 0 and self._trained and self._recipe.loop.control:
+                self._control(seed)
+            if number >= 0 and benchmark is not None and benchmark.endpoint is None:
+                self._benchmark(benchmark, seed, number, more)
 
-        As many steps on the same rows as in round 0, so one serves all rounds; nobody needs it if none follows.
+    def _control(self, seed: int) -> None:
+        """Add what the later rounds are held against: a fine-tune on the original rows with another training seed.
+
+        As many steps as in every round, so one serves all rounds; nobody needs it if none follows.
         """
         prefix, params, build = f"seed-{seed}/control", self._params.control(seed), self._build
         going_on = tuple(f"{_at(seed, 0)}/{stage}" for stage in ("decide", "select"))
         position = Position(seed, CONTROL, only_if_continuing=going_on)
-        train = build.add(
-            f"{prefix}/train", TRAIN, params, {"load": "load"}, position, prompts=(params.prompt,)
-        )
+        wires: dict[str, Wire] = {"load": "load", **self._given}
+        train = build.add(f"{prefix}/train", TRAIN, params, wires, position, (params.prompt,))
         self._evaluate(prefix, train, Position(seed, CONTROL))
 
     def _evaluate(self, prefix: str, train: str | None, position: Position) -> None:
         """Add the student's predictions and their scores."""
         params, build = self._params, self._build
-        student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {})}
+        # What a log shows is mended or not from round 0 on: the untuned student is not asked.
+        log = self._logged if train else {}
+        student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {}), **log}
         predict = build.add(
-            f"{prefix}/predict", PREDICT, params.predict(), student, position,
+            f"{prefix}/predict", PREDICT, params.predict(logged=bool(log)), student, position,
             prompts=(params.task_prompt,),
         )  # fmt: skip
         answers: dict[str, Wire] = {"load": "load", "predict": predict}
-        scored = dict(answers)
+        scored = {**answers, **log}
         if (rated := params.rate()) is not None:
             scored["rate"] = build.add(f"{prefix}/rate", RATE, rated, answers, position)
         score = build.add(f"{prefix}/score", SCORE, params.score(), scored, position)
@@ -248,7 +264,7 @@ class _Loop:
         wires: dict[str, Wire] = {"load": "load"}
         final: tuple[str, ...] = ()
         if seed is not None:
-            wires["train"] = f"{at}/train"
+            wires["train"] = "given" if self._given and number == 0 else f"{at}/train"
             final = (f"{at}/decide", *([f"{at}/select"] if more else []))
         name = at if spec.endpoint is None else "endpoint"
         self._build.add(
@@ -261,7 +277,9 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params.train(number)
         conditions = (f"{_at(seed, number - 1)}/select",) if number else ()
         kept = range(number) if self._method.keep == "all" else range(max(0, number - 1), number)
-        wires: dict[str, Wire] = {"load": "load", "earlier": _each(seed, kept, "select")}
+        wires: dict[str, Wire] = {
+            "load": "load", "earlier": _each(seed, kept, "select"), **self._given,
+        }  # fmt: skip
         if self._rolls_back and self._method.keep == "all" and number > 1:
             wires["decided"] = {r: {"decide": f"{_at(seed, r)}/decide"} for r in range(1, number)}
         position = Position(seed, number, only_if_continuing=conditions)
@@ -276,6 +294,7 @@ class _Loop:
                 "earlier": _each(seed, range(1, number), "track"),
                 "linked": _each(seed, range(number), "cluster"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
+                **self._logged,
             }
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
         if number:

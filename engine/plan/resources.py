@@ -61,6 +61,15 @@ class RoleModel:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenAdapter:
+    """The adapter of a student that exists already."""
+
+    folder: Path
+    digest: str
+    """Over its files."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """Everything outside the recipe that decides its results."""
 
@@ -78,6 +87,8 @@ class Resources:
     """How teacher and judge are talked to."""
     schemas: Mapping[str, Schema]
     """Schemas of replies, by name."""
+    adapter: GivenAdapter | None = None
+    """The student's, where it exists already."""
 
 
 def task_prompt(loaded: LoadedRecipe) -> str:
@@ -95,6 +106,7 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
 
     Raises:
         RecipeError: a prompt, a source of the data or the method cannot be used.
+        ModelError: weights or an adapter cannot be read.
     """
     recipe = loaded.recipe
     library, replies, packs = (
@@ -126,7 +138,16 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         operators=operators,
         packs=packs,
         schemas=schemas,
+        adapter=_adapter(loaded),
     )
+
+
+def _adapter(loaded: LoadedRecipe) -> GivenAdapter | None:
+    name = loaded.recipe.models.student.adapter
+    if name is None:
+        return None
+    adapter = models.read_adapter(models.locate_adapter(name, loaded.base))
+    return GivenAdapter(adapter.folder, adapter.digest)
 
 
 def role_model(spec: ModelSpec, base: Path, pack: Pack | None = None) -> RoleModel:

@@ -28,6 +28,8 @@ SCHEMA_FILE = "recipe.schema.json"
 OPERATOR_SCHEMA_FILE = "operator.schema.json"
 METHOD_SCHEMA_FILE = "method.schema.json"
 TAXONOMY_SCHEMA_FILE = "taxonomy.schema.json"
+_SPECS = {"student": "StudentSpec", **dict.fromkeys(WRITERS, "WriterSpec")}
+"""Role -> what a recipe may say of its model besides the backend's settings."""
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -52,7 +54,8 @@ def recipe_schema() -> dict[str, Any]:
         reference = f"{role.capitalize()}Model"
         parts["Models"]["properties"][role] = {"$ref": f"#/$defs/{reference}"}
         parts[reference] = _model(role, parts)
-    del parts["ModelSpec"], parts["WriterSpec"]
+    for spec in {"ModelSpec", *_SPECS.values()}:
+        del parts[spec]
     return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
 
 
@@ -178,7 +181,7 @@ def _path_or(loose: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
     """Return one branch per backend that can play the role, each with that backend's settings."""
-    loose = parts["WriterSpec" if role in WRITERS else "ModelSpec"]
+    loose = parts[_SPECS.get(role, "ModelSpec")]
     own = {
         key: part for key, part in loose["properties"].items() if key not in ("backend", "model")
     }
@@ -194,7 +197,7 @@ def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
                 "description": loose["properties"]["backend"]["description"],
             },
             "model": loose["properties"]["model"],
-            **own,
+            **{key: part for key, part in own.items() if key != "adapter" or backend.takes_adapter},
             **settings.get("properties", {}),
         }
         branches.append(

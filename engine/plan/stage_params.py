@@ -40,6 +40,7 @@ from engine.stages.evaluate.predict import PredictParams
 from engine.stages.evaluate.rate import RatedMetric, RateParams
 from engine.stages.evaluate.score import ScoreParams
 from engine.stages.evaluate.slice import SliceParams
+from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
 from engine.stages.quality import GATES
@@ -155,18 +156,26 @@ class StageParams:
             divide=self.recipe.loop.divide_validation if settings.checkpoint == "best" else None,
         )
 
+    def given(self) -> GivenParams | None:
+        """Return the student that exists already; None where round 0 is a fine-tune."""
+        adapter = self.resources.adapter
+        return (
+            None if adapter is None else GivenParams(digest=adapter.digest, folder=adapter.folder)
+        )
+
     def control(self, seed: int) -> TrainParams:
-        """Return what the control is taught: the same, with another training seed."""
+        """Return what the control is taught: the original rows alone, with another training seed."""
         return replace(self.train(0), seed=CONTROL_SEED + seed)
 
-    def predict(self) -> PredictParams:
-        """Return what the student is asked."""
+    def predict(self, *, logged: bool = False) -> PredictParams:
+        """Return what the student is asked; `logged`: about rows of a log too."""
         measured = (m.name for m in self.recipe.measured if not m.own)
         return PredictParams(
             task=self.task,
             prompt=self.task_prompt,
             shots=self.shots(),
             reference=any(name in METRICS and METRICS[name].reference for name in measured),
+            logged=logged,
         )
 
     def rate(self) -> RateParams | None:

@@ -17,6 +17,7 @@ from engine.data.rules import unnamed_inputs
 from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
+from engine.plan.checks.adapter import check_adapter
 from engine.plan.checks.metrics import check_metrics, check_slices, check_targets
 from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
@@ -71,6 +72,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *check_operators(loaded),
         *_gates(loaded),
         *_models(loaded),
+        *check_adapter(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
         *_of_packs(loaded),

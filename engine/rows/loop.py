@@ -66,6 +66,11 @@ class RegressionSuite(Row):
     """Whether more of the suite is broken than by the control, beyond chance, or a pattern has regressed."""
     detail: str
     """In words."""
+    logged: int | None = None
+    """Logged rows that round 0 has right; None without a log whose right answers are known."""
+    logged_broken: int | None = None
+    """Of these, wrong now; `logged_control_broken`: with the control, None without one."""
+    logged_control_broken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 UNTUNED = -1
 """The round of the untuned student: it answers once, for all seeds."""
 CONTROL = -2
-"""The round of the control: the plain fine-tune of round 0 once more, with another training seed."""
+"""The round of the control: a plain fine-tune once more, on the original rows with another training seed."""
 
 
 @dataclass(frozen=True, slots=True)

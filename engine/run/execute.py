@@ -142,13 +142,13 @@ class Execution:
         return "done" if self._work(node) else "waiting"
 
     def _present(self, finished: Mapping[str, object]) -> dict[str, object]:
-        """Leave out trainings whose adapter was removed (`pada clean`) and is needed again.
+        """Leave out students whose adapter was removed (`pada clean`) and is needed again.
 
         The same job trained again gives the same weights, so what was made from them stays valid.
         """
         present = dict(finished)
         for node in self._plan.nodes.values():
-            if node.stage != "train" or node.id not in present:
+            if node.stage not in {"train", "given"} or node.id not in present:
                 continue
             users = self._plan.consumers(node.name)
             needed = any(u.id not in present and not self._goes_on(u, present) for u in users)

@@ -1,7 +1,7 @@
 """The conditions that are tried: what SQL can say of a row without its answer, drawn up without a look at who failed.
 
-Columns by their values, numbers and lengths by quantiles, labels and pairs of labels, the words of texts. Which of
-them there are follows from the rows alone, so their number says how many were tried.
+Columns by their values, numbers, times and lengths by quantiles, labels and pairs of labels, the words of texts. Which
+of them there are follows from the rows alone, so their number says how many were tried.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import combinations
 from typing import Any, Literal
 
+from engine.slicing.windows import times_in, windows
 from engine.sql.expressions import is_name, quoted
 from engine.wording import is_character, words
 
@@ -77,7 +79,9 @@ def _column(
     if least <= len(values) - len(there) and there:
         yield Predicate(f"{column} IS NULL", f"rows without {name}", f"no-{name}", 0)
     counts = Counter(there)
-    if labelled or len(counts) <= max(VALUES, len(values) // 10):
+    if not labelled and (times := times_in(there)) is not None:
+        yield from _windows(name, column, times)
+    elif labelled or _few(counts, values):
         yield from _values(name, column, counts, least)
         if labelled:
             yield from _pairs(name, column, counts, least)
@@ -91,6 +95,36 @@ def _column(
         yield from _thresholds(f"the length of {name}", length, f"{name}-length", lengths, least)
         if name != TARGET:
             yield from _grams(name, column, texts, len(values), least)
+
+
+def circumstances(rows: Rows, least: int) -> Iterator[Predicate]:
+    """Yield the conditions on when and where alone: windows of times, and columns of few values."""
+    for name in dict.fromkeys(name for row in rows for name in row):
+        there = [value for row in rows if (value := row.get(name)) is not None]
+        kinds = {_kind(value) for value in there}
+        column = name if is_name(name) else quoted(name)
+        if (times := times_in(there)) is not None:
+            yield from _windows(name, column, times)
+        elif len(kinds) == 1 and "other" not in kinds and _few(counts := Counter(there), rows):
+            yield from _values(name, column, counts, least)
+
+
+def _few(counts: Mapping[Any, int], rows: Sequence[Any]) -> bool:
+    """Return whether a column is one of values, not of texts."""
+    return len(counts) <= max(VALUES, len(rows) // 10)
+
+
+def _windows(name: str, column: str, times: Sequence[datetime]) -> Iterator[Predicate]:
+    for window in windows(times):
+        one_sided = window.start is None or window.end is None
+        sign = "before" if window.start is None else "from"
+        yield Predicate(
+            window.sql(column),
+            f"rows whose {name} is {window.said}",
+            f"{name}-{window.said}",
+            1 if one_sided else 2,
+            family=f"{column} {sign}" if one_sided else "",
+        )
 
 
 def _values(name: str, column: str, counts: Mapping[Any, int], least: int) -> Iterator[Predicate]:

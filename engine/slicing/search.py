@@ -10,7 +10,7 @@ embedding; a person who names, mends and adopts what a search proposes is AdaTes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -122,25 +122,50 @@ def stand_out(
     min_size: int = MIN_SIZE,
     level: float = LEVEL,
 ) -> Search:
-    """Return which candidates fail more often than the rest.
+    """Return which candidates fail more often than the rest; see `stand_out_each`."""
+    return stand_out_each(tried, {"": failed}, min_size, level)[""]
 
-    Each is tested by Fisher's exact test, one-sided; p-values are adjusted by Benjamini and Hochberg over all that were
-    tried. Where failures have nothing to do with the rows, some slice is proposed in at most a share `level` of the
-    searches.
+
+def stand_out_each(
+    tried: Sequence[Candidate],
+    outcomes: Mapping[str, Sequence[bool]],
+    min_size: int = MIN_SIZE,
+    level: float = LEVEL,
+) -> dict[str, Search]:
+    """Return which candidates have each outcome more often than the rest.
+
+    Each is tested by Fisher's exact test, one-sided; p-values are adjusted by Benjamini and Hochberg over all
+    candidates and outcomes that were tried. Where outcomes have nothing to do with the rows, some slice is proposed in
+    at most a share `level` of the searches.
     """
     import numpy as np
 
-    fails = np.asarray(failed, dtype=bool)
+    known = {name: np.asarray(outcome, dtype=bool) for name, outcome in outcomes.items()}
+    tests = {name: _tested(tried, fails) for name, fails in known.items()}
+    adjusted = iter(benjamini_hochberg([one.p for tested in tests.values() for one in tested]))
+    return {
+        name: _shown_of(
+            [replace(one, adjusted=next(adjusted)) for one in tested],
+            known[name],
+            min_size,
+            level,
+            len(tried),
+        )
+        for name, tested in tests.items()
+    }
+
+
+def _shown_of(
+    tested: Sequence[Candidate], fails: Bools, min_size: int, level: float, tried: int
+) -> Search:
     total = int(fails.sum())
-    if not tried or total in (0, len(fails)):
-        return Search((), len(tried), 0, len(fails), total)
-    found = [one for one in _tested(tried, fails) if one.adjusted <= level]
+    found = [one for one in tested if one.adjusted <= level]
     kept, folded = _fold(found, fails, min_size, level)
     names = _names([one.predicate for one, _ in kept])
     slices = tuple(
         _slice(name, one, alike, fails) for name, (one, alike) in zip(names, kept, strict=True)
     )
-    return Search(slices, len(tried), folded, len(fails), total)
+    return Search(slices, tried, folded, len(fails), total)
 
 
 def candidates(rows: Rows, labelled: bool, least: int, conditions: int = 1) -> list[Candidate]:
@@ -148,9 +173,17 @@ def candidates(rows: Rows, labelled: bool, least: int, conditions: int = 1) -> l
 
     Who failed is not asked, so their number is that of the tests.
     """
+    distinct = held_by(list(predicates(rows, labelled, least)), rows, least)
+    if conditions > 1:
+        for both in _both(list(distinct.values()), least):
+            distinct.setdefault(_digest(both.holds), both)
+    return list(distinct.values())
+
+
+def held_by(single: Sequence[Predicate], rows: Rows, least: int) -> dict[bytes, Candidate]:
+    """Return the conditions that hold for enough rows and not for nearly all, by the digest of these."""
     import numpy as np
 
-    single = list(predicates(rows, labelled, least))
     held = evaluate_conditions([one.sql for one in single], rows)
     distinct: dict[bytes, Candidate] = {}
     for predicate, holds in sorted(
@@ -159,10 +192,7 @@ def candidates(rows: Rows, labelled: bool, least: int, conditions: int = 1) -> l
         mask = np.asarray(holds, dtype=bool)
         if least <= mask.sum() <= len(rows) - least:
             distinct.setdefault(_digest(mask), Candidate(predicate, (mask,)))
-    if conditions > 1:
-        for both in _both(list(distinct.values()), least):
-            distinct.setdefault(_digest(both.holds), both)
-    return list(distinct.values())
+    return distinct
 
 
 def _digest(rows: Bools) -> bytes:
@@ -196,16 +226,15 @@ def _and(one: Predicate, other: Predicate) -> Predicate:
 
 
 def _tested(tried: Sequence[Candidate], fails: Bools) -> list[Candidate]:
-    """Return the candidates with their p-values, those that stand out most first."""
+    """Return the candidates with their p-values, those that stand out most first; none where all rows are alike."""
     import numpy as np
 
+    if not tried or int(fails.sum()) in (0, len(fails)):
+        return []
     sizes = np.array([one.holds.sum() for one in tried], dtype=np.int64)
     failing = np.array([(one.holds & fails).sum() for one in tried], dtype=np.int64)
     p = fisher_greater(failing, sizes, int(fails.sum()), len(fails)).tolist()
-    tested = [
-        Candidate(one.predicate, one.parts, chance, adjusted)
-        for one, chance, adjusted in zip(tried, p, benjamini_hochberg(p), strict=True)
-    ]
+    tested = [replace(one, p=chance) for one, chance in zip(tried, p, strict=True)]
     return sorted(tested, key=lambda one: (one.p, *_simple(one.predicate)))
 
 

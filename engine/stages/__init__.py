@@ -26,6 +26,7 @@ from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
+from engine.stages.given import GIVEN
 from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
@@ -38,7 +39,7 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
+        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
         CONFIRM, STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 The suite is the validation rows that round 0 has right; those that the control has right too are its steady part. Any
 fine-tune breaks some of them, so a round has regressed where it breaks more of the suite than the control does, beyond
-chance, or where a pattern has. The student shares its training seed with round 0 and the control does not, so this is
+chance, or where a pattern has. Logged rows whose right answer is known are counted beside it and decide nothing: what a
+log says is right may be wrong. The student shares its training seed with round 0 and the control does not, so this is
 said too seldom rather than too often. What follows is the recipe's to say (`loop.regressions`, stage `decide`). Reads
 the scores of this round, round 0 and the control, and how patterns stand; writes one `RegressionSuite`, and one
 `Regression` per row of the suite that fails now or with the control.
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.identity import Params
-from engine.rows import Regression, RegressionSuite
+from engine.rows import Regression, RegressionSuite, Split
 from engine.stages.outputs import Guarded, Loaded, NamedPatterns, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.statistics import Interval, mcnemar, share_difference
@@ -45,7 +47,7 @@ class GuardInputs(Inputs):
 
 def guard(params: GuardParams, inputs: GuardInputs, ctx: Context) -> Guarded:
     """Return what this round's fine-tune broke of what was right."""
-    suite = _suite(inputs)
+    suite, logged = _suite(inputs), _of_log(inputs)
     fails = _failing(inputs.score)
     control = None if inputs.control is None else _failing(inputs.control)
     broken = [row for row in suite if row in fails]
@@ -67,6 +69,7 @@ def guard(params: GuardParams, inputs: GuardInputs, ctx: Context) -> Guarded:
         f"of {len(suite)} rows that round 0 had right, {len(broken)} are wrong"
         + ("" if broken_by_control is None else f", {len(broken_by_control)} with the control"),
         compared,
+        "" if logged is None else logged.worded,
     )
     one = RegressionSuite(
         n=len(suite),
@@ -81,6 +84,9 @@ def guard(params: GuardParams, inputs: GuardInputs, ctx: Context) -> Guarded:
         patterns=worse_patterns,
         regressed=beyond or bool(worse_patterns),
         detail=detail,
+        logged=logged.right if logged else None,
+        logged_broken=logged.broken if logged else None,
+        logged_control_broken=logged.control_broken if logged else None,
     )
     rows = [
         Regression(row, row in fails, None if control is None else row in control)
@@ -88,6 +94,43 @@ def guard(params: GuardParams, inputs: GuardInputs, ctx: Context) -> Guarded:
         if row in fails or (control is not None and row in control)
     ]
     return Guarded((one, *rows))
+
+
+class _OfLog(NamedTuple):
+    """What became of the logged rows whose right answer is known."""
+
+    right: int
+    """That round 0 has right; `broken`: of these, wrong now."""
+    broken: int
+    control_broken: int | None
+    wrong: int
+    """That round 0 has wrong; `mended`: of these, right now."""
+    mended: int
+
+    @property
+    def worded(self) -> str:
+        control = "" if self.control_broken is None else f", {self.control_broken} with the control"
+        return (
+            f"of {self.wrong} logged rows that round 0 had wrong, {self.mended} are right, and of {self.right} that it"
+            f" had right, {self.broken} are wrong{control}"
+        )
+
+
+def _of_log(inputs: GuardInputs) -> _OfLog | None:
+    """Return what became of logged rows; None where students are asked about none."""
+    asked = {score.example for score in inputs.first.scores if score.split == "logged"}
+    if not asked:
+        return None
+    first, now = _failing(inputs.first, "logged"), _failing(inputs.score, "logged")
+    control = None if inputs.control is None else _failing(inputs.control, "logged")
+    right = asked - first
+    return _OfLog(
+        right=len(right),
+        broken=len(right & now),
+        control_broken=None if control is None else len(right & control),
+        wrong=len(first),
+        mended=len(first - now),
+    )
 
 
 def _suite(inputs: GuardInputs) -> list[str]:
@@ -99,8 +142,8 @@ def _suite(inputs: GuardInputs) -> list[str]:
     return [row for row in rows if row not in failed and row not in unanswered]
 
 
-def _failing(score: Scored) -> frozenset[str]:
-    return frozenset(failure.example for failure in score.failures("validation"))
+def _failing(score: Scored, split: Split = "validation") -> frozenset[str]:
+    return frozenset(failure.example for failure in score.failures(split))
 
 
 def _name(inputs: GuardInputs, pattern: str) -> str:
@@ -108,7 +151,9 @@ def _name(inputs: GuardInputs, pattern: str) -> str:
     return next(named, pattern)
 
 
-def _worded(mended: int, worse: list[str], suite: str, compared: Interval | None) -> str:
+def _worded(
+    mended: int, worse: list[str], suite: str, compared: Interval | None, logged: str
+) -> str:
     """Return in words what was mended and what was broken."""
     parts = []
     if mended or worse:
@@ -119,7 +164,7 @@ def _worded(mended: int, worse: list[str], suite: str, compared: Interval | None
     if compared is not None:
         low, high = (f"{100 * end:+.1f}" for end in (compared.low, compared.high))
         interval = f" (95% interval of the difference {low} to {high} points)"
-    return "; ".join([*parts, suite + interval])
+    return "; ".join([*parts, suite + interval, *([logged] if logged else [])])
 
 
 def _accounts(params: GuardParams, inputs: GuardInputs, output: Guarded) -> Iterable[Account]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from engine.data.logged import OUTPUT, THUMB_DOWN, Log
 from engine.data.records import Record, references_of
@@ -26,6 +27,7 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.wording import text_of
 
+R = TypeVar("R", bound=Row)
 REJECTED = "thumb_down"
 """Predicate of a failure whose right answer nobody knows."""
 
@@ -176,8 +178,16 @@ def _accounts(params: LoggedParams, inputs: LoggedInputs, output: Logged) -> Ite
 
 
 def failures_by_example(found: Sequence[Failure], log: Logged | None) -> dict[str, Failure]:
-    """Return failures by example, those of a log too, where there is one."""
-    return {f.example: f for f in (*found, *(log.failures if log else ()))}
+    """Return failures by example: those of a log too, where there is one, and a round's own where it fails as well."""
+    return {f.example: f for f in (*(log.failures if log else ()), *found)}
+
+
+def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ...]:
+    """Return what a round's student and a log have of rows, that which counts last.
+
+    The first round looks at what was logged; later ones at what their student, who was asked again, said.
+    """
+    return (*own, *log) if round <= 0 else (*log, *own)
 
 
 LOGGED = Stage(

@@ -101,6 +101,11 @@ class Logged(Output):
         return self.of(Prediction)
 
     @cached_property
+    def answered(self) -> Sequence[Example]:
+        """Those whose right answer is known: what students are asked again."""
+        return [example for example in self.examples if example.target]
+
+    @cached_property
     def scores(self) -> Sequence[Score]:
         """Of the rows whose right answer is known."""
         return self.of(Score)
@@ -159,7 +164,7 @@ class Scored(Output):
 
     @cached_property
     def all_failures(self) -> Sequence[Failure]:
-        """The failures on train and on validation."""
+        """The failures on train, on validation and on logged rows."""
         return self.of(Failure)
 
     def failures(self, split: Split) -> Sequence[Failure]:

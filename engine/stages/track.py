@@ -1,7 +1,8 @@
 """track: how each known pattern stands after a later fine-tune, held against the control; its life, in one word.
 
 A pattern's members were chosen because they failed, so any new fine-tune mends some of them, and breaks other rows.
-What a pattern is credited with is therefore counted over all validation rows that fall under it, and against the
+What a pattern is credited with is therefore counted over all validation rows that fall under it, and the rows of a log
+whose right answer is known, and against the
 control: a second fine-tune on the original rows alone, whose members were chosen no less. A pattern is called fixed,
 shrinking or regressed where a test says so and nowhere else; `unclear` is the default. Reads this round's and the
 control's failures, the patterns of all earlier rounds, what was drawn for them, and how they stood before; writes one
@@ -15,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.identity import Params
-from engine.rows import Life, PatternRow, PatternStatus
+from engine.rows import Example, Life, PatternRow, PatternStatus
 from engine.stages.analyse.assign import assign, text_with_answer
-from engine.stages.outputs import Clustered, Drawn, Loaded, Scored, Tracked
+from engine.stages.outputs import Clustered, Drawn, Loaded, Logged, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.statistics import benjamini_hochberg, mcnemar, share_difference, wilson
 
@@ -49,6 +50,12 @@ class TrackInputs(Inputs):
     """Of the earlier rounds."""
     linked: tuple[Clustered, ...] = ()
     """What the clusterings say became of patterns."""
+    logged: Logged | None = None
+
+    @property
+    def asked(self) -> list[Example]:
+        """The rows that every student is asked about: of a log those whose right answer is known."""
+        return [*self.load.split("validation"), *(self.logged.answered if self.logged else ())]
 
 
 def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
@@ -60,8 +67,8 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
         for row in _assigned(inputs, clustered, drawn, ctx)
     ]
     failing = _failing(inputs.score)
-    # Failures of a log cannot be told mended: the student is not asked about them again.
-    asked = {e.id for e in inputs.load.split("validation")}
+    # A logged row whose right answer nobody knows cannot be told mended: no student is asked about it.
+    asked = {e.id for e in inputs.asked}
     rows: dict[str, list[PatternRow]] = {pattern: [] for pattern in diagnosed}
     for row in assigned:
         rows[row.pattern].append(row)
@@ -95,7 +102,8 @@ def _diagnosed(clusters: Sequence[Clustered]) -> dict[str, set[str]]:
 
 
 def _failing(score: Scored) -> frozenset[str]:
-    return frozenset(f.example for f in score.failures("validation"))
+    found = (*score.failures("validation"), *score.failures("logged"))
+    return frozenset(failure.example for failure in found)
 
 
 def _assigned(
@@ -109,7 +117,7 @@ def _assigned(
         earlier |= before.by_pattern.keys()
     scored = [score for score in (inputs.score, inputs.control) if score is not None]
     unanswered = {drop.item for score in scored for drop in score.drops}
-    examples = [e for e in inputs.load.split("validation") if e.id not in unanswered]
+    examples = [e for e in inputs.asked if e.id not in unanswered]
     places = {e.id: place for place, e in enumerate(examples)}
     members = {
         pattern: [places[m.example] for m in found if m.example in places]
@@ -257,5 +265,5 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 TRACK = Stage(
     "track", 3, TrackParams, TrackInputs, Tracked, track,
-    asks=("embedder",), embeds="validation rows ({inputs}, {target})", accounts=_accounts,
+    asks=("embedder",), embeds="validation rows, and those of a log ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

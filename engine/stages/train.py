@@ -1,7 +1,8 @@
-"""train: fine-tune the student from its base model on the round's whole training set.
+"""train: fine-tune the student on the round's whole training set, from its base model or from its given adapter.
 
-Reads the original rows, the rows selected in earlier rounds, and which of these rounds were rolled back; writes the one
-`Model`, and a `Drop` for each row that is kept out since then.
+Reads the original rows, the rows selected in earlier rounds, which of these rounds were rolled back, and the adapter
+where the student came with one; writes the one `Model`, and a `Drop` for each row that is kept out since then. It never
+goes on from the round before: what a round is worth is then due to its rows, not to more training.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ class TrainParams(PromptedTask):
 
 @dataclass(frozen=True)
 class TrainInputs(Inputs):
-    """The original rows, those that earlier rounds added, in order, and what was decided after these rounds."""
+    """The original rows, those of earlier rounds, what was decided after these, and the student that exists already."""
 
     load: Loaded
     earlier: tuple[SelectedRows, ...] = ()
     decided: tuple[DecidedRound, ...] = ()
     """Where rounds may be rolled back; then `earlier` has all rounds, from 0."""
+    given: Trained | None = None
 
 
 def training_set(inputs: TrainInputs) -> list[Example]:
@@ -125,6 +127,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         generated=generated,
         mix=settings.mix,
         order=settings.order,
+        adapter=ctx.state / inputs.given.model.path if inputs.given else None,
     )
     result = ctx.train(job)
     model = Model(

@@ -22,14 +22,17 @@ FROM {failure} f
 LEFT JOIN (
   SELECT id, split, any_value(inputs) AS inputs, any_value(columns) AS columns FROM {example} GROUP BY ALL
 ) e ON e.id = f.example AND e.split = f.split
-LEFT JOIN {prediction} p ON p.split = f.split AND p.example = f.example
+LEFT JOIN {prediction} p ON p.split = f.split AND p.example = f.example AND p.round = f.round
 LEFT JOIN (
   SELECT example, any_value(root_cause) AS root_cause, any_value(scenario) AS scenario FROM {diagnosis} GROUP BY ALL
-) d ON d.example = f.example AND f.split = 'validation'
+) d ON d.example = f.example AND f.split IN ('validation', 'logged')
 LEFT JOIN (SELECT example, any_value(pattern) AS pattern FROM {pattern_member} GROUP BY ALL) m
-  ON m.example = f.example AND f.split = 'validation'
+  ON m.example = f.example AND f.split IN ('validation', 'logged')
 LEFT JOIN (SELECT id, any_value(name) AS name, any_value(category) AS category FROM {pattern} GROUP BY ALL) n
   ON n.id = m.pattern
+-- What was logged (in no round: -1) gives way to what the round's student says when it is asked again.
+WHERE f.split <> 'logged' OR f.round <> -1
+  OR f.example NOT IN (SELECT example FROM {prediction} WHERE split = 'logged' AND round <> -1)
 ORDER BY m.pattern, f.position
 """
 # Sorted by pattern: a question about one reads its rows alone, and its texts are stored once.
@@ -55,7 +58,8 @@ SELECT {part}, p.split, e.target, p.answer, count(*)
 FROM {prediction} p
 JOIN (SELECT id, split, any_value(target) AS target FROM {example} GROUP BY ALL) e
   ON e.id = p.example AND e.split = p.split
-WHERE p.status <> 'backend_failed'
+WHERE p.status <> 'backend_failed' AND (p.split <> 'logged' OR p.round <> -1
+  OR p.example NOT IN (SELECT example FROM {prediction} WHERE split = 'logged' AND round <> -1))
 GROUP BY ALL ORDER BY ALL
 """
 

@@ -47,7 +47,9 @@ RULES = (
     Rule(
         "examples = predictions",
         "SELECT h.name, concat_ws(' ', e.split, e.id) AS key FROM here h, here l JOIN example e ON e.node = l.id"
-        " WHERE h.stage = 'predict' AND l.stage = 'load'",
+        " WHERE h.stage = 'predict' AND (l.stage = 'load'"
+        # The untuned student is not asked about a log, and nobody where no right answer is known.
+        " OR (l.stage = 'logged' AND h.round <> -1 AND e.target <> ''))",
         "SELECT h.name, concat_ws(' ', p.split, p.example) AS key"
         " FROM here h JOIN prediction p ON p.node = h.id WHERE h.stage = 'predict'",
     ),
@@ -55,7 +57,7 @@ RULES = (
         "answers x metrics with a rubric = ratings",
         "SELECT h.name, concat_ws(' ', m.metric, p.split, p.example) AS key FROM here h"
         " JOIN here q ON q.place = h.place AND q.stage = 'predict'"
-        " JOIN prediction p ON p.node = q.id AND p.status <> 'backend_failed'"
+        " JOIN prediction p ON p.node = q.id AND p.status <> 'backend_failed' AND p.split <> 'logged'"
         " JOIN (SELECT DISTINCT node, metric FROM rating) m ON m.node = h.id WHERE h.stage = 'rate'",
         "SELECT h.name, concat_ws(' ', r.metric, r.split, r.example) AS key"
         " FROM here h JOIN rating r ON r.node = h.id WHERE h.stage = 'rate'",
@@ -96,14 +98,14 @@ RULES = (
         " JOIN here s ON s.place = h.evaluated AND s.stage = 'score'"
         " JOIN failure f ON f.node = s.id AND list_contains("
         "coalesce(CAST(n.identity -> '$.params.sources' AS VARCHAR[]), ['validation']), f.split)"
-        " WHERE h.stage = 'draw'",
+        " AND f.split <> 'logged' WHERE h.stage = 'draw'",
         "SELECT h.name, d.example AS key FROM here h JOIN drawn_failure d ON d.node = h.id AND d.split <> 'logged'",
     ),
     Rule(
         "failures of a log that are drawn are in it",
         "SELECT h.name, d.example AS key FROM here h JOIN drawn_failure d ON d.node = h.id AND d.split = 'logged'",
-        "SELECT h.name, f.example AS key FROM here h, here g JOIN failure f ON f.node = g.id"
-        " WHERE h.stage = 'draw' AND g.stage = 'logged'",
+        "SELECT h.name, f.example AS key FROM here h, here g JOIN failure f ON f.node = g.id AND f.split = 'logged'"
+        " WHERE h.stage = 'draw' AND (g.stage = 'logged' OR (g.stage = 'score' AND g.place = h.evaluated))",
         whole=False,
     ),
     Rule(
@@ -259,11 +261,13 @@ RULES = (
         " ON o.stage = 'load' OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
         " JOIN example e ON e.node = o.id AND e.split = 'train' WHERE h.stage = 'train' GROUP BY h.name",
         'SELECT h.name, (m.rows + (SELECT count(*) FROM "drop" d WHERE d.node = h.id))::VARCHAR AS key'
-        " FROM here h JOIN model m ON m.node = h.id",
+        " FROM here h JOIN model m ON m.node = h.id WHERE h.stage <> 'given'",
     ),
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",
-        "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example)) AS key FROM here h"
+        "SELECT h.name, concat_ws(' ', m.pattern, count(DISTINCT m.example) FILTER (m.example IN (SELECT e.id"
+        " FROM here g JOIN example e ON e.node = g.id WHERE (g.stage = 'load' AND e.split = 'validation')"
+        " OR (g.stage = 'logged' AND e.target <> '')))) AS key FROM here h"
         " JOIN here c ON c.stage = 'name' AND c.seed = h.seed AND c.round < h.round"
         " JOIN pattern_member m ON m.node = c.id WHERE h.stage = 'track' GROUP BY h.name, m.pattern",
         "SELECT h.name, concat_ws(' ', p.pattern, p.before) AS key"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.runs import pada_here, rows
+from tests.e2e.runs import ROOT, pada_here, rows
 from tests.e2e.test_taxonomies import project, said
 
 pytestmark = pytest.mark.runs
@@ -152,6 +153,17 @@ def test_a_log_that_says_nothing_is_refused(
     assert (ended.code, message in ended.errors + ended.out) == (2, True), ended
 
 
+def test_a_time_that_is_no_time_is_a_warning(tmp_path: Path) -> None:
+    recipe = logged_project(
+        tmp_path, [{**WRONG, "time": "yesterday"}, {**REJECTED, "time": "2026-03-01"}]
+    )
+    ended = pada_here("validate", recipe)
+    assert ended.code == 0, ended.errors
+    assert (
+        "1 of 2 values of the log's column 'time' are no times, such as 'yesterday'" in ended.errors
+    )
+
+
 def test_a_log_in_which_nothing_failed_ends_the_run(tmp_path: Path) -> None:
     log = [{"text": "colour brook stone by mail", "kind": "colour", "output": "colour"}]
     recipe = logged_project(tmp_path, log)
@@ -186,3 +198,71 @@ def test_of_rejected_outputs_alone_a_pattern_is_made_without_label_pairs(tmp_pat
         "[{'pairs': '[]'}]",
         "[{'pairs': []}]",
     )
+
+
+def test_later_rounds_ask_again_what_has_a_right_answer(tmp_path: Path) -> None:
+    # An earlier model had this one wrong; the student of this run has it right.
+    mended = {"text": "colour pond reed by hand", "kind": "colour", "output": "number"}
+    log = [*log_of_failures(4), mended, REJECTED]
+    recipe = logged_project(tmp_path, log, reply=reply_to(6))
+    text = recipe.read_text("utf-8").replace("rounds: 1", "rounds: 2")
+    recipe.write_text(text.replace("{method: none}", "{r: 1, steps: 1}"), "utf-8")
+    state = run(recipe)
+    ids = {
+        row["text"]: row["id"]
+        for row in rows(
+            state, "SELECT id, inputs ->> 'text' AS text FROM example WHERE split = 'logged'"
+        )
+    }
+    drawn = {
+        number: {
+            row["example"]
+            for row in rows(state, "SELECT example FROM drawn_failure WHERE round = ?", number)
+        }
+        for number in (0, 1)
+    }
+    assert drawn[0] == set(ids.values())
+    assert drawn[0] - drawn[1] == {ids[mended["text"]], ids[str(REJECTED["text"])]}
+    # What the untuned student would say is not asked; -1 is what was logged.
+    asked = rows(
+        state,
+        "SELECT round, count(*) AS n FROM prediction WHERE split = 'logged' GROUP BY round ORDER BY round",
+    )
+    assert [(a["round"], a["n"]) for a in asked] == [(-1, 6), (0, 5), (1, 5), (2, 5)]
+    scored = rows(
+        state, "SELECT DISTINCT round, value, n FROM metric WHERE split = 'logged' ORDER BY round"
+    )
+    assert [(s["round"], s["value"], s["n"]) for s in scored] == [(r, 0.2, 5) for r in (0, 1, 2)]
+    shown = rows(
+        state,
+        "SELECT round, count(*) AS n, count(DISTINCT example) AS d, count(pattern) AS p FROM failures"
+        " WHERE split = 'logged' GROUP BY round ORDER BY round",
+    )
+    # The untuned part shows the log as it is; later ones the rejected row too, which nobody can be asked.
+    assert [(s["round"], s["n"], s["d"]) for s in shown if s["round"] >= 0] == [
+        (0, 5, 5),
+        (1, 5, 5),
+        (2, 5, 5),
+    ]
+    assert [s["p"] for s in shown if s["round"] in (0, 1)] == [5, 4]
+    page = (ROOT / "docs" / "logged.md").read_text("utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert len(queries) == 2
+    assert all(rows(state, query) for query in queries)
+    drift = pada_here("patterns", "slices", recipe, "--state", state, "--min-size", 5)
+    assert "the log: 5 of 5 rows with a right answer fail, 100%" in drift.out
+    assert "1 more were rejected, and nobody knows what is right: no rate" in drift.out
+    (suite,) = rows(
+        state, "SELECT logged, logged_broken, detail FROM regression_suite WHERE round = 2"
+    )
+    assert (suite["logged"], suite["logged_broken"]) == (1, 0)
+    assert "of 4 logged rows that round 0 had wrong, 0 are right" in suite["detail"]
+    under = rows(
+        state,
+        "SELECT DISTINCT p.example FROM pattern_row p WHERE p.part = 'member' AND p.round = 1",
+    )
+    assert {row["example"] for row in under} == set(ids.values()) - {ids[str(REJECTED["text"])]}
+
+
+def log_of_failures(count: int) -> list[dict[str, Any]]:
+    return [{**WRONG, "text": f"number meadow thistle {n}"} for n in "abcdefgh"[:count]]

@@ -29,7 +29,7 @@ def said(number: int, **changes: Any) -> dict[str, Any]:
         "id": f"f{number}", "evidence": "", "reasoning": "It goes by the word.",
         "root_cause": "A named kind is taken for the kind.", "scenario": "Another kind is named.",
         "skill": "To read on.", "category": "other", "proposed": "Named kind", "suspect": False,
-        "suspect_reason": "", "mendable": True, "confidence": 4, **changes,
+        "suspect_reason": "", "convention": "", "mendable": True, "confidence": 4, **changes,
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -15,7 +16,7 @@ from engine.plan.compile import Builder, compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
-from engine.plan.resources import Resources
+from engine.plan.resources import GivenAdapter, Resources
 from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL
 from engine.spec.package_data import shipped
@@ -562,3 +563,26 @@ def test_an_open_taxonomy_offers_nothing_and_assigns_by_sql_all_the_same() -> No
     params = _params(_recipe(patterns__taxonomy=taxonomy, augment__operators=operators))
     assert params.diagnose().categories == params.name().categories == ()
     assert [c.id for c in params.cluster().categories] == ["reading"]
+
+
+def test_a_student_that_exists_already_is_round_0_and_is_trained_further() -> None:
+    recipe = _recipe(loop__rounds=2, loop__control=True)
+    plain = fake_resources(recipe)
+    one, other = (
+        replace(plain, adapter=GivenAdapter(Path("/a"), digest)) for digest in ("one", "other")
+    )
+    ids, others = _ids(recipe, one), _ids(recipe, other)
+    assert "seed-0/round-0/train" not in ids
+    assert ids["untuned/score"] == others["untuned/score"] == _ids(recipe, plain)["untuned/score"]
+    assert {name for name in ids if ids[name] == others[name]} == {
+        name for name in ids if name.startswith("untuned/") or name == "load"
+    }
+    nodes = compile_plan(recipe, one, PROMPT).nodes
+    assert nodes["seed-0/round-0/predict"].inputs["train"] == "given"
+    for trained in ("seed-0/control/train", "seed-0/round-1/train", "seed-0/round-2/train"):
+        assert nodes[trained].inputs["given"] == "given"
+    elsewhere = replace(one, adapter=GivenAdapter(Path("/b"), "one"))
+    assert _ids(recipe, elsewhere) == ids
+    untrained = _recipe(train__method="none")
+    rounds = {node.round for node in compile_plan(untrained, one, PROMPT).nodes.values()}
+    assert rounds == {-1, 0}

@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 import pytest
 
 from engine.errors import InternalError
-from engine.rows import Drop, Example, Failure, Pattern, PatternStatus, Regression
+from engine.rows import Drop, Example, Failure, Pattern, PatternStatus, Regression, Row, Score
 from engine.run.execute import check_accounts
 from engine.stages.guard import GUARD, GuardInputs, GuardParams
 from engine.stages.outputs import Guarded, Loaded, NamedPatterns, Scored, Tracked
@@ -119,3 +119,24 @@ def test_of_few_rows_nothing_is_said() -> None:
 def test_a_row_that_a_student_could_not_be_asked_is_in_no_suite() -> None:
     lost = [Drop("score", "e90", "unscored", "")]
     assert run(set(), set(), drops=lost).suite.n == 119
+
+
+def test_logged_rows_are_counted_beside_the_suite_and_decide_nothing() -> None:
+    def logged(failing: Set[int]) -> list[Row]:
+        scores = [Score(f"l{i}", "logged", "accuracy", float(i not in failing)) for i in range(60)]
+        return [*scores, *(Failure(f"l{i}", "logged", "y", "x", "p") for i in sorted(failing))]
+
+    def all_of(failing: Set[int]) -> Scored:
+        return Scored((*scored(FIRST).rows, *logged(failing)))
+
+    inputs = GuardInputs(
+        Loaded(ROWS), all_of(set(range(10, 60))), all_of(set(range(20))), all_of(set(range(22)))
+    )
+    suite = GUARD.run(GuardParams(), inputs, ScriptedContext(round_=1)).suite
+    assert (suite.logged, suite.logged_broken, suite.logged_control_broken) == (40, 40, 2)
+    assert (suite.n, suite.broken, suite.regressed) == (120, 0, False)
+    assert suite.detail.endswith(
+        "of 20 logged rows that round 0 had wrong, 10 are right, and of 40 that it had right, 40 are wrong, 2 with"
+        " the control"
+    )
+    assert run(FIRST, None).suite.logged is None

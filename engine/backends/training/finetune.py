@@ -50,7 +50,12 @@ def train(job: TrainingJob, progress: Progress | None = None) -> TrainingResult:
         Interrupted: Ctrl-C; the child has saved a checkpoint.
     """
     _check(job)
-    job = replace(job, model=job.model.resolve(), output=job.output.resolve())
+    job = replace(
+        job,
+        model=job.model.resolve(),
+        output=job.output.resolve(),
+        adapter=job.adapter.resolve() if job.adapter else None,
+    )
     identity = job_hash(job)
     earlier = finished(job.output, identity)
     if earlier is not None:
@@ -105,8 +110,9 @@ def _reporting_disk(folder: Path) -> Iterator[None]:
 def job_hash(job: TrainingJob) -> str:
     """Return what makes two trainings the same: everything in the job but its place, and the model's files."""
     content = job_to_json(job)
-    del content["output"], content["model"]
-    return digest([TRAINING_VERSION, content, _model_digest(job.model)])
+    del content["output"], content["model"], content["adapter"]
+    given = [] if job.adapter is None else [_model_digest(job.adapter)]
+    return digest([TRAINING_VERSION, content, _model_digest(job.model), *given])
 
 
 def _model_digest(folder: Path) -> str:
@@ -128,7 +134,12 @@ def _model_digest(folder: Path) -> str:
 
 def job_to_json(job: TrainingJob) -> dict[str, Any]:
     """Return a job as plain JSON values; `job_from_json` is the way back."""
-    return {**asdict(job), "model": str(job.model), "output": str(job.output)}
+    paths = {
+        "model": str(job.model),
+        "output": str(job.output),
+        "adapter": None if job.adapter is None else str(job.adapter),
+    }
+    return {**asdict(job), **paths}
 
 
 def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
@@ -140,7 +151,11 @@ def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
             for messages, completion in content[split]
         )
 
-    paths = {"model": Path(content["model"]), "output": Path(content["output"])}
+    paths = {
+        "model": Path(content["model"]),
+        "output": Path(content["output"]),
+        "adapter": None if content["adapter"] is None else Path(content["adapter"]),
+    }
     return TrainingJob(
         **{**content, **paths, "rows": rows("rows"), "validation": rows("validation")}
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
@@ -66,7 +66,8 @@ def resolve_dtype(name: str) -> torch.dtype:
 def load_student(job: TrainingJob, longest: int) -> Any:
     """Load the base model for rows of up to `longest` tokens and make trainable what the job's method trains.
 
-    lora: the base in the job's dtype and frozen, adapters on all linear layers but the head, in float32.
+    lora: the base in the job's dtype and frozen, adapters on all linear layers but the head, in float32; or the
+    adapter that the job goes on from, as it is but for its dropout.
     full: all weights in float32, because steps this small vanish in bfloat16; they are rounded when saved.
     """
     torch.manual_seed(job.seed)
@@ -85,22 +86,33 @@ def load_student(job: TrainingJob, longest: int) -> Any:
     )
     if job.method == "full":
         return model
-    adapted = get_peft_model(
-        model,
-        LoraConfig(
-            r=job.r,
-            lora_alpha=job.alpha,
-            lora_dropout=job.dropout,
-            target_modules="all-linear",  # peft leaves the output head out of it
-            task_type="CAUSAL_LM",
-        ),
-    )
+    adapted = _with_adapter(model, job)
     for module in adapted.modules():
         if isinstance(module, LoraLayer):
             # peft would widen every input to the adapter's float32, and autocast narrow it again to the same bits:
             # a tenth of a step's time.
             module.cast_input_dtype_enabled = False
     return adapted
+
+
+def _with_adapter(model: Any, job: TrainingJob) -> Any:
+    """Return the model with the adapter that is trained: a new one, or the one that the job goes on from."""
+    if job.adapter is None:
+        config = LoraConfig(
+            r=job.r,
+            lora_alpha=job.alpha,
+            lora_dropout=job.dropout,
+            target_modules="all-linear",  # peft leaves the output head out of it
+            task_type="CAUSAL_LM",
+        )
+        return get_peft_model(model, config)
+    given = LoraConfig.from_pretrained(job.adapter)
+    given.lora_dropout = job.dropout
+    given.inference_mode = False
+    try:
+        return PeftModel.from_pretrained(model, job.adapter, is_trainable=True, config=given)
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise ModelError(f"cannot load the adapter in {job.adapter}: {problem}") from problem
 
 
 def trainable(model: Any) -> dict[str, torch.Tensor]:

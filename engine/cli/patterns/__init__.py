@@ -125,7 +125,7 @@ def slices(
     state: OwnStateOption = None,
     limit: LimitOption = None,
 ) -> None:
-    """Propose slices of the validation rows that fail more often than chance, each with its SQL; asks no model."""
+    """Propose slices of validation rows, and of a log, that fail more often than chance, with SQL; asks no model."""
     from engine.cli.patterns.slices import Wanted, show_slices
 
     wanted = Wanted(round, seed, min_size, level, conditions)

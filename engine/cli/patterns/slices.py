@@ -1,4 +1,4 @@
-"""`pada patterns slices`: parts of the validation rows that fail more often than the rest, with their SQL."""
+"""`pada patterns slices`: parts of the validation rows, and of a log, that fail more often than the rest, with SQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from engine.errors import EngineError
 from engine.project import FoundSlices, Project
 from engine.report.console import clean
 from engine.report.formatting import round_name
-from engine.slicing import Slice, as_category
+from engine.slicing import Search, Slice, as_category
+from engine.slicing.log import Drift
 from engine.spec.yaml_writing import listed
 
 
@@ -69,25 +70,62 @@ def show_slices(
         conditions=wanted.conditions,
     )
     if as_json:
-        for one in found.search.slices:
-            _say(console, json.dumps(_record(one), ensure_ascii=False))
+        for record in _records(found):
+            _say(console, json.dumps(record, ensure_ascii=False))
     elif as_yaml:
         _say(console, listed([as_category(one) for one in found.search.slices]))
     else:
-        _table(console, found, wanted)
+        for line in _heading(found):
+            _say(console, line)
+        _table(console, found.search, "fails more often than the rest", wanted)
+        if found.search.slices:
+            _say(console, "--yaml prints them as categories of a taxonomy.")
+        if found.drift is not None:
+            _drift(console, found.drift, wanted)
 
 
-def _table(console: Console, found: FoundSlices, wanted: Wanted) -> None:
-    for line in _heading(found):
-        _say(console, line)
-    if not found.search.slices:
-        _say(console, f"none fails more often than the rest beyond chance (level {wanted.level:g})")
+def _drift(console: Console, drift: Drift, wanted: Wanted) -> None:
+    """Print what the log shows: what of it fails more often, and when which pattern grew."""
+    search = drift.search
+    rejected = f"; {drift.unanswered:,} more were rejected, and nobody knows what is right: no rate"
+    share = f", {search.failures / search.rows:.0%}" if search.rows else ""
+    _say(
+        console,
+        f"\nthe log: {search.failures:,} of {search.rows:,} rows with a right answer fail{share}; {search.tried:,} "
+        f"conditions tried{rejected if drift.unanswered else ''}",
+    )
+    if drift.odd_times:
+        _say(console, drift.odd_times)
+    _table(console, search, "fails more often than the rest", wanted)
+    if not drift.patterns:
+        _say(
+            console,
+            f"\nno pattern has {wanted.min_size} logged failures, and as many are in others",
+        )
+        return
+    if not drift.grown:
+        _say(
+            console,
+            f"\nnone of {drift.patterns} patterns has a larger share of the failures at some time",
+        )
+    for pattern, name, grew in drift.grown:
+        _say(
+            console,
+            f"\npattern {pattern} '{name}': {grew.failures:,} of {grew.rows:,} diagnosed failures of the log; its "
+            "share is larger here than elsewhere:",
+        )
+        _table(console, grew, "has a larger share", wanted)
+
+
+def _table(console: Console, search: Search, what: str, wanted: Wanted) -> None:
+    if not search.slices:
+        _say(console, f"none {what} beyond chance (level {wanted.level:g})")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("slice", no_wrap=True)
     for title in ("rows", "failures", "rate", "above the rest", "p, adjusted"):
         table.add_column(title, justify="right", no_wrap=True)
-    for one in found.search.slices:
+    for one in search.slices:
         value, low, high = (100 * end for end in one.difference)
         table.add_row(
             Text(clean(one.id)),
@@ -99,14 +137,13 @@ def _table(console: Console, found: FoundSlices, wanted: Wanted) -> None:
         )
     wide = console if console.is_terminal else Console(file=console.file, width=160)
     wide.print(table)
-    for one in found.search.slices:
+    for one in search.slices:
         _say(console, f"\n{one.id}: {one.description}\n  {one.sql}")
         if one.alike:
             _say(console, f"  nearly the same rows: {one.alike[0]}{_more(len(one.alike) - 1)}")
     _say(
         console,
-        "\nRates are of the rows that the slices were picked by: on new rows they are nearer to the rest."
-        "\n--yaml prints them as categories of a taxonomy.",
+        "\nRates are of the rows that the slices were picked by: on new rows they are nearer to the rest.",
     )
 
 
@@ -126,8 +163,19 @@ def _more(count: int) -> str:
     return f" and {count} more" if count else ""
 
 
-def _record(one: Slice) -> Mapping[str, Any]:
+def _records(found: FoundSlices) -> Iterator[Mapping[str, Any]]:
+    yield from (_record(one, "validation", None) for one in found.search.slices)
+    if found.drift is not None:
+        yield from (_record(one, "logged", None) for one in found.drift.search.slices)
+        for pattern, _, grew in found.drift.grown:
+            yield from (_record(one, "logged", pattern) for one in grew.slices)
+
+
+def _record(one: Slice, split: str, pattern: str | None) -> Mapping[str, Any]:
+    """Return a slice as JSON has it; with a pattern, `failures` are the failures of it among all diagnosed ones."""
     return {
+        "split": split,
+        "pattern": pattern,
         "id": one.id,
         "description": one.description,
         "sql": one.sql,

@@ -126,7 +126,15 @@ def _models(query: Query, run: str, recipe: Mapping[str, Any]) -> tuple[ModelUse
     )
     identities = {row["role"]: str(row["identity"]) for row in called}
     return tuple(
-        ModelUse(role, str(spec.get("backend")), str(spec.get("model")), identities.get(role, ""))
+        ModelUse(role, str(spec.get("backend")), _name(spec), identities.get(role, ""))
         for role in ("student", "teacher", "judge", "embedder")
         if (spec := model_of(recipe, role))
+    )
+
+
+def _name(spec: Mapping[str, Any]) -> str:
+    """Return a model's name; of a student that existed already, with what round 0 is."""
+    adapter = spec.get("adapter")
+    return f"{spec.get('model')}" + (
+        f", in round 0 with the adapter {adapter} as it is" if adapter else ""
     )

@@ -113,7 +113,7 @@ def life_table(dossier: Dossier) -> Table:
         titled("round", "life", *numbers, "from", numbers=numbers, status="life"),
         rows,
         "Found: failures that the round put into it. Rows: validation rows that fall under it; failing: of these, how"
-        " many fail, and the rate with its 95% interval; control: how many fail after a second plain fine-tune. A"
+        " many fail, and the rate with its 95% interval; control: how many fail after a fine-tune on original rows. A"
         " cluster of several causes is split into parts when it is named.",
     )
 

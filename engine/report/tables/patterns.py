@@ -14,7 +14,7 @@ _REAL = (
     " Real: how many times as often rows that fall under its description fail as others do, on validation rows that"
     " were not diagnosed (* some were, for want of others)."
 )
-_CONTROL = " Control: what a second plain fine-tune mends and breaks by chance."
+_CONTROL = " Control: what a fine-tune on the original rows alone mends and breaks by chance."
 
 
 def pattern_table(report: Report) -> Table:

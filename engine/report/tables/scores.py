@@ -7,7 +7,9 @@ from engine.report.records import LoopDecision, Report
 from engine.report.tables.table import Table, titled
 from engine.rows import CONTROL, UNTUNED
 
-SCORE_SPLITS = ("train", "validation", "test")
+LOGGED = "logged"
+SCORE_SPLITS = ("train", "validation", "test", LOGGED)
+"""Those that are shown; the rows of a log where students were asked about them."""
 
 
 def score_table(report: Report, metric: str) -> Table:
@@ -15,7 +17,8 @@ def score_table(report: Report, metric: str) -> Table:
     scores = report.scores
     percent = metric in scores.percent
     gaps = any(key[0] == metric and key[1].startswith("gap_") for key in scores.cells)
-    titles = [_split_title(report, metric, split) for split in SCORE_SPLITS]
+    splits = [s for s in SCORE_SPLITS if s != LOGGED or any(k[1] == s for k in scores.cells)]
+    titles = [_split_title(report, metric, split) for split in splits]
     titles += ["gap to validation", "gap to test"] if gaps else []
     several = len(scores.seeds) > 1
     rows: list[tuple[str, ...]] = []
@@ -23,7 +26,7 @@ def score_table(report: Report, metric: str) -> Table:
     for round_ in (*scores.rounds, *([CONTROL] if controlled else [])):
         apart = several and round_ != UNTUNED  # which is one student for all seeds
         for seed in (*(scores.seeds if apart else ()), None):
-            cells = [_cell(report, metric, s, round_, seed) for s in SCORE_SPLITS]
+            cells = [_cell(report, metric, s, round_, seed) for s in splits]
             if gaps:
                 cells += [
                     gap(scores.at(metric, s, round_, seed), percent)

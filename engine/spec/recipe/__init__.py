@@ -10,7 +10,7 @@ from engine.spec.recipe.data import Data, Sample, Source, SplitFrom
 from engine.spec.recipe.failures import Failures, FailureSource
 from engine.spec.recipe.loop import Budget, Loop, Stop
 from engine.spec.recipe.metrics import MetricSpec, Rubric, Slice
-from engine.spec.recipe.models import Models, ModelSpec, WriterSpec
+from engine.spec.recipe.models import Models, ModelSpec, StudentSpec, WriterSpec
 from engine.spec.recipe.patterns import Cluster, Patterns
 from engine.spec.recipe.privacy import Privacy, Redaction
 from engine.spec.recipe.quality import (
@@ -63,6 +63,7 @@ __all__ = [
     "Source",
     "SplitFrom",
     "Stop",
+    "StudentSpec",
     "Task",
     "Taxonomy",
     "TaxonomyFile",

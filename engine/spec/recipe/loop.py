@@ -21,7 +21,7 @@ class Stop(Spec):
 
 
 class Loop(Spec):
-    """Number of rounds: round 0 is the plain fine-tune, then `rounds` augmented ones."""
+    """Number of rounds: round 0 is the plain fine-tune, or the student as it came; then `rounds` augmented ones."""
 
     method: Name = "pada"
     """How the loop runs (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""

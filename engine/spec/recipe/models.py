@@ -27,6 +27,13 @@ class ModelSpec(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class StudentSpec(ModelSpec):
+    """The student: a base model, or what a LoRA fine-tune made of it already."""
+
+    adapter: str | None = None
+    """Folder of a LoRA adapter: round 0 is the model with it, as it is, and later rounds train it further."""
+
+
 class WriterSpec(ModelSpec):
     """A teacher or a judge: what decides how it is talked to stands beside the backend's own settings."""
 
@@ -41,7 +48,7 @@ class WriterSpec(ModelSpec):
 class Models(Spec):
     """The four roles."""
 
-    student: ModelSpec
+    student: StudentSpec
     teacher: WriterSpec
     judge: WriterSpec | None = None
     """The teacher, in calls of its own and only advising, when left out."""

@@ -10,7 +10,7 @@ from engine.spec.parts import Spec
 
 
 class Train(Spec):
-    """Fine-tuning; always from the base model on the round's whole training set."""
+    """Fine-tuning on the round's whole training set, always from the base model or from the student's `adapter`."""
 
     objective: Literal["sft"] = "sft"
     """sft: supervised fine-tuning, with loss on the completions alone."""

@@ -38,6 +38,7 @@ from engine.stages.analyse.clusterers import (
 from engine.stages.analyse.clusterers.found import Apart, Found, find
 from engine.stages.analyse.clusterers.plane import axes_of, places
 from engine.stages.analyse.matching import Group, Known, Match, match, most_frequent
+from engine.stages.logged import by_precedence
 from engine.stages.outputs import (
     Clustered,
     Diagnosed,
@@ -139,7 +140,7 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
     unusable = _unusable(vectors, diagnoses, ctx)
     groups: dict[str, list[int]] = {}
     rest: list[int] = []
-    for number, pattern in enumerate(_by_category(params, inputs, diagnoses)):
+    for number, pattern in enumerate(_by_category(params, inputs, diagnoses, ctx.round)):
         if number in unusable:
             continue
         if pattern is None:
@@ -241,7 +242,7 @@ def _found(
 
 
 def _by_category(
-    params: ClusterParams, inputs: ClusterInputs, diagnoses: Sequence[Diagnosis]
+    params: ClusterParams, inputs: ClusterInputs, diagnoses: Sequence[Diagnosis], round: int
 ) -> list[str | None]:
     """Return for each diagnosis the pattern of the first category whose `where` holds for its failure."""
     chosen: list[str | None] = [None] * len(diagnoses)
@@ -252,10 +253,10 @@ def _by_category(
     of = {f.example: f.split for f in inputs.draw.failures} if inputs.draw else {}
     every = (*inputs.load.examples, *log.examples)
     examples = {e.id: e for e in every if e.split == of.get(e.id, "validation")}
-    said = (*inputs.predict.predictions, *log.predictions)
+    said = by_precedence(inputs.predict.predictions, log.predictions, round)
     predictions = {p.example: p for p in said if p.split == of.get(p.example, "validation")}
     scores: dict[str, dict[str, float | None]] = {}
-    for score in (*inputs.score.scores, *log.scores):
+    for score in by_precedence(inputs.score.scores, log.scores, round):
         if score.split == of.get(score.example, "validation"):
             scores.setdefault(score.example, {})[score.metric] = score.value
     records = [

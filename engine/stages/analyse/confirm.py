@@ -145,12 +145,12 @@ def _pools(params: ConfirmParams, inputs: ConfirmInputs) -> _Pools:
     before = {f.example for earlier in inputs.drawn for f in earlier.failures}
     apart = selection_part(inputs.load, params.divide)
     unanswered = {drop.item for drop in inputs.score.drops}
+    # Where failures are looked for elsewhere alone, those of validation are not drawn: nobody diagnoses them.
     failing = {failure.example for failure in inputs.score.failures("validation")}
     held_out, not_sampled, diagnosed, passed = [], [], [], []
     for example in inputs.load.split("validation"):
         part = drawn.get(example.id)
         if part is None:
-            # Nothing of validation is drawn where other failures are looked at.
             if example.id in apart | unanswered:
                 continue
             if example.id in failing:

@@ -35,6 +35,7 @@ from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
+from engine.stages.logged import by_precedence
 from engine.stages.numbered import by_id, drops, ids
 from engine.stages.outputs import (
     Diagnosed,
@@ -136,12 +137,12 @@ class _Shown:
         of = {f.example: f.split for f in inputs.draw.failures}
         every = (*inputs.load.examples, *log.examples)
         self.examples = {e.id: e for e in every if e.split == of.get(e.id, "validation")}
-        said = (*inputs.predict.answered, *log.predictions)
+        said = by_precedence(inputs.predict.answered, log.predictions, ctx.round)
         self.predictions: dict[str, Prediction] = {
             p.example: p for p in said if p.split == of.get(p.example, "validation")
         }
         self._scores: dict[str, dict[str, float | None]] = {}
-        for score in (*inputs.score.scores, *log.scores):
+        for score in by_precedence(inputs.score.scores, log.scores, ctx.round):
             if score.split == of.get(score.example, "validation"):
                 self._scores.setdefault(score.example, {})[score.metric] = score.value
         failing = {f.example for f in inputs.score.failures("validation")}

@@ -5,9 +5,10 @@ teacher has seen is what shows that a pattern is more than its rows. Where valid
 that stops and chooses are left alone too. Reads the rows, their failures, and the draws of earlier rounds; writes one
 `DrawnFailure` per failure.
 
-Failures are those of validation, or of training rows or of a log where the recipe says so. What was logged happened
-once: a logged failure that was diagnosed is not drawn again, since nobody asked a later student. Nothing is held out of
-a log, where nothing is measured afterwards.
+Failures are those of validation, or of training rows or of a log where the recipe says so. The first round draws what
+was logged; later ones draw the logged rows that their student, who was asked again, still gets wrong. Where nobody
+knows the right answer nobody can be asked: what was rejected is diagnosed once, and not drawn again. Nothing is held
+out of a log: it may be wrong, so nothing is claimed by it alone.
 """
 
 from __future__ import annotations
@@ -93,8 +94,10 @@ def _failures(params: DrawParams, inputs: DrawInputs) -> list[Failure]:
     found: dict[str, Failure] = {}
     for source in params.sources:
         if source == "logged":
-            log = inputs.logged.failures if inputs.logged else ()
-            here: Iterable[Failure] = (f for f in log if f.example not in seen)
+            here: Iterable[Failure] = inputs.logged.failures if inputs.logged else ()
+            if inputs.earlier:
+                rejected = [f for f in here if not f.target and f.example not in seen]
+                here = [*rejected, *inputs.score.failures("logged")]
         else:
             here = inputs.score.failures(source)
         for failure in here:

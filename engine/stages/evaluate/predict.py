@@ -1,6 +1,7 @@
-"""predict: the student's answers to every example of the three splits.
+"""predict: the student's answers to every example of the three splits, and to the rows of a log.
 
-Reads the loaded rows and, after a fine-tune, the trained model; writes one `Prediction` per example.
+Of a log those are asked whose right answer is known. Reads the loaded rows and, after a fine-tune, the trained model;
+writes one `Prediction` per example.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.backends.protocol import Likelihood
-from engine.rows import Prediction
+from engine.rows import Example, Prediction
 from engine.stages.forecast import ANSWER_TOKENS, Forecast, Range, Situation
-from engine.stages.outputs import Loaded, Predicted, Trained
+from engine.stages.outputs import Loaded, Logged, Predicted, Trained
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
 from engine.tasks import Asked, answers
@@ -26,6 +27,8 @@ class PredictParams(PromptedTask):
 
     reference: bool = False
     """Some metric wants the likelihood of the right answer."""
+    logged: bool = False
+    """Whether rows of a log are asked too."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,18 @@ class PredictInputs(Inputs):
 
     load: Loaded
     train: Trained | None = None
+    logged: Logged | None = None
+
+    @property
+    def asked(self) -> list[Example]:
+        """All rows that the student is asked about."""
+        return [*self.load.examples, *(self.logged.answered if self.logged else ())]
 
 
 def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predicted:
     """Ask the trained student, or the untuned one when no model comes in."""
-    examples = inputs.load.examples
-    prompts = StudentPrompts(params, ctx.prompt(params.prompt), examples)
+    examples = inputs.asked
+    prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
     asked = [Asked(prompts(e), e.inputs) for e in examples]
     student = ctx.student()
     if inputs.train is not None:
@@ -71,7 +80,8 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
 
 
 def _sends(params: PredictParams) -> Mapping[str, str]:
-    sent = {"row": "rows of all splits ({inputs})", "labels": "the labels"}
+    rows = "rows of all splits and of the log" if params.logged else "rows of all splits"
+    sent = {"row": f"{rows} ({{inputs}})", "labels": "the labels"}
     return {**sent, ALWAYS: SHOWN} if params.shots else sent
 
 
@@ -85,7 +95,7 @@ def _expect(params: PredictParams, situation: Situation) -> Forecast | None:
 
 
 def _accounts(params: PredictParams, inputs: PredictInputs, output: Predicted) -> Iterable[Account]:
-    yield Account("examples", len(inputs.load.examples), len(output.predictions))
+    yield Account("examples", len(inputs.asked), len(output.predictions))
 
 
 PREDICT = Stage(

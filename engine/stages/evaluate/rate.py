@@ -51,7 +51,7 @@ class RateInputs(Inputs):
 def rate(params: RateParams, inputs: RateInputs, ctx: Context) -> Rated:
     """Return one `Rating` per metric and answer, metric by metric; what the student could not be asked has none."""
     examples = {(e.split, e.id): e for e in inputs.load.examples}
-    answered = inputs.predict.answered
+    answered = _rated(inputs)
     if not answered:
         return Rated()
     asked = [
@@ -71,6 +71,11 @@ def rate(params: RateParams, inputs: RateInputs, ctx: Context) -> Rated:
             for (metric, _, p), reply in zip(asked, replies, strict=True)
         )
     )
+
+
+def _rated(inputs: RateInputs) -> list[Prediction]:
+    """Return the answers to rate: not those to logged rows, as no logged output is rated either."""
+    return [p for p in inputs.predict.answered if p.split != "logged"]
 
 
 def _request(
@@ -126,7 +131,7 @@ def _expect(params: RateParams, situation: Situation) -> Forecast:
 
 
 def _accounts(params: RateParams, inputs: RateInputs, output: Rated) -> Iterable[Account]:
-    wanted = len(inputs.predict.answered) * len(params.metrics)
+    wanted = len(_rated(inputs)) * len(params.metrics)
     yield Account("answers to rate", wanted, len(output.ratings))
 
 

@@ -1,7 +1,8 @@
 """score: per-example scores, metrics with intervals, the generalization gap, and which predictions are failures.
 
 Reads the rows, the answers and the judge's ratings; writes `Score`, `Metric`, `MetricSlice` (one per label), `Failure`
-(on train and validation, never on test), and a `Drop` for every row that the student could not be asked about.
+(on train, validation and logged rows, never on test), and a `Drop` for every row that the student could not be asked
+about.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from engine.rows import SPLITS, Drop, Example, Failure, Metric, Prediction, Row,
 from engine.sql import evaluate_condition
 from engine.stages.division import Divide, selection_part
 from engine.stages.evaluate.measure import Answers, Measures, by_label, estimates
-from engine.stages.outputs import Loaded, Predicted, Rated, Scored
+from engine.stages.outputs import Loaded, Logged, Predicted, Rated, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
 
@@ -41,18 +42,26 @@ class ScoreInputs(Inputs):
     load: Loaded
     predict: Predicted
     rate: Rated | None = None
+    logged: Logged | None = None
+    """Rows of a log, where the student was asked about them."""
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that were asked about, those of the data first."""
+        return SPLITS if self.logged is None else (*SPLITS, "logged")
 
 
 def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
-    """Score all splits; failures are taken from train and validation, never from test."""
-    examples = {(e.split, e.id): e for e in inputs.load.examples}
+    """Score all splits; failures are taken from all but test."""
+    log = inputs.logged.answered if inputs.logged else ()
+    examples = {(e.split, e.id): e for e in (*inputs.load.examples, *log)}
     ratings: Ratings = {
         (r.split, r.example, r.metric): r.value
         for r in (inputs.rate.ratings if inputs.rate else ())
     }
     rows: list[Row] = []
     answers: dict[Split, Answers] = {}
-    for split in SPLITS:
+    for split in inputs.splits:
         here = [p for p in inputs.predict.predictions if p.split == split]
         answered = [p for p in here if p.status != "backend_failed"]
         rows.extend(
@@ -63,7 +72,7 @@ def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
         answers[split] = scored(params, pairs, ratings, rows)
         if split != "test":
             rows.extend(_failures(params.failure, answered, answers[split].records))
-    rows.extend(_metrics(params, {split: estimates(params, answers[split]) for split in SPLITS}))
+    rows.extend(_metrics(params, {split: estimates(params, one) for split, one in answers.items()}))
     if part := selection_part(inputs.load, params.divide):
         rows.extend(_of_part(params, part, inputs.predict, answers["validation"]))
     for split in SPLITS:
@@ -119,7 +128,7 @@ def _metrics(measures: Measures, computed: Mapping[Split, Mapping[str, Estimate]
     """Return each metric's row per split, without a value where it was not scored, and the gaps."""
     rows = []
     for name in measures.names:
-        rows += [_metric(split, name, computed[split].get(name)) for split in SPLITS]
+        rows += [_metric(split, name, known.get(name)) for split, known in computed.items()]
         for split in SPLITS[1:]:
             train, other = computed["train"].get(name), computed[split].get(name)
             if train and other:

@@ -13,7 +13,7 @@ from engine.backends.protocol import Request
 from engine.rows import DrawnFailure, Example, Failure, Pattern, PatternTest, PatternTestRow
 from engine.spec.recipe import Patterns
 from engine.stages import schemas
-from engine.stages.analyse.confirm import CONFIRM, KEY, ConfirmInputs, ConfirmParams
+from engine.stages.analyse.confirm import CONFIRM, KEY, ConfirmInputs, ConfirmParams, _pools
 from engine.stages.analyse.verdicts import LEAST, outcome, too_few, words
 from engine.stages.blocks import Briefing
 from engine.stages.forecast import Range, Situation
@@ -347,3 +347,11 @@ def test_as_many_calls_are_expected_as_can_be_made() -> None:
     assert expected is not None
     # Fifty failed rows hold five of ten patterns at most, each of them asked about in five calls.
     assert expected.calls == Range(0, 50)
+
+
+def test_where_failures_are_looked_for_elsewhere_those_of_validation_test_the_pattern() -> None:
+    world = World(200, lambda i: i % 4 == 0, held_out=0)
+    world.drawn = [DrawnFailure("logged", "rude", "late", "", "diagnose", "logged")]
+    inputs = world.inputs([pattern(size=1)])
+    pools = _pools(params(), inputs)
+    assert (len(pools.fresh), len(pools.diagnosed), len(pools.passed)) == (50, 0, 150)

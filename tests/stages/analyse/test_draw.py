@@ -8,7 +8,7 @@ from engine.rows import DrawnFailure, Example, Failure
 from engine.stages.analyse.draw import DRAW, DrawInputs, DrawParams, diagnosed_of
 from engine.stages.division import selection_part
 from engine.stages.forecast import Range
-from engine.stages.outputs import Drawn, Loaded, Scored
+from engine.stages.outputs import Drawn, Loaded, Logged, Scored
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
 
@@ -107,3 +107,31 @@ def test_a_forecast_knows_how_many_are_left() -> None:
 
 def test_a_drawn_failure_says_what_it_was_drawn_for() -> None:
     assert run([3]).rows == (DrawnFailure("e3", "wrong", "right", "accuracy < 1", "diagnose"),)
+
+
+def test_of_a_log_later_rounds_draw_what_their_student_still_gets_wrong() -> None:
+    def failure(name: str, target: str = "right", answer: str = "logged") -> Failure:
+        return Failure(name, "logged", answer, target, "")
+
+    log = Logged(
+        (failure("mended"), failure("wrong"), failure("rejected", ""), failure("later", ""))
+    )
+    params = DrawParams(limit=1000, sources=("logged",))
+
+    def drawn(now: Sequence[Failure], earlier: tuple[Drawn, ...]) -> list[DrawnFailure]:
+        inputs = DrawInputs(Loaded(()), Scored(tuple(now)), earlier, log)
+        output = DRAW.run(params, inputs, ScriptedContext())
+        adds_up(DRAW, params, inputs, output)
+        return list(output.drawn)
+
+    now = [failure("wrong", answer="said now"), failure("broken", answer="said now")]
+    first = drawn(now, ())
+    assert [(d.example, d.answer) for d in first] == [
+        (name, "logged") for name in ("mended", "wrong", "rejected", "later")
+    ]
+    seen = Drawn(tuple(d for d in first if d.example != "later"))
+    assert [(d.example, d.answer) for d in drawn(now, (seen,))] == [
+        ("later", "logged"),
+        ("wrong", "said now"),
+        ("broken", "said now"),
+    ]
