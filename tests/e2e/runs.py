@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pada(
-    *arguments: str, cwd: Path = ROOT, timeout: float = 600
+    *arguments: str, cwd: Path = ROOT, timeout: float = 1800
 ) -> subprocess.CompletedProcess[str]:
     """Run `pada` to its end, in a process of its own."""
     with TemporaryDirectory() as folder:
