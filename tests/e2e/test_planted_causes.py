@@ -190,21 +190,21 @@ class Oracle:
             "id": number, "evidence": "", "reasoning": "", "suspect": False, "suspect_reason": "", "mendable": True,
             "root_cause": f"{roots[turn % len(roots)]} {BESIDE[turn // 8 % len(BESIDE)]}.",
             "scenario": scenarios[turn // 64 % len(scenarios)], "skill": "", "category": "", "confidence": 4,
+            "convention": "",
         }  # fmt: skip
 
     def _pattern(self, message: str) -> dict[str, Any]:
-        """Return a name for the cause of most diagnoses that are shown, and parts where no cause has half of them."""
+        """Return a name for the cause of most diagnoses that are shown, and parts where two causes have two or more."""
         of: dict[str, list[str]] = {}
         for number, text in re.findall(r"^- (\w+): (.+)$", message.split("</data>")[0], re.M):
             cause = next(cause for root, cause in self._of.items() if root in text)
             of.setdefault(cause, []).append(number)
-        shown = sum(map(len, of.values()))
         cause = max(of, key=lambda cause: len(of[cause]))
-        coherent = 2 * len(of[cause]) >= shown
         _, scenarios, name = WORDINGS[cause]
         parts = [
             {"cause": WORDINGS[c][2], "diagnoses": ids} for c, ids in of.items() if len(ids) > 1
         ]
+        coherent = len(parts) < 2
         return {
             "reasoning": "", "name": name, "description": scenarios[0], "includes": [], "excludes": [],
             "coherent": coherent, "parts": [] if coherent else parts,
