@@ -24,7 +24,7 @@ from tests.benchmarks.bakery import CAUSES, OPENERS
 from tests.benchmarks.planted_causes import NOISE, SIZES, Found, Sizes, make, score
 from tests.e2e.runs import pada_here, rows
 
-pytestmark = [pytest.mark.runs, pytest.mark.models]
+pytestmark = pytest.mark.models
 
 SCRIPTED = "{backend: scripted, model: oracle, pack: frontier}"
 WORDINGS: Mapping[str, tuple[Sequence[str], Sequence[str], str]] = {

@@ -81,6 +81,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.Rating("e1", "test", "tone", 4, "warm", "call1"),
     r.Failure("e1", "validation", None, "card", "accuracy < 1"),
     r.Model("models/n/adapter", "w" * 64, "d", 60, 30, 4.0, 0.1 + 0.2, None, 30, 91.5),
+    r.Convention("c-1", "A span counted from now keeps its first word.", 2, "call-1"),
     r.Diagnosis("d1", "e1", "because", "when", "c1"),
     r.Diagnosis(
         "d2",
