@@ -74,7 +74,7 @@ TAMPERED = {
     "candidates = verdicts": "DELETE FROM verdict " + ANY.format("verdict"),
     "accepted = selected + drops": "DELETE FROM selected " + ANY.format("selected"),
     "selected = new training examples": "UPDATE selected SET example = 'another'",
-    "training examples + selected of earlier rounds = rows trained on": (
+    "training examples + selected of earlier rounds = rows trained on + drops": (
         "UPDATE model SET rows = rows + 1"
     ),
     "patterns of earlier rounds = patterns tracked, with all their members": (

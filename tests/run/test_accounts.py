@@ -53,6 +53,7 @@ pytestmark = pytest.mark.runs
 
 EXECUTE = import_module("engine.run.execute")
 NOTHING_TO_COUNT = {
+    "given": "it takes an adapter over, no rows",
     "load": "no node comes before it",
     "slice": "a part counts what could be scored of it",
     "decide": "its one decision drops nothing",
