@@ -18,7 +18,7 @@ from typing import Literal
 from engine.identity import Params
 from engine.rows import Example, Life, PatternRow, PatternStatus
 from engine.stages.analyse.assign import assign, text_with_answer
-from engine.stages.outputs import Clustered, Drawn, Loaded, Logged, Scored, Tracked
+from engine.stages.outputs import Clustered, DecidedRound, Drawn, Loaded, Logged, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.statistics import benjamini_hochberg, mcnemar, share_difference, wilson
 
@@ -51,6 +51,8 @@ class TrackInputs(Inputs):
     linked: tuple[Clustered, ...] = ()
     """What the clusterings say became of patterns."""
     logged: Logged | None = None
+    decided: tuple[DecidedRound, ...] = ()
+    """Where rounds may be rolled back: what was decided after the earlier ones."""
 
     @property
     def asked(self) -> list[Example]:
@@ -80,7 +82,7 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
         for pattern in diagnosed
     ]
     worded = _with_words(statuses)
-    back = _came_back(inputs.earlier, rows)
+    back = _came_back(_counted(inputs), rows)
     merged = {one.parent for c in inputs.linked for one in c.links if one.kind == "merged"}
     split = {one.parent for c in inputs.linked[-1:] for one in c.links if one.kind == "split"}
     lives = [
@@ -217,6 +219,13 @@ def _word(status: PatternStatus, p: float | None) -> Literal["unclear", "mended"
     # The student shares its training seed with the one whose failures made the pattern, the control does not: it may
     # fail at more of the same rows for that alone. Then it breaks no more of the others than the control does.
     return "worse" if status.broken > (status.control_broken or 0) else "unclear"
+
+
+def _counted(inputs: TrackInputs) -> list[Tracked]:
+    """Return how patterns stood after earlier rounds; what a fine-tune mended whose rows are kept out since is gone."""
+    out = {number for one in inputs.decided for number in one.kept_out}
+    # The rows of round r are what the fine-tune of round r + 1, the r-th here, came with.
+    return [tracked for number, tracked in enumerate(inputs.earlier) if number not in out]
 
 
 def _came_back(

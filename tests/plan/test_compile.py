@@ -342,6 +342,8 @@ def test_what_follows_a_round_may_read_from_the_best_one_before_where_rounds_are
     assert allot.inputs_at(0)["latest"] == "seed-0/round-2/track"
     assert nodes["seed-0/round-3/train"].inputs["decided.2.decide"] == "seed-0/round-2/decide"
     assert "decided.1.decide" not in nodes["seed-0/round-1/train"].inputs
+    # What a round mended that was rolled back cannot come back.
+    assert nodes["seed-0/round-3/track"].inputs["decided.2.decide"] == "seed-0/round-2/decide"
     # Other recipes know nothing of it, and round 0 is theirs too.
     plain = compile_plan(_recipe(loop__rounds=3), resources, PROMPT).nodes
     assert all(node.returns is None for node in plain.values())

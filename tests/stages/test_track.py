@@ -1,11 +1,13 @@
 """track: a pattern is credited with what the control does not do as well, over all rows that fall under it."""
 
 import random
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from types import MappingProxyType
 
 import pytest
 
 from engine.rows import (
+    Decision,
     DrawnFailure,
     Drop,
     Example,
@@ -14,7 +16,7 @@ from engine.rows import (
     PatternMember,
     PatternStatus,
 )
-from engine.stages.outputs import Clustered, Drawn, Loaded, Scored, Tracked
+from engine.stages.outputs import Clustered, Decided, DecidedRound, Drawn, Loaded, Scored, Tracked
 from engine.stages.track import TRACK, TrackInputs, TrackParams
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
@@ -232,8 +234,12 @@ def history(
     links: Iterable[PatternLink] = (),
     before: set[int] = BEFORE,
     control: set[int] = CONTROL,
+    back: Mapping[int, int] = MappingProxyType({}),
 ) -> list[Tracked]:
-    """Return what is said of the patterns after each later fine-tune, whose failures are given in order."""
+    """Return what is said of the patterns after each later fine-tune, whose failures are given in order.
+
+    `back` has the rounds that were rolled back, and to which.
+    """
     done: list[Tracked] = []
     found = clustered(before)
     for number, now in enumerate(failing, 1):
@@ -246,6 +252,10 @@ def history(
             scored(control),
             tuple(done),
             (Clustered(), *[linked] * (number > 1)),
+            decided=tuple(
+                DecidedRound(r, Decided((Decision(True, "", "m", 0.5, back.get(r, r), r in back),)))
+                for r in range(1, number)
+            ),
         )
         output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=number))
         adds_up(TRACK, TrackParams(), inputs, output)
@@ -269,6 +279,17 @@ def test_a_pattern_shrinks_is_fixed_and_comes_back() -> None:
     lives = rounds(without(0, 3), without(0, 20), CONTROL, without(0, 20))
     assert [life["p0"] for life in lives] == ["shrinking", "fixed", "regressed", "fixed"]
     assert not {"fixed", "shrinking", "regressed"} & {life["p1"] for life in lives}
+
+
+def test_what_a_round_mended_that_was_rolled_back_does_not_come_back() -> None:
+    def lives(*failing: set[int], back: Mapping[int, int]) -> list[str]:
+        return [status(output).life for output in history(*failing, back=back)]
+
+    assert lives(without(0, 20), CONTROL, back={}) == ["fixed", "regressed"]
+    assert lives(without(0, 20), CONTROL, back={1: 0}) == ["fixed", "open"]
+    # Back to round 1: the rows that round 2 came with, which no rule rolled back, are gone too.
+    assert lives(CONTROL, without(0, 20), CONTROL, CONTROL, back={3: 1})[-1] == "open"
+    assert lives(without(0, 20), CONTROL, CONTROL, back={2: 1})[-1] == "regressed"
 
 
 def test_a_pattern_that_breaks_what_was_right_is_regressed_from_the_start() -> None:
