@@ -44,6 +44,7 @@ class TrackInputs(Inputs):
     load: Loaded
     score: Scored
     clusters: tuple[Clustered, ...]
+    """As they were named, which may split some."""
     drawn: tuple[Drawn, ...]
     control: Scored | None = None
     earlier: tuple[Tracked, ...] = ()
@@ -84,7 +85,9 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
     worded = _with_words(statuses)
     back = _came_back(_counted(inputs), rows)
     merged = {one.parent for c in inputs.linked for one in c.links if one.kind == "merged"}
-    split = {one.parent for c in inputs.linked[-1:] for one in c.links if one.kind == "split"}
+    # A cluster may split from a pattern, and so may a part that the namer made of one.
+    latest = (*inputs.linked[-1:], *inputs.clusters[-1:])
+    split = {one.parent for c in latest for one in c.links if one.kind == "split"}
     lives = [
         replace(
             one, life=_life(one, one.pattern in back, one.pattern in merged, one.pattern in split)
@@ -273,6 +276,6 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 
 TRACK = Stage(
-    "track", 3, TrackParams, TrackInputs, Tracked, track,
+    "track", 4, TrackParams, TrackInputs, Tracked, track,
     asks=("embedder",), embeds="validation rows, and those of a log ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

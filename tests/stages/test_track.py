@@ -16,7 +16,16 @@ from engine.rows import (
     PatternMember,
     PatternStatus,
 )
-from engine.stages.outputs import Clustered, Decided, DecidedRound, Drawn, Loaded, Scored, Tracked
+from engine.stages.outputs import (
+    Clustered,
+    Decided,
+    DecidedRound,
+    Drawn,
+    Loaded,
+    NamedPatterns,
+    Scored,
+    Tracked,
+)
 from engine.stages.track import TRACK, TrackInputs, TrackParams
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
@@ -307,6 +316,25 @@ def test_what_the_clustering_does_to_a_pattern_is_said_where_no_test_says_more()
     last = rounds(CONTROL, without(0, 20), links=links)[-1]
     assert last == {"p0": "fixed", "p1": "split", "p2": "merged", "p3": last["p3"]}
     assert last["p3"] in {"open", "unclear"}
+
+
+def test_a_pattern_whose_rows_the_namer_splits_off_is_split() -> None:
+    before = {i for i in range(240) if i % 8 < 4}
+    link = PatternLink("p-part", "p1", "split", 5, 0.9, None)
+
+    def lives(*later: Clustered) -> dict[str, str]:
+        inputs = TrackInputs(
+            Loaded(tuple(ROWS)),
+            scored(before),
+            (clustered(before), *later),
+            (drawn(before), *[Drawn()] * len(later)),
+        )
+        output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=1 + len(later)))
+        return {one.pattern: one.life for one in output.statuses}
+
+    named = NamedPatterns((link,))
+    assert lives(named) == {"p0": "unclear", "p1": "split", "p2": "unclear", "p3": "unclear"}
+    assert lives(named, NamedPatterns())["p1"] == "unclear", "only the latest naming says so"
 
 
 @pytest.mark.parametrize("seed", range(8))
