@@ -300,6 +300,8 @@ class _Loop:
                 **self._logged,
                 **before,
             }
+            if "validation" not in self._params.sources:
+                wires["found"] = _each(seed, range(number), "score")
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
         if number:
             self._guard(seed, number)

@@ -54,6 +54,8 @@ class TrackInputs(Inputs):
     logged: Logged | None = None
     decided: tuple[DecidedRound, ...] = ()
     """Where rounds may be rolled back: what was decided after the earlier ones."""
+    found: tuple[Scored, ...] = ()
+    """The scores of the earlier rounds, where failures are looked for elsewhere than on validation."""
 
     @property
     def asked(self) -> list[Example]:
@@ -65,9 +67,7 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
     """Return the rows that fall under each earlier pattern, and one `PatternStatus` per pattern."""
     diagnosed = _diagnosed(inputs.clusters)
     assigned = [
-        row
-        for clustered, drawn in zip(inputs.clusters, inputs.drawn, strict=True)
-        for row in _assigned(inputs, clustered, drawn, ctx)
+        row for number in range(len(inputs.clusters)) for row in _assigned(inputs, number, ctx)
     ]
     failing = _failing(inputs.score)
     # A logged row whose right answer nobody knows cannot be told mended: no student is asked about it.
@@ -111,15 +111,20 @@ def _failing(score: Scored) -> frozenset[str]:
     return frozenset(failure.example for failure in found)
 
 
-def _assigned(
-    inputs: TrackInputs, clustered: Clustered, drawn: Drawn, ctx: Context
-) -> list[PatternRow]:
-    """Return the rows that fall under the patterns which this clustering found first."""
-    earlier: set[str] = set()
-    for before in inputs.clusters:
-        if before is clustered:
-            break
-        earlier |= before.by_pattern.keys()
+def _failed(inputs: TrackInputs, number: int) -> frozenset[str]:
+    """Return what failed when a round's patterns were found; on validation also where a log alone was looked at."""
+    drawn = frozenset(one.example for one in inputs.drawn[number].drawn)
+    if not inputs.found:
+        return drawn
+    back = {one.number: one.decide.decision for one in inputs.decided}
+    of = back[number].best_round if number in back and back[number].rolled_back else number
+    return drawn | {failure.example for failure in inputs.found[of].failures("validation")}
+
+
+def _assigned(inputs: TrackInputs, number: int, ctx: Context) -> list[PatternRow]:
+    """Return the rows that fall under the patterns which a round found first."""
+    clustered = inputs.clusters[number]
+    earlier = {pattern for before in inputs.clusters[:number] for pattern in before.by_pattern}
     scored = [score for score in (inputs.score, inputs.control) if score is not None]
     unanswered = {drop.item for score in scored for drop in score.drops}
     examples = [e for e in inputs.asked if e.id not in unanswered]
@@ -132,7 +137,8 @@ def _assigned(
     members = {pattern: found for pattern, found in members.items() if found}
     if not members:
         return []
-    failed, held_out = {d.example for d in drawn.drawn}, {f.example for f in drawn.held_out}
+    failed = _failed(inputs, number)
+    held_out = {failure.example for failure in inputs.drawn[number].held_out}
     fails = _failing(inputs.score)
     control = None if inputs.control is None else _failing(inputs.control)
     of_members = {place for found in members.values() for place in found}

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -22,6 +23,7 @@ from engine.stages.outputs import (
     DecidedRound,
     Drawn,
     Loaded,
+    Logged,
     NamedPatterns,
     Scored,
     Tracked,
@@ -346,6 +348,30 @@ def test_answers_at_random_fix_nothing_over_three_rounds(seed: int) -> None:
         control=fails(f"control {seed}"),
     )
     assert "fixed" not in {one.life for tracked in done for one in tracked.statuses}
+
+
+def test_where_a_log_alone_is_looked_at_failures_of_validation_failed_at_first_too() -> None:
+    of_log, of_validation = set(range(0, 80)), set(range(80, 240, 2))
+    log = Logged(tuple(replace(row, split="logged") for row in ROWS[:80]))
+
+    def run_with(found: tuple[Scored, ...], *back: DecidedRound) -> PatternStatus:
+        empty = len(found) - 1
+        inputs = TrackInputs(
+            Loaded(tuple(ROWS[80:])),
+            scored(of_validation),
+            (*[Clustered()] * empty, clustered(of_log)),
+            (*[Drawn()] * empty, drawn(of_log)),
+            logged=log,
+            found=found,
+            decided=back,
+        )
+        return status(TRACK.run(TrackParams(), inputs, ScriptedContext(round_=len(found))))
+
+    first = run_with((scored(of_validation),))
+    assert (first.rows, first.failed, first.failing, first.broken) == (60, 60, 40, 0)
+    # Round 1 was rolled back: what was analysed after it are the failures of round 0.
+    back = DecidedRound(1, Decided((Decision(True, "", "m", 0.5, 0, True),)))
+    assert run_with((scored(of_validation), scored(())), back) == first
 
 
 def test_each_round_has_its_rate_and_the_held_out_failures() -> None:
