@@ -280,8 +280,11 @@ class _Loop:
         wires: dict[str, Wire] = {
             "load": "load", "earlier": _each(seed, kept, "select"), **self._given,
         }  # fmt: skip
-        if self._rolls_back and self._method.keep == "all" and number > 1:
-            wires["decided"] = {r: {"decide": f"{_at(seed, r)}/decide"} for r in range(1, number)}
+        before: dict[str, Wire] = {}
+        if self._rolls_back and number > 1:
+            before["decided"] = {r: {"decide": f"{_at(seed, r)}/decide"} for r in range(1, number)}
+        if self._method.keep == "all":
+            wires.update(before)
         position = Position(seed, number, only_if_continuing=conditions)
         train = build.add(f"{at}/train", TRAIN, params, wires, position, prompts=(params.prompt,))
         self._evaluate(at, train, Position(seed, number))
@@ -295,7 +298,10 @@ class _Loop:
                 "linked": _each(seed, range(number), "cluster"),
                 **({"control": f"seed-{seed}/control/score"} if self._recipe.loop.control else {}),
                 **self._logged,
+                **before,
             }
+            if "validation" not in self._params.sources:
+                wires["found"] = _each(seed, range(number), "score")
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
         if number:
             self._guard(seed, number)

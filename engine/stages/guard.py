@@ -118,10 +118,11 @@ class _OfLog(NamedTuple):
 
 def _of_log(inputs: GuardInputs) -> _OfLog | None:
     """Return what became of logged rows; None where students are asked about none."""
-    asked = {score.example for score in inputs.first.scores if score.split == "logged"}
-    if not asked:
+    answered = {score.example for score in inputs.first.scores if score.split == "logged"}
+    if not answered:
         return None
-    first, now = _failing(inputs.first, "logged"), _failing(inputs.score, "logged")
+    asked = answered - _unanswered(inputs)
+    first, now = asked & _failing(inputs.first, "logged"), _failing(inputs.score, "logged")
     control = None if inputs.control is None else _failing(inputs.control, "logged")
     right = asked - first
     return _OfLog(
@@ -135,11 +136,15 @@ def _of_log(inputs: GuardInputs) -> _OfLog | None:
 
 def _suite(inputs: GuardInputs) -> list[str]:
     """Return the validation rows that round 0 has right and that every student was asked for."""
-    scored = [one for one in (inputs.first, inputs.score, inputs.control) if one is not None]
-    unanswered = {drop.item for one in scored for drop in one.drops}
-    failed = _failing(inputs.first)
+    failed, unanswered = _failing(inputs.first), _unanswered(inputs)
     rows = (example.id for example in inputs.load.split("validation"))
     return [row for row in rows if row not in failed and row not in unanswered]
+
+
+def _unanswered(inputs: GuardInputs) -> frozenset[str]:
+    """Return the rows that a student could not be asked: of these nobody knows what became."""
+    scored = [one for one in (inputs.first, inputs.score, inputs.control) if one is not None]
+    return frozenset(drop.item for one in scored for drop in one.drops)
 
 
 def _failing(score: Scored, split: Split = "validation") -> frozenset[str]:
@@ -172,4 +177,4 @@ def _accounts(params: GuardParams, inputs: GuardInputs, output: Guarded) -> Iter
     yield Account("rows that broke", output.suite.broken, len(broken))
 
 
-GUARD = Stage("guard", 1, GuardParams, GuardInputs, Guarded, guard, accounts=_accounts)
+GUARD = Stage("guard", 2, GuardParams, GuardInputs, Guarded, guard, accounts=_accounts)

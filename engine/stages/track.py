@@ -18,7 +18,7 @@ from typing import Literal
 from engine.identity import Params
 from engine.rows import Example, Life, PatternRow, PatternStatus
 from engine.stages.analyse.assign import assign, text_with_answer
-from engine.stages.outputs import Clustered, Drawn, Loaded, Logged, Scored, Tracked
+from engine.stages.outputs import Clustered, DecidedRound, Drawn, Loaded, Logged, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.statistics import benjamini_hochberg, mcnemar, share_difference, wilson
 
@@ -44,6 +44,7 @@ class TrackInputs(Inputs):
     load: Loaded
     score: Scored
     clusters: tuple[Clustered, ...]
+    """As they were named, which may split some."""
     drawn: tuple[Drawn, ...]
     control: Scored | None = None
     earlier: tuple[Tracked, ...] = ()
@@ -51,6 +52,10 @@ class TrackInputs(Inputs):
     linked: tuple[Clustered, ...] = ()
     """What the clusterings say became of patterns."""
     logged: Logged | None = None
+    decided: tuple[DecidedRound, ...] = ()
+    """Where rounds may be rolled back: what was decided after the earlier ones."""
+    found: tuple[Scored, ...] = ()
+    """The scores of the earlier rounds, where failures are looked for elsewhere than on validation."""
 
     @property
     def asked(self) -> list[Example]:
@@ -62,9 +67,7 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
     """Return the rows that fall under each earlier pattern, and one `PatternStatus` per pattern."""
     diagnosed = _diagnosed(inputs.clusters)
     assigned = [
-        row
-        for clustered, drawn in zip(inputs.clusters, inputs.drawn, strict=True)
-        for row in _assigned(inputs, clustered, drawn, ctx)
+        row for number in range(len(inputs.clusters)) for row in _assigned(inputs, number, ctx)
     ]
     failing = _failing(inputs.score)
     # A logged row whose right answer nobody knows cannot be told mended: no student is asked about it.
@@ -80,9 +83,11 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
         for pattern in diagnosed
     ]
     worded = _with_words(statuses)
-    back = _came_back(inputs.earlier, rows)
+    back = _came_back(_counted(inputs), rows)
     merged = {one.parent for c in inputs.linked for one in c.links if one.kind == "merged"}
-    split = {one.parent for c in inputs.linked[-1:] for one in c.links if one.kind == "split"}
+    # A cluster may split from a pattern, and so may a part that the namer made of one.
+    latest = (*inputs.linked[-1:], *inputs.clusters[-1:])
+    split = {one.parent for c in latest for one in c.links if one.kind == "split"}
     lives = [
         replace(
             one, life=_life(one, one.pattern in back, one.pattern in merged, one.pattern in split)
@@ -106,15 +111,20 @@ def _failing(score: Scored) -> frozenset[str]:
     return frozenset(failure.example for failure in found)
 
 
-def _assigned(
-    inputs: TrackInputs, clustered: Clustered, drawn: Drawn, ctx: Context
-) -> list[PatternRow]:
-    """Return the rows that fall under the patterns which this clustering found first."""
-    earlier: set[str] = set()
-    for before in inputs.clusters:
-        if before is clustered:
-            break
-        earlier |= before.by_pattern.keys()
+def _failed(inputs: TrackInputs, number: int) -> frozenset[str]:
+    """Return what failed when a round's patterns were found; on validation also where a log alone was looked at."""
+    drawn = frozenset(one.example for one in inputs.drawn[number].drawn)
+    if not inputs.found:
+        return drawn
+    back = {one.number: one.decide.decision for one in inputs.decided}
+    of = back[number].best_round if number in back and back[number].rolled_back else number
+    return drawn | {failure.example for failure in inputs.found[of].failures("validation")}
+
+
+def _assigned(inputs: TrackInputs, number: int, ctx: Context) -> list[PatternRow]:
+    """Return the rows that fall under the patterns which a round found first."""
+    clustered = inputs.clusters[number]
+    earlier = {pattern for before in inputs.clusters[:number] for pattern in before.by_pattern}
     scored = [score for score in (inputs.score, inputs.control) if score is not None]
     unanswered = {drop.item for score in scored for drop in score.drops}
     examples = [e for e in inputs.asked if e.id not in unanswered]
@@ -127,7 +137,8 @@ def _assigned(
     members = {pattern: found for pattern, found in members.items() if found}
     if not members:
         return []
-    failed, held_out = {d.example for d in drawn.drawn}, {f.example for f in drawn.held_out}
+    failed = _failed(inputs, number)
+    held_out = {failure.example for failure in inputs.drawn[number].held_out}
     fails = _failing(inputs.score)
     control = None if inputs.control is None else _failing(inputs.control)
     of_members = {place for found in members.values() for place in found}
@@ -219,6 +230,13 @@ def _word(status: PatternStatus, p: float | None) -> Literal["unclear", "mended"
     return "worse" if status.broken > (status.control_broken or 0) else "unclear"
 
 
+def _counted(inputs: TrackInputs) -> list[Tracked]:
+    """Return how patterns stood after earlier rounds; what a fine-tune mended whose rows are kept out since is gone."""
+    out = {number for one in inputs.decided for number in one.kept_out}
+    # The rows of round r are what the fine-tune of round r + 1, the r-th here, came with.
+    return [tracked for number, tracked in enumerate(inputs.earlier) if number not in out]
+
+
 def _came_back(
     earlier: Sequence[Tracked], rows: Mapping[str, Sequence[PatternRow]]
 ) -> frozenset[str]:
@@ -264,6 +282,6 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 
 TRACK = Stage(
-    "track", 3, TrackParams, TrackInputs, Tracked, track,
+    "track", 4, TrackParams, TrackInputs, Tracked, track,
     asks=("embedder",), embeds="validation rows, and those of a log ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

@@ -57,6 +57,16 @@ def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {name.rsplit("/", 1)[-1] for name in before if before[name] != after.get(name)}
 
 
+def test_what_failed_at_first_on_validation_is_read_from_scores_where_it_is_not_drawn() -> None:
+    def found(**changes: Any) -> set[str]:
+        recipe = _recipe(loop__rounds=2, **changes)
+        track = compile_plan(recipe, fake_resources(recipe), PROMPT).nodes["seed-0/round-2/track"]
+        return {node for edge, node in track.inputs.items() if edge.startswith("found.")}
+
+    assert found() == set()
+    assert found(failures__source="train") == {"seed-0/round-0/score", "seed-0/round-1/score"}
+
+
 def test_compiling_is_pure_and_names_are_in_order() -> None:
     recipe = _recipe()
     assert _ids(recipe) == _ids(recipe)
@@ -342,6 +352,8 @@ def test_what_follows_a_round_may_read_from_the_best_one_before_where_rounds_are
     assert allot.inputs_at(0)["latest"] == "seed-0/round-2/track"
     assert nodes["seed-0/round-3/train"].inputs["decided.2.decide"] == "seed-0/round-2/decide"
     assert "decided.1.decide" not in nodes["seed-0/round-1/train"].inputs
+    # What a round mended that was rolled back cannot come back.
+    assert nodes["seed-0/round-3/track"].inputs["decided.2.decide"] == "seed-0/round-2/decide"
     # Other recipes know nothing of it, and round 0 is theirs too.
     plain = compile_plan(_recipe(loop__rounds=3), resources, PROMPT).nodes
     assert all(node.returns is None for node in plain.values())

@@ -121,6 +121,20 @@ def test_a_row_that_a_student_could_not_be_asked_is_in_no_suite() -> None:
     assert run(set(), set(), drops=lost).suite.n == 119
 
 
+def test_a_logged_row_that_a_student_could_not_be_asked_is_neither_mended_nor_right() -> None:
+    def of_log(failing: Set[int], *lost: int) -> Scored:
+        answered = [i for i in range(10) if i not in lost]
+        scores = [Score(f"l{i}", "logged", "accuracy", float(i not in failing)) for i in answered]
+        failures = [Failure(f"l{i}", "logged", "y", "x", "p") for i in answered if i in failing]
+        return Scored((*scores, *failures, *(Drop("score", f"l{i}", "unscored", "") for i in lost)))
+
+    first, now, control = of_log({0, 1, 2, 3}), of_log({0, 1}, 2, 9), of_log({4}, 3, 4)
+    inputs = GuardInputs(Loaded(ROWS), now, first, control)
+    suite = GUARD.run(GuardParams(), inputs, ScriptedContext(round_=1)).suite
+    assert (suite.logged, suite.logged_broken, suite.logged_control_broken) == (4, 0, 0)
+    assert "of 2 logged rows that round 0 had wrong, 0 are right, and of 4 that" in suite.detail
+
+
 def test_logged_rows_are_counted_beside_the_suite_and_decide_nothing() -> None:
     def logged(failing: Set[int]) -> list[Row]:
         scores = [Score(f"l{i}", "logged", "accuracy", float(i not in failing)) for i in range(60)]

@@ -1,11 +1,14 @@
 """track: a pattern is credited with what the control does not do as well, over all rows that fall under it."""
 
 import random
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
 from engine.rows import (
+    Decision,
     DrawnFailure,
     Drop,
     Example,
@@ -14,7 +17,17 @@ from engine.rows import (
     PatternMember,
     PatternStatus,
 )
-from engine.stages.outputs import Clustered, Drawn, Loaded, Scored, Tracked
+from engine.stages.outputs import (
+    Clustered,
+    Decided,
+    DecidedRound,
+    Drawn,
+    Loaded,
+    Logged,
+    NamedPatterns,
+    Scored,
+    Tracked,
+)
 from engine.stages.track import TRACK, TrackInputs, TrackParams
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
@@ -232,8 +245,12 @@ def history(
     links: Iterable[PatternLink] = (),
     before: set[int] = BEFORE,
     control: set[int] = CONTROL,
+    back: Mapping[int, int] = MappingProxyType({}),
 ) -> list[Tracked]:
-    """Return what is said of the patterns after each later fine-tune, whose failures are given in order."""
+    """Return what is said of the patterns after each later fine-tune, whose failures are given in order.
+
+    `back` has the rounds that were rolled back, and to which.
+    """
     done: list[Tracked] = []
     found = clustered(before)
     for number, now in enumerate(failing, 1):
@@ -246,6 +263,10 @@ def history(
             scored(control),
             tuple(done),
             (Clustered(), *[linked] * (number > 1)),
+            decided=tuple(
+                DecidedRound(r, Decided((Decision(True, "", "m", 0.5, back.get(r, r), r in back),)))
+                for r in range(1, number)
+            ),
         )
         output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=number))
         adds_up(TRACK, TrackParams(), inputs, output)
@@ -271,6 +292,17 @@ def test_a_pattern_shrinks_is_fixed_and_comes_back() -> None:
     assert not {"fixed", "shrinking", "regressed"} & {life["p1"] for life in lives}
 
 
+def test_what_a_round_mended_that_was_rolled_back_does_not_come_back() -> None:
+    def lives(*failing: set[int], back: Mapping[int, int]) -> list[str]:
+        return [status(output).life for output in history(*failing, back=back)]
+
+    assert lives(without(0, 20), CONTROL, back={}) == ["fixed", "regressed"]
+    assert lives(without(0, 20), CONTROL, back={1: 0}) == ["fixed", "open"]
+    # Back to round 1: the rows that round 2 came with, which no rule rolled back, are gone too.
+    assert lives(CONTROL, without(0, 20), CONTROL, CONTROL, back={3: 1})[-1] == "open"
+    assert lives(without(0, 20), CONTROL, CONTROL, back={2: 1})[-1] == "regressed"
+
+
 def test_a_pattern_that_breaks_what_was_right_is_regressed_from_the_start() -> None:
     (lives,) = rounds(CONTROL | {i for i in range(240) if i % 4 == 1})
     assert lives["p1"] == "regressed"
@@ -288,6 +320,25 @@ def test_what_the_clustering_does_to_a_pattern_is_said_where_no_test_says_more()
     assert last["p3"] in {"open", "unclear"}
 
 
+def test_a_pattern_whose_rows_the_namer_splits_off_is_split() -> None:
+    before = {i for i in range(240) if i % 8 < 4}
+    link = PatternLink("p-part", "p1", "split", 5, 0.9, None)
+
+    def lives(*later: Clustered) -> dict[str, str]:
+        inputs = TrackInputs(
+            Loaded(tuple(ROWS)),
+            scored(before),
+            (clustered(before), *later),
+            (drawn(before), *[Drawn()] * len(later)),
+        )
+        output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=1 + len(later)))
+        return {one.pattern: one.life for one in output.statuses}
+
+    named = NamedPatterns((link,))
+    assert lives(named) == {"p0": "unclear", "p1": "split", "p2": "unclear", "p3": "unclear"}
+    assert lives(named, NamedPatterns())["p1"] == "unclear", "only the latest naming says so"
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_answers_at_random_fix_nothing_over_three_rounds(seed: int) -> None:
     """Whoever is found by its failures is mended by chance, in every round anew; the control is mended as much."""
@@ -297,6 +348,30 @@ def test_answers_at_random_fix_nothing_over_three_rounds(seed: int) -> None:
         control=fails(f"control {seed}"),
     )
     assert "fixed" not in {one.life for tracked in done for one in tracked.statuses}
+
+
+def test_where_a_log_alone_is_looked_at_failures_of_validation_failed_at_first_too() -> None:
+    of_log, of_validation = set(range(0, 80)), set(range(80, 240, 2))
+    log = Logged(tuple(replace(row, split="logged") for row in ROWS[:80]))
+
+    def run_with(found: tuple[Scored, ...], *back: DecidedRound) -> PatternStatus:
+        empty = len(found) - 1
+        inputs = TrackInputs(
+            Loaded(tuple(ROWS[80:])),
+            scored(of_validation),
+            (*[Clustered()] * empty, clustered(of_log)),
+            (*[Drawn()] * empty, drawn(of_log)),
+            logged=log,
+            found=found,
+            decided=back,
+        )
+        return status(TRACK.run(TrackParams(), inputs, ScriptedContext(round_=len(found))))
+
+    first = run_with((scored(of_validation),))
+    assert (first.rows, first.failed, first.failing, first.broken) == (60, 60, 40, 0)
+    # Round 1 was rolled back: what was analysed after it are the failures of round 0.
+    back = DecidedRound(1, Decided((Decision(True, "", "m", 0.5, 0, True),)))
+    assert run_with((scored(of_validation), scored(())), back) == first
 
 
 def test_each_round_has_its_rate_and_the_held_out_failures() -> None:
