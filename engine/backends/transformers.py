@@ -13,7 +13,7 @@ from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.local import generation, greedy, label_tree, weights
-from engine.backends.local.chat import decode, encode_prompt, turn_end
+from engine.backends.local.chat import decode, encode_prompt, encode_text, turn_end
 from engine.backends.local.weights import Loaded
 from engine.backends.protocol import (
     Completion,
@@ -190,10 +190,7 @@ class LocalStudent:
         for prompt, own in zip(prompts, answers, strict=True):
             ((_, nats),) = self.label_scores([prompt], own)
             # One more than its own: the token that ends the turn.
-            lengths = [
-                len(tokenizer.encode(completion, add_special_tokens=False)) + 1
-                for completion in own
-            ]
+            lengths = [len(encode_text(tokenizer, completion)) + 1 for completion in own]
             compared.append(
                 [Likelihood(float(n), k) for n, k in zip(nats[0], lengths, strict=True)]
             )
@@ -236,7 +233,7 @@ class LocalStudent:
         loaded = self._loaded
         tokenizer = loaded.tokenizer
         tree = label_tree.build(
-            [tokenizer.encode(label, add_special_tokens=False) for label in labels],
+            [encode_text(tokenizer, label) for label in labels],
             turn_end(tokenizer),
         )
         encoded = [encode_prompt(tokenizer, prompt) for prompt in prompts]

@@ -13,6 +13,7 @@ import sys
 import warnings
 
 from engine.cli.app import app
+from engine.cli.streams import print_anything
 from engine.errors import EngineError
 from engine.system.platforms import require_supported
 
@@ -22,6 +23,7 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries warn their developers of is nothing that a user of the command can mend.
         warnings.simplefilter("ignore")
+    print_anything()
     try:
         require_supported()
         app(standalone_mode=True)

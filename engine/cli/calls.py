@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
+from engine.cli.streams import for_programs
 from engine.errors import StoreError
 from engine.report.console import clean
 from engine.report.formatting import money
@@ -99,7 +100,7 @@ def list_calls(
         import orjson
 
         for row in shown:
-            console.file.write(orjson.dumps(row).decode() + "\n")
+            for_programs(console.file).write(orjson.dumps(row).decode() + "\n")
         return
     if not shown:
         _say(console, "no calls" if filters == Filters() else _none(state))

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from engine.cli.data import print_profile
+from engine.cli.streams import for_programs
 from engine.errors import EngineError, RecipeError
 from engine.operators import Operator
 from engine.project import STATE, Project
@@ -74,7 +75,7 @@ def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
     for problem in problems:
         record = {**asdict(problem.where), **asdict(problem)}
         del record["where"]
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print(json.dumps(record, ensure_ascii=False), file=for_programs(sys.stdout))
     if any(problem.level == "error" for problem in problems):
         raise typer.Exit(RecipeError.exit_code)
 
@@ -171,4 +172,4 @@ def show_schema(what: str) -> None:
     }
     if what not in schemas:
         raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))
-    typer.echo(schema_text(schemas[what]()), nl=False)
+    print(schema_text(schemas[what]()), end="", file=for_programs(sys.stdout))

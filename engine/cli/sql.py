@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.cli.streams import for_programs
 from engine.errors import EngineError, StoreError
 from engine.store import QueryResult, Unseen, ask, rows
 from engine.system.files import replacing
@@ -65,9 +66,9 @@ def sql_command(
     with ask(state, query, notice=lambda text: _say(errors, text)) as answer:
         tell_unseen(errors, answer.unseen)
         if csv:
-            _write_csv(answer, console.file)
+            _write_csv(answer, for_programs(console.file))
         elif json:
-            _write_json(answer, console.file)
+            _write_json(answer, for_programs(console.file))
         elif parquet is not None:
             count = _write_parquet(answer, parquet)
             _say(errors, f"{count:,} {'row' if count == 1 else 'rows'} written to {parquet}")
@@ -188,13 +189,12 @@ def _write_json(answer: QueryResult, out: IO[str]) -> None:
 
 
 def _plain_value(value: Any) -> Any:
+    import orjson
+
     if isinstance(value, Decimal):
-        # DuckDB sums integers into HUGEINT, which comes as a decimal.
-        return (
-            int(value)
-            if value == value.to_integral_value() and abs(value) < 2**63
-            else float(value)
-        )
+        # DuckDB sums integers into HUGEINT, which comes as a decimal; orjson writes no more than 64 bits.
+        is_whole = value == value.to_integral_value()
+        return orjson.Fragment(str(int(value))) if is_whole else float(value)
     return str(value)
 
 

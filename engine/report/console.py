@@ -30,6 +30,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         Text(clean(f"{h.recipe} · run {h.run} · {h.status}"), style="bold"),
         Text(clean(report.headline.sentence), style=STYLES[report.headline.tone]),
     ]
+    parts += [Text(clean(said), style=STYLES["bad"]) for said in tables.unread_sentences(report)]
     if best := tables.best_sentence(report):
         parts.append(Text(clean(best)))
     if h.note:
@@ -88,6 +89,8 @@ def _rows(report: Report) -> str:
     if not report.funnel:
         return f"No rows were generated {_so_far(report)}."
     total = tables.totals(report)
+    if total.undecided == total.generated:
+        return f"Rows: {count(total.generated)} generated. {tables.decided_sentence(report)}"
     reasons = ", ".join(
         f"{count(k)} {clean(r)}" for r, k in tables.reasons_of(report.funnel).items()
     )
@@ -96,7 +99,7 @@ def _rows(report: Report) -> str:
         f" {count(total.rejected)} rejected" + (f" ({reasons})" if reasons else "")
     )
     text += f", {count(total.trained)} trained on."
-    return text if total.accepted else f"{text} None was accepted: the previous model is kept."
+    return f"{text} {tables.decided_sentence(report)}".rstrip()
 
 
 def _stacked(table: Table) -> Table:

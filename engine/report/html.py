@@ -111,6 +111,8 @@ def tiles(report: Report) -> list[tuple[str, str, str]]:
             (f"validation failures{several}", count(sum(m.failures for m in moves)), small)
         )
     small = f"{count(total.generated)} generated, {count(total.rejected)} rejected"
+    if total.undecided:
+        small += f", {count(total.undecided)} not decided yet"
     shown_tiles.append((f"rows added to training{several}", count(total.trained), small))
     tokens = total.prompt_tokens + total.completion_tokens
     small = (

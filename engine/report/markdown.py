@@ -60,6 +60,7 @@ def _head(report: Report) -> list[str]:
         escaped(h.description),
         f"{escaped(h.status)}, {h.started} UTC{took}, seeds {seeds}",
         f"**{escaped(report.headline.sentence)}**",
+        *(f"**{escaped(said)}**" for said in tables.unread_sentences(report)),
         escaped(tables.best_sentence(report)),
         escaped(tables.switched_off_sentence(report)),
         f"This run ended early ({escaped(h.status)}): {escaped(h.note)}"
@@ -113,9 +114,8 @@ def _rows(report: Report) -> list[str]:
     if not report.funnel:
         parts = ["No rows were generated in this run."]
     else:
-        none = not any(f.accepted for f in report.funnel)
         parts = [
-            "No candidate was accepted: the training set did not grow." if none else "",
+            escaped(tables.decided_sentence(report)),
             table(tables.funnel_table(report)),
         ]
     return ["## Generated rows", *parts, table(tables.drop_table(report)) if report.drops else ""]

@@ -391,6 +391,18 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A student of whose answers half or more could not be read; all seeds together."""
+
+    round: int
+    answers: int
+    """Without those that never came."""
+    unread: int
+    first: str
+    """The first that could not be read, whole; of a test row where no other is there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report says about one run."""
 
@@ -429,6 +441,8 @@ class Report:
     candidates_total: int
     suites: tuple[Suite, ...] = ()
     """What was broken of what round 0 had right: one per seed with a later round."""
+    unread: tuple[Unread, ...] = ()
+    """By round; empty where most answers of every student were read."""
 
     @property
     def patterns(self) -> tuple[PatternFacts, ...]:

@@ -26,6 +26,7 @@ WRITERS_MEMORY = "2GB"
 Notice = Callable[[str], None]
 """Is told, once, that a file must be waited for."""
 
+_DISK_FULL = ("No space left", "not enough space", "Disk quota exceeded")
 _ONE_AT_A_TIME = threading.RLock()
 """DuckDB refuses to open a file twice in one process for reading and for writing."""
 
@@ -97,6 +98,11 @@ def _patiently(
         pause = min(pause * 1.5, 0.2)
 
 
+def is_disk_full(error: Exception) -> bool:
+    """Say whether DuckDB could not write for want of space; any kind of its errors may say so."""
+    return any(words in str(error) for words in _DISK_FULL)
+
+
 def translated(error: Exception, path: Path) -> StoreError:
     """Return our error for one of DuckDB's about the file itself."""
     text = str(error)
@@ -104,7 +110,7 @@ def translated(error: Exception, path: Path) -> StoreError:
     if "Could not set lock on file" in text or "different configuration" in text:
         holder = re.search(r"\(PID (\d+)\)", text)
         return Busy(path, int(holder[1]) if holder else None)
-    if "No space left" in text:
+    if is_disk_full(error):
         return StoreError(
             f"{path}: the disk is full", "free some space (`pada clean` shows what can go)"
         )

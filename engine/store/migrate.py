@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
 from engine.store import lock
-from engine.store.file import connect, opened, translated
+from engine.store.file import connect, is_disk_full, opened, translated
 from engine.store.schema import apply, newest
 from engine.store.spool import disk_error
 
@@ -43,9 +43,12 @@ def create(path: Path) -> None:
     import duckdb
 
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # DuckDB's log of what is not in the file yet: replayed into a later file of the same name if it were left.
+    log = fresh.with_name(f"{fresh.name}.wal")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
+        for left in (fresh, log):
+            left.unlink(missing_ok=True)
         lay_out(fresh)
         _put(fresh, path)
     except OSError as error:
@@ -53,8 +56,9 @@ def create(path: Path) -> None:
     except duckdb.Error as error:
         raise translated(error, path) from error
     finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
+        for left in (fresh, log):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
 
 
 def lay_out(path: Path) -> None:
@@ -62,6 +66,8 @@ def lay_out(path: Path) -> None:
     connection = connect(path, write=True)
     try:
         apply(connection, 0)
+        # Closing writes the same, and says nothing where the disk is full.
+        connection.execute("CHECKPOINT")
     finally:
         connection.close()
 
@@ -104,6 +110,8 @@ def _update(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     except duckdb.IOException as error:
         raise translated(error, path) from error
     except duckdb.Error as error:
+        if is_disk_full(error):
+            raise translated(error, path) from error
         said = str(error).split("\n", 1)[0]
         raise StoreError(
             f"{path} is of schema version {since} and cannot be brought to {newest()}: {said}",

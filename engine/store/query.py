@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,7 @@ class QueryResult(NamedTuple):
 
     reader: Any
     types: dict[str, str]
+    """By name as the reader has it: a name that the query gives twice has a number behind it."""
     unseen: Unseen
 
 
@@ -63,8 +65,9 @@ def ask(
         written_by = version(connection, path)
         missing = _unseen(state, connection, written_by)
         with _relation(connection, sql, parameters, written_by) as relation:
-            types = dict(zip(relation.columns, map(str, relation.types), strict=False))
-            yield QueryResult(relation.to_arrow_reader(batch), types, missing)
+            names = _distinct(relation.columns)
+            types = dict(zip(names, map(str, relation.types), strict=True))
+            yield QueryResult(_renamed(relation.to_arrow_reader(batch), names), types, missing)
 
 
 def rows(
@@ -90,10 +93,38 @@ def reader(
 
         def query(sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
             with _relation(connection, sql, parameters, written_by) as relation:
-                values: list[dict[str, Any]] = relation.to_arrow_table().to_pylist()
+                table = relation.to_arrow_table().rename_columns(_distinct(relation.columns))
+                values: list[dict[str, Any]] = table.to_pylist()
             return values
 
         yield query
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names of columns, each once: a join that selects `*` has `id` and `id_1`, as in DuckDB's subqueries.
+
+    A row by name, and a file that others read, holds one column of each name.
+    """
+    distinct: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        taken = {*distinct, *names}
+        distinct.append(
+            name if name not in distinct else next(n for n in numbered if n not in taken)
+        )
+    return distinct
+
+
+def _renamed(reader: Any, names: Sequence[str]) -> Any:
+    """Return an Arrow reader of the same rows whose columns have these names."""
+    import pyarrow as pa
+
+    if reader.schema.names == names:
+        return reader
+    fields = [field.with_name(name) for field, name in zip(reader.schema, names, strict=True)]
+    schema = pa.schema(fields)
+    batches = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 @contextlib.contextmanager
@@ -182,9 +213,9 @@ def _unseen(state: Path, connection: duckdb.DuckDBPyConnection, written_by: int)
     spooled = segments(state / "spool")
     if written_by == newest():
         spooled = not_ingested(connection, spooled)
-    count = sum(1 for segment in spooled for _ in read_lines(segment.path))
+    waiting = sum(1 for segment in spooled for _ in read_lines(segment.path))
     holder = lock.holder(state)
-    return Unseen(count, holder.run if holder else "", holder.pid if holder else 0)
+    return Unseen(waiting, holder.run if holder else "", holder.pid if holder else 0)
 
 
 def _of_earlier(error: StoreError, written_by: int) -> StoreError:

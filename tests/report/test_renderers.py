@@ -21,6 +21,7 @@ from engine.report.tables import (
     pattern_table,
     score_table,
     spend_table,
+    unread_sentences,
 )
 from tests.report import invented
 
@@ -196,6 +197,62 @@ def test_no_candidate_accepted_is_said_everywhere() -> None:
     assert "No candidate was accepted" in Page(render_html(report)).text
     assert "No candidate was accepted" in render_markdown(report)
     assert "the previous model is kept" in " ".join(printed(report).split())
+
+
+def test_a_student_whose_answers_cannot_be_read_is_told_with_the_first_of_them() -> None:
+    store = invented.full(rounds=1)
+    assert collect(store.query, "r0001").unread == ()
+    store.db.execute(
+        "UPDATE prediction SET status = 'unparsable', answer = NULL, text = 'sure: ' || split WHERE round = 0"
+    )
+    store.db.execute(
+        "UPDATE prediction SET status = 'backend_failed' WHERE round = 0 AND example IN"
+        " (SELECT min(example) FROM prediction)"
+    )
+    report = collect(store.query, "r0001")
+    answers = store.value(
+        "SELECT count(*) FROM prediction WHERE round = 0 AND status = 'unparsable'"
+    )
+    (none,) = report.unread
+    assert (none.round, none.answers, none.unread) == (0, answers, answers)
+    (said,) = unread_sentences(report)
+    assert said.startswith(f"None of {answers:,} answers of round 0 could be read")
+    assert "sure: test" not in said
+    for shown in (render_markdown(report), Page(render_html(report)).text, words(report)):
+        assert f"None of {answers:,} answers" in shown
+
+
+def test_rows_without_a_verdict_are_not_decided_yet() -> None:
+    store = invented.full(rounds=1)
+    store.db.execute("DELETE FROM selected")
+    store.db.execute("DELETE FROM verdict WHERE accepted")
+    report = collect(store.query, "r0001")
+    said = " of the generated rows are not decided yet"
+    for shown in (Page(render_html(report)).text, render_markdown(report), words(report)):
+        assert said in shown
+        assert "previous model is kept" not in shown
+    store.db.execute("DELETE FROM verdict")
+    store.db.execute("UPDATE run SET status = 'waiting'")
+    report = collect(store.query, "r0001")
+    for shown in (Page(render_html(report)).text, render_markdown(report), words(report)):
+        assert "Nothing was decided yet" in shown
+        assert "0 rejected (" not in shown
+        assert "No candidate was accepted" not in shown
+    assert "0 accepted" not in words(report)
+
+
+def test_a_run_that_waits_for_a_next_try_has_not_kept_the_previous_model() -> None:
+    store = invented.full(rounds=1)
+    store.db.execute("DELETE FROM selected")
+    store.db.execute("UPDATE verdict SET accepted = false, reason = 'leak'")
+    store.db.execute("UPDATE run SET status = 'waiting'")
+    report = collect(store.query, "r0001")
+    assert "None was accepted so far" in words(report)
+    assert "previous model is kept" not in words(report)
+
+
+def words(report: Report) -> str:
+    return " ".join(printed(report).split())
 
 
 def printed(report: Report, width: int = 100, page: str | None = None) -> str:

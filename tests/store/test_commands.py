@@ -13,7 +13,7 @@ from engine.cli.clean import clean_command
 from engine.cli.runs import list_runs, runs_command
 from engine.cli.sql import sql_command
 from engine.errors import RunError, StoreError
-from engine.store import Store, rows
+from engine.store import Store, open_store, rows
 from tests.store.small import call, example, info, make, start, write_training
 
 pytestmark = pytest.mark.runs
@@ -109,6 +109,34 @@ def test_sql_exports(state: Path, tmp_path: Path) -> None:
         )
     with pytest.raises(StoreError, match="exclude each other"):
         sql_command(state, query, csv=True, json=True)
+
+
+def test_a_column_name_twice_is_two_columns_everywhere(state: Path, tmp_path: Path) -> None:
+    query = "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a, [5] AS b"
+    names, values = ["a", "a_2", "a_1", "a_3", "b"], [1, 2, 3, 4, [5]]
+    said = Said()
+    sql_command(state, query, csv=True, console=said.console, errors=said.stderr)
+    assert said.out == "a,a_2,a_1,a_3,b\n1,2,3,4,[5]\n"
+    for terminal in (False, True):
+        said = Said(terminal=terminal)
+        sql_command(state, query, console=said.console, errors=said.stderr)
+        assert [name for name in said.out.split() if name in names] == names
+    said = Said()
+    sql_command(state, query, json=True, console=said.console, errors=said.stderr)
+    assert json.loads(said.out) == dict(zip(names, values, strict=True))
+    sql_command(state, query, parquet=tmp_path / "x.parquet", errors=said.stderr)
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "x.parquet").column_names == names
+    assert rows(state, query) == [dict(zip(names, values, strict=True))]
+    assert open_store(state).sql(query).columns == names
+
+
+def test_whole_numbers_of_any_size_stay_whole_in_json(state: Path) -> None:
+    said = Said()
+    query = f"SELECT {2**64 + 1}::HUGEINT AS h, {2**63}::UBIGINT AS u, 0.5::DECIMAL(3, 1) AS d"
+    sql_command(state, query, json=True, console=said.console, errors=said.stderr)
+    assert json.loads(said.out) == {"h": 2**64 + 1, "u": 2**63, "d": 0.5}
 
 
 def test_sql_says_what_is_not_visible_yet(tmp_path: Path) -> None:

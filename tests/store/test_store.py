@@ -16,15 +16,19 @@ import pytest
 
 from engine import rows as r
 from engine.errors import RunError, StoreError
-from engine.store import Store, lock, rows, unseen
+from engine.store import Store, lock, migrate, rows, unseen
 from engine.store import store as store_module
 from engine.store.columns import is_stage_table, record_types
+from engine.store.file import translated
 from engine.store.ingest import ingest
 from engine.store.schema import migrations, newest
 from engine.store.spool import segments
 from tests.store.small import EVERY_ROW, call, example, info, start
 
 pytestmark = pytest.mark.runs
+
+LAY_OUT = migrate.lay_out
+"""What lays a store out; tests copy one that was laid out once."""
 
 
 def test_every_row_class_comes_back_as_it_was_and_in_order(tmp_path: Path) -> None:
@@ -374,6 +378,32 @@ def test_a_full_disk_is_an_error_with_nothing_half_written(
     again = Store.open(tmp_path)
     assert again.finished(["n", "m", "o"]) == {"n": "c", "o": "c"}
     assert again.load_output("o") == [example(3)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size to set")
+def test_a_store_that_had_no_room_while_it_was_made_is_made_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    monkeypatch.setattr(migrate, "lay_out", LAY_OUT)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700 * 1024, before[1]))
+    try:
+        with pytest.raises(StoreError):
+            Store.open(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+    assert Store.open(tmp_path).finished(["n"]) == {}
+
+
+def test_a_full_disk_is_called_so_whichever_way_duckdb_says_it(tmp_path: Path) -> None:
+    for said in (
+        'IO Error: Could not write file "x": No space left on device',
+        "Fatal: not enough space",
+    ):
+        assert "the disk is full" in str(translated(Exception(said), tmp_path))
 
 
 def test_rows_come_to_the_disk_by_themselves(tmp_path: Path, monkeypatch: Any) -> None:

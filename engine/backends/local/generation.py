@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.backends.local import batching, grammar
 from engine.backends.local.batching import Prompted
 from engine.backends.local.chat import decode, encode_prompt, turn_end
+from engine.backends.local.finite import watched
 from engine.backends.local.weights import Loaded
 from engine.backends.protocol import Completion, Request, Reserve, Usage
 from engine.backends.replies import completion, read
@@ -118,7 +119,7 @@ def _run_batch(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             max_new_tokens=request.max_tokens,
-            logits_processor=None if request.schema is None else constrain(request.schema),
+            logits_processor=watched(() if request.schema is None else constrain(request.schema)),
             eos_token_id=stops,
             pad_token_id=stops[0],
             **sampling,

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from engine.backends.local.finite import require_finite
 from engine.backends.local.prefix import SharedPrefix
 from engine.backends.local.threads import balanced_batch_size, side_by_side
 from engine.errors import ModelError
@@ -41,7 +42,8 @@ def write(
         batch_size: Most prompts in a batch.
 
     Raises:
-        ModelError: the model cannot go on from what it has read, other than by transformers' `generate`.
+        ModelError: the model cannot go on from what it has read, other than by transformers' `generate`; or its
+            logits are no numbers.
     """
     import torch
 
@@ -107,7 +109,10 @@ class _Batch:
         # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix. What some models
         # do behind their head (scale, cap) changes no order, so the head alone will do.
         logits = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
-        return logits.argmax(-1)
+        tokens = logits.argmax(-1)
+        # NaN counts as the largest.
+        require_finite(logits.gather(-1, tokens[:, None]))
+        return tokens
 
     def _keep(self, rows: Any) -> None:
         self._rows = [self._rows[row] for row in rows.tolist()]

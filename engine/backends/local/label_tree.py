@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+from engine.backends.local.finite import require_finite
 from engine.backends.local.prefix import SharedPrefix, has_plain_attention
 from engine.backends.local.threads import balanced_batch_size, side_by_side
 
@@ -112,6 +113,9 @@ def score(
 
     Yields:
         Indices into `prompts`, and float32 log-likelihoods in nats, shape (indices, labels).
+
+    Raises:
+        ModelError: a likelihood is no finite number.
     """
     import torch
 
@@ -302,7 +306,9 @@ def _log_probabilities(
             places, torch.tensor([start, start + step], device=device)
         )
         parts.append(log_probabilities[places[first:after] - start, following[first:after]])
-    return torch.cat(parts)
+    found = torch.cat(parts)
+    require_finite(found)
+    return found
 
 
 def _sum_paths(edges: torch.Tensor, tree: LabelTree) -> torch.Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.backends.local.chat import encode_prompt, turn_end
+from engine.backends.local.chat import encode_prompt, encode_text, turn_end
 from engine.backends.local.prefix import common_prefix_length
 from engine.backends.protocol import TrainingRow
 from engine.errors import ModelError
@@ -60,7 +60,7 @@ def encode(
     end = turn_end(tokenizer)
     encoded = []
     for number, row in enumerate(rows, start=1):
-        completion = (*tokenizer.encode(row.completion, add_special_tokens=False), end)
+        completion = (*encode_text(tokenizer, row.completion), end)
         tokens = Encoded(encode_prompt(tokenizer, row.messages), completion)
         if tokens.length > min(max_length, context or max_length):
             raise _too_long(

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.recipes import overrides
+from engine.cli.streams import for_programs
 from engine.errors import EngineError
 from engine.project import FoundSlices, Project
 from engine.report.console import clean
@@ -69,6 +70,8 @@ def show_slices(
         level=wanted.level,
         conditions=wanted.conditions,
     )
+    if as_json or as_yaml:
+        for_programs(console.file)
     if as_json:
         for record in _records(found):
             _say(console, json.dumps(record, ensure_ascii=False))

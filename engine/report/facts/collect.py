@@ -29,7 +29,7 @@ from engine.report.facts.patterns import (
     collect_suspects,
 )
 from engine.report.facts.safeguards import collect_safeguards, collect_suites
-from engine.report.facts.scores import collect_decisions, collect_scores
+from engine.report.facts.scores import collect_decisions, collect_scores, collect_unread
 from engine.report.facts.speed import collect_speeds
 from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
 from engine.report.records import Header, ModelUse, Query, Report
@@ -86,6 +86,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
         candidates=candidates,
         candidates_total=candidates_total,
         suites=collect_suites(query, run_id),
+        unread=collect_unread(query, run_id),
     )
 
 

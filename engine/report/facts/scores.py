@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.metrics import METRICS
-from engine.report.records import MINE, LoopDecision, Measured, Query, Scores
+from engine.report.records import MINE, LoopDecision, Measured, Query, Scores, Unread
 from engine.rows import CONTROL
 
 
@@ -49,6 +49,19 @@ def _metric_order(recipe: Mapping[str, Any], measured: set[str]) -> list[str]:
     return [metric for metric in in_recipe if metric in measured] + sorted(
         measured - set(in_recipe)
     )
+
+
+def collect_unread(query: Query, run: str) -> tuple[Unread, ...]:
+    """Return the students of whose answers half or more could not be read."""
+    rows = query(
+        MINE
+        + "SELECT round, count(*) AS answers, count(*) FILTER (status = 'unparsable') AS unread,"
+        " arg_min(text, (split = 'test', seed, position)) FILTER (status = 'unparsable') AS first"
+        " FROM prediction SEMI JOIN mine USING (node, run) WHERE status <> 'backend_failed'"
+        " GROUP BY round HAVING unread >= answers / 2 ORDER BY round",
+        [run],
+    )
+    return tuple(Unread(**row) for row in rows)
 
 
 def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:

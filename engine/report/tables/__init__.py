@@ -27,7 +27,13 @@ from engine.report.tables.patterns import (
     seen_before_sentence,
     suspect_table,
 )
-from engine.report.tables.scores import SCORE_SPLITS, best_sentence, decision_table, score_table
+from engine.report.tables.scores import (
+    SCORE_SPLITS,
+    best_sentence,
+    decision_table,
+    score_table,
+    unread_sentences,
+)
 from engine.report.tables.speed import speed_table
 from engine.report.tables.spend import (
     cost_of,
@@ -40,7 +46,7 @@ from engine.report.tables.spend import (
 )
 from engine.report.tables.table import Table, TableColumn
 from engine.report.tables.times import node_table, stage_seconds, time_table
-from engine.report.tables.totals import Totals, totals
+from engine.report.tables.totals import Totals, decided_sentence, totals
 
 __all__ = [
     "FIRST_SEEN",
@@ -55,6 +61,7 @@ __all__ = [
     "confusion_table",
     "cost_of",
     "criteria_table",
+    "decided_sentence",
     "decision_table",
     "drop_table",
     "foreseen",
@@ -83,6 +90,7 @@ __all__ = [
     "time_table",
     "tokens_text",
     "totals",
+    "unread_sentences",
     "validation_sentence",
     "verified_sentence",
 ]

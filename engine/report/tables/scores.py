@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from engine.report.formatting import NONE, gap, measured, round_label, value
-from engine.report.records import LoopDecision, Report
+from engine.report.formatting import NONE, count, gap, measured, round_label, round_name, value
+from engine.report.records import LoopDecision, Report, Unread
 from engine.report.tables.table import Table, titled
 from engine.rows import CONTROL, UNTUNED
 
 LOGGED = "logged"
 SCORE_SPLITS = ("train", "validation", "test", LOGGED)
 """Those that are shown; the rows of a log where students were asked about them."""
+
+
+FIRST = 120
+"""Characters of an answer that could not be read, as a sentence shows it."""
+
+
+def unread_sentences(report: Report) -> list[str]:
+    """Return one sentence per student whose answers could mostly not be read, with the first of them."""
+    return [
+        f"{_how_many(one)} answers of {round_name(one.round)} could {'' if one.unread == one.answers else 'not '}be"
+        f" read, and what cannot be read is wrong; the first: {_quoted(one.first)}."
+        for one in report.unread
+    ]
+
+
+def _how_many(one: Unread) -> str:
+    return f"{'None' if one.unread == one.answers else count(one.unread)} of {count(one.answers)}"
+
+
+def _quoted(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= FIRST else f"{line[: FIRST - 1]}…")
 
 
 def score_table(report: Report, metric: str) -> Table:

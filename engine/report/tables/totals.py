@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from engine.report.formatting import count
 from engine.report.records import Report
 
 
@@ -13,6 +14,8 @@ class Totals(NamedTuple):
     generated: int
     accepted: int
     rejected: int
+    undecided: int
+    """Generated rows without a verdict: the run waits, was stopped, or goes on."""
     selected: int
     trained: int
     calls: int
@@ -31,6 +34,7 @@ def totals(report: Report) -> Totals:
         generated=sum(f.generated for f in report.funnel),
         accepted=sum(f.accepted for f in report.funnel),
         rejected=sum(n for f in report.funnel for _, n in f.rejected),
+        undecided=sum(f.waiting for f in report.funnel),
         selected=sum(f.selected for f in report.funnel),
         trained=sum(f.trained for f in report.funnel),
         calls=sum(calls.calls for calls in own),
@@ -38,4 +42,22 @@ def totals(report: Report) -> Totals:
         completion_tokens=sum(calls.completion_tokens for calls in own),
         unmetered=sum(calls.unmetered for calls in own),
         reused_calls=sum(calls.calls for calls in report.calls if calls.reused),
+    )
+
+
+def decided_sentence(report: Report) -> str:
+    """Say what is not decided yet, or that nothing was accepted; empty where neither is so."""
+    total = totals(report)
+    if not total.generated:
+        return ""
+    if total.undecided == total.generated:
+        return "Nothing was decided yet about the generated rows."
+    if total.undecided:
+        return f"{count(total.undecided)} of the generated rows are not decided yet."
+    if total.accepted:
+        return ""
+    if report.header.status != "done":
+        return "None was accepted so far."
+    return (
+        "No candidate was accepted: the training set did not grow, and the previous model is kept."
     )
