@@ -155,6 +155,6 @@ def _accounts(params: TrainParams, inputs: TrainInputs, output: Trained) -> Iter
 
 
 TRAIN = Stage(
-    "train", 1, TrainParams, TrainInputs, Trained, train,
+    "train", 2, TrainParams, TrainInputs, Trained, train,
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

@@ -99,6 +99,6 @@ def _accounts(params: PredictParams, inputs: PredictInputs, output: Predicted) -
 
 
 PREDICT = Stage(
-    "predict", 2, PredictParams, PredictInputs, Predicted, predict,
+    "predict", 3, PredictParams, PredictInputs, Predicted, predict,
     asks=("student",), sends=_sends, expect=_expect, essential=True, accounts=_accounts,
 )  # fmt: skip
