@@ -25,6 +25,7 @@ from engine.stages.load import SplitSource, example_id
 from engine.stages.outputs import Loaded, Logged
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
+from engine.tasks.protocol import readable
 from engine.wording import text_of
 
 R = TypeVar("R", bound=Row)
@@ -93,7 +94,7 @@ def _used(
     for record in params.log.take():
         example = _example(record, params)
         said = str(record.values[OUTPUT])
-        answer = kind.read(said, example.inputs, task)
+        answer = kind.read(readable(said), example.inputs, task)
         reason: tuple[str, str] | tuple[()] = ("duplicate", "repeats an earlier row")
         if example.id not in found:
             if text_of(example.inputs) in validation:
@@ -191,6 +192,6 @@ def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ..
 
 
 LOGGED = Stage(
-    "logged", 1, LoggedParams, LoggedInputs, Logged, logged,
+    "logged", 2, LoggedParams, LoggedInputs, Logged, logged,
     asks=("embedder",), embeds="train, test and logged rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -36,7 +36,7 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
         for split in ("test", "validation")
     )
     return [
-        {**WRONG, "time": "2026-03-01", "version": "a"},
+        {**WRONG, "output": "<think>A colour?</think>\nnumber", "time": "2026-03-01", "version": "a"},
         {**REJECTED, "time": "2026-03-02", "version": "b"},
         {"text": "colour brook stone by mail", "kind": "colour", "output": "colour"},
         {**WRONG, "time": "2026-03-03"},
