@@ -178,9 +178,11 @@ def _accounts(params: LoggedParams, inputs: LoggedInputs, output: Logged) -> Ite
     yield Account("rows of the log", params.log.count, len(output.examples), len(left_out))
 
 
-def failures_by_example(found: Sequence[Failure], log: Logged | None) -> dict[str, Failure]:
-    """Return failures by example: those of a log too, where there is one, and a round's own where it fails as well."""
-    return {f.example: f for f in (*(log.failures if log else ()), *found)}
+def failures_by_example(
+    found: Sequence[Failure], log: Logged | None, round: int
+) -> dict[str, Failure]:
+    """Return failures by example: those of a log too, where there is one; of both, the one that was diagnosed."""
+    return {f.example: f for f in by_precedence(found, log.failures if log else (), round)}
 
 
 def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ...]:
