@@ -128,3 +128,17 @@ def test_a_row_that_was_answered_and_diagnosed_is_one_row_of_odd_times() -> None
         row["time"] = "yesterday"
     seen = LogRows(rows, [False] * 40, 0, rows[:10], ["p"] * 10, {"p": "P"}, [row["time"] for row in rows])  # fmt: skip
     assert drift(seen, True, 20, 0.05, 1).odd_times.startswith("25% of the values of 'time'")
+
+
+def test_columns_that_differ_in_case_alone_are_left_out_for_drift_too() -> None:
+    rows: list[dict[str, Any]] = [
+        {"version": "b" if late else "a", "Version": late, "channel": "web" if late else "app"}
+        for late in (n >= 40 for n in range(80))
+    ]
+    pattern_of = ["late" if row["Version"] else "early" for row in rows]
+    seen = LogRows([], [], 0, rows, pattern_of, {"late": "Late", "early": "Early"}, [])
+    found = drift(seen, True, 20, 0.05, 1)
+    assert {one.sql for grew in found.grown for one in grew.search.slices} == {
+        "channel = 'web'",
+        "channel = 'app'",
+    }
