@@ -217,7 +217,10 @@ def _header(file: Path) -> dict[str, _Tensor]:
         if file.stat().st_size != 8 + length + end:
             raise broken
     except OSError as problem:
-        raise ModelError(f"cannot read {file}: {problem.strerror or problem}") from problem
+        raise ModelError(
+            f"cannot read {file}: {problem.strerror or problem}",
+            "make it a file that this user may read",
+        ) from problem
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise broken from None
     return tensors

@@ -53,6 +53,8 @@ class LogRows(NamedTuple):
     """Columns beside the task's own of the logged failures that were counted to a pattern."""
     pattern_of: Sequence[str]
     names: Mapping[str, str]
+    times: Sequence[Any] = ()
+    """When each row that is looked at was logged, as the log has it."""
 
 
 def log_rows(plan: Plan, store: Store, seed: int) -> LogRows | None:
@@ -79,6 +81,7 @@ def log_rows(plan: Plan, store: Store, seed: int) -> LogRows | None:
         [_without_verdict(e.columns) for e in diagnosed],
         [pattern_of[e.id] for e in diagnosed],
         names,
+        [own_columns(e).get(TIME) for e in log.examples if e.target or e.id in pattern_of],
     )
 
 
@@ -112,7 +115,7 @@ def drift(rows: LogRows, labelled: bool, min_size: int, level: float, conditions
         rows.unanswered,
         tuple(grown),
         len(outcomes),
-        _odd_times([row.get(TIME) for row in (*rows.answered, *rows.diagnosed)]),
+        _odd_times(rows.times),
     )
 
 

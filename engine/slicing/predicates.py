@@ -55,12 +55,7 @@ def predicates(rows: Rows, labelled: bool, least: int) -> Iterator[Predicate]:
         labelled: Whether right answers are labels.
         least: The fewest rows that a condition may hold for; also the fewest it may leave.
     """
-    names = dict.fromkeys(name for row in rows for name in row)
-    spelled = Counter(name.lower() for name in names)
-    for name in names:
-        if spelled[name.lower()] > 1:
-            # SQL would take one column for the other.
-            continue
+    for name in _columns(rows):
         values = [row.get(name) for row in rows]
         kinds = {_kind(value) for value in values if value is not None}
         if "other" in kinds:
@@ -70,6 +65,13 @@ def predicates(rows: Rows, labelled: bool, least: int) -> Iterator[Predicate]:
             values = [None if value is None else str(value) for value in values]
         column = name if is_name(name) else quoted(name)
         yield from _column(name, column, values, least, labelled=labelled and name == TARGET)
+
+
+def _columns(rows: Rows) -> list[str]:
+    """Return the names of the columns, without those that differ in case alone: SQL takes one for the other."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    spelled = Counter(name.lower() for name in names)
+    return [name for name in names if spelled[name.lower()] == 1]
 
 
 def _column(
@@ -99,7 +101,7 @@ def _column(
 
 def circumstances(rows: Rows, least: int) -> Iterator[Predicate]:
     """Yield the conditions on when and where alone: windows of times, and columns of few values."""
-    for name in dict.fromkeys(name for row in rows for name in row):
+    for name in _columns(rows):
         there = [value for row in rows if (value := row.get(name)) is not None]
         kinds = {_kind(value) for value in there}
         column = name if is_name(name) else quoted(name)

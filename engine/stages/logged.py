@@ -25,6 +25,7 @@ from engine.stages.load import SplitSource, example_id
 from engine.stages.outputs import Loaded, Logged
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
+from engine.tasks.protocol import readable
 from engine.wording import text_of
 
 R = TypeVar("R", bound=Row)
@@ -93,7 +94,7 @@ def _used(
     for record in params.log.take():
         example = _example(record, params)
         said = str(record.values[OUTPUT])
-        answer = kind.read(said, example.inputs, task)
+        answer = kind.read(readable(said), example.inputs, task)
         reason: tuple[str, str] | tuple[()] = ("duplicate", "repeats an earlier row")
         if example.id not in found:
             if text_of(example.inputs) in validation:
@@ -177,9 +178,11 @@ def _accounts(params: LoggedParams, inputs: LoggedInputs, output: Logged) -> Ite
     yield Account("rows of the log", params.log.count, len(output.examples), len(left_out))
 
 
-def failures_by_example(found: Sequence[Failure], log: Logged | None) -> dict[str, Failure]:
-    """Return failures by example: those of a log too, where there is one, and a round's own where it fails as well."""
-    return {f.example: f for f in (*(log.failures if log else ()), *found)}
+def failures_by_example(
+    found: Sequence[Failure], log: Logged | None, round: int
+) -> dict[str, Failure]:
+    """Return failures by example: those of a log too, where there is one; of both, the one that was diagnosed."""
+    return {f.example: f for f in by_precedence(found, log.failures if log else (), round)}
 
 
 def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ...]:
@@ -191,6 +194,6 @@ def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ..
 
 
 LOGGED = Stage(
-    "logged", 1, LoggedParams, LoggedInputs, Logged, logged,
+    "logged", 2, LoggedParams, LoggedInputs, Logged, logged,
     asks=("embedder",), embeds="train, test and logged rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -30,9 +30,10 @@ LEFT JOIN (SELECT example, any_value(pattern) AS pattern FROM {pattern_member} G
   ON m.example = f.example AND f.split IN ('validation', 'logged')
 LEFT JOIN (SELECT id, any_value(name) AS name, any_value(category) AS category FROM {pattern} GROUP BY ALL) n
   ON n.id = m.pattern
--- What was logged (in no round: -1) gives way to what the round's student says when it is asked again.
-WHERE f.split <> 'logged' OR f.round <> -1
-  OR f.example NOT IN (SELECT example FROM {prediction} WHERE split = 'logged' AND round <> -1)
+-- Round 0 looks at what was logged (in no round: -1), later ones at what their student says when it is asked again.
+WHERE f.split <> 'logged' OR f.round > 0
+  OR (f.round = 0 AND f.example NOT IN (SELECT example FROM {failure} WHERE split = 'logged' AND round = -1))
+  OR (f.round = -1 AND f.example NOT IN (SELECT example FROM {prediction} WHERE split = 'logged' AND round > 0))
 ORDER BY m.pattern, f.position
 """
 # Sorted by pattern: a question about one reads its rows alone, and its texts are stored once.

@@ -36,7 +36,7 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
         for split in ("test", "validation")
     )
     return [
-        {**WRONG, "time": "2026-03-01", "version": "a"},
+        {**WRONG, "output": "<think>A colour?</think>\nnumber", "time": "2026-03-01", "version": "a"},
         {**REJECTED, "time": "2026-03-02", "version": "b"},
         {"text": "colour brook stone by mail", "kind": "colour", "output": "colour"},
         {**WRONG, "time": "2026-03-03"},
@@ -238,13 +238,13 @@ def test_later_rounds_ask_again_what_has_a_right_answer(tmp_path: Path) -> None:
         "SELECT round, count(*) AS n, count(DISTINCT example) AS d, count(pattern) AS p FROM failures"
         " WHERE split = 'logged' GROUP BY round ORDER BY round",
     )
-    # The untuned part shows the log as it is; later ones the rejected row too, which nobody can be asked.
+    # Round 0 shows the log as it is; later ones what was answered anew, and the rejected row.
     assert [(s["round"], s["n"], s["d"]) for s in shown if s["round"] >= 0] == [
-        (0, 5, 5),
+        (0, 6, 6),
         (1, 5, 5),
         (2, 5, 5),
     ]
-    assert [s["p"] for s in shown if s["round"] in (0, 1)] == [5, 4]
+    assert [s["p"] for s in shown if s["round"] in (0, 1)] == [6, 4]
     page = (ROOT / "docs" / "logged.md").read_text("utf-8")
     queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     assert len(queries) == 2

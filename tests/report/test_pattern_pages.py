@@ -70,3 +70,12 @@ def test_a_part_of_a_cluster_that_was_split_says_so_and_names_the_other_parts() 
     assert all(one.beside == () for one in life if one.part_of is None)
     page = render_html(collect(store.query, "r0001"))
     assert page.count("part of cluster p-whole beside &#39;") == 3
+
+
+def test_members_are_those_of_a_log_too() -> None:
+    store = invented.full(rounds=1)
+    before = {(d.tally.facts.seed, d.tally.facts.id): d for d in collect(store.query, "r0001").dossiers}  # fmt: skip
+    first = next(iter(before.values())).members[0].example
+    store.db.execute("UPDATE flat_failure SET split = 'logged' WHERE example = ?", [first])
+    after = collect(store.query, "r0001").dossiers
+    assert [one.members for one in after] == [one.members for one in before.values()]

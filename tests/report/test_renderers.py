@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from engine.report.charts.figures import score_figure
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.html import render_html, safe_json
@@ -309,3 +310,9 @@ def test_console_is_not_steered_by_rows() -> None:
 
 def test_console_fits_a_narrow_terminal(full: Report) -> None:
     assert max(len(line) for line in printed(full, width=80).splitlines()) <= 80
+
+
+def test_a_chart_has_no_line_without_points() -> None:
+    figure = score_figure(collect(invented.full(rounds=1).query, "r0001"))
+    assert figure is not None
+    assert ("validation" in figure.wide, "logged" in figure.wide) == (True, False)

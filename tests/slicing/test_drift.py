@@ -108,9 +108,37 @@ def test_a_time_that_is_no_time_falls_into_no_window_and_is_told() -> None:
     assert no_times(row["time"] for row in rows) == ["yesterday"]
     assert times_in([row["time"] for row in rows]) is not None
     assert times_in([*["yesterday"] * 20, rows[0]["time"]]) is None
-    found = drift(LogRows(rows, [False] * 100, 0, [], [], {}), True, 20, 0.05, 1)
+    found = drift(
+        LogRows(rows, [False] * 100, 0, [], [], {}, [row["time"] for row in rows]),
+        True,
+        20,
+        0.05,
+        1,
+    )
     assert found.odd_times == (
         "1% of the values of 'time' are no times, such as 'yesterday': they fall into no window"
     )
     for window in windows([time for row in rows if (time := time_of(row["time"]))]):
         assert evaluate_condition(window.sql("time"), [rows[3]]) == [False]
+
+
+def test_a_row_that_was_answered_and_diagnosed_is_one_row_of_odd_times() -> None:
+    rows = logged(40)
+    for row in rows[:10]:
+        row["time"] = "yesterday"
+    seen = LogRows(rows, [False] * 40, 0, rows[:10], ["p"] * 10, {"p": "P"}, [row["time"] for row in rows])  # fmt: skip
+    assert drift(seen, True, 20, 0.05, 1).odd_times.startswith("25% of the values of 'time'")
+
+
+def test_columns_that_differ_in_case_alone_are_left_out_for_drift_too() -> None:
+    rows: list[dict[str, Any]] = [
+        {"version": "b" if late else "a", "Version": late, "channel": "web" if late else "app"}
+        for late in (n >= 40 for n in range(80))
+    ]
+    pattern_of = ["late" if row["Version"] else "early" for row in rows]
+    seen = LogRows([], [], 0, rows, pattern_of, {"late": "Late", "early": "Early"}, [])
+    found = drift(seen, True, 20, 0.05, 1)
+    assert {one.sql for grew in found.grown for one in grew.search.slices} == {
+        "channel = 'web'",
+        "channel = 'app'",
+    }

@@ -1,12 +1,41 @@
 -- The views over what is laid flat, as joins of the tables of the nodes: what a run shows, by definition.
 
+CREATE VIEW joined.shown AS
+SELECT r.run, r.seed, r.round FROM prediction t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+UNION
+SELECT r.run, r.seed, r.round FROM failure t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+UNION
+SELECT r.run, r.seed, r.round FROM pattern_member t JOIN run_rows r USING (node);
+
+-- What was logged is a part of every round.
+CREATE VIEW joined.said AS
+SELECT r.run, t.seed, t.round, t.split, t.example, t.text, t.answer, t.status, t.confidence, false AS of_log
+FROM prediction t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+UNION ALL
+SELECT s.run, s.seed, s.round, t.split, t.example, t.text, t.answer, t.status, t.confidence, true
+FROM prediction t JOIN run_rows r USING (node) JOIN joined.shown s ON s.run = r.run WHERE r.stage = 'logged';
+
+-- Rounds up to 0 look at what was logged; later ones at what their student says, where it can be asked.
 CREATE VIEW joined.failures AS
 WITH e AS (
   SELECT r.run, t.id, t.split, any_value(t.inputs) AS inputs, any_value(t.columns) AS columns
   FROM example t JOIN run_rows r USING (node) GROUP BY ALL
-), p AS (
-  SELECT r.run, t.seed, t.round, t.split, t.example, t.text, t.status, t.confidence
-  FROM prediction t JOIN run_rows r USING (node)
+), own AS (
+  SELECT r.run, t.seed, t.round, t.split, t.example, t.target, t.answer, t.predicate, false AS of_log
+  FROM failure t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+), log AS (
+  SELECT s.run, s.seed, s.round, t.split, t.example, t.target, t.answer, t.predicate, true AS of_log
+  FROM failure t JOIN run_rows r USING (node) JOIN joined.shown s ON s.run = r.run WHERE r.stage = 'logged'
+), f AS (
+  FROM own WHERE round > 0 OR NOT EXISTS (
+    FROM log WHERE log.run = own.run AND log.seed = own.seed AND log.round = own.round AND log.split = own.split
+      AND log.example = own.example
+  )
+  UNION ALL
+  FROM log WHERE round <= 0 OR NOT EXISTS (
+    FROM joined.said p WHERE NOT p.of_log AND p.run = log.run AND p.seed = log.seed AND p.round = log.round
+      AND p.split = log.split AND p.example = log.example
+  )
 ), d AS (
   SELECT r.run, t.seed, t.round, t.example, any_value(t.root_cause) AS root_cause, any_value(t.scenario) AS scenario
   FROM diagnosis t JOIN run_rows r USING (node) GROUP BY ALL
@@ -16,18 +45,17 @@ WITH e AS (
 ), n AS (
   SELECT r.run, t.seed, t.round, t.id, t.name, t.category FROM pattern t JOIN run_rows r USING (node)
 )
-SELECT r.run, f.seed, f.round, f.split, f.example, e.inputs, f.target, f.answer, p.text AS prediction, p.status,
+SELECT f.run, f.seed, f.round, f.split, f.example, e.inputs, f.target, f.answer, p.text AS prediction, p.status,
   p.confidence, f.predicate, d.root_cause, d.scenario, m.pattern, n.name AS pattern_name, n.category, e.columns
-FROM failure f
-JOIN run_rows r USING (node)
-LEFT JOIN e ON e.run = r.run AND e.id = f.example AND e.split = f.split
-LEFT JOIN p ON p.run = r.run AND p.seed = f.seed AND p.round = f.round AND p.split = f.split
-  AND p.example = f.example
-LEFT JOIN d ON d.run = r.run AND d.seed = f.seed AND d.round = f.round AND d.example = f.example
-  AND f.split = 'validation'
-LEFT JOIN m ON m.run = r.run AND m.seed = f.seed AND m.round = f.round AND m.example = f.example
-  AND f.split = 'validation'
-LEFT JOIN n ON n.run = r.run AND n.seed = f.seed AND n.round = f.round AND n.id = m.pattern;
+FROM f
+LEFT JOIN e ON e.run = f.run AND e.id = f.example AND e.split = f.split
+LEFT JOIN joined.said p ON p.run = f.run AND p.seed = f.seed AND p.round = f.round AND p.split = f.split
+  AND p.example = f.example AND p.of_log = f.of_log
+LEFT JOIN d ON d.run = f.run AND d.seed = f.seed AND d.round = f.round AND d.example = f.example
+  AND f.split IN ('validation', 'logged')
+LEFT JOIN m ON m.run = f.run AND m.seed = f.seed AND m.round = f.round AND m.example = f.example
+  AND f.split IN ('validation', 'logged')
+LEFT JOIN n ON n.run = f.run AND n.seed = f.seed AND n.round = f.round AND n.id = m.pattern;
 
 CREATE VIEW joined.training_rows AS
 WITH trained AS (
@@ -204,16 +232,19 @@ SELECT run, seed, round, 5, 'selected', NULL, count(example) FROM joined.lineage
 UNION ALL
 SELECT run, seed, round, 6, 'trained on', NULL, count(trained_in) FROM joined.lineage GROUP BY ALL;
 
+-- What a round's student says of a logged row, where it was asked.
 CREATE VIEW joined.confusion AS
 WITH e AS (
   SELECT r.run, t.id, t.split, any_value(t.target) AS target
-  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' GROUP BY ALL
+  FROM example t JOIN run_rows r USING (node) WHERE r.stage IN ('load', 'logged') GROUP BY ALL
 )
-SELECT r.run, p.seed, p.round, p.split, e.target, p.answer, count(*) AS n
-FROM prediction p
-JOIN run_rows r USING (node)
-JOIN e ON e.run = r.run AND e.id = p.example AND e.split = p.split
-WHERE p.status <> 'backend_failed'
+SELECT p.run, p.seed, p.round, p.split, e.target, p.answer, count(*) AS n
+FROM joined.said p
+JOIN e ON e.run = p.run AND e.id = p.example AND e.split = p.split
+WHERE p.status <> 'backend_failed' AND (NOT p.of_log OR NOT EXISTS (
+  FROM joined.said o WHERE NOT o.of_log AND o.run = p.run AND o.seed = p.seed AND o.round = p.round
+    AND o.split = p.split AND o.example = p.example
+))
 GROUP BY ALL;
 
 CREATE VIEW joined.proposed_categories AS

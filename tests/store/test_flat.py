@@ -171,6 +171,57 @@ def test_a_round_shows_what_there_is_of_it_at_every_moment(tmp_path: Path) -> No
     assert [list(row.values()) for row in rows(tmp_path, proposed)] == [["Slang", 2, "when"]]
 
 
+def test_the_first_round_shows_what_was_logged_and_later_ones_what_their_student_says(
+    tmp_path: Path,
+) -> None:
+    def said(answers: dict[int, str]) -> list[r.Row]:
+        return [
+            r.Prediction(f"e{n}", "logged", f"{a}!", a, "ok", 0.9, "h") for n, a in answers.items()
+        ]
+
+    def wrong(answers: dict[int, str]) -> list[r.Row]:
+        return [
+            r.Failure(f"e{n}", "logged", a, "card", "p") for n, a in answers.items() if a != "card"
+        ]
+
+    # Wrong in the log: 21, which the student has right, 22, which it fails otherwise, and 24, which nobody can ask.
+    log, first = {21: "pin", 22: "pin", 23: "card", 24: "pin"}, {21: "card", 22: "fee", 23: "fee"}
+    then = {21: "fee", 22: "card", 23: "card"}
+    members: list[r.Row] = [
+        r.PatternMember("p1", f"e{n}", f"d{n}", 0.1, None) for n in (21, 22, 24)
+    ]
+    diagnoses: list[r.Row] = [
+        r.Diagnosis(f"d{n}", f"e{n}", f"why {n}", "when", "c") for n in (21, 22, 24)
+    ]
+    steps: list[tuple[str, int, list[r.Row]]] = [
+        ("load", -1, [example(1)]),
+        ("logged", -1, [*(example(n, "logged") for n in log), *said(log), *wrong(log)]),
+        ("predict", 0, said(first)),
+        ("score", 0, wrong(first)),
+        ("diagnose", 0, diagnoses),
+        ("cluster", 0, members),
+        ("predict", 1, said(then)),
+        ("score", 1, wrong(then)),
+    ]  # fmt: skip
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        run = start(store)
+        for stage, round_, kept in steps:
+            node = f"{stage}{round_}"
+            store.write_node(run, info(node, stage, round=round_), kept, f"content-{node}")
+            store.link_node(run, node, node, 50, "done")
+    shown = "SELECT round, example, prediction, root_cause, pattern FROM failures ORDER BY round, example"
+    assert [tuple(row.values()) for row in rows(tmp_path, shown)] == [
+        (0, "e21", "pin!", "why 21", "p1"),
+        (0, "e22", "pin!", "why 22", "p1"),
+        (0, "e23", "fee!", None, None),
+        (0, "e24", "pin!", "why 24", "p1"),
+        (1, "e21", "fee!", None, None),
+        (1, "e24", "pin!", None, None),
+    ]
+    assert differences(tmp_path, ("failures", "confusion")) == {}
+
+
 def test_what_is_done_again_and_what_is_paid_later_are_laid_again(tmp_path: Path) -> None:
     make(tmp_path)
 

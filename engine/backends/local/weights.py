@@ -114,7 +114,10 @@ def _inject(model: Any, adapter: Path) -> Any:
     try:
         tuned = PeftModel.from_pretrained(shell, adapter, autocast_adapter_dtype=False).eval()
     except (OSError, ValueError, RuntimeError) as problem:
-        raise ModelError(f"cannot load the adapter in {adapter}: {problem}") from problem
+        raise ModelError(
+            f"cannot load the adapter in {adapter}: {problem}",
+            "copy it again from where it was trained; peft must load it onto this base model",
+        ) from problem
     return tuned.get_base_model()
 
 

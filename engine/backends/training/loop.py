@@ -112,7 +112,10 @@ def _with_adapter(model: Any, job: TrainingJob) -> Any:
     try:
         return PeftModel.from_pretrained(model, job.adapter, is_trainable=True, config=given)
     except (OSError, ValueError, RuntimeError) as problem:
-        raise ModelError(f"cannot load the adapter in {job.adapter}: {problem}") from problem
+        raise ModelError(
+            f"cannot load the adapter in {job.adapter}: {problem}",
+            "copy it again from where it was trained; peft must load it onto this base model",
+        ) from problem
 
 
 def trainable(model: Any) -> dict[str, torch.Tensor]:

@@ -103,7 +103,8 @@ def _drift(console: Console, drift: Drift, wanted: Wanted) -> None:
     if not drift.patterns:
         _say(
             console,
-            f"\nno pattern has {wanted.min_size} logged failures, and as many are in others",
+            f"\nno pattern is looked at: none has {wanted.min_size} failures of the log while other patterns have "
+            f"{wanted.min_size} too (--min-size)",
         )
         return
     if not drift.grown:

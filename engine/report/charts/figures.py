@@ -30,7 +30,7 @@ def _drawn(draw: Callable[[int], str]) -> Figure:
 
 
 def score_figure(report: Report) -> Figure | None:
-    """Return the primary metric per student on the three splits; None without scores."""
+    """Return the primary metric per student on the splits that are scored; None without scores."""
     scores = report.scores
     if not scores.rounds:
         return None
@@ -45,7 +45,7 @@ def score_figure(report: Report) -> Figure | None:
 def gap_figure(report: Report) -> Figure | None:
     """Return the generalization gaps of the primary metric per student; None where there are none."""
     lines = _lines(report, {"gap_validation": "gap to validation", "gap_test": "gap to test"}, gap)
-    if not any(line.points for line in lines):
+    if not lines:
         return None
     description = _described(lines)
     axis = "points" if report.scores.primary in report.scores.percent else report.scores.primary
@@ -73,7 +73,8 @@ def _lines(report: Report, splits: dict[str, str], write: Callable[..., str]) ->
             if cell is not None:
                 low, high = (None if end is None else factor * end for end in (cell.low, cell.high))
                 points.append(Point(i, factor * cell.value, low, high, write(cell, percent)))
-        lines.append(Line(name, tuple(points)))
+        if points:
+            lines.append(Line(name, tuple(points)))
     return lines
 
 

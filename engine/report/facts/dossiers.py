@@ -56,7 +56,9 @@ _MEMBERS = (
   SELECT seed, max(round) AS round FROM run_part WHERE run = ? AND kind = 'confusion' GROUP BY seed
 ), f AS (
   SELECT seed, round, example, inputs, target, answer, root_cause, scenario FROM failures
-  WHERE run = ? AND split = 'validation' AND example IN (SELECT example FROM m)
+  WHERE run = ? AND example IN (SELECT example FROM m)
+  -- A row may stand in the training data too.
+  QUALIFY row_number() OVER (PARTITION BY seed, round, example ORDER BY split = 'train') = 1
 ), now AS (
   SELECT f.seed, f.example FROM f JOIN last USING (seed, round)
 )

@@ -112,7 +112,7 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         limits,
         inputs.cluster.by_pattern,
         inputs.diagnose.diagnoses,
-        list(failures_by_example(inputs.score.all_failures, inputs.logged).values()),
+        list(failures_by_example(inputs.score.all_failures, inputs.logged, ctx.round).values()),
         inputs.load.train,
         ctx,
     )
@@ -372,7 +372,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 9, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 10, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

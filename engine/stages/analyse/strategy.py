@@ -159,7 +159,7 @@ class _Shown:
     ) -> None:
         self._params, self._inputs, self._ctx = params, inputs, ctx
         self._members = inputs.cluster.by_pattern
-        self._failures = failures_by_example(inputs.score.all_failures, inputs.logged)
+        self._failures = failures_by_example(inputs.score.all_failures, inputs.logged, ctx.round)
         self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
         self._train = [e for e in inputs.load.train if e.id not in barred]
         texts = [text_of(e.inputs) for e in self._train] if params.rows else []
@@ -355,7 +355,7 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 6, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 7, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

@@ -93,9 +93,8 @@ class GenerateInputs(Inputs):
     confirm: Confirmed | None = None
     """None where patterns are not tested."""
 
-    @property
-    def sources(self) -> Sources:
-        """What decides how many rows of which kind are wanted."""
+    def sources(self, round: int) -> Sources:
+        """Return what decides how many rows of which kind are wanted in a round."""
         return Sources(
             self.load,
             self.score,
@@ -105,13 +104,18 @@ class GenerateInputs(Inputs):
             self.confirm,
             self.allot,
             self.logged,
+            round,
         )
 
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:
     """Return the candidates of one attempt; later attempts make up for rejected ones."""
     wanted = quotas(
-        params.task, inputs.sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
+        params.task,
+        inputs.sources(ctx.round),
+        params.rows_per_round,
+        params.coverage,
+        [ctx.seed, ctx.round],
     )
     if not wanted:
         return Generated()
@@ -308,7 +312,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 4, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 5, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     expect=_expect, essential=True,
 )  # fmt: skip

@@ -74,6 +74,7 @@ class Sources(NamedTuple):
     """What each pattern weighs; None where they go by size."""
     logged: Logged | None = None
     """None without a log."""
+    round: int = 0
 
     @property
     def patterns(self) -> Sequence[Pattern]:
@@ -133,7 +134,7 @@ def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str
         {s.pattern: s for s in sources.strategy.strategies} if sources.strategy else {}
     )
     members = sources.cluster.by_pattern if sources.cluster else {}
-    failures = failures_by_example(sources.score.all_failures, sources.logged)
+    failures = failures_by_example(sources.score.all_failures, sources.logged, sources.round)
     # In either direction, in any pattern.
     times = Counter[frozenset[str | None]]()
     mistaken = [m for each in members.values() for m in each if m.example in failures]

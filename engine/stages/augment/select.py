@@ -92,6 +92,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         inputs.confirm,
         inputs.allot,
         inputs.logged,
+        ctx.round,
     )
     wanted = quotas(
         params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
@@ -217,6 +218,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 3, SelectParams, SelectInputs, SelectedRows, select,
+    "select", 4, SelectParams, SelectInputs, SelectedRows, select,
     asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
 )  # fmt: skip
