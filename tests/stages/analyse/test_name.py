@@ -405,6 +405,14 @@ def test_rules_of_annotation_are_gathered_each_once_those_of_most_failures_first
     assert list(later.conventions) == [ONE, OTHER], "known ones stay, in their words"
 
 
+def test_rules_of_annotation_are_known_in_a_round_without_clusters() -> None:
+    before, _ = run(lambda *_: GOOD, diagnosed=stated(ONE))
+    output, context = run(no_reply, [], diagnosed=stated(OTHER), before=before)
+    assert list(output.conventions) == [ONE, OTHER]
+    assert not output.patterns
+    assert not context.asked
+
+
 def test_a_rule_of_annotation_that_quotes_an_evaluation_row_is_told_nobody() -> None:
     quote = f"It is rude where {VALIDATION[2].inputs['text']}."
     output, _ = run(lambda *_: GOOD, diagnosed=stated(quote, ONE))
