@@ -380,7 +380,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 10, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 11, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
