@@ -285,7 +285,12 @@ def _strategy(
         guard=with_left_out(worded.guard, [*hidden, *more_hidden], worded.call),
         must=must.texts,
         must_not=must_not.texts,
-        rule_labels={**must.labels, **must_not.labels},
+        # Apart: the same words may be a must for one label and a must not for another.
+        rule_labels={
+            name: rules.labels
+            for name, rules in (("must", must), ("must_not", must_not))
+            if rules.labels
+        },
         attributes=attributes,
         pairs=pairs,
         operators=named_shares(reply.get("operators", ()), offered.__contains__),
@@ -355,7 +360,7 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 6, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 7, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
