@@ -142,7 +142,8 @@ class Builder:
         position: Position,
     ) -> dict[str, object]:
         models = self._resources.models
-        rendered = dict.fromkeys((*stage.prompts, *prompts))
+        unused = stage.unused(params)
+        rendered = dict.fromkeys((*(p for p in stage.prompts if p not in unused), *prompts))
         return {
             "stage": stage.name,
             "version": stage.version,

@@ -468,8 +468,12 @@ class StageParams:
         """Return what the judge is asked, and what a candidate must pass."""
         quality, pack = self.recipe.quality, self.resources.packs["judge"].judge
         verdict = self.resources.schemas["verdict"]
-        # A small judge says it in its verdict.
-        apart = quality.minimum.adherence > 1 and "adherence" not in verdict["properties"]
+        # A small judge says it in its verdict; of one that only advises it could change nothing.
+        apart = (
+            quality.judge == "decides"
+            and quality.minimum.adherence > 1
+            and "adherence" not in verdict["properties"]
+        )
         return JudgeParams(
             task=self.task,
             briefing=self.briefing,

@@ -345,6 +345,10 @@ def _skips(params: JudgeParams) -> frozenset[str]:
     return frozenset({"judge", "embedder"}) if params.judge == "off" else frozenset()
 
 
+def _unused(params: JudgeParams) -> frozenset[str]:
+    return frozenset({adherence.PROMPT}) if params.adherence is None else frozenset()
+
+
 def _sends(params: JudgeParams) -> Mapping[str, str]:
     anchored = params.judge == "decides"
     shown = "generated rows ({inputs}, {target})"
@@ -389,6 +393,6 @@ JUDGE = Stage(
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},
     replies=("verdict", "adherence"),
-    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips,
+    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips, unused=_unused,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip
