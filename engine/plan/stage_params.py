@@ -278,6 +278,12 @@ class StageParams:
             sources=self.sources,
         )
 
+    @property
+    def _conventions(self) -> bool:
+        """Whether diagnoses may state rules of annotation: with an analysis, and where their replies have a place."""
+        one = schemas.one_diagnosis(self.resources.schemas["diagnosis"])
+        return self.method.analysis == "patterns" and "convention" in one["properties"]
+
     def diagnose(self) -> DiagnoseParams:
         """Return how failures are shown to the teacher."""
         pack = self.resources.packs["teacher"].diagnose
@@ -297,6 +303,8 @@ class StageParams:
                 [c.id for c in categories],
                 other=None if closed else OTHER,
             ),
+            # In the first round none is known yet.
+            conventions=self._conventions and self.method.rounds_of(self.recipe.loop.rounds) > 1,
         )
 
     @property
@@ -372,6 +380,7 @@ class StageParams:
             again="again" in shown,
             confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
+            conventions=self._conventions,
         )
 
     @property
@@ -415,6 +424,7 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
+            conventions=self._conventions,
         )
 
     def allot(self) -> AllotParams:
@@ -462,6 +472,7 @@ class StageParams:
             temperature=settings.temperature,
             metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
             schema=self.resources.schemas["answers"],
+            conventions=self._conventions,
         )
 
     def judge(self) -> JudgeParams:
@@ -487,6 +498,7 @@ class StageParams:
             agreement=quality.verify.agreement,
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
+            conventions=self._conventions,
         )
 
     def _promises(self) -> tuple[Promise, ...]:

@@ -42,7 +42,7 @@ from engine.stages.analyse.targets import (
     shares_of,
     worded_confusions,
 )
-from engine.stages.blocks import Briefing, inert, task_block
+from engine.stages.blocks import Briefing, inert, task_block, task_sends
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
@@ -94,6 +94,8 @@ class StrategyParams(Params):
     """Whether the prompt can ask for another wording."""
     labels: int
     """Most labels that the seeds of one pattern may carry."""
+    conventions: bool = outside(True)
+    """Whether rules of annotation can be known."""
 
 
 @dataclass(frozen=True)
@@ -331,9 +333,12 @@ def _attributes(
 def _sends(params: StrategyParams) -> Mapping[str, str]:
     labelled = params.task.labelled
     return {
-        "task": "the labels, train rows ({inputs}) that stand for those without a definition"
-        if labelled
-        else "",
+        "task": task_sends(
+            "the labels, train rows ({inputs}) that stand for those without a definition"
+            if labelled
+            else "",
+            conventions=params.conventions,
+        ),
         "pattern": "names of patterns",
         "about": "descriptions of patterns",
         "includes": "descriptions of patterns",
