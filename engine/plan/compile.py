@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.fingerprint import digest
-from engine.identity import Params
 from engine.plan.graph import Node, Plan, Return
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
@@ -136,7 +135,7 @@ class Builder:
     def _identity(
         self,
         stage: Stage[P, I, O],
-        params: Params,
+        params: P,
         prompts: tuple[str, ...],
         inputs: Mapping[str, str],
         position: Position,
