@@ -78,6 +78,12 @@ def is_character(word: str) -> bool:
     return _kind(word) > 0
 
 
+def length_in_words(text: str) -> float:
+    """Return how many words a text has, by the script that most of it is in."""
+    sequence = words(text)
+    return len(sequence) / _per_word(map(_kind, sequence))
+
+
 def without_a_word(text: str) -> list[str]:
     """Return a text without its first word, without its second, …: a character where a script has no spaces."""
     if not any(of.search(text) for of, _ in _KINDS):

@@ -26,6 +26,9 @@ _HEADER_LIMIT = 100_000_000
 _TAIL = 4
 """Last parts of a module's name by which it is found in the base model: `layers.0.self_attn.q_proj`. What stands
 before them differs between a checkpoint and the model that is made of it."""
+_HEAD, _EMBEDDINGS = "lm_head", ("embed_tokens", "wte")
+"""Last parts of the names of the output layer, and of the input embeddings whose weights it has where a base is tied:
+its checkpoint holds these alone."""
 _CACHED = re.compile(r"models--[^/]+?--(?P<name>[^/]+)/snapshots/")
 
 
@@ -98,16 +101,22 @@ def check_base(adapter: Adapter, base: Path) -> None:
     Weights that are no safetensors say nothing here: then loading decides.
     """
     known: dict[str, _Tensor] = {}
+    embeddings: _Tensor | None = None
     for file in sorted(base.glob("*.safetensors")):
         for name, found in _header(file).items():
             if name.endswith(".weight"):
-                known[_tail(name.removesuffix(".weight"))] = found
+                module = name.removesuffix(".weight")
+                known[_tail(module)] = found
+                if _last(module) in _EMBEDDINGS:
+                    embeddings = found
     if not known:
         return
     said = f" (it says it was trained on {adapter.base})" if adapter.base else ""
     hint = "name the base model on which the adapter was trained in models.student.model"
     for module, shape in adapter.shapes.items():
         tensor = known.get(_tail(module))
+        if tensor is None and _last(module) == _HEAD:
+            tensor = embeddings
         if tensor is None:
             raise ModelError(
                 f"the adapter in {adapter.folder} is of another base model: {base} has no {module}{said}",
@@ -234,3 +243,7 @@ def _tensors(header: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, _Te
 
 def _tail(module: str) -> str:
     return ".".join(module.split(".")[-_TAIL:])
+
+
+def _last(module: str) -> str:
+    return module.rpartition(".")[2]

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.fingerprint import digest
-from engine.identity import Params
 from engine.plan.graph import Node, Plan, Return
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
@@ -136,13 +135,14 @@ class Builder:
     def _identity(
         self,
         stage: Stage[P, I, O],
-        params: Params,
+        params: P,
         prompts: tuple[str, ...],
         inputs: Mapping[str, str],
         position: Position,
     ) -> dict[str, object]:
         models = self._resources.models
-        rendered = dict.fromkeys((*stage.prompts, *prompts))
+        unused = stage.unused(params)
+        rendered = dict.fromkeys((*(p for p in stage.prompts if p not in unused), *prompts))
         return {
             "stage": stage.name,
             "version": stage.version,

@@ -9,6 +9,7 @@ from engine.plan.benchmark import place_of
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
+from engine.plan.tasks import briefing, task_view
 from engine.rows import SPLITS, Split
 from engine.spec.method import Method
 from engine.spec.recipe import Benchmark, Recipe, Taxonomy
@@ -72,25 +73,12 @@ class StageParams:
     @property
     def task(self) -> TaskView:
         """The task as stages see it."""
-        task = self.recipe.task
-        kind = TASKS[task.kind]
-        labels = task.label_names if kind.labelled else []
-        return TaskView(
-            kind=task.kind,
-            version=kind.version,
-            target=task.target,
-            labels=None if labels is None else tuple(labels),
-            settings=kind.params.model_validate(task.params),
-            description=task.description,
-        )
+        return task_view(self.recipe.task)
 
     @property
     def briefing(self) -> Briefing:
         """What the teacher and the judge are told of the task."""
-        task = self.recipe.task
-        return Briefing(
-            description=task.description, definitions=task.definitions, columns=task.columns
-        )
+        return briefing(self.recipe.task)
 
     def shots(self, *, training: bool = False) -> Shots | None:
         """Return the rows that are shown before each row."""
@@ -278,6 +266,12 @@ class StageParams:
             sources=self.sources,
         )
 
+    @property
+    def _conventions(self) -> bool:
+        """Whether diagnoses may state rules of annotation: with an analysis, and where their replies have a place."""
+        one = schemas.one_diagnosis(self.resources.schemas["diagnosis"])
+        return self.method.analysis == "patterns" and "convention" in one["properties"]
+
     def diagnose(self) -> DiagnoseParams:
         """Return how failures are shown to the teacher."""
         pack = self.resources.packs["teacher"].diagnose
@@ -297,6 +291,8 @@ class StageParams:
                 [c.id for c in categories],
                 other=None if closed else OTHER,
             ),
+            # In the first round none is known yet.
+            conventions=self._conventions and self.method.rounds_of(self.recipe.loop.rounds) > 1,
         )
 
     @property
@@ -372,6 +368,7 @@ class StageParams:
             again="again" in shown,
             confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
+            conventions=self._conventions,
         )
 
     @property
@@ -415,6 +412,7 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
+            conventions=self._conventions,
         )
 
     def allot(self) -> AllotParams:
@@ -462,14 +460,19 @@ class StageParams:
             temperature=settings.temperature,
             metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
             schema=self.resources.schemas["answers"],
+            conventions=self._conventions,
         )
 
     def judge(self) -> JudgeParams:
         """Return what the judge is asked, and what a candidate must pass."""
         quality, pack = self.recipe.quality, self.resources.packs["judge"].judge
         verdict = self.resources.schemas["verdict"]
-        # A small judge says it in its verdict.
-        apart = quality.minimum.adherence > 1 and "adherence" not in verdict["properties"]
+        # A small judge says it in its verdict; of one that only advises it could change nothing.
+        apart = (
+            quality.judge == "decides"
+            and quality.minimum.adherence > 1
+            and "adherence" not in verdict["properties"]
+        )
         return JudgeParams(
             task=self.task,
             briefing=self.briefing,
@@ -483,6 +486,7 @@ class StageParams:
             agreement=quality.verify.agreement,
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
+            conventions=self._conventions,
         )
 
     def _promises(self) -> tuple[Promise, ...]:

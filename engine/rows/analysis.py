@@ -322,7 +322,7 @@ class Strategy(Row):
     difficulty: Mapping[str, Any] = field(default_factory=dict)
     """`easy`, `medium`, `hard` -> their shares."""
     rule_labels: Mapping[str, Any] = field(default_factory=dict)
-    """Rule of `must` or `must_not` -> the labels whose rows it is for; one that is not here is for every row."""
+    """`must`, `must_not` -> rule -> the labels whose rows it is for; one that is not here is for every row."""
 
 
 @dataclass(frozen=True, slots=True)

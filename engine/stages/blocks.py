@@ -77,6 +77,17 @@ def task_block(
     return "\n".join(lines)
 
 
+def task_sends(labels: str, *, conventions: bool) -> str:
+    """Return what of the user's data a task block carries, for the privacy table (`Stage.sends`).
+
+    Args:
+        labels: What stands for labels; empty where targets are none.
+        conventions: Whether rules of annotation can be known.
+    """
+    rules = "rules of annotation that diagnoses state" if conventions else ""
+    return ", ".join(filter(None, (labels, rules)))
+
+
 def _labels(
     task: TaskView, briefing: Briefing, train: Sequence[Example], relevant: Iterable[str]
 ) -> list[str]:

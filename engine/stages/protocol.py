@@ -174,7 +174,7 @@ class Stage(Generic[P, I, O]):
     asks: tuple[Role, ...] = ()
     """Roles it may use: their models' identities are part of the fingerprint."""
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Prompts it always renders -> the variables each is given."""
+    """Prompts it renders -> the variables each is given."""
     replies: tuple[str, ...] = ()
     """Schemas of the replies to them, by name."""
     sends: Callable[[P], Mapping[str, str]] = _nothing
@@ -186,6 +186,8 @@ class Stage(Generic[P, I, O]):
     """What of the user's data it gives to the embedder, in the same words."""
     skips: Callable[[P], frozenset[str]] = field(default=lambda params: frozenset())
     """Roles of `asks` that these parameters leave out."""
+    unused: Callable[[P], frozenset[str]] = field(default=lambda params: frozenset())
+    """Prompts of `prompts` that these parameters leave out: they are no part of the fingerprint."""
     expect: Callable[[P, Situation], Forecast | None] = _no_forecast
     """What it will ask a model for; None where it asks none."""
     essential: bool = False

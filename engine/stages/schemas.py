@@ -34,6 +34,12 @@ def pattern(schema: Schema, categories: Sequence[str]) -> Schema:
     return schema
 
 
+def one_diagnosis(schema: Schema) -> Schema:
+    """Return the schema of one diagnosis, where a schema is of one or of a list of them."""
+    item: Schema = schema["properties"].get("diagnoses", {}).get("items", schema)
+    return item
+
+
 def diagnosis(schema: Schema, categories: Sequence[str], other: str | None = None) -> Schema:
     """Return the diagnosis schema; with categories, each diagnosis that has one must name one of them.
 
@@ -43,7 +49,7 @@ def diagnosis(schema: Schema, categories: Sequence[str], other: str | None = Non
         other: What may be said instead of one, together with a name in the field `proposed`; None where nothing may.
     """
     listed = schema["properties"].get("diagnoses")
-    item = schema if listed is None else listed["items"]
+    item = one_diagnosis(schema)
     if not categories or "category" not in item["properties"]:
         return schema
     choices = [*categories, *filter(None, [other])]

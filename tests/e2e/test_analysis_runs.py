@@ -114,7 +114,7 @@ def test_all_that_was_said_is_stored(state: Path) -> None:
     )
     assert strategy["text"] == "Name the other kind in passing."
     assert strategy["must"] == ["both kinds"]
-    assert json.loads(strategy["rule_labels"]) == {"both kinds": ["number"]}
+    assert json.loads(strategy["rule_labels"]) == {"must": {"both kinds": ["number"]}}
     stored = {
         key: json.loads(strategy[key]) for key in ("attributes", "pairs", "operators", "difficulty")
     }

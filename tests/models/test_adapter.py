@@ -60,6 +60,18 @@ def test_an_adapter_is_read_and_fits_its_base(tmp_path: Path) -> None:
     check_base(adapter, tmp_path)
 
 
+@pytest.mark.parametrize("embeddings", ["model.embed_tokens", "transformer.wte"])
+def test_the_output_layer_of_a_tied_base_has_the_weights_of_its_embeddings(
+    tmp_path: Path, embeddings: str
+) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter", module="lm_head"))
+    check_base(adapter, write_base(tmp_path / "tied", {f"{embeddings}.weight": (6, 8)}))
+    with pytest.raises(ModelError, match="lm_head is 6 x 8 for it, and 6 x 16"):
+        check_base(adapter, write_base(tmp_path / "larger", {f"{embeddings}.weight": (6, 16)}))
+    with pytest.raises(ModelError, match="has no lm_head"):
+        check_base(adapter, write_base(tmp_path / "other", {f"{MODULE}.weight": (6, 8)}))
+
+
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [

@@ -493,6 +493,22 @@ def test_steps_per_row_are_estimated_for_all_rows_that_may_be_selected() -> None
     assert steps(train__steps="per_row", train__mix=0.5) == passes(0.5)
 
 
+@pytest.mark.parametrize(
+    ("judge", "least", "asked"),
+    [("decides", 3, True), ("decides", 1, False), ("advises", 3, False)],
+)
+def test_adherence_is_part_of_a_judge_only_where_it_may_reject(
+    judge: str, least: int, asked: bool
+) -> None:
+    recipe = _recipe(
+        models__judge__pack="standard", quality__judge=judge, quality__minimum={"adherence": least}
+    )
+    plan = compile_plan(recipe, fake_resources(recipe), PROMPT)
+    node = plan.nodes["seed-0/round-0/judge-1"]
+    assert node.prompts == (("judge.md", "adherence.md") if asked else ("judge.md",))
+    assert ("adherence" in node.identity["params"]) is asked
+
+
 def test_training_sees_the_same_prompt_and_shots_as_evaluation_unless_the_recipe_says_otherwise() -> (
     None
 ):

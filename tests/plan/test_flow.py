@@ -60,6 +60,30 @@ def test_each_role_is_told_what_it_gets(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("teacher", "loop", "telling"),
+    [
+        ("standard", "", ["generate", "judge", "strategy", "verify"]),
+        (
+            "standard",
+            "loop: {rounds: 2}\n",
+            ["diagnose", "generate", "judge", "strategy", "verify"],
+        ),
+        # Its diagnoses have no place for a rule.
+        ("small", "loop: {rounds: 2}\n", []),
+        ("standard", "loop: {method: random}\n", []),
+    ],
+)
+def test_rules_of_annotation_are_told_of_where_diagnoses_state_them(
+    tmp_path: Path, teacher: str, loop: str, telling: list[str]
+) -> None:
+    text = SCRIPTED.replace("teacher: {", f"teacher: {{pack: {teacher}, ")
+    text = text.replace("judge: {", "judge: {pack: standard, ", 1) + loop
+    found = told(*gathered(tmp_path, text))
+    stages = {stage: what for role in ("teacher", "judge") for stage, what in found[role].items()}
+    assert sorted(s for s, what in stages.items() if "rules of annotation" in what) == telling
+
+
 def test_rows_that_are_shown_before_each_are_sent_with_their_answers(tmp_path: Path) -> None:
     shots = SCRIPTED.replace(
         "task: {kind: classification,", "task: {kind: classification, shots: {n: 2},"

@@ -20,7 +20,7 @@ from typing import Any
 
 from engine.backends.protocol import Completion
 from engine.fingerprint import short
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.rows import Diagnosis, Drop, Example, Failure, LabelSuspect, Prediction, Row, Split
 from engine.spec.taxonomies import OTHER
 from engine.stages import schemas
@@ -32,7 +32,7 @@ from engine.stages.analyse.mistakes import (
     success,
 )
 from engine.stages.analyse.taxonomy import OfferedCategory, as_shown
-from engine.stages.blocks import Briefing, task_block
+from engine.stages.blocks import Briefing, task_block, task_sends
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.logged import by_precedence
@@ -79,6 +79,8 @@ class DiagnoseParams(Params):
     closed: bool = False
     """Whether a diagnosis must be of one of these, and cannot propose another."""
     schema: schemas.Schema
+    conventions: bool = outside(True)
+    """Whether rules of annotation can be known."""
 
 
 @dataclass(frozen=True)
@@ -275,9 +277,12 @@ def _named(sources: Sequence[str]) -> str:
 def _sends(params: DiagnoseParams) -> Mapping[str, str]:
     labelled = params.task.labelled
     return {
-        "task": "the labels, train rows ({inputs}) that stand for those without a definition"
-        if labelled
-        else "",
+        "task": task_sends(
+            "the labels, train rows ({inputs}) that stand for those without a definition"
+            if labelled
+            else "",
+            conventions=params.conventions,
+        ),
         "failures": f"failed {_named(params.sources)} rows ({{inputs}}), their {{target}}, "
         "the student's answers and their scores",
         "passed": "passed validation rows ({inputs}), their {target}",

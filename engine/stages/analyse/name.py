@@ -17,7 +17,7 @@ from functools import partial
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
-from engine.rows import Convention, Drop, Pattern, PatternMember
+from engine.rows import Convention, Drop, Pattern, PatternMember, Row
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import category_pattern
@@ -105,8 +105,10 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
 
     One that continues an earlier pattern keeps its texts, and is not split.
     """
+    rules = _conventions(params, inputs, ctx)
     if not inputs.cluster.by_pattern:
-        return NamedPatterns()
+        # Failures too few for a cluster state rules too, and those of earlier rounds stay known.
+        return NamedPatterns(rules)
     limits = Limits(params.task, params.briefing, params.shown, params.confusions)
     clusters = Clusters(
         limits,
@@ -175,14 +177,20 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
         inputs.earlier,
         {link.parent for link in inputs.cluster.links if link.kind == "continued"},
     )
-    rules, hidden = gathered(
-        inputs.diagnose.diagnoses,
-        [rule for named in inputs.earlier for rule in named.of(Convention)],
-        lambda text: (
-            quotes(text) or (guard.stands_in(text) and "an evaluation row stands in it") or None
-        ),
-    )
-    return NamedPatterns((*patterns, *placed, *links, *drops, *rules, *hidden))
+    return NamedPatterns((*patterns, *placed, *links, *drops, *rules))
+
+
+def _conventions(params: NameParams, inputs: NameInputs, ctx: Context) -> tuple[Row, ...]:
+    """Return the rules of annotation that are known after this round, and a drop for each that quotes."""
+
+    def quotes(text: str) -> str | None:
+        guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
+        quoted = guard.quotes(text, own=params.briefing.words)
+        return quoted or (guard.stands_in(text) and "an evaluation row stands in it") or None
+
+    earlier = [rule for named in inputs.earlier for rule in named.of(Convention)]
+    rules, hidden = gathered(inputs.diagnose.diagnoses, earlier, quotes)
+    return (*rules, *hidden)
 
 
 def _split(
@@ -372,7 +380,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 10, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 12, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

@@ -8,6 +8,7 @@ written from validation rows as well: of these the ones that quote are left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,14 +16,21 @@ from engine.backends.protocol import Request
 from engine.fingerprint import short
 from engine.rows import Convention, Diagnosis, Drop
 from engine.stages.protocol import Context
-from engine.wording import words
+from engine.wording import length_in_words, words
 
 MOST_CONVENTIONS = 12
 """Rules of annotation that prompts tell, all rounds together: the first stated, then those of most failures."""
 ALIKE = 0.6
 """Jaccard index of their words from which two such rules are one: that of more failures stays."""
-_SHORTEST = 8
-"""Characters of a rule: fewer, such as `none`, say that there is none."""
+_FEWEST_WORDS = 3
+"""Of a rule: fewer, such as `None stated.`, say that there is none. A rule may be short where words have no spaces."""
+_NO_RULE = re.compile(
+    r"\W*(none\b(?! of\b)|no (clear |such |single |common |further )?(rule|convention|pattern)s?\b"
+    r"|there (is|are) no (clear |such |single |common |further )?(rule|convention|pattern)s?\b"
+    r"|not (applicable|any|stated|known)\b|n/a\b)",
+    re.IGNORECASE,
+)
+"""How a text begins that says in a whole sentence that there is none."""
 Reply = Mapping[str, Any]
 Quotes = Callable[[str], str | None]
 """Text -> why it may not be rendered, None where it may: the leak guard's `quotes`."""
@@ -151,7 +159,7 @@ def gathered(
     kept = list({one.id: one for one in earlier}.values())
     stated: dict[tuple[str, ...], list[Diagnosis]] = {}
     for diagnosis in diagnoses:
-        if len(diagnosis.convention) >= _SHORTEST:
+        if _is_rule(diagnosis.convention):
             stated.setdefault(words(diagnosis.convention), []).append(diagnosis)
     dropped: list[Drop] = []
     for said, same in sorted(stated.items(), key=lambda item: -len(item[1])):
@@ -163,6 +171,10 @@ def gathered(
         elif len(kept) < MOST_CONVENTIONS:
             kept.append(Convention(short(list(said)), text, len(same), same[0].call))
     return kept, dropped
+
+
+def _is_rule(text: str) -> bool:
+    return round(length_in_words(text)) >= _FEWEST_WORDS and not _NO_RULE.match(text)
 
 
 def _alike(one: Sequence[str], other: Sequence[str]) -> bool:

@@ -42,7 +42,7 @@ from engine.stages.analyse.targets import (
     shares_of,
     worded_confusions,
 )
-from engine.stages.blocks import Briefing, inert, task_block
+from engine.stages.blocks import Briefing, inert, task_block, task_sends
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
@@ -94,6 +94,8 @@ class StrategyParams(Params):
     """Whether the prompt can ask for another wording."""
     labels: int
     """Most labels that the seeds of one pattern may carry."""
+    conventions: bool = outside(True)
+    """Whether rules of annotation can be known."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,12 @@ def _strategy(
         guard=with_left_out(worded.guard, [*hidden, *more_hidden], worded.call),
         must=must.texts,
         must_not=must_not.texts,
-        rule_labels={**must.labels, **must_not.labels},
+        # Apart: the same words may be a must for one label and a must not for another.
+        rule_labels={
+            name: rules.labels
+            for name, rules in (("must", must), ("must_not", must_not))
+            if rules.labels
+        },
         attributes=attributes,
         pairs=pairs,
         operators=named_shares(reply.get("operators", ()), offered.__contains__),
@@ -326,9 +333,12 @@ def _attributes(
 def _sends(params: StrategyParams) -> Mapping[str, str]:
     labelled = params.task.labelled
     return {
-        "task": "the labels, train rows ({inputs}) that stand for those without a definition"
-        if labelled
-        else "",
+        "task": task_sends(
+            "the labels, train rows ({inputs}) that stand for those without a definition"
+            if labelled
+            else "",
+            conventions=params.conventions,
+        ),
         "pattern": "names of patterns",
         "about": "descriptions of patterns",
         "includes": "descriptions of patterns",
@@ -355,7 +365,7 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 7, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 8, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

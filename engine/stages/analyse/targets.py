@@ -139,6 +139,9 @@ def rules_of(
 ) -> Rules:
     """Return the rules of a reply that may be told: texts, or objects with a `rule` and its `labels`.
 
+    One that is given more than once is for the rows of all labels that are named with it; for every row where once
+    none is.
+
     Args:
         proposed: The rules as the reply has them.
         known: The task's labels: a rule for others alone would bind rows that it is not meant for.
@@ -151,17 +154,21 @@ def rules_of(
         rule = one if isinstance(one, str) else str(one["rule"])
         named = [] if isinstance(one, str) else [str(label).strip() for label in one["labels"]]
         rule = rule.strip()
-        if not rule or rule in texts:
+        if not rule:
             continue
         own = [label for label in dict.fromkeys(named) if label in known]
         if (reason := quotes(rule)) is not None:
             left_out.append(reason)
         elif named and not own:
             left_out.append("a rule for labels that the task has not")
-        else:
+        elif rule not in texts:
             texts.append(rule)
             if own:
                 labels[rule] = own
+        elif not own:
+            labels.pop(rule, None)
+        elif rule in labels:
+            labels[rule] = list(dict.fromkeys([*labels[rule], *own]))
     return Rules(tuple(texts), labels, left_out)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.backends.protocol import Request
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.operators import brings_target, itemised
 from engine.rows import Drop, Example, Pattern, Row, Strategy
 from engine.spec.recipe import LeakLimits
@@ -26,7 +26,7 @@ from engine.stages.augment.planning import History, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import Seeds, ranked
-from engine.stages.blocks import Briefing, defining
+from engine.stages.blocks import Briefing, defining, task_sends
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
     Allotted,
@@ -73,6 +73,8 @@ class GenerateParams(Params):
     temperature: float
     errors_first: bool = True
     """Whether seeds are ranked by the student's errors and losses and by nearness to the pattern, or come in turn."""
+    conventions: bool = outside(True)
+    """Whether rules of annotation can be known."""
 
 
 @dataclass(frozen=True)
@@ -262,8 +264,10 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
     several = any(itemised(u.prompt) for u in used)
     brings = any(brings_target(u.operator, labelled=labelled) for u in used)
     return {
-        "task": ("the labels, each with train rows ({inputs}), " if labelled else "")
-        + "rules of annotation that diagnoses state",
+        "task": task_sends(
+            "the labels, each with train rows ({inputs})" if labelled else "",
+            conventions=params.conventions,
+        ),
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Literal
 
 from engine.backends.protocol import Request
 from engine.fingerprint import short
@@ -103,8 +104,8 @@ class Prompts:
             includes=self._open_lines(pattern.includes) if pattern else (),
             excludes=self._open_lines(pattern.excludes) if pattern else (),
             strategy=self._open(strategy.text) if strategy else "",
-            must=self._rules(call, strategy.must) if strategy else (),
-            must_not=self._rules(call, strategy.must_not) if strategy else (),
+            must=self._rules(call, strategy.must, "must") if strategy else (),
+            must_not=self._rules(call, strategy.must_not, "must_not") if strategy else (),
             accepted=accepted,
             rejected=rejected,
             as_written=partial(_as_written, task),
@@ -188,7 +189,9 @@ class Prompts:
             self._spoken[text] = "" if self._secret(told) else told
         return self._spoken[text]
 
-    def _rules(self, call: PlannedCall, rules: Sequence[str]) -> list[str]:
+    def _rules(
+        self, call: PlannedCall, rules: Sequence[str], which: Literal["must", "must_not"]
+    ) -> list[str]:
         """Return the rules for rows of the labels that a call asks for."""
         assert call.strategy is not None
         entry, settings = self._task.entry, self._task.settings
@@ -198,7 +201,8 @@ class Prompts:
             if self._task.labelled
             else set[str]()
         )
-        return binding(self._open_lines(rules), call.strategy.rule_labels, labels)
+        bound = call.strategy.rule_labels.get(which, {})
+        return binding(self._open_lines(rules), bound, labels)
 
     def _open_lines(self, lines: Iterable[str]) -> list[str]:
         return [line for line in lines if self._open(line) == line]

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 from engine.backends.protocol import Completion, Request
 from engine.fingerprint import short
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.judging import Verification
 from engine.metrics import METRICS, Answered
 from engine.rows import Candidate, Drop, Row
 from engine.stages import schemas
 from engine.stages.augment.nearest import nearest_labels
-from engine.stages.blocks import Briefing, row_block, task_block
+from engine.stages.blocks import Briefing, row_block, task_block, task_sends
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import NOT_ASKED, by_id, calls_of, drops, ids
@@ -55,6 +55,8 @@ class VerifyParams(Params):
     metric: UsedMetric
     """By which an answer agrees with a target."""
     schema: schemas.Schema
+    conventions: bool = outside(True)
+    """Whether rules of annotation can be known."""
 
 
 @dataclass(frozen=True)
@@ -231,12 +233,10 @@ def _verification(
 def _sends(params: VerifyParams) -> Mapping[str, str]:
     return {
         "rows": "generated rows ({inputs})",
-        "task": (
-            "train rows that stand for labels ({inputs}, {target}), "
-            if params.task.labelled
-            else ""
-        )
-        + "rules of annotation that diagnoses state",
+        "task": task_sends(
+            "train rows that stand for labels ({inputs}, {target})" if params.task.labelled else "",
+            conventions=params.conventions,
+        ),
         "form": "",
         "chosen": "",
         ALWAYS: "the labels" if params.task.labelled else "",

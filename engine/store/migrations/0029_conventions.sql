@@ -1,6 +1,6 @@
 -- Rules for rows of some labels, and rules of annotation.
 
--- Rule of `must` or `must_not` -> the labels whose rows it is for; one that is not here is for every row.
+-- `must`, `must_not` -> rule -> the labels whose rows it is for; one that is not here is for every row.
 ALTER TABLE strategy ADD COLUMN rule_labels JSON DEFAULT '{}';
 
 -- A rule of annotation that the right answer follows and the task does not tell, as the teacher states it; else empty.

@@ -405,6 +405,41 @@ def test_rules_of_annotation_are_gathered_each_once_those_of_most_failures_first
     assert list(later.conventions) == [ONE, OTHER], "known ones stay, in their words"
 
 
+@pytest.mark.parametrize(
+    ("text", "is_rule"),
+    [
+        ("None stated.", False),
+        ("none here", False),
+        ("N/A", False),
+        ("No rule can be seen in these rows.", False),
+        ("No clear convention is shown.", False),
+        ("There is no such rule in the right answers.", False),
+        ("None can be told from these rows.", False),
+        ("没有规则", False),
+        ("ไม่มี", False),
+        ("Late means parcel", True),
+        ("None of the names has its title.", True),
+        ("No label is given to rows without a verb.", True),
+        ("时间包括介词", True),
+        ("日付は数字で書く", True),
+    ],
+)
+def test_what_says_that_there_is_no_rule_is_none_in_whatever_script(
+    text: str, is_rule: bool
+) -> None:
+    stating = replace(DIAGNOSED.diagnoses[0], convention=text)
+    rules, drops = gathered([stating], (), lambda _: None)
+    assert ([rule.text for rule in rules], drops) == ([text] if is_rule else [], [])
+
+
+def test_rules_of_annotation_are_known_in_a_round_without_clusters() -> None:
+    before, _ = run(lambda *_: GOOD, diagnosed=stated(ONE))
+    output, context = run(no_reply, [], diagnosed=stated(OTHER), before=before)
+    assert list(output.conventions) == [ONE, OTHER]
+    assert not output.patterns
+    assert not context.asked
+
+
 def test_a_rule_of_annotation_that_quotes_an_evaluation_row_is_told_nobody() -> None:
     quote = f"It is rude where {VALIDATION[2].inputs['text']}."
     output, _ = run(lambda *_: GOOD, diagnosed=stated(quote, ONE))

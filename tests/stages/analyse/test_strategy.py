@@ -165,8 +165,33 @@ def test_a_rule_may_be_for_rows_of_some_labels() -> None:
     made = strategy(plan(must=rules, must_not=[{"rule": "swear", "labels": [BROKEN, LATE]}]))
     assert made.must == ("say when", "be short")
     assert made.must_not == ("swear",)
-    assert made.rule_labels == {"say when": [LATE], "swear": [BROKEN, LATE]}
+    assert made.rule_labels == {
+        "must": {"say when": [LATE]},
+        "must_not": {"swear": [BROKEN, LATE]},
+    }
     assert (made.guard or "").startswith("left out: 1 of its lists, the first: a rule for labels")
+
+
+def rule(text: str, *labels: str) -> dict[str, Any]:
+    return {"rule": text, "labels": list(labels)}
+
+
+def test_a_rule_that_is_given_twice_is_for_the_labels_of_both() -> None:
+    twice = [rule("say when", LATE), rule("say when", RUDE, LATE), rule("say when", "no label")]
+    for must in (
+        [rule("be short", LATE), rule("be short")],
+        [rule("be short"), rule("be short", LATE)],
+    ):
+        made = strategy(plan(must=[*twice, *must], must_not=[]))
+        assert made.must == ("say when", "be short")
+        assert made.rule_labels == {"must": {"say when": [LATE, RUDE]}}, "or for every row"
+
+
+def test_one_label_may_need_what_another_must_not_have() -> None:
+    made = strategy(plan(must=[rule("say when", LATE)], must_not=[rule("say when", RUDE)]))
+    assert made.rule_labels == {"must": {"say when": [LATE]}, "must_not": {"say when": [RUDE]}}
+    whole = strategy(plan(must=[rule("say when", LATE)], must_not=[rule("say when")]))
+    assert whole.rule_labels == {"must": {"say when": [LATE]}}
 
 
 def test_where_targets_are_no_labels_rules_are_texts() -> None:

@@ -209,7 +209,9 @@ def test_rows_of_the_label_given_by_mistake_need_not_be_like_the_mistakes() -> N
 def test_a_call_is_told_the_rules_for_the_labels_of_its_rows_and_rules_of_annotation() -> None:
     rule = Convention("v", "A jar is a box.", 2, "call")
     secret = Convention("w", VALIDATION[0].inputs["text"], 2, "call")
-    bound = replace(STRATEGY, must=("say when", "be short"), rule_labels={"say when": ("no such",)})
+    bound = replace(
+        STRATEGY, must=("say when", "be short"), rule_labels={"must": {"say when": ("no such",)}}
+    )
     given = inputs(name=NamedPatterns((PATTERN, rule, secret)), strategy=Drafted((bound,)))
     _, ctx = run(params(), given)
     for prompt in ctx.prompts:

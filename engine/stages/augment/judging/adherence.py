@@ -63,10 +63,14 @@ def adherences(
                     "number": number,
                     "pattern": names.get(pattern, ""),
                     "text": strategies[plan].text,
-                    "must": binding(strategies[plan].must, strategies[plan].rule_labels, labels),
-                    "must_not": binding(
-                        strategies[plan].must_not, strategies[plan].rule_labels, labels
-                    ),
+                    **{
+                        which: binding(
+                            getattr(strategies[plan], which),
+                            strategies[plan].rule_labels.get(which, {}),
+                            labels,
+                        )
+                        for which in ("must", "must_not")
+                    },
                 }
                 for number, (pattern, plan) in enumerate(plans, 1)
             ],

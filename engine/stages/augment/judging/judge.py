@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
+from engine.identity import outside
 from engine.judging import JudgeCalibration
 from engine.rows import Candidate, Row, Verdict
 from engine.spec.recipe import Calibration
@@ -36,7 +37,7 @@ from engine.stages.augment.judging.calibration import (
 )
 from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
 from engine.stages.augment.verify import calls_for
-from engine.stages.blocks import Briefing
+from engine.stages.blocks import Briefing, task_sends
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.outputs import (
@@ -72,6 +73,8 @@ class JudgeParams(Acceptance):
     schema: schemas.Schema
     adherence: schemas.Schema | None = None
     """Of the replies about adherence; None where they are not asked for."""
+    conventions: bool = outside(True)
+    """Whether rules of annotation can be known."""
 
 
 @dataclass(frozen=True)
@@ -345,6 +348,10 @@ def _skips(params: JudgeParams) -> frozenset[str]:
     return frozenset({"judge", "embedder"}) if params.judge == "off" else frozenset()
 
 
+def _unused(params: JudgeParams) -> frozenset[str]:
+    return frozenset({adherence.PROMPT}) if params.adherence is None else frozenset()
+
+
 def _sends(params: JudgeParams) -> Mapping[str, str]:
     anchored = params.judge == "decides"
     shown = "generated rows ({inputs}, {target})"
@@ -355,12 +362,10 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
     return {
         "rows": shown,
         "plans": "names of patterns, strategies" if params.adherence is not None else "",
-        "task": (
-            "train rows that stand for labels ({inputs}, {target}), "
-            if params.task.labelled
-            else ""
-        )
-        + "rules of annotation that diagnoses state",
+        "task": task_sends(
+            "train rows that stand for labels ({inputs}, {target})" if params.task.labelled else "",
+            conventions=params.conventions,
+        ),
         "chosen": "",
         "labelled": "",
         # The reply's schema lists them where the judge answers itself.
@@ -389,6 +394,6 @@ JUDGE = Stage(
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},
     replies=("verdict", "adherence"),
-    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips,
+    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips, unused=_unused,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip
