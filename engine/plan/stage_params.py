@@ -9,7 +9,7 @@ from engine.plan.benchmark import place_of
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
-from engine.plan.tasks import briefing, task_view
+from engine.plan.tasks import briefing, shots, task_view
 from engine.rows import SPLITS, Split
 from engine.spec.method import Method
 from engine.spec.recipe import Benchmark, Recipe, Taxonomy
@@ -82,10 +82,7 @@ class StageParams:
 
     def shots(self, *, training: bool = False) -> Shots | None:
         """Return the rows that are shown before each row."""
-        shots = self.recipe.task.shots
-        if shots is None or (training and not shots.train):
-            return None
-        return Shots(n=shots.n, seed=shots.seed)
+        return shots(self.recipe.task, training=training)
 
     def load(self) -> LoadParams:
         """Return what decides the rows of the three splits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.spec.recipe import Task
 from engine.stages.blocks import Briefing
-from engine.stages.task_view import TaskView
+from engine.stages.task_view import Shots, TaskView
 from engine.tasks import TASKS
 
 
@@ -27,3 +27,10 @@ def briefing(task: Task) -> Briefing:
     return Briefing(
         description=task.description, definitions=task.definitions, columns=task.columns
     )
+
+
+def shots(task: Task, *, training: bool) -> Shots | None:
+    """Return the rows that are shown before each row, in training only where the recipe wants them there."""
+    if task.shots is None or (training and not task.shots.train):
+        return None
+    return Shots(n=task.shots.n, seed=task.shots.seed)
