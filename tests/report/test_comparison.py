@@ -193,22 +193,16 @@ def hold_out(store: Invented, seeds: tuple[int, ...], n: int) -> None:
     """Add a draw that holds out `n` rows, of which the student mends all, and the control half."""
     for seed in seeds:
         draw = store.node("draw.0", "draw", 0, seed=seed)
-        for i in range(n):
-            example = invented.ident("validation", i)
+        held_out = [invented.ident("validation", i) for i in range(n)]
+        store.db.execute(
+            "DELETE FROM failure WHERE seed = ? AND split = 'validation' AND example IN (SELECT unnest(?))"
+            " AND (round = 1 OR round = -2)",
+            [seed, held_out],
+        )
+        for i, example in enumerate(held_out):
             store.add(
-                "drawn_failure",
-                **draw,
-                example=example,
-                answer="a",
-                target="b",
-                predicate="p",
-                part="held_out",
-            )
-            store.db.execute(
-                "DELETE FROM failure WHERE seed = ? AND split = 'validation' AND example = ?"
-                " AND (round = 1 OR round = -2)",
-                [seed, example],
-            )
+                "drawn_failure", **draw, example=example, answer="a", target="b", predicate="p", part="held_out",
+            )  # fmt: skip
             if i % 2:
                 control = {"node": invented.ident("node", "score.-2", seed), "run": "r0001"}
                 store.add(
