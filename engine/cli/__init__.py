@@ -13,7 +13,7 @@ import sys
 import warnings
 
 from engine.cli.app import app
-from engine.cli.streams import print_anything
+from engine.cli.terminal.streams import print_anything
 from engine.errors import EngineError
 from engine.system.platforms import require_supported
 

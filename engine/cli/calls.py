@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
-from engine.cli.streams import for_programs
+from engine.cli.terminal.streams import for_programs
 from engine.errors import StoreError
 from engine.report.console import clean
 from engine.report.formatting import money

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from engine.cli.data import print_profile
-from engine.cli.streams import for_programs
+from engine.cli.terminal.streams import for_programs
 from engine.errors import EngineError, RecipeError
 from engine.operators import Operator
 from engine.project import STATE, Project

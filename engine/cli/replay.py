@@ -13,7 +13,7 @@ from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
 from engine.backends.structured import answer_of
 from engine.cli.calls import cost_of, find_call, pretty
-from engine.cli.progress import ConsoleReporter
+from engine.cli.terminal.progress import ConsoleReporter
 from engine.errors import BackendError
 from engine.plan.resources import role_model
 from engine.report.console import clean

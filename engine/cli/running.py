@@ -11,8 +11,8 @@ from rich.console import Console
 
 from engine import models
 from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
-from engine.cli.progress import ConsoleReporter
 from engine.cli.recipes import checked
+from engine.cli.terminal.progress import ConsoleReporter
 from engine.project import ReportFiles, write_report
 from engine.report.console import summary
 from engine.report.facts import collect

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.streams import for_programs
+from engine.cli.terminal.streams import for_programs
 from engine.errors import EngineError, StoreError
 from engine.store import QueryResult, Unseen, ask, rows
 from engine.system.files import replacing

@@ -29,19 +29,19 @@ from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
 from engine.stages.augment.select import SELECT
 from engine.stages.augment.verify import VERIFY
-from engine.stages.decide import DECIDE
 from engine.stages.evaluate.benchmark import BENCHMARK
 from engine.stages.evaluate.predict import PREDICT
 from engine.stages.evaluate.rate import RATE
 from engine.stages.evaluate.score import SCORE
 from engine.stages.evaluate.slice import SLICE
 from engine.stages.given import GIVEN
-from engine.stages.guard import GUARD
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
 from engine.stages.outputs import Output
 from engine.stages.protocol import I, O, P, Stage
-from engine.stages.track import TRACK
+from engine.stages.rounds.decide import DECIDE
+from engine.stages.rounds.guard import GUARD
+from engine.stages.rounds.track import TRACK
 from engine.stages.train import TRAIN
 from engine.stages.wiring import Wire, flatten
 

@@ -34,7 +34,6 @@ from engine.stages.augment.judging.questions import Promise
 from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
-from engine.stages.decide import DecideParams
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
 from engine.stages.evaluate.measure import Cut, SqlMetric, UsedMetric
 from engine.stages.evaluate.predict import PredictParams
@@ -45,6 +44,7 @@ from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
 from engine.stages.quality import GATES
+from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
 from engine.tasks import TASKS

@@ -10,9 +10,9 @@ import pytest
 
 from engine.rows import RegressionSuite
 from engine.stages import STAGES
-from engine.stages.guard import GUARD, GuardInputs, GuardParams
 from engine.stages.outputs import Guarded
 from engine.stages.protocol import Context
+from engine.stages.rounds.guard import GUARD, GuardInputs, GuardParams
 from tests.e2e.runs import pada_here, rows
 from tests.e2e.scripted_project import write_project
 

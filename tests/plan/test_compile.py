@@ -22,7 +22,7 @@ from engine.rows import CONTROL
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
 from engine.stages.load import LOAD
-from engine.stages.track import TRACK, TrackParams
+from engine.stages.rounds.track import TRACK, TrackParams
 from engine.stages.train import TrainParams
 from tests.plan.fake_resources import fake_resources
 

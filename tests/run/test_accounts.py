@@ -135,7 +135,7 @@ def test_every_stage_that_has_something_to_count_has_accounts() -> None:
     silent = {stage.name for stage in STAGES.values() if stage.accounts is default}
     assert silent == NOTHING_TO_COUNT.keys()
     # Their one row, or rows, count others; here there is no log (tests/e2e/test_logged.py), and nothing breaks
-    # (tests/stages/test_guard.py).
+    # (tests/stages/rounds/test_guard.py).
     others = {"train", "benchmark", "logged", "guard"}
     assert COUNTED.keys() | silent | others == STAGES.keys()
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from engine.rows import Decision, Example, Failure, Metric, RegressionSuite, Row, Score
-from engine.stages.decide import DecideInputs, DecideParams, decide
 from engine.stages.division import selection_part
 from engine.stages.outputs import Evaluated, Guarded, GuardedRound, Loaded, Scored
+from engine.stages.rounds.decide import DecideInputs, DecideParams, decide
 from tests.stages.scripted_context import ScriptedContext
 
 

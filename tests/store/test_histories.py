@@ -10,7 +10,7 @@ import pytest
 from engine import rows as r
 from engine.stages.outputs import Tracked
 from engine.store import Store, rows
-from tests.stages.test_track import CONTROL, fails, history, without
+from tests.stages.rounds.test_track import CONTROL, fails, history, without
 from tests.store.small import info, start
 
 pytestmark = pytest.mark.runs

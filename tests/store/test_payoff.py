@@ -9,7 +9,7 @@ import pytest
 from engine import rows as r
 from engine.stages.outputs import Tracked
 from engine.store import NodeInfo, Store, rows
-from tests.stages.test_track import ROWS, clustered, fails, run
+from tests.stages.rounds.test_track import ROWS, clustered, fails, run
 from tests.store.small import info, start
 
 pytestmark = pytest.mark.runs

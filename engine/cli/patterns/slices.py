@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.recipes import overrides
-from engine.cli.streams import for_programs
+from engine.cli.terminal.streams import for_programs
 from engine.errors import EngineError
 from engine.project import FoundSlices, Project
 from engine.report.console import clean

@@ -11,7 +11,7 @@ from engine.report.records import Report
 from engine.report.tables.table import Table, titled
 from engine.stages.analyse.draw import HELD_OUT_FROM
 from engine.stages.division import DIVIDED_FROM
-from engine.stages.track import LEAST
+from engine.stages.rounds.track import LEAST
 from engine.statistics import share_difference
 
 

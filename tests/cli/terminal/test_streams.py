@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.cli.streams import for_programs, print_anything
+from engine.cli.terminal.streams import for_programs, print_anything
 from engine.store import Store
 from tests.e2e.tiny_project import write_project
 

@@ -8,8 +8,8 @@ import pytest
 from engine.errors import InternalError
 from engine.rows import Drop, Example, Failure, Pattern, PatternStatus, Regression, Row, Score
 from engine.run.execute import check_accounts
-from engine.stages.guard import GUARD, GuardInputs, GuardParams
 from engine.stages.outputs import Guarded, Loaded, NamedPatterns, Scored, Tracked
+from engine.stages.rounds.guard import GUARD, GuardInputs, GuardParams
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
 

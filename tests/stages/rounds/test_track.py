@@ -28,7 +28,7 @@ from engine.stages.outputs import (
     Scored,
     Tracked,
 )
-from engine.stages.track import TRACK, TrackInputs, TrackParams
+from engine.stages.rounds.track import TRACK, TrackInputs, TrackParams
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
 
