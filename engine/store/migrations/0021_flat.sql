@@ -61,47 +61,6 @@ CREATE TABLE flat_yield (
   generated BIGINT NOT NULL, accepted BIGINT NOT NULL, selected BIGINT NOT NULL, tokens DOUBLE
 );
 
--- Every failure (train and validation) with the row, the answer given, the diagnosis and the pattern it belongs to.
-CREATE OR REPLACE VIEW failures AS
--- inputs: the columns that the student sees
--- columns: the source's other columns
--- prediction: what the student said, whole
--- answer: what was read from it; NULL when nothing could be
--- status: ok, unparsable or backend_failed
--- predicate: the recipe's condition that made it a failure
--- pattern: pattern.id; NULL for failures that were not diagnosed (only validation failures are)
-SELECT r.run, r.seed, r.round, f.split, f.example, f.inputs, f.target, f.answer, f.prediction, f.status,
-  f.confidence, f.predicate, f.root_cause, f.scenario, f.pattern, f.pattern_name, f.category, f.columns
-FROM flat_failure f JOIN run_part r USING (part);
-
--- What each fine-tune saw: the original training rows, and the rows selected in earlier rounds.
-CREATE OR REPLACE VIEW training_rows AS
-WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
-), t AS (
-  FROM trained
-  UNION
-  SELECT run, seed, round + 1 FROM run_rows r WHERE stage = 'select'
-    AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
-), o AS (
-  SELECT t.*, r.node, r.made_by FROM t JOIN run_rows r USING (run) WHERE r.stage = 'load'
-), g AS (
-  SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
-  WHERE r.kind = 'candidates'
-)
--- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
--- origin: original or generated
--- made_in: the round that generated it; NULL for original rows
--- source: file of an original row
-SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
-  NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
-  NULL::VARCHAR AS operator
-FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run WHERE e.split = 'train'
-UNION ALL
-SELECT g.run, g.seed, g.round, 'generated', c.example, c.inputs, c.target, NULL, NULL, g.made_in, c.candidate, c.parent,
-  c.pattern, c.operator
-FROM flat_candidate c JOIN g USING (part) WHERE c.example IS NOT NULL;
-
 -- The path of every generated row: training row it was made from, pattern, strategy, verdict, and where it was trained on.
 CREATE OR REPLACE VIEW lineage AS
 WITH p AS (

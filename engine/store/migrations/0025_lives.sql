@@ -38,51 +38,6 @@ ALTER TABLE pattern_status ADD COLUMN held_out_mended INTEGER DEFAULT 0;
 ALTER TABLE pattern_status ADD COLUMN control_held_out_mended INTEGER;
 UPDATE pattern_status SET failing = after, life = CASE status WHEN 'mended' THEN 'shrinking' WHEN 'worse' THEN 'regressed' ELSE 'unclear' END;
 
--- The life of each pattern, round by round: how many of the rows that fall under it fail, beside the control, and which
--- other patterns it came from. Words other than new, split and merged are said where a test against the control says so.
-CREATE OR REPLACE VIEW pattern_life AS
-WITH f AS (
-  SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size,
-    min(t.round) OVER (PARTITION BY r.run, t.seed, t.id) AS first
-  FROM pattern t JOIN run_rows r USING (node)
-), l AS (
-  SELECT r.run, t.seed, t.round, t.pattern, list(t.parent ORDER BY t.position) FILTER (t.kind = 'split') AS split_from,
-    list(t.parent ORDER BY t.position) FILTER (t.kind = 'merged') AS merged
-  FROM pattern_link t JOIN run_rows r USING (node) GROUP BY ALL
-), k AS (
-  SELECT r.run, t.* EXCLUDE (node, run, position) FROM pattern_status t JOIN run_rows r USING (node)
-), n AS (
-  SELECT run, seed, pattern, arg_min(name, round) AS name, arg_min(category, round) AS category FROM f GROUP BY ALL
-)
--- life: new in the round that found it first (split where it came from another); then open, shrinking, fixed, regressed, split, merged or unclear
--- found: failures that this round's clustering put into it; NULL when the round did not find it
--- split_from: the pattern that most members of this new one come from
--- merged: patterns that went into this one in this round
--- rows: validation rows that fall under it
--- failed: of these, failed when it was found
--- failing: of these, fail after this round's fine-tune
--- rate: their share, with its interval (rate_low, rate_high); NULL under 20 rows
--- control_failing: with the control; NULL without one
--- held_out: of these rows, failed and never diagnosed
--- held_out_mended: of the held-out ones, right in this round
--- control_held_out_mended: the same with the control; NULL without one
--- effect: share of the rows that fails with the control minus the share that fails now; NULL where it cannot be told
-SELECT h.run, h.seed, h.pattern, n.name, n.category, h.round,
-  CASE WHEN h.life IS NOT NULL THEN h.life WHEN len(l.split_from) > 0 THEN 'split' WHEN h.round = h.first THEN 'new'
-    ELSE 'unclear' END AS life,
-  h.found, l.split_from[1] AS split_from, coalesce(l.merged, []) AS merged, h.rows, h.failed, h.failing, h.rate,
-  h.rate_low, h.rate_high, h.control_failing, h.held_out, h.held_out_mended, h.control_held_out_mended, h.effect,
-  h.low, h.high
-FROM (
-  SELECT coalesce(f.run, k.run) AS run, coalesce(f.seed, k.seed) AS seed, coalesce(f.round, k.round) AS round,
-    coalesce(f.pattern, k.pattern) AS pattern, f.size AS found, f.first, k.life, k.rows, k.failed, k.failing, k.rate,
-    k.rate_low, k.rate_high, k.control_failing, k.held_out, k.held_out_mended, k.control_held_out_mended, k.effect,
-    k.low, k.high
-  FROM f FULL JOIN k ON k.run = f.run AND k.seed = f.seed AND k.round = f.round AND k.pattern = f.pattern
-) h
-LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.pattern = h.pattern
-LEFT JOIN l ON l.run = h.run AND l.seed = h.seed AND l.round = h.round AND l.pattern = h.pattern;
-
 -- The validation rows that round 0 has right, after each later fine-tune: what broke, beside what the control breaks.
 CREATE TABLE regression_suite (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
