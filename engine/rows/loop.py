@@ -82,6 +82,8 @@ class Regression(Row):
     fails: bool
     control_fails: bool | None
     """None without a control."""
+    pattern: str | None
+    """That it falls under, of any earlier round; the first by id where there are several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,18 @@ SELECT node_of($run, 'track', r + 1, 0) AS node, run_of($run) AS run, 0 AS seed,
   0.01 AS p
 FROM range($rounds) u(r), range($patterns) t(p) ORDER BY r, p;
 
+INSERT INTO pattern_row BY NAME
+SELECT node_of($run, 'track', r + 1, 0) AS node, run_of($run) AS run, 0 AS seed, r + 1 AS round, k AS position,
+  pattern_of($run, hash(k) % $patterns) AS pattern, id_of('example', $run, 4 * k + 1) AS example,
+  'validation' AS part, 0.5 AS similarity, r % 2 = 1 AS failed, r % 2 = 0 AS fails, k % 3 = 0 AS control_fails
+FROM range($rounds) u(r), range($n // 2) t(k) ORDER BY r, k;
+
+INSERT INTO regression BY NAME
+SELECT node_of($run, 'guard', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
+  id_of('example', $run, 20 * k + 1) AS example, r % 2 = 1 AS fails, k % 3 = 0 AS control_fails,
+  pattern_of($run, hash(5 * k) % $patterns) AS pattern
+FROM range(1, $rounds) u(r), range($n // 10) t(k) ORDER BY r, k;
+
 CREATE OR REPLACE TEMP TABLE made AS
 SELECT r, k, CASE WHEN k % 5 < 4 THEN 1 ELSE 2 END AS attempt, hash(k) % $patterns AS p,
   id_of('candidate' || r, $run, k) AS id, hash(k * 13) % 100 < 55 AS accepted, hash(k * 17) % 100 < 80 AS kept
@@ -195,7 +207,8 @@ SELECT node_of($run, stage, r, attempt) AS id, concat_ws('/', 'seed-0', 'round-'
     WHEN 'cluster' THEN '{"pattern_member":1,"diagnosis_place":1}'
     WHEN 'name' THEN '{"pattern":1}' WHEN 'strategy' THEN '{"strategy":1}'
     WHEN 'generate' THEN '{"candidate":1,"drop":1}' WHEN 'judge' THEN '{"verdict":1}'
-    WHEN 'select' THEN '{"selected":1,"example":1,"drop":1}' WHEN 'track' THEN '{"pattern_status":1}'
+    WHEN 'select' THEN '{"selected":1,"example":1,"drop":1}' WHEN 'track' THEN '{"pattern_status":1,"pattern_row":1}'
+    WHEN 'guard' THEN '{"regression":1}'
     ELSE '{}' END AS counts
 FROM (
   SELECT 'load' AS stage, -1 AS r, 0 AS attempt
@@ -204,6 +217,7 @@ FROM (
   UNION ALL SELECT stage, r, attempt FROM range($rounds) u(r), unnest(['generate', 'judge']) s(stage),
     unnest([1, 2]) a(attempt)
   UNION ALL SELECT 'track', r + 1, 0 FROM range($rounds) u(r)
+  UNION ALL SELECT 'guard', r, 0 FROM range(1, $rounds) u(r)
 );
 INSERT INTO run_node
 SELECT run, id, name, row_number() OVER () - 1, 'done' FROM node WHERE run = run_of($run);
@@ -293,6 +307,12 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "proposed_categories": {
         "of a run": f"FROM proposed_categories WHERE run = {RUN} ORDER BY failures DESC",
         "all": "SELECT name, sum(failures) AS n FROM proposed_categories GROUP BY name ORDER BY n DESC LIMIT 20",
+    },
+    "broken_rows": {
+        "of a run": f"FROM broken_rows WHERE run = {RUN} AND round = 1 AND fails",
+        "by pattern": "SELECT run, pattern, count(*) AS n FROM broken_rows WHERE fails GROUP BY ALL"
+        " ORDER BY n DESC LIMIT 20",
+        "page of a run": f"FROM broken_rows WHERE run = {RUN} LIMIT 20",
     },
     "deployment": {"of a run": f"FROM deployment WHERE run = {RUN}", "all": "FROM deployment"},
     "last_runs": {"all": "FROM last_runs"},

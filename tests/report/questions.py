@@ -157,7 +157,8 @@ def _regressions(store: Invented) -> None:
     found = store.query(
         "WITH p AS (SELECT run, seed, round, example FROM prediction WHERE split = 'validation'),"
         " f AS (SELECT run, seed, round, example FROM failure WHERE split = 'validation')"
-        " SELECT p.run, p.example, f.example IS NOT NULL AS fails, c.example IS NOT NULL AS control_fails"
+        " SELECT p.run, p.example, f.example IS NOT NULL AS fails, c.example IS NOT NULL AS control_fails,"
+        " (SELECT min(pattern) FROM pattern_row r WHERE r.run = p.run AND r.example = p.example) AS pattern"
         " FROM p LEFT JOIN f ON f.run = p.run AND f.example = p.example AND f.round = 1"
         " LEFT JOIN f c ON c.run = p.run AND c.example = p.example AND c.round = -2"
         " LEFT JOIN f z ON z.run = p.run AND z.example = p.example AND z.round = 0"
@@ -175,7 +176,7 @@ def _regressions(store: Invented) -> None:
         )  # fmt: skip
         for row in mine:
             if row["fails"] or row["control_fails"]:
-                flags = {name: row[name] for name in ("example", "fails", "control_fails")}
+                flags = {name: row[name] for name in ("example", "fails", "control_fails", "pattern")}
                 store.add("regression", **shared, **flags)
 
 

@@ -173,7 +173,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
     ),
     r.RegressionSuite(80, 12, 5, 75, 9, 0.0875, 0.01, 0.16, 0.02, ("p1",), True, "12 are wrong"),
     r.RegressionSuite(8, 1, None, None, None, None, None, None, None, (), False, "1 is wrong"),
-    r.Regression("e1", True, None),
+    r.Regression("e1", True, None, "p1"),
     r.PatternShare("p1", 6.0, 0.75, 12, 0.5, 1.0, "12 failures"),
     r.PatternLink("p3", "p1", "split", 4, 0.75, 0.5),
     r.PatternLink("p3", "p2", "merged", 4, None, 0.5),

@@ -240,10 +240,17 @@ def collect_failures(query: Query, run: str, cap: int) -> tuple[tuple[FailureSam
 _FAILURE_SQL = f"""{MINE}, f AS (
   SELECT seed, round, split, example, answer, target
   FROM failure SEMI JOIN mine USING (node, run) WHERE {_LOOKED_AT}
+), picked AS (
+  -- Ids alone are sorted: the rest is looked up for those that are taken.
+  SELECT * FROM f ORDER BY row_number() OVER (
+    PARTITION BY seed, round, split ORDER BY split <> 'validation' OR (seed, round, example) NOT IN (
+      SELECT (seed, round, example) FROM diagnosis SEMI JOIN mine USING (node, run)
+    ), example
+  ), seed, round, split LIMIT ?
 ), d AS (
-  SELECT seed, round, example, any_value(root_cause) AS root_cause,
+  SELECT seed, round, 'validation' AS split, example, any_value(root_cause) AS root_cause,
     any_value(scenario) AS scenario
-  FROM diagnosis SEMI JOIN mine USING (node, run) GROUP BY ALL
+  FROM diagnosis SEMI JOIN mine USING (node, run) SEMI JOIN picked USING (seed, round, example) GROUP BY ALL
 ), names AS (
   SELECT seed, id, arg_min(name, round) AS name
   FROM pattern SEMI JOIN mine USING (node, run) GROUP BY ALL
@@ -251,17 +258,11 @@ _FAILURE_SQL = f"""{MINE}, f AS (
   SELECT o.seed, o.example, arg_min(names.name, o.round) AS pattern
   FROM pattern_member o SEMI JOIN mine USING (node, run)
   JOIN names ON names.seed = o.seed AND names.id = o.pattern
+  WHERE o.example IN (SELECT example FROM picked)
   GROUP BY o.seed, o.example
 ), p AS (
   SELECT seed, round, split, example, text, confidence
-  FROM prediction SEMI JOIN mine USING (node, run) WHERE split <> 'test'
-), picked AS (
-  SELECT f.*, d.root_cause, d.scenario FROM f
-  LEFT JOIN d ON d.seed = f.seed AND d.round = f.round AND d.example = f.example
-    AND f.split = 'validation'
-  ORDER BY row_number() OVER (
-    PARTITION BY f.seed, f.round, f.split ORDER BY d.root_cause IS NULL, f.example
-  ), f.seed, f.round, f.split LIMIT ?
+  FROM prediction SEMI JOIN mine USING (node, run) WHERE example IN (SELECT example FROM picked) AND split <> 'test'
 ), later AS (
   SELECT k.seed, k.round, k.split, k.example,
     list(f.example IS NOT NULL ORDER BY p.round) AS failing
@@ -272,10 +273,11 @@ _FAILURE_SQL = f"""{MINE}, f AS (
   GROUP BY ALL
 ), e AS (
   SELECT id, split, any_value(inputs) AS inputs, any_value(source || ':' || line) AS source
-  FROM example SEMI JOIN mine USING (node, run) GROUP BY id, split
+  FROM example SEMI JOIN mine USING (node, run) WHERE id IN (SELECT example FROM picked) GROUP BY id, split
 )
-SELECT k.*, p.text, p.confidence, m.pattern, later.failing, e.inputs, e.source
+SELECT k.*, d.root_cause, d.scenario, p.text, p.confidence, m.pattern, later.failing, e.inputs, e.source
 FROM picked k
+LEFT JOIN d USING (seed, round, split, example)
 LEFT JOIN p USING (seed, round, split, example)
 LEFT JOIN m ON m.seed = k.seed AND m.example = k.example AND k.split = 'validation'
 LEFT JOIN later USING (seed, round, split, example)

@@ -88,8 +88,11 @@ def guard(params: GuardParams, inputs: GuardInputs, ctx: Context) -> Guarded:
         logged_broken=logged.broken if logged else None,
         logged_control_broken=logged.control_broken if logged else None,
     )
+    patterns = _patterns(inputs.track)
     rows = [
-        Regression(row, row in fails, None if control is None else row in control)
+        Regression(
+            row, row in fails, None if control is None else row in control, patterns.get(row)
+        )
         for row in suite
         if row in fails or (control is not None and row in control)
     ]
@@ -151,6 +154,14 @@ def _failing(score: Scored, split: Split = "validation") -> frozenset[str]:
     return frozenset(failure.example for failure in score.failures(split))
 
 
+def _patterns(track: Tracked | None) -> dict[str, str]:
+    """Return the pattern that each row falls under, the first by id where there are several."""
+    if track is None:
+        return {}
+    assigned = sorted(track.assigned, key=lambda row: row.pattern, reverse=True)
+    return {row.example: row.pattern for row in assigned}
+
+
 def _name(inputs: GuardInputs, pattern: str) -> str:
     named = (one.name for each in inputs.names for one in each.patterns if one.id == pattern)
     return next(named, pattern)
@@ -177,4 +188,4 @@ def _accounts(params: GuardParams, inputs: GuardInputs, output: Guarded) -> Iter
     yield Account("rows that broke", output.suite.broken, len(broken))
 
 
-GUARD = Stage("guard", 2, GuardParams, GuardInputs, Guarded, guard, accounts=_accounts)
+GUARD = Stage("guard", 3, GuardParams, GuardInputs, Guarded, guard, accounts=_accounts)

@@ -91,24 +91,6 @@ SELECT r.run, t.seed, t.round, t.n, t.broken, t.control_broken, t.steady, t.stea
   t.p, t.patterns, t.regressed, t.detail
 FROM regression_suite t JOIN run_rows r USING (node);
 
--- The rows that flipped: right in round 0, wrong in a later round, or with the control.
-CREATE OR REPLACE VIEW broken_rows AS
-WITH e AS (
-  SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
-  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'validation' GROUP BY ALL
-), p AS (
-  SELECT r.run, t.seed, t.round, t.pattern, t.example FROM pattern_row t JOIN run_rows r USING (node)
-)
--- fails: wrong in this round
--- control_fails: wrong with the control; NULL without one
--- pattern: that the row falls under, of any earlier round; NULL where none
-SELECT r.run, t.seed, t.round, t.example, e.inputs, e.target, t.fails, t.control_fails, min(p.pattern) AS pattern
-FROM regression t
-JOIN run_rows r USING (node)
-LEFT JOIN e ON e.run = r.run AND e.id = t.example
-LEFT JOIN p ON p.run = r.run AND p.seed = t.seed AND p.round = t.round AND p.example = t.example
-GROUP BY ALL;
-
 -- What each pattern weighs where a round's rows are shared out; one that is excluded stands in drop.
 CREATE TABLE pattern_share (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,

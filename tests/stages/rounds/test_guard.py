@@ -6,7 +6,17 @@ from collections.abc import Sequence, Set
 import pytest
 
 from engine.errors import InternalError
-from engine.rows import Drop, Example, Failure, Pattern, PatternStatus, Regression, Row, Score
+from engine.rows import (
+    Drop,
+    Example,
+    Failure,
+    Pattern,
+    PatternRow,
+    PatternStatus,
+    Regression,
+    Row,
+    Score,
+)
 from engine.run.execute import check_accounts
 from engine.stages.outputs import Guarded, Loaded, NamedPatterns, Scored, Tracked
 from engine.stages.rounds.guard import GUARD, GuardInputs, GuardParams
@@ -27,7 +37,7 @@ def scored(failing: Set[int], drops: Sequence[Drop] = ()) -> Scored:
 def run(
     now: Set[int],
     control: Set[int] | None,
-    statuses: Sequence[PatternStatus] = (),
+    statuses: Sequence[PatternStatus | PatternRow] = (),
     rows: Sequence[Example] = ROWS,
     drops: Sequence[Drop] = (),
 ) -> Guarded:
@@ -87,6 +97,15 @@ def test_answers_at_random_are_hardly_ever_a_regression() -> None:
         now, control = ({i for i in range(200) if draw.random() < 0.4} for _ in range(2))
         said += run(now, control).suite.regressed
     assert said <= 10, "one in forty: the test has two sides"
+
+
+def test_a_row_that_breaks_says_the_pattern_it_falls_under() -> None:
+    under = [
+        PatternRow(pattern, row, "other", 0.5, failed=False, fails=True, control_fails=False)
+        for pattern, row in (("p2", "e90"), ("p1", "e90"), ("p2", "e91"), ("p2", "e5"))
+    ]
+    broken = run({90, 91, 92}, None, under).of(Regression)
+    assert {row.example: row.pattern for row in broken} == {"e90": "p1", "e91": "p2", "e92": None}
 
 
 def test_a_round_that_mends_three_patterns_and_breaks_one_says_so() -> None:
