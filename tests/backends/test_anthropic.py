@@ -13,6 +13,7 @@ import pytest
 from engine.backends import BACKENDS, anthropic
 from engine.backends.anthropic import PROTOCOL, AnthropicSettings, read
 from engine.backends.http.body import BodyWriter
+from engine.backends.http.quirks import Quirks
 from engine.backends.protocol import Generator, Message, Request, Usage
 from engine.errors import BackendError
 from tests.backends.http.test_faults import (
@@ -56,7 +57,8 @@ def one_fault(*faults: str, **more: Any) -> Endpoint:
 
 
 def written(mode: str, asked: Request, *turns: Message) -> dict[str, Any]:
-    writer = BodyWriter(PROTOCOL, PROTOCOL.mode(mode), "m", {"top_k": 5})
+    quirks = Quirks(PROTOCOL.quirks)
+    writer = BodyWriter(PROTOCOL, PROTOCOL.mode(mode), "m", {"top_k": 5}, quirks)
     body: dict[str, Any] = orjson.loads(
         writer.body(asked, (*writer.turns(asked), *turns), asked.max_tokens)
     )
@@ -264,7 +266,7 @@ BAD_REPLY = {
     "refusal": "refusal", "null_content": "empty", "hidden_thinking": "thinking",
 }  # fmt: skip
 IN_WORDS = {
-    "invalid_json": "invalid_json", "fenced": "invalid_json", "prose": "invalid_json",
+    "invalid_json": "invalid_json", "prose": "invalid_json",
     "lone_surrogate": "invalid_json", "duplicate_keys": "invalid_json", "infinite": "invalid_json",
 }  # fmt: skip
 

@@ -12,11 +12,12 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.concurrency import CircuitBreaker, ConcurrencyLimit
 from engine.backends.http.connection import Connection
-from engine.backends.http.exchange import FATAL, OUTAGE, Exchange
+from engine.backends.http.exchange import DOUBTFUL, FATAL, OUTAGE, Exchange
 from engine.backends.http.outcomes import (
     Outcome,
     RequestState,
@@ -36,6 +37,14 @@ GATHER = 0.02
 """Seconds for which replies are gathered into one group."""
 CROWD = 32
 """From this many requests in flight on, replies are gathered five times as long: each group costs a write."""
+
+
+class Doubted(NamedTuple):
+    """The first request, where it was refused as every request might be: a second one tells."""
+
+    state: RequestState
+    exchange: Exchange
+    seconds: float
 
 
 class Client:
@@ -62,6 +71,7 @@ class Client:
         self._finished: list[Completion] = []
         self._prober = Prober(connection, settings, self._reservations, self._add)
         self._checking: asyncio.Task[None] | None = None
+        self._doubted: Doubted | None = None
         self._stopped = False
         """Whether no new request is sent any more."""
         self._halted = False
@@ -99,8 +109,8 @@ class Client:
                 raise self._error
             if not self._active and not self._waiting:
                 self._fill()
-                nothing_left = not self._active and not self._waiting and not self._finished
-                if self._stopped and nothing_left:
+                busy = self._active or self._waiting or self._finished or self._doubted
+                if self._stopped and not busy:
                     return []
             self._changed.clear()
             await self._changed.wait()
@@ -143,6 +153,12 @@ class Client:
             if state is None:
                 break
             self._active.add(asyncio.create_task(self._work(state)))
+        if (
+            self._doubted
+            and self._stopped
+            and not (self._active or self._waiting or self._checking or self._error)
+        ):
+            self._checking = asyncio.create_task(self._check_doubted(self._doubted))
         if self._waiting:
             # Without room there is nothing to wake up for: whatever ends next makes some and comes here.
             room = len(self._active) < limit
@@ -183,6 +199,7 @@ class Client:
 
     def _halt(self) -> None:
         """Send nothing more: the budget is spent. What is in flight is brought home."""
+        self._fail_doubted()
         self._stopped = self._halted = True
         self._waiting.clear()
         self._changed.set()
@@ -229,6 +246,33 @@ class Client:
             self._fail(error)
         self._fill()
 
+    # A first request that is refused.
+
+    def _doubt(self, doubted: Doubted) -> None:
+        """Put a request aside that was refused before any was answered; the second one that is ends the run."""
+        if self._doubted is not None:
+            self._error = self._connection.error(doubted.exchange)
+        self._doubted = doubted
+
+    def _fail_doubted(self) -> None:
+        """Fail the request that was put aside, alone: the server answers others."""
+        doubted, self._doubted = self._doubted, None
+        if doubted is not None:
+            kind, detail = doubted.exchange.kind, doubted.exchange.detail
+            self._finish(doubted.state, doubted.exchange, doubted.seconds, failed(kind, detail))
+
+    async def _check_doubted(self, doubted: Doubted) -> None:
+        """Find out by a small call, where there is no second request, whether every request would be refused."""
+        try:
+            health = await self._prober.call(self.writer, doubted.state.request)
+            self._checking = None
+            if health is not None and health.exchange.kind in FATAL:
+                self._fail(self._connection.error(doubted.exchange))
+                return
+            self._fail_doubted()
+        except Exception as error:
+            self._fail(error)
+
     # Requests, and what their answers lead to.
 
     async def _work(self, state: RequestState | None) -> None:
@@ -238,12 +282,16 @@ class Client:
         while state is not None:
             began = time.monotonic()
             try:
+                known = self.writer.quirks.met
                 body = self.writer.body(
                     state.request, state.turns, state.max_tokens, state.unusable
                 )
                 exchange = await self._connection.post(body)
                 now = time.monotonic()
-                self._settle(state, exchange, now - began, now)
+                if self.writer.quirks.learn(exchange, known):
+                    self._put_off(state, 0.0)
+                else:
+                    self._settle(state, exchange, now - began, now)
                 state = self._next(now) if self._has_room() else None
             except Exception as error:  # a bug must end the run, not hang it
                 self._error, state = error, None
@@ -269,10 +317,10 @@ class Client:
         elif exchange.kind in OUTAGE:
             away = self._note_fault(exchange, now)
             self._go_on(state, exchange, seconds, after_fault(state, exchange, settings, away))
-        elif self.writer.adapt(exchange):
-            self._put_off(state, 0.0)
+        elif exchange.kind in DOUBTFUL and self._last_answer is None:
+            self._doubt(Doubted(state, exchange, seconds))
         elif exchange.kind in FATAL and (
-            self._last_answer is None or exchange.kind in {"auth", "quota"}
+            self._last_answer is None or exchange.kind in {"auth", "proxy", "quota"}
         ):
             self._error = self._connection.error(exchange)
         else:
@@ -284,6 +332,7 @@ class Client:
 
     def _note_answer(self, now: float) -> None:
         self._last_answer = now
+        self._fail_doubted()
         if self._breaker.replied(now):
             self._limit.restart(now)
         self._limit.replied(now)
@@ -363,8 +412,9 @@ class Client:
                 seconds=seconds,
                 method=mode.name,
                 final=final,
-                sent=state.turns,
+                sent=self.writer.as_sent(state.turns),
                 in_words=mode.in_words,
+                adapted=self.writer.quirks.adapted,
                 cost=self._settings.cost(exchange.usage),
                 server=exchange.server,
                 tries=tuple(state.tries),

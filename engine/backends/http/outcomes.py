@@ -14,6 +14,7 @@ from engine.backends.structured import Reply
 
 REFUSALS = 2
 """How often a request is sent that the model refuses."""
+_ANSWERED = 200
 
 
 @dataclass(slots=True)
@@ -74,7 +75,9 @@ def after_answer(state: RequestState, exchange: Exchange, settings: ServerSettin
     """Return what follows from the answer of a server that works."""
     if exchange.kind == "refusal":
         state.refusals += 1
-        return Outcome(_failure(exchange), 0.0 if state.refusals < REFUSALS else None)
+        # A model may change its mind; a filter that refused the prompt itself reads the same prompt again.
+        again = exchange.status == _ANSWERED and state.refusals < REFUSALS
+        return Outcome(_failure(exchange), 0.0 if again else None)
     if exchange.kind == "empty" and exchange.finish == "stop" and state.request.schema is None:
         # A model that ends its turn at once has said something: nothing.
         return Outcome(read(state.request, exchange.text))
