@@ -14,7 +14,8 @@ from engine.backends.http.body import BodyWriter
 from engine.backends.http.exchange import Exchange
 from engine.backends.http.protocol import Mode
 from engine.backends.http.quirks import Quirks
-from engine.backends.openai import PROTOCOL, ModeName, read
+from engine.backends.openai import PROTOCOL, ModeName
+from engine.backends.openai_answers import read
 from engine.backends.protocol import Message, Request, Usage
 
 SCHEMA: dict[str, Any] = {
@@ -372,7 +373,7 @@ def test_half_of_a_surrogate_pair_is_no_broken_body() -> None:
 
 
 def test_a_stream_that_nobody_asked_for() -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"choices": [{"delta": {"content": '{"a": '}}], "model": "m"},
         {"choices": [{"delta": {"content": "1}"}}]},
         {"choices": [{"delta": {}, "finish_reason": "stop"}]},

@@ -149,6 +149,12 @@ def refuses_bounds() -> web.Response:
     return _error(400, said, "invalid_request_error", None, param="response_format")
 
 
+def refuses_values(most: int) -> web.Response:
+    """Refuse a schema for the values of an enumeration."""
+    said = f"Invalid schema for response_format 'default': Expected at most {most} enum values."
+    return _error(400, said, "invalid_request_error", None, param="response_format")
+
+
 def too_long(context: int, length: int) -> web.Response:
     """Refuse a prompt for its length, both in tokens."""
     said = f"This model's maximum context length is {context} tokens. However, your messages are {length} tokens."

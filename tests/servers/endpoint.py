@@ -56,6 +56,8 @@ class Behaviour:
     """Parameters that it answers 400 to, named; `system` is a system turn."""
     takes_bounds: bool = True
     """Whether a schema may have bounds; else it answers 400."""
+    most_values: int | None = None
+    """Values that an enumeration may have; else it answers 400 to the schema."""
     says_in: Literal["content", "parts", "reasoning_content"] = "content"
     """Where in a message its replies stand."""
     refuses: bool = False
@@ -207,6 +209,9 @@ class Service:
             way, schema = None, None
         if not behaviour.takes_bounds and replies.has_bounds(entry.body.get("response_format")):
             return await self._finish(request, entry, answers.refuses_bounds(), usable=False)
+        most = behaviour.most_values
+        if most is not None and replies.has_values(entry.body.get("response_format"), most + 1):
+            return await self._finish(request, entry, answers.refuses_values(most), usable=False)
         found = replies.envelope(entry.body, schema, entry.fault, prose=way is None)
         replies.put(found, behaviour.says_in)
         if plain := way is None and bool(behaviour.says):

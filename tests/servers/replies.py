@@ -178,6 +178,16 @@ def has_bounds(schema: Any) -> bool:
     )
 
 
+def has_values(schema: Any, count: int) -> bool:
+    """Return whether an enumeration in a schema, or in what holds one, has so many values."""
+    if isinstance(schema, list):
+        return any(has_values(part, count) for part in schema)
+    return isinstance(schema, dict) and (
+        len(schema.get("enum", ())) >= count
+        or any(has_values(part, count) for part in schema.values())
+    )
+
+
 def put(found: dict[str, Any], where: str) -> None:
     """Put a completion's text where the server has it, if not in the content."""
     for choice in found["choices"] if where != "content" else ():

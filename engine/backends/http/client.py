@@ -18,6 +18,7 @@ from engine.backends.http.body import BodyWriter
 from engine.backends.http.concurrency import CircuitBreaker, ConcurrencyLimit
 from engine.backends.http.connection import Connection
 from engine.backends.http.exchange import DOUBTFUL, FATAL, OUTAGE, Exchange
+from engine.backends.http.modes import SchemaModes
 from engine.backends.http.outcomes import (
     Outcome,
     RequestState,
@@ -55,14 +56,20 @@ class Client:
         connection: Connection,
         settings: ServerSettings,
         writers: Sequence[BodyWriter],
+        detected: bool,
         limit: ConcurrencyLimit,
         requests: Iterator[Request],
         reserve: Reserve,
     ) -> None:
-        """Take where to send, how (of several modes the best is detected), what, and who reserves the calls."""
+        """Take where to send, how, what, and who reserves the calls.
+
+        The first of several modes that the server honours is detected, unless that is the first of all; the others are
+        for schemas that it refuses.
+        """
         self._connection, self._settings = connection, settings
+        self._modes = SchemaModes(writers)
         self._writers, self.writer = writers, writers[0]
-        self.detected = len(writers) == 1
+        self.detected = detected
         """Whether `writer` is in the mode that the server honours."""
         self._limit, self._breaker = limit, CircuitBreaker()
         self._requests, self._reservations = requests, Reservations(reserve)
@@ -99,6 +106,7 @@ class Client:
                 self._halt()
                 return
             self.writer, self.detected = writer, True
+            self._modes = SchemaModes(self._writers[self._writers.index(writer) :])
         self._limit.resume(time.monotonic())
         self._fill()
 
@@ -180,7 +188,8 @@ class Client:
             if request is None or not self._reservations.take(request):
                 self._stopped = True
                 break
-            state = RequestState(request, self.writer.turns(request), request.max_tokens)
+            writer = self._modes.of(request)
+            state = RequestState(request, writer.turns(request), request.max_tokens, writer)
             why = self._connection.too_long(state.turns, state.max_tokens)
             if not why:
                 return state
@@ -282,13 +291,15 @@ class Client:
         while state is not None:
             began = time.monotonic()
             try:
-                known = self.writer.quirks.met
-                body = self.writer.body(
+                known = state.writer.quirks.met
+                body = state.writer.body(
                     state.request, state.turns, state.max_tokens, state.unusable
                 )
                 exchange = await self._connection.post(body)
                 now = time.monotonic()
-                if self.writer.quirks.learn(exchange, known):
+                if state.writer.quirks.learn(exchange, known) or self._modes.loosen(
+                    state, exchange
+                ):
                     self._put_off(state, 0.0)
                 else:
                     self._settle(state, exchange, now - began, now)
@@ -389,7 +400,7 @@ class Client:
         if reply.error in CUT:
             state.max_tokens *= 2
         elif exchange.kind == "reply":
-            turns = self.writer.turns(state.request)
+            turns = state.writer.turns(state.request)
             state.turns = (*turns, *correction(exchange.text, reply.detail))
         self._put_off(state, delay)
 
@@ -401,7 +412,7 @@ class Client:
         reply: Reply,
         final: bool = True,
     ) -> None:
-        mode = self.writer.mode
+        writer = state.writer
         self._add(
             completion(
                 state.request,
@@ -410,11 +421,11 @@ class Client:
                 finish=exchange.finish,
                 usage=exchange.usage,
                 seconds=seconds,
-                method=mode.name,
+                method=writer.mode.name,
                 final=final,
-                sent=self.writer.as_sent(state.turns),
-                in_words=mode.in_words,
-                adapted=self.writer.quirks.adapted,
+                sent=writer.as_sent(state.turns),
+                in_words=writer.mode.in_words,
+                adapted=writer.quirks.adapted,
                 cost=self._settings.cost(exchange.usage),
                 server=exchange.server,
                 tries=tuple(state.tries),

@@ -48,6 +48,7 @@ class ServerModel:
             Connection(self._ref, self._settings, self._protocol),
             self._settings,
             self._writers(first),
+            first.schema is None or self._writer is not None or self._settings.structured != "auto",
             self._limit,
             chain([first], missing),
             reserve,
@@ -59,15 +60,17 @@ class ServerModel:
                 self._writer = client.writer
 
     def _writers(self, first: Request) -> Sequence[BodyWriter]:
-        """Return what writes requests; where there are several, in modes of which the best is to be found out."""
+        """Return what writes requests, in the modes that may be used: the best of them first, once it is found out."""
         if first.schema is None:
             # A student is asked for plain text, for which nothing must be found out.
             return [self._in(WORDS)]
-        if self._writer is not None:
-            return [self._writer]
         if self._settings.structured != "auto":
             return [self._in(self._protocol.mode(self._settings.structured))]
-        return [self._in(mode) for mode in self._protocol.tried]
+        modes = self._protocol.tried
+        if self._writer is None:
+            return [self._in(mode) for mode in modes]
+        rest = modes[modes.index(self._writer.mode) + 1 :]
+        return [self._writer, *map(self._in, rest)]
 
     def _in(self, mode: Mode) -> BodyWriter:
         return BodyWriter(self._protocol, mode, self._ref.name, self._settings.extra, self._quirks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.backends.http.body import BodyWriter
 from engine.backends.http.exchange import Exchange
 from engine.backends.http.patience import Waits, backoff
 from engine.backends.http.settings import ServerSettings
@@ -25,6 +26,8 @@ class RequestState:
     turns: tuple[Message, ...]
     """What is sent, corrections included."""
     max_tokens: int
+    writer: BodyWriter
+    """Writes it, in the mode in which its schema is asked for."""
     waits: Waits = field(default_factory=Waits)
     tries: list[FailedExchange] = field(default_factory=list)
     faults: int = 0

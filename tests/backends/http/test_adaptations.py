@@ -97,6 +97,22 @@ def test_auto_finds_the_way_without_bounds() -> None:
         assert set(errors(found).values()) <= {None, "schema"}
 
 
+def test_a_schema_that_is_refused_alone_is_asked_for_in_the_next_way() -> None:
+    many = {**SCHEMA, "properties": {**SCHEMA["properties"], "text": {"enum": list("abcdefgh")}}}
+    usual = requests(4)
+    unusual = [Request(each.messages, many, 100, 0.9, "m") for each in requests(8)[4:]]
+    with Endpoint(Behaviour(most_values=6)) as server:
+        model = opened(server, structured="auto")
+        found = came(model, [*usual, *unusual])
+        assert set(errors(found).values()) == {None}
+        modes = {row: done.method for row, done in found.items()}
+        assert [modes[str(row)] for row in range(8)] == ["json_schema"] * 4 + ["json_object"] * 4
+        (done,) = came(model, requests(9)[8:]).values()
+        assert done.method == "json_schema", "other schemas are asked for as before"
+        with pytest.raises(BackendError, match="refuses the schema"):
+            came(opened(server), unusual)
+
+
 @pytest.mark.parametrize("place", ["parts", "reasoning_content"])
 def test_replies_are_found_where_a_server_puts_them(place: Any) -> None:
     with Endpoint(Behaviour(says_in=place)) as server:
