@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from engine import json_text
 from engine.backends.http.protocol import ChatProtocol, ChatRequest, Mode
 from engine.backends.http.quirks import NO_SYSTEM, Quirks
 from engine.backends.protocol import Message, Request, without_system
@@ -29,7 +30,11 @@ class BodyWriter:
         """Take how the server is asked, the model's name, parameters for every request, and the server's quirks."""
         self.mode, self.quirks = mode, quirks
         self._protocol, self._model = protocol, model
-        self._extra = {name: value for name, value in extra.items() if value is not None}
+        self._extra = {
+            name: orjson.Fragment(json_text.written(value))
+            for name, value in extra.items()
+            if value is not None
+        }
         self._unsent = extra.keys() - self._extra.keys()
         self._parameters: dict[int, tuple[Any, dict[str, Any]]] = {}
 
@@ -77,7 +82,7 @@ class BodyWriter:
         if known is not None and known[0] is schema:
             return known[1]
         parameters = {
-            key: orjson.Fragment(orjson.dumps(value))
+            key: orjson.Fragment(json_text.written(value))
             for key, value in self.mode.parameters(schema).items()
         }
         if len(self._parameters) >= _REMEMBERED:
