@@ -277,6 +277,13 @@ def assert_only_row_3_was_asked_again(server: Endpoint, found: Came, times: int)
     assert server.log.asked_again() == []
 
 
+def test_a_first_row_that_is_filtered_fails_alone() -> None:
+    with one_fault("filtered", "filtered") as server:
+        found = came(model(server), [request(3), *requests(3)])
+        assert found.errors == {"3": "refusal", "0": None, "1": None, "2": None}
+        assert server.log.rows["3"] == 1
+
+
 @pytest.mark.parametrize("fault", NO_REPLY)
 def test_a_fault_without_a_reply_is_tried_again_and_noted(fault: str) -> None:
     with one_fault(fault) as server:
