@@ -33,7 +33,7 @@ from engine.servers import ServerUrl
 VERSION = "2023-06-01"
 TOOL_NAME = "reply"
 NO_TEMPERATURE = "no temperature"
-"""The quirk of newer models: they take no temperature."""
+"""The quirk of newer models, and of models that think: they take no temperature, or none but 1."""
 HIGHEST_TEMPERATURE = 1.0
 _FINISH = {
     "end_turn": "stop",
@@ -214,8 +214,8 @@ PROTOCOL = ChatProtocol(
     quirks={
         NO_TEMPERATURE: Quirk(
             frozenset({"temperature"}),
-            re.compile(r"temperature.{0,80}(deprecated|not supported)", re.I),
-            "takes no `temperature`: none is sent, so replies vary as its models do by default",
+            re.compile(r"temperature.{0,80}(deprecated|not supported|only be set)", re.I),
+            "takes no `temperature`, or none but its own: none is sent, so replies vary as its models do by default",
         )
     },
 )

@@ -251,6 +251,15 @@ def test_a_model_that_takes_no_temperature_is_asked_without(structured: str) -> 
         assert with_it.count(True) == 1, "its first answer says so"
 
 
+def test_a_model_that_thinks_takes_its_own_temperature() -> None:
+    said = "`temperature` may only be set to 1 when thinking is enabled."
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+    quirks = Quirks(PROTOCOL.quirks)
+    assert quirks.learn(PROTOCOL.read(400, {}, json.dumps(error).encode()), quirks.met)
+    (adapted,) = quirks.adapted
+    assert "takes no `temperature`" in adapted
+
+
 NO_REPLY = {
     "rate_limit": ("rate_limit", 429), "rate_limit_after": ("rate_limit", 429),
     "rate_limit_date": ("rate_limit", 429), "overloaded": ("server_error", 529),
