@@ -153,7 +153,7 @@ def test_a_run_that_waits_for_its_judge_has_decided_nothing(
     """Only the judge answers by file, so that the first run waits with rows that nobody has decided about."""
     recipe = batch_project.write(tmp_path / "project", seeds="[0]", rounds=1)
     monkeypatch.setattr("engine.project.render_html", lambda facts: "")
-    code, said = pada("run", with_batch(recipe, ["judge"]), "--state", state, "--limit", "24")
+    code, said = pada("run", with_batch(recipe, ["judge"]), "--state", state, "--limit", "12")
     assert code == 75, said
     [made] = rows(state, "SELECT count(*) AS n FROM candidate")
     assert made["n"]
