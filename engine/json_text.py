@@ -69,6 +69,16 @@ def _is_plain(value: Any, line: bytes) -> bool:
     )
 
 
+def written(value: Any) -> bytes:
+    """Return a value as compact JSON in UTF-8; whole numbers of any size stay whole, which orjson refuses to write."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        ).encode()
+
+
 def parse_at(text: str, start: int) -> tuple[Any, int]:
     """Return the JSON value that starts at a place of a longer text, and the place behind it; raises as `parse`."""
     try:

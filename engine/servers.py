@@ -1,17 +1,20 @@
-"""Servers as recipes name them: a checked address, the name of the variable with the key, and the host behind it.
+"""Servers as recipes name them: a checked address, the name of the variable with the key, the host, the way to it.
 
 One meaning for every setting that holds an address, whoever reads it; knows no protocol and sends nothing.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_PORTS = {"http": 80, "https": 443}
 
 
 class KeyName(BaseModel):
@@ -52,6 +55,79 @@ def host_of(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or url
     shown = f"[{host}]" if ":" in host else host
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = parts.port or _PORTS[parts.scheme]
     here = " on this machine" if host in _LOOPBACK else ""
     return f"{shown}:{port}{here}"
+
+
+class Proxy(NamedTuple):
+    """A proxy that the environment names."""
+
+    variable: str
+    """The variable that names it."""
+    url: str
+    """Its address, without user and password."""
+    user: str = ""
+    password: str = ""
+
+    @property
+    def host(self) -> str:
+        """Its host and port, as they may be shown."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def spoken(self) -> bool:
+        """Whether requests can be sent by it: SOCKS is another protocol."""
+        return urlsplit(self.url).scheme in {"http", "https"}
+
+
+def proxy_to(url: str) -> Proxy | None:
+    """Return the proxy on the way to a checked address; None where it is reached directly.
+
+    As others read the environment: `http_proxy` or `https_proxy` by the address, else `all_proxy`, small letters before
+    large ones, and none for what `no_proxy` lists. Never for this machine: a proxy elsewhere would look for it there.
+    """
+    parts = urlsplit(url)
+    if parts.hostname in _LOOPBACK:
+        return None
+    for name in (f"{parts.scheme}_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            if value := os.environ.get(variable, "").strip():
+                return None if _is_exempt(parts) else _proxy(variable, value)
+    return None
+
+
+def _is_exempt(parts: SplitResult) -> bool:
+    """Return whether `no_proxy` lists a host: its name, its domain, one of these with its port, its address, or all."""
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    listed = os.environ.get("no_proxy", "") or os.environ.get("NO_PROXY", "")
+    for entry in listed.lower().replace(" ", ",").split(","):
+        name, _, its_port = entry.partition(":") if entry.count(":") == 1 else (entry, "", "")
+        domain = name.removeprefix("*").removeprefix(".")
+        same = host == domain or host.endswith(f".{domain}") if domain else name == "*"
+        if (same or _is_within(host, entry)) and its_port in {"", str(port)}:
+            return True
+    return False
+
+
+def _is_within(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _proxy(variable: str, value: str) -> Proxy:
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    place = parts.netloc.rpartition("@")[2]
+    return Proxy(variable, f"{parts.scheme}://{place}", user, password)
+
+
+def way_to(url: str) -> str:
+    """Return where requests to a checked address go: its host and port, and the proxy on the way."""
+    proxy = proxy_to(url)
+    if proxy is None:
+        return host_of(url)
+    unspoken = "" if proxy.spoken else ", which is no HTTP proxy: nothing can be sent"
+    return f"{host_of(url)} by the proxy {proxy.host} ({proxy.variable}){unspoken}"

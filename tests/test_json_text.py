@@ -50,6 +50,12 @@ def test_a_line_is_read_as_any_other_text(value: Any) -> None:
         assert same(json_text.parse_line(line + b"\r\n"), value)
 
 
+@given(VALUES)
+@example({"a": [2**64, -(2**63) - 1, 1.5, "é"]})
+def test_what_is_written_for_others_is_read(value: Any) -> None:
+    assert same(json_text.parse(json_text.written(value).decode()), value)
+
+
 @given(VALUES, VALUES)
 def test_a_value_in_a_longer_text_ends_where_it_ends(first: Any, second: Any) -> None:
     one, other = json.dumps(first), json.dumps(second, ensure_ascii=False)

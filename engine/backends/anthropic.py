@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from engine.backends.http.complaint import complaint_of
 from engine.backends.http.exchange import (
     SHOWN,
     Exchange,
@@ -24,6 +25,7 @@ from engine.backends.http.exchange import (
 )
 from engine.backends.http.model import server_backend
 from engine.backends.http.protocol import WORDS, ChatProtocol, ChatRequest, Mode
+from engine.backends.http.quirks import Quirk
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Usage
 from engine.servers import ServerUrl
@@ -31,7 +33,7 @@ from engine.servers import ServerUrl
 VERSION = "2023-06-01"
 TOOL_NAME = "reply"
 NO_TEMPERATURE = "no temperature"
-"""The quirk of newer models: they take no temperature."""
+"""The quirk of newer models, and of models that think: they take no temperature, or none but 1."""
 HIGHEST_TEMPERATURE = 1.0
 _FINISH = {
     "end_turn": "stop",
@@ -46,6 +48,7 @@ _KINDS: Mapping[int, Kind] = {
     402: "quota",
     403: "auth",
     408: "server_error",
+    407: "proxy",
     409: "server_error",
     413: "too_long",
     429: "rate_limit",
@@ -54,6 +57,8 @@ _SPENT = re.compile(
     r"credit balance|specified (workspace )?API usage limits|enforced_spend_limit_reached", re.I
 )
 """How the server says that credit has run out; retrying is no use then, whatever the status."""
+_FILTERED = re.compile(r"content filter", re.I)
+"""How the server refuses one prompt, or what would be said to it."""
 _TOO_LONG = re.compile(r"prompt is too long|exceed.{0,20} context", re.I)
 _SCHEMA = re.compile(r"\btools?\b|tool_choice|input_schema", re.I)
 
@@ -176,7 +181,8 @@ def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
     detail = shown(body)
     kind = _kind(status, detail)
     wait = retry_after(headers) if kind in {"rate_limit", "server_error"} else None
-    return Exchange(kind, status=status, detail=detail, retry_after=wait)
+    said = complaint_of(body)
+    return Exchange(kind, status=status, detail=detail, retry_after=wait, complaint=said)
 
 
 def _kind(status: int, detail: str) -> Kind:
@@ -192,6 +198,8 @@ def _kind(status: int, detail: str) -> Kind:
         return "bad_address"
     if _TOO_LONG.search(detail):
         return "too_long"
+    if _FILTERED.search(detail):
+        return "refusal"
     return "schema_refused" if _SCHEMA.search(detail) else "bad_request"
 
 
@@ -203,6 +211,12 @@ PROTOCOL = ChatProtocol(
     tried=(FORCED_TOOL, WORDS),
     write=write,
     read=read,
-    quirks={NO_TEMPERATURE: re.compile(r"temperature.{0,80}(deprecated|not supported)", re.I)},
+    quirks={
+        NO_TEMPERATURE: Quirk(
+            frozenset({"temperature"}),
+            re.compile(r"temperature.{0,80}(deprecated|not supported|only be set)", re.I),
+            "takes no `temperature`, or none but its own: none is sent, so replies vary as its models do by default",
+        )
+    },
 )
 BACKEND = server_backend("anthropic", PROTOCOL, AnthropicSettings, pack="frontier")

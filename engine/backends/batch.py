@@ -16,8 +16,9 @@ from pydantic import Field
 from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.files.requests import BatchRequest, Header, custom_id, lines, sidecar
 from engine.backends.http.body import BodyWriter
+from engine.backends.http.quirks import Quirks
 from engine.backends.http.settings import Price
-from engine.backends.openai import NEWER_LIMIT, PROTOCOL, ModeName
+from engine.backends.openai import NEWER_LIMIT, NO_SEED, PROTOCOL, ModeName
 from engine.backends.protocol import Completion, Message, PendingRequest
 from engine.backends.replies import CUT, correction
 from engine.errors import BackendError
@@ -36,12 +37,14 @@ class BatchSettings(Settings):
     """
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Name of the token limit: hosted models that reason want `max_completion_tokens`."""
+    seed: bool = True
+    """Whether sampled requests carry a seed, which some services refuse."""
     attempts: int = Field(default=3, ge=1, le=20)
     """How often a request is written before its failure is final: each time is a round trip."""
     revision: str | None = None
     """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    """Further parameters of every request: `top_p`, `reasoning_effort`, …"""
+    """Further parameters of every request: `top_p`, `reasoning_effort`, …; one that is null is not sent at all."""
     price: Price | None = None
     """What the batch costs, which is often half of the usual price."""
 
@@ -53,8 +56,11 @@ class BatchFile:
         """Take the model's name and the settings."""
         self._model, self._settings = ref.name, settings
         mode = PROTOCOL.mode(settings.structured)
-        quirks = frozenset({NEWER_LIMIT} & {settings.token_limit})
-        self._writer = BodyWriter(PROTOCOL, mode, ref.name, settings.extra, quirks)
+        quirks = {NEWER_LIMIT} & {settings.token_limit} | (
+            {NO_SEED} if not settings.seed else set()
+        )
+        known = Quirks(PROTOCOL.quirks, quirks)
+        self._writer = BodyWriter(PROTOCOL, mode, ref.name, settings.extra, known)
 
     @property
     def attempts(self) -> int:

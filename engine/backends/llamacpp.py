@@ -16,6 +16,7 @@ from pydantic import Field
 
 from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local import grammar
+from engine.backends.local.chat import rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, does_not_fit, failed, read
 from engine.errors import BackendError, ModelError
@@ -73,18 +74,16 @@ class _Loaded:
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of a prompt up to the place where the assistant begins to speak."""
-        turns: list[Any] = [{"role": turn.role, "content": turn.content} for turn in messages]
-        try:
-            written = self.format(messages=turns)
-        except ValueError as problem:  # a template refuses what the model was not trained on
-            raise BackendError(
-                f"the model's chat template refuses a prompt: {problem}",
-                "choose a model that takes a system turn",
-            ) from problem
-        text = written.prompt.encode("utf-8", "replace")
-        tokens: list[int] = self.llama.tokenize(
-            text, add_bos=not written.added_special, special=True
-        )
+        added: list[bool] = []
+
+        def written(turns: list[Any]) -> str:
+            found = self.format(messages=turns)
+            added.append(found.added_special)
+            text: str = found.prompt
+            return text
+
+        text = rendered(written, messages).encode("utf-8", "replace")
+        tokens: list[int] = self.llama.tokenize(text, add_bos=not added[-1], special=True)
         return tokens
 
     def processors(self, request: Request) -> Any:

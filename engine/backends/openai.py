@@ -13,21 +13,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from engine.backends.entry import ChatEndpoint
-from engine.backends.http.exchange import (
-    SHOWN,
-    Exchange,
-    Kind,
-    bad_body,
-    count,
-    parsed,
-    retry_after,
-    shown,
-    storable,
-)
 from engine.backends.http.model import server_backend
 from engine.backends.http.protocol import WORDS, ChatProtocol, ChatRequest, Mode
+from engine.backends.http.quirks import NO_SYSTEM, Quirk
 from engine.backends.http.settings import ServerSettings
-from engine.backends.protocol import Usage
+from engine.backends.openai_answers import read
 from engine.servers import ServerUrl
 
 ModeName = Literal[
@@ -36,18 +26,58 @@ ModeName = Literal[
 NEWER_LIMIT = "max_completion_tokens"
 """Name of the token limit at servers that want it so: a quirk."""
 NO_TEMPERATURE = "no temperature"
-"""The quirk of models that take no temperature."""
+"""The quirk of models that take no temperature, or none but their own."""
+NO_SEED = "no seed"
+"""The quirk of servers that know no seeds."""
 _BOUNDS = frozenset(
-    {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "format"}
+    {
+        "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+        "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern", "format",
+    }
+)  # fmt: skip
+_REFUSED = (
+    r"(not (support|permitted|allowed)|unsupported|unexpected|unknown|unrecogni[sz]ed|extra|deprecated|invalid|"
+    r"should|must|only)"
 )
-_CONTEXT = re.compile(
-    r"context.{0,20}(length|window|size)|maximum.{0,30}tokens|too (long|many tokens)", re.I
-)
-_SCHEMA = re.compile(
-    r"response_format|json_schema|structured|guided|grammar|schema|not permitted|additionalProperties",
-    re.I,
-)
-_MODEL = re.compile(r"\bmodel\b", re.I)
+
+
+def _refuses(parameter: str) -> re.Pattern[str]:
+    """Return what the refusal of a parameter says."""
+    return re.compile(
+        rf"\b{parameter}\b.{{0,80}}{_REFUSED}|{_REFUSED}.{{0,80}}\b{parameter}\b", re.I
+    )
+
+
+QUIRKS: Mapping[str, Quirk] = {
+    NEWER_LIMIT: Quirk(
+        frozenset({"max_tokens"}),
+        re.compile(
+            rf"{NEWER_LIMIT}|max_tokens.{{0,40}}(unsupported|not (support|permitted)|extra)", re.I
+        ),
+        "wants the token limit as `max_completion_tokens`, and gets it so",
+    ),
+    NO_TEMPERATURE: Quirk(
+        frozenset({"temperature"}),
+        _refuses("temperature"),
+        "does not take the `temperature` that it was sent: none is sent, so replies vary as its models do by default",
+    ),
+    NO_SEED: Quirk(
+        frozenset({"seed", "random_seed"}),
+        _refuses("seed"),
+        "takes no `seed`: none is sent, so a sampled reply does not come again (`seed: false` says so beforehand)",
+    ),
+    NO_SYSTEM: Quirk(
+        frozenset({"messages"}),
+        re.compile(
+            r"\b(system|developer)\b.{0,20}\b(role|message|prompt|instruction|turn)s?\b.{0,60}(not |n't |unsupported)|"
+            r"\brole\b.{0,60}(support|should be|must be).{0,40}(system|user)|"
+            r"(invalid|unknown|unexpected|unsupported) (message )?role|roles must alternate",
+            re.I,
+        ),
+        "takes no system turns: their text stands at the beginning of the user's turn",
+    ),
+}
+"""What some servers with this protocol want otherwise."""
 
 
 class OpenAISettings(ServerSettings):
@@ -57,6 +87,12 @@ class OpenAISettings(ServerSettings):
     """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
     structured: Literal["auto", ModeName] = "auto"
     """How the server is told the schema of a reply; `auto` finds out with one small call."""
+    seed: bool = True
+    """Whether sampled requests carry a seed, so that the same request may get the same reply."""
+
+    def quirks(self) -> frozenset[str]:
+        """Return that the server knows no seeds, where the settings say so."""
+        return frozenset() if self.seed else frozenset({NO_SEED})
 
 
 # How a request is written.
@@ -77,7 +113,7 @@ def write(chat: ChatRequest) -> dict[str, Any]:
     }
     if NO_TEMPERATURE not in chat.quirks:
         body["temperature"] = chat.temperature
-    if chat.seed is not None:
+    if chat.seed is not None and NO_SEED not in chat.quirks:
         body["seed"] = chat.seed
     return body
 
@@ -144,112 +180,6 @@ JSON_OBJECT = Mode("json_object", _json_object, in_words=True, promises="json")
 """JSON mode, the schema in words."""
 
 
-# What answers mean.
-
-
-def read(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
-    """Return what an answer means; see `ChatProtocol.read`."""
-    if status != 200:
-        return _failure(status, headers, body)
-    if headers.get("Content-Type", "").startswith("text/event-stream"):
-        return _stream(body)
-    try:
-        answer = parsed(body)
-    except ValueError as problem:
-        return bad_body(status, body, problem)
-    return _reply(answer)
-
-
-def _reply(answer: Any) -> Exchange:
-    try:
-        choice = answer["choices"][0]
-        message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal")
-    except (KeyError, IndexError, TypeError, AttributeError):
-        detail = storable(f"no choice in the answer: {str(answer)[:SHOWN]}")
-        return Exchange("empty", status=200, detail=detail)
-    finish = str(choice.get("finish_reason") or "")
-    content = storable(text) if isinstance(text, str) else ""
-    names = [str(answer[key]) for key in ("model", "system_fingerprint") if answer.get(key)]
-    server = storable(" ".join(names))[:200]
-    exchange = Exchange("reply", content, finish, 200, usage=_usage(answer), server=server)
-    if refusal or finish == "content_filter":
-        reason = storable(str(refusal or "the content filter stopped it"))[:SHOWN]
-        return exchange._replace(kind="refusal", detail=reason)
-    if not content.strip():
-        if finish == "length":
-            return exchange._replace(detail="cut before it said anything")
-        return exchange._replace(kind="empty", detail="the answer holds no text")
-    return exchange
-
-
-def _usage(answer: Mapping[str, Any]) -> Usage:
-    usage = answer.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
-    return Usage(
-        prompt_tokens=count(usage, "prompt_tokens"),
-        completion_tokens=count(usage, "completion_tokens"),
-        cached_tokens=count(usage.get("prompt_tokens_details"), "cached_tokens"),
-        reasoning_tokens=count(usage.get("completion_tokens_details"), "reasoning_tokens"),
-    )
-
-
-def _stream(body: bytes) -> Exchange:
-    """Put an answer together that came as a stream of events, although none was asked for."""
-    text: list[str] = []
-    last: dict[str, Any] = {}
-    finish = ""
-    for line in body.splitlines():
-        data = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or data == b"[DONE]":
-            continue
-        try:
-            event = parsed(data)
-            last = {**last, **{k: v for k, v in event.items() if v}}
-            for choice in event.get("choices") or []:
-                text.append((choice.get("delta") or {}).get("content") or "")
-                finish = choice.get("finish_reason") or finish
-        except (ValueError, AttributeError, TypeError) as problem:
-            return bad_body(200, data, problem)
-    if not finish:
-        detail = f"the stream ended early: {shown(body)}"
-        return Exchange("truncated_body", status=200, detail=detail)
-    choices = [{"message": {"content": "".join(text)}, "finish_reason": finish}]
-    return _reply({**last, "choices": choices})
-
-
-def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
-    detail = shown(body)
-    kind = _kind(status, detail)
-    wait = retry_after(headers) if kind in {"rate_limit", "server_error"} else None
-    return Exchange(kind, status=status, detail=detail, retry_after=wait)
-
-
-def _kind(status: int, detail: str) -> Kind:
-    if status == 429:
-        return "quota" if "insufficient_quota" in detail else "rate_limit"
-    if status == 500 and "response_format" in detail:
-        # llama-cpp-python's server says so of a way it does not know; the next attempt would hear the same.
-        return "schema_refused"
-    if status >= 500 or status in {408, 409, 425}:
-        return "server_error"
-    if 300 <= status < 400 or status == 405:
-        return "bad_address"
-    if status in {401, 403}:
-        return "auth"
-    if status == 404:
-        return "unknown_model" if _MODEL.search(detail) else "bad_address"
-    if status == 413 or _CONTEXT.search(detail):
-        return "too_long"
-    if _SCHEMA.search(detail):
-        return "schema_refused"
-    if _MODEL.search(detail) and re.search(
-        r"not (found|exist)|unknown|does not exist", detail, re.I
-    ):
-        return "unknown_model"
-    return "bad_request"
-
-
 PROTOCOL = ChatProtocol(
     path="/chat/completions",
     base="usually in /v1",
@@ -258,12 +188,7 @@ PROTOCOL = ChatProtocol(
     tried=(JSON_SCHEMA, OBJECT_SCHEMA, LOOSE_SCHEMA, JSON_OBJECT, WORDS),
     write=write,
     read=read,
-    quirks={
-        NEWER_LIMIT: re.compile(NEWER_LIMIT),
-        NO_TEMPERATURE: re.compile(
-            r"temperature.{0,80}(not support|unsupported|deprecated|only the default)", re.I
-        ),
-    },
+    quirks=QUIRKS,
 )
 
 

@@ -29,6 +29,18 @@ class Message(NamedTuple):
     content: str
 
 
+def without_system(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """Return turns for a model that knows no system turn: its text stands at the beginning of the first user's turn."""
+    told = "\n\n".join(turn.content for turn in turns if turn.role == "system")
+    others = [turn for turn in turns if turn.role != "system"]
+    if not told:
+        return tuple(others)
+    if not others or others[0].role != "user":
+        return (Message("user", told), *others)
+    first, *rest = others
+    return (Message("user", f"{told}\n\n{first.content}"), *rest)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call; its `id` is the ledger's key: the full request, the model and the attempt."""
@@ -127,6 +139,8 @@ class Completion:
     """What was sent, where it is not the request's own turns: a schema in words, a correction turn."""
     in_words: bool = False
     """Whether a schema was asked for in words alone, which nothing enforces."""
+    adapted: tuple[str, ...] = ()
+    """What the server wanted otherwise than usual, each as it is said of it; not kept in the ledger."""
     cost: float | None = None
     """Money, by the recipe's price; None is unknown, not zero."""
     server: str = ""

@@ -104,6 +104,7 @@ def completion(
     final: bool = True,
     sent: tuple[Message, ...] | None = None,
     in_words: bool = False,
+    adapted: tuple[str, ...] = (),
     cost: float | None = None,
     server: str = "",
     tries: tuple[FailedExchange, ...] = (),
@@ -121,6 +122,7 @@ def completion(
         final: Whether nothing more is asked for this request.
         sent: The turns that were sent; None where they are the request's own.
         in_words: Whether the turns alone told the schema.
+        adapted: What the server wanted otherwise than usual.
         cost: Money; None is unknown.
         server: Who answered.
         tries: Exchanges before this one that brought no reply.
@@ -139,6 +141,7 @@ def completion(
         final=final,
         sent=None if sent == request.messages else sent,
         in_words=in_words and not plain,
+        adapted=adapted,
         cost=cost,
         server=server,
         tries=tries,

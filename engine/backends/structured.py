@@ -31,6 +31,8 @@ class Reply(NamedTuple):
 
 _OPENS, _CLOSES = "<think>", "</think>"
 _JSON_OPENS = ("{", "[", '"')
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[\w+-]*\s*")
 
 
 def answer_of(text: str) -> str:
@@ -45,6 +47,22 @@ def answer_of(text: str) -> str:
     return text
 
 
+def json_of(text: str) -> str:
+    """Return the JSON of a reply: what it says behind thinking, out of the code block in which it stands.
+
+    That is from the first fence to the last: JSON may hold some itself, and of two blocks none is JSON.
+    """
+    said = text.lstrip()
+    if said.startswith(_JSON_OPENS) or only_thinks(text):
+        return text
+    said = said if said.startswith(_FENCE) else answer_of(text)
+    before, opens, fenced = said.partition(_FENCE)
+    if not opens or before.lstrip().startswith(_JSON_OPENS):
+        return said
+    inside = _LANGUAGE.sub("", fenced, count=1)
+    return inside.rpartition(_FENCE)[0] or inside
+
+
 def only_thinks(text: str) -> bool:
     """Return whether a reply opens with thinking that does not end."""
     return text.lstrip().startswith(_OPENS) and _CLOSES not in text
@@ -55,7 +73,7 @@ def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
     if schema is None:
         return Reply(text)
     try:
-        value = json_text.parse(answer_of(text))
+        value = json_text.parse(json_of(text))
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
     validator = _validator(schema)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
-from engine.backends.structured import answer_of
+from engine.backends.structured import json_of
 from engine.cli.calls import cost_of, find_call, pretty
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.errors import BackendError
@@ -109,7 +109,7 @@ def _compared(done: Completion, entries: Sequence[Mapping[str, Any]]) -> str:
     if not stored:
         return "the reply is valid, where no stored one was usable; nothing was stored"
     reply = stored[0]["reply"]
-    if (reply if stored[0]["schema"] is None else json.loads(answer_of(reply))) == done.value:
+    if (reply if stored[0]["schema"] is None else json.loads(json_of(reply))) == done.value:
         return "the reply is valid and equal to the stored one; nothing was stored"
     return "the reply is valid and differs from the stored one; nothing was stored"
 

@@ -83,7 +83,7 @@ def timed(resources: Resources, recipe: Recipe) -> Timed | None:
         what += f", {SHOWN.format(target=recipe.task.target)}"
     if place is None:
         return Timed(student.name, "a server on this machine", "", what)
-    return Timed(place.model, servers.host_of(place.base_url), place.key or "", what)
+    return Timed(place.model, servers.way_to(place.base_url), place.key or "", what)
 
 
 def host_of(model: RoleModel) -> str:

@@ -120,6 +120,7 @@ class Dispatcher:
             # A small call was made in a mode that may not be the one that was detected.
             if reply := next((done for done in group if done.error != PROBE), None):
                 self._warn_of_words(role, reply)
+            self._warn_of_adaptations(role, group)
             self._warn_of_thinking(role, group)
         self._tracker.release()
         known = self._ledger.known(requests)
@@ -143,6 +144,13 @@ class Dispatcher:
                 f"the server of the {role} does not enforce JSON schemas: they are told it in words ({reply.method}), "
                 "every reply is validated, wrong ones are sent back"
             )
+
+    def _warn_of_adaptations(self, role: str, group: Sequence[Completion]) -> None:
+        """Say once each what a server wanted otherwise than usual, and gets so."""
+        for adapted in group[-1].adapted:
+            if (key := f"{role} {adapted}") not in self._warned:
+                self._warned.add(key)
+                self._reporter.warn(f"the server of the {role} {adapted}")
 
     def _warn_of_thinking(self, role: str, group: Sequence[Completion]) -> None:
         """Warn once that a model has too few tokens for its thinking: each such call is paid and brings nothing."""

@@ -14,7 +14,7 @@ from engine.backends.protocol import (
     Request,
     Usage,
 )
-from engine.backends.structured import answer_of
+from engine.backends.structured import json_of
 from engine.rows import Call
 from engine.run.budget import BudgetTracker
 from engine.store import Store, now
@@ -114,7 +114,7 @@ def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:
 def _completion(call: Call) -> Completion:
     value: Any = None
     if call.error is None:
-        value = call.reply if call.schema is None else json_text.parse(answer_of(call.reply))
+        value = call.reply if call.schema is None else json_text.parse(json_of(call.reply))
     return Completion(
         request=call.id,
         text=call.reply,

@@ -13,6 +13,7 @@ import pytest
 from engine.backends import BACKENDS, anthropic
 from engine.backends.anthropic import PROTOCOL, AnthropicSettings, read
 from engine.backends.http.body import BodyWriter
+from engine.backends.http.quirks import Quirks
 from engine.backends.protocol import Generator, Message, Request, Usage
 from engine.errors import BackendError
 from tests.backends.http.test_faults import (
@@ -56,7 +57,8 @@ def one_fault(*faults: str, **more: Any) -> Endpoint:
 
 
 def written(mode: str, asked: Request, *turns: Message) -> dict[str, Any]:
-    writer = BodyWriter(PROTOCOL, PROTOCOL.mode(mode), "m", {"top_k": 5})
+    quirks = Quirks(PROTOCOL.quirks)
+    writer = BodyWriter(PROTOCOL, PROTOCOL.mode(mode), "m", {"top_k": 5}, quirks)
     body: dict[str, Any] = orjson.loads(
         writer.body(asked, (*writer.turns(asked), *turns), asked.max_tokens)
     )
@@ -249,6 +251,15 @@ def test_a_model_that_takes_no_temperature_is_asked_without(structured: str) -> 
         assert with_it.count(True) == 1, "its first answer says so"
 
 
+def test_a_model_that_thinks_takes_its_own_temperature() -> None:
+    said = "`temperature` may only be set to 1 when thinking is enabled."
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+    quirks = Quirks(PROTOCOL.quirks)
+    assert quirks.learn(PROTOCOL.read(400, {}, json.dumps(error).encode()), quirks.met)
+    (adapted,) = quirks.adapted
+    assert "takes no `temperature`" in adapted
+
+
 NO_REPLY = {
     "rate_limit": ("rate_limit", 429), "rate_limit_after": ("rate_limit", 429),
     "rate_limit_date": ("rate_limit", 429), "overloaded": ("server_error", 529),
@@ -264,7 +275,7 @@ BAD_REPLY = {
     "refusal": "refusal", "null_content": "empty", "hidden_thinking": "thinking",
 }  # fmt: skip
 IN_WORDS = {
-    "invalid_json": "invalid_json", "fenced": "invalid_json", "prose": "invalid_json",
+    "invalid_json": "invalid_json", "prose": "invalid_json",
     "lone_surrogate": "invalid_json", "duplicate_keys": "invalid_json", "infinite": "invalid_json",
 }  # fmt: skip
 
@@ -273,6 +284,13 @@ def assert_only_row_3_was_asked_again(server: Endpoint, found: Came, times: int)
     assert found.errors == {str(row): None for row in range(12)}
     assert server.log.rows == {str(row): 1 for row in range(12)} | {"3": times}
     assert server.log.asked_again() == []
+
+
+def test_a_first_row_that_is_filtered_fails_alone() -> None:
+    with one_fault("filtered", "filtered") as server:
+        found = came(model(server), [request(3), *requests(3)])
+        assert found.errors == {"3": "refusal", "0": None, "1": None, "2": None}
+        assert server.log.rows["3"] == 1
 
 
 @pytest.mark.parametrize("fault", NO_REPLY)

@@ -97,6 +97,23 @@ def test_vllm_takes_the_schema_by_its_own_parameter_and_others_other_names(tmp_p
     assert line["url"] == "/v2/chat"
 
 
+def test_what_a_service_does_not_take_is_left_out(tmp_path: Path) -> None:
+    settings = {"seed": False, "extra": {"temperature": None}}
+    _, [line] = write_batch(tmp_path, PendingRequest("node", "teacher", request()), **settings)
+    assert not {"seed", "temperature"} & line["body"].keys()
+
+
+def test_a_schema_with_a_number_beyond_64_bits_comes_back_as_it_was(tmp_path: Path) -> None:
+    amount = {"type": "integer", "maximum": 10**30 + 1}
+    schema = {**SCHEMA, "properties": {"amount": amount}, "required": ["amount"]}
+    asked = Request(request().messages, schema, 100, 0.5, "batch:oracle")
+    extra = {"ceiling": 10**30 + 1}
+    file, [line] = write_batch(tmp_path, PendingRequest("n1", "teacher", asked), extra=extra)
+    assert line["body"]["response_format"]["json_schema"]["schema"] == schema
+    assert line["body"]["ceiling"] == 10**30 + 1
+    assert read_asked(file)[0].request == asked
+
+
 def test_what_was_asked_comes_back_whole_from_the_file_beside(tmp_path: Path) -> None:
     asks = [
         PendingRequest("n1", "teacher", request("Ünïcode \x00 \u2028")),

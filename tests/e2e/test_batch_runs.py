@@ -147,6 +147,25 @@ def test_a_run_that_waits_says_for_what_and_how_to_go_on(
     assert f"{file}: {len(lines)} requests, written by an earlier run, not written again" in said
 
 
+def test_a_run_that_waits_for_its_judge_has_decided_nothing(
+    state: Path, tmp_path: Path, pada: Pada, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the judge answers by file, so that the first run waits with rows that nobody has decided about."""
+    recipe = batch_project.write(tmp_path / "project", seeds="[0]", rounds=1)
+    monkeypatch.setattr("engine.project.render_html", lambda facts: "")
+    code, said = pada("run", with_batch(recipe, ["judge"]), "--state", state, "--limit", "12")
+    assert code == 75, said
+    [made] = rows(state, "SELECT count(*) AS n FROM candidate")
+    assert made["n"]
+    assert f"Rows: {made['n']} generated. Nothing was decided yet" in said
+    page = (state / "reports" / "r0001.md").read_text("utf-8")
+    assert "Nothing was decided yet" in page
+    for shown in (said, page):
+        assert "previous model is kept" not in shown
+        assert "No candidate was accepted" not in shown
+        assert "0 rejected" not in shown
+
+
 @pytest.mark.usefixtures("quick")
 def test_replies_come_in_parts_out_of_order_twice_and_wrong(
     recipe: Path, state: Path, tmp_path: Path, pada: Pada

@@ -77,6 +77,16 @@ def refusals(entry: Asked, retry_after: float) -> web.Response | None:
             return unknown_way("json_schema")
         case "too_long":
             return too_long(512, replies.prompt_tokens(entry.body))
+    return _of_the_row(entry.fault)
+
+
+def _of_the_row(fault: str | None) -> web.Response | None:
+    """Refuse a row for what it says."""
+    if fault == "filtered":
+        said = "The response was filtered due to the prompt triggering the content policy."
+        return _error(400, said, "", "content_filter", param="prompt")
+    if fault == "odd_refusal":
+        return web.json_response({"error": "I do not like this one."}, status=400)
     return None
 
 
@@ -121,6 +131,30 @@ def unknown_way(way: str) -> web.Response:
     return _error(400, said, "invalid_request_error", None)
 
 
+def unsupported(name: str) -> web.Response:
+    """Refuse a parameter, or a role, as OpenAI's models do."""
+    if name == "system":
+        said = "Unsupported value: 'messages[0].role' does not support 'system' with this model."
+        return _error(
+            400, said, "invalid_request_error", "unsupported_value", param="messages[0].role"
+        )
+    newer = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+    said = f"Unsupported parameter: '{name}' is not supported with this model.{newer}"
+    return _error(400, said, "invalid_request_error", "unsupported_parameter", param=name)
+
+
+def refuses_bounds() -> web.Response:
+    """Refuse a schema for its bounds, as some hosted models do."""
+    said = "Invalid schema for response_format 'default': In context=('properties', 'x'), 'maxLength' is not permitted."
+    return _error(400, said, "invalid_request_error", None, param="response_format")
+
+
+def refuses_values(most: int) -> web.Response:
+    """Refuse a schema for the values of an enumeration."""
+    said = f"Invalid schema for response_format 'default': Expected at most {most} enum values."
+    return _error(400, said, "invalid_request_error", None, param="response_format")
+
+
 def too_long(context: int, length: int) -> web.Response:
     """Refuse a prompt for its length, both in tokens."""
     said = f"This model's maximum context length is {context} tokens. However, your messages are {length} tokens."
@@ -128,6 +162,12 @@ def too_long(context: int, length: int) -> web.Response:
 
 
 def _error(
-    status: int, said: str, kind: str, code: str | None, headers: Mapping[str, str] | None = None
+    status: int,
+    said: str,
+    kind: str,
+    code: str | None,
+    headers: Mapping[str, str] | None = None,
+    param: str | None = None,
 ) -> web.Response:
-    return web.json_response(replies.error(said, kind, code), status=status, headers=headers)
+    told = replies.error(said, kind, code, param)
+    return web.json_response(told, status=status, headers=headers)

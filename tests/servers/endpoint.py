@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -52,6 +52,14 @@ class Behaviour:
     """Ways of asking for structure that it takes notice of."""
     takes_temperature: bool = True
     """Whether its models do; newer ones of some services answer 400."""
+    takes_not: tuple[str, ...] = ()
+    """Parameters that it answers 400 to, named; `system` is a system turn."""
+    takes_bounds: bool = True
+    """Whether a schema may have bounds; else it answers 400."""
+    most_values: int | None = None
+    """Values that an enumeration may have; else it answers 400 to the schema."""
+    says_in: Literal["content", "parts", "reasoning_content"] = "content"
+    """Where in a message its replies stand."""
     refuses: bool = False
     """Whether it answers 400 to the other ways; else it ignores them and writes prose."""
     says: tuple[str, ...] = ()
@@ -199,7 +207,13 @@ class Service:
             if behaviour.refuses:
                 return await self._finish(request, entry, answers.unknown_way(way), usable=False)
             way, schema = None, None
+        if not behaviour.takes_bounds and replies.has_bounds(entry.body.get("response_format")):
+            return await self._finish(request, entry, answers.refuses_bounds(), usable=False)
+        most = behaviour.most_values
+        if most is not None and replies.has_values(entry.body.get("response_format"), most + 1):
+            return await self._finish(request, entry, answers.refuses_values(most), usable=False)
         found = replies.envelope(entry.body, schema, entry.fault, prose=way is None)
+        replies.put(found, behaviour.says_in)
         if plain := way is None and bool(behaviour.says):
             said = behaviour.says[int(entry.messages, 16) % len(behaviour.says)]
             found["choices"][0]["message"]["content"] = said
@@ -231,6 +245,9 @@ class Service:
             return answers.unauthorized(given)
         if behaviour.models and body.get("model") not in behaviour.models:
             return answers.unknown_model(body.get("model"))
+        asked = {*body, *(turn["role"] for turn in body["messages"])}
+        if refused := [name for name in behaviour.takes_not if name in asked]:
+            return answers.unsupported(refused[0])
         if behaviour.context is not None:
             length = replies.prompt_tokens(body)
             wanted = body.get("max_completion_tokens") or body.get("max_tokens") or 0

@@ -25,14 +25,21 @@ NO_REPLY = (
 """Nothing that could be read as a reply comes: the same request may be sent again."""
 BAD_REPLY = (
     "invalid_json", "breaks_schema", "numbers_as_strings", "duplicate_keys", "control_characters",
-    "lone_surrogate", "half_character", "infinite", "nested", "fenced", "prose", "huge", "length",
+    "lone_surrogate", "half_character", "infinite", "nested", "prose", "huge", "length",
     "content_filter", "refusal", "thinking", "hidden_thinking",
 )  # fmt: skip
 """A reply comes, is paid for, and cannot be used."""
-USABLE = ("escaped_control", "no_usage", "stream", "thought", "thought_in_template")
+USABLE = (
+    "escaped_control", "no_usage", "stream", "thought", "thought_in_template", "fenced", "fenced_in_prose",
+    "thought_fenced",
+)  # fmt: skip
 """Odd, but all that was asked for is there; a client may also do without `stream`."""
-REFUSED = ("unauthorized", "forbidden", "unknown_model", "wrong_path", "bad_schema", "too_long")
-"""Mistakes of whoever configured the client: asking again is no use."""
+OF_THE_ROW = ("filtered", "odd_refusal")
+"""A row that the server refuses for what it says: asking again is no use, asking for others is."""
+REFUSED = (
+    "unauthorized", "forbidden", "unknown_model", "wrong_path", "bad_schema", "too_long", *OF_THE_ROW,
+)  # fmt: skip
+"""Mistakes of whoever configured the client, mostly: asking again is no use."""
 MESSAGES = ("overloaded", "timeout_error", "billing", "no_credit", "spend_limit", "monthly_limit")
 """What only a server that speaks the Messages API says."""
 KINDS = (*NO_REPLY, *BAD_REPLY, *USABLE, *REFUSED, *MESSAGES)
@@ -133,6 +140,10 @@ _SPOILED: dict[str, Callable[[Any], str]] = {
     "infinite": lambda value: re.sub(r"(?<=:)-?\d+(\.\d+)?", "1e999", dump(value), count=1),
     "nested": lambda value: "[" * DEPTH + "]" * DEPTH,
     "fenced": lambda value: f"```json\n{dump(value)}\n```",
+    "fenced_in_prose": lambda value: f"Here it is:\n\n```\n{dump(value)}\n```\nGood luck!",
+    "thought_fenced": lambda value: (
+        f"<think>\nNot ```{{this}}```.\n</think>\n\n```json\n{dump(value)}```"
+    ),
     "prose": lambda value: "Sure! Here is what I think about it: it depends.",
     "huge": lambda value: dump(with_text(value, "x" * HUGE)),
     "length": lambda value: dump(value)[: max(1, len(dump(value)) // 2)],

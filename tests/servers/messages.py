@@ -123,6 +123,7 @@ _TOLD: Mapping[str, tuple[int, str, str]] = {
         400, "invalid_request_error",
         "tools.0.custom.input_schema: JSON schema is invalid. It must match draft 2020-12.",
     ),
+    "filtered": (400, "invalid_request_error", "Output blocked by content filtering policy"),
     "too_long": (400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
 }  # fmt: skip
 """Fault -> status, type and message of the error."""

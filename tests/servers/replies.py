@@ -20,6 +20,7 @@ Way = Literal["json_schema", "structured_outputs", "guided_json", "json_object",
 that must be used, where the Messages API is spoken."""
 _MARK = re.compile(r"<<(\w+)>>")
 _WORD = re.compile(r"\w+")
+_BOUNDS = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems"}
 CHARACTERS_PER_TOKEN = 4
 
 
@@ -167,6 +168,35 @@ def _chunk(found: Mapping[str, Any], delta: dict[str, Any], finish: str | None) 
     return dump({**kept, "object": "chat.completion.chunk", "choices": choices})
 
 
-def error(message: str, kind: str, code: str | None) -> dict[str, Any]:
+def has_bounds(schema: Any) -> bool:
+    """Return whether a schema, or what holds one, has bounds on strings, numbers or arrays."""
+    if isinstance(schema, list):
+        return any(map(has_bounds, schema))
+    return isinstance(schema, dict) and bool(
+        _BOUNDS & {key for key, value in schema.items() if isinstance(value, int)}
+        or any(map(has_bounds, schema.values()))
+    )
+
+
+def has_values(schema: Any, count: int) -> bool:
+    """Return whether an enumeration in a schema, or in what holds one, has so many values."""
+    if isinstance(schema, list):
+        return any(has_values(part, count) for part in schema)
+    return isinstance(schema, dict) and (
+        len(schema.get("enum", ())) >= count
+        or any(has_values(part, count) for part in schema.values())
+    )
+
+
+def put(found: dict[str, Any], where: str) -> None:
+    """Put a completion's text where the server has it, if not in the content."""
+    for choice in found["choices"] if where != "content" else ():
+        message = choice["message"]
+        part = {"type": "text", "text": message["content"]}
+        put = {"content": [part]} if where == "parts" else {"content": None, where: part["text"]}
+        message.update(put)
+
+
+def error(message: str, kind: str, code: str | None, param: str | None = None) -> dict[str, Any]:
     """Return an error body as OpenAI writes it."""
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -6,14 +6,15 @@ a line per request. Results can so be taken without the recipe, and without trus
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from engine import json_text
 from engine.backends.http.settings import Price
 from engine.backends.protocol import Message, PendingRequest, Request
 from engine.errors import BackendError
@@ -71,11 +72,11 @@ def sidecar(file: Path) -> Path:
 
 def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
     """Yield the lines of the file beside a request file."""
-    yield orjson.dumps(header.model_dump(), option=orjson.OPT_APPEND_NEWLINE)
+    yield json_text.written(header.model_dump()) + b"\n"
     for asked in written:
         request = asked.request
         sent = None if asked.sent == request.messages else [list(turn) for turn in asked.sent]
-        yield orjson.dumps(
+        asked_line = json_text.written(
             {
                 "custom_id": asked.custom_id,
                 "node": asked.node,
@@ -89,9 +90,9 @@ def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
                 "attempt": request.attempt,
                 "sent": sent,
                 "sent_tokens": asked.max_tokens,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
+            }
         )
+        yield asked_line + b"\n"
 
 
 def request_files(state: Path) -> list[Path]:
@@ -118,7 +119,7 @@ def read_asked(file: Path) -> list[BatchRequest]:
     schemas: dict[bytes, Any] = {}
     for entry in entries:
         if (schema := entry.get("schema")) is not None:
-            entry["schema"] = schemas.setdefault(orjson.dumps(schema), schema)
+            entry["schema"] = schemas.setdefault(json_text.written(schema), schema)
     return [_request(file, header, entry) for entry in entries]
 
 
@@ -126,8 +127,9 @@ def _entries(file: Path) -> tuple[Header, list[dict[str, Any]]]:
     path = sidecar(file)
     try:
         first, *rest = path.read_bytes().splitlines()
-        header = Header.model_validate(orjson.loads(first))
-        entries = [orjson.loads(line) for line in rest]
+        header = Header.model_validate(json.loads(first))
+        # Not orjson: it turns whole numbers beyond 64 bits into floats, and the request would be another one.
+        entries = [json.loads(line) for line in rest]
     except OSError as error:
         raise BackendError(f"{path}: {error.strerror}", _hint(path)) from error
     except (ValueError, ValidationError) as error:

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from engine.backends.http.exchange import Exchange
+from engine import json_text
 from engine.backends.http.protocol import ChatProtocol, ChatRequest, Mode
-from engine.backends.protocol import Message, Request
+from engine.backends.http.quirks import NO_SYSTEM, Quirks
+from engine.backends.protocol import Message, Request, without_system
 
 _REMEMBERED = 512
 
@@ -24,11 +25,17 @@ class BodyWriter:
         mode: Mode,
         model: str,
         extra: Mapping[str, Any],
-        quirks: frozenset[str] = frozenset(),
+        quirks: Quirks,
     ) -> None:
-        """Take how the server is asked, the model's name, and parameters for every request."""
+        """Take how the server is asked, the model's name, parameters for every request, and the server's quirks."""
         self.mode, self.quirks = mode, quirks
-        self._protocol, self._model, self._extra = protocol, model, dict(extra)
+        self._protocol, self._model = protocol, model
+        self._extra = {
+            name: orjson.Fragment(json_text.written(value))
+            for name, value in extra.items()
+            if value is not None
+        }
+        self._unsent = extra.keys() - self._extra.keys()
         self._parameters: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def turns(self, request: Request) -> tuple[Message, ...]:
@@ -44,29 +51,30 @@ class BodyWriter:
             return (Message("system", f"{first.content}\n{words}"), *rest)
         return (Message("system", words), *request.messages)
 
+    def as_sent(self, turns: Sequence[Message]) -> tuple[Message, ...]:
+        """Return turns as this server takes them."""
+        return without_system(turns) if NO_SYSTEM in self.quirks.met else tuple(turns)
+
     def body(
         self, request: Request, turns: Sequence[Message], max_tokens: int, again: int = 0
     ) -> bytes:
         """Return the body of one call; `again` counts earlier unusable replies, which must not come once more."""
         seed = int(request.id[:7], 16) + again if request.temperature > 0 else None
-        chat = ChatRequest(self._model, turns, max_tokens, request.temperature, seed, self.quirks)
+        chat = ChatRequest(
+            self._model,
+            self.as_sent(turns),
+            max_tokens,
+            request.temperature,
+            seed,
+            self.quirks.met,
+        )
         body = self._protocol.write(chat)
         if request.schema is not None:
             body.update(self._structure(request.schema))
         body.update(self._extra)
+        for name in self._unsent:
+            body.pop(name, None)
         return orjson.dumps(body)
-
-    def adapt(self, exchange: Exchange) -> bool:
-        """Take note of what a server wants otherwise than usual; return whether its refusal said anything new."""
-        if exchange.status not in {400, 422}:
-            return False
-        new = {
-            name
-            for name, pattern in self._protocol.quirks.items()
-            if name not in self.quirks and pattern.search(exchange.detail)
-        }
-        self.quirks |= new
-        return bool(new)
 
     def _structure(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         # By identity: the requests of a node share their schema, and hashing it would cost more than the rest.
@@ -74,7 +82,7 @@ class BodyWriter:
         if known is not None and known[0] is schema:
             return known[1]
         parameters = {
-            key: orjson.Fragment(orjson.dumps(value))
+            key: orjson.Fragment(json_text.written(value))
             for key, value in self.mode.parameters(schema).items()
         }
         if len(self._parameters) >= _REMEMBERED:

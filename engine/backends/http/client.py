@@ -12,11 +12,13 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.concurrency import CircuitBreaker, ConcurrencyLimit
 from engine.backends.http.connection import Connection
-from engine.backends.http.exchange import FATAL, OUTAGE, Exchange
+from engine.backends.http.exchange import DOUBTFUL, FATAL, OUTAGE, Exchange
+from engine.backends.http.modes import SchemaModes
 from engine.backends.http.outcomes import (
     Outcome,
     RequestState,
@@ -38,6 +40,14 @@ CROWD = 32
 """From this many requests in flight on, replies are gathered five times as long: each group costs a write."""
 
 
+class Doubted(NamedTuple):
+    """The first request, where it was refused as every request might be: a second one tells."""
+
+    state: RequestState
+    exchange: Exchange
+    seconds: float
+
+
 class Client:
     """The requests of one `complete_many`."""
 
@@ -46,14 +56,20 @@ class Client:
         connection: Connection,
         settings: ServerSettings,
         writers: Sequence[BodyWriter],
+        detected: bool,
         limit: ConcurrencyLimit,
         requests: Iterator[Request],
         reserve: Reserve,
     ) -> None:
-        """Take where to send, how (of several modes the best is detected), what, and who reserves the calls."""
+        """Take where to send, how, what, and who reserves the calls.
+
+        The first of several modes that the server honours is detected, unless that is the first of all; the others are
+        for schemas that it refuses.
+        """
         self._connection, self._settings = connection, settings
+        self._modes = SchemaModes(writers)
         self._writers, self.writer = writers, writers[0]
-        self.detected = len(writers) == 1
+        self.detected = detected
         """Whether `writer` is in the mode that the server honours."""
         self._limit, self._breaker = limit, CircuitBreaker()
         self._requests, self._reservations = requests, Reservations(reserve)
@@ -62,6 +78,7 @@ class Client:
         self._finished: list[Completion] = []
         self._prober = Prober(connection, settings, self._reservations, self._add)
         self._checking: asyncio.Task[None] | None = None
+        self._doubted: Doubted | None = None
         self._stopped = False
         """Whether no new request is sent any more."""
         self._halted = False
@@ -89,6 +106,7 @@ class Client:
                 self._halt()
                 return
             self.writer, self.detected = writer, True
+            self._modes = SchemaModes(self._writers[self._writers.index(writer) :])
         self._limit.resume(time.monotonic())
         self._fill()
 
@@ -99,8 +117,8 @@ class Client:
                 raise self._error
             if not self._active and not self._waiting:
                 self._fill()
-                nothing_left = not self._active and not self._waiting and not self._finished
-                if self._stopped and nothing_left:
+                busy = self._active or self._waiting or self._finished or self._doubted
+                if self._stopped and not busy:
                     return []
             self._changed.clear()
             await self._changed.wait()
@@ -143,6 +161,12 @@ class Client:
             if state is None:
                 break
             self._active.add(asyncio.create_task(self._work(state)))
+        if (
+            self._doubted
+            and self._stopped
+            and not (self._active or self._waiting or self._checking or self._error)
+        ):
+            self._checking = asyncio.create_task(self._check_doubted(self._doubted))
         if self._waiting:
             # Without room there is nothing to wake up for: whatever ends next makes some and comes here.
             room = len(self._active) < limit
@@ -164,7 +188,8 @@ class Client:
             if request is None or not self._reservations.take(request):
                 self._stopped = True
                 break
-            state = RequestState(request, self.writer.turns(request), request.max_tokens)
+            writer = self._modes.of(request)
+            state = RequestState(request, writer.turns(request), request.max_tokens, writer)
             why = self._connection.too_long(state.turns, state.max_tokens)
             if not why:
                 return state
@@ -183,6 +208,7 @@ class Client:
 
     def _halt(self) -> None:
         """Send nothing more: the budget is spent. What is in flight is brought home."""
+        self._fail_doubted()
         self._stopped = self._halted = True
         self._waiting.clear()
         self._changed.set()
@@ -229,6 +255,33 @@ class Client:
             self._fail(error)
         self._fill()
 
+    # A first request that is refused.
+
+    def _doubt(self, doubted: Doubted) -> None:
+        """Put a request aside that was refused before any was answered; the second one that is ends the run."""
+        if self._doubted is not None:
+            self._error = self._connection.error(doubted.exchange)
+        self._doubted = doubted
+
+    def _fail_doubted(self) -> None:
+        """Fail the request that was put aside, alone: the server answers others."""
+        doubted, self._doubted = self._doubted, None
+        if doubted is not None:
+            kind, detail = doubted.exchange.kind, doubted.exchange.detail
+            self._finish(doubted.state, doubted.exchange, doubted.seconds, failed(kind, detail))
+
+    async def _check_doubted(self, doubted: Doubted) -> None:
+        """Find out by a small call, where there is no second request, whether every request would be refused."""
+        try:
+            health = await self._prober.call(self.writer, doubted.state.request)
+            self._checking = None
+            if health is not None and health.exchange.kind in FATAL:
+                self._fail(self._connection.error(doubted.exchange))
+                return
+            self._fail_doubted()
+        except Exception as error:
+            self._fail(error)
+
     # Requests, and what their answers lead to.
 
     async def _work(self, state: RequestState | None) -> None:
@@ -238,12 +291,18 @@ class Client:
         while state is not None:
             began = time.monotonic()
             try:
-                body = self.writer.body(
+                known = state.writer.quirks.met
+                body = state.writer.body(
                     state.request, state.turns, state.max_tokens, state.unusable
                 )
                 exchange = await self._connection.post(body)
                 now = time.monotonic()
-                self._settle(state, exchange, now - began, now)
+                if state.writer.quirks.learn(exchange, known) or self._modes.loosen(
+                    state, exchange
+                ):
+                    self._put_off(state, 0.0)
+                else:
+                    self._settle(state, exchange, now - began, now)
                 state = self._next(now) if self._has_room() else None
             except Exception as error:  # a bug must end the run, not hang it
                 self._error, state = error, None
@@ -269,10 +328,10 @@ class Client:
         elif exchange.kind in OUTAGE:
             away = self._note_fault(exchange, now)
             self._go_on(state, exchange, seconds, after_fault(state, exchange, settings, away))
-        elif self.writer.adapt(exchange):
-            self._put_off(state, 0.0)
+        elif exchange.kind in DOUBTFUL and self._last_answer is None:
+            self._doubt(Doubted(state, exchange, seconds))
         elif exchange.kind in FATAL and (
-            self._last_answer is None or exchange.kind in {"auth", "quota"}
+            self._last_answer is None or exchange.kind in {"auth", "proxy", "quota"}
         ):
             self._error = self._connection.error(exchange)
         else:
@@ -284,6 +343,7 @@ class Client:
 
     def _note_answer(self, now: float) -> None:
         self._last_answer = now
+        self._fail_doubted()
         if self._breaker.replied(now):
             self._limit.restart(now)
         self._limit.replied(now)
@@ -340,7 +400,7 @@ class Client:
         if reply.error in CUT:
             state.max_tokens *= 2
         elif exchange.kind == "reply":
-            turns = self.writer.turns(state.request)
+            turns = state.writer.turns(state.request)
             state.turns = (*turns, *correction(exchange.text, reply.detail))
         self._put_off(state, delay)
 
@@ -352,7 +412,7 @@ class Client:
         reply: Reply,
         final: bool = True,
     ) -> None:
-        mode = self.writer.mode
+        writer = state.writer
         self._add(
             completion(
                 state.request,
@@ -361,10 +421,11 @@ class Client:
                 finish=exchange.finish,
                 usage=exchange.usage,
                 seconds=seconds,
-                method=mode.name,
+                method=writer.mode.name,
                 final=final,
-                sent=state.turns,
-                in_words=mode.in_words,
+                sent=writer.as_sent(state.turns),
+                in_words=writer.mode.in_words,
+                adapted=writer.quirks.adapted,
                 cost=self._settings.cost(exchange.usage),
                 server=exchange.server,
                 tries=tuple(state.tries),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from engine.backends.local.chat import encode_prompt
 from engine.backends.protocol import Message
 from engine.backends.replies import does_not_fit
 from engine.errors import BackendError
+from engine.servers import Proxy, proxy_to
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,16 +28,22 @@ LARGEST = 4 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 CHARACTERS_PER_TOKEN = 4.0
 _HIDDEN = "[key]"
+_REFUSED_BY_PROXY = frozenset({401, 403, 405, 407})
 
 
 class Connection:
     """A connection to one server; open it inside the loop that uses it."""
 
     def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
-        """Take the model, the settings and what the server speaks; raises BackendError for a key that is not set."""
+        """Take the model, the settings and what the server speaks.
+
+        Raises:
+            BackendError: a key that is not set, or a proxy that cannot be used.
+        """
         self._model, self._folder = ref.name, ref.path
         self._settings, self._protocol = settings, protocol
         self._key = _key(settings)
+        self._proxy = _proxy(settings)
         self._session: aiohttp.ClientSession | None = None
         self._url = settings.base_url.rstrip("/") + protocol.path
 
@@ -63,7 +71,9 @@ class Connection:
         assert self._session is not None
         try:
             # A redirect could send prompts and key to a host that the recipe does not name.
-            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+            async with self._session.post(
+                self._url, data=body, allow_redirects=False, **self._by_proxy
+            ) as response:
                 content = await _content(response)
                 if content is None:
                     return Exchange(
@@ -74,10 +84,25 @@ class Connection:
                 )
         except TimeoutError:
             return Exchange("timeout", detail=f"no whole answer in {self._settings.timeout_s:g} s")
+        except aiohttp.ClientHttpProxyError as error:
+            kind: Kind = "proxy" if error.status in _REFUSED_BY_PROXY else "connection"
+            return Exchange(kind, status=error.status, detail=error.message[:300])
         except aiohttp.ClientPayloadError as error:
             return Exchange("truncated_body", detail=str(error)[:300])
         except (aiohttp.ClientError, OSError) as error:
             return Exchange("connection", detail=f"{type(error).__name__}: {error}"[:300])
+
+    @cached_property
+    def _by_proxy(self) -> dict[str, Any]:
+        """What aiohttp is told of the proxy; its own reading of the environment would take passwords from ~/.netrc."""
+        proxy = self._proxy
+        if proxy is None:
+            return {}
+        login = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        headers = {"Proxy-Authorization": f"Basic {login}"} if proxy.user else {}
+        # What a tunnel through the proxy carries is for the server alone.
+        tunnelled = self._url.startswith("https:")
+        return {"proxy": proxy.url, "proxy_headers" if tunnelled else "headers": headers}
 
     def _without_key(self, exchange: Exchange) -> Exchange:
         """Take the key out of what a server says: some repeat it in their errors."""
@@ -124,9 +149,16 @@ class Connection:
                 f"; {waited:,.1f} s waited{next_wait}, `patience_s` is {settings.patience_s:g}"
             )
         key = settings.api_key.env if settings.api_key else "api_key"
+        proxy = self._proxy
+        way = "" if proxy is None else f", by the proxy {proxy.host} ({proxy.variable})"
         return BackendError(
-            f"{host}, model '{self._model}': {what} ({status}{exchange.detail}){patience}",
-            hint.format(key=key, path=self._protocol.path, base=self._protocol.base),
+            f"{host}, model '{self._model}'{way}: {what} ({status}{exchange.detail}){patience}",
+            hint.format(
+                key=key,
+                path=self._protocol.path,
+                base=self._protocol.base,
+                proxy=proxy.variable if proxy else "http_proxy",
+            ),
         )
 
 
@@ -134,6 +166,10 @@ _MEANINGS: dict[Kind, tuple[str, str]] = {
     "auth": (
         "the server refuses the key",
         "check the variable that `api_key: {{env: …}}` names (here: {key}) and what the key may be used for",
+    ),
+    "proxy": (
+        "the proxy does not let the request pass",
+        "write user and password into {proxy} (http://user:password@host:port), or list the server in NO_PROXY",
     ),
     "unknown_model": (
         "the server does not know this model",
@@ -214,3 +250,14 @@ def _key(settings: ServerSettings) -> str:
             f"export {settings.api_key.env}=… before the run; keys are never written into recipes",
         )
     return key
+
+
+def _proxy(settings: ServerSettings) -> Proxy | None:
+    """Return the proxy on the way to the server; raises BackendError for one that speaks another protocol."""
+    proxy = proxy_to(settings.base_url)
+    if proxy is not None and not proxy.spoken:
+        raise BackendError(
+            f"{proxy.variable} names a proxy that is not spoken to by HTTP: {proxy.url}",
+            f"name an HTTP proxy, or list {urlsplit(settings.base_url).hostname} in NO_PROXY to reach it directly",
+        )
+    return proxy

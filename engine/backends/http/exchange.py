@@ -22,16 +22,34 @@ SHOWN = 500
 Kind = Literal[
     "reply", "refusal", "empty", "bad_body", "truncated_body", "too_large",
     "rate_limit", "connection", "timeout", "server_error",
-    "auth", "quota", "unknown_model", "bad_address", "schema_refused", "bad_request", "too_long",
+    "auth", "proxy", "quota", "unknown_model", "bad_address", "schema_refused", "bad_request", "too_long",
     "expired", "cancelled", "error",
 ]  # fmt: skip
 """The last three only in files: what a batch service says of requests that it did not answer."""
 OUTAGE: frozenset[Kind] = frozenset({"connection", "timeout", "server_error"})
 """Kinds that say the server is in trouble, whatever was asked."""
 FATAL: frozenset[Kind] = frozenset(
-    {"auth", "unknown_model", "bad_address", "quota", "schema_refused", "bad_request"}
+    {"auth", "proxy", "unknown_model", "bad_address", "quota", "schema_refused", "bad_request"}
 )
 """Kinds that every request would meet."""
+DOUBTFUL: frozenset[Kind] = frozenset({"schema_refused", "bad_request"})
+"""Those of them that may be about one row after all: a second one tells."""
+
+
+class Complaint(NamedTuple):
+    """What a refusal says where its body has a place for it."""
+
+    codes: frozenset[str] = frozenset()
+    """Codes and types, in small letters: `unsupported_value`, `content_filter`, …"""
+    params: frozenset[str] = frozenset()
+    """Parameters that it names, without positions: `temperature`, `messages.role`."""
+    words: str = ""
+    """Its messages."""
+
+    @property
+    def heads(self) -> frozenset[str]:
+        """The parameters that it names, or in which the places are that it names."""
+        return frozenset(param.split(".")[0] for param in self.params)
 
 
 class Exchange(NamedTuple):
@@ -48,6 +66,8 @@ class Exchange(NamedTuple):
     """What came instead of a reply, cut."""
     retry_after: float | None = None
     """Seconds the server asks to wait."""
+    complaint: Complaint = Complaint()
+    """What a refusal says."""
     usage: Usage = Usage()
     server: str = ""
     """Who answered, as the server names itself."""
@@ -59,7 +79,10 @@ def parsed(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         # Half of a surrogate pair, which some servers send, is text for json and an error for orjson.
-        return json.loads(body.decode("utf-8", "replace"))
+        try:
+            return json.loads(body.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def bad_body(status: int, body: bytes, problem: Exception) -> Exchange:

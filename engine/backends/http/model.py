@@ -15,10 +15,11 @@ from engine.backends.http.client import Client
 from engine.backends.http.concurrency import ConcurrencyLimit
 from engine.backends.http.connection import Connection
 from engine.backends.http.protocol import WORDS, ChatProtocol, Mode
+from engine.backends.http.quirks import Quirks
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Completion, Request, Reserve, always
 from engine.errors import BackendError
-from engine.servers import host_of
+from engine.servers import way_to
 
 COLLECT_AFTER = 20_000
 """New objects between two looks for cyclic garbage."""
@@ -30,6 +31,7 @@ class ServerModel:
     def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
         """Take the model's name, the settings, and what the server speaks."""
         self._ref, self._settings, self._protocol = ref, settings, protocol
+        self._quirks = Quirks(protocol.quirks, settings.quirks())
         self._writer: BodyWriter | None = None
         """In the mode that was detected, or is set."""
         self._limit = ConcurrencyLimit(settings.most, settings.concurrency)
@@ -46,6 +48,7 @@ class ServerModel:
             Connection(self._ref, self._settings, self._protocol),
             self._settings,
             self._writers(first),
+            first.schema is None or self._writer is not None or self._settings.structured != "auto",
             self._limit,
             chain([first], missing),
             reserve,
@@ -57,18 +60,20 @@ class ServerModel:
                 self._writer = client.writer
 
     def _writers(self, first: Request) -> Sequence[BodyWriter]:
-        """Return what writes requests; where there are several, in modes of which the best is to be found out."""
+        """Return what writes requests, in the modes that may be used: the best of them first, once it is found out."""
         if first.schema is None:
             # A student is asked for plain text, for which nothing must be found out.
             return [self._in(WORDS)]
-        if self._writer is not None:
-            return [self._writer]
         if self._settings.structured != "auto":
             return [self._in(self._protocol.mode(self._settings.structured))]
-        return [self._in(mode) for mode in self._protocol.tried]
+        modes = self._protocol.tried
+        if self._writer is None:
+            return [self._in(mode) for mode in modes]
+        rest = modes[modes.index(self._writer.mode) + 1 :]
+        return [self._writer, *map(self._in, rest)]
 
     def _in(self, mode: Mode) -> BodyWriter:
-        return BodyWriter(self._protocol, mode, self._ref.name, self._settings.extra)
+        return BodyWriter(self._protocol, mode, self._ref.name, self._settings.extra, self._quirks)
 
 
 def _completions(client: Client) -> Iterator[list[Completion]]:
@@ -133,7 +138,7 @@ def server_backend(
         return ServerModel(ref, chosen, protocol)
 
     def host(chosen: ServerSettings) -> str:
-        return host_of(chosen.base_url)
+        return way_to(chosen.base_url)
 
     def secrets(chosen: ServerSettings) -> tuple[str, ...]:
         return (chosen.api_key.env,) if chosen.api_key else ()

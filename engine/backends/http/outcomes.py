@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.backends.http.body import BodyWriter
 from engine.backends.http.exchange import Exchange
 from engine.backends.http.patience import Waits, backoff
 from engine.backends.http.settings import ServerSettings
@@ -14,6 +15,7 @@ from engine.backends.structured import Reply
 
 REFUSALS = 2
 """How often a request is sent that the model refuses."""
+_ANSWERED = 200
 
 
 @dataclass(slots=True)
@@ -24,6 +26,8 @@ class RequestState:
     turns: tuple[Message, ...]
     """What is sent, corrections included."""
     max_tokens: int
+    writer: BodyWriter
+    """Writes it, in the mode in which its schema is asked for."""
     waits: Waits = field(default_factory=Waits)
     tries: list[FailedExchange] = field(default_factory=list)
     faults: int = 0
@@ -74,7 +78,9 @@ def after_answer(state: RequestState, exchange: Exchange, settings: ServerSettin
     """Return what follows from the answer of a server that works."""
     if exchange.kind == "refusal":
         state.refusals += 1
-        return Outcome(_failure(exchange), 0.0 if state.refusals < REFUSALS else None)
+        # A model may change its mind; a filter that refused the prompt itself reads the same prompt again.
+        again = exchange.status == _ANSWERED and state.refusals < REFUSALS
+        return Outcome(_failure(exchange), 0.0 if again else None)
     if exchange.kind == "empty" and exchange.finish == "stop" and state.request.schema is None:
         # A model that ends its turn at once has said something: nothing.
         return Outcome(read(state.request, exchange.text))

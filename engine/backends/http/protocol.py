@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from re import Pattern
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.http.exchange import Exchange
+from engine.backends.http.quirks import Quirk
 from engine.backends.protocol import Message
 
 
@@ -69,8 +69,8 @@ class ChatProtocol:
     """From a request to its body."""
     read: Callable[[int, Mapping[str, str], bytes], Exchange]
     """From status, headers (names in any case) and body to what they mean; never raises."""
-    quirks: Mapping[str, Pattern[str]] = field(default_factory=dict)
-    """What some servers want otherwise: its name, and what their refusal of the usual way says."""
+    quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    """What some servers want otherwise than usual, by name; where several fit a refusal, the first is meant."""
 
     def mode(self, name: str) -> Mode:
         """Return a mode by its name."""

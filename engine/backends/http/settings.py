@@ -66,9 +66,13 @@ class ServerSettings(Settings):
     revision: str | None = None
     """What the model's name does not say (a date, a quantisation): part of what decides a reply."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    """Further parameters of every request: `top_p`, `reasoning_effort`, …"""
+    """Further parameters of every request: `top_p`, `reasoning_effort`, …; one that is null is not sent at all."""
     price: Price | None = None
     """Money per million tokens; without it the cost is unknown, which is not zero."""
+
+    def quirks(self) -> frozenset[str]:
+        """Return the names of quirks that the settings tell of the server."""
+        return frozenset()
 
     def cost(self, usage: Usage) -> float | None:
         """Return what a reply cost, None where the price or the tokens are not known."""

@@ -2,15 +2,17 @@
 
 Knows the tokenizer alone: prediction and fine-tuning see the same tokens. Turns begin and end where the chat template
 says so and nowhere else: what a message or an answer holds of control tokens (`<|im_end|>`) is encoded as plain text.
+A template that takes turns in another shape (lists of parts, no system turn) gets them so; one that loses their text is
+refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.backends.protocol import Message
+from engine.backends.protocol import Message, without_system
 from engine.errors import ModelError
 
 _PROBE = "Xq7Zk"
@@ -24,10 +26,10 @@ def turn_end(tokenizer: Any) -> int:
     where the template has no token of its own after the assistant's words.
 
     Raises:
-        ModelError: the tokenizer has neither.
+        ModelError: the tokenizer has neither, or the template refuses or loses what is said.
     """
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False)
+    turns = (Message("user", "?"), Message("assistant", _PROBE))
+    text = rendered(_template(tokenizer, prompt=False), turns, all_of=(_PROBE,))
     after = tokenizer.encode(text.rpartition(_PROBE)[2], add_special_tokens=False)
     if after and after[0] in tokenizer.all_special_ids:
         return int(after[0])
@@ -43,20 +45,78 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...
     """Return the tokens of a prompt up to the place where the assistant begins to speak.
 
     Raises:
-        ModelError: the chat template refuses the turns, as those of some models do with a system turn.
+        ModelError: the chat template refuses the turns, or loses their text; see `rendered`.
+    """
+    inert = _Inert(tokenizer, [message.content for message in messages])
+    turns = [Message(m.role, inert.without(m.content)) for m in messages]
+    return inert.encode(rendered(_template(tokenizer, prompt=True), turns))
+
+
+Template = Callable[[list[dict[str, Any]]], str]
+"""From turns to the text of a prompt; raises TemplateError, TypeError or ValueError for turns that it does not take."""
+
+
+def _template(tokenizer: Any, prompt: bool) -> Template:
+    def written(turns: list[dict[str, Any]]) -> str:
+        text: str = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=prompt
+        )
+        return text
+
+    return written
+
+
+def rendered(
+    template: Template, turns: Sequence[Message], all_of: Sequence[str] | None = None
+) -> str:
+    """Return turns as a chat template writes them.
+
+    Some templates go through a list of parts and find nothing in a text; some know no system turn, and refuse it or
+    leave it out. Such a template gets parts, or the system's text at the beginning of the user's turn.
+
+    Args:
+        template: From turns to text.
+        turns: What is said.
+        all_of: What must be in the text; all that was not said by the assistant when left out, of whose earlier turns
+            templates may drop thoughts.
+
+    Raises:
+        ModelError: the template refuses the turns in every shape, or loses their text.
     """
     from jinja2 import TemplateError
 
-    inert = _Inert(tokenizer, [message.content for message in messages])
-    turns = [{"role": m.role, "content": inert.without(m.content)} for m in messages]
-    try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    except TemplateError as problem:
+    if all_of is None:
+        all_of = [turn.content for turn in turns if turn.role != "assistant"]
+    problem: Exception | None = None
+    for shape in (_as_text, _as_parts):
+        for messages in dict.fromkeys((tuple(turns), without_system(turns))):
+            shaped = [shape(message) for message in messages]
+            try:
+                text = template(shaped)
+            except (TemplateError, TypeError, ValueError) as refusal:
+                problem = problem or refusal
+                continue
+            # Templates take the blanks around a text away. One that knows no parts may write them out as they are.
+            as_they_are = shape is _as_parts and str(shaped[-1]["content"]) in text
+            if all(said.strip() in text for said in all_of) and not as_they_are:
+                return text
+    if problem is not None:
         raise ModelError(
             f"the model's chat template refuses a prompt: {problem}",
-            "choose a model that takes a system turn",
+            "choose a model whose template takes turns of a user",
         ) from problem
-    return inert.encode(text)
+    raise ModelError(
+        "the model's chat template leaves out what a turn says: the model would never see it",
+        "choose a model whose chat template takes turns with text, or mend its template",
+    )
+
+
+def _as_text(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": message.content}
+
+
+def _as_parts(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": [{"type": "text", "text": message.content}]}
 
 
 def encode_text(tokenizer: Any, text: str) -> tuple[int, ...]:

@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
     paths = [package, os.environ.get("PYTHONPATH", "")]
     # Of the two ways in which it is written some take the small letters before the large ones, some the other.
     hosts = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
-    direct = ",".join(filter(None, [*dict.fromkeys(hosts), "127.0.0.1"]))
+    direct = ",".join(filter(None, [*dict.fromkeys(hosts), "127.0.0.1,localhost,::1"]))
     return {
         # Threads that spin while they wait take the core from the one they wait for.
         "OMP_WAIT_POLICY": "PASSIVE",

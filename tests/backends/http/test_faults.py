@@ -135,7 +135,7 @@ BAD_REPLY_KINDS = {
     "invalid_json": "invalid_json", "breaks_schema": "schema", "numbers_as_strings": "schema",
     "duplicate_keys": "invalid_json", "control_characters": "invalid_json",
     "lone_surrogate": "invalid_json", "half_character": "invalid_json", "infinite": "invalid_json",
-    "nested": "invalid_json", "fenced": "invalid_json", "prose": "invalid_json",
+    "nested": "invalid_json", "prose": "invalid_json",
     "length": "length", "content_filter": "refusal", "refusal": "refusal",
     "thinking": "thinking", "hidden_thinking": "thinking",
 }  # fmt: skip
@@ -241,7 +241,17 @@ def test_a_model_that_thinks_at_the_probe_is_given_room_to_answer_it(probing: li
 
 
 @pytest.mark.parametrize(
-    "fault", ["escaped_control", "no_usage", "stream", "thought", "thought_in_template"]
+    "fault",
+    [
+        "escaped_control",
+        "no_usage",
+        "stream",
+        "thought",
+        "thought_in_template",
+        "fenced",
+        "fenced_in_prose",
+        "thought_fenced",
+    ],
 )
 def test_odd_but_whole_replies_are_taken(fault: str) -> None:
     with one_fault(fault) as server:

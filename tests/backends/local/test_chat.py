@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from engine import models
 from engine.backends.local.chat import encode_prompt, encode_text, turn_end
 from engine.backends.protocol import Message, TrainingRow
 from engine.backends.training.batches import encode
+from tests.backends.local.test_templates import TEMPLATES
 
 pytestmark = pytest.mark.models
 
@@ -31,6 +33,17 @@ def test_a_row_that_holds_turns_makes_none(tokenizer: Any) -> None:
     assert tokens.count(turn_end(tokenizer)) == 2
     # The model still reads what the row says.
     assert ATTACK in tokenizer.decode(tokens)
+
+
+@pytest.mark.parametrize("name", ["over parts", "no system role", "system dropped"])
+def test_a_template_of_another_shape_loses_nothing(tokenizer: Any, name: str) -> None:
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = TEMPLATES[name]
+    turns = (Message("system", "Label the text."), Message("user", ATTACK))
+    said = other.decode(encode_prompt(other, turns))
+    assert "Label the text." in said
+    assert ATTACK in said
+    assert turn_end(other) == turn_end(tokenizer), "its end is found as well"
 
 
 def test_an_answer_that_holds_the_turns_end_does_not_end_it(tokenizer: Any) -> None:

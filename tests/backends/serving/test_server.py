@@ -180,6 +180,10 @@ def test_children_reach_no_hub_and_no_proxy_on_the_way_to_loopback(
     monkeypatch.setenv("no_proxy", "other.example")
     found = server.environment()
     assert found["HF_HUB_OFFLINE"] == "1"
-    assert found["no_proxy"] == found["NO_PROXY"] == "other.example,intern.example,127.0.0.1"
+    assert (
+        found["no_proxy"]
+        == found["NO_PROXY"]
+        == "other.example,intern.example,127.0.0.1,localhost,::1"
+    )
     monkeypatch.delenv("no_proxy")
-    assert server.environment()["no_proxy"] == "intern.example,127.0.0.1"
+    assert server.environment()["no_proxy"] == "intern.example,127.0.0.1,localhost,::1"

@@ -488,12 +488,9 @@ def test_a_row_beyond_the_models_context_and_one_its_template_refuses_are_named(
         train_here(job)
     assert "max_length" not in told.value.hint
     tokenizer = AutoTokenizer.from_pretrained(model)
-    tokenizer.chat_template = (
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-        + tokenizer.chat_template
-    )
+    tokenizer.chat_template = "{{ raise_exception('no turns at all') }}"
     ordered = TrainingRow((Message("system", "red"), Message("user", "blue")), "colour")
-    with pytest.raises(ModelError, match="template refuses a prompt: no system role"):
+    with pytest.raises(ModelError, match="template refuses a prompt: no turns at all"):
         encode(tokenizer, [ordered], 64, "training")
 
 
