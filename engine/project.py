@@ -275,23 +275,36 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
+            run = self._begin(store, watcher)
+            recipe = self.loaded.recipe
+            origins = Origins(store, run, recipe.name, recipe.version)
+            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+
+    def _begin(self, store: Store, watcher: Reporter) -> str:
+        """Go on with the run of this very plan that is not done, else start one; return its id."""
+        plan, resources = self._compiled
+        recipe, versions = short(self.loaded.effective), _versions()
+        run = store.unfinished_run(recipe, plan.fingerprint, versions)
+        if run is not None:
+            store.resume_run(run)
+        else:
             expected = expect(self.loaded, plan, resources, store, self.limit)
             run = store.start_run(
                 name=self.loaded.recipe.name,
                 path=str(self.loaded.path),
-                recipe=short(self.loaded.effective),
+                recipe=recipe,
                 source=self.loaded.source,
                 effective=self.loaded.effective,
-                versions=_versions(),
+                versions=versions,
                 row_limit=self.limit,
                 estimate=expected.estimate.stored(expected.minutes),
+                plan=plan.fingerprint,
             )
-            watcher.say(
-                f"run {run}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
-            )
-            recipe = self.loaded.recipe
-            origins = Origins(store, run, recipe.name, recipe.version)
-            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+        again = " goes on" if store.run_row(run).resumed else ""
+        watcher.say(
+            f"run {run}{again}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
+        )
+        return run
 
     def _fetch_missing(self, watcher: Reporter) -> None:
         """Fetch the models that the recipe names and this machine lacks."""
@@ -369,7 +382,8 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
 
 def _last_run(state: Path) -> str:
     """Return the id of the last run; raises EngineError where there is none."""
-    run: str | None = rows(state, "SELECT max(id) AS id FROM run")[0]["id"]
+    latest = "SELECT arg_max(id, coalesce(resumed, started)) AS id FROM run"
+    run: str | None = rows(state, latest)[0]["id"]
     if run is None:
         left = unseen(state).rows
         hint = (

@@ -15,17 +15,18 @@ from engine.store import holder, now, rows, unseen
 from engine.store.cleaning import size_of
 
 _SQL = """
-SELECT u.id, c.name AS recipe, u.status, u.started, u.ended, u.note,
+SELECT u.id, c.name AS recipe, u.status, u.started, u.ended, u.note, u.worked,
+  coalesce(u.resumed, u.started) AS since,
   json_extract_string(c.effective, '$.loop.stop.metric') AS metric,
-  (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'done') AS done,
-  (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'cached') AS cached,
+  (SELECT count(*) FROM all_run_rows r WHERE r.run = u.id AND r.origin = 'done') AS done,
+  (SELECT count(*) FROM all_run_rows r WHERE r.run = u.id AND r.origin = 'cached') AS cached,
   (SELECT coalesce(sum(k.calls), 0)::BIGINT FROM call_total k WHERE k.run = u.id) AS calls,
-  (SELECT list(DISTINCT m.path) FROM model m JOIN run_rows r USING (node) WHERE r.run = u.id) AS models
+  (SELECT list(DISTINCT m.path) FROM model m JOIN all_run_rows r USING (node) WHERE r.run = u.id) AS models
 FROM run u LEFT JOIN recipe c ON c.id = u.recipe
 ORDER BY u.id
 """
 _BEST = """
-SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best FROM leaderboard
+SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best FROM all_leaderboard
 WHERE split = 'validation' GROUP BY ALL
 """
 
@@ -41,7 +42,7 @@ class RunLine:
     started: datetime
     """UTC."""
     minutes: float | None
-    """Up to now for a live run; None where the end is not known."""
+    """At work, up to now for a live run; None where the end is not known."""
     done: int
     """Nodes it computed."""
     cached: int
@@ -65,6 +66,7 @@ def list_runs(state: Path) -> list[RunLine]:
         running = row["status"] == "running"
         alive = running and live is not None and live.run == row["id"]
         ended = row["ended"] or (now() if alive else None)
+        seconds = row["worked"] + (ended - row["since"]).total_seconds() if ended else None
         metric = row["metric"] or ""
         lines.append(
             RunLine(
@@ -72,7 +74,7 @@ def list_runs(state: Path) -> list[RunLine]:
                 recipe=row["recipe"] or "",
                 status="killed" if running and not alive else row["status"],
                 started=row["started"],
-                minutes=(ended - row["started"]).total_seconds() / 60 if ended else None,
+                minutes=None if seconds is None else seconds / 60,
                 done=row["done"],
                 cached=row["cached"],
                 calls=row["calls"],

@@ -25,17 +25,17 @@ def queries(report: Report) -> tuple[Suggestion, Suggestion, Suggestion]:
     return (
         Suggestion(
             "Which wrong answers was the student surest of?",
-            "select round, inputs, target, answer, confidence, pattern_name from failures"
+            "select round, inputs, target, answer, confidence, pattern_name from all_failures"
             f" where run = '{run}' order by confidence desc limit 20",
         ),
         Suggestion(
             "Why were generated rows rejected, by operator?",
-            "select operator, reason, count(*) as n from rejected_rows"
+            "select operator, reason, count(*) as n from all_rejected_rows"
             f" where run = '{run}' group by all order by n desc",
         ),
         Suggestion(
             "What did each pattern and operator buy for its tokens?",
-            "select pattern_name, operator, selected, tokens, status, points from payoff"
+            "select pattern_name, operator, selected, tokens, status, points from all_payoff"
             f" where run = '{run}' order by points desc nulls last",
         ),
     )

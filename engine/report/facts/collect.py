@@ -93,6 +93,9 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
 def _header(query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any]) -> Header:
     started: datetime = run["started"]
     ended: datetime | None = run["ended"]
+    # Of a run that was gone on with: without the time in which it waited.
+    since: datetime = run["resumed"] or started
+    seconds = None if ended is None else run["worked"] + (ended - since).total_seconds()
     seeds = query(
         "SELECT DISTINCT n.seed FROM node n JOIN run_node rn ON rn.node = n.id WHERE rn.run = ?"
         " ORDER BY n.seed",
@@ -106,7 +109,7 @@ def _header(query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any]) -> 
         status=run["status"],
         note=run["note"] or "",
         started=started.strftime("%Y-%m-%d %H:%M:%S"),
-        minutes=None if ended is None else (ended - started).total_seconds() / 60,
+        minutes=None if seconds is None else seconds / 60,
         row_limit=run["row_limit"],
         models=_models(query, run["id"], recipe),
         seeds=tuple(recipe.get("seeds") or [row["seed"] for row in seeds]),
