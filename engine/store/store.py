@@ -216,7 +216,9 @@ class Store:
     def unfinished_run(self, recipe: str, plan: str, versions: Mapping[str, str]) -> str | None:
         """Return the latest run of the same recipe, plan and versions where it is not done; else None."""
         wanted = (recipe, plan, versions)
-        same = [run for run in self._runs.values() if (run.recipe, run.plan, run.versions) == wanted]
+        same = [
+            run for run in self._runs.values() if (run.recipe, run.plan, run.versions) == wanted
+        ]
         latest = max(same, key=lambda run: run.resumed or run.started, default=None)
         return latest.id if latest is not None and latest.status != "done" else None
 

@@ -53,10 +53,8 @@ def test_killed_five_times_it_ends_with_the_same_rows_and_asks_nothing_twice(
     assert found.returncode == 0, found.stdout + found.stderr
     assert results(tmp_path) == results(undisturbed)
     assert answered_twice(tmp_path) == []
-    ended = rows(tmp_path, "SELECT status FROM run ORDER BY id")
-    assert ended[-1]["status"] == "done"
-    # A fast machine may finish before the last kill; a run killed while it starts leaves no row.
-    assert {row["status"] for row in ended[:-1]} <= {"killed", "done"}
+    # However often it was killed, it is one run; a fast machine may finish before the last kill, and then do nothing.
+    assert {row["status"] for row in rows(tmp_path, "SELECT status FROM run")} == {"done"}
 
 
 def test_a_second_run_does_nothing_and_a_new_description_does_nothing(

@@ -51,7 +51,10 @@ def differences(state: Path, views: Sequence[str] = JOINED) -> dict[str, list[An
         connection.execute("CREATE SCHEMA joined")
         connection.execute(DEFINITIONS.read_text("utf-8"))
         for view in views:
-            for one, other in ((f"all_{view}", f"joined.{view}"), (f"joined.{view}", f"all_{view}")):
+            for one, other in (
+                (f"all_{view}", f"joined.{view}"),
+                (f"joined.{view}", f"all_{view}"),
+            ):
                 sql = f"(FROM {one}) EXCEPT ALL (FROM {other})"
                 if extra := connection.execute(sql).fetchall():
                     found[one] = extra

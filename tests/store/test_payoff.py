@@ -69,9 +69,7 @@ def write(state: Path, first: set[int], now: set[int], tracked: Tracked) -> None
         store.end_run(started, "done")
 
 
-PAYOFF = (
-    "SELECT pattern, status, points, round_change_unadjusted AS change FROM all_payoff ORDER BY pattern"
-)
+PAYOFF = "SELECT pattern, status, points, round_change_unadjusted AS change FROM all_payoff ORDER BY pattern"
 
 
 def test_a_student_whose_answers_are_random_buys_no_points(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def select(state: Path, sql: str, run: str) -> list[tuple[Any, ...]]:
 
 def test_run_rows_name_who_did_the_work(state: Path) -> None:
     found = rows(
-        state, "SELECT run, origin, made_by, count(*) AS n FROM all_run_rows GROUP BY ALL ORDER BY run"
+        state,
+        "SELECT run, origin, made_by, count(*) AS n FROM all_run_rows GROUP BY ALL ORDER BY run",
     )
     assert found == [
         {"run": "r0001", "origin": "done", "made_by": "r0001", "n": 15},
