@@ -32,7 +32,7 @@ ALL = "all_"
 
 _PROVENANCE = {
     "node": "The node that made the row.",
-    "run": "The run that did the work (for all rows of the latest runs, those taken over too, join `run_rows` by `node`).",
+    "run": "The run that did the work (for all rows of the latest runs, taken over or not, join `run_rows` by `node`).",
     "seed": "The loop's seed.",
     "round": "-1 is the untuned student, 0 the plain fine-tune, -2 its control (the same with another training seed).",
     "position": "The row's place in the node's output, from 0.",

@@ -77,7 +77,9 @@ def answers(state: Path) -> dict[str, list[str]]:
     """Return what each query is answered, but for which run it is, and which run asked a model."""
     with reader(state) as ask:
         return {
-            query: sorted(re.sub(r"'(r000\d|new|cached)'", "it", repr(row)) for row in ask(query, []))
+            query: sorted(
+                re.sub(r"'(r000\d|new|cached)'", "it", repr(row)) for row in ask(query, [])
+            )
             for query in queries()
         }
 
@@ -105,9 +107,7 @@ def test_every_query_fits_the_store_and_counts_each_result_once(tmp_path: Path) 
     with store.lock_run():
         store.end_run(start(store), "failed")
     latest = answers(tmp_path)
-    assert {query: latest[query] for query in latest.keys() - named} == dict.fromkeys(
-        once.keys() - named, []
-    )
+    assert [query for query in latest.keys() - named if latest[query]] == []
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=named)

@@ -120,7 +120,7 @@ def test_less_is_better_where_it_is_and_what_is_no_mean_is_not_paired() -> None:
 
 def test_the_confusion_view_counts_every_pair() -> None:
     rows = _store(METRICS, "macro_f1").query(
-        "SELECT target, answer, n FROM confusion WHERE run = ? AND round = 1 ORDER BY ALL",
+        "SELECT target, answer, n FROM all_confusion WHERE run = ? AND round = 1 ORDER BY ALL",
         ["r0001"],
     )
     assert [tuple(r.values()) for r in rows] == [

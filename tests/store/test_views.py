@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,18 @@ def test_what_runs_share_is_shown_once_and_for_every_run_by_a_name_of_its_own(
     shown = Counter(map(repr, rows(state, f"FROM {latest}")))
     assert shown == Counter(repr(row) for row in both if row["run"] == "r0002")
     assert bool(both) == (every not in NOT_IN_SMALL)
+
+
+def test_the_engine_asks_of_one_run_and_never_of_the_latest_alone() -> None:
+    """A view of the latest runs shows nothing of the run that a command names."""
+    views = "|".join(name.removeprefix("all_") for name in EVERY)
+    found = [
+        f"{path.relative_to(ROOT)}: {asked[0]}"
+        for path in (ROOT / "engine").rglob("*.py")
+        for asked in re.finditer(rf"\b(?:FROM|JOIN) ({views})\b", path.read_text("utf-8"))
+        if path.name != "document.py"
+    ]
+    assert found == []
 
 
 def test_a_run_that_is_gone_on_with_is_the_latest_again(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ WITH o AS (
 SELECT c.seed, c.pattern, c.round, c.attempt, c.candidate, l.operator, l.inputs, l.target, c.outcome,
   coalesce(l.left_out, CASE WHEN NOT l.accepted THEN l.reason END, '') AS why, coalesce(l.detail, '') AS detail, n.total
 FROM c JOIN n USING (seed, pattern)
-JOIN (FROM all_lineage WHERE run = ? AND candidate IN (SELECT candidate FROM c)) l USING (seed, round, attempt, candidate)
+JOIN (FROM all_lineage WHERE run = ? AND candidate IN (SELECT candidate FROM c)) l
+  USING (seed, round, attempt, candidate)
 ORDER BY c.seed, c.pattern, c.round, c.attempt, c.outcome = 'rejected', c.candidate
 """
 _REJECTED = """
