@@ -362,7 +362,7 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         )
     run = run or _last_run(state)
     with reader(state) as query:
-        facts = collect(query, run)
+        facts = collect(query, run, state=state)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
     for path, text in (

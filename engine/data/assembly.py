@@ -138,13 +138,13 @@ class Assembly:
             for bad, message in zip(reading.bad, messages, strict=True)
         ]
         self.rows[split] = SplitRows(
-            split, origin.name, source, reading.records, reading.types, details
+            split, origin.name, source, reading.records, reading.types, origin.by_row, details
         )
         for bad, message in zip(reading.bad[:_MOST_SHOWN], messages, strict=False):
-            at, hint = bad.problem(origin.name).where, bad.fault.hint
+            at, hint = bad.problem(origin.name, by_row=origin.by_row).where, bad.fault.hint
             self.problems.append(Problem(at, f"left out: {message}", hint, "warning", "bad-row"))
         if len(reading.bad) > _MOST_SHOWN:
-            last = reading.bad[_MOST_SHOWN - 1].problem(origin.name).where
+            last = reading.bad[_MOST_SHOWN - 1].problem(origin.name, by_row=origin.by_row).where
             at = Location(last.file, last.line, last.column + 1)
             message = f"left out: {len(reading.bad) - _MOST_SHOWN} more bad rows of {split}"
             hint = "a run records each in the table drop"
@@ -167,7 +167,9 @@ class Assembly:
         for split, taken in filled.splits.items():
             giver = self.rows[takers[split].split if split in takers else split]
             bad = [] if split in takers else giver.bad
-            self.rows[split] = SplitRows(split, giver.file, giver.source, taken, giver.types, bad)
+            self.rows[split] = SplitRows(
+                split, giver.file, giver.source, taken, giver.types, giver.by_row, bad
+            )
 
     def _settle_spellings(self, labels: Callable[[str], Sequence[str]]) -> None:
         """Give labels that the recipe counts as one their one spelling, and warn of those that it does not."""

@@ -90,6 +90,8 @@ def _repeated_ids(rows: SplitRows) -> list[Problem]:
 
 def _line(rows: SplitRows, record: Record) -> str:
     """Return a row's line, with its file where a split has several."""
+    if rows.by_row:
+        return f"row {record.line}"
     return f"line {record.line}" + (f" of {rows.at(record).file}" if record.file else "")
 
 
@@ -136,7 +138,7 @@ def _shared_rows(splits: Mapping[str, SplitRows], task: Task) -> list[Problem]:
         shared = [r for r in rows.records if seen.get(_inputs(r, task), (split,))[0] != split]
         if shared:
             other, where = seen[_inputs(shared[0], task)]
-            message = f"this {split} row is in {other} too ({where.file}:{where.line})"
+            message = f"this {split} row is in {other} too ({where.by_line})"
             hint = (
                 "a score on rows that were seen elsewhere says less: take it out of one of the two"
             )

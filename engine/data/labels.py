@@ -172,7 +172,7 @@ def spelling_problems(loaded: LoadedRecipe, found: Mapping[str, Spelled]) -> Ite
 
 def _said(one: Spelled) -> str:
     at = one.split.at(one.first)
-    return f"'{visible(one.label)}' ({_rows(one)}, the first at {at.file}:{at.line})"
+    return f"'{visible(one.label)}' ({_rows(one)}, the first at {at.by_line})"
 
 
 def _rows(one: Spelled) -> str:

@@ -24,12 +24,14 @@ class SplitRows:
     """The same as it is stored with rows, equal on every machine: a file's name, an address."""
     records: list[Record]
     types: ColumnTypes = field(default_factory=ColumnTypes)
+    by_row: bool = False
+    """Whether rows have a number and no place in a file."""
     bad: list[str] = field(default_factory=list)
     """Place and fault of each row that was left out, as they are stored."""
 
     def at(self, record: Record) -> Location:
         """Return where a row is, as shown in messages."""
-        return shown(self.file, record.file, record.line)
+        return shown(self.file, record.file, record.line, by_row=self.by_row)
 
     def problem(self, records: Sequence[Record], fault: Fault, level: Level, code: str) -> Problem:
         """Return one problem for rows with the same fault: at the first, with the number of them."""
