@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from engine.cli.clean import readable
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.tables import fitted
 from engine.store import holder, now, rows, unseen
 from engine.store.cleaning import size_of
 
@@ -97,13 +97,10 @@ def runs_command(
     if not runs:
         console.print("no runs yet", highlight=False)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "recipe", "status", "started (UTC)"):
-        table.add_column(title, no_wrap=True)
-    for title in ("minutes", "done", "cached", "calls", "best on validation", "adapters"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(
+    titles = ("run", "recipe", "status", "started (UTC)", "minutes", "done", "cached", "calls", "best on validation",
+              "adapters")  # fmt: skip
+    lines = [
+        (
             run.id,
             run.recipe,
             run.status,
@@ -115,7 +112,10 @@ def runs_command(
             "" if run.best is None else f"{run.metric} {run.best:.3f}",
             readable(run.size) if run.size else "",
         )
+        for run in runs
+    ]
     if not console.is_terminal:
         # Files and pipes have no width to keep to.
         console = Console(file=console.file, width=200)
-    console.print(table)
+    right = [at >= titles.index("minutes") for at in range(len(titles))]
+    console.print(fitted(console, titles, lines, right, cut=[False] * len(titles)))

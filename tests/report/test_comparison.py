@@ -355,7 +355,8 @@ def test_seeds_that_pull_in_different_directions_say_nothing() -> None:
     # Seed 1 falls by 5 points instead.
     store.db.execute(
         "UPDATE score SET value = 0 WHERE split = 'test' AND seed = 1 AND round = 1 AND metric = 'accuracy'"
-        " AND example IN (SELECT example FROM score WHERE split = 'test' AND seed = 1 AND round = 1 ORDER BY example LIMIT 10)"
+        " AND example IN (SELECT example FROM score WHERE split = 'test' AND seed = 1 AND round = 1"
+        " ORDER BY example LIMIT 10)"
     )
     headline = collect(store.query, "r0001").headline
     found = headline.comparison

@@ -19,7 +19,7 @@ def headline(
 ) -> Headline:
     """Return the outcome: the chosen students against round 0, or round 0 against the untuned student.
 
-    `chosen` is the round of each seed's chosen student. The untuned student, where it is none of the two, is named beside.
+    `chosen` is the round of each seed's chosen student. The untuned student, where it is none of the two, is named too.
     """
     said = _claimed(query, run, recipe, scores, chosen)
     untuned = scores.at(scores.primary, "test", UNTUNED)
