@@ -176,7 +176,9 @@ def _regressions(store: Invented) -> None:
         )  # fmt: skip
         for row in mine:
             if row["fails"] or row["control_fails"]:
-                flags = {name: row[name] for name in ("example", "fails", "control_fails", "pattern")}
+                flags = {
+                    name: row[name] for name in ("example", "fails", "control_fails", "pattern")
+                }
                 store.add("regression", **shared, **flags)
 
 
