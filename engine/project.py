@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine import models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
@@ -283,26 +283,31 @@ class Project:
     def _begin(self, store: Store, watcher: Reporter) -> str:
         """Go on with the run of this very plan that is not done, else start one; return its id."""
         plan, resources = self._compiled
-        recipe, versions = short(self.loaded.effective), _versions()
-        run = store.unfinished_run(recipe, plan.fingerprint, versions)
+        name, versions = self.loaded.recipe.name, _versions()
+        # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
+        mark = short([name, [node.id for node in plan.nodes.values()]])
+        recipe: dict[str, Any] = {
+            "recipe": short(self.loaded.effective),
+            "name": name,
+            "path": str(self.loaded.path),
+            "source": self.loaded.source,
+            "effective": self.loaded.effective,
+        }
+        run = store.unfinished_run(mark, versions)
         if run is not None:
-            store.resume_run(run)
+            store.resume_run(run, **recipe)
         else:
             expected = expect(self.loaded, plan, resources, store, self.limit)
             run = store.start_run(
-                name=self.loaded.recipe.name,
-                path=str(self.loaded.path),
-                recipe=recipe,
-                source=self.loaded.source,
-                effective=self.loaded.effective,
+                **recipe,
                 versions=versions,
                 row_limit=self.limit,
                 estimate=expected.estimate.stored(expected.minutes),
-                plan=plan.fingerprint,
+                plan=mark,
             )
         again = " goes on" if store.run_row(run).resumed else ""
         watcher.say(
-            f"run {run}{again}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
+            f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {self.state}"
         )
         return run
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import Any
 
-from engine.fingerprint import short
 from engine.identity import Params
 
 
@@ -96,11 +94,6 @@ class Plan:
         self.nodes: Mapping[str, Node] = MappingProxyType(
             dict(by_name) if ordered else {name: by_name[name] for name in order}
         )
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of its nodes' fingerprints: equal for plans that compute the same, in this order."""
-        return short([node.id for node in self.nodes.values()])
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read a node's rows."""

@@ -77,7 +77,7 @@ class RunRow(Row):
     estimate: Mapping[str, Any] | None = None
     """What it was expected to take when it began."""
     plan: str = ""
-    """Hash of its plan's nodes."""
+    """Hash of its recipe's name and its plan's nodes."""
     resumed: datetime | None = None
     """When it was last gone on with; None when never."""
     worked: float = 0.0

@@ -11,9 +11,10 @@ RUNS = """
 
 A *run* (`r0001`, `r0002`, …; `pada runs` lists them) is one execution of a recipe, from its start until it is done.
 One that stops before it is done (it waits for a batch, was interrupted or killed, failed, or spent its budget) stays
-one run: `pada run` goes on with it under the same id, as long as the recipe, the rows, the prompts, the models and
-the engine are the same. Where one of these has changed, or the run was done, `pada run` starts a run, which takes
-over what is still valid: the same results are then results of both.
+one run: `pada run` goes on with it under the same id, as long as what decides its rows is the same: the data, the
+prompts, the models, the settings, and the versions of the engine and its libraries. A raised budget or another
+address of a server is no other run. Where something of that has changed, or the run was done, `pada run` starts a
+run, which takes over what is still valid: the same results are then results of both.
 
 So **each view shows the latest run of each recipe** (by the recipe's name; `last_runs` says which), and a count in it
 counts everything once. Every run, for looking back and comparing, is in the view of the same name with `all_` before

@@ -201,7 +201,7 @@ class Store:
     ) -> str:
         """Write down a new run and its recipe (`recipe` is the effective recipe's hash); return its id (`r0001`).
 
-        `estimate` is what it is expected to take, `plan` the hash of its nodes.
+        `estimate` is what it is expected to take, `plan` the hash of the recipe's name and the plan's nodes.
         """
         held = self._held()
         run = f"r{self._latest_run + 1:04d}"
@@ -213,17 +213,27 @@ class Store:
         self._append([RecipeRow(recipe, name, path, source, effective), row])
         return run
 
-    def unfinished_run(self, recipe: str, plan: str, versions: Mapping[str, str]) -> str | None:
-        """Return the latest run of the same recipe, plan and versions where it is not done; else None."""
-        wanted = (recipe, plan, versions)
-        same = [
-            run for run in self._runs.values() if (run.recipe, run.plan, run.versions) == wanted
-        ]
+    def unfinished_run(self, plan: str, versions: Mapping[str, str]) -> str | None:
+        """Return the latest run of the same plan and versions where it is not done; else None."""
+        wanted = (plan, versions)
+        same = [run for run in self._runs.values() if (run.plan, run.versions) == wanted]
         latest = max(same, key=lambda run: run.resumed or run.started, default=None)
         return latest.id if latest is not None and latest.status != "done" else None
 
-    def resume_run(self, run: str) -> None:
-        """Go on with a run that is not done: it stays the same run, however often it stops and waits."""
+    def resume_run(
+        self,
+        run: str,
+        *,
+        recipe: str,
+        name: str,
+        path: str,
+        source: str,
+        effective: Mapping[str, Any],
+    ) -> None:
+        """Go on with a run that is not done: it stays the same run, however often it stops and waits.
+
+        Its recipe is the one that it goes on with, which may have another budget or call a server otherwise.
+        """
         was = self._runs[run]
         began = was.resumed or was.started
         ended = was.ended
@@ -232,10 +242,18 @@ class Store:
             with self._reading() as connection:
                 ended = reading.last_sign(connection, run) or began
         worked = was.worked + max(0.0, (ended - began).total_seconds())
-        row = replace(was, status="running", ended=None, note=None, resumed=now(), worked=worked)
+        row = replace(
+            was,
+            recipe=recipe,
+            status="running",
+            ended=None,
+            note=None,
+            resumed=now(),
+            worked=worked,
+        )
         self.reopen_run(run)
         self._runs[run] = row
-        self._append([row])
+        self._append([RecipeRow(recipe, name, path, source, effective), row])
 
     def reopen_run(self, run: str) -> None:
         """Write more for a run that has ended: replies that came after it. How it ended stays as it is."""

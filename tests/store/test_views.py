@@ -97,13 +97,16 @@ def test_a_run_that_is_gone_on_with_is_the_latest_again(tmp_path: Path) -> None:
         store.end_run(second, "done")
     assert rows(tmp_path, "FROM last_runs") == [{"run": second, "recipe": "small"}]
     with store.lock_run():
-        assert store.unfinished_run("hash-small", "q", {}) is None, "done is done"
-        assert store.unfinished_run("hash-small", "p", {"pada-engine": "9"}) is None
-        assert store.unfinished_run("hash-other", "p", {}) is None
-        assert store.unfinished_run("hash-small", "p", {}) == first
-        store.resume_run(first)
+        assert store.unfinished_run("q", {}) is None, "done is done"
+        assert store.unfinished_run("p", {"pada-engine": "9"}) is None
+        assert store.unfinished_run("other", {}) is None
+        assert store.unfinished_run("p", {}) == first
+        store.resume_run(
+            first, recipe="hash-again", name="small", path="small.yaml", source="", effective={}
+        )
         store.end_run(first, "done")
     assert rows(tmp_path, "FROM last_runs") == [{"run": first, "recipe": "small"}]
+    assert rows(tmp_path, "SELECT recipe FROM run ORDER BY id")[0] == {"recipe": "hash-again"}
 
 
 def test_failures(state: Path, run: str) -> None:

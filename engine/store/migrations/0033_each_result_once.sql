@@ -4,7 +4,7 @@
 -- counts in every run that uses it.
 -- `--` lines directly above a view become docs/store.md; `-- name: text` inside a view describes that column.
 
--- Hash of the nodes that its plan has: a run that is not done goes on where recipe, plan and versions are the same.
+-- Hash of its recipe's name and its plan's nodes: a run that is not done goes on where this and the versions are the same.
 ALTER TABLE run ADD COLUMN plan VARCHAR DEFAULT '';
 -- UTC; when it was last gone on with, NULL when never.
 ALTER TABLE run ADD COLUMN resumed TIMESTAMP;
