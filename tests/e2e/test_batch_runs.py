@@ -59,7 +59,7 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report out, which takes most of the time of runs as small as these."""
-    monkeypatch.setattr("engine.project.collect", lambda query, run: None)
+    monkeypatch.setattr("engine.project.collect", lambda query, run, **_: None)
     monkeypatch.setattr("engine.project.render_html", lambda facts: "")
     monkeypatch.setattr("engine.project.render_markdown", lambda facts: "")
     monkeypatch.setattr("engine.cli.running.summary", lambda found, page=None: "")

@@ -61,6 +61,8 @@ def test_a_second_run_does_nothing_and_a_new_description_does_nothing(
     project: Path, undisturbed: Path
 ) -> None:
     before = results(undisturbed)
+    asked = "SELECT pattern, count(*) AS n FROM failures GROUP BY ALL ORDER BY ALL"
+    shown = rows(undisturbed, asked)
     project.write_text(
         project.read_text("utf-8").replace(
             "name: tiny\n", "name: tiny\ndescription: The same, described.\n"
@@ -70,6 +72,9 @@ def test_a_second_run_does_nothing_and_a_new_description_does_nothing(
     again = pada_here("run", project, "--state", undisturbed)
     assert "0 nodes computed" in again.out
     assert results(undisturbed) == before
+    assert rows(undisturbed, asked) == shown, "each result is shown once"
+    every = rows(undisturbed, "SELECT run, count(*) AS n FROM all_failures GROUP BY run")
+    assert [row["n"] for row in every] == [sum(row["n"] for row in shown)] * 2
 
 
 def test_a_changed_setting_reruns_what_depends_on_it_and_plan_says_why(
