@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine import models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
@@ -275,23 +275,41 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
-            expected = expect(self.loaded, plan, resources, store, self.limit)
-            run = store.start_run(
-                name=self.loaded.recipe.name,
-                path=str(self.loaded.path),
-                recipe=short(self.loaded.effective),
-                source=self.loaded.source,
-                effective=self.loaded.effective,
-                versions=_versions(),
-                row_limit=self.limit,
-                estimate=expected.estimate.stored(expected.minutes),
-            )
-            watcher.say(
-                f"run {run}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
-            )
+            run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
             return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+
+    def _begin(self, store: Store, watcher: Reporter) -> str:
+        """Go on with the run of this very plan that is not done, else start one; return its id."""
+        plan, resources = self._compiled
+        name, versions = self.loaded.recipe.name, _versions()
+        # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
+        mark = short([name, [node.id for node in plan.nodes.values()]])
+        recipe: dict[str, Any] = {
+            "recipe": short(self.loaded.effective),
+            "name": name,
+            "path": str(self.loaded.path),
+            "source": self.loaded.source,
+            "effective": self.loaded.effective,
+        }
+        run = store.unfinished_run(mark, versions)
+        if run is not None:
+            store.resume_run(run, **recipe)
+        else:
+            expected = expect(self.loaded, plan, resources, store, self.limit)
+            run = store.start_run(
+                **recipe,
+                versions=versions,
+                row_limit=self.limit,
+                estimate=expected.estimate.stored(expected.minutes),
+                plan=mark,
+            )
+        again = " goes on" if store.run_row(run).resumed else ""
+        watcher.say(
+            f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {self.state}"
+        )
+        return run
 
     def _fetch_missing(self, watcher: Reporter) -> None:
         """Fetch the models that the recipe names and this machine lacks."""
@@ -349,7 +367,7 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         )
     run = run or _last_run(state)
     with reader(state) as query:
-        facts = collect(query, run)
+        facts = collect(query, run, state=state)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
     for path, text in (
@@ -369,7 +387,8 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
 
 def _last_run(state: Path) -> str:
     """Return the id of the last run; raises EngineError where there is none."""
-    run: str | None = rows(state, "SELECT max(id) AS id FROM run")[0]["id"]
+    latest = "SELECT arg_max(id, coalesce(resumed, started)) AS id FROM run"
+    run: str | None = rows(state, latest)[0]["id"]
     if run is None:
         left = unseen(state).rows
         hint = (

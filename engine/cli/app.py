@@ -128,7 +128,10 @@ def report(
 @app.command()
 def sql(
     query: Annotated[
-        str | None, typer.Argument(help="One SELECT; a prompt opens when left out.")
+        str | None,
+        typer.Argument(
+            help="One SELECT; a console opens when left out (`help` there says what it takes)."
+        ),
     ] = None,
     state: StateOption = STATE,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,

@@ -98,6 +98,7 @@ class StageParams:
             limit=self.limit,
             redact=tuple(recipe.privacy.redact),
             on_bad_row=recipe.data.on_bad_row,
+            fold_labels=tuple(recipe.task.fold_labels),
         )
 
     @property
@@ -126,6 +127,7 @@ class StageParams:
             alone=self.sources == ("logged",),
             redact=tuple(self.recipe.privacy.redact),
             on_bad_row=self.recipe.data.on_bad_row,
+            fold_labels=tuple(self.recipe.task.fold_labels),
         )
 
     def train(self, number: int) -> TrainParams:

@@ -69,6 +69,11 @@ class Classification(TaskKind):
         labels: list[str] = json.loads(target) if params.many else [target]
         return labels
 
+    def relabelled(self, target: str, names: Mapping[str, str], params: Params) -> str:
+        """Return the label as `names` has it, or the list of labels."""
+        labels = [names.get(label, label) for label in self.labels_in(target, params)]
+        return canonical(labels) if params.many else labels[0]
+
     def answer_form(self, task: Task) -> str:
         """Return that it is a label, or a list of them."""
         return (

@@ -112,6 +112,10 @@ class TaskKind(ABC):
         """Return the labels that a target names, where targets are labels."""
         return (target,)
 
+    def relabelled(self, target: str, names: Mapping[str, str], params: Any) -> str:
+        """Return a target with its labels as `names` has them (label -> label), where targets are labels."""
+        return names.get(target, target)
+
     def answer_form(self, task: Task) -> str:
         """Return what a right answer looks like, in words, for the teacher and the judge."""
         return "text"

@@ -20,7 +20,7 @@ def info(
     return NodeInfo(node, f"place/{node}", stage, seed, round, attempt, {"stage": stage}, AT, AT)
 
 
-def start(store: Store, name: str = "small") -> str:
+def start(store: Store, name: str = "small", plan: str = "") -> str:
     effective = {"name": name, "loop": {"stop": {"metric": "accuracy"}}}
     return store.start_run(
         recipe=f"hash-{name}",
@@ -29,6 +29,7 @@ def start(store: Store, name: str = "small") -> str:
         source="recipe: 1",
         effective=effective,
         versions={},
+        plan=plan,
     )
 
 
