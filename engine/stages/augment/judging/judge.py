@@ -99,6 +99,7 @@ class _Said(NamedTuple):
 
     item: Mapping[str, Any] | None
     reply: Completion
+    adherence_call: str | None = None
 
 
 def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
@@ -170,9 +171,10 @@ def _adhering(
         params.task, params.adherence, params.rows_per_call, asked,
         inputs.name, inputs.strategy, ctx,
     )  # fmt: skip
-    for name, score in found.items():
+    for name, (call, score) in found.items():
         one = said[name]
-        said[name] = one._replace(item={**(one.item or {}), "adherence": score})
+        item = one.item if score is None else {**(one.item or {}), "adherence": score}
+        said[name] = _Said(item, one.reply, call)
     return dropped
 
 
@@ -341,6 +343,7 @@ def _verdict(
         agreement=evidence.agreement,
         label_correct=scores.get("label_correct"),
         naturalness=scores.get("naturalness"),
+        adherence_call=said.adherence_call if said is not None else None,
     )
 
 

@@ -433,9 +433,12 @@ def test_adherence_is_asked_apart_of_rows_that_pass_otherwise() -> None:
     assert reasons == {
         "new": ("judge", 3), "bad": ("judge", None), "reworded": ("accepted", None), "covering": ("accepted", None),
     }  # fmt: skip
+    calls = {v.candidate: v.adherence_call for v in low.output.verdicts}
+    assert calls == {**dict.fromkeys(calls), "new": low.context.asked[1].id}
     assert judged(4).first.accepted
     silent = judged(None)
     assert silent.first.accepted, "a right label is enough where nothing else is known"
+    assert silent.first.adherence_call == silent.context.asked[1].id, "it was paid for"
 
 
 def test_rules_of_annotation_are_told_the_judge() -> None:
