@@ -347,11 +347,18 @@ class StageParams:
         operators = self.resources.operators
         # What a prompt does not show must not decide its replies.
         shown = self.resources.prompts[STRATEGY_PROMPT].variables
+        schema = schemas.strategy(self.resources.schemas["strategy"], self.task.labelled)
+        # Of what no writer is told nothing is asked for.
+        pack = self.resources.packs["teacher"].name
+        prompts = [operators[used.name].prompt(pack) for used in self.recipe.augment.operators]
+        for part in ("contrast", "kinds"):
+            if not any(part in prompt.variables for prompt in prompts):
+                schema = schemas.without(schema, part)
         return StrategyParams(
             task=self.task,
             briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=schemas.strategy(self.resources.schemas["strategy"], self.task.labelled),
+            schema=schema,
             operators=tuple(
                 OfferedOperator(
                     name=used.name,

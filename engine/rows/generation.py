@@ -53,8 +53,8 @@ class Candidate(Row):
     rationale: str = ""
     """How its writer came to the target, where that is derived."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked of this row: name -> value; `near`: the label that it may be mistaken for; `kind`: of its strategy's
-    kinds; `side`: `contrast`, where it is for the other side of the pattern."""
+    """What was asked of this row: name -> value; `near`: the label that it may be mistaken for; `kind`: of the kinds of
+    its strategy; `side`: `contrast`, where it is for the other side of the pattern."""
     seeds: tuple[str, ...] = ()
     """The training examples that its writer was shown."""
 

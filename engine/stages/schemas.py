@@ -67,11 +67,18 @@ def diagnosis(schema: Schema, categories: Sequence[str], other: str | None = Non
 
 
 def strategy(schema: Schema, labelled: bool) -> Schema:
-    """Return the strategy schema; where targets are no labels, nothing is confused, and no rule is for some labels."""
+    """Return the strategy schema.
+
+    Where targets are labels, the other side of a confusion is a label; where they are none, it is the contrast, and no
+    rule and no kind is for some labels.
+    """
     if labelled:
-        return schema
+        return without(schema, "contrast")
     schema = without(schema, "pairs")
     properties = dict(schema["properties"])
+    if "kinds" in properties:
+        kinds = properties["kinds"]
+        properties["kinds"] = {**kinds, "items": without(kinds["items"], "labels")}
     for name in ("must", "must_not"):
         rule = properties.get(name, {}).get("items", {}).get("properties", {}).get("rule")
         if rule is not None:

@@ -256,7 +256,10 @@ def test_calls_about_adherence_are_in_the_price_of_their_patterns(tmp_path: Path
         ("p2", 1, 250.0),
     ]
     paid = "SELECT pattern, sum(tokens) AS tokens FROM payoff WHERE run = ? GROUP BY 1 ORDER BY 1"
-    assert [tuple(row.values()) for row in rows(tmp_path, paid, [run])] == [("p1", 750), ("p2", 750)]
+    assert [tuple(row.values()) for row in rows(tmp_path, paid, [run])] == [
+        ("p1", 750),
+        ("p2", 750),
+    ]
 
 
 def test_cleaning_leaves_no_part_behind(tmp_path: Path) -> None:

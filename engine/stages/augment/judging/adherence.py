@@ -14,7 +14,7 @@ from engine.rows import Candidate, Row
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import label_text
 from engine.stages.analyse.targets import binding
-from engine.stages.augment.planning import NEAR
+from engine.stages.augment.planning import KIND, NEAR, is_contrast
 from engine.stages.blocks import cut, row_block
 from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.outputs import Drafted, NamedPatterns
@@ -63,6 +63,8 @@ def adherences(
                     "columns": row_block(c.inputs),
                     "answer": row_block({task.target: cut(c.target, LONGEST_TARGET)}, "data"),
                     "near": label_text(task, c.attributes[NEAR]) if NEAR in c.attributes else "",
+                    "kind": c.attributes.get(KIND, ""),
+                    "contrast": is_contrast(c),
                     "plan": plans.index((c.pattern, c.strategy)) + 1,
                 }
                 for number, c in zip(ids(len(group)), group, strict=True)
@@ -72,6 +74,18 @@ def adherences(
                     "number": number,
                     "pattern": names.get(pattern, ""),
                     "text": strategies[plan].text,
+                    "contrast": strategies[plan].contrast
+                    if any(is_contrast(c) for c in group if c.strategy == plan)
+                    else "",
+                    "kinds": [
+                        kind
+                        for kind in strategies[plan].kinds
+                        if any(
+                            c.attributes.get(KIND) == kind["name"]
+                            for c in group
+                            if c.strategy == plan
+                        )
+                    ],
                     **{
                         which: binding(
                             getattr(strategies[plan], which),

@@ -36,6 +36,7 @@ from engine.stages.augment.judging.calibration import (
     too_few,
 )
 from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
+from engine.stages.augment.planning import is_contrast
 from engine.stages.augment.verify import calls_for
 from engine.stages.blocks import Briefing, task_sends
 from engine.stages.forecast import Forecast, Range, Situation
@@ -252,7 +253,14 @@ def _items(
     anchors: Sequence[Anchor],
 ) -> list[Item]:
     """Return what is asked about; an anchor looks like a candidate."""
-    strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
+    strategies = {s.id: s for s in inputs.strategy.strategies} if inputs.strategy else {}
+
+    def followed(candidate: Candidate) -> str:
+        strategy = strategies.get(candidate.strategy)
+        if strategy is None:
+            return COVERAGE_STRATEGY
+        return strategy.contrast if is_contrast(candidate) else strategy.text
+
     return [
         *(
             Item(
@@ -261,7 +269,7 @@ def _items(
                 anchor=False,
                 inputs=candidate.inputs,
                 target=candidate.target,
-                strategy=strategies.get(candidate.strategy, COVERAGE_STRATEGY),
+                strategy=followed(candidate),
             )
             for candidate in standing
         ),
@@ -393,7 +401,7 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 
 
 JUDGE = Stage(
-    "judge", 8, JudgeParams, JudgeInputs, Judged, judge,
+    "judge", 9, JudgeParams, JudgeInputs, Judged, judge,
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},
     replies=("verdict", "adherence"),
