@@ -81,7 +81,7 @@ class Extraction(TaskKind):
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
-        """Return another row's answer in the context; else what looks like it; else it without a word; else other words."""
+        """Return another row's answer in the context; else what looks like it, or it cut short, or others."""
         context = inputs[task.params.context]
         taken = (
             other

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -26,9 +28,7 @@ SLOTS = {
 }
 
 
-def wrong(
-    right: dict[str, object], text: str, *others: dict[str, object]
-) -> list[dict[str, object]]:
+def wrong(right: Mapping[str, Any], text: str, *others: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(wrong_objects(right, text, others, 0))
 
 
