@@ -58,9 +58,10 @@ def task_block(
         relevant: Labels that the prompt is about, which are defined; all labels are named.
         conventions: Rules of annotation that right answers show.
     """
-    lines = ["Task: " + (briefing.description.strip() or task.entry.sentence)]
+    told = task.entry.told(task.settings)
+    lines = ["Task: " + (briefing.description.strip() or told)]
     if briefing.description.strip():
-        lines.append(f"Kind of task: {task.entry.sentence}")
+        lines.append(f"Kind of task: {told}")
     columns = list(train[0].inputs) if train else []
     meanings = [
         f"- {name}: {briefing.columns[name]}" for name in columns if name in briefing.columns

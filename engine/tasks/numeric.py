@@ -95,8 +95,8 @@ class Numeric(TaskKind):
         return None
 
     def kept(self, target: str, params: Params) -> str:
-        """Return that the numbers stay: the target's reasoning uses them."""
-        return "the same numbers"
+        """Return that numbers and names stay: the target's reasoning uses them."""
+        return "the numbers and names that the target uses"
 
     def blind_form(self, task: Task) -> str:
         """Return that it is the number."""

@@ -42,11 +42,13 @@ def test_there_is_a_row_of_every_kind() -> None:
 def test_every_kind_says_what_it_is_and_what_an_answer_looks_like(kind: str) -> None:
     task = view(kind, **ROWS[kind][0])
     text = task_block(task, Briefing(), train(kind))
-    assert text.startswith(f"Task: {task.entry.sentence}\n")
+    assert text.startswith(f"Task: {task.entry.told(task.settings)}\n")
     assert "Form of the right answer: " in text
     assert ("All labels: " in text) == task.labelled
     described = task_block(task, Briefing(description=" Mail of a shop. "), train(kind))
-    assert described.startswith(f"Task: Mail of a shop.\nKind of task: {task.entry.sentence}\n")
+    assert described.startswith(
+        f"Task: Mail of a shop.\nKind of task: {task.entry.told(task.settings)}\n"
+    )
 
 
 def test_the_form_of_a_structured_answer_is_its_schema() -> None:

@@ -386,7 +386,12 @@ def _neutral(task: TaskView, pairs: Confusions) -> tuple[str, str]:
 
 def _nameless(pattern: str, members: Sequence[PatternMember]) -> tuple[str, str]:
     """Return a name and a description that say nothing of any row."""
-    return f"pattern {pattern}", f"{len(members)} failures with like diagnoses."
+    return nameless(pattern), f"{len(members)} failures with like diagnoses."
+
+
+def nameless(pattern: str) -> str:
+    """Return what a pattern is called for which there are neither words nor labels."""
+    return f"pattern {pattern}"
 
 
 def _sends(params: NameParams) -> Mapping[str, str]:

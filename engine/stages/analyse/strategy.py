@@ -23,6 +23,7 @@ from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.clusterers import centroid
 from engine.stages.analyse.mistakes import answered, label_text, labels_of
+from engine.stages.analyse.name import nameless
 from engine.stages.analyse.reworded import (
     Objection,
     Quotes,
@@ -323,6 +324,11 @@ def _contrast(reply: Reply) -> tuple[str, float]:
 def _neutral(task: TaskView, pattern: Pattern, observed: Confusions) -> str:
     """Return a strategy made of names and labels alone: what is used when the teacher's may not be."""
     if not observed:
+        if pattern.name == nameless(pattern.id):
+            # Its number says nothing; the rows that are shown lie near it.
+            return (
+                "Write rows of the kind of those training rows that are shown, in new situations."
+            )
         return f"Write rows in which this matters: {pattern.name}."
     target, answer, _ = observed[0]
     mistaken = "" if answer is None else label_text(task, answer)

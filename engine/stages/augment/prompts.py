@@ -154,7 +154,7 @@ class Prompts:
         return (
             *(section.text for section in used.prompt.sections),
             *self._briefing.words,
-            task.entry.sentence,
+            task.entry.told(task.settings),
             ", ".join(labels),
         )
 
