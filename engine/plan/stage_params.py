@@ -344,25 +344,18 @@ class StageParams:
 
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
-        operators = self.resources.operators
+        own = self.resources
         # What a prompt does not show must not decide its replies.
-        shown = self.resources.prompts[STRATEGY_PROMPT].variables
-        schema = schemas.strategy(self.resources.schemas["strategy"], self.task.labelled)
-        # Of what no writer is told nothing is asked for.
-        pack = self.resources.packs["teacher"].name
-        prompts = [operators[used.name].prompt(pack) for used in self.recipe.augment.operators]
-        for part in ("contrast", "kinds"):
-            if not any(part in prompt.variables for prompt in prompts):
-                schema = schemas.without(schema, part)
+        shown = own.prompts[STRATEGY_PROMPT].variables
         return StrategyParams(
             task=self.task,
             briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=schema,
+            schema=schemas.strategy(own.schemas["strategy"], self.task.labelled, own.writers_told),
             operators=tuple(
                 OfferedOperator(
                     name=used.name,
-                    description=operators[used.name].description,
+                    description=own.operators[used.name].description,
                     patterns=with_parts(self._taxonomy, used.patterns),
                 )
                 for used in self.recipe.augment.operators
@@ -370,7 +363,7 @@ class StageParams:
             ),
             rows=ROWS if "rows" in shown else 0,
             again="again" in shown,
-            confusions=self.resources.packs["teacher"].name_pattern.confusions,
+            confusions=own.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
             conventions=self._conventions,
         )

@@ -6,6 +6,7 @@ can see it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ def task_block(
     train: Sequence[Example],
     relevant: Iterable[str] = (),
     conventions: Sequence[str] = (),
+    answered: Sequence[Example] = (),
 ) -> str:
     """Return what the task is, in words.
 
@@ -57,6 +59,7 @@ def task_block(
         train: The original training rows; the first of each label stand for a definition that is missing.
         relevant: Labels that the prompt is about, which are defined; all labels are named.
         conventions: Rules of annotation that right answers show.
+        answered: Training rows that show what right answers are like, where no label has a definition.
     """
     told = task.entry.told(task.settings)
     lines = ["Task: " + (briefing.description.strip() or told)]
@@ -75,14 +78,26 @@ def task_block(
     if conventions:
         lines.append("Rules that right answers follow, as rows with known answers show:")
         lines += [f"- {inert(rule)}" for rule in conventions]
+    if answered:
+        lines.append("Rows with their right answers, which show what these are like:")
+        lines += [f"- {_as_json(task, row)}" for row in answered]
     return "\n".join(lines)
+
+
+def _as_json(task: TaskView, row: Example) -> str:
+    """Return a row with its right answer on one line."""
+    texts = {column: cut(text, LONGEST_EXAMPLE) for column, text in row.inputs.items()}
+    target = task.entry.as_written(row.target, task.settings)
+    if isinstance(target, str):
+        target = cut(target, LONGEST_EXAMPLE)
+    return inert(json.dumps({**texts, task.target: target}, ensure_ascii=False))
 
 
 def task_sends(labels: str, *, conventions: bool) -> str:
     """Return what of the user's data a task block carries, for the privacy table (`Stage.sends`).
 
     Args:
-        labels: What stands for labels; empty where targets are none.
+        labels: What stands for labels or, where targets are none, shows what they are like; empty where nothing does.
         conventions: Whether rules of annotation can be known.
     """
     rules = "rules of annotation that diagnoses state" if conventions else ""

@@ -73,6 +73,24 @@ def _names(text: str) -> list[tuple[int, str]]:
     return runs
 
 
+def exchanged_detail(target: str, text: str, others: Sequence[str]) -> str | None:
+    """Return a free text with a number or a name that it takes from its row exchanged for one of another text's.
+
+    Args:
+        target: The right text.
+        text: What it was written from.
+        others: Right texts for other rows, those of the most similar rows first.
+    """
+    for find in (_numbers, _names):
+        for at, own in find(target):
+            if not stands_in(own, text):
+                continue
+            for one in (found for other in others for _, found in find(other)):
+                if _shape(one) == _shape(own) and not stands_in(one, text):
+                    return f"{target[:at]}{target[at:].replace(own, one, 1)}"
+    return None
+
+
 def cut(span: str) -> str | None:
     """Return a span without its first or last word, where that word is what it is about; None where neither is."""
     first, *rest = span.split()

@@ -41,7 +41,7 @@ def diagnoses(**changes: Any) -> dict[str, Any]:
 NAMED = {
     "reasoning": "All of them name it.", "name": "Kind named in passing", "category": "other",
     "description": "A kind is named that is not meant.", "includes": [], "excludes": [], "coherent": True,
-    "parts": [],
+    "misfits": [], "parts": [],
 }  # fmt: skip
 
 

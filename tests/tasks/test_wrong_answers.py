@@ -102,6 +102,19 @@ def test_neighbours_look_alike() -> None:
     assert list(neighbours("Reed", text)) == ["Brook"], "the run shares a word with it"
 
 
+def test_a_free_text_gets_a_wrong_detail() -> None:
+    row = {"wishes": "people: 2, time: 7, name: Ann Ree"}
+    entry = TASKS["generation"]
+    task = Task((), entry.params.model_validate({}))
+
+    def made(target: str, *others: str) -> str | None:
+        return entry.corrupted(row, target, others, task)
+
+    assert made("A table for 2, please.", "For 7 of us.", "We are 5.") == "A table for 5, please."
+    assert made("It is for Ann Ree.", "It is for Bo Lind.") == "It is for Bo Lind."
+    assert made("See you then.", "Good day.") == "Good day."
+
+
 @pytest.mark.parametrize("turn", range(9))
 def test_a_wrong_object_scores_less_than_a_right_one(turn: int) -> None:
     entry = TASKS["structured"]

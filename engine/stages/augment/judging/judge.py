@@ -36,6 +36,7 @@ from engine.stages.augment.judging.calibration import (
     too_few,
 )
 from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
+from engine.stages.augment.nearest import ANSWERED
 from engine.stages.augment.planning import is_contrast
 from engine.stages.augment.verify import calls_for
 from engine.stages.blocks import Briefing, task_sends
@@ -374,7 +375,9 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
         "rows": shown,
         "plans": "names of patterns, strategies" if params.adherence is not None else "",
         "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})" if params.task.labelled else "",
+            "train rows that stand for labels ({inputs}, {target})"
+            if params.task.labelled
+            else "train rows near them, with their answers ({inputs}, {target})",
             conventions=params.conventions,
         ),
         "chosen": "",
@@ -393,7 +396,8 @@ def _expect(params: JudgeParams, situation: Situation) -> Forecast | None:
     if params.adherence is not None:
         calls += calls_for(situation.candidates.high, params.rows_per_call)
     reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, params.rows_per_call))
-    return Forecast(Range(0, calls), Range(1, params.rows_per_call), reply)
+    shown = params.rows_per_call + (0 if params.task.labelled else ANSWERED)
+    return Forecast(Range(0, calls), Range(1, shown), reply)
 
 
 def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Iterable[Account]:

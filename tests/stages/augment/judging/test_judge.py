@@ -441,6 +441,17 @@ def test_adherence_is_asked_apart_of_rows_that_pass_otherwise() -> None:
     assert silent.first.adherence_call == silent.context.asked[1].id, "it was paid for"
 
 
+@pytest.mark.parametrize("kind", ["extraction", "structured", "generation"])
+def test_rows_that_show_what_answers_are_like_give_no_answer_away(kind: str) -> None:
+    found = Judging(small_task(kind), likes())
+    for prompt in found.prompts:
+        block, *rows = prompt.split("\nRow r")
+        told = block.split("Rows with their right answers, which show what these are like:\n")[1]
+        shown = [json.loads(line[2:])["text"] for line in told.strip().splitlines()]
+        assert len(shown) == 4
+        assert not [text for text in shown if f"text: {text}\n" in "".join(rows)]
+
+
 def test_rules_of_annotation_are_told_the_judge() -> None:
     task = small_task("extraction")
     rule = Convention("v", 'The word "on" is no part of a day.', 2, "call")
