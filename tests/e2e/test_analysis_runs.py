@@ -41,7 +41,7 @@ REPLIES: dict[str, Any] = {
     "# One cluster": {
         "reasoning": "All of them name it.", "name": "Kind named in passing",
         "description": "A kind is named that is not meant.", "includes": ["a kind in passing"],
-        "excludes": [], "coherent": True, "misfits": [], "parts": [],
+        "excludes": [], "coherent": True,
     },
     "# The weakness": {
         "reasoning": "The word is enough for it.", "strategy": "Name the other kind in passing.",

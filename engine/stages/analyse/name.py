@@ -137,6 +137,8 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     new = [pattern for pattern in clusters.members if pattern not in earlier]
     # What SQL assigns is not the namer's to say.
     open_ = {p for p in new if p not in by_sql and len(clusters.members[p]) > LEAST}
+    # Of explanations that are all worded alike none is unlike the others.
+    open_ = {p for p in open_ if len(clusters.shown(p)[0]) > 1}
     splittable = {p for p in open_ if len(clusters.members[p]) >= 2 * LEAST}
     known = [p.name for p in earlier.values()]
     replies = _names(params, clusters, new, splittable, open_, known, quotes, ctx)

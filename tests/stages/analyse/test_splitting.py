@@ -215,3 +215,10 @@ def test_of_two_mistakes_none_is_a_misfit() -> None:
     _, context = named(KINDS["classification"](), lambda *_: words("One"), "frontier", size=2)
     assert "`misfits`" not in context.prompts[0]
     assert "misfits" not in (context.asked[0].schema or {})["properties"]
+
+
+def test_of_explanations_worded_alike_neither_parts_nor_misfits_are_asked_for() -> None:
+    one = KINDS["classification"]()
+    alike = [("The date is overlooked.", "A date is told.")] * len(one.failures)
+    _, context = named(one, lambda *_: words("One"), "frontier", size=9, words=alike)
+    assert not re.search("`parts`|`misfits`|- d1", context.prompts[0])

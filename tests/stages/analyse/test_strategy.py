@@ -1,5 +1,6 @@
 """strategy: what the teacher is told of a pattern, the labels its rows are about, and what replaces a bad text."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from engine.rows import Candidate, Pattern, Strategy, Verdict
 from engine.spec.recipe import LeakLimits
+from engine.stages import schemas
 from engine.stages.analyse.strategy import STRATEGY, OfferedOperator, StrategyInputs, StrategyParams
 from engine.stages.analyse.targets import binding
 from engine.stages.blocks import Briefing
@@ -241,6 +243,17 @@ def test_the_other_side_of_labels_is_a_label() -> None:
         assert ("- `contrast`: the other side" in context.prompts[0]) == (not labelled)
         assert ("those of the contrast aside" in context.prompts[0]) == (not labelled)
         assert ("labels" in parts["kinds"]["items"]["properties"]) == labelled
+
+
+@pytest.mark.parametrize("name", ["classification", "structured"])
+def test_what_no_writer_is_told_is_not_asked_for(name: str) -> None:
+    one = KINDS[name]()
+    whole = reply_schema_of("strategy", "frontier")
+    schema = schemas.strategy(whole, one.task.labelled, ())
+    made, context = drafted(one, lambda *_: plan(must=[], must_not=[]), "frontier", schema=schema)
+    assert not {"contrast", "kinds"} & schema["properties"].keys()
+    assert not re.search("`contrast`|`kinds`|kind;", context.prompts[0])
+    assert made.strategies[0].contrast == ""
 
 
 def test_the_other_side_may_not_quote() -> None:
