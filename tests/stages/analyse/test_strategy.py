@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,6 +124,14 @@ def test_where_targets_are_no_labels_a_strategy_is_about_none() -> None:
     assert {s.labels for s in output.strategies} == {()}
     assert output.strategies[0].text == "Write rows in which this matters: Waits without a word."
     assert not any("answered as" in prompt for prompt in context.prompts)
+
+
+def test_a_pattern_without_a_name_is_not_told_by_its_number() -> None:
+    nameless = replace(
+        PATTERNS[0], name="pattern p-1", description="2 failures with like diagnoses."
+    )
+    output, _ = run(lambda role, request: None, [nameless], kind="generation")
+    assert "p-1" not in output.strategies[0].text
 
 
 def plan(**changes: Any) -> dict[str, Any]:
