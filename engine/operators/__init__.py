@@ -25,6 +25,7 @@ from engine.operators.operator import (
     NewRow,
     Operator,
     OperatorParams,
+    RowKind,
     RowSpec,
     Unread,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "NewRow",
     "Operator",
     "OperatorParams",
+    "RowKind",
     "RowSpec",
     "Unread",
     "brings_target",

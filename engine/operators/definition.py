@@ -15,7 +15,7 @@ ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Label = Literal["keep", "change", "given", "written"]
 Sight = Literal[
     "task", "row", "label", "target", "keep", "pattern", "about", "includes", "excludes", "strategy", "must",
-    "must_not", "accepted", "rejected",
+    "must_not", "contrast", "kinds", "accepted", "rejected",
 ]  # fmt: skip
 
 
@@ -86,6 +86,8 @@ class Definition(Spec):
     task: what the task is, in words; row: the first seed row's inputs; label: its target; target: that of the first row
     to write; keep: what of its target a reworded row must keep; pattern, about, includes, excludes: the failure
     pattern's name, its description, and what falls under it and what does not; strategy, must, must_not: what rows
-    would cure it; accepted: rows written for it already; rejected: rows for it that were rejected, and why.
+    would cure it; contrast: what rows of the other side look like, where some of `rows` are such; kinds: the kinds of
+    rows of which each of `rows` is one; accepted: rows written for it already; rejected: rows for it that were
+    rejected, and why.
     """
     examples: Examples | None = None

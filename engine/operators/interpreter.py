@@ -73,6 +73,8 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
         "strategy": asked.strategy,
         "must": list(asked.must),
         "must_not": list(asked.must_not),
+        "contrast": asked.contrast,
+        "kinds": [kind._asdict() for kind in asked.kinds],
         "accepted": [_known(asked, row) for row in asked.accepted],
         "rejected": [{**_known(asked, row), "why": row.why} for row in asked.rejected],
     }
@@ -194,6 +196,8 @@ def _item(asked: Assignment, row: RowSpec, *, made_from: bool) -> dict[str, Any]
         "target": _written(asked, row.target),
         "near": _written(asked, row.near),
         "vary": dict(row.vary),
+        "kind": row.kind,
+        "contrast": row.contrast,
     }
     if made_from:
         seed = row.seed

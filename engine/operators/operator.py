@@ -94,6 +94,17 @@ class RowSpec(NamedTuple):
     """What of the seed row's target a rewording must keep, in words behind "with"; often empty."""
     vary: Mapping[str, str] = MappingProxyType({})
     """What is asked of this row besides: name -> value."""
+    kind: str = ""
+    """Of the kinds of its strategy, by name; empty for none."""
+    contrast: bool = False
+    """Whether it is a row of the other side of its pattern."""
+
+
+class RowKind(NamedTuple):
+    """A kind of rows of which some of a call are."""
+
+    name: str
+    description: str
 
 
 class KnownRow(NamedTuple):
@@ -135,6 +146,10 @@ class Assignment(NamedTuple):
     """What rows would cure it (guarded)."""
     must: Sequence[str] = ()
     must_not: Sequence[str] = ()
+    contrast: str = ""
+    """What rows of the other side look like (guarded); empty where none of the rows is one."""
+    kinds: Sequence[RowKind] = ()
+    """The kinds of these rows (guarded)."""
     accepted: Sequence[KnownRow] = ()
     """Rows written for the pattern already."""
     rejected: Sequence[KnownRow] = ()

@@ -364,7 +364,9 @@ class _Loop:
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),
-            {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
+            {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier,
+             "diagnosed": _each(seed, range(number), "diagnose")},
+            position,
         )  # fmt: skip
         # Naming may split a cluster: what patterns are made of comes from there.
         found: dict[str, Wire] = {"cluster": name, "name": name}

@@ -90,6 +90,12 @@ class Resources:
     adapter: GivenAdapter | None = None
     """The student's, where it exists already."""
 
+    @property
+    def writers_told(self) -> frozenset[str]:
+        """What the prompts of the recipe's operators use."""
+        pack = self.packs["teacher"].name
+        return frozenset(v for one in self.operators.values() for v in one.prompt(pack).variables)
+
 
 def task_prompt(loaded: LoadedRecipe) -> str:
     """Return the name of the student's prompt."""

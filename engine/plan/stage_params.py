@@ -346,18 +346,18 @@ class StageParams:
 
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
-        operators = self.resources.operators
+        own = self.resources
         # What a prompt does not show must not decide its replies.
-        shown = self.resources.prompts[STRATEGY_PROMPT].variables
+        shown = own.prompts[STRATEGY_PROMPT].variables
         return StrategyParams(
             task=self.task,
             briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=schemas.strategy(self.resources.schemas["strategy"], self.task.labelled),
+            schema=schemas.strategy(own.schemas["strategy"], self.task.labelled, own.writers_told),
             operators=tuple(
                 OfferedOperator(
                     name=used.name,
-                    description=operators[used.name].description,
+                    description=own.operators[used.name].description,
                     patterns=with_parts(self._taxonomy, used.patterns),
                 )
                 for used in self.recipe.augment.operators
@@ -365,7 +365,7 @@ class StageParams:
             ),
             rows=ROWS if "rows" in shown else 0,
             again="again" in shown,
-            confusions=self.resources.packs["teacher"].name_pattern.confusions,
+            confusions=own.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
             conventions=self._conventions,
         )

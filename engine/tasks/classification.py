@@ -40,7 +40,7 @@ class Classification(TaskKind):
 
     name = "classification"
     version = 2
-    sentence = "A text gets one label of a fixed set, or several where the task says so."
+    sentence = "A text gets one label of a fixed set."
     prompt = "tasks/classification.md"
     params = Params
     labelled = True
@@ -63,6 +63,10 @@ class Classification(TaskKind):
             raise ValueError(f"the label '{apart}' has a comma in it, which parts labels")
         target = canonical(labels)
         return Reference(target, (target,))
+
+    def told(self, params: Params) -> str:
+        """Return that it is one label, or any number of them."""
+        return "A text gets any number of labels of a fixed set." if params.many else self.sentence
 
     def labels_in(self, target: str, params: Params) -> Sequence[str]:
         """Return the target, or the labels in the JSON list that it is where a row has several."""

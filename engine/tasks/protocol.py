@@ -108,6 +108,10 @@ class TaskKind(ABC):
             raise ValueError("the target is empty")
         return Reference(texts[0], tuple(dict.fromkeys(texts)))
 
+    def told(self, params: Any) -> str:
+        """Return what the student does with these parameters, in one sentence."""
+        return self.sentence
+
     def labels_in(self, target: str, params: Any) -> Sequence[str]:
         """Return the labels that a target names, where targets are labels."""
         return (target,)

@@ -143,6 +143,10 @@ WITH a AS (
   FROM joined.lineage
   UNION ALL
   SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM joined.lineage
+  UNION ALL
+  SELECT l.run, l.seed, l.round, l.pattern, l.strategy, l.operator, NULL, NULL, NULL, t.adherence_call
+  FROM joined.lineage l JOIN run_rows r ON r.run = l.run
+  JOIN verdict t ON t.node = r.node AND t.candidate = l.candidate AND t.seed = l.seed AND t.round = l.round
 ), k AS (
   SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call GROUP BY id
 ), w AS (
@@ -275,6 +279,8 @@ WITH m AS (
   FROM verification t JOIN all_run_rows r USING (node)
   UNION ALL
   SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.call FROM verdict t JOIN all_run_rows r USING (node)
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.adherence_call FROM verdict t JOIN all_run_rows r USING (node)
 ), u AS (
   SELECT d.run, d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
   FROM (SELECT r.run, t.seed, t.round, t.id, t.call FROM diagnosis t JOIN all_run_rows r USING (node)) d

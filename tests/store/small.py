@@ -198,6 +198,10 @@ EVERY_ROW: tuple[r.Row, ...] = (
         [{"right": "card", "wrong": "pin", "share": 1.0}],
         {"paraphrase": 0.5},
         {"easy": 1.0},
+        {"must": {"a wish": ["card"]}},
+        "Rows with one wish.",
+        0.25,
+        [{"name": "told late", "description": "The wish is last.", "share": 1.0, "labels": []}],
     ),
     r.Candidate(
         "c2",
@@ -237,6 +241,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
         0.5,
         "ambiguous",
         3,
+        "c9",
     ),
     j.JudgeAnchor("e1", False, "pin", "no", False, "c8", "card", True),
     j.JudgeAnchor("e2", True, "card", None, None, "c8"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,30 @@ def test_what_is_done_again_and_what_is_paid_later_are_laid_again(tmp_path: Path
     write(tmp_path, again)
     assert differences(tmp_path, ("payoff", "spend", "pattern_price")) == {}
     assert {row["reason"] for row in rows(tmp_path, "FROM all_lineage")} == {"leak", None}
+
+
+def test_calls_about_adherence_are_in_the_price_of_their_patterns(tmp_path: Path) -> None:
+    make(tmp_path)
+    asked = f"{9:024x}"
+
+    def judged(store: Store, run: str) -> None:
+        take_over(store, run, without="judge")
+        both = [replace(verdict(name), adherence_call=asked) for name in ("c2", "c3")]
+        done(store, run, "judge9", "judge", [verdict("c1"), *both], attempt=1)
+        store.record_calls([call(9, run, "judge9", role="judge")])
+
+    run = write(tmp_path, judged)
+    assert differences(tmp_path, ("payoff", "pattern_price")) == {}
+    price = "SELECT pattern, calls, tokens FROM pattern_price WHERE run = ? AND what = 'judging' ORDER BY 1"
+    assert [tuple(row.values()) for row in rows(tmp_path, price, [run])] == [
+        ("p1", 1, 250.0),
+        ("p2", 1, 250.0),
+    ]
+    paid = "SELECT pattern, sum(tokens) AS tokens FROM payoff WHERE run = ? GROUP BY 1 ORDER BY 1"
+    assert [tuple(row.values()) for row in rows(tmp_path, paid, [run])] == [
+        ("p1", 750),
+        ("p2", 750),
+    ]
 
 
 def test_cleaning_leaves_no_part_behind(tmp_path: Path) -> None:

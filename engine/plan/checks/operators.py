@@ -12,6 +12,7 @@ from engine.operators import (
     Found,
     KnownRow,
     Operator,
+    RowKind,
     RowSpec,
     brings_target,
     itemised,
@@ -151,6 +152,8 @@ def _trial(
         strategy="strategy",
         must=["this"],
         must_not=["that"],
+        contrast="other rows",
+        kinds=[RowKind("kind", "description")],
         accepted=[known],
         rejected=[known],
     )

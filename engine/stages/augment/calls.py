@@ -21,7 +21,7 @@ from engine.operators import (
 )
 from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
-from engine.stages.augment.planning import COVERAGE, Slot
+from engine.stages.augment.planning import COVERAGE, KIND, Slot
 from engine.stages.augment.seeds import Seeds
 from engine.stages.augment.shares import apportion
 from engine.stages.augment.wishes import wishes
@@ -58,6 +58,16 @@ class UsedOperator(Params):
     def writes_new(self) -> bool:
         """Whether its rows are new ones, and not made from one row."""
         return self.operator.label in ("given", "written")
+
+    @property
+    def tells_contrast(self) -> bool:
+        """Whether its prompt says what rows of the other side are."""
+        return "contrast" in self.prompt.variables
+
+    @property
+    def tells_kinds(self) -> bool:
+        """Whether its prompt says of which kind a row is to be."""
+        return "kinds" in self.prompt.variables
 
 
 Bundle = Sequence[tuple[Slot, Mapping[str, str]]]
@@ -108,9 +118,12 @@ class Planner:
         asked = COVERAGE if pattern is None else pattern.id
         chance = random.Random(short([self.turn, asked]))
         rows = [slot for slot, count in slots.items() for _ in range(count)]
+        if not any(used.tells_contrast for used in self._usable(pattern)):
+            # Nobody would know what such a row is.
+            rows = [slot._replace(contrast=False) for slot in rows]
         chance.shuffle(rows)
         for used, mine in self._shared_out(pattern, strategy, rows):
-            varied = self._varied(used, strategy, len(mine), chance)
+            varied = self._varied(used, strategy, mine, chance)
             # Rows of one confusion stand in one call, both sides together.
             order = sorted(zip(mine, varied, strict=True), key=lambda row: _pair(row[0]))
             yield from self._of_operator(used, pattern, strategy, order)
@@ -171,6 +184,8 @@ class Planner:
                 yield used, mine[used.name]
 
     def _can_write(self, used: UsedOperator, slot: Slot) -> bool:
+        if slot.contrast and not used.tells_contrast:
+            return False
         return self.seeds.any_fits(self._fits(used.operator, slot))
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
@@ -181,14 +196,23 @@ class Planner:
         return (lambda row: True) if wanted is None else _with_target(wanted)
 
     def _varied(
-        self, used: UsedOperator, strategy: Strategy | None, count: int, chance: random.Random
+        self,
+        used: UsedOperator,
+        strategy: Strategy | None,
+        slots: Sequence[Slot],
+        chance: random.Random,
     ) -> list[dict[str, str]]:
-        """Return what is asked of each of `count` rows besides its target."""
+        """Return what is asked of each row besides its target."""
         brings = brings_target(used.operator, labelled=self.task.labelled)
         if used.operator.label == "change":
             # All but the words on which the label hangs stays as it is.
-            return [{} for _ in range(count)]
-        return wishes(strategy, self.vary.items() if brings else (), count, chance)
+            return [{} for _ in slots]
+        varied = self.vary.items() if brings else ()
+        return wishes(strategy, varied, slots, chance, self._labels if used.tells_kinds else None)
+
+    def _labels(self, target: str) -> Sequence[str]:
+        task = self.task
+        return task.entry.labels_in(target, task.settings) if task.labelled else ()
 
     def _of_operator(
         self,
@@ -274,7 +298,8 @@ class Planner:
             target = None
         keep = task.entry.kept(seed.target, task.settings) if operator.label == "keep" else ""
         near = slot.near if target is not None else None
-        return RowSpec(name, seed, target, near, keep, vary)
+        wish = {key: value for key, value in vary.items() if key != KIND}
+        return RowSpec(name, seed, target, near, keep, wish, vary.get(KIND, ""), slot.contrast)
 
 
 def _with_target(target: str | None) -> Callable[[Example], bool]:

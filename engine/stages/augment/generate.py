@@ -316,7 +316,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 5, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 6, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     expect=_expect, essential=True,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from engine.fingerprint import short
 from engine.operators import (
     Assignment,
     KnownRow,
+    RowKind,
     brings_target,
     itemised,
     reply_schema,
@@ -89,8 +90,17 @@ class Prompts:
         """Return what a call's writer is told, after so many tries that could not be sent."""
         pattern, strategy, task = call.pattern, call.strategy, self._task
         accepted, rejected = self._before(call)
+        kinds = self._kinds(call)
+        told = {kind.name for kind in kinds}
+        contrast = self._open(strategy.contrast) if strategy else ""
+        rows = [
+            row._replace(
+                kind=row.kind if row.kind in told else "", contrast=row.contrast and bool(contrast)
+            )
+            for row in call.rows
+        ]
         return Assignment(
-            rows=call.rows,
+            rows=rows,
             examples=call.examples,
             longest=self._longest - MARGIN,
             usual=self._usual,
@@ -106,6 +116,8 @@ class Prompts:
             strategy=self._open(strategy.text) if strategy else "",
             must=self._rules(call, strategy.must, "must") if strategy else (),
             must_not=self._rules(call, strategy.must_not, "must_not") if strategy else (),
+            contrast=contrast if any(row.contrast for row in rows) else "",
+            kinds=kinds,
             accepted=accepted,
             rejected=rejected,
             as_written=partial(_as_written, task),
@@ -142,7 +154,7 @@ class Prompts:
         return (
             *(section.text for section in used.prompt.sections),
             *self._briefing.words,
-            task.entry.sentence,
+            task.entry.told(task.settings),
             ", ".join(labels),
         )
 
@@ -177,7 +189,11 @@ class Prompts:
         texts = (
             [] if pattern is None else [pattern.description, *pattern.includes, *pattern.excludes]
         )
-        texts += [] if strategy is None else [strategy.text, *strategy.must, *strategy.must_not]
+        if strategy is not None:
+            texts += [strategy.text, *strategy.must, *strategy.must_not, strategy.contrast]
+            texts += [
+                str(kind[part]) for kind in strategy.kinds for part in ("name", "description")
+            ]
         return any(self._open(text) != text for text in texts)
 
     def _open(self, text: str) -> str:
@@ -203,6 +219,15 @@ class Prompts:
         )
         bound = call.strategy.rule_labels.get(which, {})
         return binding(self._open_lines(rules), bound, labels)
+
+    def _kinds(self, call: PlannedCall) -> list[RowKind]:
+        """Return the kinds of a call's rows, in the strategy's order."""
+        asked = {row.kind for row in call.rows}
+        kinds = call.strategy.kinds if call.strategy else ()
+        found = [
+            RowKind(kind["name"], kind["description"]) for kind in kinds if kind["name"] in asked
+        ]
+        return [kind for kind in found if self._open_lines(kind) == [*kind]]
 
     def _open_lines(self, lines: Iterable[str]) -> list[str]:
         return [line for line in lines if self._open(line) == line]

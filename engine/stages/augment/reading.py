@@ -11,7 +11,7 @@ from engine.fingerprint import canonical, short
 from engine.operators import NewRow, Unread, itemised, read_rows
 from engine.rows import Candidate, Drop, Row
 from engine.stages.augment.calls import PlannedCall
-from engine.stages.augment.planning import COVERAGE, NEAR
+from engine.stages.augment.planning import CONTRAST, COVERAGE, KIND, NEAR, SIDE
 from engine.stages.augment.prompts import Prompts
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
@@ -71,7 +71,12 @@ def _candidate(
         model=ctx.model("teacher"),
         call=reply.request,
         rationale=row.rationale,
-        attributes={**spec.vary, **({NEAR: spec.near} if spec.near else {})},
+        attributes={
+            **spec.vary,
+            **({NEAR: spec.near} if spec.near else {}),
+            **({KIND: spec.kind} if spec.kind else {}),
+            **({SIDE: CONTRAST} if spec.contrast else {}),
+        },
         seeds=tuple(shown),
     )
 

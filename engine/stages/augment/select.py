@@ -218,6 +218,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 4, SelectParams, SelectInputs, SelectedRows, select,
+    "select", 5, SelectParams, SelectInputs, SelectedRows, select,
     asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -22,7 +22,7 @@ from engine.judging import Verification
 from engine.metrics import METRICS, Answered
 from engine.rows import Candidate, Drop, Row
 from engine.stages import schemas
-from engine.stages.augment.nearest import nearest_labels
+from engine.stages.augment.nearest import ANSWERED, NearRows, nearest_labels
 from engine.stages.blocks import Briefing, row_block, task_block, task_sends
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
@@ -129,6 +129,7 @@ class _Writer:
         self._train = inputs.load.train
         self._conventions = inputs.name.conventions if inputs.name else ()
         self._prompt = ctx.prompt(PROMPT)
+        self._near = NearRows(params.task, self._train, ctx)
         answer = params.task.entry.blind_schema(
             task, schemas.longest_text(e.target for e in self._train)
         )
@@ -153,6 +154,7 @@ class _Writer:
                     self._train,
                     self._relevant(shown),
                     self._conventions,
+                    self._near.around([one.candidate.inputs for one in shown]),
                 ),
                 "rows": [
                     {"id": name, "columns": row_block(one.inputs)}
@@ -234,7 +236,9 @@ def _sends(params: VerifyParams) -> Mapping[str, str]:
     return {
         "rows": "generated rows ({inputs})",
         "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})" if params.task.labelled else "",
+            "train rows that stand for labels ({inputs}, {target})"
+            if params.task.labelled
+            else "train rows near them, with their answers ({inputs}, {target})",
             conventions=params.conventions,
         ),
         "form": "",
@@ -247,7 +251,8 @@ def _expect(params: VerifyParams, situation: Situation) -> Forecast:
     calls = params.samples * calls_for(situation.candidates.high, params.rows_per_call)
     rows = params.rows_per_call
     reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, rows))
-    return Forecast(Range(0, calls), Range(1, rows), reply)
+    shown = rows if params.task.labelled else rows + ANSWERED
+    return Forecast(Range(0, calls), Range(1, shown), reply)
 
 
 def calls_for(rows: float, rows_per_call: int) -> int:
@@ -266,7 +271,7 @@ def _accounts(params: VerifyParams, inputs: VerifyInputs, output: Verified) -> I
 
 
 VERIFY = Stage(
-    "verify", 3, VerifyParams, VerifyInputs, Verified, verify,
+    "verify", 4, VerifyParams, VerifyInputs, Verified, verify,
     asks=("judge", "embedder"),
     prompts={PROMPT: frozenset({"task", "rows", "form", "chosen"})},
     replies=("answers",),
