@@ -1,8 +1,8 @@
 """Augmentation operators: a folder each, read by one interpreter; a new operator is a new folder and no Python.
 
 Here: what `operator.yaml` may hold (`definition`), how a folder is read and checked (`folder`, `parameters`, `reply`),
-where folders are looked for (`finding`), and what an operator asks a teacher for (`interpreter`). Not here: which calls
-are made and what becomes of the rows; that is for the stages.
+where folders are looked for (`finding`), what an operator asks a teacher for (`interpreter`), and the programs that
+make rows without one (`making`). Not here: which calls are made and what becomes of the rows; that is for the stages.
 """
 
 from engine.operators.finding import Found, find_operators, look_for_operators
@@ -16,6 +16,7 @@ from engine.operators.interpreter import (
     rows_per_seed,
     variables_of,
 )
+from engine.operators.making import ROW_FUNCTIONS, Copies, Made, Material, NotMade, RowFunction
 from engine.operators.operator import (
     ITEM_KEYS,
     SHARED,
@@ -31,14 +32,20 @@ from engine.operators.operator import (
 
 __all__ = [
     "ITEM_KEYS",
+    "ROW_FUNCTIONS",
     "SHARED",
     "TARGET",
     "Assignment",
+    "Copies",
     "Found",
     "KnownRow",
+    "Made",
+    "Material",
     "NewRow",
+    "NotMade",
     "Operator",
     "OperatorParams",
+    "RowFunction",
     "RowSpec",
     "Unread",
     "brings_target",

@@ -107,8 +107,8 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("[row, rejected]", "[row, rejectd]")],
-            "operator.yaml:11:13: error: sees[1] must be 'task', 'row', 'label', 'target', 'keep', 'pattern', "
-            "'about', 'includes', 'excludes', 'strategy', 'must', 'must_not', 'accepted' or 'rejected', "
+            "operator.yaml:11:13: error: sees[1] must be 'task', 'row', 'label', 'target', 'near', 'keep', 'vary', "
+            "'pattern', 'about', 'includes', 'excludes', 'strategy', 'must', 'must_not', 'accepted' or 'rejected', "
             "not 'rejectd'\n    did you mean 'rejected'?",
             id="unknown-sight",
         ),

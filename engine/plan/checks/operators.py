@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.errors import Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError
 from engine.operators import (
     ITEM_KEYS,
     TARGET,
@@ -31,7 +31,9 @@ from engine.tasks import TASKS, TaskKind
 
 def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with the operators beside the recipe, and with those that it names."""
-    available = look_for_operators(loaded.base)
+    folders = loaded.recipe.augment.operator_folders
+    places = [loaded.at("augment", "operator_folders", i) for i in range(len(folders))]
+    available = look_for_operators(loaded.base, folders, places)
     yield from available.problems
     categories = _categories(loaded)
     used = loaded.recipe.augment.operators
@@ -109,6 +111,8 @@ def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterato
         extra.add(TARGET)
     if any(map(itemised, operator.prompts.values())):
         extra.update(ITEM_KEYS)
+    if operator.make is not None:
+        extra.clear()
     for index, column in enumerate(loaded.recipe.task.input):
         if column in extra:
             at = loaded.at("task", "input", index)
@@ -121,6 +125,9 @@ def _trial(
     loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec, kind: TaskKind, path: KeyPath
 ) -> Iterator[Problem]:
     """Render the prompt once, with rows of the recipe's columns: a column that it gets wrong shows here."""
+    if operator.make is not None:
+        yield from _columns(loaded, operator)
+        return
     try:
         prompt = operator.prompt(choose(loaded.recipe.models.teacher).name)
     except RecipeError as error:
@@ -136,8 +143,10 @@ def _trial(
     brings = brings_target(operator, labelled=kind.labelled)
     target = {"keep": rows[0].target, "change": rows[1].target}.get(operator.label, rows[0].target)
     known = KnownRow(rows[1].inputs, rows[1].target, "too short")
+    params = operator.params.model_validate(spec.params)
+    vary = {name: values[0] for name, values in operator.varied(params).items()}
     asked = Assignment(
-        rows=[RowSpec("r1", rows[0], None if brings else target)],
+        rows=[RowSpec("r1", rows[0], None if brings else target, vary=vary)],
         examples=rows[1:],
         task="task",
         description=loaded.recipe.task.description,
@@ -154,8 +163,22 @@ def _trial(
         accepted=[known],
         rejected=[known],
     )
-    params = operator.params.model_validate(spec.params)
     try:
         prompt.render(variables_of(operator, asked, params))
     except RecipeError as error:
         yield from error.problems
+
+
+def _columns(loaded: LoadedRecipe, operator: Operator) -> Iterator[Problem]:
+    """Yield where a row function would make rows of other columns than the task's."""
+    make, wanted = operator.make, frozenset(loaded.recipe.task.input)
+    if make is None or make.columns is None:
+        return
+    for number, columns in enumerate(make.columns(operator.material), 1):
+        if columns != wanted:
+            message = (
+                f"row {number} of this file has the columns {', '.join(sorted(columns))},"
+                f" and the task has {', '.join(sorted(wanted))}"
+            )
+            at = Location.at(operator.folder / make.file)
+            yield Problem(at, message, "name the task's input columns", code="operator")

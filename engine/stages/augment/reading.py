@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.backends.protocol import Completion
 from engine.fingerprint import canonical, short
-from engine.operators import NewRow, Unread, itemised, read_rows
+from engine.operators import NewRow, Unread, read_rows
 from engine.rows import Candidate, Drop, Row
 from engine.stages.augment.calls import PlannedCall
 from engine.stages.augment.planning import COVERAGE, NEAR
@@ -37,7 +37,12 @@ def rows_of(
         for spec in call.rows:
             yield Drop("generate", spec.seed.id, why, f"row {spec.id}: {reply.detail}")
         return
-    read = read_rows(reply.value, prompts.assignment(call), items=itemised(call.used.prompt))
+    read = read_rows(
+        reply.value,
+        prompts.assignment(call),
+        items=call.used.itemised,
+        whole=call.used.operator.definition.writes == "row",
+    )
     for number, row in enumerate(read):
         if isinstance(row, Unread):
             item = call.rows[0].seed.id if row.spec is None else row.spec.seed.id
@@ -55,8 +60,10 @@ def _candidate(
     prompts: Prompts,
     ctx: Context,
 ) -> Candidate:
-    inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in row.inputs.items()}
-    spec = row.spec
+    spec, inputs = row.spec, dict(row.inputs)
+    if call.used.operator.definition.writes == "row":
+        inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in inputs.items()}
+    assert call.used.prompt is not None
     shown = dict.fromkeys((spec.seed.id, *(example.id for example in call.examples)))
     return Candidate(
         id=short([ctx.node, reply.request, number]),
