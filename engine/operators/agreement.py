@@ -45,6 +45,10 @@ def _kind_problems(definition: Definition, document: Document) -> Iterator[Probl
         if not definition.tasks:
             hint = "name task kinds, or leave `tasks` out: then it serves all"
             yield Problem(document.at(("tasks",)), "it serves no task", hint, code="operator")
+    shown = definition.example
+    if shown is not None and shown.kind not in TASKS:
+        message, hint = TASKS.unknown(shown.kind)
+        yield Problem(document.at(("example", "kind")), message, hint, code="operator")
     without = sorted(name for name in kinds_of(definition) if not TASKS[name].labelled)
     if definition.label == "change" and without:
         message = (

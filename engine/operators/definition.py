@@ -71,6 +71,8 @@ class Checks(Spec):
 class Demonstration(Spec):
     """An example of what the operator does, for its readers alone: each row's columns, and its `target`."""
 
+    kind: str = "classification"
+    """The kind of the task that it is of."""
     before: dict[str, str] | None = None
     """A seed row; none where rows are made from none."""
     after: dict[str, str]

@@ -249,7 +249,7 @@ def test_a_mistake_in_the_definition_is_told_with_its_place(
 
 
 def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
-    assert complaints(write_operator(tmp_path), taken={"shorten"}) == (
+    assert complaints(write_operator(tmp_path), taken={"shorten": "the engine"}) == (
         "operator.yaml:2:7: error: the engine has an operator 'shorten' already\n"
         "    give this one and its folder another name"
     )

@@ -129,24 +129,29 @@ def _make(material: Material) -> Made:
 
 
 def _drawn(template: Template, wanted: list[str], draw: random.Random) -> dict[str, str]:
-    """Return the value of each expression for one draw of the slots that meets the template's condition."""
-    for _ in range(_TRIES):
-        slots = {name: _value(values, draw) for name, values in template.slots.items()}
-        if not wanted and not template.where:
-            return {}
-        try:
-            with closed_off() as connection:
-                found = _evaluator((template.where or "true", *wanted), connection).over([slots])[0]
-        except Unusable as unusable:
-            raise NotMade(f"{unusable.fault.message}: {slots}") from None
-        if isinstance(found, Fault):
-            raise NotMade(f"{found.message}: {slots}")
-        if not found["v0"]:
+    """Return the value of each expression for the first draw of the slots that meets the template's condition."""
+    draws = [
+        {name: _value(values, draw) for name, values in template.slots.items()}
+        for _ in range(_TRIES if template.where else 1)
+    ]
+    if not wanted and not template.where:
+        return {}
+    try:
+        with closed_off() as connection:
+            found = _evaluator((template.where or "true", *wanted), connection).over(draws)
+    except Unusable as unusable:
+        raise NotMade(f"{unusable.fault.message}: {draws[0]}") from None
+    faults = [values for values in found if isinstance(values, Fault)]
+    if len(faults) == len(found):
+        raise NotMade(f"{faults[0].message}: {draws[0]}")
+    for slots, values in zip(draws, found, strict=True):
+        # What the condition keeps out may not be computable.
+        if isinstance(values, Fault) or not values["v0"]:
             continue
-        values = {sql: found[f"v{i}"] for i, sql in enumerate(wanted, 1)}
-        if missing := next((sql for sql, value in values.items() if value is None), None):
+        said = {sql: values[f"v{i}"] for i, sql in enumerate(wanted, 1)}
+        if missing := next((sql for sql, value in said.items() if value is None), None):
             raise NotMade(f"'{missing}' has no value with {slots}")
-        return {sql: _said(value) for sql, value in values.items()}
+        return {sql: _said(value) for sql, value in said.items()}
     raise NotMade(f"no draw of {_TRIES} meets `where: {template.where}`")
 
 

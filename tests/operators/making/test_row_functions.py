@@ -178,7 +178,7 @@ templates:
 def test_slots_are_drawn_and_answers_computed(tmp_path: Path) -> None:
     read = read_templates(write(tmp_path, "templates.yaml", TEMPLATES))
     rows = set()
-    for number in range(8):
+    for number in range(4):
         made = make("template", material("numeric", number, read=read)._replace(target=None))
         assert made.target is not None
         n, price, total, said = map(float, re.findall(r"[\d.]+", made.target))
@@ -189,7 +189,7 @@ def test_slots_are_drawn_and_answers_computed(tmp_path: Path) -> None:
         task = Task((), TASKS["numeric"].params())
         assert TASKS["numeric"].malformed(made.inputs, made.target, task) is None
         assert TASKS["numeric"].miscalculated(made.target, task) is None
-    assert len(rows) > 3
+    assert len(rows) > 2
 
 
 def test_a_template_of_a_label_makes_its_rows(tmp_path: Path) -> None:
