@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,7 @@ def look_for_operators(
     if base is not None:
         folders += _own_folders(base, problems, broken)
         for number, name in enumerate(named):
-            home = base / name
+            home = Path(os.path.normpath(base / name))
             if home.is_dir():
                 folders += _folders(home, problems, broken)
                 continue

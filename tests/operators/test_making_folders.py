@@ -57,7 +57,7 @@ def test_a_folder_without_a_prompt_is_whole_where_a_program_makes_the_rows(tmp_p
         ),
         (
             ("type: number", "type: text"),
-            "operator.yaml:8:36: error: `minimum` is for a parameter of type integer or number, not text",
+            "operator.yaml:8:17: error: for the row function 'typos' it is of type number",
         ),
         (
             ("rows: 1", "rows: 1\nsees: [row]"),

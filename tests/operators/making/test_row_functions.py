@@ -203,7 +203,7 @@ def test_a_template_of_a_label_makes_its_rows(tmp_path: Path) -> None:
         assert make("template", given) == Made({"text": row}, None)
     targets = ROW_FUNCTIONS["template"].targets
     assert targets is not None
-    assert targets(read) == {"card", "money"}
+    assert targets(read) == frozenset({"card", "money"})
 
 
 def test_a_draw_that_cannot_be_computed_is_told(tmp_path: Path) -> None:
