@@ -14,6 +14,7 @@ from engine.operators.interpreter import (
     reply_schema,
     rows_per_call,
     rows_per_seed,
+    samples_per_call,
     variables_of,
 )
 from engine.operators.making import ROW_FUNCTIONS, Copies, Made, Material, NotMade, RowFunction
@@ -57,5 +58,6 @@ __all__ = [
     "reply_schema",
     "rows_per_call",
     "rows_per_seed",
+    "samples_per_call",
     "variables_of",
 ]

@@ -83,6 +83,10 @@ def _seed_problems(definition: Definition, document: Document) -> Iterator[Probl
         )
         yield Problem(at(("writes",)), message, "write `label: written`", code="operator")
     made_from = label in ("keep", "change") or definition.seeded or definition.writes == "target"
+    if definition.votes is not None and definition.writes != "target":
+        message = "`votes` are about targets, and whole rows are written"
+        hint = "write `writes: target`, or leave it out"
+        yield Problem(at(("votes",), key=True), message, hint, code="operator")
     said = {
         "checks": definition.checks != Checks(),
         "copies": definition.copies,
@@ -119,7 +123,7 @@ def _making_problems(definition: Definition, document: Document) -> Iterator[Pro
             here = document.at(("params", name, "type"))
             message = f"for the row function '{make.name}' it is of type {kind}"
             yield Problem(here, message, f"write {kind}", code="operator")
-    for key in ("sees", "examples", "vary", "writes", "seeded", "copies"):
+    for key in ("sees", "examples", "vary", "writes", "seeded", "copies", "votes"):
         if (key,) in document.keys:
             message = f"`{key}` is for a prompt, and the row function '{make.name}' has none"
             yield Problem(document.at((key,), key=True), message, "leave it out", code="operator")

@@ -68,6 +68,15 @@ class Checks(Spec):
     """kept: the row's target comes to the same answer as the seed row's, and is longer."""
 
 
+class Votes(Spec):
+    """Several replies to the same call, of which the target holds that most come to."""
+
+    samples: int | str
+    """Replies: a number, or the name of an integer parameter."""
+    agreement: float = Field(default=0.6, gt=0.5, le=1)
+    """Least share of all replies that must come to that target; else the row is a drop, and says so."""
+
+
 class Demonstration(Spec):
     """An example of what the operator does, for its readers alone: each row's columns, and its `target`."""
 
@@ -107,7 +116,9 @@ class Definition(Spec):
     seeded: bool = False
     """Whether rows of `given` or `written`, too, are made from training rows, as those of `keep` and `change` are."""
     writes: Literal["row", "target"] = "row"
-    """target: rows have the inputs of their seed rows, and the reply brings a target alone."""
+    """target: rows have the inputs of their seed rows, and the reply brings a target alone; they replace these."""
+    votes: Votes | None = None
+    """Of an operator that writes targets: whether it is asked several times, and most replies decide."""
     copies: bool = False
     """Whether rows are near copies of their seed rows, on purpose: then no gate rejects them for that."""
     seeds: Literal["any", "failing"] = "any"

@@ -51,6 +51,12 @@ def rows_per_call(operator: Operator, params: OperatorParams, prompt: Prompt, pa
     return max(rows_per_seed(operator, params), pack if itemised(prompt) else 1)
 
 
+def samples_per_call(operator: Operator, params: OperatorParams) -> int:
+    """Return how often each call is asked."""
+    votes = operator.definition.votes
+    return 1 if votes is None else _number(votes.samples, params, 1)
+
+
 def example_count(operator: Operator, params: OperatorParams, pack: int) -> int:
     """Return the most training rows that a prompt shows as examples; `pack` is the pack's number."""
     rule = operator.definition.examples

@@ -58,6 +58,9 @@ def check_parameters(definition: Definition, document: Document) -> list[Problem
         problems += wrong or _default(parameter, document, path)
     problems += _number(definition, document, ("rows",), definition.rows, least=1)
     problems += _varying(definition, document)
+    if definition.votes is not None:
+        path = ("votes", "samples")
+        problems += _number(definition, document, path, definition.votes.samples, least=2)
     if definition.examples is not None:
         path = ("examples", "count")
         if definition.examples.count != PACK:

@@ -494,4 +494,7 @@ class StageParams:
             rows_per_round=self.recipe.augment.rows_per_round,
             coverage=self.coverage,
             repeating=tuple(one.name for one in self._operators if one.copies == "exact"),
+            replacing=tuple(
+                one.name for one in self._operators if one.definition.writes == "target"
+            ),
         )

@@ -18,6 +18,7 @@ from engine.operators import (
     itemised,
     rows_per_call,
     rows_per_seed,
+    samples_per_call,
 )
 from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
@@ -71,6 +72,11 @@ class UsedOperator(Params):
     def itemised(self) -> bool:
         """Whether a call may ask for rows of several seeds."""
         return self.prompt is not None and itemised(self.prompt)
+
+    @property
+    def samples(self) -> int:
+        """How often each call is asked."""
+        return samples_per_call(self.operator, self.settings)
 
     def sees(self, variable: str) -> bool:
         """Return whether its prompt uses a variable."""

@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
@@ -165,15 +166,27 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
                 if request is None:
                     rows.extend(_leaking(call))
                     continue
-                asked[request.id] += 1
-                requests.append(sample(request, ctx, asked[request.id]))
+                for _ in range(call.used.samples):
+                    asked[request.id] += 1
+                    requests.append(sample(request, ctx, asked[request.id]))
                 calls.append(call)
     rows.extend(_left_out(planner))
     rows.extend(_dry(params, wanted, history))
-    replies = ctx.ask("teacher", requests) if requests else []
-    for call, reply in zip(calls, replies, strict=True):
-        rows.extend(rows_of(params.task, call, reply, prompts, ctx))
+    rows.extend(_written(params.task, calls, requests, prompts, ctx))
     return Generated(tuple(rows))
+
+
+def _written(
+    task: TaskView,
+    calls: Sequence[PlannedCall],
+    requests: Sequence[Request],
+    prompts: Prompts,
+    ctx: Context,
+) -> Iterator[Row]:
+    """Yield what the replies bring; `requests` are those of the calls in order, several where replies vote."""
+    replies = iter(ctx.ask("teacher", requests) if requests else [])
+    for call in calls:
+        yield from rows_of(task, call, list(islice(replies, call.used.samples)), prompts, ctx)
 
 
 def _hidden(
@@ -327,7 +340,11 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
     # An operator's last call for a pattern may be short, and so may those for one slot.
     fully = max(1, min(per_call)) if all(u.itemised for u in params.asking) else 1
     groups = (situation.patterns.high + 1) * len(per_call)
-    calls = Range(math.floor(least / max(per_call)), min(most, math.ceil(most / fully) + groups))
+    samples = [used.samples for used in params.asking]
+    calls = Range(
+        min(samples) * math.floor(least / max(per_call)),
+        max(samples) * min(most, math.ceil(most / fully) + groups),
+    )
     mean = sum(per_call) / len(per_call)
     reply = Range(
         mean * (situation.row_tokens + JSON_TOKENS / 2),

@@ -151,6 +151,10 @@ class Prompts:
             return ""
         # Rows that stand for labels meet in a list: another try takes others, or another order.
         shown = self._shown
+        if call.used.operator.definition.writes == "target":
+            # Nothing tells the target that a row has so far.
+            seeds = {row.seed.id for row in call.rows}
+            shown = [row for row in shown if row.id not in seeds]
         if tried:
             shown = sorted(shown, key=lambda row: short([tried, row.id]))
         return task_block(self._task, self._briefing, shown, self._labels(call), self._conventions)

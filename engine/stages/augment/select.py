@@ -28,6 +28,7 @@ from engine.stages.augment.planning import (
 )
 from engine.stages.load import example_id
 from engine.stages.outputs import (
+    REPLACES,
     Allotted,
     Attempt,
     Clustered,
@@ -56,6 +57,8 @@ class SelectParams(Params):
     coverage: float
     repeating: tuple[str, ...] = ()
     """Operators whose rows may be training rows once more: each joins under an id of its own."""
+    replacing: tuple[str, ...] = ()
+    """Operators whose rows are trained on in place of the training rows that they are made from."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,14 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
                 "train",
                 row.candidate.inputs,
                 row.candidate.target,
-                {"candidate": row.candidate.id},
+                {
+                    "candidate": row.candidate.id,
+                    **(
+                        {REPLACES: row.candidate.parent}
+                        if row.candidate.operator in params.replacing
+                        else {}
+                    ),
+                },
                 "generated",
                 number,
             )

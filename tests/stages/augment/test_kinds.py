@@ -12,7 +12,7 @@ import pytest
 
 from engine.backends.protocol import Request
 from engine.backends.structured import read_reply
-from engine.operators import brings_target, find_operators
+from engine.operators import brings_target, find_operators, samples_per_call
 from engine.rows import Example
 from engine.stages.augment.generate import GENERATE, GenerateInputs
 from engine.stages.outputs import Drafted, Loaded, NamedPatterns, Predicted, Scored
@@ -131,7 +131,7 @@ def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: s
             "plan": "p",
             "text": train[0].inputs["text"],
             "rationale": "r",
-            "target": form.written,
+            "target": form.written if not task.labelled else form.rows[0][1],
             "translation": "t",
         }
         names = list(asked_items(request)) or ["r1"]
@@ -152,7 +152,8 @@ def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: s
         )
         assert candidate.seeds
         assert candidate.parent in {e.id for e in train}
-    assert len(ctx.asked) == math.ceil((5 - covered) / rows) + covered
+    votes = samples_per_call(entry, entry.params())
+    assert len(ctx.asked) == votes * (math.ceil((5 - covered) / rows) + covered)
 
 
 def test_right_options_stand_at_every_letter() -> None:
