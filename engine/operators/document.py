@@ -66,6 +66,11 @@ def _checks(operator: Operator) -> Iterator[str]:
         yield "it is not its seed row again, word by word"
     elif operator.copies == "near":
         yield "it is not its seed row again, letter by letter"
+    elif operator.definition.writes == "target":
+        yield "its target is another one than its seed row's"
+    votes = operator.definition.votes
+    if votes is not None:
+        yield f"at least {votes.agreement:.0%} of the replies come to its target"
     checks: Checks = operator.definition.checks
     if checks.kept_words:
         yield f"it has at least {checks.kept_words:.0%} of its seed row's words"
