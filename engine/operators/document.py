@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.operators.definition import Checks, Parameter
+from engine.operators.definition import Parameter
 from engine.operators.finding import find_operators
 from engine.operators.making import ROW_FUNCTIONS
 from engine.operators.operator import Operator
@@ -59,29 +59,31 @@ def _program(operator: Operator) -> str:
 
 
 def _checks(operator: Operator) -> Iterator[str]:
-    """Yield what the gate `promise` checks of an operator's rows."""
+    """Yield what the gate `promise` and the count of votes check of an operator's rows."""
     if not operator.made_from:
         return
-    if operator.copies == "none":
+    yield from _against_seed(operator)
+    votes, checks = operator.definition.votes, operator.definition.checks
+    if votes is not None:
+        yield f"at least {votes.agreement:.0%} of the replies come to its target"
+    told = {
+        f"it has at least {checks.kept_words:.0%} of its seed row's words": checks.kept_words > 0,
+        f"at least {checks.new_words:.0%} of its words are new": checks.new_words > 0,
+        "a number or a name of its seed row is gone, where it has one": checks.swapped,
+        "it has no number that its seed row has not": checks.numbers == "kept",
+        "its target is longer than its seed row's, and comes to the same answer": checks.answer
+        == "kept",
+    }
+    yield from (text for text, asked in told.items() if asked)
+
+
+def _against_seed(operator: Operator) -> Iterator[str]:
+    if operator.definition.writes == "target":
+        yield "its target is another one than its seed row's"
+    elif operator.copies == "none":
         yield "it is not its seed row again, word by word"
     elif operator.copies == "near":
         yield "it is not its seed row again, letter by letter"
-    elif operator.definition.writes == "target":
-        yield "its target is another one than its seed row's"
-    votes = operator.definition.votes
-    if votes is not None:
-        yield f"at least {votes.agreement:.0%} of the replies come to its target"
-    checks: Checks = operator.definition.checks
-    if checks.kept_words:
-        yield f"it has at least {checks.kept_words:.0%} of its seed row's words"
-    if checks.new_words:
-        yield f"at least {checks.new_words:.0%} of its words are new"
-    if checks.swapped:
-        yield "a number or a name of its seed row is gone, where it has one"
-    if checks.numbers == "kept":
-        yield "it has no number that its seed row has not"
-    if checks.answer == "kept":
-        yield "its target is longer than its seed row's, and comes to the same answer"
 
 
 def parameter_rows(operator: Operator) -> list[tuple[str, str, str, str]]:

@@ -38,6 +38,8 @@ class Tried(NamedTuple):
     row: Candidate
     gating: Gating
     """What the gates say of it."""
+    made_from: bool
+    """Whether it was made from `seed`."""
 
 
 class Trial(NamedTuple):
@@ -81,8 +83,9 @@ def attempt(play: Play, count: int) -> Trial:
     play.outputs[node.name] = generated
     gated = GATE.run(checking.params, play.inputs(checking), _Live(play, checking, models))
     seeds = {e.id: e for out in play.outputs.values() if isinstance(out, Loaded) for e in out.train}
+    made_from = params.operators[0].operator.made_from
     rows = [
-        Tried(seeds[row.parent], row, gating)
+        Tried(seeds[row.parent], row, gating, made_from)
         for row, gating in zip(generated.candidates, gated.gatings, strict=True)
     ]
     costs = [done.cost for done in context.replies]

@@ -92,7 +92,7 @@ def test_an_operator_for_other_tasks_is_refused(tasks: str, reason: str, tmp_pat
     write_operator(tmp_path / FOLDER, changed(("label: keep", f"label: keep\ntasks: {tasks}")))
     assert said(write(tmp_path)) == (
         f"recipe.yaml:18:22: error: the operator 'shorten' {reason}\n"
-        "    use contrast_pair, new_situation or paraphrase\n"
+        "    use new_situation, boundary or contrast_pair; `pada list operators` has all\n"
     )
 
 

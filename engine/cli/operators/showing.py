@@ -137,8 +137,9 @@ def try_operator(
 
 
 def _tried(number: int, tried: Tried) -> Iterator[str]:
-    row, gating = tried.row, tried.gating
-    yield f"\n{number}. seed: {_json(tried.seed.inputs)}, target {_json(tried.seed.target)}"
+    row, gating, seed = tried.row, tried.gating, tried.seed
+    what = "seed" if tried.made_from else "like"
+    yield f"\n{number}. {what}: {_json(seed.inputs)}, target {_json(seed.target)}"
     yield f"   row:  {_json(row.inputs)}, target {_json(row.target)}"
     if row.rationale:
         yield f"   why:  {row.rationale}"

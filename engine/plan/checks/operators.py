@@ -28,6 +28,9 @@ from engine.spec.taxonomies import OTHER
 from engine.spec.yaml import KeyPath
 from engine.tasks import TASKS, TaskKind
 
+SUGGESTED = 3
+"""Operators that are named in place of one that does not serve the task."""
+
 
 def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with the operators beside the recipe, and with those that it names."""
@@ -72,18 +75,24 @@ def _use(
     kind = TASKS.get(loaded.recipe.task.kind)
     serves = kind is None or kind.name in operator.kinds
     if kind is not None and not serves:
-        others = [
-            name for name, candidate in available.operators.items() if kind.name in candidate.kinds
-        ]
+        others = _serving(available, kind)
         at = loaded.at(*path, "name")
         message = f"the operator '{spec.name}' {_not_for(operator, kind)}"
-        yield Problem(at, message, f"use {_any_of(others)}", code="operator")
+        hint = f"use {_any_of(others)}; `pada list operators` has all"
+        yield Problem(at, message, hint, code="operator")
     wrong = check_part(operator.params, spec.params, loaded.document, (*path, "params"))
     yield from wrong
     clash = [*_clashes(loaded, operator, path)]
     yield from clash
     if serves and kind is not None and not wrong and not clash:
         yield from _trial(loaded, operator, spec, kind, path)
+
+
+def _serving(available: Found, kind: TaskKind) -> list[str]:
+    """Return the operators for a task kind that write most rows by themselves."""
+    serving = [one for one in available.operators.values() if kind.name in one.kinds]
+    order = sorted(serving, key=lambda one: (-one.definition.share, one.make is not None, one.name))
+    return [one.name for one in order[:SUGGESTED]]
 
 
 def _any_of(names: list[str]) -> str:

@@ -241,8 +241,14 @@ class Planner:
         if used.operator.label == "change" or used.operator.make is not None:
             # All but the words on which the label hangs stays as it is; and a program takes no wishes.
             return [{} for _ in range(count)]
-        varied = {**(self.vary if brings else {}), **used.operator.varied(used.settings)}
-        return wishes(strategy, varied.items(), count, chance)
+        varied = {
+            name: list(values) for name, values in used.operator.varied(used.settings).items()
+        }
+        for values in varied.values():
+            # Of few rows the first values would always be those that are dealt.
+            chance.shuffle(values)
+        asked: dict[str, Sequence[str]] = {**(self.vary if brings else {}), **varied}
+        return wishes(strategy, asked.items(), count, chance)
 
     def _of_operator(
         self,
