@@ -118,14 +118,18 @@ def try_operator(
     console = console or Console()
     project = Project.open(recipe, state, overrides(assignments))
     project.validate()
-    trial = project.try_operator(name, count)
     teacher = project.resources.models["teacher"]
+    _say(
+        console,
+        f"rows of '{name}', by the teacher {teacher.name} ({teacher.backend}) where it needs one:",
+    )
+    trial = project.try_operator(name, count)
     if trial.calls:
         cost = f", {trial.cost:.4f} by its price" if trial.cost else ""
-        calls = "1 call" if trial.calls == 1 else f"{trial.calls} calls"
-        _say(console, f"teacher: {teacher.name} ({teacher.backend}), {calls}{cost}")
+        calls = "once" if trial.calls == 1 else f"{trial.calls} times"
+        _say(console, f"it was asked {calls}{cost}")
     else:
-        _say(console, "the teacher was not asked")
+        _say(console, "it was not asked")
     if trial.made_up:
         _say(console, f"stand-ins, made of training rows: {', '.join(trial.made_up)}")
     for number, tried in enumerate(trial.rows, start=1):
