@@ -19,13 +19,14 @@ from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
 from engine.fingerprint import short
+from engine.operators import find_operators
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
-from engine.rehearsal import Rehearsal, rehearse
+from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
@@ -38,6 +39,7 @@ from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
+from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader, rows, unseen
 from engine.system.files import write_text
 from engine.system.platforms import require_supported
@@ -180,6 +182,52 @@ class Project:
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
             return rehearse(plan, resources, stage, self.state, store)
+        finally:
+            if store:
+                store.close()
+
+    def only(self, operator: str) -> Project:
+        """Return the project with one operator alone: as the recipe uses it, or as it is by itself.
+
+        Raises:
+            EngineError: there is no such operator, or it is not for the task's kind.
+        """
+        recipe = self.loaded.recipe
+        known = find_operators(self.loaded.base, recipe.augment.operator_folders)
+        if operator not in known:
+            raise EngineError(*known.unknown(operator))
+        if recipe.task.kind not in known[operator].kinds:
+            kinds = ", ".join(sorted(known[operator].kinds))
+            raise EngineError(
+                f"the operator '{operator}' is for the kinds {kinds}, and the task is of the kind '{recipe.task.kind}'"
+            )
+        used = [one for one in recipe.augment.operators if one.name == operator]
+        # For whatever pattern: which ones there are is known after a run alone.
+        alone = [one.model_copy(update={"patterns": None}) for one in used] or [
+            OperatorSpec(name=operator)
+        ]
+        augment = recipe.augment.model_copy(update={"operators": alone})
+        loaded = replace(self.loaded, recipe=recipe.model_copy(update={"augment": augment}))
+        project = Project(loaded, self.state, self.limit)
+        project.__dict__["examined"] = self.examined
+        return project
+
+    def try_operator(self, operator: str, count: int = 3) -> Trial:
+        """Return a few rows by one operator, written by the recipe's own teacher, and what the gates say of them.
+
+        Nothing is stored; what comes before is taken from the store where a run is there, as in `rehearse`.
+
+        Args:
+            operator: Its name, whether or not the recipe uses it.
+            count: Rows that are asked for.
+
+        Raises:
+            EngineError: there is no such operator, it does not fit the task, or the teacher cannot be asked here.
+        """
+        plan, resources = self.only(operator)._compiled
+        store = Store.open(self.state, create_missing=False) if self.has_store else None
+        try:
+            return attempt(Play(plan, resources, self.state, store), count)
         finally:
             if store:
                 store.close()

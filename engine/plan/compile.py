@@ -404,7 +404,7 @@ class _Loop:
         """Add what makes training rows, of a round's strategies where failures are analysed."""
         at, build, params = _at(seed, number), self._build, self._params
         generating = params.generate()
-        prompts = tuple(used.prompt.name for used in generating.operators)
+        prompts = tuple(used.prompt.name for used in generating.asking if used.prompt)
         earlier = _each(seed, range(number), "select")
         evaluated = _evaluated(seed, number)
         planned: dict[str, Wire] = {

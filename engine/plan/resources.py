@@ -121,7 +121,7 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         packs_of(loaded),
     )
     students = [task_prompt(loaded), *([recipe.train.prompt] if recipe.train.prompt else [])]
-    known = find_operators(loaded.base)
+    known = find_operators(loaded.base, recipe.augment.operator_folders)
     operators = {used.name: known[used.name] for used in recipe.augment.operators}
     prompts = {name: library.get(name) for name in dict.fromkeys(students)}
     schemas: dict[str, Schema] = {}
@@ -130,8 +130,9 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         prompts |= {name: library.get(name, pack) for name in stage.prompts}
         schemas |= {name: replies.get(name, pack) for name in stage.replies}
     for operator in operators.values():
-        prompt = operator.prompt(packs["teacher"].name)
-        prompts[prompt.name] = prompt
+        if operator.make is None:
+            prompt = operator.prompt(packs["teacher"].name)
+            prompts[prompt.name] = prompt
     splits = splits or read_splits(loaded, network=True)
     return Resources(
         prompts=prompts,

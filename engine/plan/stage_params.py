@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.metrics import METRICS
+from engine.operators import Operator
 from engine.plan.benchmark import place_of
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
@@ -43,7 +44,7 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
-from engine.stages.quality import GATES
+from engine.stages.quality import GATES, seed_rules
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
@@ -380,21 +381,16 @@ class StageParams:
     def coverage(self) -> float:
         """Share of a round's rows for what does not fail: none where no operator of the recipe writes such rows."""
         augment, operators = self.recipe.augment, self.resources.operators
-        able = (not u.patterns and operators[u.name].label != "change" for u in augment.operators)
+        able = (not u.patterns and operators[u.name].covers for u in augment.operators)
         return augment.coverage if any(able) else 0.0
 
     def generate(self) -> GenerateParams:
         """Return what is generated."""
         augment, operators = self.recipe.augment, self.resources.operators
+        pack_name = self.resources.packs["teacher"].name
         used_operators = tuple(
-            UsedOperator(
-                operator=operators[used.name],
-                name=used.name,
-                prompt=operators[used.name].prompt(self.resources.packs["teacher"].name),
-                digest=operators[used.name].digest,
-                settings=operators[used.name].params.model_validate(used.params),
-                patterns=with_parts(self._taxonomy, used.patterns),
-                share=used.share,
+            UsedOperator.of(
+                operators[used.name], used, pack_name, with_parts(self._taxonomy, used.patterns)
             )
             for used in augment.operators
         )
@@ -440,7 +436,7 @@ class StageParams:
         return GateParams(
             task=self.task,
             gates=gates,
-            keeping=tuple(promise.name for promise in self._promises() if promise.keeps),
+            seed_rules=seed_rules(self._operators),
         )
 
     def verify(self) -> VerifyParams | None:
@@ -475,7 +471,7 @@ class StageParams:
         return JudgeParams(
             task=self.task,
             briefing=self.briefing,
-            operators=self._promises(),
+            operators=tuple(Promise(name=one.name, label=one.label) for one in self._operators),
             # Filled in by `complete`; what is left open nowhere decides.
             judge=quality.judge or "advises",
             rows_per_call=pack.rows_per_call,
@@ -488,14 +484,19 @@ class StageParams:
             conventions=self._conventions,
         )
 
-    def _promises(self) -> tuple[Promise, ...]:
-        """Return what the recipe's operators promise of their rows."""
-        used = (self.resources.operators[used.name] for used in self.recipe.augment.operators)
-        return tuple(Promise(name=operator.name, label=operator.label) for operator in used)
+    @property
+    def _operators(self) -> list[Operator]:
+        """The recipe's operators, in its order."""
+        return [self.resources.operators[used.name] for used in self.recipe.augment.operators]
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""
-        augment = self.recipe.augment
         return SelectParams(
-            task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
+            task=self.task,
+            rows_per_round=self.recipe.augment.rows_per_round,
+            coverage=self.coverage,
+            repeating=tuple(one.name for one in self._operators if one.copies == "exact"),
+            replacing=tuple(
+                one.name for one in self._operators if one.definition.writes == "target"
+            ),
         )

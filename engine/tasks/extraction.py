@@ -78,6 +78,13 @@ class Extraction(TaskKind):
         """Return the answer: it must still occur in the context."""
         return f'the words "{target}" in {params.context}'
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Params
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the answer, wherever it stands; the whole context where it goes over several lines there."""
+        context = inputs[params.context]
+        return {params.context: (target if target in context else context,)}
+
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:

@@ -146,6 +146,17 @@ class MultipleChoice(TaskKind):
             return why
         return None if target in options else f"the target '{target}' is none of the options"
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Params
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the options."""
+        return {
+            column: (text,)
+            if column == params.options
+            else tuple(match[0] for match in _OPTION.finditer(text))
+            for column, text in inputs.items()
+        }
+
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of a letter."""
         return {"enum": list(LETTERS)}

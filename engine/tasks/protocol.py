@@ -212,6 +212,15 @@ class TaskKind(ABC):
         """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""
         return ""
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Any
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what of each column must stay, character by character, where a program changes a row's words.
+
+        Programs change letters alone, so numbers stay in any case.
+        """
+        return {}
+
     # Generated rows that somebody answers without seeing their targets.
 
     def chosen(self, params: Any) -> bool:

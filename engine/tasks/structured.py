@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -108,6 +108,20 @@ class Structured(TaskKind):
         """Return the object: what it takes from the inputs must still be there."""
         return f"all that is needed for {target}"
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Params
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the texts of the object, as far as they stand in a column."""
+        texts = [text for text in _texts(json.loads(target)) if text.strip()]
+        return {
+            column: tuple(
+                match[0]
+                for text in texts
+                for match in re.finditer(re.escape(text), value, re.IGNORECASE)
+            )
+            for column, value in inputs.items()
+        }
+
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
@@ -125,6 +139,15 @@ def _object(target: str) -> dict[str, Any]:
     """Return a target as an object; one without keys where the schema allows another value."""
     value = json.loads(target)
     return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a JSON value, keys left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
 
 
 def canonical(value: Any) -> str:

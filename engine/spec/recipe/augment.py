@@ -40,6 +40,8 @@ class Augment(Spec):
     temperature: float = Field(default=0.9, ge=0, le=2)
     """Sampling temperature of the operators; everything else the teacher writes is greedy."""
     operators: list[OperatorSpec] = Field(min_length=1)
+    operator_folders: list[str] = Field(default_factory=list)
+    """Further folders of operators, relative to the recipe, such as those of another recipe: `../other/operators`."""
 
     @field_validator("shares")
     @classmethod

@@ -21,7 +21,6 @@ from engine.operators import (
     KnownRow,
     RowKind,
     brings_target,
-    itemised,
     reply_schema,
     variables_of,
 )
@@ -125,7 +124,7 @@ class Prompts:
 
     def bound(self, call: PlannedCall) -> int:
         """Return the most characters of a text that a reply may have."""
-        return _bound(self._longest, itemised(call.used.prompt))
+        return _bound(self._longest, call.used.itemised)
 
     def request(self, call: PlannedCall, temperature: float, tried: int = 0) -> Request:
         """Return the request of one call, before it is made distinct from others like it.
@@ -133,8 +132,9 @@ class Prompts:
         `tried`: how many tries before it could not be sent.
         """
         used, task = call.used, self._task
+        assert used.prompt is not None
         brings = brings_target(used.operator, labelled=task.labelled)
-        several = itemised(used.prompt)
+        several = used.itemised
         schema = reply_schema(
             used.operator,
             list(call.rows[0].seed.inputs),
@@ -152,17 +152,21 @@ class Prompts:
         task = self._task
         labels = task.labels_among(self._shown) if task.labelled else []
         return (
-            *(section.text for section in used.prompt.sections),
+            *(section.text for section in (used.prompt.sections if used.prompt else ())),
             *self._briefing.words,
             task.entry.told(task.settings),
             ", ".join(labels),
         )
 
     def _task_block(self, call: PlannedCall, tried: int) -> str:
-        if "task" not in call.used.prompt.variables:
+        if not call.used.sees("task"):
             return ""
         # Rows that stand for labels meet in a list: another try takes others, or another order.
         shown = self._shown
+        if call.used.operator.definition.writes == "target":
+            # Nothing tells the target that a row has so far.
+            seeds = {row.seed.id for row in call.rows}
+            shown = [row for row in shown if row.id not in seeds]
         if tried:
             shown = sorted(shown, key=lambda row: short([tried, row.id]))
         return task_block(self._task, self._briefing, shown, self._labels(call), self._conventions)
