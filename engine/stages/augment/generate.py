@@ -313,6 +313,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "strategy": "strategies",
         "must": "",
         "must_not": "",
+        "contrast": "",
+        "kinds": "",
         "accepted": "generated rows ({inputs}, {target})",
         "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
         "longest": "how long train rows are",
