@@ -31,6 +31,7 @@ from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
 from engine.stages.augment.judging.questions import Promise
+from engine.stages.augment.mining.mine import OPERATOR as MINED
 from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
@@ -264,7 +265,7 @@ class StageParams:
         )
 
     @property
-    def _conventions(self) -> bool:
+    def knows_conventions(self) -> bool:
         """Whether diagnoses may state rules of annotation: with an analysis, and where their replies have a place."""
         one = schemas.one_diagnosis(self.resources.schemas["diagnosis"])
         return self.method.analysis == "patterns" and "convention" in one["properties"]
@@ -289,7 +290,8 @@ class StageParams:
                 other=None if closed else OTHER,
             ),
             # In the first round none is known yet.
-            conventions=self._conventions and self.method.rounds_of(self.recipe.loop.rounds) > 1,
+            conventions=self.knows_conventions
+            and self.method.rounds_of(self.recipe.loop.rounds) > 1,
         )
 
     @property
@@ -365,7 +367,7 @@ class StageParams:
             again="again" in shown,
             confusions=self.resources.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     @property
@@ -379,7 +381,7 @@ class StageParams:
         """Share of a round's rows for what does not fail: none where no operator of the recipe writes such rows."""
         augment, operators = self.recipe.augment, self.resources.operators
         able = (not u.patterns and operators[u.name].label != "change" for u in augment.operators)
-        return augment.coverage if any(able) else 0.0
+        return augment.coverage if augment.mine or any(able) else 0.0
 
     def generate(self) -> GenerateParams:
         """Return what is generated."""
@@ -409,7 +411,7 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     def allot(self) -> AllotParams:
@@ -457,7 +459,7 @@ class StageParams:
             temperature=settings.temperature,
             metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
             schema=self.resources.schemas["answers"],
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     def judge(self) -> JudgeParams:
@@ -483,13 +485,14 @@ class StageParams:
             agreement=quality.verify.agreement,
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     def _promises(self) -> tuple[Promise, ...]:
         """Return what the recipe's operators promise of their rows."""
         used = (self.resources.operators[used.name] for used in self.recipe.augment.operators)
-        return tuple(Promise(name=operator.name, label=operator.label) for operator in used)
+        mined = [Promise(name=MINED, label="found")] if self.recipe.augment.mine else []
+        return (*(Promise(name=o.name, label=o.label) for o in used), *mined)
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from engine import fingerprint
-from engine.plan.compile import Builder, compile_plan
+from engine.plan.building.builder import Builder
+from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
