@@ -490,9 +490,9 @@ class StageParams:
 
     def _promises(self) -> tuple[Promise, ...]:
         """Return what the recipe's operators promise of their rows."""
-        used = (self.resources.operators[used.name] for used in self.recipe.augment.operators)
+        used = [self.resources.operators[used.name] for used in self.recipe.augment.operators]
         mined = [Promise(name=MINED, label="found")] if self.recipe.augment.mine else []
-        return (*(Promise(name=o.name, label=o.label) for o in used), *mined)
+        return (*(Promise(name=one.name, label=one.label) for one in used), *mined)
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""
