@@ -59,7 +59,7 @@ class PoolAnswer(Row):
     """What the student says of one row of the shortlist."""
 
     table: ClassVar[str] = "pool_answer"
-    row: str
+    pool_row: str
     answer: str | None
     confidence: float | None
     """Probability of the answer among the allowed answers, where the way of answering gives one."""
@@ -70,7 +70,7 @@ class Mined(Row):
     """One row of the pool that became a candidate, or that waits for somebody to label it."""
 
     table: ClassVar[str] = "mined"
-    row: str
+    pool_row: str
     candidate: str | None
     """None for a row that waits."""
     label_source: LabelSource

@@ -84,27 +84,3 @@ LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.pattern = h.pattern
 LEFT JOIN l ON l.run = h.run AND l.seed = h.seed AND l.round = h.round AND l.pattern = h.pattern;
 
 ALTER TABLE flat_candidate ADD COLUMN split_from VARCHAR;
-
--- The path of every generated row: training row it was made from, pattern, strategy, verdict, and where it was trained on.
-CREATE OR REPLACE VIEW lineage AS
-WITH p AS (
-  SELECT r.run, r.seed, r.round, r.part, min(t.round) AS trained_in
-  FROM run_part r
-  LEFT JOIN run_rows t ON t.run = r.run AND t.seed = r.seed AND t.round > r.round AND t.stage = 'train'
-  WHERE r.kind = 'candidates'
-  GROUP BY ALL
-)
--- round: that generated it
--- failures: failures of its pattern in that round
--- split_from: the cluster of which its pattern is a part, where the namer split one; NULL otherwise
--- accepted: the verdict; NULL before there is one
--- reason: accepted, or the rule that rejected it
--- left_out: why an accepted row was not selected (over_quota, duplicate); NULL otherwise
--- example: the training row it became; NULL when it was not selected
--- trained_in: the first round whose fine-tune saw it; NULL when none did
-SELECT p.run, p.seed, p.round, c.attempt, c.candidate, c.operator, c.inputs, c.target, c.parent, c.parent_inputs,
-  c.parent_target, c.pattern, c.pattern_name, c.category, c.failures, c.split_from, c.strategy, c.strategy_text,
-  c.accepted, c.reason, c.detail, c.feedback, c.adherence, c.utility, c.relevance, c.judge_agrees, c.similarity,
-  c.neighbour, c.left_out, c.example, CASE WHEN c.example IS NOT NULL THEN p.trained_in END AS trained_in, c.prompt,
-  c.model, c.generate_call, c.judge_call
-FROM flat_candidate c JOIN p USING (part);

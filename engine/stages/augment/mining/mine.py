@@ -155,7 +155,7 @@ def _labelled(
     )
     yield candidate
     yield Mined(
-        row=row.id,
+        pool_row=row.id,
         candidate=candidate.id,
         label_source=params.label,
         confidence=label.confidence,

@@ -29,7 +29,7 @@ class PoolAnswered(Output):
     @cached_property
     def by_row(self) -> Mapping[str, PoolAnswer]:
         """Its answers by the rows' ids."""
-        return {answer.row: answer for answer in self.of(PoolAnswer)}
+        return {answer.pool_row: answer for answer in self.of(PoolAnswer)}
 
 
 class MinedRows(Generated):

@@ -43,7 +43,7 @@ CREATE TABLE pool_count (
 CREATE TABLE pool_answer (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   -- pool_row.id
-  "row" VARCHAR NOT NULL,
+  pool_row VARCHAR NOT NULL,
   answer VARCHAR,
   -- Probability of the answer among the allowed answers, where the way of answering gives one.
   confidence DOUBLE
@@ -53,7 +53,7 @@ CREATE TABLE pool_answer (
 CREATE TABLE mined (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
   -- pool_row.id
-  "row" VARCHAR NOT NULL,
+  pool_row VARCHAR NOT NULL,
   -- candidate.id; NULL for a row that waits.
   candidate VARCHAR,
   -- neighbours, teacher, judge, or column (a person, in the pool).
@@ -129,14 +129,14 @@ WITH trained AS (
 -- origin: original, generated, or mined from the pool
 -- made_in: the round that generated it; NULL for original rows
 -- source: file of an original or a mined row
--- label_source: who said that the target is right: data (an original row), writer, neighbours, teacher, judge, or column
--- (a person, in the pool)
+-- label_source: who said that the target is right: data (an original row), writer, neighbours, teacher, judge, column
 -- verified: whether somebody besides the row's writer says so; what the data says is taken for right
 SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
   NULL::VARCHAR AS operator, 'data' AS label_source, true AS verified
 FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run WHERE e.split = 'train'
 UNION ALL
-SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example, c.inputs, c.target, c.source, c.line, g.made_in, c.candidate, c.parent,
-  c.pattern, c.operator, c.label_source, coalesce(c.verified, false)
+SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example, c.inputs,
+  c.target, c.source, c.line, g.made_in, c.candidate, c.parent, c.pattern, c.operator, c.label_source,
+  coalesce(c.verified, false)
 FROM flat_candidate c JOIN g USING (part) WHERE c.example IS NOT NULL;
