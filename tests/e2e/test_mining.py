@@ -53,11 +53,8 @@ def pool_of(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def project(
-    folder: Path, mine: str, pool: Sequence[Mapping[str, Any]] | None = None, **changes: str
-) -> Path:
-    usual = {"OPERATORS": "", "VERIFY": "{samples: 0}", "JUDGE": "off"}
-    recipe = write_project(folder, **(usual | changes))
+def project(folder: Path, mine: str, pool: Sequence[Mapping[str, Any]] | None = None) -> Path:
+    recipe = write_project(folder, OPERATORS="", VERIFY="{samples: 0}", JUDGE="off")
     lines = pool_of(folder) if pool is None else pool
     (folder / "pool.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     text = recipe.read_text("utf-8")
