@@ -126,7 +126,7 @@ def test_labels_that_the_task_does_not_have_are_left_out() -> None:
 
 def test_by_neighbours_a_row_is_kept_only_where_its_label_is_sure() -> None:
     texts = ["the parcel has not come yet today", "zebra quagga okapi"]
-    assert [row.guess for row in run(texts, label="neighbours").pool][0] == LATE
+    assert run(texts, label="neighbours").pool[0].guess == LATE
     # Six training rows make nothing sure.
     unsure = run(texts, label="neighbours", sure=0.95)
     assert (len(unsure.pool), counts(unsure)["unsure"]) == (0, 2)
