@@ -100,6 +100,7 @@ def test_rows_are_mined_labelled_by_neighbours_and_trained_on_without_a_call(
     assert rows(state, "SELECT count(*) AS n FROM pool_row WHERE target <> ''") == [{"n": 0}]
 
 
+@pytest.mark.long
 def test_a_person_labels_what_waits_and_the_next_run_takes_it(tmp_path: Path) -> None:
     pool = [
         row
@@ -128,6 +129,7 @@ def tmp_path_of(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_several_answers_of_the_teacher_must_agree(tmp_path: Path) -> None:
     recipe = project(tmp_path, "{label: teacher, samples: 2, by: [uncertain, diverse]}")
     answers = [

@@ -29,7 +29,7 @@ def test_rows_get_the_label_of_those_near_them_and_the_next_likely_one() -> None
 
 @pytest.mark.parametrize("spread", [0.35, 0.45])
 def test_what_is_sure_is_as_often_right_as_it_says(spread: float) -> None:
-    guess = Neighbours(*drawn(1, 12, spread))
+    guess = Neighbours(*drawn(1, 8, spread))
     vectors, names = drawn(2, 400, spread)
     found = guess(vectors)
     right = np.array([one.label == name for one, name in zip(found, names, strict=True)])
@@ -40,7 +40,7 @@ def test_what_is_sure_is_as_often_right_as_it_says(spread: float) -> None:
 
 
 def test_labels_that_training_rows_do_not_tell_apart_are_never_sure() -> None:
-    vectors, names = drawn(3, 15, 3.0)
+    vectors, names = drawn(3, 8, 3.0)
     assert max(one.confidence for one in Neighbours(vectors, names)(vectors)) < 0.8
 
 
