@@ -82,6 +82,32 @@ def read_source(
     return result
 
 
+def stream_source(
+    origin: Origin,
+    choice: Choice | None = None,
+    check: Check | None = None,
+    columns: Sequence[str] = (),
+    *,
+    drop: bool = False,
+) -> Iterator[tuple[list[Record], list[BadRow]]]:
+    """Yield the rows that `read_source` returns, a batch at a time with the bad rows of its place; none is kept here.
+
+    Rows that are drawn (`sample`) come in the end. Arguments and errors are those of `read_source`; bad rows end it
+    at the batch that has them.
+    """
+    with ExitStack() as stack:
+        reader = _Reader(origin, choice or Choice(), check, columns, drop, stack)
+        for batch in _batches(origin.rows(), _batch_size(reader.choice)):
+            is_enough = reader.take(batch)
+            if problems := reader.problems():
+                raise RecipeError(problems)
+            yield reader.handed_on()
+            if is_enough:
+                return
+        if reader.sampler:
+            yield reader.sampler.records()[: reader.choice.limit], []
+
+
 def read_together(
     origin: Origin,
     choices: Mapping[str, Choice],
@@ -176,6 +202,8 @@ class _Reader:
         self.new_names = {old: name for name, old in choice.rename.items()}
         self.names_are_checked = False
         self.kept: list[Record] = []
+        self.given = 0
+        """Rows that were kept and handed on."""
         sample = choice.sample
         self.sampler = (
             Sampler(sample.n, sample.per, sample.seed) if sample and sample.n is not None else None
@@ -214,6 +242,12 @@ class _Reader:
         records = self.sampler.records() if self.sampler else self.kept
         return Reading(records[: self.choice.limit], self.bad, self.types, digest)
 
+    def handed_on(self) -> tuple[list[Record], list[BadRow]]:
+        """Return the rows and the bad rows so far, which are not kept here any more."""
+        kept, bad, self.kept, self.bad = self.kept, self.bad, [], []
+        self.given += len(kept)
+        return kept, bad
+
     def take(self, batch: Sequence[Record | BadRow]) -> bool:
         """Take the next rows; return whether no more are needed. Raises RecipeError."""
         records = [row for row in batch if isinstance(row, Record)]
@@ -246,7 +280,7 @@ class _Reader:
             self.sampler.add(record)
             return False
         self.kept.append(record)
-        return len(self.kept) == self.choice.limit
+        return self.given + len(self.kept) == self.choice.limit
 
     def _renamed(self, record: Record) -> Record:
         new, values = self.new_names, record.values

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.backends import BACKENDS
 from engine.data.assembly import Assembly, place_key
 from engine.data.logged import Log
+from engine.data.pool import Pool
 from engine.data.reading import read_together
 from engine.data.records import Choice, Reading
 from engine.data.rules import rules_for
@@ -57,6 +58,8 @@ class Splits:
         """What is wrong or odd, warnings included."""
         self.log = Log(loaded, self.rules) if loaded.recipe.failures.log else None
         """The log of the recipe, None without one."""
+        self.pool = Pool(loaded, self.rules) if loaded.recipe.data.pool else None
+        """The pool of the recipe, None without one."""
         self._loaded = loaded
         self._origins: dict[str, Origin] = {}
         """Split -> where its rows are; a split that takes rows from another has none of its own."""

@@ -9,9 +9,9 @@ fine-tune of round r+1, nothing is augmented after the last. Whether a round is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from engine.fingerprint import digest
+from engine.plan.building.builder import Builder, Position
+from engine.plan.building.mining import MiningParams
 from engine.plan.graph import Node, Plan, Return
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
@@ -27,6 +27,9 @@ from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
+from engine.stages.augment.mining.ask import ASK_POOL
+from engine.stages.augment.mining.mine import MINE, MINERS
+from engine.stages.augment.mining.shortlist import SHORTLIST
 from engine.stages.augment.select import SELECT
 from engine.stages.augment.verify import VERIFY
 from engine.stages.evaluate.benchmark import BENCHMARK
@@ -37,130 +40,11 @@ from engine.stages.evaluate.slice import SLICE
 from engine.stages.given import GIVEN
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
-from engine.stages.outputs import Output
-from engine.stages.protocol import I, O, P, Stage
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
 from engine.stages.rounds.track import TRACK
 from engine.stages.train import TRAIN
-from engine.stages.wiring import Wire, flatten
-
-
-@dataclass(frozen=True)
-class Position:
-    """A node's position in the loop."""
-
-    seed: int | None = None
-    """The loop's seed; None for what is the same for all seeds."""
-    round: int = UNTUNED
-    attempt: int = 0
-    only_if_continuing: tuple[str, ...] = ()
-    only_if_final: tuple[str, ...] = ()
-    returns: Return | None = None
-    """As of the node; edges that it does not have are left out."""
-
-
-class Builder:
-    """Collects nodes; each new one is fingerprinted over its parameters and its inputs' fingerprints."""
-
-    def __init__(self, resources: Resources, first_seed: int = 0) -> None:
-        """Take what decides results besides the recipe; `first_seed` is for nodes that all seeds share."""
-        self._resources, self._first_seed = resources, first_seed
-        self._outputs: dict[str, type[Output]] = {}
-        self.nodes: dict[str, Node] = {}
-
-    def add(
-        self,
-        name: str,
-        stage: Stage[P, I, O],
-        params: P,
-        wires: Mapping[str, Wire],
-        position: Position = Position(),
-        prompts: tuple[str, ...] = (),
-    ) -> str:
-        """Add a node and return its name.
-
-        Args:
-            name: Unique in the plan.
-            stage: What it does.
-            params: Its parameters.
-            wires: Field of the stage's inputs -> the nodes behind it.
-            position: Where in the loop it stands.
-            prompts: Prompts that it renders besides those that its stage always does.
-
-        Raises:
-            TypeError: an edge that does not fit; both ends are named.
-        """
-        if not isinstance(params, stage.params):
-            raise TypeError(
-                f"{name} takes {stage.params.__name__}, here are {type(params).__name__}"
-            )
-        inputs = flatten(name, stage.inputs, wires, self._outputs)
-        returns = self._returns(name, inputs, position.returns)
-        identity = self._identity(stage, params, prompts, inputs, position)
-        if returns is not None:
-            # What could stand in comes before the decision.
-            identity["returns"] = self.nodes[returns.decided].id
-        self.nodes[name] = Node(
-            name=name,
-            stage=stage.name,
-            params=params,
-            identity=identity,
-            id=digest(identity)[:32],
-            inputs=inputs,
-            only_if_continuing=position.only_if_continuing,
-            only_if_final=position.only_if_final,
-            seed=self._first_seed if position.seed is None else position.seed,
-            round=position.round,
-            attempt=position.attempt,
-            returns=returns,
-        )
-        self._outputs[name] = stage.output
-        return name
-
-    def _returns(
-        self, name: str, inputs: Mapping[str, str], returns: Return | None
-    ) -> Return | None:
-        """Return those of the stand-ins that a node can read; raises TypeError where one does not fit."""
-        if returns is None or not (
-            edges := {e: r for e, r in returns.edges.items() if e in inputs}
-        ):
-            return None
-        for edge, rounds in edges.items():
-            for other in rounds.values():
-                if self._outputs[other] is not self._outputs[inputs[edge]]:
-                    raise TypeError(f"{name}.{edge}: {other} cannot stand in for {inputs[edge]}")
-        return Return(returns.decided, edges)
-
-    def _identity(
-        self,
-        stage: Stage[P, I, O],
-        params: P,
-        prompts: tuple[str, ...],
-        inputs: Mapping[str, str],
-        position: Position,
-    ) -> dict[str, object]:
-        models = self._resources.models
-        unused = stage.unused(params)
-        rendered = dict.fromkeys((*(p for p in stage.prompts if p not in unused), *prompts))
-        return {
-            "stage": stage.name,
-            "version": stage.version,
-            "params": params.identity(),
-            "prompts": {name: self._resources.prompts[name].digest for name in rendered},
-            "models": {
-                role: [
-                    models[role].identity,
-                    models[role].backend,
-                    models[role].identity_settings,
-                    *([models[role].thinking_tokens] if models[role].thinking_tokens else []),
-                ]
-                for role in stage.asks
-            },
-            "seed": position.seed,
-            "place": [position.round, position.attempt],
-            "inputs": {edge: self.nodes[source].id for edge, source in inputs.items()},
-        }
+from engine.stages.wiring import Wire
 
 
 def compile_plan(
@@ -176,6 +60,7 @@ class _Loop:
 
     def __init__(self, params: StageParams, build: Builder) -> None:
         self._params, self._build = params, build
+        self._mining = MiningParams(params)
         self._recipe, self._method = params.recipe, params.method
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
         self._attempts: dict[int, list[dict[str, str]]] = {seed: [] for seed in params.recipe.seeds}
@@ -405,6 +290,8 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params
         generating = params.generate()
         prompts = tuple(used.prompt.name for used in generating.asking if used.prompt)
+        if not self._mining.plans_by_patterns:
+            analysed = {}
         earlier = _each(seed, range(number), "select")
         evaluated = _evaluated(seed, number)
         planned: dict[str, Wire] = {
@@ -416,22 +303,54 @@ class _Loop:
         written = {**planned, "predict": f"{evaluated}/predict"}
         drafted = {edge: analysed[edge] for edge in ("name", "strategy") if edge in analysed}
         attempts: dict[int, dict[str, str]] = {}
-        for attempt in range(1, params.attempts + 1):
+        if self._recipe.augment.mine is not None:
+            position = self._after_deciding(seed, number)
+            mined = self._mine(seed, number, written, position)
+            verified = self._recipe.augment.mine.label != "judge"
+            attempts[0] = {"generate": mined}
+            attempts[0]["judge"] = self._judge(
+                seed, number, attempts, drafted, position, verified=verified
+            )
+        for attempt in range(1, (params.attempts if generating.operators else 0) + 1):
             position = self._after_deciding(seed, number, attempt)
             generate = build.add(
                 f"{at}/generate-{attempt}", GENERATE, generating,
                 {**written, "attempts": dict(attempts)}, position, prompts,
             )  # fmt: skip
-            attempts[attempt] = {
-                "generate": generate,
-                "judge": self._judge(seed, number, attempts, drafted, position),
-            }
+            attempts[attempt] = {"generate": generate}
+            attempts[attempt]["judge"] = self._judge(seed, number, attempts, drafted, position)
         self._attempts[seed].extend(attempts.values())
         build.add(
-            f"{at}/select", SELECT, params.select(),
+            f"{at}/select", SELECT, self._mining.select(),
             {**planned, "attempts": attempts, "earlier": earlier},
             self._after_deciding(seed, number),
         )  # fmt: skip
+
+    def _mine(self, seed: int, number: int, written: Mapping[str, Wire], position: Position) -> str:
+        """Add what takes rows from the pool; return its last node."""
+        at, build, params = _at(seed, number), self._build, self._mining
+        looked = params.shortlist()
+        wires: dict[str, Wire] = {
+            "load": "load", "earlier": _each(seed, range(number), "select"),
+        }  # fmt: skip
+        if looked.patterns:
+            edges = ("name", "confirm", "logged")
+            wires.update({edge: written[edge] for edge in edges if edge in written})
+        found: dict[str, Wire] = {
+            **written,
+            "shortlist": build.add(f"{at}/shortlist", SHORTLIST, looked, wires, position),
+        }
+        asking, mining = params.ask_pool(), params.mine()
+        if asking is not None:
+            student: dict[str, Wire] = {"load": "load", "shortlist": f"{at}/shortlist"}
+            if number == 0 and self._given:
+                student["train"] = "given"
+            elif self._trained:
+                student["train"] = f"{at}/train"
+            found["answers"] = build.add(
+                f"{at}/ask_pool", ASK_POOL, asking, student, position, (asking.prompt,)
+            )
+        return build.add(f"{at}/mine", MINERS.get(mining.label, MINE), mining, found, position)
 
     @property
     def _rolls_back(self) -> bool:
@@ -457,11 +376,17 @@ class _Loop:
         attempts: Mapping[int, Mapping[str, str]],
         drafted: Mapping[str, Wire],
         position: Position,
+        *,
+        verified: bool = True,
     ) -> str:
-        """Add what decides on the candidates of one attempt: gates, blind answers, the judge; return its last node."""
+        """Add what decides on the candidates of one attempt: gates, blind answers, the judge; return its last node.
+
+        The attempt that is decided on is the last, and has no judge yet; `verified`: whether blind answers are wanted.
+        """
         at, build, params = _at(seed, number), self._build, self._params
-        before, attempt = dict(attempts), position.attempt
-        written: dict[str, Wire] = {"load": "load", "generate": f"{at}/generate-{attempt}"}
+        attempt = position.attempt
+        before = {n: nodes for n, nodes in attempts.items() if n != attempt}
+        written: dict[str, Wire] = {"load": "load", "generate": attempts[attempt]["generate"]}
         gate = build.add(
             f"{at}/gate-{attempt}", GATE, params.gate(),
             {**written, "attempts": before, "earlier": _each(seed, range(number), "select")}, position,
@@ -472,13 +397,14 @@ class _Loop:
             "gate": gate,
             "attempts": before,
         }
-        if (verifying := params.verify()) is not None:
+        if verified and (verifying := params.verify()) is not None:
             judged["verify"] = build.add(
                 f"{at}/verify-{attempt}", VERIFY, verifying,
                 {**written, **{e: n for e, n in drafted.items() if e == "name"}, "gate": gate}, position,
             )  # fmt: skip
         if number > self._first:
-            judged["first"] = f"{_at(seed, self._first)}/judge-1"
+            first = 1 if self._recipe.augment.mine is None else 0
+            judged["first"] = f"{_at(seed, self._first)}/judge-{first}"
         return build.add(f"{at}/judge-{attempt}", JUDGE, params.judge(), judged, position)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from engine.metrics import METRICS
 from engine.operators import Operator
 from engine.plan.benchmark import place_of
+from engine.plan.building.checking import gate_params, verify_params
+from engine.plan.building.promises import promises
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
@@ -28,10 +30,9 @@ from engine.stages.analyse.strategy import PROMPT as STRATEGY_PROMPT
 from engine.stages.analyse.strategy import ROWS, OfferedOperator, StrategyParams
 from engine.stages.augment.allot import AllotParams, NamedShare
 from engine.stages.augment.calls import UsedOperator
-from engine.stages.augment.gate import GateParams, UsedGate
+from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
-from engine.stages.augment.judging.questions import Promise
 from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
@@ -44,11 +45,9 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
-from engine.stages.quality import GATES, seed_rules
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
-from engine.tasks import TASKS
 
 CONTROL_SEED = 1_000_003
 """What is added to the loop's seed to train its control."""
@@ -267,7 +266,7 @@ class StageParams:
         )
 
     @property
-    def _conventions(self) -> bool:
+    def knows_conventions(self) -> bool:
         """Whether diagnoses may state rules of annotation: with an analysis, and where their replies have a place."""
         one = schemas.one_diagnosis(self.resources.schemas["diagnosis"])
         return self.method.analysis == "patterns" and "convention" in one["properties"]
@@ -292,7 +291,8 @@ class StageParams:
                 other=None if closed else OTHER,
             ),
             # In the first round none is known yet.
-            conventions=self._conventions and self.method.rounds_of(self.recipe.loop.rounds) > 1,
+            conventions=self.knows_conventions
+            and self.method.rounds_of(self.recipe.loop.rounds) > 1,
         )
 
     @property
@@ -368,7 +368,7 @@ class StageParams:
             again="again" in shown,
             confusions=own.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     @property
@@ -382,7 +382,7 @@ class StageParams:
         """Share of a round's rows for what does not fail: none where no operator of the recipe writes such rows."""
         augment, operators = self.recipe.augment, self.resources.operators
         able = (not u.patterns and operators[u.name].covers for u in augment.operators)
-        return augment.coverage if any(able) else 0.0
+        return augment.coverage if augment.mine or any(able) else 0.0
 
     def generate(self) -> GenerateParams:
         """Return what is generated."""
@@ -407,7 +407,7 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     def allot(self) -> AllotParams:
@@ -423,39 +423,12 @@ class StageParams:
 
     def gate(self) -> GateParams:
         """Return which gates a candidate must pass."""
-        quality = self.recipe.quality
-        # Rows are written by the teacher: its pack says how far the gates are trusted with them.
-        pack = self.resources.packs["teacher"].gates
-        gates = tuple(
-            UsedGate(
-                name=gate.name, version=gate.version, settings=gate.settings(quality), mode=mode
-            )
-            for gate in GATES.values()
-            if (mode := gate.mode(pack, quality.gates)) != "off"
-        )
-        return GateParams(
-            task=self.task,
-            gates=gates,
-            seed_rules=seed_rules(self._operators),
-        )
+        return gate_params(self.recipe, self.resources, self.task)
 
     def verify(self) -> VerifyParams | None:
         """Return how candidates are answered blind; None where they are not."""
-        settings, pack = self.recipe.quality.verify, self.resources.packs["judge"]
-        samples = pack.verify.samples if settings.samples is None else settings.samples
-        name = TASKS[self.recipe.task.kind].agreement
-        if not samples or name is None:
-            return None
-        metric = METRICS[name]
-        return VerifyParams(
-            task=self.task,
-            briefing=self.briefing,
-            samples=samples,
-            rows_per_call=pack.judge.rows_per_call,
-            temperature=settings.temperature,
-            metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
-            schema=self.resources.schemas["answers"],
-            conventions=self._conventions,
+        return verify_params(
+            self.recipe, self.resources, self.task, self.briefing, self.knows_conventions
         )
 
     def judge(self) -> JudgeParams:
@@ -471,7 +444,7 @@ class StageParams:
         return JudgeParams(
             task=self.task,
             briefing=self.briefing,
-            operators=tuple(Promise(name=one.name, label=one.label) for one in self._operators),
+            operators=promises(self.recipe.augment, self.resources.operators),
             # Filled in by `complete`; what is left open nowhere decides.
             judge=quality.judge or "advises",
             rows_per_call=pack.rows_per_call,
@@ -481,7 +454,7 @@ class StageParams:
             agreement=quality.verify.agreement,
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
-            conventions=self._conventions,
+            conventions=self.knows_conventions,
         )
 
     @property

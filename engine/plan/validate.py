@@ -19,6 +19,7 @@ from engine.errors import BackendError, Location, ModelError, Problem, RecipeErr
 from engine.plan.benchmark import check_benchmark
 from engine.plan.checks.adapter import check_adapter
 from engine.plan.checks.metrics import check_metrics, check_slices, check_targets
+from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
 from engine.plan.checks.sql import check_sql
@@ -70,6 +71,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_failures(loaded),
         *_clusterer(loaded),
         *check_operators(loaded),
+        *check_mining(loaded),
         *_gates(loaded),
         *_models(loaded),
         *check_adapter(loaded),
@@ -78,6 +80,7 @@ def examine(loaded: LoadedRecipe) -> Examined:
         *_of_packs(loaded),
         *splits.problems,
         *(splits.log.problems() if splits.log else ()),
+        *(splits.pool.problems() if splits.pool else ()),
         *check_rows(loaded, splits.rows, splits.rules),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),

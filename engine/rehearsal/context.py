@@ -134,7 +134,7 @@ class RehearsalContext:
         backend = BACKENDS["scripted"]
         return cast(Embedder, backend.open("embedder", None, "words", {}))
 
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings by words, shape (len(texts), dimensions)."""
         return self._embedder.embed(texts)
 

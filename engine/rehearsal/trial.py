@@ -146,7 +146,7 @@ class _Live(RehearsalContext):
         self.replies = [found[request.id] for request in requests]
         return self.replies
 
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return the embedder's vectors, shape (len(texts), dimensions)."""
         import numpy as np
 

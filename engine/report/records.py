@@ -217,6 +217,8 @@ class Funnel:
     selected: int
     trained: int
     """Selected, and a later student was trained on them."""
+    verified: int = 0
+    """Trained on, and somebody besides who wrote them says that their targets are right."""
 
 
 @dataclass(frozen=True, slots=True)

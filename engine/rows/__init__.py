@@ -39,6 +39,7 @@ from engine.rows.evaluation import (
 )
 from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
+from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -57,12 +58,14 @@ __all__ = [
     "Drop",
     "Example",
     "Failure",
+    "LabelSource",
     "LabelSuspect",
     "Life",
     "LinkKind",
     "MapAxis",
     "Metric",
     "MetricSlice",
+    "Mined",
     "Model",
     "Pattern",
     "PatternCluster",
@@ -74,6 +77,9 @@ __all__ = [
     "PatternTest",
     "PatternTestRow",
     "PatternWord",
+    "PoolAnswer",
+    "PoolCount",
+    "PoolRow",
     "Prediction",
     "Rating",
     "Regression",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from engine.rows.mining import LabelSource
 from engine.rows.row import Row
 
 
@@ -33,7 +34,7 @@ class PatternShare(Row):
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Row):
-    """A generated row before its verdict."""
+    """A generated or a mined row before its verdict."""
 
     table: ClassVar[str] = "candidate"
     id: str
@@ -57,6 +58,8 @@ class Candidate(Row):
     its strategy; `side`: `contrast`, where it is for the other side of the pattern."""
     seeds: tuple[str, ...] = ()
     """The training examples that its writer was shown."""
+    label_source: LabelSource = "writer"
+    """Who said that the target is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,9 @@ class Verdict(Row):
     """The judge's score, 1 to 5."""
     adherence_call: str | None = None
     """The call in which adherence was asked apart; None where it was not."""
+    verified: bool = False
+    """Whether somebody besides the one who wrote the row says that its target is right: a person, most of several
+    blind answers, or a judge that is calibrated."""
 
 
 @dataclass(frozen=True, slots=True)

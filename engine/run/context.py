@@ -88,9 +88,9 @@ class NodeContext:
             raise Pending(role, list({r.id: r for r in requests}.values()))
         return [known[r.id] for r in requests]
 
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings, shape (len(texts), dimensions)."""
-        return self._session.embed(texts)
+        return self._session.embed(texts, keep=keep)
 
     def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
         """Return the guard over the evaluation rows among `examples`; one per run and setting."""

@@ -99,7 +99,7 @@ class Session:
             return None
         return cast(Student, self._backend("student"))
 
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings, shape (len(texts), dimensions).
 
         The last digits of an embedding depend on what is embedded beside it. So the examples are embedded first,
@@ -114,7 +114,8 @@ class Session:
         own = self._vectors[self._node]
         known = {**self._lasting, **own}
         new = self._embedded([text for text in dict.fromkeys(texts) if text not in known])
-        own.update(new)
+        if keep:
+            own.update(new)
         known.update(new)
         return np.stack([known[text] for text in texts])
 

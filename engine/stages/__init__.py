@@ -18,6 +18,9 @@ from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
+from engine.stages.augment.mining.ask import ASK_POOL
+from engine.stages.augment.mining.mine import MINE, MINE_BY_JUDGE, MINE_BY_TEACHER
+from engine.stages.augment.mining.shortlist import SHORTLIST
 from engine.stages.augment.select import SELECT
 from engine.stages.augment.verify import VERIFY
 from engine.stages.evaluate.benchmark import BENCHMARK
@@ -40,7 +43,8 @@ STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
         LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        CONFIRM, STRATEGY, ALLOT, GENERATE, GATE, VERIFY, JUDGE, SELECT, TRACK, GUARD,
+        CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE, GATE, VERIFY,
+        JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

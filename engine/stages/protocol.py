@@ -111,8 +111,12 @@ class Context(Protocol):
         """Return the completions in the order of `requests`; raises Pending when any is missing."""
         ...
 
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return unit-length embeddings, shape (len(texts), dimensions)."""
+    def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
+        """Return unit-length embeddings, shape (len(texts), dimensions).
+
+        The node is given those that are kept again without computing them; not to keep them is for texts that are too
+        many for memory.
+        """
         ...
 
     def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:

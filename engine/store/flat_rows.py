@@ -68,7 +68,7 @@ _CANDIDATES = """
 SELECT {part}, c.attempt, c.id, c.operator, c.inputs, c.target, c.parent, e.inputs, e.target, c.pattern, n.name,
   n.category, n.size, c.strategy, s.text, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility,
   v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call,
-  n.split_from
+  n.split_from, c.label_source, v.verified, i.source, i.line
 FROM (SELECT t.*, o.attempt AS tried FROM {candidate} t JOIN node o ON o.id = t.node) c
 LEFT JOIN (SELECT t.*, o.attempt AS tried FROM {verdict} t JOIN node o ON o.id = t.node) v
   ON v.tried = c.tried AND v.candidate = c.id
@@ -83,6 +83,10 @@ LEFT JOIN (
 LEFT JOIN (SELECT id, any_value(text) AS text FROM {strategy} GROUP BY id) s ON s.id = c.strategy
 LEFT JOIN (SELECT candidate, any_value(example) AS example FROM {selected} GROUP BY candidate) j ON j.candidate = c.id
 LEFT JOIN (SELECT item, any_value(reason) AS reason FROM {drop} WHERE stage = 'select' GROUP BY item) l ON l.item = c.id
+LEFT JOIN (
+  SELECT candidate, any_value(source) AS source, any_value(line) AS line FROM {mined} WHERE candidate IS NOT NULL
+  GROUP BY candidate
+) i ON i.candidate = c.id
 ORDER BY c.pattern, c.tried, c.position
 """
 
@@ -91,7 +95,7 @@ WITH c AS (SELECT * FROM flat_candidate WHERE part = {part}),
 counted AS (
   SELECT count(*) AS generated, count(*) FILTER (accepted) AS accepted, count(example) AS selected FROM c
 )
-SELECT {part}, 0, 'not generated', reason, count(*) FROM {drop} WHERE stage = 'generate' GROUP BY ALL
+SELECT {part}, 0, 'not generated', reason, count(*) FROM {drop} WHERE stage IN ('generate', 'mine') GROUP BY ALL
 UNION ALL SELECT {part}, 1, 'generated', NULL, generated FROM counted WHERE generated > 0
 UNION ALL SELECT {part}, 2, 'rejected', reason, count(*) FROM c WHERE NOT accepted GROUP BY ALL
 UNION ALL SELECT {part}, 3, 'accepted', NULL, accepted FROM counted WHERE generated > 0
@@ -101,7 +105,7 @@ UNION ALL SELECT {part}, 5, 'selected', NULL, selected FROM counted WHERE genera
 
 _YIELD = """
 WITH a AS (
-  SELECT pattern, strategy, operator, candidate, accepted, example, generate_call AS call
+  SELECT pattern, strategy, operator, candidate, accepted, example, nullif(generate_call, '') AS call
   FROM flat_candidate WHERE part = {part}
   UNION ALL
   SELECT pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM flat_candidate WHERE part = {part}
@@ -128,7 +132,7 @@ WITH u AS (
   UNION ALL SELECT seed, round, id, 2, 'naming', call FROM {pattern}
   UNION ALL SELECT seed, round, pattern, 3, 'testing', call FROM {pattern_test_row}
   UNION ALL SELECT seed, round, pattern, 4, 'drafting', call FROM {strategy}
-  UNION ALL SELECT seed, round, pattern, 5, 'generating', call FROM {candidate}
+  UNION ALL SELECT seed, round, pattern, 5, 'generating', nullif(call, '') FROM {candidate}
   UNION ALL SELECT v.seed, v.round, c.pattern, 6, 'verifying', v.call
   FROM {verification} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
   UNION ALL SELECT v.seed, v.round, c.pattern, 7, 'judging', unnest([v.call, v.adherence_call])
@@ -161,7 +165,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "confusion": Kind(("prediction",), {"flat_confusion": _CONFUSION}),
     "candidates": Kind(
-        ("candidate", "verdict", "pattern", "strategy", "selected", "drop"),
+        ("candidate", "verdict", "pattern", "strategy", "selected", "drop", "mined"),
         {"flat_candidate": _CANDIDATES, "flat_funnel": _FUNNEL, "flat_yield": _YIELD},
     ),
     "prices": Kind(

@@ -67,7 +67,7 @@ for most in (1, 2):
     changed = text.replace("quality:", f"quality:\\n  shouting: {{most: {most}}}", 1)
     recipe.with_name("loud.yaml").write_text(changed, "utf-8")
     plan = Project.open(recipe.with_name("loud.yaml")).plan().plan
-    node = plan.nodes["seed-0/round-0/gate-1"]
+    node = plan.nodes["seed-0/round-0/gate-0"]
     ids.add(node.id)
     inputs = GateInputs(load=LOADED, generate=Generated((candidate("my BOX is LATE again"),)))
     (found,) = GATE.run(node.params, inputs, ScriptedContext()).gatings

@@ -32,6 +32,9 @@ show_list("methods", "recipes/quickstart")
 jsonschema.validate(yaml.safe_load(Path("recipes/methods/once.yaml").read_text("utf-8")), method_schema())
 recipe = Path("recipes/quickstart/recipe.yaml")
 text = recipe.read_text("utf-8")
+mining = "mine: {by: [pattern, diverse], label: neighbours}"
+assert mining in text
+text = text.replace(mining, "operators: [{name: new_situation}]")
 for name in ("once", "trial"):
     changed = text.replace("loop: {rounds: 1, ", f"loop: {{method: {name}, ")
     assert changed != text

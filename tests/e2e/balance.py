@@ -212,13 +212,37 @@ RULES = (
         " FROM here h JOIN candidate c ON c.node = h.id AND c.pattern <> 'coverage'",
         "SELECT h.name, concat_ws(' ', s.pattern, s.id) AS key FROM here h"
         " JOIN here t ON t.place = h.place AND t.stage = 'strategy' JOIN strategy s ON s.node = t.id"
-        " WHERE h.stage = 'generate'",
+        " WHERE h.stage = 'generate' OR h.stage LIKE 'mine%'",
         whole=False,
+    ),
+    Rule(
+        "rows of the pool = those on the shortlist + those left out",
+        "SELECT h.name, sum(c.rows)::VARCHAR AS key FROM here h"
+        " JOIN pool_count c ON c.node = h.id AND c.reason = 'read' GROUP BY h.name",
+        "SELECT h.name, ((SELECT count(*) FROM pool_row p WHERE p.node = h.id)"
+        " + (SELECT coalesce(sum(c.rows), 0) FROM pool_count c WHERE c.node = h.id AND c.reason <> 'read'))"
+        "::VARCHAR AS key FROM here h WHERE h.stage = 'shortlist'",
+    ),
+    Rule(
+        "rows on the shortlist = candidates + those left out",
+        "SELECT h.name, count(p.id)::VARCHAR AS key FROM here h"
+        " JOIN here s ON s.place = h.place AND s.stage = 'shortlist' LEFT JOIN pool_row p ON p.node = s.id"
+        " WHERE h.stage LIKE 'mine%' GROUP BY h.name",
+        "SELECT h.name, ((SELECT count(*) FROM candidate c WHERE c.node = h.id)"
+        ' + (SELECT count(*) FROM "drop" d WHERE d.node = h.id)'
+        " + (SELECT coalesce(sum(c.rows), 0) FROM pool_count c WHERE c.node = h.id))::VARCHAR AS key"
+        " FROM here h WHERE h.stage LIKE 'mine%'",
+    ),
+    Rule(
+        "candidates that were mined say where they come from",
+        "SELECT h.name, c.id AS key FROM here h JOIN candidate c ON c.node = h.id WHERE h.stage LIKE 'mine%'",
+        "SELECT h.name, m.candidate AS key FROM here h JOIN mined m ON m.node = h.id AND m.candidate IS NOT NULL",
     ),
     Rule(
         "candidates = findings of the gates",
         "SELECT h.name, c.id AS key FROM here h"
-        " JOIN here g ON g.place = h.place AND g.attempt = h.attempt AND g.stage = 'generate'"
+        " JOIN here g ON g.place = h.place AND g.attempt = h.attempt"
+        " AND (g.stage = 'generate' OR g.stage LIKE 'mine%')"
         " JOIN candidate c ON c.node = g.id WHERE h.stage = 'gate'",
         "SELECT h.name, g.candidate AS key FROM here h JOIN gating g ON g.node = h.id",
     ),
@@ -250,7 +274,8 @@ RULES = (
     Rule(
         "candidates = verdicts",
         "SELECT h.name, c.id AS key FROM here h"
-        " JOIN here g ON g.place = h.place AND g.attempt = h.attempt AND g.stage = 'generate'"
+        " JOIN here g ON g.place = h.place AND g.attempt = h.attempt"
+        " AND (g.stage = 'generate' OR g.stage LIKE 'mine%')"
         " JOIN candidate c ON c.node = g.id WHERE h.stage = 'judge'",
         "SELECT h.name, v.candidate AS key FROM here h JOIN verdict v ON v.node = h.id",
     ),

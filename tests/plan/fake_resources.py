@@ -41,6 +41,8 @@ def fake_resources(recipe: Recipe, **weights: str) -> Resources:
         role: read_pack(find_packs()[choose(recipe.models.of(role)).name])
         for role in ("teacher", "judge")
     }
+    splits = Mock()
+    splits.pool.digest.return_value = "the digest of the pool"
     read = [split for split in SPLITS if getattr(recipe.data, split).split_from is None]
     return Resources(
         prompts={
@@ -57,7 +59,7 @@ def fake_resources(recipe: Recipe, **weights: str) -> Resources:
             },
         },
         data={split: f"the digest of {split}" for split in read},
-        splits=Mock(),
+        splits=splits,
         models={
             role: role_model(recipe, role, weights.get(role, f"the weights of the {role}"))
             for role in ROLES

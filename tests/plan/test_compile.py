@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from engine import fingerprint
-from engine.plan.compile import Builder, compile_plan
+from engine.plan.building.builder import Builder
+from engine.plan.compile import compile_plan
 from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import GivenAdapter, Resources
 from engine.plan.stage_params import StageParams
 from engine.rows import CONTROL
-from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
 from engine.stages.load import LOAD
 from engine.stages.rounds.track import TRACK, TrackParams
@@ -30,7 +30,7 @@ PROMPT = "tasks/classification.md"
 
 
 def _recipe(**changes: Any) -> Recipe:
-    written = yaml.safe_load((shipped("recipes") / "quickstart" / "recipe.yaml").read_text("utf-8"))
+    written = yaml.safe_load(Path(__file__).with_name("generating.yaml").read_text("utf-8"))
     written["train"]["learning_rate"] = 1e-3
     written = copy.deepcopy(written)
     for path, value in changes.items():

@@ -96,7 +96,7 @@ class ScriptedContext:
         reply = failed("schema", "") if value is None else Usable(value)
         return completion(request, reply, finish="stop", method="scripted")
 
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         return self._embed(texts)
 
     def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:

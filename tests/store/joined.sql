@@ -69,21 +69,28 @@ WITH trained AS (
   SELECT r.run, e.id, e.inputs, e.target, e.source, e.line
   FROM example e JOIN all_run_rows r USING (node) WHERE r.stage = 'load' AND e.split = 'train'
 ), g AS (
-  SELECT r.run, e.seed, e.round, e.id, e.inputs, e.target, s.candidate, c.parent, c.pattern, c.operator
+  SELECT r.run, e.seed, e.round, e.id, e.inputs, e.target, s.candidate, c.parent, c.pattern, c.operator,
+    c.label_source, i.source, i.line
   FROM example e
   JOIN all_run_rows r USING (node)
   JOIN selected s ON s.node = e.node AND s.example = e.id
   LEFT JOIN (SELECT c.*, q.run AS looked_at FROM candidate c JOIN all_run_rows q USING (node)) c
     ON c.looked_at = r.run AND c.seed = e.seed AND c.round = e.round AND c.id = s.candidate
+  LEFT JOIN (SELECT m.*, q.run AS looked_at FROM mined m JOIN run_rows q USING (node)) i
+    ON i.looked_at = r.run AND i.seed = e.seed AND i.round = e.round AND i.candidate = s.candidate
+), w AS (
+  SELECT r.run, v.seed, v.round, v.candidate, any_value(v.verified) AS verified
+  FROM verdict v JOIN run_rows r USING (node) GROUP BY ALL
 )
 SELECT t.run, t.seed, t.round, 'original' AS origin, o.id AS example, o.inputs, o.target, o.source, o.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
-  NULL::VARCHAR AS operator
+  NULL::VARCHAR AS operator, 'data' AS label_source, true AS verified
 FROM t JOIN o USING (run)
 UNION ALL
-SELECT t.run, t.seed, t.round, 'generated', g.id, g.inputs, g.target, NULL, NULL, g.round, g.candidate, g.parent,
-  g.pattern, g.operator
+SELECT t.run, t.seed, t.round, CASE g.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, g.id, g.inputs, g.target,
+  g.source, g.line, g.round, g.candidate, g.parent, g.pattern, g.operator, g.label_source, coalesce(w.verified, false)
 FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round
+LEFT JOIN w ON w.run = g.run AND w.seed = g.seed AND w.round = g.round AND w.candidate = g.candidate
 WHERE NOT EXISTS (
   FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back AND r.run = t.run AND d.seed = t.seed
     AND d.round < t.round AND g.round BETWEEN d.best_round AND d.round - 1
@@ -119,7 +126,7 @@ SELECT c.looked_at AS run, c.seed, c.round, c.attempt, c.id AS candidate, c.oper
   CASE WHEN j.example IS NOT NULL THEN (
     SELECT min(f.round) FROM f WHERE f.run = c.looked_at AND f.seed = c.seed AND f.round > c.round
   ) END AS trained_in,
-  c.prompt, c.model, c.call AS generate_call, v.call AS judge_call
+  c.prompt, c.model, c.call AS generate_call, v.call AS judge_call, c.label_source, v.verified
 FROM c
 LEFT JOIN v ON v.looked_at = c.looked_at AND v.seed = c.seed AND v.round = c.round AND v.tried = c.tried
   AND v.candidate = c.id

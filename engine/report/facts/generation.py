@@ -31,7 +31,7 @@ _CANDIDATES = f"""{MINE}, c AS (
   SELECT seed, max(round) AS round FROM model SEMI JOIN mine USING (node, run) GROUP BY seed
 ), joined AS (
   SELECT c.*, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility, v.relevance,
-    v.judge_agrees, v.similarity, v.neighbour, s.candidate IS NOT NULL AS selected,
+    v.judge_agrees, v.similarity, v.neighbour, v.verified, s.candidate IS NOT NULL AS selected,
     s.candidate IS NOT NULL AND coalesce(trained.round > c.round, false) AS trained
   FROM c
   LEFT JOIN v ON v.candidate = c.id AND v.seed = c.seed AND v.round = c.round
@@ -46,7 +46,7 @@ def collect_funnel(query: Query, run: str) -> tuple[Funnel, ...]:
     rows = query(
         _CANDIDATES + "SELECT round, attempt, operator, coalesce(reason, '') AS reason, accepted,"
         " count(*) AS n, count(*) FILTER (selected) AS selected,"
-        " count(*) FILTER (trained) AS trained"
+        " count(*) FILTER (trained) AS trained, count(*) FILTER (trained AND verified) AS verified"
         " FROM joined GROUP BY ALL ORDER BY round, attempt, operator, n DESC, reason",
         [run],
     )
@@ -67,6 +67,7 @@ def _funnel(key: tuple[int, int, str], rows: list[dict[str, Any]]) -> Funnel:
         accepted=sum(r["n"] for r in rows if r["accepted"]),
         selected=sum(r["selected"] for r in rows),
         trained=sum(r["trained"] for r in rows),
+        verified=sum(r["verified"] for r in rows),
     )
 
 
@@ -75,6 +76,8 @@ def collect_drops(query: Query, run: str) -> tuple[Dropped, ...]:
     rows = query(
         MINE + "SELECT stage, reason, count(*) AS n, min(detail) AS example"
         ' FROM "drop" SEMI JOIN mine USING (node, run) GROUP BY stage, reason'
+        " UNION ALL SELECT stage, reason, sum(rows)::BIGINT, min(detail) FROM pool_count"
+        " SEMI JOIN mine USING (node, run) WHERE reason <> 'read' GROUP BY stage, reason"
         " ORDER BY stage, n DESC, reason",
         [run],
     )

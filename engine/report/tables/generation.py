@@ -20,7 +20,7 @@ def funnel_table(report: Report) -> Table:
     """Return the way from generated to trained on, per round, attempt and operator."""
     reasons = list(reasons_of(report.funnel))
     waiting = ["no verdict"] if any(f.waiting for f in report.funnel) else []
-    numbers = ("generated", *reasons, *waiting, "accepted", "selected", "trained on")
+    numbers = ("generated", *reasons, *waiting, "accepted", "selected", "trained on", "verified")
     rows = []
     for f in report.funnel:
         rejected = dict(f.rejected)
@@ -35,6 +35,7 @@ def funnel_table(report: Report) -> Table:
                 count(f.accepted),
                 count(f.selected),
                 count(f.trained),
+                count(f.verified),
             )
         )
     if len(rows) > 1:
@@ -49,7 +50,8 @@ def funnel_table(report: Report) -> Table:
             if reasons
             else ""
         )
-        + "Rows generated in one round join the training set of the next.",
+        + "Rows generated in one round join the training set of the next. Verified: of those trained on, the rows of "
+        "which somebody besides who wrote them says that the label is right.",
     )
 
 

@@ -4,7 +4,7 @@ The source of `schemas/recipe.schema.json`. Knows nothing of operators, metrics,
 parameters are checked against the registries when the plan is compiled.
 """
 
-from engine.spec.recipe.augment import Augment, OperatorSpec
+from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
 from engine.spec.recipe.data import Data, Sample, Source, SplitFrom
 from engine.spec.recipe.failures import Failures, FailureSource
@@ -42,9 +42,12 @@ __all__ = [
     "Failures",
     "Fold",
     "JudgeMode",
+    "LabelBy",
     "LeakLimits",
     "Loop",
     "MetricSpec",
+    "Mine",
+    "MineBy",
     "Minimum",
     "ModelSpec",
     "Models",

@@ -96,11 +96,13 @@ class Source(Spec):
 
 
 class Data(Spec):
-    """The three splits. Test rows are scored and never seen by a model that diagnoses, generates or judges."""
+    """The three splits, and a pool. Test rows are scored, and never seen by models that diagnose, generate or judge."""
 
     train: Source
     validation: Source
     test: Source
+    pool: Source | None = None
+    """Further rows, labelled or not, from which `augment.mine` takes; it may be larger than memory."""
     on_bad_row: Literal["stop", "drop"] = "stop"
     """stop: a bad row is an error; drop: it is left out, and recorded with its file, line and fault."""
 
@@ -110,4 +112,6 @@ class Data(Spec):
             taken = getattr(self, name).split_from
             if taken is not None and getattr(self, taken.split).split_from is not None:
                 raise ValueError(f"{name} takes rows from {taken.split}, which has none of its own")
+        if self.pool is not None and self.pool.split_from is not None:
+            raise ValueError("a pool has rows of its own: path or sql")
         return self

@@ -59,6 +59,8 @@ class SelectParams(Params):
     """Operators whose rows may be training rows once more: each joins under an id of its own."""
     replacing: tuple[str, ...] = ()
     """Operators whose rows are trained on in place of the training rows that they are made from."""
+    diverse: bool = True
+    """Whether of the rows that fill a slot the most different ones join, or the first."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         seen.add(example)
         slot = (candidate.pattern, slot_of(params.task, candidate))
         fresh.append(_Row(candidate, example, slot, _weight(verdict)))
-    chosen = _chosen(fresh, wanted, params.rows_per_round, ctx)
+    chosen = _chosen(params, fresh, wanted, ctx)
     for number, row in enumerate(chosen, 1):
         rows.append(Selected(row.candidate.id, row.example))
         rows.append(
@@ -164,8 +166,9 @@ def _weight(verdict: Verdict) -> float:
     return float(agreement * ADVISED_AGAINST ** len(verdict.advice))
 
 
-def _chosen(rows: Sequence[_Row], wanted: Quotas, most: int, ctx: Context) -> list[_Row]:
+def _chosen(params: SelectParams, rows: Sequence[_Row], wanted: Quotas, ctx: Context) -> list[_Row]:
     """Return the rows that join: slot by slot what was planned, then by pattern, then whatever is left."""
+    most = params.rows_per_round
     if len(rows) <= most:
         return _in_order(rows, range(len(rows)), wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
@@ -175,9 +178,13 @@ def _chosen(rows: Sequence[_Row], wanted: Quotas, most: int, ctx: Context) -> li
     def take(among: Iterable[int], count: int) -> None:
         # Different from the rows of the same pattern: those of others are different by what they are.
         open_ = [i for i in among if i not in taken]
+        count = min(count, most - len(taken))
+        if not params.diverse:
+            taken.extend(open_[:count])
+            return
         patterns = {rows[i].candidate.pattern for i in open_}
         near = [i for i in taken if rows[i].candidate.pattern in patterns]
-        taken.extend(spread(vectors, weights, open_, min(count, most - len(taken)), near))
+        taken.extend(spread(vectors, weights, open_, count, near))
 
     for pattern, slots in wanted.items():
         mine = [i for i, row in enumerate(rows) if row.candidate.pattern == pattern]

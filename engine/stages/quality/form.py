@@ -30,11 +30,11 @@ def refuses(text: str) -> bool:
     return _REFUSAL.match(" ".join(text.replace("\u2019", "'").split())) is not None
 
 
-def unclean(text: str, limit: int) -> str | None:
+def unclean(text: str, limit: int | None) -> str | None:
     """Return what gives a written text away as broken: control characters, or an end at its schema's length limit."""
     if any(category(c) in _BROKEN and c not in "\n\t\r" for c in text):
         return "it has control characters"
-    return f"it was cut at {limit} characters" if len(text) >= limit - 1 else None
+    return f"it was cut at {limit} characters" if limit and len(text) >= limit - 1 else None
 
 
 def _check(batch: Batch, settings: None) -> Sequence[Finding]:
@@ -46,10 +46,15 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
 
     def problems(candidate: Candidate) -> Iterator[str | None]:
         yield batch.kind.malformed(candidate.inputs, candidate.target, batch.task)
-        yield from (unclean(text, input_limit) for text in candidate.inputs.values())
+        # A row that was found was written under no schema, and by no model that could refuse.
+        is_written = candidate.label_source == "writer"
+        limit = input_limit if is_written else None
+        yield from (unclean(text, limit) for text in candidate.inputs.values())
         if target_limit and candidate.target not in targets:
             yield unclean(candidate.target, target_limit)
-        if not usual and any(map(refuses, (*candidate.inputs.values(), candidate.target))):
+        if usual or not is_written:
+            return
+        if any(map(refuses, (*candidate.inputs.values(), candidate.target))):
             yield "it is a refusal, not a row"
 
     first = (next(filter(None, problems(candidate)), None) for candidate in batch.candidates)

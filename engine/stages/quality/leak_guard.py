@@ -145,13 +145,16 @@ class LeakGuard:
             float(np.quantile(targets or [0.0], quantile)),
         )
 
-    def _similarity(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def _similarity(
+        self, texts: Sequence[str], vectors: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32]:
         """Return each text's cosine similarity to its nearest evaluation row, -1 where there is none."""
         import numpy as np
 
         if not len(self._vectors):
             return np.full(len(texts), -1.0, dtype=np.float32)
-        vectors = self._embed(texts)
+        if vectors is None:
+            vectors = self._embed(texts)
         rows = max(1, _SIMILARITIES_AT_ONCE // len(self._vectors))
         nearest = [
             (vectors[i : i + rows] @ self._vectors.T).max(axis=1)
@@ -159,12 +162,17 @@ class LeakGuard:
         ]
         return np.concatenate(nearest)
 
-    def check(self, texts: Sequence[str]) -> list[str | None]:
-        """Return for each text why it counts as a leak, None when it is clean. The reason quotes no row."""
+    def check(
+        self, texts: Sequence[str], vectors: npt.NDArray[np.float32] | None = None
+    ) -> list[str | None]:
+        """Return for each text why it counts as a leak, None when it is clean. The reason quotes no row.
+
+        `vectors` are the texts' embeddings, where they are at hand.
+        """
         if not texts:
             return []
         reasons: list[str | None] = []
-        for text, similarity in zip(texts, self._similarity(texts), strict=True):
+        for text, similarity in zip(texts, self._similarity(texts, vectors), strict=True):
             encoded = self._vocabulary.encode(text)
             contained = self._wording.containment(encoded)
             if encoded in self._whole:

@@ -416,39 +416,6 @@ FROM (
 LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.pattern = h.pattern
 LEFT JOIN l ON l.run = h.run AND l.seed = h.seed AND l.round = h.round AND l.pattern = h.pattern;
 
--- What each fine-tune saw: the original training rows, and the rows selected in earlier rounds, but for those kept out
--- since a round was rolled back.
-CREATE OR REPLACE VIEW all_training_rows AS
-WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
-), t AS (
-  FROM trained
-  UNION
-  SELECT run, seed, round + 1 FROM all_run_rows r WHERE stage = 'select'
-    AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
-), b AS (
-  SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
-), o AS (
-  SELECT t.*, r.node, r.made_by FROM t JOIN all_run_rows r USING (run) WHERE r.stage = 'load'
-), g AS (
-  SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
-  WHERE r.kind = 'candidates' AND NOT EXISTS (
-    FROM b WHERE b.run = t.run AND b.seed = t.seed AND b.round < t.round AND b.best_round <= r.round AND r.round < b.round
-  )
-)
--- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
--- origin: original or generated
--- made_in: the round that generated it; NULL for original rows
--- source: file of an original row
-SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
-  NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
-  NULL::VARCHAR AS operator
-FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run WHERE e.split = 'train'
-UNION ALL
-SELECT g.run, g.seed, g.round, 'generated', c.example, c.inputs, c.target, NULL, NULL, g.made_in, c.candidate, c.parent,
-  c.pattern, c.operator
-FROM flat_candidate c JOIN g USING (part) WHERE c.example IS NOT NULL;
-
 -- What each pattern took in calls, round by round. A call for several diagnoses, rows or patterns is split evenly among
 -- these; one whose reply an earlier round had is counted there.
 CREATE OR REPLACE VIEW all_pattern_price AS

@@ -24,7 +24,13 @@ from engine.stages import schemas
 from engine.stages.analyse.mistakes import label_text
 from engine.stages.analyse.targets import clearly
 from engine.stages.augment.judging import adherence
-from engine.stages.augment.judging.acceptance import Acceptance, Evidence, decide
+from engine.stages.augment.judging.acceptance import (
+    MAJORITY,
+    Acceptance,
+    Evidence,
+    decide,
+    label_passes,
+)
 from engine.stages.augment.judging.calibration import (
     Anchor,
     anchor_key,
@@ -159,12 +165,12 @@ def _adhering(
     """
     if params.adherence is None or inputs.name is None or inputs.strategy is None:
         return []
-    keeping = {promise.name for promise in params.operators if promise.keeps}
+    free = {promise.name for promise in params.operators if not promise.follows_plan}
     planned = {strategy.id for strategy in inputs.strategy.strategies}
     asked = [
         c
         for c in standing
-        if c.operator not in keeping
+        if c.operator not in free
         and c.strategy in planned
         and (item := said[c.id].item) is not None
         and not decide(params, c, evidence[c.id], item=item, decides=True).reason
@@ -331,7 +337,7 @@ def _verdict(
         )
     decision = decide(
         params, candidate, evidence,
-        item=item, failure=failure, decides=decides, keeps=promise.keeps,
+        item=item, failure=failure, decides=decides, keeps=not promise.follows_plan,
         others=[label for label in labels if label not in own],
     )  # fmt: skip
     scores = item or {}
@@ -353,7 +359,19 @@ def _verdict(
         label_correct=scores.get("label_correct"),
         naturalness=scores.get("naturalness"),
         adherence_call=said.adherence_call if said is not None else None,
+        verified=_verified(params, candidate, evidence, item if decides else None),
     )
+
+
+def _verified(
+    params: JudgeParams, candidate: Candidate, evidence: Evidence, item: Mapping[str, Any] | None
+) -> bool:
+    """Return whether somebody besides its writer says that a row's target is right; `item`: what a judge decides by."""
+    if candidate.label_source in ("column", "teacher", "judge"):
+        return True
+    if evidence.agreement is not None and evidence.agreement > MAJORITY:
+        return True
+    return item is not None and label_passes(params, item)
 
 
 def _skips(params: JudgeParams) -> frozenset[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Request
 from engine.identity import Params
@@ -38,13 +38,19 @@ class Promise(Params):
     """What an operator promises of its rows."""
 
     name: str
-    label: Label
-    """Whether its rows keep their seed row's target, carry another one, or bring their own."""
+    label: Label | Literal["found"]
+    """Whether its rows keep their seed row's target, carry another one, or bring their own; found: they were written by
+    nobody here."""
 
     @property
     def keeps(self) -> bool:
         """Whether its rows keep their seed row's target: then they follow that row and no strategy."""
         return self.label == "keep"
+
+    @property
+    def follows_plan(self) -> bool:
+        """Whether its rows were written by a strategy, and may be held to it."""
+        return self.label not in ("keep", "found")
 
 
 class Item(NamedTuple):

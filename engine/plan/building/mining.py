@@ -1,0 +1,98 @@
+"""From a recipe that mines to the parameters of its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.plan.split_sources import split_source
+from engine.plan.stage_params import StageParams
+from engine.spec.recipe import Mine
+from engine.stages.augment.mining.ask import AskPoolParams
+from engine.stages.augment.mining.mine import MineParams
+from engine.stages.augment.mining.shortlist import ShortlistParams
+from engine.stages.augment.select import SelectParams
+
+TEMPERATURE = 0.7
+"""Sampling temperature of the answers by which teacher or judge label, as that of blind answers."""
+
+
+@dataclass(frozen=True)
+class MiningParams:
+    """The parameters of every stage of mining."""
+
+    whole: StageParams
+
+    @property
+    def plans_by_patterns(self) -> bool:
+        """Whether rows are planned by patterns: where some are written, and where those that are mined go by them."""
+        augment = self.whole.recipe.augment
+        return augment.mine is None or bool(augment.operators) or "pattern" in augment.mine.by
+
+    def select(self) -> SelectParams:
+        """Return how many rows may join the training set; where all are mined, they join as they were chosen."""
+        augment = self.whole.recipe.augment
+        is_chosen = augment.mine is not None and not augment.operators
+        diverse = not is_chosen or "diverse" in self._mine.by
+        return replace(self.whole.select(), diverse=diverse)
+
+    @property
+    def _mine(self) -> Mine:
+        mine = self.whole.recipe.augment.mine
+        if mine is None:
+            raise ValueError("a recipe that does not mine")
+        return mine
+
+    @property
+    def _by_patterns(self) -> bool:
+        return "pattern" in self._mine.by and self.whole.method.analysis == "patterns"
+
+    def shortlist(self) -> ShortlistParams:
+        """Return what of the pool is kept."""
+        recipe, pool = self.whole.recipe, self.whole.resources.splits.pool
+        if recipe.data.pool is None or pool is None:
+            raise ValueError("a recipe without a pool")
+        return ShortlistParams(
+            task=self.whole.task,
+            input=tuple(recipe.task.input),
+            source=split_source(recipe.data.pool, pool.digest()),
+            pool=pool,
+            guard=recipe.quality.leak_guard,
+            patterns=self._by_patterns,
+            label=self._mine.label,
+            sure=self._mine.sure,
+            size=self._mine.shortlist,
+            redact=tuple(recipe.privacy.redact),
+            on_bad_row=recipe.data.on_bad_row,
+        )
+
+    def ask_pool(self) -> AskPoolParams | None:
+        """Return what the student is asked of the shortlist; None where it is not."""
+        if "uncertain" not in self._mine.by:
+            return None
+        return AskPoolParams(
+            task=self.whole.task,
+            prompt=self.whole.task_prompt,
+            shots=self.whole.shots(),
+            size=self._mine.shortlist,
+        )
+
+    def mine(self) -> MineParams:
+        """Return what is taken of the shortlist, and who labels it."""
+        mine, augment = self._mine, self.whole.recipe.augment
+        is_judge = mine.label == "judge"
+        resources = self.whole.resources
+        return MineParams(
+            task=self.whole.task,
+            briefing=self.whole.briefing,
+            samples=mine.samples,
+            rows_per_call=resources.packs["judge" if is_judge else "teacher"].judge.rows_per_call,
+            temperature=TEMPERATURE,
+            schema=resources.schemas["answers" if is_judge else "labels"],
+            conventions=self.whole.knows_conventions,
+            by=tuple(mine.by),
+            label=mine.label,
+            rows=min(mine.rows or augment.rows_per_round, augment.rows_per_round),
+            coverage=augment.coverage,
+            agreement=mine.agreement,
+            fill=not augment.operators,
+        )

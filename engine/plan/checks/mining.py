@@ -1,0 +1,42 @@
+"""Mining agrees with the recipe: there is a pool, and a label that its task and its models can give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.errors import Problem
+from engine.spec.loader import LoadedRecipe
+from engine.tasks import TASKS
+
+
+def check_mining(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield a pool that nothing reads, mining without a pool, and labels that cannot be given."""
+    recipe = loaded.recipe
+    mine, pool = recipe.augment.mine, recipe.data.pool
+    if mine is None:
+        if pool is not None:
+            at = loaded.at("data", "pool", key=True)
+            message = "nothing takes rows from data.pool"
+            hint = "write `augment: {mine: {by: [pattern]}}`, or leave the pool out"
+            yield Problem(at, message, hint, "warning", "pool")
+        return
+    at = loaded.at("augment", "mine", key=True)
+    if pool is None:
+        hint = "write `data: {pool: {path: …}}`: rows with the task's inputs, labelled or not"
+        yield Problem(
+            at, "augment.mine takes rows from data.pool, which is not there", hint, code="pool"
+        )
+    kind = TASKS.get(recipe.task.kind)
+    if kind is None:
+        return
+    if mine.label == "neighbours" and not kind.labelled:
+        message = (
+            f"labels by neighbours are for tasks with labels, which the kind '{kind.name}' has not"
+        )
+        hint = "write `label: teacher`, `label: judge`, or `label: column` for a pool with answers"
+        yield Problem(at, message, hint, code="pool")
+    if mine.label in ("teacher", "judge") and kind.agreement is None:
+        message = (
+            f"answers of the kind '{kind.name}' are too free to be compared, so several never agree"
+        )
+        yield Problem(at, message, "write `label: column`, for a pool with answers", code="pool")

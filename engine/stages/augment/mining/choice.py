@@ -1,0 +1,152 @@
+"""choice: which rows of the shortlist are taken for what a plan of a round asks for, slot by slot.
+
+Rows are ranked by likeness to the slot's pattern and by how unsure the student is of them, each as a row's place among
+all that fit; of the best third the most different ones are taken, a row that is surely labelled before one that is not.
+Without any of these the rows come by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.rows import PoolAnswer, PoolRow
+from engine.stages.augment.diversity import spread
+from engine.stages.augment.planning import COVERAGE, Quotas, Slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SPARE = 1.25
+"""Rows that are taken per row wanted: gates reject some."""
+AMONG = 3
+"""Ranked rows per row wanted, among which the most different ones are taken."""
+NEAR_BONUS = 0.5
+"""What a row's rank gains where its second label is the one that the slot's rows may be mistaken for."""
+
+
+class Taken(NamedTuple):
+    """A row, and what it is for."""
+
+    row: PoolRow
+    pattern: str
+    slot: Slot
+
+
+class Signals(NamedTuple):
+    """What rows are chosen by; None for what does not count."""
+
+    vectors: npt.NDArray[np.float32]
+    """Unit-length embeddings, shape (rows, dimensions)."""
+    likeness: Mapping[str, npt.NDArray[np.float32]] | None
+    """Pattern -> the rows' likeness to it."""
+    unsure: npt.NDArray[np.float32] | None
+    """How unsure the student is of each row, 0 to 1."""
+    is_diverse: bool
+    chance: Sequence[str]
+    """What decides between rows that are alike in all else."""
+
+
+def label_of(row: PoolRow) -> str:
+    """Return the label by which a row is chosen: its own, or else what neighbours give it."""
+    return row.target or row.guess
+
+
+def unsureness(rows: Sequence[PoolRow], answers: Mapping[str, PoolAnswer]) -> list[float]:
+    """Return how unsure the student is of each row; of one that it answers otherwise than it is labelled, entirely."""
+    found = []
+    for row in rows:
+        answer = answers.get(row.id)
+        if answer is None or answer.answer is None or label_of(row) not in ("", answer.answer):
+            found.append(1.0)
+        else:
+            found.append(0.0 if answer.confidence is None else 1.0 - answer.confidence)
+    return found
+
+
+def choose(
+    rows: Sequence[PoolRow], wanted: Quotas, signals: Signals, *, fill: bool
+) -> tuple[list[Taken], Quotas]:
+    """Return the rows that are taken, and what is lacking of what is wanted.
+
+    Args:
+        rows: The rows to choose from.
+        wanted: Pattern -> slot -> rows.
+        signals: What they are chosen by, in the order of the rows.
+        fill: Whether other rows stand in for what is lacking, of the labels that have the fewest.
+    """
+    chooser = _Chooser(rows, signals)
+    lacking: dict[str, dict[Slot, int]] = {}
+    for pattern, slots in wanted.items():
+        for slot, count in slots.items():
+            got = chooser.take(pattern, slot, math.ceil(SPARE * count))
+            if (rest := count - got) > 0:
+                lacking.setdefault(pattern, {})[slot] = rest
+    if fill and lacking:
+        chooser.fill(math.ceil(SPARE * sum(sum(slots.values()) for slots in lacking.values())))
+    return chooser.taken, lacking
+
+
+class _Chooser:
+    """Keeps what is taken."""
+
+    def __init__(self, rows: Sequence[PoolRow], signals: Signals) -> None:
+        self._rows, self._signals = rows, signals
+        self._open = dict.fromkeys(range(len(rows)))
+        self._used: list[int] = []
+        self.taken: list[Taken] = []
+
+    def take(self, pattern: str, slot: Slot, count: int) -> int:
+        """Take up to `count` rows for a slot; return how many there were."""
+        fitting = [
+            place
+            for place in self._open
+            if slot.target is None or label_of(self._rows[place]) == slot.target
+        ]
+        best = self._best(fitting, pattern, slot, count)
+        for place in best:
+            del self._open[place]
+            self._used.append(place)
+            self.taken.append(Taken(self._rows[place], pattern, slot))
+        return len(best)
+
+    def fill(self, count: int) -> None:
+        """Take `count` rows more, of the labels that have the fewest so far."""
+        counts = Counter(label_of(taken.row) for taken in self.taken)
+        for _ in range(count):
+            labels = {label_of(self._rows[place]) for place in self._open}
+            if not labels:
+                return
+            label = min(labels, key=lambda name: (counts[name], name))
+            counts[label] += self.take(COVERAGE, Slot(label or None, None), 1)
+
+    def _best(self, fitting: list[int], pattern: str, slot: Slot, count: int) -> list[int]:
+        signals = self._signals
+        likeness = signals.likeness.get(pattern) if signals.likeness else None
+        ranks = dict.fromkeys(fitting, 0.0)
+        for values in (likeness, signals.unsure):
+            if values is not None:
+                _add(ranks, lambda place, values=values: float(values[place]))  # type: ignore[misc]
+        if slot.near is not None and any(ranks.values()):
+            for place in fitting:
+                ranks[place] += NEAR_BONUS * (self._rows[place].second == slot.near)
+        order = sorted(fitting, key=lambda place: (-ranks[place], signals.chance[place]))
+        if not signals.is_diverse:
+            return order[:count]
+        if any(ranks.values()):
+            order = order[: AMONG * count]
+        weights = [1.0 if row.confidence is None else row.confidence for row in self._rows]
+        return spread(signals.vectors, weights, order, count, self._used)
+
+
+def _add(ranks: dict[int, float], value: Callable[[int], float]) -> None:
+    """Add to each row's rank its place among all, 0 to 1; equal values share the lowest."""
+    order = sorted(value(place) for place in ranks)
+    first: dict[float, int] = {}
+    for number, one in enumerate(order):
+        first.setdefault(one, number)
+    for place in ranks:
+        ranks[place] += first[value(place)] / max(1, len(order) - 1)

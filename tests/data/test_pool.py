@@ -1,0 +1,136 @@
+"""A pool is read in parts, in the form of its task, and its labels only where they are wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.data.pool import Pool
+from engine.data.reading import stream_source
+from engine.data.records import Choice
+from engine.data.rules import rules_for
+from engine.data.sources.origins import resolve_path
+from engine.errors import RecipeError
+from engine.plan.validate import check_recipe
+from engine.spec.loader import load
+from engine.spec.recipe import Sample
+
+RECIPE = """\
+recipe: 1
+name: pool
+task: {kind: classification, input: [text], target: label, labels: [a, b]}
+data:
+  train: {path: rows.jsonl}
+  validation: {path: rows.jsonl}
+  test: {path: rows.jsonl}
+  on_bad_row: drop
+  POOL
+models:
+  student: {backend: scripted, model: s}
+  teacher: {backend: scripted, model: t}
+  embedder: {backend: scripted, model: e}
+augment: {MINE}
+privacy: {redact: [{pattern: secret, with: "***"}]}
+"""
+ROWS: list[dict[str, Any]] = [
+    {"text": "one", "label": "a"},
+    {"text": "two secret", "label": None},
+    {"text": None, "label": "b"},
+    {"text": "four", "label": "c"},
+    {"text": "five", "label": " "},
+]
+
+
+def recipe(
+    folder: Path,
+    mine: str,
+    pool: str = "pool: {path: pool.jsonl}",
+    rows: Sequence[Mapping[str, Any]] = ROWS,
+) -> Path:
+    for name, lines in (("rows", [{"text": "x", "label": "a"}]), ("pool", rows)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines), "utf-8")
+    path = folder / "recipe.yaml"
+    path.write_text(RECIPE.replace("POOL", pool).replace("MINE", mine), "utf-8")
+    return path
+
+
+def read(path: Path) -> tuple[list[tuple[str, Any]], list[str]]:
+    loaded = load(path)
+    batches = list(Pool(loaded, rules_for(loaded.recipe.task)).batches())
+    rows = [(r.values["text"], r.values["label"]) for batch in batches for r in batch.records]
+    return rows, [bad for batch in batches for bad in batch.bad]
+
+
+def test_labels_are_read_only_where_a_person_is_to_be_believed(tmp_path: Path) -> None:
+    rows, bad = read(recipe(tmp_path, "mine: {label: column}"))
+    assert rows == [("one", "a"), ("two ***", None), ("four", "c"), ("five", None)]
+    assert bad == ["pool.jsonl:3:1: the column 'text' has no value"]
+    rows, _ = read(recipe(tmp_path, "mine: {label: neighbours}"))
+    assert {label for _, label in rows} == {None}
+
+
+def found(path: Path, code: str = "pool") -> list[str]:
+    return [problem.message for problem in check_recipe(load(path)) if problem.code == code]
+
+
+@pytest.mark.parametrize(
+    ("mine", "pool", "said"),
+    [
+        ("mine: {}", "", "takes rows from data.pool, which is not there"),
+        ("operators: [{name: paraphrase}]", "pool: {path: pool.jsonl}", "nothing takes rows"),
+        ("mine: {}", "pool: {path: nowhere.jsonl}", "there is no such file"),
+        ("mine: {}", "pool: {path: pool.jsonl, where: \"text = 'no'\"}", "the pool has no rows"),
+    ],
+    ids=["no pool", "not mined", "no file", "no rows"],
+)
+def test_what_is_wrong_with_a_pool_is_said_before_the_run(
+    tmp_path: Path, mine: str, pool: str, said: str
+) -> None:
+    (message,) = found(recipe(tmp_path, mine, pool))
+    assert said in message
+
+
+def test_a_pool_that_a_person_labels_has_the_targets_column(tmp_path: Path) -> None:
+    rows = [{"text": "one"}]
+    (message,) = found(recipe(tmp_path, "mine: {label: column}", rows=rows))
+    assert "has a column 'label'" in message
+    assert found(recipe(tmp_path, "mine: {label: neighbours}", rows=rows)) == []
+
+
+def test_labels_by_neighbours_need_a_task_with_labels(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "mine: {}")
+    text = path.read_text("utf-8").replace("kind: classification, ", "kind: extraction, ")
+    path.write_text(text.replace(", labels: [a, b]", ""), "utf-8")
+    (message,) = found(path)
+    assert "which the kind 'extraction' has not" in message
+
+
+@pytest.mark.parametrize(
+    ("choice", "texts"),
+    [
+        (Choice(), [f"row {n}" for n in range(20_000)]),
+        (Choice(limit=9000), [f"row {n}" for n in range(9000)]),
+        (Choice(where="n % 5000 = 0"), ["row 0", "row 5000", "row 10000", "row 15000"]),
+    ],
+    ids=["all", "limit", "where"],
+)
+def test_a_source_is_handed_on_in_parts(tmp_path: Path, choice: Choice, texts: list[str]) -> None:
+    lines = (json.dumps({"text": f"row {n}", "n": n}) + "\n" for n in range(20_000))
+    (tmp_path / "rows.jsonl").write_text("".join(lines), "utf-8")
+    parts = list(stream_source(resolve_path("rows.jsonl", tmp_path), choice, columns=["text"]))
+    assert max(len(records) for records, _ in parts) <= 8192
+    assert [record.values["text"] for records, _ in parts for record in records] == texts
+
+
+def test_rows_that_are_drawn_come_in_the_end_and_a_bad_row_stops(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n{\n', "utf-8")
+    origin = resolve_path("rows.jsonl", tmp_path)
+    with pytest.raises(RecipeError, match="valid JSON"):
+        list(stream_source(origin, Choice()))
+    parts = list(stream_source(origin, Choice(sample=Sample(n=2)), drop=True))
+    assert [len(records) for records, _ in parts] == [0, 2]
+    assert sum(len(bad) for _, bad in parts) == 1
