@@ -3,11 +3,11 @@
 Reads the store and the state folder, and writes one folder, whole or not at all; asks no model, plans nothing.
 """
 
-from engine.export.data import DataExport, Wanted, export_data
-from engine.export.model import ModelExport, export_model
+from engine.export.data.written import DataExport, Wanted, export_data
+from engine.export.model.students import ExportedStudent, best_of
+from engine.export.model.task_file import Form
+from engine.export.model.written import ModelExport, export_model
 from engine.export.run import Which
-from engine.export.students import ExportedStudent, best_of
-from engine.export.task_file import Form
 
 __all__ = [
     "DataExport",

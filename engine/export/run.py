@@ -69,7 +69,7 @@ class FinishedRun:
     @cached_property
     def train(self) -> Train:
         """How it was fine-tuned."""
-        return Train.model_validate(self.recipe["train"])
+        return Train.model_validate(self.recipe.get("train", {}))
 
     @cached_property
     def student(self) -> StudentSpec:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.errors import EngineError
-from engine.export.labels import LabelStatus, label_statuses
+from engine.export.data.labels import LabelStatus, label_statuses
 from engine.export.run import FinishedRun
 from engine.report.facts.json_columns import text_values
 from engine.rows import Example

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import EngineError
-from engine.export.data_card import CardRow, data_card
+from engine.export.data.card import CardRow, data_card
+from engine.export.data.layouts import LAYOUTS, TAUGHT, Layout
+from engine.export.data.preferences import student_pairs, writer_pairs
+from engine.export.data.rows import training_rows
 from engine.export.folder import check_target, writing
-from engine.export.layouts import LAYOUTS, TAUGHT, Layout
-from engine.export.preferences import student_pairs, writer_pairs
 from engine.export.push import check_token, push
-from engine.export.rows import training_rows
 from engine.export.run import FinishedRun, Which, find_run
 from engine.registry import did_you_mean
 from engine.store import reader

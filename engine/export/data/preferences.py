@@ -14,8 +14,8 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Message
-from engine.export.labels import label_statuses
-from engine.export.layouts import messages
+from engine.export.data.labels import label_statuses
+from engine.export.data.layouts import messages
 from engine.export.run import FinishedRun
 from engine.fingerprint import canonical
 from engine.report.facts.json_columns import text_values

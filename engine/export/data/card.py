@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
-
-from engine.export.labels import LABEL_STATUSES
-from engine.export.layouts import LAYOUTS, Layout
+from engine.export.cards import fenced, front_matter
+from engine.export.data.labels import LABEL_STATUSES
+from engine.export.data.layouts import LAYOUTS, Layout
 from engine.export.licences import licences
 from engine.export.run import FinishedRun
 from engine.report.formatting import count
@@ -94,19 +92,6 @@ def data_card(
         ).replace("\n\n\n\n", "\n\n")
         + "\n"
     )
-
-
-def front_matter(values: dict[str, Any]) -> str:
-    """Return the YAML block with which a card begins."""
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    return f"---\n{text}---"
-
-
-def fenced(text: str, language: str = "") -> str:
-    """Return a text as a code block, whatever back quotes it holds."""
-    longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _counts(counts: Sequence[CardRow]) -> str:

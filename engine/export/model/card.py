@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.export.data_card import fenced, front_matter
+from engine.export.cards import fenced, front_matter
 from engine.export.licences import licence_of, licences
+from engine.export.model.students import ExportedStudent
+from engine.export.model.task_file import FORMS, Form, example_of, notes_on
+from engine.export.model.weights import Base
 from engine.export.run import FinishedRun
-from engine.export.students import ExportedStudent
-from engine.export.task_file import FORMS, Form, example_of, notes_on
-from engine.export.weights import Base
 from engine.report.facts import collect
 from engine.report.formatting import count, measured, round_name
 from engine.report.markdown import escaped, table

@@ -11,13 +11,11 @@ from typing import Any
 from engine.backends.local.weights import load_tokenizer
 from engine.errors import EngineError
 from engine.export.folder import as_json, check_room, check_target, writing
-from engine.export.model_card import model_card
-from engine.export.modelfile import modelfile
-from engine.export.push import check_token, push
-from engine.export.run import Which, find_run
-from engine.export.students import ExportedStudent, best_student
-from engine.export.task_file import FORMS, Form, example_of, task_of, use_file
-from engine.export.weights import (
+from engine.export.model.card import model_card
+from engine.export.model.modelfile import modelfile
+from engine.export.model.students import ExportedStudent, best_student
+from engine.export.model.task_file import FORMS, Form, example_of, task_of, use_file
+from engine.export.model.weights import (
     Base,
     base_of,
     is_whole,
@@ -25,6 +23,8 @@ from engine.export.weights import (
     write_adapter,
     write_merged,
 )
+from engine.export.push import check_token, push
+from engine.export.run import Which, find_run
 from engine.models.converter import convert, require_converter
 from engine.registry import did_you_mean
 from engine.store import reader
