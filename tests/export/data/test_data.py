@@ -68,19 +68,26 @@ def test_a_label_is_verified_by_blind_answers_or_a_judge_that_was_calibrated(
     assert what.status == status
 
 
-SYSTEM = {"role": "system", "content": "Label the text."}
+def chat(question: str, answer: str | None = None) -> list[dict[str, str]]:
+    asked = [("system", "Label the text."), ("user", question)]
+    said = [] if answer is None else [("assistant", answer)]
+    return [{"role": role, "content": text} for role, text in [*asked, *said]]
+
+
+def sharegpt(question: str, answer: str) -> list[dict[str, str]]:
+    told = (("system", "Label the text."), ("human", question), ("gpt", answer))
+    return [{"from": role, "value": text} for role, text in told]
 
 
 @pytest.mark.parametrize(
     ("layout", "form"),
     [
-        ("chat", lambda q, a: {"messages": [SYSTEM, {"role": "user", "content": q}, {"role": "assistant", "content": a}]}),
+        ("chat", lambda q, a: {"messages": chat(q, a)}),
         ("alpaca", lambda q, a: {"instruction": "Label the text.", "input": q, "output": a}),
-        ("sharegpt", lambda q, a: {"conversations": [
-            {"from": "system", "value": "Label the text."}, {"from": "human", "value": q}, {"from": "gpt", "value": a}]}),
-        ("completion", lambda q, a: {"prompt": [SYSTEM, {"role": "user", "content": q}], "completion": [{"role": "assistant", "content": a}]}),
+        ("sharegpt", lambda q, a: {"conversations": sharegpt(q, a)}),
+        ("completion", lambda q, a: {"prompt": chat(q), "completion": chat(q, a)[2:]}),
     ],
-)  # fmt: skip
+)
 def test_a_layout_holds_the_turns_of_training(
     state: Path, tmp_path: Path, layout: str, form: Any
 ) -> None:

@@ -192,7 +192,7 @@ def test_without_room_on_the_disk_nothing_is_begun(
         free: int = 1000
 
     monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage())
-    with pytest.raises(EngineError, match="no room for the model in .*: it takes 20 MB"):
+    with pytest.raises(EngineError, match=r"no room for the model in .*: it takes 20 MB"):
         export_model(ran.which, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

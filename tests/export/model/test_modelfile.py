@@ -49,10 +49,14 @@ class Tokenizer:
         return self.end
 
 
+def turns(system: str, user: str) -> list[dict[str, str]]:
+    return [{"role": "system", "template": system}, {"role": "user", "template": user}]
+
+
 def task(**changes: Any) -> dict[str, Any]:
     usual = {
         "recipe": "desk", "run": "r0001", "columns": ["text"], "labels": [], "description": "", "max_tokens": 12,
-        "turns": [{"role": "system", "template": "Label it."}, {"role": "user", "template": "Text: {{ row.text }}\n\n"}],
+        "turns": turns("Label it.", "Text: {{ row.text }}\n\n"),
         "answer": "written", "shots": [], "stops": [2],
     }  # fmt: skip
     return usual | changes
@@ -94,7 +98,7 @@ def test_a_template_that_does_more_is_left_to_ollama(template: str) -> None:
         {"columns": ["question", "context"]},
         {"shots": [{"row": {}, "turns": []}]},
         {"turns": [{"role": "user", "template": "{{ row.text | upper }}"}]},
-        {"turns": [{"role": "system", "template": "About {{ row.text }}"}, {"role": "user", "template": "{{ row.text }}"}]},
+        {"turns": turns("About {{ row.text }}", "{{ row.text }}")},
     ],
     ids=["two columns", "shots", "a changed row", "a system turn of the row's"],
 )  # fmt: skip

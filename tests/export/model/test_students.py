@@ -74,6 +74,6 @@ def test_a_run_without_a_model_says_so(state: Path, tmp_path: Path) -> None:
 def test_a_model_that_was_cleaned_away_is_missed_before_anything_is_written(
     state: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(EngineError, match="is gone: there is no .*models/1"):
+    with pytest.raises(EngineError, match=r"is gone: there is no .*models/1"):
         export_model(Which(state), tmp_path / "out")
     assert not (tmp_path / "out").exists()
