@@ -35,7 +35,6 @@ def push(folder: Path, name: str, kind: Literal["model", "dataset"]) -> str:
         EngineError: the Hub refuses, or cannot be reached; the folder stays.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
@@ -46,7 +45,8 @@ def push(folder: Path, name: str, kind: Literal["model", "dataset"]) -> str:
             folder_path=folder,
             commit_message="Export of PaDA Engine",
         )
-    except (HfHubHTTPError, OSError, ValueError) as problem:
+    except Exception as problem:
+        # Its client lets the errors through of whatever HTTP library it is built on.
         why = (str(problem).strip().splitlines() or [repr(problem)])[0]
         raise EngineError(
             f"{folder} is written, but could not be uploaded as {name}: {why}",

@@ -52,6 +52,8 @@ class _Answers(BaseHTTPRequestHandler):
                 for file in json.loads(body)["files"]
             ]
             return self._say(200, {"files": files})
+        if self.path == "/api/validate-yaml":
+            return self._say(200, {"errors": [], "warnings": []})
         for line in body.splitlines():
             entry = json.loads(line)
             if entry["key"] == "file":

@@ -124,7 +124,7 @@ def notes_on(task: Mapping[str, Any], form: Form) -> list[str]:
         notes.append(
             "The run held answers to a JSON Schema while they were written; this does not."
         )
-    if form != "adapter":
+    if form != "adapter" and task["dtype"] != "float32":
         notes.append(
             "The run had the fine-tune beside the base weights; here it is added into them and rounded, so that"
             " answers that were nearly even may differ."

@@ -18,6 +18,8 @@ from engine.models.adapter import CONFIG, WEIGHTS
 _TOKENIZER = ("*.json", "*.txt", "*.model", "*.jinja")
 _NO_TOKENIZER = ("config.json", "generation_config.json", "manifest.json", "*.index.json", CONFIG)
 _WEIGHT_FILES = ("*.safetensors", "*.bin")
+_WIDTH = {"float32": 4}
+"""Bytes of a number; two in every other format that is used here."""
 
 
 class Base(NamedTuple):
@@ -30,12 +32,13 @@ class Base(NamedTuple):
     """Its name on the Hugging Face Hub, without a revision; None for a folder or an embedded model."""
     revision: str | None
 
-    @property
-    def bytes(self) -> int:
-        """Size of its weights."""
-        return sum(
-            file.stat().st_size for ending in _WEIGHT_FILES for file in self.folder.glob(ending)
-        )
+    def bytes_in(self, dtype: str) -> int:
+        """Return the size of its weights in a number format."""
+        files = (file for ending in _WEIGHT_FILES for file in self.folder.glob(ending))
+        size = sum(file.stat().st_size for file in files)
+        config = _json(self.folder / "config.json")
+        stored = str(config.get("dtype") or config.get("torch_dtype") or "float32")
+        return size * _WIDTH.get(dtype, 2) // _WIDTH.get(stored, 2)
 
 
 def base_of(run: FinishedRun) -> Base:
@@ -74,11 +77,7 @@ def is_whole(folder: Path) -> bool:
 def turn_tokens(base: Base) -> dict[str, Any]:
     """Return the token that ends the student's turn, and all after which its answer is over."""
     end = turn_end(load_tokenizer(base.folder))
-    try:
-        config = json.loads((base.folder / "generation_config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        config = {}
-    own = config.get("eos_token_id")
+    own = _json(base.folder / "generation_config.json").get("eos_token_id")
     others = own if isinstance(own, list) else [] if own is None else [own]
     return {"end": end, "stops": [end, *sorted(set(others) - {end})]}
 
@@ -94,7 +93,7 @@ def write_adapter(folder: Path, base: Base, to: Path) -> None:
 
 
 def write_merged(folder: Path, base: Base, task: Mapping[str, Any], to: Path) -> None:
-    """Write the whole model: base and adapter added up, rounded to the base's number format; or what is whole already.
+    """Write the whole model in the number format of the run: base and adapter added up, or what is whole already.
 
     Raises:
         EngineError: it cannot be loaded.
@@ -132,3 +131,12 @@ def _copy_tokenizer(base: Path, to: Path) -> None:
     for file in wanted:
         if not any(file.match(pattern) for pattern in _NO_TOKENIZER):
             shutil.copyfile(file, to / file.name)
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """Return what a model's file says; nothing where there is none."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found

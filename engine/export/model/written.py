@@ -104,7 +104,7 @@ def export_model(
             f"an adapter whose base model is on this machine alone ({base.name}) is of no use to others",
             "push the whole model: --as merged",
         )
-    check_room(to, _needed(form, student, base))
+    check_room(to, _needed(form, student, base, found.task["dtype"]))
     told = {"what": "model", "run": found.run, "recipe": found.recipe, "as": form}
     with writing(to, {**told, "seed": student.seed, "round": student.round}) as part:
         _write(part, form, found, say)
@@ -136,11 +136,11 @@ def _find(
         return _Found(run.id, run.name, student, base, task, card)
 
 
-def _needed(form: Form, student: ExportedStudent, base: Base) -> int:
+def _needed(form: Form, student: ExportedStudent, base: Base, dtype: str) -> int:
     """Return the bytes that an export takes while it is written."""
     if form == "adapter":
         return sum(file.stat().st_size for file in student.path.iterdir()) + _REST
-    return base.bytes * (2 if form == "gguf" else 1) + _REST
+    return base.bytes_in(dtype) * (2 if form == "gguf" else 1) + _REST
 
 
 def _write(part: Path, form: Form, found: _Found, say: Say) -> None:
