@@ -7,7 +7,16 @@ from typing import Any
 
 from engine.version import __version__
 
-__all__ = ["Event", "Outcome", "Planned", "Project", "ReportFiles", "__version__", "open_store"]
+__all__ = [
+    "Event",
+    "Outcome",
+    "Planned",
+    "Project",
+    "ReportFiles",
+    "Wanted",
+    "__version__",
+    "open_store",
+]
 
 _PLACES = {
     "Event": "engine.run.progress",
@@ -15,6 +24,7 @@ _PLACES = {
     "Planned": "engine.project",
     "Project": "engine.project",
     "ReportFiles": "engine.project",
+    "Wanted": "engine.export",
     "open_store": "engine.store",
 }
 

@@ -18,6 +18,7 @@ from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
 from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
+from engine.export import DataExport, Form, ModelExport, Wanted, Which, export_data, export_model
 from engine.fingerprint import short
 from engine.operators import find_operators
 from engine.plan.compile import compile_plan
@@ -391,6 +392,41 @@ class Project:
         # The same rows and the same rules: they are not read and checked again.
         project.__dict__["examined"] = self.examined
         return project
+
+    def which(self, run: str | None = None) -> Which:
+        """Return the run that an export is of: the last one of this recipe when left out."""
+        return Which(self.state, run, self.loaded.recipe.name, self.loaded.base)
+
+    def export_data(
+        self,
+        to: str | Path,
+        wanted: Wanted | None = None,
+        *,
+        run: str | None = None,
+        replace: bool = False,
+        push_to: str | None = None,
+    ) -> DataExport:
+        """Write the training rows of a run to a folder; see `engine.export.export_data`."""
+        return export_data(self.which(run), Path(to), wanted, replace=replace, push_to=push_to)
+
+    def export_model(
+        self,
+        to: str | Path,
+        form: Form = "merged",
+        *,
+        run: str | None = None,
+        seed: int | None = None,
+        round: int | None = None,
+        licence: str | None = None,
+        replace: bool = False,
+        push_to: str | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> ModelExport:
+        """Write the best student of a run, or the one named, to a folder; see `engine.export.export_model`."""
+        return export_model(
+            self.which(run), Path(to), form, seed=seed, round=round, licence=licence, replace=replace,
+            push_to=push_to, say=say,
+        )  # fmt: skip
 
     def report(self, run: str | None = None, out: Path | None = None) -> ReportFiles:
         """Write the report of a run, of the last one when left out; see `write_report`."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.export import export_app
 from engine.cli.options import (
     STATE,
     LimitOption,
@@ -34,6 +35,7 @@ app.add_typer(batch_app, name="batch")
 calls_app = typer.Typer(help="The calls of language models.")
 app.add_typer(calls_app, name="calls")
 app.add_typer(patterns_app, name="patterns")
+app.add_typer(export_app, name="export")
 show_app = typer.Typer(help="What a run would send.", no_args_is_help=True)
 app.add_typer(show_app, name="show")
 try_app = typer.Typer(help="What the recipe's teacher would write.", no_args_is_help=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from engine import models
 from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
+from engine.cli.export.written import best_model
 from engine.cli.recipes import checked
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.project import ReportFiles, write_report
@@ -29,7 +30,8 @@ def run_recipe(
     project = checked(recipe, assignments, state, limit, table=None if quiet else console)
     with ConsoleReporter(console, quiet).shown() as reporter:
         outcome = project.run(reporter=reporter)
-    _finish(console, outcome, project.report(outcome.run))
+    best = best_model(recipe, assignments, state, outcome.run)
+    _finish(console, outcome, project.report(outcome.run), best)
     if outcome.status == "waiting":
         show_waiting(console, outcome, state, again(recipe, assignments, state, limit))
         raise typer.Exit(WAITING)
@@ -63,8 +65,10 @@ def _show_rows(console: Console, state: Path) -> None:
                       highlight=False, markup=False)  # fmt: skip
 
 
-def _finish(console: Console, outcome: Outcome, report: ReportFiles) -> None:
+def _finish(console: Console, outcome: Outcome, report: ReportFiles, best: Sequence[str]) -> None:
     console.print(summary(report.facts, report.html))
+    for line in best:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for note in outcome.notes:
         console.print(note, highlight=False, markup=False)
     computed = (

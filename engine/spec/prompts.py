@@ -130,6 +130,11 @@ class Prompt:
             raise RecipeError([problem]) from None
 
 
+def rendered(template: str, variables: Mapping[str, Any]) -> str:
+    """Return the text of one turn's template, as prompts render it; raises jinja2's own errors."""
+    return _JINJA.from_string(template).render(variables)
+
+
 def _characters(parts: Iterable[nodes.Node]) -> int:
     """Return the characters of the text in a template's parts: the longest branch of each choice, each loop once."""
     count = 0

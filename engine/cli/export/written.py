@@ -1,0 +1,102 @@
+"""What `pada export` prints, and what the end of a run says of the best model."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.cli.options import STATE
+from engine.cli.recipes import overrides
+from engine.export import Wanted, Which, best_of, export_data, export_model
+from engine.project import Project
+from engine.report.formatting import round_name
+
+
+class Source(NamedTuple):
+    """What was typed of the run to export."""
+
+    recipe: str | None
+    vars: Sequence[str]
+    state: Path
+    run: str | None
+
+    @property
+    def which(self) -> Which:
+        """The run that is meant; raises RecipeError for a recipe that cannot be read."""
+        if self.recipe is None:
+            return Which(self.state, self.run)
+        return Project.open(self.recipe, self.state, overrides(self.vars)).which(self.run)
+
+
+def write_data(
+    source: Source, to: Path, wanted: Wanted, *, replace: bool, push: str | None
+) -> None:
+    """Write a run's rows, and say what is in the folder."""
+    done = export_data(source.which, to, wanted, replace=replace, push_to=push)
+    what = "pairs" if wanted.layout.endswith("preference") else "rows"
+    labels = ", ".join(f"{count:,} {status}" for status, count in sorted(done.counts.items()))
+    print(f"{done.rows:,} {what} of run {done.run} in {shown(done.folder)}; labels: {labels}")
+    if done.counts.get("unverified"):
+        print(
+            "nobody checked the unverified labels: the column pada_label marks them, --verified leaves them out"
+        )
+    print(f'load it: datasets.load_dataset("{shown(done.folder)}", split="train")')
+    if done.pushed:
+        print(f"uploaded, private: {done.pushed}")
+
+
+def write_model(
+    source: Source,
+    to: Path,
+    form: str,
+    seed: int | None,
+    round: int | None,
+    licence: str | None,
+    *,
+    replace: bool,
+    push: str | None,
+) -> None:
+    """Write a run's model, and say how to ask it."""
+    done = export_model(
+        source.which,
+        to,
+        form,  # type: ignore[arg-type]  # checked there
+        seed=seed,
+        round=round,
+        licence=licence,
+        replace=replace,
+        push_to=push,
+        say=lambda text: print(text, file=sys.stderr),
+    )
+    place = shown(done.folder)
+    print(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
+    print(f"ask it: python {shlex.quote(f'{place}/use.py')} '{done.example}'")
+    if done.form != "adapter":
+        print(f"with Ollama: ollama create NAME -f {shlex.quote(f'{place}/Modelfile')}")
+    if done.pushed:
+        print(f"uploaded, private: {done.pushed}")
+
+
+def best_model(recipe: str, assignments: Sequence[str], state: Path, run: str) -> list[str]:
+    """Return where a run's best model is and how to take it along; nothing where it trained none."""
+    student = best_of(Which(state, run))
+    if student is None:
+        return []
+    typed = ["pada", "export", "model", recipe, "--to", "my-model"]
+    typed += [part for text in assignments for part in ("--var", text)]
+    if state != STATE:
+        typed += ["--state", str(state)]
+    return [
+        f"Best model: {shown(student.path)} ({round_name(student.round)}, seed {student.seed})",
+        f"Use it elsewhere: {shlex.join(typed)}",
+    ]
+
+
+def shown(path: Path) -> str:
+    """Return a path as people write it: from the current folder where it lies below it."""
+    absolute, here = path.absolute(), Path.cwd()
+    return os.fspath(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)

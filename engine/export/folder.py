@@ -1,0 +1,98 @@
+"""The folder that an export writes: whole or not there, and never over what no export wrote.
+
+A file in it, written last, says who wrote it and which files belong to it. Only a folder with this file, and with no
+file besides those, is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EngineError
+from engine.system.files import replacing
+from engine.version import __version__
+
+MARK = "pada-export.json"
+_BYTES = 1e6
+
+
+def check_target(to: Path, *, replace: bool) -> None:
+    """Raise EngineError where an export may not be written to a folder; called before any work is done."""
+    if not to.exists() and not to.is_symlink():
+        return
+    if not to.is_dir() or to.is_symlink():
+        raise EngineError(f"{to} is no folder", "choose another place with --to")
+    there = {
+        path.relative_to(to).as_posix()
+        for path in to.rglob("*")
+        if not path.is_dir() or path.is_symlink()
+    }
+    if not there:
+        return
+    if MARK not in there:
+        raise EngineError(
+            f"{to} is there already, and no export wrote it: it has no {MARK}",
+            "choose another place with --to; --replace replaces exports alone",
+        )
+    if strange := sorted(there - {MARK, *_files_of(to)}):
+        more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        raise EngineError(
+            f"{to} holds what no export wrote: {strange[0]}{more}",
+            "move that elsewhere, or choose another place with --to",
+        )
+    if not replace:
+        raise EngineError(
+            f"{to} is an export already", "replace it with --replace, or choose another place"
+        )
+
+
+def _files_of(folder: Path) -> list[str]:
+    try:
+        return [str(name) for name in json.loads((folder / MARK).read_text("utf-8"))["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def check_room(to: Path, needed: int) -> None:
+    """Raise EngineError where the disk has less room than `needed` bytes."""
+    place = next(path for path in (to, *to.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise EngineError(
+            f"no room for the model in {to}: it takes {needed / _BYTES:,.0f} MB, and {free / _BYTES:,.0f} MB are free",
+            "free some disk space, or choose a place on another disk with --to",
+        )
+
+
+@contextlib.contextmanager
+def writing(to: Path, says: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield a folder beside `to` that becomes it when the block ends well; `says` is what the mark tells of it.
+
+    Raises:
+        EngineError: it cannot be written.
+    """
+    try:
+        to.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with replacing(to) as part:
+            part.mkdir()
+            yield part
+            files = sorted(
+                path.relative_to(part).as_posix() for path in part.rglob("*") if path.is_file()
+            )
+            told = {"written_by": f"pada-engine {__version__}", **says, "files": files}
+            (part / MARK).write_text(as_json(told), encoding="utf-8")
+    except OSError as problem:
+        raise EngineError(
+            f"the export cannot be written to {to}: {problem.strerror or problem}",
+            "choose a place that can be written, with --to",
+        ) from problem
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON that people can read."""
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"

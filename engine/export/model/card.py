@@ -1,0 +1,137 @@
+"""The card of a model: what it does, its scores with intervals, what they cannot say, how to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.export.cards import fenced, front_matter
+from engine.export.licences import licence_of, licences
+from engine.export.model.students import ExportedStudent
+from engine.export.model.task_file import FORMS, Form, example_of, notes_on
+from engine.export.model.weights import Base
+from engine.export.run import FinishedRun
+from engine.report.facts import collect
+from engine.report.formatting import count, measured, round_name
+from engine.report.markdown import escaped, table
+from engine.report.records import Report
+from engine.report.suggestions import caveats
+from engine.report.tables import score_table
+from engine.report.tables.table import Table, titled
+from engine.tasks import TASKS
+
+_SPLITS = ("test", "validation", "train")
+
+
+def model_card(
+    run: FinishedRun,
+    student: ExportedStudent,
+    base: Base,
+    task: Mapping[str, Any],
+    form: Form,
+    licence: str | None,
+) -> str:
+    """Return the card, Markdown with the front matter that the Hub reads."""
+    report = collect(run.query, run.id, sample=0)
+    stated = licence or licence_of(base.name)
+    front = {
+        **({"license": stated.lower()} if stated else {}),
+        **({"base_model": base.on_hub} if base.on_hub else {}),
+        "library_name": {"adapter": "peft", "gguf": "gguf"}.get(form, "transformers"),
+        "tags": ["pada-engine", str(run.task.kind)],
+    }
+    sections = [
+        front_matter(front),
+        f"# {escaped(run.name)}: the student of {round_name(student.round)}, seed {student.seed}",
+        escaped(str(run.recipe.get("description", ""))),
+        f"A fine-tune of {escaped(base.name)} made by PaDA Engine (run {run.id}, {run.ended}). This folder holds"
+        f" {FORMS[form]}.",
+        *_doing(run, task),
+        *_using(task, form, base),
+        *_scores(report, student),
+        "## Limits",
+        "\n".join(f"- {line}" for line in _limits(run, report, task, form)),
+        "## Training",
+        _training(run, student, report),
+        "## Licences",
+        licences(run, licence, base=True, written=student.rows > _of_data(run)),
+        "## Recipe",
+        fenced(run.source, "yaml"),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _doing(run: FinishedRun, task: Mapping[str, Any]) -> Iterator[str]:
+    yield "## What it does"
+    yield f"{TASKS[run.task.kind].sentence} {escaped(run.task.description)}".strip()
+    yield f"Reads {', '.join(f'`{column}`' for column in task['columns'])}, answers with `{run.task.target}`."
+    if task["labels"]:
+        yield f"Labels: {', '.join(f'`{label}`' for label in task['labels'])}."
+    yield f"The prompt of training and evaluation (`{task['prompt']['name']}`, SHA-256 {task['prompt']['sha256']}):"
+    yield fenced("\n".join(f"[[{t['role']}]]\n{t['template']}" for t in task["turns"]))
+    if run.train.prompt:
+        yield f"In training alone another prompt was used: `{escaped(run.train.prompt)}`."
+
+
+def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
+    yield "## How to use it"
+    yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py '{example_of(task)}'\n```"
+    if form == "adapter" and not base.on_hub:
+        yield (
+            "The base model is a folder of the machine that exported this (`BASE` in `use.py`): elsewhere, name its"
+            " copy there."
+        )
+    if form != "adapter":
+        yield "With Ollama: `ollama create NAME -f Modelfile`, then `ollama run NAME`."
+    yield from notes_on(task, form)
+
+
+def _scores(report: Report, student: ExportedStudent) -> Iterator[str]:
+    scores = report.scores
+    yield "## Scores"
+    rows = []
+    for metric in scores.metrics:
+        cells = [scores.at(metric, split, student.round, student.seed) for split in _SPLITS]
+        shown = [
+            f"{measured(cell, metric in scores.percent)}, n = {count(cell.n)}" if cell else "–"
+            for cell in cells
+        ]
+        rows.append((metric, *shown))
+    yield table(
+        Table("This student, with 95% intervals", titled("metric", *_SPLITS, numbers=_SPLITS), tuple(rows))
+    )  # fmt: skip
+    yield escaped(report.headline.sentence)
+    if scores.rounds:
+        yield table(score_table(report, scores.primary))
+
+
+def _limits(run: FinishedRun, report: Report, task: Mapping[str, Any], form: Form) -> Iterator[str]:
+    yield from caveats(report)
+    if task["labels"]:
+        yield f"It knows {len(task['labels'])} labels, and gives one of them to whatever it is asked."
+    yield "It was trained on rows like those of the recipe: what differs from them was not measured."
+    if run.status != "done":
+        yield f"The run ended as {run.status}: later rounds may be missing."
+
+
+def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str:
+    written = _of_data(run)
+    more = student.rows - written
+    train = run.train
+    lines = [
+        f"- {count(student.rows)} rows: {count(written)} of the data, {count(more)} written in earlier rounds"
+        " (`pada export data` writes them)",
+        f"- {count(student.steps)} optimizer steps, method {train.method}, batches of {train.batch_size},"
+        f" learning rate {train.learning_rate:g}, seed {student.seed}",
+    ]
+    if train.method == "lora":
+        lines.append(f"- LoRA rank {train.r}, scale {train.alpha or 2 * train.r}")
+    models = [f"{m.role} {m.name}" for m in report.header.models]
+    lines.append(f"- {escaped(', '.join(models))}")
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    lines.append(f"- {escaped(versions)}")
+    return "\n".join(lines)
+
+
+def _of_data(run: FinishedRun) -> int:
+    return sum(1 for e in run.examples if e.split == "train")

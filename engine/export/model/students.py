@@ -1,0 +1,108 @@
+"""Which of a run's students is the one to use: the best by validation, never by test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import EngineError
+from engine.export.run import Which, find_run
+from engine.report.facts.comparison import chosen_rounds
+from engine.report.facts.scores import collect_decisions, collect_scores
+from engine.report.records import MINE, Query
+from engine.rows import CONTROL
+from engine.store import reader
+
+_MODELS = (
+    MINE + "SELECT seed, round, path, rows, steps FROM model SEMI JOIN mine USING (node, run)"
+    " ORDER BY seed, round"
+)
+
+
+class ExportedStudent(NamedTuple):
+    """One fine-tuned student of a run."""
+
+    seed: int
+    round: int
+    path: Path
+    """Folder of its adapter, or of the whole model."""
+    rows: int
+    """That it was trained on."""
+    steps: int
+    """Optimizer steps."""
+
+
+def best_student(
+    query: Query,
+    run: str,
+    recipe: Mapping[str, Any],
+    state: Path,
+    seed: int | None = None,
+    round: int | None = None,
+) -> ExportedStudent:
+    """Return the student that the stop rule chose, of the seed with the best validation score; or the one named.
+
+    Args:
+        query: Asks the store.
+        run: The run's id.
+        recipe: Its recipe with every default filled in.
+        state: The state folder.
+        seed: One of the run's seeds.
+        round: One of its rounds, -2 for the control.
+
+    Raises:
+        EngineError: the run trained no student, or not that one.
+    """
+    students = {
+        (r["seed"], r["round"]): ExportedStudent(
+            r["seed"], r["round"], state / r["path"], r["rows"], r["steps"]
+        )
+        for r in query(_MODELS, [run])
+    }
+    if not students:
+        raise EngineError(
+            f"run {run} has no model: no student was fine-tuned in it",
+            "`pada export data` writes its rows, for a fine-tune that happens elsewhere",
+        )
+    scores = collect_scores(query, run, recipe)
+    chosen = chosen_rounds(scores, collect_decisions(query, run))
+    if round is not None or seed is not None:
+        return _named(run, students, chosen, seed, round)
+
+    def rank(key: tuple[int, int]) -> float:
+        cell = scores.at(scores.primary, "validation", key[1], key[0])
+        if cell is None:
+            return float("-inf")
+        return -cell.value if scores.primary in scores.lower else cell.value
+
+    candidates = [key for key in chosen.items() if key in students]
+    # Of a run that was stopped before it scored any: the last that it trained.
+    rest = [key for key in students if key[1] != CONTROL] or list(students)
+    return students[max(candidates, key=rank) if candidates else rest[-1]]
+
+
+def best_of(which: Which) -> ExportedStudent | None:
+    """Return the best student of a run; None where it has none."""
+    with reader(which.state) as query:
+        run = find_run(query, which)
+        if not query(_MODELS, [run.id]):
+            return None
+        return best_student(query, run.id, run.recipe, which.state)
+
+
+def _named(
+    run: str,
+    students: Mapping[tuple[int, int], ExportedStudent],
+    chosen: Mapping[int, int],
+    seed: int | None,
+    round: int | None,
+) -> ExportedStudent:
+    seed = min(key[0] for key in students) if seed is None else seed
+    round = chosen.get(seed, 0) if round is None else round
+    if (seed, round) not in students:
+        known = ", ".join(f"seed {s} round {r}" for s, r in students)
+        raise EngineError(
+            f"run {run} trained no student of seed {seed} in round {round}", f"there are: {known}"
+        )
+    return students[seed, round]

@@ -1,0 +1,230 @@
+"""A student as a model: what is exported answers as the run's own student does, by its `use.py` alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from engine.backends.entry import ModelRef
+from engine.backends.transformers import TransformersSettings, open_student
+from engine.errors import EngineError
+from engine.export import Which, export_model
+from engine.export.run import find_run
+from engine.models.digest import weights_digest
+from engine.store import reader
+from engine.tasks import Asked, answers
+from tests.backends.tiny import WORDS, write_model
+from tests.report.invented import Invented
+
+pytestmark = pytest.mark.models
+
+
+class Ran(NamedTuple):
+    """A run with one student, and where it lies."""
+
+    which: Which
+    student: Path
+    adapter: Path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny base model, `student`, and an adapter of it that changes its answers."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("weights")
+    model = AutoModelForCausalLM.from_pretrained(write_model(folder / "student"), dtype="auto")
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    tuned = get_peft_model(model, config)
+    torch.manual_seed(2)
+    for name, parameter in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    tuned.save_pretrained(folder / "adapter")
+    return folder
+
+
+def run_of(weights: Path, folder: Path, task: Mapping[str, Any], rows: Sequence[Any]) -> Ran:
+    """Return a run of that student on a task; rows are (inputs, target)."""
+    shutil.copytree(weights, folder / "recipe")
+    state = folder / "state"
+    (state / "models").mkdir(parents=True)
+    shutil.copytree(weights / "adapter", state / "models" / "adapter")
+    store = Invented()
+    student = {"backend": "transformers", "model": "./student", "dtype": "float32"}
+    store.recipe(task=task, models={"student": student}, train={"r": 4, "steps": 8})
+    store.run()
+    load = store.node("load", "load")
+    for number, (inputs, target) in enumerate(rows):
+        split = ("train", "validation", "test")[number % 3]
+        store.add(
+            "example", **load, id=f"e{number}", split=split, inputs=inputs, target=target, columns={},
+            source="rows.jsonl", line=number + 1,
+        )  # fmt: skip
+    train = store.node("train.0", "train")
+    identity = {"models": {"student": [weights_digest(weights / "student"), "transformers", {}]}}
+    store.db.execute("UPDATE node SET identity = ? WHERE stage = 'train'", [json.dumps(identity)])
+    store.add(
+        "model", **train, path="models/adapter", weights="w", data="d", rows=4, steps=8, epochs=1.0,
+        train_loss=0.1, validation_loss=None, chosen_step=8, seconds=1.0,
+    )  # fmt: skip
+    store.save(state)
+    base = folder / "recipe"
+    return Ran(Which(state, base=base), base / "student", state / "models" / "adapter")
+
+
+def answers_of_the_run(ran: Ran) -> list[tuple[dict[str, str], str, list[str] | None]]:
+    """Return each row, what the run's student says to it, and the row's own answers where it chooses among some."""
+    with reader(ran.which.state) as query:
+        run = find_run(query, ran.which)
+        prompts, examples = run.prompts(training=False), run.examples
+    settings = TransformersSettings(dtype="float32")
+    student = open_student(ModelRef("student", ran.student), settings).with_adapter(ran.adapter)
+    asked = [Asked(prompts(e), e.inputs) for e in examples]
+    said = answers(prompts.kind, student, asked, prompts.task)
+    options = [prompts.kind.options(e.inputs, prompts.task) for e in examples]
+    return [
+        (dict(e.inputs), a.text, list(o.turns.values()) if o else None)
+        for e, a, o in zip(examples, said, options, strict=True)
+    ]
+
+
+def ask_of(folder: Path) -> Any:
+    """Return `ask` of an exported `use.py`."""
+    spec = importlib.util.spec_from_file_location(f"use_{folder.name}", folder / "use.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ask
+
+
+def texts(count: int, step: int = 3) -> list[str]:
+    return [
+        " ".join(WORDS[(number * step + k * k) % 11] for k in range(1 + number % 5))
+        for number in range(count)
+    ]
+
+
+CLASSES = [({"text": text}, WORDS[i * 5 % 13]) for i, text in enumerate(texts(24))]
+LABELLED = {"kind": "classification", "input": ["text"], "target": "kind"}
+CHOICES = [
+    ({"text": text, "options": f"A. {WORDS[i]}\nB. {WORDS[i - 1]} seven\nC. {WORDS[i - 2]} two three"}, "ABC"[i % 3])
+    for i, text in enumerate(texts(9))
+]  # fmt: skip
+TASKS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "labels": (LABELLED, CLASSES),
+    "labels after shots": ({**LABELLED, "shots": {"n": 2, "seed": 0, "train": True}}, CLASSES),
+    "options of the row": (
+        {"kind": "multiple_choice", "input": ["text", "options"], "target": "right",
+         "params": {"options": "options", "say": "text", "per_character": True}},
+        CHOICES,
+    ),
+    "free text": (
+        {"kind": "generation", "input": ["text"], "target": "kind", "params": {"max_tokens": 6}},
+        CLASSES[:12],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_is_exported_answers_as_the_run_did(weights: Path, tmp_path: Path, name: str) -> None:
+    ran = run_of(weights, tmp_path, *TASKS[name])
+    expected = answers_of_the_run(ran)
+    # Answers that are all the same would show nothing.
+    assert len({said for _, said, _ in expected}) > 1
+    for form in ("adapter", "merged"):
+        export_model(ran.which, tmp_path / form, form)  # type: ignore[arg-type]
+        ask = ask_of(tmp_path / form)
+        per_row = name == "options of the row"
+        given = [ask(row, own) if per_row else ask(row) for row, _, own in expected]
+        assert given == [said for _, said, _ in expected], form
+
+
+@pytest.fixture(scope="module")
+def ran(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return run_of(weights, tmp_path_factory.mktemp("ran"), LABELLED, CLASSES)
+
+
+def test_the_folder_holds_what_another_program_needs(ran: Ran, tmp_path: Path) -> None:
+    done = export_model(ran.which, tmp_path / "out")
+    names = {path.name for path in done.folder.iterdir()}
+    assert {"model.safetensors", "config.json", "generation_config.json", "tokenizer.json"} <= names
+    assert {"chat_template.jinja", "task.json", "use.py", "Modelfile", "README.md"} <= names
+    config = json.loads((done.folder / "generation_config.json").read_text("utf-8"))
+    assert (config["do_sample"], config["eos_token_id"]) == (False, [2])
+    told = json.loads((done.folder / "task.json").read_text("utf-8"))
+    assert told["answers"] == sorted({target for _, target in CLASSES[::3]})
+    assert told["turns"][0] == {"role": "system", "template": "Label the text."}
+    card = (done.folder / "README.md").read_text("utf-8")
+    assert "Labels: `blue`, `" in card
+    assert "## Limits" in card
+
+
+def test_an_adapter_without_its_base_is_refused_and_so_is_another_base(
+    weights: Path, tmp_path: Path
+) -> None:
+    ran = run_of(weights, tmp_path, LABELLED, CLASSES[:3])
+    other = ran.student.parent / "other"
+    ran.student.rename(other)
+    with pytest.raises(EngineError, match="base model of run r0001 is not at hand"):
+        export_model(ran.which, tmp_path / "out", "adapter")
+    shutil.copytree(other, ran.student)
+    with (ran.student / "model.safetensors").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(EngineError, match="its weights have changed"):
+        export_model(ran.which, tmp_path / "out", "adapter")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_room_on_the_disk_nothing_is_begun(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage(NamedTuple):
+        free: int = 1000
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage())
+    with pytest.raises(EngineError, match=r"no room for the model in .*: it takes 20 MB"):
+        export_model(ran.which, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_was_trained_whole_has_no_adapter(ran: Ran, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(ran.which.state, state)
+    shutil.rmtree(state / "models" / "adapter")
+    shutil.copytree(ran.student, state / "models" / "adapter")
+    which = ran.which._replace(state=state)
+    import torch
+    from safetensors.torch import load_file
+
+    with pytest.raises(EngineError, match="there is no adapter") as refused:
+        export_model(which, tmp_path / "out", "adapter")
+    assert "--as merged" in refused.value.hint
+    export_model(which, tmp_path / "out", "merged")
+    base, whole = (
+        load_file(folder / "model.safetensors") for folder in (ran.student, tmp_path / "out")
+    )
+    assert all(torch.equal(whole[name], tensor.float()) for name, tensor in base.items())
+
+
+def test_an_adapter_of_a_base_that_nobody_else_has_is_not_pushed(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_none")
+    with pytest.raises(EngineError, match="is of no use to others"):
+        export_model(ran.which, tmp_path / "out", "adapter", push_to="someone/model")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_form_that_there_is_not(ran: Ran, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="cannot be exported as 'ggml'"):
+        export_model(ran.which, tmp_path / "out", "ggml")  # type: ignore[arg-type]
