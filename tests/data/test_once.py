@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from engine.data.sources import files
 from engine.data.sources.hub import Hub
 from engine.data.sources.query import Query
-from engine.data.sources.readers import READERS
+from engine.data.sources.readers import READERS, Reader
 from engine.data.splits import read_splits
 from engine.errors import RecipeError
 from engine.fingerprint import file_digest
@@ -23,6 +24,7 @@ from engine.project import Project
 from engine.rows import SPLITS
 from engine.run.execute import Outcome
 from engine.spec.loader import load
+from engine.spec.recipe import Format
 from engine.stages.load import LoadInputs, LoadParams
 from engine.stages.load import load as load_stage
 from tests.data.test_splits import HEAD, ROWS, TAIL, write
@@ -44,12 +46,12 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file was parsed and hashed."""
     counts: Counter[str] = Counter()
 
-    def counted(reader: Any) -> Any:
-        def read(file: Path) -> Iterator[Any]:
+    def counted(reader: Reader) -> Reader:
+        def read(file: Path, form: Format) -> Iterator[Any]:
             counts[f"parse {file.name}"] += 1
-            yield from reader(file)
+            yield from reader.rows(file, form)
 
-        return read
+        return replace(reader, rows=read)
 
     def digest(file: Path) -> str:
         counts[f"digest {file.name}"] += 1
