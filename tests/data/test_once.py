@@ -103,6 +103,19 @@ def test_a_run_parses_and_hashes_each_file_once(
     assert project.examined.splits.rows == {}
 
 
+def test_data_that_is_only_called_otherwise_leaves_nothing_pending(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", ROWS)
+
+    def fingerprints(name: str) -> list[str]:
+        data = "".join(f"  {split}: {{path: {name!r}}}\n" for split in SPLITS)
+        project = Project.open(recipe(tmp_path, data), tmp_path / "state")
+        return [node.id for node in project.plan().plan.nodes.values()]
+
+    before = fingerprints("a.jsonl")
+    (tmp_path / "a.jsonl").rename(tmp_path / "rows.JSONL")
+    assert fingerprints("rows.JSONL") == fingerprints("rows") == fingerprints("*.JSONL") == before
+
+
 def test_validating_hashes_no_file(tmp_path: Path, reads: Counter[str]) -> None:
     write(tmp_path, "a.jsonl", ROWS)
     data = "".join(f"  {split}: {{path: a.jsonl}}\n" for split in SPLITS)

@@ -120,9 +120,9 @@ def _is_western(file: Path) -> bool:
     """Tell whether a file that is not UTF-8 is Windows-1252.
 
     Where some lines are UTF-8 that is more than ASCII, the others are damaged. Western letters beyond ASCII mostly
-    stand alone in a word; in Cyrillic or Chinese encodings they stand together.
+    stand alone or in pairs; Cyrillic words and Chinese text are long runs of such bytes.
     """
-    alone, together = 0, 0
+    few, many = 0, 0
     with opened(file) as stream:
         for line in stream:
             if line.isascii():
@@ -130,8 +130,8 @@ def _is_western(file: Path) -> bool:
             if _NEVER_WESTERN.search(line) or _is_utf8(line, io.BytesIO()):
                 return False
             for run in _HIGH.findall(line):
-                alone, together = alone + (len(run) == 1), together + len(run) * (len(run) > 1)
-    return alone > together
+                few, many = (few + len(run), many) if len(run) < 3 else (few, many + len(run))
+    return few > many
 
 
 def byte_lines(file: Path) -> Iterator[tuple[int, bytes]]:
