@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.data.records import BadRow, Row
-from engine.data.sources.texts import Encoding, encoding_of, text_lines, unreadable
+from engine.data.sources.texts import Encoding, encoding_of, settled, text_lines, unreadable
 from engine.spec.recipe import Format
 from engine.sql.expressions import Fault
 
@@ -27,6 +27,20 @@ _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[-+−]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?")
 
 
+INDEX_LEFT_OUT = Fault(
+    "the first column has no name and counts the rows: it is left out",
+    "pandas writes none with `index=False`; to keep it, give it a name",
+)
+
+
+def index_fault(value: str) -> Fault | None:
+    """Return what is wrong with a value in a first column without a name; nothing where it counts rows."""
+    if value.isdecimal():
+        return None
+    message = "the first column has no name, and holds here what is no row's number"
+    return Fault(message, "give the column a name in the first line")
+
+
 class Layout(NamedTuple):
     """How a file is laid out."""
 
@@ -36,6 +50,8 @@ class Layout(NamedTuple):
     """Lines before the first row."""
     has_index: bool
     """Whether the first column has no name and only counts the rows, as pandas writes it."""
+    empty: int
+    """Columns at the end without a name and without a value, as spreadsheets write them."""
     said: tuple[Fault, ...]
     """What was detected."""
 
@@ -62,16 +78,15 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
         said.append(_said(delimiter, usual))
     has_index = form.header and _has_index(rows, delimiter)
     if has_index:
-        message = "the first column has no name and counts the rows: it is left out"
-        hint = "pandas writes none with `to_csv(…, index=False)`; to keep it, give it a name"
-        said.append(Fault(message, hint))
-    return Layout(encoding, delimiter, skipped, has_index, tuple(said))
+        said.append(INDEX_LEFT_OUT)
+    empty = _empty_columns(rows, delimiter) if form.header else 0
+    return Layout(encoding, delimiter, skipped, has_index, empty, tuple(said))
 
 
 def _said(delimiter: str, usual: str) -> Fault:
     message = f"fields are parted by {shown(delimiter)} here, not by {shown(usual)}: it is read so"
     written = "\\t" if delimiter == "\t" else delimiter
-    return Fault(message, f'the recipe can say it: `format: {{delimiter: "{written}"}}`')
+    return Fault(message, settled(f'delimiter: "{written}"'))
 
 
 def shown(delimiter: str) -> str:
@@ -114,6 +129,13 @@ def _has_index(lines: Sequence[str], delimiter: str) -> bool:
     return is_nameless and bool(rows) and all(row[0].isdecimal() for row in rows)
 
 
+def _empty_columns(lines: Sequence[str], delimiter: str) -> int:
+    header, *rows = _sample(lines, delimiter) or [[]]
+    named = max((place for place, name in enumerate(header, start=1) if name.strip()), default=0)
+    is_empty = named and all(len(row) == len(header) and not any(row[named:]) for row in rows)
+    return len(header) - named if is_empty else 0
+
+
 def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRow]:
     """Yield the rows of a file whose fields are parted by `usual`, unless it shows otherwise; every value is text."""
     csv.field_size_limit(_LONGEST_FIELD)
@@ -129,6 +151,8 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
             broken.clear()
             if not fields:
                 continue
+            if layout.empty and not any(fields[-layout.empty :]):
+                fields = fields[: -layout.empty]
             if header is None:
                 header = _header(file, fields, line, layout, form)
                 if form.header:
@@ -138,9 +162,8 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
                 continue
             values = fields if form.decimal == "." else map(_pointed, fields)
             row = dict(zip(header, values, strict=True))
-            if layout.has_index:
-                del row[header[0]]
-            yield line, row
+            fault = index_fault(row.pop(header[0])) if layout.has_index else None
+            yield BadRow(line, fault) if fault else (line, row)
     except csv.Error as error:
         yield from broken
         # What follows cannot be told apart into rows any more.

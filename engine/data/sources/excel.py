@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.data.records import BadRow, Row
-from engine.data.sources.delimited import check_names
-from engine.data.sources.texts import unreadable
+from engine.data.sources.delimited import INDEX_LEFT_OUT, check_names, index_fault
+from engine.data.sources.texts import settled, unreadable
 from engine.errors import RecipeError
 from engine.registry import did_you_mean
 from engine.spec.recipe import Format
@@ -33,16 +33,13 @@ def read_excel(file: Path, form: Format) -> Iterator[Row | BadRow]:
         sheet = _sheet(file, book, form)
         header: list[str] | None = None
         has_index = False
-        width = 0
         for number, cells in _rows(file, sheet):
-            width = len(cells)
-            while width and cells[width - 1] is None:
-                width -= 1
+            width = _width(cells)
             if not width:
                 continue
             if header is None:
                 header = _header(cells[:width], form)
-                has_index = form.header and len(header) > 1 and not header[0]
+                has_index = form.header and _has_index(cells)
                 if form.header:
                     check_names(file, header[1:] if has_index else header, number, has_index)
                     continue
@@ -53,14 +50,21 @@ def excel_notes(file: Path, form: Format) -> list[Fault]:
     """Return what was chosen in an Excel file: nothing where it cannot be read."""
     try:
         with _opened(file) as book:
-            names = list(book.sheetnames)
+            names = [sheet.title for sheet in book.worksheets]
+            filled = (row for _, row in _rows(file, _sheet(file, book, form)) if _width(row))
+            has_index = form.header and _has_index(next(filled, ()))
     except (RecipeError, OSError):
         return []
+    said = [INDEX_LEFT_OUT] if has_index else []
+    return [*said, *_sheet_note(names, form)]
+
+
+def _sheet_note(names: Sequence[str], form: Format) -> list[Fault]:
     if form.sheet is not None or len(names) < 2:
         return []
     others = ", ".join(f"'{name}'" for name in names[1:4]) + (", …" if len(names) > 4 else "")
     message = f"this has {len(names)} sheets: the first, '{names[0]}', is read, not {others}"
-    return [Fault(message, f'the recipe can say which: `format: {{sheet: "{names[0]}"}}`')]
+    return [Fault(message, settled(f'sheet: "{names[0]}"'))]
 
 
 @contextmanager
@@ -117,6 +121,15 @@ def _rows(file: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
         number = batch[-1][0]
 
 
+def _width(cells: Sequence[Any]) -> int:
+    """Return how many cells there are up to the last one with a value."""
+    return max((place for place, cell in enumerate(cells, start=1) if cell is not None), default=0)
+
+
+def _has_index(names: Sequence[Any]) -> bool:
+    return _width(names) > 1 and names[0] is None
+
+
 def _header(cells: Sequence[Any], form: Format) -> list[str]:
     if not form.header:
         return [f"column{number}" for number in range(len(cells))]
@@ -135,6 +148,6 @@ def _row(
         if isinstance(value, str) and value.startswith(_CODED) and value in _MISTAKES:
             hint = "mend the formula, or empty the cell"
             return BadRow(number, Fault(f"the cell of '{name}' shows the mistake {value}", hint))
-    if has_index:
-        del row[header[0]]
+    if has_index and (fault := index_fault(str(row.pop(header[0])))):
+        return BadRow(number, fault)
     return number, row

@@ -86,10 +86,15 @@ def encoding_of(file: Path, form: Format, *, western: bool = False) -> Encoding:
     return _detected(_WESTERN) if _is_western(file) else Encoding(UTF8)
 
 
+def settled(setting: str) -> str:
+    """Return how a recipe says itself what was detected."""
+    return f"beside `path` in the recipe, `format: {{{setting}}}` settles it"
+
+
 def _detected(name: str) -> Encoding:
-    hint = f"the recipe can say it: `format: {{encoding: {name}}}`"
+    hint = settled(f"encoding: {name}")
     if name == _WESTERN:
-        hint = f"if letters come out wrong, it is another encoding; {hint}"
+        hint = f"if letters come out wrong, it is another one; {hint}"
     return Encoding(name, Fault(f"this is not UTF-8: it is read as {name}", hint))
 
 

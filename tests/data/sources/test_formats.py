@@ -159,8 +159,18 @@ def test_the_index_of_pandas_is_left_out_and_said(tmp_path: Path) -> None:
     file = write(tmp_path, "a.csv", ',text,label\n0,"hello, world",a\n1,bye,b\n')
     assert rows(file) == ROWS
     assert notes(file) == ["the first column has no name and counts the rows: it is left out"]
+    late = write(tmp_path, "c.csv", ",text\n" + "1,x\n" * 300 + "a,b\n")
+    assert complaints(late)[0][0] == 302
     named = write(tmp_path, "b.csv", ",text\nx,1\n")
     assert complaints(named)[0][:2] == (1, "column 1 has no name")
+
+
+def test_columns_without_name_and_value_at_the_end_are_left_out(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", "text;label;;\nhello, world;a;;\nbye;b;;\n")
+    assert rows(file) == ROWS
+    lines = "text;label;\n" + "x;a;\n" * 300 + "y;b;c\n"
+    [(line, message, _)] = complaints(write(tmp_path, "b.csv", lines))
+    assert (line, message) == (302, "this row has 3 fields, the header has 2")
 
 
 def workbook(file: Path, *sheets: list[list[Any]]) -> Path:
@@ -205,6 +215,9 @@ def test_what_is_wrong_in_an_excel_file_is_placed(tmp_path: Path) -> None:
     assert complaints(write(tmp_path, "b.xlsx", "nope"))[0][1].startswith("this is not a readable")
     indexed = workbook(tmp_path / "c.xlsx", [[None, "a"], [0, "x"], [1, "y"]])
     assert rows(indexed) == [{"a": "x"}, {"a": "y"}]
+    assert notes(indexed) == ["the first column has no name and counts the rows: it is left out"]
+    named = workbook(tmp_path / "d.xlsx", [[None, "a"], ["first", "x"]])
+    assert "no row's number" in complaints(named)[0][1]
 
 
 def test_class_names_in_a_parquet_file_are_read(tmp_path: Path) -> None:
