@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 4096
+_INDEX = re.compile(r"__index_level_\d+__")
+"""The name that pandas gives to an index without one: it is none of the data's columns."""
 _CONTROL = frozenset(range(32)) - {9, 10, 13}
 """Control characters that stand in no text."""
 
@@ -34,7 +37,11 @@ def read_parquet(file: Path, form: Format) -> Iterator[Row | BadRow]:
             check_different(file, parquet.schema_arrow.names, 1)
             namers = _namers(parquet.schema_arrow)
             texts: Sequence[str] | None = None
-            for batch in parquet.iter_batches(batch_size=_BATCH):
+            names = parquet.schema_arrow.names
+            columns = [name for name in names if not _INDEX.fullmatch(name)]
+            # All of them by no list: the library takes a name with a full stop for a path.
+            chosen = columns if len(columns) < len(names) else None
+            for batch in parquet.iter_batches(batch_size=_BATCH, columns=chosen):
                 texts = _texts(batch) if texts is None else texts
                 for row in _values(batch, number):
                     number += 1

@@ -231,6 +231,15 @@ def test_class_names_in_a_parquet_file_are_read(tmp_path: Path) -> None:
     assert [row["label"] for row in rows(tmp_path / "a.parquet")] == ["yes", "no", None]
 
 
+def test_the_index_of_pandas_is_no_column_of_a_parquet_file(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"text": ["a"], "n": [{"x": 1}], "__index_level_0__": [7]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert rows(tmp_path / "a.parquet") == [{"text": "a", "n": {"x": 1}}]
+
+
 def test_text_that_a_parquet_file_has_as_bytes_is_text(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
