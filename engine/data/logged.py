@@ -12,7 +12,7 @@ from engine.data.records import Choice, Record, shown
 from engine.data.redaction import Rule, redact, redact_texts
 from engine.data.rules import RowRules
 from engine.data.sources.hub import Hub
-from engine.data.sources.origins import Origin, name_of, resolve_source
+from engine.data.sources.origins import Origin, name_of, notes_of, resolve_source
 from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
 from engine.sql.expressions import Fault
@@ -58,7 +58,7 @@ class Log:
             self._read()
         except RecipeError as error:
             return error.problems
-        return [*self._left_out(origin), *self._odd_times()]
+        return [*notes_of(origin), *self._left_out(origin), *self._odd_times()]
 
     def _odd_times(self) -> list[Problem]:
         """Return a warning where the column TIME holds what is no time."""

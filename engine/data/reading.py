@@ -22,6 +22,8 @@ from engine.sql.expressions import Fault
 from engine.sql.row_values import RowExpression, Unusable
 
 _BATCH = 8192
+_TURNS = "messages"
+"""Column of a log of OpenAI's chat format with a conversation's turns."""
 _MOST_BAD_ROWS = 10
 """At so many reading stops, unless bad rows are left out."""
 
@@ -339,7 +341,7 @@ class _Reader:
         if per is not None and per not in existing:
             fault = Fault(f"no column '{per}' to sample by", did_you_mean(per, existing))
             raise SettingError(("sample", "per"), self.origin.name, fault, "data")
-        lacking = {c: did_you_mean(c, existing) for c in self.columns if c not in existing}
+        lacking = {c: _hint(c, existing) for c in self.columns if c not in existing}
         if lacking:
             others = [] if self.drop else [*self.bad, *bad][:_MOST_BAD_ROWS]
             problems = [
@@ -392,6 +394,16 @@ class _Reader:
         if isinstance(verdict, Fault):
             return BadRow(record.line, verdict, file=record.file)
         return record._replace(references=verdict) if verdict else record
+
+
+def _hint(column: str, existing: Collection[str]) -> str:
+    """Return what to do about a column of the task that no row has."""
+    if _TURNS in existing:
+        return (
+            f"rows with `{_TURNS}` are a chat log: make the column of its turns, `columns: {{{column}: "
+            f'"{_TURNS}[-1].content"}}` if it is the answer (docs/data.md, Chat logs)'
+        )
+    return did_you_mean(column, existing)
 
 
 def _with_bad_rows(

@@ -14,6 +14,9 @@ from engine.spec.recipe import Sample, Source
 from engine.sql.expressions import Fault
 from engine.sql.row_values import type_name
 
+Row = tuple[int, dict[str, Any]]
+"""A row of a file as its reader gives it: line and values."""
+
 
 class Record(NamedTuple):
     """One row of a source; `line` is its line (text files) or number, from 1."""

@@ -20,7 +20,7 @@ from engine.data.records import Choice, Reading
 from engine.data.rules import rules_for
 from engine.data.sources.files import problem
 from engine.data.sources.hub import Hub
-from engine.data.sources.origins import Origin, resolve_source
+from engine.data.sources.origins import Origin, notes_of, resolve_source
 from engine.data.split_rows import SplitRows
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
@@ -79,6 +79,8 @@ class Splits:
         """What reading gave, while other splits are still to be read."""
         self._digests: dict[Origin, str] = {}
         self._stamps: dict[Origin, object] = {}
+        self._notes: dict[Origin, list[Problem]] = {}
+        """What was detected of how each source's files are written."""
 
     def read(self, *, network: bool = False) -> None:
         """Read what was not read yet, or was given away since: what is on this machine; with `network` all."""
@@ -177,6 +179,12 @@ class Splits:
             if split not in self._read and isinstance(origin, Hub):
                 assembly.problems += _unfetched(self._loaded, split, origin)
             assembly.note_outside(split, origin)
+        for origin in dict.fromkeys(
+            self._origins[split] for split in SPLITS if split in self._read
+        ):
+            if origin not in self._notes:
+                self._notes[origin] = notes_of(origin)
+            assembly.problems += self._notes[origin]
         assembly.run(self._origins, self._readings)
         self.rows, self.problems = assembly.rows, assembly.problems
         self.counts = {split: len(rows.records) for split, rows in assembly.rows.items()}

@@ -12,6 +12,7 @@ def split_source(source: Source, digest: str | None) -> SplitSource:
     return SplitSource(
         name=name_of(source),
         digest=digest,
+        format=source.format,
         where=source.where,
         sample=source.sample,
         rename=source.rename,

@@ -17,7 +17,7 @@ from engine.data.splits import Splits
 from engine.fingerprint import short
 from engine.identity import Params, outside
 from engine.rows import SPLITS, Drop, Example, Row, Split
-from engine.spec.recipe import Fold, Redaction, Sample, SplitFrom
+from engine.spec.recipe import Fold, Format, Redaction, Sample, SplitFrom
 from engine.stages.outputs import Loaded
 from engine.stages.protocol import Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -27,10 +27,12 @@ from engine.stages.task_view import TaskView
 class SplitSource(Params):
     """What decides the rows of one split: the data, by its digest, and what is chosen of it."""
 
-    name: str
-    """What the rows are said to come from: a file's name, an address."""
+    name: str = outside()
+    """What the rows are said to come from: a file's name, an address. The same rows may be called otherwise."""
     digest: str | None
     """Of the data; None for a split that takes its rows from another."""
+    format: Format = field(default_factory=Format)
+    """How the files are written."""
     where: str | None = None
     sample: Sample | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -143,4 +145,4 @@ def _limited(examples: list[Example], limit: int | None, labelled: bool) -> list
     return [example for example in examples if example.id in chosen]
 
 
-LOAD = Stage("load", 2, LoadParams, LoadInputs, Loaded, load)
+LOAD = Stage("load", 3, LoadParams, LoadInputs, Loaded, load)

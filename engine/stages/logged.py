@@ -206,6 +206,6 @@ def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ..
 
 
 LOGGED = Stage(
-    "logged", 2, LoggedParams, LoggedInputs, Logged, logged,
+    "logged", 3, LoggedParams, LoggedInputs, Logged, logged,
     asks=("embedder",), embeds="train, test and logged rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from engine.data.sources import files
 from engine.data.sources.hub import Hub
 from engine.data.sources.query import Query
-from engine.data.sources.readers import READERS
+from engine.data.sources.readers import READERS, Reader
 from engine.data.splits import read_splits
 from engine.errors import RecipeError
 from engine.fingerprint import file_digest
@@ -23,6 +24,7 @@ from engine.project import Project
 from engine.rows import SPLITS
 from engine.run.execute import Outcome
 from engine.spec.loader import load
+from engine.spec.recipe import Format
 from engine.stages.load import LoadInputs, LoadParams
 from engine.stages.load import load as load_stage
 from tests.data.test_splits import HEAD, ROWS, TAIL, write
@@ -44,12 +46,12 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file was parsed and hashed."""
     counts: Counter[str] = Counter()
 
-    def counted(reader: Any) -> Any:
-        def read(file: Path) -> Iterator[Any]:
+    def counted(reader: Reader) -> Reader:
+        def read(file: Path, form: Format) -> Iterator[Any]:
             counts[f"parse {file.name}"] += 1
-            yield from reader(file)
+            yield from reader.rows(file, form)
 
-        return read
+        return replace(reader, rows=read)
 
     def digest(file: Path) -> str:
         counts[f"digest {file.name}"] += 1
@@ -99,6 +101,19 @@ def test_a_run_parses_and_hashes_each_file_once(
     assert reads == once
     assert len(only_load[0].examples) == 80
     assert project.examined.splits.rows == {}
+
+
+def test_data_that_is_only_called_otherwise_leaves_nothing_pending(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", ROWS)
+
+    def fingerprints(name: str) -> list[str]:
+        data = "".join(f"  {split}: {{path: {name!r}}}\n" for split in SPLITS)
+        project = Project.open(recipe(tmp_path, data), tmp_path / "state")
+        return [node.id for node in project.plan().plan.nodes.values()]
+
+    before = fingerprints("a.jsonl")
+    (tmp_path / "a.jsonl").rename(tmp_path / "rows.JSONL")
+    assert fingerprints("rows.JSONL") == fingerprints("rows") == fingerprints("*.JSONL") == before
 
 
 def test_validating_hashes_no_file(tmp_path: Path, reads: Counter[str]) -> None:

@@ -57,6 +57,72 @@ def test_splits_that_are_not_there_are_taken_from_one_that_is(tmp_path: Path) ->
         assert all(ROWS[r.line - 1] == r.values and rows.at(r).line == r.line for r in rows.records)
 
 
+def test_how_files_are_written_is_detected_and_said_once_for_each(tmp_path: Path) -> None:
+    lines = "".join(f"{row['text']};{row['label']}\r\n" for row in ROWS)
+    text = f"text;label\r\n{lines}" + "süß, nicht?;a\r\n"
+    (tmp_path / "a.CSV").write_bytes(text.encode("cp1252"))
+    data = "".join(
+        f'  {split}: {{path: a.CSV, where: "label {condition}"}}\n'
+        for split, condition in zip(SPLITS, ("<> ''", "= 'a'", "= 'b'"), strict=True)
+    )
+    found, problems = read(tmp_path, data)
+    assert counts(found) == {"train": 81, "validation": 21, "test": 20}
+    assert [p.message for p in problems if p.code == "format"] == [
+        "fields are parted by ';' here, not by ',': it is read so",
+        "this is not UTF-8: it is read as cp1252",
+    ]
+    settled = data.replace("a.CSV", 'a.CSV, format: {encoding: cp1252, delimiter: ";"}')
+    found, problems = read(tmp_path, settled)
+    assert counts(found) == {"train": 81, "validation": 21, "test": 20}
+    assert not [p for p in problems if p.code == "format"]
+
+
+def test_a_format_is_for_files(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="format is for the files of a path"):
+        read(
+            tmp_path,
+            "  train: {sql: \"FROM 'a.csv'\", format: {header: false}}\n"
+            "  validation: {path: a.csv}\n  test: {path: a.csv}\n",
+        )
+
+
+def test_decimal_commas_are_said_once(tmp_path: Path) -> None:
+    head = HEAD.replace("target: label, ", "target: label, params: {decimal: comma}, ")
+    with pytest.raises(RecipeError, match="leave one of the two out"):
+        read(
+            tmp_path,
+            "  train: {path: a.csv, format: {decimal: ','}}\n"
+            "  validation: {path: a.csv}\n  test: {path: a.csv}\n",
+            head,
+        )
+
+
+def test_a_chat_log_is_told_and_read_by_its_turns(tmp_path: Path) -> None:
+    def log(*turns: str) -> dict[str, Any]:
+        roles = ("user", "assistant")
+        return {"messages": [{"role": roles[n % 2], "content": t} for n, t in enumerate(turns)]}
+
+    write(tmp_path, "a.jsonl", [log(f"Q{n}?", "x", "And?", "ab"[n % 2]) for n in range(8)])
+    write(
+        tmp_path, "b.jsonl", [log("Q9?", "x", "Is that all?"), log("Q10?", "a"), log("Q11?", "b")]
+    )
+    data = "".join(f"  {s}: {{path: {f}.jsonl}}\n" for s, f in zip(SPLITS, "aba", strict=True))
+    _, problems = read(tmp_path, data)
+    [hint] = [p.hint for p in problems if p.message.startswith("task.target:")]
+    assert '`columns: {label: "messages[-1].content"}`' in hint
+    made = (
+        """.jsonl, where: "messages[-1].role = 'assistant'", columns: {label: "messages[-1].content", """
+        """text: "array_to_string([m.role || ': ' || m.content for m in messages[:-2]], '\\n')"}"""
+    )
+    found, problems = read(tmp_path, data.replace(".jsonl", made))
+    assert [(r.line, r.values["text"]) for r in found.rows["validation"].records] == [
+        (2, "user: Q10?"),
+        (3, "user: Q11?"),
+    ]
+    first = found.rows["train"].records[0].values
+    assert (first["text"], first["label"]) == ("user: Q0?\nassistant: x\nuser: And?", "a")
+
+
 def test_a_query_is_a_source_like_a_file(tmp_path: Path) -> None:
     write(tmp_path, "data/part-1.jsonl", ROWS[:40])
     write(tmp_path, "data/part-2.jsonl", ROWS[40:])

@@ -5,18 +5,21 @@ from __future__ import annotations
 import glob
 import hashlib
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
 from engine.data.records import BadRow, Record
-from engine.data.sources.readers import COMPRESSED, READERS, ending
+from engine.data.sources.readers import READERS, ending
+from engine.data.sources.texts import COMPRESSED
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import file_digest
 from engine.registry import did_you_mean
+from engine.spec.recipe import Format
+from engine.sql.expressions import Fault
 
-_ENDINGS = [a + b for a, b in product(READERS, ("", *COMPRESSED)) if not (b and a == ".parquet")]
+_ENDINGS = [a + b for a, b in product(READERS, ("", *COMPRESSED)) if not b or READERS[a].compressed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Files:
     files: tuple[Path, ...]
     root: Path | None = None
     """The folder from which a row's file is named; None for a single file."""
+    form: Format = field(default_factory=Format)
+    """What the recipe says of how they are written."""
 
     @property
     def name(self) -> str:
@@ -47,7 +52,7 @@ class Files:
         for file in self.files:
             name = file.relative_to(self.root).as_posix() if self.root else ""
             try:
-                for row in READERS[ending(file)](file):
+                for row in READERS[ending(file)].rows(file, self.form):
                     if isinstance(row, BadRow):
                         yield row._replace(file=name)
                     else:
@@ -59,16 +64,28 @@ class Files:
                 reason = error.strerror or str(error)
                 raise problem(file, f"this file cannot be read: {reason}", "check it") from None
 
+    def notes(self) -> list[Problem]:
+        """Return what was detected in the files and is not what their endings say, as warnings."""
+        return [
+            Problem(Location.at(file), message, hint, "warning", "format")
+            for file in self.files
+            for message, hint in _notes(file, self.form)
+        ]
+
     def digest(self) -> str:
-        """Return the digest of the bytes, of several files with their names; raises OSError."""
-        if self.root is None:
-            return file_digest(self.files[0])
+        """Return the digest of the bytes and of how they are read, whatever the files are called; raises OSError."""
         content = hashlib.sha256()
         for file in self.files:
-            content.update(
-                f"{file.relative_to(self.root).as_posix()}:{file_digest(file)}\n".encode()
-            )
+            content.update(f"{ending(file)}:{file_digest(file)}\n".encode())
         return content.hexdigest()
+
+
+def _notes(file: Path, form: Format) -> Sequence[Fault]:
+    """Return what was detected in a file, nothing where reading it will say what is wrong."""
+    try:
+        return READERS[ending(file)].notes(file, form)
+    except (OSError, EOFError, zlib.error, RecipeError):
+        return ()
 
 
 def problem(file: Path, message: str, hint: str) -> RecipeError:
@@ -76,12 +93,33 @@ def problem(file: Path, message: str, hint: str) -> RecipeError:
     return RecipeError([Problem(Location.at(file), message, hint, code="data")])
 
 
-def find_files(path: str, base: Path) -> Files:
+def find_files(path: str, base: Path, form: Format | None = None) -> Files:
     """Return the file behind `path` (its ending may be left out), or all that fit it as a pattern.
 
     Raises:
-        RecipeError: no file fits, or more than one fits a path without an ending.
+        RecipeError: no file fits, more than one fits a path without an ending, or `form` says what a file cannot have.
     """
+    found = _found(path, base)
+    if form is None:
+        return found
+    for file in found.files:
+        _check_form(file, form)
+    return replace(found, form=form)
+
+
+def _check_form(file: Path, form: Format) -> None:
+    known = READERS[ending(file)].settings
+    for setting in sorted(form.model_fields_set - known):
+        message = f"format.{setting} says nothing of a file with the ending '{ending(file)}'"
+        hint = (
+            f"leave it out: what can be said is {', '.join(sorted(known))}"
+            if known
+            else "leave it out"
+        )
+        raise problem(file, message, hint)
+
+
+def _found(path: str, base: Path) -> Files:
     file = base / path
     try:
         if glob.has_magic(path) and not file.exists():
@@ -112,9 +150,7 @@ def _existing(file: Path) -> Path:
             return file
         hint = f"convert it: known endings are {', '.join(READERS)}, also with {' or '.join(COMPRESSED)}"
         raise problem(file, f"data with the ending '{file.suffix}' cannot be read", hint)
-    # A path such as '.' or '/' has no name to which an ending could be put.
-    candidates = [file.with_name(file.name + each) for each in _ENDINGS if file.name]
-    fitting = [candidate for candidate in candidates if candidate.is_file()]
+    fitting = _with_endings(file)
     if len(fitting) > 1:
         names = ", ".join(candidate.name for candidate in fitting)
         raise problem(
@@ -123,6 +159,21 @@ def _existing(file: Path) -> Path:
     if not fitting:
         raise _missing(file)
     return fitting[0]
+
+
+def _with_endings(file: Path) -> list[Path]:
+    """Return the files that a path without an ending may mean, in the order of the endings."""
+    # A path such as '.' or '/' has no name to which an ending could be put.
+    if not file.name or not file.parent.is_dir():
+        return []
+    places = {file.name + each: place for place, each in enumerate(_ENDINGS)}
+    found: dict[int, Path] = {}
+    for each in file.parent.iterdir():
+        begins = each.name.startswith(file.name)
+        name = file.name + each.name[len(file.name) :].lower()
+        if begins and name in places and each.is_file():
+            found[places[name]] = each
+    return [found[place] for place in sorted(found)]
 
 
 def _missing(file: Path) -> RecipeError:

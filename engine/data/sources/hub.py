@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.data.records import BadRow, Record, digest_of_rows
+from engine.data.sources.class_names import namers_of, with_named
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import file_digest
 from engine.sql.row_values import json_value
@@ -237,33 +238,10 @@ def saved_set(folder: Path) -> Saved | None:
 
 def _decoded(rows: Any) -> Iterator[Record]:
     """Yield rows as JSON has them; class numbers become class names, in lists and mappings too."""
-    namers = {column: _namer(feature) for column, feature in (rows.features or {}).items()}
+    namers = namers_of(rows.features or {})
     for number, row in enumerate(rows, start=1):
         values = {column: json_value(value) for column, value in row.items()}
-        for column, named in namers.items():
-            if named is not None and values[column] is not None:
-                values[column] = named(values[column])
-        yield Record(number, values)
-
-
-def _namer(feature: Any) -> Callable[[Any], Any] | None:
-    """Return what puts names for the class numbers in a feature's values; None where it has no classes."""
-    import datasets
-
-    if isinstance(feature, datasets.ClassLabel):
-        # -1 marks a row without a label.
-        return lambda index: feature.names[index] if index is not None and index >= 0 else None
-    if isinstance(feature, dict):
-        parts = {key: named for key, each in feature.items() if (named := _namer(each))}
-        return (lambda value: value and _with_named(value, parts)) if parts else None
-    inner = getattr(feature, "feature", None)
-    if inner is not None and (each := _namer(inner)) is not None:
-        return lambda values: values and [each(value) for value in values]
-    return None
-
-
-def _with_named(value: dict[str, Any], parts: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    return {key: parts[key](item) if key in parts else item for key, item in value.items()}
+        yield Record(number, with_named(values, namers))
 
 
 @contextmanager

@@ -33,9 +33,9 @@ class JsonMistake(Exception):
 class _Text:
     """A window onto the decoded stream that knows the line and column of each place in it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream, self._encoding = stream, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
         self.text, self.at, self.done = "", 0, False
         self._line, self._column, self._counted = 1, 1, 0
 
@@ -49,11 +49,14 @@ class _Text:
         try:
             self.text += self._decoder.decode(raw, final=self.done)
         except UnicodeDecodeError as error:
-            self.text += error.object[: error.start].decode("utf-8", "ignore")
+            self.text += error.object[: error.start].decode(self._encoding, "ignore")
+            is_utf8 = self._encoding.startswith("utf-8")
+            name = "UTF-8" if is_utf8 else self._encoding
             message = (
-                f"this is not UTF-8: the byte 0x{error.object[error.start]:02x} does not belong"
+                f"this is not {name}: the byte 0x{error.object[error.start]:02x} does not belong"
             )
-            self.fail(message, len(self.text), "save the file as UTF-8")
+            hint = "save the file as UTF-8, or say what it is: `format: {encoding: …}`"
+            self.fail(message, len(self.text), hint)
         return not self.done
 
     def _forget(self) -> None:
@@ -85,9 +88,10 @@ class _Text:
         raise JsonMistake(*self.place(max(at, self._counted)), Fault(message, hint))
 
 
-def read_values(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
+def read_values(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, Any]]:
     """Yield the values with the line each starts on; raises JsonMistake at the first mistake."""
-    text = _Text(stream)
+    # A mark at the start is no text.
+    text = _Text(stream, "utf-8-sig" if encoding == "utf-8" else encoding)
     if text.skip() != "[":
         while text.skip():
             yield _value(text)

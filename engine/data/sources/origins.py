@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.data.records import BadRow, Record
-from engine.data.sources.files import find_files, problem
+from engine.data.sources.files import Files, find_files, problem
 from engine.data.sources.hub import is_hub, resolve_hub, saved_set
 from engine.data.sources.query import resolve_query
-from engine.spec.recipe import Source
+from engine.errors import Problem
+from engine.spec.recipe import Format, Source
 
 
 class Origin(Protocol):
@@ -47,7 +48,9 @@ class Origin(Protocol):
     def __hash__(self) -> int: ...
 
 
-def resolve_path(path: str, base: Path, streaming: bool = False) -> Origin:
+def resolve_path(
+    path: str, base: Path, streaming: bool = False, form: Format | None = None
+) -> Origin:
     """Return the files, the saved data set or the Hub's data set behind a path; raises RecipeError."""
     if is_hub(path):
         return resolve_hub(path, streaming)
@@ -56,7 +59,10 @@ def resolve_path(path: str, base: Path, streaming: bool = False) -> Origin:
         saved = saved_set(folder) if folder.is_dir() else None
     except OSError as error:
         raise problem(folder, f"this path cannot be used: {error.strerror}", "check it") from None
-    return saved or find_files(path, base)
+    if saved and form and form.model_fields_set:
+        message = "this is a saved data set: format says nothing of it"
+        raise problem(folder, message, "leave format out")
+    return saved or find_files(path, base, form)
 
 
 def resolve_source(source: Source, base: Path) -> Origin:
@@ -65,7 +71,12 @@ def resolve_source(source: Source, base: Path) -> Origin:
         return resolve_query(source.sql, base, source.database)
     if source.path is None:
         raise ValueError("a source that takes its rows from another split has no origin")
-    return resolve_path(source.path, base, source.streaming)
+    return resolve_path(source.path, base, source.streaming, source.format)
+
+
+def notes_of(origin: Origin) -> list[Problem]:
+    """Return what was detected of how a source's files are written, as warnings."""
+    return origin.notes() if isinstance(origin, Files) else []
 
 
 def name_of(source: Source) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.records import BadRow, Record, digest_of_rows
-from engine.data.sources.files import Files, find_files
+from engine.data.sources.files import Files, find_files, problem
 from engine.data.sources.readers import ending
 from engine.errors import Location, Problem, RecipeError
 from engine.sql.expressions import Fault
@@ -95,6 +95,9 @@ class Query:
 def _checked(sql: str, base: Path, database: Path | None, place: str = "query") -> Checked:
     def look_up(name: str) -> NamedFiles:
         files = find_files(name, base)
+        for file in (file for file in files.files if ending(file) == ".xlsx"):
+            hint = "name the file as `path`, or save the sheet as CSV"
+            raise problem(file, "a query does not read Excel files", hint)
         return NamedFiles(files.files, files.root)
 
     checked = check_query(sql, base, database is not None, look_up)

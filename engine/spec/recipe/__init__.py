@@ -6,7 +6,7 @@ parameters are checked against the registries when the plan is compiled.
 
 from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
-from engine.spec.recipe.data import Data, Sample, Source, SplitFrom
+from engine.spec.recipe.data import Data, Format, Sample, Source, SplitFrom
 from engine.spec.recipe.failures import Failures, FailureSource
 from engine.spec.recipe.loop import Budget, Loop, Stop
 from engine.spec.recipe.metrics import MetricSpec, Rubric, Slice
@@ -41,6 +41,7 @@ __all__ = [
     "FailureSource",
     "Failures",
     "Fold",
+    "Format",
     "JudgeMode",
     "LabelBy",
     "LeakLimits",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from engine.spec.parts import Spec
 
@@ -42,6 +42,53 @@ class SplitFrom(Spec):
         return self
 
 
+class Format(Spec):
+    """How a file is written, where that is not what its ending says; what is left out is detected, and said."""
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Between the fields of CSV and TSV: one character, such as `;`."""
+    encoding: str | None = None
+    """Of a text file, as Python names it: `cp1252`, `utf-16`, `shift_jis`."""
+    decimal: Literal[".", ","] = "."
+    """With `,`, a CSV field that is a number and nothing else (`1.234,5`) is read as `1234.5`."""
+    sheet: str | int | None = None
+    """Of an Excel file: the sheet's name, or its number from 1; the first when left out."""
+    header: bool = True
+    """Whether the first line names the columns; else they are `column0`, `column1`, …"""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_parts_fields(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and delimiter in '"\r\n':
+            raise ValueError("a quote or a line's end cannot stand between fields")
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str | None) -> str | None:
+        if encoding is not None and not is_text_encoding(encoding):
+            raise ValueError(
+                f"'{encoding}' is no encoding that Python knows: write cp1252, utf-16 or another one"
+            )
+        return encoding
+
+    @field_validator("sheet")
+    @classmethod
+    def _sheets_count_from_one(cls, sheet: str | int | None) -> str | int | None:
+        if isinstance(sheet, int) and sheet < 1:
+            raise ValueError("sheets count from 1")
+        return sheet
+
+
+def is_text_encoding(name: str) -> bool:
+    """Tell whether Python knows an encoding of text by this name."""
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 class Source(Spec):
     """Where the rows of one split come from: `path`, `sql` or `split_from`."""
 
@@ -52,8 +99,10 @@ class Source(Spec):
     )
 
     path: str | None = None
-    """JSONL, JSON, CSV, TSV or Parquet (the ending may be left out; `.gz` and `.zst` are read), a pattern such as
-    `data/*.jsonl`, a folder of `save_to_disk`, or `hf://owner/name@revision/config/split`."""
+    """JSONL, JSON, CSV, TSV, Parquet or Excel's XLSX (the ending may be left out; `.gz` and `.zst` are read), a pattern
+    such as `data/*.jsonl`, a folder of `save_to_disk`, or `hf://owner/name@revision/config/split`."""
+    format: Format = Format()
+    """How the files of `path` are written."""
     streaming: bool = False
     """Read a Hugging Face data set over the network as far as `limit` goes, and store none of it."""
     sql: str | None = None
@@ -90,6 +139,8 @@ class Source(Spec):
             )
         if self.database is not None and self.sql is None:
             raise ValueError("a database is read by sql: write the query")
+        if self.format != Format() and (self.path is None or self.path.startswith("hf://")):
+            raise ValueError("format is for the files of a path")
         if self.streaming and not (self.path or "").startswith("hf://"):
             raise ValueError("streaming is for hf:// data sets")
         return self

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from engine.spec.parts import Spec
-from engine.spec.recipe.data import Source
+from engine.spec.recipe.data import Format, Source
 
 FailureSource = Literal["validation", "train", "logged"]
 
@@ -22,7 +22,9 @@ class Failures(Spec):
     source: FailureSource | list[FailureSource] | None = None
     """validation, train, logged, or a list of them; the method's when left out."""
     path: str | None = None
-    """The log: JSONL, JSON, CSV, TSV or Parquet, as in `data`."""
+    """The log: JSONL, JSON, CSV, TSV, Parquet or XLSX, as in `data`."""
+    format: Format = Format()
+    """How the files of `path` are written, as in `data`."""
     sql: str | None = None
     """One SELECT that gives the log, over data files or over the tables of `database`."""
     database: str | None = None
@@ -48,7 +50,7 @@ class Failures(Spec):
         """Where the log is, as the data's readers take it; None without one."""
         if "logged" not in (self.sources or ()):
             return None
-        return Source(**self.model_dump(exclude={"source"}))
+        return Source(**self.model_dump(exclude={"source", "format"}), format=self.format)
 
     @model_validator(mode="after")
     def _log_is_named_where_it_is_read(self) -> Failures:

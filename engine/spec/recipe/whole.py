@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.spec.parts import Name, Spec
 from engine.spec.recipe.augment import Augment
@@ -71,3 +71,14 @@ class Recipe(Spec):
         if len(seeds) != len(set(seeds)):
             raise ValueError("two seeds are the same")
         return seeds
+
+    @model_validator(mode="after")
+    def _decimals_are_said_once(self) -> Recipe:
+        data, log = self.data, self.failures
+        formats = (data.train.format, data.validation.format, data.test.format, log.format)
+        if self.task.params.get("decimal") == "comma" and any(f.decimal == "," for f in formats):
+            raise ValueError(
+                "format.decimal ',' makes decimal points, which task.params.decimal 'comma' misreads: "
+                "leave one of the two out"
+            )
+        return self

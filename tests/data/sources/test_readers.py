@@ -183,12 +183,14 @@ def test_a_mistake_in_one_of_several_files_names_that_file(tmp_path: Path) -> No
     assert str(caught.value.problems[0].where) == f"{tmp_path}/b.jsonl:2:1"
 
 
-def test_the_digest_of_several_files_goes_by_names_and_bytes(tmp_path: Path) -> None:
+def test_the_digest_of_several_files_goes_by_order_and_bytes(tmp_path: Path) -> None:
     parts(tmp_path)
     place = resolve_path("*.jsonl", tmp_path)
     before = place.digest()
     assert resolve_path("*.jsonl", tmp_path).digest() == before
-    (tmp_path / "b.jsonl").rename(tmp_path / "aa.jsonl")
+    (tmp_path / "b.jsonl").rename(tmp_path / "c.jsonl")
+    assert resolve_path("*.jsonl", tmp_path).digest() == before
+    (tmp_path / "a.jsonl").rename(tmp_path / "d.jsonl")
     assert resolve_path("*.jsonl", tmp_path).digest() != before
 
 

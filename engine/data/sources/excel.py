@@ -1,0 +1,153 @@
+"""Excel's XLSX files: the rows of one sheet under its header, with the values that Excel has computed."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from engine.data.records import BadRow, Row
+from engine.data.sources.delimited import INDEX_LEFT_OUT, check_names, index_fault
+from engine.data.sources.texts import settled, unreadable
+from engine.errors import RecipeError
+from engine.registry import did_you_mean
+from engine.spec.recipe import Format
+from engine.sql.expressions import Fault
+from engine.sql.row_values import json_value
+
+_BATCH = 4096
+_CODED = "#"
+"""How the values of cells begin in which Excel shows a mistake: `#N/A`, `#REF!`."""
+_MISTAKES = frozenset(
+    {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+)
+
+
+def read_excel(file: Path, form: Format) -> Iterator[Row | BadRow]:
+    """Yield the rows of a sheet; empty cells have no value, numbers are numbers, dates become text."""
+    with _opened(file) as book:
+        sheet = _sheet(file, book, form)
+        header: list[str] | None = None
+        has_index = False
+        for number, cells in _rows(file, sheet):
+            width = _width(cells)
+            if not width:
+                continue
+            if header is None:
+                header = _header(cells[:width], form)
+                has_index = form.header and _has_index(cells)
+                if form.header:
+                    check_names(file, header[1:] if has_index else header, number, has_index)
+                    continue
+            yield _row(number, cells, width, header, has_index)
+
+
+def excel_notes(file: Path, form: Format) -> list[Fault]:
+    """Return what was chosen in an Excel file: nothing where it cannot be read."""
+    try:
+        with _opened(file) as book:
+            names = [sheet.title for sheet in book.worksheets]
+            filled = (row for _, row in _rows(file, _sheet(file, book, form)) if _width(row))
+            has_index = form.header and _has_index(next(filled, ()))
+    except (RecipeError, OSError):
+        return []
+    said = [INDEX_LEFT_OUT] if has_index else []
+    return [*said, *_sheet_note(names, form)]
+
+
+def _sheet_note(names: Sequence[str], form: Format) -> list[Fault]:
+    if form.sheet is not None or len(names) < 2:
+        return []
+    others = ", ".join(f"'{name}'" for name in names[1:4]) + (", …" if len(names) > 4 else "")
+    message = f"this has {len(names)} sheets: the first, '{names[0]}', is read, not {others}"
+    return [Fault(message, settled(f'sheet: "{names[0]}"'))]
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    # The library is slow to import and few recipes need it.
+    import openpyxl
+
+    try:
+        with warnings.catch_warnings():
+            # It tells of each kind of format and drawing that it does not know.
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        message = f"this is not a readable Excel file: {reason}"
+        hint = "save it again as XLSX, without a password"
+        raise unreadable(file, 1, message, hint) from None
+    try:
+        yield book
+    finally:
+        book.close()
+
+
+def _sheet(file: Path, book: Any, form: Format) -> Any:
+    names: list[str] = [sheet.title for sheet in book.worksheets]
+    wanted = 1 if form.sheet is None else form.sheet
+    if isinstance(wanted, int) and wanted <= len(names):
+        return book.worksheets[wanted - 1]
+    if wanted in names:
+        return book[wanted]
+    message = f"there is no sheet {wanted!r}"
+    known = ", ".join(f"'{name}'" for name in names)
+    near = did_you_mean(str(wanted), names)
+    raise unreadable(file, 1, message, near or f"the sheets are {known}")
+
+
+def _rows(file: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Yield the rows with their numbers; raises RecipeError."""
+    # Some programs write a wrong size, behind which nothing would be read.
+    sheet.reset_dimensions()
+    rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+    number = 0
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                batch = list(islice(rows, _BATCH))
+        except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, EOFError) as error:
+            message = f"this sheet cannot be read: {error}"
+            raise unreadable(file, number + 1, message, "save the file again") from None
+        if not batch:
+            return
+        yield from batch
+        number = batch[-1][0]
+
+
+def _width(cells: Sequence[Any]) -> int:
+    """Return how many cells there are up to the last one with a value."""
+    return max((place for place, cell in enumerate(cells, start=1) if cell is not None), default=0)
+
+
+def _has_index(names: Sequence[Any]) -> bool:
+    return _width(names) > 1 and names[0] is None
+
+
+def _header(cells: Sequence[Any], form: Format) -> list[str]:
+    if not form.header:
+        return [f"column{number}" for number in range(len(cells))]
+    return ["" if cell is None else str(json_value(cell)) for cell in cells]
+
+
+def _row(
+    number: int, cells: Sequence[Any], width: int, header: Sequence[str], has_index: bool
+) -> Row | BadRow:
+    if width > len(header):
+        message = f"this row has a value in column {width}, the header has {len(header)}"
+        return BadRow(number, Fault(message, "give the column a name, or empty the cell"))
+    padded = [*cells[: len(header)], *[None] * (len(header) - len(cells))]
+    row = {name: json_value(value) for name, value in zip(header, padded, strict=True)}
+    for name, value in row.items():
+        if isinstance(value, str) and value.startswith(_CODED) and value in _MISTAKES:
+            hint = "mend the formula, or empty the cell"
+            return BadRow(number, Fault(f"the cell of '{name}' shows the mistake {value}", hint))
+    if has_index and (fault := index_fault(str(row.pop(header[0])))):
+        return BadRow(number, fault)
+    return number, row

@@ -1,0 +1,279 @@
+"""Files as people have them: other delimiters, encodings, endings and programs; what is detected is said."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from engine.data.reading import read_source
+from engine.data.records import Choice
+from engine.data.sources.origins import notes_of, resolve_path
+from engine.errors import RecipeError
+from engine.spec.recipe import Format
+from tests.data.sources.test_files import write
+
+ROWS = [{"text": "hello, world", "label": "a"}, {"text": "bye", "label": "b"}]
+
+
+def rows(file: Path, **form: Any) -> list[dict[str, Any]]:
+    origin = resolve_path(file.name, file.parent, form=Format(**form))
+    return [record.values for record in read_source(origin, Choice()).records]
+
+
+def notes(file: Path, **form: Any) -> list[str]:
+    found = notes_of(resolve_path(file.name, file.parent, form=Format(**form)))
+    assert all(note.level == "warning" and note.hint for note in found)
+    return [note.message for note in found]
+
+
+def complaints(file: Path, **form: Any) -> list[tuple[int, str, str]]:
+    with pytest.raises(RecipeError) as caught:
+        rows(file, **form)
+    return [(p.where.line, p.message, p.hint) for p in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "shown"),
+    [
+        ("a.csv", "text;label\nhello, world;a\nbye;b\n", "';'"),
+        ("b.csv", '"text"|"label"\n"hello, world"|a\nbye|b\n', "'|'"),
+        ("c.csv", "text\tlabel\nhello, world\ta\nbye\tb\n", "a tab"),
+        ("d.tsv", 'text,label\n"hello, world",a\nbye,b\n', "','"),
+        ("e.csv", "sep=;\r\ntext;label\r\nhello, world;a\r\nbye;b\r\n", "';'"),
+    ],
+)
+def test_what_parts_the_fields_is_detected_and_said(
+    name: str, content: str, shown: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path, name, content)
+    assert rows(file) == ROWS
+    [said] = notes(file)
+    assert said.startswith(f"fields are parted by {shown} here")
+    delimiter = {"a tab": "\t"}.get(shown, shown[1])
+    assert rows(file, delimiter=delimiter) == ROWS
+    assert notes(file, delimiter=delimiter) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("text\nhello; world\na,b\n", None),
+        ("text; remark\nhello\nbye\n", [{"text; remark": "hello"}, {"text; remark": "bye"}]),
+        ('text,label; or none\n"a; b",x\nc;d,y\n', [("a; b", "x"), ("c;d", "y")]),
+        ("id;text;price, EUR\n1;a, b, c;2,5\n2;d;3,0\n", [("1", "a, b, c", "2,5"), ("2", "d", "3,0")]),
+    ],
+)  # fmt: skip
+def test_a_delimiter_is_one_only_where_the_rows_agree(
+    content: str, expected: list[Any] | None, tmp_path: Path
+) -> None:
+    file = write(tmp_path, "a.csv", content)
+    if expected is None:
+        assert complaints(file)[0][:2] == (3, "this row has 2 fields, the header has 1")
+        return
+    found = rows(file)
+    assert found == expected or [tuple(row.values()) for row in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "hint"),
+    [
+        ("a;b\n1;2\n3;4;5\n6;7\n", 3, "put quotes around a field that contains ';'"),
+        ("a;b;c\n1;2;3\n3;4\n6;7;8\n", 3, "a field is missing"),
+        ("a;b\n1;2\n3,4\n6;7\n", 3, "its fields are parted by ',': write ';' as in the header"),
+    ],
+)
+def test_hints_name_the_cause(content: str, line: int, hint: str, tmp_path: Path) -> None:
+    [(found, _, said)] = complaints(write(tmp_path, "a.csv", content))
+    assert found == line
+    assert said.startswith(hint)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_encodings_are_detected_and_said(encoding: str, compressed: bool, tmp_path: Path) -> None:
+    content = "text;label\r\nhé, façade – 5 €;gut\r\nfür dich;süß\r\n".encode(encoding)
+    name, content = ("a.csv.gz", gzip.compress(content)) if compressed else ("a.csv", content)
+    file = write(tmp_path, name, content)
+    expected = [{"text": "hé, façade – 5 €", "label": "gut"}, {"text": "für dich", "label": "süß"}]
+    assert rows(file) == rows(file, encoding=encoding) == expected
+    assert notes(file)[0] == f"this is not UTF-8: it is read as {encoding}"
+    assert len(notes(file, encoding=encoding)) == 1
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_json_of_windows_is_read(name: str, encoding: str, tmp_path: Path) -> None:
+    lines = "".join(
+        json.dumps(row, ensure_ascii=False) + "\r\n" for row in [{"a": "é"}, {"a": "ü"}]
+    )
+    file = write(tmp_path, name, lines.encode(encoding))
+    assert rows(file) == [{"a": "é"}, {"a": "ü"}]
+    assert len(notes(file)) == (encoding != "utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # Damage in UTF-8, Cyrillic, and bytes that no Western text of Windows has.
+        "text,label\nschön,a\n".encode() + b"b\xe9se,b\n",
+        "text,label\nпривет мир,a\n".encode("cp1251"),
+        b"text,label\nx\x81y,a\n",
+    ],
+)
+def test_what_may_be_anything_is_not_guessed(content: bytes, tmp_path: Path) -> None:
+    [(_, message, hint)] = complaints(write(tmp_path, "a.csv", content))
+    assert message.startswith("this is not UTF-8: the byte 0x")
+    assert "format: {encoding:" in hint
+    assert notes(tmp_path / "a.csv") == []
+
+
+def test_an_encoding_that_the_recipe_says_is_kept_to(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", "text,label\nпривет,a\n".encode("cp1251"))
+    assert rows(file, encoding="cp1251") == [{"text": "привет", "label": "a"}]
+    assert "is not ascii" in complaints(file, encoding="ascii")[0][1]
+    damaged = write(tmp_path, "b.csv", "a,b\n1,2\n".encode("utf-16") + b"\x00")
+    assert "this is not utf-16" in complaints(damaged)[0][1]
+
+
+def test_endings_are_read_in_any_case(tmp_path: Path) -> None:
+    file = write(tmp_path, "train.CSV", "a,b\n1,2\n")
+    assert rows(file) == [{"a": "1", "b": "2"}]
+    assert resolve_path("train", tmp_path).files == resolve_path("*.CSV", tmp_path).files == (file,)
+    assert rows(write(tmp_path, "b.Jsonl.GZ", gzip.compress(b'{"a": 1}\n'))) == [{"a": 1}]
+
+
+def test_a_file_without_a_header_and_with_decimal_commas(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", "0,5;1.234,56;7, 8;1.2\n-3;1.000;x;2.5.\n")
+    assert rows(file, header=False, decimal=",", delimiter=";") == [
+        {"column0": "0.5", "column1": "1234.56", "column2": "7, 8", "column3": "1.2"},
+        {"column0": "-3", "column1": "1000", "column2": "x", "column3": "2.5."},
+    ]
+
+
+def test_the_index_of_pandas_is_left_out_and_said(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", ',text,label\n0,"hello, world",a\n1,bye,b\n')
+    assert rows(file) == ROWS
+    assert notes(file) == ["the first column has no name and counts the rows: it is left out"]
+    late = write(tmp_path, "c.csv", ",text\n" + "1,x\n" * 300 + "a,b\n")
+    assert complaints(late)[0][0] == 302
+    named = write(tmp_path, "b.csv", ",text\nx,1\n")
+    assert complaints(named)[0][:2] == (1, "column 1 has no name")
+
+
+def test_columns_without_name_and_value_at_the_end_are_left_out(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", "text;label;;\nhello, world;a;;\nbye;b;;\n")
+    assert rows(file) == ROWS
+    lines = "text;label;\n" + "x;a;\n" * 300 + "y;b;c\n"
+    [(line, message, _)] = complaints(write(tmp_path, "b.csv", lines))
+    assert (line, message) == (302, "this row has 3 fields, the header has 2")
+
+
+def workbook(file: Path, *sheets: list[list[Any]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for number, cells in enumerate(sheets, start=1):
+        sheet = book.create_sheet(f"sheet {number}")
+        for row in cells:
+            sheet.append(row)
+    book.save(file)
+    return file
+
+
+def test_excel_files_are_read(tmp_path: Path) -> None:
+    import datetime
+
+    day = datetime.date(2026, 3, 1)
+    file = workbook(
+        tmp_path / "a.xlsx",
+        [["text", "n", "day"], ["é", 5, day], [None, None, None], ["x", 0.5, None], ["y"]],
+        [["a"], ["other"]],
+    )
+    assert rows(file) == [
+        {"text": "é", "n": 5, "day": "2026-03-01T00:00:00"},
+        {"text": "x", "n": 0.5, "day": None},
+        {"text": "y", "n": None, "day": None},
+    ]
+    [said] = notes(file)
+    assert said == "this has 2 sheets: the first, 'sheet 1', is read, not 'sheet 2'"
+    assert rows(file, sheet=2) == rows(file, sheet="sheet 2") == [{"a": "other"}]
+    assert notes(file, sheet=1) == []
+    assert rows(file, sheet=2, header=False) == [{"column0": "a"}, {"column0": "other"}]
+    assert complaints(file, sheet="shet 2")[0][2] == "did you mean 'sheet 2'?"
+
+
+def test_what_is_wrong_in_an_excel_file_is_placed(tmp_path: Path) -> None:
+    file = workbook(tmp_path / "a.xlsx", [["a", "b"], [1, "#N/A"], [1, 2, 3], ["#tag", 4]])
+    assert [said[:2] for said in complaints(file)] == [
+        (2, "the cell of 'b' shows the mistake #N/A"),
+        (3, "this row has a value in column 3, the header has 2"),
+    ]
+    assert complaints(write(tmp_path, "b.xlsx", "nope"))[0][1].startswith("this is not a readable")
+    indexed = workbook(tmp_path / "c.xlsx", [[None, "a"], [0, "x"], [1, "y"]])
+    assert rows(indexed) == [{"a": "x"}, {"a": "y"}]
+    assert notes(indexed) == ["the first column has no name and counts the rows: it is left out"]
+    named = workbook(tmp_path / "d.xlsx", [[None, "a"], ["first", "x"]])
+    assert "no row's number" in complaints(named)[0][1]
+
+
+def test_class_names_in_a_parquet_file_are_read(tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
+    )
+    data = {"text": ["a", "b", "c"], "label": [1, 0, None]}
+    datasets.Dataset.from_dict(data, features=features).to_parquet(tmp_path / "a.parquet")
+    assert [row["label"] for row in rows(tmp_path / "a.parquet")] == ["yes", "no", None]
+
+
+def test_the_index_of_pandas_is_no_column_of_a_parquet_file(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"text": ["a"], "n": [{"x": 1}], "__index_level_0__": [7]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert rows(tmp_path / "a.parquet") == [{"text": "a", "n": {"x": 1}}]
+
+
+def test_text_that_a_parquet_file_has_as_bytes_is_text(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = pa.array(["é".encode(), None, b"b"] * 2000 + [b"\xff"], pa.binary())
+    blob = pa.array([b"a", None, b"\x00"] * 2000 + [b"\xff"], pa.binary())
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": text, "blob": blob}), file)
+    found = read_source(resolve_path("a.parquet", tmp_path), drop=True)
+    assert [r.values["text"] for r in found.records[:3]] == ["é", None, "b"]
+    assert [r.values["blob"] for r in found.records[:3]] == ["YQ==", None, "AA=="]
+    assert [(bad.line, "no text here" in bad.fault.message) for bad in found.bad] == [(6001, True)]
+    assert notes(file) == ["the column 'text' has bytes that are text: it is read so"]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "message"),
+    [
+        ("a.jsonl", {"sheet": 1}, "format.sheet says nothing of a file with the ending '.jsonl'"),
+        ("a.csv", {"sheet": 1}, "format.sheet says nothing of a file with the ending '.csv'"),
+        ("a.xlsx", {"encoding": "ascii"}, "format.encoding says nothing of a file with the ending '.xlsx'"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_says_nothing_is_refused(
+    name: str, form: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    write(tmp_path, name, "")
+    with pytest.raises(RecipeError, match=message):
+        resolve_path(name, tmp_path, form=Format(**form))
+
+
+@pytest.mark.parametrize(
+    "form", [{"delimiter": '"'}, {"encoding": "utf-99"}, {"encoding": "hex"}, {"sheet": 0}]
+)
+def test_a_format_that_cannot_be_is_refused(form: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"quote|no encoding|count from 1"):
+        Format(**form)
