@@ -59,6 +59,17 @@ def test_one_model_is_one_file_and_two_models_are_two(tmp_path: Path) -> None:
     assert len(request_files(tmp_path)) == 3
 
 
+def test_files_are_listed_by_age_however_often_a_run_waited(tmp_path: Path) -> None:
+    oracle = model()
+    written = []
+    for trip in range(11):
+        [*_, last] = write_batch({oracle: by_id(ask(f"q{trip}"))}, tmp_path, "r0001", always)
+        written.append(last.file)
+    [new] = write_batch({oracle: by_id(ask("later"))}, tmp_path, "r0002", always)
+    assert written[-1].parent.name == "r0001-11"
+    assert request_files(tmp_path) == [*written, new.file]
+
+
 def test_what_waits_is_not_written_again_and_only_the_new_is(tmp_path: Path) -> None:
     oracle = model()
     [first] = write_batch({oracle: by_id(ask("a"), ask("b"))}, tmp_path, "r0001", always)

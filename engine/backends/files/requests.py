@@ -97,12 +97,18 @@ def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
 
 def request_files(state: Path) -> list[Path]:
     """Return all request files of a state folder, oldest first; what a kill left unfinished does not count."""
-    sidecars = sorted((state / FOLDER).glob(f"*/*{_ENDING}"))
+    sidecars = sorted((state / FOLDER).glob(f"*/*{_ENDING}"), key=_age)
     return [
         path.with_name(path.name.removesuffix(_ENDING) + ".jsonl")
         for path in sidecars
         if not path.parent.name.startswith(".")
     ]
+
+
+def _age(sidecar: Path) -> tuple[str, int, str]:
+    """Return what sorts files by age: of one run `r0001`, then `r0001-2` and so on, `r0001-10` after `r0001-9`."""
+    run, _, number = sidecar.parent.name.partition("-")
+    return run, int(number) if number.isdecimal() else 0, sidecar.name
 
 
 def asked_ids(state: Path) -> dict[str, Path]:
