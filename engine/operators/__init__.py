@@ -14,6 +14,7 @@ from engine.operators.interpreter import (
     reply_schema,
     rows_per_call,
     rows_per_seed,
+    shows_seed,
     variables_of,
 )
 from engine.operators.operator import (
@@ -50,5 +51,6 @@ __all__ = [
     "reply_schema",
     "rows_per_call",
     "rows_per_seed",
+    "shows_seed",
     "variables_of",
 ]

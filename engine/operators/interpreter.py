@@ -41,6 +41,11 @@ def brings_target(operator: Operator, *, labelled: bool) -> bool:
     return operator.label == "written" or (operator.label == "given" and not labelled)
 
 
+def shows_seed(operator: Operator) -> bool:
+    """Return whether its writer sees the training row that each row is made from."""
+    return operator.label in ("keep", "change") or "row" in operator.definition.sees
+
+
 def rows_per_seed(operator: Operator, params: OperatorParams) -> int:
     """Return how many rows are written from one seed row."""
     return _number(operator.definition.rows, params, 1)
@@ -59,7 +64,7 @@ def example_count(operator: Operator, params: OperatorParams, pack: int) -> int:
 
 def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) -> dict[str, Any]:
     """Return what the prompt is given: what the definition lets it see, and no more."""
-    first, made_from = asked.rows[0], operator.label in ("keep", "change")
+    first, made_from = asked.rows[0], shows_seed(operator)
     sights: dict[str, Any] = {
         "task": asked.task,
         "row": dict(first.seed.inputs),

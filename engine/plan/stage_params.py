@@ -131,8 +131,6 @@ class StageParams:
     def train(self, number: int) -> TrainParams:
         """Return what the student is taught in a round; round 0 knows no generated rows."""
         settings = self.recipe.train if number else without_generated(self.recipe.train)
-        if checkpoint := self.method.train.checkpoint:
-            settings = settings.model_copy(update={"checkpoint": checkpoint})
         return TrainParams(
             task=self.task,
             prompt=settings.prompt or self.task_prompt,
@@ -409,6 +407,8 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
+            along=self.method.plans,
+            each=self.method.each,
             conventions=self._conventions,
         )
 
@@ -495,5 +495,6 @@ class StageParams:
         """Return how many rows may join the training set."""
         augment = self.recipe.augment
         return SelectParams(
-            task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
-        )
+            task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage,
+            along=self.method.plans, each=self.method.each,
+        )  # fmt: skip

@@ -167,7 +167,8 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield sources of failures that the method does not look at."""
-    if loaded.recipe.failures.source is None:
+    sources = loaded.recipe.failures.sources
+    if sources is None:
         return
     loop = loaded.recipe.loop
     try:
@@ -178,6 +179,13 @@ def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
         at = loaded.at("failures", "source")
         message = f"the method '{method.name}' looks at no failures"
         hint = "leave failures out, or name another method: `loop: {method: pada}`"
+        yield Problem(at, message, hint, code="failures")
+    elif method.plans == "wrong rows" and sources != ("train",):
+        at = loaded.at("failures", "source")
+        message = (
+            f"the method '{method.name}' writes rows from training rows that the student gets wrong"
+        )
+        hint = "write `source: train` or leave failures out, or name another method: `loop: {method: pada}`"
         yield Problem(at, message, hint, code="failures")
 
 

@@ -20,6 +20,7 @@ from engine.operators import (
     itemised,
     read_rows,
     reply_schema,
+    shows_seed,
     variables_of,
 )
 from engine.rows import Example
@@ -92,7 +93,7 @@ def test_a_prompt_for_several_rows_says_all_that_is_asked_of_each(operator: Oper
         line = next(line for line in text.splitlines() if line.startswith(f"- {spec.id}:"))
         assert json.dumps(spec.target) in line
         assert ("tone: calm" in line) == (operator.label != "change")
-        assert ("row " in line) == (operator.label in ("keep", "change"))
+        assert ("row " in line) == shows_seed(operator)
     assert "No good." in text
     assert "the task" in text
 

@@ -11,7 +11,7 @@ from engine.operators import find_operators, look_for_operators
 from engine.operators.finding import FOLDER
 from tests.operators.writing import OPERATOR, changed, write_operator
 
-OURS = {"contrast_pair", "new_situation", "paraphrase"}
+OURS = {"contrast_pair", "new_situation", "paraphrase", "similar_row"}
 
 
 def complaints(base: Path) -> str:

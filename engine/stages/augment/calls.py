@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from engine.operators import (
     itemised,
     rows_per_call,
     rows_per_seed,
+    shows_seed,
 )
 from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
@@ -175,6 +176,8 @@ class Planner:
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         """Return which training rows a row of a slot can be made from."""
+        if slot.row is not None:
+            return lambda row: row.id == slot.row
         if operator.label == "change" and slot.near is None:
             return lambda row: row.target != slot.target
         wanted = slot.near if operator.label == "change" else slot.target
@@ -219,11 +222,10 @@ class Planner:
         operator, rule = used.operator, used.operator.definition.examples
         asked = COVERAGE if pattern is None else pattern.id
         slots = [bundle[0][0] for bundle in bundles]
-        made_from = operator.label in ("keep", "change")
-        own_seed = made_from or rule is None or rule.seed != "left out"
+        own_seed = shows_seed(operator) or rule is None or rule.seed != "left out"
         seeds: list[Example | None] = [None] * len(slots)
-        if own_seed:
-            for i, slot in enumerate(slots):
+        for i, slot in enumerate(slots):
+            if own_seed or slot.row is not None:
                 taken = {seed.id for seed in seeds if seed is not None}
                 fits = self._fits(operator, slot)
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
@@ -240,14 +242,18 @@ class Planner:
         return PlannedCall(used, pattern, strategy, tuple(specs), tuple(examples), tuple(bundles))
 
     def _shown(
-        self, operator: Operator, slots: Iterable[Slot], seeds: Sequence[Example | None]
+        self, operator: Operator, slots: Sequence[Slot], seeds: Sequence[Example | None]
     ) -> list[Callable[[Example], bool]]:
         """Return which training rows a prompt shows, in turn."""
         rule = operator.definition.examples
         if rule is None or not self.task.labelled or rule.of == "any":
             return [lambda row: True]
         if rule.of == "target":
-            return [_with_target(target) for target in dict.fromkeys(s.target for s in slots)]
+            targets = [
+                slot.target if seed is None or slot.row is None else seed.target
+                for slot, seed in zip(slots, seeds, strict=True)
+            ]
+            return [_with_target(target) for target in dict.fromkeys(targets)]
         shown = {seed.target for seed in seeds if seed is not None}
         return [lambda row: row.target not in shown]
 
@@ -272,6 +278,8 @@ class Planner:
             target = seed.target
         elif brings_target(operator, labelled=task.labelled):
             target = None
+        elif slot.row is not None:
+            target = seed.target
         keep = task.entry.kept(seed.target, task.settings) if operator.label == "keep" else ""
         near = slot.near if target is not None else None
         return RowSpec(name, seed, target, near, keep, vary)
@@ -282,9 +290,9 @@ def _with_target(target: str | None) -> Callable[[Example], bool]:
 
 
 def _pair(slot: Slot) -> tuple[str, str, str]:
-    """Return a key by which both sides of a confusion stand together."""
+    """Return a key by which both sides of a confusion stand together, and what is made from one row."""
     first, second = sorted((slot.target or "", slot.near or ""))
-    return first, second, slot.target or ""
+    return first, second, slot.target or slot.row or ""
 
 
 def _bundles(
