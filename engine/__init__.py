@@ -1,20 +1,33 @@
 """PaDA Engine: a declarative data engine that makes a small language model better at one task.
 
-`Project` checks, plans, runs and reports a recipe; `open_store` reads what runs left (docs/python.md).
+`Project` checks, plans, runs and reports a recipe; `compare` holds several against one another; `open_store` reads what
+runs left (docs/python.md).
 """
 
 from typing import Any
 
 from engine.version import __version__
 
-__all__ = ["Event", "Outcome", "Planned", "Project", "ReportFiles", "__version__", "open_store"]
+__all__ = [
+    "Asked",
+    "Event",
+    "Outcome",
+    "Planned",
+    "Project",
+    "ReportFiles",
+    "__version__",
+    "compare",
+    "open_store",
+]
 
 _PLACES = {
+    "Asked": "engine.comparison",
     "Event": "engine.run.progress",
     "Outcome": "engine.run.execute",
     "Planned": "engine.project",
     "Project": "engine.project",
     "ReportFiles": "engine.project",
+    "compare": "engine.comparison",
     "open_store": "engine.store",
 }
 

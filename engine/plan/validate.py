@@ -56,10 +56,10 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
     return examine(loaded).problems
 
 
-def examine(loaded: LoadedRecipe) -> Examined:
-    """Check a recipe, its prompts and its data."""
+def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
+    """Check a recipe, its prompts and its data: the rows in `splits`, where they were read already."""
     loaded = complete(loaded)
-    splits = read_splits(loaded)
+    splits = splits or read_splits(loaded)
     task = [*_task(loaded)]
     problems = [
         *loaded.warnings,
