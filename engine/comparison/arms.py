@@ -15,6 +15,7 @@ from engine.errors import EngineError
 from engine.project import STATE, Project
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
+from engine.spec.method import Method, load_method
 from engine.spec.overrides import SETTING, assignment
 from engine.stages.load import example_id
 
@@ -54,8 +55,7 @@ class Arm:
     @property
     def rounds(self) -> int:
         """Augmented rounds at most."""
-        loop = self.project.loaded.recipe.loop
-        return self.project.resources.method.rounds_of(loop.rounds)
+        return _method(self.project).rounds_of(self.project.loaded.recipe.loop.rounds)
 
     @property
     def most_rows(self) -> int:
@@ -146,13 +146,18 @@ def _arms(asked: Asked) -> list[Arm]:
     return arms
 
 
+def _method(project: Project) -> Method:
+    loaded = project.loaded
+    return load_method(loaded.recipe.loop.method, loaded.base, loaded.at("loop", "method"))
+
+
 def _opened(asked: Asked, recipe: str | Path, settings: dict[str, Any]) -> Project:
     project = Project.open(recipe, asked.state, asked.vars, asked.limit, settings)
     method = settings.get("loop.method")
     if method is None or project.loaded.recipe.failures.source is None:
         return project
     # A method that is named here may look at no failures, or at others than the recipe's own method does.
-    if project.resources.method.analysis == "patterns":
+    if _method(project).analysis == "patterns":
         return project
     return Project.open(recipe, asked.state, asked.vars, asked.limit, {**settings, "failures": {}})
 

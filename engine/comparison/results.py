@@ -137,7 +137,7 @@ def compare_measured(
     for place, one in enumerate(table):
         base = _baseline(table, arms.baseline, one)
         if base is not None and base is not one and one.arm != arms.baseline:
-            differences[place] = _difference(one, base, metric in scores.lower)
+            differences[place] = _difference(one, base)
     adjusted = holm([d.p for d in differences.values()])
     for (place, found), p in zip(differences.items(), adjusted, strict=True):
         judged = replace(found, p_adjusted=p, word=_word(found, p, metric in scores.lower))
@@ -152,7 +152,7 @@ def compare_measured(
         seeds=tuple(measured[0].rounds),
         n=len(common),
         arms=tuple(results),
-        notes=(*arms.notes, *_ended_early(measured)),
+        notes=(*arms.notes, *_ended_early(measured), *_left_out(every, len(common))),
         unfinished=dict(unfinished),
     )
 
@@ -183,7 +183,7 @@ class _Table:
                 for of in measured.answers.values()
             ]
             known = [one for one in found if one is not None]
-            if len(known) == len(found):
+            if known and len(known) == len(found):
                 self.seeds = np.array([one.value for one in known])
                 self.draws = np.stack([one.draws for one in known])
 
@@ -206,7 +206,7 @@ def _baseline(tables: Sequence[_Table], name: str, one: _Table) -> _Table | None
     return next((t for t in tables if t.arm == name and t.budget == one.budget), None)
 
 
-def _difference(one: _Table, base: _Table, lower: bool) -> Difference:
+def _difference(one: _Table, base: _Table) -> Difference:
     import numpy as np
 
     if one.draws is not None and base.draws is not None:
@@ -264,6 +264,15 @@ def _result(one: _Table) -> ArmResult:
         unpriced=sum(call.unpriced for call in calls),
         minutes=measured.seconds / 60,
     )
+
+
+def _left_out(every: Sequence[Mapping[str, float]], common: int) -> list[str]:
+    """Say how many test rows count for nobody, because some student has no score on them."""
+    rows = len(set().union(*every))
+    if rows == common:
+        return []
+    left = f"{rows - common:,} of {rows:,} test rows are left out"
+    return [f"{left}, which not all students were scored on"]
 
 
 def _ended_early(measured: Sequence[Measured]) -> list[str]:
