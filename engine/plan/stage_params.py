@@ -247,7 +247,7 @@ class StageParams:
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
-            elsewhere=any(source != "validation" for source in self.sources),
+            elsewhere=not self.sources or any(source != "validation" for source in self.sources),
             regressions=self.recipe.loop.regressions,
         )
 

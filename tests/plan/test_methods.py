@@ -79,6 +79,8 @@ def test_auggpt_rewords_every_training_row_in_one_round_and_asks_no_judge() -> N
         ("paraphrase", {"variants": 6})
     ]
     assert (params.along, params.each, params.oversample) == ("rows", 6, 1.0)
+    # It looks at nothing that fails, so it goes on where nothing does.
+    assert plan.nodes["seed-0/round-0/decide"].params.elsewhere  # type: ignore[attr-defined]
     judged = plan.nodes["seed-0/round-0/judge-1"].params
     assert isinstance(judged, JudgeParams)
     assert judged.judge == "off"
