@@ -283,7 +283,8 @@ def _ended_early(measured: Sequence[Measured]) -> list[str]:
         reached = {seed: max(r for r in _reached(one, seed)) for seed in one.rounds}
         early = [f"{seed} after round {r}" for seed, r in reached.items() if r < last]
         if early:
-            notes.append(f"{one.ran.arm.name} of {last} rounds: seed {', seed '.join(early)}")
+            of = f"{last} round{'s' if last != 1 else ''}"
+            notes.append(f"{one.ran.arm.name} of {of}: seed {', seed '.join(early)}")
     return notes
 
 

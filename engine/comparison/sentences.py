@@ -74,12 +74,11 @@ def headline(comparison: Comparison) -> Sentence:
     if wins:
         parts.append(f"{_and(wins)} {'beats' if len(wins) == 1 else 'beat'} {comparison.baseline}")
     if losses:
-        parts.append(f"{_and(losses)} {'falls' if len(losses) == 1 else 'fall'} behind it")
-    if not parts:
-        parts.append(f"no arm is told apart from {comparison.baseline}")
-    text = "; ".join(parts)
+        it = "it" if wins else comparison.baseline
+        parts.append(f"{_and(losses)} {'falls' if len(losses) == 1 else 'fall'} behind {it}")
+    text = "; ".join(parts) or f"No arm is told apart from {comparison.baseline}"
     tone: Tone = "good" if wins else "bad" if losses else "unclear"
-    return Sentence(f"{text[0].upper()}{text[1:]} on test{basis(comparison)}.", tone)
+    return Sentence(f"{text} on test{basis(comparison)}.", tone)
 
 
 def basis(comparison: Comparison) -> str:

@@ -36,7 +36,7 @@ def test_a_clear_gain_over_all_seeds_beats_the_baseline_and_a_clear_loss_falls_b
     assert auggpt.against is not None
     assert auggpt.against.word == "worse"
     assert headline(comparison).text == (
-        "Pada beats vanilla; auggpt falls behind it on test (accuracy, 3 seeds, 200 test rows)."
+        "pada beats vanilla; auggpt falls behind it on test (accuracy, 3 seeds, 200 test rows)."
     )
     said = [one.text for one in sentences(comparison)]
     assert said[0].startswith("pada beats vanilla by 15.0 points of accuracy (95% interval +")
