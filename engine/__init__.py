@@ -1,6 +1,7 @@
 """PaDA Engine: a declarative data engine that makes a small language model better at one task.
 
-`Project` checks, plans, runs and reports a recipe; `open_store` reads what runs left (docs/python.md).
+`Project` checks, plans, runs and reports a recipe; `compare` holds several against one another; `open_store` reads what
+runs left (docs/python.md).
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from engine.version import __version__
 
 __all__ = [
+    "Asked",
     "Event",
     "Outcome",
     "Planned",
@@ -15,16 +17,19 @@ __all__ = [
     "ReportFiles",
     "Wanted",
     "__version__",
+    "compare",
     "open_store",
 ]
 
 _PLACES = {
+    "Asked": "engine.comparison",
     "Event": "engine.run.progress",
     "Outcome": "engine.run.execute",
     "Planned": "engine.project",
     "Project": "engine.project",
     "ReportFiles": "engine.project",
     "Wanted": "engine.export",
+    "compare": "engine.comparison",
     "open_store": "engine.store",
 }
 

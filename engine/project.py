@@ -108,6 +108,7 @@ class Project:
         state: str | Path = STATE,
         vars: Mapping[str, str] | None = None,
         limit: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Project:
         """Read a recipe.
 
@@ -116,18 +117,29 @@ class Project:
             state: Folder of the store and the trained models.
             vars: Values for `${name}`, over those in the recipe's `vars`.
             limit: At most so many rows of each split.
+            settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
 
         Raises:
             RecipeError: with every problem found.
             EngineError: the engine does not run on this operating system.
         """
         require_supported()
-        return cls(complete(load(recipe, vars or {})), Path(state), limit)
+        return cls(complete(load(recipe, vars, settings)), Path(state), limit)
 
     @cached_property
     def examined(self) -> Examined:
         """Every problem of the recipe, its prompts and its data, warnings included, and the rows that were read."""
         return examine(self.loaded)
+
+    def take_rows_of(self, other: Project) -> None:
+        """Use the rows that another project has read, where its recipe takes the same ones: they are not read again."""
+        mine, theirs = (
+            (one.base, one.vars, one.given, r.data, r.task, r.privacy, r.failures, r.models.student)
+            for one in (self.loaded, other.loaded)
+            for r in [one.recipe]
+        )
+        if mine == theirs:
+            self.__dict__["examined"] = examine(self.loaded, other.examined.splits)
 
     def validate(self) -> list[Problem]:
         """Return the warnings; raises RecipeError where there is an error, with every problem."""
@@ -167,6 +179,25 @@ class Project:
             if store:
                 store.close()
         return Planned(plan, resources, states(plan, finished, last), expected)
+
+    @property
+    def finished_run(self) -> str | None:
+        """The latest run that did all that one would do now; None where there is none."""
+        if not self.has_store:
+            return None
+        plan, _ = self._compiled
+        ids = {node.name: node.id for node in plan.nodes.values()}
+        with reader(self.state) as query:
+            runs = query(
+                "SELECT id FROM run WHERE recipe = ? AND status = 'done' AND row_limit IS NOT DISTINCT FROM ?"
+                " ORDER BY id DESC",
+                [short(self.loaded.effective), self.limit],
+            )
+            for run in runs:
+                nodes = query("SELECT name, node FROM run_node WHERE run = ?", [run["id"]])
+                if all(ids.get(row["name"]) == row["node"] for row in nodes):
+                    return str(run["id"])
+        return None
 
     def rehearse(self, stage: str) -> Rehearsal:
         """Return what a stage would ask its model, the turns whole; sends nothing, writes nothing, loads no model.

@@ -115,6 +115,69 @@ def preview(
 
 
 @app.command()
+def compare(
+    recipes: Annotated[
+        list[str],
+        typer.Argument(help="Recipe files, their folders, or shipped recipes' names."),
+    ],
+    methods: Annotated[
+        str | None,
+        typer.Option("--methods", metavar="A,B", help="Each recipe by each of these methods."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One arm more: augment.coverage=0. Repeatable."
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="0,1,2", help="The recipes' when left out.")
+    ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            "--rows",
+            metavar="50,100",
+            help="Generated rows of all rounds together; several give learning curves.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="ARM", help="What all are held against; vanilla, or else the first."),
+    ] = None,
+    student: Annotated[
+        str,
+        typer.Option(help="last: of the last round reached; chosen: by the stop rule."),
+    ] = "last",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write, .html, .md, .csv or .json; the others too."),
+    ] = None,
+    var: VarOption = None,
+    state: StateOption = STATE,
+    limit: LimitOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Run recipes, methods or settings on the same rows and seeds, and say which differ beyond chance."""
+    from engine.cli.compare import compare_command, names, numbers
+    from engine.cli.recipes import overrides
+    from engine.comparison import Asked
+
+    asked = Asked(
+        recipes=recipes,
+        methods=names(methods),
+        settings=settings or [],
+        seeds=numbers(seeds, "--seeds"),
+        rows=numbers(rows, "--rows"),
+        baseline=baseline,
+        vars=overrides(var or []),
+        state=state,
+        limit=limit,
+    )
+    compare_command(asked, student, out, quiet=quiet)
+
+
+@app.command()
 def report(
     run: Annotated[str | None, typer.Argument(help="Run id; the latest when left out.")] = None,
     state: StateOption = STATE,

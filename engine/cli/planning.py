@@ -7,7 +7,7 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from engine.plan.explain import NodeState, mermaid
+from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, timed
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
@@ -40,7 +40,8 @@ def _table(states: list[NodeState]) -> Table:
     for name in ("node", "state", "fingerprint", "because"):
         table.add_column(name, overflow="fold")
     for node, state, reason in states:
-        table.add_row(node.name, f"[{STYLE[state]}]{state}[/]", node.id[:10], reason)
+        known = "–" if reason == AFTER_DOWNLOAD else node.id[:10]
+        table.add_row(node.name, f"[{STYLE[state]}]{state}[/]", known, reason)
     return table
 
 

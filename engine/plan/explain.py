@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from engine.identity import defaults
-from engine.plan.graph import Node, Plan
+from engine.plan.graph import UNFETCHED, Node, Plan
 
+AFTER_DOWNLOAD = "identity after download"
+"""Why a node is pending whose fingerprint is not known yet: weights that it rests on are not on this machine."""
 State = Literal["cached", "pending", "changed"]
 
 
@@ -34,6 +36,11 @@ def states(
         if node.id in finished:
             node_states[node.name] = NodeState(node, "cached", "")
             continue
+        if _unfetched(node) or any(
+            node_states[source].because == AFTER_DOWNLOAD for source in node.inputs.values()
+        ):
+            node_states[node.name] = NodeState(node, "pending", AFTER_DOWNLOAD)
+            continue
         last_identity = last.get(node.name)
         if last_identity is None:
             node_states[node.name] = NodeState(
@@ -42,6 +49,11 @@ def states(
         else:
             node_states[node.name] = NodeState(node, "changed", _because(node, last_identity))
     return list(node_states.values())
+
+
+def _unfetched(node: Node) -> bool:
+    """Return whether weights that decide a node's rows are not on this machine yet."""
+    return any(str(model[0]).startswith(UNFETCHED) for model in node.identity["models"].values())
 
 
 def _because(node: Node, before: Mapping[str, Any]) -> str:

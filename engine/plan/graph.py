@@ -10,6 +10,9 @@ from typing import Any
 
 from engine.identity import Params
 
+UNFETCHED = "unfetched:"
+"""What the identity of weights begins with, before their name, until they are on this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Return:

@@ -15,6 +15,7 @@ from engine.backends import BACKENDS
 from engine.backends.protocol import Message, Request
 from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
+from engine.plan.graph import UNFETCHED
 from engine.plan.packs import packs_of, thinking_tokens
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import Method, load_method
@@ -166,5 +167,5 @@ def role_model(spec: ModelSpec, base: Path, pack: Pack | None = None) -> RoleMod
         identity = backend.identity(spec.model, base, spec.settings)
         return RoleModel(spec.backend, spec.model, identity, base, settings, thinking)
     path = models.locate(spec.model, base, backend.weights)
-    identity = f"unfetched:{spec.model}" if path is None else models.weights_digest(path)
+    identity = f"{UNFETCHED}{spec.model}" if path is None else models.weights_digest(path)
     return RoleModel(spec.backend, spec.model, identity, path, settings, thinking)

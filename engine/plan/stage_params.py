@@ -133,8 +133,6 @@ class StageParams:
     def train(self, number: int) -> TrainParams:
         """Return what the student is taught in a round; round 0 knows no generated rows."""
         settings = self.recipe.train if number else without_generated(self.recipe.train)
-        if checkpoint := self.method.train.checkpoint:
-            settings = settings.model_copy(update={"checkpoint": checkpoint})
         return TrainParams(
             task=self.task,
             prompt=settings.prompt or self.task_prompt,
@@ -251,7 +249,7 @@ class StageParams:
             lower_is_better=stop.metric in METRICS and METRICS[stop.metric].lower_is_better,
             is_mean=stop.metric not in METRICS or METRICS[stop.metric].is_mean,
             divide=self.recipe.loop.divide_validation,
-            elsewhere=any(source != "validation" for source in self.sources),
+            elsewhere=not self.sources or any(source != "validation" for source in self.sources),
             regressions=self.recipe.loop.regressions,
         )
 
@@ -407,6 +405,8 @@ class StageParams:
             seeds_shown=pack.seeds,
             temperature=augment.temperature,
             errors_first=self.method.seeds == "errors_first",
+            along=self.method.plans,
+            each=self.method.each,
             conventions=self.knows_conventions,
         )
 
@@ -468,6 +468,8 @@ class StageParams:
             task=self.task,
             rows_per_round=self.recipe.augment.rows_per_round,
             coverage=self.coverage,
+            along=self.method.plans,
+            each=self.method.each,
             repeating=tuple(one.name for one in self._operators if one.copies == "exact"),
             replacing=tuple(
                 one.name for one in self._operators if one.definition.writes == "target"

@@ -57,10 +57,10 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
     return examine(loaded).problems
 
 
-def examine(loaded: LoadedRecipe) -> Examined:
-    """Check a recipe, its prompts and its data."""
+def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
+    """Check a recipe, its prompts and its data: the rows in `splits`, where they were read already."""
     loaded = complete(loaded)
-    splits = read_splits(loaded)
+    splits = splits or read_splits(loaded)
     task = [*_task(loaded)]
     problems = [
         *loaded.warnings,
@@ -173,7 +173,8 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield sources of failures that the method does not look at."""
-    if loaded.recipe.failures.source is None:
+    sources = loaded.recipe.failures.sources
+    if sources is None:
         return
     loop = loaded.recipe.loop
     try:
@@ -184,6 +185,13 @@ def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
         at = loaded.at("failures", "source")
         message = f"the method '{method.name}' looks at no failures"
         hint = "leave failures out, or name another method: `loop: {method: pada}`"
+        yield Problem(at, message, hint, code="failures")
+    elif method.plans == "wrong rows" and sources != ("train",):
+        at = loaded.at("failures", "source")
+        message = (
+            f"the method '{method.name}' writes rows from training rows that the student gets wrong"
+        )
+        hint = "write `source: train` or leave failures out, or name another method: `loop: {method: pada}`"
         yield Problem(at, message, hint, code="failures")
 
 

@@ -24,6 +24,7 @@ from engine.report.tables import dossier
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,7 +35,7 @@ def render_html(report: Report) -> str:
 
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -47,7 +48,7 @@ def render_html(report: Report) -> str:
             queries=queries(report),
             caveats=caveats(report),
             short=identity,
-            style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+            style=stylesheet(),
             script=Markup(script),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             data=Markup(safe_json(rows(report))),
@@ -56,7 +57,7 @@ def render_html(report: Report) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Return the templates, compiled once per process."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -67,6 +68,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def stylesheet() -> Markup:
+    """Return the style of all pages, as a template inserts it."""
+    from markupsafe import Markup
+
+    return Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
 
 
 def safe_json(value: Any) -> str:

@@ -8,8 +8,8 @@ directory; written in the recipe it counts from the recipe's folder.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from pydantic import ValidationError
 from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
+from engine.spec.method import find_methods, read_method
+from engine.spec.named_files import read_document
+from engine.spec.overrides import assigned, laid_over
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Recipe
 from engine.spec.taxonomies import AT, with_file
@@ -38,9 +41,11 @@ class LoadedRecipe:
     source: str
     """The YAML as written."""
     document: Document
-    """The parsed YAML (after `${…}`), with the position of every key and value."""
+    """The parsed YAML (after `${…}`), with what is laid over it, and the position of every key and value."""
     vars: Mapping[str, str]
     """The values used for `${…}`, overrides included."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Values that were laid over the recipe, by their dotted keys."""
     given: frozenset[KeyPath] = frozenset()
     """Paths of the values that start with a `--var`: places chosen by the user."""
     warnings: tuple[Problem, ...] = ()
@@ -85,12 +90,17 @@ def find_recipe(name: str | Path) -> Path:
     raise RecipeError([Problem(Location.at(path), message, hint, code="no-recipe")])
 
 
-def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> LoadedRecipe:
+def load(
+    path: str | Path,
+    overrides: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> LoadedRecipe:
     """Read, check and freeze a recipe; raises RecipeError with every problem found.
 
     Args:
         path: A recipe file, a folder with a `recipe.yaml`, or the name of a shipped recipe.
         overrides: Values for `${name}`, over those in the recipe's `vars`.
+        settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
     """
     file = find_recipe(path)
     try:
@@ -101,10 +111,34 @@ def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> Loaded
     source = decode(raw, file)
     document = parse(source, file)
     values = _Variables(document, dict(overrides or {}))
-    document = Document(
-        values.replace(document.data, ()), file, document.keys, document.values, document.warnings
-    )
+    document = replace(document, data=values.replace(document.data, ()))
     problems = [*values.problems, *_secrets(document)]
+    base = file.absolute().parent
+    over = assigned(settings or {})
+    document = laid_over(document, over)
+    recipe = _checked(document, problems)
+    if (of_method := _of_method(recipe, base)) is not None:
+        # What a command names holds against the method too.
+        document = laid_over(laid_over(document, of_method, ("overrides",)), over)
+        recipe = _checked(document, problems)
+    taxonomy, of_file = with_file(recipe.patterns.taxonomy, document, base)
+    patterns = recipe.patterns.model_copy(update={"taxonomy": taxonomy})
+    return LoadedRecipe(
+        recipe.model_copy(update={"patterns": patterns}),
+        file,
+        base,
+        source,
+        document,
+        values.values,
+        dict(settings or {}),
+        frozenset(values.given),
+        (*document.warnings, *(of_file.warnings if of_file else ())),
+        of_file,
+    )
+
+
+def _checked(document: Document, problems: Sequence[Problem]) -> Recipe:
+    """Return the recipe in a document; raises RecipeError for what is wrong in it, and for `problems`."""
     try:
         recipe = Recipe.model_validate(document.data)
     except ValidationError as error:
@@ -115,20 +149,19 @@ def load(path: str | Path, overrides: Mapping[str, str] | None = None) -> Loaded
         ) from None
     if problems:
         raise RecipeError(problems)
-    base = file.absolute().parent
-    taxonomy, of_file = with_file(recipe.patterns.taxonomy, document, base)
-    patterns = recipe.patterns.model_copy(update={"taxonomy": taxonomy})
-    return LoadedRecipe(
-        recipe.model_copy(update={"patterns": patterns}),
-        file,
-        base,
-        source,
-        document,
-        values.values,
-        frozenset(values.given),
-        (*document.warnings, *(of_file.warnings if of_file else ())),
-        of_file,
-    )
+    return recipe
+
+
+def _of_method(recipe: Recipe, base: Path) -> Document | None:
+    """Return the file of the recipe's method; None where it is not there or wrong, which is told with the rest."""
+    file = find_methods(base).get(recipe.loop.method)
+    if file is None:
+        return None
+    try:
+        read_method(file)
+        return read_document(file, "method")
+    except RecipeError:
+        return None
 
 
 class _Variables:

@@ -6,9 +6,9 @@ Lies in `recipes/methods/NAME.yaml`, or in `methods/NAME.yaml` beside the recipe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from engine.errors import Location
 from engine.spec.named_files import chosen, read_named
@@ -16,14 +16,25 @@ from engine.spec.package_data import shipped
 from engine.spec.parts import NamedSpec, Spec
 
 FOLDER = "methods"
+Planning = Literal["labels", "rows", "wrong rows"]
+_Most = Annotated[int, Field(ge=1)]
 _Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 
 
-class MethodTraining(Spec):
-    """What a method decides of training, whatever the recipe says."""
+class MethodOverrides(Spec):
+    """Keys of a recipe that a method decides, written as in a recipe: they are laid over what the recipe says."""
 
-    checkpoint: Literal["last", "best"] | None = None
-    """best: each fine-tune is taken at its lowest loss on validation completions."""
+    augment: dict[str, Any] = Field(default_factory=dict)
+    quality: dict[str, Any] = Field(default_factory=dict)
+    train: dict[str, Any] = Field(default_factory=dict)
+    loop: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("loop")
+    @classmethod
+    def _method_is_itself(cls, loop: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(loop.keys() & {"method", "rounds"}):
+            raise ValueError(f"a method has its own key for {' and '.join(taken)}")
+        return loop
 
 
 class Method(NamedSpec):
@@ -41,10 +52,14 @@ class Method(NamedSpec):
     A recipe's `failures.source` names other failures.
     """
     analysis: Literal["patterns", "none"]
-    """patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern.
-
-    none: rows, if there are rounds, are new ones for every label alike, or else along the training rows at large.
+    """patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern. none: not so."""
+    along: Literal["labels", "rows"] = "labels"
+    """Without an analysis, what rows are planned along. labels: as many for every label, or along the training rows at
+    large where targets are no labels. rows: as many from every training row; with `failures: train` from every one that
+    the student gets wrong.
     """
+    each: _Most | None = None
+    """Rows at most that a round writes from one training row, `along: rows`; as many as the round has when left out."""
     seeds: Literal["errors_first", "in_turn"] = "errors_first"
     """Which training rows operators start from: those that the student gets wrong first, or each label in turn."""
     keep: Literal["all", "latest"] = "all"
@@ -53,17 +68,45 @@ class Method(NamedSpec):
     """Weights that each fine-tune starts from: those of the base model."""
     rounds: Literal["recipe"] | _Count = "recipe"
     """recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe says."""
-    train: MethodTraining = Field(default_factory=MethodTraining)
+    overrides: MethodOverrides = Field(default_factory=MethodOverrides)
+    """What it decides of the recipe besides, whatever that says."""
 
     @field_validator("analysis")
     @classmethod
-    def _failures_make_patterns(cls, analysis: str, info: ValidationInfo) -> str:
+    def _patterns_are_of_failures(cls, analysis: str, info: ValidationInfo) -> str:
         failures = info.data.get("failures", analysis)
-        if (failures == "none") != (analysis == "none"):
+        if analysis == "patterns" and failures == "none":
             raise ValueError(
-                f"patterns are found among failures, so analysis: {analysis} does not go with failures: {failures}"
+                "patterns are found among failures, so analysis: patterns does not go with failures: none"
+            )
+        if analysis == "none" and failures == "validation":
+            raise ValueError(
+                "a row of validation is no training row to write from, so analysis: none does not go with "
+                "failures: validation"
             )
         return analysis
+
+    @field_validator("along")
+    @classmethod
+    def _rows_without_analysis(cls, along: str, info: ValidationInfo) -> str:
+        if along == "rows" and info.data.get("analysis") == "patterns":
+            raise ValueError(
+                "with analysis: patterns rows are planned by patterns, so along: rows does not go with it"
+            )
+        return along
+
+    @model_validator(mode="after")
+    def _failures_and_rows_agree(self) -> Method:
+        if self.analysis == "none" and self.failures == "train" and self.along == "labels":
+            raise ValueError("failures of training rows that are not analysed are for along: rows")
+        return self
+
+    @field_validator("each")
+    @classmethod
+    def _each_of_rows(cls, each: int | None, info: ValidationInfo) -> int | None:
+        if each is not None and info.data.get("along", "rows") == "labels":
+            raise ValueError("it is how many rows one training row gives, which is for along: rows")
+        return each
 
     @field_validator("rounds")
     @classmethod
@@ -71,6 +114,13 @@ class Method(NamedSpec):
         if isinstance(rounds, int) and rounds < 0:
             raise ValueError("must be 0 or more")
         return rounds
+
+    @property
+    def plans(self) -> Planning:
+        """What rows against no pattern are planned along: labels, all training rows, or those that fail."""
+        if self.along == "labels":
+            return "labels"
+        return "wrong rows" if self.failures == "train" else "rows"
 
     def rounds_of(self, recipe_rounds: int) -> int:
         """Return the rounds after round 0 that a recipe with `recipe_rounds` has at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +33,12 @@ def read_document(file: Path, kind: str) -> Document:
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, code=kind)]) from error
+    return _parsed(raw, file, kind, Path.cwd())
+
+
+@lru_cache(maxsize=64)
+def _parsed(raw: bytes, file: Path, kind: str, here: Path) -> Document:
+    """Return a file's document: the same ones are asked for again and again, and places are told from `here`."""
     return parse(decode(raw, file), file, f"{kind}: 1")
 
 

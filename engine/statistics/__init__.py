@@ -5,9 +5,11 @@ seeded.
 """
 
 from engine.statistics.lift import Drawn, Lift, lift
-from engine.statistics.multiple import benjamini_hochberg
+from engine.statistics.multiple import benjamini_hochberg, holm
 from engine.statistics.paired import mcnemar, says_too_much, share_difference, standard_error
+from engine.statistics.permutation import sign_flips
 from engine.statistics.proportions import Interval, exact, wilson
+from engine.statistics.settling import settling_seeds
 from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
 
@@ -20,10 +22,13 @@ __all__ = [
     "difference",
     "exact",
     "fisher_greater",
+    "holm",
     "lift",
     "mcnemar",
     "says_too_much",
+    "settling_seeds",
     "share_difference",
+    "sign_flips",
     "standard_error",
     "two_way",
     "two_way_mean",

@@ -18,3 +18,16 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
         least = min(least, p_values[at] * n / rank)
         adjusted[at] = least
     return adjusted
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the adjusted p-values, in the same order: of those up to 0.05 none at all is false in 95 % of cases.
+
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
+    n = len(p_values)
+    adjusted, most = [1.0] * n, 0.0
+    for rank, at in enumerate(sorted(range(n), key=lambda i: p_values[i])):
+        most = max(most, min(1.0, p_values[at] * (n - rank)))
+        adjusted[at] = most
+    return adjusted

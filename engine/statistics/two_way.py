@@ -37,6 +37,8 @@ class Compared(NamedTuple):
     low: float
     high: float
     seeds: tuple[float, ...]
+    of_examples: float = 0.0
+    """Variance of the mean by the examples alone."""
 
 
 def two_way(seeds: Floats, drawn: Floats, seed: int = 0) -> Compared:
@@ -70,6 +72,7 @@ def two_way(seeds: Floats, drawn: Floats, seed: int = 0) -> Compared:
         middle + wider * (low - middle),
         middle + wider * (high - middle),
         tuple(float(one) for one in seeds),
+        float(means.var()),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,4 +90,72 @@ def test_random_writes_rows_for_every_label_alike_and_diagnoses_nothing(tmp_path
         "SELECT c.target, count(*) AS n FROM selected s JOIN candidate c ON c.id = s.candidate GROUP BY ALL",
     )
     assert sorted((row["target"], row["n"]) for row in joined) == [("colour", 6), ("number", 6)]
+    assert_balanced(project.state)
+
+
+def with_method(folder: Path, method: str, state: Path, **changes: Any) -> Project:
+    """Return the scripted project with another method; its teacher answers at random."""
+    recipe = write_project(folder, **changes)
+    text = recipe.read_text("utf-8").replace("loop: {rounds:", f"loop: {{method: {method}, rounds:")
+    recipe.write_text(text, "utf-8")
+    project = Project.open(recipe, state)
+    assert [problem for problem in project.validate() if problem.level == "error"] == []
+    return project
+
+
+@pytest.mark.runs
+def test_auggpt_rewords_every_training_row_alike_and_judges_nothing(tmp_path: Path) -> None:
+    # Two or three rewordings of each of the 24 rows; what is rejected is asked for again of the same row.
+    project = with_method(
+        tmp_path / "project", "auggpt", tmp_path / "state", ROWS="60", ATTEMPTS="3"
+    )
+    assert project.run().status == "done"
+    written = rows(project.state, "SELECT DISTINCT pattern, operator FROM candidate")
+    assert written == [{"pattern": "coverage", "operator": "paraphrase"}]
+    made = rows(
+        project.state,
+        "SELECT c.parent, c.target, e.target AS own, count(*) AS n FROM selected s JOIN candidate c"
+        " ON c.id = s.candidate JOIN example e ON e.id = c.parent GROUP BY ALL",
+    )
+    assert {row["n"] for row in made} <= {1, 2, 3}
+    assert len(made) == 24
+    assert 55 <= sum(row["n"] for row in made) <= 60
+    assert all(row["target"] == row["own"] for row in made)
+    asked = rows(project.state, "SELECT DISTINCT role FROM llm_call")
+    assert asked == [{"role": "teacher"}]
+    assert_balanced(project.state)
+
+
+@pytest.mark.runs
+def test_llm2llm_writes_one_row_from_each_training_row_that_is_wrong(tmp_path: Path) -> None:
+    project = with_method(
+        tmp_path / "project", "llm2llm", tmp_path / "state", ROUNDS="2", ROWS="50"
+    )
+    assert project.run().status == "done"
+    wrong = rows(
+        project.state, "SELECT round, example FROM failure WHERE split = 'train' ORDER BY ALL"
+    )
+    first = [row["example"] for row in wrong if row["round"] == 0]
+    assert 0 < len(first) < 24
+    made = rows(
+        project.state,
+        "SELECT c.parent, count(*) AS n FROM selected s JOIN candidate c ON c.id = s.candidate"
+        " WHERE s.round = 0 GROUP BY ALL ORDER BY c.parent",
+    )
+    assert {row["n"] for row in made} == {1}
+    # One whose new rows are all rejected gives none.
+    assert len(first) - 2 <= len(made)
+    assert {row["parent"] for row in made} <= set(first)
+    trained = rows(project.state, "SELECT round, rows FROM model ORDER BY round")
+    # Cumulative, and a row that is wrong again gives another new one.
+    second = {row["example"] for row in wrong if row["round"] == 1}
+    again = rows(
+        project.state,
+        "SELECT c.parent FROM selected s JOIN candidate c ON c.id = s.candidate WHERE s.round = 1",
+    )
+    assert {row["parent"] for row in again} <= second
+    assert [row["rows"] for row in trained] == [24, 24 + len(made), 24 + len(made) + len(again)]
+    operators = rows(project.state, "SELECT DISTINCT operator FROM candidate")
+    assert operators == [{"operator": "similar_row"}]
+    assert rows(project.state, "SELECT count(*) AS n FROM diagnosis") == [{"n": 0}]
     assert_balanced(project.state)

@@ -16,6 +16,11 @@ from engine.plan.resources import gather
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from engine.spec.method import Method, find_methods, load_method, read_method
+from engine.spec.overrides import laid_over
+from engine.spec.recipe import Recipe
+from engine.spec.yaml import Document
+from engine.stages.augment.generate import GenerateParams
+from engine.stages.augment.judging.judge import JudgeParams
 from engine.stages.train import TrainParams
 from tests.plan.fake_resources import fake_resources, method
 from tests.plan.test_compile import PROMPT, _recipe
@@ -23,7 +28,10 @@ from tests.plan.test_validate import GOOD, write_good
 
 
 def planned(how: Method, **changes: Any) -> Plan:
-    recipe = _recipe(**changes)
+    whole = _recipe(**changes).model_dump(mode="json", exclude_unset=True)
+    written = Document(whole, Path("recipe.yaml"))
+    decided = Document(how.overrides.model_dump(exclude_defaults=True), Path("method.yaml"))
+    recipe = Recipe.model_validate(laid_over(written, decided).data)
     return compile_plan(recipe, replace(fake_resources(recipe), method=how), PROMPT)
 
 
@@ -59,6 +67,37 @@ def test_random_writes_and_judges_rows_by_the_same_terms_and_looks_at_nothing_th
     for stage in ("judge-1", "select"):
         name = f"seed-0/round-1/{stage}"
         assert random.nodes[name].params == pada.nodes[name].params
+
+
+def test_auggpt_rewords_every_training_row_in_one_round_and_asks_no_judge() -> None:
+    plan = planned(method("auggpt"), loop__rounds=3)
+    assert {node.round for node in plan.nodes.values()} == {-1, 0, 1}
+    assert not {n for n in plan.nodes if n.rsplit("/")[-1] in ("draw", "diagnose", "verify-1")}
+    params = plan.nodes["seed-0/round-0/generate-1"].params
+    assert isinstance(params, GenerateParams)
+    assert [(used.name, used.settings.model_dump()) for used in params.operators] == [
+        ("paraphrase", {"variants": 6})
+    ]
+    assert (params.along, params.each, params.oversample) == ("rows", 6, 1.0)
+    # It looks at nothing that fails, so it goes on where nothing does.
+    assert plan.nodes["seed-0/round-0/decide"].params.elsewhere  # type: ignore[attr-defined]
+    judged = plan.nodes["seed-0/round-0/judge-1"].params
+    assert isinstance(judged, JudgeParams)
+    assert judged.judge == "off"
+
+
+def test_llm2llm_writes_from_wrong_training_rows_and_tunes_the_base_on_all_rounds() -> None:
+    plan = planned(method("llm2llm"), loop__rounds=3)
+    params = plan.nodes["seed-0/round-2/generate-1"].params
+    assert isinstance(params, GenerateParams)
+    assert [used.name for used in params.operators] == ["similar_row"]
+    assert (params.along, params.each) == ("wrong rows", 1)
+    trained = plan.nodes["seed-0/round-3/train"]
+    assert [e for e in trained.inputs if e.startswith("earlier")] == [
+        "earlier.0", "earlier.1", "earlier.2",
+    ]  # fmt: skip
+    # A student without failures on validation may still have some on train.
+    assert plan.nodes["seed-0/round-0/decide"].params.elsewhere  # type: ignore[attr-defined]
 
 
 def test_methods_share_everything_up_to_where_they_part() -> None:
@@ -110,6 +149,37 @@ def problems(folder: Path, loop: str) -> list[tuple[str, str, str]]:
     return [
         (str(p.where).removeprefix(f"{folder}/"), p.level, p.message)
         for p in check_recipe(load(recipe))
+    ]
+
+
+def test_what_a_method_decides_holds_and_a_command_has_the_last_word(tmp_path: Path) -> None:
+    write_good(tmp_path, f"{GOOD}loop: {{method: auggpt}}\n")
+    loaded = load(tmp_path)
+    assert loaded.recipe.quality.judge == "off"
+    assert loaded.recipe.augment.rows_per_round == 120
+    assert loaded.at("quality", "judge").file.endswith("methods/auggpt.yaml")
+    told = load(tmp_path, settings={"quality.judge": "advises", "augment.rows_per_round": 5})
+    assert (told.recipe.quality.judge, told.recipe.augment.rows_per_round) == ("advises", 5)
+    with pytest.raises(RecipeError) as caught:
+        load(tmp_path, settings={"quality.juge": "off"})
+    assert str(caught.value).startswith("--set quality.juge=off: error: unknown key 'juge'")
+
+
+def test_an_operator_that_a_method_names_is_looked_for_where_it_names_it(tmp_path: Path) -> None:
+    text = MINE + "overrides: {augment: {operators: [{name: paraphrse}]}}\n"
+    file = write_method(tmp_path, text)
+    (found,) = check_recipe(load(write_good(tmp_path, f"{GOOD}loop: {{method: mine}}\n")))
+    assert str(found) == (
+        f"{file}:7:42: error: no operator 'paraphrse'\n    did you mean 'paraphrase'?"
+    )
+
+
+def test_failures_of_validation_are_nothing_to_write_rows_from(tmp_path: Path) -> None:
+    recipe = write_good(
+        tmp_path, f"{GOOD}loop: {{method: llm2llm}}\nfailures: {{source: validation}}\n"
+    )
+    assert [p.message for p in check_recipe(load(recipe))] == [
+        "the method 'llm2llm' writes rows from training rows that the student gets wrong"
     ]
 
 
@@ -188,7 +258,8 @@ AMONG = "patterns are found among failures"
         ),
         (
             lambda t: t.replace("analysis: patterns", "analysis: none"),
-            f"5:11: error: analysis: {AMONG}, so analysis: none does not go with failures: validation",
+            "5:11: error: analysis: a row of validation is no training row to write from, so analysis: none does not"
+            " go with failures: validation",
         ),
         (lambda t: t.replace("rounds: recipe", "rounds: -1"), "6:9: error: rounds: must be 0 or more"),
         (
@@ -204,20 +275,36 @@ AMONG = "patterns are found among failures"
             "1:9: error: method must be 1, not the number 2\n    1 is the format version this engine reads",
         ),
         (
-            lambda t: t + "train: {checkpoint: first}\n",
-            "7:21: error: train.checkpoint must be 'last' or 'best', not 'first'",
+            lambda t: t + "overrides: {train: {checkpoint: first}}\n",
+            "7:33: error: train.checkpoint must be 'last' or 'best', not 'first'",
+        ),
+        (
+            lambda t: t + "overrides: {loop: {rounds: 3}}\n",
+            "7:19: error: overrides.loop: a method has its own key for rounds",
+        ),
+        (
+            lambda t: t + "along: rows\n",
+            "7:8: error: along: with analysis: patterns rows are planned by patterns, so along: rows does not go with"
+            " it",
+        ),
+        (
+            lambda t: t + "each: 2\n",
+            "7:7: error: each: it is how many rows one training row gives, which is for along: rows",
         ),
         (lambda t: "", " error: the file is empty\n    start with `method: 1`"),
     ],
     ids=["key", "name", "analysis", "failures", "negative", "word", "value", "version", "train",
-         "empty"],
+         "own key", "along", "each", "empty"],
 )  # fmt: skip
 def test_what_is_wrong_in_a_method_is_told_with_its_place(
     broken: Callable[[str], str], message: str, tmp_path: Path
 ) -> None:
     write_method(tmp_path, broken(MINE))
     recipe = write_good(tmp_path, f"{GOOD}loop: {{method: mine}}\n")
-    found = "\n".join(map(str, check_recipe(load(recipe))))
+    try:
+        found = "\n".join(map(str, check_recipe(load(recipe))))
+    except RecipeError as error:
+        found = str(error)
     assert found.removeprefix(f"{tmp_path}/methods/mine.yaml:") == message
 
 

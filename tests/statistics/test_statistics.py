@@ -10,9 +10,12 @@ from engine.statistics import (
     difference,
     exact,
     fisher_greater,
+    holm,
     lift,
     mcnemar,
+    settling_seeds,
     share_difference,
+    sign_flips,
     standard_error,
     two_way,
     two_way_mean,
@@ -197,3 +200,40 @@ def test_the_interval_of_a_lift_misses_one_in_twenty() -> None:
         # Under it 0.09 fail and 0.07 pass, elsewhere 0.21 and 0.63.
         missed += not found.low < (0.09 / 0.16) / (0.21 / 0.84) < found.high
     assert missed / times < 0.08
+
+
+def test_p_values_are_adjusted_as_holm_does() -> None:
+    # R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_signs_that_all_agree_are_rare_and_balanced_ones_are_not() -> None:
+    # Of ten pairs that all moved one way, 2 of 1,024 sign patterns are as extreme.
+    assert sign_flips(np.ones(10)) == pytest.approx(2 / 1024, abs=1e-3)
+    assert sign_flips(np.array([1.0, -1.0] * 5)) == 1.0
+    assert sign_flips(np.zeros(50)) == 1.0
+    # Pairs that did not move decide nothing.
+    moved = np.array([1.0] * 8 + [-1.0] * 3)
+    assert sign_flips(np.concatenate([moved, np.zeros(500)])) == sign_flips(moved)
+
+
+def test_the_permutation_test_finds_nothing_where_nothing_differs() -> None:
+    generator = np.random.default_rng(3)
+    draws = generator.normal(size=(60, 30))
+    assert sum(sign_flips(row) < 0.05 for row in draws) <= 8
+
+
+def test_as_many_seeds_as_the_noise_of_seeds_needs() -> None:
+    noisy = [0.06, -0.02, 0.05]
+    needed = settling_seeds(noisy, of_examples=1e-5)
+    assert needed is not None
+    assert needed > 3
+    fewer = settling_seeds([0.05, 0.03, 0.04], of_examples=1e-5)
+    assert fewer is not None
+    assert fewer < needed
+    # Where the rows alone leave zero in, no seed helps; of one seed nobody knows how much seeds vary.
+    assert settling_seeds(noisy, of_examples=0.02**2) is None
+    assert settling_seeds([0.5], of_examples=1e-5) is None
+    assert settling_seeds([0.1, -0.1], of_examples=1e-5) is None

@@ -5,10 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from engine.errors import StoreError
-from engine.store import Store, rows
+from engine.store import FILE, Store, rows
 from engine.store.document import render
 from engine.store.schema import Comments, add_comments, comments
 from tests.store.small import call, info, make, start
@@ -195,6 +196,21 @@ def test_leaderboard(state: Path, run: str) -> None:
         ("small", 0, "validation", 0.25, 4, 0.75),
         ("small", 1, "train", 1.0, 2, None),
         ("small", 1, "validation", 0.75, 4, 0.25),
+    ]
+
+
+def test_students_of_runs_stand_beside_one_another(tmp_path: Path) -> None:
+    make(tmp_path)
+    add = (
+        "INSERT INTO metric SELECT * REPLACE ('test' AS split) FROM metric WHERE split = 'validation' UNION ALL"
+        " SELECT * REPLACE ('gap_test' AS split) FROM metric WHERE split = 'gap_validation'"
+    )
+    Store.open(tmp_path).close()
+    with duckdb.connect(str(tmp_path / FILE)) as connection:
+        connection.execute(add)
+    found = rows(tmp_path, "FROM comparison_students")
+    assert [(r["run"], r["recipe"], r["round"], r["value"], r["gap"]) for r in found] == [
+        ("r0001", "small", 1, 0.75, 0.25)
     ]
 
 

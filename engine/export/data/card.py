@@ -15,7 +15,7 @@ from engine.report.markdown import escaped, table
 from engine.report.tables.table import Table, titled
 
 _FUNNEL = (
-    "SELECT what, coalesce(reason, '') AS reason, sum(rows)::BIGINT AS rows FROM funnel WHERE run = ?"
+    "SELECT what, coalesce(reason, '') AS reason, sum(rows)::BIGINT AS rows FROM all_funnel WHERE run = ?"
     " GROUP BY step, what, reason ORDER BY step, rows DESC, reason"
 )
 COLUMNS = {

@@ -24,7 +24,7 @@ from engine.rows import Example
 from engine.stages.task_view import StudentPrompts
 
 _FAILED = (
-    "SELECT seed, round, example, prediction FROM failures WHERE run = ? AND split = 'train'"
+    "SELECT seed, round, example, prediction FROM all_failures WHERE run = ? AND split = 'train'"
     " AND status <> 'backend_failed' ORDER BY round DESC, seed, example"
 )
 _ANSWERED = (
@@ -38,7 +38,7 @@ _ANSWERED = (
 )
 _WRITTEN = (
     "SELECT l.seed, l.round, l.candidate, l.operator, l.pattern, l.pattern_name, l.parent, l.inputs, l.target,"
-    " l.accepted, l.reason, l.generate_call FROM lineage l WHERE l.run = ? AND l.accepted IS NOT NULL"
+    " l.accepted, l.reason, l.generate_call FROM all_lineage l WHERE l.run = ? AND l.accepted IS NOT NULL"
     " AND l.reason NOT IN ('duplicate', 'leak') ORDER BY l.seed, l.round, l.candidate"
 )
 _CALLS = (

@@ -13,19 +13,17 @@ from engine.report.facts.json_columns import text_values
 from engine.rows import Example
 
 Origin = Literal["original", "synthetic"]
-_LATEST = (
-    "SELECT seed, max(round) AS round FROM training_rows WHERE run = ? GROUP BY seed ORDER BY seed"
-)
+_LATEST = "SELECT seed, max(round) AS round FROM all_training_rows WHERE run = ? GROUP BY seed ORDER BY seed"
 _ROWS = """
 SELECT t.origin, t.example, t.inputs, t.target, t.source, t.line, t.made_in, t.candidate, t.parent, t.operator,
   p.name AS pattern
-FROM training_rows t
-LEFT JOIN failure_patterns p ON p.run = t.run AND p.seed = t.seed AND p.round = t.made_in AND p.pattern = t.pattern
+FROM all_training_rows t
+LEFT JOIN all_failure_patterns p ON p.run = t.run AND p.seed = t.seed AND p.round = t.made_in AND p.pattern = t.pattern
 WHERE t.run = ? AND t.seed = ? AND t.round = ?
 ORDER BY t.origin DESC, t.source, t.line, t.made_in, t.candidate
 """
 _ROLLED_BACK = (
-    "SELECT d.seed, d.best_round, d.round FROM decision d JOIN run_rows r USING (node)"
+    "SELECT d.seed, d.best_round, d.round FROM decision d JOIN all_run_rows r USING (node)"
     " WHERE r.run = ? AND d.rolled_back"
 )
 

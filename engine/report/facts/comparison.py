@@ -145,19 +145,11 @@ def _drawn(
     import numpy as np
 
     students = {_student(seed, r) for seed, both in pairs.items() for r in both}
-    answers = _answers(query, run, scores.primary, students)
+    answers = answers_of(query, run, scores.primary, students)
     if answers.keys() != students:
         return None
     metric = METRICS[scores.primary]
-    written: Mapping[str, Any] = next(
-        (
-            m.get("params", {})
-            for m in recipe.get("metrics", [])
-            if isinstance(m, Mapping) and m.get("name") == scores.primary
-        ),
-        {},
-    )
-    params = metric.params.model_validate(written)
+    params = params_of(recipe, scores.primary)
     common = sorted(set.intersection(*(set(found) for found in answers.values())))
     estimates: dict[tuple[int, int], Estimate | None] = {
         student: estimate(
@@ -175,10 +167,23 @@ def _drawn(
     return two_way(np.array(differences), np.stack(draws))
 
 
-def _answers(
+def params_of(recipe: Mapping[str, Any], name: str) -> Any:
+    """Return the parameters that a recipe (effective, as stored) gives one of the engine's metrics."""
+    written: Mapping[str, Any] = next(
+        (
+            m.get("params", {})
+            for m in recipe.get("metrics", [])
+            if isinstance(m, Mapping) and m.get("name") == name
+        ),
+        {},
+    )
+    return METRICS[name].params.model_validate(written)
+
+
+def answers_of(
     query: Query, run: str, metric: str, students: set[tuple[int, int]]
 ) -> dict[tuple[int, int], dict[str, tuple[Answered, float]]]:
-    """Return what each student answered to the test examples that have a score, by example."""
+    """Return what each student (seed, round) answered to the test examples that have a score, by example."""
     answers: dict[tuple[int, int], dict[str, tuple[Answered, float]]] = {}
     for r in query(
         MINE + ', e AS (SELECT id, any_value("references") AS refs FROM example'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -237,6 +237,8 @@ class Planner:
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         """Return which training rows a row of a slot can be made from."""
+        if slot.row is not None:
+            return lambda row: row.id == slot.row
         fits = self._fits_target(operator, slot)
         if operator.definition.seeds == "failing":
             return lambda row: row.id in self.failing and fits(row)
@@ -305,8 +307,8 @@ class Planner:
         slots = [bundle[0][0] for bundle in bundles]
         own_seed = operator.made_from or rule is None or rule.seed != "left out"
         seeds: list[Example | None] = [None] * len(slots)
-        if own_seed:
-            for i, slot in enumerate(slots):
+        for i, slot in enumerate(slots):
+            if own_seed or slot.row is not None:
                 taken = {seed.id for seed in seeds if seed is not None}
                 fits = self._fits(operator, slot)
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
@@ -323,14 +325,18 @@ class Planner:
         return PlannedCall(used, pattern, strategy, tuple(specs), tuple(examples), tuple(bundles))
 
     def _shown(
-        self, operator: Operator, slots: Iterable[Slot], seeds: Sequence[Example | None]
+        self, operator: Operator, slots: Sequence[Slot], seeds: Sequence[Example | None]
     ) -> list[Callable[[Example], bool]]:
         """Return which training rows a prompt shows, in turn."""
         rule = operator.definition.examples
         if rule is None or not self.task.labelled or rule.of == "any":
             return [lambda row: True]
         if rule.of == "target":
-            return [_with_target(target) for target in dict.fromkeys(s.target for s in slots)]
+            targets = [
+                slot.target if seed is None or slot.row is None else seed.target
+                for slot, seed in zip(slots, seeds, strict=True)
+            ]
+            return [_with_target(target) for target in dict.fromkeys(targets)]
         shown = {seed.target for seed in seeds if seed is not None}
         return [lambda row: row.target not in shown]
 
@@ -355,6 +361,8 @@ class Planner:
             target = seed.target
         elif brings_target(operator, labelled=task.labelled):
             target = None
+        elif slot.row is not None:
+            target = seed.target
         keep = task.entry.kept(seed.target, task.settings) if operator.label == "keep" else ""
         near = slot.near if target is not None else None
         wish = {key: value for key, value in vary.items() if key != KIND}
@@ -366,9 +374,9 @@ def _with_target(target: str | None) -> Callable[[Example], bool]:
 
 
 def _pair(slot: Slot) -> tuple[str, str, str]:
-    """Return a key by which both sides of a confusion stand together."""
+    """Return a key by which both sides of a confusion stand together, and what is made from one row."""
     first, second = sorted((slot.target or "", slot.near or ""))
-    return first, second, slot.target or ""
+    return first, second, slot.target or slot.row or ""
 
 
 def _bundles(

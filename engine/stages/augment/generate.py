@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from engine.backends.protocol import Request
-from engine.identity import Params, outside
+from engine.identity import outside
 from engine.operators import brings_target
 from engine.rows import Drop, Example, Pattern, Row, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
-from engine.stages.augment.planning import History, Sources, asked_for, quotas
+from engine.stages.augment.planning import History, RowPlan, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import Seeds, ranked
@@ -57,18 +57,14 @@ TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateParams(Params):
-    """The task, the operators, and how many rows are wanted."""
+class GenerateParams(RowPlan):
+    """How many rows are wanted of which kind, the operators, and what their writers are told."""
 
-    task: TaskView
     briefing: Briefing
     guard: LeakLimits
     operators: tuple[UsedOperator, ...]
-    rows_per_round: int
     oversample: float
     """Candidates asked for per row wanted, in the first attempt; in no attempt more in all."""
-    coverage: float
-    """Share of the rows for what does not fail."""
     rows_per_call: int
     """Most rows that one call asks for, by the teacher's pack."""
     seeds_shown: int
@@ -120,13 +116,7 @@ class GenerateInputs(Inputs):
 
 def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Generated:
     """Return the candidates of one attempt; later attempts make up for rejected ones."""
-    wanted = quotas(
-        params.task,
-        inputs.sources(ctx.round),
-        params.rows_per_round,
-        params.coverage,
-        [ctx.seed, ctx.round],
-    )
+    wanted = quotas(params, inputs.sources(ctx.round), [ctx.seed, ctx.round])
     if not wanted:
         return Generated()
     examples = inputs.load.examples
@@ -136,7 +126,7 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
         Drop("generate", example, *hidden[example])
         for example in (sorted(hidden) if ctx.attempt == 1 else ())
     ]
-    history = History(params.task, inputs.attempts)
+    history = History(params, inputs.attempts)
     # What may not be shown is no seed either.
     shown = [e for e in inputs.load.train if e.id not in hidden]
     prompts = Prompts(
@@ -274,12 +264,14 @@ def _left_out(planner: Planner) -> Iterator[Drop]:
         why = f"{what}: no operator of the recipe has a training row to start from"
         if any(used.attempts for used in planner.operators):
             why += ", or takes part in this attempt"
-        yield Drop("generate", pattern, "no_seed", why)
+        if slot.row is not None:
+            why = "the training row that rows were to be made from may not be shown"
+        yield Drop("generate", slot.row or pattern, "no_seed", why)
 
 
 def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History) -> Iterator[Drop]:
     """Yield the patterns that have just become dry."""
-    before = History(params.task, history.attempts[:-1])
+    before = History(params, history.attempts[:-1])
     for pattern in wanted:
         if history.dry(pattern) and not before.dry(pattern):
             why = f"{history.judged[pattern]} rows were written and none was accepted lately: no more are asked for"
@@ -331,7 +323,8 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
     # The first attempt asks for everything, if there is an operator for every pattern; a later one only for what was
     # rejected.
     everywhere = any(not used.patterns for used in params.operators)
-    least = most if situation.attempt == 1 and everywhere and not situation.patterns.high else 0
+    known = params.along == "labels" and not situation.patterns.high
+    least = most if situation.attempt == 1 and everywhere and known else 0
     if situation.attempt == 1 and everywhere and situation.patterns.low:
         least = most
     if not per_call:

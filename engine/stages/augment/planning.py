@@ -6,7 +6,8 @@ that was seen once, where others were seen more often, may be chance: its rows a
 since labels that nobody confuses force a row that nobody would write. Where targets are no labels the other side is the
 strategy's contrast, with the share that the strategy gives it. A share of the rows, the coverage, belongs to no
 pattern: it goes to the labels that have the fewest so far, so that what does not fail is not forgotten. Without any
-pattern all rows are coverage. What earlier attempts brought is taken off. A pattern whose test
+pattern all rows are coverage: for labels alike, or each made from a training row that is named, where the method goes
+along rows. What earlier attempts brought is taken off. A pattern whose test
 says that it is not real gets none, and the others get its rows (`confirm`).
 """
 
@@ -15,9 +16,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 from engine.fingerprint import short
+from engine.identity import Params
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion
@@ -54,13 +57,38 @@ MOST_OVERSAMPLE = 4.0
 
 
 class Slot(NamedTuple):
-    """What some rows of a pattern have in common; both None where targets are no labels."""
+    """What some rows of a pattern have in common; all None where targets are no labels and any seed row will do."""
 
     target: str | None
     near: str | None
     """The label that the row may be mistaken for."""
     contrast: bool = False
     """Whether it is a row of the other side, where targets are no labels."""
+    row: str | None = None
+    """The training row that it is made from; its target goes with it."""
+
+
+Along = Literal["labels", "rows", "wrong rows"]
+"""What rows of no pattern are planned along: labels, all training rows, or those that the student gets wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowPlan(Params):
+    """How many rows a round wants, and of which kind."""
+
+    task: TaskView
+    rows_per_round: int
+    coverage: float
+    """Share of the rows for what does not fail."""
+    along: Along = "labels"
+    """Without an analysis of failures."""
+    each: int | None = None
+    """Most rows from one training row, along rows."""
+
+    @property
+    def by_row(self) -> bool:
+        """Whether each row is made from a training row that is named beforehand."""
+        return self.along != "labels"
 
 
 Quotas = Mapping[str, Mapping[Slot, int]]
@@ -90,18 +118,20 @@ class Sources(NamedTuple):
         return found if self.confirm is None else self.confirm.funded(found)
 
 
-def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn: Any) -> Quotas:
-    """Return the rows that are wanted in a round; none where failures were analysed and no pattern was found.
+def quotas(plan: RowPlan, sources: Sources, turn: Any) -> Quotas:
+    """Return the rows that are wanted in a round; none where nothing is found to write rows against.
 
     Where patterns were found, and rows are written against none of them, all rows are coverage.
 
     Args:
-        task: The task.
+        plan: How many rows are wanted, and of which kind.
         sources: What was found in this round; no patterns (`name` is None) where nothing is analysed.
-        wanted: Rows in all.
-        coverage: Share of them for what does not fail.
         turn: Differs from seed to seed and from round to round: which labels come first where rows are too few for all.
     """
+    task, wanted = plan.task, plan.rows_per_round
+    if plan.by_row:
+        named = _along_rows(plan, sources, turn)
+        return {COVERAGE: named} if named else {}
     targets = sorted({e.target for e in sources.load.train}) if task.labelled else []
     if sources.name is None:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
@@ -114,7 +144,7 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
         weights = {p.id: given[p.id] for p in patterns if p.id in given}
     if not weights:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
-    spare = min(round(coverage * wanted), wanted - 1)
+    spare = min(round(plan.coverage * wanted), wanted - 1)
     found: dict[str, Mapping[Slot, int]] = {}
     pairs, contrasts = pairs_of(task, sources), _contrasts(sources)
     for pattern, count in apportion(weights, wanted - spare).items():
@@ -130,6 +160,20 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
     if spare:
         found[COVERAGE] = _coverage(targets, planned, spare, turn)
     return found
+
+
+def _along_rows(plan: RowPlan, sources: Sources, turn: Any) -> dict[Slot, int]:
+    """Return as many rows from each training row, or from each that fails; those that get one more in any order."""
+    rows = [example.id for example in sources.load.train]
+    if plan.along == "wrong rows":
+        wrong = {failure.example for failure in sources.score.failures("train")}
+        rows = [row for row in rows if row in wrong]
+    if not rows:
+        return {}
+    most = plan.rows_per_round if plan.each is None else plan.each * len(rows)
+    least, more = divmod(min(plan.rows_per_round, most), len(rows))
+    first = set(sorted(rows, key=lambda row: short([turn, row]))[:more])
+    return {Slot(None, None, row=row): count for row in rows if (count := least + (row in first))}
 
 
 def pairs_of(task: TaskView, sources: Sources) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -233,9 +277,8 @@ def _coverage(
 class History:
     """What earlier attempts of the round brought."""
 
-    def __init__(self, task: TaskView, attempts: Iterable[Attempt]) -> None:
-        """Take the task and the attempts in order."""
-        self._task = task
+    def __init__(self, plan: RowPlan, attempts: Iterable[Attempt]) -> None:
+        """Take what was wanted, and the attempts in order."""
         self.attempts = tuple(attempts)
         self.accepted, self.judged = Counter[str](), Counter[str]()
         """Rows by pattern."""
@@ -250,7 +293,7 @@ class History:
                 good[pattern] = good.get(pattern, False) or verdict.accepted
                 if verdict.accepted:
                     self.accepted[pattern] += 1
-                    self.slots[pattern, slot_of(task, candidate)] += 1
+                    self.slots[pattern, slot_of(plan, candidate)] += 1
             for pattern, any_accepted in good.items():
                 self._tried.setdefault(pattern, []).append(any_accepted)
 
@@ -268,11 +311,13 @@ class History:
         return min(MOST_OVERSAMPLE, self.judged[pattern] / self.accepted[pattern])
 
 
-def slot_of(task: TaskView, candidate: Candidate) -> Slot:
+def slot_of(plan: RowPlan, candidate: Candidate) -> Slot:
     """Return the slot that a candidate fills."""
-    if task.labelled:
+    if plan.by_row:
+        return Slot(None, None, row=candidate.parent)
+    if plan.task.labelled:
         return Slot(candidate.target, candidate.attributes.get(NEAR))
-    return Slot(None, None, is_contrast(candidate))
+    return Slot(None, None, contrast=is_contrast(candidate))
 
 
 def is_contrast(candidate: Candidate) -> bool:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.fingerprint import short
-from engine.identity import Params
 from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
 from engine.stages.augment.diversity import spread
 from engine.stages.augment.planning import (
     History,
     Quotas,
+    RowPlan,
     Slot,
     Sources,
     quotas,
@@ -41,7 +41,6 @@ from engine.stages.outputs import (
     SelectedRows,
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.task_view import TaskView
 from engine.wording import text_of
 
 ADVISED_AGAINST = 0.8
@@ -49,12 +48,9 @@ ADVISED_AGAINST = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectParams(Params):
-    """The task, how many rows may join, and how they were planned."""
+class SelectParams(RowPlan):
+    """How many rows may join, and how they were planned."""
 
-    task: TaskView
-    rows_per_round: int
-    coverage: float
     repeating: tuple[str, ...] = ()
     """Operators whose rows may be training rows once more: each joins under an id of its own."""
     replacing: tuple[str, ...] = ()
@@ -102,9 +98,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         inputs.logged,
         ctx.round,
     )
-    wanted = quotas(
-        params.task, sources, params.rows_per_round, params.coverage, [ctx.seed, ctx.round]
-    )
+    wanted = quotas(params, sources, [ctx.seed, ctx.round])
     rows: list[Row] = []
     fresh: list[_Row] = []
     reasons: Counter[str] = Counter()
@@ -122,9 +116,10 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
             rows.append(Drop("select", candidate.id, "duplicate", why))
             continue
         seen.add(example)
-        slot = (candidate.pattern, slot_of(params.task, candidate))
+        slot = (candidate.pattern, slot_of(params, candidate))
         fresh.append(_Row(candidate, example, slot, _weight(verdict)))
-    chosen = _chosen(params, fresh, wanted, ctx)
+    most = _most(params, wanted)
+    chosen = _chosen(params, fresh, wanted, most, ctx)
     for number, row in enumerate(chosen, 1):
         rows.append(Selected(row.candidate.id, row.example))
         rows.append(
@@ -146,7 +141,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
             )
         )
     taken = {row.candidate.id for row in chosen}
-    why = f"rows_per_round is {params.rows_per_round}"
+    why = f"rows wanted are {most}" if params.by_row else f"rows_per_round is {most}"
     rows += [
         Drop("select", row.candidate.id, "over_quota", why)
         for row in fresh
@@ -154,10 +149,19 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     ]
     kept = len(chosen)
     reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    if params.along == "wrong rows" and not wanted:
+        reason = "the student gets every training row right, so there is none to write rows from"
     if inputs.name and inputs.name.patterns and not sources.patterns:
         reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
+
+
+def _most(params: SelectParams, wanted: Quotas) -> int:
+    """Return how many rows may join: where each is made from a named training row, no more than these are to give."""
+    if not params.by_row:
+        return params.rows_per_round
+    return sum(count for slots in wanted.values() for count in slots.values())
 
 
 def _weight(verdict: Verdict) -> float:
@@ -166,10 +170,15 @@ def _weight(verdict: Verdict) -> float:
     return float(agreement * ADVISED_AGAINST ** len(verdict.advice))
 
 
-def _chosen(params: SelectParams, rows: Sequence[_Row], wanted: Quotas, ctx: Context) -> list[_Row]:
-    """Return the rows that join: slot by slot what was planned, then by pattern, then whatever is left."""
-    most = params.rows_per_round
-    if len(rows) <= most:
+def _chosen(
+    params: SelectParams, rows: Sequence[_Row], wanted: Quotas, most: int, ctx: Context
+) -> list[_Row]:
+    """Return the rows that join: slot by slot what was planned, then by pattern, then whatever is left.
+
+    Along rows nothing joins but what was planned.
+    """
+    strictly = params.by_row
+    if not strictly and len(rows) <= most:
         return _in_order(rows, range(len(rows)), wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
@@ -191,8 +200,10 @@ def _chosen(params: SelectParams, rows: Sequence[_Row], wanted: Quotas, ctx: Con
         before = len(taken)
         for slot, count in slots.items():
             take((i for i in mine if rows[i].slot == (pattern, slot)), count)
-        take(mine, sum(slots.values()) - (len(taken) - before))
-    take(range(len(rows)), most)
+        if not strictly:
+            take(mine, sum(slots.values()) - (len(taken) - before))
+    if not strictly:
+        take(range(len(rows)), most)
     return _in_order(rows, taken, wanted)
 
 
@@ -207,11 +218,11 @@ def _reached(
     params: SelectParams, inputs: SelectInputs, wanted: Quotas, chosen: Sequence[_Row]
 ) -> str:
     """Return how many of the rows wanted join, and where the others are missing."""
-    kept, most = len(chosen), params.rows_per_round
+    kept, most = len(chosen), _most(params, wanted)
     if kept >= most:
         return f"{kept} rows join the training set"
     names = {p.id: f"'{p.name}'" for p in inputs.name.patterns} if inputs.name else {}
-    history = History(params.task, inputs.attempts)
+    history = History(params, inputs.attempts)
     there = Counter(row.candidate.pattern for row in chosen)
     parts = [
         f"{names.get(pattern, pattern)} {lacking}{' (dry)' if history.dry(pattern) else ''}"

@@ -41,7 +41,7 @@ class DecideParams(Params):
     divide: Divide = "auto"
     """Whether only the part of validation counts that was not analysed."""
     elsewhere: bool = False
-    """Whether failures are looked for elsewhere too, so that the loop goes on where none are on validation."""
+    """Whether failures are looked for elsewhere too, or nowhere: the loop then goes on where none are on validation."""
     regressions: Literal["accept", "warn", "roll_back"] = "warn"
     """What follows where a round broke what was right: nothing, a warning, or the loop goes back to the best round."""
 

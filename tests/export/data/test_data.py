@@ -210,7 +210,7 @@ def test_a_prompt_that_has_changed_since_is_refused(state: Path, tmp_path: Path)
     ],
 )
 def test_what_cannot_be_exported_is_one_message_and_nothing_is_written(
-    state: Path, tmp_path: Path, wanted: dict[str, Any], which: dict[str, str], says: str
+    state: Path, tmp_path: Path, wanted: dict[str, Any], which: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(EngineError, match=says):
         export_data(Which(state, **which), tmp_path / "out", Wanted(**wanted))

@@ -142,7 +142,7 @@ def test_what_is_exported_answers_as_the_run_did(weights: Path, tmp_path: Path, 
     # Answers that are all the same would show nothing.
     assert len({said for _, said, _ in expected}) > 1
     for form in ("adapter", "merged"):
-        export_model(ran.which, tmp_path / form, form)  # type: ignore[arg-type]
+        export_model(ran.which, tmp_path / form, form)
         ask = ask_of(tmp_path / form)
         per_row = name == "options of the row"
         given = [ask(row, own) if per_row else ask(row) for row, _, own in expected]

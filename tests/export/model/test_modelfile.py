@@ -38,12 +38,13 @@ class Tokenizer:
         def refuse(why: str) -> None:
             raise jinja2.TemplateError(why)
 
-        return jinja2.Template(self.template).render(
+        text: str = jinja2.Template(self.template).render(
             messages=turns,
             add_generation_prompt=add_generation_prompt,
             bos_token=self.bos_token,
             raise_exception=refuse,
         )
+        return text
 
     def convert_ids_to_tokens(self, token: int) -> str:
         return self.end

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from engine.rows import Candidate, Life, Pattern, PatternShare, PatternStatus, PatternTest, Verdict
 from engine.spec.recipe import Augment
 from engine.stages.augment.allot import ALLOT, AllotInputs, AllotParams, NamedShare
-from engine.stages.augment.planning import COVERAGE, Sources, quotas
+from engine.stages.augment.planning import COVERAGE, RowPlan, Sources, quotas
 from engine.stages.outputs import (
     Allotted,
     Attempt,
@@ -166,7 +166,8 @@ def test_rows_are_planned_by_the_weights() -> None:
         sources = Sources(
             Loaded(tuple(TRAIN)), Scored(), None, NamedPatterns(PATTERNS), None, None, allotted
         )
-        found = quotas(task_view("generation"), sources, 20, 0.0, 0)
+        plan = RowPlan(task=task_view("generation"), rows_per_round=20, coverage=0.0)
+        found = quotas(plan, sources, 0)
         return {pattern: sum(slots.values()) for pattern, slots in found.items()}
 
     assert planned(None) == planned(run()) == {"p-1": 12, "p-2": 6, "p-3": 2}

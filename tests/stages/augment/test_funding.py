@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.rows import Decision, Pattern, PatternTest, PatternWord
-from engine.stages.augment.planning import COVERAGE, Sources, quotas
+from engine.stages.augment.planning import COVERAGE, RowPlan, Sources, quotas
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.outputs import Confirmed, NamedPatterns
 from tests.stages.scripted_context import ScriptedContext
@@ -30,7 +30,8 @@ def verdicts(**words: PatternWord) -> Confirmed:
 
 def sizes(confirm: Confirmed | None, coverage: float = 0.2) -> dict[str, int]:
     sources = Sources(LOADED, SCORED, None, PATTERNS, None, confirm)
-    found = quotas(task_view("generation"), sources, 30, coverage, 0)
+    plan = RowPlan(task=task_view("generation"), rows_per_round=30, coverage=coverage)
+    found = quotas(plan, sources, 0)
     return {pattern: sum(slots.values()) for pattern, slots in found.items()}
 
 

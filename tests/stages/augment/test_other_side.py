@@ -11,7 +11,7 @@ import pytest
 from engine.rows import Candidate, Strategy
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.adherence import adherences
-from engine.stages.augment.planning import CONTRAST, KIND, SIDE, Slot, slot_of
+from engine.stages.augment.planning import CONTRAST, KIND, SIDE, RowPlan, Slot, slot_of
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.augment.wishes import DIFFICULTY
 from engine.stages.outputs import Drafted, Loaded, Scored
@@ -46,12 +46,13 @@ def test_a_share_of_the_rows_is_written_for_the_other_side() -> None:
     output, ctx = run(params(task=FREE), given())
     assert sides(output.candidates) == {True: 4, False: 8}
     prompt = "\n".join(ctx.prompts)
+    plan = RowPlan(task=FREE, rows_per_round=12, coverage=0.2)
     assert "Rows for contrast: Sums of one number.\n" in prompt
     assert prompt.count(" a new row for contrast") == 4
     for candidate in output.candidates:
         hard = candidate.attributes.get(DIFFICULTY)
         assert (hard is None) == (SIDE in candidate.attributes), "the student gets it right already"
-        assert slot_of(FREE, candidate) == Slot(None, None, SIDE in candidate.attributes)
+        assert slot_of(plan, candidate) == Slot(None, None, SIDE in candidate.attributes)
 
 
 def test_what_an_operator_is_not_told_it_does_not_write() -> None:

@@ -24,7 +24,7 @@ from engine.stages.augment.judging.blind import KEY, VARIABLES, Answer, BlindPar
 from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.outputs import MinedRows, PoolAnswered, Shortlisted
-from engine.stages.augment.planning import COVERAGE, NEAR, Quotas, quotas
+from engine.stages.augment.planning import COVERAGE, NEAR, Quotas, RowPlan, quotas
 from engine.stages.blocks import task_sends
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Drafted
@@ -67,9 +67,8 @@ class MineInputs(GenerateInputs):
 def mine(params: MineParams, inputs: MineInputs, ctx: Context) -> MinedRows:
     """Return the candidates that the pool has for this round."""
     pool = inputs.shortlist.pool
-    wanted = quotas(
-        params.task, inputs.sources(ctx.round), params.rows, params.coverage, [ctx.seed, ctx.round]
-    )
+    plan = RowPlan(task=params.task, rows_per_round=params.rows, coverage=params.coverage)
+    wanted = quotas(plan, inputs.sources(ctx.round), [ctx.seed, ctx.round])
     labelled = [row for row in pool if row.target or params.label != "column"]
     taken, lacking = _choose(params, inputs, labelled, wanted, ctx, fill=params.fill)
     waiting = [row for row in pool if not row.target and params.label == "column"]

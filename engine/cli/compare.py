@@ -1,0 +1,91 @@
+"""`pada compare`: runs the arms of a comparison and shows how they stand."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from engine.cli.batch import WAITING, show_waiting
+from engine.cli.terminal.progress import ConsoleReporter
+from engine.comparison import Asked, arms_of
+from engine.comparison.console import summary
+from engine.comparison.files import write_comparison
+from engine.comparison.measured import WhichStudent
+from engine.comparison.runs import ArmRun, run_arms
+from engine.comparison.whole import gathered, named
+from engine.errors import EngineError
+from engine.run.execute import Outcome
+
+
+def numbers(text: str | None, option: str) -> list[int]:
+    """Return `0,1,2` as numbers; raises EngineError for anything else."""
+    if text is None:
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise EngineError(f"{option} {text}: not a list of whole numbers", f"write {option} 0,1,2")
+    found = [int(part) for part in parts]
+    if len(found) > len(set(found)):
+        raise EngineError(f"{option} {text}: a number is there twice", "leave one out")
+    return found
+
+
+def names(text: str | None) -> list[str]:
+    """Return `a,b` as names."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def compare_command(
+    asked: Asked,
+    student: str,
+    out: Path | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Run the arms, write the comparison and print it."""
+    which = _student(student)
+    console = Console(stderr=False)
+    arms = arms_of(asked)
+    warnings = dict.fromkeys(str(p) for arm in arms.arms for p in arm.project.validate())
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    with ConsoleReporter(console, quiet).shown() as reporter:
+        ran = list(run_arms(arms.arms, reporter))
+    unfinished = [one for one in ran if one.status != "done"]
+    if len(unfinished) < len(ran):
+        comparison = gathered(arms, ran, which)
+        files = write_comparison(comparison, asked.state, out)
+        console.print(summary(comparison, files.html))
+    for one in unfinished:
+        _say(console, f"{named(one)}: {one.status}: {one.note}")
+    again = ["pada", *sys.argv[1:]]
+    waiting = [one for one in unfinished if one.status == "waiting"]
+    if waiting:
+        show_waiting(console, _together(waiting), asked.state, again)
+        raise typer.Exit(WAITING)
+    if unfinished:
+        _say(console, f"raise the budget and go on with: {shlex.join(again)}")
+
+
+def _student(name: str) -> WhichStudent:
+    if name == "last":
+        return "last"
+    if name == "chosen":
+        return "chosen"
+    raise EngineError(f"--student {name}: not a choice", "write --student last or --student chosen")
+
+
+def _together(waiting: Sequence[ArmRun]) -> Outcome:
+    """Return all that some arms wait for as what one run would wait for."""
+    outcome = Outcome("waiting", "; ".join(one.note for one in waiting), waiting[0].run)
+    outcome.batches = [batch for one in waiting for batch in one.batches]
+    return outcome
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
