@@ -14,7 +14,7 @@ from engine.data.records import BadRow, Choice, Record
 from engine.data.redaction import Rule, redact, redact_texts
 from engine.data.rules import RowRules
 from engine.data.sources.hub import Hub
-from engine.data.sources.origins import Origin, name_of, resolve_source
+from engine.data.sources.origins import Origin, name_of, notes_of, resolve_source
 from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
 from engine.sql.expressions import Fault
@@ -70,7 +70,7 @@ class Pool:
             return [self._problem("the pool has no rows", "name a pool with rows, or leave it out")]
         except RecipeError as error:
             return error.problems
-        return []
+        return notes_of(origin)
 
     def digest(self) -> str:
         """Return what tells these rows from others. Raises RecipeError."""

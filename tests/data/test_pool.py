@@ -134,3 +134,17 @@ def test_rows_that_are_drawn_come_in_the_end_and_a_bad_row_stops(tmp_path: Path)
     parts = list(stream_source(origin, Choice(sample=Sample(n=2)), drop=True))
     assert [len(records) for records, _ in parts] == [0, 2]
     assert sum(len(bad) for _, bad in parts) == 1
+
+
+def test_how_the_files_of_a_pool_are_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "pool.csv").write_text("text;label\none, two;a\nthree;b\n", encoding="utf-8")
+    path = recipe(tmp_path, "mine: {by: [pattern]}", "pool: {path: pool.csv}")
+    loaded = load(path)
+    pool = Pool(loaded, rules_for(loaded.recipe.task, writes=False))
+    assert [p.message.partition(" here")[0] for p in pool.problems()] == [
+        "fields are parted by ';'"
+    ]
+    assert [r.values["text"] for batch in pool.batches() for r in batch.records] == [
+        "one, two",
+        "three",
+    ]

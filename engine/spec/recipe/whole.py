@@ -75,7 +75,8 @@ class Recipe(Spec):
     @model_validator(mode="after")
     def _decimals_are_said_once(self) -> Recipe:
         data, log = self.data, self.failures
-        formats = (data.train.format, data.validation.format, data.test.format, log.format)
+        sources = [each for each in (data.train, data.validation, data.test, data.pool) if each]
+        formats = [log.format, *(each.format for each in sources)]
         if self.task.params.get("decimal") == "comma" and any(f.decimal == "," for f in formats):
             raise ValueError(
                 "format.decimal ',' makes decimal points, which task.params.decimal 'comma' misreads: "
