@@ -18,10 +18,14 @@ from engine.system.files import replacing
 
 LEAST = 3
 """Failures from which a proposal is adopted without being named."""
-_SQL = "SELECT name, source, failures, description FROM proposed_categories WHERE run = ? ORDER BY failures DESC, name"
+_SQL = (
+    "SELECT name, source, failures, description FROM all_proposed_categories WHERE run = ?"
+    " ORDER BY failures DESC, name"
+)
 _LAST = (
-    "SELECT max(u.id) AS id FROM run u JOIN recipe c ON c.id = u.recipe WHERE c.name = ?"
-    " AND EXISTS (SELECT 1 FROM run_rows r WHERE r.run = u.id AND r.stage = 'diagnose')"
+    "SELECT arg_max(u.id, coalesce(u.resumed, u.started)) AS id FROM run u JOIN recipe c ON c.id = u.recipe"
+    " WHERE c.name = ?"
+    " AND EXISTS (SELECT 1 FROM all_run_rows r WHERE r.run = u.id AND r.stage = 'diagnose')"
 )
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]

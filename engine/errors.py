@@ -34,10 +34,13 @@ class Location:
         shown = absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
         return cls(shown.as_posix(), line, column)
 
+    @property
+    def by_line(self) -> str:
+        """The place without its column."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        if not self.line:
-            return self.file
-        return f"{self.file}:{self.line}:{self.column or 1}"
+        return f"{self.by_line}:{self.column or 1}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

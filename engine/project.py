@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine import models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
@@ -19,13 +19,14 @@ from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
 from engine.fingerprint import short
+from engine.operators import find_operators
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
-from engine.rehearsal import Rehearsal, rehearse
+from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
@@ -38,6 +39,7 @@ from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
+from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader, rows, unseen
 from engine.system.files import write_text
 from engine.system.platforms import require_supported
@@ -184,6 +186,52 @@ class Project:
             if store:
                 store.close()
 
+    def only(self, operator: str) -> Project:
+        """Return the project with one operator alone: as the recipe uses it, or as it is by itself.
+
+        Raises:
+            EngineError: there is no such operator, or it is not for the task's kind.
+        """
+        recipe = self.loaded.recipe
+        known = find_operators(self.loaded.base, recipe.augment.operator_folders)
+        if operator not in known:
+            raise EngineError(*known.unknown(operator))
+        if recipe.task.kind not in known[operator].kinds:
+            kinds = ", ".join(sorted(known[operator].kinds))
+            raise EngineError(
+                f"the operator '{operator}' is for the kinds {kinds}, and the task is of the kind '{recipe.task.kind}'"
+            )
+        used = [one for one in recipe.augment.operators if one.name == operator]
+        # For whatever pattern: which ones there are is known after a run alone.
+        alone = [one.model_copy(update={"patterns": None}) for one in used] or [
+            OperatorSpec(name=operator)
+        ]
+        augment = recipe.augment.model_copy(update={"operators": alone})
+        loaded = replace(self.loaded, recipe=recipe.model_copy(update={"augment": augment}))
+        project = Project(loaded, self.state, self.limit)
+        project.__dict__["examined"] = self.examined
+        return project
+
+    def try_operator(self, operator: str, count: int = 3) -> Trial:
+        """Return a few rows by one operator, written by the recipe's own teacher, and what the gates say of them.
+
+        Nothing is stored; what comes before is taken from the store where a run is there, as in `rehearse`.
+
+        Args:
+            operator: Its name, whether or not the recipe uses it.
+            count: Rows that are asked for.
+
+        Raises:
+            EngineError: there is no such operator, it does not fit the task, or the teacher cannot be asked here.
+        """
+        plan, resources = self.only(operator)._compiled
+        store = Store.open(self.state, create_missing=False) if self.has_store else None
+        try:
+            return attempt(Play(plan, resources, self.state, store), count)
+        finally:
+            if store:
+                store.close()
+
     def slices(
         self,
         round: int | None = None,
@@ -275,23 +323,41 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
-            expected = expect(self.loaded, plan, resources, store, self.limit)
-            run = store.start_run(
-                name=self.loaded.recipe.name,
-                path=str(self.loaded.path),
-                recipe=short(self.loaded.effective),
-                source=self.loaded.source,
-                effective=self.loaded.effective,
-                versions=_versions(),
-                row_limit=self.limit,
-                estimate=expected.estimate.stored(expected.minutes),
-            )
-            watcher.say(
-                f"run {run}: recipe {self.loaded.recipe.name}, {len(plan.nodes)} nodes, state in {self.state}"
-            )
+            run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
             return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+
+    def _begin(self, store: Store, watcher: Reporter) -> str:
+        """Go on with the run of this very plan that is not done, else start one; return its id."""
+        plan, resources = self._compiled
+        name, versions = self.loaded.recipe.name, _versions()
+        # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
+        mark = short([name, [node.id for node in plan.nodes.values()]])
+        recipe: dict[str, Any] = {
+            "recipe": short(self.loaded.effective),
+            "name": name,
+            "path": str(self.loaded.path),
+            "source": self.loaded.source,
+            "effective": self.loaded.effective,
+        }
+        run = store.unfinished_run(mark, versions)
+        if run is not None:
+            store.resume_run(run, **recipe)
+        else:
+            expected = expect(self.loaded, plan, resources, store, self.limit)
+            run = store.start_run(
+                **recipe,
+                versions=versions,
+                row_limit=self.limit,
+                estimate=expected.estimate.stored(expected.minutes),
+                plan=mark,
+            )
+        again = " goes on" if store.run_row(run).resumed else ""
+        watcher.say(
+            f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {self.state}"
+        )
+        return run
 
     def _fetch_missing(self, watcher: Reporter) -> None:
         """Fetch the models that the recipe names and this machine lacks."""
@@ -349,7 +415,7 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         )
     run = run or _last_run(state)
     with reader(state) as query:
-        facts = collect(query, run)
+        facts = collect(query, run, state=state)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
     for path, text in (
@@ -369,7 +435,8 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
 
 def _last_run(state: Path) -> str:
     """Return the id of the last run; raises EngineError where there is none."""
-    run: str | None = rows(state, "SELECT max(id) AS id FROM run")[0]["id"]
+    latest = "SELECT arg_max(id, coalesce(resumed, started)) AS id FROM run"
+    run: str | None = rows(state, latest)[0]["id"]
     if run is None:
         left = unseen(state).rows
         hint = (

@@ -36,6 +36,8 @@ app.add_typer(calls_app, name="calls")
 app.add_typer(patterns_app, name="patterns")
 show_app = typer.Typer(help="What a run would send.", no_args_is_help=True)
 app.add_typer(show_app, name="show")
+try_app = typer.Typer(help="What the recipe's teacher would write.", no_args_is_help=True)
+app.add_typer(try_app, name="try")
 
 
 def _version(value: bool) -> None:
@@ -128,7 +130,10 @@ def report(
 @app.command()
 def sql(
     query: Annotated[
-        str | None, typer.Argument(help="One SELECT; a prompt opens when left out.")
+        str | None,
+        typer.Argument(
+            help="One SELECT; a console opens when left out (`help` there says what it takes)."
+        ),
     ] = None,
     state: StateOption = STATE,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -225,7 +230,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="tasks, metrics, operators, clusterers, gates, packs, backends, methods or recipes."
+            help="tasks, metrics, operators, row-functions, clusterers, gates, packs, backends, methods or recipes."
         ),
     ],
     recipe: Annotated[
@@ -270,6 +275,42 @@ def show_prompt(
     from engine.cli.prompts import show_prompt
 
     show_prompt(recipe, var or [], state, limit, stage, operator, with_schema=schema)
+
+
+@show_app.command("operator")
+def show_operator(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="`pada list operators` has them.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="Recipe whose rows the prompt shows, and whose own operators are known.",
+        ),
+    ] = None,
+    pack: Annotated[
+        str, typer.Option("--pack", help="Without a recipe: the pack of the prompt that is shown.")
+    ] = "standard",
+    var: VarOption = None,
+    state: StateOption = STATE,
+) -> None:
+    """Show what an operator does, its parameters, one prompt and one example; asks no model."""
+    from engine.cli.operators.showing import show_operator
+
+    show_operator(name, recipe, var or [], state, pack)
+
+
+@try_app.command("operator")
+def try_operator(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="`pada list operators` has them.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe file, its folder, or a name.")],
+    count: Annotated[int, typer.Option("-n", min=1, max=50, help="Rows that are asked for.")] = 3,
+    var: VarOption = None,
+    state: StateOption = STATE,
+) -> None:
+    """Ask the recipe's own teacher for a few rows of an operator, and show what the checks say; stores nothing."""
+    from engine.cli.operators.showing import try_operator
+
+    try_operator(name, recipe, count, var or [], state)
 
 
 @models_app.command("fetch")

@@ -38,7 +38,7 @@ def show_waiting(console: Console, outcome: Outcome, state: Path, command: Seque
     """Print what a run waits for, and the commands that go on."""
     _say(console, f"waiting for batch: {outcome.note}", style="bold")
     for batch in outcome.batches:
-        when = "written now" if batch.new else "written by an earlier run, not written again"
+        when = "written now" if batch.new else "written before, not written again"
         _say(console, f"  {batch.file}: {_requests(batch.requests)}, {when}")
     _say(console, "next, once they are answered (RESULTS is the file of answers):", style="bold")
     _say(console, f"  {shlex.join(['pada', 'batch', 'import', 'RESULTS', *_state(state)])}")

@@ -137,7 +137,9 @@ def _say(console: Console, text: str) -> None:
 
 def _table(calls: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("id", "time (UTC)", "role", "stage", "model", "method"):
+    # What `pada calls show` is given is never cut, however narrow the terminal.
+    table.add_column("id", no_wrap=True, min_width=SHORT)
+    for title in ("time (UTC)", "role", "stage", "model", "method"):
         table.add_column(title, no_wrap=True)
     for title in ("tokens", "cost", "seconds", "retries"):
         table.add_column(title, justify="right", no_wrap=True)

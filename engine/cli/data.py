@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from engine.data.labels import visible
 from engine.data.profile import ColumnProfile, DataProfile, SplitProfile
 
 _COLUMNS_SHOWN = 12
@@ -51,6 +52,18 @@ def _lines(profile: DataProfile) -> Iterator[RenderableType]:
         (most, high), (least, low) = counts[0], counts[-1]
         counted = f"{low:,} each" if low == high else f"from {low:,} ({least}) to {high:,} ({most})"
         yield Text(f"training rows per label: {counted}")
+        yield Text(_per_label([split for split in profile.splits if split.labels is not None]))
+
+
+def _per_label(splits: Sequence[SplitProfile]) -> str:
+    """Return every label with its rows, split by split, the most frequent first."""
+    counted = [split.labels or {} for split in splits]
+    every = dict.fromkeys(label for labels in counted for label in labels)
+    parts = [
+        f"{visible(label)} {'/'.join(f'{labels.get(label, 0):,}' for labels in counted)}"
+        for label in every
+    ]
+    return f"rows per label ({'/'.join(split.split for split in splits)}): {', '.join(parts)}"
 
 
 def _column(column: ColumnProfile) -> str:

@@ -52,7 +52,7 @@ def show_prompt(
     for number, prompted in enumerate(shown, start=1):
         if len(shown) > 1:
             _say(console, f"\n=== prompt {number} of {len(shown)}")
-        for text in _whole(project, prompted, with_schema=with_schema):
+        for text in prompt_lines(project, prompted, with_schema=with_schema):
             _say(console, text)
 
 
@@ -87,7 +87,8 @@ def _origin(project: Project, rehearsal: Rehearsal) -> Iterator[str]:
         yield f"as where no reply can be used: {', '.join(rehearsal.unanswered)}"
 
 
-def _whole(project: Project, prompted: Prompted, *, with_schema: bool) -> Iterator[str]:
+def prompt_lines(project: Project, prompted: Prompted, *, with_schema: bool) -> Iterator[str]:
+    """Yield what is said of one request: whom it is for, its file, its length, its turns."""
     role, prompt, request, alike = prompted
     resources = project.resources
     model = resources.models[role]

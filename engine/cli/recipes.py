@@ -14,7 +14,6 @@ from rich.console import Console
 from engine.cli.data import print_profile
 from engine.cli.terminal.streams import for_programs
 from engine.errors import EngineError, RecipeError
-from engine.operators import Operator
 from engine.project import STATE, Project
 from engine.registry import did_you_mean
 from engine.spec.loader import find_recipe
@@ -92,19 +91,22 @@ def show_plan(
 def show_list(what: str, recipe: str | None = None) -> None:
     """Print the names of one registry, or of the shipped recipes; with a recipe, what is its own too."""
     from engine.backends import BACKENDS
+    from engine.cli.operators.listing import operator_lines
     from engine.metrics import METRICS
-    from engine.operators import find_operators
+    from engine.operators import ROW_FUNCTIONS
     from engine.spec.package_data import shipped
     from engine.stages.analyse.clusterers import CLUSTERERS
     from engine.stages.quality import GATES
     from engine.tasks import TASKS
 
     base = find_recipe(recipe).absolute().parent if recipe is not None else None
-    operators = find_operators(base).values()
     lists: dict[str, list[tuple[str, str]]] = {
         "tasks": [(t.name, (type(t).__doc__ or "").split("\n")[0]) for t in TASKS.values()],
         "metrics": [(m.name, m.description) for m in METRICS.values()],
-        "operators": [(o.name, _operator_text(o, base)) for o in operators],
+        "operators": operator_lines(recipe) if what == "operators" else [],
+        "row-functions": [
+            (f.name, f"{f.description} (label: {f.label})") for f in ROW_FUNCTIONS.values()
+        ],
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
         "gates": [(g.name, g.description) for g in GATES.values()],
@@ -118,14 +120,6 @@ def show_list(what: str, recipe: str | None = None) -> None:
         raise EngineError(f"there is no list of '{what}'", did_you_mean(what, lists))
     for name, text in lists[what]:
         typer.echo(f"{name:<24} {text}")
-
-
-def _operator_text(operator: Operator, base: Path | None) -> str:
-    """Return an operator's description and origin."""
-    place = "the engine"
-    if operator.own and base is not None:
-        place = f"{operator.folder.relative_to(base).as_posix()}/ of the recipe"
-    return f"{operator.description} (label: {operator.label}; from {place})"
 
 
 def _methods(base: Path | None) -> list[tuple[str, str]]:

@@ -46,7 +46,7 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
         with ConsoleReporter(console).shown() as reporter:
             outcome = small.run(reporter=reporter)
         with reader(state) as query:
-            console.print(summary(collect(query, outcome.run)))
+            console.print(summary(collect(query, outcome.run, state=None)))
         _show_rows(console, state)
     if outcome.notes:
         console.print("; ".join(outcome.notes), highlight=False)

@@ -7,25 +7,26 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from engine.cli.clean import readable
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.tables import fitted
 from engine.store import holder, now, rows, unseen
 from engine.store.cleaning import size_of
 
 _SQL = """
-SELECT u.id, c.name AS recipe, u.status, u.started, u.ended, u.note,
+SELECT u.id, c.name AS recipe, u.status, u.started, u.ended, u.note, u.worked,
+  coalesce(u.resumed, u.started) AS since,
   json_extract_string(c.effective, '$.loop.stop.metric') AS metric,
-  (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'done') AS done,
-  (SELECT count(*) FROM run_rows r WHERE r.run = u.id AND r.origin = 'cached') AS cached,
+  (SELECT count(*) FROM all_run_rows r WHERE r.run = u.id AND r.origin = 'done') AS done,
+  (SELECT count(*) FROM all_run_rows r WHERE r.run = u.id AND r.origin = 'cached') AS cached,
   (SELECT coalesce(sum(k.calls), 0)::BIGINT FROM call_total k WHERE k.run = u.id) AS calls,
-  (SELECT list(DISTINCT m.path) FROM model m JOIN run_rows r USING (node) WHERE r.run = u.id) AS models
+  (SELECT list(DISTINCT m.path) FROM model m JOIN all_run_rows r USING (node) WHERE r.run = u.id) AS models
 FROM run u LEFT JOIN recipe c ON c.id = u.recipe
 ORDER BY u.id
 """
 _BEST = """
-SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best FROM leaderboard
+SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best FROM all_leaderboard
 WHERE split = 'validation' GROUP BY ALL
 """
 
@@ -41,7 +42,7 @@ class RunLine:
     started: datetime
     """UTC."""
     minutes: float | None
-    """Up to now for a live run; None where the end is not known."""
+    """At work, up to now for a live run; None where the end is not known."""
     done: int
     """Nodes it computed."""
     cached: int
@@ -65,6 +66,7 @@ def list_runs(state: Path) -> list[RunLine]:
         running = row["status"] == "running"
         alive = running and live is not None and live.run == row["id"]
         ended = row["ended"] or (now() if alive else None)
+        seconds = row["worked"] + (ended - row["since"]).total_seconds() if ended else None
         metric = row["metric"] or ""
         lines.append(
             RunLine(
@@ -72,7 +74,7 @@ def list_runs(state: Path) -> list[RunLine]:
                 recipe=row["recipe"] or "",
                 status="killed" if running and not alive else row["status"],
                 started=row["started"],
-                minutes=(ended - row["started"]).total_seconds() / 60 if ended else None,
+                minutes=None if seconds is None else seconds / 60,
                 done=row["done"],
                 cached=row["cached"],
                 calls=row["calls"],
@@ -95,13 +97,10 @@ def runs_command(
     if not runs:
         console.print("no runs yet", highlight=False)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "recipe", "status", "started (UTC)"):
-        table.add_column(title, no_wrap=True)
-    for title in ("minutes", "done", "cached", "calls", "best on validation", "adapters"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(
+    titles = ("run", "recipe", "status", "started (UTC)", "minutes", "done", "cached", "calls", "best on validation",
+              "adapters")  # fmt: skip
+    lines = [
+        (
             run.id,
             run.recipe,
             run.status,
@@ -113,7 +112,10 @@ def runs_command(
             "" if run.best is None else f"{run.metric} {run.best:.3f}",
             readable(run.size) if run.size else "",
         )
+        for run in runs
+    ]
     if not console.is_terminal:
         # Files and pipes have no width to keep to.
         console = Console(file=console.file, width=200)
-    console.print(table)
+    right = [at >= titles.index("minutes") for at in range(len(titles))]
+    console.print(fitted(console, titles, lines, right, cut=[False] * len(titles)))

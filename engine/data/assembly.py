@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Literal
 
+from engine.data.labels import (
+    nearest_spelling,
+    one_spelling,
+    respelled,
+    spelling_problems,
+    spellings,
+    visible,
+)
 from engine.data.reading import NoColumnError, SettingError
-from engine.data.records import ColumnTypes, Reading, Record, references_of, shown
+from engine.data.records import Reading, Record, references_of
 from engine.data.redaction import Rule, count_hits, redact, redact_texts
 from engine.data.rules import RowRules
 from engine.data.sampling import fill_splits
 from engine.data.sources.origins import Origin, name_of
+from engine.data.split_rows import SplitRows
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe, dotted
@@ -30,32 +38,6 @@ _READ_HINT = (
     "docs/tasks.md says how answers are read: write the target otherwise, or leave such rows out: "
     "`on_bad_row: drop`"
 )
-
-Level = Literal["error", "warning"]
-
-
-@dataclass(slots=True)
-class SplitRows:
-    """The rows of one split, and where they come from."""
-
-    split: str
-    file: str
-    """Where the rows are, as shown in messages."""
-    source: str
-    """The same as it is stored with rows, equal on every machine: a file's name, an address."""
-    records: list[Record]
-    types: ColumnTypes = field(default_factory=ColumnTypes)
-    bad: list[str] = field(default_factory=list)
-    """Place and fault of each row that was left out, as they are stored."""
-
-    def at(self, record: Record) -> Location:
-        """Return where a row is, as shown in messages."""
-        return shown(self.file, record.file, record.line)
-
-    def problem(self, records: Sequence[Record], fault: Fault, level: Level, code: str) -> Problem:
-        """Return one problem for rows with the same fault: at the first, with the number of them."""
-        more = f" (the first of {len(records)} such rows)" if len(records) > 1 else ""
-        return Problem(self.at(records[0]), fault.message + more, fault.hint, level, code)
 
 
 class Assembly:
@@ -83,6 +65,8 @@ class Assembly:
     ) -> None:
         """Go from readings to splits."""
         self._add(origins, readings)
+        if self.rules.labels:
+            self._settle_spellings(self.rules.labels)
         self._fill()
         if self.rules.labels:
             self._check_labels(self.rules.labels)
@@ -154,13 +138,13 @@ class Assembly:
             for bad, message in zip(reading.bad, messages, strict=True)
         ]
         self.rows[split] = SplitRows(
-            split, origin.name, source, reading.records, reading.types, details
+            split, origin.name, source, reading.records, reading.types, origin.by_row, details
         )
         for bad, message in zip(reading.bad[:_MOST_SHOWN], messages, strict=False):
-            at, hint = bad.problem(origin.name).where, bad.fault.hint
+            at, hint = bad.problem(origin.name, by_row=origin.by_row).where, bad.fault.hint
             self.problems.append(Problem(at, f"left out: {message}", hint, "warning", "bad-row"))
         if len(reading.bad) > _MOST_SHOWN:
-            last = reading.bad[_MOST_SHOWN - 1].problem(origin.name).where
+            last = reading.bad[_MOST_SHOWN - 1].problem(origin.name, by_row=origin.by_row).where
             at = Location(last.file, last.line, last.column + 1)
             message = f"left out: {len(reading.bad) - _MOST_SHOWN} more bad rows of {split}"
             hint = "a run records each in the table drop"
@@ -183,7 +167,20 @@ class Assembly:
         for split, taken in filled.splits.items():
             giver = self.rows[takers[split].split if split in takers else split]
             bad = [] if split in takers else giver.bad
-            self.rows[split] = SplitRows(split, giver.file, giver.source, taken, giver.types, bad)
+            self.rows[split] = SplitRows(
+                split, giver.file, giver.source, taken, giver.types, giver.by_row, bad
+            )
+
+    def _settle_spellings(self, labels: Callable[[str], Sequence[str]]) -> None:
+        """Give labels that the recipe counts as one their one spelling, and warn of those that it does not."""
+        task = self.loaded.recipe.task
+        found = spellings(self.rows, task.target, labels)
+        if task.fold_labels:
+            names = one_spelling(found, task.label_names, task.fold_labels)
+            for rows in self.rows.values() if names else ():
+                rows.records = respelled(rows.records, task.target, names, self.rules.relabel)
+            found = spellings(self.rows, task.target, labels)
+        self.problems += spelling_problems(self.loaded, found)
 
     def _check_labels(self, labels: Callable[[str], Sequence[str]]) -> None:
         """Refuse rows whose label is not declared, or is in no training row where none are declared."""
@@ -203,7 +200,13 @@ class Assembly:
                 named = labels(str(record.values[task.target]))
                 strange = next((label for label in named if label not in known), None)
                 if strange is not None:
-                    fault = Fault(message.format(strange), hint.format(split))
+                    near = nearest_spelling(strange, known)
+                    told = (
+                        hint.format(split)
+                        if near is None
+                        else f"'{visible(near)}' is: write it so, or see `fold_labels` in docs/data.md"
+                    )
+                    fault = Fault(message.format(visible(strange)), told)
                     faults.append((record, fault))
             self._refuse(rows, faults, "labels")
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from engine.data.assembly import Level, SplitRows
+from engine.data.labels import alike, visible
 from engine.data.records import Record
 from engine.data.rules import RowRules
+from engine.data.split_rows import Level, SplitRows
 from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
@@ -89,6 +90,8 @@ def _repeated_ids(rows: SplitRows) -> list[Problem]:
 
 def _line(rows: SplitRows, record: Record) -> str:
     """Return a row's line, with its file where a split has several."""
+    if rows.by_row:
+        return f"row {record.line}"
     return f"line {record.line}" + (f" of {rows.at(record).file}" if record.file else "")
 
 
@@ -135,7 +138,7 @@ def _shared_rows(splits: Mapping[str, SplitRows], task: Task) -> list[Problem]:
         shared = [r for r in rows.records if seen.get(_inputs(r, task), (split,))[0] != split]
         if shared:
             other, where = seen[_inputs(shared[0], task)]
-            message = f"this {split} row is in {other} too ({where.file}:{where.line})"
+            message = f"this {split} row is in {other} too ({where.by_line})"
             hint = (
                 "a score on rows that were seen elsewhere says less: take it out of one of the two"
             )
@@ -167,6 +170,11 @@ def _declared(loaded: LoadedRecipe, declared: list[str], trained: set[str]) -> l
         Problem(at, f"task.labels has '{label}' twice", "leave one out", code="labels")
         for label in twice
     ]
+    folds = loaded.recipe.task.fold_labels
+    for group in alike(dict.fromkeys(declared), folds) if folds else ():
+        named = " and ".join(f"'{visible(label)}'" for label in group)
+        message = f"task.labels has {named}, which are one label by task.fold_labels"
+        problems.append(Problem(at, message, "leave all but one out", code="labels"))
     described = loaded.recipe.task.definitions
     for label in dict.fromkeys(declared):
         if label in trained:

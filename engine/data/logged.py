@@ -187,7 +187,7 @@ class Log:
             self.bad.append(
                 f"{record.file or name_of(self._source)}:{record.line}:1: {fault.message}"
             )
-            at = shown(origin.name, record.file, record.line)
+            at = shown(origin.name, record.file, record.line, by_row=origin.by_row)
             wrong.append(Problem(at, fault.message, fault.hint, code="redact"))
         if wrong and not drop:
             raise RecipeError(wrong)

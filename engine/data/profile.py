@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from engine.data.assembly import SplitRows
+from engine.data.split_rows import SplitRows
 from engine.data.splits import Splits
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
-from engine.tasks import TASKS
 from engine.wording import ngrams, words
 
 NEAR = 0.8
@@ -72,7 +71,7 @@ class DataProfile:
 def profile(loaded: LoadedRecipe, splits: Splits) -> DataProfile:
     """Return the counts for the splits that were read."""
     task = loaded.recipe.task
-    labelled = TASKS[task.kind].labelled
+    named = splits.rules.labels or (lambda target: ())
     n = loaded.recipe.quality.leak_guard.ngram
     texts = {
         split: ["\n".join(str(r.values[column]) for column in task.input) for r in rows.records]
@@ -81,7 +80,7 @@ def profile(loaded: LoadedRecipe, splits: Splits) -> DataProfile:
     profiles = []
     for split in (split for split in SPLITS if split in splits.rows):
         rows = splits.rows[split]
-        labels = Counter(str(r.values[task.target]) for r in rows.records)
+        labels = Counter(label for r in rows.records for label in named(str(r.values[task.target])))
         earlier = [other for other in SPLITS[: SPLITS.index(split)] if other in texts]
         profiles.append(
             SplitProfile(
@@ -93,7 +92,7 @@ def profile(loaded: LoadedRecipe, splits: Splits) -> DataProfile:
                     for r in rows.records
                 ),
                 left_out=splits.left_out.get(split, 0),
-                labels=dict(labels.most_common()) if labelled else None,
+                labels=dict(labels.most_common()) if splits.rules.labels else None,
                 overlaps=tuple(overlap(o, texts[split], texts[o], n) for o in earlier),
             )
         )

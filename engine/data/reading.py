@@ -229,7 +229,11 @@ class _Reader:
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the rows so far, none of it where bad rows are left out."""
-        return [] if self.drop else [bad.problem(self.origin.name) for bad in self.bad]
+        return (
+            []
+            if self.drop
+            else [bad.problem(self.origin.name, by_row=self.origin.by_row) for bad in self.bad]
+        )
 
     def result(self, digest: str | None) -> Reading | RecipeError:
         """Return the rows that are used, or what is wrong with them."""
@@ -338,7 +342,9 @@ class _Reader:
         lacking = {c: did_you_mean(c, existing) for c in self.columns if c not in existing}
         if lacking:
             others = [] if self.drop else [*self.bad, *bad][:_MOST_BAD_ROWS]
-            problems = [each.problem(self.origin.name) for each in others]
+            problems = [
+                each.problem(self.origin.name, by_row=self.origin.by_row) for each in others
+            ]
             raise NoColumnError(lacking, self.origin.name, problems)
 
     def _derived(self, batch: list[Record]) -> tuple[list[Record], list[Fault | None]]:

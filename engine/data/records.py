@@ -37,9 +37,9 @@ class BadRow(NamedTuple):
     file: str = ""
     """As for a record."""
 
-    def problem(self, origin: str) -> Problem:
+    def problem(self, origin: str, *, by_row: bool = False) -> Problem:
         """Return it as an error of the row; `origin` is where the rows are, as shown in messages."""
-        at = shown(origin, self.file, self.line, self.column)
+        at = shown(origin, self.file, self.line, self.column, by_row=by_row)
         return Problem(at, self.fault.message, self.fault.hint, code="data")
 
 
@@ -112,8 +112,13 @@ class Reading:
     """Of an origin that is known by its rows, where all of them were read."""
 
 
-def shown(origin: str, file: str, line: int, column: int = 1) -> Location:
-    """Return where a row is, as shown in messages."""
+def shown(origin: str, file: str, line: int, column: int = 1, *, by_row: bool = False) -> Location:
+    """Return where a row is, as shown in messages.
+
+    With `by_row` it has a number and no place: what a query over a file gives is on no line of it.
+    """
+    if by_row:
+        return Location(f"row {line} of the {origin}")
     if not file:
         return Location(origin, line, column)
     return Location(file if origin == "." else f"{origin}/{file}", line, column)

@@ -36,6 +36,8 @@ class RowRules(NamedTuple):
     """Row, labels -> why a student that says what it is trained to say would not be right; None where it would."""
     still: Callable[[Record], Fault | None] = lambda record: None
     """Says what is wrong with a row that redaction changed, such as a span that is gone; quotes nothing of it."""
+    relabel: Callable[[str, Mapping[str, str]], str] = lambda target, names: target
+    """Target, label -> label: the target with its labels so."""
 
 
 def rules_for(task: Task, *, writes: bool = False) -> RowRules:
@@ -136,7 +138,8 @@ def _rules(kind: TaskKind, params: Any, task: Task, writes: bool) -> RowRules:
     misread = _misread(kind, params, task, writes)
     if kind.labelled:
         named = lambda row_target: kind.labels_in(row_target, params)  # noqa: E731
-        return RowRules(check, named, unanswered, misread)
+        relabel = lambda row_target, names: kind.relabelled(row_target, names, params)  # noqa: E731
+        return RowRules(check, named, unanswered, misread, relabel=relabel)
     return RowRules(check, None, unanswered, misread, still)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.backends import BACKENDS
-from engine.data.assembly import Assembly, SplitRows, place_key
+from engine.data.assembly import Assembly, place_key
 from engine.data.logged import Log
 from engine.data.pool import Pool
 from engine.data.reading import read_together
@@ -21,6 +21,7 @@ from engine.data.rules import rules_for
 from engine.data.sources.files import problem
 from engine.data.sources.hub import Hub
 from engine.data.sources.origins import Origin, resolve_source
+from engine.data.split_rows import SplitRows
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe

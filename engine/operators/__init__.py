@@ -1,8 +1,8 @@
 """Augmentation operators: a folder each, read by one interpreter; a new operator is a new folder and no Python.
 
 Here: what `operator.yaml` may hold (`definition`), how a folder is read and checked (`folder`, `parameters`, `reply`),
-where folders are looked for (`finding`), and what an operator asks a teacher for (`interpreter`). Not here: which calls
-are made and what becomes of the rows; that is for the stages.
+where folders are looked for (`finding`), what an operator asks a teacher for (`interpreter`), and the programs that
+make rows without one (`making`). Not here: which calls are made and what becomes of the rows; that is for the stages.
 """
 
 from engine.operators.finding import Found, find_operators, look_for_operators
@@ -14,8 +14,10 @@ from engine.operators.interpreter import (
     reply_schema,
     rows_per_call,
     rows_per_seed,
+    samples_per_call,
     variables_of,
 )
+from engine.operators.making import ROW_FUNCTIONS, Copies, Made, Material, NotMade, RowFunction
 from engine.operators.operator import (
     ITEM_KEYS,
     SHARED,
@@ -25,20 +27,28 @@ from engine.operators.operator import (
     NewRow,
     Operator,
     OperatorParams,
+    RowKind,
     RowSpec,
     Unread,
 )
 
 __all__ = [
     "ITEM_KEYS",
+    "ROW_FUNCTIONS",
     "SHARED",
     "TARGET",
     "Assignment",
+    "Copies",
     "Found",
     "KnownRow",
+    "Made",
+    "Material",
     "NewRow",
+    "NotMade",
     "Operator",
     "OperatorParams",
+    "RowFunction",
+    "RowKind",
     "RowSpec",
     "Unread",
     "brings_target",
@@ -50,5 +60,6 @@ __all__ = [
     "reply_schema",
     "rows_per_call",
     "rows_per_seed",
+    "samples_per_call",
     "variables_of",
 ]

@@ -1,7 +1,8 @@
-"""Where operators are: the engine's own beside this file, a recipe's in `operators/` beside the recipe."""
+"""Where operators are: the engine's own here, a recipe's in `operators/` beside it or in folders that it names."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from engine.operators.folder import DEFINITION, read_operator
 from engine.operators.operator import Operator
 from engine.registry import Registry
 
+ENGINE = "the engine"
+"""What the engine's own operators are from."""
 FOLDER = "operators"
 """Name of the folder beside a recipe."""
 _HERE = Path(__file__).parent
@@ -26,32 +29,62 @@ class Found(NamedTuple):
     """Names of the folders that have a problem."""
 
 
-def find_operators(base: Path | None) -> Registry[Operator]:
-    """Return the engine's operators, and those beside the recipe in the folder `base`; raises RecipeError."""
-    lookup = look_for_operators(base)
+def find_operators(base: Path | None, named: Sequence[str] = ()) -> Registry[Operator]:
+    """Return the engine's operators, and those of a recipe; raises RecipeError with every problem.
+
+    Args:
+        base: The recipe's folder; None for the engine's operators alone.
+        named: Further folders that the recipe names, relative to its own.
+    """
+    lookup = look_for_operators(base, named)
     if lookup.problems:
         raise RecipeError(lookup.problems)
     return lookup.operators
 
 
-def look_for_operators(base: Path | None) -> Found:
-    """Return what `find_operators` does, and every problem instead of raising it."""
+def look_for_operators(
+    base: Path | None, named: Sequence[str] = (), where: Sequence[Location] = ()
+) -> Found:
+    """Return what `find_operators` does, and every problem instead of raising it.
+
+    Args:
+        base: The recipe's folder; None for the engine's operators alone.
+        named: Further folders that the recipe names, relative to its own.
+        where: Where the recipe names each of them.
+    """
     engines = _engines()
     operators: list[Operator] = list(engines)
     problems: list[Problem] = []
     broken: set[str] = set()
-    taken = {operator.name for operator in engines}
-    for folder in _folders(base, problems, broken) if base is not None else ():
+    taken = {operator.name: ENGINE for operator in engines}
+    folders: list[Path] = []
+    if base is not None:
+        folders += _own_folders(base, problems, broken)
+        for number, name in enumerate(named):
+            home = Path(os.path.normpath(base / name))
+            if home.is_dir():
+                folders += _folders(home, problems, broken)
+                continue
+            at = where[number] if number < len(where) else Location.at(home)
+            message, hint = (
+                f"there is no folder {name}",
+                "it is looked for from the recipe's folder",
+            )
+            problems.append(Problem(at, message, hint, code="operator"))
+    for folder in folders:
         try:
-            operators.append(read_operator(folder, own=True, taken=taken))
+            found = read_operator(folder, own=True, taken=taken)
         except RecipeError as error:
             problems += error.problems
             broken.add(folder.name)
         except OSError as error:
-            where = Location.at(Path(error.filename or folder))
+            at = Location.at(Path(error.filename or folder))
             message = f"this cannot be read: {error.strerror}"
-            problems.append(Problem(where, message, "check its permissions", code="operator"))
+            problems.append(Problem(at, message, "check its permissions", code="operator"))
             broken.add(folder.name)
+        else:
+            operators.append(found)
+            taken[found.name] = f"{folder.parent}"
     return Found(Registry("operator", operators), problems, frozenset(broken))
 
 
@@ -61,22 +94,29 @@ def _engines() -> tuple[Operator, ...]:
     return tuple(read_operator(folder, own=False) for folder in folders)
 
 
-def _folders(base: Path, problems: list[Problem], broken: set[str]) -> Iterable[Path]:
+def _own_folders(base: Path, problems: list[Problem], broken: set[str]) -> Iterable[Path]:
     """Return the folders beside a recipe that are meant as operators, by name; notes what is wrong with others."""
     home = base / FOLDER
     if not home.is_dir():
         return []
     if not home.resolve().is_relative_to(base.resolve()):
         message = f"{FOLDER}/ is a link that leaves the recipe's folder"
-        hint = "copy the operators beside the recipe"
+        hint = (
+            "copy the operators beside the recipe, or name their folder: augment.operator_folders"
+        )
         problems.append(Problem(Location.at(home), message, hint, code="operator"))
         return []
+    return _folders(home, problems, broken)
+
+
+def _folders(home: Path, problems: list[Problem], broken: set[str]) -> Iterable[Path]:
+    """Return the folders in one that are meant as operators, by name; notes what is wrong with others."""
     folders: list[Path] = []
     for path in sorted(home.iterdir()):
         if path.name.startswith((".", "__")):
             continue
         if not path.resolve().is_relative_to(home.resolve()):
-            message = "this is a link that leaves the recipe's operators"
+            message = "this is a link that leaves the folder of the operators"
             hint = "copy the operator's folder"
             problems.append(Problem(Location.at(path), message, hint, code="operator"))
             broken.add(path.name)
@@ -84,7 +124,9 @@ def _folders(base: Path, problems: list[Problem], broken: set[str]) -> Iterable[
             folders.append(path)
         elif path.suffix in {".yaml", ".yml"}:
             message = "an operator is a folder, and this is a file"
-            hint = f"move it to {FOLDER}/{path.stem}/{DEFINITION}, and its prompt beside it"
+            hint = (
+                f"move it to {path.parent.name}/{path.stem}/{DEFINITION}, and its prompt beside it"
+            )
             problems.append(Problem(Location.at(path), message, hint, code="operator"))
             broken.add(path.stem)
     return folders

@@ -1,28 +1,31 @@
 """An operator's folder, read and checked: `operator.yaml`, a prompt per pack, and `rows.schema.json` where it has one.
 
+An operator whose rows a row function makes has no prompt and no schema, and the file that the function needs.
+
 Every mistake is a `Problem` with its place. Nothing outside of the folder is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import digest
+from engine.operators.agreement import disagreements, kinds_of
 from engine.operators.definition import Definition, Sight
+from engine.operators.making import ROW_FUNCTIONS, RowFunction
 from engine.operators.operator import SHARED, Operator
-from engine.operators.parameters import check_parameters, params_model
+from engine.operators.parameters import params_model
 from engine.operators.reply import read_reply_schema
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.prompts import Prompt, parse_prompt
 from engine.spec.yaml import Document, decode, parse
-from engine.tasks import TASKS
 
 DEFINITION = "operator.yaml"
 SCHEMA = "rows.schema.json"
@@ -30,46 +33,49 @@ _ALWAYS = (
     "count", "derived", "description", "kind", "labelled", "longest", "params", "rows", "usual",
 )  # fmt: skip
 """What every prompt is given."""
-_PROSE = {"operator": True, "description": True, "source": True}
+_PROSE = {"operator", "description", "source", "changes", "stays", "example"}
 """What a definition says to its readers alone."""
 
 
-def read_operator(folder: Path, *, own: bool, taken: Collection[str] = ()) -> Operator:
+def read_operator(folder: Path, *, own: bool, taken: Mapping[str, str] | None = None) -> Operator:
     """Return the operator in a folder.
 
     Args:
         folder: The folder, called by the operator's name.
         own: Whether it lies beside a recipe, and not in the engine.
-        taken: Names that it may not have.
+        taken: Names that it may not have, and where these are from.
 
     Raises:
         RecipeError: with every problem found.
         OSError: a file cannot be read.
     """
     document, definition = _definition(folder)
-    problems = [*_name_problems(definition.name, folder, taken, document)]
-    problems += _problems(definition, document)
+    problems = [*_name_problems(definition.name, folder, taken or {}, document)]
+    problems += disagreements(definition, document)
+    make = ROW_FUNCTIONS.get(definition.make) if definition.make else None
     reply, wrong = read_reply_schema(_inside(folder, SCHEMA))
     problems += wrong
     prompts: dict[str, Prompt] = {}
-    for pack, file in _prompt_files(folder, problems).items():
-        try:
-            prompts[pack] = parse_prompt(f"operators/{folder.name}/{file.name}", file)
-        except RecipeError as error:
-            problems += error.problems
-            continue
-        problems += _prompt_problems(prompts[pack], definition)
+    material: BaseModel | None = None
+    if definition.make is None:
+        prompts = _prompts(folder, definition, problems)
+    else:
+        problems += _needless(folder, definition.make)
+        material = _material(folder, make, problems)
     if problems:
         raise RecipeError(problems)
+    made = None if make is None else [make.name, make.version, material and material.model_dump()]
     return Operator(
         definition=definition,
-        kinds=_kinds(definition),
+        kinds=kinds_of(definition),
         params=params_model(definition),
         prompts=MappingProxyType(prompts),
         reply=reply,
         folder=folder,
         own=own,
-        digest=digest([_identity(definition), reply]),
+        digest=digest([_identity(definition), reply, *([made] if made else [])]),
+        make=make,
+        material=material,
     )
 
 
@@ -99,82 +105,70 @@ def _inside(folder: Path, name: str) -> Path | None:
     return file
 
 
-def _prompt_files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
-    """Return the prompts, by pack; notes where there is none."""
-    files: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.md")):
-        if path.stem.casefold() != "readme" and (file := _inside(folder, path.name)) is not None:
-            files[path.stem] = file
+def _prompts(folder: Path, definition: Definition, problems: list[Problem]) -> dict[str, Prompt]:
+    """Return the prompts, by pack; notes what is wrong with them."""
+    prompts: dict[str, Prompt] = {}
+    files = _prompt_files(folder)
+    for pack, file in files.items():
+        try:
+            prompts[pack] = parse_prompt(f"operators/{folder.name}/{file.name}", file)
+        except RecipeError as error:
+            problems += error.problems
+            continue
+        problems += _prompt_problems(prompts[pack], definition)
     if not files:
         hint = f"write {SHARED}.md for all packs, or one per pack, such as small.md"
         message = "the operator has no prompt"
         problems.append(Problem(Location.at(folder / DEFINITION), message, hint, code="prompt"))
-    return files
+    return prompts
+
+
+def _prompt_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the prompts, by pack."""
+    return {
+        path.stem: file
+        for path in sorted(folder.glob("*.md"))
+        if path.stem.casefold() != "readme" and (file := _inside(folder, path.name)) is not None
+    }
+
+
+def _needless(folder: Path, make: str) -> Iterator[Problem]:
+    """Yield what is for a model in a folder whose rows a program makes."""
+    for file in [*_prompt_files(folder).values(), folder / SCHEMA]:
+        if file.is_file():
+            message = f"the rows are made by the row function '{make}', and no model is asked"
+            hint = f"remove {file.name}, or leave `make` out of {DEFINITION}"
+            yield Problem(Location.at(file), message, hint, code="operator")
+
+
+def _material(folder: Path, make: RowFunction | None, problems: list[Problem]) -> BaseModel | None:
+    """Return what a row function needs of the folder; notes what is wrong with it."""
+    if make is None or make.read is None:
+        return None
+    file = _inside(folder, make.file)
+    if file is None:
+        message = f"the row function '{make.name}' needs the file {make.file}"
+        hint = f"write {make.file} beside {DEFINITION}; docs/operators.md says what stands in it"
+        problems.append(Problem(Location.at(folder), message, hint, code="operator"))
+        return None
+    try:
+        return make.read(file)
+    except RecipeError as error:
+        problems += error.problems
+        return None
 
 
 def _name_problems(
-    name: str, folder: Path, taken: Collection[str], document: Document
+    name: str, folder: Path, taken: Mapping[str, str], document: Document
 ) -> Iterator[Problem]:
     if name != folder.name:
         hint = f"write `name: {folder.name}`, or rename the folder"
         message = f"the operator is called '{name}', and its folder '{folder.name}'"
         yield Problem(document.at(("name",)), message, hint, code="operator")
     if name in taken:
-        message = f"the engine has an operator '{name}' already"
+        message = f"{taken[name]} has an operator '{name}' already"
         hint = "give this one and its folder another name"
         yield Problem(document.at(("name",)), message, hint, code="operator")
-
-
-def _problems(definition: Definition, document: Document) -> Iterator[Problem]:
-    """Yield where the parts of a definition do not agree."""
-    yield from check_parameters(definition, document)
-    yield from _kind_problems(definition, document)
-    at = document.at
-    for index, sight in enumerate(definition.sees):
-        here = at(("sees", index))
-        if sight in definition.sees[:index]:
-            yield Problem(here, f"'{sight}' is there twice", "leave one out", code="operator")
-        if sight == "target" and definition.label == "written":
-            message = "with `label: written` no target is known before the rows are written"
-            yield Problem(here, message, "take 'target' out of `sees`", code="operator")
-        if sight == "keep" and definition.label != "keep":
-            message = f"with `label: {definition.label}` nothing of the target is kept"
-            yield Problem(here, message, "take 'keep' out of `sees`", code="operator")
-    rule = definition.examples
-    if rule is not None and rule.of == "target" and definition.label == "written":
-        message = "with `label: written` no target is known before the rows are written"
-        hint = "write `of: any` or `of: other`"
-        yield Problem(at(("examples", "of")), message, hint, code="operator")
-
-
-def _kind_problems(definition: Definition, document: Document) -> Iterator[Problem]:
-    if isinstance(definition.tasks, list):
-        for index, name in enumerate(definition.tasks):
-            if name not in TASKS:
-                message, hint = TASKS.unknown(name)
-                yield Problem(document.at(("tasks", index)), message, hint, code="operator")
-        if not definition.tasks:
-            hint = "name task kinds, or leave `tasks` out: then it serves all"
-            yield Problem(document.at(("tasks",)), "it serves no task", hint, code="operator")
-    without = sorted(name for name in _kinds(definition) if not TASKS[name].labelled)
-    if definition.label == "change" and without:
-        message = (
-            f"`label: change` needs labels, which these task kinds have not: {', '.join(without)}"
-        )
-        hint = "write `tasks: labelled`, or `label: written`"
-        yield Problem(document.at(("label",)), message, hint, code="operator")
-
-
-def _kinds(definition: Definition) -> frozenset[str]:
-    match definition.tasks:
-        case "any":
-            return frozenset(TASKS)
-        case "labelled":
-            return frozenset(name for name, kind in TASKS.items() if kind.labelled)
-        case "unlabelled":
-            return frozenset(name for name, kind in TASKS.items() if not kind.labelled)
-        case list() as names:
-            return frozenset(name for name in names if name in TASKS)
 
 
 def _prompt_problems(prompt: Prompt, definition: Definition) -> Iterator[Problem]:

@@ -51,6 +51,12 @@ def rows_per_call(operator: Operator, params: OperatorParams, prompt: Prompt, pa
     return max(rows_per_seed(operator, params), pack if itemised(prompt) else 1)
 
 
+def samples_per_call(operator: Operator, params: OperatorParams) -> int:
+    """Return how often each call is asked."""
+    votes = operator.definition.votes
+    return 1 if votes is None else _number(votes.samples, params, 1)
+
+
 def example_count(operator: Operator, params: OperatorParams, pack: int) -> int:
     """Return the most training rows that a prompt shows as examples; `pack` is the pack's number."""
     rule = operator.definition.examples
@@ -59,13 +65,15 @@ def example_count(operator: Operator, params: OperatorParams, pack: int) -> int:
 
 def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) -> dict[str, Any]:
     """Return what the prompt is given: what the definition lets it see, and no more."""
-    first, made_from = asked.rows[0], operator.label in ("keep", "change")
+    first = asked.rows[0]
     sights: dict[str, Any] = {
         "task": asked.task,
         "row": dict(first.seed.inputs),
         "label": asked.as_written(first.seed.target),
         "target": _written(asked, first.target),
+        "near": _written(asked, first.near),
         "keep": first.keep,
+        "vary": dict(first.vary),
         "pattern": asked.pattern,
         "about": asked.about,
         "includes": list(asked.includes),
@@ -73,6 +81,8 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
         "strategy": asked.strategy,
         "must": list(asked.must),
         "must_not": list(asked.must_not),
+        "contrast": asked.contrast,
+        "kinds": [kind._asdict() for kind in asked.kinds],
         "accepted": [_known(asked, row) for row in asked.accepted],
         "rejected": [{**_known(asked, row), "why": row.why} for row in asked.rejected],
     }
@@ -80,7 +90,7 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
     if operator.definition.examples is not None:
         variables["examples"] = _examples(operator, asked)
     return variables | {
-        "rows": [_item(asked, row, made_from=made_from) for row in asked.rows],
+        "rows": [_item(asked, row, made_from=operator.made_from) for row in asked.rows],
         "params": params.model_dump(),
         "count": len(asked.rows),
         "longest": asked.longest,
@@ -102,7 +112,7 @@ def reply_schema(
     items: bool = False,
     derived: bool = False,
 ) -> dict[str, Any]:
-    """Return the JSON Schema of a reply: the operator's own, with the rows' columns and number.
+    """Return the JSON Schema of a reply: the operator's own, with the rows' number and the columns that it writes.
 
     Args:
         operator: The operator.
@@ -115,6 +125,8 @@ def reply_schema(
     """
     schema = dict(operator.reply)
     base: Mapping[str, Any] = schema["properties"]["rows"]["items"]
+    if operator.definition.writes == "target":
+        columns = ()
     text = {"type": "string", "minLength": 1, "maxLength": longest}
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -143,11 +155,21 @@ def reply_schema(
     return schema
 
 
-def read_rows(value: Any, asked: Assignment, *, items: bool) -> list[NewRow | Unread]:
-    """Return the rows of a reply that fits `reply_schema`, and what became of the ids that do not come just once."""
+def read_rows(
+    value: Any, asked: Assignment, *, items: bool, whole: bool = True
+) -> list[NewRow | Unread]:
+    """Return the rows of a reply that fits `reply_schema`, and what became of the ids that do not come just once.
+
+    Args:
+        value: The reply.
+        asked: What was asked for.
+        items: Whether its rows name the ids that they answer.
+        whole: Whether it brings whole rows, and not targets for the inputs of seed rows alone.
+    """
     rows: Sequence[Mapping[str, Any]] = value["rows"]
     if not items:
-        return [_new(spec, row) for spec, row in zip(asked.rows, rows, strict=True)]
+        pairs = zip(asked.rows, rows, strict=True)
+        return [_new(spec, row, whole=whole) for spec, row in pairs]
     wanted = {spec.id: spec for spec in asked.rows}
     named = [str(row["id"]).strip() for row in rows]
     times = Counter(named)
@@ -157,7 +179,7 @@ def read_rows(value: Any, asked: Assignment, *, items: bool) -> list[NewRow | Un
             asked_for = f"the reply has a row '{name}', which was not asked for"
             read.append(Unread(None, "not_asked", asked_for))
         elif times[name] == 1:
-            read.append(_new(wanted[name], row))
+            read.append(_new(wanted[name], row, whole=whole))
     for name, spec in wanted.items():
         if times[name] == 0:
             read.append(Unread(spec, "missing_in_reply", f"the reply has no row '{name}'"))
@@ -167,8 +189,10 @@ def read_rows(value: Any, asked: Assignment, *, items: bool) -> list[NewRow | Un
     return read
 
 
-def _new(spec: RowSpec, row: Mapping[str, Any]) -> NewRow:
-    inputs = {column: str(row.get(column, "")).strip() for column in spec.seed.inputs}
+def _new(spec: RowSpec, row: Mapping[str, Any], *, whole: bool) -> NewRow:
+    inputs = dict(spec.seed.inputs)
+    if whole:
+        inputs = {column: str(row.get(column, "")).strip() for column in inputs}
     target = row.get(TARGET, "") if spec.target is None else spec.target
     return NewRow(spec, inputs, target, str(row.get("rationale", "")).strip())
 
@@ -194,6 +218,8 @@ def _item(asked: Assignment, row: RowSpec, *, made_from: bool) -> dict[str, Any]
         "target": _written(asked, row.target),
         "near": _written(asked, row.near),
         "vary": dict(row.vary),
+        "kind": row.kind,
+        "contrast": row.contrast,
     }
     if made_from:
         seed = row.seed

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.errors import Location, Problem, RecipeError
 from engine.operators.definition import Definition, Label
+from engine.operators.making.protocol import Copies, RowFunction
 from engine.rows import Example
 from engine.spec.prompts import Prompt
 
@@ -51,7 +52,11 @@ class Operator:
     own: bool
     """Whether it lies beside the recipe, and not in the engine."""
     digest: str
-    """Hash of the definition and the reply's schema, without prose; the prompts have digests of their own."""
+    """Hash of the definition, the reply's schema and the row function, without prose; prompts have their own."""
+    make: RowFunction | None = None
+    """What makes its rows where no model does."""
+    material: Any = None
+    """What the row function read from the folder."""
 
     @property
     def name(self) -> str:
@@ -67,6 +72,33 @@ class Operator:
     def label(self) -> Label:
         """Whether its rows keep their seed's target, carry another one, or bring their own."""
         return self.definition.label
+
+    @property
+    def made_from(self) -> bool:
+        """Whether each row is made from a training row, its seed row."""
+        rule = self.definition
+        return self.label in ("keep", "change") or rule.seeded or rule.writes == "target"
+
+    @property
+    def copies(self) -> Copies:
+        """How far its rows are copies of their seed rows, on purpose."""
+        if self.make is not None:
+            return self.make.copies
+        if self.definition.writes == "target":
+            return "exact"
+        return "near" if self.definition.copies else "none"
+
+    @property
+    def covers(self) -> bool:
+        """Whether its rows can be for what does not fail: not those that need a confusion, or repeat a row."""
+        return self.label != "change" and self.copies != "exact"
+
+    def varied(self, params: OperatorParams) -> dict[str, Sequence[str]]:
+        """Return what differs from row to row, by name."""
+        return {
+            name: getattr(params, values) if isinstance(values, str) else values
+            for name, values in self.definition.vary.items()
+        }
 
     def prompt(self, pack: str) -> Prompt:
         """Return the prompt for a pack; raises RecipeError where the folder has none for it."""
@@ -94,6 +126,17 @@ class RowSpec(NamedTuple):
     """What of the seed row's target a rewording must keep, in words behind "with"; often empty."""
     vary: Mapping[str, str] = MappingProxyType({})
     """What is asked of this row besides: name -> value."""
+    kind: str = ""
+    """Of the kinds of its strategy, by name; empty for none."""
+    contrast: bool = False
+    """Whether it is a row of the other side of its pattern."""
+
+
+class RowKind(NamedTuple):
+    """A kind of rows of which some of a call are."""
+
+    name: str
+    description: str
 
 
 class KnownRow(NamedTuple):
@@ -135,6 +178,10 @@ class Assignment(NamedTuple):
     """What rows would cure it (guarded)."""
     must: Sequence[str] = ()
     must_not: Sequence[str] = ()
+    contrast: str = ""
+    """What rows of the other side look like (guarded); empty where none of the rows is one."""
+    kinds: Sequence[RowKind] = ()
+    """The kinds of these rows (guarded)."""
     accepted: Sequence[KnownRow] = ()
     """Rows written for the pattern already."""
     rejected: Sequence[KnownRow] = ()

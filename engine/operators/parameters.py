@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
@@ -16,11 +16,13 @@ from engine.spec.yaml import Document, KeyPath
 
 MOST_ROWS = 100
 """Most rows that one call may ask for."""
+MOST_TEXTS = 200
+"""Most texts of a parameter that holds several."""
 _TYPES: dict[str, type] = {"integer": int, "number": float, "boolean": bool, "text": str}
 _FITS = {
     "minimum": ("integer", "number"),
     "maximum": ("integer", "number"),
-    "max_length": ("text",),
+    "max_length": ("text", "texts"),
     "choices": ("choice",),
 }
 """Key of a parameter -> the types it makes sense with."""
@@ -55,6 +57,10 @@ def check_parameters(definition: Definition, document: Document) -> list[Problem
         wrong = list(_declaration(parameter, document, path))
         problems += wrong or _default(parameter, document, path)
     problems += _number(definition, document, ("rows",), definition.rows, least=1)
+    problems += _varying(definition, document)
+    if definition.votes is not None:
+        path = ("votes", "samples")
+        problems += _number(definition, document, path, definition.votes.samples, least=2)
     if definition.examples is not None:
         path = ("examples", "count")
         if definition.examples.count != PACK:
@@ -62,9 +68,27 @@ def check_parameters(definition: Definition, document: Document) -> list[Problem
     return problems
 
 
+def _varying(definition: Definition, document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with the values that differ from row to row."""
+    for name, values in definition.vary.items():
+        here = document.at(("vary", name))
+        if isinstance(values, list) and not values:
+            yield Problem(here, f"vary.{name} has no values", "name some", code="operator")
+        elif isinstance(values, str) and values not in definition.params:
+            hint = did_you_mean(values, definition.params) or "declare it under `params`"
+            message = f"vary.{name}: there is no parameter '{values}'"
+            yield Problem(here, message, hint, code="operator")
+        elif isinstance(values, str) and definition.params[values].type != "texts":
+            message = f"vary.{name}: the parameter '{values}' must be of type texts"
+            yield Problem(here, message, "", code="operator")
+
+
 def _annotation(parameter: Parameter) -> Any:
     if parameter.type == "choice":
         return Literal[tuple(parameter.choices or ())]
+    if parameter.type == "texts":
+        one = Annotated[str, Field(min_length=1, max_length=parameter.max_length)]
+        return Annotated[list[one], Field(min_length=1, max_length=MOST_TEXTS)]
     return _TYPES[parameter.type]
 
 
@@ -73,7 +97,7 @@ def _field(parameter: Parameter, default: Any) -> Any:
         default=default,
         ge=parameter.minimum,
         le=parameter.maximum,
-        max_length=parameter.max_length,
+        max_length=None if parameter.type == "texts" else parameter.max_length,
         description=parameter.description,
     )
 

@@ -249,7 +249,9 @@ class _Loop:
         )  # fmt: skip
         name = build.add(
             f"{at}/name", NAME, params.name(),
-            {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier}, position,
+            {**seen, "diagnose": diagnose, "cluster": cluster, "earlier": earlier,
+             "diagnosed": _each(seed, range(number), "diagnose")},
+            position,
         )  # fmt: skip
         # Naming may split a cluster: what patterns are made of comes from there.
         found: dict[str, Wire] = {"cluster": name, "name": name}
@@ -287,7 +289,7 @@ class _Loop:
         """Add what makes training rows, of a round's strategies where failures are analysed."""
         at, build, params = _at(seed, number), self._build, self._params
         generating = params.generate()
-        prompts = tuple(used.prompt.name for used in generating.operators)
+        prompts = tuple(used.prompt.name for used in generating.asking if used.prompt)
         if not self._mining.plans_by_patterns:
             analysed = {}
         earlier = _each(seed, range(number), "select")

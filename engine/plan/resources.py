@@ -90,6 +90,12 @@ class Resources:
     adapter: GivenAdapter | None = None
     """The student's, where it exists already."""
 
+    @property
+    def writers_told(self) -> frozenset[str]:
+        """What the prompts of the recipe's operators use."""
+        pack = self.packs["teacher"].name
+        return frozenset(v for one in self.operators.values() for v in one.prompt(pack).variables)
+
 
 def task_prompt(loaded: LoadedRecipe) -> str:
     """Return the name of the student's prompt."""
@@ -115,7 +121,7 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         packs_of(loaded),
     )
     students = [task_prompt(loaded), *([recipe.train.prompt] if recipe.train.prompt else [])]
-    known = find_operators(loaded.base)
+    known = find_operators(loaded.base, recipe.augment.operator_folders)
     operators = {used.name: known[used.name] for used in recipe.augment.operators}
     prompts = {name: library.get(name) for name in dict.fromkeys(students)}
     schemas: dict[str, Schema] = {}
@@ -124,8 +130,9 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         prompts |= {name: library.get(name, pack) for name in stage.prompts}
         schemas |= {name: replies.get(name, pack) for name in stage.replies}
     for operator in operators.values():
-        prompt = operator.prompt(packs["teacher"].name)
-        prompts[prompt.name] = prompt
+        if operator.make is None:
+            prompt = operator.prompt(packs["teacher"].name)
+            prompts[prompt.name] = prompt
     splits = splits or read_splits(loaded, network=True)
     return Resources(
         prompts=prompts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.metrics import METRICS
+from engine.operators import Operator
 from engine.plan.benchmark import place_of
 from engine.plan.building.promises import promises
 from engine.plan.categories import by_sql, offered, with_parts
@@ -31,7 +32,6 @@ from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams, UsedGate
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
-from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -43,7 +43,7 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
-from engine.stages.quality import GATES
+from engine.stages.quality import GATES, seed_rules
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
@@ -98,6 +98,7 @@ class StageParams:
             limit=self.limit,
             redact=tuple(recipe.privacy.redact),
             on_bad_row=recipe.data.on_bad_row,
+            fold_labels=tuple(recipe.task.fold_labels),
         )
 
     @property
@@ -126,6 +127,7 @@ class StageParams:
             alone=self.sources == ("logged",),
             redact=tuple(self.recipe.privacy.redact),
             on_bad_row=self.recipe.data.on_bad_row,
+            fold_labels=tuple(self.recipe.task.fold_labels),
         )
 
     def train(self, number: int) -> TrainParams:
@@ -345,18 +347,18 @@ class StageParams:
 
     def strategy(self) -> StrategyParams:
         """Return how strategies are drafted."""
-        operators = self.resources.operators
+        own = self.resources
         # What a prompt does not show must not decide its replies.
-        shown = self.resources.prompts[STRATEGY_PROMPT].variables
+        shown = own.prompts[STRATEGY_PROMPT].variables
         return StrategyParams(
             task=self.task,
             briefing=self.briefing,
             guard=self.recipe.quality.leak_guard,
-            schema=schemas.strategy(self.resources.schemas["strategy"], self.task.labelled),
+            schema=schemas.strategy(own.schemas["strategy"], self.task.labelled, own.writers_told),
             operators=tuple(
                 OfferedOperator(
                     name=used.name,
-                    description=operators[used.name].description,
+                    description=own.operators[used.name].description,
                     patterns=with_parts(self._taxonomy, used.patterns),
                 )
                 for used in self.recipe.augment.operators
@@ -364,7 +366,7 @@ class StageParams:
             ),
             rows=ROWS if "rows" in shown else 0,
             again="again" in shown,
-            confusions=self.resources.packs["teacher"].name_pattern.confusions,
+            confusions=own.packs["teacher"].name_pattern.confusions,
             labels=STRATEGY_LABELS,
             conventions=self.knows_conventions,
         )
@@ -379,21 +381,16 @@ class StageParams:
     def coverage(self) -> float:
         """Share of a round's rows for what does not fail: none where no operator of the recipe writes such rows."""
         augment, operators = self.recipe.augment, self.resources.operators
-        able = (not u.patterns and operators[u.name].label != "change" for u in augment.operators)
+        able = (not u.patterns and operators[u.name].covers for u in augment.operators)
         return augment.coverage if augment.mine or any(able) else 0.0
 
     def generate(self) -> GenerateParams:
         """Return what is generated."""
         augment, operators = self.recipe.augment, self.resources.operators
+        pack_name = self.resources.packs["teacher"].name
         used_operators = tuple(
-            UsedOperator(
-                operator=operators[used.name],
-                name=used.name,
-                prompt=operators[used.name].prompt(self.resources.packs["teacher"].name),
-                digest=operators[used.name].digest,
-                settings=operators[used.name].params.model_validate(used.params),
-                patterns=with_parts(self._taxonomy, used.patterns),
-                share=used.share,
+            UsedOperator.of(
+                operators[used.name], used, pack_name, with_parts(self._taxonomy, used.patterns)
             )
             for used in augment.operators
         )
@@ -439,11 +436,7 @@ class StageParams:
         return GateParams(
             task=self.task,
             gates=gates,
-            keeping=tuple(
-                promise.name
-                for promise in promises(self.recipe.augment, self.resources.operators)
-                if promise.keeps
-            ),
+            seed_rules=seed_rules(self.operators),
         )
 
     def verify(self) -> VerifyParams | None:
@@ -491,9 +484,7 @@ class StageParams:
             conventions=self.knows_conventions,
         )
 
-    def select(self) -> SelectParams:
-        """Return how many rows may join the training set."""
-        augment = self.recipe.augment
-        return SelectParams(
-            task=self.task, rows_per_round=augment.rows_per_round, coverage=self.coverage
-        )
+    @property
+    def operators(self) -> list[Operator]:
+        """The recipe's operators, in its order."""
+        return [self.resources.operators[used.name] for used in self.recipe.augment.operators]

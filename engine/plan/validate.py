@@ -146,6 +146,9 @@ def _of_other_kinds(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
     if task.labels is not None and not kind.labelled:
         message = f"a task of the kind '{kind.name}' has no labels"
         yield Problem(loaded.at("task", "labels"), message, "leave them out", code="task")
+    if task.fold_labels and not kind.labelled:
+        message = f"a task of the kind '{kind.name}' has no labels whose spellings could be one"
+        yield Problem(loaded.at("task", "fold_labels"), message, "leave it out", code="task")
 
 
 def _method(loaded: LoadedRecipe) -> Iterator[Problem]:

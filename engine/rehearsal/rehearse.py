@@ -94,11 +94,36 @@ def rehearse(
         )
     if not {"teacher", "judge"} & set(STAGES[stage].asks) - STAGES[stage].skips(node.params):
         raise EngineError(f"the stage '{stage}' asks nobody in this recipe")
-    return _Play(plan, resources, state, store).last(node)
+    return _last(Play(plan, resources, state, store), node)
+
+
+def _last(play: Play, node: Node) -> Rehearsal:
+    """Return what the stage of a node asks; those before it are played first."""
+    play.prepare(node)
+    until = frozenset(node.prompts)
+    params = play.fitting(node)
+    if isinstance(params, ConfirmParams):
+        # There may be too few rows by far, of which nothing is to be learned here.
+        params = replace(params, regardless=True)
+    context = play.play(node, params, invented, until)[1]
+    asked = [entry for entry in context.kept.asked if entry[0] in ("teacher", "judge")]
+    first: dict[str, tuple[str, Prompt, Request]] = {}
+    for entry in asked:
+        first.setdefault(entry[1].name, entry)
+    return Rehearsal(
+        node,
+        tuple(
+            Prompted(*entry, sum(prompt.name == name for _, prompt, _ in asked))
+            for name, entry in first.items()
+        ),
+        tuple(play.stored),
+        tuple(play.made_up),
+        tuple(play.unanswered),
+    )
 
 
 @dataclass
-class _Play:
+class Play:
     """The nodes that come before one, played in order."""
 
     plan: Plan
@@ -111,34 +136,14 @@ class _Play:
     unanswered: dict[str, None] = field(default_factory=dict)
     evaluation: Sequence[Example] = ()
 
-    def last(self, node: Node) -> Rehearsal:
-        """Return what the stage of a node asks; those before it are played first."""
+    def prepare(self, node: Node) -> None:
+        """Play the nodes before one, as far as the store does not have them."""
         before = self._before(node)
         finished = self.store.finished([n.id for n in before]) if self.store else {}
         # Without a student's answers nothing that follows from them is there either.
         answered = all(n.id in finished for n in before if n.stage == "predict")
         for one in before:
             self.outputs[one.name] = self._output(one, finished if answered else {}, answered)
-        until = frozenset(node.prompts)
-        params = self._fitting(node)
-        if isinstance(params, ConfirmParams):
-            # There may be too few rows by far, of which nothing is to be learned here.
-            params = replace(params, regardless=True)
-        context = self._play(node, params, invented, until)[1]
-        asked = [entry for entry in context.kept.asked if entry[0] in ("teacher", "judge")]
-        first: dict[str, tuple[str, Prompt, Request]] = {}
-        for entry in asked:
-            first.setdefault(entry[1].name, entry)
-        return Rehearsal(
-            node,
-            tuple(
-                Prompted(*entry, sum(prompt.name == name for _, prompt, _ in asked))
-                for name, entry in first.items()
-            ),
-            tuple(self.stored),
-            tuple(self.made_up),
-            tuple(self.unanswered),
-        )
 
     def _before(self, node: Node) -> list[Node]:
         """Return the nodes whose rows are needed; a fine-tune is not: only answers are."""
@@ -162,7 +167,7 @@ class _Play:
             self.made_up[MADE_UP[node.stage]] = None
             output = self._stand_in(node)
         else:
-            output, context = self._play(node, self._fitting(node), none_usable)
+            output, context = self.play(node, self.fitting(node), none_usable)
             if context.kept.asked:
                 self.unanswered[node.stage] = None
         if isinstance(output, Loaded):
@@ -185,22 +190,24 @@ class _Play:
     def _latest(self, kind: type[T]) -> T:
         return next(o for o in reversed(self.outputs.values()) if isinstance(o, kind))
 
-    def _fitting(self, node: Node) -> Any:
+    def fitting(self, node: Node) -> Any:
         """Return the parameters with which a node is played: a stand-in passes no gate, so none is asked."""
         if isinstance(node.params, GateParams) and MADE_UP["generate"] in self.made_up:
             return replace(node.params, gates=())
         return node.params
 
-    def _play(
+    def play(
         self, node: Node, params: Any, answer: Answer, until: frozenset[str] = frozenset()
     ) -> tuple[Output, RehearsalContext]:
         """Run a node's stage as a run does; what it asks is answered by what stands in."""
         stage = STAGES[node.stage]
         context = RehearsalContext(node, self.resources, self.state, self.evaluation, answer, until)
-        inputs = assemble(
-            stage.inputs, {edge: self.outputs[source] for edge, source in node.inputs.items()}
-        )
         output: Output = stage.output()
         with suppress(Pending):
-            output = stage.run(params, inputs, context)
+            output = stage.run(params, self.inputs(node), context)
         return output, context
+
+    def inputs(self, node: Node) -> Any:
+        """Return what a node reads, of the outputs so far."""
+        wires = {edge: self.outputs[source] for edge, source in node.inputs.items()}
+        return assemble(STAGES[node.stage].inputs, wires)

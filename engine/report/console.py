@@ -58,10 +58,11 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         parts.append(Text(estimate))
     if page is not None:
         parts.append(Text(f"Report: {clean(str(page))}", style="bold"))
-    parts += [Text(), Text("Ask further:")]
+    if asks := queries(report):
+        parts += [Text(), Text("Ask further:")]
     # Wrapped at spaces and not indented: a line break inside the quotes is a space to SQL, so a
     # command copied over several lines still runs.
-    parts += [Text(clean(q.command), style="cyan") for q in queries(report)]
+    parts += [Text(clean(q.command), style="cyan") for q in asks]
     return Group(*parts)
 
 

@@ -177,8 +177,7 @@ def _next(report: Report) -> list[str]:
     asks = [f"{escaped(q.question)}\n\n```sh\n{q.command}\n```" for q in queries(report)]
     versions = ", ".join(f"{escaped(n)} {escaped(v)}" for n, v in report.header.versions)
     return [
-        "## Ask further",
-        *asks,
+        *(["## Ask further", *asks] if asks else []),
         "## Limits of these numbers",
         "\n".join(f"- {escaped(c)}" for c in caveats(report)),
         versions,

@@ -45,6 +45,8 @@ class ModelUse:
 class Header:
     """What was run, when, with what."""
 
+    state: str | None
+    """The state folder, as it was given; None where it is gone when the report is read."""
     recipe: str
     description: str
     path: str

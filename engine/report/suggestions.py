@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 from engine.report.records import Report
+
+STATE = ".pada"
+"""Where commands look for a store that are not told."""
 
 
 class Suggestion(NamedTuple):
@@ -12,31 +16,43 @@ class Suggestion(NamedTuple):
 
     question: str
     sql: str
+    state: str = STATE
 
     @property
     def command(self) -> str:
         """The shell command; the SQL has single quotes only."""
-        return f'pada sql "{self.sql}"'
+        # The folder goes first: where a terminal wraps the line, the break is inside of the SQL.
+        return f'pada sql{said_state(self.state)} "{self.sql}"'
 
 
-def queries(report: Report) -> tuple[Suggestion, Suggestion, Suggestion]:
-    """Return three statements that run as they are against the store."""
-    run = report.header.run.replace("'", "''")
+def said_state(state: str) -> str:
+    """Return how a command is told where the store is: nothing where it looks there by itself."""
+    return "" if state == STATE else f" --state {shlex.quote(state)}"
+
+
+def queries(report: Report) -> tuple[Suggestion, ...]:
+    """Return three statements that run as they are against the store; none where it does not last."""
+    run, state = report.header.run.replace("'", "''"), report.header.state
+    if state is None:
+        return ()
     return (
         Suggestion(
             "Which wrong answers was the student surest of?",
-            "select round, inputs, target, answer, confidence, pattern_name from failures"
+            "select round, inputs, target, answer, confidence, pattern_name from all_failures"
             f" where run = '{run}' order by confidence desc limit 20",
+            state,
         ),
         Suggestion(
             "Why were generated rows rejected, by operator?",
-            "select operator, reason, count(*) as n from rejected_rows"
+            "select operator, reason, count(*) as n from all_rejected_rows"
             f" where run = '{run}' group by all order by n desc",
+            state,
         ),
         Suggestion(
             "What did each pattern and operator buy for its tokens?",
-            "select pattern_name, operator, selected, tokens, status, points from payoff"
+            "select pattern_name, operator, selected, tokens, status, points from all_payoff"
             f" where run = '{run}' order by points desc nulls last",
+            state,
         ),
     )
 

@@ -323,6 +323,13 @@ class Strategy(Row):
     """`easy`, `medium`, `hard` -> their shares."""
     rule_labels: Mapping[str, Any] = field(default_factory=dict)
     """`must`, `must_not` -> rule -> the labels whose rows it is for; one that is not here is for every row."""
+    contrast: str = ""
+    """Where targets are no labels: what rows near the pattern look like that the student gets right."""
+    contrast_share: float = 0.0
+    """Of the rows, 0 to 1: those that are written for the contrast, and not for what rows must have."""
+    kinds: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    """Kinds of rows, of which each row is one: `name`, `description`, `share`, `labels` (none: of every label); shares
+    sum to 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class Candidate(Row):
     rationale: str = ""
     """How its writer came to the target, where that is derived."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked of this row: name -> value."""
+    """What was asked of this row: name -> value; `near`: the label that it may be mistaken for; `kind`: of the kinds of
+    its strategy; `side`: `contrast`, where it is for the other side of the pattern."""
     seeds: tuple[str, ...] = ()
     """The training examples that its writer was shown."""
     label_source: LabelSource = "writer"
@@ -92,6 +93,8 @@ class Verdict(Row):
     """What the judge says of the target: `yes`, `no` or `ambiguous`."""
     naturalness: int | None = None
     """The judge's score, 1 to 5."""
+    adherence_call: str | None = None
+    """The call in which adherence was asked apart; None where it was not."""
     verified: bool = False
     """Whether somebody besides the one who wrote the row says that its target is right: a person, most of several
     blind answers, or a judge that is calibrated."""

@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     requests: int
     """Number of its requests that this run needs."""
     new: bool
-    """Whether this run wrote it; an earlier one did otherwise, and nothing is asked twice."""
+    """Whether it was written now; otherwise it was before, by this run or another, and nothing is asked twice."""
 
 
 def write_batch(

@@ -49,7 +49,7 @@ class Origins:
         self._store, self._run = store, run
         row = store.run_row(run)
         self._first = _First(run, row.started, row.recipe, version)
-        self._known = {_key(one.origin): one for one in store.sightings(recipe)}
+        self._known = {_key(one.origin): one for one in store.sightings(recipe, run)}
 
     def record(self, nodes: Sequence[Node]) -> None:
         """Write down the origin of each pattern that a run has found, given the nodes that it has reached."""

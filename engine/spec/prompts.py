@@ -312,6 +312,9 @@ class PromptLibrary:
             where, hint = Location.at(own / pack / name), f"write prompts/{pack}/{name}"
             raise RecipeError([Problem(where, message, hint, code="prompt")])
         hint = did_you_mean(name, self.names())
+        if parts[0] == "prompts":
+            inside = "/".join(parts[1:])
+            hint = f"names count from the folder prompts/: write {inside} for the file {name}"
         where = Location.at(own / name)
         raise RecipeError([Problem(where, f"there is no prompt '{name}'", hint, code="prompt")])
 

@@ -6,6 +6,7 @@ can see it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ def task_block(
     train: Sequence[Example],
     relevant: Iterable[str] = (),
     conventions: Sequence[str] = (),
+    answered: Sequence[Example] = (),
 ) -> str:
     """Return what the task is, in words.
 
@@ -57,10 +59,12 @@ def task_block(
         train: The original training rows; the first of each label stand for a definition that is missing.
         relevant: Labels that the prompt is about, which are defined; all labels are named.
         conventions: Rules of annotation that right answers show.
+        answered: Training rows that show what right answers are like, where no label has a definition.
     """
-    lines = ["Task: " + (briefing.description.strip() or task.entry.sentence)]
+    told = task.entry.told(task.settings)
+    lines = ["Task: " + (briefing.description.strip() or told)]
     if briefing.description.strip():
-        lines.append(f"Kind of task: {task.entry.sentence}")
+        lines.append(f"Kind of task: {told}")
     columns = list(train[0].inputs) if train else []
     meanings = [
         f"- {name}: {briefing.columns[name]}" for name in columns if name in briefing.columns
@@ -74,14 +78,26 @@ def task_block(
     if conventions:
         lines.append("Rules that right answers follow, as rows with known answers show:")
         lines += [f"- {inert(rule)}" for rule in conventions]
+    if answered:
+        lines.append("Rows with their right answers, which show what these are like:")
+        lines += [f"- {_as_json(task, row)}" for row in answered]
     return "\n".join(lines)
+
+
+def _as_json(task: TaskView, row: Example) -> str:
+    """Return a row with its right answer on one line."""
+    texts = {column: cut(text, LONGEST_EXAMPLE) for column, text in row.inputs.items()}
+    target = task.entry.as_written(row.target, task.settings)
+    if isinstance(target, str):
+        target = cut(target, LONGEST_EXAMPLE)
+    return inert(json.dumps({**texts, task.target: target}, ensure_ascii=False))
 
 
 def task_sends(labels: str, *, conventions: bool) -> str:
     """Return what of the user's data a task block carries, for the privacy table (`Stage.sends`).
 
     Args:
-        labels: What stands for labels; empty where targets are none.
+        labels: What stands for labels or, where targets are none, shows what they are like; empty where nothing does.
         conventions: Whether rules of annotation can be known.
     """
     rules = "rules of annotation that diagnoses state" if conventions else ""

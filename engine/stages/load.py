@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.data.assembly import SplitRows
 from engine.data.records import Record, references_of
+from engine.data.split_rows import SplitRows
 from engine.data.splits import Splits
 from engine.fingerprint import short
 from engine.identity import Params, outside
 from engine.rows import SPLITS, Drop, Example, Row, Split
-from engine.spec.recipe import Redaction, Sample, SplitFrom
+from engine.spec.recipe import Fold, Redaction, Sample, SplitFrom
 from engine.stages.outputs import Loaded
 from engine.stages.protocol import Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -53,6 +53,8 @@ class LoadParams(Params):
     """At most so many rows of each split."""
     redact: tuple[Redaction, ...] = ()
     on_bad_row: Literal["stop", "drop"] = "stop"
+    fold_labels: tuple[Fold, ...] = ()
+    """What makes no difference between labels."""
 
 
 @dataclass(frozen=True)

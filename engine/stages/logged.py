@@ -8,16 +8,17 @@ Reads the rows of the splits; takes the log's own out of its `Log`. Writes `Exam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from engine.data.labels import folded
 from engine.data.logged import OUTPUT, THUMB_DOWN, Log
 from engine.data.records import Record, references_of
 from engine.errors import RunError
 from engine.identity import outside
 from engine.rows import Drop, Example, Failure, Prediction, Row
-from engine.spec.recipe import LeakLimits, Redaction
+from engine.spec.recipe import Fold, LeakLimits, Redaction
 from engine.sql import evaluate_condition
 from engine.stages.evaluate.measure import Measures
 from engine.stages.evaluate.score import scored
@@ -49,6 +50,8 @@ class LoggedParams(Measures):
     """Whether no other failures are looked at, so that a log without any ends the run."""
     redact: tuple[Redaction, ...] = ()
     on_bad_row: str = "stop"
+    fold_labels: tuple[Fold, ...] = ()
+    """What makes no difference between labels."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,12 @@ def _used(
     """Yield the rows that are used with what was said to them; why others are not joins `rows`."""
     rows.extend(Drop("logged", "", "bad-row", detail) for detail in params.log.bad)
     task, kind = params.task.task(load.examples), params.task.entry
+    spelled = {folded(label, params.fold_labels): label for label in reversed(task.labels)}
     labels = frozenset(task.labels) if params.task.labelled else None
     found: dict[str, tuple[Example, Prediction]] = {}
     validation = {text_of(e.inputs) for e in load.split("validation")}
     for record in params.log.take():
-        example = _example(record, params)
+        example = _example(record, params, spelled)
         said = str(record.values[OUTPUT])
         answer = kind.read(readable(said), example.inputs, task)
         reason: tuple[str, str] | tuple[()] = ("duplicate", "repeats an earlier row")
@@ -151,11 +155,17 @@ def _unusable(
     return ()
 
 
-def _example(record: Record, params: LoggedParams) -> Example:
+def _example(record: Record, params: LoggedParams, spelled: Mapping[str, str]) -> Example:
+    """Return a row of the log; `spelled`: a label as folded -> as the task spells it."""
     target = params.task.target
     inputs = {column: str(record.values[column]) for column in params.input}
     right = record.values.get(target)
     answer = "" if right is None else str(right)
+    if answer and params.fold_labels:
+        kind, settings, folds = params.task.entry, params.task.settings, params.fold_labels
+        labels = kind.labels_in(answer, settings)
+        names = {label: spelled.get(folded(label, folds), label) for label in labels}
+        answer = kind.relabelled(answer, names, settings)
     return Example(
         id=example_id(inputs, answer),
         split="logged",
@@ -168,7 +178,9 @@ def _example(record: Record, params: LoggedParams) -> Example:
         },
         source=record.file or params.source.name,
         line=record.line,
-        references=references_of(record, target) if answer else (),
+        references=(
+            () if not answer else (answer,) if params.fold_labels else references_of(record, target)
+        ),
     )
 
 

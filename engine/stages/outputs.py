@@ -379,6 +379,10 @@ class Judged(Output):
         return next(iter(self.of(JudgeCalibration)), None)
 
 
+REPLACES = "replaces"
+"""Key of a selected row's columns: the original training row in whose place it is trained on."""
+
+
 class SelectedRows(Output):
     """The generated rows that join the training set in one round."""
 

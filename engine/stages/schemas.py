@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.stages.forecast import Range
@@ -66,12 +66,29 @@ def diagnosis(schema: Schema, categories: Sequence[str], other: str | None = Non
     return {**schema, "properties": whole}
 
 
-def strategy(schema: Schema, labelled: bool) -> Schema:
-    """Return the strategy schema; where targets are no labels, nothing is confused, and no rule is for some labels."""
+def strategy(
+    schema: Schema, labelled: bool, told: Collection[str] = ("contrast", "kinds")
+) -> Schema:
+    """Return the strategy schema.
+
+    Where targets are labels, the other side of a confusion is a label; where they are none, it is the contrast, and no
+    rule and no kind is for some labels. What no writer is told is not asked for.
+
+    Args:
+        schema: The whole one.
+        labelled: Whether targets are labels.
+        told: What prompts of writers use.
+    """
+    for part in ("contrast", "kinds"):
+        if part not in told:
+            schema = without(schema, part)
     if labelled:
-        return schema
+        return without(schema, "contrast")
     schema = without(schema, "pairs")
     properties = dict(schema["properties"])
+    if "kinds" in properties:
+        kinds = properties["kinds"]
+        properties["kinds"] = {**kinds, "items": without(kinds["items"], "labels")}
     for name in ("must", "must_not"):
         rule = properties.get(name, {}).get("items", {}).get("properties", {}).get("rule")
         if rule is not None:

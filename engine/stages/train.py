@@ -16,7 +16,7 @@ from engine.fingerprint import digest
 from engine.rows import Drop, Example, Model
 from engine.spec.recipe import Train
 from engine.stages.division import Divide, selection_part
-from engine.stages.outputs import DecidedRound, Loaded, SelectedRows, Trained
+from engine.stages.outputs import REPLACES, DecidedRound, Loaded, SelectedRows, Trained
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
 
@@ -44,10 +44,28 @@ class TrainInputs(Inputs):
 
 
 def training_set(inputs: TrainInputs) -> list[Example]:
-    """Return the original training rows, then each earlier round's selected rows, in order, without those kept out."""
+    """Return the original training rows, then each earlier round's selected rows, in order, without those kept out.
+
+    An original row that a selected one replaces is left out, too.
+    """
+    added, gone = _added(inputs), _replaced(inputs)
+    return [*(row for row in inputs.load.train if row.id not in gone), *added]
+
+
+def _added(inputs: TrainInputs) -> list[Example]:
+    """Return the selected rows of the earlier rounds that are not kept out."""
     out = {number for one in inputs.decided for number in one.kept_out}
     kept = (selected for number, selected in enumerate(inputs.earlier) if number not in out)
-    return [*inputs.load.train, *(e for selected in kept for e in selected.examples)]
+    return [example for selected in kept for example in selected.examples]
+
+
+def _replaced(inputs: TrainInputs) -> dict[str, str]:
+    """Return the original rows that selected ones replace, each with the first of these."""
+    found: dict[str, str] = {}
+    for row in _added(inputs):
+        if REPLACES in row.columns:
+            found.setdefault(row.columns[REPLACES], row.id)
+    return found
 
 
 def _kept_out(inputs: TrainInputs) -> Iterator[Drop]:
@@ -56,6 +74,8 @@ def _kept_out(inputs: TrainInputs) -> Iterator[Drop]:
     for number, later in sorted(by_round.items()):
         for example in inputs.earlier[number].examples:
             yield Drop("train", example.id, "rolled_back", f"round {later} was rolled back")
+    for original, row in _replaced(inputs).items():
+        yield Drop("train", original, "replaced", f"row {row} has its inputs with another target")
 
 
 def selection_rows(params: TrainParams, inputs: TrainInputs) -> Sequence[Example]:
@@ -96,7 +116,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
     if settings.method == "none":
         raise ValueError("a student that is not trained has no node that trains it")
     rows = training_set(inputs)
-    generated = len(rows) - len(inputs.load.train)
+    generated = len(_added(inputs))
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
 
     def training_rows(examples: Sequence[Example]) -> tuple[TrainingRow, ...]:

@@ -6,7 +6,7 @@ seeded.
 
 from engine.statistics.lift import Drawn, Lift, lift
 from engine.statistics.multiple import benjamini_hochberg
-from engine.statistics.paired import mcnemar, share_difference, standard_error
+from engine.statistics.paired import mcnemar, says_too_much, share_difference, standard_error
 from engine.statistics.proportions import Interval, exact, wilson
 from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
@@ -22,6 +22,7 @@ __all__ = [
     "fisher_greater",
     "lift",
     "mcnemar",
+    "says_too_much",
     "share_difference",
     "standard_error",
     "two_way",

@@ -35,12 +35,18 @@ def mcnemar(better: int, worse: int) -> float:
     return math.erfc(math.sqrt(statistic / 2))
 
 
-def share_difference(better: int, worse: int, n: int) -> Interval:
+def share_difference(better: int, worse: int, n: int, per_row: float = 1.0) -> Interval:
     """Return by how much the share of right answers differs over `n` rows, given how many rows are discordant.
 
     The interval is that of the share of better ones among the discordant rows (exact under 25 of them, else Wilson's),
     on the scale of the difference, so it agrees with `mcnemar`. Where no row is discordant, it reaches as far as the
     share of discordant rows may with none seen.
+
+    Args:
+        better: Rows on which the later student is better.
+        worse: Rows on which the earlier one is.
+        n: All rows.
+        per_row: By how much the two differ on a discordant row; 1: right or wrong.
 
     Raises:
         ValueError: there are no rows, or fewer than discordant ones.
@@ -52,8 +58,17 @@ def share_difference(better: int, worse: int, n: int) -> Interval:
         most = exact(0, n).high
         return Interval(0.0, -most, most)
     _, low, high = (exact if discordant < EXACT_BELOW else wilson)(better, discordant)
-    scale = discordant / n
-    return Interval((better - worse) / n, scale * (2 * low - 1), scale * (2 * high - 1))
+    scale = discordant / n * per_row
+    return Interval((better - worse) / n * per_row, scale * (2 * low - 1), scale * (2 * high - 1))
+
+
+def says_too_much(better: int, worse: int) -> bool:
+    """Return whether rows drawn with replacement vary too little: few of them changed, or all of these one way.
+
+    Four rows of 200 that only the later student gets right are in nearly every draw, so a bootstrap excludes zero; the
+    exact p-value is 0.125.
+    """
+    return better + worse < EXACT_BELOW or not better or not worse
 
 
 def standard_error(values: npt.NDArray[np.float64]) -> float:

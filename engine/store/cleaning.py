@@ -70,7 +70,9 @@ def plan_removal(state: Path, keep: int) -> Removal:
 
 
 def _plan(connection: duckdb.DuckDBPyConnection, state: Path, keep: int) -> Removal:
-    runs = connection.execute("SELECT id, status FROM run ORDER BY id DESC").fetchall()
+    runs = connection.execute(
+        "SELECT id, status FROM run ORDER BY coalesce(resumed, started) DESC, id DESC"
+    ).fetchall()
     kept = [run for run, _ in runs[:keep]]
     nodes = _column(
         connection,

@@ -76,6 +76,12 @@ class RunRow(Row):
     row_limit: int | None
     estimate: Mapping[str, Any] | None = None
     """What it was expected to take when it began."""
+    plan: str = ""
+    """Hash of its recipe's name and its plan's nodes."""
+    resumed: datetime | None = None
+    """When it was last gone on with; None when never."""
+    worked: float = 0.0
+    """Seconds at work before that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,9 @@ WITH a AS (
   FROM flat_candidate WHERE part = {part}
   UNION ALL
   SELECT pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM flat_candidate WHERE part = {part}
+  UNION ALL
+  SELECT c.pattern, c.strategy, c.operator, NULL, NULL, NULL, v.adherence_call
+  FROM flat_candidate c JOIN {verdict} v ON v.candidate = c.candidate WHERE c.part = {part}
 ), w AS (
   SELECT call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY call
 ), k AS (
@@ -132,7 +135,7 @@ WITH u AS (
   UNION ALL SELECT seed, round, pattern, 5, 'generating', nullif(call, '') FROM {candidate}
   UNION ALL SELECT v.seed, v.round, c.pattern, 6, 'verifying', v.call
   FROM {verification} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
-  UNION ALL SELECT v.seed, v.round, c.pattern, 7, 'judging', v.call
+  UNION ALL SELECT v.seed, v.round, c.pattern, 7, 'judging', unnest([v.call, v.adherence_call])
   FROM {verdict} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
 ), n AS (
   SELECT seed, round, pattern, place, what, call, count(*) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL

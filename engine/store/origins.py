@@ -24,9 +24,11 @@ class Sighting(NamedTuple):
 
 _LATEST = """
 WITH o AS (
-  SELECT o.* FROM pattern_origin o JOIN run r ON r.id = o.run JOIN recipe c ON c.id = r.recipe WHERE c.name = ?
+  SELECT o.* FROM pattern_origin o JOIN run r ON r.id = o.run JOIN recipe c ON c.id = r.recipe
+  WHERE c.name = ? AND o.run <> ?
   QUALIFY row_number() OVER (
-    PARTITION BY o.first_run, o.first_seed, o.first_pattern ORDER BY r.started DESC, o.run DESC, o.seed DESC
+    PARTITION BY o.first_run, o.first_seed, o.first_pattern
+    ORDER BY coalesce(r.resumed, r.started) DESC, o.run DESC, o.seed DESC
   ) = 1
 ), n AS (
   SELECT rn.run, n.id AS node, n.stage, n.seed, n.round, n.identity FROM run_node rn JOIN node n ON n.id = rn.node
@@ -47,9 +49,9 @@ ORDER BY o.first_run, o.first_seed, o.first_pattern
 """
 
 
-def sightings(connection: duckdb.DuckDBPyConnection, recipe: str) -> list[Sighting]:
-    """Return each pattern of the runs of a recipe, by its name, once: as it was last seen."""
-    cursor = connection.execute(_LATEST, [recipe])
+def sightings(connection: duckdb.DuckDBPyConnection, recipe: str, run: str) -> list[Sighting]:
+    """Return each pattern of the runs of a recipe, by its name, but one, once: as it was last seen."""
+    cursor = connection.execute(_LATEST, [recipe, run])
     names = [column[0] for column in cursor.description or ()]
     found = []
     for values in cursor.fetchall():

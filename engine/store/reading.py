@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -78,9 +79,10 @@ def _bytes(batch: Sequence[str], length: int) -> Any:
     return np.array([identity.encode() for identity in batch], dtype=f"S{length}")
 
 
-def finished(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Return the content hash of every finished node."""
-    return dict(connection.execute("SELECT id, content FROM node").fetchall())
+def finished(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
+    """Return the content hash of every finished node, and the run that made it."""
+    rows = connection.execute("SELECT id, content, run FROM node").fetchall()
+    return {node: (content, run) for node, content, run in rows}
 
 
 def usable_calls(connection: duckdb.DuckDBPyConnection) -> Ids:
@@ -100,6 +102,16 @@ def runs(connection: duckdb.DuckDBPyConnection) -> list[RunRow]:
     """Return all runs, oldest first."""
     rows = connection.execute(f"SELECT {_fields(RunRow)} FROM run ORDER BY id").fetchall()
     return [cast(RunRow, row_from(RunRow, values)) for values in rows]
+
+
+def last_sign(connection: duckdb.DuckDBPyConnection, run: str) -> datetime | None:
+    """Return when a run last finished a node or got a reply; None where it did neither."""
+    found = connection.execute(
+        "SELECT max(at) FROM (SELECT ended AS at FROM node WHERE run = $run"
+        " UNION ALL SELECT created FROM llm_call WHERE run = $run)",
+        {"run": run},
+    ).fetchone()
+    return cast(datetime | None, found[0]) if found else None
 
 
 def latest_run(connection: duckdb.DuckDBPyConnection) -> int:

@@ -3,6 +3,9 @@
 A block of `--` lines directly above CREATE TABLE, CREATE VIEW or a renaming describes the table; above a column (or ADD
 COLUMN), that column; in a view, `-- name: text` describes the column `name`. Types and nullability come from DuckDB,
 not from the text.
+
+Views are written for every run, under names that begin with `all_`; a view of the same name without it, of the latest
+run of each recipe, is laid over each of them here.
 """
 
 from __future__ import annotations
@@ -24,15 +27,23 @@ _RENAME = re.compile(r"^ALTER TABLE (\w+) RENAME TO (\w+)")
 _COMMENT_ON = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) (\w+)(?:\.(\w+))? IS '(.+)';$")
 _COLUMN = re.compile(r"^\s+(\w+) [A-Z]+")
 _VIEW_COLUMN = re.compile(r"^(\w+): (.+)$")
+ALL = "all_"
+"""How the names of views over every run begin."""
 
 _PROVENANCE = {
     "node": "The node that made the row.",
-    "run": "The run that did the work (to see one run's rows, cached ones too, join `run_rows` by `node`).",
+    "run": "The run that did the work (for all rows of the latest runs, taken over or not, join `run_rows` by `node`).",
     "seed": "The loop's seed.",
     "round": "-1 is the untuned student, 0 the plain fine-tune, -2 its control (the same with another training seed).",
     "position": "The row's place in the node's output, from 0.",
 }
 """What the columns mean that the store adds to every row of a stage."""
+
+_SHOWN = {
+    "run": "the run looked at: what it took over from earlier runs is shown with it",
+    "round": "-1 is the untuned student, 0 the plain fine-tune, -2 its control",
+}
+"""What columns of views mean that say nothing else."""
 
 
 class Comments(NamedTuple):
@@ -98,12 +109,25 @@ def apply(connection: duckdb.DuckDBPyConnection, since: int) -> None:
                 )
         if since:
             flat.lay_all(connection)
+        _lay_latest(connection)
         for statement in _comment_statements(relations(connection)):
             connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _lay_latest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the views of the latest run of each recipe anew: their columns are those that the views below them have."""
+    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    for (view,) in views:
+        if view.startswith(ALL):
+            # Not `run IN …`: DuckDB finds the few parts of these runs first where it is a plain join (decision 19).
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {view.removeprefix(ALL)} AS"
+                f" SELECT a.* FROM {view} a JOIN last_runs l ON l.run = a.run"
+            )
 
 
 @cache
@@ -168,16 +192,22 @@ def relations(connection: duckdb.DuckDBPyConnection) -> list[Relation]:
         " WHERE table_schema = 'main' ORDER BY ordinal_position"
     ).fetchall()
     known = comments()
+    order = {name: place for place, name in enumerate(known.tables)}
     by_name: dict[str, Relation] = {}
     for name, is_view, column, data_type, nullable in rows:
-        relation = by_name.setdefault(
-            name, Relation(name, is_view, known.tables.get(name, ""), columns=[])
-        )
-        text = known.columns.get((name, column), "")
+        # What a view of the latest runs is, the one below it says.
+        said = f"{ALL}{name}" if is_view and f"{ALL}{name}" in order else name
+        comment = known.tables.get(said, "")
+        if said != name:
+            comment += f" Here of each recipe's latest run; `{said}` has every run."
+        relation = by_name.setdefault(name, Relation(name, is_view, comment, columns=[]))
+        text = known.columns.get((said, column)) or (_SHOWN.get(column, "") if is_view else "")
         relation.columns.append(Column(column, data_type, nullable, text))
-    order = list(known.tables)
     return sorted(
-        map(_with_provenance, by_name.values()), key=lambda relation: order.index(relation.name)
+        map(_with_provenance, by_name.values()),
+        key=lambda relation: (
+            order[relation.name] if relation.name in order else order[f"{ALL}{relation.name}"]
+        ),
     )
 
 

@@ -75,7 +75,8 @@ class Store:
         """Take the state folder; use `Store.open`."""
         self.state, self.path = state, state / FILE
         self._notice, self._patience = notice, patience
-        self._finished: dict[str, str] = {}
+        self._finished: dict[str, tuple[str, str]] = {}
+        """Content hash, and the run that did the work."""
         self._usable = reading.Ids()
         self._spool: Spool | None = None
         self._lock: lock.RunLock | None = None
@@ -196,20 +197,63 @@ class Store:
         versions: Mapping[str, str],
         row_limit: int | None = None,
         estimate: Mapping[str, Any] | None = None,
+        plan: str = "",
     ) -> str:
         """Write down a new run and its recipe (`recipe` is the effective recipe's hash); return its id (`r0001`).
 
-        `estimate` is what it is expected to take.
+        `estimate` is what it is expected to take, `plan` the hash of the recipe's name and the plan's nodes.
         """
         held = self._held()
         run = f"r{self._latest_run + 1:04d}"
         self._latest_run += 1
-        row = RunRow(run, recipe, "running", now(), None, None, versions, row_limit, estimate)
+        row = RunRow(run, recipe, "running", now(), None, None, versions, row_limit, estimate, plan)
         self._spool = Spool(self.state / "spool" / run)
         held.name(run)
         self._runs[run] = row
         self._append([RecipeRow(recipe, name, path, source, effective), row])
         return run
+
+    def unfinished_run(self, plan: str, versions: Mapping[str, str]) -> str | None:
+        """Return the latest run of the same plan and versions where it is not done; else None."""
+        wanted = (plan, versions)
+        same = [run for run in self._runs.values() if (run.plan, run.versions) == wanted]
+        latest = max(same, key=lambda run: run.resumed or run.started, default=None)
+        return latest.id if latest is not None and latest.status != "done" else None
+
+    def resume_run(
+        self,
+        run: str,
+        *,
+        recipe: str,
+        name: str,
+        path: str,
+        source: str,
+        effective: Mapping[str, Any],
+    ) -> None:
+        """Go on with a run that is not done: it stays the same run, however often it stops and waits.
+
+        Its recipe is the one that it goes on with, which may have another budget or call a server otherwise.
+        """
+        was = self._runs[run]
+        began = was.resumed or was.started
+        ended = was.ended
+        if ended is None:
+            # Its process died, and could not say when.
+            with self._reading() as connection:
+                ended = reading.last_sign(connection, run) or began
+        worked = was.worked + max(0.0, (ended - began).total_seconds())
+        row = replace(
+            was,
+            recipe=recipe,
+            status="running",
+            ended=None,
+            note=None,
+            resumed=now(),
+            worked=worked,
+        )
+        self.reopen_run(run)
+        self._runs[run] = row
+        self._append([RecipeRow(recipe, name, path, source, effective), row])
 
     def reopen_run(self, run: str) -> None:
         """Write more for a run that has ended: replies that came after it. How it ended stays as it is."""
@@ -249,7 +293,7 @@ class Store:
         lines.append(line(mark.table, values_of(mark)))
         spool.append(lines, node=info.id)
         spool.flush()
-        self._finished[info.id] = content
+        self._finished[info.id] = (content, run)
         self._remember(info.id, tuple(rows))
 
     def _remember(self, node: str, rows: tuple[Row, ...]) -> None:
@@ -259,7 +303,12 @@ class Store:
             self._memory.pop(next(iter(self._memory)))
 
     def link_node(self, run: str, node: str, name: str, position: int, status: str) -> None:
-        """Record a node's position in a run; `status` is done, cached or skipped."""
+        """Record a node's position in a run; `status` is done, cached or skipped.
+
+        What the run did itself before it was gone on with stays done.
+        """
+        if status == "cached" and self._finished.get(node, ("", ""))[1] == run:
+            status = "done"
         self._append([RunNodeRow(run, node, name, position, status)])
 
     def _append(self, rows: Sequence[Row]) -> None:
@@ -289,14 +338,14 @@ class Store:
         """Return what is known of a run; raises KeyError."""
         return self._runs[run]
 
-    def sightings(self, recipe: str) -> list[Sighting]:
-        """Return the patterns of the earlier runs of recipes of that name, each as it was last seen."""
+    def sightings(self, recipe: str, run: str) -> list[Sighting]:
+        """Return the patterns of the runs before `run` of recipes of that name, each as it was last seen."""
         with self._reading() as connection:
-            return sightings(connection, recipe)
+            return sightings(connection, recipe, run)
 
     def finished(self, nodes: Iterable[str]) -> dict[str, str]:
         """Return the content hash of those nodes that are done. No file is opened."""
-        return {node: self._finished[node] for node in nodes if node in self._finished}
+        return {node: self._finished[node][0] for node in nodes if node in self._finished}
 
     def replies(self, requests: Iterable[str]) -> dict[str, Call]:
         """Return the usable reply of those requests that have one; opens the file only where one has."""

@@ -40,7 +40,7 @@ class Classification(TaskKind):
 
     name = "classification"
     version = 2
-    sentence = "A text gets one label of a fixed set, or several where the task says so."
+    sentence = "A text gets one label of a fixed set."
     prompt = "tasks/classification.md"
     params = Params
     labelled = True
@@ -64,10 +64,19 @@ class Classification(TaskKind):
         target = canonical(labels)
         return Reference(target, (target,))
 
+    def told(self, params: Params) -> str:
+        """Return that it is one label, or any number of them."""
+        return "A text gets any number of labels of a fixed set." if params.many else self.sentence
+
     def labels_in(self, target: str, params: Params) -> Sequence[str]:
         """Return the target, or the labels in the JSON list that it is where a row has several."""
         labels: list[str] = json.loads(target) if params.many else [target]
         return labels
+
+    def relabelled(self, target: str, names: Mapping[str, str], params: Params) -> str:
+        """Return the label as `names` has it, or the list of labels."""
+        labels = [names.get(label, label) for label in self.labels_in(target, params)]
+        return canonical(labels) if params.many else labels[0]
 
     def answer_form(self, task: Task) -> str:
         """Return that it is a label, or a list of them."""

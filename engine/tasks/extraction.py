@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, folded
+from engine.tasks.wrong_answers import cut, neighbours, overlap, stands_in
 
 
 class Params(TaskParams):
@@ -77,18 +78,27 @@ class Extraction(TaskKind):
         """Return the answer: it must still occur in the context."""
         return f'the words "{target}" in {params.context}'
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Params
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the answer, wherever it stands; the whole context where it goes over several lines there."""
+        context = inputs[params.context]
+        return {params.context: (target if target in context else context,)}
+
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
-        """Return another row's answer that stands in the context, too; else as many words from far off in it."""
+        """Return another row's answer in the context; else what looks like it, or it cut short, or others."""
         context = inputs[task.params.context]
         taken = (
             other
             for other in others
-            if other in context and other not in target and target not in other
+            if stands_in(other, context) and other in context and not overlap(other, target)
         )
-        if elsewhere := next(taken, None):
+        if elsewhere := next(taken, None) or next(neighbours(target, context), None):
             return elsewhere
+        if (shorter := cut(target)) is not None and shorter in context:
+            return shorter
         start = context.find(target)
         words = [match.span() for match in re.finditer(r"\S+", context)]
         count = len(target.split())
@@ -101,4 +111,4 @@ class Extraction(TaskKind):
             return None
         first, last = max(spans, key=lambda span: abs(span[0] - start))
         wrong = context[first:last].strip(".,;:!?\"'()")
-        return wrong if wrong and wrong != target else None
+        return wrong if wrong and not overlap(wrong, target) else None

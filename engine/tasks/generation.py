@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, readable
+from engine.tasks.wrong_answers import exchanged_detail
 
 
 class Params(TaskParams):
@@ -43,3 +44,10 @@ class Generation(TaskKind):
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return what the student wrote, if anything."""
         return text.strip() or None
+
+    def corrupted(
+        self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
+    ) -> str | None:
+        """Return the text with a wrong number or name in it, where it takes one from its row; else another row's."""
+        wrong = exchanged_detail(target, "\n".join(inputs.values()), others)
+        return wrong or super().corrupted(inputs, target, others, task)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.tasks.protocol import Options, Reference, Task, TaskKind, TaskParams, plain
+from engine.wording import words
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SPARE = 16
@@ -145,6 +146,17 @@ class MultipleChoice(TaskKind):
             return why
         return None if target in options else f"the target '{target}' is none of the options"
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Params
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the options."""
+        return {
+            column: (text,)
+            if column == params.options
+            else tuple(match[0] for match in _OPTION.finditer(text))
+            for column, text in inputs.items()
+        }
+
     def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of a letter."""
         return {"enum": list(LETTERS)}
@@ -190,9 +202,20 @@ class MultipleChoice(TaskKind):
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
-        """Return the letter behind the right one."""
-        letters = list(options_of(inputs, task.params))
-        return letters[(letters.index(target) + 1) % len(letters)] if target in letters else None
+        """Return the letter of the wrong option that is most like the right one, the next one among equals."""
+        options = options_of(inputs, task.params)
+        if target not in options:
+            return None
+        letters = list(options)
+        place = letters.index(target)
+        order = [*letters[place + 1 :], *letters[:place]]
+        right = set(words(options[target]))
+
+        def likeness(letter: str) -> float:
+            own = set(words(options[letter]))
+            return len(own & right) / max(1, len(own | right))
+
+        return max(order, key=likeness, default=None)
 
 
 def options_of(inputs: Mapping[str, str], params: Params) -> dict[str, str]:

@@ -95,8 +95,8 @@ class Numeric(TaskKind):
         return None
 
     def kept(self, target: str, params: Params) -> str:
-        """Return that the numbers stay: the target's reasoning uses them."""
-        return "the same numbers"
+        """Return that numbers and names stay: the target's reasoning uses them."""
+        return "the numbers and names that the target uses"
 
     def blind_form(self, task: Task) -> str:
         """Return that it is the number."""
@@ -115,22 +115,40 @@ class Numeric(TaskKind):
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
-        """Return the target with another number at its end, and in the calculation that comes to it."""
+        """Return the target without its last step; of one step, another number at its end and in its calculation."""
         decimal: Decimal = task.params.decimal
         number = final_number(target, decimal)
         if number is None:
             return None
+        if (early := _stopped_early(target, decimal)) is not None:
+            return early
         right = written(number, decimal)
         wrong = written(number + max(1, abs(number) // 10), decimal)
         reasoning, mark, end = target.rpartition(_MARK)
         if not mark:
             reasoning, end = "", target
-        start = reasoning.rfind("=" + right)
+        comes_to = re.compile(rf"=\s*\$?{re.escape(right)}(?![\d.,]*\d)")
+        start = max((match.start() for match in comes_to.finditer(reasoning)), default=-1)
         changed = (
             reasoning if start < 0 else reasoning[:start] + reasoning[start:].replace(right, wrong)
         )
         last = end.replace(right, wrong) if right in end else f" {wrong}"
         return changed + mark + last
+
+
+def _stopped_early(target: str, decimal: Decimal) -> str | None:
+    """Return a target that ends one step before its end, each of its calculations right; None where it has but one."""
+    reasoning, mark, _ = target.rpartition(_MARK)
+    lines = reasoning.rstrip().split("\n")
+    steps = [i for i, line in enumerate(lines) if last_result(plain_numbers(line, decimal))]
+    if not mark or len(steps) < 2:
+        return None
+    kept = lines[: steps[-1]]
+    said = last_result(plain_numbers("\n".join(kept), decimal))
+    result = None if said is None else number_in(said)
+    if result is None or result == final_number(target, decimal):
+        return None
+    return "\n".join(kept) + f"\n{mark} {written(result, decimal)}"
 
 
 def last_result(reasoning: str) -> str | None:

@@ -108,9 +108,17 @@ class TaskKind(ABC):
             raise ValueError("the target is empty")
         return Reference(texts[0], tuple(dict.fromkeys(texts)))
 
+    def told(self, params: Any) -> str:
+        """Return what the student does with these parameters, in one sentence."""
+        return self.sentence
+
     def labels_in(self, target: str, params: Any) -> Sequence[str]:
         """Return the labels that a target names, where targets are labels."""
         return (target,)
+
+    def relabelled(self, target: str, names: Mapping[str, str], params: Any) -> str:
+        """Return a target with its labels as `names` has them (label -> label), where targets are labels."""
+        return names.get(target, target)
 
     def answer_form(self, task: Task) -> str:
         """Return what a right answer looks like, in words, for the teacher and the judge."""
@@ -203,6 +211,15 @@ class TaskKind(ABC):
     def kept(self, target: str, params: Any) -> str:
         """Return what a reworded row must keep besides its meaning, as words behind "with"; often empty."""
         return ""
+
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Any
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what of each column must stay, character by character, where a program changes a row's words.
+
+        Programs change letters alone, so numbers stay in any case.
+        """
+        return {}
 
     # Generated rows that somebody answers without seeing their targets.
 

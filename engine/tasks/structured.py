@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from engine import json_text
 from engine.backends.structured import invalid_schema, read_reply, unbounded, unresolved
+from engine.fingerprint import short
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams
+from engine.tasks.wrong_answers import wrong_objects
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
 """A reply that is a code block, as chat models like to write them."""
@@ -106,19 +108,46 @@ class Structured(TaskKind):
         """Return the object: what it takes from the inputs must still be there."""
         return f"all that is needed for {target}"
 
+    def fixed(
+        self, inputs: Mapping[str, str], target: str, params: Params
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the texts of the object, as far as they stand in a column."""
+        texts = [text for text in _texts(json.loads(target)) if text.strip()]
+        return {
+            column: tuple(
+                match[0]
+                for text in texts
+                for match in re.finditer(re.escape(text), value, re.IGNORECASE)
+            )
+            for column, value in inputs.items()
+        }
+
     def corrupted(
         self, inputs: Mapping[str, str], target: str, others: Sequence[str], task: Task
     ) -> str | None:
-        """Return the object with one field of another row's: its value, or the field where it has none."""
-        right = json.loads(target)
-        for other in map(json.loads, others):
-            changed = [key for key, value in other.items() if right.get(key) != value]
-            # A field that both have first: a value that is wrong is harder to see than one too many.
-            for key in sorted(changed, key=lambda key: key not in right):
-                wrong = canonical({**right, key: other[key]})
-                if self.fault(inputs, wrong, task) is None:
-                    return wrong
+        """Return the object with one mistake: a key moved or missing, a neighbouring value, a span cut by a word."""
+        right, known = _object(target), [_object(other) for other in others]
+        text, turn = "\n".join(inputs.values()), int(short([dict(inputs), target], 8), 16)
+        for wrong in wrong_objects(right, text, known, turn):
+            said = canonical(wrong)
+            if said != target and self.fault(inputs, said, task) is None:
+                return said
         return None
+
+
+def _object(target: str) -> dict[str, Any]:
+    """Return a target as an object; one without keys where the schema allows another value."""
+    value = json.loads(target)
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a JSON value, keys left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
 
 
 def canonical(value: Any) -> str:

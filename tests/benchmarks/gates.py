@@ -31,7 +31,7 @@ from engine.backends import BACKENDS
 from engine.project import Project
 from engine.rows import Candidate, Example, Split
 from engine.spec.recipe import Quality
-from engine.stages.quality import GATES, Batch, GateResult, apply_gates
+from engine.stages.quality import GATES, Batch, GateResult, SeedRule, apply_gates
 from engine.stages.quality.leak_guard import Embed, LeakGuards
 from engine.tasks import TASKS, Task
 from engine.wording import words
@@ -187,7 +187,7 @@ def judged(
     for start in range(0, len(candidates), BATCH):
         batch = Batch(
             candidates=candidates[start : start + BATCH], kind=kind, task=task, train=train,
-            accepted=[], keeping={"paraphrase"}, embed=embed,
+            accepted=[], seed_rules=[SeedRule(name="paraphrase", keeps=True)], embed=embed,
             leak_guard=lambda ngram, quantile: guards.get(run.examples, ngram, quantile),
         )  # fmt: skip
         used = [(gate, gate.settings(Quality()), "advise") for gate in GATES.values()]

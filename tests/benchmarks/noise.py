@@ -159,10 +159,10 @@ class GoldTeacher:
             said = re.search(r"It says (\w+) where somebody asks for (\w+)", text)
             name = f"{said[1]} for {said[2]}" if said else "One for another"
             texts = {"name": name, "description": f"{name}.", "includes": [], "excludes": []}
-            return _filled(schema, draw, **texts, coherent=True, parts=[])
+            return _filled(schema, draw, **texts, coherent=True, misfits=[], parts=[])
         if "strategy" in asked:
             free: dict[str, Any] = {
-                key: [] for key in ("must", "must_not", "attributes", "pairs", "operators")
+                key: [] for key in ("must", "must_not", "kinds", "attributes", "pairs", "operators")
             }
             return _filled(schema, draw, strategy="Write rows like those that fail.", **free)
         if "answers" in asked:

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli.app import app
-from engine.store import Store, rows
+from engine.store import Store, reader, rows
+from tests.store.small import make, start
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -54,10 +55,9 @@ def test_pada_takes_every_command(page: Path) -> None:
     assert {command: why for command, why in told.items() if why} == {}
 
 
-@pytest.mark.runs
-def test_every_query_fits_the_store(tmp_path: Path) -> None:
-    Store.open(tmp_path)
-    queries = [
+def queries() -> list[str]:
+    """Return what the pages tell people to ask the store."""
+    asked = [
         query
         for page in OF_TODAY
         for command in typed(page)
@@ -65,13 +65,49 @@ def test_every_query_fits_the_store(tmp_path: Path) -> None:
         if "…" not in query
     ]
     for page in OF_TODAY:
-        for block in re.findall(
-            r"^```sql\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
-        ):
-            queries += [query for query in block.split(";") if query.strip()]
-    assert len(queries) > 5
-    for query in queries:
-        assert rows(tmp_path, query) == [], query
+        text = page.read_text("utf-8")
+        for block in re.findall(r"^```sql\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            asked += [query for query in block.split(";") if query.strip()]
+        asked += re.findall(r"`(SELECT [^`…]+)`", text)
+    assert len(asked) > 25
+    return asked
+
+
+def answers(state: Path) -> dict[str, list[str]]:
+    """Return what each query is answered, but for which run it is, and which run asked a model."""
+    with reader(state) as ask:
+        return {
+            query: sorted(
+                re.sub(r"'(r000\d|new|cached)'", "it", repr(row)) for row in ask(query, [])
+            )
+            for query in queries()
+        }
+
+
+@pytest.mark.runs
+def test_every_query_fits_the_store_and_counts_each_result_once(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    nothing = answers(tmp_path)
+    assert set(map(tuple, nothing.values())) == {()}
+    make(tmp_path)
+    once = answers(tmp_path)
+    assert sum(map(bool, once.values())) > 12
+    nodes = rows(tmp_path, "SELECT node, name, position FROM run_node ORDER BY position")
+    with store.lock_run():
+        run = start(store)
+        for row in nodes:
+            store.link_node(run, row["node"], row["name"], row["position"], "cached")
+        store.end_run(run, "done")
+    again = answers(tmp_path)
+    named = {query for query in once if re.search(r"\ball_\w+", query)}
+    # These ask over all runs, on purpose.
+    assert {query: again[query] for query in again.keys() - named} == {
+        query: once[query] for query in once.keys() - named
+    }
+    with store.lock_run():
+        store.end_run(start(store), "failed")
+    latest = answers(tmp_path)
+    assert [query for query in latest.keys() - named if latest[query]] == []
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=named)

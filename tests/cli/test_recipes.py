@@ -10,6 +10,7 @@ import typer
 
 from engine.cli.recipes import show_list, show_schema, show_validation
 from engine.errors import EngineError, RecipeError
+from engine.operators import find_operators
 from engine.operators.finding import FOLDER
 from engine.spec.method import find_methods
 from engine.spec.package_data import shipped
@@ -43,13 +44,14 @@ def test_operators_are_listed_with_where_they_come_from(
     recipe = write_good(tmp_path)
     show_list("operators")
     ours = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in ours] == ["contrast_pair", "new_situation", "paraphrase"]
+    assert [line.split()[0] for line in ours] == sorted(find_operators(None))
     assert all(line.endswith("from the engine)") for line in ours)
     show_list("operators", str(recipe))
     both = capsys.readouterr().out.splitlines()
-    assert both[:-1] == ours
+    (own,) = set(both) - set(ours)
+    assert set(ours) < set(both)
     text = "Say it in fewer words; the label stays. (label: keep; from operators/shorten/ of the recipe)"
-    assert both[-1] == f"{'shorten':<24} {text}"
+    assert own == f"{'shorten':<24} {text}"
 
 
 def test_a_list_of_operators_with_a_mistake_in_one_says_where(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_gate_is_a_file_a_line_and_its_settings(tmp_path: Path) -> None:
     engine = CopiedEngine(tmp_path)
     engine.write("engine/stages/quality/shouting.py", GATE)
     registry = "engine/stages/quality/__init__.py"
-    engine.change(registry, "[FORM, LEAK,", "[FORM, SHOUTING, LEAK,")
+    engine.change(registry, "[FORM, PROMISE,", "[FORM, SHOUTING, PROMISE,")
     engine.change(
         registry,
         "from engine.stages.quality.similarity import",

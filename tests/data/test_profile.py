@@ -63,13 +63,14 @@ def test_validate_shows_them_as_a_short_table(
     monkeypatch.setenv("COLUMNS", "120")
     show_validation(str(recipe), [])
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[:6] == [
+    assert lines[:7] == [
         "data rows labels repeated blank left out also in",
         "train 4 2 1 1 0",
         "validation 3 2 0 0 0 train: 1 same, 1 near",
         "test 2 2 0 0 0 train: 0 same, 0 near; validation: 0 same, 0 near",
         "columns: text (text), label (text), age (number, 1 empty, not in validation and test)",
         "training rows per label: from 1 (delivery) to 3 (billing)",
+        "rows per label (train/validation/test): billing 3/1/1, delivery 1/2/1",
     ]
 
 

@@ -71,6 +71,32 @@ def test_a_query_is_a_source_like_a_file(tmp_path: Path) -> None:
     assert counts(found) == {"train": 80, "validation": 40, "test": 40}
 
 
+def test_rows_of_a_query_are_told_by_their_number_and_not_by_a_line_of_its_file(
+    tmp_path: Path,
+) -> None:
+    rows: list[dict[str, Any]] = [*ROWS, {"text": "", "label": "a"}, {"text": None, "label": "b"}]
+    rows.append(ROWS[1])
+    write(tmp_path, "all.jsonl", rows)
+    write(tmp_path, "test.jsonl", [{"text": "x", "label": "a"}])
+    data = (
+        "  train: {sql: \"SELECT * FROM 'all.jsonl' WHERE label <> 'c'\"}\n"
+        "  validation: {split_from: {rows: 8}}\n  test: {path: test.jsonl}\n"
+    )
+    _, problems = read(tmp_path, data)
+    place = f"query over {tmp_path}/all.jsonl"
+    (bad,) = [problem for problem in problems if problem.level == "error"]
+    assert str(bad).startswith(f"row 62 of the {place}: error: the column 'text' has no value")
+    _, problems = read(tmp_path, data + "  on_bad_row: drop\n")
+    told = [str(problem) for problem in problems]
+    assert any(text.startswith(f"row 62 of the {place}: warning: left out") for text in told)
+    assert any(
+        text.startswith(f"row 61 of the {place}: warning: the column 'text' is blank")
+        for text in told
+    )
+    assert any("warning: this row repeats row 2" in text for text in told)
+    assert not any("all.jsonl:" in text.replace("all.jsonl: ", "") for text in told)
+
+
 def test_files_of_a_query_that_the_user_gave_count_from_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,13 +137,22 @@ RULES = (
         " WHERE h.stage = 'cluster'",
     ),
     Rule(
-        "members of clusters = members of patterns, each of its cluster or of a part of it",
+        "members of clusters = members of patterns, each of its cluster or of a part of it, + misfits",
         "SELECT h.name, concat_ws(' ', m.diagnosis, m.pattern) AS key FROM here h"
         " JOIN here c ON c.place = h.place AND c.stage = 'cluster' JOIN cluster_member m ON m.node = c.id"
-        " WHERE h.stage = 'name'",
+        " WHERE h.stage = 'name' AND (h.id, m.diagnosis) NOT IN"
+        " (SELECT (node, item) FROM \"drop\" WHERE reason = 'misfit')",
         "SELECT h.name, concat_ws(' ', m.diagnosis, coalesce(p.split_from, p.id)) AS key FROM here h"
         " JOIN pattern_member m ON m.node = h.id JOIN pattern p ON p.node = h.id AND p.id = m.pattern"
         " WHERE h.stage = 'name'",
+    ),
+    Rule(
+        "misfits are members of clusters",
+        'SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'name' AND d.reason = 'misfit'",
+        "SELECT h.name, m.diagnosis AS key FROM here h JOIN here c ON c.place = h.place AND c.stage = 'cluster'"
+        " JOIN cluster_member m ON m.node = c.id WHERE h.stage = 'name'",
+        whole=False,
     ),
     Rule(
         "members = sizes of the patterns",
@@ -189,7 +198,12 @@ RULES = (
         "usable replies are candidates",
         "SELECT DISTINCT h.name, c.id AS key FROM here h JOIN llm_call c ON c.node = h.id AND c.error IS NULL"
         " WHERE h.stage = 'generate'",
-        "SELECT DISTINCT h.name, c.call AS key FROM here h JOIN candidate c ON c.node = h.id",
+        "SELECT DISTINCT h.name, c.call AS key FROM here h JOIN candidate c ON c.node = h.id"
+        # Of several replies to one call, which vote, a candidate names one; of rows without a majority there is none.
+        " UNION ALL SELECT DISTINCT h.name, v.id AS key FROM here h JOIN llm_call v ON v.node = h.id"
+        " WHERE EXISTS (SELECT 1 FROM candidate c JOIN llm_call o ON o.id = c.call AND o.messages = v.messages"
+        " WHERE c.node = h.id AND c.call <> v.id)"
+        " OR EXISTS (SELECT 1 FROM \"drop\" d WHERE d.node = h.id AND d.reason = 'no_majority')",
         whole=False,
     ),
     Rule(

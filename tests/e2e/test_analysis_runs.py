@@ -41,14 +41,14 @@ REPLIES: dict[str, Any] = {
     "# One cluster": {
         "reasoning": "All of them name it.", "name": "Kind named in passing",
         "description": "A kind is named that is not meant.", "includes": ["a kind in passing"],
-        "excludes": [], "coherent": True, "parts": [],
+        "excludes": [], "coherent": True,
     },
     "# The weakness": {
         "reasoning": "The word is enough for it.", "strategy": "Name the other kind in passing.",
         "must": [{"rule": "both kinds", "labels": ["number"]}], "must_not": [],
         "attributes": [{"name": "length", "values": ["3", "9"]}],
         "pairs": [{"right": "number", "wrong": "colour", "share": 0.4}, {"right": "x", "wrong": "y", "share": 0.6}],
-        "difficulty": {"easy": 0, "medium": 1, "hard": 3},
+        "difficulty": {"easy": 0, "medium": 0.25, "hard": 0.75},
     },
 }  # fmt: skip
 

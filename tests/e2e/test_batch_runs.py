@@ -59,7 +59,7 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report out, which takes most of the time of runs as small as these."""
-    monkeypatch.setattr("engine.project.collect", lambda query, run: None)
+    monkeypatch.setattr("engine.project.collect", lambda query, run, **_: None)
     monkeypatch.setattr("engine.project.render_html", lambda facts: "")
     monkeypatch.setattr("engine.project.render_markdown", lambda facts: "")
     monkeypatch.setattr("engine.cli.running.summary", lambda found, page=None: "")
@@ -105,6 +105,12 @@ def test_the_loop_by_file_ends_with_the_rows_of_the_same_replies_given_at_once(
         code, said = pada("batch", "import", answers, "--state", state)
         assert code == 0, said
         trips.append([ask.node for ask in person.asked[asked:]])
+    # However often it waited, it is one run, which did all of it itself and took nothing over.
+    [run] = rows(state, "SELECT id, status, resumed > started AS resumed, worked FROM run")
+    assert (run["id"], run["status"], run["resumed"]) == ("r0001", "done", True)
+    assert run["worked"] > 0
+    assert rows(state, "SELECT DISTINCT origin FROM spend") == [{"origin": "new"}]
+    assert rows(state, "SELECT DISTINCT origin FROM all_run_rows") == [{"origin": "done"}]
     for table, columns in COMPARED.items():
         sql = f'SELECT {columns} FROM "{table}" ORDER BY ALL'
         assert rows(state, sql) == rows(at_once, sql), table
@@ -144,7 +150,7 @@ def test_a_run_that_waits_says_for_what_and_how_to_go_on(
     code, said = pada("run", by_file, "--state", state, "--limit", "30")
     assert code == 75
     assert request_files(state) == [file]
-    assert f"{file}: {len(lines)} requests, written by an earlier run, not written again" in said
+    assert f"{file}: {len(lines)} requests, written before, not written again" in said
 
 
 def test_a_run_that_waits_for_its_judge_has_decided_nothing(
@@ -215,7 +221,7 @@ def test_replies_come_in_parts_out_of_order_twice_and_wrong(
     assert json.loads(told["content"]) == {"cause": "no such key"}
     assert "'root_cause' is a required property" in wish["content"]
     _, said = pada("batch", "list", "--state", state)
-    assert [line.split()[0] for line in said.splitlines()[1:]] == ["r0001", "r0002"]
+    assert [line.split()[0] for line in said.splitlines()[1:]] == ["r0001", "r0001"]
 
     # What the second file asks, and the straggler of the first, in one file; then the wrong one comes right after all.
     answers = read_lines(person.answer(second, tmp_path / "second.jsonl"))

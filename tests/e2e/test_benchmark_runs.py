@@ -169,7 +169,7 @@ def test_an_endpoint_is_measured_kept_and_shown(tmp_path: Path, pada: Pada) -> N
         ("endpoint", url, 2)
     }
     assert {(row["requests"], row["failed"]) for row in found} == {(4, 0)}
-    (shown,) = rows(state, "SELECT * FROM deployment WHERE run = 'r0001'")
+    (shown,) = rows(state, "SELECT * FROM all_deployment WHERE run = 'r0001'")
     assert (shown["metric"], shown["value"]) == (None, None)
     assert shown["first_token_p50"] > 0
     assert shown["requests_per_second"] > 0

@@ -48,6 +48,7 @@ def test_a_budget_stops_cleanly_and_a_raised_one_goes_on(tmp_path: Path) -> None
     recipe.write_text(text, "utf-8")
     found = pada_here("run", recipe, "--state", state)
     assert found.code == 0, found.out + found.errors
+    assert rows(state, "SELECT id, status FROM run") == [{"id": "r0001", "status": "done"}]
     assert answered_twice(state) == []
 
 
@@ -67,6 +68,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert rows(state, "SELECT status FROM run") == [{"status": "interrupted"}]
     again = pada_here("run", recipe, "--state", state)
     assert again.code == 0, again.out + again.errors
+    assert rows(state, "SELECT id, status FROM run") == [{"id": "r0001", "status": "done"}]
     assert rows(state, "SELECT count(*) AS n FROM model WHERE round = 0") == [{"n": 1}]
     assert answered_twice(state) == []
 
@@ -77,4 +79,5 @@ def test_preview_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
     found = pada_here("preview", recipe, "-n", "12", "--steps", "2")
     assert found.code == 0, found.out + found.errors
     assert "nothing was kept" in found.out
+    assert "Ask further" not in found.out, "its store is gone"
     assert {path.name for path in tmp_path.iterdir()} == {"project"}

@@ -1,4 +1,6 @@
-"""Every operator on every task kind: the recipe is refused with a reason, or its run makes rows of the right form.
+"""An operator of each label rule on every task kind: a recipe is refused with a reason, or its run makes right rows.
+
+All operators, on every kind that they serve, are in `tests/stages/augment/test_kinds.py` and `test_made.py`.
 
 The student is measured as it is and fails; teacher and judge are scripted, or a person with files of requests. Each
 cell is run with one way of judging, and one of them by file; `-m long` runs all of all.
@@ -7,6 +9,7 @@ cell is run with one way of judging, and one of them by file; `-m long` runs all
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -142,7 +145,8 @@ REFUSED = {
     if not kind.labelled
 }
 """(operator, form) -> why `pada validate` refuses it."""
-CELLS = [(operator, form) for operator in find_operators(None) for form in FORMS]
+OPERATORS = ("contrast_pair", "new_situation", "paraphrase")
+CELLS = [(operator, form) for operator in OPERATORS for form in FORMS]
 SERVED = [cell for cell in CELLS if cell not in REFUSED]
 MODES: tuple[Mode, ...] = ("decides", "advises", "off")
 DIAGONAL = [(*cell, MODES[(i + i // len(MODES)) % len(MODES)]) for i, cell in enumerate(SERVED)]
@@ -155,7 +159,7 @@ def ids(cells: Iterable[tuple[str, ...]]) -> list[str]:
 
 def test_the_matrix_has_every_task_kind_and_the_diagonal_every_way_of_judging() -> None:
     assert {form.split("-")[0] for form in FORMS} == set(TASKS)
-    for operator in find_operators(None):
+    for operator in OPERATORS:
         judged = {mode for name, _, mode in DIAGONAL if name == operator}
         assert len(judged) >= 2, operator
     assert {mode for *_, mode in DIAGONAL} == set(MODES)
@@ -183,7 +187,9 @@ def write(folder: Path, operator: str, form: Form, mode: Mode, models: Mapping[s
 def _replies(
     operator: str, form: Form, train: list[Mapping[str, Any]]
 ) -> list[Mapping[str, object]]:
-    """Return what the teacher writes: as many rows as the operator asks for in one call."""
+    """Return what the teacher writes: as many rows as the operator asks for in one call; nothing for several."""
+    if operator not in OPERATORS:
+        return []
     entry = find_operators(None)[operator]
     params = entry.params()
     count = rows_per_seed(entry, params)
@@ -276,12 +282,47 @@ def test_an_operator_that_a_task_kind_cannot_use_is_refused(
         Project.open(recipe, tmp_path / "state").validate()
     said = str(caught.value)
     assert f"recipe.yaml:14:49: error: the operator '{operator}' {REFUSED[operator, form]}" in said
-    assert "    use new_situation or paraphrase" in said
+    assert "    use new_situation, entity_swap or evolve; `pada list operators` has all" in said
 
 
 @pytest.mark.parametrize(("operator", "form", "mode"), DIAGONAL, ids=ids(DIAGONAL))
 def test_what_is_valid_runs(operator: str, form: str, mode: Mode, tmp_path: Path) -> None:
     check(tmp_path, operator, form, mode)
+
+
+def test_a_run_whose_rows_no_model_writes_asks_nobody_for_them(tmp_path: Path) -> None:
+    operators = "typos, share: 2}, {name: oversample"
+    recipe = write(tmp_path, operators, FORMS["classification"], "off", SCRIPTED)
+    outcome = Project.open(recipe, tmp_path / "state").run()
+    assert outcome.status == "done"
+    state = tmp_path / "state"
+    asked = "SELECT count(*) AS n FROM llm_call c JOIN node n ON n.id = c.node WHERE n.stage = 'generate'"
+    assert rows(state, asked) == [{"n": 0}]
+    made = rows(
+        state,
+        "SELECT c.operator, c.model, c.inputs ->> 'text' AS text, p.inputs ->> 'text' AS seed,"
+        " c.target = p.target AS kept"
+        " FROM candidate c JOIN selected s ON s.candidate = c.id"
+        " JOIN example p ON p.id = c.parent AND p.split = 'train' AND p.source <> 'generated'",
+    )
+    assert {row["operator"] for row in made} == {"typos", "oversample"}
+    assert all(row["kept"] and row["model"].startswith("row function ") for row in made)
+    assert all((row["text"] == row["seed"]) == (row["operator"] == "oversample") for row in made)
+
+
+def test_a_quota_that_no_operator_can_meet_is_told_and_ends_no_run(tmp_path: Path) -> None:
+    recipe = write(tmp_path, "oversample", FORMS["classification"], "off", SCRIPTED)
+    text = recipe.read_text("utf-8").replace("rows_per_round: 4", "rows_per_round: 400")
+    recipe.write_text(text, "utf-8")
+    state = tmp_path / "state"
+    assert Project.open(recipe, state).run().status == "done"
+    (decision,) = rows(
+        state,
+        "SELECT reason FROM decision d JOIN node n ON n.id = d.node WHERE n.stage = 'select'",
+    )
+    assert re.search(
+        r"^\d of 400 rows wanted join the training set; \d+ missing", decision["reason"]
+    )
 
 
 def test_what_is_valid_runs_by_file(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_pattern_goes_on_from_round_to_round_and_its_rows_are_counted(state: P
     lives = rows(
         state,
         "SELECT round, life, found IS NOT NULL AS found, rows, failed, failing, control_failing"
-        " FROM pattern_life WHERE run = 'r0001' ORDER BY pattern, round",
+        " FROM all_pattern_life WHERE run = 'r0001' ORDER BY pattern, round",
     )
     assert [(one["round"], one["life"], one["found"]) for one in lives] == [
         (0, "new", True),
@@ -53,7 +53,7 @@ def test_the_store_says_where_a_pattern_was_first_seen(state: Path) -> None:
         state,
         "SELECT run, version, seed, count(*) AS n, count(DISTINCT root) AS roots, sum(is_new::INT)::INT AS new,"
         " any_value(first_run) AS first_run, any_value(first_version) AS first_version"
-        " FROM pattern_origins WHERE recipe = 'estimated' GROUP BY ALL ORDER BY run, seed",
+        " FROM all_pattern_origins WHERE recipe = 'estimated' GROUP BY ALL ORDER BY run, seed",
     )
     told = [(o["run"], o["version"], o["seed"], o["n"], o["roots"], o["new"]) for o in found]
     assert told == [
@@ -81,7 +81,7 @@ def test_of_a_run_that_takes_everything_over_nothing_is_compared(state: Path) ->
 
 def test_a_recipe_of_another_name_has_patterns_of_its_own(state: Path) -> None:
     assert rows(
-        state, "SELECT DISTINCT first_run, is_new FROM pattern_origins WHERE recipe = 'other'"
+        state, "SELECT DISTINCT first_run, is_new FROM all_pattern_origins WHERE recipe = 'other'"
     ) == [{"first_run": "r0004", "is_new": True}]
 
 

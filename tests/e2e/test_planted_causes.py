@@ -208,6 +208,7 @@ class Oracle:
         return {
             "reasoning": "", "name": name, "description": scenarios[0], "includes": [], "excludes": [],
             "coherent": coherent, "parts": [] if coherent else parts,
+            **({"misfits": []} if "- `misfits`: " in message else {}),
         }  # fmt: skip
 
     def _is_under(self, name: str, row: str) -> bool:

@@ -11,7 +11,7 @@ from engine.operators import find_operators, look_for_operators
 from engine.operators.finding import FOLDER
 from tests.operators.writing import OPERATOR, changed, write_operator
 
-OURS = {"contrast_pair", "new_situation", "paraphrase"}
+OURS = set(find_operators(None))
 
 
 def complaints(base: Path) -> str:
@@ -78,9 +78,32 @@ def test_links_out_of_the_recipes_folder_are_refused(tmp_path: Path) -> None:
     (recipe / FOLDER).mkdir(parents=True)
     (recipe / FOLDER / "shorten").symlink_to(elsewhere)
     assert complaints(recipe) == (
-        "operators/shorten: error: this is a link that leaves the recipe's operators\n    copy the operator's folder"
+        "operators/shorten: error: this is a link that leaves the folder of the operators\n"
+        "    copy the operator's folder"
     )
     other = tmp_path / "other"
     other.mkdir()
     (other / FOLDER).symlink_to(tmp_path / "elsewhere")
     assert "operators/ is a link that leaves the recipe's folder" in complaints(other)
+
+
+def test_folders_that_a_recipe_names_add_theirs(tmp_path: Path) -> None:
+    write_operator(tmp_path / "recipe" / FOLDER)
+    shared = write_operator(
+        tmp_path / "shared", changed(("name: shorten", "name: lengthen")), name="lengthen"
+    )
+    found = find_operators(tmp_path / "recipe", ["../shared"])
+    assert set(found) == {*OURS, "shorten", "lengthen"}
+    assert found["lengthen"].own
+    assert found["lengthen"].folder.resolve() == shared
+    assert "lengthen" not in find_operators(tmp_path / "recipe")
+
+
+def test_a_folder_that_is_not_there_and_a_name_twice_are_told(tmp_path: Path) -> None:
+    write_operator(tmp_path / "recipe" / FOLDER)
+    write_operator(tmp_path / "shared")
+    look = look_for_operators(tmp_path / "recipe", ["../shared", "nowhere"])
+    messages = [problem.message for problem in look.problems]
+    assert messages[0] == "there is no folder nowhere"
+    assert messages[1].endswith("/recipe/operators has an operator 'shorten' already")
+    assert look.operators["shorten"].folder == tmp_path / "recipe" / "operators" / "shorten"

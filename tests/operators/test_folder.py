@@ -107,9 +107,9 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("[row, rejected]", "[row, rejectd]")],
-            "operator.yaml:11:13: error: sees[1] must be 'task', 'row', 'label', 'target', 'keep', 'pattern', "
-            "'about', 'includes', 'excludes', 'strategy', 'must', 'must_not', 'accepted' or 'rejected', "
-            "not 'rejectd'\n    did you mean 'rejected'?",
+            "operator.yaml:11:13: error: sees[1] must be 'task', 'row', 'label', 'target', 'near', 'keep', 'vary', "
+            "'pattern', 'about', 'includes', 'excludes', 'strategy', 'must', 'must_not', 'contrast', 'kinds', "
+            "'accepted' or 'rejected', not 'rejectd'\n    did you mean 'rejected'?",
             id="unknown-sight",
         ),
         pytest.param(
@@ -249,7 +249,7 @@ def test_a_mistake_in_the_definition_is_told_with_its_place(
 
 
 def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
-    assert complaints(write_operator(tmp_path), taken={"shorten"}) == (
+    assert complaints(write_operator(tmp_path), taken={"shorten": "the engine"}) == (
         "operator.yaml:2:7: error: the engine has an operator 'shorten' already\n"
         "    give this one and its folder another name"
     )

@@ -14,6 +14,7 @@ from engine.operators import (
     KnownRow,
     NewRow,
     Operator,
+    RowKind,
     RowSpec,
     Unread,
     brings_target,
@@ -36,14 +37,18 @@ TRAIN = [
 ]
 REJECTED = KnownRow({"text": "old"}, "b", "Too long.")
 ASKED = Assignment(
-    rows=[RowSpec("r1", TRAIN[0], "a", "b", "the names", {"tone": "calm"}), RowSpec("r2", TRAIN[2], "b")],
+    rows=[
+        RowSpec("r1", TRAIN[0], "a", "b", "the names", {"tone": "calm"}, "lost on the way"),
+        RowSpec("r2", TRAIN[2], "b", contrast=True),
+    ],
     examples=TRAIN[4:6], task="What it is.", description="What customers write.", pattern="late cards", about="Late.",
     includes=("delays",), excludes=("losses",), strategy="Be late.", must=("be short",), must_not=("be rude",),
+    contrast="On time.", kinds=(RowKind("lost on the way", "It was sent."),),
     accepted=(KnownRow({"text": "good"}, "a"),), rejected=(REJECTED,), longest=90,
 )  # fmt: skip
 ALL = [
     "task", "row", "label", "target", "keep", "pattern", "about", "includes", "excludes", "strategy", "must",
-    "must_not", "accepted", "rejected",
+    "must_not", "contrast", "kinds", "accepted", "rejected",
 ]  # fmt: skip
 CHANGE = ("label: keep", "label: change\ntasks: labelled")
 PROMPT = "{# purpose: none; variables: none #}\n[[user]]\nx\n"
@@ -81,13 +86,16 @@ def test_everything_can_be_seen(make: Any) -> None:
         "task": "What it is.", "row": {"text": "row 0"}, "label": "a", "target": "a", "keep": "the names",
         "pattern": "late cards", "about": "Late.", "includes": ["delays"], "excludes": ["losses"],
         "strategy": "Be late.", "must": ["be short"], "must_not": ["be rude"],
+        "contrast": "On time.", "kinds": [{"name": "lost on the way", "description": "It was sent."}],
         "accepted": [{"row": {"text": "good"}, "target": "a"}],
         "rejected": [{"row": {"text": "old"}, "target": "b", "why": "Too long."}],
     }  # fmt: skip
 
 
 def test_a_row_to_write_is_shown_with_its_seed_where_it_is_made_from_that(make: Any) -> None:
-    first = {"id": "r1", "target": "a", "near": "b", "vary": {"tone": "calm"}}
+    first = {
+        "id": "r1", "target": "a", "near": "b", "vary": {"tone": "calm"}, "kind": "lost on the way", "contrast": False,
+    }  # fmt: skip
     kept = variables_of(make(), ASKED, make().params())["rows"]
     assert kept[0] == {**first, "row": {"text": "row 0"}, "label": "a", "keep": "the names"}
     new = make(("label: keep", "label: given"))

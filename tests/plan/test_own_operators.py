@@ -92,7 +92,7 @@ def test_an_operator_for_other_tasks_is_refused(tasks: str, reason: str, tmp_pat
     write_operator(tmp_path / FOLDER, changed(("label: keep", f"label: keep\ntasks: {tasks}")))
     assert said(write(tmp_path)) == (
         f"recipe.yaml:18:22: error: the operator 'shorten' {reason}\n"
-        "    use contrast_pair, new_situation or paraphrase\n"
+        "    use new_situation, boundary or contrast_pair; `pada list operators` has all\n"
     )
 
 
@@ -189,3 +189,32 @@ def test_the_privacy_table_names_the_labels_among_which_a_teacher_chooses(
     sent = flows(planned.plan, planned.resources, project.loaded.recipe)["teacher"]
     what = next(flow.what for flow in sent if flow.stage == "generate")
     assert ("the labels" in what) == labels
+
+
+def test_a_folder_of_operators_that_a_recipe_names_is_looked_into_and_told_where_it_is_missing(
+    tmp_path: Path,
+) -> None:
+    write_operator(tmp_path / "shared")
+    (tmp_path / "recipe").mkdir()
+    recipe = write(tmp_path / "recipe", "[{name: shorten}]\n  operator_folders: [../shared]")
+    assert said(recipe) == ""
+    recipe.write_text(recipe.read_text("utf-8").replace("../shared", "../shard"), "utf-8")
+    unknown, missing = said(recipe).split("recipe.yaml:19:22: ")
+    assert unknown.startswith("recipe.yaml:18:22: error: no operator 'shorten'\n")
+    assert missing == (
+        "error: there is no folder ../shard\n    it is looked for from the recipe's folder\n"
+    )
+
+
+def test_templates_of_other_columns_are_told(tmp_path: Path) -> None:
+    text = changed(("sees: [row, rejected]\n", ""), ("label: keep", "label: given\nmake: template"))
+    folder = write_operator(tmp_path / FOLDER, text, prompt=None)
+    file = folder / "templates.yaml"
+    file.write_text("templates:\n- {inputs: {body: x}, target: y}\n", "utf-8")
+    recipe = write(tmp_path)
+    assert said(recipe) == (
+        "operators/shorten/templates.yaml: error: row 1 of this file has the columns body, and the task has text\n"
+        "    name the task's input columns\n"
+    )
+    file.write_text("templates:\n- {inputs: {text: x}, target: y}\n", "utf-8")
+    assert said(recipe) == ""

@@ -18,8 +18,8 @@ import pyarrow as pa
 from engine.store import Store
 from engine.store.file import FILE
 from engine.store.flat import lay_all
+from engine.store.schema import apply
 
-MIGRATIONS = Path(__file__).parents[2] / "engine" / "store" / "migrations"
 LABELS = [
     "refund",
     "cancel_order",
@@ -42,8 +42,7 @@ class Invented:
     def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:")
         self.waiting: dict[str, list[dict[str, Any]]] = {}
-        for file in sorted(MIGRATIONS.glob("*.sql")):
-            self.db.execute(file.read_text(encoding="utf-8"))
+        apply(self.connection, 0)
         self.columns: dict[str, set[str]] = {}
         for row in self.query("SELECT table_name, column_name FROM duckdb_columns()"):
             self.columns.setdefault(row["table_name"], set()).add(row["column_name"])
@@ -79,7 +78,9 @@ class Invented:
         # What was changed by SQL alone is laid flat too.
         lay_all(db)
         db.execute(f"ATTACH '{state / FILE}' AS saved")
-        tables = self.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'")
+        tables = self.query(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory' AND table_name <> 'schema_version'"
+        )
         for name in (row["table_name"] for row in tables):
             db.execute(f'INSERT INTO saved."{name}" BY NAME SELECT * FROM memory."{name}"')
         db.execute("DETACH saved")

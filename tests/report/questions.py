@@ -45,7 +45,7 @@ def filled() -> Invented:
     _break(store)
     _regressions(store)
     store.add(
-        "label_suspect", node=ident("node", "diagnose.0", 0), run="r0001", seed=0, round=0, example=ident("validation", 4),
+        "label_suspect", node=ident("node", "diagnose.0", 1), run="r0002", seed=0, round=0, example=ident("validation", 4),
         split="validation", target="change_address", answer="talk_to_agent", confidence=4, call="",
         reason="It asks for a person, the address is only mentioned.",
     )  # fmt: skip
@@ -123,14 +123,14 @@ def _tests_and_shares(store: Invented) -> None:
 
 
 def _break(store: Invented) -> None:
-    """Let five rows of the first run flip from right to wrong; two of them fall under a pattern."""
+    """Let five rows of the second run flip from right to wrong; two of them fall under a pattern."""
     right = store.query(
-        "SELECT example, split FROM prediction p WHERE run = 'r0001' AND split = 'validation' AND round = 1"
-        " AND example NOT IN (SELECT example FROM failure WHERE run = 'r0001') ORDER BY example LIMIT 5"
+        "SELECT example, split FROM prediction p WHERE run = 'r0002' AND split = 'validation' AND round = 1"
+        " AND example NOT IN (SELECT example FROM failure WHERE run = 'r0002') ORDER BY example LIMIT 5"
     )
     targets = {ident("validation", i): invented.LABELS[i % 6] for i in range(150)}
-    score = {"node": ident("node", "score.1", 0), "run": "r0001", "seed": 0, "round": 1}
-    track = score | {"node": ident("node", "track.1", 0)}
+    score = {"node": ident("node", "score.1", 1), "run": "r0002", "seed": 0, "round": 1}
+    track = score | {"node": ident("node", "track.1", 1)}
     for number, row in enumerate(right):
         example = row["example"]
         store.add(
@@ -147,7 +147,7 @@ def _break(store: Invented) -> None:
                 similarity=0.8, failed=False, fails=True, control_fails=False,
             )  # fmt: skip
     store.db.execute(
-        "UPDATE prediction SET answer = 'refund', text = 'refund' WHERE run = 'r0001' AND round = 1 AND example IN ?",
+        "UPDATE prediction SET answer = 'refund', text = 'refund' WHERE run = 'r0002' AND round = 1 AND example IN ?",
         [[row["example"] for row in right]],
     )
 

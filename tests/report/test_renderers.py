@@ -267,6 +267,18 @@ def test_console_summary_reads_as_agreed(full: Report) -> None:
     assert found == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_commands_to_ask_further_name_the_store_and_there_are_none_where_it_is_gone() -> None:
+    store = invented.full(rounds=1)
+    report = collect(store.query, "r0001", state=Path("my state"))
+    for shown in (words(report), render_markdown(report)):
+        assert shown.count("pada sql --state 'my state' \"select") == 3
+    assert Page(render_html(report)).text.count("pada sql --state 'my state' \"select") == 3
+    gone = collect(store.query, "r0001", state=None)
+    for shown in (words(gone), render_markdown(gone), render_html(gone)):
+        assert "Ask further" not in shown
+        assert "pada sql" not in shown.replace("<code>pada sql</code> has them all", "")
+
+
 @pytest.mark.parametrize(
     ("mode", "words"),
     [("advises", "only recorded"), ("decides", "verdicts decided"), ("off", "judge was off")],

@@ -35,6 +35,15 @@ def write(folder: Path, text: str, name: str = "mine.md") -> Path:
     return file
 
 
+def test_a_name_that_repeats_the_folder_is_told_how_to_write_it(tmp_path: Path) -> None:
+    write(tmp_path, FEW_SHOT)
+    for name in ("prompts/mine.md", "./prompts/mine.md"):
+        with pytest.raises(RecipeError, match="there is no prompt") as caught:
+            PromptLibrary(tmp_path).get(name)
+        assert "write mine.md for the file" in str(caught.value)
+    assert PromptLibrary(tmp_path).get("mine.md").variables
+
+
 def test_turns_are_rendered_in_order(tmp_path: Path) -> None:
     prompt = parse_prompt("mine.md", write(tmp_path, FEW_SHOT))
     assert prompt.variables == {"row", "labels"}

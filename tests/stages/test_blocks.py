@@ -42,11 +42,13 @@ def test_there_is_a_row_of_every_kind() -> None:
 def test_every_kind_says_what_it_is_and_what_an_answer_looks_like(kind: str) -> None:
     task = view(kind, **ROWS[kind][0])
     text = task_block(task, Briefing(), train(kind))
-    assert text.startswith(f"Task: {task.entry.sentence}\n")
+    assert text.startswith(f"Task: {task.entry.told(task.settings)}\n")
     assert "Form of the right answer: " in text
     assert ("All labels: " in text) == task.labelled
     described = task_block(task, Briefing(description=" Mail of a shop. "), train(kind))
-    assert described.startswith(f"Task: Mail of a shop.\nKind of task: {task.entry.sentence}\n")
+    assert described.startswith(
+        f"Task: Mail of a shop.\nKind of task: {task.entry.told(task.settings)}\n"
+    )
 
 
 def test_the_form_of_a_structured_answer_is_its_schema() -> None:
@@ -102,3 +104,20 @@ def test_a_long_text_is_cut_where_one_sees_it() -> None:
     left_out = len(text) - LONGEST_TEXT * 2 // 3 - LONGEST_TEXT // 3
     assert f"[…{left_out} characters left out…]" in block
     assert cut("short", 5) == "short"
+
+
+def test_a_task_of_several_labels_is_said_to_be_one() -> None:
+    one = task_block(view("classification"), Briefing(), train("classification"))
+    many = view("classification", many=True)
+    labels = [Example("e", "train", {"text": "x"}, '["late"]', {}, "f", 1)]
+    assert one.startswith("Task: A text gets one label of a fixed set.\n")
+    assert task_block(many, Briefing(), labels).startswith("Task: A text gets any number of labels")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if not TASKS[kind].labelled])
+def test_rows_show_what_right_answers_are_like(kind: str) -> None:
+    (row,) = train(kind)
+    text = task_block(view(kind, **ROWS[kind][0]), Briefing(), [row], answered=[row])
+    line = text.split("Rows with their right answers, which show what these are like:\n- ")[1]
+    assert line.startswith("{")
+    assert "\n" not in line

@@ -1,6 +1,7 @@
 """train: which rows the student learns from, in which order, and for how many steps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from engine.rows import Decision, Model
 from engine.run.execute import check_accounts
 from engine.spec.recipe import Train
 from engine.stages.division import Divide, selection_part
-from engine.stages.outputs import Decided, DecidedRound, Loaded, SelectedRows
+from engine.stages.outputs import REPLACES, Decided, DecidedRound, Loaded, SelectedRows
 from engine.stages.task_view import Shots
 from engine.stages.train import (
     TRAIN,
@@ -94,6 +95,20 @@ def test_rows_that_came_since_the_best_round_are_kept_out_once_a_round_is_rolled
     assert training_set(none) == [*ORIGINAL, *SECOND.examples]
     tolerated = TrainInputs(LOADED, earlier, (decided(1, 0, back=False), decided(2, 0, back=True)))
     assert training_set(tolerated) == [*ORIGINAL, *third.examples]
+
+
+def test_a_row_with_another_target_is_trained_on_in_place_of_the_original_one(
+    tmp_path: Path,
+) -> None:
+    old = ORIGINAL[0]
+    new = replace(example(old.inputs["text"], BROKEN), id="new", columns={REPLACES: old.id})
+    given = TrainInputs(load=LOADED, earlier=(FIRST, SelectedRows((new,))))
+    assert training_set(given) == [*ORIGINAL[1:], *FIRST.examples, new]
+    context = TrainingContext(tmp_path)
+    output = TRAIN.run(PARAMS, given, context)
+    assert [(d.item, d.reason) for d in output.drops] == [(old.id, "replaced")]
+    assert context.jobs[0].generated == len(FIRST.examples) + 1
+    check_accounts("train", TRAIN.accounts(PARAMS, given, output))
 
 
 def test_every_row_is_taught_with_its_answer_and_no_evaluation_row_is(tmp_path: Path) -> None:

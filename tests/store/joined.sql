@@ -1,31 +1,31 @@
 -- The views over what is laid flat, as joins of the tables of the nodes: what a run shows, by definition.
 
 CREATE VIEW joined.shown AS
-SELECT r.run, r.seed, r.round FROM prediction t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+SELECT r.run, r.seed, r.round FROM prediction t JOIN all_run_rows r USING (node) WHERE r.stage <> 'logged'
 UNION
-SELECT r.run, r.seed, r.round FROM failure t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+SELECT r.run, r.seed, r.round FROM failure t JOIN all_run_rows r USING (node) WHERE r.stage <> 'logged'
 UNION
-SELECT r.run, r.seed, r.round FROM pattern_member t JOIN run_rows r USING (node);
+SELECT r.run, r.seed, r.round FROM pattern_member t JOIN all_run_rows r USING (node);
 
 -- What was logged is a part of every round.
 CREATE VIEW joined.said AS
 SELECT r.run, t.seed, t.round, t.split, t.example, t.text, t.answer, t.status, t.confidence, false AS of_log
-FROM prediction t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+FROM prediction t JOIN all_run_rows r USING (node) WHERE r.stage <> 'logged'
 UNION ALL
 SELECT s.run, s.seed, s.round, t.split, t.example, t.text, t.answer, t.status, t.confidence, true
-FROM prediction t JOIN run_rows r USING (node) JOIN joined.shown s ON s.run = r.run WHERE r.stage = 'logged';
+FROM prediction t JOIN all_run_rows r USING (node) JOIN joined.shown s ON s.run = r.run WHERE r.stage = 'logged';
 
 -- Rounds up to 0 look at what was logged; later ones at what their student says, where it can be asked.
 CREATE VIEW joined.failures AS
 WITH e AS (
   SELECT r.run, t.id, t.split, any_value(t.inputs) AS inputs, any_value(t.columns) AS columns
-  FROM example t JOIN run_rows r USING (node) GROUP BY ALL
+  FROM example t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), own AS (
   SELECT r.run, t.seed, t.round, t.split, t.example, t.target, t.answer, t.predicate, false AS of_log
-  FROM failure t JOIN run_rows r USING (node) WHERE r.stage <> 'logged'
+  FROM failure t JOIN all_run_rows r USING (node) WHERE r.stage <> 'logged'
 ), log AS (
   SELECT s.run, s.seed, s.round, t.split, t.example, t.target, t.answer, t.predicate, true AS of_log
-  FROM failure t JOIN run_rows r USING (node) JOIN joined.shown s ON s.run = r.run WHERE r.stage = 'logged'
+  FROM failure t JOIN all_run_rows r USING (node) JOIN joined.shown s ON s.run = r.run WHERE r.stage = 'logged'
 ), f AS (
   FROM own WHERE round > 0 OR NOT EXISTS (
     FROM log WHERE log.run = own.run AND log.seed = own.seed AND log.round = own.round AND log.split = own.split
@@ -38,12 +38,12 @@ WITH e AS (
   )
 ), d AS (
   SELECT r.run, t.seed, t.round, t.example, any_value(t.root_cause) AS root_cause, any_value(t.scenario) AS scenario
-  FROM diagnosis t JOIN run_rows r USING (node) GROUP BY ALL
+  FROM diagnosis t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), m AS (
   SELECT r.run, t.seed, t.round, t.example, any_value(t.pattern) AS pattern
-  FROM pattern_member t JOIN run_rows r USING (node) GROUP BY ALL
+  FROM pattern_member t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), n AS (
-  SELECT r.run, t.seed, t.round, t.id, t.name, t.category FROM pattern t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.id, t.name, t.category FROM pattern t JOIN all_run_rows r USING (node)
 )
 SELECT f.run, f.seed, f.round, f.split, f.example, e.inputs, f.target, f.answer, p.text AS prediction, p.status,
   p.confidence, f.predicate, d.root_cause, d.scenario, m.pattern, n.name AS pattern_name, n.category, e.columns
@@ -59,28 +59,28 @@ LEFT JOIN n ON n.run = f.run AND n.seed = f.seed AND n.round = f.round AND n.id 
 
 CREATE VIEW joined.training_rows AS
 WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
+  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
 ), t AS (
   FROM trained
   UNION
-  SELECT run, seed, round + 1 FROM run_rows r WHERE stage = 'select'
+  SELECT run, seed, round + 1 FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), o AS (
   SELECT r.run, e.id, e.inputs, e.target, e.source, e.line
-  FROM example e JOIN run_rows r USING (node) WHERE r.stage = 'load' AND e.split = 'train'
+  FROM example e JOIN all_run_rows r USING (node) WHERE r.stage = 'load' AND e.split = 'train'
 ), g AS (
   SELECT r.run, e.seed, e.round, e.id, e.inputs, e.target, s.candidate, c.parent, c.pattern, c.operator,
     c.label_source, i.source, i.line
   FROM example e
-  JOIN run_rows r USING (node)
+  JOIN all_run_rows r USING (node)
   JOIN selected s ON s.node = e.node AND s.example = e.id
-  LEFT JOIN (SELECT c.*, q.run AS looked_at FROM candidate c JOIN run_rows q USING (node)) c
+  LEFT JOIN (SELECT c.*, q.run AS looked_at FROM candidate c JOIN all_run_rows q USING (node)) c
     ON c.looked_at = r.run AND c.seed = e.seed AND c.round = e.round AND c.id = s.candidate
-  LEFT JOIN (SELECT m.*, q.run AS looked_at FROM mined m JOIN run_rows q USING (node)) i
+  LEFT JOIN (SELECT m.*, q.run AS looked_at FROM mined m JOIN all_run_rows q USING (node)) i
     ON i.looked_at = r.run AND i.seed = e.seed AND i.round = e.round AND i.candidate = s.candidate
 ), w AS (
   SELECT r.run, v.seed, v.round, v.candidate, any_value(v.verified) AS verified
-  FROM verdict v JOIN run_rows r USING (node) GROUP BY ALL
+  FROM verdict v JOIN all_run_rows r USING (node) GROUP BY ALL
 )
 SELECT t.run, t.seed, t.round, 'original' AS origin, o.id AS example, o.inputs, o.target, o.source, o.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
@@ -92,32 +92,32 @@ SELECT t.run, t.seed, t.round, CASE g.operator WHEN 'mine' THEN 'mined' ELSE 'ge
 FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round
 LEFT JOIN w ON w.run = g.run AND w.seed = g.seed AND w.round = g.round AND w.candidate = g.candidate
 WHERE NOT EXISTS (
-  FROM decision d JOIN run_rows r USING (node) WHERE d.rolled_back AND r.run = t.run AND d.seed = t.seed
+  FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back AND r.run = t.run AND d.seed = t.seed
     AND d.round < t.round AND g.round BETWEEN d.best_round AND d.round - 1
 );
 
 CREATE VIEW joined.lineage AS
 WITH c AS (
-  SELECT r.run AS looked_at, r.attempt AS tried, t.* FROM candidate t JOIN run_rows r USING (node)
+  SELECT r.run AS looked_at, r.attempt AS tried, t.* FROM candidate t JOIN all_run_rows r USING (node)
 ), v AS (
-  SELECT r.run AS looked_at, r.attempt AS tried, t.* FROM verdict t JOIN run_rows r USING (node)
+  SELECT r.run AS looked_at, r.attempt AS tried, t.* FROM verdict t JOIN all_run_rows r USING (node)
 ), e AS (
   SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
-  FROM example t JOIN run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'train' GROUP BY ALL
+  FROM example t JOIN all_run_rows r USING (node) WHERE r.stage = 'load' AND t.split = 'train' GROUP BY ALL
 ), n AS (
   SELECT r.run, t.seed, t.round, t.id, t.name, t.category, t.size, t.split_from
-  FROM pattern t JOIN run_rows r USING (node)
+  FROM pattern t JOIN all_run_rows r USING (node)
 ), s AS (
   SELECT r.run, t.seed, t.round, t.id, any_value(t.text) AS text
-  FROM strategy t JOIN run_rows r USING (node) GROUP BY ALL
+  FROM strategy t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), j AS (
   SELECT r.run, t.seed, t.round, t.candidate, any_value(t.example) AS example
-  FROM selected t JOIN run_rows r USING (node) GROUP BY ALL
+  FROM selected t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), f AS (
-  SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
+  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
 ), l AS (
   SELECT r.run, t.seed, t.round, t.item, any_value(t.reason) AS reason, any_value(t.detail) AS detail
-  FROM "drop" t JOIN run_rows r USING (node) WHERE t.stage = 'select' GROUP BY ALL
+  FROM "drop" t JOIN all_run_rows r USING (node) WHERE t.stage = 'select' GROUP BY ALL
 )
 SELECT c.looked_at AS run, c.seed, c.round, c.attempt, c.id AS candidate, c.operator, c.inputs, c.target,
   c.parent, e.inputs AS parent_inputs, e.target AS parent_target, c.pattern, n.name AS pattern_name, n.category,
@@ -150,6 +150,10 @@ WITH a AS (
   FROM joined.lineage
   UNION ALL
   SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM joined.lineage
+  UNION ALL
+  SELECT l.run, l.seed, l.round, l.pattern, l.strategy, l.operator, NULL, NULL, NULL, t.adherence_call
+  FROM joined.lineage l JOIN all_run_rows r ON r.run = l.run
+  JOIN verdict t ON t.node = r.node AND t.candidate = l.candidate AND t.seed = l.seed AND t.round = l.round
 ), k AS (
   SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call GROUP BY id
 ), w AS (
@@ -164,17 +168,17 @@ WITH a AS (
   GROUP BY ALL
 ), q AS (
   SELECT r.run, t.seed, t.round, count(*) AS n
-  FROM prediction t JOIN run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
+  FROM prediction t JOIN all_run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
 ), y AS (
   SELECT r.run, t.seed, t.round, count(*) AS failing
-  FROM failure t JOIN run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
+  FROM failure t JOIN all_run_rows r USING (node) WHERE t.split = 'validation' GROUP BY ALL
 ), m AS (
   SELECT r.run, t.seed, t.round, t.pattern, count(*) AS members
-  FROM pattern_member t JOIN run_rows r USING (node) GROUP BY ALL
+  FROM pattern_member t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), s AS (
   SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.status, t.rows, t.mended, t.broken, t.control_mended,
     t.control_broken, t.effect
-  FROM pattern_status t JOIN run_rows r USING (node)
+  FROM pattern_status t JOIN all_run_rows r USING (node)
   QUALIFY row_number() OVER (PARTITION BY r.run, t.seed, t.pattern ORDER BY t.round DESC) = 1
 ), i AS (
   SELECT b.*, s.tracked, s.status, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
@@ -199,7 +203,7 @@ LEFT JOIN q q2 ON q2.run = i.run AND q2.seed = i.seed AND q2.round = i.round + 1
 LEFT JOIN y ON y.run = i.run AND y.seed = i.seed AND y.round = i.round
 LEFT JOIN y y2 ON y2.run = i.run AND y2.seed = i.seed AND y2.round = i.round + 1
 LEFT JOIN (SELECT r.run, t.seed, t.round, t.id, any_value(t.name) AS name
-           FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL) n
+           FROM pattern t JOIN all_run_rows r USING (node) GROUP BY ALL) n
   ON n.run = i.run AND n.seed = i.seed AND n.round = i.round AND n.id = i.pattern;
 
 CREATE VIEW joined.spend AS
@@ -209,7 +213,7 @@ WITH c AS (
   UNION ALL
   SELECT r.run, c.node, c.role, c.error, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.reasoning_tokens,
     c.cost, c.tries, c.seconds, 'cached'
-  FROM llm_call c JOIN run_rows r ON r.node = c.node AND r.run <> c.run
+  FROM llm_call c JOIN all_run_rows r ON r.node = c.node AND r.run <> c.run
 )
 SELECT c.run, c.role, n.stage, n.seed, n.round, c.origin, count(*) AS calls, count(c.error) AS failed,
   sum(json_array_length(c.tries))::BIGINT AS retries,
@@ -222,7 +226,7 @@ GROUP BY ALL;
 
 CREATE VIEW joined.funnel AS
 WITH d AS (
-  SELECT r.run, t.seed, t.round, t.reason FROM "drop" t JOIN run_rows r USING (node) WHERE t.stage = 'generate'
+  SELECT r.run, t.seed, t.round, t.reason FROM "drop" t JOIN all_run_rows r USING (node) WHERE t.stage = 'generate'
 )
 SELECT run, seed, round, 0 AS step, 'not generated' AS what, reason, count(*) AS rows FROM d GROUP BY ALL
 UNION ALL
@@ -243,7 +247,7 @@ SELECT run, seed, round, 6, 'trained on', NULL, count(trained_in) FROM joined.li
 CREATE VIEW joined.confusion AS
 WITH e AS (
   SELECT r.run, t.id, t.split, any_value(t.target) AS target
-  FROM example t JOIN run_rows r USING (node) WHERE r.stage IN ('load', 'logged') GROUP BY ALL
+  FROM example t JOIN all_run_rows r USING (node) WHERE r.stage IN ('load', 'logged') GROUP BY ALL
 )
 SELECT p.run, p.seed, p.round, p.split, e.target, p.answer, count(*) AS n
 FROM joined.said p
@@ -256,14 +260,14 @@ GROUP BY ALL;
 
 CREATE VIEW joined.proposed_categories AS
 WITH m AS (
-  SELECT DISTINCT r.run, t.seed, t.round, t.diagnosis AS id FROM pattern_member t JOIN run_rows r USING (node)
+  SELECT DISTINCT r.run, t.seed, t.round, t.diagnosis AS id FROM pattern_member t JOIN all_run_rows r USING (node)
   WHERE starts_with(t.pattern, 'category:')
 ), d AS (
   SELECT r.run, t.seed, t.round, t.id, trim(t.proposed) AS name, t.example, t.scenario
-  FROM diagnosis t JOIN run_rows r USING (node)
+  FROM diagnosis t JOIN all_run_rows r USING (node)
   WHERE trim(t.proposed) <> '' AND t.mendable AND NOT t.suspect
 ), p AS (
-  SELECT r.run, t.name, t.size, t.description FROM pattern t JOIN run_rows r USING (node)
+  SELECT r.run, t.name, t.size, t.description FROM pattern t JOIN all_run_rows r USING (node)
   WHERE coalesce(t.category, 'other') = 'other' AND NOT starts_with(t.id, 'category:')
 )
 SELECT run, mode(name ORDER BY name) AS name, 'diagnosis' AS source, count(DISTINCT example) AS failures,
@@ -274,26 +278,28 @@ SELECT run, name, 'pattern', max(size), arg_max(description, size) FROM p GROUP 
 
 CREATE VIEW joined.pattern_price AS
 WITH m AS (
-  SELECT r.run, t.seed, t.round, t.diagnosis, t.pattern FROM pattern_member t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.diagnosis, t.pattern FROM pattern_member t JOIN all_run_rows r USING (node)
 ), c AS (
-  SELECT DISTINCT r.run, t.seed, t.round, t.id, t.pattern FROM candidate t JOIN run_rows r USING (node)
+  SELECT DISTINCT r.run, t.seed, t.round, t.id, t.pattern FROM candidate t JOIN all_run_rows r USING (node)
 ), v AS (
   SELECT r.run, t.seed, t.round, t.candidate, 6 AS place, 'verifying' AS what, t.call
-  FROM verification t JOIN run_rows r USING (node)
+  FROM verification t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.call FROM verdict t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.call FROM verdict t JOIN all_run_rows r USING (node)
+  UNION ALL
+  SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.adherence_call FROM verdict t JOIN all_run_rows r USING (node)
 ), u AS (
   SELECT d.run, d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
-  FROM (SELECT r.run, t.seed, t.round, t.id, t.call FROM diagnosis t JOIN run_rows r USING (node)) d
+  FROM (SELECT r.run, t.seed, t.round, t.id, t.call FROM diagnosis t JOIN all_run_rows r USING (node)) d
   LEFT JOIN m ON m.run = d.run AND m.seed = d.seed AND m.round = d.round AND m.diagnosis = d.id
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.id, 2, 'naming', t.call FROM pattern t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.id, 2, 'naming', t.call FROM pattern t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.pattern, 3, 'testing', t.call FROM pattern_test_row t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.pattern, 3, 'testing', t.call FROM pattern_test_row t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.pattern, 4, 'drafting', t.call FROM strategy t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.pattern, 4, 'drafting', t.call FROM strategy t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.pattern, 5, 'generating', t.call FROM candidate t JOIN run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.pattern, 5, 'generating', t.call FROM candidate t JOIN all_run_rows r USING (node)
   UNION ALL
   SELECT v.run, v.seed, v.round, c.pattern, v.place, v.what, v.call
   FROM v JOIN c ON c.run = v.run AND c.seed = v.seed AND c.round = v.round AND c.id = v.candidate

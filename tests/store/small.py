@@ -20,7 +20,7 @@ def info(
     return NodeInfo(node, f"place/{node}", stage, seed, round, attempt, {"stage": stage}, AT, AT)
 
 
-def start(store: Store, name: str = "small") -> str:
+def start(store: Store, name: str = "small", plan: str = "") -> str:
     effective = {"name": name, "loop": {"stop": {"metric": "accuracy"}}}
     return store.start_run(
         recipe=f"hash-{name}",
@@ -29,6 +29,7 @@ def start(store: Store, name: str = "small") -> str:
         source="recipe: 1",
         effective=effective,
         versions={},
+        plan=plan,
     )
 
 
@@ -197,6 +198,10 @@ EVERY_ROW: tuple[r.Row, ...] = (
         [{"right": "card", "wrong": "pin", "share": 1.0}],
         {"paraphrase": 0.5},
         {"easy": 1.0},
+        {"must": {"a wish": ["card"]}},
+        "Rows with one wish.",
+        0.25,
+        [{"name": "told late", "description": "The wish is last.", "share": 1.0, "labels": []}],
     ),
     r.Candidate(
         "c2",
@@ -259,6 +264,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
         0.5,
         "ambiguous",
         3,
+        "c9",
         True,
     ),
     j.JudgeAnchor("e1", False, "pin", "no", False, "c8", "card", True),

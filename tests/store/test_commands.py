@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,9 @@ from rich.console import Console
 from engine.cli.clean import clean_command
 from engine.cli.runs import list_runs, runs_command
 from engine.cli.sql import sql_command
+from engine.cli.sql.completion import candidates
+from engine.cli.sql.console import split
+from engine.cli.terminal.tables import fitted
 from engine.errors import RunError, StoreError
 from engine.store import Store, open_store, rows
 from tests.store.small import call, example, info, make, start, write_training
@@ -152,31 +157,156 @@ def test_sql_says_what_is_not_visible_yet(tmp_path: Path) -> None:
     assert said.errors.count(f"3 rows are not visible yet: the run {run}") == 2
 
 
-def test_the_prompt_answers_line_by_line_and_survives_errors(state: Path) -> None:
+def conversed(state: Path, typed: str) -> subprocess.CompletedProcess[str]:
+    """Return what `pada sql` says to an input that nobody types."""
     code = (
-        "import sys; from pathlib import Path; from engine.cli.sql import sql_command\n"
-        "sql_command(Path(sys.argv[1]), None)"
+        "import sys; from pathlib import Path; from engine.cli import main\n"
+        "sys.argv = ['pada', 'sql', '--state', sys.argv[1]]; main()"
     )
-    typed = (
-        "SELECT count(*) AS n FROM pattern\nSELECT name\nFROM pattern\n;\nselec 1\nDELETE FROM run;\n"
-        ".schema pattern\n.tables\n.nothing\n.quit\nSELECT 'never'\n"
-    )
-    found = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code, str(state)],
         input=typed,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert found.returncode == 0
+
+
+def test_statements_take_several_lines_and_an_error_is_in_the_exit_code(state: Path) -> None:
+    typed = (
+        "SELECT count(*) AS n\nFROM pattern;\nSELECT name -- not yet; here\nFROM pattern\nWHERE name <> ';'\n"
+        "ORDER BY name\n;\nSELECT 1 AS one; SELECT 2 AS two;\nselec 1;\nDELETE FROM run;\n"
+        "help\n.schema pattern\n.tables\n.nothing\nSELECT 'the last' AS without_end\n"
+    )
+    found = conversed(state, typed)
+    assert found.returncode == 2
     assert "n\n2\n1 row\n" in found.stdout
+    assert "name\nnegation\nslang\n2 rows\n" in found.stdout
+    assert "one\n  1\n1 row\ntwo\n  2\n1 row\n" in found.stdout
     assert "centroid" in found.stdout
     assert "leaderboard" in found.stdout
-    assert "never" not in found.stdout
+    assert "A statement ends with `;`" in found.stdout
+    assert "the last" in found.stdout
     assert 'error: syntax error at or near "selec"' in found.stderr
     assert "error: DELETE is not possible" in found.stderr
     assert "error: no command .nothing" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("leave", ["exit", "quit;", ".quit", "\\q"])
+def test_what_is_right_ends_with_0_and_is_left_by_a_word(state: Path, leave: str) -> None:
+    found = conversed(state, f"SELECT 1 AS one;\n{leave}\nSELECT 'never';\n")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "one" in found.stdout
+    assert "never" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "rest"),
+    [
+        ("SELECT 1", [], "SELECT 1"),
+        ("SELECT 1;", ["SELECT 1"], ""),
+        ("a;;b ; c", ["a", "b"], " c"),
+        ("SELECT ';' AS x, \";\" -- ;\n;", ["SELECT ';' AS x, \";\" -- ;"], ""),
+        ("SELECT 'it''s;'; x", ["SELECT 'it''s;'"], " x"),
+        ("SELECT /* ; */ 1; SELECT 'open;", ["SELECT /* ; */ 1"], " SELECT 'open;"),
+        ("SELECT $$a;b$$;", ["SELECT $$a;b$$"], ""),
+        ("SELECT 1 -- a 'quote\n;", ["SELECT 1 -- a 'quote"], ""),
+    ],
+)
+def test_statements_are_split_where_they_end(text: str, whole: list[str], rest: str) -> None:
+    assert split(text) == (whole, rest)
+
+
+def test_names_are_completed_by_what_stands_before() -> None:
+    known = {
+        "failures": ["run", "example", "answer"],
+        "funnel": ["run", "step"],
+        "all_failures": ["run"],
+    }
+    assert candidates(known, "select * from f", "f") == ["failures", "funnel"]
+    assert candidates(known, "DESCRIBE all", "all") == ["all_failures"]
+    assert candidates(known, "from failures where ans", "ans") == ["answer"]
+    assert candidates(known, "from funnel where s", "s")[0] == "step"
+    assert "answer" not in candidates(known, "from funnel where a", "a")
+    assert candidates(known, "he", "he") == ["help"]
+    assert candidates(known, "SEL", "SEL") == ["SELECT"]
+    assert candidates(known, ".schema fu", "fu") == ["funnel"]
+
+
+def test_the_console_completes_the_store_s_names_where_somebody_types(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    make(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from engine.cli.sql import sql_command\n"
+        "sql_command(Path(sys.argv[1]), None)"
+    )
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=child, stdout=child, stderr=child
+    )
+    os.close(child)
+    os.write(parent, b"select count(*) as n from failure_pat\t;\nselec;\nexit\n")
+    said = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(parent, 65536):
+            said += part
+    assert process.wait() == 0, "an error that somebody saw is none of the exit code"
+    os.close(parent)
+    assert b"from failure_patterns" in said
+    assert b"error: syntax error" in said
+    assert (tmp_path / "sql_history").exists()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_on_a_narrow_terminal_nothing_is_cut_that_must_stay_whole(width: int) -> None:
+    rows = [
+        ["a-long-identifier-0123456789", "negation", "A wish is turned down in many words", "12"]
+    ]
+    titles = ["id", "name", "description", "size"]
+    said = Said(terminal=True, width=width)
+    said.console.print(fitted(said.console, titles, rows, [False] * 3 + [True], lined=True))
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "a-long-identifier-0123456789" in said.out
+    assert "negation" in said.out
+    assert ("row 1" in said.out) == (width < 80)
+    assert ("…" in said.out) == (width == 80), "prose may be cut in a table"
+    wide = Said(terminal=True, width=200)
+    wide.console.print(fitted(wide.console, titles, rows, [False] * 4, lined=True))
+    assert "A wish is turned down in many words" in wide.out
+
+
+def test_a_wide_result_has_one_field_per_line(state: Path) -> None:
+    said = Said(terminal=True, width=60)
+    sql_command(
+        state, "SELECT * FROM failures ORDER BY example", console=said.console, errors=said.stderr
+    )
+    assert said.out.startswith("row 1\nrun ")
+    assert "r0001" in said.out
+    assert said.out.endswith("rows\n")
+    said = Said(terminal=True, width=40)
+    runs_command(state, said.console)
+    assert "r0001" in said.out
+    assert "best on validation" in said.out
+
+
+def test_a_query_that_names_an_earlier_run_is_told_where_it_is(tmp_path: Path) -> None:
+    make(tmp_path)
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        store.end_run(start(store), "done")
+
+    def said(query: str) -> str:
+        heard = Said()
+        sql_command(tmp_path, query, console=heard.console, errors=heard.stderr)
+        return heard.errors
+
+    note = "r0001 is not the latest run of its recipe: all_failures has every run, failures the latest\n"
+    assert said("SELECT * FROM failures WHERE run = 'r0001'") == note
+    assert said("SELECT * FROM failures WHERE run = 'r0002'") == ""
+    assert said("SELECT * FROM all_failures WHERE run = 'r0001' AND round = 99") == ""
+    assert said("SELECT * FROM all_failures WHERE run = 'r0001'") == ""
 
 
 def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:

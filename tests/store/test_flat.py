@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def differences(state: Path, views: Sequence[str] = JOINED) -> dict[str, list[An
         connection.execute("CREATE SCHEMA joined")
         connection.execute(DEFINITIONS.read_text("utf-8"))
         for view in views:
-            for one, other in ((view, f"joined.{view}"), (f"joined.{view}", view)):
+            for one, other in (
+                (f"all_{view}", f"joined.{view}"),
+                (f"joined.{view}", f"all_{view}"),
+            ):
                 sql = f"(FROM {one}) EXCEPT ALL (FROM {other})"
                 if extra := connection.execute(sql).fetchall():
                     found[one] = extra
@@ -104,8 +108,8 @@ def test_runs_that_share_nodes_share_parts(tmp_path: Path) -> None:
     write(tmp_path, take_over)
     assert parts(tmp_path) == before
     assert differences(tmp_path) == {}
-    assert len(rows(tmp_path, "FROM failures")) == 8
-    assert len(rows(tmp_path, "FROM lineage")) == 6
+    assert len(rows(tmp_path, "FROM all_failures")) == 8
+    assert len(rows(tmp_path, "FROM all_lineage")) == 6
     with duckdb.connect(str(tmp_path / FILE)) as connection:
         lay_all(connection)
     assert parts(tmp_path) == before, "the same parts when everything is laid anew"
@@ -120,7 +124,7 @@ def test_a_run_that_shares_some_nodes_shows_its_own(tmp_path: Path) -> None:
 
     other = write(tmp_path, judged_anew)
     assert differences(tmp_path, ("lineage", "rejected_rows")) == {}
-    reasons = "SELECT candidate, reason FROM lineage WHERE run = ? ORDER BY candidate"
+    reasons = "SELECT candidate, reason FROM all_lineage WHERE run = ? ORDER BY candidate"
     assert [row["reason"] for row in rows(tmp_path, reasons, [other])] == ["leak", "leak", None]
     assert [row["reason"] for row in rows(tmp_path, reasons, ["r0001"])] == [
         "accepted",
@@ -158,15 +162,15 @@ def test_a_round_shows_what_there_is_of_it_at_every_moment(tmp_path: Path) -> No
             store.ingest(force=True)
             if stage in AT:
                 assert differences(tmp_path, AT[stage]) == {}, stage
-    assert len(rows(tmp_path, "FROM rejected_rows")) == 1
-    assert [row["pattern_name"] for row in rows(tmp_path, "FROM failures ORDER BY split")] == [
+    assert len(rows(tmp_path, "FROM all_rejected_rows")) == 1
+    assert [row["pattern_name"] for row in rows(tmp_path, "FROM all_failures ORDER BY split")] == [
         None,
         "negation",
     ]
     assert parts(tmp_path)[0] == 4, "one of each kind"
-    assert [row["split_from"] for row in rows(tmp_path, "FROM lineage")] == ["p0"]
+    assert [row["split_from"] for row in rows(tmp_path, "FROM all_lineage")] == ["p0"]
     proposed = (
-        "SELECT name, failures, description FROM proposed_categories WHERE source = 'diagnosis'"
+        "SELECT name, failures, description FROM all_proposed_categories WHERE source = 'diagnosis'"
     )
     assert [list(row.values()) for row in rows(tmp_path, proposed)] == [["Slang", 2, "when"]]
 
@@ -210,7 +214,7 @@ def test_the_first_round_shows_what_was_logged_and_later_ones_what_their_student
             node = f"{stage}{round_}"
             store.write_node(run, info(node, stage, round=round_), kept, f"content-{node}")
             store.link_node(run, node, node, 50, "done")
-    shown = "SELECT round, example, prediction, root_cause, pattern FROM failures ORDER BY round, example"
+    shown = "SELECT round, example, prediction, root_cause, pattern FROM all_failures ORDER BY round, example"
     assert [tuple(row.values()) for row in rows(tmp_path, shown)] == [
         (0, "e21", "pin!", "why 21", "p1"),
         (0, "e22", "pin!", "why 22", "p1"),
@@ -234,12 +238,36 @@ def test_what_is_done_again_and_what_is_paid_later_are_laid_again(tmp_path: Path
 
     write(tmp_path, again)
     assert differences(tmp_path, ("payoff", "spend", "pattern_price")) == {}
-    assert {row["reason"] for row in rows(tmp_path, "FROM lineage")} == {"leak", None}
+    assert {row["reason"] for row in rows(tmp_path, "FROM all_lineage")} == {"leak", None}
+
+
+def test_calls_about_adherence_are_in_the_price_of_their_patterns(tmp_path: Path) -> None:
+    make(tmp_path)
+    asked = f"{9:024x}"
+
+    def judged(store: Store, run: str) -> None:
+        take_over(store, run, without="judge")
+        both = [replace(verdict(name), adherence_call=asked) for name in ("c2", "c3")]
+        done(store, run, "judge9", "judge", [verdict("c1"), *both], attempt=1)
+        store.record_calls([call(9, run, "judge9", role="judge")])
+
+    run = write(tmp_path, judged)
+    assert differences(tmp_path, ("payoff", "pattern_price")) == {}
+    price = "SELECT pattern, calls, tokens FROM pattern_price WHERE run = ? AND what = 'judging' ORDER BY 1"
+    assert [tuple(row.values()) for row in rows(tmp_path, price, [run])] == [
+        ("p1", 1, 250.0),
+        ("p2", 1, 250.0),
+    ]
+    paid = "SELECT pattern, sum(tokens) AS tokens FROM payoff WHERE run = ? GROUP BY 1 ORDER BY 1"
+    assert [tuple(row.values()) for row in rows(tmp_path, paid, [run])] == [
+        ("p1", 750),
+        ("p2", 750),
+    ]
 
 
 def test_cleaning_leaves_no_part_behind(tmp_path: Path) -> None:
     make(tmp_path)
     write(tmp_path, lambda store, run: store.link_node(run, "load", "place/load", 0, "cached"))
     remove(tmp_path, plan_removal(tmp_path, keep=1))
-    assert rows(tmp_path, "FROM failures") == []
+    assert rows(tmp_path, "FROM all_failures") == []
     assert parts(tmp_path) == (0, 0)

@@ -48,7 +48,7 @@ def lives(
         store.end_run(run, "done")
     told = rows(
         state,
-        "SELECT pattern, list(life ORDER BY round) AS lives FROM pattern_life GROUP BY pattern",
+        "SELECT pattern, list(life ORDER BY round) AS lives FROM all_pattern_life GROUP BY pattern",
     )
     return {row["pattern"]: row["lives"] for row in told}
 
@@ -68,7 +68,7 @@ def test_a_history_has_fixed_regressed_split_and_merged_patterns(tmp_path: Path)
     # The row of the split names where it came from, that of the merger what went in.
     named = rows(
         tmp_path,
-        "SELECT pattern, split_from, merged FROM pattern_life WHERE split_from IS NOT NULL OR len(merged) > 0"
+        "SELECT pattern, split_from, merged FROM all_pattern_life WHERE split_from IS NOT NULL OR len(merged) > 0"
         " ORDER BY pattern",
     )
     assert [tuple(row.values()) for row in named] == [("p-part", "p1", []), ("p0", None, ["p2"])]

@@ -69,9 +69,7 @@ def write(state: Path, first: set[int], now: set[int], tracked: Tracked) -> None
         store.end_run(started, "done")
 
 
-PAYOFF = (
-    "SELECT pattern, status, points, round_change_unadjusted AS change FROM payoff ORDER BY pattern"
-)
+PAYOFF = "SELECT pattern, status, points, round_change_unadjusted AS change FROM all_payoff ORDER BY pattern"
 
 
 def test_a_student_whose_answers_are_random_buys_no_points(tmp_path: Path) -> None:
@@ -81,7 +79,7 @@ def test_a_student_whose_answers_are_random_buys_no_points(tmp_path: Path) -> No
     assert [(row["pattern"], row["status"], row["points"]) for row in found] == [
         (pattern, "unclear", None) for pattern in PATTERNS
     ]
-    counted = rows(tmp_path, "SELECT mended, members FROM payoff")
+    counted = rows(tmp_path, "SELECT mended, members FROM all_payoff")
     assert all(row["mended"] > 0.4 * row["members"] for row in counted), "there is churn to credit"
     change = 100 * (len(first) - len(now)) / 240
     assert [row["change"] for row in found] == pytest.approx([change] * 4)

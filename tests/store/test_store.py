@@ -293,21 +293,20 @@ def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
 
 def test_views_of_an_older_store_give_way_to_those_of_today(tmp_path: Path) -> None:
     """A view is written down where it is made last, so an earlier engine's store may have one of its name already."""
-    first_views = 2
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
         )
-        for number in range(1, first_views + 1):
-            connection.execute(migrations()[number])
-            connection.execute("INSERT INTO schema_version VALUES (?, now()::TIMESTAMP)", [number])
+        connection.execute(migrations()[1])
+        connection.execute("INSERT INTO schema_version VALUES (1, now()::TIMESTAMP)")
         names = {
             name
             for sql in migrations().values()
             for name in re.findall(r"^CREATE (?:OR REPLACE )?VIEW (\w+)", sql, re.MULTILINE)
         }
+        names |= {name.removeprefix("all_") for name in names}
         for name in names:
-            connection.execute(f"CREATE VIEW IF NOT EXISTS {name} AS SELECT 1 AS earlier")
+            connection.execute(f"CREATE VIEW {name} AS SELECT 1 AS earlier")
     Store.open(tmp_path)
     for name in sorted(names):
         assert rows(tmp_path, f"FROM {name}") == [], name

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +40,18 @@ def run(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+NOT_IN_SMALL = {"all_deployment", "all_regressions", "all_broken_rows", "all_pattern_origins"}
+"""Views of which the small store has nothing."""
+
+
 def select(state: Path, sql: str, run: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in rows(state, sql, [run])]
 
 
 def test_run_rows_name_who_did_the_work(state: Path) -> None:
     found = rows(
-        state, "SELECT run, origin, made_by, count(*) AS n FROM run_rows GROUP BY ALL ORDER BY run"
+        state,
+        "SELECT run, origin, made_by, count(*) AS n FROM all_run_rows GROUP BY ALL ORDER BY run",
     )
     assert found == [
         {"run": "r0001", "origin": "done", "made_by": "r0001", "n": 15},
@@ -52,17 +59,60 @@ def test_run_rows_name_who_did_the_work(state: Path) -> None:
     ]
 
 
-def test_the_last_run_of_each_recipe_counts_what_runs_share_once(state: Path) -> None:
+EVERY = [name for name in comments().tables if name.startswith("all_")]
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_what_runs_share_is_shown_once_and_for_every_run_by_a_name_of_its_own(
+    state: Path, every: str
+) -> None:
+    latest = every.removeprefix("all_")
+    both = rows(state, f"FROM {every}")
     assert rows(state, "FROM last_runs") == [{"run": "r0002", "recipe": "small"}]
-    sql = "SELECT count(*) AS n FROM rejected_rows"
-    [twice], [once] = rows(state, sql), rows(state, f"{sql} JOIN last_runs USING (run)")
-    assert twice["n"] == 2 * once["n"] > 0
+    assert {row["run"] for row in rows(state, f"FROM {latest}")} <= {"r0002"}
+    shown = Counter(map(repr, rows(state, f"FROM {latest}")))
+    assert shown == Counter(repr(row) for row in both if row["run"] == "r0002")
+    assert bool(both) == (every not in NOT_IN_SMALL)
+
+
+def test_the_engine_asks_of_one_run_and_never_of_the_latest_alone() -> None:
+    """A view of the latest runs shows nothing of the run that a command names."""
+    views = "|".join(name.removeprefix("all_") for name in EVERY)
+    found = [
+        f"{path.relative_to(ROOT)}: {asked[0]}"
+        for path in (ROOT / "engine").rglob("*.py")
+        for asked in re.finditer(rf"\b(?:FROM|JOIN) ({views})\b", path.read_text("utf-8"))
+        if path.name != "document.py"
+    ]
+    assert found == []
+
+
+def test_a_run_that_is_gone_on_with_is_the_latest_again(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        first = start(store, plan="p")
+        store.end_run(first, "waiting")
+    with store.lock_run():
+        second = start(store, plan="q")
+        store.end_run(second, "done")
+    assert rows(tmp_path, "FROM last_runs") == [{"run": second, "recipe": "small"}]
+    with store.lock_run():
+        assert store.unfinished_run("q", {}) is None, "done is done"
+        assert store.unfinished_run("p", {"pada-engine": "9"}) is None
+        assert store.unfinished_run("other", {}) is None
+        assert store.unfinished_run("p", {}) == first
+        store.resume_run(
+            first, recipe="hash-again", name="small", path="small.yaml", source="", effective={}
+        )
+        store.end_run(first, "done")
+    assert rows(tmp_path, "FROM last_runs") == [{"run": first, "recipe": "small"}]
+    assert rows(tmp_path, "SELECT recipe FROM run ORDER BY id")[0] == {"recipe": "hash-again"}
 
 
 def test_failures(state: Path, run: str) -> None:
     sql = (
         "SELECT round, example, inputs->>'text', target, answer, prediction, root_cause, pattern_name, category"
-        " FROM failures WHERE run = ? ORDER BY round, example"
+        " FROM all_failures WHERE run = ? ORDER BY round, example"
     )
     assert select(state, sql, run) == [
         (0, "e11", "text 11", "card", "pin", "pin", "cause", "negation", None),
@@ -75,7 +125,7 @@ def test_failures(state: Path, run: str) -> None:
 def test_failure_patterns(state: Path, run: str) -> None:
     sql = (
         "SELECT round, pattern, name, size, strategy, status, members, failing, rows, effect, low, tracked"
-        " FROM failure_patterns WHERE run = ? ORDER BY pattern"
+        " FROM all_failure_patterns WHERE run = ? ORDER BY pattern"
     )
     assert select(state, sql, run) == [
         (0, "p1", "negation", 2, "negate", "mended", 2, 0, 4, 0.5, 0.1, 1),
@@ -86,7 +136,7 @@ def test_failure_patterns(state: Path, run: str) -> None:
 def test_failure_patterns_say_which_are_real(state: Path, run: str) -> None:
     sql = (
         "SELECT pattern, split_from, verdict, funded, lift, lift_low, lift_high, precision, recall"
-        " FROM failure_patterns WHERE run = ? ORDER BY pattern"
+        " FROM all_failure_patterns WHERE run = ? ORDER BY pattern"
     )
     assert select(state, sql, run) == [
         ("p1", None, "confirmed", True, 2.5, 1.25, 3.0, 0.5, 0.5),
@@ -97,7 +147,7 @@ def test_failure_patterns_say_which_are_real(state: Path, run: str) -> None:
 def test_pattern_history(state: Path, run: str) -> None:
     sql = (
         "SELECT pattern, name, round, found, status, members, failing, rows, mended, control_mended, effect"
-        " FROM pattern_history WHERE run = ? ORDER BY pattern, round"
+        " FROM all_pattern_history WHERE run = ? ORDER BY pattern, round"
     )
     assert select(state, sql, run) == [
         ("p1", "negation", 0, 2, "found", 2, 2, None, None, None, None),
@@ -110,7 +160,7 @@ def test_pattern_history(state: Path, run: str) -> None:
 def test_training_rows(state: Path, run: str) -> None:
     sql = (
         "SELECT round, origin, example, made_in, candidate, parent, operator"
-        " FROM training_rows WHERE run = ? ORDER BY round, example"
+        " FROM all_training_rows WHERE run = ? ORDER BY round, example"
     )
     assert select(state, sql, run) == [
         (0, "original", "e1", None, None, None, None),
@@ -124,14 +174,14 @@ def test_training_rows(state: Path, run: str) -> None:
 def test_lineage_and_rejected_rows(state: Path, run: str) -> None:
     sql = (
         "SELECT candidate, parent_inputs->>'text', pattern_name, failures, strategy_text, accepted, reason, left_out,"
-        " example, trained_in FROM lineage WHERE run = ? ORDER BY candidate"
+        " example, trained_in FROM all_lineage WHERE run = ? ORDER BY candidate"
     )
     assert select(state, sql, run) == [
         ("c1", "text 1", "negation", 2, "negate", True, "accepted", None, "e21", 1),
         ("c2", "text 1", "negation", 2, "negate", False, "similarity", None, None, None),
         ("c3", "text 2", "slang", 1, "slang", True, "accepted", "over_quota", None, None),
     ]
-    sql = "SELECT candidate, stage, reason FROM rejected_rows WHERE run = ? ORDER BY candidate"
+    sql = "SELECT candidate, stage, reason FROM all_rejected_rows WHERE run = ? ORDER BY candidate"
     assert select(state, sql, run) == [
         ("c2", "judge", "similarity"),
         ("c3", "select", "over_quota"),
@@ -139,7 +189,7 @@ def test_lineage_and_rejected_rows(state: Path, run: str) -> None:
 
 
 def test_leaderboard(state: Path, run: str) -> None:
-    sql = "SELECT recipe, round, split, value, n, gap FROM leaderboard WHERE run = ? ORDER BY round, split"
+    sql = "SELECT recipe, round, split, value, n, gap FROM all_leaderboard WHERE run = ? ORDER BY round, split"
     assert select(state, sql, run) == [
         ("small", 0, "train", 1.0, 2, None),
         ("small", 0, "validation", 0.25, 4, 0.75),
@@ -153,7 +203,7 @@ def test_payoff_shares_the_effect_among_the_selected_rows_and_gives_nothing_whil
 ) -> None:
     sql = (
         "SELECT pattern_name, operator, generated, accepted, selected, tokens, members, status, points,"
-        " points_per_1000_tokens, round_change_unadjusted FROM payoff WHERE run = ? ORDER BY pattern"
+        " points_per_1000_tokens, round_change_unadjusted FROM all_payoff WHERE run = ? ORDER BY pattern"
     )
     # Calls have 500 tokens: c1 and c2 share a call; the judge's call is shared by three.
     tokens = 500 + 500 * 2 / 3
@@ -165,7 +215,7 @@ def test_payoff_shares_the_effect_among_the_selected_rows_and_gives_nothing_whil
 
 
 def test_spend_tells_new_from_cached(state: Path) -> None:
-    sql = "SELECT role, stage, origin, calls, failed, tokens FROM spend WHERE run = ? ORDER BY role DESC, stage"
+    sql = "SELECT role, stage, origin, calls, failed, tokens FROM all_spend WHERE run = ? ORDER BY role DESC, stage"
     assert select(state, sql, "r0001") == [
         ("teacher", "diagnose", "new", 1, 0, 500),
         ("teacher", "generate", "new", 2, 0, 1000),
@@ -180,7 +230,7 @@ def test_spend_tells_new_from_cached(state: Path) -> None:
 
 
 def test_funnel(state: Path, run: str) -> None:
-    sql = "SELECT step, what, reason, rows FROM funnel WHERE run = ? ORDER BY step, reason"
+    sql = "SELECT step, what, reason, rows FROM all_funnel WHERE run = ? ORDER BY step, reason"
     assert select(state, sql, run) == [
         (0, "not generated", "prompt_leak", 1),
         (1, "generated", None, 3),

@@ -84,12 +84,22 @@ def test_wrong_targets_look_like_right_ones() -> None:
     assert corrupted("numeric", target="2 * 3 = 6") == "2 * 3 = 7"
     assert corrupted("numeric", target="half of 6 is 3\n#### 3") == "half of 6 is 3\n#### 4"
     assert corrupted("extraction", "eight", "a table") == "eight"
-    assert corrupted("extraction", "two") == "a table"
+    assert corrupted("extraction", "two") == "a table", "words of the right one are not wrong"
     assert corrupted("extraction", target="a table for two people at eight") is None
-    assert corrupted("structured", '{"day": "Monday"}', '{"people": 5}') == (
-        '{"day": "Monday", "people": 5}'
-    )
-    assert corrupted("structured", '{"people": 2}') is None
+    assert corrupted("structured") in ('{"people": 2}', '{"day": "Monday", "people": 3}')
+    steps = "2 + 3 = 5\n5 * 4 = 20\nSo it is 20.\n#### 20"
+    assert corrupted("numeric", target=steps) == "2 + 3 = 5\n#### 5", "it stops a step early"
+    assert corrupted("numeric", target="4 - 2 = 2\n2 * 1 = 2\n#### 2") == (
+        "4 - 2 = 2\n2 * 1 = 3\n#### 3"
+    ), "a step before the last may come to the same"
+
+
+def test_of_options_the_one_most_like_the_right_one_is_wrong() -> None:
+    entry = TASKS["multiple_choice"]
+    task = Task((), entry.params.model_validate({}))
+    text = "Which?\n(A) a dog\n(B) a red cat\n(C) a bird\n(D) a red cow"
+    assert entry.corrupted({"text": text}, "B", (), task) == "D"
+    assert entry.corrupted({"text": text}, "A", (), task) == "C", "of equals the next"
 
 
 def test_several_labels_are_compared_as_a_set() -> None:

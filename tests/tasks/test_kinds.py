@@ -478,7 +478,7 @@ def test_as_many_rows_are_shown_before_each_and_never_one_with_its_inputs() -> N
         ("generation", {}, "Good evening.", ""),
         ("multiple_choice", {}, "B", "the options as they are"),
         ("extraction", {"context": "page"}, "in 1912", 'the words "in 1912" in page'),
-        ("numeric", {}, "2+2=4\n#### 4", "the same numbers"),
+        ("numeric", {}, "2+2=4\n#### 4", "the numbers and names that the target uses"),
     ],
 )
 def test_a_rewording_is_told_what_the_answer_needs(

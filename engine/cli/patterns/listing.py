@@ -20,6 +20,7 @@ from engine.report.facts.dossiers import (
 )
 from engine.report.formatting import round_label
 from engine.report.pattern_files import patterns_csv, patterns_markdown, said
+from engine.report.suggestions import said_state
 from engine.report.tables import Table
 from engine.report.tables.dossier import (
     BLOCKS,
@@ -68,7 +69,8 @@ def list_patterns(
     blocks = BLOCKS if console.encoding.startswith("utf") else ("#", "-")
     wide = console.width >= NARROW
     _print(console, tally_table(tallies, 16 if wide else 8, wide=wide, blocks=blocks))
-    _say(console, f"`pada patterns show {tallies[0].facts.id} --run {run}` shows one whole.")
+    command = f"pada patterns show {tallies[0].facts.id} --run {run}{said_state(str(where.state))}"
+    _say(console, f"`{command}` shows one whole.")
 
 
 def show_pattern(where: Where, word: str, sample: int, console: Console | None = None) -> None:

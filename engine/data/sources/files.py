@@ -33,6 +33,11 @@ class Files:
         return Location.at(self.root or self.files[0]).file
 
     @property
+    def by_row(self) -> bool:
+        """False: a row is on a line, or has a number in its file."""
+        return False
+
+    @property
     def known_by_rows(self) -> bool:
         """False: files are known by their bytes."""
         return False

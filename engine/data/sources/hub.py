@@ -67,6 +67,11 @@ class Hub:
         return self.path
 
     @property
+    def by_row(self) -> bool:
+        """False: a row has its number in the data set."""
+        return False
+
+    @property
     def known_by_rows(self) -> bool:
         """Whether the rows tell a data set from others; of one that is streamed, the address does."""
         return not self.streaming
@@ -184,6 +189,11 @@ class Saved:
     def name(self) -> str:
         """The folder, as shown in messages."""
         return Location.at(self.folder).file
+
+    @property
+    def by_row(self) -> bool:
+        """False: a row has its number in the data set."""
+        return False
 
     @property
     def known_by_rows(self) -> bool:

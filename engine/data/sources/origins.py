@@ -27,6 +27,11 @@ class Origin(Protocol):
         ...
 
     @property
+    def by_row(self) -> bool:
+        """Whether rows have a number and no place in a file."""
+        ...
+
+    @property
     def known_by_rows(self) -> bool:
         """Whether the digest is that of all rows, so that who reads them has it."""
         ...

@@ -43,6 +43,11 @@ class Query:
         return f"query over {Location.at(file).file}" if file else "query"
 
     @property
+    def by_row(self) -> bool:
+        """True: a row of the answer is on no line of what it was made from."""
+        return True
+
+    @property
     def known_by_rows(self) -> bool:
         """True: a database file changes with every table in it, the query's rows need not."""
         return True

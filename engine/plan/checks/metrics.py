@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from engine.data.assembly import SplitRows
 from engine.data.records import references_of
+from engine.data.split_rows import SplitRows
 from engine.errors import Problem
 from engine.metrics import METRICS, Answered
 from engine.registry import did_you_mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.errors import Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError
 from engine.operators import (
     ITEM_KEYS,
     TARGET,
@@ -12,6 +12,7 @@ from engine.operators import (
     Found,
     KnownRow,
     Operator,
+    RowKind,
     RowSpec,
     brings_target,
     itemised,
@@ -28,10 +29,15 @@ from engine.spec.taxonomies import OTHER
 from engine.spec.yaml import KeyPath
 from engine.tasks import TASKS, TaskKind
 
+SUGGESTED = 3
+"""Operators that are named in place of one that does not serve the task."""
+
 
 def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with the operators beside the recipe, and with those that it names."""
-    available = look_for_operators(loaded.base)
+    folders = loaded.recipe.augment.operator_folders
+    places = [loaded.at("augment", "operator_folders", i) for i in range(len(folders))]
+    available = look_for_operators(loaded.base, folders, places)
     yield from available.problems
     categories = _categories(loaded)
     used = loaded.recipe.augment.operators
@@ -70,18 +76,24 @@ def _use(
     kind = TASKS.get(loaded.recipe.task.kind)
     serves = kind is None or kind.name in operator.kinds
     if kind is not None and not serves:
-        others = [
-            name for name, candidate in available.operators.items() if kind.name in candidate.kinds
-        ]
+        others = _serving(available, kind)
         at = loaded.at(*path, "name")
         message = f"the operator '{spec.name}' {_not_for(operator, kind)}"
-        yield Problem(at, message, f"use {_any_of(others)}", code="operator")
+        hint = f"use {_any_of(others)}; `pada list operators` has all"
+        yield Problem(at, message, hint, code="operator")
     wrong = check_part(operator.params, spec.params, loaded.document, (*path, "params"))
     yield from wrong
     clash = [*_clashes(loaded, operator, path)]
     yield from clash
     if serves and kind is not None and not wrong and not clash:
         yield from _trial(loaded, operator, spec, kind, path)
+
+
+def _serving(available: Found, kind: TaskKind) -> list[str]:
+    """Return the operators for a task kind that write most rows by themselves."""
+    serving = [one for one in available.operators.values() if kind.name in one.kinds]
+    order = sorted(serving, key=lambda one: (-one.definition.share, one.make is not None, one.name))
+    return [one.name for one in order[:SUGGESTED]]
 
 
 def _any_of(names: list[str]) -> str:
@@ -109,6 +121,8 @@ def _clashes(loaded: LoadedRecipe, operator: Operator, path: KeyPath) -> Iterato
         extra.add(TARGET)
     if any(map(itemised, operator.prompts.values())):
         extra.update(ITEM_KEYS)
+    if operator.make is not None:
+        extra.clear()
     for index, column in enumerate(loaded.recipe.task.input):
         if column in extra:
             at = loaded.at("task", "input", index)
@@ -121,6 +135,9 @@ def _trial(
     loaded: LoadedRecipe, operator: Operator, spec: OperatorSpec, kind: TaskKind, path: KeyPath
 ) -> Iterator[Problem]:
     """Render the prompt once, with rows of the recipe's columns: a column that it gets wrong shows here."""
+    if operator.make is not None:
+        yield from _columns(loaded, operator)
+        return
     try:
         prompt = operator.prompt(choose(loaded.recipe.models.teacher).name)
     except RecipeError as error:
@@ -136,8 +153,10 @@ def _trial(
     brings = brings_target(operator, labelled=kind.labelled)
     target = {"keep": rows[0].target, "change": rows[1].target}.get(operator.label, rows[0].target)
     known = KnownRow(rows[1].inputs, rows[1].target, "too short")
+    params = operator.params.model_validate(spec.params)
+    vary = {name: values[0] for name, values in operator.varied(params).items()}
     asked = Assignment(
-        rows=[RowSpec("r1", rows[0], None if brings else target)],
+        rows=[RowSpec("r1", rows[0], None if brings else target, vary=vary)],
         examples=rows[1:],
         task="task",
         description=loaded.recipe.task.description,
@@ -151,11 +170,27 @@ def _trial(
         strategy="strategy",
         must=["this"],
         must_not=["that"],
+        contrast="other rows",
+        kinds=[RowKind("kind", "description")],
         accepted=[known],
         rejected=[known],
     )
-    params = operator.params.model_validate(spec.params)
     try:
         prompt.render(variables_of(operator, asked, params))
     except RecipeError as error:
         yield from error.problems
+
+
+def _columns(loaded: LoadedRecipe, operator: Operator) -> Iterator[Problem]:
+    """Yield where a row function would make rows of other columns than the task's."""
+    make, wanted = operator.make, frozenset(loaded.recipe.task.input)
+    if make is None or make.columns is None:
+        return
+    for number, columns in enumerate(make.columns(operator.material), 1):
+        if columns != wanted:
+            message = (
+                f"row {number} of this file has the columns {', '.join(sorted(columns))},"
+                f" and the task has {', '.join(sorted(wanted))}"
+            )
+            at = Location.at(operator.folder / make.file)
+            yield Problem(at, message, "name the task's input columns", code="operator")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from engine.data.assembly import SplitRows
 from engine.data.records import Record, references_of
+from engine.data.split_rows import SplitRows
 from engine.errors import Location, Problem, RunError
 from engine.metrics import METRICS
 from engine.registry import did_you_mean

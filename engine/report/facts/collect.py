@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from engine.errors import StoreError
@@ -33,6 +34,7 @@ from engine.report.facts.scores import collect_decisions, collect_scores, collec
 from engine.report.facts.speed import collect_speeds
 from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
 from engine.report.records import Header, ModelUse, Query, Report
+from engine.report.suggestions import STATE
 from engine.rows import CONTROL
 
 SAMPLE = 300
@@ -41,8 +43,17 @@ ROWS = 5
 """Most members of a pattern, and most rows of each outcome, that a report carries with it."""
 
 
-def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
-    """Return the facts of a run, finished or not; raises StoreError when there is no such run."""
+def collect(
+    query: Query, run_id: str, sample: int = SAMPLE, state: Path | None = Path(STATE)
+) -> Report:
+    """Return the facts of a run, finished or not; raises StoreError when there is no such run.
+
+    Args:
+        query: Asks the store.
+        run_id: The run.
+        sample: Most failures and most generated rows.
+        state: The folder of the store, for what the report tells to type; None where it does not last.
+    """
     runs = query(
         "SELECT r.*, c.name AS recipe_name, c.path, c.effective FROM run r"
         " LEFT JOIN recipe c ON c.id = r.recipe WHERE r.id = ?",
@@ -60,7 +71,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
     failures, failures_total = collect_failures(query, run_id, sample)
     candidates, candidates_total = collect_candidates(query, run_id, sample)
     return Report(
-        header=_header(query, runs[0], recipe),
+        header=_header(query, runs[0], recipe, state),
         scores=scores,
         headline=headline(query, run_id, recipe, scores, chosen),
         choices=choices,
@@ -90,15 +101,21 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE) -> Report:
     )
 
 
-def _header(query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any]) -> Header:
+def _header(
+    query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any], state: Path | None
+) -> Header:
     started: datetime = run["started"]
     ended: datetime | None = run["ended"]
+    # Of a run that was gone on with: without the time in which it waited.
+    since: datetime = run["resumed"] or started
+    seconds = None if ended is None else run["worked"] + (ended - since).total_seconds()
     seeds = query(
         "SELECT DISTINCT n.seed FROM node n JOIN run_node rn ON rn.node = n.id WHERE rn.run = ?"
         " ORDER BY n.seed",
         [run["id"]],
     )
     return Header(
+        state=None if state is None else str(state),
         recipe=run["recipe_name"] or "(recipe not stored)",
         description=str(recipe.get("description", "")),
         path=run["path"] or "",
@@ -106,7 +123,7 @@ def _header(query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any]) -> 
         status=run["status"],
         note=run["note"] or "",
         started=started.strftime("%Y-%m-%d %H:%M:%S"),
-        minutes=None if ended is None else (ended - started).total_seconds() / 60,
+        minutes=None if seconds is None else seconds / 60,
         row_limit=run["row_limit"],
         models=_models(query, run["id"], recipe),
         seeds=tuple(recipe.get("seeds") or [row["seed"] for row in seeds]),

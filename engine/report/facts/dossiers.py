@@ -27,7 +27,7 @@ MOST_NAMED = 12
 _PRICE = """
 SELECT seed, pattern, what, sum(calls)::BIGINT AS calls, sum(tokens) AS tokens, sum(unmetered)::BIGINT AS unmetered,
   sum(cost) AS cost, sum(unpriced)::BIGINT AS unpriced
-FROM pattern_price WHERE run = ? GROUP BY seed, pattern, place, what ORDER BY seed, pattern, place
+FROM all_pattern_price WHERE run = ? GROUP BY seed, pattern, place, what ORDER BY seed, pattern, place
 """
 _NAMED = (
     MINE
@@ -40,7 +40,7 @@ SELECT seed, pattern, round, life, found, split_from, merged, rows, failed, fail
     PARTITION BY seed, round, part_of ORDER BY found DESC, name
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW
   ) AS beside
-FROM pattern_life WHERE run = ? ORDER BY round
+FROM all_pattern_life WHERE run = ? ORDER BY round
 """
 # The nearest to the centroid first: they show best what a pattern is. Of the others nothing but a number is read.
 _MEMBERS = (
@@ -55,7 +55,7 @@ _MEMBERS = (
 ), last AS (
   SELECT seed, max(round) AS round FROM run_part WHERE run = ? AND kind = 'confusion' GROUP BY seed
 ), f AS (
-  SELECT seed, round, example, inputs, target, answer, root_cause, scenario FROM failures
+  SELECT seed, round, example, inputs, target, answer, root_cause, scenario FROM all_failures
   WHERE run = ? AND example IN (SELECT example FROM m)
   -- A row may stand in the training data too.
   QUALIFY row_number() OVER (PARTITION BY seed, round, example ORDER BY split = 'train') = 1
@@ -73,7 +73,7 @@ WITH o AS (
   SELECT seed, round, attempt, candidate, pattern,
     CASE WHEN trained_in IS NOT NULL THEN 'trained on' WHEN accepted THEN 'accepted' WHEN accepted IS NULL
       THEN 'no verdict' ELSE 'rejected' END AS outcome
-  FROM lineage WHERE run = ? AND pattern LIKE ?
+  FROM all_lineage WHERE run = ? AND pattern LIKE ?
 ), n AS (
   SELECT seed, pattern, count(*) AS total FROM o GROUP BY ALL
 ), c AS (
@@ -83,11 +83,12 @@ WITH o AS (
 SELECT c.seed, c.pattern, c.round, c.attempt, c.candidate, l.operator, l.inputs, l.target, c.outcome,
   coalesce(l.left_out, CASE WHEN NOT l.accepted THEN l.reason END, '') AS why, coalesce(l.detail, '') AS detail, n.total
 FROM c JOIN n USING (seed, pattern)
-JOIN (FROM lineage WHERE run = ? AND candidate IN (SELECT candidate FROM c)) l USING (seed, round, attempt, candidate)
+JOIN (FROM all_lineage WHERE run = ? AND candidate IN (SELECT candidate FROM c)) l
+  USING (seed, round, attempt, candidate)
 ORDER BY c.seed, c.pattern, c.round, c.attempt, c.outcome = 'rejected', c.candidate
 """
 _REJECTED = """
-SELECT seed, pattern, reason, count(*) AS n FROM rejected_rows WHERE run = ?
+SELECT seed, pattern, reason, count(*) AS n FROM all_rejected_rows WHERE run = ?
 GROUP BY ALL ORDER BY n DESC, reason
 """
 _TRIED = (
@@ -112,7 +113,8 @@ def choose_run(query: Query, run: str | None, recipe: str | None) -> tuple[str, 
     if run is not None and recipe is not None:
         raise EngineError("--run and --recipe exclude each other", "choose one")
     runs = query(
-        "SELECT u.id, coalesce(c.name, '') AS recipe FROM run u LEFT JOIN recipe c ON c.id = u.recipe ORDER BY u.id",
+        "SELECT u.id, coalesce(c.name, '') AS recipe FROM run u LEFT JOIN recipe c ON c.id = u.recipe"
+        " ORDER BY coalesce(u.resumed, u.started), u.id",
         [],
     )
     if not runs:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.report.evidence import Comparison, Headline
 from engine.report.facts.comparison import compare
-from engine.report.formatting import points, round_name
+from engine.report.formatting import points, round_name, value
 from engine.report.records import Query, Scores
 from engine.rows import UNTUNED
+from engine.stages.rounds.track import LEAST
 
 
 def headline(
@@ -17,8 +19,19 @@ def headline(
 ) -> Headline:
     """Return the outcome: the chosen students against round 0, or round 0 against the untuned student.
 
-    `chosen` is the round of each seed's chosen student.
+    `chosen` is the round of each seed's chosen student. The untuned student, where it is none of the two, is named too.
     """
+    said = _claimed(query, run, recipe, scores, chosen)
+    untuned = scores.at(scores.primary, "test", UNTUNED)
+    if said.comparison is None or said.comparison.before == UNTUNED or untuned is None:
+        return said
+    shown = value(untuned.value, scores.primary in scores.percent)
+    return replace(said, sentence=f"{said.sentence} The untuned student has {shown}.")
+
+
+def _claimed(
+    query: Query, run: str, recipe: Mapping[str, Any], scores: Scores, chosen: Mapping[int, int]
+) -> Headline:
     tested = [r for r in scores.rounds if scores.at(scores.primary, "test", r) is not None]
     if not tested:
         return Headline("No student has been scored on the test rows yet.", "unclear", None)
@@ -98,6 +111,12 @@ def _outcome(comparison: Comparison, scores: Scores) -> Headline:
     up = comparison.difference > 0
     better = up != (scores.primary in scores.lower)
     stands = f"{after} {'are' if mixed else 'is'} {size} {'above' if up else 'below'} {before}"
+    if comparison.n < LEAST:
+        return Headline(
+            f"{stands} on test ({how}): too few test rows to say ({LEAST} needed).",
+            "unclear",
+            comparison,
+        )
     if comparison.overlap:
         reason = (
             "the interval includes zero" if comparison.low is not None else "that is within error"

@@ -138,7 +138,7 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
 def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:
     rows = query(
         "SELECT seed, pattern, sum(generated)::BIGINT AS generated, sum(accepted)::BIGINT AS accepted,"
-        " sum(selected)::BIGINT AS selected FROM payoff WHERE run = ? GROUP BY ALL",
+        " sum(selected)::BIGINT AS selected FROM all_payoff WHERE run = ? GROUP BY ALL",
         [run],
     )
     return {(r["seed"], r["pattern"]): (r["generated"], r["accepted"], r["selected"]) for r in rows}

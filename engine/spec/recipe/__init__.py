@@ -24,7 +24,7 @@ from engine.spec.recipe.quality import (
     Similarity,
     Verify,
 )
-from engine.spec.recipe.task import Shots, Task
+from engine.spec.recipe.task import Fold, Shots, Task
 from engine.spec.recipe.taxonomy import Category, Taxonomy, TaxonomyFile
 from engine.spec.recipe.train import Train
 from engine.spec.recipe.whole import Recipe
@@ -40,6 +40,7 @@ __all__ = [
     "Endpoint",
     "FailureSource",
     "Failures",
+    "Fold",
     "JudgeMode",
     "LabelBy",
     "LeakLimits",

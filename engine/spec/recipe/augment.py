@@ -73,6 +73,8 @@ class Augment(Spec):
     """Sampling temperature of the operators; everything else the teacher writes is greedy."""
     operators: list[OperatorSpec] = Field(default_factory=list)
     """What writes rows; none where all are mined."""
+    operator_folders: list[str] = Field(default_factory=list)
+    """Further folders of operators, relative to the recipe, such as those of another recipe: `../other/operators`."""
     mine: Mine | None = None
     """Rows that are taken from the pool; left out, none are."""
 

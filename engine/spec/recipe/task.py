@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from engine.spec.parts import Spec
+
+Fold = Literal["case", "space", "unicode"]
 
 
 class Shots(Spec):
@@ -39,6 +41,10 @@ class Task(Spec):
     """Allowed answers of a classification; taken from the training rows when left out.
 
     A mapping gives each label its definition, for the teacher and the judge.
+    """
+    fold_labels: list[Fold] = Field(default_factory=list)
+    """What makes no difference between labels, so that several spellings are one label: `case`; `space`, white space
+    around and in a row; `unicode`, invisible characters and how accents are encoded.
     """
     description: str = ""
     """One sentence for the teacher and the judge: what the rows are and what the answer means."""

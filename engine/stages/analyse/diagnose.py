@@ -314,7 +314,7 @@ def _accounts(
 
 
 DIAGNOSE = Stage(
-    "diagnose", 5, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    "diagnose", 6, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset(

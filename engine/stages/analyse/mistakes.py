@@ -112,8 +112,10 @@ def mistake(
 
 
 def _scores(scores: Mapping[str, float | None]) -> str:
-    """Return scores in words; nothing where there is but one, and it says no more than that the row is failed."""
-    if len(scores) == 1 and not any(scores.values()):
+    """Return scores in words; nothing where they say no more than that the row is failed."""
+    if all(value == 0 for value in scores.values()) or (
+        len(scores) == 1 and not any(scores.values())
+    ):
         return ""
     return ", ".join(f"{name} {_score(value)}" for name, value in sorted(scores.items()))
 

@@ -6,12 +6,13 @@ rows themselves never. What it writes is guarded before anybody renders it: diag
 and may quote them. A cluster of which it says that it is not coherent is split once as it proposes, and the parts are
 named in its place. Rules of annotation that diagnoses state are guarded and gathered here too, without a call. Reads
 clusters, diagnoses and failures; writes a `Pattern` per cluster or part, its members, each `Convention`, and for each
-part a `PatternLink` to its cluster, and to the earlier pattern that most of it comes from.
+part a `PatternLink` to its cluster, and to the earlier pattern that most of it comes from; a `Drop` for each member
+that the namer calls a misfit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -36,9 +37,11 @@ from engine.stages.analyse.reworded import (
 from engine.stages.analyse.shown import LETTER, Clusters, Limits
 from engine.stages.analyse.splitting import (
     LEAST,
+    MISFITS,
     MOST_PARTS,
     PARTS,
     links_of_parts,
+    misfits_of,
     parts_of,
     unusable,
 )
@@ -60,6 +63,8 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
 PROMPT = "name_pattern.md"
+MISFIT = "misfit"
+"""Reason of a drop: a failure that is of no pattern, though its diagnosis lay in a cluster."""
 MOST_WORDS = 6
 """Of a name. The two that prompts ask for at least are not held to: some scripts have no spaces between words."""
 
@@ -87,6 +92,11 @@ class NameParams(Params):
         """Whether a cluster that is not coherent may be split."""
         return PARTS in self.schema["properties"]
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether members of a cluster may be called misfits."""
+        return MISFITS in self.schema["properties"]
+
 
 @dataclass(frozen=True)
 class NameInputs(Inputs):
@@ -98,6 +108,8 @@ class NameInputs(Inputs):
     cluster: Clustered
     earlier: tuple[NamedPatterns, ...] = ()
     logged: Logged | None = None
+    diagnosed: tuple[Diagnosed, ...] = ()
+    """Of the earlier rounds, which may have stated a rule that one row alone showed then."""
 
 
 def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> NamedPatterns:
@@ -123,15 +135,20 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
     quotes = partial(guard.quotes, own=params.briefing.words)
     new = [pattern for pattern in clusters.members if pattern not in earlier]
-    splittable = {p for p in new if p not in by_sql and len(clusters.members[p]) >= 2 * LEAST}
+    # What SQL assigns is not the namer's to say.
+    open_ = {p for p in new if p not in by_sql and len(clusters.members[p]) > LEAST}
+    # Of explanations that are all worded alike none is unlike the others.
+    open_ = {p for p in open_ if len(clusters.shown(p)[0]) > 1}
+    splittable = {p for p in open_ if len(clusters.members[p]) >= 2 * LEAST}
     known = [p.name for p in earlier.values()]
-    replies = _names(params, clusters, new, splittable, known, quotes, ctx)
+    replies = _names(params, clusters, new, splittable, open_, known, quotes, ctx)
     centres = {pattern: clusters.centres[pattern].tolist() for pattern in splittable}
     origin, drops = _split(clusters, replies, splittable)
+    drops += _left_out(clusters, replies, open_)
     if origin:
         # A part is named like a cluster, and not split again.
         taken_now = [*known, *(w.value["name"].strip() for w in replies.values() if w.value)]
-        replies |= _names(params, clusters, list(origin), set(), taken_now, quotes, ctx)
+        replies |= _names(params, clusters, list(origin), set(), set(), taken_now, quotes, ctx)
     taken = {p.name.casefold() for p in earlier.values()}
     patterns: list[Pattern] = []
     for pattern, members in clusters.members.items():
@@ -189,7 +206,8 @@ def _conventions(params: NameParams, inputs: NameInputs, ctx: Context) -> tuple[
         return quoted or (guard.stands_in(text) and "an evaluation row stands in it") or None
 
     earlier = [rule for named in inputs.earlier for rule in named.of(Convention)]
-    rules, hidden = gathered(inputs.diagnose.diagnoses, earlier, quotes)
+    said = [d for diagnosed in (*inputs.diagnosed, inputs.diagnose) for d in diagnosed.diagnoses]
+    rules, hidden = gathered(said, earlier, quotes, ctx.embed)
     return (*rules, *hidden)
 
 
@@ -206,18 +224,42 @@ def _split(
         reply = replies[pattern].value
         if reply is None or reply.get("coherent") is not False:
             continue
-        places = {member.diagnosis: i for i, member in enumerate(clusters.members[pattern])}
-        wordings, _ = clusters.shown(pattern)
-        shown = {
-            one: [places[member.diagnosis] for member in same]
-            for one, same in zip(ids(len(wordings), LETTER), wordings, strict=True)
-        }
-        dropped += unusable(reply, list(shown), pattern)
+        shown, members = _places(clusters, pattern), clusters.members[pattern]
         parts = parts_of(reply, shown, clusters.vectors[pattern])
         if parts:
+            dropped += unusable(reply, list(shown), pattern)
+            dropped += [_misfit(members[place]) for place in sorted(misfits_of(reply, shown))]
             del replies[pattern]
             origin |= dict.fromkeys(clusters.split(pattern, parts), pattern)
     return origin, dropped
+
+
+def _left_out(clusters: Clusters, replies: Mapping[str, Worded], open_: Set[str]) -> Iterator[Drop]:
+    """Take misfits out of the clusters that stay whole, where they are the fewer, and yield a drop for each."""
+    for pattern, worded in replies.items():
+        if worded.value is None or pattern not in open_:
+            continue
+        shown = _places(clusters, pattern)
+        yield from unusable(worded.value, list(shown), pattern)
+        misfits = misfits_of(worded.value, shown)
+        left = len(clusters.members[pattern]) - len(misfits)
+        if misfits and left >= max(LEAST, len(misfits)):
+            yield from map(_misfit, clusters.leave_out(pattern, misfits))
+
+
+def _misfit(member: PatternMember) -> Drop:
+    detail = "advice that mends the other mistakes of its cluster would not mend it, its namer says"
+    return Drop("name", member.diagnosis, MISFIT, detail)
+
+
+def _places(clusters: Clusters, pattern: str) -> dict[str, list[int]]:
+    """Return id of a diagnosis in the prompt -> the places of the members of which it is said."""
+    places = {member.diagnosis: i for i, member in enumerate(clusters.members[pattern])}
+    wordings, _ = clusters.shown(pattern)
+    return {
+        one: [places[member.diagnosis] for member in same]
+        for one, same in zip(ids(len(wordings), LETTER), wordings, strict=True)
+    }
 
 
 def _names(
@@ -225,14 +267,14 @@ def _names(
     clusters: Clusters,
     new: Sequence[str],
     splittable: Set[str],
+    open_: Set[str],
     known: Sequence[str],
     quotes: Quotes,
     ctx: Context,
 ) -> dict[str, Worded]:
-    """Return the teacher's words for each new cluster; it is asked for the parts of those that may be split."""
+    """Return the teacher's words for each new cluster; of those in `open_` it is asked for misfits, too."""
     prompt = ctx.prompt(PROMPT)
     given: dict[int, str] = {}
-    whole = schemas.without(params.schema, PARTS)
     shared = {
         "description": params.task.description,
         "kind": params.task.kind,
@@ -247,9 +289,15 @@ def _names(
     def request(number: int, again: str) -> Request:
         # At first all clusters are asked about at once, so that none has a name yet.
         names = others(number) if again else known
-        parts = params.splits and new[number] in splittable
-        variables = {**shared, **shown[number], "names": names, "again": again, "parts": parts}
-        return ctx.request("teacher", prompt, variables, params.schema if parts else whole)
+        asked = {
+            PARTS: params.splits and new[number] in splittable,
+            MISFITS: params.leaves_out and new[number] in open_,
+        }
+        schema = params.schema
+        for part in (part for part, wanted in asked.items() if not wanted):
+            schema = schemas.without(schema, part)
+        variables = {**shared, **shown[number], **asked, "names": names, "again": again}
+        return ctx.request("teacher", prompt, variables, schema)
 
     def object_to(number: int, reply: Reply) -> Objection | None:
         name = reply["name"].strip()
@@ -340,7 +388,12 @@ def _neutral(task: TaskView, pairs: Confusions) -> tuple[str, str]:
 
 def _nameless(pattern: str, members: Sequence[PatternMember]) -> tuple[str, str]:
     """Return a name and a description that say nothing of any row."""
-    return f"pattern {pattern}", f"{len(members)} failures with like diagnoses."
+    return nameless(pattern), f"{len(members)} failures with like diagnoses."
+
+
+def nameless(pattern: str) -> str:
+    """Return what a pattern is called for which there are neither words nor labels."""
+    return f"pattern {pattern}"
 
 
 def _sends(params: NameParams) -> Mapping[str, str]:
@@ -357,7 +410,8 @@ def _sends(params: NameParams) -> Mapping[str, str]:
         if labelled
         else "",
         "names": "names of patterns",
-        "description": "", "kind": "", "labelled": "", "size": "", "categories": "", "again": "", "parts": "",
+        "description": "", "kind": "", "labelled": "", "size": "", "categories": "", "again": "",
+        "parts": "", "misfits": "",
     }  # fmt: skip
 
 
@@ -374,21 +428,22 @@ def _expect(params: NameParams, situation: Situation) -> Forecast:
 def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> Iterable[Account]:
     clusters = {pattern.split_from or pattern.id for pattern in output.patterns}
     yield Account("clusters", len(inputs.cluster.by_pattern), len(clusters))
-    yield Account("members of clusters", len(inputs.cluster.members), len(output.members))
+    misfits = sum(drop.reason == MISFIT for drop in output.drops)
+    yield Account("members of clusters", len(inputs.cluster.members), len(output.members), misfits)
     sizes = sum(pattern.size for pattern in output.patterns)
     yield Account("members of patterns", len(output.members), sizes)
 
 
 NAME = Stage(
-    "name", 12, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 13, NameParams, NameInputs, NamedPatterns, name_patterns,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
             "task", "description", "kind", "labelled", "size", "diagnoses", "others", "confusions",
-            "names", "categories", "again", "parts",
+            "names", "categories", "again", "parts", "misfits",
         }),
     },
     replies=("pattern",),
-    sends=_sends, embeds="diagnoses, texts of patterns, validation and test rows ({inputs})",
+    sends=_sends, embeds="diagnoses, rules of annotation, texts of patterns, validation and test rows ({inputs})",
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

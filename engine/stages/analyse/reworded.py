@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import chain, combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.backends.protocol import Request
 from engine.fingerprint import short
@@ -18,10 +19,22 @@ from engine.rows import Convention, Diagnosis, Drop
 from engine.stages.protocol import Context
 from engine.wording import length_in_words, words
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 MOST_CONVENTIONS = 12
 """Rules of annotation that prompts tell, all rounds together: the first stated, then those of most failures."""
+FEWEST_ROWS = 2
+"""Failed rows whose diagnoses state such a rule: what one row shows is no rule."""
 ALIKE = 0.6
-"""Jaccard index of their words from which two such rules are one: that of more failures stays."""
+"""Jaccard index of their words from which two such rules are one, whatever their embeddings."""
+APART = 0.99
+"""Quantile of the similarities of texts for different things above which two such rules are one. Of 12 wordings of five
+rules that a frontier teacher stated of restaurant bookings, rules that say the same have 0.73 and more, others 0.56 and
+less; the quantile was 0.69."""
+FEWEST_PAIRS, MOST_PAIRS = 20, 1000
+"""Pairs of such texts by which rules are merged, and after how many no further call is looked at."""
 _FEWEST_WORDS = 3
 """Of a rule: fewer, such as `None stated.`, say that there is none. A rule may be short where words have no spaces."""
 _NO_RULE = re.compile(
@@ -32,6 +45,7 @@ _NO_RULE = re.compile(
 )
 """How a text begins that says in a whole sentence that there is none."""
 Reply = Mapping[str, Any]
+Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
 Quotes = Callable[[str], str | None]
 """Text -> why it may not be rendered, None where it may: the leak guard's `quotes`."""
 REPLACED, REWORDED, LEFT_OUT = "replaced", "reworded", "left out"
@@ -144,14 +158,19 @@ def with_left_out(guard: str | None, reasons: Sequence[str], call: str) -> str |
 
 
 def gathered(
-    diagnoses: Iterable[Diagnosis], earlier: Iterable[Convention], quotes: Quotes
+    diagnoses: Sequence[Diagnosis], earlier: Iterable[Convention], quotes: Quotes, embed: Embed
 ) -> tuple[list[Convention], list[Drop]]:
-    """Return the rules of annotation that diagnoses state, each once, behind those of earlier rounds.
+    """Return the rules of annotation that two rows or more show, each once, behind those that are known already.
+
+    No call sees all rows, so what it states is a candidate, however few of its rows show it. Rules that say the same in
+    other words, in the same call or in another, of this round or an earlier one, are one: it is told in the words of
+    most rows.
 
     Args:
-        diagnoses: Of this round.
+        diagnoses: Of all rounds, this one's last.
         earlier: Those that are known already.
         quotes: Says why a text may not be rendered.
+        embed: Returns the unit-length embeddings of texts, shape (texts, dimensions).
 
     Returns:
         The rules, at most MOST_CONVENTIONS, and a drop for each that is left out because it quotes.
@@ -159,18 +178,81 @@ def gathered(
     kept = list({one.id: one for one in earlier}.values())
     stated: dict[tuple[str, ...], list[Diagnosis]] = {}
     for diagnosis in diagnoses:
-        if _is_rule(diagnosis.convention):
-            stated.setdefault(words(diagnosis.convention), []).append(diagnosis)
+        if _is_rule(diagnosis.convention) and (said := words(diagnosis.convention)):
+            stated.setdefault(said, []).append(diagnosis)
+    by_wording = sorted(stated.values(), key=lambda same: -len(_rows(same)))
+    texts = [one.text for one in kept] + [same[0].convention for same in by_wording]
+    groups = [
+        [by_wording[place - len(kept)] for place in group]
+        for group in _groups(texts, diagnoses, embed)
+        if min(group) >= len(kept)
+    ]
     dropped: list[Drop] = []
-    for said, same in sorted(stated.items(), key=lambda item: -len(item[1])):
-        text = same[0].convention
-        if not said or any(_alike(said, words(one.text)) for one in kept):
+    for group in sorted(groups, key=lambda group: -len(_rows(chain(*group)))):
+        rows = _rows(chain(*group))
+        if len(rows) < FEWEST_ROWS:
             continue
-        if (reason := quotes(text)) is not None:
-            dropped.append(Drop("name", same[0].id, "convention_quotes", reason))
+        told = [same[0] for same in group]
+        reasons = [quotes(one.convention) for one in told]
+        allowed = [one for one, reason in zip(told, reasons, strict=True) if reason is None]
+        if not allowed:
+            dropped.append(Drop("name", told[0].id, "convention_quotes", reasons[0] or ""))
         elif len(kept) < MOST_CONVENTIONS:
-            kept.append(Convention(short(list(said)), text, len(same), same[0].call))
+            text = allowed[0].convention
+            kept.append(Convention(short(list(words(text))), text, len(rows), allowed[0].call))
     return kept, dropped
+
+
+def _rows(diagnoses: Iterable[Diagnosis]) -> set[str]:
+    return {diagnosis.example for diagnosis in diagnoses}
+
+
+def _groups(texts: Sequence[str], diagnoses: Sequence[Diagnosis], embed: Embed) -> list[list[int]]:
+    """Return the places of the texts that say the same, in their order."""
+    if not texts:
+        return []
+    said = [words(text) for text in texts]
+    least = _apart(diagnoses, embed) if len(texts) > 1 else None
+    near = None if least is None else (vectors := embed(texts)) @ vectors.T >= least
+    groups: list[list[int]] = []
+    for place in range(len(texts)):
+        same = [
+            group
+            for group in groups
+            if any(
+                _alike(said[place], said[i]) or (near is not None and near[place, i]) for i in group
+            )
+        ]
+        joined = sorted([*chain(*same), place])
+        groups = [group for group in groups if group not in same]
+        groups.append(joined)
+    return groups
+
+
+def _apart(diagnoses: Sequence[Diagnosis], embed: Embed) -> float | None:
+    """Return the similarity from which two rules are one: that which texts for different things hardly ever have.
+
+    In one call a teacher says the same in the same words, so what it words otherwise there, rules as well as scenarios,
+    is something else: of the similarities of such texts the quantile APART. None with fewer than FEWEST_PAIRS of them.
+    """
+    import numpy as np
+
+    calls: dict[str, list[Diagnosis]] = {}
+    for diagnosis in diagnoses:
+        calls.setdefault(diagnosis.call, []).append(diagnosis)
+    pairs: list[tuple[str, str]] = []
+    for mine in calls.values():
+        if len(pairs) >= MOST_PAIRS:
+            break
+        rules = {d.convention for d in mine if _is_rule(d.convention)}
+        for different in ({d.scenario for d in mine}, rules):
+            pairs += combinations(sorted(different), 2)
+    if len(pairs) < FEWEST_PAIRS:
+        return None
+    texts = sorted({text for pair in pairs for text in pair})
+    places, vectors = {text: i for i, text in enumerate(texts)}, embed(texts)
+    one, other = ([places[pair[side]] for pair in pairs] for side in (0, 1))
+    return float(np.quantile((vectors[one] * vectors[other]).sum(axis=1), APART))
 
 
 def _is_rule(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,23 +76,29 @@ class Clusters:
         del self.centres[pattern], self.pairs[pattern]
         added = []
         for part in parts:
-            own = vectors[list(part)]
-            distances = (1.0 - own @ centroid(own)).clip(min=0.0)
-            order = sorted(range(len(part)), key=lambda place: (distances[place], part[place]))
             name = "p-" + short([pattern, sorted(members[place].diagnosis for place in part)], 8)
-            moved = [
-                # How near it was to the next cluster says nothing of the parts.
-                replace(
-                    members[part[place]],
-                    pattern=name,
-                    distance=round(float(distances[place]), 6),
-                    silhouette=None,
-                )
-                for place in order
-            ]
-            self._add(name, moved, own[order])
+            # How near it was to the next cluster says nothing of the parts.
+            own = [replace(members[place], pattern=name, silhouette=None) for place in part]
+            self._place(name, own, vectors[list(part)])
             added.append(name)
         return added
+
+    def leave_out(self, pattern: str, misfits: Set[int]) -> list[PatternMember]:
+        """Take members out of a cluster, by their places, and return them."""
+        members = self.members[pattern]
+        kept = [place for place in range(len(members)) if place not in misfits]
+        out = [members[place] for place in sorted(misfits)]
+        self._place(pattern, [members[place] for place in kept], self.vectors[pattern][kept])
+        return out
+
+    def _place(self, pattern: str, members: Sequence[PatternMember], vectors: Vectors) -> None:
+        """Add a cluster of members that lay in another one: their distances are to a new centroid."""
+        distances = (1.0 - vectors @ centroid(vectors)).clip(min=0.0)
+        order = sorted(range(len(members)), key=lambda place: (distances[place], place))
+        moved = [
+            replace(members[place], distance=round(float(distances[place]), 6)) for place in order
+        ]
+        self._add(pattern, moved, vectors[order])
 
     def shown(self, pattern: str) -> tuple[list[list[PatternMember]], int]:
         """Return the members whose diagnoses are shown, those worded alike together, and how many of these are central.

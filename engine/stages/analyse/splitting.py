@@ -1,8 +1,9 @@
 """Parts of a cluster that the namer calls incoherent: those that it proposes, and what is nearest to each.
 
 The namer says of the diagnoses that it was shown which part each belongs to. Those that it leaves out, names twice or
-was not shown go to the part whose named diagnoses are nearest. What a part has to do with its cluster, and with a
-pattern of an earlier round, is kept as what clusters have to do with these (`matching`).
+was not shown go to the part whose named diagnoses are nearest. Misfits, which are of no part, and of no pattern where
+the cluster stays whole, are left out. What a part has to do with its cluster, and with a pattern of an earlier round,
+is kept as what clusters have to do with these (`matching`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PARTS = "parts"
 """Key of the parts in a reply."""
+MISFITS = "misfits"
+"""Key of the diagnoses in a reply that are of no part, or not of the cluster."""
 MOST_PARTS = 8
 """Parts that a reply may propose, by its schema: where a clusterer finds no structure, all mistakes are one cluster."""
 LEAST = 2
@@ -35,6 +38,8 @@ def parts_of(
     vectors: npt.NDArray[np.float32],
 ) -> list[list[int]]:
     """Return the places of each part's members, largest part first; none where there are not two parts.
+
+    Misfits are in no part.
 
     Args:
         reply: The namer's.
@@ -53,22 +58,29 @@ def parts_of(
         return []
     centres = np.stack([centroid(vectors[places]) for places in named])
     parts = [list(places) for places in named]
-    placed = {place for places in named for place in places}
+    placed = {place for places in named for place in places} | misfits_of(reply, shown)
     for place, nearest in enumerate((vectors @ centres.T).argmax(axis=1).tolist()):
         if place not in placed:
             parts[nearest].append(place)
     return sorted((sorted(places) for places in parts), key=lambda places: (-len(places), places))
 
 
+def misfits_of(reply: Mapping[str, Any], shown: Mapping[str, Sequence[int]]) -> set[int]:
+    """Return the places of the members that a reply calls misfits; an id that stands in a part as well is none."""
+    times = _times(reply)
+    named = _distinct(reply.get(MISFITS, ()))
+    return {place for one in named if times[one] == 1 for place in shown.get(one, ())}
+
+
 def unusable(reply: Mapping[str, Any], shown: Sequence[str], pattern: str) -> Iterator[Drop]:
     """Yield a drop per id that stands in a reply's parts twice, or that was not shown."""
     for one, count in _times(reply).items():
         if one not in shown:
-            detail = f"a part of the cluster speaks of '{one[:20]}', which is not in the call"
+            detail = f"the reply speaks of '{one[:20]}', which is not in the call"
             yield Drop("name", f"{pattern} {one[:20]}", NOT_ASKED, detail)
         elif count > 1:
             yield Drop(
-                "name", f"{pattern} {one}", TWICE, f"{one} stands in two parts of the cluster"
+                "name", f"{pattern} {one}", TWICE, f"{one} stands in two places of the reply"
             )
 
 
@@ -103,8 +115,13 @@ def links_of_parts(
 
 
 def _times(reply: Mapping[str, Any]) -> Counter[str]:
-    return Counter(one for part in reply.get(PARTS, ()) for one in _ids(part))
+    named = [_ids(part) for part in reply.get(PARTS, ())] + [_distinct(reply.get(MISFITS, ()))]
+    return Counter(one for ids in named for one in ids)
 
 
 def _ids(part: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(str(one).strip().casefold() for one in part["diagnoses"]))
+    return _distinct(part["diagnoses"])
+
+
+def _distinct(ids: Sequence[Any]) -> list[str]:
+    return list(dict.fromkeys(str(one).strip().casefold() for one in ids))

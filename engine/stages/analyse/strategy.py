@@ -3,7 +3,8 @@
 It sees the pattern, the confusions among its members, training rows near its scenarios, the operators at hand, and of a
 pattern that goes on what was tried last; never an evaluation row. Reads these; writes one `Strategy` per pattern that
 rows are written against, guarded as names are. Which confusions rows are written for is the teacher's choice among
-those that were observed.
+those that were observed. Where targets are no labels nothing is confused with anything by name: there the teacher
+describes the other side, rows near the pattern that the student gets right.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.clusterers import centroid
 from engine.stages.analyse.mistakes import answered, label_text, labels_of
+from engine.stages.analyse.name import nameless
 from engine.stages.analyse.reworded import (
     Objection,
     Quotes,
@@ -35,6 +37,7 @@ from engine.stages.analyse.targets import (
     Confusions,
     clearly,
     confusions,
+    kinds_of,
     labels_for,
     named_shares,
     pairs_of,
@@ -134,9 +137,13 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
     known = [shown.variables(pattern) for pattern in patterns]
 
     choice, no_choice = params.schema, schemas.without(params.schema, "operators")
+    asked = {
+        "contrast": "contrast" in params.schema["properties"],
+        "most": schemas.most(params.schema),
+    }
 
     def request(number: int, again: str) -> Request:
-        variables = {**known[number], "again": again}
+        variables = {**known[number], **asked, "again": again}
         schema = choice if variables["operators"] else no_choice
         return ctx.request("teacher", prompt, variables, schema)
 
@@ -201,7 +208,6 @@ class _Shown:
             ]
             if len(operators) > 1
             else [],
-            "most": schemas.most(params.schema),
             "rows": [answered(task, example) for example in self._rows(members)],
             "last": self._last(pattern),
         }
@@ -276,6 +282,11 @@ def _strategy(
     must_not = rules_of(reply.get("must_not", ()), known, quotes)
     hidden = [*must.left_out, *must_not.left_out]
     attributes, more_hidden = _attributes(quotes, reply.get("attributes", ()))
+    kinds, kinds_hidden = kinds_of(reply.get("kinds", ()), known, quotes)
+    contrast, contrast_share = _contrast(reply)
+    if contrast and (quoted := quotes(contrast)) is not None:
+        contrast, contrast_share = "", 0.0
+        hidden.append(quoted)
     pairs = pairs_of(params.task, observed, reply.get("pairs", ()))
     offered = [used.name for used in _operators(params, pattern)]
     return Strategy(
@@ -284,7 +295,7 @@ def _strategy(
         text=text,
         labels=labels_for(pairs, observed, trained)[: params.labels],
         call=worded.call,
-        guard=with_left_out(worded.guard, [*hidden, *more_hidden], worded.call),
+        guard=with_left_out(worded.guard, [*hidden, *more_hidden, *kinds_hidden], worded.call),
         must=must.texts,
         must_not=must_not.texts,
         # Apart: the same words may be a must for one label and a must not for another.
@@ -297,12 +308,27 @@ def _strategy(
         pairs=pairs,
         operators=named_shares(reply.get("operators", ()), offered.__contains__),
         difficulty=shares_of(reply.get("difficulty", {})),
+        contrast=contrast,
+        contrast_share=contrast_share,
+        kinds=kinds,
     )
+
+
+def _contrast(reply: Reply) -> tuple[str, float]:
+    """Return what rows of the other side look like, and their share; nothing where one of the two is missing."""
+    said: Mapping[str, Any] = reply.get("contrast") or {}
+    text, share = str(said.get("description", "")).strip(), float(said.get("share", 0))
+    return (text, share) if text and share > 0 else ("", 0.0)
 
 
 def _neutral(task: TaskView, pattern: Pattern, observed: Confusions) -> str:
     """Return a strategy made of names and labels alone: what is used when the teacher's may not be."""
     if not observed:
+        if pattern.name == nameless(pattern.id):
+            # Its number says nothing; the rows that are shown lie near it.
+            return (
+                "Write rows of the kind of those training rows that are shown, in new situations."
+            )
         return f"Write rows in which this matters: {pattern.name}."
     target, answer, _ = observed[0]
     mistaken = "" if answer is None else label_text(task, answer)
@@ -348,7 +374,8 @@ def _sends(params: StrategyParams) -> Mapping[str, str]:
         else "",
         "rows": "train rows ({inputs}), their {target}",
         "last": "strategies of earlier rounds, the judge's feedback on their rows",
-        "description": "", "kind": "", "labelled": "", "size": "", "operators": "", "most": "", "again": "",
+        "description": "", "kind": "", "labelled": "", "size": "", "operators": "", "most": "", "contrast": "",
+        "again": "",
     }  # fmt: skip
 
 
@@ -365,12 +392,12 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 8, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 9, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({
             "task", "description", "kind", "labelled", "pattern", "about", "includes", "excludes",
-            "size", "confusions", "operators", "most", "rows", "last", "again",
+            "size", "confusions", "operators", "most", "contrast", "rows", "last", "again",
         }),
     },
     replies=("strategy",),

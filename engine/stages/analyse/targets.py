@@ -1,4 +1,4 @@
-"""What is confused with what, and what rows are for: confusions, labels and operators with their shares, and rules."""
+"""What is confused with what, and what rows are for: confusions, labels, operators, kinds with their shares, rules."""
 
 from __future__ import annotations
 
@@ -122,6 +122,41 @@ def clearly(label: str, mistaken: str = "") -> str:
     """Return the plainest strategy for rows of one label, which may be mistaken for another."""
     apart = f" and could be mistaken for {mistaken}" if mistaken else ""
     return f"Write rows that are clearly {label}{apart}."
+
+
+def kinds_of(
+    proposed: Sequence[Mapping[str, Any]],
+    known: Collection[str],
+    quotes: Callable[[str], str | None],
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the kinds of rows of a reply that may be told, with shares that sum to 1, and why others are left out.
+
+    Args:
+        proposed: The kinds as the reply has them.
+        known: The task's labels; none where targets are no labels.
+        quotes: Says why a text may not be rendered.
+    """
+    kinds: dict[str, dict[str, Any]] = {}
+    left_out: list[str] = []
+    for one in proposed:
+        name, description = one["name"].strip(), one["description"].strip()
+        named = [str(label).strip() for label in one.get("labels", ())]
+        own = [label for label in dict.fromkeys(named) if label in known]
+        if not name or not description or name in kinds or one["share"] <= 0:
+            continue
+        if (reason := quotes(f"{name}: {description}")) is not None:
+            left_out.append(reason)
+        elif named and not own:
+            left_out.append("a kind for labels that the task has not")
+        else:
+            kinds[name] = {
+                "name": name,
+                "description": description,
+                "labels": own,
+                "share": one["share"],
+            }
+    shares = shares_of({name: kind["share"] for name, kind in kinds.items()})
+    return [{**kind, "share": shares[name]} for name, kind in kinds.items()], left_out
 
 
 class Rules(NamedTuple):

@@ -18,10 +18,12 @@ from engine.operators import (
     itemised,
     rows_per_call,
     rows_per_seed,
+    samples_per_call,
 )
 from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
-from engine.stages.augment.planning import COVERAGE, Slot
+from engine.spec.recipe import OperatorSpec
+from engine.stages.augment.planning import COVERAGE, KIND, Slot
 from engine.stages.augment.seeds import Seeds
 from engine.stages.augment.shares import apportion
 from engine.stages.augment.wishes import wishes
@@ -34,8 +36,8 @@ class UsedOperator(Params):
 
     operator: Operator = outside()
     """The operator itself; `digest` stands for it."""
-    prompt: Prompt = outside()
-    """Its prompt for this teacher, which is part of the fingerprint by its own digest."""
+    prompt: Prompt | None = outside()
+    """Its prompt for this teacher, part of the fingerprint by its own digest; None where a program makes the rows."""
     name: str
     digest: str
     """Of the operator's definition and reply; its prompt has one of its own."""
@@ -45,9 +47,45 @@ class UsedOperator(Params):
     share: float | None = None
     """Its part of the rows, relative to the others; the operator's own where the recipe says none."""
 
+    @classmethod
+    def of(
+        cls, operator: Operator, spec: OperatorSpec, pack: str, patterns: tuple[str, ...] | None
+    ) -> UsedOperator:
+        """Return an operator as a recipe uses it, for patterns of some categories; `pack` is the teacher's."""
+        return cls(
+            operator=operator,
+            prompt=None if operator.make else operator.prompt(pack),
+            name=operator.name,
+            digest=operator.digest,
+            settings=operator.params.model_validate(spec.params),
+            patterns=patterns,
+            share=spec.share,
+        )
+
     def per_call(self, pack: int) -> int:
         """Return the most rows that one call asks for, where the pack says `pack`."""
+        if self.prompt is None:
+            return rows_per_seed(self.operator, self.settings)
         return rows_per_call(self.operator, self.settings, self.prompt, pack)
+
+    @property
+    def itemised(self) -> bool:
+        """Whether a call may ask for rows of several seeds."""
+        return self.prompt is not None and itemised(self.prompt)
+
+    @property
+    def samples(self) -> int:
+        """How often each call is asked."""
+        return samples_per_call(self.operator, self.settings)
+
+    def sees(self, variable: str) -> bool:
+        """Return whether its prompt uses a variable."""
+        return self.prompt is not None and variable in self.prompt.variables
+
+    @property
+    def attempts(self) -> int | None:
+        """Attempts of a round in which it takes part; None for all."""
+        return self.operator.definition.attempts
 
     @property
     def weight(self) -> float:
@@ -56,8 +94,18 @@ class UsedOperator(Params):
 
     @property
     def writes_new(self) -> bool:
-        """Whether its rows are new ones, and not made from one row."""
-        return self.operator.label in ("given", "written")
+        """Whether its rows are new ones, and no rewordings or repetitions."""
+        return self.operator.label in ("given", "written") and self.operator.covers
+
+    @property
+    def tells_contrast(self) -> bool:
+        """Whether its prompt says what rows of the other side are."""
+        return self.prompt is not None and "contrast" in self.prompt.variables
+
+    @property
+    def tells_kinds(self) -> bool:
+        """Whether its prompt says of which kind a row is to be."""
+        return self.prompt is not None and "kinds" in self.prompt.variables
 
 
 Bundle = Sequence[tuple[Slot, Mapping[str, str]]]
@@ -96,6 +144,10 @@ class Planner:
     """What varies from row to row whatever the pattern, where rows bring their own target."""
     told: frozenset[str]
     """Training rows that stand in the task block: they are no further examples, where there are others."""
+    attempt: int
+    """Of the round, from 1."""
+    failing: frozenset[str]
+    """Training rows that the student gets wrong."""
     turn: Any
     """Differs from attempt to attempt: the source of variety, in place of randomness."""
     left_out: list[tuple[str, Slot]] = field(default_factory=list)
@@ -108,9 +160,12 @@ class Planner:
         asked = COVERAGE if pattern is None else pattern.id
         chance = random.Random(short([self.turn, asked]))
         rows = [slot for slot, count in slots.items() for _ in range(count)]
+        if not any(used.tells_contrast for used in self._usable(pattern)):
+            # Nobody would know what such a row is.
+            rows = [slot._replace(contrast=False) for slot in rows]
         chance.shuffle(rows)
         for used, mine in self._shared_out(pattern, strategy, rows):
-            varied = self._varied(used, strategy, len(mine), chance)
+            varied = self._varied(used, strategy, mine, chance)
             # Rows of one confusion stand in one call, both sides together.
             order = sorted(zip(mine, varied, strict=True), key=lambda row: _pair(row[0]))
             yield from self._of_operator(used, pattern, strategy, order)
@@ -125,11 +180,11 @@ class Planner:
             yield self._call(call.used, call.pattern, call.strategy, [bundle])
 
     def _usable(self, pattern: Pattern | None) -> list[UsedOperator]:
+        present = [u for u in self.operators if self.attempt <= (u.attempts or self.attempt)]
         if pattern is not None:
-            return [u for u in self.operators if not u.patterns or pattern.category in u.patterns]
-        everywhere = [u for u in self.operators if not u.patterns]
-        new = [u for u in everywhere if u.writes_new]
-        return new or [u for u in everywhere if u.operator.label == "keep"]
+            return [u for u in present if not u.patterns or pattern.category in u.patterns]
+        everywhere = [u for u in present if not u.patterns and u.operator.covers]
+        return [u for u in everywhere if u.writes_new] or everywhere
 
     def _shared_out(
         self, pattern: Pattern | None, strategy: Strategy | None, rows: Sequence[Slot]
@@ -171,24 +226,53 @@ class Planner:
                 yield used, mine[used.name]
 
     def _can_write(self, used: UsedOperator, slot: Slot) -> bool:
+        if slot.contrast and not used.tells_contrast:
+            return False
+        make = used.operator.make
+        if make is not None and make.targets is not None and slot.target is not None:
+            known = make.targets(used.operator.material)
+            if known is not None and slot.target not in known:
+                return False
         return self.seeds.any_fits(self._fits(used.operator, slot))
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         """Return which training rows a row of a slot can be made from."""
+        fits = self._fits_target(operator, slot)
+        if operator.definition.seeds == "failing":
+            return lambda row: row.id in self.failing and fits(row)
+        return fits
+
+    def _fits_target(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         if operator.label == "change" and slot.near is None:
             return lambda row: row.target != slot.target
         wanted = slot.near if operator.label == "change" else slot.target
         return (lambda row: True) if wanted is None else _with_target(wanted)
 
     def _varied(
-        self, used: UsedOperator, strategy: Strategy | None, count: int, chance: random.Random
+        self,
+        used: UsedOperator,
+        strategy: Strategy | None,
+        slots: Sequence[Slot],
+        chance: random.Random,
     ) -> list[dict[str, str]]:
-        """Return what is asked of each of `count` rows besides its target."""
+        """Return what is asked of each row besides its target."""
         brings = brings_target(used.operator, labelled=self.task.labelled)
-        if used.operator.label == "change":
-            # All but the words on which the label hangs stays as it is.
-            return [{} for _ in range(count)]
-        return wishes(strategy, self.vary.items() if brings else (), count, chance)
+        if used.operator.label == "change" or used.operator.make is not None:
+            # All but the words on which the label hangs stays as it is; and a program takes no wishes.
+            return [{} for _ in slots]
+        varied = {
+            name: list(values) for name, values in used.operator.varied(used.settings).items()
+        }
+        for values in varied.values():
+            # Of few rows the first values would always be those that are dealt.
+            chance.shuffle(values)
+        asked: dict[str, Sequence[str]] = {**(self.vary if brings else {}), **varied}
+        labels = self._labels if used.tells_kinds else None
+        return wishes(strategy, asked.items(), slots, chance, labels)
+
+    def _labels(self, target: str) -> Sequence[str]:
+        task = self.task
+        return task.entry.labels_in(target, task.settings) if task.labelled else ()
 
     def _of_operator(
         self,
@@ -201,7 +285,7 @@ class Planner:
         per_seed = rows_per_seed(used.operator, used.settings)
         call: list[Bundle] = []
         for bundle in _bundles(rows, per_seed):
-            if call and (not itemised(used.prompt) or sum(map(len, call)) + len(bundle) > most):
+            if call and (not used.itemised or sum(map(len, call)) + len(bundle) > most):
                 yield self._call(used, pattern, strategy, call)
                 call = []
             call.append(bundle)
@@ -219,8 +303,7 @@ class Planner:
         operator, rule = used.operator, used.operator.definition.examples
         asked = COVERAGE if pattern is None else pattern.id
         slots = [bundle[0][0] for bundle in bundles]
-        made_from = operator.label in ("keep", "change")
-        own_seed = made_from or rule is None or rule.seed != "left out"
+        own_seed = operator.made_from or rule is None or rule.seed != "left out"
         seeds: list[Example | None] = [None] * len(slots)
         if own_seed:
             for i, slot in enumerate(slots):
@@ -229,7 +312,7 @@ class Planner:
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
         count = example_count(operator, used.settings, self.pack_seeds)
         without = {seed.id for seed in seeds if seed is not None}
-        if "task" in used.prompt.variables:
+        if used.sees("task"):
             without |= self.told
         examples = self.seeds.several(asked, self._shown(operator, slots, seeds), count, without)
         specs: list[RowSpec] = []
@@ -274,7 +357,8 @@ class Planner:
             target = None
         keep = task.entry.kept(seed.target, task.settings) if operator.label == "keep" else ""
         near = slot.near if target is not None else None
-        return RowSpec(name, seed, target, near, keep, vary)
+        wish = {key: value for key, value in vary.items() if key != KIND}
+        return RowSpec(name, seed, target, near, keep, wish, vary.get(KIND, ""), slot.contrast)
 
 
 def _with_target(target: str | None) -> Callable[[Example], bool]:

@@ -16,7 +16,7 @@ from engine.rows import Candidate
 from engine.spec.parts import GateMode
 from engine.stages.outputs import Attempt, Gated, Generated, Loaded, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.quality import GATES, AnyGate, Batch, GateResult, apply_gates
+from engine.stages.quality import GATES, AnyGate, Batch, GateResult, SeedRule, apply_gates
 from engine.stages.task_view import TaskView
 
 
@@ -44,8 +44,8 @@ class GateParams(Params):
     task: TaskView
     gates: tuple[UsedGate, ...]
     """In the order in which they are asked; those that are off are left out."""
-    keeping: tuple[str, ...]
-    """Operators whose rows keep their seed row's target."""
+    seed_rules: tuple[SeedRule, ...] = ()
+    """Of the operators whose rows are made from training rows."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _batch(params: GateParams, inputs: GateInputs, ctx: Context) -> Batch:
         task=params.task.task(examples),
         train=inputs.load.train,
         accepted=accepted,
-        keeping=params.keeping,
+        seed_rules=params.seed_rules,
         embed=ctx.embed,
         leak_guard=lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
     )

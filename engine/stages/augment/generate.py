@@ -5,7 +5,8 @@ to calls, each with its seeds (`calls`, `seeds`) and its wishes (`wishes`). What
 the pattern and the strategy (both guarded), training rows, and rows of earlier attempts. A training row that is an
 evaluation row, or holds one, is never shown; a call in whose prompt an evaluation row stands all the same is planned
 again with other training rows, and what cannot be asked for at all is a drop. A later attempt asks for what is missing;
-it asks for nothing of a pattern that is dry. Reads patterns, strategies, the student's training errors and answers, and
+it asks for nothing of a pattern that is dry. Rows of operators without a model are made here and then (`made`): nothing
+is shown to anybody for them. Reads patterns, strategies, the student's training errors and answers, and
 the attempts so far; writes one `Candidate` per row that came back.
 """
 
@@ -15,13 +16,15 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
-from engine.operators import brings_target, itemised
+from engine.operators import brings_target
 from engine.rows import Drop, Example, Pattern, Row, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
+from engine.stages.augment.made import made_rows
 from engine.stages.augment.planning import History, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
@@ -75,6 +78,11 @@ class GenerateParams(Params):
     """Whether seeds are ranked by the student's errors and losses and by nearness to the pattern, or come in turn."""
     conventions: bool = outside(True)
     """Whether rules of annotation can be known."""
+
+    @property
+    def asking(self) -> tuple[UsedOperator, ...]:
+        """The operators that ask the teacher."""
+        return tuple(used for used in self.operators if used.prompt is not None)
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,7 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
     requests: list[Request] = []
     calls: list[PlannedCall] = []
     asked: Counter[str] = Counter()
+    made, view = 0, params.task.task(examples)
     planner = _planner(params, inputs, shown, ctx)
 
     def leaks(call: PlannedCall, request: Request) -> bool:
@@ -149,19 +158,35 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
         if ctx.attempt == 1 and prompts.leaves_out(*about):
             ctx.warn(_HIDDEN.format(about[0].name if about[0] else pattern))
         for planned in planner.calls(*about, slots):
+            if planned.used.prompt is None:
+                rows.extend(made_rows(params.task, view, planned, made, ctx))
+                made += len(planned.rows)
+                continue
             for call, request in _askable(planned, planner, prompts, params.temperature, leaks):
                 if request is None:
                     rows.extend(_leaking(call))
                     continue
-                asked[request.id] += 1
-                requests.append(sample(request, ctx, asked[request.id]))
+                for _ in range(call.used.samples):
+                    asked[request.id] += 1
+                    requests.append(sample(request, ctx, asked[request.id]))
                 calls.append(call)
     rows.extend(_left_out(planner))
     rows.extend(_dry(params, wanted, history))
-    replies = ctx.ask("teacher", requests) if requests else []
-    for call, reply in zip(calls, replies, strict=True):
-        rows.extend(rows_of(params.task, call, reply, prompts, ctx))
+    rows.extend(_written(params.task, calls, requests, prompts, ctx))
     return Generated(tuple(rows))
+
+
+def _written(
+    task: TaskView,
+    calls: Sequence[PlannedCall],
+    requests: Sequence[Request],
+    prompts: Prompts,
+    ctx: Context,
+) -> Iterator[Row]:
+    """Yield what the replies bring; `requests` are those of the calls in order, several where replies vote."""
+    replies = iter(ctx.ask("teacher", requests) if requests else [])
+    for call in calls:
+        yield from rows_of(task, call, list(islice(replies, call.used.samples)), prompts, ctx)
 
 
 def _hidden(
@@ -217,9 +242,9 @@ def _planner(
     params: GenerateParams, inputs: GenerateInputs, shown: list[Example], ctx: Context
 ) -> Planner:
     earlier = [c for attempt in inputs.attempts for c in attempt.generate.candidates]
+    wrong = frozenset(f.example for f in inputs.score.failures("train"))
     if params.errors_first:
         patterns = inputs.name.patterns if inputs.name else ()
-        wrong = {f.example for f in inputs.score.failures("train")}
         seeds = ranked(shown, patterns, wrong, inputs.predict.predictions, earlier, ctx)
     else:
         seeds = Seeds(shown, {}, [seed for candidate in earlier for seed in candidate.seeds])
@@ -231,6 +256,8 @@ def _planner(
         seeds=seeds,
         vary=params.task.entry.varied(e.target for e in shown),
         told=frozenset(e.id for e in defining(params.task, params.briefing, shown)),
+        attempt=ctx.attempt,
+        failing=wrong,
         turn=[ctx.seed, ctx.round, ctx.attempt],
     )
 
@@ -245,6 +272,8 @@ def _left_out(planner: Planner) -> Iterator[Drop]:
     for pattern, slot in planner.left_out:
         what = "a row" if slot.target is None else f"a row for '{slot.target}'"
         why = f"{what}: no operator of the recipe has a training row to start from"
+        if any(used.attempts for used in planner.operators):
+            why += ", or takes part in this attempt"
         yield Drop("generate", pattern, "no_seed", why)
 
 
@@ -258,10 +287,9 @@ def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History)
 
 
 def _sends(params: GenerateParams) -> Mapping[str, str]:
-    labelled, used = params.task.labelled, params.operators
-    labels = {u.operator.label for u in used}
-    made_from = bool(labels & {"keep", "change"})
-    several = any(itemised(u.prompt) for u in used)
+    labelled, used = params.task.labelled, params.asking
+    made_from = any(u.operator.made_from for u in used)
+    several = any(u.itemised for u in used)
     brings = any(brings_target(u.operator, labelled=labelled) for u in used)
     return {
         "task": task_sends(
@@ -271,6 +299,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "row": "train rows ({inputs})",
         "label": "their {target}",
         "target": "the {target} of the rows to write",
+        "near": "the {target} that rows may be mistaken for",
+        "vary": "",
         # Labels have nothing to keep.
         "keep": "" if labelled else "what of their {target} a rewording must keep",
         "rows": ("train rows ({inputs}, {target})" if made_from else "")
@@ -283,6 +313,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "strategy": "strategies",
         "must": "",
         "must_not": "",
+        "contrast": "",
+        "kinds": "",
         "accepted": "generated rows ({inputs}, {target})",
         "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
         "longest": "how long train rows are",
@@ -294,7 +326,7 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
 
 
 def _expect(params: GenerateParams, situation: Situation) -> Forecast:
-    per_call = [used.per_call(params.rows_per_call) for used in params.operators]
+    per_call = [used.per_call(params.rows_per_call) for used in params.asking]
     most = math.floor(params.rows_per_round * params.oversample)
     # The first attempt asks for everything, if there is an operator for every pattern; a later one only for what was
     # rejected.
@@ -302,10 +334,19 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
     least = most if situation.attempt == 1 and everywhere and not situation.patterns.high else 0
     if situation.attempt == 1 and everywhere and situation.patterns.low:
         least = most
+    if not per_call:
+        return Forecast(Range(0, 0), rows_written=Range(least, most))
+    if len(per_call) < len(params.operators):
+        # The others may make all rows that they can.
+        least = 0
     # An operator's last call for a pattern may be short, and so may those for one slot.
-    fully = max(1, min(per_call)) if all(itemised(u.prompt) for u in params.operators) else 1
-    groups = (situation.patterns.high + 1) * len(params.operators)
-    calls = Range(math.floor(least / max(per_call)), min(most, math.ceil(most / fully) + groups))
+    fully = max(1, min(per_call)) if all(u.itemised for u in params.asking) else 1
+    groups = (situation.patterns.high + 1) * len(per_call)
+    samples = [used.samples for used in params.asking]
+    calls = Range(
+        min(samples) * math.floor(least / max(per_call)),
+        max(samples) * min(most, math.ceil(most / fully) + groups),
+    )
     mean = sum(per_call) / len(per_call)
     reply = Range(
         mean * (situation.row_tokens + JSON_TOKENS / 2),
@@ -316,7 +357,8 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 5, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 6, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
+    skips=lambda params: frozenset() if params.asking else frozenset({"teacher"}),
     expect=_expect, essential=True,
 )  # fmt: skip

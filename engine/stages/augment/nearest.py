@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from engine.rows import Example
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
-from engine.wording import text_of
+from engine.wording import text_of, words
+
+ANSWERED = 4
+"""Most training rows that show what right answers are like."""
 
 
 def nearest_rows(
@@ -24,6 +27,42 @@ def nearest_rows(
     return [
         [train[int(place)] for place in np.argsort(-(vectors @ row), kind="stable")] for row in rows
     ]
+
+
+class NearRows:
+    """Training rows that show what right answers to other rows are like, where targets are no labels.
+
+    Labels are defined by rows of theirs: rows chosen by their nearness would tell which of them is right.
+    """
+
+    def __init__(self, task: TaskView, train: Sequence[Example], ctx: Context) -> None:
+        """Take the task and the rows, which are embedded once."""
+        self._train = () if task.labelled else train
+        self._ctx = ctx
+        self._words = [words(text_of(example.inputs)) for example in self._train]
+        self._vectors = ctx.embed([text_of(e.inputs) for e in self._train]) if self._train else None
+
+    def around(
+        self, inputs: Sequence[Mapping[str, str]], without: Collection[str] = ()
+    ) -> list[Example]:
+        """Return the rows nearest to some, by their inputs: ANSWERED at most, the nearest of each in turn.
+
+        None has the same words as one of these, which would give its answer away, or is in `without`.
+        """
+        import numpy as np
+
+        if self._vectors is None or not inputs:
+            return []
+        likeness = self._ctx.embed([text_of(row) for row in inputs]) @ self._vectors.T
+        same = {words(text_of(row)) for row in inputs}
+        barred = [
+            row.id in without or own in same
+            for row, own in zip(self._train, self._words, strict=True)
+        ]
+        likeness[:, barred] = -np.inf
+        near = np.argsort(-likeness, axis=1, kind="stable")[:, :ANSWERED]
+        places = dict.fromkeys(int(place) for place in near.T.ravel() if not barred[place])
+        return [self._train[place] for place in places][:ANSWERED]
 
 
 def nearest_labels(

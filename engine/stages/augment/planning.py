@@ -3,7 +3,8 @@
 Two thirds of the rows against a confusion are rows of the right label near the wrong one, where the student fails; one
 third are rows of the wrong label near the right one, so that it does not learn to say the right one always. A confusion
 that was seen once, where others were seen more often, may be chance: its rows are of the right label, near no other,
-since labels that nobody confuses force a row that nobody would write. A share of the rows, the coverage, belongs to no
+since labels that nobody confuses force a row that nobody would write. Where targets are no labels the other side is the
+strategy's contrast, with the share that the strategy gives it. A share of the rows, the coverage, belongs to no
 pattern: it goes to the labels that have the fewest so far, so that what does not fail is not forgotten. Without any
 pattern all rows are coverage. What earlier attempts brought is taken off. A pattern whose test
 says that it is not real gets none, and the others get its rows (`confirm`).
@@ -36,8 +37,12 @@ from engine.stages.task_view import TaskView
 
 COVERAGE = "coverage"
 """Stands for the pattern of rows that are written against none."""
-NEAR = "near"
-"""Key of a candidate's attributes: the label that it was meant to be mistakable for."""
+NEAR, KIND, SIDE = "near", "kind", "side"
+"""Keys of a candidate's attributes: the label that it was meant to be mistakable for; its kind, of those of its
+strategy; CONTRAST for a row of the other side."""
+CONTRAST = "contrast"
+MOST_CONTRAST = 0.5
+"""Most of a pattern's rows that are of the other side: more would be no rows against it."""
 FAILING_SIDE = 2 / 3
 """Share of a confusion's rows that carry the label which the student misses."""
 SEEN = 2
@@ -54,6 +59,8 @@ class Slot(NamedTuple):
     target: str | None
     near: str | None
     """The label that the row may be mistaken for."""
+    contrast: bool = False
+    """Whether it is a row of the other side, where targets are no labels."""
 
 
 Quotas = Mapping[str, Mapping[Slot, int]]
@@ -109,9 +116,13 @@ def quotas(task: TaskView, sources: Sources, wanted: int, coverage: float, turn:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
     spare = min(round(coverage * wanted), wanted - 1)
     found: dict[str, Mapping[Slot, int]] = {}
-    pairs = pairs_of(task, sources)
+    pairs, contrasts = pairs_of(task, sources), _contrasts(sources)
     for pattern, count in apportion(weights, wanted - spare).items():
-        found[pattern] = _of_pattern(task, pairs[pattern], targets, count, turn)
+        found[pattern] = (
+            _of_pattern(pairs[pattern], targets, count, turn)
+            if task.labelled
+            else _any(count, contrasts.get(pattern, 0.0))
+        )
     planned = Counter[str]()
     for slots in found.values():
         for slot, count in slots.items():
@@ -167,21 +178,23 @@ def _firm(
     ]
 
 
+def _contrasts(sources: Sources) -> dict[str, float]:
+    """Return which part of each pattern's rows is of the other side, where its strategy says what these are."""
+    strategies = sources.strategy.strategies if sources.strategy else ()
+    return {s.pattern: min(s.contrast_share, MOST_CONTRAST) for s in strategies if s.contrast}
+
+
 def _of_pattern(
-    task: TaskView,
-    pairs: Sequence[Mapping[str, Any]],
-    targets: Sequence[str],
-    count: int,
-    turn: Any,
+    pairs: Sequence[Mapping[str, Any]], targets: Sequence[str], count: int, turn: Any
 ) -> dict[Slot, int]:
-    if not task.labelled:
-        return _any(count)
     # Of rejected outputs alone nobody knows which labels are right.
     return _sides(pairs, count) if pairs else _coverage(targets, Counter(), count, turn)
 
 
-def _any(count: int) -> dict[Slot, int]:
-    return {Slot(None, None): count} if count else {}
+def _any(count: int, contrast: float = 0.0) -> dict[Slot, int]:
+    other = round(contrast * count)
+    rows = {Slot(None, None): count - other, Slot(None, None, contrast=True): other}
+    return {slot: n for slot, n in rows.items() if n}
 
 
 def _sides(pairs: Sequence[Mapping[str, Any]], count: int) -> dict[Slot, int]:
@@ -257,8 +270,14 @@ class History:
 
 def slot_of(task: TaskView, candidate: Candidate) -> Slot:
     """Return the slot that a candidate fills."""
-    near = candidate.attributes.get(NEAR)
-    return Slot(candidate.target, near) if task.labelled else Slot(None, None)
+    if task.labelled:
+        return Slot(candidate.target, candidate.attributes.get(NEAR))
+    return Slot(None, None, is_contrast(candidate))
+
+
+def is_contrast(candidate: Candidate) -> bool:
+    """Return whether a candidate was written for the other side of its pattern."""
+    return bool(candidate.attributes.get(SIDE) == CONTRAST)
 
 
 def missing(wanted: Quotas, history: History) -> dict[str, dict[Slot, int]]:

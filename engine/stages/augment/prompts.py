@@ -19,8 +19,8 @@ from engine.fingerprint import short
 from engine.operators import (
     Assignment,
     KnownRow,
+    RowKind,
     brings_target,
-    itemised,
     reply_schema,
     variables_of,
 )
@@ -89,8 +89,17 @@ class Prompts:
         """Return what a call's writer is told, after so many tries that could not be sent."""
         pattern, strategy, task = call.pattern, call.strategy, self._task
         accepted, rejected = self._before(call)
+        kinds = self._kinds(call)
+        told = {kind.name for kind in kinds}
+        contrast = self._open(strategy.contrast) if strategy else ""
+        rows = [
+            row._replace(
+                kind=row.kind if row.kind in told else "", contrast=row.contrast and bool(contrast)
+            )
+            for row in call.rows
+        ]
         return Assignment(
-            rows=call.rows,
+            rows=rows,
             examples=call.examples,
             longest=self._longest - MARGIN,
             usual=self._usual,
@@ -106,6 +115,8 @@ class Prompts:
             strategy=self._open(strategy.text) if strategy else "",
             must=self._rules(call, strategy.must, "must") if strategy else (),
             must_not=self._rules(call, strategy.must_not, "must_not") if strategy else (),
+            contrast=contrast if any(row.contrast for row in rows) else "",
+            kinds=kinds,
             accepted=accepted,
             rejected=rejected,
             as_written=partial(_as_written, task),
@@ -113,7 +124,7 @@ class Prompts:
 
     def bound(self, call: PlannedCall) -> int:
         """Return the most characters of a text that a reply may have."""
-        return _bound(self._longest, itemised(call.used.prompt))
+        return _bound(self._longest, call.used.itemised)
 
     def request(self, call: PlannedCall, temperature: float, tried: int = 0) -> Request:
         """Return the request of one call, before it is made distinct from others like it.
@@ -121,8 +132,9 @@ class Prompts:
         `tried`: how many tries before it could not be sent.
         """
         used, task = call.used, self._task
+        assert used.prompt is not None
         brings = brings_target(used.operator, labelled=task.labelled)
-        several = itemised(used.prompt)
+        several = used.itemised
         schema = reply_schema(
             used.operator,
             list(call.rows[0].seed.inputs),
@@ -140,17 +152,21 @@ class Prompts:
         task = self._task
         labels = task.labels_among(self._shown) if task.labelled else []
         return (
-            *(section.text for section in used.prompt.sections),
+            *(section.text for section in (used.prompt.sections if used.prompt else ())),
             *self._briefing.words,
-            task.entry.sentence,
+            task.entry.told(task.settings),
             ", ".join(labels),
         )
 
     def _task_block(self, call: PlannedCall, tried: int) -> str:
-        if "task" not in call.used.prompt.variables:
+        if not call.used.sees("task"):
             return ""
         # Rows that stand for labels meet in a list: another try takes others, or another order.
         shown = self._shown
+        if call.used.operator.definition.writes == "target":
+            # Nothing tells the target that a row has so far.
+            seeds = {row.seed.id for row in call.rows}
+            shown = [row for row in shown if row.id not in seeds]
         if tried:
             shown = sorted(shown, key=lambda row: short([tried, row.id]))
         return task_block(self._task, self._briefing, shown, self._labels(call), self._conventions)
@@ -177,7 +193,11 @@ class Prompts:
         texts = (
             [] if pattern is None else [pattern.description, *pattern.includes, *pattern.excludes]
         )
-        texts += [] if strategy is None else [strategy.text, *strategy.must, *strategy.must_not]
+        if strategy is not None:
+            texts += [strategy.text, *strategy.must, *strategy.must_not, strategy.contrast]
+            texts += [
+                str(kind[part]) for kind in strategy.kinds for part in ("name", "description")
+            ]
         return any(self._open(text) != text for text in texts)
 
     def _open(self, text: str) -> str:
@@ -203,6 +223,15 @@ class Prompts:
         )
         bound = call.strategy.rule_labels.get(which, {})
         return binding(self._open_lines(rules), bound, labels)
+
+    def _kinds(self, call: PlannedCall) -> list[RowKind]:
+        """Return the kinds of a call's rows, in the strategy's order."""
+        asked = {row.kind for row in call.rows}
+        kinds = call.strategy.kinds if call.strategy else ()
+        found = [
+            RowKind(kind["name"], kind["description"]) for kind in kinds if kind["name"] in asked
+        ]
+        return [kind for kind in found if self._open_lines(kind) == [*kind]]
 
     def _open_lines(self, lines: Iterable[str]) -> list[str]:
         return [line for line in lines if self._open(line) == line]

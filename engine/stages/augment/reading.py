@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.backends.protocol import Completion
 from engine.fingerprint import canonical, short
-from engine.operators import NewRow, Unread, itemised, read_rows
+from engine.operators import NewRow, Unread, read_rows
 from engine.rows import Candidate, Drop, Row
 from engine.stages.augment.calls import PlannedCall
-from engine.stages.augment.planning import COVERAGE, NEAR
+from engine.stages.augment.planning import CONTRAST, COVERAGE, KIND, NEAR, SIDE
 from engine.stages.augment.prompts import Prompts
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
@@ -29,21 +31,71 @@ def whole_sentences(text: str, most: int) -> str:
 
 
 def rows_of(
-    task: TaskView, call: PlannedCall, reply: Completion, prompts: Prompts, ctx: Context
+    task: TaskView, call: PlannedCall, replies: Sequence[Completion], prompts: Prompts, ctx: Context
 ) -> Iterator[Row]:
-    """Yield a `Candidate` or a `Drop` for every row that a call asked for, and a `Drop` for each other."""
+    """Yield a `Candidate` or a `Drop` for every row that a call asked for, and a `Drop` for each other.
+
+    `replies` are those to the call, in order: one, or as many as the operator is asked for votes.
+    """
+    if call.used.operator.definition.votes is not None:
+        yield from _voted(task, call, replies, prompts, ctx)
+        return
+    (reply,) = replies
     if reply.value is None:
         why = reply.error or "no_reply"
         for spec in call.rows:
             yield Drop("generate", spec.seed.id, why, f"row {spec.id}: {reply.detail}")
         return
-    read = read_rows(reply.value, prompts.assignment(call), items=itemised(call.used.prompt))
-    for number, row in enumerate(read):
+    for number, row in enumerate(_read(call, reply, prompts)):
         if isinstance(row, Unread):
             item = call.rows[0].seed.id if row.spec is None else row.spec.seed.id
             yield Drop("generate", item, row.reason, row.detail)
         else:
             yield _candidate(task, call, reply, row, number, prompts, ctx)
+
+
+def _read(call: PlannedCall, reply: Completion, prompts: Prompts) -> list[NewRow | Unread]:
+    return read_rows(
+        reply.value,
+        prompts.assignment(call),
+        items=call.used.itemised,
+        whole=call.used.operator.definition.writes == "row",
+    )
+
+
+def _voted(
+    task: TaskView, call: PlannedCall, replies: Sequence[Completion], prompts: Prompts, ctx: Context
+) -> Iterator[Row]:
+    """Yield for each row the target that most replies come to, as the first of them has it; a drop where too few do."""
+    votes = call.used.operator.definition.votes
+    assert votes is not None
+    said: dict[str, list[tuple[str, NewRow, Completion]]] = {spec.id: [] for spec in call.rows}
+    for reply in replies:
+        for row in _read(call, reply, prompts) if reply.value is not None else ():
+            if isinstance(row, NewRow):
+                target = _own_target(task, row.inputs, row.target)
+                answer = _answer(task, row.inputs, target)
+                said[row.spec.id].append((answer, row, reply))
+    for number, spec in enumerate(call.rows):
+        found = Counter(answer for answer, _, _ in said[spec.id])
+        best, count = found.most_common(1)[0] if found else ("", 0)
+        if count < votes.agreement * len(replies):
+            why = f"row {spec.id}: {count} of {len(replies)} replies come to the same target"
+            yield Drop(
+                "generate", spec.seed.id, "no_majority", f"{why}: {best[:80]}" if best else why
+            )
+            continue
+        row, reply = next((r, c) for answer, r, c in said[spec.id] if answer == best)
+        made = _candidate(task, call, reply, row, number, prompts, ctx)
+        yield replace(made, attributes={**made.attributes, "votes": f"{count} of {len(replies)}"})
+
+
+def _answer(task: TaskView, inputs: Mapping[str, str], target: str) -> str:
+    """Return what a target comes to, in the form in which answers are read; itself where it cannot be read."""
+    try:
+        return task.entry.reference(inputs, target, task.settings).references[0]
+    except ValueError:
+        return target
 
 
 def _candidate(
@@ -55,8 +107,10 @@ def _candidate(
     prompts: Prompts,
     ctx: Context,
 ) -> Candidate:
-    inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in row.inputs.items()}
-    spec = row.spec
+    spec, inputs = row.spec, dict(row.inputs)
+    if call.used.operator.definition.writes == "row":
+        inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in inputs.items()}
+    assert call.used.prompt is not None
     shown = dict.fromkeys((spec.seed.id, *(example.id for example in call.examples)))
     return Candidate(
         id=short([ctx.node, reply.request, number]),
@@ -71,7 +125,12 @@ def _candidate(
         model=ctx.model("teacher"),
         call=reply.request,
         rationale=row.rationale,
-        attributes={**spec.vary, **({NEAR: spec.near} if spec.near else {})},
+        attributes={
+            **spec.vary,
+            **({NEAR: spec.near} if spec.near else {}),
+            **({KIND: spec.kind} if spec.kind else {}),
+            **({SIDE: CONTRAST} if spec.contrast else {}),
+        },
         seeds=tuple(shown),
     )
 

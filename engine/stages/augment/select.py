@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
 from engine.stages.augment.diversity import spread
@@ -27,6 +28,7 @@ from engine.stages.augment.planning import (
 )
 from engine.stages.load import example_id
 from engine.stages.outputs import (
+    REPLACES,
     Allotted,
     Attempt,
     Clustered,
@@ -55,6 +57,10 @@ class SelectParams(Params):
     coverage: float
     diverse: bool = True
     """Whether of the rows that fill a slot the most different ones join, or the first."""
+    repeating: tuple[str, ...] = ()
+    """Operators whose rows may be training rows once more: each joins under an id of its own."""
+    replacing: tuple[str, ...] = ()
+    """Operators whose rows are trained on in place of the training rows that they are made from."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,8 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         if not verdict.accepted:
             continue
         example = example_id(candidate.inputs, candidate.target)
+        if candidate.operator in params.repeating:
+            example = short([example, candidate.id])
         if example in seen:
             why = "the same row is in the training set"
             rows.append(Drop("select", candidate.id, "duplicate", why))
@@ -125,7 +133,14 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
                 "train",
                 row.candidate.inputs,
                 row.candidate.target,
-                {"candidate": row.candidate.id},
+                {
+                    "candidate": row.candidate.id,
+                    **(
+                        {REPLACES: row.candidate.parent}
+                        if row.candidate.operator in params.replacing
+                        else {}
+                    ),
+                },
                 "generated",
                 number,
             )
@@ -225,6 +240,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 4, SelectParams, SelectInputs, SelectedRows, select,
+    "select", 5, SelectParams, SelectInputs, SelectedRows, select,
     asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -18,7 +18,8 @@ from engine.judging import Verification
 from engine.metrics import METRICS, Answered
 from engine.rows import Candidate, Drop, Row
 from engine.stages import schemas
-from engine.stages.augment.blind import KEY, VARIABLES, Answer, BlindParams, ask_blind
+from engine.stages.augment.judging.blind import KEY, VARIABLES, Answer, BlindParams, ask_blind
+from engine.stages.augment.nearest import ANSWERED
 from engine.stages.blocks import task_sends
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
@@ -102,7 +103,9 @@ def _sends(params: VerifyParams) -> Mapping[str, str]:
     return {
         "rows": "generated rows ({inputs})",
         "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})" if params.task.labelled else "",
+            "train rows that stand for labels ({inputs}, {target})"
+            if params.task.labelled
+            else "train rows near them, with their answers ({inputs}, {target})",
             conventions=params.conventions,
         ),
         "form": "",
@@ -115,7 +118,8 @@ def _expect(params: VerifyParams, situation: Situation) -> Forecast:
     calls = params.samples * calls_for(situation.candidates.high, params.rows_per_call)
     rows = params.rows_per_call
     reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, rows))
-    return Forecast(Range(0, calls), Range(1, rows), reply)
+    shown = rows if params.task.labelled else rows + ANSWERED
+    return Forecast(Range(0, calls), Range(1, shown), reply)
 
 
 def calls_for(rows: float, rows_per_call: int) -> int:
@@ -134,7 +138,7 @@ def _accounts(params: VerifyParams, inputs: VerifyInputs, output: Verified) -> I
 
 
 VERIFY = Stage(
-    "verify", 3, VerifyParams, VerifyInputs, Verified, verify,
+    "verify", 4, VerifyParams, VerifyInputs, Verified, verify,
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES},
     replies=("answers",),

@@ -11,12 +11,23 @@ from engine.stages.quality.form import FORM
 from engine.stages.quality.leak import LEAK
 from engine.stages.quality.near_duplicate import NEAR_DUPLICATE
 from engine.stages.quality.neighbours import NEIGHBOURS
-from engine.stages.quality.protocol import AnyGate, Batch, Finding, Gate
+from engine.stages.quality.promise import PROMISE
+from engine.stages.quality.protocol import AnyGate, Batch, Finding, Gate, SeedRule, seed_rules
 from engine.stages.quality.similarity import SIMILARITY
 
 GATES: Registry[AnyGate] = Registry(
-    "gate", [FORM, LEAK, SIMILARITY, NEIGHBOURS, DUPLICATE, NEAR_DUPLICATE]
+    "gate", [FORM, PROMISE, LEAK, SIMILARITY, NEIGHBOURS, DUPLICATE, NEAR_DUPLICATE]
 )
 """In the order in which they are asked: the first that rejects gives the reason."""
 
-__all__ = ["GATES", "AnyGate", "Batch", "Finding", "Gate", "GateResult", "apply_gates"]
+__all__ = [
+    "GATES",
+    "AnyGate",
+    "Batch",
+    "Finding",
+    "Gate",
+    "GateResult",
+    "SeedRule",
+    "apply_gates",
+    "seed_rules",
+]

@@ -3,7 +3,8 @@
 Earlier rows are training rows, rows accepted before, and earlier candidates that still stand. A row is compared with
 those of its own label: a row that differs in few words and in its label is no repetition but a contrast. Where a
 training set is so sparse that a good rewording is nearer than any two of its rows, the threshold is what a row shows
-with one of its words left out.
+with one of its words left out. What is a copy of its seed row on purpose passes, and is nothing that others may repeat:
+its seed row is.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def _check(batch: Batch, settings: NearDuplicate) -> Sequence[Finding]:
     for candidate, vector, stands in zip(
         batch.candidates, batch.vectors, batch.standing, strict=True
     ):
+        if batch.copies(candidate) != "none":
+            findings.append(Finding())
+            continue
         own = batch.labels_of(candidate.target)
         alike = sorted({row for label in own for row in rows_of.get(label, ())})
         nearest = float((kept[alike] @ vector).max()) if alike else -1.0

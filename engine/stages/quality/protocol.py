@@ -6,11 +6,14 @@ what training rows show among themselves come with the batch, computed when a ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from engine.identity import Params
+from engine.operators import Copies, Operator
+from engine.operators.definition import Checks
 from engine.rows import Candidate, Example
 from engine.spec.parts import GateMode
 from engine.spec.recipe import Quality
@@ -38,6 +41,36 @@ class Finding:
     """What was measured, also of a candidate that passes; a verdict keeps `similarity` and `neighbour`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeedRule(Params):
+    """What an operator's rows have to do with the training rows that they are made from."""
+
+    name: str
+    """The operator's."""
+    keeps: bool = False
+    """Whether rows have their seed rows' targets."""
+    copies: Copies = "none"
+    """How far rows are copies of their seed rows, on purpose."""
+    new_target: bool = False
+    """Whether they have their seed rows' inputs with another target."""
+    checks: Checks = field(default_factory=Checks)
+
+
+def seed_rules(operators: Iterable[Operator]) -> tuple[SeedRule, ...]:
+    """Return what the rows of operators have to do with their seed rows, of those operators that have any."""
+    return tuple(
+        SeedRule(
+            name=one.name,
+            keeps=one.label == "keep",
+            copies=one.copies,
+            new_target=one.definition.writes == "target",
+            checks=one.definition.checks,
+        )
+        for one in operators
+        if one.made_from
+    )
+
+
 class Batch:
     """The candidates of one attempt and the rows they are compared with."""
 
@@ -49,9 +82,9 @@ class Batch:
         task: Task,
         train: Sequence[Example],
         accepted: Sequence[tuple[Mapping[str, str], str]],
-        keeping: Container[str],
         embed: Embed,
         leak_guard: Callable[[int, float], LeakGuard],
+        seed_rules: Iterable[SeedRule] = (),
     ) -> None:
         """Take the batch; nothing is embedded yet.
 
@@ -61,12 +94,13 @@ class Batch:
             task: The task's labels and parameters.
             train: The original training rows; every candidate's parent is among them.
             accepted: Inputs and target of generated rows that were accepted before, in earlier rounds and attempts.
-            keeping: Names of the operators whose rows keep their seed row's target.
             embed: Texts to unit-length embeddings.
             leak_guard: (n-gram length, quantile) -> the guard over the recipe's evaluation rows.
+            seed_rules: Of the operators whose rows are made from training rows.
         """
         self.candidates, self.kind, self.task, self.train = candidates, kind, task, train
-        self.keeping, self.leak_guard = keeping, leak_guard
+        self.leak_guard = leak_guard
+        self.seed_rules = {rule.name: rule for rule in seed_rules}
         self.texts = [text_of(c.inputs) for c in candidates]
         self.train_texts = [text_of(e.inputs) for e in train]
         self.accepted_texts = [text_of(inputs) for inputs, _ in accepted]
@@ -74,6 +108,11 @@ class Batch:
         self.standing = [True] * len(candidates)
         """Which candidates no earlier gate has rejected."""
         self._embed = embed
+
+    def copies(self, candidate: Candidate) -> Copies:
+        """Return how far a candidate is a copy of its seed row, on purpose."""
+        rule = self.seed_rules.get(candidate.operator)
+        return "none" if rule is None else rule.copies
 
     @cached_property
     def vectors(self) -> npt.NDArray[np.float32]:

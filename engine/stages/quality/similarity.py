@@ -1,7 +1,7 @@
 """similarity: a row that keeps its seed row's target stays near the seed row, and is not the seed row again.
 
 Near is what training rows of one target are to one another; too near is more than that, and more than the seed row
-with one of its words left out.
+with one of its words left out. A copy of the seed row on purpose, as one with typos, is measured and passes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def _check(batch: Batch, settings: Similarity) -> Sequence[Finding]:
     ):
         similarity = float(batch.train_vectors[parent] @ vector)
         detail = feedback = ""
-        if candidate.operator in batch.keeping:
+        rule = batch.seed_rules.get(candidate.operator)
+        if rule is not None and rule.keeps and rule.copies == "none":
             if similarity < floor:
                 feedback = "Too far from the original: keep its meaning."
             elif similarity > ceiling:

@@ -55,37 +55,3 @@ UPDATE pattern_status SET rows = before, mended = 0, broken = 0;
 
 COMMENT ON TABLE metric IS 'Metrics per split with 95 % intervals: of a share of right answers Wilson, of all else a bootstrap over examples.';
 COMMENT ON COLUMN metric.split IS 'train, validation or test; gap_validation, gap_test: train minus that split; validation_selection: the part that stops and chooses, where validation is divided';
-
--- Each pattern from round to round: found with how many failures, and how many of its members fail then.
-CREATE OR REPLACE VIEW pattern_history AS
-WITH f AS (
-  SELECT r.run, t.seed, t.round, t.id, any_value(t.size) AS size
-  FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL
-), n AS (
-  SELECT r.run, t.seed, t.id, arg_min(t.name, t.round) AS name, arg_min(t.category, t.round) AS category
-  FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL
-), k AS (
-  SELECT r.run, t.seed, t.round, t.pattern, t.status, t.before, t.after, t.rows, t.mended, t.broken,
-    t.control_mended, t.control_broken, t.effect, t.low, t.high
-  FROM pattern_status t JOIN run_rows r USING (node)
-)
--- found: failures that this round's clustering put into it; NULL when the round did not find it
--- status: found in the round that found it first; afterwards as tracked
--- members: failures ever counted to it before this round's fine-tune
--- failing: of these, how many fail in this round
--- rows: validation rows that fall under it
--- mended: of these, failed when it was found and right in this round
--- broken: of these, right when it was found and failing in this round
--- control_mended: the same with the control; NULL without one
--- control_broken: the same with the control; NULL without one
--- effect: share of the rows that fail with the control minus the share that fails in this round
-SELECT h.run, h.seed, h.pattern, n.name, n.category, h.round, h.found, h.status, h.members, h.failing, h.rows,
-  h.mended, h.broken, h.control_mended, h.control_broken, h.effect, h.low, h.high
-FROM (
-  SELECT coalesce(f.run, k.run) AS run, coalesce(f.seed, k.seed) AS seed, coalesce(f.round, k.round) AS round,
-    coalesce(f.id, k.pattern) AS pattern, f.size AS found, coalesce(k.status, 'found') AS status,
-    coalesce(k.before, f.size) AS members, coalesce(k.after, f.size) AS failing, k.rows, k.mended, k.broken,
-    k.control_mended, k.control_broken, k.effect, k.low, k.high
-  FROM f FULL JOIN k ON k.run = f.run AND k.seed = f.seed AND k.round = f.round AND k.pattern = f.id
-) h
-LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.id = h.pattern;

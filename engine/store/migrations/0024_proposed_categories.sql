@@ -2,4 +2,3 @@
 
 -- A name of its own for this kind of mistake, where the taxonomy is open or no category fits; NULL where one fits.
 ALTER TABLE diagnosis ADD COLUMN proposed VARCHAR;
-

@@ -77,20 +77,6 @@ CREATE TABLE regression (
   control_fails BOOLEAN
 );
 
--- What each later round broke of the rows that round 0 had right, beside what the control breaks.
-CREATE OR REPLACE VIEW regressions AS
--- n: validation rows that round 0 has right
--- broken: of these, wrong in this round
--- control_broken: of these, wrong with the control; NULL without one
--- steady: rows that round 0 and the control have right
--- steady_broken: of the steady ones, wrong in this round
--- difference: share broken in this round minus share broken with the control; NULL where it cannot be told
--- patterns: those that regressed
--- regressed: whether it is more than chance, or a pattern has regressed
-SELECT r.run, t.seed, t.round, t.n, t.broken, t.control_broken, t.steady, t.steady_broken, t.difference, t.low, t.high,
-  t.p, t.patterns, t.regressed, t.detail
-FROM regression_suite t JOIN run_rows r USING (node);
-
 -- What each pattern weighs where a round's rows are shared out; one that is excluded stands in drop.
 CREATE TABLE pattern_share (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -132,28 +118,3 @@ CREATE TABLE pattern_origin (
   similarity DOUBLE,
   PRIMARY KEY (run, seed, pattern)
 );
-
--- Each pattern of each run with where it was first seen, over runs, seeds and versions of a recipe.
-CREATE OR REPLACE VIEW pattern_origins AS
-WITH n AS (
-  SELECT r.run, t.seed, t.id AS pattern, arg_max(t.name, t.round) AS name, arg_max(t.category, t.round) AS category,
-    arg_max(t.size, t.round) AS size
-  FROM pattern t JOIN run_rows r USING (node) GROUP BY ALL
-), k AS (
-  SELECT r.run, t.seed, t.pattern, arg_max(t.life, t.round) AS life
-  FROM pattern_status t JOIN run_rows r USING (node) GROUP BY ALL
-)
--- root: the same for all sightings of one pattern
--- version: what the run's recipe says of its version
--- seen: when the run began, UTC
--- life: after the run's latest fine-tune; NULL where none followed
--- is_new: whether no earlier run saw it
-SELECT concat_ws('/', o.first_run, o.first_seed, o.first_pattern) AS root, o.run, c.name AS recipe,
-  coalesce(c.effective->>'version', '') AS version, x.started AS seen, o.seed, o.pattern, n.name, n.category, n.size,
-  k.life, o.earlier_run IS NULL AS is_new, o.first_run, o.first_seen, o.first_version, o.earlier_run, o.shared,
-  o.similarity
-FROM pattern_origin o
-JOIN run x ON x.id = o.run
-LEFT JOIN recipe c ON c.id = x.recipe
-LEFT JOIN n ON n.run = o.run AND n.seed = o.seed AND n.pattern = o.pattern
-LEFT JOIN k ON k.run = o.run AND k.seed = o.seed AND k.pattern = o.pattern;

@@ -29,17 +29,4 @@ CREATE TABLE flat_price (
   tokens DOUBLE NOT NULL, unmetered BIGINT NOT NULL, cost DOUBLE, unpriced BIGINT NOT NULL
 );
 
--- What each pattern took in calls, round by round. A call for several diagnoses, rows or patterns is split evenly among
--- these; one whose reply an earlier round had is counted there.
-CREATE OR REPLACE VIEW pattern_price AS
--- place: sorts the rows
--- what: diagnosing, naming, testing, drafting (strategies), generating, verifying (blind answers) or judging
--- calls: that had a part in it, whichever run made them
--- tokens: of prompts and replies
--- unmetered: of the calls, those whose tokens are not known
--- cost: for the calls whose cost is known; NULL where none is
--- unpriced: calls of unknown cost
-SELECT r.run, r.seed, r.round, f.pattern, f.place, f.what, f.calls, f.tokens, f.unmetered, f.cost, f.unpriced
-FROM flat_price f JOIN run_part r USING (part);
-
 COMMENT ON COLUMN flat_part.kind IS 'failures | confusion | candidates | prices: which flat tables have its rows';

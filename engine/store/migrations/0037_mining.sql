@@ -80,11 +80,11 @@ ALTER TABLE flat_candidate ADD COLUMN source VARCHAR;
 ALTER TABLE flat_candidate ADD COLUMN line BIGINT;
 
 -- The path of every generated row: training row it was made from, pattern, strategy, verdict, and where it was trained on.
-CREATE OR REPLACE VIEW lineage AS
+CREATE OR REPLACE VIEW all_lineage AS
 WITH p AS (
   SELECT r.run, r.seed, r.round, r.part, min(t.round) AS trained_in
   FROM run_part r
-  LEFT JOIN run_rows t ON t.run = r.run AND t.seed = r.seed AND t.round > r.round AND t.stage = 'train'
+  LEFT JOIN all_run_rows t ON t.run = r.run AND t.seed = r.seed AND t.round > r.round AND t.stage = 'train'
   WHERE r.kind = 'candidates'
   GROUP BY ALL
 )
@@ -107,18 +107,18 @@ FROM flat_candidate c JOIN p USING (part);
 
 -- What each fine-tune saw: the original training rows, and the rows selected in earlier rounds, but for those kept out
 -- since a round was rolled back.
-CREATE OR REPLACE VIEW training_rows AS
+CREATE OR REPLACE VIEW all_training_rows AS
 WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM run_rows WHERE stage = 'train'
+  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
 ), t AS (
   FROM trained
   UNION
-  SELECT run, seed, round + 1 FROM run_rows r WHERE stage = 'select'
+  SELECT run, seed, round + 1 FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), b AS (
-  SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN run_rows r USING (node) WHERE d.rolled_back
+  SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
 ), o AS (
-  SELECT t.*, r.node, r.made_by FROM t JOIN run_rows r USING (run) WHERE r.stage = 'load'
+  SELECT t.*, r.node, r.made_by FROM t JOIN all_run_rows r USING (run) WHERE r.stage = 'load'
 ), g AS (
   SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
   WHERE r.kind = 'candidates' AND NOT EXISTS (

@@ -387,8 +387,13 @@ def drafted(
         task=one.task,
         briefing=Briefing(description=one.task.description),
         guard=GUARD,
-        schema=schemas.strategy(reply_schema_of("strategy", pack), one.task.labelled),
-        **{"labels": 4, "confusions": 5, "operators": OPERATORS, **changes},
+        **{
+            "schema": schemas.strategy(reply_schema_of("strategy", pack), one.task.labelled),
+            "labels": 4,
+            "confusions": 5,
+            "operators": OPERATORS,
+            **changes,
+        },
     )
     inputs = StrategyInputs(
         load=one.loaded,

@@ -12,7 +12,7 @@ from engine.backends.replies import read
 from engine.rows import DrawnFailure, Failure, LabelSuspect, Pattern, Prediction
 from engine.stages import schemas
 from engine.stages.analyse.diagnose import DIAGNOSE, DiagnoseInputs, DiagnoseParams
-from engine.stages.analyse.mistakes import is_quoted, nearest_pairs
+from engine.stages.analyse.mistakes import is_quoted, mistake, nearest_pairs
 from engine.stages.analyse.taxonomy import OfferedCategory
 from engine.stages.blocks import Briefing
 from engine.stages.outputs import Diagnosed, Drawn, Loaded, Predicted, Scored
@@ -359,3 +359,19 @@ def test_a_row_that_speaks_to_the_teacher_stays_inside_its_tag() -> None:
     prompt = context.prompts[0]
     assert "</row> Ignore" not in prompt
     assert prompt.count("<data>") == prompt.count("</data>")
+
+
+def test_scores_that_say_no_more_than_that_a_row_is_failed_are_not_shown() -> None:
+    prediction = Prediction("x", "validation", "rude", "rude", "ok", None, "h")
+    row, failed = VALIDATION[0], SCORED.failures("validation")[0]
+
+    def shown(**scores: float | None) -> Any:
+        return mistake(task_view(), 1, failed, row, prediction, scores)["scores"]
+
+    assert (shown(accuracy=0.0, macro_f1=0.0), shown(accuracy=0.0), shown(rating=None)) == (
+        "",
+        "",
+        "",
+    )
+    assert shown(field_f1=0.0, json_valid=1.0) == "field_f1 0, json_valid 1"
+    assert "could not be computed" in shown(field_f1=0.0, rating=None)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.rows import Convention, Pattern, PatternMember
+from engine.rows import Diagnosis, Pattern, PatternMember
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
 from engine.stages.analyse.cluster import category_pattern
@@ -24,7 +24,7 @@ from engine.stages.blocks import Briefing
 from engine.stages.outputs import Clustered, Diagnosed, NamedPatterns
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.analyse.kinds import KINDS, PACKS, case, named
-from tests.stages.scripted_context import Reply, ScriptedContext, no_reply
+from tests.stages.scripted_context import Reply, ScriptedContext, embed_words, no_reply
 from tests.stages.small_task import (
     LOADED,
     SCORED,
@@ -58,7 +58,7 @@ def run(
     offered: Sequence[str] = (),
     where: Sequence[str] = (),
     shown: int = 4,
-    earlier: Sequence[Pattern] = (),
+    earlier: Sequence[Pattern | Diagnosed] = (),
     diagnosed: Diagnosed = DIAGNOSED,
     before: NamedPatterns | None = None,
 ) -> tuple[NamedPatterns, ScriptedContext]:
@@ -76,7 +76,10 @@ def run(
         score=SCORED,
         diagnose=diagnosed,
         cluster=Clustered(tuple(members)),
-        earlier=(before or NamedPatterns(tuple(earlier)),) if earlier or before else (),
+        earlier=(before or NamedPatterns(tuple(p for p in earlier if isinstance(p, Pattern))),)
+        if earlier or before
+        else (),
+        diagnosed=tuple(one for one in earlier if isinstance(one, Diagnosed)),
     )
     context = ScriptedContext(reply)
     output = NAME.run(params, inputs, context)
@@ -397,12 +400,67 @@ ONE, OTHER = 'The word "in" belongs to a time span.', "A first and last name are
 
 
 def test_rules_of_annotation_are_gathered_each_once_those_of_most_failures_first() -> None:
-    output, _ = run(lambda *_: GOOD, diagnosed=stated(OTHER, ONE, ONE.lower()))
-    assert list(output.conventions) == [ONE, OTHER]
-    assert [c.failures for c in output.of(Convention)] == [2, 1]
+    rules = [*six(OTHER, OTHER, ONE, ONE.lower(), ONE, "none")]
+    kept, drops = gathered(rules, (), lambda _: None, embed_words)
+    assert [(c.text, c.failures) for c in kept] == [(ONE, 3), (OTHER, 2)]
     alike = "The word in belongs to a span of time."
-    later, _ = run(lambda *_: GOOD, diagnosed=stated(alike, "none", ""), before=output)
+    output, _ = run(lambda *_: GOOD, diagnosed=stated(ONE, alike, "none"))
+    assert list(output.conventions) == [ONE]
+    later, _ = run(lambda *_: GOOD, diagnosed=stated(alike, OTHER, OTHER), before=output)
     assert list(later.conventions) == [ONE, OTHER], "known ones stay, in their words"
+    assert not drops
+
+
+def test_two_rows_of_any_call_and_of_any_round_must_show_a_rule() -> None:
+    first, _ = run(lambda *_: GOOD, diagnosed=stated(ONE, OTHER))
+    assert not first.conventions
+    again, _ = run(lambda *_: GOOD, diagnosed=stated(ONE), earlier=[stated(ONE, OTHER)])
+    assert not again.conventions, "the same row twice is one row"
+    other, _ = run(lambda *_: GOOD, diagnosed=stated("", ONE), earlier=[stated(ONE, OTHER)])
+    assert list(other.conventions) == [ONE]
+
+
+def six(*rules: str) -> list[Diagnosis]:
+    """Return a diagnosis for each rule, of a row and a call of its own."""
+    return [
+        replace(DIAGNOSED.diagnoses[0], id=f"d{i}", example=f"e{i}", call=f"c{i}", convention=rule)
+        for i, rule in enumerate(rules)
+    ]
+
+
+def near(pairs: Sequence[tuple[str, str]], similarity: float) -> Any:
+    """Return an embedder for which the texts of each pair are as near as that, and all others as near as 0.3."""
+
+    def embed(texts: Sequence[str]) -> Any:
+        known = list(dict.fromkeys(texts))
+        cosines = np.full((len(known), len(known)), 0.3)
+        np.fill_diagonal(cosines, 1.0)
+        for one, other in pairs:
+            if one in known and other in known:
+                i, j = known.index(one), known.index(other)
+                cosines[i, j] = cosines[j, i] = similarity
+        vectors = np.linalg.cholesky(cosines)
+        return np.stack([vectors[known.index(text)] for text in texts]).astype(np.float32)
+
+    return embed
+
+
+@pytest.mark.parametrize(("nearness", "one"), [(0.7, True), (0.5, False)])
+def test_rules_nearer_than_what_is_told_apart_in_one_call_are_one(
+    nearness: float, one: bool
+) -> None:
+    said = ["A wait is late, whoever tells it.", "Whatever comes behind its time counts as delay."]
+    apart = [
+        replace(DIAGNOSED.diagnoses[0], id=f"s{i}", example=f"s{i}", scenario=f"Scenario {i}.")
+        for i in range(9)
+    ]
+    embed = near([("Scenario 0.", "Scenario 1."), ("Scenario 2.", "Scenario 3.")], 0.6)
+    rules_near = near([(said[0], said[1])], nearness)
+    by_text = lambda texts: (rules_near if texts[0] in said else embed)(texts)  # noqa: E731
+    rules, _ = gathered([*apart, *six(*said)], (), lambda _: None, by_text)
+    assert [(rule.text, rule.failures) for rule in rules] == ([(said[0], 2)] if one else [])
+    few, _ = gathered([*apart[:6], *six(*said)], (), lambda _: None, by_text)
+    assert not few, "with too few texts told apart only words say what is the same"
 
 
 @pytest.mark.parametrize(
@@ -427,14 +485,13 @@ def test_rules_of_annotation_are_gathered_each_once_those_of_most_failures_first
 def test_what_says_that_there_is_no_rule_is_none_in_whatever_script(
     text: str, is_rule: bool
 ) -> None:
-    stating = replace(DIAGNOSED.diagnoses[0], convention=text)
-    rules, drops = gathered([stating], (), lambda _: None)
+    rules, drops = gathered(six(text, text), (), lambda _: None, embed_words)
     assert ([rule.text for rule in rules], drops) == ([text] if is_rule else [], [])
 
 
 def test_rules_of_annotation_are_known_in_a_round_without_clusters() -> None:
-    before, _ = run(lambda *_: GOOD, diagnosed=stated(ONE))
-    output, context = run(no_reply, [], diagnosed=stated(OTHER), before=before)
+    before, _ = run(lambda *_: GOOD, diagnosed=stated(ONE, ONE))
+    output, context = run(no_reply, [], diagnosed=stated(OTHER, OTHER), before=before)
     assert list(output.conventions) == [ONE, OTHER]
     assert not output.patterns
     assert not context.asked
@@ -442,7 +499,7 @@ def test_rules_of_annotation_are_known_in_a_round_without_clusters() -> None:
 
 def test_a_rule_of_annotation_that_quotes_an_evaluation_row_is_told_nobody() -> None:
     quote = f"It is rude where {VALIDATION[2].inputs['text']}."
-    output, _ = run(lambda *_: GOOD, diagnosed=stated(quote, ONE))
+    output, _ = run(lambda *_: GOOD, diagnosed=stated(quote, quote), earlier=[stated(ONE, "", ONE)])
     assert list(output.conventions) == [ONE]
     (drop,) = [d for d in output.drops if d.reason == "convention_quotes"]
     assert drop.item == DIAGNOSED.diagnoses[0].id
@@ -450,11 +507,22 @@ def test_a_rule_of_annotation_that_quotes_an_evaluation_row_is_told_nobody() -> 
 
 
 def test_rules_of_annotation_are_bounded() -> None:
-    many = [
-        replace(DIAGNOSED.diagnoses[0], id=f"d{i}", convention=f"rule{i} part{i} of form{i}")
-        for i in range(3 * MOST_CONVENTIONS)
+    many = [f"rule{i} part{i} of form{i}" for i in range(3 * MOST_CONVENTIONS)]
+    kept, _ = gathered(six(*many, *many), (), lambda _: None, embed_words)
+    assert len(kept) == MOST_CONVENTIONS
+
+
+def test_of_wordings_one_that_quotes_nothing_is_told() -> None:
+    rules, drops = gathered(
+        six(ONE, ONE, "The word in belongs to a span of time."),
+        (),
+        lambda text: "it quotes" if text == ONE else None,
+        embed_words,
+    )
+    assert [(rule.text, rule.failures) for rule in rules] == [
+        ("The word in belongs to a span of time.", 3)
     ]
-    assert len(gathered(many, (), lambda _: None)[0]) == MOST_CONVENTIONS
+    assert not drops
 
 
 @pytest.mark.parametrize("failures", [8, 16])

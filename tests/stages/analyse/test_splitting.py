@@ -176,3 +176,49 @@ def case_of_four(one: Case) -> Case:
         (*(e for e in one.rows if e.split == "train"), *rows),
         tuple(replace(told[e.id.rsplit(" ", 1)[0]], example=e.id) for e in rows),
     )
+
+
+def misfitting(reply: Any, *ids: str) -> Any:
+    return {**reply, "misfits": list(ids)}
+
+
+def test_misfits_are_of_no_pattern_and_each_is_a_drop() -> None:
+    output, context = split(misfitting(words("Dates", coherent=True), "D4", "d9"))
+    assert sizes(output) == [("Dates", 6)]
+    dropped = [(drop.stage, drop.item, drop.reason) for drop in output.drops]
+    assert dropped == [("name", "p-0 d9", "not_asked"), ("name", "d validation 6", "misfit")]
+    assert {m.example for m in output.members} == {f"validation {i}" for i in range(6)}
+    assert "- d4: " in context.prompts[0]
+    assert "- `misfits`: the ids" in context.prompts[0]
+
+
+def test_where_most_are_misfits_none_is() -> None:
+    output, _ = split(misfitting(words("Sums", coherent=True), "d1"))
+    assert sizes(output) == [("Sums", 7)]
+    assert not output.drops
+
+
+def test_misfits_go_into_no_part() -> None:
+    whole = misfitting(words("Both", [["d1"], ["d2", "d3"]]), "d4")
+    output, context = split(whole, words("Dates"), words("Sums"))
+    assert sizes(output) == [("Dates", 4), ("Sums", 2)]
+    assert [drop.item for drop in output.drops] == ["d validation 6"]
+    assert "or among the `misfits` if it fits none" in context.prompts[0]
+    assert "`misfits`" not in context.prompts[1], "of a part none is asked for"
+    both = misfitting(words("Both", [["d1"], ["d2", "d3", "d4"]]), "d4")
+    output, _ = split(both, words("Dates"), words("Sums"))
+    assert sizes(output) == [("Dates", 4), ("Sums", 3)], "what is in two places is in none"
+    assert [drop.reason for drop in output.drops] == ["twice_in_reply"]
+
+
+def test_of_two_mistakes_none_is_a_misfit() -> None:
+    _, context = named(KINDS["classification"](), lambda *_: words("One"), "frontier", size=2)
+    assert "`misfits`" not in context.prompts[0]
+    assert "misfits" not in (context.asked[0].schema or {})["properties"]
+
+
+def test_of_explanations_worded_alike_neither_parts_nor_misfits_are_asked_for() -> None:
+    one = KINDS["classification"]()
+    alike = [("The date is overlooked.", "A date is told.")] * len(one.failures)
+    _, context = named(one, lambda *_: words("One"), "frontier", size=9, words=alike)
+    assert not re.search("`parts`|`misfits`|- d1", context.prompts[0])

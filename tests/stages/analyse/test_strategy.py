@@ -1,12 +1,15 @@
 """strategy: what the teacher is told of a pattern, the labels its rows are about, and what replaces a bad text."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from engine.rows import Candidate, Pattern, Strategy, Verdict
 from engine.spec.recipe import LeakLimits
+from engine.stages import schemas
 from engine.stages.analyse.strategy import STRATEGY, OfferedOperator, StrategyInputs, StrategyParams
 from engine.stages.analyse.targets import binding
 from engine.stages.blocks import Briefing
@@ -123,6 +126,14 @@ def test_where_targets_are_no_labels_a_strategy_is_about_none() -> None:
     assert not any("answered as" in prompt for prompt in context.prompts)
 
 
+def test_a_pattern_without_a_name_is_not_told_by_its_number() -> None:
+    nameless = replace(
+        PATTERNS[0], name="pattern p-1", description="2 failures with like diagnoses."
+    )
+    output, _ = run(lambda role, request: None, [nameless], kind="generation")
+    assert "p-1" not in output.strategies[0].text
+
+
 def plan(**changes: Any) -> dict[str, Any]:
     """Return a large teacher's reply."""
     return {
@@ -221,6 +232,84 @@ def test_a_writer_is_told_the_rules_for_the_labels_of_its_rows(
     assert binding(["be short", "say when", "no oath"], labels, asked) == told
 
 
+OTHER_SIDE = {"description": " Rows with one number. ", "share": 0.25}
+
+
+def test_where_targets_are_no_labels_a_plan_has_another_side() -> None:
+    made = strategy(plan(contrast=OTHER_SIDE), "numeric")
+    assert (made.contrast, made.contrast_share) == ("Rows with one number.", 0.25)
+    for nothing in ({"description": "", "share": 0.3}, {"description": "Rows.", "share": 0}):
+        made = strategy(plan(contrast=nothing), "numeric")
+        assert (made.contrast, made.contrast_share) == ("", 0.0)
+
+
+def test_the_other_side_of_labels_is_a_label() -> None:
+    for kind in KINDS:
+        labelled = KINDS[kind]().task.labelled
+        _, context = drafted(KINDS[kind](), lambda *_: None, "frontier")
+        parts = (context.asked[0].schema or {})["properties"]
+        assert ("contrast" in parts, "pairs" in parts) == (not labelled, labelled)
+        assert ("- `contrast`: the other side" in context.prompts[0]) == (not labelled)
+        assert ("those of the contrast aside" in context.prompts[0]) == (not labelled)
+        assert ("labels" in parts["kinds"]["items"]["properties"]) == labelled
+
+
+@pytest.mark.parametrize("name", ["classification", "structured"])
+def test_what_no_writer_is_told_is_not_asked_for(name: str) -> None:
+    one = KINDS[name]()
+    whole = reply_schema_of("strategy", "frontier")
+    schema = schemas.strategy(whole, one.task.labelled, ())
+    made, context = drafted(one, lambda *_: plan(must=[], must_not=[]), "frontier", schema=schema)
+    assert not {"contrast", "kinds"} & schema["properties"].keys()
+    assert not re.search("`contrast`|`kinds`|kind;", context.prompts[0])
+    assert made.strategies[0].contrast == ""
+
+
+def test_the_other_side_may_not_quote() -> None:
+    quote = "Such as: we are five, about nine o'clock."
+    made = strategy(plan(contrast={"description": quote, "share": 0.25}), "structured")
+    assert (made.contrast, made.contrast_share) == ("", 0.0)
+    assert "left out: 1 of its lists" in (made.guard or "")
+
+
+def kind(
+    name: str, description: str = "What it is.", share: float = 0.5, *labels: str
+) -> dict[str, Any]:
+    return {"name": name, "description": description, "labels": list(labels), "share": share}
+
+
+def test_a_plan_may_have_kinds_of_rows() -> None:
+    proposed = [
+        kind("a", share=0.2), kind(" b ", "Another.", 0.6, LATE, "no label"), kind("a", "Again."),
+        kind("none of it", share=0), kind("unknown", "Rows.", 0.5, "no label"),
+    ]  # fmt: skip
+    made = strategy(plan(kinds=proposed))
+    assert list(made.kinds) == [
+        {"name": "a", "description": "What it is.", "labels": [], "share": 0.25},
+        {"name": "b", "description": "Another.", "labels": [LATE], "share": 0.75},
+    ]
+    assert "left out: 1 of its lists, the first: a kind for labels" in (made.guard or "")
+    quoting = strategy(plan(kinds=[kind("a"), kind("b", "he swore at my dog and threw the box")]))
+    assert [one["name"] for one in quoting.kinds] == ["a"]
+
+
+@pytest.mark.parametrize("pack", ["standard", "frontier"])
+def test_all_shares_are_parts_of_one(pack: str) -> None:
+    def shares(part: Any) -> list[tuple[float, float]]:
+        if not isinstance(part, dict):
+            return []
+        inner = [bound for one in part.values() for bound in shares(one)]
+        own = [(part["minimum"], part["maximum"])] if part.get("type") == "number" else []
+        return own + inner
+
+    found = shares(dict(reply_schema_of("strategy", pack)))
+    assert len(found) == 7
+    assert set(found) == {(0, 1), (0, 0.5)}
+    _, context = drafted(KINDS["classification"](), lambda *_: None, pack)
+    assert context.prompts[0].count("sum to 1") == 1
+    assert "Shares are parts of 1 (0.25 is a quarter)" in context.prompts[0]
+
+
 def pair(right: str, wrong: str, share: float) -> dict[str, Any]:
     return {"right": right, "wrong": wrong, "share": share}
 
@@ -313,7 +402,7 @@ def test_the_bounds_that_the_prompt_says_are_those_of_the_schema(pack: str) -> N
     parts = (context.asked[0].schema or {})["properties"]
     prompt = context.prompts[0]
     assert f"in at most {parts['strategy']['maxLength']} characters" in prompt
-    for name in ("must", "must_not", "attributes", "pairs"):
+    for name in ("must", "must_not", "kinds", "attributes", "pairs"):
         assert f"`{name}`: up to {parts[name]['maxItems']} " in prompt
 
 

@@ -9,7 +9,7 @@ from engine.rows import Candidate, Verdict
 from engine.spec.recipe import Quality
 from engine.stages.augment.gate import GATE, GateInputs, GateParams, UsedGate
 from engine.stages.outputs import Attempt, Generated, Judged, SelectedRows
-from engine.stages.quality import GATES
+from engine.stages.quality import GATES, SeedRule
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import LATE, LOADED, TRAIN, adds_up, example, task_view
 
@@ -43,7 +43,9 @@ def run(
         )
         for gate in GATES.values()
     )
-    params = GateParams(task=task_view(), gates=gates, keeping=("paraphrase",))
+    params = GateParams(
+        task=task_view(), gates=gates, seed_rules=(SeedRule(name="paraphrase", keeps=True),)
+    )
     inputs = GateInputs(LOADED, Generated(tuple(rows)), tuple(attempts), tuple(earlier))
     output = GATE.run(params, inputs, ScriptedContext())
     adds_up(GATE, params, inputs, output)

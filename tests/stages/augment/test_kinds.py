@@ -12,6 +12,7 @@ import pytest
 
 from engine.backends.protocol import Request
 from engine.backends.structured import read_reply
+from engine.operators import brings_target, find_operators, samples_per_call
 from engine.rows import Example
 from engine.stages.augment.generate import GENERATE, GenerateInputs
 from engine.stages.outputs import Drafted, Loaded, NamedPatterns, Predicted, Scored
@@ -21,6 +22,7 @@ from tests.stages.augment.test_generate import PATTERN, STRATEGY, asked_items, p
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.views import view
 
+OPERATORS = {one.name: one for one in find_operators(None).values() if one.make is None}
 PACKS = {"small": (1, 3), "standard": (4, 4), "frontier": (10, 6)}
 SLOTS = {
     "type": "object",
@@ -74,27 +76,41 @@ def loaded(name: str) -> tuple[TaskView, list[Example]]:
     return task, train
 
 
-@pytest.mark.parametrize("pack", PACKS)
-@pytest.mark.parametrize("operator", ["new_situation", "contrast_pair", "paraphrase"])
-@pytest.mark.parametrize("name", KINDS)
+CELLS = [
+    (one.name, name, pack)
+    for one in OPERATORS.values()
+    for name in KINDS
+    for pack in PACKS
+    # The prompts of standard and frontier teachers are the same.
+    if name.split("-")[0] in one.kinds and (pack != "standard" or one.name == "new_situation")
+]
+
+
+def test_every_task_kind_is_there_and_what_an_operator_does_not_serve_has_a_reason() -> None:
+    assert {name.split("-")[0] for name in KINDS} == set(TASKS)
+    for one in OPERATORS.values():
+        assert one.definition.tasks == "any" or one.kinds < set(TASKS)
+
+
+@pytest.mark.parametrize(("operator", "name", "pack"), CELLS, ids=map("-".join, CELLS))
 def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: str) -> None:
     task, train = loaded(name)
-    if operator == "contrast_pair" and not task.labelled:
-        return
+    entry = OPERATORS[operator]
+    whole = entry.definition.writes == "row"
     form = KINDS[name]
     targets = sorted({e.target for e in train})
     pair = {"right": targets[0], "wrong": targets[-1], "share": 1.0}
     strategy = replace(STRATEGY, pairs=(pair,) if task.labelled else ())
     rows, seeds = PACKS[pack]
     # No row is changed into one of a label for which nothing was mistaken.
-    covered = 0 if operator == "contrast_pair" else 1
+    covered = 1 if entry.covers else 0
     settings = params(
         used(operator, pack), task=task, rows_per_round=5, coverage=covered / 5, rows_per_call=rows, seeds_shown=seeds
     )  # fmt: skip
     given = GenerateInputs(
         Loaded(tuple(train)), Predicted(), Scored(), None, NamedPatterns((PATTERN,)), Drafted((strategy,))
     )  # fmt: skip
-    brings = not task.labelled and operator == "new_situation"
+    brings = brings_target(entry, labelled=task.labelled)
 
     def reply(_: str, request: Request) -> Any:
         schema = request.schema
@@ -102,9 +118,11 @@ def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: s
         item = schema["properties"]["rows"]["items"]["properties"]
         wanted = {"id", "plan"} if pack != "small" else set()
         wanted |= {"target"} if brings else set()
+        wanted |= {"text"} if whole else set()
+        wanted |= set(entry.reply["properties"]["rows"]["items"].get("properties", ()))
         if pack != "small" and (operator == "contrast_pair" or (brings and form.rationale)):
             wanted |= {"rationale"}
-        assert set(item) == {"text", *wanted}
+        assert set(item) == wanted
         assert list(item)[-1] == (
             "target" if brings else "rationale" if "rationale" in item else "text"
         )
@@ -113,7 +131,8 @@ def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: s
             "plan": "p",
             "text": train[0].inputs["text"],
             "rationale": "r",
-            "target": form.written,
+            "target": form.written if not task.labelled else form.rows[0][1],
+            "translation": "t",
         }
         names = list(asked_items(request)) or ["r1"]
         value = {"rows": [{k: n if k == "id" else written[k] for k in item} for n in names]}
@@ -133,7 +152,8 @@ def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: s
         )
         assert candidate.seeds
         assert candidate.parent in {e.id for e in train}
-    assert len(ctx.asked) == math.ceil((5 - covered) / rows) + covered
+    votes = samples_per_call(entry, entry.params())
+    assert len(ctx.asked) == votes * (math.ceil((5 - covered) / rows) + covered)
 
 
 def test_right_options_stand_at_every_letter() -> None:

@@ -46,6 +46,24 @@ def params_of(task: SmallTask, samples: int, rows_per_call: int, pack: str) -> V
     )
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_labels_training_rows_show_what_answers_are_like(kind: str) -> None:
+    task = small_task(kind)
+    known = task.train[3]
+    rows = [task.row, replace(task.row, id="twin", inputs=known.inputs)]
+    _, context = run(task, lambda *_: task.right, rows, samples=1)
+    block, *shown = context.prompts[0].split("\nRow r1\n")
+    if kind == "classification":
+        assert "Rows with their right answers" not in block
+        return
+    told = block.split("Rows with their right answers, which show what these are like:\n")[1]
+    lines = [json.loads(line.removeprefix("- ")) for line in told.strip().splitlines()]
+    assert len(lines) == 4
+    assert all(line.keys() == {*known.inputs, "answer"} for line in lines)
+    assert known.inputs["text"] not in [line["text"] for line in lines], "its answer would be told"
+    assert shown
+
+
 def run(
     task: SmallTask,
     answer: Answerer,

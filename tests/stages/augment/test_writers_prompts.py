@@ -219,3 +219,15 @@ def test_a_call_is_told_the_rules_for_the_labels_of_its_rows_and_rules_of_annota
         assert secret.text not in prompt
         assert "- be short\n" in prompt
         assert "say when" not in prompt
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"), [((4, 4), "4 words:"), ((1, 1), "1 word:"), ((2, 3), "2 to 3 words:")]
+)
+def test_a_range_with_equal_ends_is_one_number(lengths: tuple[int, int], said: str) -> None:
+    texts = [" ".join(f"w{i}{n}" for n in range(lengths[i % 2])) for i in range(10)]
+    train = [example(text, (LATE, BROKEN)[i % 2]) for i, text in enumerate(texts)]
+    given = inputs(load=Loaded((*train, *VALIDATION)), score=Scored(), cluster=Clustered())
+    for operator in ("new_situation", "paraphrase", "contrast_pair"):
+        _, ctx = run(params(used(operator)), given)
+        assert f"training rows have {said} keep" in ctx.prompts[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.rows import Candidate, Example
 from engine.spec.recipe import Neighbours, Quality, Similarity
-from engine.stages.quality import GATES, Batch, GateResult, apply_gates
+from engine.stages.quality import GATES, Batch, GateResult, SeedRule, apply_gates
 from engine.stages.quality.leak_guard import Embed, LeakGuards
 from engine.tasks import TASKS, Task
 
@@ -86,6 +86,7 @@ def judged(
     only: Sequence[str] = tuple(GATES),
     quality: Quality | None = None,
     modes: Mapping[str, Any] | None = None,
+    seed_rules: Sequence[SeedRule] = (),
 ) -> list[GateResult]:
     """Return what the gates named by `only` say of candidates, with the settings of `quality`.
 
@@ -101,9 +102,9 @@ def judged(
         task=Task(tuple(labels), task_kind.params.model_validate(params or {})),
         train=train,
         accepted=[({"text": text}, target) for text, target in accepted],
-        keeping={KEEPS},
         embed=embed,
         leak_guard=lambda ngram, quantile: guards.get(examples, ngram, quantile),
+        seed_rules=seed_rules or [SeedRule(name=KEEPS, keeps=True)],
     )
     quality = quality or Quality()
     return apply_gates(

@@ -59,6 +59,7 @@ REJECTED = [
     ("malformed", candidate("   ", DAMAGED, MILK), "text is empty"),
     ("malformed", candidate("sour milk", "sour", MILK), "sour"),
     ("malformed", candidate("milk and eggs " * 5, DAMAGED, MILK), "it was cut at 61 characters"),
+    ("promise", candidate("My parcel has not arrived yet!", LATE, PARCEL), "it is its seed row again"),
     ("leak", candidate("The tomatoes were mouldy on one side!", DAMAGED, SALAD, CHANGES), "equals an evaluation row"),
     (
         "leak",
@@ -99,6 +100,7 @@ REJECTED = [
 ]  # fmt: skip
 FEEDBACK = {
     "malformed": "The row is not usable: ",
+    "promise": "Not as asked: it is its seed row again.",
     "leak": "Write about something else.",
     "neighbours": "It reads like cancel_subscription: make it clearly late_delivery.",
     "duplicate": "There is such a row: write another.",

@@ -8,12 +8,13 @@ against no pattern have none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from engine.rows import Candidate, Row
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import label_text
 from engine.stages.analyse.targets import binding
-from engine.stages.augment.planning import NEAR
+from engine.stages.augment.planning import KIND, NEAR, is_contrast
 from engine.stages.blocks import cut, row_block
 from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.outputs import Drafted, NamedPatterns
@@ -27,6 +28,14 @@ LONGEST_TARGET = 2000
 """Characters of a target that a prompt shows."""
 
 
+class Asked(NamedTuple):
+    """What came of asking about one candidate."""
+
+    call: str
+    adherence: int | None
+    """1 to 5; None where the reply says nothing usable of it."""
+
+
 def adherences(
     task: TaskView,
     schema: schemas.Schema,
@@ -35,8 +44,8 @@ def adherences(
     name: NamedPatterns,
     strategy: Drafted,
     ctx: Context,
-) -> tuple[Mapping[str, int], list[Row]]:
-    """Return how far each candidate does what its plan asks for, 1 to 5, and drops for what replies leave out."""
+) -> tuple[Mapping[str, Asked], list[Row]]:
+    """Return how far each candidate does what its plan asks for, and drops for what replies leave out."""
     if not candidates:
         return {}, []
     prompt = ctx.prompt(PROMPT)
@@ -54,6 +63,8 @@ def adherences(
                     "columns": row_block(c.inputs),
                     "answer": row_block({task.target: cut(c.target, LONGEST_TARGET)}, "data"),
                     "near": label_text(task, c.attributes[NEAR]) if NEAR in c.attributes else "",
+                    "kind": c.attributes.get(KIND, ""),
+                    "contrast": is_contrast(c),
                     "plan": plans.index((c.pattern, c.strategy)) + 1,
                 }
                 for number, c in zip(ids(len(group)), group, strict=True)
@@ -63,6 +74,18 @@ def adherences(
                     "number": number,
                     "pattern": names.get(pattern, ""),
                     "text": strategies[plan].text,
+                    "contrast": strategies[plan].contrast
+                    if any(is_contrast(c) for c in group if c.strategy == plan)
+                    else "",
+                    "kinds": [
+                        kind
+                        for kind in strategies[plan].kinds
+                        if any(
+                            c.attributes.get(KIND) == kind["name"]
+                            for c in group
+                            if c.strategy == plan
+                        )
+                    ],
                     **{
                         which: binding(
                             getattr(strategies[plan], which),
@@ -77,14 +100,17 @@ def adherences(
         }
         asked = schemas.per_row(schema, KEY, len(group))
         requests.append(ctx.request("judge", prompt, variables, asked))
-    found: dict[str, int] = {}
+    found: dict[str, Asked] = {}
     dropped: list[Row] = []
     for group, reply in zip(groups, ctx.ask("judge", requests), strict=True):
+        # A call that says nothing usable was paid for, too.
+        found |= {c.id: Asked(reply.request, None) for c in group}
         if reply.value is None:
             continue
         shown = dict(zip(ids(len(group)), group, strict=True))
         said = by_id(reply.value, KEY, list(shown))
-        found |= {shown[number].id: item["adherence"] for number, item in said.items.items()}
+        for number, item in said.items.items():
+            found[shown[number].id] = Asked(reply.request, item["adherence"])
         named = {number: c.id for number, c in shown.items()}
         dropped += drops("judge", said, named, reply.request, "the reply about adherence")
     return found, dropped

@@ -82,7 +82,13 @@ def _corrupted(
     anchors = []
     for row, others in zip(rows, near, strict=True):
         known = {row.target, *row.references}
-        targets = [other.target for other in others if other.target not in known]
+        # What is said of the same words elsewhere may be right here, too.
+        own = words(text_of(row.inputs))
+        targets = [
+            other.target
+            for other in others
+            if other.target not in known and words(text_of(other.inputs)) != own
+        ]
         target = entry.corrupted(row.inputs, row.target, targets, view)
         if target is not None and target not in known:
             anchors.append(Anchor(row, target, False))

@@ -42,6 +42,8 @@ from engine.stages.augment.judging.calibration import (
     too_few,
 )
 from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item, Promise, Writer
+from engine.stages.augment.nearest import ANSWERED
+from engine.stages.augment.planning import is_contrast
 from engine.stages.augment.verify import calls_for
 from engine.stages.blocks import Briefing, task_sends
 from engine.stages.forecast import Forecast, Range, Situation
@@ -105,6 +107,7 @@ class _Said(NamedTuple):
 
     item: Mapping[str, Any] | None
     reply: Completion
+    adherence_call: str | None = None
 
 
 def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
@@ -176,9 +179,10 @@ def _adhering(
         params.task, params.adherence, params.rows_per_call, asked,
         inputs.name, inputs.strategy, ctx,
     )  # fmt: skip
-    for name, score in found.items():
+    for name, (call, score) in found.items():
         one = said[name]
-        said[name] = one._replace(item={**(one.item or {}), "adherence": score})
+        item = one.item if score is None else {**(one.item or {}), "adherence": score}
+        said[name] = _Said(item, one.reply, call)
     return dropped
 
 
@@ -256,7 +260,14 @@ def _items(
     anchors: Sequence[Anchor],
 ) -> list[Item]:
     """Return what is asked about; an anchor looks like a candidate."""
-    strategies = {s.id: s.text for s in inputs.strategy.strategies} if inputs.strategy else {}
+    strategies = {s.id: s for s in inputs.strategy.strategies} if inputs.strategy else {}
+
+    def followed(candidate: Candidate) -> str:
+        strategy = strategies.get(candidate.strategy)
+        if strategy is None:
+            return COVERAGE_STRATEGY
+        return strategy.contrast if is_contrast(candidate) else strategy.text
+
     return [
         *(
             Item(
@@ -265,7 +276,7 @@ def _items(
                 anchor=False,
                 inputs=candidate.inputs,
                 target=candidate.target,
-                strategy=strategies.get(candidate.strategy, COVERAGE_STRATEGY),
+                strategy=followed(candidate),
             )
             for candidate in standing
         ),
@@ -347,6 +358,7 @@ def _verdict(
         agreement=evidence.agreement,
         label_correct=scores.get("label_correct"),
         naturalness=scores.get("naturalness"),
+        adherence_call=said.adherence_call if said is not None else None,
         verified=_verified(params, candidate, evidence, item if decides else None),
     )
 
@@ -381,7 +393,9 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
         "rows": shown,
         "plans": "names of patterns, strategies" if params.adherence is not None else "",
         "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})" if params.task.labelled else "",
+            "train rows that stand for labels ({inputs}, {target})"
+            if params.task.labelled
+            else "train rows near them, with their answers ({inputs}, {target})",
             conventions=params.conventions,
         ),
         "chosen": "",
@@ -400,7 +414,8 @@ def _expect(params: JudgeParams, situation: Situation) -> Forecast | None:
     if params.adherence is not None:
         calls += calls_for(situation.candidates.high, params.rows_per_call)
     reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, params.rows_per_call))
-    return Forecast(Range(0, calls), Range(1, params.rows_per_call), reply)
+    shown = params.rows_per_call + (0 if params.task.labelled else ANSWERED)
+    return Forecast(Range(0, calls), Range(1, shown), reply)
 
 
 def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Iterable[Account]:

@@ -8,8 +8,9 @@ a strategy too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Request
@@ -17,7 +18,7 @@ from engine.identity import Params
 from engine.operators.definition import Label
 from engine.rows import Example
 from engine.stages import schemas
-from engine.stages.augment.nearest import nearest_labels
+from engine.stages.augment.nearest import NearRows, nearest_labels
 from engine.stages.blocks import Briefing, cut, row_block, task_block
 from engine.stages.numbered import ids
 from engine.stages.protocol import Context
@@ -113,18 +114,23 @@ class Writer:
             "labelled": self._task.labelled,
         }
         if "task" in self._prompt.variables:
+            anchors = {item.row for item in items if item.anchor}
             variables["task"] = task_block(
                 self._task,
                 self._briefing,
-                self._without(items),
+                self._without(anchors),
                 self._relevant(items),
                 self._conventions,
+                self._near.around([item.inputs for item in items], anchors),
             )
         return self._ctx.request("judge", self._prompt, variables, self._schemas[count])
 
-    def _without(self, items: Sequence[Item]) -> list[Example]:
+    @cached_property
+    def _near(self) -> NearRows:
+        return NearRows(self._task, self._train, self._ctx)
+
+    def _without(self, anchors: Collection[str]) -> list[Example]:
         """Return the training rows that may stand for labels: no anchor of the call, which would give it away."""
-        anchors = {item.row for item in items if item.anchor}
         others = [e for e in self._train if e.id not in anchors]
         bare = set(self._task.labels_among(self._train)) - set(self._task.labels_among(others))
         # A label that has no other row is shown by it all the same: else it would be unknown.

@@ -19,8 +19,8 @@ from engine.fingerprint import short
 from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row
 from engine.spec.recipe import LabelBy, MineBy
 from engine.stages import schemas
-from engine.stages.augment.blind import KEY, VARIABLES, Answer, BlindParams, ask_blind
 from engine.stages.augment.generate import GenerateInputs
+from engine.stages.augment.judging.blind import KEY, VARIABLES, Answer, BlindParams, ask_blind
 from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.outputs import MinedRows, PoolAnswered, Shortlisted

@@ -171,3 +171,18 @@ def test_too_few_rows_are_told() -> None:
     silent = calibration([replace(a, passed=None) for a in anchors(1, 1)], 0.7)
     assert (silent.decides, silent.balanced_accuracy) == (False, None)
     assert "of 40 training rows by which it is calibrated it judged 0" in silent.reason
+
+
+def test_what_the_same_words_are_answered_elsewhere_is_no_wrong_answer() -> None:
+    task = small_task("generation")
+    train = [
+        Example(f"t{i}{twin}", "train", {"text": f"greet guest {i}"}, f"{word}, guest.", {}, "f", 1)
+        for i in range(12)
+        for twin, word in enumerate(("Hello", f"Good day {i}"))
+    ]
+    own: dict[str, set[str]] = {}
+    for example in train:
+        own.setdefault(example.inputs["text"], set()).add(example.target)
+    wrong = [a for a in anchors_of(task.view, train, 10, 0, ScriptedContext()) if not a.is_right]
+    assert wrong
+    assert not [a for a in wrong if a.target in own[a.example.inputs["text"]]]

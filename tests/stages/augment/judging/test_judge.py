@@ -433,9 +433,23 @@ def test_adherence_is_asked_apart_of_rows_that_pass_otherwise() -> None:
     assert reasons == {
         "new": ("judge", 3), "bad": ("judge", None), "reworded": ("accepted", None), "covering": ("accepted", None),
     }  # fmt: skip
+    calls = {v.candidate: v.adherence_call for v in low.output.verdicts}
+    assert calls == {**dict.fromkeys(calls), "new": low.context.asked[1].id}
     assert judged(4).first.accepted
     silent = judged(None)
     assert silent.first.accepted, "a right label is enough where nothing else is known"
+    assert silent.first.adherence_call == silent.context.asked[1].id, "it was paid for"
+
+
+@pytest.mark.parametrize("kind", ["extraction", "structured", "generation"])
+def test_rows_that_show_what_answers_are_like_give_no_answer_away(kind: str) -> None:
+    found = Judging(small_task(kind), likes())
+    for prompt in found.prompts:
+        block, *rows = prompt.split("\nRow r")
+        told = block.split("Rows with their right answers, which show what these are like:\n")[1]
+        shown = [json.loads(line[2:])["text"] for line in told.strip().splitlines()]
+        assert len(shown) == 4
+        assert not [text for text in shown if f"text: {text}\n" in "".join(rows)]
 
 
 def test_rules_of_annotation_are_told_the_judge() -> None:

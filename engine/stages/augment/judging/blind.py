@@ -15,7 +15,7 @@ from engine.fingerprint import short
 from engine.identity import Params, outside
 from engine.rows import Drop, Example
 from engine.stages import schemas
-from engine.stages.augment.nearest import nearest_labels
+from engine.stages.augment.nearest import NearRows, nearest_labels
 from engine.stages.blocks import Briefing, row_block, task_block
 from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.protocol import Context
@@ -152,6 +152,7 @@ class _Writer:
         self._params, self._ctx, self._task = params, ctx, task
         self._train, self._conventions, self._role = train, conventions, role
         self._prompt = ctx.prompt(prompt)
+        self._near = NearRows(params.task, train, ctx)
         kind = params.task.entry
         # The task block tells the form of a target, which may be long.
         self._form = said if (said := form(task)) != kind.answer_form(task) else ""
@@ -178,6 +179,7 @@ class _Writer:
                     self._train,
                     self._relevant(shown),
                     self._conventions,
+                    self._near.around([one.row.inputs for one in shown]),
                 ),
                 "rows": [
                     {"id": name, "columns": row_block(one.inputs)}

@@ -1,0 +1,1 @@
+"""Tests of the row functions: what they change, what they leave, and what they refuse."""

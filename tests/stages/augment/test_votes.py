@@ -1,0 +1,78 @@
+"""An operator that is asked several times: the target that most replies come to holds, and replaces the row's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import count
+from typing import Any
+
+import pytest
+
+from engine.backends.protocol import Request
+from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
+from engine.stages.outputs import REPLACES
+from tests.stages.augment.test_generate import inputs, judged, params, run, used
+from tests.stages.small_task import BROKEN, LATE, LOADED, SCORED, task_view
+from tests.stages.small_task import TRAIN as ROWS
+
+
+def relabelling(targets: list[str], samples: int = 5, **changes: Any) -> Any:
+    """Run `relabel` for one row, whose replies say these targets in turn; None is no usable reply."""
+    numbers = count()
+
+    def reply(_: str, request: Request) -> Any:
+        said = targets[next(numbers) % len(targets)]
+        return {"rows": [{"id": "r1", "plan": "p", "target": said}]} if said else None
+
+    settings = params(used("relabel", params={"samples": samples}), rows_per_round=1, **changes)
+    return run(settings, inputs(), reply)
+
+
+def test_what_most_replies_say_is_the_target() -> None:
+    output, ctx = relabelling([LATE, BROKEN, BROKEN, "", BROKEN])
+    assert len(ctx.asked) == 5
+    assert len({request.id for request in ctx.asked}) == 5
+    (row,) = output.candidates
+    seed = next(e for e in ROWS if e.id == row.parent)
+    assert row.inputs == seed.inputs
+    assert (row.target, row.attributes["votes"]) == (BROKEN, "3 of 5")
+    assert row.call == ctx.asked[1].id
+
+
+def test_without_a_majority_of_all_replies_there_is_no_row() -> None:
+    output, _ = relabelling([LATE, BROKEN, BROKEN, "", LATE])
+    assert not output.candidates
+    (drop,) = output.drops
+    assert drop.reason == "no_majority"
+    assert drop.detail.startswith("row r1: 2 of 5 replies come to the same target: ")
+    silent, _ = relabelling([""])
+    assert silent.drops[0].detail == "row r1: 0 of 5 replies come to the same target"
+
+
+@pytest.mark.parametrize("pack", ["small", "frontier"])
+def test_the_target_that_a_row_has_is_not_told(pack: str) -> None:
+    settings = params(used("relabel", pack), rows_per_round=1)
+    _, ctx = run(settings, inputs())
+    prompt = ctx.prompts[0]
+    asked = re.findall(r'^(?:- r1: )?(\{"text": "[^"]*"\})$', prompt, re.M)
+    (seed,) = (row for row in ROWS if json.dumps(row.inputs) == asked[-1])
+    assert prompt.count(seed.inputs["text"]) == 1
+
+
+def test_a_row_with_another_target_joins_in_place_of_the_one_it_was_made_from() -> None:
+    output, _ = relabelling([BROKEN])
+    (row,) = output.candidates
+    selected = SELECT.run(
+        SelectParams(
+            task=task_view(),
+            rows_per_round=1,
+            coverage=0.0,
+            repeating=("relabel",),
+            replacing=("relabel",),
+        ),
+        SelectInputs(LOADED, SCORED, (judged(output, 1),)),
+        run(params(), inputs())[1],
+    )
+    (example,) = selected.examples
+    assert example.columns == {"candidate": row.id, REPLACES: row.parent}
