@@ -33,7 +33,6 @@ from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
-from engine.stages.augment.select import SelectParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -458,20 +457,6 @@ class StageParams:
         )
 
     @property
-    def _operators(self) -> list[Operator]:
+    def operators(self) -> list[Operator]:
         """The recipe's operators, in its order."""
         return [self.resources.operators[used.name] for used in self.recipe.augment.operators]
-
-    def select(self) -> SelectParams:
-        """Return how many rows may join the training set."""
-        return SelectParams(
-            task=self.task,
-            rows_per_round=self.recipe.augment.rows_per_round,
-            coverage=self.coverage,
-            along=self.method.plans,
-            each=self.method.each,
-            repeating=tuple(one.name for one in self._operators if one.copies == "exact"),
-            replacing=tuple(
-                one.name for one in self._operators if one.definition.writes == "target"
-            ),
-        )

@@ -6,11 +6,11 @@
 
 Embedded models alone. Every arm is the recipe `quickstart` with the larger test set of `mining_test.jsonl`, written for
 it by somebody who saw neither the pool nor the data, and with the control: as many optimizer steps on the original rows
-alone, with another training seed. `mined` chooses rows as the recipe does; `random` takes as many from the same pool by
-chance, with the same labels, from the same labeller, as many for each label. In brackets: 95 % interval of the paired
-difference over seeds and test rows (`engine.statistics.two_way_mean`). `--labels FILE`, the pool with its right labels,
-adds how many of the mined labels are right; nothing else sees them. All arms share a folder (`--folder`), so that the
-same command goes on after a kill.
+alone, with another training seed. All students, round 0's too, train for the steps that the recipe gives round 1.
+`mined` chooses rows as the recipe does; `random` takes as many from the same pool by chance, with the same labels, from
+the same labeller, as many for each label. In brackets: 95 % interval of the paired difference over seeds and test rows
+(`engine.statistics.two_way_mean`). `--labels FILE`, the pool with its right labels, adds how many of the mined labels
+are right; nothing else sees them. All arms share a folder (`--folder`), so that the same command goes on after a kill.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ from engine.store import rows as stored
 RECIPE = Path("recipes/quickstart/recipe.yaml")
 TEST = Path(__file__).with_name("mining_test.jsonl")
 ARMS: Mapping[str, Mapping[str, Any]] = {"mined": {}, "random": {"by": []}}
-"""Arm -> what it changes of the recipe's `augment.mine`."""
+"""Arm -> what it changes of the recipe's `augment.mine`; `augment` and `train` in it change those blocks."""
+STEPS = 120
+"""Of every student: what `steps: per_row` makes of 60 original and 120 mined rows."""
 _RIGHT = """
 SELECT p.seed, p.round, p.example, coalesce(p.answer = e.target, false) AS is_right
-FROM prediction p JOIN run_rows r USING (node)
+FROM prediction p JOIN all_run_rows r USING (node)
 JOIN (SELECT DISTINCT id, target FROM example WHERE split = 'test') e ON e.id = p.example
 WHERE p.split = 'test' AND r.run = '{run}' ORDER BY p.example
 """
 _MINED = """
-SELECT seed, inputs ->> 'text' AS text, target FROM training_rows
+SELECT seed, inputs ->> 'text' AS text, target FROM all_training_rows
 WHERE run = '{run}' AND round = 1 AND origin = 'mined'
 """
 
@@ -56,7 +58,7 @@ def write_recipe(name: str, changes: Mapping[str, Any], seeds: Sequence[int], fo
     recipe["data"]["test"] = {"path": str(TEST.resolve())}
     mine = dict(changes)
     recipe["augment"].update(mine.pop("augment", {}))
-    recipe["train"].update(mine.pop("train", {}))
+    recipe["train"].update({"steps": STEPS, **mine.pop("train", {})})
     recipe["augment"]["mine"].update(mine)
     recipe["loop"]["control"] = True
     # YAML 1.1, which is read here, takes this word for false.

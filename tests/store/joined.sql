@@ -76,11 +76,11 @@ WITH trained AS (
   JOIN selected s ON s.node = e.node AND s.example = e.id
   LEFT JOIN (SELECT c.*, q.run AS looked_at FROM candidate c JOIN all_run_rows q USING (node)) c
     ON c.looked_at = r.run AND c.seed = e.seed AND c.round = e.round AND c.id = s.candidate
-  LEFT JOIN (SELECT m.*, q.run AS looked_at FROM mined m JOIN run_rows q USING (node)) i
+  LEFT JOIN (SELECT m.*, q.run AS looked_at FROM mined m JOIN all_run_rows q USING (node)) i
     ON i.looked_at = r.run AND i.seed = e.seed AND i.round = e.round AND i.candidate = s.candidate
 ), w AS (
   SELECT r.run, v.seed, v.round, v.candidate, any_value(v.verified) AS verified
-  FROM verdict v JOIN run_rows r USING (node) GROUP BY ALL
+  FROM verdict v JOIN all_run_rows r USING (node) GROUP BY ALL
 )
 SELECT t.run, t.seed, t.round, 'original' AS origin, o.id AS example, o.inputs, o.target, o.source, o.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
@@ -152,7 +152,7 @@ WITH a AS (
   SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM joined.lineage
   UNION ALL
   SELECT l.run, l.seed, l.round, l.pattern, l.strategy, l.operator, NULL, NULL, NULL, t.adherence_call
-  FROM joined.lineage l JOIN run_rows r ON r.run = l.run
+  FROM joined.lineage l JOIN all_run_rows r ON r.run = l.run
   JOIN verdict t ON t.node = r.node AND t.candidate = l.candidate AND t.seed = l.seed AND t.round = l.round
 ), k AS (
   SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call GROUP BY id

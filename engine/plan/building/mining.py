@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.plan.split_sources import split_source
 from engine.plan.stage_params import StageParams
@@ -30,10 +30,18 @@ class MiningParams:
 
     def select(self) -> SelectParams:
         """Return how many rows may join the training set; where all are mined, they join as they were chosen."""
-        augment = self.whole.recipe.augment
-        is_chosen = augment.mine is not None and not augment.operators
-        diverse = not is_chosen or "diverse" in self._mine.by
-        return replace(self.whole.select(), diverse=diverse)
+        augment, operators = self.whole.recipe.augment, self.whole.operators
+        all_mined = augment.mine is not None and not operators
+        return SelectParams(
+            task=self.whole.task,
+            rows_per_round=augment.rows_per_round,
+            coverage=self.whole.coverage,
+            along=self.whole.method.plans,
+            each=self.whole.method.each,
+            diverse=not all_mined or "diverse" in self._mine.by,
+            repeating=tuple(o.name for o in operators if o.copies == "exact"),
+            replacing=tuple(o.name for o in operators if o.definition.writes == "target"),
+        )
 
     @property
     def _mine(self) -> Mine:
