@@ -104,7 +104,7 @@ def test_the_folder_is_uploaded_as_it_is_and_private(
 ) -> None:
     check_token("someone/rows")
     assert push(folder, "someone/rows", kind) == f"{hub.address}/{place}someone/rows"
-    assert hub.created["private"] is True
+    assert hub.created["visibility"] == "private"
     assert hub.created["name"] == "rows"
     assert hub.tokens == {"Bearer hf_mine"}
     assert hub.files == {

@@ -46,7 +46,7 @@ def write_data(
         )
     print(f'load it: datasets.load_dataset("{shown(done.folder)}", split="train")')
     if done.pushed:
-        print(f"uploaded, private: {done.pushed}")
+        print(f"uploaded: {done.pushed} (a repository that is new is private)")
 
 
 def write_model(
@@ -78,7 +78,7 @@ def write_model(
     if done.form != "adapter":
         print(f"with Ollama: ollama create NAME -f {shlex.quote(f'{place}/Modelfile')}")
     if done.pushed:
-        print(f"uploaded, private: {done.pushed}")
+        print(f"uploaded: {done.pushed} (a repository that is new is private)")
 
 
 def best_model(recipe: str, assignments: Sequence[str], state: Path, run: str) -> list[str]:
