@@ -540,7 +540,7 @@ def test_a_wrong_edge_or_wrong_parameters_stop_the_plan_while_it_is_built() -> N
     ):
         build.add("x/track", TRACK, TrackParams(), {"load": "load", "score": "load"})
     others: Any = params.train(0)
-    with pytest.raises(TypeError, match=r"^x/track takes TrackParams, here are SelectParams$"):
+    with pytest.raises(TypeError, match=r"^x/track takes TrackParams, here are TrainParams$"):
         build.add("x/track", TRACK, others, {})
     assert list(build.nodes) == ["load"]
 
