@@ -27,7 +27,7 @@ _PLACES = {
     "Outcome": "engine.run.execute",
     "Planned": "engine.project",
     "Project": "engine.project",
-    "ReportFiles": "engine.project",
+    "ReportFiles": "engine.report.files",
     "Wanted": "engine.export",
     "compare": "engine.comparison",
     "open_store": "engine.store",

@@ -28,10 +28,7 @@ from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
 from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
-from engine.report.facts import collect
-from engine.report.html import render_html
-from engine.report.markdown import render_markdown
-from engine.report.records import Report
+from engine.report.files import ReportFiles, write_report
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
@@ -41,8 +38,7 @@ from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
-from engine.store import FILE, Store, reader, rows, unseen
-from engine.system.files import write_text
+from engine.store import FILE, Store, reader
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
 from engine.version import __version__
@@ -82,14 +78,6 @@ class FoundSlices(NamedTuple):
     rows: ValidationRows
     drift: Drift | None = None
     """What the recipe's log shows; None without one."""
-
-
-class ReportFiles(NamedTuple):
-    """Where a report was written, and what it says."""
-
-    html: Path
-    markdown: Path
-    facts: Report
 
 
 @dataclass(frozen=True)
@@ -462,57 +450,6 @@ class Project:
     def report(self, run: str | None = None, out: Path | None = None) -> ReportFiles:
         """Write the report of a run, of the last one when left out; see `write_report`."""
         return write_report(self.state, run, out)
-
-
-def write_report(state: Path, run: str | None = None, out: Path | None = None) -> ReportFiles:
-    """Write the HTML and the Markdown report of a run, each whole or not at all.
-
-    Args:
-        state: The state folder.
-        run: The run's id; the last one when left out.
-        out: One of the two files; the other lies beside it.
-
-    Raises:
-        EngineError: there is no such run, or the files cannot be written.
-    """
-    if out is not None and out.suffix not in {".html", ".md"}:
-        raise EngineError(
-            f"--out {out}: the report is HTML and Markdown, two files of one name",
-            f"name one of them: {out.name}.html",
-        )
-    run = run or _last_run(state)
-    with reader(state) as query:
-        facts = collect(query, run, state=state)
-    html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
-    files = ReportFiles(html, html.with_suffix(".md"), facts)
-    for path, text in (
-        (files.html, render_html(facts)),
-        (files.markdown, render_markdown(facts)),
-    ):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, text)
-        except OSError as error:
-            raise EngineError(
-                f"the report cannot be written to {path}: {error.strerror}",
-                "choose a place with --out",
-            ) from error
-    return files
-
-
-def _last_run(state: Path) -> str:
-    """Return the id of the last run; raises EngineError where there is none."""
-    latest = "SELECT arg_max(id, coalesce(resumed, started)) AS id FROM run"
-    run: str | None = rows(state, latest)[0]["id"]
-    if run is None:
-        left = unseen(state).rows
-        hint = (
-            "go on with the run that was killed: what it left is taken in first"
-            if left
-            else "run a recipe first"
-        )
-        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
-    return run
 
 
 def _versions() -> dict[str, str]:

@@ -14,9 +14,9 @@ from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
 from engine.cli.export.written import best_model
 from engine.cli.recipes import checked
 from engine.cli.terminal.progress import ConsoleReporter
-from engine.project import ReportFiles, write_report
 from engine.report.console import summary
 from engine.report.facts import collect
+from engine.report.files import ReportFiles, write_report
 from engine.run.execute import Outcome
 from engine.store import reader
 from engine.store import rows as stored

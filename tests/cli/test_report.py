@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EngineError
-from engine.project import write_report
+from engine.report.files import write_report
 from engine.spec.loader import load
 from engine.store import Store
 from tests.plan.test_validate import write_good

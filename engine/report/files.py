@@ -1,0 +1,73 @@
+"""The files of a report: HTML and Markdown beside each other, each whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import EngineError
+from engine.report.facts import collect
+from engine.report.html import render_html
+from engine.report.markdown import render_markdown
+from engine.report.records import Report
+from engine.store import reader, rows, unseen
+from engine.system.files import write_text
+
+
+class ReportFiles(NamedTuple):
+    """Where a report was written, and what it says."""
+
+    html: Path
+    markdown: Path
+    facts: Report
+
+
+def write_report(state: Path, run: str | None = None, out: Path | None = None) -> ReportFiles:
+    """Write the HTML and the Markdown report of a run, each whole or not at all.
+
+    Args:
+        state: The state folder.
+        run: The run's id; the last one when left out.
+        out: One of the two files; the other lies beside it.
+
+    Raises:
+        EngineError: there is no such run, or the files cannot be written.
+    """
+    if out is not None and out.suffix not in {".html", ".md"}:
+        raise EngineError(
+            f"--out {out}: the report is HTML and Markdown, two files of one name",
+            f"name one of them: {out.name}.html",
+        )
+    run = run or _last_run(state)
+    with reader(state) as query:
+        facts = collect(query, run, state=state)
+    html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
+    files = ReportFiles(html, html.with_suffix(".md"), facts)
+    for path, text in (
+        (files.html, render_html(facts)),
+        (files.markdown, render_markdown(facts)),
+    ):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+        except OSError as error:
+            raise EngineError(
+                f"the report cannot be written to {path}: {error.strerror}",
+                "choose a place with --out",
+            ) from error
+    return files
+
+
+def _last_run(state: Path) -> str:
+    """Return the id of the last run; raises EngineError where there is none."""
+    latest = "SELECT arg_max(id, coalesce(resumed, started)) AS id FROM run"
+    run: str | None = rows(state, latest)[0]["id"]
+    if run is None:
+        left = unseen(state).rows
+        hint = (
+            "go on with the run that was killed: what it left is taken in first"
+            if left
+            else "run a recipe first"
+        )
+        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
+    return run
