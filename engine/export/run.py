@@ -22,7 +22,10 @@ from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import StudentSpec, Task, Train
 from engine.stages.task_view import PromptedTask, StudentPrompts
 
-_LAST = "SELECT max(u.id) AS id FROM run u LEFT JOIN recipe c ON c.id = u.recipe WHERE ? IS NULL OR c.name = ?"
+_LAST = (
+    "SELECT arg_max(u.id, coalesce(u.resumed, u.started)) AS id FROM run u LEFT JOIN recipe c ON c.id = u.recipe"
+    " WHERE ? IS NULL OR c.name = ?"
+)
 
 
 class Which(NamedTuple):

@@ -19,9 +19,7 @@ MISTAKEN = ident("candidate", 0, 0, 1, 2)
 def run_with_verdicts() -> Invented:
     """Return a run of two rounds in which one row was verified, and one rejected for its label."""
     store = full()
-    accept = (
-        "UPDATE verdict SET accepted = true, reason = 'accepted', agreement = 1 WHERE candidate = ?"
-    )
+    accept = "UPDATE verdict SET accepted = true, reason = 'accepted', verified = true WHERE candidate = ?"
     store.db.execute(accept, [CHECKED])
     reject = (
         "UPDATE verdict SET accepted = false, reason = 'verify', agreement = 0 WHERE candidate = ?"

@@ -49,7 +49,9 @@ def data(
         ),
     ] = "rows",
     format: Annotated[str, typer.Option(help="jsonl or parquet.")] = "jsonl",
-    rows: Annotated[str, typer.Option(help="original, synthetic or both.")] = "both",
+    rows: Annotated[
+        str, typer.Option(help="original, synthetic, mined or both: all of them.")
+    ] = "both",
     verified: Annotated[
         bool, typer.Option("--verified", help="Leave out rows whose label nobody checked.")
     ] = False,

@@ -20,15 +20,20 @@ _FUNNEL = (
 )
 COLUMNS = {
     "pada_id": "hash of the row's inputs and target",
-    "pada_origin": "`original` or `synthetic`",
-    "pada_label": "who stands for the label, see below",
+    "pada_origin": "`original`, `synthetic` (written) or `mined` (from the recipe's pool)",
+    "pada_label": "what stands for the label, see above",
+    "pada_label_source": "who gave it: data, writer, neighbours, teacher, judge, or column (a person, in the pool)",
     "pada_seed, pada_round": "the loop's seed, and the round that wrote the row",
     "pada_operator, pada_pattern": "how it was written, and the failure pattern that it was written against",
     "pada_parent": "the training row that it was made from",
-    "pada_source": "file and line of an original row",
+    "pada_source": "file and line of an original or a mined row",
     "pada_pair": "`student_error`, `blind_answer` or `writer`: what a pair is made of",
     "pada_reason": "why the rejected row was rejected",
 }
+
+
+_OF_PAIRS = {"pada_pair", "pada_reason"}
+_OF_ROWS = {"pada_origin", "pada_parent", "pada_source", "pada_label_source"}
 
 
 class CardRow(NamedTuple):
@@ -74,7 +79,7 @@ def data_card(
                     for name, told in LABEL_STATUSES.items()
                     if any(row.label == name for row in counts)
                 ),
-                _columns(layout, counts),
+                _columns(layout),
                 "## How rows were made and lost",
                 _funnel(run),
                 "## Licences",
@@ -100,14 +105,9 @@ def _counts(counts: Sequence[CardRow]) -> str:
     return table(Table("Rows by origin and label", titles, rows))
 
 
-def _columns(layout: Layout, counts: Sequence[CardRow]) -> str:
-    pairs = layout.endswith("preference")
-    own = {"pada_pair", "pada_reason"}
-    shown = {
-        name: told
-        for name, told in COLUMNS.items()
-        if (not pairs and name not in own) or (pairs and name not in {"pada_origin", "pada_parent", "pada_source"})
-    }  # fmt: skip
+def _columns(layout: Layout) -> str:
+    hidden = _OF_ROWS if layout.endswith("preference") else _OF_PAIRS
+    shown = {name: told for name, told in COLUMNS.items() if name not in hidden}
     return "Beside its own columns each row has:\n\n" + "\n".join(
         f"- `{name.replace(', ', '`, `')}`: {told}" for name, told in shown.items()
     )

@@ -14,7 +14,7 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Message
-from engine.export.data.labels import label_statuses
+from engine.export.data.labels import label_status
 from engine.export.data.layouts import messages
 from engine.export.run import FinishedRun
 from engine.fingerprint import canonical
@@ -38,7 +38,8 @@ _ANSWERED = (
 )
 _WRITTEN = (
     "SELECT l.seed, l.round, l.candidate, l.operator, l.pattern, l.pattern_name, l.parent, l.inputs, l.target,"
-    " l.accepted, l.reason, l.generate_call FROM all_lineage l WHERE l.run = ? AND l.accepted IS NOT NULL"
+    " l.accepted, l.reason, l.generate_call, l.label_source, l.verified FROM all_lineage l"
+    " WHERE l.run = ? AND l.accepted IS NOT NULL"
     " AND l.reason NOT IN ('duplicate', 'leak') ORDER BY l.seed, l.round, l.candidate"
 )
 _CALLS = (
@@ -105,7 +106,6 @@ def writer_pairs(run: FinishedRun, seed: int | None) -> Iterator[dict[str, Any]]
         rejected = [r for r in rows if not r["accepted"]]
         if accepted:
             pairs += zip(cycle(accepted), rejected, strict=False)
-    statuses = label_statuses(run.query, run.id)
     asked = _requests(run, [good["generate_call"] for good, _ in pairs])
     for good, bad in pairs:
         if request := asked.get(good["generate_call"]):
@@ -113,9 +113,7 @@ def writer_pairs(run: FinishedRun, seed: int | None) -> Iterator[dict[str, Any]]
                 "prompt": request.turns,
                 **_replies(*(_written(run, r, request.columns) for r in (good, bad))),
                 "pada_pair": "writer",
-                "pada_label": statuses.get(
-                    (good["seed"], good["round"], good["candidate"]), "unverified"
-                ),
+                "pada_label": label_status(good["label_source"], good["verified"]),
                 "pada_id": good["candidate"],
                 "pada_seed": good["seed"],
                 "pada_round": good["round"],

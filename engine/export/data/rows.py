@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.errors import EngineError
-from engine.export.data.labels import LabelStatus, label_statuses
+from engine.export.data.labels import LabelStatus, label_status
 from engine.export.run import FinishedRun
 from engine.report.facts.json_columns import text_values
 from engine.rows import Example
 
-Origin = Literal["original", "synthetic"]
+Origin = Literal["original", "synthetic", "mined"]
+"""synthetic: written for the run; mined: taken from the recipe's pool, and labelled for the run."""
+_ORIGINS: Mapping[str, Origin] = {
+    "original": "original",
+    "generated": "synthetic",
+    "mined": "mined",
+}
 _LATEST = "SELECT seed, max(round) AS round FROM all_training_rows WHERE run = ? GROUP BY seed ORDER BY seed"
 _ROWS = """
 SELECT t.origin, t.example, t.inputs, t.target, t.source, t.line, t.made_in, t.candidate, t.parent, t.operator,
-  p.name AS pattern
+  t.label_source, t.verified, p.name AS pattern
 FROM all_training_rows t
 LEFT JOIN all_failure_patterns p ON p.run = t.run AND p.seed = t.seed AND p.round = t.made_in AND p.pattern = t.pattern
 WHERE t.run = ? AND t.seed = ? AND t.round = ?
@@ -35,6 +41,8 @@ class ExportedRow:
     example: Example
     origin: Origin
     label: LabelStatus
+    label_source: str
+    """Who gave the label: data, writer, neighbours, teacher, judge, or column (a person, in the pool)."""
     seed: int
     """The loop's; of an original row the first that trained on it."""
     round: int | None = None
@@ -53,12 +61,13 @@ class ExportedRow:
             "pada_id": e.id,
             "pada_origin": self.origin,
             "pada_label": self.label,
+            "pada_label_source": self.label_source,
             "pada_seed": self.seed,
             "pada_round": self.round,
             "pada_operator": self.operator,
             "pada_pattern": self.pattern,
             "pada_parent": self.parent,
-            "pada_source": f"{e.source}:{e.line}" if self.origin == "original" else None,
+            "pada_source": f"{e.source}:{e.line}" if e.line else None,
         }
 
 
@@ -101,14 +110,13 @@ def training_rows(
         raise EngineError(
             f"run {run.id} has no round {round}", f"choose one from 0 to {max(seeds.values())}"
         )
-    statuses = label_statuses(run.query, run.id)
     undone = run.query(_ROLLED_BACK, [run.id]) if round is None else []
     found: dict[str, ExportedRow] = {}
     for one, last in seeds.items():
         for r in run.query(_ROWS, [run.id, one, last if round is None else round]):
             kept = not _undone(r, one, undone)
             if kept and r["example"] not in found:
-                found[r["example"]] = _row(r, one, statuses)
+                found[r["example"]] = _row(r, one)
     return sorted(found.values(), key=lambda row: -1 if row.round is None else row.round)
 
 
@@ -118,16 +126,12 @@ def _undone(row: Mapping[str, Any], seed: int, undone: Sequence[Mapping[str, Any
     )
 
 
-def _row(
-    r: Mapping[str, Any], seed: int, statuses: Mapping[tuple[int, int, str], LabelStatus]
-) -> ExportedRow:
-    original = r["origin"] == "original"
+def _row(r: Mapping[str, Any], seed: int) -> ExportedRow:
     example = Example(
         r["example"], "train", text_values(r["inputs"]), r["target"], {}, r["source"] or "generated", r["line"] or 0
     )  # fmt: skip
-    if original:
-        return ExportedRow(example, "original", "given", seed)
-    status = statuses.get((seed, r["made_in"], r["candidate"]), "unverified")
+    source, origin = r["label_source"] or "writer", _ORIGINS[r["origin"]]
+    status = label_status(source, r["verified"])
     return ExportedRow(
-        example, "synthetic", status, seed, r["made_in"], r["operator"], r["pattern"], r["parent"]
-    )
+        example, origin, status, source, seed, r["made_in"], r["operator"], r["pattern"], r["parent"]
+    )  # fmt: skip

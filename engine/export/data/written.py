@@ -20,7 +20,7 @@ from engine.export.run import FinishedRun, Which, find_run
 from engine.registry import did_you_mean
 from engine.store import reader
 
-Rows = Literal["original", "synthetic", "both"]
+Rows = Literal["original", "synthetic", "mined", "both"]
 Format = Literal["jsonl", "parquet"]
 
 
@@ -111,7 +111,7 @@ def _check(wanted: Wanted) -> None:
     choices: Sequence[tuple[str, str, Sequence[str]]] = (
         ("layout", wanted.layout, list(LAYOUTS)),
         ("format", wanted.format, ["jsonl", "parquet"]),
-        ("rows", wanted.rows, ["original", "synthetic", "both"]),
+        ("rows", wanted.rows, ["original", "synthetic", "mined", "both"]),
     )
     for name, value, known in choices:
         if value not in known:

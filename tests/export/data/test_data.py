@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from engine.cli.app import app
 from engine.errors import EngineError
 from engine.export import Wanted, Which, export_data
-from engine.export.data.labels import Checked
 from engine.fingerprint import canonical
 from engine.store import rows as stored
 from tests.export.invented import CHECKED, MISTAKEN, changed, run_with_verdicts
@@ -43,29 +42,11 @@ def test_all_rows_are_there_each_once_and_every_label_says_who_stands_for_it(
     assert {row["pada_label"] for row in found if row["pada_origin"] == "original"} == {"given"}
     synthetic = {row["pada_id"]: row for row in found if row["pada_origin"] == "synthetic"}
     checked = synthetic.pop(ident("example", CHECKED))
-    assert checked["pada_label"] == "verified"
+    assert (checked["pada_label"], checked["pada_label_source"]) == ("verified", "writer")
     assert {row["pada_label"] for row in synthetic.values()} == {"unverified"}
     assert checked.keys() >= {"text", "intent", "pada_operator", "pada_pattern", "pada_parent"}
     assert checked["pada_round"] == 0
     assert checked["pada_pattern"]
-
-
-@pytest.mark.parametrize(
-    ("what", "status"),
-    [
-        (Checked(1.0, False, None, None), "verified"),
-        (Checked(0.5, False, None, None), "unverified"),
-        (Checked(None, True, "yes", None), "verified"),
-        (Checked(None, True, None, True), "verified"),
-        (Checked(None, True, "ambiguous", True), "unverified"),
-        (Checked(None, True, None, False), "unverified"),
-        (Checked(None, False, "yes", True), "unverified"),
-    ],
-)
-def test_a_label_is_verified_by_blind_answers_or_a_judge_that_was_calibrated(
-    what: Checked, status: str
-) -> None:
-    assert what.status == status
 
 
 def chat(question: str, answer: str | None = None) -> list[dict[str, str]]:
@@ -109,6 +90,14 @@ def test_rows_can_be_chosen_by_origin_label_and_round(state: Path, tmp_path: Pat
     first = exported(state, tmp_path / "5", round=1)
     assert {row["pada_round"] for row in first} == {None, 0}
     assert exported(state, tmp_path / "6", round=0) == original
+
+
+def test_rows_of_the_pool_are_an_origin_of_their_own(state: Path, tmp_path: Path) -> None:
+    mined = "UPDATE flat_candidate SET operator = 'mine', label_source = 'neighbours' WHERE candidate = ?"
+    state = changed(state, tmp_path / "state", mined, CHECKED)
+    (row,) = exported(state, tmp_path / "out", rows="mined")
+    assert (row["pada_id"], row["pada_origin"]) == (ident("example", CHECKED), "mined")
+    assert row["pada_label_source"] == "neighbours"
 
 
 def test_rows_of_a_round_that_was_rolled_back_are_left_out(state: Path, tmp_path: Path) -> None:
