@@ -24,6 +24,8 @@ TESTED = (
     " 0 AS passed_under, 0 AS diagnosed FROM pattern LIMIT 1"
 )
 """A test that was never made."""
+MINED = "UPDATE node SET stage = 'mine' WHERE stage = 'generate'"
+"""Candidates that were never on a shortlist."""
 TAMPERED = {
     "a split holds no example twice": (
         "UPDATE example SET split = 'train', id = (SELECT id FROM example WHERE split = 'train' LIMIT 1)"
@@ -47,8 +49,12 @@ TAMPERED = {
         "UPDATE diagnosis SET suspect = true " + ANY.format("diagnosis")
     ),
     "diagnoses = members + drops": "DELETE FROM cluster_member " + ANY.format("cluster_member"),
-    "members of clusters = members of patterns, each of its cluster or of a part of it": (
+    "members of clusters = members of patterns, each of its cluster or of a part of it, + misfits": (
         "DELETE FROM pattern_member " + ANY.format("pattern_member")
+    ),
+    "misfits are members of clusters": (
+        "INSERT INTO \"drop\" BY NAME SELECT node, run, seed, round, 0 AS position, 'name' AS stage,"
+        " 'another' AS item, 'misfit' AS reason, '' AS detail FROM pattern LIMIT 1"
     ),
     "members = sizes of the patterns": "UPDATE pattern SET size = size + 1",
     "patterns = tests of patterns": TESTED,
@@ -61,6 +67,12 @@ TAMPERED = {
     ),
     "usable replies are candidates": "UPDATE candidate SET call = 'another'",
     "candidates are of a strategy of their pattern": "UPDATE candidate SET strategy = 'another'",
+    "rows of the pool = those on the shortlist + those left out": (
+        "INSERT INTO pool_count BY NAME SELECT node, run, seed, round, 0 AS position, 'shortlist' AS stage,"
+        " 'read' AS reason, 3 AS rows, '' AS detail FROM candidate LIMIT 1"
+    ),
+    "rows on the shortlist = candidates + those left out": MINED,
+    "candidates that were mined say where they come from": MINED,
     "candidates = findings of the gates": "DELETE FROM gating " + ANY.format("gating"),
     "candidates that pass the gates = those verified + drops": (
         "DELETE FROM verification WHERE candidate = (SELECT min(candidate) FROM verification)"
