@@ -95,7 +95,8 @@ class Resources:
     def writers_told(self) -> frozenset[str]:
         """What the prompts of the recipe's operators use."""
         pack = self.packs["teacher"].name
-        return frozenset(v for one in self.operators.values() for v in one.prompt(pack).variables)
+        asking = (one for one in self.operators.values() if one.make is None)
+        return frozenset(v for one in asking for v in one.prompt(pack).variables)
 
 
 def task_prompt(loaded: LoadedRecipe) -> str:

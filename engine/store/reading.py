@@ -107,7 +107,7 @@ def runs(connection: duckdb.DuckDBPyConnection) -> list[RunRow]:
 def last_sign(connection: duckdb.DuckDBPyConnection, run: str) -> datetime | None:
     """Return when a run last finished a node or got a reply; None where it did neither."""
     found = connection.execute(
-        "SELECT max(at) FROM (SELECT ended AS at FROM node WHERE run = $run"
+        "SELECT max(ended) FROM (SELECT ended FROM node WHERE run = $run"
         " UNION ALL SELECT created FROM llm_call WHERE run = $run)",
         {"run": run},
     ).fetchone()

@@ -122,6 +122,7 @@ MADE: Mapping[str, tuple[Callable[[int], dict[str, Any]], tuple[str, ...]]] = {
     "restaurant8k_text": (_booking, ("train", "test")),
     "bbh": (_bbh, ("all",)),
     "clinc150": (_clinc, ("train", "validation", "test")),
+    "clinc150_domains": (_clinc, ("train", "validation", "test")),
     "clinc150_lookalikes": (_lookalike, ("train", "validation", "test")),
 }
 """Recipe -> what makes a row, and its files."""

@@ -98,7 +98,7 @@ def test_a_row_to_write_is_shown_with_its_seed_where_it_is_made_from_that(make: 
     }  # fmt: skip
     kept = variables_of(make(), ASKED, make().params())["rows"]
     assert kept[0] == {**first, "row": {"text": "row 0"}, "label": "a", "keep": "the names"}
-    shown = make(("label: keep", "label: given"))
+    shown = make(("label: keep", "label: given\nseeded: true"))
     assert variables_of(shown, ASKED, shown.params())["rows"][0]["row"] == {"text": "row 0"}
     new = make(("label: keep", "label: given"), ("[row, rejected]", "[rejected]"))
     assert variables_of(new, ASKED, new.params())["rows"][0] == first

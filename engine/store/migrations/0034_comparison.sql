@@ -2,7 +2,7 @@
 
 -- The student of the last round that each seed of a run reached, with its scores on test and what it was trained on: the
 -- arms of `pada compare` are runs, so their students stand here beside one another, and with them any other run.
-CREATE VIEW comparison_students AS
+CREATE OR REPLACE VIEW comparison_students AS
 -- method: the recipe's loop.method, in effect
 -- budget: generated rows that one round may add, in effect
 -- round: the last one scored on test, the untuned student aside

@@ -25,7 +25,7 @@ def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
 
 def test_gates_stand_in_the_order_in_which_they_give_reasons() -> None:
     assert list(GATES) == [
-        "malformed", "leak", "similarity", "neighbours", "duplicate", "near_duplicate",
+        "malformed", "promise", "leak", "similarity", "neighbours", "duplicate", "near_duplicate",
     ]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def test_one_training_row_is_enough() -> None:
     good = candidate("one two three nine", "a", "one two three four")
     same = candidate("One two three four.", "a", "one two three four")
     results = judged([good, same], rows, embed, modes={"similarity": "off"})
-    assert [r.reason for r in results] == ["", "duplicate"]
+    assert [r.reason for r in results] == ["", "promise"]
     assert "neighbour" not in results[0].numbers, "there is no row of another label"
 
 
