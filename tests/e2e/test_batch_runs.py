@@ -59,9 +59,9 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report out, which takes most of the time of runs as small as these."""
-    monkeypatch.setattr("engine.project.collect", lambda query, run, **_: None)
-    monkeypatch.setattr("engine.project.render_html", lambda facts: "")
-    monkeypatch.setattr("engine.project.render_markdown", lambda facts: "")
+    monkeypatch.setattr("engine.report.files.collect", lambda query, run, **_: None)
+    monkeypatch.setattr("engine.report.files.render_html", lambda facts: "")
+    monkeypatch.setattr("engine.report.files.render_markdown", lambda facts: "")
     monkeypatch.setattr("engine.cli.running.summary", lambda found, page=None: "")
 
 
@@ -158,7 +158,7 @@ def test_a_run_that_waits_for_its_judge_has_decided_nothing(
 ) -> None:
     """Only the judge answers by file, so that the first run waits with rows that nobody has decided about."""
     recipe = batch_project.write(tmp_path / "project", seeds="[0]", rounds=1)
-    monkeypatch.setattr("engine.project.render_html", lambda facts: "")
+    monkeypatch.setattr("engine.report.files.render_html", lambda facts: "")
     code, said = pada("run", with_batch(recipe, ["judge"]), "--state", state, "--limit", "12")
     assert code == 75, said
     [made] = rows(state, "SELECT count(*) AS n FROM candidate")
