@@ -226,7 +226,8 @@ class Project:
         alone = [one.model_copy(update={"patterns": None}) for one in used] or [
             OperatorSpec(name=operator)
         ]
-        augment = recipe.augment.model_copy(update={"operators": alone})
+        # What is mined would leave the operator nothing to write.
+        augment = recipe.augment.model_copy(update={"operators": alone, "mine": None})
         loaded = replace(self.loaded, recipe=recipe.model_copy(update={"augment": augment}))
         project = Project(loaded, self.state, self.limit)
         project.__dict__["examined"] = self.examined

@@ -24,7 +24,7 @@ def licences(run: FinishedRun, stated: str | None, *, base: bool, written: bool)
         run: The run.
         stated: What was said of the whole.
         base: Whether a base model is part of it.
-        written: Whether rows that a model wrote are, or were trained on.
+        written: Whether rows that are no original ones are, or were trained on.
     """
     lines = [f"- as stated for this export: {escaped(stated)}"] if stated else []
     sources = dict.fromkeys(example.source for example in run.examples if example.split == "train")
@@ -35,7 +35,10 @@ def licences(run: FinishedRun, stated: str | None, *, base: bool, written: bool)
     )
     if base:
         lines.append(f"- base model: {_told(model_of(run.recipe, 'student'))}")
-    if written:
+    augment = run.recipe.get("augment") or {}
+    if written and augment.get("mine"):
+        lines.append("- mined rows: as the source of the recipe's pool says")
+    if written and augment.get("operators"):
         lines.append(f"- generated rows were written by {_told(model_of(run.recipe, 'teacher'))}")
     return "\n".join(lines)
 

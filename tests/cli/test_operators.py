@@ -11,6 +11,7 @@ from engine.cli.operators.showing import show_operator, try_operator
 from engine.cli.recipes import show_list
 from engine.errors import EngineError
 from engine.operators.finding import FOLDER
+from engine.project import Project
 from tests.e2e.scripted_project import write_project
 from tests.operators.writing import changed, write_operator
 
@@ -134,3 +135,11 @@ def test_they_are_commands(
             main()
         assert ended.value.code == 0
         assert said in capsys.readouterr().out
+
+
+def test_an_operator_is_tried_alone_also_where_rows_are_mined(tmp_path: Path) -> None:
+    project = Project.open("quickstart", tmp_path / "state")
+    assert project.loaded.recipe.augment.mine is not None
+    augment = project.only("typos").loaded.recipe.augment
+    assert augment.mine is None, "nothing would be left for it to write"
+    assert [one.name for one in augment.operators] == ["typos"]

@@ -23,9 +23,9 @@ COLUMNS = {
     "pada_origin": "`original`, `synthetic` (written) or `mined` (from the recipe's pool)",
     "pada_label": "what stands for the label, see above",
     "pada_label_source": "who gave it: data, writer, neighbours, teacher, judge, or column (a person, in the pool)",
-    "pada_seed, pada_round": "the loop's seed, and the round that wrote the row",
-    "pada_operator, pada_pattern": "how it was written, and the failure pattern that it was written against",
-    "pada_parent": "the training row that it was made from",
+    "pada_seed, pada_round": "the loop's seed, and the round that wrote or mined the row",
+    "pada_operator, pada_pattern": "how it was made (`mine`: found in the pool), and the failure pattern that it is for",
+    "pada_parent": "the training row that it was made from; of a mined row the nearest one",
     "pada_source": "file and line of an original or a mined row",
     "pada_pair": "`student_error`, `blind_answer` or `writer`: what a pair is made of",
     "pada_reason": "why the rejected row was rejected",
@@ -58,7 +58,14 @@ def data_card(
                     {
                         **({"license": licence} if licence else {}),
                         "pretty_name": run.name,
-                        "tags": ["synthetic", "pada-engine"],
+                        "tags": [
+                            *(
+                                ["synthetic"]
+                                if any(row.what not in ("original", "mined") for row in counts)
+                                else []
+                            ),
+                            "pada-engine",
+                        ],
                         "configs": [
                             {
                                 "config_name": "default",
@@ -89,7 +96,7 @@ def data_card(
                 "## Made with",
                 _versions(run),
                 "## Prompts",
-                "SHA-256 of every prompt that the run used:\n\n"
+                "SHA-256 of every prompt of the run's steps, also of those that nobody was asked:\n\n"
                 + "\n".join(f"- `{name}` {digest}" for name, digest in run.prompt_digests.items()),
                 "## Recipe",
                 fenced(run.source, "yaml"),

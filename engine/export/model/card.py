@@ -119,7 +119,7 @@ def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str
     more = student.rows - written
     train = run.train
     lines = [
-        f"- {count(student.rows)} rows: {count(written)} of the data, {count(more)} written in earlier rounds"
+        f"- {count(student.rows)} rows: {count(written)} of the data, {count(more)} added by earlier rounds"
         " (`pada export data` writes them)",
         f"- {count(student.steps)} optimizer steps, method {train.method}, batches of {train.batch_size},"
         f" learning rate {train.learning_rate:g}, seed {student.seed}",
