@@ -24,7 +24,7 @@ COLUMNS = {
     "pada_label": "what stands for the label, see above",
     "pada_label_source": "who gave it: data, writer, neighbours, teacher, judge, or column (a person, in the pool)",
     "pada_seed, pada_round": "the loop's seed, and the round that wrote or mined the row",
-    "pada_operator, pada_pattern": "how it was made (`mine`: found in the pool), and the failure pattern that it is for",
+    "pada_operator, pada_pattern": "how it was made (`mine`: found in the pool), and the failure pattern it is for",
     "pada_parent": "the training row that it was made from; of a mined row the nearest one",
     "pada_source": "file and line of an original or a mined row",
     "pada_pair": "`student_error`, `blind_answer` or `writer`: what a pair is made of",
