@@ -117,7 +117,7 @@ WITH trained AS (
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), b AS (
   SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
-), o AS (
+), w AS (
   SELECT t.*, r.node, r.made_by FROM t JOIN all_run_rows r USING (run) WHERE r.stage = 'load'
 ), g AS (
   SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
@@ -125,9 +125,11 @@ WITH trained AS (
     FROM b WHERE b.run = t.run AND b.seed = t.seed AND b.round < t.round AND b.best_round <= r.round AND r.round < b.round
   )
 ), x AS (
-  -- Rows with another target took their place.
-  SELECT r.run, d.seed, d.round, d.item FROM "drop" d JOIN all_run_rows r USING (node)
-  WHERE d.stage = 'train' AND d.reason = 'replaced'
+  -- Rows with another target took their place: few, so that a list of them costs less than a join of all rows.
+  SELECT r.run, d.seed, d.round, list(d.item) AS gone FROM "drop" d JOIN all_run_rows r USING (node)
+  WHERE d.stage = 'train' AND d.reason = 'replaced' GROUP BY ALL
+), o AS (
+  SELECT k.*, x.gone FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round
 )
 -- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
 -- origin: original, generated, or mined from the pool
@@ -139,9 +141,7 @@ SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, 
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
   NULL::VARCHAR AS operator, 'data' AS label_source, true AS verified
 FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run
-WHERE e.split = 'train' AND NOT EXISTS (
-  FROM x WHERE x.run = o.run AND x.seed = o.seed AND x.round = o.round AND x.item = e.id
-)
+WHERE e.split = 'train' AND (o.gone IS NULL OR NOT list_contains(o.gone, e.id))
 UNION ALL
 SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example, c.inputs,
   c.target, c.source, c.line, g.made_in, c.candidate, c.parent, c.pattern, c.operator, c.label_source,
