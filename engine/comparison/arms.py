@@ -217,7 +217,7 @@ def _rows(project: Project, split: str) -> frozenset[str]:
     task = project.loaded.recipe.task
     rows = project.examined.splits.rows.get(split)
     if rows is None:
-        source = getattr(project.loaded.recipe.data, split)
+        source = project.loaded.recipe.data.of(split)
         return frozenset({str(source), str(project.resources.data.get(split))})
     return frozenset(
         example_id({c: str(r.values[c]) for c in task.input}, str(r.values[task.target]))

@@ -28,7 +28,7 @@ from engine.data.split_rows import SplitRows
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe, dotted
-from engine.spec.recipe import Source, SplitFrom
+from engine.spec.recipe import SplitFrom
 from engine.sql.expressions import Fault
 from engine.sql.patterns import check_pattern
 
@@ -131,7 +131,7 @@ class Assembly:
 
     def _add_rows(self, split: str, origin: Origin, reading: Reading) -> None:
         """Take the rows of a source; of those that are left out the first are warned of, of the others how many."""
-        source = name_of(getattr(self.loaded.recipe.data, split))
+        source = name_of(self.loaded.recipe.data.of(split))
         messages = self._without_secrets([bad.fault.message for bad in reading.bad])
         details = [
             f"{bad.file or source}:{bad.line}:{bad.column}: {message}"
@@ -156,7 +156,7 @@ class Assembly:
         takers: dict[str, SplitFrom] = {
             split: source.split_from
             for split in SPLITS
-            if (source := getattr(data, split)).split_from is not None
+            if (source := data.of(split)).split_from is not None
         }
         records = {split: rows.records for split, rows in self.rows.items()}
         filled = fill_splits(
@@ -297,7 +297,7 @@ class Assembly:
         split = rows.split
         if rows.bad:
             hint = f"all {len(rows.bad)} rows of {rows.file} are bad and left out"
-        elif getattr(self.loaded.recipe.data, split).where is not None:
+        elif self.loaded.recipe.data.of(split).where is not None:
             hint = f"no row of {rows.file} is kept by `where`"
         else:
             hint = f"{rows.file} is empty: name a file with rows"
@@ -307,6 +307,6 @@ class Assembly:
 
 def place_key(loaded: LoadedRecipe, split: str) -> str:
     """Return the key under which a split says where its rows are."""
-    source: Source = getattr(loaded.recipe.data, split)
+    source = loaded.recipe.data.of(split)
     keys = ("path", "sql", "split_from")
     return next(key for key in keys if getattr(source, key) is not None)

@@ -25,7 +25,6 @@ from engine.data.split_rows import SplitRows
 from engine.errors import Location, Problem, RecipeError
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
-from engine.spec.recipe import Source
 from engine.sql import check_expression
 from engine.sql.expressions import Kind
 
@@ -65,7 +64,7 @@ class Splits:
         """Split -> where its rows are; a split that takes rows from another has none of its own."""
         self._unresolved: list[Problem] = []
         for split in SPLITS:
-            source: Source = getattr(loaded.recipe.data, split)
+            source = loaded.recipe.data.of(split)
             if source.split_from is None:
                 try:
                     self._origins[split] = resolve_source(source, loaded.base)
@@ -158,7 +157,7 @@ class Splits:
             self._refuse_change(origin)
             readings = read_together(
                 origin,
-                {split: Choice.of(getattr(recipe.data, split)) for split in members},
+                {split: Choice.of(recipe.data.of(split)) for split in members},
                 self.rules.check,
                 [*recipe.task.input, recipe.task.target],
                 drop=recipe.data.on_bad_row == "drop",
@@ -242,7 +241,7 @@ def _unfetched(loaded: LoadedRecipe, split: str, origin: Hub) -> Iterator[Proble
 
 def _wrong_expressions(loaded: LoadedRecipe, split: str) -> Iterator[Problem]:
     """Check the SQL of a source without its rows: what is no expression is wrong whatever they are."""
-    source: Source = getattr(loaded.recipe.data, split)
+    source = loaded.recipe.data.of(split)
     parts: list[tuple[tuple[str, ...], str, Kind]] = [
         (("columns", name), sql, "value") for name, sql in source.columns.items()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.operators.interpreter import brings_target
-from engine.operators.operator import TARGET, Assignment, KnownRow, Operator, RowSpec
+from engine.operators.operator import TARGET, Assignment, Operator, RowSpec
 from engine.rows import Example
 from engine.tasks import TASKS
 
@@ -24,10 +24,13 @@ def demonstration(operator: Operator, columns: tuple[str, ...] = ("text",)) -> A
     brings = brings_target(operator, labelled=labelled)
     target = before.target if operator.label == "keep" else after.target
     vary = {name: values[0] for name, values in operator.varied(operator.params()).items()}
-    known = KnownRow(after.inputs, after.target, "Too much like the row before.")
+    # The operator's own row stands where rows are asked for, and nowhere else.
+    another = _row(
+        "another", {**dict.fromkeys(before.inputs, "(another training row)"), TARGET: target}
+    )
     return Assignment(
         rows=[RowSpec("r1", before, None if brings else target, keep="", vary=vary)],
-        examples=[before],
+        examples=[another],
         task="(What the task is, in words: its kind, its columns, its labels.)",
         labelled=labelled,
         kind=kind.name,
@@ -40,7 +43,7 @@ def demonstration(operator: Operator, columns: tuple[str, ...] = ("text",)) -> A
         must=["(what rows must have)"],
         must_not=["(what they must not)"],
         accepted=[],
-        rejected=[known],
+        rejected=[],
     )
 
 

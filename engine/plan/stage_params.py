@@ -90,8 +90,7 @@ class StageParams:
             task=self.task,
             input=tuple(recipe.task.input),
             sources={
-                split: split_source(getattr(recipe.data, split), data.get(split))
-                for split in SPLITS
+                split: split_source(recipe.data.of(split), data.get(split)) for split in SPLITS
             },
             splits=self.resources.splits,
             limit=self.limit,

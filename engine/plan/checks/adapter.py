@@ -55,8 +55,7 @@ def _of_training(loaded: LoadedRecipe, adapter: Adapter) -> Iterator[Problem]:
         )
         hint = "write method: lora, or name a folder with the whole model as models.student.model"
         yield Problem(loaded.at("train", "method"), message, hint, code="adapter")
-    for key, own in (("r", adapter.r), ("alpha", adapter.alpha)):
-        value = getattr(train, key)
+    for key, value, own in (("r", train.r, adapter.r), ("alpha", train.alpha, adapter.alpha)):
         if key in train.model_fields_set and value is not None and value != own:
             message = f"train.{key} is {value}, and the adapter's is {own:g}: it keeps its own"
             hint = f"leave train.{key} out: the adapter is trained further as it is"

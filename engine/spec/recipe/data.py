@@ -157,11 +157,15 @@ class Data(Spec):
     on_bad_row: Literal["stop", "drop"] = "stop"
     """stop: a bad row is an error; drop: it is left out, and recorded with its file, line and fault."""
 
+    def of(self, split: str) -> Source:
+        """Return where the rows of train, validation or test come from."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
+
     @model_validator(mode="after")
     def _rows_come_from_somewhere(self) -> Data:
         for name in ("train", "validation", "test"):
-            taken = getattr(self, name).split_from
-            if taken is not None and getattr(self, taken.split).split_from is not None:
+            taken = self.of(name).split_from
+            if taken is not None and self.of(taken.split).split_from is not None:
                 raise ValueError(f"{name} takes rows from {taken.split}, which has none of its own")
         if self.pool is not None and self.pool.split_from is not None:
             raise ValueError("a pool has rows of its own: path or sql")

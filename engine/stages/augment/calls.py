@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from engine.fingerprint import short
 from engine.identity import Params, outside
@@ -100,12 +100,12 @@ class UsedOperator(Params):
     @property
     def tells_contrast(self) -> bool:
         """Whether its prompt says what rows of the other side are."""
-        return self.prompt is not None and "contrast" in self.prompt.variables
+        return self.sees("contrast")
 
     @property
     def tells_kinds(self) -> bool:
         """Whether its prompt says of which kind a row is to be."""
-        return self.prompt is not None and "kinds" in self.prompt.variables
+        return self.sees("kinds")
 
 
 Bundle = Sequence[tuple[Slot, Mapping[str, str]]]
@@ -148,7 +148,7 @@ class Planner:
     """Of the round, from 1."""
     failing: frozenset[str]
     """Training rows that the student gets wrong."""
-    turn: Any
+    turn: Sequence[int]
     """Differs from attempt to attempt: the source of variety, in place of randomness."""
     left_out: list[tuple[str, Slot]] = field(default_factory=list)
     """Rows that no operator can write, for want of a training row to start from: pattern and slot."""

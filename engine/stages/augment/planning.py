@@ -118,7 +118,7 @@ class Sources(NamedTuple):
         return found if self.confirm is None else self.confirm.funded(found)
 
 
-def quotas(plan: RowPlan, sources: Sources, turn: Any) -> Quotas:
+def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
     """Return the rows that are wanted in a round; none where nothing is found to write rows against.
 
     Where patterns were found, and rows are written against none of them, all rows are coverage.
@@ -162,7 +162,7 @@ def quotas(plan: RowPlan, sources: Sources, turn: Any) -> Quotas:
     return found
 
 
-def _along_rows(plan: RowPlan, sources: Sources, turn: Any) -> dict[Slot, int]:
+def _along_rows(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> dict[Slot, int]:
     """Return as many rows from each training row, or from each that fails; those that get one more in any order."""
     rows = [example.id for example in sources.load.train]
     if plan.along == "wrong rows":
@@ -229,7 +229,7 @@ def _contrasts(sources: Sources) -> dict[str, float]:
 
 
 def _of_pattern(
-    pairs: Sequence[Mapping[str, Any]], targets: Sequence[str], count: int, turn: Any
+    pairs: Sequence[Mapping[str, Any]], targets: Sequence[str], count: int, turn: Sequence[int]
 ) -> dict[Slot, int]:
     # Of rejected outputs alone nobody knows which labels are right.
     return _sides(pairs, count) if pairs else _coverage(targets, Counter(), count, turn)
@@ -259,7 +259,7 @@ def _sides(pairs: Sequence[Mapping[str, Any]], count: int) -> dict[Slot, int]:
 
 
 def _coverage(
-    targets: Sequence[str], planned: Mapping[str, int], count: int, turn: Any
+    targets: Sequence[str], planned: Mapping[str, int], count: int, turn: Sequence[int]
 ) -> dict[Slot, int]:
     """Return the rows of no pattern: each goes to the target that has the fewest so far."""
     if not targets:

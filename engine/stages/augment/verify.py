@@ -18,14 +18,20 @@ from engine.judging import Verification
 from engine.metrics import METRICS, Answered
 from engine.rows import Candidate, Drop, Row
 from engine.stages import schemas
-from engine.stages.augment.judging.blind import KEY, VARIABLES, Answer, BlindParams, ask_blind
+from engine.stages.augment.judging.blind import (
+    KEY,
+    VARIABLES,
+    Answer,
+    BlindParams,
+    ask_blind,
+    blind_sends,
+)
 from engine.stages.augment.nearest import ANSWERED
-from engine.stages.blocks import task_sends
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import NOT_ASKED
 from engine.stages.outputs import Gated, Generated, Loaded, NamedPatterns, Verified
-from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
+from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.tasks import Task
 
 PROMPT = "verify.md"
@@ -100,18 +106,7 @@ def _verification(params: VerifyParams, task: Task, reply: Answer[Candidate]) ->
 
 
 def _sends(params: VerifyParams) -> Mapping[str, str]:
-    return {
-        "rows": "generated rows ({inputs})",
-        "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})"
-            if params.task.labelled
-            else "train rows near them, with their answers ({inputs}, {target})",
-            conventions=params.conventions,
-        ),
-        "form": "",
-        "chosen": "",
-        ALWAYS: "the labels" if params.task.labelled else "",
-    }
+    return blind_sends(params, "generated rows ({inputs})")
 
 
 def _expect(params: VerifyParams, situation: Situation) -> Forecast:

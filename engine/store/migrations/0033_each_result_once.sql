@@ -113,40 +113,6 @@ FROM (
 ) h
 LEFT JOIN n ON n.run = h.run AND n.seed = h.seed AND n.id = h.pattern;
 
--- The path of every generated row: training row it was made from, pattern, strategy, verdict, and where it was trained on.
-CREATE OR REPLACE VIEW all_lineage AS
-WITH p AS (
-  SELECT r.run, r.seed, r.round, r.part, min(t.round) AS trained_in
-  FROM run_part r
-  LEFT JOIN all_run_rows t ON t.run = r.run AND t.seed = r.seed AND t.round > r.round AND t.stage = 'train'
-  WHERE r.kind = 'candidates'
-  GROUP BY ALL
-)
--- round: that generated it
--- failures: failures of its pattern in that round
--- split_from: the cluster of which its pattern is a part, where the namer split one; NULL otherwise
--- accepted: the verdict; NULL before there is one
--- reason: accepted, or the rule that rejected it
--- left_out: why an accepted row was not selected (over_quota, duplicate); NULL otherwise
--- example: the training row it became; NULL when it was not selected
--- trained_in: the first round whose fine-tune saw it; NULL when none did
-SELECT p.run, p.seed, p.round, c.attempt, c.candidate, c.operator, c.inputs, c.target, c.parent, c.parent_inputs,
-  c.parent_target, c.pattern, c.pattern_name, c.category, c.failures, c.split_from, c.strategy, c.strategy_text,
-  c.accepted, c.reason, c.detail, c.feedback, c.adherence, c.utility, c.relevance, c.judge_agrees, c.similarity,
-  c.neighbour, c.left_out, c.example, CASE WHEN c.example IS NOT NULL THEN p.trained_in END AS trained_in, c.prompt,
-  c.model, c.generate_call, c.judge_call
-FROM flat_candidate c JOIN p USING (part);
-
--- Generated rows that joined no training set: rejected by the verdict, or accepted and left out by the selection.
-CREATE OR REPLACE VIEW all_rejected_rows AS
--- stage: judge or select
-SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' ELSE 'judge' END AS stage,
-  CASE WHEN accepted THEN left_out ELSE reason END AS reason, detail, feedback, operator, inputs, target, parent,
-  parent_inputs, parent_target, pattern, pattern_name, adherence, utility, relevance, judge_agrees, similarity,
-  neighbour
-FROM all_lineage
-WHERE NOT accepted OR left_out IS NOT NULL;
-
 -- Where generated rows end up, step by step: generated, rejected by reason, accepted, left out, selected, trained on.
 CREATE OR REPLACE VIEW all_funnel AS
 WITH p AS (

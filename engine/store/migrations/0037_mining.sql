@@ -105,6 +105,16 @@ SELECT p.run, p.seed, p.round, c.attempt, c.candidate, c.operator, c.inputs, c.t
   c.model, c.generate_call, c.judge_call, c.label_source, c.verified
 FROM flat_candidate c JOIN p USING (part);
 
+-- Generated rows that joined no training set: rejected by the verdict, or accepted and left out by the selection.
+CREATE OR REPLACE VIEW all_rejected_rows AS
+-- stage: judge or select
+SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' ELSE 'judge' END AS stage,
+  CASE WHEN accepted THEN left_out ELSE reason END AS reason, detail, feedback, operator, inputs, target, parent,
+  parent_inputs, parent_target, pattern, pattern_name, adherence, utility, relevance, judge_agrees, similarity,
+  neighbour
+FROM all_lineage
+WHERE NOT accepted OR left_out IS NOT NULL;
+
 -- What each fine-tune saw: the original training rows, and the rows selected in earlier rounds, but for those kept out
 -- since a round was rolled back.
 CREATE OR REPLACE VIEW all_training_rows AS

@@ -167,7 +167,7 @@ def test_rows_are_planned_by_the_weights() -> None:
             Loaded(tuple(TRAIN)), Scored(), None, NamedPatterns(PATTERNS), None, None, allotted
         )
         plan = RowPlan(task=task_view("generation"), rows_per_round=20, coverage=0.0)
-        found = quotas(plan, sources, 0)
+        found = quotas(plan, sources, [0])
         return {pattern: sum(slots.values()) for pattern, slots in found.items()}
 
     assert planned(None) == planned(run()) == {"p-1": 12, "p-2": 6, "p-3": 2}

@@ -31,7 +31,7 @@ def verdicts(**words: PatternWord) -> Confirmed:
 def sizes(confirm: Confirmed | None, coverage: float = 0.2) -> dict[str, int]:
     sources = Sources(LOADED, SCORED, None, PATTERNS, None, confirm)
     plan = RowPlan(task=task_view("generation"), rows_per_round=30, coverage=coverage)
-    found = quotas(plan, sources, 0)
+    found = quotas(plan, sources, [0])
     return {pattern: sum(slots.values()) for pattern, slots in found.items()}
 
 

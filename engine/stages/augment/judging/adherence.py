@@ -87,12 +87,11 @@ def adherences(
                         )
                     ],
                     **{
-                        which: binding(
-                            getattr(strategies[plan], which),
-                            strategies[plan].rule_labels.get(which, {}),
-                            labels,
+                        which: binding(rules, strategies[plan].rule_labels.get(which, {}), labels)
+                        for which, rules in (
+                            ("must", strategies[plan].must),
+                            ("must_not", strategies[plan].must_not),
                         )
-                        for which in ("must", "must_not")
                     },
                 }
                 for number, (pattern, plan) in enumerate(plans, 1)

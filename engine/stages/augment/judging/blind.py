@@ -16,9 +16,9 @@ from engine.identity import Params, outside
 from engine.rows import Drop, Example
 from engine.stages import schemas
 from engine.stages.augment.nearest import NearRows, nearest_labels
-from engine.stages.blocks import Briefing, row_block, task_block
+from engine.stages.blocks import Briefing, row_block, task_block, task_sends
 from engine.stages.numbered import by_id, calls_of, drops, ids
-from engine.stages.protocol import Context
+from engine.stages.protocol import ALWAYS, Context
 from engine.stages.task_view import TaskView
 from engine.tasks import Task
 
@@ -119,6 +119,22 @@ def ask_blind(
     requests = [write(sample, shown) for sample, shown in calls]
     for (sample, shown), reply in zip(calls, ctx.ask(role, requests), strict=True):
         yield from _read(stage, sample, shown, reply)
+
+
+def blind_sends(params: BlindParams, rows: str) -> Mapping[str, str]:
+    """Return what prompts hold, by variable; `rows` says which rows are answered."""
+    return {
+        "rows": rows,
+        "task": task_sends(
+            "train rows that stand for labels ({inputs}, {target})"
+            if params.task.labelled
+            else "train rows near them, with their answers ({inputs}, {target})",
+            conventions=params.conventions,
+        ),
+        "form": "",
+        "chosen": "",
+        ALWAYS: "the labels" if params.task.labelled else "",
+    }
 
 
 def _calls(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import PoolAnswer, PoolRow
@@ -129,7 +129,7 @@ class _Chooser:
         ranks = dict.fromkeys(fitting, 0.0)
         for values in (likeness, signals.unsure):
             if values is not None:
-                _add(ranks, lambda place, values=values: float(values[place]))  # type: ignore[misc]
+                _add(ranks, {place: float(values[place]) for place in fitting})
         if slot.near is not None and any(ranks.values()):
             for place in fitting:
                 ranks[place] += NEAR_BONUS * (self._rows[place].second == slot.near)
@@ -142,11 +142,11 @@ class _Chooser:
         return spread(signals.vectors, weights, order, count, self._used)
 
 
-def _add(ranks: dict[int, float], value: Callable[[int], float]) -> None:
+def _add(ranks: dict[int, float], value: Mapping[int, float]) -> None:
     """Add to each row's rank its place among all, 0 to 1; equal values share the lowest."""
-    order = sorted(value(place) for place in ranks)
+    order = sorted(value.values())
     first: dict[float, int] = {}
     for number, one in enumerate(order):
         first.setdefault(one, number)
     for place in ranks:
-        ranks[place] += first[value(place)] / max(1, len(order) - 1)
+        ranks[place] += first[value[place]] / max(1, len(order) - 1)

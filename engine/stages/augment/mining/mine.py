@@ -20,15 +20,21 @@ from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row
 from engine.spec.recipe import LabelBy, MineBy
 from engine.stages import schemas
 from engine.stages.augment.generate import GenerateInputs
-from engine.stages.augment.judging.blind import KEY, VARIABLES, Answer, BlindParams, ask_blind
+from engine.stages.augment.judging.blind import (
+    KEY,
+    VARIABLES,
+    Answer,
+    BlindParams,
+    ask_blind,
+    blind_sends,
+)
 from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.outputs import MinedRows, PoolAnswered, Shortlisted
 from engine.stages.augment.planning import COVERAGE, NEAR, Quotas, RowPlan, quotas
-from engine.stages.blocks import task_sends
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Drafted
-from engine.stages.protocol import ALWAYS, Account, Context, Stage
+from engine.stages.protocol import Account, Context, Stage
 from engine.tasks import Task
 from engine.wording import text_of
 
@@ -225,18 +231,7 @@ def _read(params: MineParams, task: Task, reply: Answer[PoolRow]) -> tuple[str, 
 
 
 def _sends(params: MineParams) -> Mapping[str, str]:
-    return {
-        "rows": "rows of the pool ({inputs})",
-        "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})"
-            if params.task.labelled
-            else "train rows near them, with their answers ({inputs}, {target})",
-            conventions=params.conventions,
-        ),
-        "form": "",
-        "chosen": "",
-        ALWAYS: "the labels" if params.task.labelled else "",
-    }
+    return blind_sends(params, "rows of the pool ({inputs})")
 
 
 def _expect(params: MineParams, situation: Situation) -> Forecast:
