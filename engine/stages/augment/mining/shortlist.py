@@ -79,7 +79,7 @@ class ShortlistInputs(Inputs):
 def shortlist(params: ShortlistParams, inputs: ShortlistInputs, ctx: Context) -> Shortlisted:
     """Return the rows that are kept; raises RunError for a pool without rows."""
     looking = _Looking(params, inputs, ctx)
-    for batch in params.pool.batches():
+    for batch in params.pool.batches(labelled=params.label == "column"):
         for detail in batch.bad:
             looking.read += 1
             looking.leave_out("bad-row", detail)

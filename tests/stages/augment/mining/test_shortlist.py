@@ -40,10 +40,13 @@ class FakePool:
             for n, (text, label) in enumerate(zip(texts, given, strict=True), 1)
         ]
 
-    def batches(self) -> Iterator[PoolBatch]:
-        half = len(self._rows) // 2
-        yield PoolBatch(self._rows[:half], ["pool.jsonl:99:1: no text"])
-        yield PoolBatch(self._rows[half:], [])
+    def batches(self, *, labelled: bool) -> Iterator[PoolBatch]:
+        rows = self._rows
+        if not labelled:
+            rows = [row._replace(values=row.values | {"intent": None}) for row in rows]
+        half = len(rows) // 2
+        yield PoolBatch(rows[:half], ["pool.jsonl:99:1: no text"])
+        yield PoolBatch(rows[half:], [])
 
 
 class Watching(ScriptedContext):
@@ -122,6 +125,8 @@ def test_labels_that_the_task_does_not_have_are_left_out() -> None:
     output = run(["where is it", "it is in pieces"], ["lost", BROKEN])
     assert counts(output)["unknown_label"] == 1
     assert only(output).target == BROKEN
+    # What was not asked for is not there.
+    assert {row.target for row in run(["it is in pieces"], [BROKEN], label="neighbours").pool} == {""}
 
 
 def test_by_neighbours_a_row_is_kept_only_where_its_label_is_sure() -> None:
@@ -158,7 +163,7 @@ def test_what_the_pool_holds_is_not_kept_in_memory() -> None:
 
 def test_a_pool_without_rows_ends_the_run() -> None:
     class Empty:
-        def batches(self) -> Iterator[PoolBatch]:
+        def batches(self, *, labelled: bool) -> Iterator[PoolBatch]:
             yield from ()
 
     params = ShortlistParams(
