@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.fingerprint import short
+from engine.operators import MINED
 from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row
 from engine.spec.recipe import LabelBy, MineBy
 from engine.stages import schemas
@@ -38,8 +39,6 @@ from engine.stages.protocol import Account, Context, Stage
 from engine.tasks import Task
 from engine.wording import text_of
 
-OPERATOR = "mine"
-"""As what its rows are counted among those of operators."""
 TEACHER_PROMPT, JUDGE_PROMPT = "label.md", "verify.md"
 WAITS = "awaits_label"
 """Reason for which a row of the pool waits for a person."""
@@ -148,7 +147,7 @@ def _labelled(
         parent=row.parent,
         pattern=taken.pattern,
         strategy=_strategy(inputs.strategy, taken.pattern),
-        operator=OPERATOR,
+        operator=MINED,
         attempt=ctx.attempt,
         inputs=row.inputs,
         target=label.target,
