@@ -20,7 +20,7 @@ from itertools import islice
 
 from engine.backends.protocol import Request
 from engine.identity import outside
-from engine.operators import brings_target
+from engine.operators import MINED, brings_target
 from engine.rows import Drop, Example, Pattern, Row, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
@@ -231,7 +231,10 @@ def _named(inputs: GenerateInputs, pattern: str) -> tuple[Pattern | None, Strate
 def _planner(
     params: GenerateParams, inputs: GenerateInputs, shown: list[Example], ctx: Context
 ) -> Planner:
-    earlier = [c for attempt in inputs.attempts for c in attempt.generate.candidates]
+    # A mined row's parent was shown to nobody.
+    earlier = [
+        c for a in inputs.attempts for c in a.generate.candidates if c.operator != MINED
+    ]
     wrong = frozenset(f.example for f in inputs.score.failures("train"))
     if params.errors_first:
         patterns = inputs.name.patterns if inputs.name else ()
@@ -274,7 +277,7 @@ def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History)
     before = History(params, history.attempts[:-1])
     for pattern in wanted:
         if history.dry(pattern) and not before.dry(pattern):
-            why = f"{history.judged[pattern]} rows were written and none was accepted lately: no more are asked for"
+            why = f"{history.written[pattern]} rows were written and none was accepted lately: no more are asked for"
             yield Drop("generate", pattern, "dry", why)
 
 
@@ -350,7 +353,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 6, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 7, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     skips=lambda params: frozenset() if params.asking else frozenset({"teacher"}),
     expect=_expect, essential=True,

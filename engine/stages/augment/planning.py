@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from engine.fingerprint import short
 from engine.identity import Params
+from engine.operators import MINED
 from engine.rows import Candidate, Pattern, Strategy
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion
@@ -280,8 +281,12 @@ class History:
     def __init__(self, plan: RowPlan, attempts: Iterable[Attempt]) -> None:
         """Take what was wanted, and the attempts in order."""
         self.attempts = tuple(attempts)
-        self.accepted, self.judged = Counter[str](), Counter[str]()
-        """Rows by pattern."""
+        self.accepted = Counter[str]()
+        """Rows by pattern, mined ones too."""
+        self.written = Counter[str]()
+        """Rows by pattern that operators made: what a pool has says nothing of how often they succeed."""
+        self._succeeded = Counter[str]()
+        """Those of them that were accepted."""
         self.slots = Counter[tuple[str, Slot]]()
         """Accepted rows by pattern and slot."""
         self._tried: dict[str, list[bool]] = {}
@@ -289,8 +294,10 @@ class History:
             good: dict[str, bool] = {}
             for candidate, verdict in attempt.judged:
                 pattern = candidate.pattern
-                self.judged[pattern] += 1
-                good[pattern] = good.get(pattern, False) or verdict.accepted
+                if candidate.operator != MINED:
+                    self.written[pattern] += 1
+                    self._succeeded[pattern] += verdict.accepted
+                    good[pattern] = good.get(pattern, False) or verdict.accepted
                 if verdict.accepted:
                     self.accepted[pattern] += 1
                     self.slots[pattern, slot_of(plan, candidate)] += 1
@@ -304,11 +311,11 @@ class History:
 
     def oversample(self, pattern: str, first: float) -> float:
         """Return the candidates to ask for per missing row: by the acceptance rate so far, `first` before any."""
-        if not self.judged[pattern]:
+        if not self.written[pattern]:
             return first
-        if not self.accepted[pattern]:
+        if not self._succeeded[pattern]:
             return MOST_OVERSAMPLE
-        return min(MOST_OVERSAMPLE, self.judged[pattern] / self.accepted[pattern])
+        return min(MOST_OVERSAMPLE, self.written[pattern] / self._succeeded[pattern])
 
 
 def slot_of(plan: RowPlan, candidate: Candidate) -> Slot:
