@@ -285,8 +285,10 @@ class History:
         """Rows by pattern, mined ones too."""
         self.written = Counter[str]()
         """Rows by pattern that operators made: what a pool has says nothing of how often they succeed."""
+        self.mined = Counter[str]()
+        """Those of the accepted ones that were mined."""
         self._succeeded = Counter[str]()
-        """Those of them that were accepted."""
+        """Those of the written ones that were accepted."""
         self.slots = Counter[tuple[str, Slot]]()
         """Accepted rows by pattern and slot."""
         self._tried: dict[str, list[bool]] = {}
@@ -300,6 +302,7 @@ class History:
                     good[pattern] = good.get(pattern, False) or verdict.accepted
                 if verdict.accepted:
                     self.accepted[pattern] += 1
+                    self.mined[pattern] += candidate.operator == MINED
                     self.slots[pattern, slot_of(plan, candidate)] += 1
             for pattern, any_accepted in good.items():
                 self._tried.setdefault(pattern, []).append(any_accepted)
@@ -333,9 +336,16 @@ def is_contrast(candidate: Candidate) -> bool:
 
 
 def missing(wanted: Quotas, history: History) -> dict[str, dict[Slot, int]]:
-    """Return what is still to be accepted; what a dry pattern lacks is wanted of the others, by their quotas."""
+    """Return what is still to be accepted; what a dry pattern lacks is wanted of the others, by their quotas.
+
+    Mined rows, however many, stand in for none of the other side: no row of a pool is known to be one.
+    """
     sizes = {pattern: sum(slots.values()) for pattern, slots in wanted.items()}
-    lacking = {p: max(0, size - history.accepted[p]) for p, size in sizes.items()}
+    lacking = {}
+    for pattern, size in sizes.items():
+        minable = sum(n for slot, n in wanted[pattern].items() if not slot.contrast)
+        too_many = max(0, history.mined[pattern] - minable)
+        lacking[pattern] = max(0, size - history.accepted[pattern] + too_many)
     live = [pattern for pattern in wanted if not history.dry(pattern)]
     lost = sum(count for pattern, count in lacking.items() if pattern not in live)
     more = apportion({pattern: sizes[pattern] for pattern in live}, lost, each=False)

@@ -82,7 +82,8 @@ def choose(
     lacking: dict[str, dict[Slot, int]] = {}
     for pattern, slots in wanted.items():
         for slot, count in slots.items():
-            got = chooser.take(pattern, slot, math.ceil(SPARE * count))
+            # What a row is the other side of, no row of a pool says.
+            got = 0 if slot.contrast else chooser.take(pattern, slot, math.ceil(SPARE * count))
             if (rest := count - got) > 0:
                 lacking.setdefault(pattern, {})[slot] = rest
     if fill and lacking:

@@ -87,6 +87,13 @@ def test_what_the_pool_lacks_is_filled_with_the_labels_that_have_the_fewest_only
     assert [one.pattern for one in filled[3:]] == [COVERAGE] * 5
 
 
+def test_rows_of_the_other_side_are_left_to_writers() -> None:
+    wanted = {"p": {Slot(None, None): 2, Slot(None, None, contrast=True): 4}}
+    found, lacking = choose(ROWS, wanted, signals(), fill=False)
+    assert [one.slot for one in found] == [Slot(None, None)] * 3
+    assert lacking == {"p": {Slot(None, None, contrast=True): 4}}
+
+
 def test_no_row_is_taken_twice() -> None:
     wanted = {"p": {Slot(None, None): 9}, "q": {Slot(None, None): 9}}
     found, _ = choose(ROWS, wanted, signals(likeness={"p": [1.0] * 12}), fill=True)
