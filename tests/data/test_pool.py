@@ -96,6 +96,15 @@ def test_what_is_wrong_with_a_pool_is_said_before_the_run(
     assert said in message
 
 
+def test_a_method_that_makes_rows_from_training_rows_takes_none_from_a_pool(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "mine: {}")
+    path.write_text(f"{path.read_text('utf-8')}loop: {{method: auggpt}}\n", "utf-8")
+    (problem,) = [problem for problem in check_recipe(load(path)) if problem.code == "pool"]
+    assert str(problem.where).endswith("recipe.yaml:14:11")
+    assert "the method 'auggpt' makes every row from a training row" in problem.message
+    assert "leave `mine` out" in problem.hint
+
+
 def test_a_pool_that_a_person_labels_has_the_targets_column(tmp_path: Path) -> None:
     rows = [{"text": "one"}]
     (message,) = found(recipe(tmp_path, "mine: {label: column}", rows=rows))
