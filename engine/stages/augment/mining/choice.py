@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.rows import PoolAnswer, PoolRow
 from engine.stages.augment.diversity import spread
 from engine.stages.augment.planning import COVERAGE, Quotas, Slot
+from engine.stages.augment.shares import apportion
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-SPARE = 1.25
-"""Rows that are taken per row wanted: gates reject some."""
+SPARE = 0.25
+"""Rows that are taken besides, per row wanted: gates reject some."""
 AMONG = 3
 """Ranked rows per row wanted, among which the most different ones are taken."""
 NEAR_BONUS = 0.5
@@ -48,6 +49,11 @@ class Signals(NamedTuple):
     is_diverse: bool
     chance: Sequence[str]
     """What decides between rows that are alike in all else."""
+
+
+def with_spare(wanted: int) -> int:
+    """Return how many rows are taken for so many wanted."""
+    return wanted + math.ceil(SPARE * wanted)
 
 
 def label_of(row: PoolRow) -> str:
@@ -79,15 +85,24 @@ def choose(
         fill: Whether other rows stand in for what is lacking, of the labels that have the fewest.
     """
     chooser = _Chooser(rows, signals)
+    sizes: dict[tuple[str, Slot], int] = {}
     lacking: dict[str, dict[Slot, int]] = {}
     for pattern, slots in wanted.items():
         for slot, count in slots.items():
+            got = 0
             # What a row is the other side of, no row of a pool says.
-            got = 0 if slot.contrast else chooser.take(pattern, slot, math.ceil(SPARE * count))
-            if (rest := count - got) > 0:
-                lacking.setdefault(pattern, {})[slot] = rest
+            if not slot.contrast:
+                sizes[pattern, slot] = count
+                got = chooser.take(pattern, slot, count)
+            if got < count:
+                lacking.setdefault(pattern, {})[slot] = count - got
+    # Shared out among all: a quarter of each slot alone would double the smallest.
+    spare = with_spare(sum(sizes.values())) - sum(sizes.values())
+    for (pattern, slot), count in apportion(sizes, spare, each=False).items():
+        chooser.take(pattern, slot, count)
     if fill and lacking:
-        chooser.fill(math.ceil(SPARE * sum(sum(slots.values()) for slots in lacking.values())))
+        whole = sum(sum(slots.values()) for slots in wanted.values())
+        chooser.fill(with_spare(whole) - len(chooser.taken))
     return chooser.taken, lacking
 
 

@@ -29,7 +29,7 @@ from engine.stages.augment.judging.blind import (
     ask_blind,
     blind_sends,
 )
-from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness
+from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness, with_spare
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.outputs import MinedRows, PoolAnswered, Shortlisted
 from engine.stages.augment.planning import COVERAGE, NEAR, Quotas, RowPlan, quotas
@@ -234,7 +234,7 @@ def _sends(params: MineParams) -> Mapping[str, str]:
 
 
 def _expect(params: MineParams, situation: Situation) -> Forecast:
-    most = math.ceil(params.rows * 1.5)
+    most = with_spare(params.rows)
     if params.label in ("neighbours", "column"):
         return Forecast(Range(0, 0), rows_written=Range(0, most))
     calls = params.samples * math.ceil(most / params.rows_per_call)
@@ -257,16 +257,16 @@ def _accounts(params: MineParams, inputs: MineInputs, output: MinedRows) -> Iter
 _EMBEDS = "rows of the pool, train rows and failures ({inputs})"
 
 MINE = Stage(
-    "mine", 1, MineParams, MineInputs, MinedRows, mine,
+    "mine", 2, MineParams, MineInputs, MinedRows, mine,
     asks=("embedder",), embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_TEACHER = Stage(
-    "mine_by_teacher", 1, MineParams, MineInputs, MinedRows, mine,
+    "mine_by_teacher", 2, MineParams, MineInputs, MinedRows, mine,
     asks=("teacher", "embedder"), prompts={TEACHER_PROMPT: VARIABLES}, replies=("labels",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_JUDGE = Stage(
-    "mine_by_judge", 1, MineParams, MineInputs, MinedRows, mine,
+    "mine_by_judge", 2, MineParams, MineInputs, MinedRows, mine,
     asks=("judge", "embedder"), prompts={JUDGE_PROMPT: VARIABLES}, replies=("answers",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
