@@ -232,9 +232,7 @@ def _planner(
     params: GenerateParams, inputs: GenerateInputs, shown: list[Example], ctx: Context
 ) -> Planner:
     # A mined row's parent was shown to nobody.
-    earlier = [
-        c for a in inputs.attempts for c in a.generate.candidates if c.operator != MINED
-    ]
+    earlier = [c for a in inputs.attempts for c in a.generate.candidates if c.operator != MINED]
     wrong = frozenset(f.example for f in inputs.score.failures("train"))
     if params.errors_first:
         patterns = inputs.name.patterns if inputs.name else ()
@@ -310,8 +308,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "must_not": "",
         "contrast": "",
         "kinds": "",
-        "accepted": "generated rows ({inputs}, {target})",
-        "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
+        "accepted": "{candidates} ({inputs}, {target})",
+        "rejected": "{candidates} ({inputs}, {target}), and why they were rejected",
         "longest": "how long train rows are",
         "usual": "how long train rows are",
         "count": "", "params": "", "kind": "", "labelled": "", "derived": "",

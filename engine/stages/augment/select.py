@@ -252,5 +252,5 @@ def _accounts(
 
 SELECT = Stage(
     "select", 5, SelectParams, SelectInputs, SelectedRows, select,
-    asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
+    asks=("embedder",), embeds="{candidates} ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -384,7 +384,7 @@ def _unused(params: JudgeParams) -> frozenset[str]:
 
 def _sends(params: JudgeParams) -> Mapping[str, str]:
     anchored = params.judge == "decides"
-    shown = "generated rows ({inputs}, {target})"
+    shown = "{candidates} ({inputs}, {target})"
     if KEY not in params.schema["properties"]:
         shown += ", strategies"
     if anchored:
@@ -427,6 +427,6 @@ JUDGE = Stage(
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},
     replies=("verdict", "adherence"),
-    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips, unused=_unused,
+    sends=_sends, embeds="{candidates}, train rows ({inputs})", skips=_skips, unused=_unused,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

@@ -126,7 +126,9 @@ def test_labels_that_the_task_does_not_have_are_left_out() -> None:
     assert counts(output)["unknown_label"] == 1
     assert only(output).target == BROKEN
     # What was not asked for is not there.
-    assert {row.target for row in run(["it is in pieces"], [BROKEN], label="neighbours").pool} == {""}
+    assert {row.target for row in run(["it is in pieces"], [BROKEN], label="neighbours").pool} == {
+        ""
+    }
 
 
 def test_by_neighbours_a_row_is_kept_only_where_its_label_is_sure() -> None:
