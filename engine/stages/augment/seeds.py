@@ -105,7 +105,7 @@ def ranked(
     for pattern in patterns:
         near = [0.0] * len(rows)
         if len(pattern.centroid) == vectors.shape[1]:
-            near = _places([float(x) for x in vectors @ pattern.centroid])
+            near = standing([float(x) for x in vectors @ pattern.centroid])
         scores[pattern.id] = [a + b for a, b in zip(own, near, strict=True)]
     return Seeds(rows, scores, used)
 
@@ -122,11 +122,11 @@ def _costs(rows: Sequence[Example], predictions: Iterable[Prediction]) -> list[f
             costs.append(prediction.reference_nats / max(1, prediction.reference_tokens or 1))
         else:
             costs.append(-(1.0 if prediction.confidence is None else prediction.confidence))
-    return _places(costs)
+    return standing(costs)
 
 
-def _places(values: Sequence[float]) -> list[float]:
-    """Return each value's place among all, from 0 to 1; equal values share the lowest."""
+def standing(values: Sequence[float]) -> list[float]:
+    """Return where each value stands among all, from 0 for the lowest to 1; equal values share the lowest place."""
     order = sorted(values)
     first = {value: place for place, value in reversed(list(enumerate(order)))}
     return [first[value] / max(1, len(values) - 1) for value in values]

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import PoolAnswer, PoolRow
-from engine.stages.augment.diversity import spread
+from engine.stages.augment.diversity import Spreading
 from engine.stages.augment.planning import COVERAGE, Quotas, Slot
+from engine.stages.augment.seeds import standing
 from engine.stages.augment.shares import apportion
 
 if TYPE_CHECKING:
@@ -111,29 +112,33 @@ class _Chooser:
 
     def __init__(self, rows: Sequence[PoolRow], signals: Signals) -> None:
         self._rows, self._signals = rows, signals
-        self._open = dict.fromkeys(range(len(rows)))
-        self._used: list[int] = []
+        self._open: dict[str, dict[int, None]] = {}
+        """Label -> places of the rows that are not taken."""
+        for place, row in enumerate(rows):
+            self._open.setdefault(label_of(row), {})[place] = None
+        weights = [1.0 if row.confidence is None else row.confidence for row in rows]
+        self._spreading = Spreading(signals.vectors, weights) if signals.is_diverse else None
         self.taken: list[Taken] = []
 
     def take(self, pattern: str, slot: Slot, count: int) -> int:
         """Take up to `count` rows for a slot; return how many there were."""
-        fitting = [
-            place
-            for place in self._open
-            if slot.target is None or label_of(self._rows[place]) == slot.target
-        ]
-        best = self._best(fitting, pattern, slot, count)
+        fitting = (
+            [place for places in self._open.values() for place in places]
+            if slot.target is None
+            else list(self._open.get(slot.target, ()))
+        )
+        best = self._best(fitting, pattern, slot, count) if count else []
         for place in best:
-            del self._open[place]
-            self._used.append(place)
-            self.taken.append(Taken(self._rows[place], pattern, slot))
+            row = self._rows[place]
+            del self._open[label_of(row)][place]
+            self.taken.append(Taken(row, pattern, slot))
         return len(best)
 
     def fill(self, count: int) -> None:
         """Take `count` rows more, of the labels that have the fewest so far."""
         counts = Counter(label_of(taken.row) for taken in self.taken)
         for _ in range(count):
-            labels = {label_of(self._rows[place]) for place in self._open}
+            labels = [label for label, places in self._open.items() if places]
             if not labels:
                 return
             label = min(labels, key=lambda name: (counts[name], name))
@@ -145,24 +150,14 @@ class _Chooser:
         ranks = dict.fromkeys(fitting, 0.0)
         for values in (likeness, signals.unsure):
             if values is not None:
-                _add(ranks, {place: float(values[place]) for place in fitting})
+                own = standing([float(values[place]) for place in fitting])
+                ranks = {place: ranks[place] + one for place, one in zip(fitting, own, strict=True)}
         if slot.near is not None and any(ranks.values()):
             for place in fitting:
                 ranks[place] += NEAR_BONUS * (self._rows[place].second == slot.near)
         order = sorted(fitting, key=lambda place: (-ranks[place], signals.chance[place]))
-        if not signals.is_diverse:
+        if self._spreading is None:
             return order[:count]
         if any(ranks.values()):
             order = order[: AMONG * count]
-        weights = [1.0 if row.confidence is None else row.confidence for row in self._rows]
-        return spread(signals.vectors, weights, order, count, self._used)
-
-
-def _add(ranks: dict[int, float], value: Mapping[int, float]) -> None:
-    """Add to each row's rank its place among all, 0 to 1; equal values share the lowest."""
-    order = sorted(value.values())
-    first: dict[float, int] = {}
-    for number, one in enumerate(order):
-        first.setdefault(one, number)
-    for place in ranks:
-        ranks[place] += first[value[place]] / max(1, len(order) - 1)
+        return self._spreading.take(order, count)
