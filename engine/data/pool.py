@@ -1,7 +1,7 @@
 """The pool: rows, labelled or not, from which a recipe mines, read in batches as the data's rows are.
 
-It may be larger than memory: nothing of it is kept here. Labels are read only for those that take them for right: several
-recipes may share a pool.
+It may be larger than memory: nothing of it is kept here. Labels are read only for those that take them for right:
+several recipes may share a pool.
 """
 
 from __future__ import annotations

@@ -105,11 +105,19 @@ def test_a_method_that_makes_rows_from_training_rows_takes_none_from_a_pool(tmp_
     assert "leave `mine` out" in problem.hint
 
 
+def test_where_nothing_of_the_plan_may_be_mined_that_is_said(tmp_path: Path) -> None:
+    mining = "mine: {by: [uncertain]}, operators: [{name: paraphrase}]"
+    assert found(recipe(tmp_path, mining)) == []
+    (message,) = found(recipe(tmp_path, f"{mining}, coverage: 0"))
+    assert "mined for `augment.coverage` alone" in message
+
+
 def test_a_pool_that_a_person_labels_has_the_targets_column(tmp_path: Path) -> None:
     rows = [{"text": "one"}]
     (message,) = found(recipe(tmp_path, "mine: {label: column}", rows=rows))
     assert "has a column 'label'" in message
-    assert found(path := recipe(tmp_path, "mine: {label: neighbours}", rows=rows)) == []
+    path = recipe(tmp_path, "mine: {label: neighbours}", rows=rows)
+    assert found(path) == []
     # Also where another recipe, which does not ask for labels, has read the rows.
     splits = examine(load(path)).splits
     labelled = load(recipe(tmp_path, "mine: {label: column}", rows=rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import Problem, RecipeError
+from engine.plan.building.mining import minable
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import load_method
 from engine.tasks import TASKS
@@ -45,7 +46,7 @@ def check_mining(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 
 def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
-    """Yield that the method plans each row from a training row, which no row of a pool is made from."""
+    """Yield that the method plans each row from a training row, or that its plan has nothing that may be mined."""
     try:
         at = loaded.at("loop", "method")
         method = load_method(loaded.recipe.loop.method, loaded.base, at)
@@ -56,4 +57,12 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
         at = loaded.at("augment", "mine", key=True)
         message = f"the method '{method.name}' makes every row from a training row, so none can come from a pool"
         hint = "leave `mine` out, or name a method that plans by patterns or labels: `loop: {method: pada}`"
+        yield Problem(at, message, hint, code="pool")
+    elif not minable(loaded.recipe.augment, method):
+        at = loaded.at("augment", "mine", "by")
+        message = (
+            "rows that are not chosen by `pattern` are mined for `augment.coverage` alone, the part of a round's rows "
+            "that is against no pattern, and that is nothing here"
+        )
+        hint = "write `by: [pattern, …]`, or raise `augment: {coverage: …}`"
         yield Problem(at, message, hint, code="pool")

@@ -145,7 +145,7 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
         weights = {p.id: given[p.id] for p in patterns if p.id in given}
     if not weights:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
-    spare = min(round(plan.coverage * wanted), wanted - 1)
+    spare = coverage_rows(plan.coverage, wanted)
     found: dict[str, Mapping[Slot, int]] = {}
     pairs, contrasts = pairs_of(task, sources), _contrasts(sources)
     for pattern, count in apportion(weights, wanted - spare).items():
@@ -161,6 +161,11 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
     if spare:
         found[COVERAGE] = _coverage(targets, planned, spare, turn)
     return found
+
+
+def coverage_rows(share: float, wanted: int) -> int:
+    """Return the rows of a round that are against no pattern where there are patterns, which get one at least."""
+    return min(round(share * wanted), wanted - 1)
 
 
 def _along_rows(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> dict[Slot, int]:
