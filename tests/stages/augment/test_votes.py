@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
+from engine.stages.augment.judging.votes import agree
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.outputs import REPLACES
 from tests.stages.augment.test_generate import inputs, judged, params, run, used
@@ -76,3 +77,13 @@ def test_a_row_with_another_target_joins_in_place_of_the_one_it_was_made_from() 
     )
     (example,) = selected.examples
     assert example.columns == {"candidate": row.id, REPLACES: row.parent}
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "share", "enough"),
+    [(11, 20, 0.55, True), (10, 20, 0.55, False), (2, 3, 2 / 3, True), (0, 3, 0.0, False)],
+)
+def test_a_share_of_the_answers_is_enough_where_it_is_reached(
+    count: int, asked: int, share: float, enough: bool
+) -> None:
+    assert agree(count, asked, share) is enough

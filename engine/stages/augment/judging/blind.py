@@ -125,16 +125,21 @@ def blind_sends(params: BlindParams, rows: str) -> Mapping[str, str]:
     """Return what prompts hold, by variable; `rows` says which rows are answered."""
     return {
         "rows": rows,
-        "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})"
-            if params.task.labelled
-            else "train rows near them, with their answers ({inputs}, {target})",
-            conventions=params.conventions,
-        ),
+        "task": told_sends(params.task, conventions=params.conventions),
         "form": "",
         "chosen": "",
         ALWAYS: "the labels" if params.task.labelled else "",
     }
+
+
+def told_sends(task: TaskView, *, conventions: bool) -> str:
+    """Return what the task block holds where it tells how rows are answered, near some rows or by their labels."""
+    return task_sends(
+        "train rows that stand for labels ({inputs}, {target})"
+        if task.labelled
+        else "train rows near them, with their answers ({inputs}, {target})",
+        conventions=conventions,
+    )
 
 
 def _calls(

@@ -10,7 +10,6 @@ row that is not, and a `PoolCount` of the others.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from engine.stages.augment.judging.blind import (
     ask_blind,
     blind_sends,
 )
+from engine.stages.augment.judging.votes import agree, most_given
 from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness, with_spare
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.outputs import MinedRows, PoolAnswered, Shortlisted
@@ -231,9 +231,8 @@ def _answered(
             if (read := _read(params, task, reply)) is not None
             for target, answer in [read]
         ]
-        votes = Counter(answer for _, answer, _ in given)
-        best, count = votes.most_common(1)[0] if votes else ("", 0)
-        if count and count >= math.ceil(asked.agreement * asked.samples - 1e-9):
+        best, count = most_given(answer for _, answer, _ in given)
+        if agree(count, asked.samples, asked.agreement):
             target, call = next((t, call) for t, answer, call in given if answer == best)
             label = _Label(target, count / asked.samples, model, digest, call)
             yield from _labelled(params, inputs, each, label, ctx)
