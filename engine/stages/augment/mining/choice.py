@@ -75,7 +75,12 @@ def unsureness(rows: Sequence[PoolRow], answers: Mapping[str, PoolAnswer]) -> li
 
 
 def choose(
-    rows: Sequence[PoolRow], wanted: Quotas, signals: Signals, *, fill: bool
+    rows: Sequence[PoolRow],
+    wanted: Quotas,
+    signals: Signals,
+    *,
+    fill: bool,
+    labelled: bool = True,
 ) -> tuple[list[Taken], Quotas]:
     """Return the rows that are taken, and what is lacking of what is wanted.
 
@@ -84,8 +89,9 @@ def choose(
         wanted: Pattern -> slot -> rows.
         signals: What they are chosen by, in the order of the rows.
         fill: Whether other rows stand in for what is lacking, of the labels that have the fewest.
+        labelled: Whether targets are labels; else there are no slots of one, and nothing has too few.
     """
-    chooser = _Chooser(rows, signals)
+    chooser = _Chooser(rows, signals, labelled)
     sizes: dict[tuple[str, Slot], int] = {}
     lacking: dict[str, dict[Slot, int]] = {}
     for pattern, slots in wanted.items():
@@ -110,12 +116,15 @@ def choose(
 class _Chooser:
     """Keeps what is taken."""
 
-    def __init__(self, rows: Sequence[PoolRow], signals: Signals) -> None:
+    def __init__(self, rows: Sequence[PoolRow], signals: Signals, labelled: bool) -> None:
         self._rows, self._signals = rows, signals
+        self._labels = [label_of(row) if labelled else "" for row in rows]
         self._open: dict[str, dict[int, None]] = {}
         """Label -> places of the rows that are not taken."""
-        for place, row in enumerate(rows):
-            self._open.setdefault(label_of(row), {})[place] = None
+        for place, label in enumerate(self._labels):
+            self._open.setdefault(label, {})[place] = None
+        self._counts = Counter[str]()
+        """Rows that are taken, by label."""
         weights = [1.0 if row.confidence is None else row.confidence for row in rows]
         self._spreading = Spreading(signals.vectors, weights) if signals.is_diverse else None
         self.taken: list[Taken] = []
@@ -129,20 +138,22 @@ class _Chooser:
         )
         best = self._best(fitting, pattern, slot, count) if count else []
         for place in best:
-            row = self._rows[place]
-            del self._open[label_of(row)][place]
-            self.taken.append(Taken(row, pattern, slot))
+            label = self._labels[place]
+            del self._open[label][place]
+            self._counts[label] += 1
+            self.taken.append(Taken(self._rows[place], pattern, slot))
         return len(best)
 
     def fill(self, count: int) -> None:
         """Take `count` rows more, of the labels that have the fewest so far."""
-        counts = Counter(label_of(taken.row) for taken in self.taken)
+        added = Counter[str]()
         for _ in range(count):
-            labels = [label for label, places in self._open.items() if places]
+            labels = [name for name, places in self._open.items() if len(places) > added[name]]
             if not labels:
-                return
-            label = min(labels, key=lambda name: (counts[name], name))
-            counts[label] += self.take(COVERAGE, Slot(label or None, None), 1)
+                break
+            added[min(labels, key=lambda name: (self._counts[name] + added[name], name))] += 1
+        for label, rows in added.items():
+            self.take(COVERAGE, Slot(label or None, None), rows)
 
     def _best(self, fitting: list[int], pattern: str, slot: Slot, count: int) -> list[int]:
         signals = self._signals

@@ -157,7 +157,7 @@ def _choose(
         unsure = np.array(unsureness(rows, inputs.answers.by_row), dtype=np.float32)
     chance = [short([ctx.seed, ctx.round, row.id]) for row in rows]
     signals = Signals(vectors, likeness, unsure, "diverse" in params.by, chance)
-    return choose(rows, wanted, signals, fill=fill)
+    return choose(rows, wanted, signals, fill=fill, labelled=params.task.labelled)
 
 
 def _labelled(

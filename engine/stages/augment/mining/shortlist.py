@@ -163,9 +163,8 @@ class _Looking:
                 self.leave_out("evaluation", f"{self._at(fresh[number][1])} {leak}")
         if clean:
             self._keep([fresh[number] for number in clean], vectors[clean])
-        if sum(len(rows) for own in self._found.values() for rows in own.values()) > 2 * (
-            self._params.size
-        ):
+        held = sum(len(rows) for own in self._found.values() for rows in own.values())
+        if held > 2 * self._params.size:
             self._shrink()
 
     def _unusable(self, record: Record, inputs: dict[str, str]) -> tuple[str, str] | None:
@@ -214,7 +213,8 @@ class _Looking:
             row = self._row(record, inputs, guess, near[number], pattern, alike)
             chance = short([self._ctx.seed, self._ctx.round, row.id])
             found = _Found((alike or 0.0, chance), place, row)
-            self._found[label_of(row)][pattern].append(found)
+            label = label_of(row) if self._labels is not None else ""
+            self._found[label][pattern].append(found)
 
     def _shrink(self) -> None:
         """Keep the best rows of each label and pattern, in all as many as may be kept."""
@@ -227,7 +227,7 @@ class _Looking:
             for pattern, count in each.items():
                 rows = by_pattern[pattern]
                 if more := len(rows) - count:
-                    why = "others of its label are more promising"
+                    why = "others of its label and pattern are more promising"
                     self.leave_out("not_shortlisted", why, more)
                     rows[:] = nlargest(count, rows, key=lambda found: found.rank)
 

@@ -95,6 +95,15 @@ def test_a_quarter_more_than_wanted_is_taken_in_all_however_small_the_slots() ->
     assert len({one.row.guess for one in found}) == 20
 
 
+def test_answers_that_are_no_labels_have_no_say_in_what_stands_in() -> None:
+    rows = [row(n, "", target=f"answer {n:02}") for n in range(12)]
+    wanted = {"p": {Slot(None, None, contrast=True): 2}}
+    given = signals(rows, unsure=[n / 12 for n in range(12)])
+    found, _ = choose(rows, wanted, given, fill=True, labelled=False)
+    assert [one.row.id for one in found] == ["r11", "r10", "r9"]
+    assert {one.slot for one in found} == {Slot(None, None)}
+
+
 def test_rows_of_the_other_side_are_left_to_writers() -> None:
     wanted = {"p": {Slot(None, None): 2, Slot(None, None, contrast=True): 4}}
     found, lacking = choose(ROWS, wanted, signals(), fill=False)

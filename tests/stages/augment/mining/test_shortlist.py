@@ -70,9 +70,10 @@ def run(
     ctx: ScriptedContext | None = None,
     sure: float | None = None,
     fold: Sequence[Fold] = (),
+    kind: str = "classification",
 ) -> Shortlisted:
     params = ShortlistParams(
-        task=task_view(),
+        task=task_view(kind),
         input=("text",),
         source=SplitSource(name="pool.jsonl", digest="d"),
         pool=cast(Pool, FakePool(texts, labels)),
@@ -172,6 +173,16 @@ def test_no_more_rows_are_kept_than_may_be_and_a_rare_label_keeps_what_it_has() 
     assert counts(output)["not_shortlisted"] == 30
     # A row goes by its own label, and hangs on a training row that has it.
     assert {row.parent for row in output.pool if row.target == BROKEN} <= {TRAIN[2].id, TRAIN[3].id}
+
+
+def test_answers_that_are_no_labels_have_no_share_of_a_shortlist() -> None:
+    texts = [f"parcel number {n} has not come" for n in range(30)] + ["the bell, and no parcel"]
+    centroid = tuple(float(x) for x in embed_words(["bell"])[0])
+    pattern = Pattern("p", "bell", "", None, 1, centroid, None, None, None)
+    named = NamedPatterns((pattern, member("p", VALIDATION[0])))
+    answers = [f"answer {n:02}" for n in range(31)]
+    output = run(texts, answers, size=5, patterns=named, kind="generation")
+    assert "the bell, and no parcel" in {row.inputs["text"] for row in output.pool}
 
 
 def test_a_pattern_that_many_rows_are_like_leaves_room_for_those_like_another() -> None:
