@@ -142,8 +142,8 @@ class Planner:
     seeds: Seeds
     vary: Mapping[str, Sequence[str]]
     """What varies from row to row whatever the pattern, where rows bring their own target."""
-    told: frozenset[str]
-    """Training rows that stand in the task block: they are no further examples, where there are others."""
+    told: Callable[[frozenset[str]], frozenset[str]]
+    """Training rows that stand in a task block without some: they are no further examples, where there are others."""
     attempt: int
     """Of the round, from 1."""
     failing: frozenset[str]
@@ -313,9 +313,15 @@ class Planner:
                 fits = self._fits(operator, slot)
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
         count = example_count(operator, used.settings, self.pack_seeds)
-        without = {seed.id for seed in seeds if seed is not None}
+        made_from = [seed for seed in seeds if seed is not None]
+        without = {seed.id for seed in made_from}
+        barred: frozenset[str] = frozenset()
+        if operator.definition.writes == "target":
+            # A row with the same inputs would tell the target that is asked for.
+            barred = self.seeds.alike(made_from)
+        without |= barred
         if used.sees("task"):
-            without |= self.told
+            without |= self.told(barred)
         examples = self.seeds.several(asked, self._shown(operator, slots, seeds), count, without)
         specs: list[RowSpec] = []
         for place, (slot, bundle) in enumerate(zip(slots, bundles, strict=True)):
@@ -330,6 +336,9 @@ class Planner:
         """Return which training rows a prompt shows, in turn."""
         rule = operator.definition.examples
         if rule is None or not self.task.labelled or rule.of == "any":
+            return [lambda row: True]
+        if operator.definition.writes == "target":
+            # Whichever rows are chosen by the seed row's target would tell it.
             return [lambda row: True]
         if rule.of == "target":
             targets = [

@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from engine.backends.protocol import Request
@@ -239,6 +240,12 @@ def _planner(
         seeds = ranked(shown, patterns, wrong, inputs.predict.predictions, earlier, ctx)
     else:
         seeds = Seeds(shown, {}, [seed for candidate in earlier for seed in candidate.seeds])
+
+    @cache
+    def told(barred: frozenset[str]) -> frozenset[str]:
+        rows = [row for row in shown if row.id not in barred]
+        return frozenset(row.id for row in defining(params.task, params.briefing, rows))
+
     return Planner(
         task=params.task,
         operators=params.operators,
@@ -246,7 +253,7 @@ def _planner(
         pack_seeds=params.seeds_shown,
         seeds=seeds,
         vary=params.task.entry.varied(e.target for e in shown),
-        told=frozenset(e.id for e in defining(params.task, params.briefing, shown)),
+        told=told,
         attempt=ctx.attempt,
         failing=wrong,
         turn=[ctx.seed, ctx.round, ctx.attempt],

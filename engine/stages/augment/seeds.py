@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from engine.rows import Candidate, Example, Pattern, Prediction
+from engine.stages.augment.nearest import alike
 from engine.stages.protocol import Context
 from engine.wording import text_of
 
@@ -40,6 +41,10 @@ class Seeds:
     def any_fits(self, fits: Callable[[Example], bool]) -> bool:
         """Return whether there is a row that fits."""
         return any(map(fits, self._rows))
+
+    def alike(self, others: Iterable[Example]) -> frozenset[str]:
+        """Return the ids of the rows that have the same words as one of the others."""
+        return alike(self._rows, others)
 
     def take(
         self, pattern: str, fits: Callable[[Example], bool], without: Collection[str] = ()

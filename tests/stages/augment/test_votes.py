@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from engine.backends.protocol import Request
 from engine.stages.augment.judging.votes import agree
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
-from engine.stages.outputs import REPLACES
-from tests.stages.augment.test_generate import inputs, judged, params, run, used
-from tests.stages.small_task import BROKEN, LATE, LOADED, SCORED, task_view
+from engine.stages.outputs import REPLACES, Drafted, Loaded, Scored
+from tests.stages.augment.test_generate import STRATEGY, inputs, judged, params, run, used
+from tests.stages.augment.test_writers_prompts import many_labels
+from tests.stages.small_task import BROKEN, LATE, LOADED, SCORED, example, failure, task_view
 from tests.stages.small_task import TRAIN as ROWS
 
 
@@ -59,6 +61,30 @@ def test_the_target_that_a_row_has_is_not_told(pack: str) -> None:
     asked = re.findall(r'^(?:- r1: )?(\{"text": "[^"]*"\})$', prompt, re.M)
     (seed,) = (row for row in ROWS if json.dumps(row.inputs) == asked[-1])
     assert prompt.count(seed.inputs["text"]) == 1
+
+
+@pytest.mark.parametrize("labels", [20, 60])
+@pytest.mark.parametrize("pack", ["small", "frontier"])
+def test_nothing_in_the_prompt_depends_on_the_target_that_a_row_has(pack: str, labels: int) -> None:
+    """Its labels were chosen by that target, which stood first; an equal row stood among the examples."""
+    rows = many_labels(labels=labels).examples
+    twin = replace(rows[1], id="twin", inputs={"text": rows[0].inputs["text"].upper() + "!"})
+
+    def prompts(target: str) -> list[str]:
+        first, equal = (replace(row, target=target) for row in (rows[0], twin))
+        load = Loaded((first, equal, example("w0 w1 sort three", "label00"), *rows[2:]))
+        pair = {"right": target, "wrong": None, "share": 1.0}
+        given = inputs(
+            load=load,
+            score=Scored((failure(first, "label01"),)),
+            strategy=Drafted((replace(STRATEGY, pairs=(pair,)),)),
+        )
+        _, ctx = run(params(used("relabel", pack), rows_per_round=1, seeds_shown=500), given)
+        assert ctx.prompts[0].count(first.inputs["text"]) == 1
+        assert equal.inputs["text"] not in ctx.prompts[0]
+        return ctx.prompts
+
+    assert prompts("label00") == prompts("label07")
 
 
 def test_a_row_with_another_target_joins_in_place_of_the_one_it_was_made_from() -> None:
