@@ -273,7 +273,11 @@ def _left_out(planner: Planner) -> Iterator[Drop]:
         if any(used.attempts for used in planner.operators):
             why += ", or takes part in this attempt"
         if slot.row is not None:
-            why = "the training row that rows were to be made from may not be shown"
+            why = (
+                "the training row that rows were to be made from may not be shown"
+                if planner.seeds.named(slot.row) is None
+                else "no operator of the recipe makes rows from this training row"
+            )
         yield Drop("generate", slot.row or pattern, "no_seed", why)
 
 

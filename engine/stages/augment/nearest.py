@@ -99,10 +99,19 @@ def labels_to_define(
     return sorted({label for of_row in near for label in of_row[:DEFINED_BY_ROW]})
 
 
-def alike(rows: Iterable[Example], others: Iterable[Example]) -> frozenset[str]:
-    """Return the ids of the rows that have the same words as one of the others: each of these, where it is a row."""
-    said = {words(text_of(other.inputs)) for other in others}
-    return frozenset(row.id for row in rows if words(text_of(row.inputs)) in said)
+class SameWords:
+    """Which rows have the same words as others."""
+
+    def __init__(self, rows: Iterable[Example]) -> None:
+        """Take the rows."""
+        self._ids: dict[tuple[str, ...], list[str]] = {}
+        for row in rows:
+            self._ids.setdefault(words(text_of(row.inputs)), []).append(row.id)
+
+    def as_one_of(self, others: Iterable[Example]) -> frozenset[str]:
+        """Return the ids of the rows with the same words as one of the others: each of these, where it is a row."""
+        said = {words(text_of(other.inputs)) for other in others}
+        return frozenset(row for text in said for row in self._ids.get(text, ()))
 
 
 class NearLabels:

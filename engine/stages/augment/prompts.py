@@ -27,7 +27,7 @@ from engine.operators import (
 from engine.rows import Candidate, Example, Pattern, Strategy, Verdict
 from engine.stages.analyse.targets import binding
 from engine.stages.augment.calls import PlannedCall, UsedOperator
-from engine.stages.augment.nearest import NearLabels, alike, labels_to_define
+from engine.stages.augment.nearest import NearLabels, SameWords, labels_to_define
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
@@ -166,7 +166,7 @@ class Prompts:
         if answers:
             # Nothing tells the target that a row has so far, and no label is missing because only such rows carry it.
             seeds = [row.seed for row in call.rows]
-            barred = alike(shown, seeds)
+            barred = self._same.as_one_of(seeds)
             if task.labelled:
                 task = replace(task, labels=tuple(task.labels_among(shown)))
             shown = [row for row in shown if row.id not in barred]
@@ -192,6 +192,10 @@ class Prompts:
             for named in (targets, others)
         )
         return [*about, *more, *self._near.around(about, NEAR_LABELS, MOST_NEAR)]
+
+    @cached_property
+    def _same(self) -> SameWords:
+        return SameWords(self._shown)
 
     @cached_property
     def _near(self) -> NearLabels:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from engine.rows import Candidate, Example, Pattern, Prediction
-from engine.stages.augment.nearest import alike
+from engine.stages.augment.nearest import SameWords
 from engine.stages.protocol import Context
 from engine.wording import text_of
 
@@ -33,6 +34,7 @@ class Seeds:
         """Take the rows, their scores by pattern (higher is better; none: the rows' own order), and earlier uses."""
         self._uses = Counter(used)
         self._rows = rows
+        self._by_id = {row.id: row for row in rows}
         self._orders = {
             pattern: [rows[i] for i in sorted(range(len(rows)), key=lambda i: (-values[i], i))]
             for pattern, values in scores.items()
@@ -42,9 +44,19 @@ class Seeds:
         """Return whether there is a row that fits."""
         return any(map(fits, self._rows))
 
-    def alike(self, others: Iterable[Example]) -> frozenset[str]:
-        """Return the ids of the rows that have the same words as one of the others."""
-        return alike(self._rows, others)
+    @cached_property
+    def same(self) -> SameWords:
+        """Which of the rows have the same words as others."""
+        return SameWords(self._rows)
+
+    def named(self, row: str) -> Example | None:
+        """Return the row with an id; None where it is not among them."""
+        return self._by_id.get(row)
+
+    def use(self, row: Example) -> Example:
+        """Count a use of a row, and return it."""
+        self._uses[row.id] += 1
+        return row
 
     def take(
         self, pattern: str, fits: Callable[[Example], bool], without: Collection[str] = ()
@@ -56,9 +68,7 @@ class Seeds:
             return None
         ranked = pattern in self._orders
         most = max(_LEAST, round(len(fitting) * SHORTLIST)) if ranked else len(fitting)
-        chosen = min(fitting[:most], key=lambda row: self._uses[row.id])
-        self._uses[chosen.id] += 1
-        return chosen
+        return self.use(min(fitting[:most], key=lambda row: self._uses[row.id]))
 
     def several(
         self,
