@@ -6,7 +6,7 @@ All of it is checked before anything runs: an arm on other rows, or with another
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,9 @@ def arms_of(asked: Asked) -> Arms:
     if baseline not in names:
         hint = did_you_mean(baseline, names) or f"they are: {', '.join(names)}"
         raise EngineError(f"no arm is called '{baseline}', which is to be the baseline", hint)
+    first = arms[0].project
+    arms = [replace(arm, project=arm.project.with_rows_of(first)) for arm in arms]
     for arm in arms:
-        arm.project.take_rows_of(arms[0].project)
         arm.project.validate()
     for other in arms[1:]:
         if fault := _differs(arms[0], other):

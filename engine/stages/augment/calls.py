@@ -210,7 +210,7 @@ class Planner:
         order = sorted(usable, key=lambda u: (len(able[u.name]), u.name))
         mine: dict[str, list[Slot]] = {u.name: [] for u in usable}
         for used in order:
-            others = []
+            others: list[Slot] = []
             for slot in left:
                 takes = slot in able[used.name] and len(mine[used.name]) < counts[used.name]
                 (mine[used.name] if takes else others).append(slot)

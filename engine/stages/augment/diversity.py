@@ -14,29 +14,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def spread(
-    vectors: npt.NDArray[np.float32],
-    weights: Sequence[float],
-    among: Sequence[int],
-    count: int,
-    chosen: Sequence[int] = (),
-) -> list[int]:
-    """Return up to `count` of the rows `among`, in the order of the choice.
-
-    Args:
-        vectors: Unit-length embeddings of all rows, shape (rows, dimensions).
-        weights: What a row's distance is multiplied by.
-        among: Places of the rows to choose from.
-        count: How many.
-        chosen: Places of rows that are chosen already.
-    """
-    if len(among) <= count:
-        return list(among)
-    spreading = Spreading(vectors, weights)
-    spreading.choose(chosen)
-    return spreading.take(among, count)
-
-
 class Spreading:
     """Chooses rows, some at a time, each as far as may be from all that were chosen before."""
 

@@ -22,11 +22,11 @@ from itertools import islice
 from engine.backends.protocol import Request
 from engine.identity import outside
 from engine.operators import MINED, brings_target
-from engine.rows import Drop, Example, Pattern, Row, Strategy
+from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
-from engine.stages.augment.planning import History, RowPlan, Sources, asked_for, quotas
+from engine.stages.augment.planning import COVERAGE, History, RowPlan, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import Seeds, ranked
@@ -177,7 +177,11 @@ def _written(
     """Yield what the replies bring; `requests` are those of the calls in order, several where replies vote."""
     replies = iter(ctx.ask("teacher", requests) if requests else [])
     for call in calls:
-        yield from rows_of(task, call, list(islice(replies, call.used.samples)), prompts, ctx)
+        own = list(islice(replies, call.used.samples))
+        for reply in own:
+            strategy = COVERAGE if call.strategy is None else call.strategy.id
+            yield RowCall(reply.request, call.pattern_id, strategy, call.used.name, len(call.rows))
+        yield from rows_of(task, call, own, prompts, ctx)
 
 
 def _hidden(

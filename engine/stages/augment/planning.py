@@ -17,12 +17,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from engine.fingerprint import short
 from engine.identity import Params
 from engine.operators import MINED
 from engine.rows import Candidate, Pattern, Strategy
+from engine.spec.method import Planning
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion
 from engine.stages.logged import failures_by_example
@@ -69,10 +70,6 @@ class Slot(NamedTuple):
     """The training row that it is made from; its target goes with it."""
 
 
-Along = Literal["labels", "rows", "wrong rows"]
-"""What rows of no pattern are planned along: labels, all training rows, or those that the student gets wrong."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RowPlan(Params):
     """How many rows a round wants, and of which kind."""
@@ -81,8 +78,8 @@ class RowPlan(Params):
     rows_per_round: int
     coverage: float
     """Share of the rows for what does not fail."""
-    along: Along = "labels"
-    """Without an analysis of failures."""
+    along: Planning = "labels"
+    """What rows are planned along, without an analysis of failures."""
     each: int | None = None
     """Most rows from one training row, along rows."""
 

@@ -203,7 +203,9 @@ def _chosen(
         chosen = open_[:count]
         if params.diverse and 0 < count < len(open_):
             patterns = tuple(sorted({rows[i].candidate.pattern for i in open_}))
-            apart = spreading.setdefault(patterns, Spreading(vectors, weights))
+            if patterns not in spreading:
+                spreading[patterns] = Spreading(vectors, weights)
+            apart = spreading[patterns]
             new = taken[told[patterns] :]
             apart.choose(i for i in new if rows[i].candidate.pattern in patterns)
             chosen = apart.take(open_, count)

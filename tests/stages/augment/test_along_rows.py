@@ -7,9 +7,10 @@ from pathlib import Path
 
 from engine.operators.folder import read_operator
 from engine.rows import Candidate, Example, Failure, Verdict
+from engine.spec.method import Planning
 from engine.spec.recipe import OperatorSpec
 from engine.stages.augment.calls import UsedOperator
-from engine.stages.augment.planning import COVERAGE, Along, RowPlan, Slot, Sources, quotas
+from engine.stages.augment.planning import COVERAGE, RowPlan, Slot, Sources, quotas
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.outputs import Attempt, Generated, Judged, Loaded, Scored
 from engine.stages.task_view import TaskView
@@ -32,7 +33,7 @@ WRONG = Scored(
 
 
 def planned(
-    along: Along, wanted: int, each: int | None = None, score: Scored = WRONG
+    along: Planning, wanted: int, each: int | None = None, score: Scored = WRONG
 ) -> dict[str, int]:
     plan = RowPlan(task=TASK, rows_per_round=wanted, coverage=0.2, along=along, each=each)
     sources = Sources(Loaded((*TRAIN, VALIDATION)), score, None, None, None)
@@ -87,7 +88,10 @@ class Counted(str):
 def test_rows_are_looked_up_and_not_looked_for() -> None:
     """Each row was held against every other: 10,000 wrong rows took minutes to plan."""
     count = 300
-    train = [replace(TRAIN[i % 4], id=Counted(f"e{i}"), inputs={"text": f"another row {i}"}) for i in range(count)]  # fmt: skip
+    train = [
+        replace(TRAIN[i % 4], id=Counted(f"e{i}"), inputs={"text": f"another row {i}"})
+        for i in range(count)
+    ]
     wrong = tuple(Failure(row.id, "train", None, row.target, "accuracy < 1") for row in train)
     given = inputs(
         load=Loaded(tuple(train)), score=Scored(wrong), name=None, strategy=None, cluster=None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
+from engine.rows import RowCall
 from engine.stages.augment.judging.votes import agree
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.outputs import REPLACES, Drafted, Loaded, Scored
@@ -41,6 +42,11 @@ def test_what_most_replies_say_is_the_target() -> None:
     assert row.inputs == seed.inputs
     assert (row.target, row.attributes["votes"]) == (BROKEN, "3 of 5")
     assert row.call == ctx.asked[1].id
+    calls = output.of(RowCall)
+    assert [(one.call, one.rows) for one in calls] == [(request.id, 1) for request in ctx.asked]
+    assert {(one.pattern, one.strategy, one.operator) for one in calls} == {
+        (row.pattern, row.strategy, "relabel")
+    }
 
 
 def test_without_a_majority_of_all_replies_there_is_no_row() -> None:

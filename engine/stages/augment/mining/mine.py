@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from engine.fingerprint import short
 from engine.operators import MINED
-from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row
+from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row, RowCall
 from engine.spec.recipe import LabelBy, MineBy
 from engine.stages import schemas
 from engine.stages.augment.generate import GenerateInputs
@@ -217,11 +217,16 @@ def _answered(
         asked, rows, inputs.load.train, inputs.name.conventions if inputs.name else (),
         role=params.label, prompt=prompt, stage="mine", form=kind.answer_form, answer=kind.target_schema, ctx=ctx,
     )  # fmt: skip
+    pattern_of = {one.row.id: one.pattern for one in taken}
+    calls = Counter[tuple[str, str]]()
     for one in found:
         if isinstance(one, Drop):
             missing.setdefault(one.item, one)
         else:
             replies.setdefault(one.shown.row.id, []).append(one)
+            calls[one.call, pattern_of[one.shown.row.id]] += 1
+    for (call, pattern), count in calls.items():
+        yield RowCall(call, pattern, _strategy(inputs.strategy, pattern), MINED, count)
     task = params.task.task(inputs.load.examples)
     digest, model = ctx.prompt(prompt).digest, ctx.model(params.label)
     for each in taken:
@@ -289,12 +294,12 @@ MINE = Stage(
     asks=("embedder",), embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_TEACHER = Stage(
-    "mine_by_teacher", 2, MineParams, MineInputs, MinedRows, mine,
+    "mine_by_teacher", 3, MineParams, MineInputs, MinedRows, mine,
     asks=("teacher", "embedder"), prompts={TEACHER_PROMPT: VARIABLES}, replies=("labels",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_JUDGE = Stage(
-    "mine_by_judge", 2, MineParams, MineInputs, MinedRows, mine,
+    "mine_by_judge", 3, MineParams, MineInputs, MinedRows, mine,
     asks=("judge", "embedder"), prompts={JUDGE_PROMPT: VARIABLES}, replies=("answers",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
