@@ -54,7 +54,7 @@ def model_card(
         "## Training",
         _training(run, student, report),
         "## Licences",
-        licences(run, licence, base=True, written=student.rows > _of_data(run)),
+        licences(run, licence, base=True, written=_added(run, student) > 0),
         "## Recipe",
         fenced(run.source, "yaml"),
     ]
@@ -115,11 +115,9 @@ def _limits(run: FinishedRun, report: Report, task: Mapping[str, Any], form: For
 
 
 def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str:
-    written = _of_data(run)
-    more = student.rows - written
-    train = run.train
+    more, train = _added(run, student), run.train
     lines = [
-        f"- {count(student.rows)} rows: {count(written)} of the data, {count(more)} added by earlier rounds"
+        f"- {count(student.rows)} rows: {count(student.rows - more)} of the data, {count(more)} added by earlier rounds"
         " (`pada export data` writes them)",
         f"- {count(student.steps)} optimizer steps, method {train.method}, batches of {train.batch_size},"
         f" learning rate {train.learning_rate:g}, seed {student.seed}",
@@ -133,5 +131,10 @@ def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str
     return "\n".join(lines)
 
 
-def _of_data(run: FinishedRun) -> int:
-    return sum(1 for e in run.examples if e.split == "train")
+def _added(run: FinishedRun, student: ExportedStudent) -> int:
+    """Return how many of the rows that it was trained on earlier rounds added."""
+    (found,) = run.query(
+        "SELECT count(*) AS n FROM all_training_rows WHERE run = ? AND seed = ? AND round = ? AND origin <> 'original'",
+        [run.id, student.seed, student.round],
+    )
+    return int(found["n"])

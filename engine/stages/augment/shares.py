@@ -38,7 +38,8 @@ def apportion(sizes: Mapping[K, float], wanted: int, *, each: bool = True) -> di
     if not any(sizes.values()):
         return dict.fromkeys(sizes, 0)
     if each and len(sizes) >= wanted:
-        return {name: int(name in set(by_size[:wanted])) for name in sizes}
+        largest = set(by_size[:wanted])
+        return {name: int(name in largest) for name in sizes}
     others, left = by_size, wanted
     # Parts too small for a row still get one; the others share what is left.
     while each:
