@@ -19,11 +19,13 @@ from engine.metrics import METRICS, Scored
 from engine.metrics.bootstrap import estimate
 from engine.statistics import (
     Compared,
+    exchanges,
     holm,
     settling_seeds,
     sign_flips,
     two_way,
     two_way_mean,
+    widened,
     wilson,
 )
 
@@ -48,7 +50,7 @@ class Difference:
     """95 % interval, over seeds and test rows; of one seed over test rows alone."""
     seeds: tuple[float, ...]
     p: float
-    """Of the permutation test over test rows; from the interval where the metric is no mean of them."""
+    """Of the permutation test over test rows."""
     p_adjusted: float
     """By Holm, for the number of comparisons."""
     word: Word
@@ -168,20 +170,17 @@ class _Table:
         self.values: Floats = np.array(
             [[of_seed[e] for e in common] for of_seed in measured.values.values()]
         )
+        self.metric = metric
         self.is_mean = metric not in METRICS or METRICS[metric].is_mean
+        self.scored: list[Scored] = []
         self.seeds: Floats = self.values.mean(axis=1)
         self.draws: Floats | None = None
         if not self.is_mean:
-            entry = METRICS[metric]
-            found = [
-                estimate(
-                    entry,
-                    Scored([of[e][0] for e in common], [of[e][1] for e in common]),
-                    measured.params,
-                    0,
-                )
+            self.scored = [
+                Scored([of[e][0] for e in common], [of[e][1] for e in common])
                 for of in measured.answers.values()
             ]
+            found = [estimate(METRICS[metric], of, measured.params, 0) for of in self.scored]
             known = [one for one in found if one is not None]
             if known and len(known) == len(found):
                 self.seeds = np.array([one.value for one in known])
@@ -207,27 +206,34 @@ def _baseline(tables: Sequence[_Table], name: str, one: _Table) -> _Table | None
 
 
 def _difference(one: _Table, base: _Table) -> Difference:
-    import numpy as np
-
+    differences: Floats = one.values - base.values
+    means: Floats = differences.mean(axis=0)
     if one.draws is not None and base.draws is not None:
         found = two_way(one.seeds - base.seeds, one.draws - base.draws)
-        p = _by_interval(found)
+        p = _exchanged(one, base)
     else:
-        differences = one.values - base.values
         found = two_way_mean(differences)
-        p = sign_flips(np.asarray(differences.mean(axis=0)))
+        p = sign_flips(means)
+    found = widened(found, means)
     needed = settling_seeds(found.seeds, found.of_examples)
     return Difference(found.difference, found.low, found.high, found.seeds, p, p, "unclear", needed)
 
 
-def _by_interval(found: Compared) -> float:
-    """Return the p-value of a difference by its interval, as of a normal distribution."""
-    import math
+def _exchanged(one: _Table, base: _Table) -> float:
+    """Return the p-value of a difference of a metric that is no mean of rows."""
+    import numpy as np
 
-    half = (found.high - found.low) / 2
-    if not half:
-        return 1.0 if not found.difference else 1e-4
-    return max(1e-4, math.erfc(1.959963984540054 * abs(found.difference) / half / math.sqrt(2)))
+    entry, params = METRICS[one.metric], one.measured.params
+    both = (*one.scored, *base.scored)
+    # All at once, so that a label has the same column for every student.
+    tally = entry.tally(
+        Scored([item for of in both for item in of.items], [v for of in both for v in of.values]),
+        params,
+    )
+    whole = np.asarray(tally.toarray() if hasattr(tally, "toarray") else tally, dtype=np.float64)
+    parts = np.split(whole, len(both))
+    half = len(one.scored)
+    return exchanges(parts[:half], parts[half:], lambda sums: entry.combine(sums, params))
 
 
 def _word(found: Difference, adjusted: float, lower: bool) -> Word:

@@ -6,8 +6,14 @@ seeded.
 
 from engine.statistics.lift import Drawn, Lift, lift
 from engine.statistics.multiple import benjamini_hochberg, holm
-from engine.statistics.paired import mcnemar, says_too_much, share_difference, standard_error
-from engine.statistics.permutation import sign_flips
+from engine.statistics.paired import (
+    mcnemar,
+    says_too_much,
+    share_difference,
+    standard_error,
+    widened,
+)
+from engine.statistics.permutation import exchanges, sign_flips
 from engine.statistics.proportions import Interval, exact, wilson
 from engine.statistics.settling import settling_seeds
 from engine.statistics.two_groups import difference, fisher_greater
@@ -21,6 +27,7 @@ __all__ = [
     "benjamini_hochberg",
     "difference",
     "exact",
+    "exchanges",
     "fisher_greater",
     "holm",
     "lift",
@@ -32,5 +39,6 @@ __all__ = [
     "standard_error",
     "two_way",
     "two_way_mean",
+    "widened",
     "wilson",
 ]

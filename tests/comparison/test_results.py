@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.comparison.measured import Measured
 from engine.comparison.results import Difference
 from engine.comparison.sentences import headline, sentences
 from engine.errors import EngineError
+from engine.metrics import METRICS, Answered
 from tests.comparison.invented import LOWER, compared, measured, right
 
 
@@ -153,3 +155,45 @@ def test_seeds_whose_loop_ended_early_are_named() -> None:
     assert comparison.notes == (
         "random of 3 rounds: seed 0 after round 1, seed 1 after round 1, seed 2 after round 1",
     )
+
+
+def labelled(rows: dict[str, float]) -> dict[str, tuple[Answered, float]]:
+    """Return answers, each right or wrong as `rows` say, of rows with two labels in turn."""
+    answers = {}
+    for place, (row, value) in enumerate(rows.items()):
+        target = "ab"[place % 2]
+        said = target if value else "ba"[place % 2]
+        answers[row] = (Answered(said, (target,), said), value)
+    return answers
+
+
+def by_macro_f1(name: str, students: list[dict[str, float]]) -> Measured:
+    return measured(
+        name,
+        students,
+        metric="macro_f1",
+        answers={seed: labelled(rows) for seed, rows in enumerate(students)},
+        params=METRICS["macro_f1"].params(),
+    )
+
+
+def test_four_rows_of_200_that_only_change_one_way_are_no_win_whatever_the_metric() -> None:
+    base = right(0.6, 1)
+    better = base | dict.fromkeys([e for e, value in base.items() if not value][:4], 1.0)
+    for arms in (
+        (measured("vanilla", [base] * 2), measured("pada", [better] * 2)),
+        (by_macro_f1("vanilla", [base] * 2), by_macro_f1("pada", [better] * 2)),
+    ):
+        (found,) = (arm.against for arm in compared(*arms).arms if arm.against)
+        assert found.value == pytest.approx(0.02, abs=0.002)
+        assert found.word == "unclear"
+        assert found.low < 0 < found.high
+        # Exact: 2 of 16 ways in which four rows may differ.
+        assert found.p == pytest.approx(0.125, abs=0.02)
+
+
+def test_a_gain_of_macro_f1_beyond_chance_counts() -> None:
+    arms = (by_macro_f1("vanilla", students(0.6, 0)), by_macro_f1("pada", students(0.75, 10)))
+    (found,) = (arm.against for arm in compared(*arms).arms if arm.against)
+    assert found.word == "better"
+    assert found.p < 0.001
