@@ -131,6 +131,7 @@ def _flat(comparison: Comparison, arm: ArmResult) -> dict[str, Any]:
         "p_adjusted": found.p_adjusted if found else None,
         "verdict": found.word if found else None,
         "seeds_needed": found.seeds_needed if found else None,
+        "remedy": found.remedy if found else None,
         **{
             name: getattr(arm, name)
             for name in ("gap", "rows", "steps", "calls", "tokens", "unmetered", "cost", "unpriced", "minutes")

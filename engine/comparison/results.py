@@ -7,6 +7,7 @@ move a score by several points.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -19,6 +20,7 @@ from engine.metrics import METRICS, Scored
 from engine.metrics.bootstrap import estimate
 from engine.statistics import (
     Compared,
+    Z,
     exchanges,
     holm,
     settling_seeds,
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 Word = Literal["better", "worse", "unclear", "one seed"]
 """What may be said of a difference: better or worse than the baseline; unclear; of one seed alone."""
+Remedy = Literal["seeds", "more seeds", "too many seeds", "rows"]
+"""What would settle a difference if it stayed what it is: a known number of seeds; more, of which the number cannot be
+told; more than anybody runs; more test rows, whatever the number of seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,11 @@ class Difference:
     """By Holm, for the number of comparisons."""
     word: Word
     seeds_needed: int | None = None
-    """Seeds whose interval would leave zero out if the difference is what it is; None where it does, or none would."""
+    """Seeds whose interval would leave zero out if the difference is what it is; None where no number is offered."""
+    remedy: Remedy | None = None
+    """What would settle it; None where it is settled, of one seed, or where the arms are level."""
+    of_examples: float = 0.0
+    """Variance of the difference by the test rows alone, which no seed takes away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +151,10 @@ def compare_measured(
             differences[place] = _difference(one, base)
     adjusted = holm([d.p for d in differences.values()])
     for (place, found), p in zip(differences.items(), adjusted, strict=True):
-        judged = replace(found, p_adjusted=p, word=_word(found, p, metric in scores.lower))
-        needed = judged.seeds_needed if judged.word in ("unclear", "one seed") else None
-        results[place] = replace(results[place], against=replace(judged, seeds_needed=needed))
+        judged = _settled(
+            replace(found, p_adjusted=p, word=_word(found, p, metric in scores.lower))
+        )
+        results[place] = replace(results[place], against=judged)
     return Comparison(
         metric=metric,
         percent=metric in scores.percent,
@@ -215,8 +225,9 @@ def _difference(one: _Table, base: _Table) -> Difference:
         found = two_way_mean(differences)
         p = sign_flips(means)
     found = widened(found, means)
-    needed = settling_seeds(found.seeds, found.of_examples)
-    return Difference(found.difference, found.low, found.high, found.seeds, p, p, "unclear", needed)
+    return Difference(
+        found.difference, found.low, found.high, found.seeds, p, p, "unclear", of_examples=found.of_examples
+    )  # fmt: skip
 
 
 def _exchanged(one: _Table, base: _Table) -> float:
@@ -243,6 +254,21 @@ def _word(found: Difference, adjusted: float, lower: bool) -> Word:
     if found.low <= 0 <= found.high or adjusted > LEVEL:
         return "unclear"
     return "better" if (found.value > 0) != lower else "worse"
+
+
+def _settled(found: Difference) -> Difference:
+    """Return a difference with what would settle it."""
+    if found.word != "unclear" or not found.value:
+        return found
+    # The test over rows stays what it is however many seeds there are, and so does their part of the interval.
+    if found.p_adjusted > LEVEL or Z * math.sqrt(found.of_examples) >= abs(found.value):
+        return replace(found, remedy="rows")
+    needed = settling_seeds(found.seeds, found.of_examples)
+    if needed is None:
+        return replace(found, remedy="too many seeds")
+    if needed <= len(found.seeds):
+        return replace(found, remedy="more seeds")
+    return replace(found, remedy="seeds", seeds_needed=needed)
 
 
 def _result(one: _Table) -> ArmResult:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from engine.comparison.results import LEVEL, ArmResult, Comparison, Difference
+from engine.comparison.results import LEVEL, ArmResult, Comparison, Difference, Remedy
 from engine.report.formatting import points
+from engine.statistics import MOST
 
 Tone = Literal["good", "bad", "unclear"]
 
@@ -50,12 +51,18 @@ def _why(comparison: Comparison, found: Difference) -> str:
     if found.low <= 0 <= found.high:
         why = "the interval holds zero, so it is no win and no loss"
     else:
-        why = f"the permutation test, corrected for {comparison.compared} comparisons, is above {LEVEL}"
-    if found.seeds_needed is not None and found.seeds_needed > len(found.seeds):
-        return f"{why}; if it stays so, about {found.seeds_needed} seeds would settle it"
-    if not found.value:
-        return why
-    return f"{why}; if it stays so, no number of seeds settles it with {comparison.n:,} test rows: more rows would"
+        why = f"the permutation test, corrected for {_comparisons(comparison)}, is above {LEVEL}"
+    remedies: dict[Remedy, str] = {
+        "seeds": f"about {found.seeds_needed} seeds would settle it",
+        "more seeds": "more seeds may settle it",
+        "too many seeds": f"not even {MOST} seeds would settle it: more test rows may",
+        "rows": f"no number of seeds settles it with {comparison.n:,} test rows: more rows would",
+    }
+    return f"{why}; if it stays so, {remedies[found.remedy]}" if found.remedy else why
+
+
+def _comparisons(comparison: Comparison) -> str:
+    return f"{comparison.compared} comparison{'s' if comparison.compared != 1 else ''}"
 
 
 def p_text(p: float) -> str:
@@ -101,7 +108,7 @@ def reading(comparison: Comparison) -> str:
     )
     return (
         f"Each arm stands for {which}, seed by seed. Intervals are of 95%, over seeds and test rows, the same for all; "
-        f"p is of a permutation test over test rows, corrected for {comparison.compared} comparison"
-        f"{'s' if comparison.compared != 1 else ''} (Holm). Rows, tokens, money and minutes are what each arm takes by"
+        f"p is of a permutation test over test rows, corrected for"
+        f" {_comparisons(comparison)} (Holm). Rows, tokens, money and minutes are what each arm takes by"
         " itself, work that it shares with others included."
     )

@@ -14,16 +14,18 @@ from engine.statistics.paired import (
     widened,
 )
 from engine.statistics.permutation import exchanges, sign_flips
-from engine.statistics.proportions import Interval, exact, wilson
-from engine.statistics.settling import settling_seeds
+from engine.statistics.proportions import Interval, Z, exact, wilson
+from engine.statistics.settling import MOST, settling_seeds
 from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
 
 __all__ = [
+    "MOST",
     "Compared",
     "Drawn",
     "Interval",
     "Lift",
+    "Z",
     "benjamini_hochberg",
     "difference",
     "exact",

@@ -75,7 +75,7 @@ def says_too_much(better: int, worse: int) -> bool:
 
 
 def widened(found: Compared, means: Floats) -> Compared:
-    """Return a comparison whose interval also goes by which rows changed and which way, where draws of rows say too much.
+    """Return a comparison whose interval reaches as far as which rows changed leaves open, where draws say too much.
 
     Args:
         found: What draws of seeds and rows say.

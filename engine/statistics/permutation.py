@@ -87,7 +87,9 @@ def exchanges(
     step, smaller, left = max(1, _AT_ONCE // width), 0, PERMUTATIONS
     while left:
         count = min(step, left)
-        exchanged = generator.integers(0, 2, size=(count, len(moved)), dtype=np.int8) * 1.0
+        exchanged = generator.integers(0, 2, size=(count, len(moved)), dtype=np.int8).astype(
+            np.float64
+        )
         # An exchange without a value is no reason to believe in the difference.
         smaller += int(np.sum(np.abs(differences(exchanged)) < observed))
         left -= count

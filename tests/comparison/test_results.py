@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from engine.comparison.measured import Measured
-from engine.comparison.results import Difference
+from engine.comparison.results import Difference, Remedy, _settled
 from engine.comparison.sentences import headline, sentences
 from engine.errors import EngineError
 from engine.metrics import METRICS, Answered
@@ -197,3 +200,43 @@ def test_a_gain_of_macro_f1_beyond_chance_counts() -> None:
     (found,) = (arm.against for arm in compared(*arms).arms if arm.against)
     assert found.word == "better"
     assert found.p < 0.001
+
+
+def unclear(**changes: Any) -> Difference:
+    """Return a difference of three seeds that passes the test over rows, and whose interval holds zero."""
+    found = Difference(
+        0.03, -0.01, 0.07, (0.06, 0.00, 0.03), 0.01, 0.01, "unclear", of_examples=1e-5
+    )
+    return _settled(replace(found, **changes))
+
+
+def test_seeds_are_offered_only_where_they_would_settle_it() -> None:
+    assert (unclear().remedy, unclear().seeds_needed) == ("seeds", 7)
+    # The test over rows is the same however many seeds there are.
+    assert (unclear(p_adjusted=0.06).remedy, unclear(p_adjusted=0.06).seeds_needed) == (
+        "rows",
+        None,
+    )
+    assert unclear(of_examples=1e-3).remedy == "rows"
+    assert unclear(seeds=(0.031, 0.029, 0.03)).remedy == "more seeds"
+    assert unclear(seeds=(1.0, -0.94, 0.03)).remedy == "too many seeds"
+    assert unclear(word="better").remedy is None
+    assert unclear(value=0.0).remedy is None
+
+
+@pytest.mark.parametrize(
+    ("remedy", "said"),
+    [
+        ("seeds", "about 5 seeds would settle it"),
+        ("more seeds", "more seeds may settle it"),
+        ("too many seeds", "not even 100 seeds would settle it"),
+        ("rows", "no number of seeds settles it with 200 test rows"),
+    ],
+)
+def test_what_would_settle_it_is_said(remedy: Remedy, said: str) -> None:
+    comparison = compared(VANILLA, measured("pada", students(0.61, 3)))
+    base, arm = comparison.arms
+    found = unclear(remedy=remedy)
+    told = replace(arm, against=replace(found, remedy=remedy, seeds_needed=5))
+    (sentence,) = sentences(replace(comparison, arms=(base, told)))
+    assert said in sentence.text
