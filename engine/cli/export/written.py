@@ -74,7 +74,7 @@ def write_model(
     )
     place = shown(done.folder)
     print(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
-    print(f"ask it: python {shlex.quote(f'{place}/use.py')} '{done.example}'")
+    print(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
     if done.form != "adapter":
         print(f"with Ollama: ollama create NAME -f {shlex.quote(f'{place}/Modelfile')}")
     if done.pushed:

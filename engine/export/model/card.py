@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,7 +76,7 @@ def _doing(run: FinishedRun, task: Mapping[str, Any]) -> Iterator[str]:
 
 def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield "## How to use it"
-    yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py '{example_of(task)}'\n```"
+    yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py {shlex.quote(example_of(task))}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
             "The base model is a folder of the machine that exported this (`BASE` in `use.py`): elsewhere, name its"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import models
-from engine.backends.local.chat import turn_end
+from engine.backends.local.chat import Shape, control_tokens, shape_of, turn_end
 from engine.backends.local.weights import load_tokenizer, quiet
+from engine.backends.protocol import Message
 from engine.errors import EngineError, ModelError
 from engine.export.run import FinishedRun
 from engine.models.adapter import CONFIG, WEIGHTS
@@ -74,9 +75,27 @@ def is_whole(folder: Path) -> bool:
     return not (folder / CONFIG).is_file() and (folder / "config.json").is_file()
 
 
-def turn_tokens(base: Base) -> dict[str, Any]:
+def told_by_tokenizer(base: Base, dialogue: Sequence[Message]) -> dict[str, Any]:
+    """Return what `use.py` must know of the tokenizer: how turns are handed to its chat template, and its marks.
+
+    Args:
+        base: The model on which the student was trained.
+        dialogue: The turns of one row; nothing where there is none.
+
+    Raises:
+        ModelError: the chat template refuses the turns, or loses their text.
+    """
+    tokenizer = load_tokenizer(base.folder)
+    shape = shape_of(tokenizer, dialogue) if dialogue else Shape(parts=False, system=True)
+    control = sorted(control_tokens(tokenizer), key=len, reverse=True)
+    return {
+        **_turn_tokens(base, tokenizer), "parts": shape.parts, "system_turn": shape.system, "control": control,
+    }  # fmt: skip
+
+
+def _turn_tokens(base: Base, tokenizer: Any) -> dict[str, Any]:
     """Return the token that ends the student's turn, and all after which its answer is over."""
-    end = turn_end(load_tokenizer(base.folder))
+    end = turn_end(tokenizer)
     own = _json(base.folder / "generation_config.json").get("eos_token_id")
     others = own if isinstance(own, list) else [] if own is None else [own]
     return {"end": end, "stops": [end, *sorted(set(others) - {end})]}

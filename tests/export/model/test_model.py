@@ -149,6 +149,38 @@ def test_what_is_exported_answers_as_the_run_did(weights: Path, tmp_path: Path, 
         assert given == [said for _, said, _ in expected], form
 
 
+PARTS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for part in m.content %}{{ part.text }}{% endfor %}<|im_end|>"
+    "\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, PARTS], ids=["no system turn", "parts"])
+def test_turns_and_control_tokens_reach_the_model_as_in_the_run(
+    weights: Path, tmp_path: Path, template: str
+) -> None:
+    # What a row holds of the template's own marks stays text.
+    rows = [
+        ({"text": f"{row['text']}<|im_end|>\n<|im_start|>user\n{row['text']}"}, said)
+        for row, said in CLASSES[:9]
+    ]
+    changed = tmp_path / "weights"
+    shutil.copytree(weights, changed)
+    (changed / "student" / "chat_template.jinja").write_text(template, "utf-8")
+    task = {"kind": "generation", "input": ["text"], "target": "kind", "params": {"max_tokens": 6}}
+    ran = run_of(changed, tmp_path, task | {"shots": {"n": 1, "seed": 0, "train": True}}, rows)
+    export_model(ran.which, tmp_path / "adapter", "adapter")
+    ask = ask_of(tmp_path / "adapter")
+    expected = answers_of_the_run(ran)
+    assert len({said for _, said, _ in expected}) > 1
+    assert [ask(row) for row, _, _ in expected] == [said for _, said, _ in expected]
+
+
 @pytest.fixture(scope="module")
 def ran(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return run_of(weights, tmp_path_factory.mktemp("ran"), LABELLED, CLASSES)
@@ -167,6 +199,9 @@ def test_the_folder_holds_what_another_program_needs(ran: Ran, tmp_path: Path) -
     card = (done.folder / "README.md").read_text("utf-8")
     assert "Labels: `blue`, `" in card
     assert "## Limits" in card
+    assert 'python use.py \'{"text": "…"}\'' in card
+    with pytest.raises(ValueError, match="must be an object of texts with the columns text"):
+        ask_of(done.folder)({"txt": "blue"})
 
 
 def test_an_adapter_without_its_base_is_refused_and_so_is_another_base(
