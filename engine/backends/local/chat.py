@@ -52,6 +52,11 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...
     return inert.encode(rendered(_template(tokenizer, prompt=True), turns), _encode(tokenizer))
 
 
+def prompt_text(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Return the text of a prompt up to the place where the assistant begins to speak; raises ModelError."""
+    return rendered(_template(tokenizer, prompt=True), messages)
+
+
 Template = Callable[[list[dict[str, Any]]], str]
 """From turns to the text of a prompt; raises TemplateError, TypeError or ValueError for turns that it does not take."""
 
