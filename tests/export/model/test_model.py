@@ -15,6 +15,7 @@ from engine.backends.entry import ModelRef
 from engine.backends.transformers import TransformersSettings, open_student
 from engine.errors import EngineError
 from engine.export import Which, export_model
+from engine.export.folder import MARK
 from engine.export.run import find_run
 from engine.models.digest import weights_digest
 from engine.store import reader
@@ -258,6 +259,22 @@ def test_an_adapter_of_a_base_that_nobody_else_has_is_not_pushed(
     with pytest.raises(EngineError, match="is of no use to others"):
         export_model(ran.which, tmp_path / "out", "adapter", push_to="someone/model")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_gguf_lies_beside_what_asks_it(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def converts(model: Path, to: Path, say: object) -> None:
+        assert (model / "model.safetensors").is_file()
+        to.write_bytes(b"GGUF")
+
+    monkeypatch.setattr("engine.export.model.written.require_converter", lambda: None)
+    monkeypatch.setattr("engine.export.model.written.convert", converts)
+    done = export_model(ran.which, tmp_path / "out", "gguf")
+    names = {path.name for path in done.folder.iterdir()}
+    assert names == {"model.gguf", "Modelfile", "task.json", "use.py", "README.md", MARK}
+    assert "FROM ./model.gguf\n" in (done.folder / "Modelfile").read_text("utf-8")
+    compile((done.folder / "use.py").read_text("utf-8"), "use.py", "exec")
 
 
 def test_a_form_that_there_is_not(ran: Ran, tmp_path: Path) -> None:
