@@ -112,22 +112,25 @@ def write_adapter(folder: Path, base: Base, to: Path) -> None:
 
 
 def write_merged(folder: Path, base: Base, task: Mapping[str, Any], to: Path) -> None:
-    """Write the whole model in the number format of the run: base and adapter added up, or what is whole already.
+    """Write the whole model in the number format in which the run asked it: base and adapter added up, or what is whole.
 
     Raises:
         EngineError: it cannot be loaded.
     """
+    import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, GenerationConfig
 
+    asked = getattr(torch, task["dtype"])
     try:
         with quiet():
             source = folder if is_whole(folder) else base.folder
-            model = AutoModelForCausalLM.from_pretrained(
-                source, dtype="auto", local_files_only=True
-            )
+            # Added up in the wider of both formats: what is rounded before stays so.
+            wider = asked if asked is torch.float32 else "auto"
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=wider, local_files_only=True)
             if source is base.folder:
                 model = PeftModel.from_pretrained(model, folder).merge_and_unload(safe_merge=True)
+            model = model.to(asked)
             # What servers and pipelines ask it with: as the run did, the likeliest token at each step.
             model.generation_config = GenerationConfig(
                 do_sample=False,

@@ -53,14 +53,20 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_of(weights: Path, folder: Path, task: Mapping[str, Any], rows: Sequence[Any]) -> Ran:
+def run_of(
+    weights: Path,
+    folder: Path,
+    task: Mapping[str, Any],
+    rows: Sequence[Any],
+    dtype: str = "float32",
+) -> Ran:
     """Return a run of that student on a task; rows are (inputs, target)."""
     shutil.copytree(weights, folder / "recipe")
     state = folder / "state"
     (state / "models").mkdir(parents=True)
     shutil.copytree(weights / "adapter", state / "models" / "adapter")
     store = Invented()
-    student = {"backend": "transformers", "model": "./student", "dtype": "float32"}
+    student = {"backend": "transformers", "model": "./student", "dtype": dtype}
     store.recipe(task=task, models={"student": student}, train={"r": 4, "steps": 8})
     store.run()
     load = store.node("load", "load")
@@ -250,6 +256,28 @@ def test_a_model_that_was_trained_whole_has_no_adapter(ran: Ran, tmp_path: Path)
         load_file(folder / "model.safetensors") for folder in (ran.student, tmp_path / "out")
     )
     assert all(torch.equal(whole[name], tensor.float()) for name, tensor in base.items())
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_a_merged_model_has_the_number_format_in_which_the_run_asked_it(
+    weights: Path, tmp_path: Path, stored: str, asked: str
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    changed = tmp_path / "weights"
+    shutil.copytree(weights, changed)
+    student = changed / "student"
+    model = AutoModelForCausalLM.from_pretrained(student, dtype=getattr(torch, stored))
+    model.save_pretrained(student)
+    ran = run_of(changed, tmp_path, LABELLED, CLASSES[:3], asked)
+    export_model(ran.which, tmp_path / "out")
+    written = load_file(tmp_path / "out" / "model.safetensors")
+    assert {str(tensor.dtype) for tensor in written.values()} == {f"torch.{asked}"}
+    assert json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))["dtype"] == asked
+    if asked == "float32":
+        assert any(not torch.equal(t, t.bfloat16().float()) for t in written.values())
 
 
 def test_an_adapter_of_a_base_that_nobody_else_has_is_not_pushed(
