@@ -8,7 +8,7 @@ from typing import NamedTuple
 from engine.export.cards import fenced, front_matter
 from engine.export.data.labels import LABEL_STATUSES
 from engine.export.data.layouts import LAYOUTS, Layout
-from engine.export.licences import licences
+from engine.export.licences import front_licence, licences
 from engine.export.run import FinishedRun
 from engine.report.formatting import count
 from engine.report.markdown import escaped, table
@@ -56,7 +56,7 @@ def data_card(
             [
                 front_matter(
                     {
-                        **({"license": licence} if licence else {}),
+                        **front_licence(licence),
                         "pretty_name": run.name,
                         "tags": [
                             *(
@@ -91,7 +91,11 @@ def data_card(
                 _funnel(run),
                 "## Licences",
                 licences(
-                    run, licence, base=False, written=any(row.what != "original" for row in counts)
+                    run,
+                    licence,
+                    base=False,
+                    written=any(row.what not in ("original", "student_error") for row in counts),
+                    answers=any(row.what == "student_error" for row in counts),
                 ),
                 "## Made with",
                 _versions(run),

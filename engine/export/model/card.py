@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.export.cards import fenced, front_matter
-from engine.export.licences import licence_of, licences
+from engine.export.licences import front_licence, licence_of, licences
 from engine.export.model.students import ExportedStudent
 from engine.export.model.task_file import FORMS, Form, example_of, notes_on
 from engine.export.model.weights import Base
@@ -36,8 +36,8 @@ def model_card(
     report = collect(run.query, run.id, sample=0)
     stated = licence or licence_of(base.name)
     front = {
-        **({"license": stated.lower()} if stated else {}),
-        **({"base_model": base.on_hub} if base.on_hub else {}),
+        **front_licence(stated),
+        **({"base_model": origin} if (origin := base.on_hub or base.made_from) else {}),
         "library_name": {"adapter": "peft", "gguf": "gguf"}.get(form, "transformers"),
         "tags": ["pada-engine", str(run.task.kind)],
     }
@@ -79,9 +79,14 @@ def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py {shlex.quote(example_of(task))}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
-            "The base model is a folder of the machine that exported this (`BASE` in `use.py`): elsewhere, name its"
-            " copy there."
+            "The base model is a folder of the machine that exported this: elsewhere write a copy's place behind `BASE`"
+            " in `use.py`, and as `base_model_name_or_path` in `adapter_config.json`."
         )
+        if base.made_from:
+            yield (
+                f"Its weights are those of {base.made_from}, rounded for the package index: on the Hub's own, answers"
+                " differ a little."
+            )
     if form != "adapter":
         yield "With Ollama: `ollama create NAME -f Modelfile`, then `ollama run NAME`."
     yield from notes_on(task, form)

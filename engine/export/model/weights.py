@@ -15,6 +15,7 @@ from engine.backends.protocol import Message
 from engine.errors import EngineError, ModelError
 from engine.export.run import FinishedRun
 from engine.models.adapter import CONFIG, WEIGHTS
+from engine.models.embedded import EMBEDDED
 
 _TOKENIZER = ("*.json", "*.txt", "*.model", "*.jinja")
 _NO_TOKENIZER = ("config.json", "generation_config.json", "manifest.json", "*.index.json", CONFIG)
@@ -32,6 +33,8 @@ class Base(NamedTuple):
     on_hub: str | None
     """Its name on the Hugging Face Hub, without a revision; None for a folder or an embedded model."""
     revision: str | None
+    made_from: str | None = None
+    """Of an embedded model: the model of the Hub whose weights it has, rounded."""
 
     def bytes_in(self, dtype: str) -> int:
         """Return the size of its weights in a number format."""
@@ -67,7 +70,10 @@ def base_of(run: FinishedRun) -> Base:
         )
     on_disk = name in models.known() or (run.base / Path(name).expanduser()).is_dir()
     hub, _, revision = name.partition("@")
-    return Base(name, folder, None if on_disk else hub, None if on_disk else revision or None)
+    if on_disk:
+        embedded = EMBEDDED.get(name)
+        return Base(name, folder, None, None, embedded.made_from if embedded else None)
+    return Base(name, folder, hub, revision or None)
 
 
 def is_whole(folder: Path) -> bool:
@@ -112,7 +118,7 @@ def write_adapter(folder: Path, base: Base, to: Path) -> None:
 
 
 def write_merged(folder: Path, base: Base, task: Mapping[str, Any], to: Path) -> None:
-    """Write the whole model in the number format in which the run asked it: base and adapter added up, or what is whole.
+    """Write the whole model in the number format in which the run asked it: base and adapter added up, or a whole one.
 
     Raises:
         EngineError: it cannot be loaded.

@@ -45,6 +45,8 @@ class ModelExport:
     round: int
     example: str
     """A row as `use.py` takes it, JSON."""
+    base: Path | None = None
+    """Of an adapter: the folder of its base model, where it is on this machine alone."""
     pushed: str | None = None
     """Address of the copy on the Hub."""
 
@@ -109,8 +111,9 @@ def export_model(
     with writing(to, {**told, "seed": student.seed, "round": student.round}) as part:
         _write(part, form, found, say)
     pushed = push(to, push_to, "model") if push_to is not None else None
+    here = base.folder if form == "adapter" and base.on_hub is None else None
     return ModelExport(
-        to, form, found.run, student.seed, student.round, example_of(found.task), pushed
+        to, form, found.run, student.seed, student.round, example_of(found.task), here, pushed
     )
 
 
