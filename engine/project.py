@@ -154,6 +154,12 @@ class Project:
         """What a run rests on: prompts, models, packs, the method; raises RecipeError where one cannot be used."""
         return self._compiled[1]
 
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The ids of its plan's nodes: projects with the same ones do the same."""
+        plan, _ = self._compiled
+        return frozenset(node.id for node in plan.nodes.values())
+
     def plan(self) -> Planned:
         """Return what a run would do now; writes nothing."""
         plan, resources = self._compiled

@@ -5,7 +5,7 @@ All of it is checked before anything runs: an arm on other rows, or with another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,7 @@ class Asked:
     methods: Sequence[str] = ()
     """Each recipe goes by each of them; by its own where there are none."""
     settings: Sequence[str] = ()
-    """`augment.coverage=0`: each is an arm more for each of the others."""
+    """`augment.coverage=0`: each is an arm more for each recipe and method."""
     seeds: Sequence[int] = ()
     """Those of the recipes when left out, which must then agree."""
     rows: Sequence[int] = ()
@@ -77,11 +77,6 @@ class Arms:
         """The arms, each once whatever the budgets."""
         return list(dict.fromkeys(arm.name for arm in self.arms))
 
-    @property
-    def budgets(self) -> list[int | None]:
-        """The budgets of rows, as they were asked for."""
-        return list(dict.fromkeys(arm.rows for arm in self.arms))
-
 
 def arms_of(asked: Asked) -> Arms:
     """Return the arms, their recipes without errors.
@@ -107,7 +102,41 @@ def arms_of(asked: Asked) -> Arms:
     for other in arms[1:]:
         if fault := _differs(arms[0], other):
             raise EngineError(f"'{arms[0].name}' and '{other.name}' cannot be compared: {fault}")
-    return Arms(tuple(arms), baseline, tuple(_notes(arms)))
+    same = _same(arms)
+    if len(set(names) - same.keys()) < 2:
+        raise EngineError(
+            f"all arms do the same as '{arms[0].name}': what was set decides nothing of them",
+            "name other methods, or a setting that these use",
+        )
+    baseline = same.get(baseline, baseline)
+    kept = list(_once((arm for arm in arms if arm.name not in same), baseline))
+    notes = [f"left out, since it does the same as {other}: {name}" for name, other in same.items()]
+    return Arms(tuple(kept), baseline, (*notes, *_notes(kept)))
+
+
+def _same(arms: Sequence[Arm]) -> dict[str, str]:
+    """Return the arms that at every budget do what one of another name before them does, with that one's name."""
+    does = {
+        name: {a.project.nodes for a in arms if a.name == name}
+        for name in dict.fromkeys(a.name for a in arms)
+    }
+    found: dict[str, str] = {}
+    for name, nodes in does.items():
+        twin = next((other for other in does if other not in found and does[other] == nodes), name)
+        if twin != name:
+            found[name] = twin
+    return found
+
+
+def _once(arms: Iterable[Arm], baseline: str) -> Iterator[Arm]:
+    """Yield the arms; a baseline that does the same at every budget once, without one."""
+    left = list(arms)
+    mine = [arm for arm in left if arm.name == baseline]
+    is_same = len({arm.project.nodes for arm in mine}) == 1
+    if is_same and (len(mine) > 1 or not mine[0].rounds):
+        yield Arm(baseline, mine[0].project)
+        left = [arm for arm in left if arm.name != baseline]
+    yield from left
 
 
 def _arms(asked: Asked) -> list[Arm]:
@@ -117,7 +146,12 @@ def _arms(asked: Asked) -> list[Arm]:
         if key in ("seeds", "loop.method"):
             other = "--seeds" if key == "seeds" else "--methods"
             raise EngineError(f"{SETTING.format(text)}: arms differ in {key}", f"write {other}")
-        settings.append((f"{key}={value}", {key: value}))
+        settings.append((text.strip(), {key: value}))
+    if few := [rows for rows in asked.rows if rows < 1]:
+        raise EngineError(
+            f"--rows {few[0]}: a budget is at least one row",
+            "for none, compare with the method vanilla",
+        )
     several = len(asked.recipes) > 1
     arms: list[Arm] = []
     for recipe in asked.recipes:
@@ -170,9 +204,9 @@ def _at_budgets(
         yield arm
         return
     for rows in asked.rows:
-        if rows < max(1, arm.rounds):
+        if rows < arm.rounds:
             raise EngineError(
-                f"--rows {rows}: '{arm.name}' goes {arm.rounds} rounds, so each would get no row",
+                f"--rows {rows}: '{arm.name}' goes {arm.rounds} rounds, so that one would get no row",
                 f"ask for {arm.rounds} rows at least, or for fewer rounds",
             )
         per_round = rows // max(1, arm.rounds)

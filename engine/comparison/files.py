@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,11 +40,8 @@ def write_comparison(
         state: The state folder: they lie under `reports` there, named after the runs, when `out` is left out.
         out: One of the files; the others lie beside it.
     """
-    if out is not None and out.suffix not in {".html", ".md", ".csv", ".json"}:
-        raise EngineError(
-            f"--out {out}: a comparison is HTML, Markdown, CSV and JSON, four files of one name",
-            f"name one of them: {out.name}.html",
-        )
+    if out is not None:
+        check_out(out)
     name = short([(arm.name, arm.budget, arm.run) for arm in comparison.arms], 8)
     base = out or state / "reports" / f"compare-{name}.html"
     paths = ComparisonFiles(*(base.with_suffix(f".{end}") for end in ("html", "md", "csv", "json")))
@@ -63,6 +61,20 @@ def write_comparison(
                 "choose a place with --out",
             ) from error
     return paths
+
+
+def check_out(out: Path) -> None:
+    """Raise EngineError where a comparison could not be written there; called before anything runs."""
+    if out.suffix not in {".html", ".md", ".csv", ".json"}:
+        raise EngineError(
+            f"--out {out}: a comparison is HTML, Markdown, CSV and JSON, four files of one name",
+            f"name one of them: {out.name}.html",
+        )
+    if out.is_dir():
+        raise EngineError(f"--out {out}: this is a folder", "name a file in it")
+    place = next(folder for folder in out.absolute().parents if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise EngineError(f"--out {out}: nothing can be written in {place}", "choose another place")
 
 
 def html_text(comparison: Comparison) -> str:

@@ -211,8 +211,9 @@ class _Table:
 
 
 def _baseline(tables: Sequence[_Table], name: str, one: _Table) -> _Table | None:
-    """Return the baseline at an arm's budget."""
-    return next((t for t in tables if t.arm == name and t.budget == one.budget), None)
+    """Return the baseline at an arm's budget, or the one that is the same at every budget."""
+    mine = {t.budget: t for t in tables if t.arm == name}
+    return mine.get(one.budget, mine.get(None))
 
 
 def _difference(one: _Table, base: _Table) -> Difference:

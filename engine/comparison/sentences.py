@@ -112,3 +112,9 @@ def reading(comparison: Comparison) -> str:
         f" {_comparisons(comparison)} (Holm). Rows, tokens, money and minutes are what each arm takes by"
         " itself, work that it shares with others included."
     )
+
+
+def runs(comparison: Comparison) -> str:
+    """Return which run each arm is, by which `pada report` and SQL know it."""
+    told = "; ".join(f"{arm.run} {labelled(arm)}" for arm in comparison.arms)
+    return f"Runs (pada report RUN): {told}."

@@ -10,8 +10,10 @@ import pytest
 from engine.comparison.measured import Measured
 from engine.comparison.results import Difference, Remedy, _settled
 from engine.comparison.sentences import headline, sentences
+from engine.comparison.tables import curve_table
 from engine.errors import EngineError
 from engine.metrics import METRICS, Answered
+from engine.report.formatting import NONE
 from tests.comparison.invented import LOWER, compared, measured, right
 
 
@@ -130,6 +132,17 @@ def test_an_arm_is_held_against_the_baseline_at_its_own_budget() -> None:
     assert found[3] is not None
     assert found[3].value == 0.0
     assert sentences(comparison)[1].text.startswith("pada, 100 rows is level with vanilla (")
+
+
+def test_a_baseline_without_a_budget_is_held_against_at_each() -> None:
+    found = compared(
+        measured("vanilla", [right(0.5, 1), right(0.5, 2)]),
+        *(measured("pada", [right(0.7, n), right(0.7, n + 1)], budget=n) for n in (50, 100)),
+    )
+    assert [arm.against is not None for arm in found.arms] == [False, True, True]
+    curve = curve_table(found)
+    assert curve is not None
+    assert curve.rows[0][1] == curve.rows[0][2] != NONE
 
 
 def test_all_right_is_not_certain() -> None:
