@@ -13,13 +13,13 @@ from engine.errors import EngineError
 from engine.report.console import clean, rich_table
 from engine.report.dossier import Dossier
 from engine.report.facts.dossiers import (
-    choose_run,
     collect_dossiers,
     collect_tallies,
     find_pattern,
 )
 from engine.report.formatting import round_label
 from engine.report.pattern_files import patterns_csv, patterns_markdown, said
+from engine.report.records import Query
 from engine.report.suggestions import said_state
 from engine.report.tables import Table
 from engine.report.tables.dossier import (
@@ -32,7 +32,7 @@ from engine.report.tables.dossier import (
     written_sentence,
     written_table,
 )
-from engine.store import reader, unseen
+from engine.store import choose_run, reader, unseen
 from engine.system.files import write_text
 
 NARROW = 110
@@ -60,7 +60,7 @@ def list_patterns(
     console = _wide(console or Console())
     tell_unseen(errors or Console(stderr=True), unseen(where.state))
     with reader(where.state) as query:
-        run, recipe = choose_run(query, where.run, where.recipe)
+        run, recipe = _chosen(query, where)
         tallies = collect_tallies(query, run)
     _say(console, f"{recipe} · run {run}")
     if not tallies:
@@ -87,7 +87,7 @@ def show_pattern(where: Where, word: str, sample: int, console: Console | None =
     """
     console = _wide(console or Console())
     with reader(where.state) as query:
-        run, recipe = choose_run(query, where.run, where.recipe)
+        run, recipe = _chosen(query, where)
         dossiers = collect_dossiers(query, run, sample, find_pattern(query, run, word))
     for one in dossiers:
         _whole(console, one, f"{recipe} · run {run}")
@@ -117,7 +117,7 @@ def export_patterns(
     if out is not None and as_csv and out.suffix != ".csv":
         raise EngineError(f"--out {out}: not the name of a CSV file", "leave out --csv")
     with reader(where.state) as query:
-        run, recipe = choose_run(query, where.run, where.recipe)
+        run, recipe = _chosen(query, where)
         dossiers = collect_dossiers(query, run, sample)
     csv = as_csv or (out is not None and out.suffix == ".csv")
     text = patterns_csv(run, dossiers) if csv else patterns_markdown(recipe, run, dossiers)
@@ -132,6 +132,12 @@ def export_patterns(
             f"{out}: cannot be written ({error.strerror or error})", "choose another place"
         ) from error
     _say(console, f"{said(dossiers)} of run {run} written to {out}")
+
+
+def _chosen(query: Query, where: Where) -> tuple[str, str]:
+    if where.run is not None and where.recipe is not None:
+        raise EngineError("--run and --recipe exclude each other", "choose one")
+    return choose_run(query, where.run, where.recipe)
 
 
 def _whole(console: Console, one: Dossier, run: str) -> None:
