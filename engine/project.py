@@ -39,12 +39,11 @@ from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
+from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
 from engine.version import __version__
 
-STATE = Path(".pada")
-"""Where a project's store and models are, unless told otherwise."""
 LIBRARIES = (
     "torch",
     "transformers",

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.project import STATE, Project
+from engine.project import Project
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
 from engine.spec.method import Method, load_method
 from engine.spec.overrides import SETTING, assignment
 from engine.stages.load import example_id
+from engine.system.places import STATE
 
 VANILLA = "vanilla"
 """The arm that the others are held against where nobody names one."""
@@ -41,6 +42,11 @@ class Asked:
     vars: Mapping[str, str] = field(default_factory=dict)
     state: Path = STATE
     limit: int | None = None
+
+
+def labelled(name: str, rows: int | None) -> str:
+    """Return an arm's name, with its budget of rows where one was asked for."""
+    return name if rows is None else f"{name}, {rows:,} rows"
 
 
 @dataclass(frozen=True)

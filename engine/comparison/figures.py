@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 from engine.comparison.results import ArmResult, Comparison
-from engine.comparison.sentences import labelled
+from engine.comparison.sentences import called
 from engine.report.charts.figures import NARROW, WIDE, Figure
 from engine.report.charts.svg import CHARACTER, Line, Point, line_chart, shape, svg, text, ticks
 from engine.report.formatting import decimal, hundredfold, points, value
@@ -28,7 +28,7 @@ def score_figure(comparison: Comparison) -> Figure:
     scale = 100.0 if comparison.percent else 1.0
     rows = [
         _Row(
-            labelled(arm), scale * arm.value, scale * arm.low, scale * arm.high,
+            called(arm), scale * arm.value, scale * arm.low, scale * arm.high,
             value(arm.value, comparison.percent), _interval(comparison, arm.low, arm.high),
             2 if arm.name == comparison.baseline else 1,
         )
@@ -42,7 +42,7 @@ def difference_figure(comparison: Comparison) -> Figure | None:
     scale = 100.0 if comparison.percent else 1.0
     rows = [
         _Row(
-            labelled(arm), scale * arm.against.value, scale * arm.against.low, scale * arm.against.high,
+            called(arm), scale * arm.against.value, scale * arm.against.low, scale * arm.against.high,
             points(arm.against.value, comparison.percent, signed=True, unit=False),
             _interval(comparison, arm.against.low, arm.against.high, signed=True),
             {"better": 3, "worse": 4}.get(arm.against.word, 1),

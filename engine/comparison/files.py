@@ -16,9 +16,9 @@ from engine.comparison.sentences import basis, headline, reading, sentences
 from engine.comparison.tables import curve_table, student_table, whole_table
 from engine.errors import EngineError
 from engine.fingerprint import short
+from engine.report.files import write_files
 from engine.report.html import environment, stylesheet
 from engine.report.markdown import escaped, table
-from engine.system.files import write_text
 
 
 class ComparisonFiles(NamedTuple):
@@ -51,15 +51,7 @@ def write_comparison(
         csv_text(comparison),
         json_text(comparison),
     )
-    for path, content in zip(paths, texts, strict=True):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, content)
-        except OSError as error:
-            raise EngineError(
-                f"the comparison cannot be written to {path}: {error.strerror}",
-                "choose a place with --out",
-            ) from error
+    write_files("comparison", dict(zip(paths, texts, strict=True)))
     return paths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from engine.comparison.arms import labelled
 from engine.comparison.results import LEVEL, ArmResult, Comparison, Difference, Remedy
 from engine.report.formatting import points
 from engine.statistics import MOST
@@ -18,9 +19,9 @@ class Sentence(NamedTuple):
     tone: Tone
 
 
-def labelled(arm: ArmResult) -> str:
+def called(arm: ArmResult) -> str:
     """Return an arm's name, with its budget of rows where one was asked for."""
-    return arm.name if arm.budget is None else f"{arm.name}, {arm.budget:,} rows"
+    return labelled(arm.name, arm.budget)
 
 
 def sentences(comparison: Comparison) -> list[Sentence]:
@@ -33,7 +34,7 @@ def _sentence(comparison: Comparison, arm: ArmResult, found: Difference) -> Sent
     size = f"{points(abs(found.value), percent)} of {comparison.metric}"
     low, high = (points(end, percent, signed=True, unit=False) for end in (found.low, found.high))
     chance = f"95% interval {low} to {high}, p {p_text(found.p_adjusted)}"
-    name, base = labelled(arm), comparison.baseline
+    name, base = called(arm), comparison.baseline
     if found.word == "better":
         return Sentence(f"{name} beats {base} by {size} ({chance}).", "good")
     if found.word == "worse":
@@ -75,8 +76,8 @@ def headline(comparison: Comparison) -> Sentence:
     held = [arm for arm in comparison.arms if arm.against]
     if not held:
         return Sentence(f"Nothing is held against {comparison.baseline} yet.", "unclear")
-    wins = [labelled(arm) for arm in held if arm.against and arm.against.word == "better"]
-    losses = [labelled(arm) for arm in held if arm.against and arm.against.word == "worse"]
+    wins = [called(arm) for arm in held if arm.against and arm.against.word == "better"]
+    losses = [called(arm) for arm in held if arm.against and arm.against.word == "worse"]
     parts = []
     if wins:
         parts.append(f"{_and(wins)} {'beats' if len(wins) == 1 else 'beat'} {comparison.baseline}")
@@ -116,5 +117,5 @@ def reading(comparison: Comparison) -> str:
 
 def runs(comparison: Comparison) -> str:
     """Return which run each arm is, by which `pada report` and SQL know it."""
-    told = "; ".join(f"{arm.run} {labelled(arm)}" for arm in comparison.arms)
+    told = "; ".join(f"{arm.run} {called(arm)}" for arm in comparison.arms)
     return f"Runs (pada report RUN): {told}."

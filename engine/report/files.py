@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,19 +44,21 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         facts = collect(query, run, state=state)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
-    for path, text in (
-        (files.html, render_html(facts)),
-        (files.markdown, render_markdown(facts)),
-    ):
+    write_files("report", {files.html: render_html(facts), files.markdown: render_markdown(facts)})
+    return files
+
+
+def write_files(what: str, texts: Mapping[Path, str]) -> None:
+    """Write texts, each whole or not at all; raises EngineError, which says of `what`, where that cannot be done."""
+    for path, text in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
         except OSError as error:
             raise EngineError(
-                f"the report cannot be written to {path}: {error.strerror}",
+                f"the {what} cannot be written to {path}: {error.strerror or error}",
                 "choose a place with --out",
             ) from error
-    return files
 
 
 def _last_run(state: Path) -> str:

@@ -17,6 +17,7 @@ from engine.report.facts.dossiers import (
     collect_tallies,
     find_pattern,
 )
+from engine.report.files import write_files
 from engine.report.formatting import round_label
 from engine.report.pattern_files import patterns_csv, patterns_markdown, said
 from engine.report.records import Query
@@ -33,7 +34,6 @@ from engine.report.tables.dossier import (
     written_table,
 )
 from engine.store import choose_run, reader, unseen
-from engine.system.files import write_text
 
 NARROW = 110
 """Characters of a line from which the table has all its columns."""
@@ -124,13 +124,7 @@ def export_patterns(
     if out is None:
         console.file.write(text)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, text)
-    except OSError as error:
-        raise EngineError(
-            f"{out}: cannot be written ({error.strerror or error})", "choose another place"
-        ) from error
+    write_files("list of patterns", {out: text})
     _say(console, f"{said(dossiers)} of run {run} written to {out}")
 
 

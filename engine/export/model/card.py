@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.export.cards import fenced, front_matter
+from engine.export.cards import card, fenced
 from engine.export.licences import front_licence, licence_of, licences
 from engine.export.model.students import ExportedStudent
 from engine.export.model.task_file import FORMS, Form, example_of, notes_on
@@ -41,8 +41,8 @@ def model_card(
         "library_name": {"adapter": "peft", "gguf": "gguf"}.get(form, "transformers"),
         "tags": ["pada-engine", str(run.task.kind)],
     }
-    sections = [
-        front_matter(front),
+    return card(
+        front,
         f"# {escaped(run.name)}: the student of {round_name(student.round)}, seed {student.seed}",
         escaped(str(run.recipe.get("description", ""))),
         f"A fine-tune of {escaped(base.name)} made by PaDA Engine (run {run.id}, {run.ended}). This folder holds"
@@ -58,8 +58,7 @@ def model_card(
         licences(run, licence, base=True, written=student.rows > _of_data(run)),
         "## Recipe",
         fenced(run.source, "yaml"),
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    )
 
 
 def _doing(run: FinishedRun, task: Mapping[str, Any]) -> Iterator[str]:
