@@ -5,7 +5,7 @@ All of it is checked before anything runs: an arm on other rows, or with another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -115,7 +115,7 @@ def arms_of(asked: Asked) -> Arms:
             "name other methods, or a setting that these use",
         )
     baseline = same.get(baseline, baseline)
-    kept = list(_once((arm for arm in arms if arm.name not in same), baseline))
+    kept = list(_once([arm for arm in arms if arm.name not in same], baseline))
     notes = [f"left out, since it does the same as {other}: {name}" for name, other in same.items()]
     return Arms(tuple(kept), baseline, (*notes, *_notes(kept)))
 
@@ -134,15 +134,16 @@ def _same(arms: Sequence[Arm]) -> dict[str, str]:
     return found
 
 
-def _once(arms: Iterable[Arm], baseline: str) -> Iterator[Arm]:
+def _once(arms: Sequence[Arm], baseline: str) -> Iterator[Arm]:
     """Yield the arms; a baseline that does the same at every budget once, without one."""
-    left = list(arms)
-    mine = [arm for arm in left if arm.name == baseline]
+    mine = [arm for arm in arms if arm.name == baseline]
     is_same = len({arm.project.nodes for arm in mine}) == 1
-    if is_same and (len(mine) > 1 or not mine[0].rounds):
-        yield Arm(baseline, mine[0].project)
-        left = [arm for arm in left if arm.name != baseline]
-    yield from left
+    at_once = is_same and (len(mine) > 1 or not mine[0].rounds)
+    for arm in arms:
+        if arm.name != baseline or not at_once:
+            yield arm
+        elif arm is mine[0]:
+            yield Arm(baseline, arm.project)
 
 
 def _arms(asked: Asked) -> list[Arm]:
