@@ -39,12 +39,11 @@ from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
+from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
 from engine.version import __version__
 
-STATE = Path(".pada")
-"""Where a project's store and models are, unless told otherwise."""
 LIBRARIES = (
     "torch",
     "transformers",
@@ -161,6 +160,12 @@ class Project:
     def resources(self) -> Resources:
         """What a run rests on: prompts, models, packs, the method; raises RecipeError where one cannot be used."""
         return self._compiled[1]
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The ids of its plan's nodes: projects with the same ones do the same."""
+        plan, _ = self._compiled
+        return frozenset(node.id for node in plan.nodes.values())
 
     def plan(self) -> Planned:
         """Return what a run would do now; writes nothing."""
