@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import models
+from engine import gate, models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
 from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
@@ -98,6 +98,7 @@ class Project:
         vars: Mapping[str, str] | None = None,
         limit: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        allow: Sequence[str | Path] = (),
     ) -> Project:
         """Read a recipe.
 
@@ -107,12 +108,14 @@ class Project:
             vars: Values for `${name}`, over those in the recipe's `vars`.
             limit: At most so many rows of each split.
             settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
+            allow: Files and folders outside of the recipe's own that recipes of this process may read.
 
         Raises:
             RecipeError: with every problem found.
             EngineError: the engine does not run on this operating system.
         """
         require_supported()
+        gate.allow(*allow)
         return cls(complete(load(recipe, vars, settings)), Path(state), limit)
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from engine.store import migrate
 # Many tests start processes: none of them must compile the engine anew, which takes each a second.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# The user's own settings are neither read nor written: which state folders are theirs, what recipes may read.
+_SETTINGS = tempfile.TemporaryDirectory(prefix="pada-settings-")
+os.environ["PADA_CONFIG"] = _SETTINGS.name
 
 # The same examples each time, no clock (a slow machine is no fault), and nothing kept in the checkout.
 settings.register_profile("suite", max_examples=100, derandomize=True, deadline=None, database=None)

@@ -53,8 +53,36 @@ def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--allow",
+            metavar="PATH",
+            help="File or folder outside of the recipe's own that it may read. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Make a small language model better at one task, from a recipe."""
+    if allow:
+        from engine.cli.trust import allow_places
+
+        allow_places(allow)
+
+
+@app.command()
+def trust(
+    path: Annotated[
+        Path | None, typer.Argument(help="File or folder that every recipe may read from now on.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="State folder of your own that was moved or copied."),
+    ] = None,
+) -> None:
+    """Say for good what recipes may read, or that a state folder is yours."""
+    from engine.cli.trust import trust_command
+
+    trust_command(path, state)
 
 
 @app.command()

@@ -128,8 +128,8 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
 
     from engine.backends.training import loop, memory
 
-    tokenizer = AutoTokenizer.from_pretrained(job.model)
-    context = context_of(AutoConfig.from_pretrained(job.model))
+    tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
+    context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
     rows, validation = (
         batches.encode(tokenizer, split_rows, job.max_length, split, context)
         for split, split_rows in (("training", job.rows), ("validation", job.validation))
