@@ -5,13 +5,14 @@ links too, and must lie under a root that the user, not the recipe, decides on. 
 """
 
 from engine.gate.passing import passed, passed_folder
-from engine.gate.roots import allow, name_places, project_of, remember
+from engine.gate.roots import allow, is_above_named, name_places, project_of, remember
 from engine.gate.states import check_state, disown, own_state, trust_state
 
 __all__ = [
     "allow",
     "check_state",
     "disown",
+    "is_above_named",
     "name_places",
     "own_state",
     "passed",

@@ -96,6 +96,12 @@ def roots(base: Path) -> list[Path]:
     return [project_of(base), *named, *_allowed, *_remembered(), *_own()]
 
 
+def is_above_named(folder: Path, base: Path) -> bool:
+    """Return whether the user named anything in a folder for the recipe in `base`."""
+    named = (*_named.get(base.absolute(), ()), *_allowed, *_remembered())
+    return any(real(folder) in place.parents for place in named)
+
+
 def _own() -> list[Path]:
     package = Path(__file__).resolve().parents[1]
     # In a checkout these lie beside the package.

@@ -215,8 +215,6 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 @lru_cache(maxsize=4)
 def load_tokenizer(name: str, folder: Path | None) -> Any:
     """Return the tokenizer in a folder (relative to `folder`), or of that Hugging Face name; raises BackendError."""
-    from transformers import AutoTokenizer
-
     near = (folder or Path()) / name
     place: Path | str = name
     if near.exists() or not _HUB_NAME.fullmatch(name):
@@ -227,6 +225,8 @@ def load_tokenizer(name: str, folder: Path | None) -> Any:
             f"the tokenizer '{name}' is not beside the recipe, and the working directory has something of that name",
             "run from another folder, or write the path of the tokenizer's folder",
         )
+    from transformers import AutoTokenizer
+
     try:
         return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as problem:

@@ -15,7 +15,7 @@ from engine.data.sources.readers import READERS, ending
 from engine.data.sources.texts import COMPRESSED
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import file_digest
-from engine.gate import passed
+from engine.gate import is_above_named, passed
 from engine.registry import did_you_mean
 from engine.spec.recipe import Format
 from engine.sql.expressions import Fault
@@ -172,11 +172,8 @@ def _pass_pattern(path: str, root: Path, base: Path) -> None:
     try:
         passed_file(root, base)
     except RecipeError:
-        found = glob.glob(str(base / path), recursive=True)
-        if not found:
+        if not is_above_named(root, base):
             raise
-        for file in found:
-            passed_file(Path(file), base)
 
 
 def _existing(file: Path) -> Path:
