@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine import gate
-from engine.cli import app
+from engine.cli.app import app
 from engine.errors import StoreError
 from engine.store import Store
 from engine.store.file import FILE
