@@ -121,7 +121,7 @@ def check_links(state: Path) -> None:
 
 def _entries(state: Path) -> Iterator[os.DirEntry[str]]:
     """Yield what runs write in a state folder, as far as it is there."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(state) as entries:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(state) as entries:
         yield from (e for e in entries if e.name in _WRITTEN or e.name.startswith(_STORE))
 
 
@@ -140,6 +140,10 @@ def _make(state: Path) -> None:
             state.parent.mkdir(parents=True, exist_ok=True)
             state.mkdir(mode=0o700)
         own = _new_id(state)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(
+            f"{state}: a file stands where a folder is needed", "name a folder with --state"
+        ) from error
     except OSError as error:
         raise StoreError(
             f"{state}: the state folder cannot be made ({error.strerror})",
