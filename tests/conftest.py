@@ -6,11 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Generator, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 
 from engine.store import migrate
@@ -119,6 +122,16 @@ def one_thread() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb, "connect", connected)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_command_line() -> Iterator[None]:
+    """Build the commands of `pada` once: a process does so once too, but tests call it hundreds of times in theirs."""
+    built = cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", built)
+        patch.setattr(typer.testing, "_get_command", built)
         yield
 
 
