@@ -34,12 +34,15 @@ settings.register_profile("search", max_examples=5000, deadline=None, print_blob
 settings.load_profile("suite")
 
 LONGEST_FIRST = (
+    "tests/e2e/test_recipes.py",
+    "tests/e2e/test_real_run.py",
     "tests/e2e/test_tiny_runs.py",
     "tests/backends/training/test_finetune.py",
-    "tests/e2e/test_real_run.py",
-    "tests/e2e/test_recipes.py",
+    "tests/e2e/test_operator_matrix.py",
+    "tests/e2e/test_planted_causes.py",
+    "tests/e2e/test_openai_kill.py",
 )
-"""Files that take minutes."""
+"""Files that take a quarter of a minute of CPU time and more, the longest first."""
 _SORTS = ("models", "runs", "long", "servers")
 _HEAVY = "torch"
 """Takes seconds to load, in each process: no part of the fast tests."""
