@@ -39,3 +39,5 @@ CREATE TABLE quota_status (
   -- Why they are missing; empty where none are.
   reason VARCHAR NOT NULL
 );
+
+COMMENT ON COLUMN all_lineage.left_out IS 'why an accepted row was not selected (over_quota, at_most: more than a quota allows, duplicate); NULL otherwise';
