@@ -20,6 +20,7 @@ from engine.backends.protocol import (
 from engine.judging import Gating, PassRate
 from engine.metrics import METRICS
 from engine.rows import Candidate
+from engine.run.student_calls import StudentInCalls
 from engine.spec.recipe import Minimum
 from engine.stages.augment.judging.acceptance import Acceptance, Evidence, decide
 from engine.stages.augment.judging.pass_rate import PASS_RATE, PassRateInputs, PassRateParams
@@ -92,7 +93,13 @@ class Asking(ScriptedContext):
 
 
 def solve(
-    kind: str, student: Student, *, samples: int = 4, rejected: bool = False, seed: int = 0
+    kind: str,
+    student: Student,
+    *,
+    samples: int = 4,
+    rejected: bool = False,
+    seed: int = 0,
+    ctx: ScriptedContext | None = None,
 ) -> Solved:
     task = small_task(kind)
     metric = METRICS[TASKS[kind].agreement or ""]
@@ -109,7 +116,7 @@ def solve(
         Generated(rows),
         Gated(tuple(gating(c.id, "leak" if rejected else "") for c in rows)),
     )
-    output = PASS_RATE.run(params, inputs, Asking(student, seed=seed))
+    output = PASS_RATE.run(params, inputs, ctx or Asking(student, seed=seed))
     adds_up(PASS_RATE, params, inputs, output)
     return output
 
@@ -188,3 +195,13 @@ def test_only_a_student_in_calls_costs_calls() -> None:
     assert forecast is not None
     assert forecast.calls == Range(0, 40)
     assert PASS_RATE.expect(params, known._replace(in_calls=False)) is None
+
+
+def test_a_student_in_calls_is_asked_once_for_each_sample() -> None:
+    task = small_task("numeric")
+    ctx = Asking(Drawing(), reply=lambda role, request: task.row.target)
+    ctx._student = StudentInCalls(ctx)
+    (row,) = solve("numeric", Drawing(), ctx=ctx).of(PassRate)
+    assert row.n_answers == 4
+    assert len({request.id for request in ctx.asked}) == 4, "each is a call of its own"
+    assert {request.temperature for request in ctx.asked} == {0.5}
