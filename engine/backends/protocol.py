@@ -255,6 +255,30 @@ class Written(NamedTuple):
     failure: str = ""
 
 
+class Sampling(NamedTuple):
+    """Turns are drawn, not the likeliest: one answer of several to the same prompts."""
+
+    temperature: float
+    attempts: Sequence[int]
+    """One per prompt: it tells several askings of one prompt apart, and the same one is answered alike."""
+
+
+def requests_of(
+    prompts: Sequence[tuple[Message, ...]],
+    schema: Mapping[str, Any] | None,
+    max_tokens: int,
+    model: str,
+    sampling: Sampling | None,
+) -> list[Request]:
+    """Return the requests by which a student is asked for turns; see `Student.write`."""
+    if sampling is None:
+        return [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
+    return [
+        Request(prompt, schema, max_tokens, sampling.temperature, model, attempt)
+        for prompt, attempt in zip(prompts, sampling.attempts, strict=True)
+    ]
+
+
 def written(done: Completion) -> Written:
     """Return what a completion says of a student's turn; what the model refuses is said as well."""
     if done.error is None or done.error == "refusal":
@@ -286,11 +310,12 @@ class Student(Protocol):
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
 
         A turn that is not over by then is cut. With a schema the turn is JSON that fits it, as far as the
-        backend can make it so. Batches are formed from the full list.
+        backend can make it so. With `sampling` turns are drawn. Batches are formed from the full list.
         """
         ...
 

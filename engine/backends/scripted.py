@@ -29,6 +29,7 @@ from engine.backends.protocol import (
     Progress,
     Request,
     Reserve,
+    Sampling,
     TrainingJob,
     TrainingResult,
     Usage,
@@ -152,6 +153,7 @@ class ScriptedStudent:
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
         if progress is not None:

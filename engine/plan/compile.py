@@ -27,6 +27,7 @@ from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
+from engine.stages.augment.judging.pass_rate import PASS_RATE
 from engine.stages.augment.mining.ask import ASK_POOL
 from engine.stages.augment.mining.mine import MINE, MINERS
 from engine.stages.augment.mining.shortlist import SHORTLIST
@@ -407,6 +408,18 @@ class _Loop:
                 f"{at}/verify-{attempt}", VERIFY, verifying,
                 {**written, **{e: n for e, n in drafted.items() if e == "name"}, "gate": gate}, position,
             )  # fmt: skip
+        if (solving := params.pass_rate()) is not None:
+            student: dict[str, Wire] = {**written, "gate": gate}
+            if trained := self._student(seed, number):
+                student["train"] = trained
+            judged["solved"] = build.add(
+                f"{at}/pass_rate-{attempt}",
+                PASS_RATE,
+                solving,
+                student,
+                position,
+                (solving.prompt,),
+            )
         if number > self._first:
             first = 1 if self._recipe.augment.mine is None else 0
             judged["first"] = f"{_at(seed, self._first)}/judge-{first}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from engine.metrics import METRICS
 from engine.operators import Operator
 from engine.plan.benchmark import place_of
-from engine.plan.building.checking import gate_params, verify_params
+from engine.plan.building.checking import gate_params, pass_rate_params, verify_params
 from engine.plan.building.promises import promises
+from engine.plan.building.quotas import used_quotas
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
@@ -33,6 +34,7 @@ from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
+from engine.stages.augment.judging.pass_rate import PassRateParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -405,6 +407,7 @@ class StageParams:
             errors_first=self.method.seeds == "errors_first",
             along=self.method.plans,
             each=self.method.each,
+            quotas=used_quotas(augment),
             conventions=self.knows_conventions,
         )
 
@@ -429,10 +432,14 @@ class StageParams:
             self.recipe, self.resources, self.task, self.briefing, self.knows_conventions
         )
 
+    def pass_rate(self) -> PassRateParams | None:
+        """Return how often the student answers candidates; None where it is not asked."""
+        return pass_rate_params(self.recipe, self.task, self.task_prompt, self.shots())
+
     def judge(self) -> JudgeParams:
         """Return what the judge is asked, and what a candidate must pass."""
         quality, pack = self.recipe.quality, self.resources.packs["judge"].judge
-        verdict = self.resources.schemas["verdict"]
+        verdict, limits = self.resources.schemas["verdict"], quality.pass_rate
         # A small judge says it in its verdict; of one that only advises it could change nothing.
         apart = (
             quality.judge == "decides"
@@ -450,6 +457,7 @@ class StageParams:
             minimum=quality.minimum,
             ambiguous=quality.ambiguous,
             agreement=quality.verify.agreement,
+            pass_rate=None if limits is None else (limits.keep[0], limits.keep[1]),
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
             conventions=self.knows_conventions,

@@ -22,6 +22,7 @@ from engine.plan.checks.metrics import check_metrics, check_slices, check_target
 from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
+from engine.plan.checks.selection import check_selection
 from engine.plan.checks.sql import check_sql
 from engine.plan.defaults import complete
 from engine.plan.packs import check_packs, packs_of
@@ -85,6 +86,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
+        *check_selection(loaded, splits.rows),
     ]
     # Splits may share a file, or rows: a problem there is reported once.
     ordered = sorted(

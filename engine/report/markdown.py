@@ -117,6 +117,7 @@ def _rows(report: Report) -> list[str]:
         parts = [
             escaped(tables.decided_sentence(report)),
             table(tables.funnel_table(report)),
+            table(tables.quota_table(report)) if report.quotas else "",
         ]
     return ["## Generated rows", *parts, table(tables.drop_table(report)) if report.drops else ""]
 

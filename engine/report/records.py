@@ -222,6 +222,23 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaResult:
+    """What became in one round of a group that a quota bounds."""
+
+    seed: int
+    round: int
+    group: str
+    at_least: int
+    at_most: int | None
+    written: int
+    accepted: int
+    joined: int
+    held_back: int
+    missing: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Things a stage left out, counted by reason."""
 
@@ -445,6 +462,8 @@ class Report:
     candidates_total: int
     suites: tuple[Suite, ...] = ()
     """What was broken of what round 0 had right: one per seed with a later round."""
+    quotas: tuple[QuotaResult, ...] = ()
+    """Those with a lower bound, or with an upper one that kept rows out."""
     unread: tuple[Unread, ...] = ()
     """By round; empty where most answers of every student were read."""
 

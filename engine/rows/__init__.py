@@ -37,7 +37,14 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, PatternShare, RowCall, Selected, Verdict
+from engine.rows.generation import (
+    Candidate,
+    PatternShare,
+    QuotaStatus,
+    RowCall,
+    Selected,
+    Verdict,
+)
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
@@ -81,6 +88,7 @@ __all__ = [
     "PoolCount",
     "PoolRow",
     "Prediction",
+    "QuotaStatus",
     "Rating",
     "Regression",
     "RegressionSuite",

@@ -18,6 +18,7 @@ from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
+from engine.stages.augment.judging.pass_rate import PASS_RATE
 from engine.stages.augment.mining.ask import ASK_POOL
 from engine.stages.augment.mining.mine import MINE, MINE_BY_JUDGE, MINE_BY_TEACHER
 from engine.stages.augment.mining.shortlist import SHORTLIST
@@ -44,7 +45,7 @@ STAGES: Registry[AnyStage] = Registry(
     [
         LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
         CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE, GATE, VERIFY,
-        JUDGE, SELECT, TRACK, GUARD,
+        PASS_RATE, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

@@ -44,6 +44,7 @@ RECORDS = (
     judging.Verification,
     judging.JudgeAnchor,
     judging.JudgeCalibration,
+    judging.PassRate,
 )
 """Record classes that do not stand in `engine.rows`: they exist once their module is imported."""
 

@@ -257,6 +257,15 @@ RULES = (
         " WHERE h.stage = 'verify' AND d.reason <> 'not_asked')",
     ),
     Rule(
+        "candidates that pass the gates = those that the student answers + drops",
+        "SELECT h.name, g.candidate AS key FROM here h"
+        " JOIN here t ON t.place = h.place AND t.attempt = h.attempt AND t.stage = 'gate'"
+        " JOIN gating g ON g.node = t.id AND g.reason = '' WHERE h.stage = 'pass_rate'",
+        "SELECT h.name, p.candidate AS key FROM here h JOIN pass_rate p ON p.node = h.id"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'pass_rate'",
+    ),
+    Rule(
         "anchors that were judged = those that the calibration counts",
         "SELECT h.name, concat_ws(' ', a.is_right, count(a.passed)) AS key FROM here h"
         " JOIN judge_anchor a ON a.node = h.id GROUP BY h.name, a.is_right",

@@ -463,6 +463,10 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
         value=40.0,
         best_round=round_,
     )
+    store.add(
+        "quota_status", **select, quota=0, what="label", value="card_arrival", at_least=12, at_most=None, written=9,
+        accepted=7, joined=7, held_back=0, missing=5, reason="9 written, 7 accepted; rejected: 2 similarity",
+    )  # fmt: skip
     for candidate in accepted[:40]:
         store.add("selected", **select, candidate=candidate, example=ident("example", candidate))
     for candidate in accepted[40:]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.plan.building.quotas import used_quotas
 from engine.plan.split_sources import split_source
 from engine.plan.stage_params import StageParams
 from engine.spec.method import Method
@@ -40,6 +41,7 @@ class MiningParams:
             coverage=self.whole.coverage,
             along=self.whole.method.plans,
             each=self.whole.method.each,
+            quotas=used_quotas(augment),
             diverse=not all_mined or "diverse" in self._mine.by,
             repeating=tuple(o.name for o in operators if o.copies == "exact"),
             replacing=tuple(o.name for o in operators if o.definition.writes == "target"),
@@ -95,6 +97,7 @@ class MiningParams:
             task=self.whole.task,
             rows_per_round=augment.rows_per_round,
             coverage=self.whole.coverage,
+            quotas=used_quotas(augment),
             by=tuple(sorted(mine.by)),
             label=mine.label,
             answers=self._labelling(mine),

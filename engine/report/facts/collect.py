@@ -20,6 +20,7 @@ from engine.report.facts.generation import (
     collect_drops,
     collect_funnel,
     collect_judgement,
+    collect_quotas,
 )
 from engine.report.facts.headline import headline
 from engine.report.facts.json_columns import json_object, model_of
@@ -96,6 +97,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         candidates_total=candidates_total,
         suites=collect_suites(query, run_id),
         unread=collect_unread(query, run_id),
+        quotas=collect_quotas(query, run_id),
     )
 
 

@@ -16,6 +16,7 @@ from engine.report.records import (
     Funnel,
     Judgement,
     Query,
+    QuotaResult,
 )
 
 # Candidates of the run with their verdict and whether they were selected and trained on.
@@ -82,6 +83,22 @@ def collect_drops(query: Query, run: str) -> tuple[Dropped, ...]:
         [run],
     )
     return tuple(Dropped(r["stage"], r["reason"], r["n"], r["example"]) for r in rows)
+
+
+def collect_quotas(query: Query, run: str) -> tuple[QuotaResult, ...]:
+    """Return what became of the groups that quotas bound, by round, seed and quota."""
+    rows = query(
+        MINE + "SELECT * FROM quota_status SEMI JOIN mine USING (node, run)"
+        " ORDER BY round, seed, position",
+        [run],
+    )
+    return tuple(
+        QuotaResult(
+            r["seed"], r["round"], f"{r['what']} {r['value']}", r["at_least"], r["at_most"],
+            r["written"], r["accepted"], r["joined"], r["held_back"], r["missing"], r["reason"],
+        )
+        for r in rows
+    )  # fmt: skip
 
 
 def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judgement:

@@ -15,6 +15,7 @@ from engine.report.tables.generation import (
     funnel_table,
     judge_sentence,
     judge_table,
+    quota_table,
     reasons_of,
     verified_sentence,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "movement_table",
     "node_table",
     "pattern_table",
+    "quota_table",
     "reasons_of",
     "regression_sentence",
     "score_table",

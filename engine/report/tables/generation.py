@@ -55,6 +55,31 @@ def funnel_table(report: Report) -> Table:
     )
 
 
+def quota_table(report: Report) -> Table:
+    """Return how far quotas were met, those that were not first."""
+    numbers = (
+        "at least", "at most", "written", "accepted", "joined", "kept out", "missing",
+    )  # fmt: skip
+    found = sorted(report.quotas, key=lambda one: (one.missing == 0, one.round, one.seed))
+    rows = tuple(
+        (
+            round_label(one.round),
+            str(one.seed),
+            one.group,
+            count(one.at_least) if one.at_least else NONE,
+            NONE if one.at_most is None else count(one.at_most),
+            *(count(n) for n in (one.written, one.accepted, one.joined)),
+            count(one.held_back),
+            count(one.missing),
+            one.reason,
+        )
+        for one in found
+    )
+    return Table(
+        "Quotas", titled("round", "seed", "rows of", *numbers, "why", numbers=numbers), rows
+    )
+
+
 def drop_table(report: Report) -> Table:
     """Return what stages left out, with one detail as an example."""
     rows = tuple((d.stage, d.reason, count(d.count), d.example) for d in report.drops)

@@ -1,17 +1,19 @@
 """select: which accepted candidates join the training set, up to the recipe's rows per round.
 
 Each pattern gets what was planned for it, slot by slot, and of the rows that fill a slot those that are most different
-from one another, the better verified first; then what is left over fills up, in the same way. Reads the plan's sources,
+from one another, the better verified first; then what is left over fills up, in the same way. Quotas come before the
+plan: what they want at least is taken first, and no row joins that is more than they allow. Reads the plan's sources,
 the attempts of this round and what earlier rounds added; writes a `Selected` and an `Example` per row that joins, a
-`Drop` for every accepted candidate that does not, and a `Decision` that says what was reached and ends the loop where
-nothing joins.
+`Drop` for every accepted candidate that does not, a `QuotaStatus` for what quotas ask for or kept out, and a `Decision`
+that says what was reached and ends the loop where nothing joins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from engine.fingerprint import short
@@ -26,6 +28,15 @@ from engine.stages.augment.planning import (
     quotas,
     slot_of,
 )
+from engine.stages.augment.selection.quotas import (
+    Group,
+    Tally,
+    groups_of,
+    statuses,
+    unmet,
+    why_full,
+)
+from engine.stages.augment.selection.quotas import Row as Content
 from engine.stages.load import example_id
 from engine.stages.outputs import (
     REPLACES,
@@ -99,6 +110,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         ctx.round,
     )
     wanted = quotas(params, sources, [ctx.seed, ctx.round])
+    judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
     rows: list[Row] = []
     fresh: list[_Row] = []
     reasons: Counter[str] = Counter()
@@ -106,7 +118,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     before = [e for selected in inputs.earlier for e in selected.examples]
     seen.update(e.id for e in before)
     replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
-    for candidate, verdict in (pair for attempt in inputs.attempts for pair in attempt.judged):
+    for candidate, verdict in judged:
         reasons[verdict.reason] += 1
         if not verdict.accepted:
             continue
@@ -127,42 +139,59 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         slot = (candidate.pattern, slot_of(params, candidate))
         fresh.append(_Row(candidate, example, slot, _weight(verdict)))
     most = _most(params, wanted)
-    chosen = _chosen(params, fresh, wanted, most, ctx)
-    for number, row in enumerate(chosen, 1):
-        rows.append(Selected(row.candidate.id, row.example))
-        rows.append(
-            Example(
-                row.example,
-                "train",
-                row.candidate.inputs,
-                row.candidate.target,
-                {
-                    "candidate": row.candidate.id,
-                    **(
-                        {REPLACES: row.candidate.parent}
-                        if row.candidate.operator in params.replacing
-                        else {}
-                    ),
-                },
-                "generated",
-                number,
-            )
-        )
-    taken = {row.candidate.id for row in chosen}
-    why = f"rows wanted are {most}" if params.by_row else f"rows_per_round is {most}"
-    rows += [
-        Drop("select", row.candidate.id, "over_quota", why)
-        for row in fresh
-        if row.candidate.id not in taken
-    ]
+    contents = [Content(candidate.inputs, candidate.target) for candidate, _ in judged]
+    members = groups_of(params.quotas, params.task, contents)
+    groups = {c.id: own for (c, _), own in zip(judged, members, strict=True)}
+    tally = Tally(params.quotas, [groups[row.candidate.id] for row in fresh])
+    chosen = _chosen(params, fresh, wanted, most, tally, ctx)
+    rows += _joining(params, chosen)
+    held_back = Counter[Group]()
+    rows += _left_out(params, fresh, chosen, most, tally, held_back)
+    labels = params.task.labels_among(inputs.load.examples) if params.task.labelled else ()
+    found = list(statuses(params.quotas, labels, judged, members, tally.joined, held_back))
+    rows += found
     kept = len(chosen)
     reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    reason += unmet(found)
     if params.along == "wrong rows" and not wanted:
         reason = "the student gets every training row right, so there is none to write rows from"
     if inputs.name and inputs.name.patterns and not sources.patterns:
         reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
+
+
+def _joining(params: SelectParams, chosen: Sequence[_Row]) -> Iterator[Row]:
+    """Yield what joins, as training rows."""
+    for number, (candidate, example, _, _) in enumerate(chosen, 1):
+        columns = {"candidate": candidate.id}
+        if candidate.operator in params.replacing:
+            columns[REPLACES] = candidate.parent
+        yield Selected(candidate.id, example)
+        yield Example(
+            example, "train", candidate.inputs, candidate.target, columns, "generated", number
+        )
+
+
+def _left_out(
+    params: SelectParams,
+    rows: Sequence[_Row],
+    chosen: Sequence[_Row],
+    most: int,
+    tally: Tally,
+    held_back: Counter[Group],
+) -> Iterator[Drop]:
+    """Yield what does not join, and count in `held_back` what an upper bound kept out."""
+    taken = {row.candidate.id for row in chosen}
+    why = f"rows wanted are {most}" if params.by_row else f"rows_per_round is {most}"
+    for place, row in enumerate(rows):
+        if row.candidate.id in taken:
+            continue
+        if (group := tally.full(place)) is not None and len(chosen) < most:
+            held_back[group] += 1
+            yield Drop("select", row.candidate.id, "at_most", why_full(params.quotas, group))
+        else:
+            yield Drop("select", row.candidate.id, "over_quota", why)
 
 
 def _most(params: SelectParams, wanted: Quotas) -> int:
@@ -179,15 +208,21 @@ def _weight(verdict: Verdict) -> float:
 
 
 def _chosen(
-    params: SelectParams, rows: Sequence[_Row], wanted: Quotas, most: int, ctx: Context
+    params: SelectParams,
+    rows: Sequence[_Row],
+    wanted: Quotas,
+    most: int,
+    tally: Tally,
+    ctx: Context,
 ) -> list[_Row]:
-    """Return the rows that join: slot by slot what was planned, then by pattern, then whatever is left.
+    """Return the rows that join: what quotas want, slot by slot what was planned, by pattern, then whatever is left.
 
     Along rows nothing joins but what was planned.
     """
     strictly = params.by_row
-    if not strictly and len(rows) <= most:
-        return _in_order(rows, range(len(rows)), wanted)
+    bounded = any(quota.at_most is not None for quota in params.quotas)
+    if not strictly and not bounded and len(rows) <= most:
+        return _in_order(rows, [i for i in range(len(rows)) if tally.take(i)], wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
     taken: list[int] = []
@@ -200,7 +235,6 @@ def _chosen(
         # Different from the rows of the same pattern: those of others are different by what they are.
         open_ = [i for i in among if i not in there]
         count = min(count, most - len(taken))
-        chosen = open_[:count]
         if params.diverse and 0 < count < len(open_):
             patterns = tuple(sorted({rows[i].candidate.pattern for i in open_}))
             if patterns not in spreading:
@@ -208,26 +242,40 @@ def _chosen(
             apart = spreading[patterns]
             new = taken[told[patterns] :]
             apart.choose(i for i in new if rows[i].candidate.pattern in patterns)
-            chosen = apart.take(open_, count)
+            chosen = apart.take(open_, count, tally.take)
             told[patterns] = len(taken) + len(chosen)
+        else:
+            chosen = list(islice((i for i in open_ if tally.take(i)), max(0, count)))
         taken.extend(chosen)
         there.update(chosen)
 
-    by_pattern: dict[str, list[int]] = {}
-    by_slot: dict[tuple[str, Slot], list[int]] = {}
-    for i, row in enumerate(rows):
-        by_pattern.setdefault(row.candidate.pattern, []).append(i)
-        by_slot.setdefault(row.slot, []).append(i)
+    by_pattern, by_slot = _places(rows)
+    # Along rows what is wanted is planned already.
+    for among, lacking in () if strictly else tally.wanted_first():
+        take(among, lacking)
+    first = Counter(rows[i].slot for i in taken)
     for pattern, slots in wanted.items():
         mine = by_pattern.get(pattern, [])
-        before = len(taken)
+        before = len(taken) - sum(n for (own, _), n in first.items() if own == pattern)
         for slot, count in slots.items():
-            take(by_slot.get((pattern, slot), ()), count)
+            take(by_slot.get((pattern, slot), ()), max(0, count - first[pattern, slot]))
         if not strictly:
-            take(mine, sum(slots.values()) - (len(taken) - before))
+            take(mine, max(0, sum(slots.values()) - (len(taken) - before)))
     if not strictly:
         take(range(len(rows)), most)
     return _in_order(rows, taken, wanted)
+
+
+def _places(
+    rows: Sequence[_Row],
+) -> tuple[dict[str, list[int]], dict[tuple[str, Slot], list[int]]]:
+    """Return the places of the rows of each pattern, and of each slot."""
+    by_pattern: dict[str, list[int]] = {}
+    by_slot: dict[tuple[str, Slot], list[int]] = {}
+    for place, row in enumerate(rows):
+        by_pattern.setdefault(row.candidate.pattern, []).append(place)
+        by_slot.setdefault(row.slot, []).append(place)
+    return by_pattern, by_slot
 
 
 def _in_order(rows: Sequence[_Row], taken: Iterable[int], wanted: Quotas) -> list[_Row]:

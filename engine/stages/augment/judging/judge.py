@@ -57,6 +57,7 @@ from engine.stages.outputs import (
     Judged,
     Loaded,
     NamedPatterns,
+    Solved,
     Verified,
 )
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
@@ -97,6 +98,8 @@ class JudgeInputs(Inputs):
     strategy: Drafted | None = None
     """None where no failures are analysed."""
     verify: Verified | None = None
+    solved: Solved | None = None
+    """How often the student is right; None where it is not asked."""
     attempts: tuple[Attempt, ...] = ()
     """Earlier ones of this round."""
     first: Judged | None = None
@@ -190,10 +193,12 @@ def _adhering(
 def _evidence(inputs: JudgeInputs) -> dict[str, Evidence]:
     """Return what gates and blind answers say of each candidate."""
     answers = inputs.verify.by_candidate if inputs.verify else {}
+    solved = inputs.solved.by_candidate if inputs.solved else {}
     return {
         gating.candidate: Evidence(
             gating,
             tuple(answers.get(gating.candidate, ())) if inputs.verify is not None else None,
+            solved.get(gating.candidate),
         )
         for gating in inputs.gate.gatings
     }
