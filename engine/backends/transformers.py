@@ -261,4 +261,5 @@ BACKEND = Backend(
     generator=LocalGenerator,
     student=open_student,
     train=train,
+    prefers=True,
 )

@@ -107,7 +107,7 @@ def _trained(query: Query, run: str) -> dict[tuple[int, int], tuple[int, int]]:
         MINE + ", original AS (SELECT count(*) AS n FROM example e SEMI JOIN mine USING (node, run)"
         " JOIN node ON node.id = e.node WHERE e.split = 'train' AND node.stage = 'load')"
         " SELECT m.seed, m.round, (m.rows - o.n)::BIGINT AS generated, m.steps"
-        " FROM model m SEMI JOIN mine USING (node, run), original o",
+        " FROM model m SEMI JOIN mine USING (node, run), original o WHERE NOT m.interim",
         [run],
     )
     return {(r["seed"], r["round"]): (r["generated"], r["steps"]) for r in rows}

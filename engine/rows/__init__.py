@@ -40,6 +40,7 @@ from engine.rows.evaluation import (
 from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
+from engine.rows.preference import PairKind, PreferencePair, PreferenceTuning
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "MetricSlice",
     "Mined",
     "Model",
+    "PairKind",
     "Pattern",
     "PatternCluster",
     "PatternLink",
@@ -81,6 +83,8 @@ __all__ = [
     "PoolCount",
     "PoolRow",
     "Prediction",
+    "PreferencePair",
+    "PreferenceTuning",
     "Rating",
     "Regression",
     "RegressionSuite",

@@ -1,4 +1,4 @@
-"""Preference tuning: trl's `DPOTrainer` over pairs of a right and a wrong answer, with our tokens, order and checkpoints.
+"""Preference tuning: trl's `DPOTrainer` over pairs of a right and a wrong answer, as supervised rows are trained on.
 
 Runs in the child process; nothing else imports trl. The model comes with the adapter that is trained further; a frozen
 copy of it is the reference (Rafailov et al. 2023, arXiv 2305.18290; `ipo`: Azar et al. 2023, arXiv 2310.12036).
@@ -83,9 +83,7 @@ class PairTrainer(Resumable, DPOTrainer):  # type: ignore[misc, unused-ignore]
     def checkpoint_if_needed(self) -> bool:
         """Switch gradient checkpointing on if the largest batch would not fit; return whether that was done."""
         batches = [[one for pair in batch for one in pair] for batch in self._order]
-        return checkpoint_if_needed(
-            self.model, batches, self._probe, self.args.device, pack=False
-        )
+        return checkpoint_if_needed(self.model, batches, self._probe, self.args.device, pack=False)
 
     def _probe(self, rows: Sequence[Encoded]) -> torch.Tensor:
         batch = {

@@ -1,4 +1,4 @@
-"""What every training shares: batches in the seed's order, losses that are kept, checkpoints that hold all it depends on.
+"""What every training shares: batches in the seed's order, losses that are kept, checkpoints of all it depends on.
 
 A mixin of transformers' `Trainer`. A checkpoint holds what is trained in the precision in which it is trained, and the
 history so far; `Trainer` adds optimizer, schedule and random numbers.
@@ -30,7 +30,7 @@ class History:
     evaluations: list[tuple[int, float]] = field(default_factory=list)
     """Step and validation loss, in the order in which they were taken."""
     rewards: list[tuple[float, float]] = field(default_factory=list)
-    """Of preferences, for every step: share of its pairs whose right answer gained on the wrong one, and mean margin."""
+    """Of preferences, for every step: share of its pairs whose right answer had gained, and mean margin."""
 
     @property
     def best(self) -> tuple[int, float] | None:
