@@ -18,6 +18,7 @@ from engine.report.evidence import (
     PatternFacts,
     Safeguards,
     Suite,
+    Tuning,
 )
 from engine.rows import UNTUNED
 
@@ -445,6 +446,8 @@ class Report:
     candidates_total: int
     suites: tuple[Suite, ...] = ()
     """What was broken of what round 0 had right: one per seed with a later round."""
+    tunings: tuple[Tuning, ...] = ()
+    """One per seed with preference tuning."""
     unread: tuple[Unread, ...] = ()
     """By round; empty where most answers of every student were read."""
 

@@ -29,6 +29,7 @@ from engine.report.facts.patterns import (
     collect_movements,
     collect_suspects,
 )
+from engine.report.facts.preferences import collect_tunings
 from engine.report.facts.safeguards import collect_safeguards, collect_suites
 from engine.report.facts.scores import collect_decisions, collect_scores, collect_unread
 from engine.report.facts.speed import collect_speeds
@@ -97,6 +98,7 @@ def collect(
         candidates=candidates,
         candidates_total=candidates_total,
         suites=collect_suites(query, run_id),
+        tunings=collect_tunings(query, run_id),
         unread=collect_unread(query, run_id),
     )
 
