@@ -3,8 +3,6 @@
 import json
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,8 +43,8 @@ def tuned(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(model: Path, adapter: Path, output: Path, **changes: Any) -> TrainingJob:
-    other = {"colour": "number", "number": "colour"}
-    pairs = [AnswerPair(r.messages, r.completion, other[r.completion]) for r in tiny.rows(12)]
+    pairs = [AnswerPair(r.messages, r.completion, "three") for r in tiny.rows(12)]
+    pairs.append(pairs[0]._replace(rejected="number " * 80))  # too long
     fields = {
         "rows": (), "pairs": tuple(pairs), "preference": SIGMOID, "adapter": adapter, "learning_rate": 0.05,
     }  # fmt: skip
@@ -108,16 +106,16 @@ def test_tokens_are_those_of_training_rows_and_what_is_written_in_data_is_text(
     assert found.rejected.completion[-1] == end
 
 
-def test_pairs_that_are_too_long_are_left_out_and_counted(
-    model: Path, tuned: Path, tmp_path: Path
+def test_pairs_that_are_too_long_are_left_out(
+    model: Path, preferred: tuple[Path, TrainingResult]
 ) -> None:
-    pairs = job(model, tuned, tmp_path).pairs
-    long = pairs[0]._replace(rejected="number " * 80)
-    result = train_here(job(model, tuned, tmp_path, pairs=(*pairs[:4], long), steps=1))
-    assert result.left_out == 1
     tokenizer = AutoTokenizer.from_pretrained(model)
+    pair = AnswerPair((Message("user", "red one"),), "colour", "number")
+    long = pair._replace(rejected="number " * 80)
+    assert len(batches.encode_pairs(tokenizer, [pair, long], 64)) == 1
     with pytest.raises(ModelError, match="all 1 preference pairs are longer"):
         batches.encode_pairs(tokenizer, [long], 64)
+    assert preferred[1].left_out == 1
 
 
 def test_a_loss_that_is_no_number_is_told_with_what_to_do(
@@ -144,8 +142,3 @@ def test_the_loss_and_how_far_the_student_may_go_decide_the_result(
     train_here(one)
     # The squared distance of nothing gained from 1 / (2 beta), per token.
     assert losses(tmp_path) == [pytest.approx(1.0)]
-
-
-def test_nothing_but_its_own_process_imports_trl() -> None:
-    code = "import sys, engine.cli, engine.backends.training.child, engine.stages; sys.exit('trl' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
