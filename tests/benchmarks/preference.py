@@ -119,7 +119,7 @@ class Round(Ablation):
         metric = comparing(taught.task.entry)
         if metric is None:
             raise ValueError(f"answers of {taught.task.kind} make no pairs")
-        told = {
+        told: dict[str, Any] = {
             "task": taught.task,
             "prompt": taught.prompt,
             "shots": taught.shots,

@@ -11,6 +11,8 @@ from tests.benchmarks import preference
 from tests.e2e.runs import pada_here, rows
 from tests.e2e.tiny_project import write_project
 
+pytestmark = pytest.mark.runs
+
 
 def dpo_project(folder: Path, *, scripted: bool) -> Path:
     recipe = write_project(folder, scripted=scripted)
@@ -21,7 +23,6 @@ def dpo_project(folder: Path, *, scripted: bool) -> Path:
     return recipe
 
 
-@pytest.mark.runs
 def test_a_run_stores_its_pairs_and_the_report_counts_them(tmp_path: Path) -> None:
     recipe, state = dpo_project(tmp_path, scripted=True), tmp_path / "state"
     ended = pada_here("run", recipe, "--state", state)
@@ -47,6 +48,7 @@ def test_a_run_stores_its_pairs_and_the_report_counts_them(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.models
 @pytest.mark.long
 def test_a_real_student_is_tuned_and_asked(tmp_path: Path) -> None:
     recipe, state = dpo_project(tmp_path, scripted=False), tmp_path / "state"
@@ -59,7 +61,6 @@ def test_a_real_student_is_tuned_and_asked(tmp_path: Path) -> None:
     assert len(asked) == 2, "the tuned student is another one than before its tuning"
 
 
-@pytest.mark.runs
 def test_the_benchmark_measures_every_arm_once_at_equal_steps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
