@@ -39,9 +39,8 @@ from engine.stages.evaluate.predict import PREDICT, PredictInputs, PredictParams
 from engine.stages.evaluate.score import SCORE, ScoreInputs, ScoreParams
 from engine.stages.outputs import Predicted, Scored, SelectedRows, Trained
 from engine.stages.preference.honest import comparing
-from engine.stages.preference.outputs import Preferred
 from engine.stages.preference.pair import PAIR, PairInputs, PairParams
-from engine.stages.preference.prefer import PREFER, PreferInputs, PreferParams
+from engine.stages.preference.prefer import PREFER, PreferInputs, PreferParams, tuning_of
 from engine.stages.task_view import PromptedTask
 from engine.stages.train import (
     TRAIN,
@@ -81,7 +80,7 @@ class Round(Ablation):
             trained = self._tuned(settings, seed, extra, before, seen)
         _, scored = self._measured(trained, self._at("measure", seed, plain, extra))
         metric = recipe.loop.stop.metric
-        tuning = trained.tuning if isinstance(trained, Preferred) else None
+        tuning = None if arm is None else tuning_of(trained)
         values = {
             s.example: s.value for s in scored.scores if (s.split, s.metric) == ("test", metric)
         }
@@ -106,7 +105,7 @@ class Round(Ablation):
 
     def _tuned(
         self, settings: Train, seed: int, extra: Sequence[Example], before: Trained, seen: Predicted
-    ) -> Preferred:
+    ) -> Trained:
         loaded, earlier = self._data.loaded, (SelectedRows(tuple(extra)),)
         first = before_preferences(settings)
         part = TRAIN.run(

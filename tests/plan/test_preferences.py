@@ -105,3 +105,20 @@ def test_a_backend_that_fine_tunes_on_rows_alone_is_refused(
         problem.message == "a student on the backend 'transformers' cannot be tuned by preferences"
     )
     assert "scripted" in (problem.hint or "")
+
+
+def test_after_a_round_is_rolled_back_the_best_rounds_student_may_be_a_plain_one() -> None:
+    written = recipe_with(objective="dpo").model_dump(exclude_unset=True)
+    written["loop"]["regressions"] = "roll_back"
+    written["quality"] = {**written.get("quality", {}), "verify": {"samples": 2}}
+    written["data"]["pool"] = {"path": "pool.jsonl"}
+    written["augment"]["mine"] = {"by": ["uncertain"]}
+    recipe = Recipe.model_validate(written)
+    nodes = compile_plan(recipe, fake_resources(recipe), "tasks/classification.md").nodes
+    pair = nodes["seed-0/round-2/pair"].inputs
+    assert pair["decided.1.decide"] == "seed-0/round-1/decide"
+    assert pair["verified.1.verify"] == "seed-0/round-1/verify-1"
+    returns = nodes["seed-0/round-1/ask_pool"].returns
+    assert returns is not None
+    assert returns.edges["train"] == {0: "seed-0/round-0/train"}
+    assert nodes["seed-0/round-1/ask_pool"].inputs["train"] == "seed-0/round-1/prefer"

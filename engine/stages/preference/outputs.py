@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from engine.rows import PreferencePair, PreferenceTuning
-from engine.stages.outputs import Bundle, Output, Trained, Verified
+from engine.rows import PreferencePair
+from engine.stages.outputs import Bundle, Output, Verified
 
 
 class Paired(Output):
@@ -17,16 +17,6 @@ class Paired(Output):
     def pairs(self) -> Sequence[PreferencePair]:
         """The best first: the student's own mistakes, the latest before earlier ones."""
         return self.of(PreferencePair)
-
-
-class Preferred(Trained):
-    """A student that was tuned with pairs, or the plain fine-tune where there were too few."""
-
-    @cached_property
-    def tuning(self) -> PreferenceTuning:
-        """What came of it."""
-        (tuning,) = self.of(PreferenceTuning)
-        return tuning
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from engine.backends.protocol import AnswerPair, PreferenceLoss, TrainingJob
 from engine.fingerprint import digest
 from engine.rows import Example, PreferencePair, PreferenceTuning
 from engine.stages.outputs import Trained
-from engine.stages.preference.outputs import Paired, Preferred
+from engine.stages.preference.outputs import Paired
 from engine.stages.preference.pair import pairs_per_step
 from engine.stages.protocol import Account, Context, Stage
 from engine.stages.task_view import StudentPrompts
@@ -43,7 +43,7 @@ class PreferInputs(TrainInputs):
     pair: Paired
 
 
-def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Preferred:
+def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
     """Tune the student, or fine-tune it plainly; raises ModelError when training cannot be done."""
     settings, pairs = params.train, inputs.pair.pairs
     total = steps_of(settings, len(inputs.load.train), len(added_rows(inputs)))
@@ -65,7 +65,7 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Preferre
         ctx.warn(f"round {ctx.round}: no preference tuning, {tuning.reason}")
         plain = replace(params, train=without_preferences(settings))
         model = trained_model(ctx.train(supervised(plain, inputs, ctx)), inputs, ctx)
-        return Preferred((model, tuning))
+        return Trained((model, tuning))
     result = ctx.train(_job(params, inputs, ctx, steps))
     first = inputs.train.model
     model = replace(
@@ -89,7 +89,7 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Preferre
         accuracy=result.accuracy,
         margin=result.margin,
     )
-    return Preferred((model, tuning))
+    return Trained((model, tuning))
 
 
 def _why_not(pairs: int, least: int, steps: int) -> str:
@@ -133,12 +133,19 @@ def _sends(params: PreferParams) -> Mapping[str, str]:
     return {"row": f"{rows}, and wrong answers to them", "labels": ""}
 
 
-def _accounts(params: PreferParams, inputs: PreferInputs, output: Preferred) -> Iterable[Account]:
-    tuning = output.tuning
+def tuning_of(student: Trained) -> PreferenceTuning:
+    """Return what came of the tuning of a student that was to be tuned."""
+    (tuning,) = student.of(PreferenceTuning)
+    return tuning
+
+
+def _accounts(params: PreferParams, inputs: PreferInputs, output: Trained) -> Iterable[Account]:
+    tuning = tuning_of(output)
     yield Account("pairs", len(inputs.pair.pairs), tuning.pairs, tuning.left_out)
 
 
 PREFER = Stage(
-    "prefer", 1, PreferParams, PreferInputs, Preferred, prefer,
+    # A later round may go on from an earlier one's student, which came about in another way.
+    "prefer", 1, PreferParams, PreferInputs, Trained, prefer,
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

@@ -29,7 +29,7 @@ from engine.stages.outputs import (
 from engine.stages.preference.honest import comparing, outvoted, wrong_turn
 from engine.stages.preference.outputs import Paired, VerifiedAttempt
 from engine.stages.preference.pair import PAIR, PairInputs, PairParams
-from engine.stages.preference.prefer import PREFER, PreferInputs, PreferParams
+from engine.stages.preference.prefer import PREFER, PreferInputs, PreferParams, tuning_of
 from engine.stages.task_view import PromptedTask, StudentPrompts
 from engine.stages.train import TRAIN, TrainInputs, before_preferences, without_generated
 from engine.tasks import TASKS
@@ -293,8 +293,8 @@ def test_a_round_has_as_many_steps_with_preferences_as_without(tmp_path: Path) -
     assert first.jobs[0].steps == 6
     assert first.jobs[0].rows[0].messages == job.pairs[0].messages
     assert (output.model.steps, output.model.interim) == (10, False)
-    assert (output.tuning.supervised_steps, output.tuning.steps) == (6, 4)
-    assert (output.tuning.tuned, output.tuning.pairs) == (True, 3)
+    assert (tuning_of(output).supervised_steps, tuning_of(output).steps) == (6, 4)
+    assert (tuning_of(output).tuned, tuning_of(output).pairs) == (True, 3)
 
 
 def test_with_too_few_pairs_the_student_is_the_plain_fine_tune_and_that_is_said(
@@ -305,13 +305,17 @@ def test_with_too_few_pairs_the_student_is_the_plain_fine_tune_and_that_is_said(
     taught = PreferParams(task=task_view(), prompt=PROMPT, train=Train(steps=10, batch_size=4))
     TRAIN.run(taught, TrainInputs(load=LOADED, earlier=inputs.earlier), plain)
     assert context.jobs == plain.jobs
-    assert output.tuning.reason == (
+    assert tuning_of(output).reason == (
         "1 pairs of a right and a wrong answer, train.preference.min_pairs is 2"
     )
-    assert context.warned == [f"round 1: no preference tuning, {output.tuning.reason}"]
-    assert (output.tuning.tuned, output.tuning.left_out, output.model.interim) == (False, 1, False)
+    assert context.warned == [f"round 1: no preference tuning, {tuning_of(output).reason}"]
+    assert (tuning_of(output).tuned, tuning_of(output).left_out, output.model.interim) == (
+        False,
+        1,
+        False,
+    )
     one = SETTINGS.model_copy(update={"steps": 1})
-    assert "one optimizer step" in tuned(tmp_path, 3, one)[2].tuning.reason
+    assert "one optimizer step" in tuning_of(tuned(tmp_path, 3, one)[2]).reason
 
 
 def test_the_first_round_knows_no_preferences(tmp_path: Path) -> None:
