@@ -81,6 +81,7 @@ def test_right_answers_gain_on_wrong_ones_and_the_reference_stays(
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.long
 def test_a_training_that_was_stopped_ends_with_the_same_bits(
     model: Path, tuned: Path, preferred: tuple[Path, TrainingResult], tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_pairs_that_are_too_long_are_left_out(
     assert preferred[1].left_out == 1
 
 
+@pytest.mark.long
 def test_a_loss_that_is_no_number_is_told_with_what_to_do(
     model: Path, tuned: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_loss_that_is_no_number_is_told_with_what_to_do(
     assert "train.preference.learning_rate" in error.value.hint
 
 
+@pytest.mark.long
 def test_the_loss_and_how_far_the_student_may_go_decide_the_result(
     model: Path, tuned: Path, tmp_path: Path
 ) -> None:
