@@ -106,7 +106,7 @@ for words in ("--help", "run --help", "list operators", "list metrics", "list me
         main()
     except SystemExit as end:
         assert not end.code, words
-    heavy = {"torch", "transformers", "sklearn", "sentence_transformers", "datasets", "scipy", "nltk"}
+    heavy = {"torch", "transformers", "sklearn", "sentence_transformers", "datasets", "scipy", "nltk", "trl"}
     assert not heavy & set(sys.modules), (words, heavy & set(sys.modules))
 """
     done = subprocess.run(

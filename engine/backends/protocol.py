@@ -350,6 +350,23 @@ class TrainingRow(NamedTuple):
     completion: str
 
 
+class AnswerPair(NamedTuple):
+    """A prompt's turns with a right and a wrong turn of the assistant."""
+
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceLoss:
+    """How the student is told to prefer right answers to wrong ones."""
+
+    loss: Literal["sigmoid", "ipo"]
+    beta: float
+    """How far it may go from the reference; small is far."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
     """Everything that decides a fine-tune's result, plus where to put it."""
@@ -389,11 +406,15 @@ class TrainingJob:
     """Whether all visits of generated rows come before those of the others."""
     adapter: Path | None = None
     """Folder of a LoRA adapter that is trained further, with its own rank and scale; None starts a new one."""
+    pairs: tuple[AnswerPair, ...] = ()
+    """With `preference`: what is trained on, `batch_size` pairs a step, in place of rows."""
+    preference: PreferenceLoss | None = None
+    """Preference tuning of `adapter`, which is the reference too; None: supervised, on rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a fine-tune left behind; losses are mean nats per completion token."""
+    """What a fine-tune left behind; losses are mean nats per completion token, of preferences the loss of a pair."""
 
     adapter: Path
     weights: str
@@ -404,3 +425,10 @@ class TrainingResult:
     validation_loss: float | None
     chosen_step: int
     seconds: float
+    accuracy: float | None = None
+    """Of preferences: share of the pairs of the last pass whose right answer had gained on the wrong one, against the
+    reference, when they were seen; else None."""
+    margin: float | None = None
+    """Their mean difference of rewards: nats times beta."""
+    left_out: int = 0
+    """Pairs of which one answer is longer than `max_length` allows."""

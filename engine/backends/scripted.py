@@ -249,14 +249,15 @@ def _likelihood(text: Counter[str], answer: str) -> Likelihood:
 def train(job: TrainingJob, progress: Progress) -> TrainingResult:
     """Stand in for a fine-tune: a scripted student ignores its adapter, so nothing is learned."""
     job.output.mkdir(parents=True, exist_ok=True)
-    rows = digest([[list(map(list, row.messages)), row.completion] for row in job.rows])
+    taught = job.rows if job.preference is None else job.pairs
+    rows = digest([[list(map(list, messages)), *said] for messages, *said in taught])
     (job.output / "scripted.json").write_text(json.dumps({"rows": rows, "seed": job.seed}), "utf-8")
     progress(job.steps)
     return TrainingResult(
         adapter=job.output,
         weights=digest([rows, job.seed]),
         steps=job.steps,
-        epochs=job.steps * job.batch_size / max(1, len(job.rows)),
+        epochs=job.steps * job.batch_size / max(1, len(taught)),
         train_loss=None,
         validation_loss=None,
         chosen_step=job.steps,
@@ -315,5 +316,6 @@ BACKEND = Backend(
     student=ScriptedStudent,
     embedder=ScriptedEmbedder,
     train=train,
+    prefers=True,
     files=_files,
 )

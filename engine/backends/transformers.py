@@ -265,4 +265,5 @@ BACKEND = Backend(
     generator=LocalGenerator,
     student=open_student,
     train=train,
+    prefers=True,
 )

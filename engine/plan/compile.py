@@ -8,10 +8,12 @@ fine-tune of round r+1, nothing is augmented after the last. Whether a round is 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from engine.plan.building.builder import Builder, Position
 from engine.plan.building.mining import MiningParams
+from engine.plan.building.preferences import pair_params, prefer_params
 from engine.plan.graph import Node, Plan, Return
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
@@ -41,6 +43,8 @@ from engine.stages.evaluate.slice import SLICE
 from engine.stages.given import GIVEN
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
+from engine.stages.preference.pair import PAIR
+from engine.stages.preference.prefer import PREFER
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
 from engine.stages.rounds.track import TRACK
@@ -66,8 +70,13 @@ class _Loop:
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
         self._attempts: dict[int, list[dict[str, str]]] = {seed: [] for seed in params.recipe.seeds}
         """The attempts of all rounds so far, by seed."""
+        self._judged: dict[tuple[int, int], dict[int, dict[str, str]]] = {}
+        """The attempts of a round, by seed and round."""
+        self._verified: defaultdict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+        """Their blind answers, where there are any."""
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
+        self._prefers = self._recipe.train.objective == "dpo"
         self._analyses = self._method.analysis == "patterns"
         self._given: dict[str, Wire] = {}
         """The student that exists already, for what it is trained into; empty without one."""
@@ -150,7 +159,8 @@ class _Loop:
         wires: dict[str, Wire] = {"load": "load"}
         final: tuple[str, ...] = ()
         if seed is not None:
-            wires["train"] = "given" if self._given and number == 0 else f"{at}/train"
+            if trained := self._student(seed, number):
+                wires["train"] = trained
             final = (f"{at}/decide", *([f"{at}/select"] if more else []))
         name = at if spec.endpoint is None else "endpoint"
         self._build.add(
@@ -173,6 +183,8 @@ class _Loop:
             wires.update(before)
         position = Position(seed, number, only_if_continuing=conditions)
         train = build.add(f"{at}/train", TRAIN, params, wires, position, prompts=(params.prompt,))
+        if number and self._prefers:
+            train = self._prefer(seed, number, {**wires, "train": train}, position)
         self._evaluate(at, train, Position(seed, number))
         if number and self._analyses:
             wires = {
@@ -191,6 +203,29 @@ class _Loop:
             build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
         if number:
             self._guard(seed, number)
+
+    def _prefer(self, seed: int, number: int, wires: Mapping[str, Wire], position: Position) -> str:
+        """Add what tunes a round's student by pairs of answers; return the last node.
+
+        `wires`: what its supervised part reads, and that part.
+        """
+        at, build, before = _at(seed, number), self._build, _at(seed, number - 1)
+        finding, tuning = pair_params(self._params, number), prefer_params(self._params, number)
+        found: dict[str, Wire] = {
+            **wires,
+            "predict": f"{before}/predict",
+            "attempts": self._judged[seed, number - 1],
+            "verified": {a: {"verify": n} for a, n in self._verified[seed, number - 1].items()},
+        }
+        if student := self._student(seed, number - 1):
+            found["before"] = student
+        if number > 1:
+            found["taken"] = f"{before}/pair"
+        asking = (finding.prompt, finding.answering.prompt)
+        pair = build.add(f"{at}/pair", PAIR, finding, found, position, tuple(dict.fromkeys(asking)))
+        return build.add(
+            f"{at}/prefer", PREFER, tuning, {**wires, "pair": pair}, position, (tuning.prompt,)
+        )
 
     def _guard(self, seed: int, number: int) -> None:
         """Add what says what a round's fine-tune broke."""
@@ -321,6 +356,7 @@ class _Loop:
             attempts[attempt] = {"generate": generate}
             attempts[attempt]["judge"] = self._judge(seed, number, attempts, drafted, position)
         self._attempts[seed].extend(attempts.values())
+        self._judged[seed, number] = attempts
         build.add(
             f"{at}/select", SELECT, self._mining.select(),
             {**planned, "attempts": attempts, "earlier": earlier},
@@ -355,7 +391,9 @@ class _Loop:
         """Return the node of a round's student; None where it is the untuned one."""
         if number == 0 and self._given:
             return "given"
-        return f"{_at(seed, number)}/train" if self._trained else None
+        if not self._trained:
+            return None
+        return f"{_at(seed, number)}/{'prefer' if number > 0 and self._prefers else 'train'}"
 
     @property
     def _rolls_back(self) -> bool:
@@ -404,7 +442,7 @@ class _Loop:
             "attempts": before,
         }
         if verified and (verifying := params.verify()) is not None:
-            judged["verify"] = build.add(
+            judged["verify"] = self._verified[seed, number][attempt] = build.add(
                 f"{at}/verify-{attempt}", VERIFY, verifying,
                 {**written, **{e: n for e, n in drafted.items() if e == "name"}, "gate": gate}, position,
             )  # fmt: skip

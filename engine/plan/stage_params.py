@@ -48,7 +48,7 @@ from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
-from engine.stages.train import TrainParams, without_generated
+from engine.stages.train import TrainParams, before_preferences, without_generated
 
 CONTROL_SEED = 1_000_003
 """What is added to the loop's seed to train its control."""
@@ -131,8 +131,9 @@ class StageParams:
         )
 
     def train(self, number: int) -> TrainParams:
-        """Return what the student is taught in a round; round 0 knows no generated rows."""
-        settings = self.recipe.train if number else without_generated(self.recipe.train)
+        """Return what the student is taught in a round, before its preferences; round 0 knows no generated rows."""
+        settings = self.recipe.train
+        settings = before_preferences(settings) if number else without_generated(settings)
         return TrainParams(
             task=self.task,
             prompt=settings.prompt or self.task_prompt,

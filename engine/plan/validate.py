@@ -22,6 +22,7 @@ from engine.plan.checks.metrics import check_metrics, check_slices, check_target
 from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
+from engine.plan.checks.preferences import check_preferences
 from engine.plan.checks.selection import check_selection
 from engine.plan.checks.sql import check_sql
 from engine.plan.defaults import complete
@@ -76,6 +77,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         *_gates(loaded),
         *_models(loaded),
         *check_adapter(loaded),
+        *check_preferences(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
         *_of_packs(loaded),

@@ -103,6 +103,7 @@ def _patterns(report: Report) -> list[str]:
         *parts,
         escaped(tables.seen_before_sentence(report)),
         escaped(tables.regression_sentence(report)),
+        escaped(tables.tuning_sentence(report)),
         escaped(tables.held_out_sentence(report)),
         table(tables.movement_table(report)) if report.movements else "",
         table(tables.confusion_table(report)) if report.confusions else "",

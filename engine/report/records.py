@@ -18,6 +18,7 @@ from engine.report.evidence import (
     PatternFacts,
     Safeguards,
     Suite,
+    Tuning,
 )
 from engine.rows import UNTUNED
 
@@ -464,6 +465,8 @@ class Report:
     """What was broken of what round 0 had right: one per seed with a later round."""
     quotas: tuple[QuotaResult, ...] = ()
     """Those with a lower bound, or with an upper one that kept rows out."""
+    tunings: tuple[Tuning, ...] = ()
+    """One per seed with preference tuning."""
     unread: tuple[Unread, ...] = ()
     """By round; empty where most answers of every student were read."""
 

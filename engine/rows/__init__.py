@@ -47,6 +47,7 @@ from engine.rows.generation import (
 )
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
+from engine.rows.preference import PairKind, PreferencePair, PreferenceTuning
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "MetricSlice",
     "Mined",
     "Model",
+    "PairKind",
     "Pattern",
     "PatternCluster",
     "PatternLink",
@@ -88,6 +90,8 @@ __all__ = [
     "PoolCount",
     "PoolRow",
     "Prediction",
+    "PreferencePair",
+    "PreferenceTuning",
     "QuotaStatus",
     "Rating",
     "Regression",

@@ -32,6 +32,8 @@ from engine.stages.evaluate.slice import SLICE
 from engine.stages.given import GIVEN
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
+from engine.stages.preference.pair import PAIR
+from engine.stages.preference.prefer import PREFER
 from engine.stages.protocol import Stage
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
@@ -43,9 +45,9 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE, GATE, VERIFY,
-        PASS_RATE, JUDGE, SELECT, TRACK, GUARD,
+        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, PAIR, PREFER, DECIDE, DRAW, DIAGNOSE,
+        CLUSTER, NAME, CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE,
+        GATE, VERIFY, PASS_RATE, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

@@ -309,7 +309,14 @@ RULES = (
         " ON o.stage = 'load' OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
         " JOIN example e ON e.node = o.id AND e.split = 'train' WHERE h.stage = 'train' GROUP BY h.name",
         'SELECT h.name, (m.rows + (SELECT count(*) FROM "drop" d WHERE d.node = h.id))::VARCHAR AS key'
-        " FROM here h JOIN model m ON m.node = h.id WHERE h.stage <> 'given'",
+        " FROM here h JOIN model m ON m.node = h.id WHERE h.stage = 'train'",
+    ),
+    Rule(
+        "pairs found = pairs tuned with + pairs left out",
+        "SELECT h.name, (SELECT count(*) FROM preference_pair p WHERE p.node = f.id)::VARCHAR AS key FROM here h"
+        " JOIN here f ON f.place = h.place AND f.stage = 'pair' WHERE h.stage = 'prefer'",
+        "SELECT h.name, (t.pairs + t.left_out)::VARCHAR AS key FROM here h"
+        " JOIN preference_tuning t ON t.node = h.id",
     ),
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",

@@ -6,6 +6,7 @@ from engine.report.tables.evidence import (
     held_out_sentence,
     regression_sentence,
     switched_off_sentence,
+    tuning_sentence,
     validation_sentence,
 )
 from engine.report.tables.generation import (
@@ -92,6 +93,7 @@ __all__ = [
     "time_table",
     "tokens_text",
     "totals",
+    "tuning_sentence",
     "unread_sentences",
     "validation_sentence",
     "verified_sentence",

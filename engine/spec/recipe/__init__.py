@@ -27,7 +27,7 @@ from engine.spec.recipe.quality import (
 )
 from engine.spec.recipe.task import Fold, Shots, Task
 from engine.spec.recipe.taxonomy import Category, Taxonomy, TaxonomyFile
-from engine.spec.recipe.train import Train
+from engine.spec.recipe.train import Preference, Train
 from engine.spec.recipe.whole import Recipe
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "OperatorSpec",
     "PassRateLimits",
     "Patterns",
+    "Preference",
     "Privacy",
     "Quality",
     "Quota",

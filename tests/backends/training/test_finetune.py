@@ -27,6 +27,7 @@ from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
 from engine.system import locks
 from tests.backends import tiny
+from tests.backends.training.here import losses, train_here
 
 pytestmark = pytest.mark.models
 
@@ -45,34 +46,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save a checkpoint after every step."""
     monkeypatch.setattr(finetune, "CHECKPOINT_SECONDS", 0.0)
-
-
-def train_here(job: TrainingJob) -> TrainingResult:
-    """Do in this process what the training's own does, which spares the seconds that loading torch takes."""
-    steps: list[int] = []
-    identity = finetune.job_hash(job)
-    spec = {
-        "job": finetune.job_to_json(job),
-        "hash": identity,
-        "checkpoint_seconds": finetune.CHECKPOINT_SECONDS,
-    }
-    ours = signal.getsignal(signal.SIGTERM)
-    state = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    job.output.mkdir(exist_ok=True)
-    try:
-        assert child.run(spec, lambda event: steps.append(event["step"]))
-    finally:
-        signal.signal(signal.SIGTERM, ours)
-        torch.set_num_threads(state[0])
-        torch.use_deterministic_algorithms(state[1])
-    assert steps[-1] == job.steps
-    result = finetune.finished(job.output, identity)
-    assert result is not None
-    return result
-
-
-def losses(output: Path) -> list[float]:
-    return list(json.loads((output / finetune.RESULT_FILE).read_text())["losses"])
 
 
 def holder(output: Path) -> int:
