@@ -44,6 +44,7 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
+from engine.stages.reviewing.mend import MendParams
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, without_generated
@@ -98,6 +99,13 @@ class StageParams:
             on_bad_row=recipe.data.on_bad_row,
             fold_labels=tuple(recipe.task.fold_labels),
         )
+
+    def mend(self) -> MendParams | None:
+        """Return how people mended training rows; None where they did not."""
+        reviews = self.resources.reviews.training()
+        if not reviews:
+            return None
+        return MendParams(task=self.task, guard=self.recipe.quality.leak_guard, reviews=reviews)
 
     @property
     def sources(self) -> tuple[Split, ...]:

@@ -40,6 +40,7 @@ from engine.rows.evaluation import (
 from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
+from engine.rows.reviewing import Review, Reviewed, Said, Subject
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -84,10 +85,14 @@ __all__ = [
     "Rating",
     "Regression",
     "RegressionSuite",
+    "Review",
+    "Reviewed",
     "Row",
+    "Said",
     "Score",
     "Selected",
     "Split",
     "Strategy",
+    "Subject",
     "Verdict",
 ]

@@ -32,6 +32,7 @@ from engine.stages.given import GIVEN
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
 from engine.stages.protocol import Stage
+from engine.stages.reviewing.mend import MEND
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
 from engine.stages.rounds.track import TRACK
@@ -42,7 +43,7 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
+        LOAD, MEND, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
         CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE, GATE, VERIFY,
         JUDGE, SELECT, TRACK, GUARD,
     ],

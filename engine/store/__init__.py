@@ -19,6 +19,7 @@ from engine.store.query import (
     unseen,
 )
 from engine.store.reading import Spent
+from engine.store.reviews import add_reviews, outcome_rows
 from engine.store.store import NodeInfo, Store, now
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "Spent",
     "Store",
     "Unseen",
+    "add_reviews",
     "ask",
     "holder",
     "now",
     "open_store",
+    "outcome_rows",
     "reader",
     "rows",
     "unseen",

@@ -164,7 +164,7 @@ def _insert(
     whole: set[str],
 ) -> int:
     """Insert what the lines say, but for rows of nodes that are not `whole`; return how many rows that were."""
-    statement = _statement(table)
+    insert = statement(table)
     lines = _completed_lines(segment, table, lines)
     if table in KEYS:
         lines = _latest(segment, table, lines)
@@ -173,7 +173,7 @@ def _insert(
         if not whole:
             return 0
         arguments.append(sorted(whole))
-    counted = connection.execute(statement, arguments).fetchone()
+    counted = connection.execute(insert, arguments).fetchone()
     return int(counted[0]) if counted else 0
 
 
@@ -209,7 +209,7 @@ _VALUES: dict[Kind, str] = {
 
 
 @cache
-def _statement(table: str) -> str:
+def statement(table: str) -> str:
     """Return the INSERT that takes lines, and the whole nodes as well if the table's rows belong to nodes.
 
     DuckDB reads the JSON itself: it takes a third of the time that Python takes, and lets other threads work.

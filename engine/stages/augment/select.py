@@ -1,21 +1,24 @@
 """select: which accepted candidates join the training set, up to the recipe's rows per round.
 
 Each pattern gets what was planned for it, slot by slot, and of the rows that fill a slot those that are most different
-from one another, the better verified first; then what is left over fills up, in the same way. Reads the plan's sources,
-the attempts of this round and what earlier rounds added; writes a `Selected` and an `Example` per row that joins, a
-`Drop` for every accepted candidate that does not, and a `Decision` that says what was reached and ends the loop where
-nothing joins.
+from one another, the better verified first; then what is left over fills up, in the same way. What people say of a row
+counts more than gates and judge: one that they accept comes first, as they changed it, and one that they reject does
+not join. Reads the plan's sources, the attempts of this round and what earlier rounds added; writes a `Selected` and an
+`Example` per row that joins, a `Drop` for every accepted candidate that does not, a `Reviewed` for each verdict of
+people, and a `Decision` that says what was reached and ends the loop where nothing joins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from engine.fingerprint import short
-from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
+from engine.identity import outside
+from engine.rows import Candidate, Decision, Drop, Example, Reviewed, Row, Selected, Verdict
+from engine.spec.recipe import LeakLimits
 from engine.stages.augment.diversity import spread
 from engine.stages.augment.planning import (
     History,
@@ -41,6 +44,8 @@ from engine.stages.outputs import (
     SelectedRows,
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.reviewing.mend import PERSON
+from engine.stages.reviewing.verdicts import PersonVerdict, Ruling, rulings
 from engine.wording import text_of
 
 ADVISED_AGAINST = 0.8
@@ -57,6 +62,10 @@ class SelectParams(RowPlan):
     """Operators whose rows are trained on in place of the training rows that they are made from."""
     diverse: bool = True
     """Whether of the rows that fill a slot the most different ones join, or the first."""
+    reviews: tuple[PersonVerdict, ...] = ()
+    """What people say of rows of this round, or of an earlier one."""
+    guard: LeakLimits | None = outside(None)
+    """By which rows that people let in or changed are checked; it decides what is written or mined already."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,8 @@ class _Row(NamedTuple):
     """The id of the training row that it becomes."""
     slot: tuple[str, Slot]
     weight: float
+    by_person: bool = False
+    """Whether people say that it is right."""
 
 
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
@@ -104,20 +115,28 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     reasons: Counter[str] = Counter()
     seen = {e.id for e in inputs.load.examples}
     seen.update(e.id for selected in inputs.earlier for e in selected.examples)
-    for candidate, verdict in (pair for attempt in inputs.attempts for pair in attempt.judged):
+    judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
+    said = rulings(
+        params.reviews, ((c.id, c.inputs, c.target) for c, _ in judged), inputs.load.examples, params.guard, ctx,
+    )  # fmt: skip
+    for written, verdict in judged:
+        ruling = said.get(written.id)
         reasons[verdict.reason] += 1
-        if not verdict.accepted:
+        if not _joins(verdict, ruling):
+            rows += _left_out(written, verdict, ruling)
             continue
+        candidate = _as_changed(written, ruling)
         example = example_id(candidate.inputs, candidate.target)
         if candidate.operator in params.repeating:
             example = short([example, candidate.id])
         if example in seen:
             why = "the same row is in the training set"
             rows.append(Drop("select", candidate.id, "duplicate", why))
+            rows += [ruling.record(candidate.id, None)] if ruling else []
             continue
         seen.add(example)
         slot = (candidate.pattern, slot_of(params, candidate))
-        fresh.append(_Row(candidate, example, slot, _weight(verdict)))
+        fresh.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
     most = _most(params, wanted)
     chosen = _chosen(params, fresh, wanted, most, ctx)
     for number, row in enumerate(chosen, 1):
@@ -141,6 +160,13 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
             )
         )
     taken = {row.candidate.id for row in chosen}
+    rows += [
+        said[row.candidate.id].record(
+            row.candidate.id, row.example if row.candidate.id in taken else None
+        )
+        for row in fresh
+        if row.by_person
+    ]
     why = f"rows wanted are {most}" if params.by_row else f"rows_per_round is {most}"
     rows += [
         Drop("select", row.candidate.id, "over_quota", why)
@@ -155,6 +181,29 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
+
+
+def _joins(verdict: Verdict, ruling: Ruling | None) -> bool:
+    """Return whether a candidate may join: people's word comes before the verdict."""
+    return verdict.accepted if ruling is None else ruling.stays
+
+
+def _left_out(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) -> list[Row]:
+    """Return what is written down of a candidate that does not join: of those that the verdict rejects it is there."""
+    if ruling is None:
+        return []
+    rows: list[Row] = [ruling.record(candidate.id, None)]
+    if verdict.accepted:
+        why = ("leak", ruling.refused) if ruling.refused else (PERSON, "people rejected it")
+        rows.append(Drop("select", candidate.id, *why))
+    return rows
+
+
+def _as_changed(candidate: Candidate, ruling: Ruling | None) -> Candidate:
+    """Return a candidate as people changed it."""
+    if ruling is None or ruling.verdict == "accept":
+        return candidate
+    return replace(candidate, inputs=dict(ruling.inputs), target=ruling.target)
 
 
 def _most(params: SelectParams, wanted: Quotas) -> int:
@@ -180,9 +229,10 @@ def _chosen(
     strictly = params.by_row
     if not strictly and len(rows) <= most:
         return _in_order(rows, range(len(rows)), wanted)
+    by_person = [i for i, row in enumerate(rows) if row.by_person][:most]
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
-    taken: list[int] = []
+    taken: list[int] = list(by_person)
 
     def take(among: Iterable[int], count: int) -> None:
         # Different from the rows of the same pattern: those of others are different by what they are.
@@ -197,11 +247,12 @@ def _chosen(
 
     for pattern, slots in wanted.items():
         mine = [i for i, row in enumerate(rows) if row.candidate.pattern == pattern]
-        before = len(taken)
+        before = len(taken) - sum(i in mine for i in by_person)
         for slot, count in slots.items():
-            take((i for i in mine if rows[i].slot == (pattern, slot)), count)
+            fitting = [i for i in mine if rows[i].slot == (pattern, slot)]
+            take(fitting, max(0, count - sum(i in fitting for i in by_person)))
         if not strictly:
-            take(mine, sum(slots.values()) - (len(taken) - before))
+            take(mine, max(0, sum(slots.values()) - (len(taken) - before)))
     if not strictly:
         take(range(len(rows)), most)
     return _in_order(rows, taken, wanted)
@@ -246,8 +297,11 @@ def _nothing(reasons: Counter[str]) -> str:
 def _accounts(
     params: SelectParams, inputs: SelectInputs, output: SelectedRows
 ) -> Iterable[Account]:
-    accepted = sum(len(attempt.accepted) for attempt in inputs.attempts)
-    yield Account("accepted candidates", accepted, len(output.selected), len(output.drops))
+    accepted = [c.id for attempt in inputs.attempts for c in attempt.accepted]
+    known = set(accepted)
+    let_in = (r.item for r in output.of(Reviewed) if r.verdict != "reject" and not r.refused)
+    came = len(accepted) + sum(item not in known for item in let_in)
+    yield Account("accepted candidates", came, len(output.selected), len(output.drops))
 
 
 SELECT = Stage(

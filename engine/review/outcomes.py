@@ -1,0 +1,30 @@
+"""From what the store says of people's verdicts to what a plan takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from engine.plan.reviews import Outcome, Reviews
+from engine.report.facts.json_columns import text_values
+from engine.store import outcome_rows
+
+
+def reviews_of(state: Path, recipe: str) -> Reviews:
+    """Return the settled verdicts on rows of a recipe; raises StoreError where the store cannot be read."""
+    return Reviews(
+        tuple(
+            Outcome(
+                example=row["example"],
+                subject=row["subject"],
+                verdict=row["verdict"],
+                inputs=None if row["new_inputs"] is None else text_values(row["new_inputs"]),
+                target=row["new_target"],
+                places=tuple((seed, round) for seed, round in json.loads(row["places"])),
+                changes=row["changes"],
+                made=row["made"],
+            )
+            for row in outcome_rows(state, recipe)
+            if row["verdict"] != "conflict"
+        )
+    )
