@@ -6,6 +6,7 @@ steps that put training rows together (`engine.plan.reviews`).
 """
 
 from engine.review.desk import REASONS, Desk, Reason, RefusedError, reviewer_name
+from engine.review.files import read_reviews, write_items
 from engine.review.items import Answer, Doubt, Item, Reviewable
 from engine.review.outcomes import reviews_of
 from engine.review.queues import QUEUES, Queue, parse_queue
@@ -22,6 +23,8 @@ __all__ = [
     "RefusedError",
     "Reviewable",
     "parse_queue",
+    "read_reviews",
     "reviewer_name",
     "reviews_of",
+    "write_items",
 ]

@@ -50,6 +50,14 @@ _LAST = (
     " WHERE recipe = ? AND reviewer = ? AND verdict <> 'undo'"
     " AND id NOT IN (SELECT undoes FROM review WHERE undoes IS NOT NULL) ORDER BY made DESC, id DESC LIMIT 1"
 )
+_SAID = (
+    "SELECT reviewer, verdict, reason, note, new_inputs, new_target FROM all_reviews"
+    " WHERE recipe = ? AND example = ? AND stands ORDER BY made"
+)
+_MINE = (
+    "SELECT example, verdict, reason, new_example FROM all_reviews"
+    " WHERE recipe = ? AND reviewer = ? AND stands"
+)
 _LATEST = "SELECT max(made) AS made FROM review WHERE recipe = ?"
 
 
@@ -85,6 +93,18 @@ def _own_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return ""
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['reviewer']}: {row['verdict']}"]
+    if row["reason"]:
+        parts.append(REASONS.get(row["reason"], row["reason"]))
+    if row["new_target"] is not None:
+        texts = " | ".join(text_values(row["new_inputs"]).values())
+        parts.append(
+            f"{texts} → {row['new_target']}" if row["verdict"] == "edit" else row["new_target"]
+        )
+    return "; ".join([*parts, *([row["note"]] if row["note"] else [])])
 
 
 class Desk:
@@ -123,8 +143,24 @@ class Desk:
     def items(self, queue: Queue, n: int, pattern: str | None = None) -> tuple[list[Item], int]:
         """Return the first rows of a queue that wait for this reviewer, and how many wait; raises EngineError."""
         with reader(self.state) as query:
-            every = waiting(query, self.place, queue, self.reviewer, pattern)
+            # Whoever ends a disagreement may be one of those who disagree.
+            who = "" if self._resolves else self.reviewer
+            every = waiting(query, self.place, queue, who, pattern)
             return sample(query, self.place, every, n), len(every)
+
+    def others(self, item: Item) -> list[str]:
+        """Return what the reviewers said who differ on a row, in words; only whoever ends that is told."""
+        if not self._resolves:
+            return []
+        with reader(self.state) as query:
+            rows = query(_SAID, [self.place.recipe, item.example])
+        return [_told(row) for row in rows]
+
+    def said(self) -> dict[str, tuple[str, str, str | None]]:
+        """Return this reviewer's last word on each row: verdict, reason, and the row that it is changed into."""
+        with reader(self.state) as query:
+            rows = query(_MINE, [self.place.recipe, self.reviewer])
+        return {r["example"]: (r["verdict"], r["reason"], r["new_example"]) for r in rows}
 
     def find(self, examples: Sequence[str]) -> dict[str, Item]:
         """Return rows by their ids; ids of rows that cannot be reviewed are left out."""
@@ -135,8 +171,7 @@ class Desk:
 
     def accept(self, item: Item, queue: Queue, note: str = "") -> Review:
         """Say that a row is right as it is; raises RefusedError where it may not be trained on."""
-        if item.state == "rejected":
-            self._check(item, item.inputs, item.target)
+        self.checked_as_it_is(item)
         return self._record(self.review(item, queue, "accept", note=note))
 
     def reject(self, item: Item, queue: Queue, reason: Reason, note: str = "") -> Review:
@@ -157,6 +192,11 @@ class Desk:
         """
         inputs, target = self.checked(item, inputs, target)
         return self._record(self.review(item, queue, inputs=inputs, target=target, note=note))
+
+    def checked_as_it_is(self, item: Item) -> None:
+        """Check a row that is to be accepted, where nobody let it pass yet; raises RefusedError."""
+        if item.state == "rejected":
+            self._check(item, item.inputs, item.target)
 
     def checked(
         self, item: Item, inputs: Mapping[str, str], target: str

@@ -11,6 +11,7 @@ from engine.report.facts.json_columns import json_object, text_values
 from engine.report.records import Query
 from engine.rows import Subject
 from engine.stages.load import example_id
+from engine.stages.reviewing.mend import PERSON
 
 State = Literal["trained on", "left out", "rejected", "in the data"]
 NEVER = ("leak", "malformed", "duplicate")
@@ -25,10 +26,10 @@ WITH v AS (
   SELECT t.candidate, o.seed, o.round, o.attempt, t.advice, t.agreement, t.label_correct, t.naturalness
   FROM verdict t JOIN all_run_rows o USING (node) WHERE o.run = $1
 ), a AS (
-  SELECT t.id AS candidate, o.seed, o.round, o.attempt, t.attributes
+  SELECT t.id AS candidate, o.seed, o.round, o.attempt, t.attributes, t.label_source AS labelled_by
   FROM candidate t JOIN all_run_rows o USING (node) WHERE o.run = $1
 )
-SELECT l.*, v.advice, v.agreement, v.label_correct, v.naturalness, a.attributes
+SELECT l.*, v.advice, v.agreement, v.label_correct, v.naturalness, a.attributes, a.labelled_by
 FROM all_lineage l
 LEFT JOIN v USING (candidate, seed, round, attempt)
 LEFT JOIN a USING (candidate, seed, round, attempt)
@@ -153,6 +154,7 @@ def _candidate(row: Mapping[str, Any]) -> Item:
         state = "trained on"
     elif row["accepted"]:
         state = "left out"
+    left_out = "" if row["left_out"] == PERSON else row["left_out"]
     scores = {
         name: row[name]
         for name in ("label_correct", "relevance", "naturalness", "utility", "adherence")
@@ -169,12 +171,13 @@ def _candidate(row: Mapping[str, Any]) -> Item:
         pattern=row["pattern"],
         pattern_name=row["pattern_name"] or "",
         operator=row["operator"],
-        label_source=row["label_source"] or "writer",
+        label_source=row["labelled_by"] or "writer",
         parent_inputs=text_values(row["parent_inputs"]) or None,
         parent_target=row["parent_target"] or "",
         near=str(json_object(row["attributes"]).get("near", "")),
-        reason=row["left_out"] or row["reason"],
-        detail=row["detail"] or "",
+        # What another reviewer said is nothing that this one is to know.
+        reason=left_out or row["reason"],
+        detail="" if left_out else row["detail"] or "",
         advice=text_values(row["advice"]),
         agreement=row["agreement"],
         judge=scores or None,

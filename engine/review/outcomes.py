@@ -20,7 +20,11 @@ def reviews_of(state: Path, recipe: str) -> Reviews:
                 verdict=row["verdict"],
                 inputs=None if row["new_inputs"] is None else text_values(row["new_inputs"]),
                 target=row["new_target"],
-                places=tuple((seed, round) for seed, round in json.loads(row["places"])),
+                places=tuple(
+                    sorted(
+                        {(seed, round) for one in row["places"] for seed, round in json.loads(one)}
+                    )
+                ),
                 changes=row["changes"],
                 made=row["made"],
             )

@@ -55,9 +55,11 @@ def waiting(
     Raises:
         EngineError: there is no such pattern among the queue's rows.
     """
-    if queue == "conflicts":
-        return conflicts(query, place)
-    items = _ordered(_WHICH[queue](query, place.run))
+    items = (
+        conflicts(query, place)
+        if queue == "conflicts"
+        else _ordered(_WHICH[queue](query, place.run))
+    )
     if pattern is not None:
         items = _against(items, pattern)
     known = {row["example"]: row for row in query(_STANDING, [place.recipe, reviewer])}
@@ -171,7 +173,7 @@ def _places(value: Any) -> list[tuple[int, int]]:
 
 
 def _settles(said: Mapping[str, Any], item: Item) -> bool:
-    """Return whether a verdict holds for every place where a row is a candidate (later rounds too), and as it is now."""
+    """Return whether a verdict holds for every place where a row is a candidate (later ones too), and as it is now."""
     places = _places(said["places"])
     if not all(any(s == seed and r <= round for s, r in places) for seed, round in item.places):
         return False

@@ -9,6 +9,7 @@ from engine.statistics.multiple import benjamini_hochberg, holm
 from engine.statistics.paired import mcnemar, says_too_much, share_difference, standard_error
 from engine.statistics.permutation import sign_flips
 from engine.statistics.proportions import Interval, exact, wilson
+from engine.statistics.reliability import Reliability, krippendorff_alpha
 from engine.statistics.settling import settling_seeds
 from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
@@ -18,11 +19,13 @@ __all__ = [
     "Drawn",
     "Interval",
     "Lift",
+    "Reliability",
     "benjamini_hochberg",
     "difference",
     "exact",
     "fisher_greater",
     "holm",
+    "krippendorff_alpha",
     "lift",
     "mcnemar",
     "says_too_much",

@@ -29,6 +29,7 @@ from engine.report.facts.patterns import (
     collect_movements,
     collect_suspects,
 )
+from engine.report.facts.reviews import collect_people
 from engine.report.facts.safeguards import collect_safeguards, collect_suites
 from engine.report.facts.scores import collect_decisions, collect_scores, collect_unread
 from engine.report.facts.speed import collect_speeds
@@ -98,6 +99,7 @@ def collect(
         candidates_total=candidates_total,
         suites=collect_suites(query, run_id),
         unread=collect_unread(query, run_id),
+        people=collect_people(query, run_id, runs[0]["recipe_name"] or ""),
     )
 
 

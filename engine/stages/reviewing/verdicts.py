@@ -1,4 +1,4 @@
-"""The verdicts that a step follows, and what each makes of its row; one that gives away an evaluation row is refused."""
+"""The verdicts that a step follows, and what each makes of its row; what gives away an evaluation row is refused."""
 
 from __future__ import annotations
 

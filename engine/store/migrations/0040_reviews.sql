@@ -90,17 +90,20 @@ CREATE VIEW review_outcomes AS
 -- new_example: the row as it is to be trained on, the same as `example` where it is accepted; NULL where it is left out
 -- reviewers: who have said something of it
 -- agree: those of them who say this
--- made: of the last verdict behind it; UTC
+-- places: of each of these verdicts
+-- changes: whether it changes what was trained on
+-- made: of the first of these verdicts; UTC
 WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
 ), c AS (
-  SELECT *, count(*) OVER (PARTITION BY recipe, example) AS n,
-    count(*) OVER (PARTITION BY recipe, example, row_after) AS same
-  FROM v
+  SELECT * EXCLUDE (places, changes, made), count(*) OVER (PARTITION BY recipe, example) AS n, made AS said,
+    count(*) OVER alike AS same, list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
+    min(made) OVER alike AS made
+  FROM v WINDOW alike AS (PARTITION BY recipe, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
-  QUALIFY row_number() OVER (PARTITION BY recipe, example ORDER BY resolves DESC, same DESC, made DESC, id DESC) = 1
+  QUALIFY row_number() OVER (PARTITION BY recipe, example ORDER BY resolves DESC, same DESC, said DESC, id DESC) = 1
 )
 SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
