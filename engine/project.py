@@ -21,12 +21,12 @@ from engine.errors import EngineError, Problem, RecipeError
 from engine.export import DataExport, Form, ModelExport, Wanted, Which, export_data, export_model
 from engine.fingerprint import short
 from engine.operators import find_operators
+from engine.plan.building.reviews import NONE, Reviews, judge_mark
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
-from engine.plan.reviews import NONE, Reviews
 from engine.plan.validate import Examined, examine
 from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
 from engine.report.files import ReportFiles, write_report
@@ -149,7 +149,14 @@ class Project:
     def _compiled(self) -> tuple[Plan, Resources]:
         resources = gather(self.loaded, self.examined.splits, self._reviews)
         prompt = task_prompt(self.loaded)
-        return compile_plan(self.loaded.recipe, resources, prompt, self.limit), resources
+        plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
+        judge = next((node for node in plan.nodes.values() if node.stage == "judge"), None)
+        if judge is not None and resources.reviews.outcomes:
+            # What people said counts for the judge of whose rows they said it.
+            reviews = replace(resources.reviews, mark=judge_mark(judge.identity))
+            resources = replace(resources, reviews=reviews)
+            plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
+        return plan, resources
 
     @property
     def _reviews(self) -> Reviews:

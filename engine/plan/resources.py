@@ -15,9 +15,9 @@ from engine.backends import BACKENDS
 from engine.backends.protocol import Message, Request
 from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
+from engine.plan.building.reviews import NONE, Reviews
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import packs_of, thinking_tokens
-from engine.plan.reviews import NONE, Reviews
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import Method, load_method
 from engine.spec.pack import Pack

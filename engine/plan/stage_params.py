@@ -461,6 +461,9 @@ class StageParams:
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
             conventions=self.knows_conventions,
+            people=self.resources.reviews.judged(quality.calibration.balanced_accuracy)
+            if quality.judge == "decides"
+            else None,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 Knows the store and the plan, no terminal and no page: `pada review` and whatever else shows rows to people work on a
 `Desk`. Verdicts are rows of the store (`engine.rows.reviewing`); what people said together becomes parameters of the
-steps that put training rows together (`engine.plan.reviews`).
+steps that put training rows together (`engine.plan.building.reviews`).
 """
 
 from engine.review.desk import REASONS, Desk, Reason, RefusedError, reviewer_name

@@ -21,7 +21,7 @@ from engine.errors import EngineError
 from engine.plan.tasks import task_view
 from engine.registry import did_you_mean
 from engine.report.facts.json_columns import text_values
-from engine.review.items import Item, Reviewable, reviewable
+from engine.review.items import Item, Judging, Reviewable, judging, reviewable
 from engine.review.queues import Queue, changes, found, sample, waiting
 from engine.rows import Example, Review, Said
 from engine.spec.recipe import Recipe
@@ -263,7 +263,15 @@ class Desk:
             places=[list(place) for place in item.places],
             changes=changes(item, verdict),
             resolves=self._resolves,
+            judge=self._judging.marks.get(item.judged_in),
+            judge_passes=item.judge_passes,
+            judge_share=self._judging.passes,
         )
+
+    @cached_property
+    def _judging(self) -> Judging:
+        with reader(self.state) as query:
+            return judging(query, self.place.run)
 
     def record_all(self, reviews: Sequence[Review]) -> None:
         """Store verdicts that were checked before, all or none; raises StoreError."""
@@ -293,7 +301,9 @@ class Desk:
         for text in (*inputs.values(), target):
             if why := unclean(text, None):
                 raise RefusedError(f"this is no row of the task: {why}")
-        if item.subject != "validation" and (leak := leaks(self._guard, [(inputs, target)])[0]):
+        is_clean = dict(inputs) == dict(item.inputs) and item.state != "rejected"
+        checked = (None if is_clean else inputs, target)
+        if item.subject != "validation" and (leak := leaks(self._guard, [checked])[0]):
             raise RefusedError(
                 f"the row may not be trained on: it {leak}",
                 "scores would be better than the student is; write it another way, or reject it",

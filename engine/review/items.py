@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from engine.errors import EngineError
+from engine.plan.building.reviews import judge_mark
 from engine.report.facts.json_columns import json_object, text_values
 from engine.report.records import Query
 from engine.rows import Subject
@@ -23,18 +24,22 @@ ORDER BY judged DESC, coalesce(u.resumed, u.started) DESC, u.id DESC LIMIT 1
 """
 _CANDIDATES = f"""
 WITH v AS (
-  SELECT t.candidate, o.seed, o.round, o.attempt, t.advice, t.agreement, t.label_correct, t.naturalness
+  SELECT t.candidate, o.seed, o.round, o.attempt, t.advice, t.agreement, t.label_correct, t.naturalness,
+    o.node AS judged_in
   FROM verdict t JOIN all_run_rows o USING (node) WHERE o.run = $1
 ), a AS (
   SELECT t.id AS candidate, o.seed, o.round, o.attempt, t.attributes, t.label_source AS labelled_by
   FROM candidate t JOIN all_run_rows o USING (node) WHERE o.run = $1
 )
-SELECT l.*, v.advice, v.agreement, v.label_correct, v.naturalness, a.attributes, a.labelled_by
+SELECT l.*, v.advice, v.agreement, v.label_correct, v.naturalness, v.judged_in, a.attributes, a.labelled_by
 FROM all_lineage l
 LEFT JOIN v USING (candidate, seed, round, attempt)
 LEFT JOIN a USING (candidate, seed, round, attempt)
 WHERE l.run = $1 AND l.accepted IS NOT NULL AND l.reason NOT IN {NEVER}
 ORDER BY l.seed, l.round, l.attempt, l.candidate
+"""
+_JUDGES = """
+SELECT n.id, n.identity FROM node n JOIN all_run_rows o ON o.node = n.id WHERE o.run = ? AND o.stage = 'judge'
 """
 _ANSWERS = """
 SELECT t.candidate, t.answer, t.second, t.detail, t.how FROM verification t JOIN all_run_rows o USING (node)
@@ -108,11 +113,31 @@ class Item:
     judge: Mapping[str, Any] | None = None
     """What the judge says: scores by name, `label_correct`; None where it said nothing."""
     judge_agrees: bool | None = None
+    judged_in: str = ""
+    """The node that judged it."""
     source: str = ""
     line: int = 0
     doubt: Doubt | None = None
     trained_everywhere: bool = False
     """Whether it is trained on in every place where it is a candidate."""
+
+    @property
+    def judge_passes(self) -> bool | None:
+        """Whether the judge takes the target for right; None where it said nothing of it."""
+        if self.judge is None:
+            return None
+        said = self.judge.get("label_correct")
+        # A small judge is not asked for that, and of what can be read both ways its whole verdict tells.
+        return self.judge_agrees if said in (None, "ambiguous") else said == "yes"
+
+
+class Judging(NamedTuple):
+    """What the judge of a run is, and how much it lets pass."""
+
+    marks: Mapping[str, str]
+    """Node -> the mark of its judge."""
+    passes: float | None
+    """Share of the rows of which it said anything whose target it takes for right."""
 
 
 class Reviewable(NamedTuple):
@@ -182,6 +207,7 @@ def _candidate(row: Mapping[str, Any]) -> Item:
         agreement=row["agreement"],
         judge=scores or None,
         judge_agrees=row["judge_agrees"],
+        judged_in=row["judged_in"] or "",
         trained_everywhere=state == "trained on",
     )
 
@@ -226,6 +252,14 @@ def data_rows(query: Query, run: str, examples: Sequence[str]) -> dict[str, Item
         )
         found.setdefault(item.example, item)
     return found
+
+
+def judging(query: Query, run: str) -> Judging:
+    """Return what the judge of a run is, and how much it lets pass."""
+    marks = {row["id"]: judge_mark(json_object(row["identity"])) for row in query(_JUDGES, [run])}
+    said = [item.judge_passes for item in candidates(query, run)]
+    known = [passes for passes in said if passes is not None]
+    return Judging(marks, sum(known) / len(known) if known else None)
 
 
 def suspects(query: Query, run: str) -> list[Item]:

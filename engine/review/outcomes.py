@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from engine.plan.reviews import Outcome, Reviews
+from engine.plan.building.reviews import Outcome, Reviews
 from engine.report.facts.json_columns import text_values
 from engine.store import outcome_rows
 
@@ -27,6 +27,10 @@ def reviews_of(state: Path, recipe: str) -> Reviews:
                 ),
                 changes=row["changes"],
                 made=row["made"],
+                reason=row["reason"],
+                judge=row["judge"],
+                judge_passes=row["judge_passes"],
+                judge_share=row["judge_share"],
             )
             for row in outcome_rows(state, recipe)
             if row["verdict"] != "conflict"

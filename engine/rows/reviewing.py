@@ -53,6 +53,12 @@ class Review(Row):
     """Whether it ends a disagreement: then it alone counts."""
     undoes: str | None = None
     """Id of the verdict that is taken back; None for a verdict."""
+    judge: str | None = None
+    """Mark of the judge that said something of the row: its model, its prompts; None where none did."""
+    judge_passes: bool | None = None
+    """Whether that judge takes the target for right."""
+    judge_share: float | None = None
+    """Of which share of the rows that it judged in that run it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,8 @@ EVERY_ROW: tuple[r.Row, ...] = (
     j.JudgeCalibration(20, 19, 0.95, 1.0, 0.975, 0.86, 0.99, 0.7, True, "19 of 20", 1),
     j.JudgeCalibration(2, 1, None, None, None, None, None, 0.7, False, "too few"),
     r.Selected("c1", "e9"),
+    r.Reviewed("c1", "e9", "edit", {"text": "ü\n"}, "card", ""),
+    r.Reviewed("e1", None, "reject", {"text": "a"}, "t", ""),
     r.Drop("load", "e1", "duplicate", "f.csv:4"),
     r.Decision(True, "3 failures", "accuracy", 0.5, 0),
     r.Decision(True, "regression", "accuracy", 0.5, 1, True),

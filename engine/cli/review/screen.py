@@ -111,8 +111,15 @@ def _doubt(item: Item) -> Iterator[tuple[str, str]]:
 def _origin(item: Item) -> str:
     if item.label_source == "writer":
         return item.operator
-    who = {"column": "a person, in the pool"}.get(item.label_source, f"the {item.label_source}")
-    return f"{item.operator}; its target is by {who}"
+    return f"{item.operator}; its target is by {_WHO.get(item.label_source, item.label_source)}"
+
+
+_WHO: Mapping[str, str] = {
+    "column": "a person, in the pool",
+    "neighbours": "the nearest labelled rows",
+    "teacher": "the teacher",
+    "judge": "the judge",
+}
 
 
 def _gates(item: Item) -> str:

@@ -26,7 +26,7 @@ REASON_KEYS: Mapping[str, Reason] = {
 HELP = """\
 a  accept   the row is right as it is
 r  reject   it is not to be trained on; asks why
-e  edit     change its texts or its target; Enter keeps a field, \\n is a line break
+e  edit     change its texts or its target; Enter keeps a field, \\n breaks a line
 l  relabel  change its target
 s  skip     say nothing now; the row comes again
 u  undo     take back your last verdict
@@ -89,7 +89,8 @@ class Session:
         typed = self.keys.key(PROMPT)
         action = self._actions.get(typed.key)
         if action is None:
-            self._say(f"'{typed.key}' is no key here: ? shows them all", "yellow")
+            what = f"'{typed.key}' is" if typed.key else "that is"
+            self._say(f"{what} no command: ? shows them all", "yellow")
             return False
         try:
             return action(typed)

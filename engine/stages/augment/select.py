@@ -45,7 +45,7 @@ from engine.stages.outputs import (
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.reviewing.mend import PERSON
-from engine.stages.reviewing.verdicts import PersonVerdict, Ruling, rulings
+from engine.stages.reviewing.verdicts import Known, PersonVerdict, Ruling, rulings
 from engine.wording import text_of
 
 ADVISED_AGAINST = 0.8
@@ -116,9 +116,11 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     seen = {e.id for e in inputs.load.examples}
     seen.update(e.id for selected in inputs.earlier for e in selected.examples)
     judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
-    said = rulings(
-        params.reviews, ((c.id, c.inputs, c.target) for c, _ in judged), inputs.load.examples, params.guard, ctx,
-    )  # fmt: skip
+    known = (
+        Known(c.id, example_id(c.inputs, c.target), c.inputs, c.target, v.accepted)
+        for c, v in judged
+    )
+    said = rulings(params.reviews, known, inputs.load.examples, params.guard, ctx)
     for written, verdict in judged:
         ruling = said.get(written.id)
         reasons[verdict.reason] += 1

@@ -17,7 +17,7 @@ from engine.spec.recipe import LeakLimits
 from engine.stages.load import example_id
 from engine.stages.outputs import Loaded
 from engine.stages.protocol import Account, Context, Inputs, Stage
-from engine.stages.reviewing.verdicts import PersonVerdict, Ruling, rulings
+from engine.stages.reviewing.verdicts import Known, PersonVerdict, Ruling, rulings
 from engine.stages.task_view import TaskView
 
 PERSON = "person"
@@ -45,7 +45,7 @@ def mend(params: MendParams, inputs: MendInputs, ctx: Context) -> Loaded:
     train = inputs.load.train
     found = rulings(
         params.reviews,
-        ((e.id, e.inputs, e.target) for e in train),
+        (Known(e.id, e.id, e.inputs, e.target, is_clean=True) for e in train),
         inputs.load.examples,
         params.guard,
         ctx,
@@ -56,9 +56,12 @@ def mend(params: MendParams, inputs: MendInputs, ctx: Context) -> Loaded:
         ruling = found.get(example.id) if example.split == "train" else None
         rows += [example] if ruling is None else _mended(params, example, ruling, kept)
     if refused := sum(bool(ruling.refused) for ruling in found.values()):
-        ctx.warn(
-            f"{refused} changed training rows stay as they were: they resemble evaluation rows"
+        what = (
+            "1 changed training row stays as it was: it resembles"
+            if refused == 1
+            else f"{refused:,} changed training rows stay as they were: they resemble"
         )
+        ctx.warn(f"{what} evaluation rows")
     return Loaded(tuple(rows))
 
 

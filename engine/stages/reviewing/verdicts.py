@@ -9,7 +9,6 @@ from typing import NamedTuple
 from engine.identity import Params
 from engine.rows import Example, Reviewed, Said
 from engine.spec.recipe import LeakLimits
-from engine.stages.load import example_id
 from engine.stages.protocol import Context
 from engine.stages.quality.leak_guard import LeakGuard
 from engine.wording import text_of
@@ -47,18 +46,34 @@ class Ruling(NamedTuple):
         return Reviewed(item, example, self.verdict, self.inputs, self.target, self.refused)
 
 
-def leaks(guard: LeakGuard, rows: Sequence[tuple[Mapping[str, str], str]]) -> list[str]:
-    """Return of each row, inputs and target, why it would give away an evaluation row; empty where it would not."""
-    copied = guard.check([text_of(inputs) for inputs, _ in rows])
+class Known(NamedTuple):
+    """A row of which people may have said something."""
+
+    name: str
+    """What it is called in the step."""
+    id: str
+    inputs: Mapping[str, str]
+    target: str
+    is_clean: bool
+    """Whether its texts are trained on already, or passed the leak guard."""
+
+
+def leaks(guard: LeakGuard, rows: Sequence[tuple[Mapping[str, str] | None, str]]) -> list[str]:
+    """Return of each row, inputs and target, why it would give away an evaluation row; empty where it would not.
+
+    Inputs that are None were there before, and are not looked at: some training rows are as near to evaluation rows.
+    """
+    new = [text_of(inputs) for inputs, _ in rows if inputs is not None]
+    copied = iter(guard.check(new))
     return [
-        why or guard.check_target(target) or ""
-        for why, (_, target) in zip(copied, rows, strict=True)
+        (next(copied) if inputs is not None else None) or guard.check_target(target) or ""
+        for inputs, target in rows
     ]
 
 
 def rulings(
     verdicts: Sequence[PersonVerdict],
-    rows: Iterable[tuple[str, Mapping[str, str], str]],
+    rows: Iterable[Known],
     examples: Sequence[Example],
     limits: LeakLimits | None,
     ctx: Context,
@@ -67,7 +82,7 @@ def rulings(
 
     Args:
         verdicts: What people said.
-        rows: What a row is called, its inputs and its target.
+        rows: The rows.
         examples: Rows of the data, evaluation rows among them.
         limits: Of the leak guard.
         ctx: The node.
@@ -76,20 +91,21 @@ def rulings(
     if not said:
         return {}
     found: dict[str, Ruling] = {}
-    for name, inputs, target in rows:
-        one = said.get(example_id(inputs, target))
-        if one is not None:
-            new = (
-                (inputs if one.inputs is None else one.inputs),
-                (target if one.target is None else one.target),
-            )
-            found[name] = Ruling(one.verdict, *new, "")
+    clean: set[str] = set()
+    for row in rows:
+        if (one := said.get(row.id)) is None:
+            continue
+        inputs = row.inputs if one.inputs is None else one.inputs
+        target = row.target if one.target is None else one.target
+        found[row.name] = Ruling(one.verdict, inputs, target, "")
+        if row.is_clean and inputs == row.inputs:
+            clean.add(row.name)
     staying = [name for name, ruling in found.items() if ruling.stays]
     if staying and limits is not None:
         guard = ctx.leak_guard(examples, limits.ngram, limits.quantile)
-        why = leaks(guard, [(found[name].inputs, found[name].target) for name in staying])
-        found |= {
-            name: found[name]._replace(refused=reason)
-            for name, reason in zip(staying, why, strict=True)
-        }
+        checked = [
+            (None if name in clean else found[name].inputs, found[name].target) for name in staying
+        ]
+        for name, why in zip(staying, leaks(guard, checked), strict=True):
+            found[name] = found[name]._replace(refused=why)
     return found

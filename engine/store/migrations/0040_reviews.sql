@@ -37,7 +37,13 @@ CREATE TABLE review (
   -- Whether it ends a disagreement: then it alone counts.
   resolves BOOLEAN NOT NULL,
   -- review.id
-  undoes VARCHAR
+  undoes VARCHAR,
+  -- Hash of the model and the prompts of the judge that said something of the row; NULL where none did.
+  judge VARCHAR,
+  -- Whether that judge takes the target for right.
+  judge_passes BOOLEAN,
+  -- Share of the rows judged in that run of which it does.
+  judge_share DOUBLE
 );
 
 -- What became of rows by people's verdicts, in the steps that put training rows together: mend (rows of the data) and
@@ -56,6 +62,9 @@ CREATE TABLE reviewed (
   -- Why the verdict could not be followed: the row would give away an evaluation row. Empty where it was followed.
   refused VARCHAR NOT NULL
 );
+
+-- Whether people's verdicts on rows that the judge had judged stand in for training rows.
+ALTER TABLE judge_calibration ADD COLUMN by_people BOOLEAN DEFAULT false;
 
 -- What a person said of it where that was followed: accept, reject, edit or relabel.
 ALTER TABLE flat_candidate ADD COLUMN person VARCHAR;
@@ -80,7 +89,7 @@ WITH v AS (
 SELECT run, recipe, made, reviewer, queue, subject, example, candidate, verdict, reason, note, inputs, target,
   new_example, new_inputs, new_target, places, changes, resolves,
   kept AND row_number() OVER (PARTITION BY recipe, example, reviewer, kept ORDER BY made DESC, id DESC) = 1 AS stands,
-  id, undoes
+  id, undoes, judge, judge_passes, judge_share
 FROM v ORDER BY made, id;
 
 -- What people's verdicts on each row come to: what most of those say who reviewed it (of two, both), or what ends their
@@ -93,6 +102,9 @@ CREATE VIEW review_outcomes AS
 -- places: of each of these verdicts
 -- changes: whether it changes what was trained on
 -- made: of the first of these verdicts; UTC
+-- judge: hash of the model and the prompts of the judge that said something of the row; NULL where none did
+-- judge_passes: whether that judge takes the target for right
+-- judge_share: share of the rows judged in that run of which it does
 WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
@@ -107,7 +119,7 @@ WITH v AS (
 )
 SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
-  same AS agree, made
+  same AS agree, made, judge, judge_passes, judge_share
 FROM f;
 
 -- Generated rows that joined no training set: rejected by the verdict, or accepted and left out by the selection.
