@@ -6,6 +6,7 @@ plans or models. `docs/decisions/0001-one-writer.md` says why it is built this w
 
 from engine.store.columns import PatternOriginRow
 from engine.store.file import FILE, Busy
+from engine.store.ingest import add_reviews
 from engine.store.lock import Holder, holder
 from engine.store.origins import Sighting
 from engine.store.query import (
@@ -14,12 +15,12 @@ from engine.store.query import (
     Unseen,
     ask,
     open_store,
+    outcome_rows,
     reader,
     rows,
     unseen,
 )
 from engine.store.reading import Spent
-from engine.store.reviews import add_reviews, outcome_rows
 from engine.store.store import NodeInfo, Store, now
 
 __all__ = [

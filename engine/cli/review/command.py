@@ -141,7 +141,7 @@ def _nothing(desk: Desk, queue: Queue) -> str:
     """Say why nobody has to look at anything."""
     why = {
         "candidates": "no generated or mined row waits for you",
-        "suspect": "no label of the data is taken for wrong, but for those you looked at",
+        "suspect": "no label of the data is taken for wrong that you have not looked at",
         "disagreement": "gates, blind answers and judge agree on every row that you have not looked at",
         "pool": "no row of a pool whose label a model gave waits for you",
         "conflicts": "no row waits on which reviewers differ",
