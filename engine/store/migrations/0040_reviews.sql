@@ -73,7 +73,7 @@ ALTER TABLE flat_candidate ADD COLUMN person_inputs JSON;
 ALTER TABLE flat_candidate ADD COLUMN person_target VARCHAR;
 
 -- What people said of rows, in the order in which they did: `run` is the one in which the row was looked at.
-CREATE VIEW all_reviews AS
+CREATE OR REPLACE VIEW all_reviews AS
 -- made: UTC
 -- subject: candidate, or a row of the data: train, validation
 -- example: hash of the row's inputs and target
@@ -94,7 +94,7 @@ FROM v ORDER BY made, id;
 
 -- What people's verdicts on each row come to: what most of those say who reviewed it (of two, both), or what ends their
 -- disagreement.
-CREATE VIEW review_outcomes AS
+CREATE OR REPLACE VIEW review_outcomes AS
 -- verdict: accept, reject, edit or relabel; conflict where it is not settled
 -- new_example: the row as it is to be trained on, the same as `example` where it is accepted; NULL where it is left out
 -- reviewers: who have said something of it
