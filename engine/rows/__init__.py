@@ -37,7 +37,7 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
+from engine.rows.generation import Candidate, PatternShare, RowCall, Selected, Verdict
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
 from engine.rows.reviewing import Review, Reviewed, Said, Subject
@@ -88,6 +88,7 @@ __all__ = [
     "Review",
     "Reviewed",
     "Row",
+    "RowCall",
     "Said",
     "Score",
     "Selected",

@@ -132,15 +132,17 @@ SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' EL
 FROM all_lineage
 WHERE (NOT accepted AND example IS NULL) OR left_out IS NOT NULL;
 
--- What each fine-tune saw: the original training rows as people mended them, and the rows selected in earlier rounds, but
--- for those kept out since a round was rolled back.
+-- What each fine-tune saw: the original training rows as people mended them, but for those in whose place others came,
+-- and the rows selected in the earlier rounds whose rows it takes, but for those kept out since a round was rolled back.
 CREATE OR REPLACE VIEW all_training_rows AS
 WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
+  -- What each is made of: among other things `earlier.N` for every round N whose rows it takes.
+  SELECT DISTINCT r.run, r.seed, r.round, json_keys(n.identity, '$.inputs') AS takes
+  FROM all_run_rows r JOIN node n ON n.id = r.node WHERE r.stage = 'train'
 ), t AS (
   FROM trained
   UNION
-  SELECT run, seed, round + 1 FROM all_run_rows r WHERE stage = 'select'
+  SELECT run, seed, round + 1, NULL FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), b AS (
   SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
@@ -152,13 +154,13 @@ WITH trained AS (
   SELECT t.*, l.node, l.made_by FROM t JOIN l USING (run)
 ), g AS (
   SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
-  WHERE r.kind = 'candidates' AND NOT EXISTS (
+  WHERE r.kind = 'candidates' AND (t.takes IS NULL OR list_contains(t.takes, 'earlier.' || r.round)) AND NOT EXISTS (
     FROM b WHERE b.run = t.run AND b.seed = t.seed AND b.round < t.round AND b.best_round <= r.round AND r.round < b.round
   )
 ), x AS (
-  -- Rows with another target took their place: few, so that a list of them costs less than a join of all rows.
-  SELECT r.run, d.seed, d.round, list(d.item) AS gone FROM "drop" d JOIN all_run_rows r USING (node)
-  WHERE d.stage = 'train' AND d.reason = 'replaced' GROUP BY ALL
+  -- Few, so that a list of them costs less than a join of all rows.
+  SELECT g.run, g.seed, g.round, list(c.replaces) AS gone FROM flat_candidate c JOIN g USING (part)
+  WHERE c.replaces IS NOT NULL GROUP BY ALL
 ), s AS (
   -- Rows that a person says are right as they are: few, as above.
   SELECT coalesce(list(DISTINCT new_example), []) AS said FROM review_outcomes WHERE new_example IS NOT NULL
