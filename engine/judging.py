@@ -111,3 +111,6 @@ class JudgeCalibration(Row):
     """Why, in words."""
     left_out: int = 0
     """Anchors with their own answer that are not counted, because that answer is probably wrong."""
+    by_people: bool = False
+    """Whether it is by people's verdicts on rows that the judge had judged, and not by anchors: then `n_right` and
+    `n_wrong` are as many rows drawn at random as these are worth."""

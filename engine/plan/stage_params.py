@@ -46,6 +46,7 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
+from engine.stages.reviewing.mend import MendParams
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
 from engine.stages.train import TrainParams, before_preferences, without_generated
@@ -100,6 +101,13 @@ class StageParams:
             on_bad_row=recipe.data.on_bad_row,
             fold_labels=tuple(recipe.task.fold_labels),
         )
+
+    def mend(self) -> MendParams | None:
+        """Return how people mended training rows; None where they did not."""
+        reviews = self.resources.reviews.training()
+        if not reviews:
+            return None
+        return MendParams(task=self.task, guard=self.recipe.quality.leak_guard, reviews=reviews)
 
     @property
     def sources(self) -> tuple[Split, ...]:
@@ -462,6 +470,9 @@ class StageParams:
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
             conventions=self.knows_conventions,
+            people=self.resources.reviews.judged(quality.calibration.balanced_accuracy)
+            if quality.judge == "decides"
+            else None,
         )
 
     @property

@@ -125,6 +125,8 @@ def _rows(report: Report) -> list[str]:
 
 def _judge(report: Report) -> list[str]:
     parts = ["## Judge", tables.judge_sentence(report)]
+    if report.people.rows:
+        parts = ["## Review", table(tables.people_table(report)), *parts]
     if sentence := tables.verified_sentence(report):
         parts.append(sentence)
     if report.judgement.calibrations:

@@ -6,7 +6,7 @@ Filled by `engine.report.facts.collect`; the renderers (HTML, Markdown, console)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.judging import JudgeCalibration
@@ -20,6 +20,7 @@ from engine.report.evidence import (
     Suite,
     Tuning,
 )
+from engine.report.people import People
 from engine.rows import UNTUNED
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -469,6 +470,8 @@ class Report:
     """One per seed with preference tuning."""
     unread: tuple[Unread, ...] = ()
     """By round; empty where most answers of every student were read."""
+    people: People = field(default_factory=People)
+    """What people said of rows."""
 
     @property
     def patterns(self) -> tuple[PatternFacts, ...]:

@@ -48,6 +48,7 @@ from engine.rows.generation import (
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
 from engine.rows.preference import PairKind, PreferencePair, PreferenceTuning
+from engine.rows.reviewing import Review, Reviewed, Said, Subject
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -96,11 +97,15 @@ __all__ = [
     "Rating",
     "Regression",
     "RegressionSuite",
+    "Review",
+    "Reviewed",
     "Row",
     "RowCall",
+    "Said",
     "Score",
     "Selected",
     "Split",
     "Strategy",
+    "Subject",
     "Verdict",
 ]

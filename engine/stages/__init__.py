@@ -35,6 +35,7 @@ from engine.stages.logged import LOGGED
 from engine.stages.preference.pair import PAIR
 from engine.stages.preference.prefer import PREFER
 from engine.stages.protocol import Stage
+from engine.stages.reviewing.mend import MEND
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
 from engine.stages.rounds.track import TRACK
@@ -45,7 +46,7 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, PAIR, PREFER, DECIDE, DRAW, DIAGNOSE,
+        LOAD, MEND, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, PAIR, PREFER, DECIDE, DRAW, DIAGNOSE,
         CLUSTER, NAME, CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE,
         GATE, VERIFY, PASS_RATE, JUDGE, SELECT, TRACK, GUARD,
     ],

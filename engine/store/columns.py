@@ -149,8 +149,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "node": ("id",),
     "run_node": ("run", "node"),
     "pattern_origin": ("run", "seed", "pattern"),
+    "review": ("id",),
 }
-"""Tables of records that the store writes itself: a later one with the same key replaces the earlier."""
+"""Tables of records that are no stage's: a later one with the same key replaces the earlier."""
 
 
 @cache

@@ -281,6 +281,8 @@ EVERY_ROW: tuple[r.Row, ...] = (
     r.Selected("c1", "e9"),
     r.QuotaStatus(0, "label", "pin", 3, None, 4, 2, 2, 0, 1, "4 written, 2 accepted"),
     r.QuotaStatus(1, "length(text) > 9", "true", 0, 5, 9, 7, 5, 2, 0, ""),
+    r.Reviewed("c1", "e9", "edit", {"text": "ü\n"}, "card", ""),
+    r.Reviewed("e1", None, "reject", {"text": "a"}, "t", ""),
     r.Drop("load", "e1", "duplicate", "f.csv:4"),
     r.Decision(True, "3 failures", "accuracy", 0.5, 0),
     r.Decision(True, "regression", "accuracy", 0.5, 1, True),

@@ -44,6 +44,7 @@ def run(request: pytest.FixtureRequest) -> str:
 NOT_IN_SMALL = {
     "all_deployment",
     "all_regressions",
+    "all_reviews",
     "all_broken_rows",
     "all_pattern_origins",
     "all_preference_pairs",

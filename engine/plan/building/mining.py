@@ -31,8 +31,9 @@ class MiningParams:
         augment = self.whole.recipe.augment
         return augment.mine is None or bool(augment.operators) or "pattern" in augment.mine.by
 
-    def select(self) -> SelectParams:
+    def select(self, seed: int, round: int) -> SelectParams:
         """Return how many rows may join the training set; where all are mined, they join as they were chosen."""
+        reviews = self.whole.resources.reviews.candidates(seed, round)
         augment, operators = self.whole.recipe.augment, self.whole.operators
         all_mined = augment.mine is not None and not operators
         return SelectParams(
@@ -45,6 +46,8 @@ class MiningParams:
             diverse=not all_mined or "diverse" in self._mine.by,
             repeating=tuple(o.name for o in operators if o.copies == "exact"),
             replacing=tuple(o.name for o in operators if o.definition.writes == "target"),
+            reviews=reviews,
+            guard=self.whole.recipe.quality.leak_guard,
         )
 
     @property

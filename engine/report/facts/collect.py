@@ -31,6 +31,7 @@ from engine.report.facts.patterns import (
     collect_suspects,
 )
 from engine.report.facts.preferences import collect_tunings
+from engine.report.facts.reviews import collect_people
 from engine.report.facts.safeguards import collect_safeguards, collect_suites
 from engine.report.facts.scores import collect_decisions, collect_scores, collect_unread
 from engine.report.facts.speed import collect_speeds
@@ -100,6 +101,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         tunings=collect_tunings(query, run_id),
         unread=collect_unread(query, run_id),
         quotas=collect_quotas(query, run_id),
+        people=collect_people(query, run_id, runs[0]["recipe_name"] or ""),
     )
 
 

@@ -30,13 +30,18 @@ _CANDIDATES = f"""{MINE}, c AS (
   FROM selected SEMI JOIN mine USING (node, run)
 ), trained AS (
   SELECT seed, max(round) AS round FROM model SEMI JOIN mine USING (node, run) GROUP BY seed
+), p AS (
+  SELECT DISTINCT seed, round, item FROM reviewed SEMI JOIN mine USING (node, run)
+  WHERE refused = '' AND verdict <> 'reject'
 ), joined AS (
   SELECT c.*, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility, v.relevance,
-    v.judge_agrees, v.similarity, v.neighbour, v.verified, s.candidate IS NOT NULL AS selected,
+    v.judge_agrees, v.similarity, v.neighbour,
+    coalesce(v.verified, false) OR p.item IS NOT NULL AS verified, s.candidate IS NOT NULL AS selected,
     s.candidate IS NOT NULL AND coalesce(trained.round > c.round, false) AS trained
   FROM c
   LEFT JOIN v ON v.candidate = c.id AND v.seed = c.seed AND v.round = c.round
   LEFT JOIN s ON s.candidate = c.id AND s.seed = c.seed AND s.round = c.round
+  LEFT JOIN p ON p.item = c.id AND p.seed = c.seed AND p.round = c.round
   LEFT JOIN trained ON trained.seed = c.seed
 )
 """

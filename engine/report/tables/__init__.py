@@ -29,6 +29,7 @@ from engine.report.tables.patterns import (
     seen_before_sentence,
     suspect_table,
 )
+from engine.report.tables.reviews import agreement_sentence, people_table
 from engine.report.tables.scores import (
     SCORE_SPLITS,
     best_sentence,
@@ -57,6 +58,7 @@ __all__ = [
     "Table",
     "TableColumn",
     "Totals",
+    "agreement_sentence",
     "best_sentence",
     "calibration_table",
     "choice_table",
@@ -78,6 +80,7 @@ __all__ = [
     "movement_table",
     "node_table",
     "pattern_table",
+    "people_table",
     "quota_table",
     "reasons_of",
     "regression_sentence",

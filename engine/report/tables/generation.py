@@ -142,8 +142,16 @@ def calibration_table(report: Report) -> Table:
     note = f"It decides where the lower end exceeds {results[0].threshold:g}."
     if failed := [found for found in results if not found.decides]:
         note += f" It only advises: {failed[0].reason}."
+    if any(found.by_people for found in results):
+        note += (
+            " Where people had said enough of rows that it judged, these are the rows: each counts as much as the rows"
+            " that it stands for."
+        )
     return Table(
-        "The judge on training rows", titled("seed", "round", *numbers, "so it", numbers=numbers),
+        "The judge on training rows"
+        if not any(found.by_people for found in results)
+        else "The judge on rows that people reviewed",
+        titled("seed", "round", *numbers, "so it", numbers=numbers),
         rows, note,
     )  # fmt: skip
 

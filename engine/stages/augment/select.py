@@ -1,23 +1,27 @@
 """select: which accepted candidates join the training set, up to the recipe's rows per round.
 
 Each pattern gets what was planned for it, slot by slot, and of the rows that fill a slot those that are most different
-from one another, the better verified first; then what is left over fills up, in the same way. Quotas come before the
-plan: what they want at least is taken first, and no row joins that is more than they allow. Reads the plan's sources,
-the attempts of this round and what earlier rounds added; writes a `Selected` and an `Example` per row that joins, a
-`Drop` for every accepted candidate that does not, a `QuotaStatus` for what quotas ask for or kept out, and a `Decision`
-that says what was reached and ends the loop where nothing joins.
+from one another, the better verified first; then what is left over fills up, in the same way. What people say of a row
+counts more than gates and judge: one that they accept comes first, as they changed it, and one that they reject does
+not join. Quotas come before the plan: what they want at least is taken first, and no row joins that is more than they
+allow. Reads the plan's sources, the attempts of this round and what earlier rounds added; writes a `Selected` and an
+`Example` per row that joins, a `Drop` for every accepted candidate that does not, a `Reviewed` for each verdict of
+people, a `QuotaStatus` for what quotas ask for or kept out, and a `Decision` that says what was reached and ends the
+loop where nothing joins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
 from engine.fingerprint import short
-from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
+from engine.identity import outside
+from engine.rows import Candidate, Decision, Drop, Example, Reviewed, Row, Selected, Verdict
+from engine.spec.recipe import LeakLimits
 from engine.stages.augment.diversity import Spreading
 from engine.stages.augment.planning import (
     History,
@@ -52,6 +56,8 @@ from engine.stages.outputs import (
     SelectedRows,
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.reviewing.mend import PERSON
+from engine.stages.reviewing.verdicts import Known, PersonVerdict, Ruling, rulings
 from engine.wording import text_of
 
 ADVISED_AGAINST = 0.8
@@ -68,6 +74,10 @@ class SelectParams(RowPlan):
     """Operators whose rows are trained on in place of the training rows that they are made from: one for each."""
     diverse: bool = True
     """Whether of the rows that fill a slot the most different ones join, or the first."""
+    reviews: tuple[PersonVerdict, ...] = ()
+    """What people say of rows of this round, or of an earlier one."""
+    guard: LeakLimits | None = outside(None)
+    """By which rows that people let in or changed are checked; it decides what is written or mined already."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,8 @@ class _Row(NamedTuple):
     """The id of the training row that it becomes."""
     slot: tuple[str, Slot]
     weight: float
+    by_person: bool = False
+    """Whether people say that it is right."""
 
 
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
@@ -118,33 +130,50 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     before = [e for selected in inputs.earlier for e in selected.examples]
     seen.update(e.id for e in before)
     replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
-    for candidate, verdict in judged:
+    known = (
+        Known(c.id, example_id(c.inputs, c.target), c.inputs, c.target, v.accepted)
+        for c, v in judged
+    )
+    said = rulings(params.reviews, known, inputs.load.examples, params.guard, ctx)
+    for written, verdict in judged:
+        ruling = said.get(written.id)
         reasons[verdict.reason] += 1
-        if not verdict.accepted:
+        if not _joins(verdict, ruling):
+            rows += _turned_down(written, verdict, ruling)
             continue
+        candidate = _as_changed(written, ruling)
         example = example_id(candidate.inputs, candidate.target)
         if candidate.operator in params.repeating:
             example = short([example, candidate.id])
         if example in seen:
             why = "the same row is in the training set"
             rows.append(Drop("select", candidate.id, "duplicate", why))
+            rows += [ruling.record(candidate.id, None)] if ruling else []
             continue
         if candidate.operator in params.replacing:
             if candidate.parent in replaced:
                 why = "another row in place of the same training row came first"
                 rows.append(Drop("select", candidate.id, "duplicate", why))
+                rows += [ruling.record(candidate.id, None)] if ruling else []
                 continue
             replaced.add(candidate.parent)
         seen.add(example)
         slot = (candidate.pattern, slot_of(params, candidate))
-        fresh.append(_Row(candidate, example, slot, _weight(verdict)))
+        fresh.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
     most = _most(params, wanted)
-    contents = [Content(candidate.inputs, candidate.target) for candidate, _ in judged]
+    changed = [_as_changed(candidate, said.get(candidate.id)) for candidate, _ in judged]
+    contents = [Content(candidate.inputs, candidate.target) for candidate in changed]
     members = groups_of(params.quotas, params.task, contents)
     groups = {c.id: own for (c, _), own in zip(judged, members, strict=True)}
     tally = Tally(params.quotas, [groups[row.candidate.id] for row in fresh])
     chosen = _chosen(params, fresh, wanted, most, tally, ctx)
     rows += _joining(params, chosen)
+    taken = {row.candidate.id: row.example for row in chosen}
+    rows += [
+        said[row.candidate.id].record(row.candidate.id, taken.get(row.candidate.id))
+        for row in fresh
+        if row.by_person
+    ]
     held_back = Counter[Group]()
     rows += _left_out(params, fresh, chosen, most, tally, held_back)
     labels = params.task.labels_among(inputs.load.examples) if params.task.labelled else ()
@@ -163,7 +192,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
 
 def _joining(params: SelectParams, chosen: Sequence[_Row]) -> Iterator[Row]:
     """Yield what joins, as training rows."""
-    for number, (candidate, example, _, _) in enumerate(chosen, 1):
+    for number, (candidate, example, *_) in enumerate(chosen, 1):
         columns = {"candidate": candidate.id}
         if candidate.operator in params.replacing:
             columns[REPLACES] = candidate.parent
@@ -192,6 +221,29 @@ def _left_out(
             yield Drop("select", row.candidate.id, "at_most", why_full(params.quotas, group))
         else:
             yield Drop("select", row.candidate.id, "over_quota", why)
+
+
+def _joins(verdict: Verdict, ruling: Ruling | None) -> bool:
+    """Return whether a candidate may join: people's word comes before the verdict."""
+    return verdict.accepted if ruling is None else ruling.stays
+
+
+def _turned_down(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) -> list[Row]:
+    """Return what is written down of a candidate that does not join: of those that the verdict rejects it is there."""
+    if ruling is None:
+        return []
+    rows: list[Row] = [ruling.record(candidate.id, None)]
+    if verdict.accepted:
+        why = ("leak", ruling.refused) if ruling.refused else (PERSON, "people rejected it")
+        rows.append(Drop("select", candidate.id, *why))
+    return rows
+
+
+def _as_changed(candidate: Candidate, ruling: Ruling | None) -> Candidate:
+    """Return a candidate as people changed it."""
+    if ruling is None or ruling.verdict == "accept":
+        return candidate
+    return replace(candidate, inputs=dict(ruling.inputs), target=ruling.target)
 
 
 def _most(params: SelectParams, wanted: Quotas) -> int:
@@ -225,8 +277,10 @@ def _chosen(
         return _in_order(rows, [i for i in range(len(rows)) if tally.take(i)], wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
-    taken: list[int] = []
-    there: set[int] = set()
+    # What people say is right comes first.
+    by_person = (i for i, row in enumerate(rows) if row.by_person and tally.take(i))
+    taken = list(islice(by_person, most))
+    there = set(taken)
     # By patterns: how far each row is from those taken, and how many of these have been counted.
     spreading: dict[tuple[str, ...], Spreading] = {}
     told: Counter[tuple[str, ...]] = Counter()
@@ -317,8 +371,11 @@ def _nothing(reasons: Counter[str]) -> str:
 def _accounts(
     params: SelectParams, inputs: SelectInputs, output: SelectedRows
 ) -> Iterable[Account]:
-    accepted = sum(len(attempt.accepted) for attempt in inputs.attempts)
-    yield Account("accepted candidates", accepted, len(output.selected), len(output.drops))
+    accepted = [c.id for attempt in inputs.attempts for c in attempt.accepted]
+    known = set(accepted)
+    let_in = (r.item for r in output.of(Reviewed) if r.verdict != "reject" and not r.refused)
+    came = len(accepted) + sum(item not in known for item in let_in)
+    yield Account("accepted candidates", came, len(output.selected), len(output.drops))
 
 
 SELECT = Stage(
