@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from engine.fingerprint import canonical, digest_canonical
+from engine.turns import Message as Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 """Called with the number of items just finished."""
-
-
-class Message(NamedTuple):
-    """One chat turn."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
 
 
 def without_system(turns: Sequence[Message]) -> tuple[Message, ...]:
@@ -323,6 +317,8 @@ class TrainingRow(NamedTuple):
 
     messages: tuple[Message, ...]
     completion: str
+    calls: tuple[str, ...] = ()
+    """What the assistant calls in its turn, each a JSON object of `name` and `arguments`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.backends.local.chat import encode_prompt, encode_text, turn_end
+from engine.backends.local.chat import encode_prompt, encode_said, turn_end
 from engine.backends.local.prefix import common_prefix_length
 from engine.backends.protocol import TrainingRow
+from engine.backends.tool_turns import Said
 from engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def encode(
     end = turn_end(tokenizer)
     encoded = []
     for number, row in enumerate(rows, start=1):
-        completion = (*encode_text(tokenizer, row.completion), end)
+        said = Said(row.completion, row.calls)
+        completion = (*encode_said(tokenizer, row.messages, said), end)
         tokens = Encoded(encode_prompt(tokenizer, row.messages), completion)
         if tokens.length > min(max_length, context or max_length):
             raise _too_long(

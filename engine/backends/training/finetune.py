@@ -139,7 +139,14 @@ def job_to_json(job: TrainingJob) -> dict[str, Any]:
         "output": str(job.output),
         "adapter": None if job.adapter is None else str(job.adapter),
     }
-    return {**asdict(job), **paths}
+    rows = {split: [_plain(row) for row in getattr(job, split)] for split in ("rows", "validation")}
+    return {**asdict(job), **paths, **rows}
+
+
+def _plain(row: TrainingRow) -> list[Any]:
+    """Return a row as JSON; calls are the exception, and leave no trace where there are none."""
+    messages = [list(message) for message in row.messages]
+    return [messages, row.completion, *([list(row.calls)] if row.calls else [])]
 
 
 def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
@@ -147,8 +154,10 @@ def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
 
     def rows(split: str) -> tuple[TrainingRow, ...]:
         return tuple(
-            TrainingRow(tuple(Message(*message) for message in messages), completion)
-            for messages, completion in content[split]
+            TrainingRow(
+                tuple(Message(*message) for message in messages), completion, tuple(*calls)
+            )
+            for messages, completion, *calls in content[split]
         )
 
     paths = {
