@@ -14,6 +14,7 @@ calls that they answer.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
@@ -77,6 +78,15 @@ def spoken(text: str) -> list[str]:
     if not is_transcript(text):
         return [text]
     return [said for role, said in turns_in(text) if role not in SETTING and said.strip()]
+
+
+def for_readers(text: str) -> str:
+    """Return a text as prompts show it: of a conversation the tools by their names alone, the rest as it stands."""
+    if not text.startswith("[tools] "):
+        return text
+    first, _, rest = text.partition("\n")
+    names = (str(tool["function"]["name"]) for tool in json.loads(first.removeprefix("[tools] ")))
+    return f"[tools] {', '.join(names)}\n{rest}"
 
 
 def texts_of(inputs: Mapping[str, str]) -> list[str]:

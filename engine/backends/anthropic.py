@@ -112,7 +112,7 @@ def _defined(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _messages(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages of the OpenAI format: calls and answers of tools are blocks, the answers in one turn of the user."""
+    """Return messages of the OpenAI format with calls and answers of tools as blocks, answers in one user turn."""
     messages: list[dict[str, Any]] = []
     for turn in turns:
         if turn["role"] == "tool":

@@ -96,7 +96,13 @@ def _reply(answer: Any) -> Exchange:
     server = storable(" ".join(names))[:200]
     turn = in_assistant_words(Said(storable(_joined(message.get("content"))), tuple(calls)))
     exchange = Exchange(
-        "reply", content, finish, 200, usage=_usage(answer), server=server, turn=turn if calls else ""
+        "reply",
+        content,
+        finish,
+        200,
+        usage=_usage(answer),
+        server=server,
+        turn=turn if calls else "",
     )
     if refusal or finish == "content_filter":
         reason = storable(str(refusal or "the content filter stopped it"))[:SHOWN]

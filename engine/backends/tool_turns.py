@@ -1,8 +1,8 @@
 """Turns with tools as models take them: as messages of the OpenAI format, or in words where a template knows no tools.
 
-In words, the definitions stand at the end of the system turn, a call is `<tool_call>{"name": …, "arguments": …}</tool_call>`
-on lines of its own in the assistant's turn, and an answer `<tool_response>…</tool_response>` in a user's turn: the
-form of Hermes (https://github.com/NousResearch/Hermes-Function-Calling), which Qwen's templates have, too.
+In words, the definitions stand at the end of the system turn, a call is an object of `name` and `arguments` between
+`<tool_call>` and `</tool_call>` in the assistant's turn, and an answer `<tool_response>…</tool_response>` in a user's
+turn: the form of Hermes (https://github.com/NousResearch/Hermes-Function-Calling), which Qwen's templates have, too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from engine.turns import Message
 OF_TOOLS = frozenset({"tools", "call", "tool"})
 """Roles of turns that only tools bring about."""
 _TOLD = (
-    "You can call these tools. To call one, write its name and arguments as JSON between <tool_call> and </tool_call>:\n"
+    "You can call these tools. To call one, write its name and arguments as JSON between <tool_call> and "
+    "</tool_call>:\n"
     '<tool_call>\n{{"name": "…", "arguments": {{…}}}}\n</tool_call>\n<tools>\n{tools}\n</tools>'
 )
 
@@ -40,6 +41,12 @@ class Said(NamedTuple):
     text: str
     calls: tuple[str, ...] = ()
     """Each a JSON object of `name` and `arguments`."""
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """It as turns: what is said, then each call."""
+        text = () if self.calls and not self.text.strip() else (Message("assistant", self.text),)
+        return (*text, *(Message("call", call) for call in self.calls))
 
 
 def call_id(number: int) -> str:
@@ -89,7 +96,7 @@ def native(turns: Sequence[Message], *, parsed: bool) -> NativeTurns:
 
 
 def in_words(turns: Sequence[Message]) -> tuple[Message, ...]:
-    """Return turns of system, user and assistant alone: definitions, calls and answers of tools stand in their texts."""
+    """Return turns of system, user and assistant alone, whose texts hold the tools, their calls and their answers."""
     told: list[Message] = []
     defined = ""
     for turn in _joined(turns):
@@ -137,7 +144,7 @@ def call_in_words(call: str) -> str:
 
 def in_assistant_words(said: Said) -> str:
     """Return a turn of the assistant as it is said where a template knows no calls."""
-    parts = [said.text] if said.text.strip() else []
+    parts = [said.text] if said.text.strip() or not said.calls else []
     return "\n".join([*parts, *map(call_in_words, said.calls)])
 
 
@@ -150,7 +157,9 @@ def called(message: Mapping[str, Any]) -> list[str]:
         try:
             parsed = json.loads(arguments) if isinstance(arguments, str) else arguments
         except ValueError:
-            calls.append(f'{{"name": {json.dumps(function.get("name"))}, "arguments": {arguments}}}')
+            calls.append(
+                f'{{"name": {json.dumps(function.get("name"))}, "arguments": {arguments}}}'
+            )
             continue
         calls.append(
             json.dumps({"name": function.get("name"), "arguments": parsed}, ensure_ascii=False)

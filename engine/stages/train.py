@@ -120,7 +120,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
 
     def training_rows(examples: Sequence[Example]) -> tuple[TrainingRow, ...]:
-        return tuple(TrainingRow(prompts(e), prompts.completion(e)) for e in examples)
+        return tuple(TrainingRow(prompts(e), *prompts.said(e)) for e in examples)
 
     best = settings.checkpoint == "best"
     job = TrainingJob(

@@ -76,8 +76,7 @@ def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tupl
         return encode_text(tokenizer, in_assistant_words(said))
     inert = _Inert(tokenizer, [*(m.content for m in messages), said.text, *said.calls])
     turns = [Message(m.role, inert.without(m.content)) for m in messages]
-    spoken = [Message("assistant", inert.without(said.text))] if said.text.strip() else []
-    spoken += [Message("call", inert.without(call)) for call in said.calls]
+    spoken = [Message(turn.role, inert.without(turn.content)) for turn in said.turns]
     prompt = _prompt_text(tokenizer, turns)
     whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
     names = [json.loads(call.content)["name"] for call in spoken if call.role == "call"]

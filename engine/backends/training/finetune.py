@@ -154,9 +154,7 @@ def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
 
     def rows(split: str) -> tuple[TrainingRow, ...]:
         return tuple(
-            TrainingRow(
-                tuple(Message(*message) for message in messages), completion, tuple(*calls)
-            )
+            TrainingRow(tuple(Message(*message) for message in messages), completion, tuple(*calls))
             for messages, completion, *calls in content[split]
         )
 

@@ -77,7 +77,7 @@ class LeakGuard:
         self.thresholds = self._calibrate(honest, quantile)
 
     def _index_parts(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
-        """Index each input column by itself, of a conversation each turn, as prompts show it; what stands in training rows too is no secret.
+        """Index each input column, of a conversation each turn, by itself; what stands in training rows is no secret.
 
         A short evaluation row is often the middle of a training row: every prompt that shows this one would be refused.
         """
