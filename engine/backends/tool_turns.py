@@ -15,11 +15,12 @@ from engine.turns import Message
 
 OF_TOOLS = frozenset({"tools", "call", "tool"})
 """Roles of turns that only tools bring about."""
-_TOLD = (
+TOLD = (
     "You can call these tools. To call one, write its name and arguments as JSON between <tool_call> and "
     "</tool_call>:\n"
-    '<tool_call>\n{{"name": "…", "arguments": {{…}}}}\n</tool_call>\n<tools>\n{tools}\n</tools>'
+    '<tool_call>\n{"name": "…", "arguments": {…}}\n</tool_call>\n<tools>\n%s\n</tools>'
 )
+"""What the system turn says of tools; `%s` stands for their definitions, one a line."""
 
 
 def has_tools(turns: Sequence[Message]) -> bool:
@@ -102,7 +103,7 @@ def in_words(turns: Sequence[Message]) -> tuple[Message, ...]:
     for turn in _joined(turns):
         if turn.role == "tools":
             lines = (json.dumps(tool, ensure_ascii=False) for tool in json.loads(turn.content))
-            defined = _TOLD.format(tools="\n".join(lines))
+            defined = TOLD % "\n".join(lines)
         else:
             told.append(turn)
     if not defined:

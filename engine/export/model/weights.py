@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import models
-from engine.backends.local.chat import turn_end
+from engine.backends.local.chat import knows_tools, turn_end
 from engine.backends.local.weights import load_tokenizer, quiet
 from engine.errors import EngineError, ModelError
 from engine.export.run import FinishedRun
@@ -75,11 +75,16 @@ def is_whole(folder: Path) -> bool:
 
 
 def turn_tokens(base: Base) -> dict[str, Any]:
-    """Return the token that ends the student's turn, and all after which its answer is over."""
-    end = turn_end(load_tokenizer(base.folder))
+    """Return the token that ends the student's turn, all after which its answer is over, and what is known of tools."""
+    tokenizer = load_tokenizer(base.folder)
+    end = turn_end(tokenizer)
     own = _json(base.folder / "generation_config.json").get("eos_token_id")
     others = own if isinstance(own, list) else [] if own is None else [own]
-    return {"end": end, "stops": [end, *sorted(set(others) - {end})]}
+    return {
+        "end": end,
+        "stops": [end, *sorted(set(others) - {end})],
+        "native_tools": knows_tools(tokenizer),
+    }
 
 
 def write_adapter(folder: Path, base: Base, to: Path) -> None:
