@@ -62,7 +62,9 @@ def rules_for(task: Task, *, writes: bool = False) -> RowRules:
     # What the types of their values should be is not known, so columns must only be there.
     anything = {*task.input, task.target}
     check = row_check(task.input, task.target, labelled=False, nested=anything)
-    return RowRules(check, None, _of_inputs(task.input, anything), lambda record, labels: None)
+    unanswered = _of_inputs(task.input, anything)
+    found = kind.found(task.target) if kind else frozenset[str]()
+    return RowRules(check, None, unanswered, lambda record, labels: None, found)
 
 
 def _spread(
