@@ -28,8 +28,8 @@ from engine.backends.http.protocol import WORDS, ChatProtocol, ChatRequest, Mode
 from engine.backends.http.quirks import Quirk
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Usage
-from engine.backends.tool_turns import Said, in_assistant_words, native
 from engine.servers import ServerUrl
+from engine.turns.tools import Said, in_assistant_words, native
 
 VERSION = "2023-06-01"
 TOOL_NAME = "reply"

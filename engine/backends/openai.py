@@ -18,8 +18,8 @@ from engine.backends.http.protocol import WORDS, ChatProtocol, ChatRequest, Mode
 from engine.backends.http.quirks import NO_SYSTEM, Quirk
 from engine.backends.http.settings import ServerSettings
 from engine.backends.openai_answers import read
-from engine.backends.tool_turns import native
 from engine.servers import ServerUrl
+from engine.turns.tools import native
 
 ModeName = Literal[
     "json_schema", "object_schema", "loose_schema", "structured_outputs", "json_object", "prompt"

@@ -24,7 +24,7 @@ from engine.backends.http.exchange import (
     storable,
 )
 from engine.backends.protocol import Usage
-from engine.backends.tool_turns import Said, called, in_assistant_words
+from engine.turns.tools import Said, called, in_assistant_words
 
 _CODES: Mapping[str, Kind] = {
     "insufficient_quota": "quota",

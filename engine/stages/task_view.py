@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from engine.backends.protocol import Message
-from engine.backends.tool_turns import Said
 from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Example, Prediction
@@ -16,6 +15,7 @@ from engine.spec.prompts import Prompt
 from engine.tasks import TASKS, Task, TaskKind
 from engine.tasks.protocol import TaskParams as KindParams
 from engine.turns import SETTING
+from engine.turns.tools import Said
 
 PROMPT_VARIABLES = frozenset({"row", "labels", "description"})
 """What the student's prompt is given, whatever its name."""

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from engine.backends.tool_turns import Said, in_assistant_words
 from engine.fingerprint import short
 from engine.tasks.conversation import (
     conversation_in,
@@ -48,6 +47,7 @@ from engine.turns import (
     turns_in,
     unescaped,
 )
+from engine.turns.tools import Said, in_assistant_words
 
 _OF_CALLS = frozenset({"tool_call", "tool_call_exact", "arguments_f1"})
 """Metrics of rows whose right answer is a call."""

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, final
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.backends.tool_turns import Said
 from engine.turns import Message
+from engine.turns.tools import Said
 
 
 class TaskParams(BaseModel):

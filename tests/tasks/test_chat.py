@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from engine.backends.structured import read_reply, unbounded
-from engine.backends.tool_turns import in_words, native
 from engine.metrics import METRICS, Answered
 from engine.metrics.protocol import MetricParams
 from engine.rows import Example
@@ -24,6 +23,7 @@ from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
 from engine.tasks import TASKS, Task
 from engine.tasks.chat import Params
 from engine.turns import Message, transcript, turns_in
+from engine.turns.tools import in_words, native
 from engine.wording import text_of
 from tests.stages.views import view
 

@@ -4,7 +4,7 @@ Knows the tokenizer alone: prediction and fine-tuning see the same tokens. Turns
 says so and nowhere else: what a message or an answer holds of control tokens (`<|im_end|>`) is encoded as plain text.
 A template that takes turns in another shape (lists of parts, no system turn) gets them so; one that loses their text is
 refused. Tools, calls and their answers are given to a template that knows them, and to any other in words
-(`engine.backends.tool_turns`).
+(`engine.turns.tools`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from functools import lru_cache
 from typing import Any
 
 from engine.backends.protocol import Message, without_system
-from engine.backends.tool_turns import (
+from engine.errors import ModelError
+from engine.turns.tools import (
     Said,
     has_tools,
     in_assistant_words,
     in_words,
     native,
 )
-from engine.errors import ModelError
 
 _PROBE = "Xq7Zk"
 _BRACKETED = re.compile(r"<.+>|\[.+\]").fullmatch

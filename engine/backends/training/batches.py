@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.backends.local.chat import encode_prompt, encode_said, turn_end
 from engine.backends.local.prefix import common_prefix_length
 from engine.backends.protocol import TrainingRow
-from engine.backends.tool_turns import Said
 from engine.errors import ModelError
+from engine.turns.tools import Said
 
 if TYPE_CHECKING:
     import torch

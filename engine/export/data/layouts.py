@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.backends.protocol import Message
-from engine.backends.tool_turns import Said, native
 from engine.errors import EngineError
+from engine.turns.tools import Said, native
 
 Layout = Literal[
     "rows", "chat", "alpaca", "sharegpt", "completion", "preference", "writer_preference"

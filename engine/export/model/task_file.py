@@ -11,11 +11,11 @@ from typing import Any, Literal
 import jinja2
 
 from engine.backends import BACKENDS
-from engine.backends.tool_turns import TOLD, native
 from engine.export.run import FinishedRun
 from engine.plan.tasks import shots
 from engine.stages.task_view import StudentPrompts, drawn_shots
 from engine.turns import SETTING, Message
+from engine.turns.tools import TOLD, native
 
 Form = Literal["merged", "adapter", "gguf"]
 FORMS: Mapping[Form, str] = {

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine.backends.entry import ModelRef
-from engine.backends.tool_turns import native
 from engine.backends.transformers import TransformersSettings, open_student
 from engine.errors import EngineError
 from engine.export import Which, export_model
@@ -21,6 +20,7 @@ from engine.models.digest import weights_digest
 from engine.store import reader
 from engine.tasks import Asked, answers
 from engine.turns import turns_in
+from engine.turns.tools import native
 from tests.backends.tiny import WORDS, write_model
 from tests.report.invented import Invented
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from engine.turns import Message
+from engine.turns.transcript import Message
 
 OF_TOOLS = frozenset({"tools", "call", "tool"})
 """Roles of turns that only tools bring about."""
