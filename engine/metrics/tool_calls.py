@@ -32,8 +32,11 @@ def calls_of(text: str | None) -> list[Call]:
     """Return the calls of an answer, as names and arguments; none of a text."""
     if text is None or not is_transcript(text):
         return []
-    calls = (json.loads(turn.content) for turn in turns_in(text) if turn.role == "call")
-    return [(str(call["name"]), call["arguments"]) for call in calls]
+    try:
+        calls = [json.loads(turn.content) for turn in turns_in(text) if turn.role == "call"]
+        return [(str(call["name"]), dict(call["arguments"])) for call in calls]
+    except (ValueError, LookupError, TypeError):
+        return []  # an answer of another kind of task that looks like one
 
 
 def _loose(value: Any) -> Any:

@@ -163,12 +163,13 @@ class Chat(TaskKind):
 
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the right turn: a text, of a list of texts all are right; or calls of the row's tools."""
+        # Read again: what is redacted may break a call of an earlier turn.
+        tools = Conversation(tuple(conversation_in(next(iter(inputs.values()))))).tools
         if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
             return _texts(value)
         said, calls = _said(_json_calls(value))
         if not calls:
             return _texts([said])
-        tools = conversation_of(inputs).tools
         for call in calls:
             if why := invalid(call, tools):
                 raise ValueError(f"the target: {why}")

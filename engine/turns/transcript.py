@@ -77,7 +77,9 @@ def spoken(text: str) -> list[str]:
     """Return what is said in a text by itself: each turn of a conversation, but for its setting; else the text."""
     if not is_transcript(text):
         return [text]
-    return [said for role, said in turns_in(text) if role not in SETTING and said.strip()]
+    # A line of a log may begin as a turn does: where nobody says anything, it is no conversation.
+    said = [said for role, said in turns_in(text) if role not in SETTING and said.strip()]
+    return said or [text]
 
 
 def for_readers(text: str) -> str:
@@ -85,7 +87,11 @@ def for_readers(text: str) -> str:
     if not text.startswith("[tools] "):
         return text
     first, _, rest = text.partition("\n")
-    names = (str(tool["function"]["name"]) for tool in json.loads(first.removeprefix("[tools] ")))
+    try:
+        tools = json.loads(first.removeprefix("[tools] "))
+        names = [str(tool["function"]["name"]) for tool in tools]
+    except (ValueError, LookupError, TypeError):
+        return text
     return f"[tools] {', '.join(names)}\n{rest}"
 
 
