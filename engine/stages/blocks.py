@@ -145,6 +145,11 @@ def one_line(inputs: Mapping[str, str]) -> str:
     return " / ".join(texts)
 
 
+def shown_row(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return a row's columns as a prompt that lays them out itself shows them: whole, but for definitions of tools."""
+    return {column: for_readers(text) for column, text in inputs.items()}
+
+
 def row_block(inputs: Mapping[str, str], tag: str = "row") -> str:
     """Return a row's columns by name between tags, each cut visibly when long; nothing in it can close the tag."""
     columns = "\n".join(
