@@ -14,6 +14,7 @@ from engine.spec.loader import LoadedRecipe
 from engine.spec.taxonomies import AT, OTHER
 from engine.spec.yaml import decode
 from engine.spec.yaml_writing import Item, appended
+from engine.store import choose_run
 from engine.system.files import replacing
 
 LEAST = 3
@@ -21,11 +22,6 @@ LEAST = 3
 _SQL = (
     "SELECT name, source, failures, description FROM all_proposed_categories WHERE run = ?"
     " ORDER BY failures DESC, name"
-)
-_LAST = (
-    "SELECT arg_max(u.id, coalesce(u.resumed, u.started)) AS id FROM run u JOIN recipe c ON c.id = u.recipe"
-    " WHERE c.name = ?"
-    " AND EXISTS (SELECT 1 FROM all_run_rows r WHERE r.run = u.id AND r.stage = 'diagnose')"
 )
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -55,16 +51,8 @@ class Adopted(NamedTuple):
 def run_of(query: Query, recipe: str, run: str | None) -> str:
     """Return a run, or the last one of a recipe that diagnosed failures; raises EngineError where there is none."""
     if run is not None:
-        known = [row["id"] for row in query("SELECT id FROM run", [])]
-        if run not in known:
-            raise EngineError(f"there is no run '{run}'", did_you_mean(run, known))
-        return run
-    last: str | None = query(_LAST, [recipe])[0]["id"]
-    if last is None:
-        raise EngineError(
-            f"no run of the recipe '{recipe}' has diagnosed a failure", "`pada run RECIPE` first"
-        )
-    return last
+        return choose_run(query, run)[0]
+    return choose_run(query, recipe=recipe, stage="diagnose")[0]
 
 
 def proposals(query: Query, run: str) -> list[Proposal]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,12 +39,11 @@ from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
+from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
 from engine.version import __version__
 
-STATE = Path(".pada")
-"""Where a project's store and models are, unless told otherwise."""
 LIBRARIES = (
     "torch",
     "transformers",
@@ -88,6 +87,8 @@ class Project:
     state: Path = STATE
     limit: int | None = None
     """At most so many rows of each split."""
+    known: Examined | None = field(default=None, repr=False, compare=False)
+    """What is known of its problems and rows already; None where they are to be looked at."""
 
     @classmethod
     def open(
@@ -117,17 +118,23 @@ class Project:
     @cached_property
     def examined(self) -> Examined:
         """Every problem of the recipe, its prompts and its data, warnings included, and the rows that were read."""
-        return examine(self.loaded)
+        return self.known or examine(self.loaded)
 
-    def take_rows_of(self, other: Project) -> None:
-        """Use the rows that another project has read, where its recipe takes the same ones: they are not read again."""
+    def with_rows_of(self, other: Project) -> Project:
+        """Return the project with the rows that another one has read, where both recipes take the same ones.
+
+        They are not read again.
+        """
+        if other is self:
+            return self
         mine, theirs = (
             (one.base, one.vars, one.given, r.data, r.task, r.privacy, r.failures, r.models.student)
             for one in (self.loaded, other.loaded)
             for r in [one.recipe]
         )
-        if mine == theirs:
-            self.__dict__["examined"] = examine(self.loaded, other.examined.splits)
+        if mine != theirs:
+            return self
+        return replace(self, known=examine(self.loaded, other.examined.splits))
 
     def validate(self) -> list[Problem]:
         """Return the warnings; raises RecipeError where there is an error, with every problem."""
@@ -153,6 +160,12 @@ class Project:
     def resources(self) -> Resources:
         """What a run rests on: prompts, models, packs, the method; raises RecipeError where one cannot be used."""
         return self._compiled[1]
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The ids of its plan's nodes: projects with the same ones do the same."""
+        plan, _ = self._compiled
+        return frozenset(node.id for node in plan.nodes.values())
 
     def plan(self) -> Planned:
         """Return what a run would do now; writes nothing."""
@@ -229,9 +242,7 @@ class Project:
         # What is mined would leave the operator nothing to write.
         augment = recipe.augment.model_copy(update={"operators": alone, "mine": None})
         loaded = replace(self.loaded, recipe=recipe.model_copy(update={"augment": augment}))
-        project = Project(loaded, self.state, self.limit)
-        project.__dict__["examined"] = self.examined
-        return project
+        return replace(self, loaded=loaded, known=self.examined)
 
     def try_operator(self, operator: str, count: int = 3) -> Trial:
         """Return a few rows by one operator, written by the recipe's own teacher, and what the gates say of them.
@@ -408,10 +419,8 @@ class Project:
             "benchmark": None,
         }
         loaded = replace(self.loaded, recipe=recipe.model_copy(update=update))
-        project = Project(loaded, state, rows)
         # The same rows and the same rules: they are not read and checked again.
-        project.__dict__["examined"] = self.examined
-        return project
+        return Project(loaded, state, rows, self.examined)
 
     def which(self, run: str | None = None) -> Which:
         """Return the run that an export is of: the last one of this recipe when left out."""

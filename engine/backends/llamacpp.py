@@ -16,7 +16,7 @@ from pydantic import Field
 
 from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local import grammar
-from engine.backends.local.chat import rendered
+from engine.backends.local.chat import Inert, marks, rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, does_not_fit, failed, read
 from engine.errors import BackendError, ModelError
@@ -73,7 +73,12 @@ class _Loaded:
         self.vocabulary = llguidance.llamacpp.lltokenizer_from_vocab(self._vocab)
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of a prompt up to the place where the assistant begins to speak."""
+        """Return the tokens of a prompt up to the place where the assistant begins to speak.
+
+        What a message holds of control tokens is encoded as plain text, as with transformers.
+        """
+        inert = Inert(self._marks, [message.content for message in messages])
+        turns = [Message(m.role, inert.without(m.content)) for m in messages]
         added: list[bool] = []
 
         def written(turns: list[Any]) -> str:
@@ -82,9 +87,16 @@ class _Loaded:
             text: str = found.prompt
             return text
 
-        text = rendered(written, messages).encode("utf-8", "replace")
-        tokens: list[int] = self.llama.tokenize(text, add_bos=not added[-1], special=True)
-        return tokens
+        def tokens(text: str, control: bool) -> list[int]:
+            found: list[int] = self.llama.tokenize(
+                text.encode("utf-8", "replace"), add_bos=False, special=control
+            )
+            return found
+
+        encoded = inert.encode(rendered(written, turns), tokens)
+        # Where the template does not write it: what llama.cpp puts before a prompt.
+        begins = [] if added[-1] else self.llama.tokenize(b"", add_bos=True, special=True)
+        return [*begins, *encoded]
 
     def processors(self, request: Request) -> Any:
         """Return what keeps a reply to its schema; None for plain text."""
@@ -97,6 +109,17 @@ class _Loaded:
         from llama_cpp import llama_vocab_is_eog
 
         return bool(llama_vocab_is_eog(self._vocab, token))
+
+    @cached_property
+    def _marks(self) -> list[str]:
+        """What the vocabulary reads as one token wherever it stands, and what is no word or blank."""
+        import llama_cpp
+
+        own = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+        user = llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
+        count = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        kinds = ((n, llama_cpp.llama_vocab_get_attr(self._vocab, n)) for n in range(count))
+        return marks((self._text(n), bool(kind & own)) for n, kind in kinds if kind & (own | user))
 
     def _text(self, token: int) -> str:
         from llama_cpp import llama_vocab_get_text

@@ -127,7 +127,9 @@ def compare(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="One arm more: augment.coverage=0. Repeatable."
+            "--set",
+            metavar="KEY=VALUE",
+            help="augment.coverage=0: one arm more for each recipe and method. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[
@@ -143,7 +145,11 @@ def compare(
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(metavar="ARM", help="What all are held against; vanilla, or else the first."),
+        typer.Option(
+            metavar="ARM",
+            help="What all are held against, by its name in the table (its method, its setting as typed, its recipe):"
+            " vanilla, or else the first, when left out.",
+        ),
     ] = None,
     student: Annotated[
         str,
@@ -158,7 +164,10 @@ def compare(
     limit: LimitOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
 ) -> None:
-    """Run recipes, methods or settings on the same rows and seeds, and say which differ beyond chance."""
+    """Run recipes, methods or settings on the same rows and seeds, and say which differ beyond chance.
+
+    pada compare quickstart --methods vanilla,random,pada --seeds 0,1,2 --rows 120
+    """
     from engine.cli.compare import compare_command, names, numbers
     from engine.cli.recipes import overrides
     from engine.comparison import Asked

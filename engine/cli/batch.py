@@ -15,10 +15,10 @@ from engine.run.batches import FileState, Imported, file_states, import_results
 from engine.run.execute import Outcome
 from engine.spec.loader import LoadedRecipe
 from engine.store import Store
+from engine.system.places import STATE
 
 WAITING = 75
 """Exit code of a run that waits: EX_TEMPFAIL of sysexits.h, "try again later"."""
-_DEFAULT_STATE = Path(".pada")
 
 
 def again(recipe: str, assignments: Sequence[str], state: Path, limit: int | None) -> list[str]:
@@ -31,7 +31,7 @@ def again(recipe: str, assignments: Sequence[str], state: Path, limit: int | Non
 
 
 def _state(state: Path) -> list[str]:
-    return [] if state == _DEFAULT_STATE else ["--state", str(state)]
+    return [] if state == STATE else ["--state", str(state)]
 
 
 def show_waiting(console: Console, outcome: Outcome, state: Path, command: Sequence[str]) -> None:

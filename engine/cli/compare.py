@@ -14,7 +14,7 @@ from engine.cli.batch import WAITING, show_waiting
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.comparison import Asked, arms_of
 from engine.comparison.console import summary
-from engine.comparison.files import write_comparison
+from engine.comparison.files import check_out, write_comparison
 from engine.comparison.measured import WhichStudent
 from engine.comparison.runs import ArmRun, run_arms
 from engine.comparison.whole import gathered, named
@@ -49,6 +49,8 @@ def compare_command(
 ) -> None:
     """Run the arms, write the comparison and print it."""
     which = _student(student)
+    if out is not None:
+        check_out(out)
     console = Console(stderr=False)
     arms = arms_of(asked)
     warnings = dict.fromkeys(str(p) for arm in arms.arms for p in arm.project.validate())

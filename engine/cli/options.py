@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from engine.system.places import STATE
+
 RecipeArgument = Annotated[
     str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
 ]
@@ -25,4 +27,12 @@ OwnStateOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
 ]
-STATE = Path(".pada")
+
+__all__ = [
+    "STATE",
+    "LimitOption",
+    "OwnStateOption",
+    "RecipeArgument",
+    "StateOption",
+    "VarOption",
+]

@@ -14,9 +14,10 @@ from rich.console import Console
 from engine.cli.data import print_profile
 from engine.cli.terminal.streams import for_programs
 from engine.errors import EngineError, RecipeError
-from engine.project import STATE, Project
+from engine.project import Project
 from engine.registry import did_you_mean
 from engine.spec.loader import find_recipe
+from engine.system.places import STATE
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -91,7 +92,7 @@ def show_plan(
 def show_list(what: str, recipe: str | None = None) -> None:
     """Print the names of one registry, or of the shipped recipes; with a recipe, what is its own too."""
     from engine.backends import BACKENDS
-    from engine.cli.operators.listing import operator_lines
+    from engine.cli.operators.listing import LABELS, operator_lines
     from engine.metrics import METRICS
     from engine.operators import ROW_FUNCTIONS
     from engine.spec.package_data import shipped
@@ -105,7 +106,8 @@ def show_list(what: str, recipe: str | None = None) -> None:
         "metrics": [(m.name, m.description) for m in METRICS.values()],
         "operators": operator_lines(recipe) if what == "operators" else [],
         "row-functions": [
-            (f.name, f"{f.description} (label: {f.label})") for f in ROW_FUNCTIONS.values()
+            (f.name, f"{f.description} (label: {f.label}, {LABELS[f.label]})")
+            for f in ROW_FUNCTIONS.values()
         ],
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],

@@ -6,18 +6,19 @@ All of it is checked before anything runs: an arm on other rows, or with another
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.project import STATE, Project
+from engine.project import Project
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
 from engine.spec.method import Method, load_method
 from engine.spec.overrides import SETTING, assignment
 from engine.stages.load import example_id
+from engine.system.places import STATE
 
 VANILLA = "vanilla"
 """The arm that the others are held against where nobody names one."""
@@ -31,7 +32,7 @@ class Asked:
     methods: Sequence[str] = ()
     """Each recipe goes by each of them; by its own where there are none."""
     settings: Sequence[str] = ()
-    """`augment.coverage=0`: each is an arm more for each of the others."""
+    """`augment.coverage=0`: each is an arm more for each recipe and method."""
     seeds: Sequence[int] = ()
     """Those of the recipes when left out, which must then agree."""
     rows: Sequence[int] = ()
@@ -41,6 +42,11 @@ class Asked:
     vars: Mapping[str, str] = field(default_factory=dict)
     state: Path = STATE
     limit: int | None = None
+
+
+def labelled(name: str, rows: int | None) -> str:
+    """Return an arm's name, with its budget of rows where one was asked for."""
+    return name if rows is None else f"{name}, {rows:,} rows"
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,6 @@ class Arms:
         """The arms, each once whatever the budgets."""
         return list(dict.fromkeys(arm.name for arm in self.arms))
 
-    @property
-    def budgets(self) -> list[int | None]:
-        """The budgets of rows, as they were asked for."""
-        return list(dict.fromkeys(arm.rows for arm in self.arms))
-
 
 def arms_of(asked: Asked) -> Arms:
     """Return the arms, their recipes without errors.
@@ -101,13 +102,49 @@ def arms_of(asked: Asked) -> Arms:
     if baseline not in names:
         hint = did_you_mean(baseline, names) or f"they are: {', '.join(names)}"
         raise EngineError(f"no arm is called '{baseline}', which is to be the baseline", hint)
+    first = arms[0].project
+    arms = [replace(arm, project=arm.project.with_rows_of(first)) for arm in arms]
     for arm in arms:
-        arm.project.take_rows_of(arms[0].project)
         arm.project.validate()
     for other in arms[1:]:
         if fault := _differs(arms[0], other):
             raise EngineError(f"'{arms[0].name}' and '{other.name}' cannot be compared: {fault}")
-    return Arms(tuple(arms), baseline, tuple(_notes(arms)))
+    same = _same(arms)
+    if len(set(names) - same.keys()) < 2:
+        raise EngineError(
+            f"all arms do the same as '{arms[0].name}': what was set decides nothing of them",
+            "name other methods, or a setting that these use",
+        )
+    baseline = same.get(baseline, baseline)
+    kept = list(_once([arm for arm in arms if arm.name not in same], baseline))
+    notes = [f"left out, since it does the same as {other}: {name}" for name, other in same.items()]
+    return Arms(tuple(kept), baseline, (*notes, *_notes(kept)))
+
+
+def _same(arms: Sequence[Arm]) -> dict[str, str]:
+    """Return the arms that at every budget do what one of another name before them does, with that one's name."""
+    does = {
+        name: {a.project.nodes for a in arms if a.name == name}
+        for name in dict.fromkeys(a.name for a in arms)
+    }
+    found: dict[str, str] = {}
+    for name, nodes in does.items():
+        twin = next((other for other in does if other not in found and does[other] == nodes), name)
+        if twin != name:
+            found[name] = twin
+    return found
+
+
+def _once(arms: Sequence[Arm], baseline: str) -> Iterator[Arm]:
+    """Yield the arms; a baseline that does the same at every budget once, without one."""
+    mine = [arm for arm in arms if arm.name == baseline]
+    is_same = len({arm.project.nodes for arm in mine}) == 1
+    at_once = is_same and (len(mine) > 1 or not mine[0].rounds)
+    for arm in arms:
+        if arm.name != baseline or not at_once:
+            yield arm
+        elif arm is mine[0]:
+            yield Arm(baseline, arm.project)
 
 
 def _arms(asked: Asked) -> list[Arm]:
@@ -117,7 +154,12 @@ def _arms(asked: Asked) -> list[Arm]:
         if key in ("seeds", "loop.method"):
             other = "--seeds" if key == "seeds" else "--methods"
             raise EngineError(f"{SETTING.format(text)}: arms differ in {key}", f"write {other}")
-        settings.append((f"{key}={value}", {key: value}))
+        settings.append((text.strip(), {key: value}))
+    if few := [rows for rows in asked.rows if rows < 1]:
+        raise EngineError(
+            f"--rows {few[0]}: a budget is at least one row",
+            "for none, compare with the method vanilla",
+        )
     several = len(asked.recipes) > 1
     arms: list[Arm] = []
     for recipe in asked.recipes:
@@ -170,9 +212,9 @@ def _at_budgets(
         yield arm
         return
     for rows in asked.rows:
-        if rows < max(1, arm.rounds):
+        if rows < arm.rounds:
             raise EngineError(
-                f"--rows {rows}: '{arm.name}' goes {arm.rounds} rounds, so each would get no row",
+                f"--rows {rows}: '{arm.name}' goes {arm.rounds} rounds, so that one would get no row",
                 f"ask for {arm.rounds} rows at least, or for fewer rounds",
             )
         per_round = rows // max(1, arm.rounds)

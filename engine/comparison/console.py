@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.comparison.results import Comparison
-from engine.comparison.sentences import headline, reading, sentences
+from engine.comparison.sentences import headline, reading, runs, sentences
 from engine.comparison.tables import curve_table, score_table, spend_table
 from engine.report.console import STYLES, clean, rich_table
 
@@ -34,6 +34,7 @@ def summary(comparison: Comparison, page: Path | None = None) -> Group:
         for name, why in comparison.unfinished.items()
     ]
     parts.append(Text(clean(reading(comparison)), style="dim"))
+    parts.append(Text(clean(runs(comparison))))
     if page is not None:
         parts.append(Text(f"Comparison: {clean(str(page))}", style="bold"))
     return Group(*parts)

@@ -7,10 +7,10 @@ from html import escape
 from typing import NamedTuple
 
 from engine.comparison.results import ArmResult, Comparison
-from engine.comparison.sentences import labelled
+from engine.comparison.sentences import called
 from engine.report.charts.figures import NARROW, WIDE, Figure
 from engine.report.charts.svg import CHARACTER, Line, Point, line_chart, shape, svg, text, ticks
-from engine.report.formatting import hundredfold, points, value
+from engine.report.formatting import decimal, hundredfold, points, value
 
 
 class _Row(NamedTuple):
@@ -19,6 +19,7 @@ class _Row(NamedTuple):
     low: float
     high: float
     said: str
+    interval: str
     style: int
 
 
@@ -27,8 +28,9 @@ def score_figure(comparison: Comparison) -> Figure:
     scale = 100.0 if comparison.percent else 1.0
     rows = [
         _Row(
-            labelled(arm), scale * arm.value, scale * arm.low, scale * arm.high,
-            value(arm.value, comparison.percent), 2 if arm.name == comparison.baseline else 1,
+            called(arm), scale * arm.value, scale * arm.low, scale * arm.high,
+            value(arm.value, comparison.percent), _interval(comparison, arm.low, arm.high),
+            2 if arm.name == comparison.baseline else 1,
         )
         for arm in comparison.arms
     ]  # fmt: skip
@@ -40,8 +42,9 @@ def difference_figure(comparison: Comparison) -> Figure | None:
     scale = 100.0 if comparison.percent else 1.0
     rows = [
         _Row(
-            labelled(arm), scale * arm.against.value, scale * arm.against.low, scale * arm.against.high,
+            called(arm), scale * arm.against.value, scale * arm.against.low, scale * arm.against.high,
             points(arm.against.value, comparison.percent, signed=True, unit=False),
+            _interval(comparison, arm.against.low, arm.against.high, signed=True),
             {"better": 3, "worse": 4}.get(arm.against.word, 1),
         )
         for arm in comparison.arms
@@ -65,9 +68,10 @@ def curve_figure(comparison: Comparison) -> Figure | None:
         Line(
             name,
             tuple(
-                _point(comparison, budgets.index(arm.budget), arm)
+                _point(comparison, place, arm)
                 for arm in comparison.arms
-                if arm.name == name and arm.budget is not None
+                for place, budget in enumerate(budgets)
+                if arm.name == name and arm.budget in (budget, None)
             ),
         )
         for name in names
@@ -85,10 +89,17 @@ def curve_figure(comparison: Comparison) -> Figure | None:
 
 def _point(comparison: Comparison, place: int, arm: ArmResult) -> Point:
     scale = 100.0 if comparison.percent else 1.0
-    said = value(arm.value, comparison.percent)
-    if comparison.percent:
-        said += f" ({hundredfold(arm.low)} to {hundredfold(arm.high)})"
+    said = f"{value(arm.value, comparison.percent)} ({_interval(comparison, arm.low, arm.high)})"
     return Point(place, scale * arm.value, scale * arm.low, scale * arm.high, said)
+
+
+def _interval(comparison: Comparison, low: float, high: float, *, signed: bool = False) -> str:
+    """Return an interval with the decimals of the tables."""
+    if signed:
+        ends = [points(end, comparison.percent, signed=True, unit=False) for end in (low, high)]
+    else:
+        ends = [(hundredfold if comparison.percent else decimal)(end) for end in (low, high)]
+    return " to ".join(ends)
 
 
 def _drawn(draw: Callable[[int], str]) -> Figure:
@@ -122,7 +133,7 @@ def _forest(title: str, axis: str, rows: Sequence[_Row], width: int, *, zero: bo
             text(0, y - 16, row.label) if narrow else text(side - 8, y + 4, row.label, "end")
         )
         a, b = x(row.low), x(row.high)
-        hover = escape(f"{row.label}: {row.said} ({row.low:.1f} to {row.high:.1f})")
+        hover = escape(f"{row.label}: {row.said} ({row.interval})")
         body.append(
             f'<path class="whisker s{row.style}" d="M{a:.1f} {y - 4:.1f}v8M{a:.1f} {y:.1f}H{b:.1f}'
             f'M{b:.1f} {y - 4:.1f}v8"/>'

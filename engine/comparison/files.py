@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +16,9 @@ from engine.comparison.sentences import basis, headline, reading, sentences
 from engine.comparison.tables import curve_table, student_table, whole_table
 from engine.errors import EngineError
 from engine.fingerprint import short
+from engine.report.files import write_files
 from engine.report.html import environment, stylesheet
 from engine.report.markdown import escaped, table
-from engine.system.files import write_text
 
 
 class ComparisonFiles(NamedTuple):
@@ -39,11 +40,8 @@ def write_comparison(
         state: The state folder: they lie under `reports` there, named after the runs, when `out` is left out.
         out: One of the files; the others lie beside it.
     """
-    if out is not None and out.suffix not in {".html", ".md", ".csv", ".json"}:
-        raise EngineError(
-            f"--out {out}: a comparison is HTML, Markdown, CSV and JSON, four files of one name",
-            f"name one of them: {out.name}.html",
-        )
+    if out is not None:
+        check_out(out)
     name = short([(arm.name, arm.budget, arm.run) for arm in comparison.arms], 8)
     base = out or state / "reports" / f"compare-{name}.html"
     paths = ComparisonFiles(*(base.with_suffix(f".{end}") for end in ("html", "md", "csv", "json")))
@@ -53,16 +51,22 @@ def write_comparison(
         csv_text(comparison),
         json_text(comparison),
     )
-    for path, content in zip(paths, texts, strict=True):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, content)
-        except OSError as error:
-            raise EngineError(
-                f"the comparison cannot be written to {path}: {error.strerror}",
-                "choose a place with --out",
-            ) from error
+    write_files("comparison", dict(zip(paths, texts, strict=True)))
     return paths
+
+
+def check_out(out: Path) -> None:
+    """Raise EngineError where a comparison could not be written there; called before anything runs."""
+    if out.suffix not in {".html", ".md", ".csv", ".json"}:
+        raise EngineError(
+            f"--out {out}: a comparison is HTML, Markdown, CSV and JSON, four files of one name",
+            f"name one of them: {out.name}.html",
+        )
+    if out.is_dir():
+        raise EngineError(f"--out {out}: this is a folder", "name a file in it")
+    place = next(folder for folder in out.absolute().parents if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise EngineError(f"--out {out}: nothing can be written in {place}", "choose another place")
 
 
 def html_text(comparison: Comparison) -> str:
@@ -131,6 +135,7 @@ def _flat(comparison: Comparison, arm: ArmResult) -> dict[str, Any]:
         "p_adjusted": found.p_adjusted if found else None,
         "verdict": found.word if found else None,
         "seeds_needed": found.seeds_needed if found else None,
+        "remedy": found.remedy if found else None,
         **{
             name: getattr(arm, name)
             for name in ("gap", "rows", "steps", "calls", "tokens", "unmetered", "cost", "unpriced", "minutes")

@@ -102,12 +102,12 @@ def _values(
 
 
 def _trained(query: Query, run: str) -> dict[tuple[int, int], tuple[int, int]]:
-    """Return generated rows and optimizer steps of each fine-tune, by seed and round."""
+    """Return added rows (generated or mined) and optimizer steps of each fine-tune, by seed and round."""
     rows = query(
-        MINE + ", original AS (SELECT count(*) AS n FROM example e SEMI JOIN mine USING (node, run)"
-        " JOIN node ON node.id = e.node WHERE e.split = 'train' AND node.stage = 'load')"
-        " SELECT m.seed, m.round, (m.rows - o.n)::BIGINT AS generated, m.steps"
-        " FROM model m SEMI JOIN mine USING (node, run), original o",
-        [run],
+        MINE + ", added AS (SELECT seed, round, count(*) AS n FROM all_training_rows"
+        " WHERE run = ? AND origin <> 'original' GROUP BY ALL)"
+        " SELECT m.seed, m.round, coalesce(a.n, 0) AS added, m.steps"
+        " FROM model m SEMI JOIN mine USING (node, run) LEFT JOIN added a USING (seed, round)",
+        [run, run],
     )
-    return {(r["seed"], r["round"]): (r["generated"], r["steps"]) for r in rows}
+    return {(r["seed"], r["round"]): (r["added"], r["steps"]) for r in rows}

@@ -7,6 +7,7 @@ move a score by several points.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -19,11 +20,14 @@ from engine.metrics import METRICS, Scored
 from engine.metrics.bootstrap import estimate
 from engine.statistics import (
     Compared,
+    Z,
+    exchanges,
     holm,
     settling_seeds,
     sign_flips,
     two_way,
     two_way_mean,
+    widened,
     wilson,
 )
 
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 Word = Literal["better", "worse", "unclear", "one seed"]
 """What may be said of a difference: better or worse than the baseline; unclear; of one seed alone."""
+Remedy = Literal["seeds", "more seeds", "too many seeds", "rows"]
+"""What would settle a difference if it stayed what it is: a known number of seeds; more, of which the number cannot be
+told; more than anybody runs; more test rows, whatever the number of seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +55,16 @@ class Difference:
     """95 % interval, over seeds and test rows; of one seed over test rows alone."""
     seeds: tuple[float, ...]
     p: float
-    """Of the permutation test over test rows; from the interval where the metric is no mean of them."""
+    """Of the permutation test over test rows."""
     p_adjusted: float
     """By Holm, for the number of comparisons."""
     word: Word
     seeds_needed: int | None = None
-    """Seeds whose interval would leave zero out if the difference is what it is; None where it does, or none would."""
+    """Seeds whose interval would leave zero out if the difference is what it is; None where no number is offered."""
+    remedy: Remedy | None = None
+    """What would settle it; None where it is settled, of one seed, or where the arms are level."""
+    of_examples: float = 0.0
+    """Variance of the difference by the test rows alone, which no seed takes away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +151,10 @@ def compare_measured(
             differences[place] = _difference(one, base)
     adjusted = holm([d.p for d in differences.values()])
     for (place, found), p in zip(differences.items(), adjusted, strict=True):
-        judged = replace(found, p_adjusted=p, word=_word(found, p, metric in scores.lower))
-        needed = judged.seeds_needed if judged.word in ("unclear", "one seed") else None
-        results[place] = replace(results[place], against=replace(judged, seeds_needed=needed))
+        judged = _settled(
+            replace(found, p_adjusted=p, word=_word(found, p, metric in scores.lower))
+        )
+        results[place] = replace(results[place], against=judged)
     return Comparison(
         metric=metric,
         percent=metric in scores.percent,
@@ -168,20 +180,17 @@ class _Table:
         self.values: Floats = np.array(
             [[of_seed[e] for e in common] for of_seed in measured.values.values()]
         )
+        self.metric = metric
         self.is_mean = metric not in METRICS or METRICS[metric].is_mean
+        self.scored: list[Scored] = []
         self.seeds: Floats = self.values.mean(axis=1)
         self.draws: Floats | None = None
         if not self.is_mean:
-            entry = METRICS[metric]
-            found = [
-                estimate(
-                    entry,
-                    Scored([of[e][0] for e in common], [of[e][1] for e in common]),
-                    measured.params,
-                    0,
-                )
+            self.scored = [
+                Scored([of[e][0] for e in common], [of[e][1] for e in common])
                 for of in measured.answers.values()
             ]
+            found = [estimate(METRICS[metric], of, measured.params, 0) for of in self.scored]
             known = [one for one in found if one is not None]
             if known and len(known) == len(found):
                 self.seeds = np.array([one.value for one in known])
@@ -202,32 +211,41 @@ class _Table:
 
 
 def _baseline(tables: Sequence[_Table], name: str, one: _Table) -> _Table | None:
-    """Return the baseline at an arm's budget."""
-    return next((t for t in tables if t.arm == name and t.budget == one.budget), None)
+    """Return the baseline at an arm's budget, or the one that is the same at every budget."""
+    mine = {t.budget: t for t in tables if t.arm == name}
+    return mine.get(one.budget, mine.get(None))
 
 
 def _difference(one: _Table, base: _Table) -> Difference:
-    import numpy as np
-
+    differences: Floats = one.values - base.values
+    means: Floats = differences.mean(axis=0)
     if one.draws is not None and base.draws is not None:
         found = two_way(one.seeds - base.seeds, one.draws - base.draws)
-        p = _by_interval(found)
+        p = _exchanged(one, base)
     else:
-        differences = one.values - base.values
         found = two_way_mean(differences)
-        p = sign_flips(np.asarray(differences.mean(axis=0)))
-    needed = settling_seeds(found.seeds, found.of_examples)
-    return Difference(found.difference, found.low, found.high, found.seeds, p, p, "unclear", needed)
+        p = sign_flips(means)
+    found = widened(found, means)
+    return Difference(
+        found.difference, found.low, found.high, found.seeds, p, p, "unclear", of_examples=found.of_examples
+    )  # fmt: skip
 
 
-def _by_interval(found: Compared) -> float:
-    """Return the p-value of a difference by its interval, as of a normal distribution."""
-    import math
+def _exchanged(one: _Table, base: _Table) -> float:
+    """Return the p-value of a difference of a metric that is no mean of rows."""
+    import numpy as np
 
-    half = (found.high - found.low) / 2
-    if not half:
-        return 1.0 if not found.difference else 1e-4
-    return max(1e-4, math.erfc(1.959963984540054 * abs(found.difference) / half / math.sqrt(2)))
+    entry, params = METRICS[one.metric], one.measured.params
+    both = (*one.scored, *base.scored)
+    # All at once, so that a label has the same column for every student.
+    tally = entry.tally(
+        Scored([item for of in both for item in of.items], [v for of in both for v in of.values]),
+        params,
+    )
+    whole = np.asarray(tally.toarray() if hasattr(tally, "toarray") else tally, dtype=np.float64)
+    parts = np.split(whole, len(both))
+    half = len(one.scored)
+    return exchanges(parts[:half], parts[half:], lambda sums: entry.combine(sums, params))
 
 
 def _word(found: Difference, adjusted: float, lower: bool) -> Word:
@@ -237,6 +255,21 @@ def _word(found: Difference, adjusted: float, lower: bool) -> Word:
     if found.low <= 0 <= found.high or adjusted > LEVEL:
         return "unclear"
     return "better" if (found.value > 0) != lower else "worse"
+
+
+def _settled(found: Difference) -> Difference:
+    """Return a difference with what would settle it."""
+    if found.word != "unclear" or not found.value:
+        return found
+    # The test over rows stays what it is however many seeds there are, and so does their part of the interval.
+    if found.p_adjusted > LEVEL or Z * math.sqrt(found.of_examples) >= abs(found.value):
+        return replace(found, remedy="rows")
+    needed = settling_seeds(found.seeds, found.of_examples)
+    if needed is None:
+        return replace(found, remedy="too many seeds")
+    if needed <= len(found.seeds):
+        return replace(found, remedy="more seeds")
+    return replace(found, remedy="seeds", seeds_needed=needed)
 
 
 def _result(one: _Table) -> ArmResult:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.comparison.arms import Arm
+from engine.comparison.arms import Arm, labelled
 from engine.run.batches import Batch
 from engine.run.progress import Reporter
 
@@ -30,8 +30,7 @@ class ArmRun:
 def run_arms(arms: Sequence[Arm], reporter: Reporter) -> Iterator[ArmRun]:
     """Yield each arm once its run has ended, in their order; raises EngineError where a run cannot go on."""
     for number, arm in enumerate(arms, 1):
-        budget = "" if arm.rows is None else f", {arm.rows:,} rows"
-        what = f"arm {number} of {len(arms)}: {arm.name}{budget}"
+        what = f"arm {number} of {len(arms)}: {labelled(arm.name, arm.rows)}"
         if (run := arm.project.finished_run) is not None:
             reporter.say(f"{what}: done before, run {run}")
             yield ArmRun(arm, run, "done")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from engine.comparison.results import LEVEL, ArmResult, Comparison, Difference
+from engine.comparison.arms import labelled
+from engine.comparison.results import LEVEL, ArmResult, Comparison, Difference, Remedy
 from engine.report.formatting import points
+from engine.statistics import MOST
 
 Tone = Literal["good", "bad", "unclear"]
 
@@ -17,9 +19,9 @@ class Sentence(NamedTuple):
     tone: Tone
 
 
-def labelled(arm: ArmResult) -> str:
+def called(arm: ArmResult) -> str:
     """Return an arm's name, with its budget of rows where one was asked for."""
-    return arm.name if arm.budget is None else f"{arm.name}, {arm.budget:,} rows"
+    return labelled(arm.name, arm.budget)
 
 
 def sentences(comparison: Comparison) -> list[Sentence]:
@@ -32,7 +34,7 @@ def _sentence(comparison: Comparison, arm: ArmResult, found: Difference) -> Sent
     size = f"{points(abs(found.value), percent)} of {comparison.metric}"
     low, high = (points(end, percent, signed=True, unit=False) for end in (found.low, found.high))
     chance = f"95% interval {low} to {high}, p {p_text(found.p_adjusted)}"
-    name, base = labelled(arm), comparison.baseline
+    name, base = called(arm), comparison.baseline
     if found.word == "better":
         return Sentence(f"{name} beats {base} by {size} ({chance}).", "good")
     if found.word == "worse":
@@ -50,12 +52,18 @@ def _why(comparison: Comparison, found: Difference) -> str:
     if found.low <= 0 <= found.high:
         why = "the interval holds zero, so it is no win and no loss"
     else:
-        why = f"the permutation test, corrected for {comparison.compared} comparisons, is above {LEVEL}"
-    if found.seeds_needed is not None and found.seeds_needed > len(found.seeds):
-        return f"{why}; if it stays so, about {found.seeds_needed} seeds would settle it"
-    if not found.value:
-        return why
-    return f"{why}; if it stays so, no number of seeds settles it with {comparison.n:,} test rows: more rows would"
+        why = f"the permutation test, corrected for {_comparisons(comparison)}, is above {LEVEL}"
+    remedies: dict[Remedy, str] = {
+        "seeds": f"about {found.seeds_needed} seeds would settle it",
+        "more seeds": "more seeds may settle it",
+        "too many seeds": f"not even {MOST} seeds would settle it: more test rows may",
+        "rows": f"no number of seeds settles it with {comparison.n:,} test rows: more rows would",
+    }
+    return f"{why}; if it stays so, {remedies[found.remedy]}" if found.remedy else why
+
+
+def _comparisons(comparison: Comparison) -> str:
+    return f"{comparison.compared} comparison{'s' if comparison.compared != 1 else ''}"
 
 
 def p_text(p: float) -> str:
@@ -68,8 +76,8 @@ def headline(comparison: Comparison) -> Sentence:
     held = [arm for arm in comparison.arms if arm.against]
     if not held:
         return Sentence(f"Nothing is held against {comparison.baseline} yet.", "unclear")
-    wins = [labelled(arm) for arm in held if arm.against and arm.against.word == "better"]
-    losses = [labelled(arm) for arm in held if arm.against and arm.against.word == "worse"]
+    wins = [called(arm) for arm in held if arm.against and arm.against.word == "better"]
+    losses = [called(arm) for arm in held if arm.against and arm.against.word == "worse"]
     parts = []
     if wins:
         parts.append(f"{_and(wins)} {'beats' if len(wins) == 1 else 'beat'} {comparison.baseline}")
@@ -101,7 +109,13 @@ def reading(comparison: Comparison) -> str:
     )
     return (
         f"Each arm stands for {which}, seed by seed. Intervals are of 95%, over seeds and test rows, the same for all; "
-        f"p is of a permutation test over test rows, corrected for {comparison.compared} comparison"
-        f"{'s' if comparison.compared != 1 else ''} (Holm). Rows, tokens, money and minutes are what each arm takes by"
+        f"p is of a permutation test over test rows, corrected for"
+        f" {_comparisons(comparison)} (Holm). Rows, tokens, money and minutes are what each arm takes by"
         " itself, work that it shares with others included."
     )
+
+
+def runs(comparison: Comparison) -> str:
+    """Return which run each arm is, by which `pada report` and SQL know it."""
+    told = "; ".join(f"{arm.run} {called(arm)}" for arm in comparison.arms)
+    return f"Runs (pada report RUN): {told}."

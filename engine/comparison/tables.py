@@ -74,8 +74,8 @@ def curve_table(comparison: Comparison) -> Table | None:
         (
             name,
             *(
-                value(found[name, budget].value, comparison.percent)
-                if (name, budget) in found
+                value(arm.value, comparison.percent)
+                if (arm := found.get((name, budget), found.get((name, None))))
                 else NONE
                 for budget in budgets
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.comparison.arms import Arms, Asked, arms_of
+from engine.comparison.arms import Arms, Asked, arms_of, labelled
 from engine.comparison.measured import WhichStudent, measure
 from engine.comparison.results import Comparison, compare_measured
 from engine.comparison.runs import ArmRun, run_arms
@@ -49,8 +49,7 @@ def gathered(arms: Arms, ran: list[ArmRun], student: WhichStudent) -> Comparison
 
 def named(ran: ArmRun) -> str:
     """Return an arm's name, with its budget of rows where one was asked for."""
-    arm = ran.arm
-    return arm.name if arm.rows is None else f"{arm.name}, {arm.rows:,} rows"
+    return labelled(ran.arm.name, ran.arm.rows)
 
 
 __all__ = ["Reporter", "compare", "gathered", "named"]

@@ -1,6 +1,7 @@
 """The pool: rows, labelled or not, from which a recipe mines, read in batches as the data's rows are.
 
-It may be larger than memory: nothing of it is kept here. Labels are read only where the recipe takes them for right.
+It may be larger than memory: nothing of it is kept here. Labels are read only for those that take them for right:
+several recipes may share a pool.
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ class Pool:
         if source is None:
             raise ValueError("a recipe without a pool")
         self._loaded, self._rules, self._source = loaded, rules, source
-        task, mine = loaded.recipe.task, loaded.recipe.augment.mine
+        task = loaded.recipe.task
         self._target, self._inputs = task.target, task.input
-        self._labelled = mine is not None and mine.label == "column"
         self._digest: str | None = None
         self._redactions = [
             Rule(rule.pattern, rule.replacement)
@@ -55,17 +55,17 @@ class Pool:
         """What its rows are said to come from where they are stored."""
         return name_of(self._source)
 
-    def problems(self) -> list[Problem]:
+    def problems(self, *, labelled: bool) -> list[Problem]:
         """Return what is wrong with its place, its columns and its first rows; the others are read by the run.
 
-        Rows of the Hub that are not on this machine are not looked at.
+        Rows of the Hub that are not on this machine are not looked at. `labelled`: as of `batches`.
         """
         try:
             origin = self._origin()
             if isinstance(origin, Hub) and not origin.cached():
                 return []
             first = replace(Choice.of(self._source), sample=None)
-            next(self._batches(origin, first))
+            next(self._batches(origin, first, labelled))
         except StopIteration:
             return [self._problem("the pool has no rows", "name a pool with rows, or leave it out")]
         except RecipeError as error:
@@ -78,15 +78,20 @@ class Pool:
             self._digest = self._origin().digest()
         return self._digest
 
-    def batches(self) -> Iterator[PoolBatch]:
-        """Yield all rows in their order, some at a time; raises RecipeError with what is wrong with them."""
-        yield from self._batches(self._origin(), Choice.of(self._source))
+    def batches(self, *, labelled: bool) -> Iterator[PoolBatch]:
+        """Yield all rows in their order, some at a time; raises RecipeError with what is wrong with them.
 
-    def _batches(self, origin: Origin, choice: Choice) -> Iterator[PoolBatch]:
+        Args:
+            labelled: Whether the target's column is taken for right; else no row has a label.
+        """
+        yield from self._batches(self._origin(), Choice.of(self._source), labelled)
+
+    def _batches(self, origin: Origin, choice: Choice, labelled: bool) -> Iterator[PoolBatch]:
         drop = self._loaded.recipe.data.on_bad_row == "drop"
-        columns = [*self._inputs, *([self._target] if self._labelled else [])]
+        columns = [*self._inputs, *([self._target] if labelled else [])]
+        check = self._labelled if labelled else self._unlabelled
         try:
-            for records, bad in stream_source(origin, choice, self._check, columns, drop=drop):
+            for records, bad in stream_source(origin, choice, check, columns, drop=drop):
                 if records or bad:
                     yield PoolBatch(
                         redact(records, self._redactions, keep=(self._target,)).records
@@ -116,10 +121,13 @@ class Pool:
             for row, fault in zip(bad, faults, strict=True)
         ]
 
-    def _check(self, values: dict[str, Any]) -> Fault | tuple[str, ...]:
+    def _labelled(self, values: dict[str, Any]) -> Fault | tuple[str, ...]:
         right = values.get(self._target)
-        if self._labelled and right is not None and str(right).strip():
+        if right is not None and str(right).strip():
             return self._rules.check(values)
+        return self._unlabelled(values)
+
+    def _unlabelled(self, values: dict[str, Any]) -> Fault | tuple[str, ...]:
         # A label that nobody asked for must not be seen by anything.
         values[self._target] = None
         return self._rules.unanswered(values)

@@ -14,6 +14,11 @@ def front_matter(values: dict[str, Any]) -> str:
     return f"---\n{text}---"
 
 
+def card(front: dict[str, Any], *sections: str) -> str:
+    """Return a card: its front matter, and the sections that say something."""
+    return "\n\n".join(section for section in (front_matter(front), *sections) if section) + "\n"
+
+
 def fenced(text: str, language: str = "") -> str:
     """Return a text as a code block, whatever back quotes it holds."""
     longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ def check_target(to: Path, *, replace: bool) -> None:
     there = {
         path.relative_to(to).as_posix()
         for path in to.rglob("*")
-        if not path.is_dir() or path.is_symlink()
+        if (not path.is_dir() or path.is_symlink()) and not _is_compiled(path)
     }
     if not there:
         return
@@ -49,6 +50,11 @@ def check_target(to: Path, *, replace: bool) -> None:
         raise EngineError(
             f"{to} is an export already", "replace it with --replace, or choose another place"
         )
+
+
+def _is_compiled(path: Path) -> bool:
+    """Return whether Python left a file there when `use.py` was imported."""
+    return path.parent.name == "__pycache__" and path.suffix == ".pyc" and not path.is_symlink()
 
 
 def _files_of(folder: Path) -> list[str]:
@@ -74,23 +80,41 @@ def writing(to: Path, says: Mapping[str, Any]) -> Iterator[Path]:
     """Yield a folder beside `to` that becomes it when the block ends well; `says` is what the mark tells of it.
 
     Raises:
-        EngineError: it cannot be written.
+        EngineError: it cannot be written, or a file that the block reads cannot be read.
     """
+    part = to
     try:
         to.absolute().parent.mkdir(parents=True, exist_ok=True)
         with replacing(to) as part:
             part.mkdir()
             yield part
-            files = sorted(
-                path.relative_to(part).as_posix() for path in part.rglob("*") if path.is_file()
-            )
-            told = {"written_by": f"pada-engine {__version__}", **says, "files": files}
-            (part / MARK).write_text(as_json(told), encoding="utf-8")
+            files = sorted(path for path in part.rglob("*") if path.is_file())
+            names = [path.relative_to(part).as_posix() for path in files]
+            told = {"written_by": f"pada-engine {__version__}", **says, "files": names}
+            mark = part / MARK
+            mark.write_text(as_json(told), encoding="utf-8")
+            # Some libraries write files that nobody but their owner may read.
+            usual = mark.stat().st_mode
+            for file in files:
+                file.chmod(usual)
     except OSError as problem:
-        raise EngineError(
-            f"the export cannot be written to {to}: {problem.strerror or problem}",
-            "choose a place that can be written, with --to",
-        ) from problem
+        raise _fault(problem, part, to) from problem
+
+
+def _fault(problem: OSError, part: Path, to: Path) -> EngineError:
+    """Return what to say of a failure while a folder was written: not all that fails then is a failure to write."""
+    reason = problem.strerror or (str(problem).strip().splitlines() or [repr(problem)])[0]
+    named = None if problem.filename is None else Path(os.fsdecode(problem.filename))
+    inside = named is None or any(
+        named.is_relative_to(place) for place in (part, to.absolute().parent)
+    )
+    if problem.errno is None or not inside:
+        what = "what it is made of cannot be read" if named is None else f"{named} cannot be read"
+        return EngineError(f"nothing is exported: {what}: {reason}", "mend that, and export again")
+    return EngineError(
+        f"the export cannot be written to {to}: {reason}",
+        "choose a place that can be written, with --to",
+    )
 
 
 def as_json(value: object) -> str:

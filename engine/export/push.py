@@ -8,6 +8,9 @@ from typing import Literal
 
 from engine.errors import EngineError
 
+_LONGEST = 1000
+"""Characters of a reason."""
+
 
 def check_token(name: str) -> None:
     """Raise EngineError where nothing could be uploaded: no token, or a name that is none; before any work is done."""
@@ -47,9 +50,19 @@ def push(folder: Path, name: str, kind: Literal["model", "dataset"]) -> str:
         )
     except Exception as problem:
         # Its client lets the errors through of whatever HTTP library it is built on.
-        why = (str(problem).strip().splitlines() or [repr(problem)])[0]
         raise EngineError(
-            f"{folder} is written, but could not be uploaded as {name}: {why}",
+            f"{folder} is written, but could not be uploaded as {name}: {_why(problem)}",
             "check the token's rights and the network; then export again with --replace",
         ) from problem
     return str(address)
+
+
+def _why(problem: Exception) -> str:
+    """Return what an error says, and what it came from: the Hub's own words stand below a status, or further in."""
+    said: list[str] = []
+    cause: BaseException | None = problem
+    while cause is not None:
+        lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+        said.append(" ".join(lines) or repr(cause))
+        cause = cause.__cause__ or cause.__context__
+    return "; before that: ".join(dict.fromkeys(said))[:_LONGEST]

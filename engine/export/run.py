@@ -14,18 +14,13 @@ from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.plan.tasks import shots, task_view
-from engine.registry import did_you_mean
 from engine.report.facts.json_columns import json_object, text_values
 from engine.report.records import MINE, Query
 from engine.rows import Example
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import StudentSpec, Task, Train
 from engine.stages.task_view import PromptedTask, StudentPrompts
-
-_LAST = (
-    "SELECT arg_max(u.id, coalesce(u.resumed, u.started)) AS id FROM run u LEFT JOIN recipe c ON c.id = u.recipe"
-    " WHERE ? IS NULL OR c.name = ?"
-)
+from engine.store import choose_run
 
 
 class Which(NamedTuple):
@@ -149,29 +144,12 @@ class FinishedRun:
 
 def find_run(query: Query, which: Which) -> FinishedRun:
     """Return the run that is wanted; raises EngineError where there is none, or no recipe of that name was run."""
-    identity = which.run or query(_LAST, [which.recipe, which.recipe])[0]["id"]
-    if identity is None:
-        if which.recipe is None:
-            raise EngineError("the store has no run yet", "run a recipe first: `pada run RECIPE`")
-        known = [row["name"] for row in query("SELECT DISTINCT name FROM recipe", [])]
-        raise EngineError(
-            f"no run of the recipe '{which.recipe}' is in {which.state}",
-            did_you_mean(which.recipe, known) or "run it first: `pada run RECIPE`",
-        )
-    rows = query(
-        "SELECT u.status, coalesce(u.ended, u.started) AS ended, u.versions, c.name, c.path, c.source, c.effective"
+    identity, _ = choose_run(query, which.run, which.recipe)
+    (row,) = query(
+        "SELECT u.status, coalesce(u.ended, u.started) AS ended, u.versions, c.path, c.source, c.effective"
         " FROM run u LEFT JOIN recipe c ON c.id = u.recipe WHERE u.id = ?",
         [identity],
     )
-    if not rows:
-        known = [row["id"] for row in query("SELECT id FROM run", [])]
-        raise EngineError(f"there is no run '{identity}'", did_you_mean(identity, known))
-    (row,) = rows
-    if which.recipe is not None and row["name"] != which.recipe:
-        raise EngineError(
-            f"run {identity} is of the recipe '{row['name']}', not of '{which.recipe}'",
-            "leave out the recipe or --run",
-        )
     return FinishedRun(
         query=query,
         state=which.state,

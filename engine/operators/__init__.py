@@ -20,6 +20,7 @@ from engine.operators.interpreter import (
 from engine.operators.making import ROW_FUNCTIONS, Copies, Made, Material, NotMade, RowFunction
 from engine.operators.operator import (
     ITEM_KEYS,
+    MINED,
     SHARED,
     TARGET,
     Assignment,
@@ -34,6 +35,7 @@ from engine.operators.operator import (
 
 __all__ = [
     "ITEM_KEYS",
+    "MINED",
     "ROW_FUNCTIONS",
     "SHARED",
     "TARGET",

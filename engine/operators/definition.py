@@ -116,7 +116,10 @@ class Definition(Spec):
     seeded: bool = False
     """Whether rows of `given` or `written`, too, are made from training rows, as those of `keep` and `change` are."""
     writes: Literal["row", "target"] = "row"
-    """target: rows have the inputs of their seed rows, and the reply brings a target alone; they replace these."""
+    """target: rows have the inputs of their seed rows, and the reply brings a target alone; they replace these.
+
+    A training row is replaced once in a run: by the first accepted row that comes to it, whichever operator wrote it.
+    """
     votes: Votes | None = None
     """Of an operator that writes targets: whether it is asked several times, and most replies decide."""
     copies: bool = False

@@ -19,7 +19,7 @@ from engine.fingerprint import digest
 from engine.operators.agreement import disagreements, kinds_of
 from engine.operators.definition import Definition, Sight
 from engine.operators.making import ROW_FUNCTIONS, RowFunction
-from engine.operators.operator import SHARED, Operator
+from engine.operators.operator import MINED, SHARED, Operator
 from engine.operators.parameters import params_model
 from engine.operators.reply import read_reply_schema
 from engine.registry import did_you_mean
@@ -164,6 +164,10 @@ def _name_problems(
     if name != folder.name:
         hint = f"write `name: {folder.name}`, or rename the folder"
         message = f"the operator is called '{name}', and its folder '{folder.name}'"
+        yield Problem(document.at(("name",)), message, hint, code="operator")
+    if name == MINED:
+        message = f"'{MINED}' is what rows that come from a pool are counted as"
+        hint = "give the operator and its folder another name"
         yield Problem(document.at(("name",)), message, hint, code="operator")
     if name in taken:
         message = f"{taken[name]} has an operator '{name}' already"

@@ -22,6 +22,8 @@ from engine.spec.prompts import Prompt
 
 SHARED = "prompt"
 """Name of the prompt for all packs that have none of their own in the folder."""
+MINED = "mine"
+"""As what rows of a pool are counted among those of operators: none has this name."""
 TARGET = "target"
 """Key of a row's own target in a reply, and in an example that is shown with it."""
 ITEM_KEYS = ("id", "plan", "rationale")

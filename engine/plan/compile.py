@@ -343,14 +343,18 @@ class _Loop:
         asking, mining = params.ask_pool(), params.mine()
         if asking is not None:
             student: dict[str, Wire] = {"load": "load", "shortlist": f"{at}/shortlist"}
-            if number == 0 and self._given:
-                student["train"] = "given"
-            elif self._trained:
-                student["train"] = f"{at}/train"
+            if trained := self._student(seed, number):
+                student["train"] = trained
             found["answers"] = build.add(
                 f"{at}/ask_pool", ASK_POOL, asking, student, position, (asking.prompt,)
             )
         return build.add(f"{at}/mine", MINERS.get(mining.label, MINE), mining, found, position)
+
+    def _student(self, seed: int, number: int) -> str | None:
+        """Return the node of a round's student; None where it is the untuned one."""
+        if number == 0 and self._given:
+            return "given"
+        return f"{_at(seed, number)}/train" if self._trained else None
 
     @property
     def _rolls_back(self) -> bool:
@@ -362,6 +366,7 @@ class _Loop:
         if self._rolls_back and number > 0:
             before = range(number)
             edges = {
+                "train": {r: name for r in before if (name := self._student(seed, r))},
                 "score": {r: f"{_at(seed, r)}/score" for r in before},
                 "predict": {r: f"{_at(seed, r)}/predict" for r in before},
                 "track": {r: f"{_at(seed, r)}/track" for r in before[1:] if self._analyses},

@@ -13,7 +13,7 @@ from engine.backends import BACKENDS
 from engine.plan.benchmark import place_of
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import ROLES, Resources, RoleModel
-from engine.spec.recipe import Recipe
+from engine.spec.recipe import Augment, Recipe
 from engine.stages import STAGES
 from engine.stages.evaluate.predict import SHOWN
 from engine.stages.protocol import ALWAYS
@@ -31,7 +31,11 @@ class Flow(NamedTuple):
 
 def flows(plan: Plan, resources: Resources, recipe: Recipe) -> dict[str, list[Flow]]:
     """Return what each role's model is sent, by the stages of the plan in its order."""
-    words = {"inputs": ", ".join(recipe.task.input), "target": recipe.task.target}
+    words = {
+        "inputs": ", ".join(recipe.task.input),
+        "target": recipe.task.target,
+        "candidates": _candidates(recipe.augment),
+    }
     contents: dict[str, dict[str, dict[str, None]]] = {role: {} for role in ROLES}
     for node in plan.nodes.values():
         stage = STAGES[node.stage]
@@ -45,6 +49,15 @@ def flows(plan: Plan, resources: Resources, recipe: Recipe) -> dict[str, list[Fl
         role: [Flow(stage, ", ".join(parts)) for stage, parts in stages.items()]
         for role, stages in contents.items()
     }
+
+
+def _candidates(augment: Augment) -> str:
+    """Return what candidates are: rows of a pool pass all that generated ones pass, and are shown as they are."""
+    kinds = [
+        *(["generated rows"] if augment.operators or augment.mine is None else []),
+        *(["rows of the pool"] if augment.mine is not None else []),
+    ]
+    return " and ".join(kinds)
 
 
 def _prompted(node: Node, resources: Resources) -> Sequence[str]:

@@ -80,7 +80,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         *_of_packs(loaded),
         *splits.problems,
         *(splits.log.problems() if splits.log else ()),
-        *(splits.pool.problems() if splits.pool else ()),
+        *_pool(loaded, splits),
         *check_rows(loaded, splits.rows, splits.rules),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
@@ -196,6 +196,13 @@ def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
         )
         hint = "write `source: train` or leave failures out, or name another method: `loop: {method: pada}`"
         yield Problem(at, message, hint, code="failures")
+
+
+def _pool(loaded: LoadedRecipe, splits: Splits) -> list[Problem]:
+    """Return what is wrong with the pool, as this recipe reads it."""
+    mine = loaded.recipe.augment.mine
+    labelled = mine is not None and mine.label == "column"
+    return splits.pool.problems(labelled=labelled) if splits.pool else []
 
 
 def _clusterer(loaded: LoadedRecipe) -> Iterator[Problem]:

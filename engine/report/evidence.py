@@ -175,6 +175,7 @@ class PatternFacts:
     standings: tuple[Standing, ...]
     """In order of rounds."""
     strategies: tuple[str, ...]
+    """Each with the other side of the pattern and its kinds of rows, where it names them."""
     generated: int
     accepted: int
     selected: int

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.errors import EngineError
+from engine.errors import EngineError, StoreError
 from engine.report.facts import collect
 from engine.report.html import render_html
 from engine.report.markdown import render_markdown
 from engine.report.records import Report
-from engine.store import reader, rows, unseen
+from engine.store import choose_run, reader, unseen
 from engine.system.files import write_text
 
 
@@ -43,31 +44,32 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         facts = collect(query, run, state=state)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
-    for path, text in (
-        (files.html, render_html(facts)),
-        (files.markdown, render_markdown(facts)),
-    ):
+    write_files("report", {files.html: render_html(facts), files.markdown: render_markdown(facts)})
+    return files
+
+
+def write_files(what: str, texts: Mapping[Path, str]) -> None:
+    """Write texts, each whole or not at all; raises EngineError, which says of `what`, where that cannot be done."""
+    for path, text in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
         except OSError as error:
             raise EngineError(
-                f"the report cannot be written to {path}: {error.strerror}",
+                f"the {what} cannot be written to {path}: {error.strerror or error}",
                 "choose a place with --out",
             ) from error
-    return files
 
 
 def _last_run(state: Path) -> str:
     """Return the id of the last run; raises EngineError where there is none."""
-    latest = "SELECT arg_max(id, coalesce(resumed, started)) AS id FROM run"
-    run: str | None = rows(state, latest)[0]["id"]
-    if run is None:
-        left = unseen(state).rows
-        hint = (
-            "go on with the run that was killed: what it left is taken in first"
-            if left
-            else "run a recipe first"
-        )
-        raise EngineError("the store has no run yet", f"{hint}: pada run RECIPE")
-    return run
+    with reader(state) as query:
+        try:
+            return choose_run(query)[0]
+        except StoreError as none:
+            if not unseen(state).rows:
+                raise
+            raise EngineError(
+                none.message,
+                "go on with the run that was killed: what it left is taken in first: pada run RECIPE",
+            ) from none

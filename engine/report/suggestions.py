@@ -6,9 +6,7 @@ import shlex
 from typing import NamedTuple
 
 from engine.report.records import Report
-
-STATE = ".pada"
-"""Where commands look for a store that are not told."""
+from engine.system.places import STATE
 
 
 class Suggestion(NamedTuple):
@@ -16,7 +14,7 @@ class Suggestion(NamedTuple):
 
     question: str
     sql: str
-    state: str = STATE
+    state: str = str(STATE)
 
     @property
     def command(self) -> str:
@@ -27,7 +25,7 @@ class Suggestion(NamedTuple):
 
 def said_state(state: str) -> str:
     """Return how a command is told where the store is: nothing where it looks there by itself."""
-    return "" if state == STATE else f" --state {shlex.quote(state)}"
+    return "" if state == str(STATE) else f" --state {shlex.quote(state)}"
 
 
 def queries(report: Report) -> tuple[Suggestion, ...]:

@@ -37,7 +37,7 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, PatternShare, Selected, Verdict
+from engine.rows.generation import Candidate, PatternShare, RowCall, Selected, Verdict
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
@@ -85,6 +85,7 @@ __all__ = [
     "Regression",
     "RegressionSuite",
     "Row",
+    "RowCall",
     "Score",
     "Selected",
     "Split",

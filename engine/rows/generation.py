@@ -51,6 +51,7 @@ class Candidate(Row):
     model: str
     """Identity of the model that wrote it."""
     call: str
+    """The one that brought it: where several voted, the first of those that came to its target. Empty without one."""
     rationale: str = ""
     """How its writer came to the target, where that is derived."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -60,6 +61,22 @@ class Candidate(Row):
     """The training examples that its writer was shown."""
     label_source: LabelSource = "writer"
     """Who said that the target is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCall(Row):
+    """One call that asked for rows of one pattern, by one operator, whatever came of them: what rows cost.
+
+    A call for rows of several patterns has a row for each; where several replies vote, each is a call of its own.
+    """
+
+    table: ClassVar[str] = "row_call"
+    call: str
+    pattern: str
+    strategy: str
+    operator: str
+    rows: int
+    """Rows of the pattern that it asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class PoolRow(Row):
     confidence: float | None
     """Probability that the guess is right, 0 to 1; None without one."""
     parent: str
-    """The nearest training row, of the guessed label where there is one."""
+    """The nearest training row, of those with its label where there are any."""
     pattern: str
     """The pattern that it is most like; empty where no pattern is looked at."""
     likeness: float | None

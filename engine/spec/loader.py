@@ -22,7 +22,7 @@ from engine.spec.method import find_methods, read_method
 from engine.spec.named_files import read_document
 from engine.spec.overrides import assigned, laid_over
 from engine.spec.package_data import shipped
-from engine.spec.recipe import Recipe
+from engine.spec.recipe import Loop, Recipe
 from engine.spec.taxonomies import AT, with_file
 from engine.spec.yaml import Document, KeyPath, decode, parse
 
@@ -116,11 +116,10 @@ def load(
     base = file.absolute().parent
     over = assigned(settings or {})
     document = laid_over(document, over)
-    recipe = _checked(document, problems)
-    if (of_method := _of_method(recipe, base)) is not None:
+    if (of_method := _of_method(document, base)) is not None:
         # What a command names holds against the method too.
         document = laid_over(laid_over(document, of_method, ("overrides",)), over)
-        recipe = _checked(document, problems)
+    recipe = _checked(document, problems)
     taxonomy, of_file = with_file(recipe.patterns.taxonomy, document, base)
     patterns = recipe.patterns.model_copy(update={"taxonomy": taxonomy})
     return LoadedRecipe(
@@ -152,9 +151,15 @@ def _checked(document: Document, problems: Sequence[Problem]) -> Recipe:
     return recipe
 
 
-def _of_method(recipe: Recipe, base: Path) -> Document | None:
-    """Return the file of the recipe's method; None where it is not there or wrong, which is told with the rest."""
-    file = find_methods(base).get(recipe.loop.method)
+def _of_method(document: Document, base: Path) -> Document | None:
+    """Return the file of a recipe's method; None where it is not there or wrong, which is told with the rest.
+
+    The recipe is not checked yet: what is wrong in it alone may be right with what the method decides.
+    """
+    loop = document.data.get("loop")
+    named = loop.get("method") if isinstance(loop, dict) else None
+    name = named if isinstance(named, str) else Loop().method
+    file = find_methods(base).get(name)
     if file is None:
         return None
     try:

@@ -17,6 +17,7 @@ from engine.spec.parts import NamedSpec, Spec
 
 FOLDER = "methods"
 Planning = Literal["labels", "rows", "wrong rows"]
+"""What rows of no pattern are planned along: labels, all training rows, or those that the student gets wrong."""
 _Most = Annotated[int, Field(ge=1)]
 _Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 

@@ -118,8 +118,9 @@ def _labels(
     if undefined:
         lines.append("Labels by training rows that carry them:")
         for label in undefined:
-            texts = (one_line(example.inputs) for example in _rows_of(task, label, train))
-            lines.append(f"- {label}: " + "; ".join(f'"{text}"' for text in texts))
+            texts = [one_line(example.inputs) for example in _rows_of(task, label, train)]
+            if texts:
+                lines.append(f"- {label}: " + "; ".join(f'"{text}"' for text in texts))
     return lines
 
 

@@ -7,10 +7,11 @@ Takes the rows that were read for the plan out of its `Splits`, and uses them up
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.data.labels import folded
 from engine.data.records import Record, references_of
 from engine.data.split_rows import SplitRows
 from engine.data.splits import Splits
@@ -42,21 +43,41 @@ class SplitSource(Params):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadParams(Params):
-    """Which rows, of which columns, and what is done about bad ones."""
+class ReadRows(Params):
+    """Rows of which columns are read, and what is done about bad ones."""
 
     task: TaskView
     input: tuple[str, ...]
+    redact: tuple[Redaction, ...] = ()
+    on_bad_row: Literal["stop", "drop"] = "stop"
+    fold_labels: tuple[Fold, ...] = ()
+    """What makes no difference between labels."""
+
+    def spelling(self, labels: Sequence[str]) -> Callable[[str], str]:
+        """Return what spells the labels of a target as `labels` are, where nothing else tells them apart."""
+        kind, settings, folds = self.task.entry, self.task.settings, self.fold_labels
+        if not folds or not self.task.labelled:
+            return lambda target: target
+        known = {folded(label, folds): label for label in reversed(labels)}
+
+        def spelled(target: str) -> str:
+            own = kind.labels_in(target, settings)
+            names = {label: known.get(folded(label, folds), label) for label in own}
+            return kind.relabelled(target, names, settings)
+
+        return spelled
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadParams(ReadRows):
+    """Which rows."""
+
     sources: Mapping[str, SplitSource]
     """Split -> where its rows come from."""
     splits: Splits = outside()
     """The rows that these parameters decide."""
     limit: int | None = None
     """At most so many rows of each split."""
-    redact: tuple[Redaction, ...] = ()
-    on_bad_row: Literal["stop", "drop"] = "stop"
-    fold_labels: tuple[Fold, ...] = ()
-    """What makes no difference between labels."""
 
 
 @dataclass(frozen=True)

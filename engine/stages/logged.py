@@ -8,21 +8,20 @@ Reads the rows of the splits; takes the log's own out of its `Log`. Writes `Exam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from engine.data.labels import folded
 from engine.data.logged import OUTPUT, THUMB_DOWN, Log
 from engine.data.records import Record, references_of
 from engine.errors import RunError
 from engine.identity import outside
 from engine.rows import Drop, Example, Failure, Prediction, Row
-from engine.spec.recipe import Fold, LeakLimits, Redaction
+from engine.spec.recipe import LeakLimits
 from engine.sql import evaluate_condition
 from engine.stages.evaluate.measure import Measures
 from engine.stages.evaluate.score import scored
-from engine.stages.load import SplitSource, example_id
+from engine.stages.load import ReadRows, SplitSource, example_id
 from engine.stages.outputs import Loaded, Logged
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -35,11 +34,9 @@ REJECTED = "thumb_down"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoggedParams(Measures):
+class LoggedParams(Measures, ReadRows):
     """Which rows, and what counts as a failure."""
 
-    task: TaskView
-    input: tuple[str, ...]
     source: SplitSource
     log: Log = outside()
     """The rows that these parameters decide."""
@@ -48,10 +45,6 @@ class LoggedParams(Measures):
     guard: LeakLimits
     alone: bool = False
     """Whether no other failures are looked at, so that a log without any ends the run."""
-    redact: tuple[Redaction, ...] = ()
-    on_bad_row: str = "stop"
-    fold_labels: tuple[Fold, ...] = ()
-    """What makes no difference between labels."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ def _used(
     """Yield the rows that are used with what was said to them; why others are not joins `rows`."""
     rows.extend(Drop("logged", "", "bad-row", detail) for detail in params.log.bad)
     task, kind = params.task.task(load.examples), params.task.entry
-    spelled = {folded(label, params.fold_labels): label for label in reversed(task.labels)}
+    spelled = params.spelling(task.labels)
     labels = frozenset(task.labels) if params.task.labelled else None
     found: dict[str, tuple[Example, Prediction]] = {}
     validation = {text_of(e.inputs) for e in load.split("validation")}
@@ -155,17 +148,12 @@ def _unusable(
     return ()
 
 
-def _example(record: Record, params: LoggedParams, spelled: Mapping[str, str]) -> Example:
-    """Return a row of the log; `spelled`: a label as folded -> as the task spells it."""
+def _example(record: Record, params: LoggedParams, spelled: Callable[[str], str]) -> Example:
+    """Return a row of the log; `spelled`: a target -> the same with its labels as the task spells them."""
     target = params.task.target
     inputs = {column: str(record.values[column]) for column in params.input}
     right = record.values.get(target)
-    answer = "" if right is None else str(right)
-    if answer and params.fold_labels:
-        kind, settings, folds = params.task.entry, params.task.settings, params.fold_labels
-        labels = kind.labels_in(answer, settings)
-        names = {label: spelled.get(folded(label, folds), label) for label in labels}
-        answer = kind.relabelled(answer, names, settings)
+    answer = "" if right in (None, "") else spelled(str(right))
     return Example(
         id=example_id(inputs, answer),
         split="logged",

@@ -184,7 +184,8 @@ class Stage(Generic[P, I, O]):
     sends: Callable[[P], Mapping[str, str]] = _nothing
     """Prompt variable -> what of the user's data it carries, for the privacy table; empty for the recipe's own words.
 
-    The text under ALWAYS goes along in any case. `{inputs}` and `{target}` stand for the task's columns.
+    The text under ALWAYS goes along in any case. `{inputs}` and `{target}` stand for the task's columns, and
+    `{candidates}` for what candidates are: generated rows, rows of the pool, or both.
     """
     embeds: str = ""
     """What of the user's data it gives to the embedder, in the same words."""

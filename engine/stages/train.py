@@ -166,7 +166,7 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
 
 
 def _sends(params: TrainParams) -> Mapping[str, str]:
-    return {"row": "train rows and accepted generated rows ({inputs}, {target})", "labels": ""}
+    return {"row": "train rows and accepted {candidates} ({inputs}, {target})", "labels": ""}
 
 
 def _accounts(params: TrainParams, inputs: TrainInputs, output: Trained) -> Iterable[Account]:

@@ -6,21 +6,30 @@ seeded.
 
 from engine.statistics.lift import Drawn, Lift, lift
 from engine.statistics.multiple import benjamini_hochberg, holm
-from engine.statistics.paired import mcnemar, says_too_much, share_difference, standard_error
-from engine.statistics.permutation import sign_flips
-from engine.statistics.proportions import Interval, exact, wilson
-from engine.statistics.settling import settling_seeds
+from engine.statistics.paired import (
+    mcnemar,
+    says_too_much,
+    share_difference,
+    standard_error,
+    widened,
+)
+from engine.statistics.permutation import exchanges, sign_flips
+from engine.statistics.proportions import Interval, Z, exact, wilson
+from engine.statistics.settling import MOST, settling_seeds
 from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
 
 __all__ = [
+    "MOST",
     "Compared",
     "Drawn",
     "Interval",
     "Lift",
+    "Z",
     "benjamini_hochberg",
     "difference",
     "exact",
+    "exchanges",
     "fisher_greater",
     "holm",
     "lift",
@@ -32,5 +41,6 @@ __all__ = [
     "standard_error",
     "two_way",
     "two_way_mean",
+    "widened",
     "wilson",
 ]

@@ -6,10 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from engine.statistics.proportions import Interval, exact, wilson
+from engine.statistics.two_way import Compared
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 EXACT_BELOW = 25
 """Discordant rows under which nothing is approximated."""
@@ -71,7 +74,30 @@ def says_too_much(better: int, worse: int) -> bool:
     return better + worse < EXACT_BELOW or not better or not worse
 
 
-def standard_error(values: npt.NDArray[np.float64]) -> float:
+def widened(found: Compared, means: Floats) -> Compared:
+    """Return a comparison whose interval reaches as far as which rows changed leaves open, where draws say too much.
+
+    Args:
+        found: What draws of seeds and rows say.
+        means: The difference of each row, the mean over seeds. Of a metric that is no mean of rows it says no more
+            than how many changed.
+    """
+    better, worse = int((means > 0).sum()), int((means < 0).sum())
+    if not says_too_much(better, worse):
+        return found
+    changed, difference = better + worse, found.difference
+    if not changed:
+        per_row = 1.0
+    elif (better - worse) * difference > 0:
+        # What is no mean changes by its own measure: so much for each row that changed.
+        per_row = difference * len(means) / (better - worse)
+    else:
+        per_row = float(abs(means).sum()) / changed
+    _, low, high = share_difference(better, worse, len(means), per_row)
+    return found._replace(low=min(found.low, low), high=max(found.high, high))
+
+
+def standard_error(values: Floats) -> float:
     """Return the standard error of the mean of values, or of paired differences; 0 for fewer than two."""
     n = len(values)
     return float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0

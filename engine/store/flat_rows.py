@@ -68,7 +68,7 @@ _CANDIDATES = """
 SELECT {part}, c.attempt, c.id, c.operator, c.inputs, c.target, c.parent, e.inputs, e.target, c.pattern, n.name,
   n.category, n.size, c.strategy, s.text, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility,
   v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call,
-  n.split_from, c.label_source, v.verified, i.source, i.line
+  n.split_from, c.label_source, v.verified, i.source, i.line, x.replaces
 FROM (SELECT t.*, o.attempt AS tried FROM {candidate} t JOIN node o ON o.id = t.node) c
 LEFT JOIN (SELECT t.*, o.attempt AS tried FROM {verdict} t JOIN node o ON o.id = t.node) v
   ON v.tried = c.tried AND v.candidate = c.id
@@ -87,6 +87,9 @@ LEFT JOIN (
   SELECT candidate, any_value(source) AS source, any_value(line) AS line FROM {mined} WHERE candidate IS NOT NULL
   GROUP BY candidate
 ) i ON i.candidate = c.id
+LEFT JOIN (
+  SELECT id, any_value(columns->>'replaces') AS replaces FROM {example} WHERE source = 'generated' GROUP BY id
+) x ON x.id = j.example
 ORDER BY c.pattern, c.tried, c.position
 """
 
@@ -105,21 +108,23 @@ UNION ALL SELECT {part}, 5, 'selected', NULL, selected FROM counted WHERE genera
 
 _YIELD = """
 WITH a AS (
-  SELECT pattern, strategy, operator, candidate, accepted, example, nullif(generate_call, '') AS call
+  SELECT pattern, strategy, operator, candidate, accepted, example, NULL::VARCHAR AS call, 0 AS rows
   FROM flat_candidate WHERE part = {part}
   UNION ALL
-  SELECT pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM flat_candidate WHERE part = {part}
+  SELECT pattern, strategy, operator, NULL, NULL, NULL, call, rows FROM {row_call}
   UNION ALL
-  SELECT c.pattern, c.strategy, c.operator, NULL, NULL, NULL, v.adherence_call
+  SELECT pattern, strategy, operator, NULL, NULL, NULL, judge_call, 1 FROM flat_candidate WHERE part = {part}
+  UNION ALL
+  SELECT c.pattern, c.strategy, c.operator, NULL, NULL, NULL, v.adherence_call, 1
   FROM flat_candidate c JOIN {verdict} v ON v.candidate = c.candidate WHERE c.part = {part}
 ), w AS (
-  SELECT call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY call
+  SELECT call, sum(rows) AS rows FROM a WHERE call IS NOT NULL GROUP BY call
 ), k AS (
   SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call
   WHERE id IN (SELECT call FROM w) GROUP BY id
 )
 SELECT {part}, a.pattern, a.strategy, a.operator, count(a.candidate), count(*) FILTER (a.accepted), count(a.example),
-  sum(k.tokens / w.sharers)
+  sum(k.tokens * a.rows / w.rows)
 FROM a LEFT JOIN w ON w.call = a.call LEFT JOIN k ON k.id = a.call
 GROUP BY ALL ORDER BY ALL
 """
@@ -127,18 +132,18 @@ GROUP BY ALL ORDER BY ALL
 # A call of an earlier round's node is counted there: asked again word for word, it was taken from the ledger.
 _PRICES = """
 WITH u AS (
-  SELECT d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
+  SELECT d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call, 1 AS rows
   FROM {diagnosis} d LEFT JOIN {pattern_member} m ON m.diagnosis = d.id
-  UNION ALL SELECT seed, round, id, 2, 'naming', call FROM {pattern}
-  UNION ALL SELECT seed, round, pattern, 3, 'testing', call FROM {pattern_test_row}
-  UNION ALL SELECT seed, round, pattern, 4, 'drafting', call FROM {strategy}
-  UNION ALL SELECT seed, round, pattern, 5, 'generating', nullif(call, '') FROM {candidate}
-  UNION ALL SELECT v.seed, v.round, c.pattern, 6, 'verifying', v.call
+  UNION ALL SELECT seed, round, id, 2, 'naming', call, 1 FROM {pattern}
+  UNION ALL SELECT seed, round, pattern, 3, 'testing', call, 1 FROM {pattern_test_row}
+  UNION ALL SELECT seed, round, pattern, 4, 'drafting', call, 1 FROM {strategy}
+  UNION ALL SELECT seed, round, pattern, 5, 'generating', call, rows FROM {row_call}
+  UNION ALL SELECT v.seed, v.round, c.pattern, 6, 'verifying', v.call, 1
   FROM {verification} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
-  UNION ALL SELECT v.seed, v.round, c.pattern, 7, 'judging', unnest([v.call, v.adherence_call])
+  UNION ALL SELECT v.seed, v.round, c.pattern, 7, 'judging', unnest([v.call, v.adherence_call]), 1
   FROM {verdict} v JOIN (SELECT DISTINCT id, pattern FROM {candidate}) c ON c.id = v.candidate
 ), n AS (
-  SELECT seed, round, pattern, place, what, call, count(*) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL
+  SELECT seed, round, pattern, place, what, call, sum(rows) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL
 ), s AS (
   SELECT call, sum(uses) AS uses FROM n GROUP BY call
 ), k AS (
@@ -165,7 +170,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "confusion": Kind(("prediction",), {"flat_confusion": _CONFUSION}),
     "candidates": Kind(
-        ("candidate", "verdict", "pattern", "strategy", "selected", "drop", "mined"),
+        ("candidate", "row_call", "verdict", "pattern", "strategy", "selected", "drop", "mined"),
         {"flat_candidate": _CANDIDATES, "flat_funnel": _FUNNEL, "flat_yield": _YIELD},
     ),
     "prices": Kind(
@@ -176,6 +181,7 @@ KINDS: Mapping[str, Kind] = {
             "pattern_test_row",
             "strategy",
             "candidate",
+            "row_call",
             "verification",
             "verdict",
         ),
@@ -188,7 +194,7 @@ FIRST: Mapping[str, tuple[str, ...]] = {
     "failures": ("failure", "prediction", "pattern_member"),
     "confusion": ("prediction",),
     "candidates": ("candidate", "drop"),
-    "prices": ("diagnosis", "pattern", "candidate"),
+    "prices": ("diagnosis", "pattern", "row_call"),
 }
 """Tables without which a round shows nothing in a kind."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import StoreError
+from engine.registry import did_you_mean
 from engine.store import lock
 from engine.store.file import FILE, Notice, opened
 from engine.store.ingest import not_ingested
@@ -256,3 +257,59 @@ def reworded(error: duckdb.Error) -> StoreError:
             "export what you need with --csv or --parquet",
         )
     return StoreError(message if separator and len(kind) < 30 else head, hint)
+
+
+def choose_run(
+    query: Callable[[str, Sequence[Any]], list[dict[str, Any]]],
+    run: str | None = None,
+    recipe: str | None = None,
+    *,
+    stage: str | None = None,
+) -> tuple[str, str]:
+    """Return the id of a run and its recipe's name: the one place that says which run is the last.
+
+    That is the one that was started, or gone on with, last.
+
+    Args:
+        query: Asks the store.
+        run: Its id; the last when left out.
+        recipe: The name of a recipe: its last run, or the run named must be of it.
+        stage: The last run only of those that did this stage.
+
+    Raises:
+        StoreError: there is none such.
+    """
+    runs = query(
+        "SELECT u.id, coalesce(c.name, '') AS recipe FROM run u LEFT JOIN recipe c ON c.id = u.recipe"
+        " ORDER BY coalesce(u.resumed, u.started), u.id",
+        [],
+    )
+    if not runs:
+        raise StoreError("the store has no run yet", "run a recipe first: `pada run RECIPE`")
+    if run is not None:
+        found = [one for one in runs if one["id"] == run]
+        if not found:
+            known = {one["id"] for one in runs}
+            raise StoreError(f"the store has no run '{run}'", did_you_mean(run, known))
+        if recipe is not None and found[0]["recipe"] != recipe:
+            raise StoreError(
+                f"run {run} is of the recipe '{found[0]['recipe']}', not of '{recipe}'",
+                "leave out the recipe or --run",
+            )
+        return found[0]["id"], found[0]["recipe"]
+    found = [one for one in runs if recipe in (None, one["recipe"])]
+    if not found:
+        known = {one["recipe"] for one in runs} - {""}
+        raise StoreError(
+            f"the store has no run of the recipe '{recipe}'", did_you_mean(recipe or "", known)
+        )
+    if stage is not None:
+        did = {
+            r["run"]
+            for r in query("SELECT DISTINCT run FROM all_run_rows WHERE stage = ?", [stage])
+        }
+        found = [one for one in found if one["id"] in did]
+        if not found:
+            of = f"no run of the recipe '{recipe}'" if recipe else "no run"
+            raise StoreError(f"{of} has done the stage {stage}", "run it: `pada run RECIPE`")
+    return found[-1]["id"], found[-1]["recipe"]

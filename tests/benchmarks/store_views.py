@@ -139,6 +139,10 @@ SELECT node_of($run, 'generate', r, attempt) AS node, run_of($run) AS run, 0 AS 
   'a teacher' AS model, call_of('generate' || r, $run, k // 4) AS call
 FROM made;
 
+INSERT INTO row_call BY NAME
+SELECT node, run, seed, round, min(position) AS position, call, pattern, strategy, operator, count(*)::INTEGER AS rows
+FROM candidate WHERE run = run_of($run) GROUP BY ALL ORDER BY round, position;
+
 INSERT INTO verdict BY NAME
 SELECT node_of($run, 'judge', r, attempt) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
   id AS candidate, accepted,
@@ -156,7 +160,9 @@ FROM made WHERE accepted AND kept;
 INSERT INTO example BY NAME
 SELECT node_of($run, 'select', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
   id_of('generated' || r, $run, k) AS id, 'train' AS split, '{"text":"' || phrase(k * 3 + r, 0) || '"}' AS inputs,
-  label(k * 11) AS target, '{}' AS columns, 'generated' AS source, k + 1 AS line, [label(k * 11)] AS "references"
+  label(k * 11) AS target,
+  CASE WHEN k % 50 = 0 THEN '{"replaces":"' || id_of('example', $run, 2 * $n + k) || '"}' ELSE '{}' END AS columns,
+  'generated' AS source, k + 1 AS line, [label(k * 11)] AS "references"
 FROM made WHERE accepted AND kept;
 
 INSERT INTO "drop" BY NAME
@@ -206,7 +212,7 @@ SELECT node_of($run, stage, r, attempt) AS id, concat_ws('/', 'seed-0', 'round-'
     WHEN 'score' THEN '{"failure":1,"metric":1}' WHEN 'diagnose' THEN '{"diagnosis":1}'
     WHEN 'cluster' THEN '{"pattern_member":1,"diagnosis_place":1}'
     WHEN 'name' THEN '{"pattern":1}' WHEN 'strategy' THEN '{"strategy":1}'
-    WHEN 'generate' THEN '{"candidate":1,"drop":1}' WHEN 'judge' THEN '{"verdict":1}'
+    WHEN 'generate' THEN '{"candidate":1,"row_call":1,"drop":1}' WHEN 'judge' THEN '{"verdict":1}'
     WHEN 'select' THEN '{"selected":1,"example":1,"drop":1}' WHEN 'track' THEN '{"pattern_status":1,"pattern_row":1}'
     WHEN 'guard' THEN '{"regression":1}'
     ELSE '{}' END AS counts

@@ -117,9 +117,13 @@ def test_folders_that_a_recipe_names_are_listed(
     recipe.write_text(text, "utf-8")
     show_list("operators", str(recipe))
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert lines["shorten"].endswith("(label: keep; from operators/shorten/ of the recipe)")
+    assert lines["shorten"].endswith(
+        "(label: keep, that of the row it is made from; from operators/shorten/ of the recipe)"
+    )
     assert lines["lengthen"].endswith("shared/lengthen)")
-    assert lines["typos"].endswith("(label: keep, no model; from the engine)")
+    assert lines["typos"].endswith(
+        "(label: keep, that of the row it is made from, no model; from the engine)"
+    )
 
 
 def test_they_are_commands(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.report.invented import HOSTILE, ident
 pytestmark = pytest.mark.runs
 
 NEGATED = ident("pattern", "Negated wish")
+KIND = {"name": "late", "description": "the not comes last", "share": 1.0, "labels": ["refund"]}
 NAMES = {name: ident("pattern", name) for name, _, _ in invented.PATTERNS}
 
 
@@ -49,6 +51,22 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.db.execute(
         "UPDATE pattern SET includes = ['not X but Y'], excludes = ['two wishes'] WHERE id = ?",
         [NEGATED],
+    )
+    store.db.execute(
+        "UPDATE strategy SET contrast = 'a wish without a not', contrast_share = 0.2, kinds = ? WHERE pattern = ?",
+        [
+            json.dumps(
+                [
+                    {
+                        "name": "late",
+                        "description": "the not comes last",
+                        "share": 1.0,
+                        "labels": ["refund"],
+                    }
+                ]
+            ),
+            NEGATED,
+        ],
     )
     folder = tmp_path_factory.mktemp("patterns") / "state"
     store.save(folder)
@@ -99,6 +117,8 @@ def test_one_pattern_is_shown_whole(state: Path) -> None:
         "- two wishes",
         "Real? confirmed: it fails twice as often; under its description fall 12 of 20 failed rows and 3 of 20 passed",
         "recall 60.0% (39.0 to 78.0)",
+        "the decisive word comes last. The other side (20% of the rows): a wish without a not. Kinds of rows: late"
+        " (100%, of refund), the not comes last",
         "Its life",
         "Members (3 of 10)",
         "32 rows generated, 20 accepted, 18 added to training; left out:",

@@ -50,8 +50,8 @@ def test_operators_are_listed_with_where_they_come_from(
     both = capsys.readouterr().out.splitlines()
     (own,) = set(both) - set(ours)
     assert set(ours) < set(both)
-    text = "Say it in fewer words; the label stays. (label: keep; from operators/shorten/ of the recipe)"
-    assert own == f"{'shorten':<24} {text}"
+    place = "label: keep, that of the row it is made from; from operators/shorten/ of the recipe"
+    assert own == f"{'shorten':<24} Say it in fewer words; the label stays. ({place})"
 
 
 def test_a_list_of_operators_with_a_mistake_in_one_says_where(tmp_path: Path) -> None:

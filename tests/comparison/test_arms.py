@@ -28,12 +28,28 @@ def test_methods_and_settings_make_arms_and_rows_budgets_of_them(recipe: Path) -
         asked(recipe, methods=["pada"], settings=["augment.coverage=0.5"], rows=[6, 12])
     )
     assert found.names == ["pada", "pada augment.coverage=0.5"]
-    assert found.budgets == [6, 12]
+    assert [arm.rows for arm in found.arms] == [6, 12, 6, 12]
     assert found.baseline == "pada"
     last = found.arms[-1].project.loaded.recipe
     assert (last.augment.coverage, last.augment.rows_per_round) == (0.5, 12)
     # All of them use the rows that were read for the first.
     assert len({id(arm.project.examined.splits) for arm in found.arms}) == 1
+
+
+def test_what_does_the_same_is_one_arm(recipe: Path) -> None:
+    settings = ["augment.coverage=0.50", "loop.rounds=1"]
+    found = arms_of(asked(recipe, methods=["vanilla", "pada"], settings=settings, rows=[6, 12]))
+    told = [(arm.name, arm.rows) for arm in found.arms]
+    # Settings have the names that were typed; vanilla is the same whatever the budget.
+    assert told == [
+        ("vanilla", None), ("pada", 6), ("pada", 12), ("pada augment.coverage=0.50", 6),
+        ("pada augment.coverage=0.50", 12),
+    ]  # fmt: skip
+    assert [note for note in found.notes if note.startswith("left out")] == [
+        "left out, since it does the same as vanilla: vanilla augment.coverage=0.50",
+        "left out, since it does the same as vanilla: vanilla loop.rounds=1",
+        "left out, since it does the same as pada: pada loop.rounds=1",
+    ]
 
 
 def test_the_budget_is_shared_out_among_the_rounds_of_each_method(recipe: Path) -> None:
@@ -42,8 +58,9 @@ def test_the_budget_is_shared_out_among_the_rounds_of_each_method(recipe: Path) 
     )
     per_round = {arm.name: arm.project.loaded.recipe.augment.rows_per_round for arm in found.arms}
     assert per_round == {
-        "auggpt": 12, "auggpt loop.rounds=3": 12, "pada": 12, "pada loop.rounds=3": 4,
+        "auggpt": 12, "pada": 12, "pada loop.rounds=3": 4,
     }  # fmt: skip
+    assert found.notes[0] == "left out, since it does the same as auggpt: auggpt loop.rounds=3"
     assert {arm.most_rows for arm in found.arms} == {12}
 
 
@@ -78,7 +95,11 @@ def test_a_method_that_looks_at_no_failures_may_stand_beside_a_recipe_that_names
             "no arm is called 'vanila', which is to be the baseline\n    did you mean 'vanilla'?",
         ),
         ({"methods": ["pada", "pada"]}, "two arms are called 'pada'"),
-        ({"methods": ["vanilla", "pada"], "rows": [0]}, "--rows 0: 'vanilla' goes 0 rounds"),
+        ({"methods": ["vanilla", "pada"], "rows": [0]}, "--rows 0: a budget is at least one row"),
+        (
+            {"methods": ["vanilla"], "settings": ["augment.coverage=0.50", "augment.coverage=0.5"]},
+            "all arms do the same as 'vanilla'",
+        ),
         ({"settings": ["seeds=[1]"]}, "--set seeds=[1]: arms differ in seeds\n    write --seeds"),
         (
             {"settings": ["train.method=none"]},
@@ -102,7 +123,7 @@ def test_a_method_that_looks_at_no_failures_may_stand_beside_a_recipe_that_names
             "cannot be compared: their train rows differ (24 and 20, 20 of them the same)",
         ),
     ],
-    ids=["one", "baseline", "twice", "no rows", "seeds", "untrained", "failure", "student", "test",
+    ids=["one", "baseline", "twice", "no rows", "no effect", "seeds", "untrained", "failure", "student", "test",
          "train"],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused(

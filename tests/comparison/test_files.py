@@ -11,10 +11,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from engine.cli.compare import compare_command
+from engine.comparison import Asked
 from engine.comparison.console import summary
-from engine.comparison.files import csv_text, html_text, json_text, markdown_text, write_comparison
+from engine.comparison.figures import score_figure
+from engine.comparison.files import (
+    check_out,
+    csv_text,
+    html_text,
+    json_text,
+    markdown_text,
+    write_comparison,
+)
 from engine.errors import EngineError
-from tests.comparison.invented import compared, measured, right
+from tests.comparison.invented import LOWER, compared, measured, right
 
 COMPARISON = compared(
     measured("vanilla", [right(0.60, seed) for seed in (0, 1)], budget=50, cost=1.5),
@@ -37,6 +47,9 @@ def test_the_terminal_needs_no_more_than_80_columns() -> None:
     flowing = " ".join(text.split())
     assert "Not finished: random: waiting: 12 requests." in flowing
     assert "<pada>, 100 rows beats vanilla by 25.0 points of accuracy" in flowing
+    assert (
+        "Runs (pada report RUN): r-vanilla vanilla, 50 rows; r-<pada> <pada>, 50 rows; " in flowing
+    )
 
 
 def test_markdown_and_page_say_the_same_and_user_text_brings_no_markup() -> None:
@@ -74,3 +87,24 @@ def test_four_files_of_one_name(tmp_path: Path) -> None:
     assert write_comparison(COMPARISON, tmp_path).html.parent == tmp_path / "reports"
     with pytest.raises(EngineError, match=r"--out x\.txt: a comparison is HTML"):
         write_comparison(COMPARISON, tmp_path, Path("x.txt"))
+
+
+def test_where_nothing_can_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
+    check_out(tmp_path / "new" / "mine.html")
+    (tmp_path / "file").write_text("x", "utf-8")
+    (tmp_path / "folder.html").mkdir()
+    for out, says in (
+        ("file/mine.html", "nothing can be written in"),
+        ("folder.html", "is a folder"),
+    ):
+        with pytest.raises(EngineError, match=says):
+            compare_command(Asked(recipes=["none"]), "last", tmp_path / out, quiet=True)
+
+
+def test_hovering_shows_the_decimals_of_the_tables() -> None:
+    found = compared(
+        measured("vanilla", [right(0.60, seed) for seed in (0, 1)], metric=LOWER),
+        measured("pada", [right(0.61, seed) for seed in (0, 1)], metric=LOWER),
+    )
+    (low, high) = (found.arms[1].low, found.arms[1].high)
+    assert f"({low:.3f} to {high:.3f})" in score_figure(found).wide

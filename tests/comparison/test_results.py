@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from engine.comparison.results import Difference
+from engine.comparison.measured import Measured
+from engine.comparison.results import Difference, Remedy, _settled
 from engine.comparison.sentences import headline, sentences
+from engine.comparison.tables import curve_table
 from engine.errors import EngineError
+from engine.metrics import METRICS, Answered
+from engine.report.formatting import NONE
 from tests.comparison.invented import LOWER, compared, measured, right
 
 
@@ -127,6 +134,17 @@ def test_an_arm_is_held_against_the_baseline_at_its_own_budget() -> None:
     assert sentences(comparison)[1].text.startswith("pada, 100 rows is level with vanilla (")
 
 
+def test_a_baseline_without_a_budget_is_held_against_at_each() -> None:
+    found = compared(
+        measured("vanilla", [right(0.5, 1), right(0.5, 2)]),
+        *(measured("pada", [right(0.7, n), right(0.7, n + 1)], budget=n) for n in (50, 100)),
+    )
+    assert [arm.against is not None for arm in found.arms] == [False, True, True]
+    curve = curve_table(found)
+    assert curve is not None
+    assert curve.rows[0][1] == curve.rows[0][2] != NONE
+
+
 def test_all_right_is_not_certain() -> None:
     perfect = [dict.fromkeys(right(0.5, 0, 60), 1.0)] * 2
     (arm, _) = compared(measured("vanilla", perfect), measured("pada", perfect)).arms
@@ -153,3 +171,85 @@ def test_seeds_whose_loop_ended_early_are_named() -> None:
     assert comparison.notes == (
         "random of 3 rounds: seed 0 after round 1, seed 1 after round 1, seed 2 after round 1",
     )
+
+
+def labelled(rows: dict[str, float]) -> dict[str, tuple[Answered, float]]:
+    """Return answers, each right or wrong as `rows` say, of rows with two labels in turn."""
+    answers = {}
+    for place, (row, value) in enumerate(rows.items()):
+        target = "ab"[place % 2]
+        said = target if value else "ba"[place % 2]
+        answers[row] = (Answered(said, (target,), said), value)
+    return answers
+
+
+def by_macro_f1(name: str, students: list[dict[str, float]]) -> Measured:
+    return measured(
+        name,
+        students,
+        metric="macro_f1",
+        answers={seed: labelled(rows) for seed, rows in enumerate(students)},
+        params=METRICS["macro_f1"].params(),
+    )
+
+
+def test_four_rows_of_200_that_only_change_one_way_are_no_win_whatever_the_metric() -> None:
+    base = right(0.6, 1)
+    better = base | dict.fromkeys([e for e, value in base.items() if not value][:4], 1.0)
+    for arms in (
+        (measured("vanilla", [base] * 2), measured("pada", [better] * 2)),
+        (by_macro_f1("vanilla", [base] * 2), by_macro_f1("pada", [better] * 2)),
+    ):
+        (found,) = (arm.against for arm in compared(*arms).arms if arm.against)
+        assert found.value == pytest.approx(0.02, abs=0.002)
+        assert found.word == "unclear"
+        assert found.low < 0 < found.high
+        # Exact: 2 of 16 ways in which four rows may differ.
+        assert found.p == pytest.approx(0.125, abs=0.02)
+
+
+def test_a_gain_of_macro_f1_beyond_chance_counts() -> None:
+    arms = (by_macro_f1("vanilla", students(0.6, 0)), by_macro_f1("pada", students(0.75, 10)))
+    (found,) = (arm.against for arm in compared(*arms).arms if arm.against)
+    assert found.word == "better"
+    assert found.p < 0.001
+
+
+def unclear(**changes: Any) -> Difference:
+    """Return a difference of three seeds that passes the test over rows, and whose interval holds zero."""
+    found = Difference(
+        0.03, -0.01, 0.07, (0.06, 0.00, 0.03), 0.01, 0.01, "unclear", of_examples=1e-5
+    )
+    return _settled(replace(found, **changes))
+
+
+def test_seeds_are_offered_only_where_they_would_settle_it() -> None:
+    assert (unclear().remedy, unclear().seeds_needed) == ("seeds", 7)
+    # The test over rows is the same however many seeds there are.
+    assert (unclear(p_adjusted=0.06).remedy, unclear(p_adjusted=0.06).seeds_needed) == (
+        "rows",
+        None,
+    )
+    assert unclear(of_examples=1e-3).remedy == "rows"
+    assert unclear(seeds=(0.031, 0.029, 0.03)).remedy == "more seeds"
+    assert unclear(seeds=(1.0, -0.94, 0.03)).remedy == "too many seeds"
+    assert unclear(word="better").remedy is None
+    assert unclear(value=0.0).remedy is None
+
+
+@pytest.mark.parametrize(
+    ("remedy", "said"),
+    [
+        ("seeds", "about 5 seeds would settle it"),
+        ("more seeds", "more seeds may settle it"),
+        ("too many seeds", "not even 100 seeds would settle it"),
+        ("rows", "no number of seeds settles it with 200 test rows"),
+    ],
+)
+def test_what_would_settle_it_is_said(remedy: Remedy, said: str) -> None:
+    comparison = compared(VANILLA, measured("pada", students(0.61, 3)))
+    base, arm = comparison.arms
+    found = unclear(remedy=remedy)
+    told = replace(arm, against=replace(found, remedy=remedy, seeds_needed=5))
+    (sentence,) = sentences(replace(comparison, arms=(base, told)))
+    assert said in sentence.text

@@ -15,7 +15,7 @@ from engine.data.records import Choice
 from engine.data.rules import rules_for
 from engine.data.sources.origins import resolve_path
 from engine.errors import RecipeError
-from engine.plan.validate import check_recipe
+from engine.plan.validate import check_recipe, examine
 from engine.spec.loader import load
 from engine.spec.recipe import Sample
 
@@ -58,18 +58,20 @@ def recipe(
     return path
 
 
-def read(path: Path) -> tuple[list[tuple[str, Any]], list[str]]:
-    loaded = load(path)
-    batches = list(Pool(loaded, rules_for(loaded.recipe.task)).batches())
+def read(pool: Pool, *, labelled: bool) -> tuple[list[tuple[str, Any]], list[str]]:
+    batches = list(pool.batches(labelled=labelled))
     rows = [(r.values["text"], r.values["label"]) for batch in batches for r in batch.records]
     return rows, [bad for batch in batches for bad in batch.bad]
 
 
 def test_labels_are_read_only_where_a_person_is_to_be_believed(tmp_path: Path) -> None:
-    rows, bad = read(recipe(tmp_path, "mine: {label: column}"))
+    # One pool for both: the arms of a comparison share it.
+    loaded = load(recipe(tmp_path, "mine: {label: neighbours}"))
+    pool = Pool(loaded, rules_for(loaded.recipe.task))
+    rows, bad = read(pool, labelled=True)
     assert rows == [("one", "a"), ("two ***", None), ("four", "c"), ("five", None)]
     assert bad == ["pool.jsonl:3:1: the column 'text' has no value"]
-    rows, _ = read(recipe(tmp_path, "mine: {label: neighbours}"))
+    rows, _ = read(pool, labelled=False)
     assert {label for _, label in rows} == {None}
 
 
@@ -94,11 +96,33 @@ def test_what_is_wrong_with_a_pool_is_said_before_the_run(
     assert said in message
 
 
+def test_a_method_that_makes_rows_from_training_rows_takes_none_from_a_pool(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "mine: {}")
+    path.write_text(f"{path.read_text('utf-8')}loop: {{method: auggpt}}\n", "utf-8")
+    (problem,) = [problem for problem in check_recipe(load(path)) if problem.code == "pool"]
+    assert str(problem.where).endswith("recipe.yaml:14:11")
+    assert "the method 'auggpt' makes every row from a training row" in problem.message
+    assert "leave `mine` out" in problem.hint
+
+
+def test_where_nothing_of_the_plan_may_be_mined_that_is_said(tmp_path: Path) -> None:
+    mining = "mine: {by: [uncertain]}, operators: [{name: paraphrase}]"
+    assert found(recipe(tmp_path, mining)) == []
+    (message,) = found(recipe(tmp_path, f"{mining}, coverage: 0"))
+    assert "mined for `augment.coverage` alone" in message
+
+
 def test_a_pool_that_a_person_labels_has_the_targets_column(tmp_path: Path) -> None:
     rows = [{"text": "one"}]
     (message,) = found(recipe(tmp_path, "mine: {label: column}", rows=rows))
     assert "has a column 'label'" in message
-    assert found(recipe(tmp_path, "mine: {label: neighbours}", rows=rows)) == []
+    path = recipe(tmp_path, "mine: {label: neighbours}", rows=rows)
+    assert found(path) == []
+    # Also where another recipe, which does not ask for labels, has read the rows.
+    splits = examine(load(path)).splits
+    labelled = load(recipe(tmp_path, "mine: {label: column}", rows=rows))
+    problems = examine(labelled, splits).problems
+    assert any("has a column 'label'" in problem.message for problem in problems)
 
 
 def test_labels_by_neighbours_need_a_task_with_labels(tmp_path: Path) -> None:
@@ -141,10 +165,10 @@ def test_how_the_files_of_a_pool_are_written_is_said(tmp_path: Path) -> None:
     path = recipe(tmp_path, "mine: {by: [pattern]}", "pool: {path: pool.csv}")
     loaded = load(path)
     pool = Pool(loaded, rules_for(loaded.recipe.task, writes=False))
-    assert [p.message.partition(" here")[0] for p in pool.problems()] == [
+    assert [p.message.partition(" here")[0] for p in pool.problems(labelled=False)] == [
         "fields are parted by ';'"
     ]
-    assert [r.values["text"] for batch in pool.batches() for r in batch.records] == [
+    assert [r.values["text"] for batch in pool.batches(labelled=False) for r in batch.records] == [
         "one, two",
         "three",
     ]

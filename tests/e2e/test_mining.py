@@ -148,6 +148,10 @@ def test_several_answers_of_the_teacher_must_agree(tmp_path: Path) -> None:
     assert found
     assert {row["confidence"] for row in found} == {1.0}
     assert rows(state, "SELECT count(*) AS n FROM pool_answer") == [{"n": 24}]
+    paid = "SELECT DISTINCT l.id FROM llm_call l JOIN node n ON n.id = l.node WHERE n.stage = 'mine_by_teacher'"
+    assert rows(state, f"{paid} ORDER BY 1") == rows(
+        state, "SELECT DISTINCT call AS id FROM row_call WHERE operator = 'mine' ORDER BY 1"
+    )
     assert rows(state, "SELECT DISTINCT verified FROM training_rows WHERE origin = 'mined'") == [
         {"verified": True}
     ]

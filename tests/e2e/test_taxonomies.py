@@ -104,7 +104,7 @@ def test_what_fits_no_category_is_proposed_adopted_and_offered(tmp_path: Path) -
     assert '"enum": [\n' in asked.out
     assert "named_kind (Another kind is named)" in asked.out
     unknown = pada_here("patterns", "adopt", recipe, "--state", state, "--run", "r0009")
-    assert (unknown.code, "there is no run 'r0009'" in unknown.errors) == (2, True)
+    assert (unknown.code, "the store has no run 'r0009'" in unknown.errors) == (2, True)
     missing = pada_here("patterns", "adopt", recipe, "named_kidn", "--state", state)
     assert (missing.code, "no category 'named_kidn' is proposed" in missing.errors) == (2, True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -51,6 +52,14 @@ def test_an_export_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
     assert (write(folder, "b") / "data" / "rows.jsonl").read_text("utf-8") == "b"
 
 
+def test_what_python_leaves_when_it_is_used_is_replaced_with_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "export")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "use.cpython-312.pyc").write_bytes(b"x")
+    check_target(folder, replace=True)
+    assert not (write(folder, "b") / "__pycache__").exists()
+
+
 @pytest.mark.parametrize(
     ("there", "says"),
     [
@@ -94,3 +103,26 @@ def test_a_place_that_cannot_be_written_is_a_mistake_of_the_user(tmp_path: Path)
     (tmp_path / "file").write_text("x", "utf-8")
     with pytest.raises(EngineError, match="cannot be written"):
         write(tmp_path / "file" / "export")
+
+
+def test_what_cannot_be_read_is_not_called_a_failure_to_write(tmp_path: Path) -> None:
+    def reads(problem: OSError | None) -> None:
+        with writing(tmp_path / "out" / "export", {}):
+            if problem:
+                raise problem
+            (tmp_path / "adapter.safetensors").read_bytes()
+
+    with pytest.raises(EngineError, match=r"adapter\.safetensors cannot be read: No such file"):
+        reads(None)
+    with pytest.raises(EngineError, match="cannot be read: no file named model"):
+        reads(OSError("no file named model.safetensors"))
+    with pytest.raises(EngineError, match=r"cannot be written to .*: No space left"):
+        reads(OSError(errno.ENOSPC, "No space left on device"))
+
+
+def test_every_file_may_be_read_by_those_who_may_read_files_here(tmp_path: Path) -> None:
+    with writing(tmp_path / "export", {}) as part:
+        (part / "model.safetensors").write_bytes(b"x")
+        (part / "model.safetensors").chmod(0o600)
+    usual = (tmp_path / "export" / MARK).stat().st_mode
+    assert (tmp_path / "export" / "model.safetensors").stat().st_mode == usual

@@ -44,6 +44,14 @@ def test_a_name_of_the_engine_is_taken(tmp_path: Path) -> None:
     )
 
 
+def test_no_operator_has_the_name_of_mined_rows(tmp_path: Path) -> None:
+    write_operator(tmp_path / FOLDER, changed(("name: shorten", "name: mine")), name="mine")
+    assert complaints(tmp_path) == (
+        "operators/mine/operator.yaml:2:7: error: 'mine' is what rows that come from a pool are counted as\n"
+        "    give the operator and its folder another name"
+    )
+
+
 def test_the_mistakes_of_all_are_told_and_the_others_are_found(tmp_path: Path) -> None:
     home = tmp_path / FOLDER
     write_operator(home, changed(("version: 1", "version: 0")))

@@ -373,6 +373,19 @@ def test_what_follows_a_round_may_read_from_the_best_one_before_where_rounds_are
     assert set(two.nodes) - kept == {"seed-0/round-2/decide"}
 
 
+def test_how_unsure_of_a_pool_a_student_is_the_best_rounds_student_says_after_a_roll_back() -> None:
+    recipe = _recipe(
+        loop__rounds=3,
+        loop__regressions="roll_back",
+        data__pool={"path": "pool.jsonl"},
+        augment__mine={"by": ["uncertain"]},
+    )
+    nodes = compile_plan(recipe, fake_resources(recipe), PROMPT).nodes
+    asked = nodes["seed-0/round-2/ask_pool"]
+    assert asked.inputs_at(None)["train"] == "seed-0/round-2/train"
+    assert asked.inputs_at(1) == {**asked.inputs, "train": "seed-0/round-1/train"}
+
+
 @pytest.mark.parametrize(
     "changes", [{"loop__rounds": 0}, {"train__method": "none"}, {"loop__control": False}], ids=str
 )

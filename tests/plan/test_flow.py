@@ -112,6 +112,37 @@ def test_all_that_the_engine_s_own_prompts_hold_is_said_in_words(tmp_path: Path,
     assert "its variable" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("operators", "candidates"),
+    [
+        ("[{name: contrast_pair}]", "generated rows and rows of the pool"),
+        ("[]", "rows of the pool"),
+    ],
+)
+def test_where_a_recipe_mines_it_is_said_who_else_sees_rows_of_its_pool(
+    tmp_path: Path, operators: str, candidates: str
+) -> None:
+    text = SCRIPTED.replace("teacher: {", "teacher: {pack: standard, ")
+    text = re.sub(r"operators: .*", f"mine: {{}}\n  operators: {operators}", text)
+    text = text.replace("judge: advises}", "judge: advises, verify: {samples: 2}}")
+    text = text.replace("data:\n", "data:\n  pool: {path: data/train.jsonl}\n")
+    found = told(*gathered(tmp_path, text))
+    mining = ("shortlist", "mine")
+    seen = {
+        (role, stage)
+        for role, sent in found.items()
+        for stage, what in sent.items()
+        if candidates in what and stage not in mining
+    }
+    writers = {("teacher", "generate")} if operators != "[]" else set()
+    assert seen == writers | {
+        ("judge", "verify"), ("judge", "judge"), ("student", "train"),
+        ("embedder", "gate"), ("embedder", "verify"), ("embedder", "judge"), ("embedder", "select"),
+    }  # fmt: skip
+    assert all("rows of the pool" in found["embedder"][stage] for stage in mining)
+    assert "generated" not in str(found) or operators != "[]"
+
+
 def test_what_a_prompt_does_not_use_is_not_sent(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     prompts.mkdir()

@@ -165,6 +165,23 @@ def test_what_a_method_decides_holds_and_a_command_has_the_last_word(tmp_path: P
     assert str(caught.value).startswith("--set quality.juge=off: error: unknown key 'juge'")
 
 
+def test_a_recipe_is_checked_with_what_its_method_decides_and_not_without(tmp_path: Path) -> None:
+    """It was refused for what its method mends, before that was laid over it."""
+    wrong = GOOD.replace(
+        "[{name: paraphrase, params: {variants: 2}, patterns: [short_text, other]}]", "[]"
+    )
+    assert wrong != GOOD
+    recipe = write_good(tmp_path, f"{wrong}loop: {{method: mine}}\n")
+    write_method(tmp_path, MINE + "overrides: {augment: {operators: [{name: paraphrase}]}}\n")
+    assert [one.name for one in load(recipe).recipe.augment.operators] == ["paraphrase"]
+    recipe.write_text(f"{GOOD}loop: {{method: mine}}\n", "utf-8")
+    file = tmp_path / "methods" / "mine.yaml"
+    file.write_text(MINE + "overrides: {augment: {operators: []}}\n", "utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load(recipe)
+    assert "name operators, or mine rows from a pool" in str(caught.value)
+
+
 def test_an_operator_that_a_method_names_is_looked_for_where_it_names_it(tmp_path: Path) -> None:
     text = MINE + "overrides: {augment: {operators: [{name: paraphrse}]}}\n"
     file = write_method(tmp_path, text)

@@ -59,18 +59,19 @@ LEFT JOIN n ON n.run = f.run AND n.seed = f.seed AND n.round = f.round AND n.id 
 
 CREATE VIEW joined.training_rows AS
 WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
+  SELECT DISTINCT r.run, r.seed, r.round, json_keys(n.identity, '$.inputs') AS takes
+  FROM all_run_rows r JOIN node n ON n.id = r.node WHERE r.stage = 'train'
 ), t AS (
   FROM trained
   UNION
-  SELECT run, seed, round + 1 FROM all_run_rows r WHERE stage = 'select'
+  SELECT run, seed, round + 1, NULL FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), o AS (
   SELECT r.run, e.id, e.inputs, e.target, e.source, e.line
   FROM example e JOIN all_run_rows r USING (node) WHERE r.stage = 'load' AND e.split = 'train'
 ), g AS (
   SELECT r.run, e.seed, e.round, e.id, e.inputs, e.target, s.candidate, c.parent, c.pattern, c.operator,
-    c.label_source, i.source, i.line
+    c.label_source, i.source, i.line, e.columns->>'replaces' AS replaces
   FROM example e
   JOIN all_run_rows r USING (node)
   JOIN selected s ON s.node = e.node AND s.example = e.id
@@ -81,20 +82,26 @@ WITH trained AS (
 ), w AS (
   SELECT r.run, v.seed, v.round, v.candidate, any_value(v.verified) AS verified
   FROM verdict v JOIN all_run_rows r USING (node) GROUP BY ALL
+), k AS (
+  SELECT t.run AS trained_by, t.seed AS trained_seed, t.round AS trained_in, g.*
+  FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round
+  WHERE (t.takes IS NULL OR list_contains(t.takes, 'earlier.' || g.round)) AND NOT EXISTS (
+    FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back AND r.run = t.run AND d.seed = t.seed
+      AND d.round < t.round AND g.round BETWEEN d.best_round AND d.round - 1
+  )
 )
 SELECT t.run, t.seed, t.round, 'original' AS origin, o.id AS example, o.inputs, o.target, o.source, o.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
   NULL::VARCHAR AS operator, 'data' AS label_source, true AS verified
 FROM t JOIN o USING (run)
-UNION ALL
-SELECT t.run, t.seed, t.round, CASE g.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, g.id, g.inputs, g.target,
-  g.source, g.line, g.round, g.candidate, g.parent, g.pattern, g.operator, g.label_source, coalesce(w.verified, false)
-FROM t JOIN g ON g.run = t.run AND g.seed = t.seed AND g.round < t.round
-LEFT JOIN w ON w.run = g.run AND w.seed = g.seed AND w.round = g.round AND w.candidate = g.candidate
 WHERE NOT EXISTS (
-  FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back AND r.run = t.run AND d.seed = t.seed
-    AND d.round < t.round AND g.round BETWEEN d.best_round AND d.round - 1
-);
+  FROM k WHERE k.trained_by = t.run AND k.trained_seed = t.seed AND k.trained_in = t.round AND k.replaces = o.id
+)
+UNION ALL
+SELECT k.trained_by, k.trained_seed, k.trained_in, CASE k.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, k.id,
+  k.inputs, k.target, k.source, k.line, k.round, k.candidate, k.parent, k.pattern, k.operator, k.label_source,
+  coalesce(w.verified, false)
+FROM k LEFT JOIN w ON w.run = k.run AND w.seed = k.seed AND w.round = k.round AND w.candidate = k.candidate;
 
 CREATE VIEW joined.lineage AS
 WITH c AS (
@@ -146,22 +153,25 @@ WHERE NOT accepted OR left_out IS NOT NULL;
 
 CREATE VIEW joined.payoff AS
 WITH a AS (
-  SELECT run, seed, round, pattern, strategy, operator, candidate, accepted, example, generate_call AS call
+  SELECT run, seed, round, pattern, strategy, operator, candidate, accepted, example, NULL AS call, 0 AS rows
   FROM joined.lineage
   UNION ALL
-  SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call FROM joined.lineage
+  SELECT r.run, t.seed, t.round, t.pattern, t.strategy, t.operator, NULL, NULL, NULL, t.call, t.rows
+  FROM row_call t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT l.run, l.seed, l.round, l.pattern, l.strategy, l.operator, NULL, NULL, NULL, t.adherence_call
+  SELECT run, seed, round, pattern, strategy, operator, NULL, NULL, NULL, judge_call, 1 FROM joined.lineage
+  UNION ALL
+  SELECT l.run, l.seed, l.round, l.pattern, l.strategy, l.operator, NULL, NULL, NULL, t.adherence_call, 1
   FROM joined.lineage l JOIN all_run_rows r ON r.run = l.run
   JOIN verdict t ON t.node = r.node AND t.candidate = l.candidate AND t.seed = l.seed AND t.round = l.round
 ), k AS (
   SELECT id, sum(prompt_tokens + completion_tokens) AS tokens FROM llm_call GROUP BY id
 ), w AS (
-  SELECT run, seed, round, call, count(*) AS sharers FROM a WHERE call IS NOT NULL GROUP BY ALL
+  SELECT run, seed, round, call, sum(rows) AS rows FROM a WHERE call IS NOT NULL GROUP BY ALL
 ), b AS (
   SELECT a.run, a.seed, a.round, a.pattern, a.strategy, a.operator, count(a.candidate) AS generated,
     count(*) FILTER (a.accepted) AS accepted, count(a.example) AS selected,
-    sum(k.tokens / w.sharers) AS tokens
+    sum(k.tokens * a.rows / w.rows) AS tokens
   FROM a
   LEFT JOIN w ON w.run = a.run AND w.seed = a.seed AND w.round = a.round AND w.call = a.call
   LEFT JOIN k ON k.id = a.call
@@ -289,22 +299,22 @@ WITH m AS (
   UNION ALL
   SELECT r.run, t.seed, t.round, t.candidate, 7, 'judging', t.adherence_call FROM verdict t JOIN all_run_rows r USING (node)
 ), u AS (
-  SELECT d.run, d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call
+  SELECT d.run, d.seed, d.round, m.pattern, 1 AS place, 'diagnosing' AS what, d.call, 1 AS rows
   FROM (SELECT r.run, t.seed, t.round, t.id, t.call FROM diagnosis t JOIN all_run_rows r USING (node)) d
   LEFT JOIN m ON m.run = d.run AND m.seed = d.seed AND m.round = d.round AND m.diagnosis = d.id
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.id, 2, 'naming', t.call FROM pattern t JOIN all_run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.id, 2, 'naming', t.call, 1 FROM pattern t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.pattern, 3, 'testing', t.call FROM pattern_test_row t JOIN all_run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.pattern, 3, 'testing', t.call, 1 FROM pattern_test_row t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.pattern, 4, 'drafting', t.call FROM strategy t JOIN all_run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.pattern, 4, 'drafting', t.call, 1 FROM strategy t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT r.run, t.seed, t.round, t.pattern, 5, 'generating', t.call FROM candidate t JOIN all_run_rows r USING (node)
+  SELECT r.run, t.seed, t.round, t.pattern, 5, 'generating', t.call, t.rows FROM row_call t JOIN all_run_rows r USING (node)
   UNION ALL
-  SELECT v.run, v.seed, v.round, c.pattern, v.place, v.what, v.call
+  SELECT v.run, v.seed, v.round, c.pattern, v.place, v.what, v.call, 1
   FROM v JOIN c ON c.run = v.run AND c.seed = v.seed AND c.round = v.round AND c.id = v.candidate
 ), n AS (
-  SELECT run, seed, round, pattern, place, what, call, count(*) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL
+  SELECT run, seed, round, pattern, place, what, call, sum(rows) AS uses FROM u WHERE call IS NOT NULL GROUP BY ALL
 ), s AS (
   SELECT run, seed, round, call, sum(uses) AS uses FROM n GROUP BY ALL
 ), k AS (

@@ -234,6 +234,7 @@ EVERY_ROW: tuple[r.Row, ...] = (
         "",
         label_source="neighbours",
     ),
+    r.RowCall("c3", "p1", "s1", "paraphrase", 2),
     r.PoolRow(
         "w1", {"text": "y"}, {"n": 1}, "", "card", "pin", 0.75, "e1", "p1", 0.5, "p.jsonl", 3
     ),
@@ -335,6 +336,8 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
                 r.Candidate("c1", "e1", "p1", "s1", "paraphrase", 1, {"text": "n1"}, "card", "h", "m", _id(2)),
                 r.Candidate("c2", "e1", "p1", "s1", "paraphrase", 1, {"text": "n2"}, "card", "h", "m", _id(2)),
                 r.Candidate("c3", "e2", "p2", "s2", "contrast_pair", 1, {"text": "n3"}, "card", "h", "m", _id(3)),
+                r.RowCall(_id(2), "p1", "s1", "paraphrase", 2),
+                r.RowCall(_id(3), "p2", "s2", "contrast_pair", 1),
                 r.Drop("generate", "e2", "prompt_leak", ""),
             ],
         ),

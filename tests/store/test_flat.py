@@ -271,3 +271,80 @@ def test_cleaning_leaves_no_part_behind(tmp_path: Path) -> None:
     remove(tmp_path, plan_removal(tmp_path, keep=1))
     assert rows(tmp_path, "FROM all_failures") == []
     assert parts(tmp_path) == (0, 0)
+
+
+def replacing(number: int, round_: int, of: str) -> tuple[list[r.Row], list[r.Row]]:
+    """Return what generate and select write where a row takes the place of another."""
+    made = r.Candidate(
+        f"c{number}", of, "p1", "s1", "relabel", 1, {"text": "x"}, "pin", "h", "m", call(9).id
+    )
+    columns = {"candidate": made.id, "replaces": of}
+    row = r.Example(f"new{number}", "train", {"text": "x"}, "pin", columns, "generated", 1)
+    return [made], [r.Selected(made.id, row.id), row]
+
+
+@pytest.mark.parametrize("trained", ["elsewhere", "all", "latest"])
+def test_rows_in_whose_place_others_came_are_trained_on_by_nobody(
+    tmp_path: Path, trained: str
+) -> None:
+    """They stood in the view where training is done elsewhere, as did all rounds where the last alone counts."""
+
+    def work(store: Store, run: str) -> None:
+        def node(stage: str, round_: int, kept: list[r.Row], takes: Sequence[int] = ()) -> None:
+            identity = {"inputs": {f"earlier.{n}": "x" for n in takes}}
+            name = f"{stage}{round_}"
+            made = info(name, stage, round=round_)._replace(identity=identity)
+            store.write_node(run, made, kept, name)
+            store.link_node(run, name, name, 50, "done")
+
+        node("load", -1, [example(1), example(2), example(3)])
+        for round_, of in enumerate(("e1", "e2") if trained != "elsewhere" else ("e1",)):
+            made, selected = replacing(round_, round_, of)
+            node("generate", round_, made)
+            node("judge", round_, [replace(verdict(f"c{round_}"), accepted=True)])
+            node("select", round_, selected)
+        if trained != "elsewhere":
+            node("train", 1, [], [0])
+            node("train", 2, [], [0, 1] if trained == "all" else [1])
+
+    write(tmp_path, work)
+    assert differences(tmp_path, ("training_rows",)) == {}
+    found = "SELECT round, list(example ORDER BY example) AS rows FROM all_training_rows GROUP BY round ORDER BY 1"
+    first = {"round": 1, "rows": ["e2", "e3", "new0"]}
+    then = ["e3", "new0", "new1"] if trained == "all" else ["e1", "e3", "new1"]
+    assert rows(tmp_path, found) == [
+        first,
+        *([] if trained == "elsewhere" else [{"round": 2, "rows": then}]),
+    ]
+
+
+def test_every_call_that_asked_for_rows_is_in_the_price(tmp_path: Path) -> None:
+    """Of several replies that vote one was paid for, and none of calls that brought nothing."""
+    asked = [call(n).id for n in range(1, 6)]
+
+    def work(store: Store, run: str) -> None:
+        done(store, run, "load", "load", [example(1), example(2)])
+        voted = [r.RowCall(one, "p1", "s1", "relabel", 1) for one in asked[:3]]
+        silent = [r.RowCall(one, "p2", "s2", "explain", 4) for one in asked[3:4]]
+        shared = [
+            r.RowCall(asked[4], "p1", "s1", "mine", 3),
+            r.RowCall(asked[4], "p2", "s2", "mine", 1),
+        ]
+        made = r.Candidate(
+            "c1", "e1", "p1", "s1", "relabel", 1, {"text": "x"}, "pin", "h", "m", asked[0]
+        )
+        drop = r.Drop("generate", "e2", "schema", "")
+        done(store, run, "generate", "generate", [made, drop, *voted, *silent, *shared], attempt=1)
+        store.record_calls([call(n, run, "generate") for n in range(1, 6)])
+
+    run = write(tmp_path, work)
+    assert differences(tmp_path, ("payoff", "pattern_price", "lineage")) == {}
+    paid = "SELECT pattern, operator, generated, tokens FROM all_payoff WHERE run = ? ORDER BY ALL"
+    assert [tuple(row.values()) for row in rows(tmp_path, paid, [run])] == [
+        ("p1", "mine", 0, 375), ("p1", "relabel", 1, 1500), ("p2", "explain", 0, 500), ("p2", "mine", 0, 125),
+    ]  # fmt: skip
+    price = "SELECT pattern, calls, tokens FROM pattern_price WHERE what = 'generating' ORDER BY 1"
+    assert [tuple(row.values()) for row in rows(tmp_path, price)] == [
+        ("p1", 4, 1875.0),
+        ("p2", 2, 625.0),
+    ]

@@ -209,9 +209,9 @@ def test_students_of_runs_stand_beside_one_another(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / FILE)) as connection:
         connection.execute(add)
     found = rows(tmp_path, "FROM comparison_students")
-    assert [(r["run"], r["recipe"], r["round"], r["value"], r["gap"]) for r in found] == [
-        ("r0001", "small", 1, 0.75, 0.25)
-    ]
+    (student,) = found
+    told = ("run", "recipe", "round", "value", "gap", "generated", "mined")
+    assert [student[name] for name in told] == ["r0001", "small", 1, 0.75, 0.25, 1, 0]
 
 
 def test_payoff_shares_the_effect_among_the_selected_rows_and_gives_nothing_while_it_is_unclear(

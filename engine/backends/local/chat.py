@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.backends.protocol import Message, without_system
 from engine.errors import ModelError
@@ -57,9 +57,9 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...
     Raises:
         ModelError: the chat template refuses the turns, or loses their text; see `rendered`.
     """
-    inert = _Inert(tokenizer, [message.content for message in messages])
+    inert = _inert(tokenizer, [message.content for message in messages])
     turns = [Message(m.role, inert.without(m.content)) for m in messages]
-    return inert.encode(_prompt_text(tokenizer, turns))
+    return inert.encode(prompt_text(tokenizer, turns), _encode(tokenizer))
 
 
 def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tuple[int, ...]:
@@ -74,16 +74,16 @@ def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tupl
         return encode_text(tokenizer, said.text)
     if not knows_tools(tokenizer):
         return encode_text(tokenizer, in_assistant_words(said))
-    inert = _Inert(tokenizer, [*(m.content for m in messages), said.text, *said.calls])
+    inert = _inert(tokenizer, [*(m.content for m in messages), said.text, *said.calls])
     turns = [Message(m.role, inert.without(m.content)) for m in messages]
     spoken = [Message(turn.role, inert.without(turn.content)) for turn in said.turns]
-    prompt = _prompt_text(tokenizer, turns)
+    prompt = prompt_text(tokenizer, turns)
     whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
     names = [json.loads(call.content)["name"] for call in spoken if call.role == "call"]
     if not whole.startswith(prompt) or not all(name in whole[len(prompt) :] for name in names):
         # A template that writes earlier turns otherwise than the last one.
         return encode_text(tokenizer, in_assistant_words(said))
-    tokens, end = inert.encode(whole[len(prompt) :]), turn_end(tokenizer)
+    tokens, end = inert.encode(whole[len(prompt) :], _encode(tokenizer)), turn_end(tokenizer)
     places = [place for place, token in enumerate(tokens) if token == end]
     return tokens[: places[-1]] if places else tokens
 
@@ -122,8 +122,8 @@ def _with_tools(tokenizer: Any, turns: Sequence[Message], *, prompt: bool) -> st
     return text
 
 
-def _prompt_text(tokenizer: Any, turns: Sequence[Message]) -> str:
-    """Return the text of a prompt; raises ModelError, see `rendered`."""
+def prompt_text(tokenizer: Any, turns: Sequence[Message]) -> str:
+    """Return the text of a prompt up to the place where the assistant begins to speak; raises ModelError."""
     template = _template(tokenizer, prompt=True)
     if not has_tools(turns) or not knows_tools(tokenizer):
         return rendered(template, turns)
@@ -150,6 +150,20 @@ def _template(tokenizer: Any, prompt: bool) -> Template:
     return written
 
 
+class Shape(NamedTuple):
+    """In which shape a chat template takes turns."""
+
+    parts: bool
+    """Each turn's text as a list of one part."""
+    system: bool
+    """System turns as such; else their text at the beginning of the first user's turn."""
+
+
+def shape_of(tokenizer: Any, messages: Sequence[Message]) -> Shape:
+    """Return the shape in which `encode_prompt` hands a prompt to the chat template; raises ModelError as it does."""
+    return _fitted(_template(tokenizer, prompt=True), messages, None)[1]
+
+
 def rendered(
     template: Template, turns: Sequence[Message], all_of: Sequence[str] | None = None
 ) -> str:
@@ -167,14 +181,21 @@ def rendered(
     Raises:
         ModelError: the template refuses the turns in every shape, or loses their text.
     """
+    return _fitted(template, turns, all_of)[0]
+
+
+def _fitted(
+    template: Template, turns: Sequence[Message], all_of: Sequence[str] | None
+) -> tuple[str, Shape]:
     from jinja2 import TemplateError
 
     turns = in_words(turns) if has_tools(turns) else turns
     if all_of is None:
         all_of = [turn.content for turn in turns if turn.role != "assistant"]
     problem: Exception | None = None
+    given = tuple(turns)
     for shape in (_as_text, _as_parts):
-        for messages in dict.fromkeys((tuple(turns), without_system(turns))):
+        for messages in dict.fromkeys((given, without_system(given))):
             shaped = [shape(message) for message in messages]
             try:
                 text = template(shaped)
@@ -184,7 +205,7 @@ def rendered(
             # Templates take the blanks around a text away. One that knows no parts may write them out as they are.
             as_they_are = shape is _as_parts and str(shaped[-1]["content"]) in text
             if all(said.strip() in text for said in all_of) and not as_they_are:
-                return text
+                return text, Shape(shape is _as_parts, messages == given)
     if problem is not None:
         raise ModelError(
             f"the model's chat template refuses a prompt: {problem}",
@@ -206,20 +227,24 @@ def _as_parts(message: Message) -> dict[str, Any]:
 
 def encode_text(tokenizer: Any, text: str) -> tuple[int, ...]:
     """Return the tokens of an answer or a label, in which no control token has a meaning."""
-    inert = _Inert(tokenizer, [text])
-    return inert.encode(inert.without(text))
+    inert = _inert(tokenizer, [text])
+    return inert.encode(inert.without(text), _encode(tokenizer))
 
 
-class _Inert:
+Encode = Callable[[str, bool], Sequence[int]]
+"""From a text to its tokens; the second says whether control tokens in it have a meaning."""
+
+
+class Inert:
     """Control tokens that texts hold: taken out, each for a sign, and put back as the tokens of plain text.
 
     Only they are encoded on their own: a text without any has the tokens that it always had.
     """
 
-    def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, marks: Iterable[str], texts: Sequence[str]) -> None:
+        """Take what has a meaning of its own to the tokenizer, and all texts that may hold some of it."""
         everything = "".join(texts)
-        found = [token for token in _control_tokens(tokenizer) if token in everything]
+        found = [mark for mark in marks if mark in everything]
         free = (chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in everything)
         # The longest first: one may begin with another.
         self._signs = dict(zip(sorted(found, key=len, reverse=True), free, strict=False))
@@ -230,37 +255,47 @@ class _Inert:
             text = text.replace(token, sign)
         return text
 
-    def encode(self, text: str) -> tuple[int, ...]:
+    def encode(self, text: str, tokens: Encode) -> tuple[int, ...]:
         """Return the tokens of a text in which signs stand for control tokens."""
         if not self._signs:
-            return tuple(self._tokenizer.encode(text, add_special_tokens=False))
-        tokens = {sign: self._plain(token) for token, sign in self._signs.items()}
+            return tuple(tokens(text, True))
+        # A control token's characters: cut in two it is none.
+        plain = {
+            sign: [*tokens(token[:1], False), *tokens(token[1:], False)]
+            for token, sign in self._signs.items()
+        }
         encoded: list[int] = []
-        for part in re.split(f"([{''.join(tokens)}])", text):
-            encoded += tokens.get(part) or self._tokenizer.encode(part, add_special_tokens=False)
+        for part in re.split(f"([{''.join(plain)}])", text):
+            encoded += plain.get(part) or tokens(part, True)
         return tuple(encoded)
 
-    def _plain(self, token: str) -> list[int]:
-        """Return a control token's characters as tokens; cut in two it is none."""
-        halves = (token[:1], token[1:])
-        return [
-            number
-            for half in halves
-            for number in self._tokenizer.encode(
-                half, add_special_tokens=False, split_special_tokens=True
-            )
-        ]
+
+def _inert(tokenizer: Any, texts: Sequence[str]) -> Inert:
+    return Inert(control_tokens(tokenizer), texts)
 
 
-def _control_tokens(tokenizer: Any) -> list[str]:
-    """Return what the tokenizer reads as one token of its own wherever it stands, and what is no word or blank.
+def _encode(tokenizer: Any) -> Encode:
+    def tokens(text: str, control: bool) -> Sequence[int]:
+        split = {} if control else {"split_special_tokens": True}
+        found: list[int] = tokenizer.encode(text, add_special_tokens=False, **split)
+        return found
 
-    Not every tokenizer calls its marks of turns, tools and thoughts special: what stands in brackets is taken for one.
+    return tokens
+
+
+def control_tokens(tokenizer: Any) -> list[str]:
+    """Return what the tokenizer reads as one token of its own wherever it stands, and what is no word or blank."""
+    added = ((token.content, token.special) for token in tokenizer.added_tokens_decoder.values())
+    return marks([*added, *((token, True) for token in tokenizer.all_special_tokens)])
+
+
+def marks(tokens: Iterable[tuple[str, bool]]) -> list[str]:
+    """Return which of a tokenizer's own tokens are marks of turns, tools and thoughts, given whether it says special.
+
+    Not every tokenizer calls all of them so: what stands in brackets is taken for one.
     """
-    added = tokenizer.added_tokens_decoder.values()
-    marks = {token.content for token in added if token.special or _BRACKETED(token.content)}
-    marks.update(tokenizer.all_special_tokens)
-    return sorted(mark for mark in marks if len(mark.strip()) > 1)
+    found = {text for text, special in tokens if special or _BRACKETED(text)}
+    return sorted(mark for mark in found if len(mark.strip()) > 1)
 
 
 def decode(tokenizer: Any, tokens: Sequence[int]) -> str:

@@ -45,20 +45,24 @@ def data(
     layout: Annotated[
         str,
         typer.Option(
-            help="rows, chat, alpaca, sharegpt, completion, preference or writer_preference."
+            help="rows, chat, alpaca, sharegpt, completion, preference (pairs for DPO) or writer_preference."
         ),
     ] = "rows",
     format: Annotated[str, typer.Option(help="jsonl or parquet.")] = "jsonl",
     rows: Annotated[
-        str, typer.Option(help="original, synthetic, mined or both: all of them.")
-    ] = "both",
+        str, typer.Option(help="all of them, or those that are original, synthetic or mined.")
+    ] = "all",
     verified: Annotated[
-        bool, typer.Option("--verified", help="Leave out rows whose label nobody checked.")
+        bool,
+        typer.Option(
+            "--verified", help="Leave out rows whose label is unverified; the data's own stay."
+        ),
     ] = False,
     run: RunOption = None,
     seed: SeedOption = None,
     round: Annotated[
-        int | None, typer.Option("--round", help="Exactly the rows of this round's fine-tune.")
+        int | None,
+        typer.Option("--round", help="Exactly the rows of this round's fine-tune, of one seed."),
     ] = None,
     licence: LicenceOption = None,
     replace: ReplaceOption = False,

@@ -40,6 +40,8 @@ def write_data(
     what = "pairs" if wanted.layout.endswith("preference") else "rows"
     labels = ", ".join(f"{count:,} {status}" for status, count in sorted(done.counts.items()))
     print(f"{done.rows:,} {what} of run {done.run} in {shown(done.folder)}; labels: {labels}")
+    if done.left_out:
+        print(f"left out by --verified: {done.left_out:,} {what} whose label nobody checked")
     if done.counts.get("unverified"):
         print(
             "nobody checked the unverified labels: the column pada_label marks them, --verified leaves them out"
@@ -74,7 +76,11 @@ def write_model(
     )
     place = shown(done.folder)
     print(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
-    print(f"ask it: python {shlex.quote(f'{place}/use.py')} '{done.example}'")
+    print(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
+    if done.base:
+        print(
+            f"its base model is {done.base}, on this machine alone: README.md says how to name a copy elsewhere"
+        )
     if done.form != "adapter":
         print(f"with Ollama: ollama create NAME -f {shlex.quote(f'{place}/Modelfile')}")
     if done.pushed:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.operators import Operator, find_operators
+from engine.operators.definition import Label
 from engine.registry import Registry
 from engine.spec.loader import load
+
+LABELS: Mapping[Label, str] = {
+    "keep": "that of the row it is made from",
+    "change": "another than that of the row it is made from",
+    "given": "one that the plan asks for",
+    "written": "one that it brings itself",
+}
+"""What an operator's rows have for a label, in words."""
 
 
 def operators_of(recipe: str | None) -> tuple[Registry[Operator], Path | None]:
@@ -35,4 +45,4 @@ def operator_lines(recipe: str | None) -> list[tuple[str, str]]:
 def _told(operator: Operator, base: Path | None) -> str:
     by = "" if operator.make is None else ", no model"
     place = place_of(operator, base)
-    return f"{operator.description} (label: {operator.label}{by}; from {place})"
+    return f"{operator.description} (label: {operator.label}, {LABELS[operator.label]}{by}; from {place})"

@@ -13,13 +13,14 @@ from engine.errors import EngineError
 from engine.report.console import clean, rich_table
 from engine.report.dossier import Dossier
 from engine.report.facts.dossiers import (
-    choose_run,
     collect_dossiers,
     collect_tallies,
     find_pattern,
 )
+from engine.report.files import write_files
 from engine.report.formatting import round_label
 from engine.report.pattern_files import patterns_csv, patterns_markdown, said
+from engine.report.records import Query
 from engine.report.suggestions import said_state
 from engine.report.tables import Table
 from engine.report.tables.dossier import (
@@ -32,8 +33,7 @@ from engine.report.tables.dossier import (
     written_sentence,
     written_table,
 )
-from engine.store import reader, unseen
-from engine.system.files import write_text
+from engine.store import choose_run, reader, unseen
 
 NARROW = 110
 """Characters of a line from which the table has all its columns."""
@@ -60,7 +60,7 @@ def list_patterns(
     console = _wide(console or Console())
     tell_unseen(errors or Console(stderr=True), unseen(where.state))
     with reader(where.state) as query:
-        run, recipe = choose_run(query, where.run, where.recipe)
+        run, recipe = _chosen(query, where)
         tallies = collect_tallies(query, run)
     _say(console, f"{recipe} · run {run}")
     if not tallies:
@@ -87,7 +87,7 @@ def show_pattern(where: Where, word: str, sample: int, console: Console | None =
     """
     console = _wide(console or Console())
     with reader(where.state) as query:
-        run, recipe = choose_run(query, where.run, where.recipe)
+        run, recipe = _chosen(query, where)
         dossiers = collect_dossiers(query, run, sample, find_pattern(query, run, word))
     for one in dossiers:
         _whole(console, one, f"{recipe} · run {run}")
@@ -117,21 +117,21 @@ def export_patterns(
     if out is not None and as_csv and out.suffix != ".csv":
         raise EngineError(f"--out {out}: not the name of a CSV file", "leave out --csv")
     with reader(where.state) as query:
-        run, recipe = choose_run(query, where.run, where.recipe)
+        run, recipe = _chosen(query, where)
         dossiers = collect_dossiers(query, run, sample)
     csv = as_csv or (out is not None and out.suffix == ".csv")
     text = patterns_csv(run, dossiers) if csv else patterns_markdown(recipe, run, dossiers)
     if out is None:
         console.file.write(text)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, text)
-    except OSError as error:
-        raise EngineError(
-            f"{out}: cannot be written ({error.strerror or error})", "choose another place"
-        ) from error
+    write_files("list of patterns", {out: text})
     _say(console, f"{said(dossiers)} of run {run} written to {out}")
+
+
+def _chosen(query: Query, where: Where) -> tuple[str, str]:
+    if where.run is not None and where.recipe is not None:
+        raise EngineError("--run and --recipe exclude each other", "choose one")
+    return choose_run(query, where.run, where.recipe)
 
 
 def _whole(console: Console, one: Dossier, run: str) -> None:

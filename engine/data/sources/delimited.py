@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -28,17 +28,25 @@ _COMMA_NUMBER = re.compile(r"[-+−]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?")
 
 
 INDEX_LEFT_OUT = Fault(
-    "the first column has no name and counts the rows: it is left out",
+    "the first column has no name and holds whole numbers, as pandas' index does: it is left out",
     "pandas writes none with `index=False`; to keep it, give it a name",
 )
 
 
 def index_fault(value: str) -> Fault | None:
-    """Return what is wrong with a value in a first column without a name; nothing where it counts rows."""
+    """Return what is wrong with a value in a first column without a name; nothing for a whole number."""
     if value.isdecimal():
         return None
-    message = "the first column has no name, and holds here what is no row's number"
+    message = "the first column has no name, and holds whole numbers but here"
     return Fault(message, "give the column a name in the first line")
+
+
+class _Head(NamedTuple):
+    """The first lines of a file."""
+
+    lines: Sequence[str]
+    is_cut: bool
+    """Whether more follow: the last row may then be a half one."""
 
 
 class Layout(NamedTuple):
@@ -49,7 +57,7 @@ class Layout(NamedTuple):
     skipped: int
     """Lines before the first row."""
     has_index: bool
-    """Whether the first column has no name and only counts the rows, as pandas writes it."""
+    """Whether the first column has no name and holds whole numbers alone, as pandas writes its index."""
     empty: int
     """Columns at the end without a name and without a value, as spreadsheets write them."""
     said: tuple[Fault, ...]
@@ -67,19 +75,19 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
     encoding = encoding_of(file, form, western=True)
     lines = [
         "\n" if isinstance(line, BadRow) else line
-        for _, line in islice(text_lines(file, encoding), _LOOKED_AT)
+        for _, line in islice(text_lines(file, encoding), _LOOKED_AT + 1)
     ]
     said = [encoding.said] if encoding.said else []
     separator = _SEPARATOR.fullmatch(lines[0]) if lines else None
     skipped = 1 if separator else 0
-    rows = lines[skipped:]
-    delimiter = form.delimiter or (separator[1] if separator else _delimiter(rows, usual))
+    head = _Head(lines[skipped:_LOOKED_AT], len(lines) > _LOOKED_AT)
+    delimiter = form.delimiter or (separator[1] if separator else _delimiter(head, usual))
     if form.delimiter is None and delimiter != usual:
         said.append(_said(delimiter, usual))
-    has_index = form.header and _has_index(rows, delimiter)
+    has_index = form.header and _has_index(head, delimiter)
     if has_index:
         said.append(INDEX_LEFT_OUT)
-    empty = _empty_columns(rows, delimiter) if form.header else 0
+    empty = _empty_columns(head, delimiter) if form.header else 0
     return Layout(encoding, delimiter, skipped, has_index, empty, tuple(said))
 
 
@@ -94,43 +102,43 @@ def shown(delimiter: str) -> str:
     return _SHOWN.get(delimiter, f"'{delimiter}'")
 
 
-def _delimiter(lines: Sequence[str], usual: str) -> str:
+def _delimiter(head: _Head, usual: str) -> str:
     """Return what parts the header into names and most rows into as many fields; `usual` where it is as good.
 
     A sniffer that also guesses quotes would read good files otherwise than they are.
     """
-    header = next((line for line in lines if line.strip()), "")
+    header = next((line for line in head.lines if line.strip()), "")
     others = [each for each in _DELIMITERS if each != usual and each in header]
-    shares = {each: _agreement(lines, each) for each in (usual, *others)} if others else {}
+    shares = {each: _agreement(head, each) for each in (usual, *others)} if others else {}
     best = max(shares, key=shares.__getitem__, default=usual)
     return best if shares.get(best, 0) > 0.5 else usual
 
 
-def _agreement(lines: Sequence[str], delimiter: str) -> float:
+def _agreement(head: _Head, delimiter: str) -> float:
     """Return the share of rows with as many fields as the header; 0 where that has only one."""
-    rows = _sample(lines, delimiter)
+    rows = _sample(head, delimiter)
     width = len(rows[0]) if rows else 0
     if width < 2:
         return 0.0
     return sum(len(row) == width for row in rows[1:]) / len(rows[1:]) if rows[1:] else 1.0
 
 
-def _sample(lines: Iterable[str], delimiter: str) -> list[list[str]]:
-    """Return the rows of the first lines, as far as they can be read."""
+def _sample(head: _Head, delimiter: str) -> list[list[str]]:
+    """Return the rows of the first lines, as far as they can be read and are whole."""
     rows: list[list[str]] = []
     with suppress(csv.Error):
-        rows.extend(row for row in csv.reader(lines, delimiter=delimiter) if row)
-    return rows
+        rows.extend(row for row in csv.reader(head.lines, delimiter=delimiter) if row)
+    return rows[:-1] if head.is_cut and len(rows) > 1 else rows
 
 
-def _has_index(lines: Sequence[str], delimiter: str) -> bool:
-    header, *rows = _sample(lines, delimiter) or [[]]
+def _has_index(head: _Head, delimiter: str) -> bool:
+    header, *rows = _sample(head, delimiter) or [[]]
     is_nameless = len(header) > 1 and not header[0].strip() and all(map(str.strip, header[1:]))
     return is_nameless and bool(rows) and all(row[0].isdecimal() for row in rows)
 
 
-def _empty_columns(lines: Sequence[str], delimiter: str) -> int:
-    header, *rows = _sample(lines, delimiter) or [[]]
+def _empty_columns(head: _Head, delimiter: str) -> int:
+    header, *rows = _sample(head, delimiter) or [[]]
     named = max((place for place, name in enumerate(header, start=1) if name.strip()), default=0)
     is_empty = named and all(len(row) == len(header) and not any(row[named:]) for row in rows)
     return len(header) - named if is_empty else 0
@@ -151,7 +159,9 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
             broken.clear()
             if not fields:
                 continue
-            if layout.empty and not any(fields[-layout.empty :]):
+            # A row that is shorter than the header was before is short of columns that have a name.
+            whole = header is None or len(fields) == len(header) + layout.empty
+            if layout.empty and whole and not any(fields[-layout.empty :]):
                 fields = fields[: -layout.empty]
             if header is None:
                 header = _header(file, fields, line, layout, form)

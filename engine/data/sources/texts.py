@@ -33,6 +33,18 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _NEVER_WESTERN = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 """Bytes that Windows-1252 leaves undefined."""
 
+_SMALL, _CAPITAL = "a-zß-öø-ÿœšž", "A-ZÀ-ÖØ-ÞŒŠŽŸ"
+_STRANGE = re.compile(
+    rf"(?<=[{_SMALL}{_CAPITAL}])[^\x00-\x7f{_SMALL}{_CAPITAL}’‘´·–—…\xad\xa0](?=[{_SMALL}{_CAPITAL}])"
+    rf"|(?<=[{_SMALL}])[À-ÖØ-ÞŒŠŽŸ](?=[{_SMALL}])"
+)
+"""What no Western word has: a sign between two letters, a capital beyond ASCII between two small ones.
+
+So read is what Windows-1250 and 1251, DOS and the old Macintosh write for single letters.
+"""
+_STRANGE_AT_MOST = 0.1
+"""Share of the characters beyond ASCII."""
+
 
 class Encoding(NamedTuple):
     """How the bytes of a file are text."""
@@ -125,9 +137,10 @@ def _is_western(file: Path) -> bool:
     """Tell whether a file that is not UTF-8 is Windows-1252.
 
     Where some lines are UTF-8 that is more than ASCII, the others are damaged. Western letters beyond ASCII mostly
-    stand alone or in pairs; Cyrillic words and Chinese text are long runs of such bytes.
+    stand alone or in pairs; Cyrillic words and Chinese text are long runs of such bytes. Other alphabets of single
+    letters make signs in the middle of words.
     """
-    few, many = 0, 0
+    few, many, strange = 0, 0, 0
     with opened(file) as stream:
         for line in stream:
             if line.isascii():
@@ -136,7 +149,8 @@ def _is_western(file: Path) -> bool:
                 return False
             for run in _HIGH.findall(line):
                 few, many = (few + len(run), many) if len(run) < 3 else (few, many + len(run))
-    return few > many
+            strange += len(_STRANGE.findall(line.decode(_WESTERN)))
+    return few > many and strange <= _STRANGE_AT_MOST * (few + many)
 
 
 def byte_lines(file: Path) -> Iterator[tuple[int, bytes]]:

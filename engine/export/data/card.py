@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.export.cards import fenced, front_matter
+from engine.export.cards import card, fenced
 from engine.export.data.labels import LABEL_STATUSES
 from engine.export.data.layouts import LAYOUTS, Layout
-from engine.export.licences import licences
+from engine.export.licences import front_licence, licences
 from engine.export.run import FinishedRun
 from engine.report.formatting import count
 from engine.report.markdown import escaped, table
@@ -51,58 +51,46 @@ def data_card(
     """Return the card, Markdown with the front matter by which `datasets` finds the file."""
     total = sum(row.rows for row in counts)
     pairs = layout.endswith("preference")
-    return (
-        "\n\n".join(
-            [
-                front_matter(
-                    {
-                        **({"license": licence} if licence else {}),
-                        "pretty_name": run.name,
-                        "tags": [
-                            *(
-                                ["synthetic"]
-                                if any(row.what not in ("original", "mined") for row in counts)
-                                else []
-                            ),
-                            "pada-engine",
-                        ],
-                        "configs": [
-                            {
-                                "config_name": "default",
-                                "data_files": [{"split": "train", "path": f"data/train.{format}"}],
-                            }
-                        ],
-                    }
-                ),
-                f"# {escaped(run.name)}: {'pairs' if pairs else 'training rows'} of run {run.id}",
-                escaped(str(run.recipe.get("description", ""))),
-                f"{count(total)} {'pairs' if pairs else 'rows'} of a run of PaDA Engine that ended on {run.ended}"
-                f" ({run.status}). Layout `{layout}`: {LAYOUTS[layout]}.",
-                '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("FOLDER", split="train")\n```',
-                "## Rows",
-                _counts(counts),
-                "\n".join(
-                    f"- **{name}**: {told}"
-                    for name, told in LABEL_STATUSES.items()
-                    if any(row.label == name for row in counts)
-                ),
-                _columns(layout),
-                "## How rows were made and lost",
-                _funnel(run),
-                "## Licences",
-                licences(
-                    run, licence, base=False, written=any(row.what != "original" for row in counts)
-                ),
-                "## Made with",
-                _versions(run),
-                "## Prompts",
-                "SHA-256 of every prompt of the run's steps, also of those that nobody was asked:\n\n"
-                + "\n".join(f"- `{name}` {digest}" for name, digest in run.prompt_digests.items()),
-                "## Recipe",
-                fenced(run.source, "yaml"),
-            ]
-        ).replace("\n\n\n\n", "\n\n")
-        + "\n"
+    tags = ["synthetic"] if any(row.what not in ("original", "mined") for row in counts) else []
+    file = {"split": "train", "path": f"data/train.{format}"}
+    front = {
+        **front_licence(licence),
+        "pretty_name": run.name,
+        "tags": [*tags, "pada-engine"],
+        "configs": [{"config_name": "default", "data_files": [file]}],
+    }
+    return card(
+        front,
+        f"# {escaped(run.name)}: {'pairs' if pairs else 'training rows'} of run {run.id}",
+        escaped(str(run.recipe.get("description", ""))),
+        f"{count(total)} {'pairs' if pairs else 'rows'} of a run of PaDA Engine that ended on {run.ended}"
+        f" ({run.status}). Layout `{layout}`: {LAYOUTS[layout]}.",
+        '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("FOLDER", split="train")\n```',
+        "## Rows",
+        _counts(counts),
+        "\n".join(
+            f"- **{name}**: {told}"
+            for name, told in LABEL_STATUSES.items()
+            if any(row.label == name for row in counts)
+        ),
+        _columns(layout),
+        "## How rows were made and lost",
+        _funnel(run),
+        "## Licences",
+        licences(
+            run,
+            licence,
+            base=False,
+            written=any(row.what not in ("original", "student_error") for row in counts),
+            answers=any(row.what == "student_error" for row in counts),
+        ),
+        "## Made with",
+        _versions(run),
+        "## Prompts",
+        "SHA-256 of every prompt of the run's steps, also of those that nobody was asked:\n\n"
+        + "\n".join(f"- `{name}` {digest}" for name, digest in run.prompt_digests.items()),
+        "## Recipe",
+        fenced(run.source, "yaml"),
     )
 
 

@@ -99,8 +99,8 @@ def training_rows(
     Args:
         run: The run.
         seed: One of its seeds; all of them when left out.
-        round: Exactly those of this round's fine-tune; all that were kept when left out, so that rows of a round that
-            was rolled back are not among them.
+        round: Exactly those of this round's fine-tune, of a run of several seeds only with one of them; all that were
+            kept when left out, so that rows of a round that was rolled back are not among them.
 
     Raises:
         EngineError: there are none, or no such seed or round.
@@ -109,6 +109,11 @@ def training_rows(
     if round is not None and not 0 <= round <= max(seeds.values()):
         raise EngineError(
             f"run {run.id} has no round {round}", f"choose one from 0 to {max(seeds.values())}"
+        )
+    if round is not None and len(seeds) > 1:
+        raise EngineError(
+            f"run {run.id} has {len(seeds)} seeds, and round {round} of each has rows of its own",
+            f"name one of them: --seed {', --seed '.join(map(str, seeds))}",
         )
     undone = run.query(_ROLLED_BACK, [run.id]) if round is None else []
     found: dict[str, ExportedRow] = {}

@@ -20,8 +20,16 @@ from engine.export.run import FinishedRun, Which, find_run
 from engine.registry import did_you_mean
 from engine.store import reader
 
-Rows = Literal["original", "synthetic", "mined", "both"]
+Rows = Literal["original", "synthetic", "mined", "all"]
 Format = Literal["jsonl", "parquet"]
+_OTHER_NAMES = {
+    "dpo": "preference",
+    "openai": "chat",
+    "messages": "chat",
+    "json": "jsonl",
+    "both": "all",
+}
+"""What others call a layout, a format or rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +38,7 @@ class Wanted:
 
     layout: Layout = "rows"
     format: Format = "jsonl"
-    rows: Rows = "both"
+    rows: Rows = "all"
     verified: bool = False
     """Whether rows whose label nobody checked are left out."""
     seed: int | None = None
@@ -50,6 +58,8 @@ class DataExport:
     run: str
     counts: Mapping[str, int]
     """Rows by what stands for their label: given, verified, unverified."""
+    left_out: int = 0
+    """Rows or pairs that `verified` left out."""
     pushed: str | None = None
     """Address of the copy on the Hub."""
 
@@ -87,9 +97,10 @@ def export_data(
         check_token(push_to)
     with reader(which.state) as query:
         run = find_run(query, which)
-        records = list(_records(run, wanted))
+        found = list(_records(run, wanted))
+        records = [r for r in found if not wanted.verified or r["pada_label"] != "unverified"]
         if not records:
-            raise EngineError(*_none(run, wanted))
+            raise EngineError(*_none(run, wanted, len(found)))
         labels = Counter(str(record["pada_label"]) for record in records)
         origins = Counter(str(record.get("pada_origin", "pair")) for record in records)
         kinds = Counter(
@@ -104,19 +115,21 @@ def export_data(
         _write(part / name, records, wanted.format)
         (part / "README.md").write_text(card, encoding="utf-8")
     pushed = push(to, push_to, "dataset") if push_to is not None else None
-    return DataExport(to, to / name, run.id, dict(labels), pushed)
+    return DataExport(to, to / name, run.id, dict(labels), len(found) - len(records), pushed)
 
 
 def _check(wanted: Wanted) -> None:
     choices: Sequence[tuple[str, str, Sequence[str]]] = (
         ("layout", wanted.layout, list(LAYOUTS)),
         ("format", wanted.format, ["jsonl", "parquet"]),
-        ("rows", wanted.rows, ["original", "synthetic", "mined", "both"]),
+        ("rows", wanted.rows, ["original", "synthetic", "mined", "all"]),
     )
     for name, value, known in choices:
         if value not in known:
-            raise EngineError(f"there is no {name} '{value}'", did_you_mean(value, known))
-    if wanted.layout.endswith("preference") and (wanted.rows != "both" or wanted.round is not None):
+            near = _OTHER_NAMES.get(value.lower())
+            hint = f"it is called {near} here" if near in known else did_you_mean(value, known)
+            raise EngineError(f"there is no {name} '{value}'", hint)
+    if wanted.layout.endswith("preference") and (wanted.rows != "all" or wanted.round is not None):
         raise EngineError(
             f"the layout {wanted.layout} is of pairs, which are of no origin and no round",
             "leave out --rows and --round",
@@ -124,23 +137,21 @@ def _check(wanted: Wanted) -> None:
 
 
 def _records(run: FinishedRun, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    """Yield one JSON object per row or pair."""
+    """Return one JSON object per row or pair."""
     if wanted.layout == "writer_preference":
         found: Iterator[dict[str, Any]] = writer_pairs(run, wanted.seed)
     elif wanted.layout == "preference":
         found = student_pairs(run, run.prompts(training=True), wanted.seed)
     else:
         found = _rows(run, wanted)
-    for record in found:
-        if not wanted.verified or record["pada_label"] != "unverified":
-            yield record
+    return found
 
 
 def _rows(run: FinishedRun, wanted: Wanted) -> Iterator[dict[str, Any]]:
     rows = [
         row
         for row in training_rows(run, wanted.seed, wanted.round)
-        if wanted.rows in ("both", row.origin)
+        if wanted.rows in ("all", row.origin)
     ]
     if wanted.layout == "rows":
         target = run.task.target
@@ -158,23 +169,26 @@ def _rows(run: FinishedRun, wanted: Wanted) -> Iterator[dict[str, Any]]:
         yield {**none, **taught, **row.meta}
 
 
-def _none(run: FinishedRun, wanted: Wanted) -> tuple[str, str]:
+def _none(run: FinishedRun, wanted: Wanted, unverified: int) -> tuple[str, str]:
+    """Return why nothing is left; `unverified` counts what `verified` left out."""
+    if unverified:
+        what = "pairs" if wanted.layout.endswith("preference") else "rows"
+        return (
+            f"run {run.id} has {unverified:,} such {what}, and nobody but who labelled them checked a label",
+            "leave out --verified: the column pada_label marks them",
+        )
     if wanted.layout == "preference":
         return (
             f"run {run.id} has no wrong answer to a training row, and no rejected row that was answered otherwise",
-            "pairs need both; choose another layout",
+            "pairs need one of them; choose another layout",
         )
     if wanted.layout == "writer_preference":
         return (
             f"run {run.id} has no rejected row beside an accepted one of the same seed row, pattern and operator",
             "choose another layout",
         )
-    only = " whose label was checked" if wanted.verified else ""
-    kind = "" if wanted.rows == "both" else f" {wanted.rows}"
-    return (
-        f"run {run.id} has no{kind} training rows{only}",
-        "leave out --verified" if wanted.verified else "choose --rows both, or another run",
-    )
+    kind = "" if wanted.rows == "all" else f" {wanted.rows}"
+    return f"run {run.id} has no{kind} training rows", "choose --rows all, or another run"
 
 
 def _write(path: Path, records: Sequence[Mapping[str, Any]], format: Format) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.export.cards import fenced, front_matter
-from engine.export.licences import licence_of, licences
+from engine.export.cards import card, fenced
+from engine.export.licences import front_licence, licence_of, licences
 from engine.export.model.students import ExportedStudent
 from engine.export.model.task_file import FORMS, Form, example_of, notes_on
 from engine.export.model.weights import Base
@@ -35,13 +36,13 @@ def model_card(
     report = collect(run.query, run.id, sample=0)
     stated = licence or licence_of(base.name)
     front = {
-        **({"license": stated.lower()} if stated else {}),
-        **({"base_model": base.on_hub} if base.on_hub else {}),
+        **front_licence(stated),
+        **({"base_model": origin} if (origin := base.on_hub or base.made_from) else {}),
         "library_name": {"adapter": "peft", "gguf": "gguf"}.get(form, "transformers"),
         "tags": ["pada-engine", str(run.task.kind)],
     }
-    sections = [
-        front_matter(front),
+    return card(
+        front,
         f"# {escaped(run.name)}: the student of {round_name(student.round)}, seed {student.seed}",
         escaped(str(run.recipe.get("description", ""))),
         f"A fine-tune of {escaped(base.name)} made by PaDA Engine (run {run.id}, {run.ended}). This folder holds"
@@ -54,11 +55,10 @@ def model_card(
         "## Training",
         _training(run, student, report),
         "## Licences",
-        licences(run, licence, base=True, written=student.rows > _of_data(run)),
+        licences(run, licence, base=True, written=_added(run, student) > 0),
         "## Recipe",
         fenced(run.source, "yaml"),
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    )
 
 
 def _doing(run: FinishedRun, task: Mapping[str, Any]) -> Iterator[str]:
@@ -75,12 +75,17 @@ def _doing(run: FinishedRun, task: Mapping[str, Any]) -> Iterator[str]:
 
 def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield "## How to use it"
-    yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py '{example_of(task)}'\n```"
+    yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py {shlex.quote(example_of(task))}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
-            "The base model is a folder of the machine that exported this (`BASE` in `use.py`): elsewhere, name its"
-            " copy there."
+            "The base model is a folder of the machine that exported this: elsewhere write a copy's place behind `BASE`"
+            " in `use.py`, and as `base_model_name_or_path` in `adapter_config.json`."
         )
+        if base.made_from:
+            yield (
+                f"Its weights are those of {base.made_from}, rounded for the package index: on the Hub's own, answers"
+                " differ a little."
+            )
     if form != "adapter":
         yield "With Ollama: `ollama create NAME -f Modelfile`, then `ollama run NAME`."
     yield from notes_on(task, form)
@@ -115,11 +120,9 @@ def _limits(run: FinishedRun, report: Report, task: Mapping[str, Any], form: For
 
 
 def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str:
-    written = _of_data(run)
-    more = student.rows - written
-    train = run.train
+    more, train = _added(run, student), run.train
     lines = [
-        f"- {count(student.rows)} rows: {count(written)} of the data, {count(more)} added by earlier rounds"
+        f"- {count(student.rows)} rows: {count(student.rows - more)} of the data, {count(more)} added by earlier rounds"
         " (`pada export data` writes them)",
         f"- {count(student.steps)} optimizer steps, method {train.method}, batches of {train.batch_size},"
         f" learning rate {train.learning_rate:g}, seed {student.seed}",
@@ -133,5 +136,10 @@ def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str
     return "\n".join(lines)
 
 
-def _of_data(run: FinishedRun) -> int:
-    return sum(1 for e in run.examples if e.split == "train")
+def _added(run: FinishedRun, student: ExportedStudent) -> int:
+    """Return how many of the rows that it was trained on earlier rounds added."""
+    (found,) = run.query(
+        "SELECT count(*) AS n FROM all_training_rows WHERE run = ? AND seed = ? AND round = ? AND origin <> 'original'",
+        [run.id, student.seed, student.round],
+    )
+    return int(found["n"])

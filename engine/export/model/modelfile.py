@@ -1,14 +1,18 @@
-"""An Ollama Modelfile: the model, the prompt's system turn, and the chat template in Ollama's own language.
+"""An Ollama Modelfile: the model, the prompt, and the chat template in Ollama's own language.
 
 Ollama does not read Jinja. What a chat template puts around each turn is found by asking it for a dialogue of known
-words, and held against a second dialogue; a template that does more than put words around turns is left to Ollama.
+words, and held against a second dialogue and against the prompt itself. Where a template does more than put words
+around turns, the whole prompt is written out around the row. Where a row is more than one text besides, the template is
+left to Ollama.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engine.backends.local.chat import prompt_text
+from engine.backends.protocol import Message
 from engine.spec.prompts import rendered
 
 _WORDS = {"system": "Xq7Zk", "user": "Yw3Vj", "assistant": "Zr9Tn"}
@@ -20,12 +24,9 @@ class Around(NamedTuple):
     before: str
     after: str
 
-
-class _Asked(NamedTuple):
-    """What a prompt makes of a row that is one text."""
-
-    system: str
-    row: Around
+    def around(self, words: str) -> str:
+        """Return words with it."""
+        return self.before + words + self.after
 
 
 def modelfile(task: Mapping[str, Any], tokenizer: Any, source: str) -> str:
@@ -35,32 +36,20 @@ def modelfile(task: Mapping[str, Any], tokenizer: Any, source: str) -> str:
         task: What `task_of` returned, with `stops`.
         tokenizer: The student's.
         source: What FROM names: `.` for safetensors, or a GGUF file beside it.
+
+    Raises:
+        ModelError: the chat template refuses the prompt.
     """
     stops = [tokenizer.convert_ids_to_tokens(token) for token in task["stops"]]
-    asked = _asked(task)
     lines = [
         f"# The student of run {task['run']}, recipe {task['recipe']}:",
         "#   ollama create NAME -f Modelfile && ollama run NAME",
         f"FROM {source}",
-    ]
-    around = turns_around(tokenizer, stops[0])
-    if around is None:
-        lines.append(
-            "# Ollama takes the chat template from the model: it cannot be said in Ollama's own language."
-        )
-    else:
-        lines.append(f'TEMPLATE """{_template(around, asked.row if asked else Around("", ""))}"""')
-    if asked and asked.system:
-        lines.append(f'SYSTEM """{asked.system}"""')
-    lines += [
+        *_prompt(task, tokenizer, stops[0]),
         "PARAMETER temperature 0",
         f"PARAMETER num_predict {task['max_tokens']}",
         *(f'PARAMETER stop "{stop}"' for stop in stops),
     ]
-    if asked is None:
-        lines.append(
-            "# Its messages are the turns that task.json lays out for a row: use.py shows how."
-        )
     if task["answer"] == "likeliest":
         lines.append(
             "# The run took the likeliest of the allowed answers; Ollama writes one, which may differ."
@@ -68,22 +57,119 @@ def modelfile(task: Mapping[str, Any], tokenizer: Any, source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _asked(task: Mapping[str, Any]) -> _Asked | None:
-    """Return the system turn, and what stands around the row in the user's; None where a row is more than one text."""
-    if len(task["columns"]) > 1 or task["shots"] or len(task["turns"]) > 2:
+def _prompt(task: Mapping[str, Any], tokenizer: Any, end: str) -> Iterator[str]:
+    """Yield what makes of a message the prompt that the run asked with."""
+    around = turns_around(tokenizer, end)
+    whole = _whole_prompt(task, tokenizer)
+    if whole is None:
+        yield "# Its messages are the user's turns that task.json lays out for a row: use.py shows how."
+    if around is not None and (said := _turns(task, around, whole)):
+        yield from said
+    elif whole is not None:
+        yield "# A message is one row: all that the run put around it stands in the template."
+        yield f'TEMPLATE """{_literal(whole.before)}{{{{ .Prompt }}}}{_literal(whole.after)}{{{{ .Response }}}}"""'
+    else:
+        yield "# Ollama takes the chat template from the model: it cannot be said in Ollama's own language."
+        if (system := _system(task)) and _quotable(system):
+            yield f'SYSTEM """{system}"""'
+
+
+def _turns(
+    task: Mapping[str, Any], around: Mapping[str, Around], whole: Around | None
+) -> list[str]:
+    """Return template, system turn and answered rows, each by itself; nothing where they do not make up the prompt."""
+    system = _system(task)
+    if (
+        system is None
+        or {t["role"] for t in task["turns"][-1:]} != {"user"}
+        or len(task["turns"]) > 2
+    ):
+        return []
+    row, shown = Around("", ""), []
+    for shot in task["shots"][: task["shown"]]:
+        *_, asked, answer = (turn["content"] for turn in shot["turns"])
+        shown.append((asked, answer))
+    if whole is not None:
+        # A message is the row's text alone, in the answered rows too.
+        found = _around_row(task)
+        if found is None:
+            return []
+        row = found
+        texts = [shot["row"][task["columns"][0]] for shot in task["shots"][: task["shown"]]]
+        shown = [(text, answer) for text, (_, answer) in zip(texts, shown, strict=True)]
+        turns = [("system", system)] if system else []
+        for text, answer in shown:
+            turns += [("user", row.around(text)), ("assistant", answer)]
+        turns.append(("user", row.around(_WORDS["user"])))
+        said = "".join(around[role].around(words) for role, words in turns)
+        if said + around["assistant"].before != whole.around(_WORDS["user"]):
+            return []
+    lines = [f'TEMPLATE """{_template(around, row)}"""']
+    if system:
+        lines.append(f'SYSTEM """{system}"""')
+    for text, answer in shown:
+        lines += [f'MESSAGE user """{text}"""', f'MESSAGE assistant """{answer}"""']
+    return lines if all(map(_quotable, [system, *sum(shown, ())])) else []
+
+
+def _seen(task: Mapping[str, Any], word: str) -> list[Message]:
+    """Return a prompt's own turns of a row whose every column is one word."""
+    row = dict.fromkeys(task["columns"], word)
+    given = {"row": row, "labels": task["labels"], "description": task["description"]}
+    return [Message(t["role"], rendered(t["template"], given)) for t in task["turns"]]
+
+
+def _system(task: Mapping[str, Any]) -> str | None:
+    """Return what the system turn says whatever the row is; None where it hangs on it."""
+    first, second = (
+        "\n\n".join(turn.content for turn in _seen(task, _WORDS[word]) if turn.role == "system")
+        for word in ("user", "assistant")
+    )
+    return first if first == second else None
+
+
+def _around_row(task: Mapping[str, Any]) -> Around | None:
+    """Return what the user's turn puts around a row that is one text; None where it does more."""
+    first, second = (_seen(task, _WORDS[word])[-1].content for word in ("user", "assistant"))
+    return _between(first, second)
+
+
+def _whole_prompt(task: Mapping[str, Any], tokenizer: Any) -> Around | None:
+    """Return what the run put around a row that is one text; None where a row is more than that."""
+    if len(task["columns"]) > 1:
         return None
-    (column,) = task["columns"]
-    given = {"labels": task["labels"], "description": task["description"]}
-    prompt = {t["role"]: t["template"] for t in task["turns"]}
-    seen = [
-        {role: rendered(text, {"row": {column: word}, **given}) for role, text in prompt.items()}
-        for word in (_WORDS["user"], _WORDS["assistant"])
+    shots = [
+        Message(turn["role"], turn["content"])
+        for shot in task["shots"][: task["shown"]]
+        for turn in shot["turns"]
     ]
-    before, found, after = seen[0]["user"].partition(_WORDS["user"])
-    same = f"{before}{_WORDS['assistant']}{after}" == seen[1]["user"]
-    if not found or not same or seen[0].get("system") != seen[1].get("system"):
-        return None
-    return _Asked(seen[0].get("system", ""), Around(before, after))
+    texts = []
+    for word in ("user", "assistant"):
+        turns = _seen(task, _WORDS[word])
+        system = [turn for turn in turns if turn.role == "system"]
+        asked = [*system, *shots, *(turn for turn in turns if turn.role != "system")]
+        texts.append(prompt_text(tokenizer, asked))
+    whole = _between(*texts)
+    bos = tokenizer.bos_token
+    # Ollama puts it before the first turn by itself.
+    return whole and Around(whole.before.removeprefix(bos or ""), whole.after)
+
+
+def _between(first: str, second: str) -> Around | None:
+    """Return what stands around the one word in which two texts differ."""
+    before, found, after = first.partition(_WORDS["user"])
+    same = f"{before}{_WORDS['assistant']}{after}" == second
+    return Around(before, after) if found and same else None
+
+
+def _quotable(text: str) -> bool:
+    """Return whether a text can stand between three double quotes: Ollama has no sign for them."""
+    return '"""' not in text and not text.endswith('"')
+
+
+def _literal(text: str) -> str:
+    """Return a text as a template of Go says it."""
+    return text.replace("{{", '{{ "{{" }}').replace('"""', r'{{ "\"\"\"" }}')
 
 
 def turns_around(tokenizer: Any, end: str) -> dict[str, Around] | None:
@@ -139,6 +225,7 @@ def _template(around: Mapping[str, Around], row: Around) -> str:
     system, user, assistant = (around[role] for role in ("system", "user", "assistant"))
     return (
         f"{{{{ if .System }}}}{system.before}{{{{ .System }}}}{system.after}{{{{ end }}}}"
-        f"{{{{ if .Prompt }}}}{user.before}{row.before}{{{{ .Prompt }}}}{row.after}{user.after}{{{{ end }}}}"
+        f"{{{{ if .Prompt }}}}{user.before}{_literal(row.before)}{{{{ .Prompt }}}}{_literal(row.after)}{user.after}"
+        "{{ end }}"
         f"{assistant.before}{{{{ .Response }}}}{assistant.after}"
     )

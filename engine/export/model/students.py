@@ -49,7 +49,7 @@ def best_student(
         recipe: Its recipe with every default filled in.
         state: The state folder.
         seed: One of the run's seeds.
-        round: One of its rounds, -2 for the control.
+        round: One of its rounds, -2 for the control; of several seeds that with the best validation score in it.
 
     Raises:
         EngineError: the run trained no student, or not that one.
@@ -67,8 +67,6 @@ def best_student(
         )
     scores = collect_scores(query, run, recipe)
     chosen = chosen_rounds(scores, collect_decisions(query, run))
-    if round is not None or seed is not None:
-        return _named(run, students, chosen, seed, round)
 
     def rank(key: tuple[int, int]) -> float:
         cell = scores.at(scores.primary, "validation", key[1], key[0])
@@ -76,10 +74,18 @@ def best_student(
             return float("-inf")
         return -cell.value if scores.primary in scores.lower else cell.value
 
-    candidates = [key for key in chosen.items() if key in students]
+    if round is None:
+        wanted = {key for key in chosen.items() if seed in (None, key[0])}
+    else:
+        wanted = {key for key in students if key[1] == round and seed in (None, key[0])}
+    candidates = sorted(wanted & students.keys())
+    if candidates:
+        return students[max(candidates, key=rank)]
+    if round is not None or seed not in (None, *(key[0] for key in students)):
+        raise _not_there(run, students, seed, round)
     # Of a run that was stopped before it scored any: the last that it trained.
-    rest = [key for key in students if key[1] != CONTROL] or list(students)
-    return students[max(candidates, key=rank) if candidates else rest[-1]]
+    mine = [key for key in students if seed in (None, key[0])]
+    return students[([key for key in mine if key[1] != CONTROL] or mine)[-1]]
 
 
 def best_of(which: Which) -> ExportedStudent | None:
@@ -91,18 +97,13 @@ def best_of(which: Which) -> ExportedStudent | None:
         return best_student(query, run.id, run.recipe, which.state)
 
 
-def _named(
+def _not_there(
     run: str,
     students: Mapping[tuple[int, int], ExportedStudent],
-    chosen: Mapping[int, int],
     seed: int | None,
     round: int | None,
-) -> ExportedStudent:
-    seed = min(key[0] for key in students) if seed is None else seed
-    round = chosen.get(seed, 0) if round is None else round
-    if (seed, round) not in students:
-        known = ", ".join(f"seed {s} round {r}" for s, r in students)
-        raise EngineError(
-            f"run {run} trained no student of seed {seed} in round {round}", f"there are: {known}"
-        )
-    return students[seed, round]
+) -> EngineError:
+    of = "" if seed is None else f" of seed {seed}"
+    within = "" if round is None else f" in round {round}"
+    known = ", ".join(f"seed {s} round {r}" for s, r in students)
+    return EngineError(f"run {run} trained no student{of}{within}", f"there are: {known}")

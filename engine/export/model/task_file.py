@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -70,6 +71,11 @@ def task_of(run: FinishedRun) -> dict[str, Any]:
     }
 
 
+def dialogue_of(run: FinishedRun) -> tuple[Message, ...]:
+    """Return the turns in which the student was asked of one row; none where there is no row."""
+    return run.prompts(training=False)(run.examples[0]) if run.examples else ()
+
+
 def _shots(run: FinishedRun, prompts: StudentPrompts) -> dict[str, Any]:
     wanted = shots(run.task, training=False)
     if wanted is None:
@@ -107,6 +113,7 @@ def use_file(
         likeliest=likeliest,
         per_row=likeliest and task["answers"] is None,
         example=example_of(task),
+        typed=shlex.quote(example_of(task)),
         needs=_NEEDS[form],
         notes=notes_on(task, form),
         base=repr(base),
@@ -115,7 +122,7 @@ def use_file(
 
 
 def example_of(task: Mapping[str, Any]) -> str:
-    """Return a row as it is typed, its texts left open."""
+    """Return a row as it is typed, its texts left open: the data's own rows are not handed on with a model."""
     if task["kind"] == CHAT:
         turn = {"role": "user", "content": "…"}
         return json.dumps({"messages": [turn], "tools": []}, ensure_ascii=False)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import models
-from engine.backends.local.chat import knows_tools, turn_end
+from engine.backends.local.chat import Shape, control_tokens, knows_tools, shape_of, turn_end
 from engine.backends.local.weights import load_tokenizer, quiet
+from engine.backends.protocol import Message
 from engine.errors import EngineError, ModelError
 from engine.export.run import FinishedRun
 from engine.models.adapter import CONFIG, WEIGHTS
+from engine.models.embedded import EMBEDDED
 
 _TOKENIZER = ("*.json", "*.txt", "*.model", "*.jinja")
 _NO_TOKENIZER = ("config.json", "generation_config.json", "manifest.json", "*.index.json", CONFIG)
@@ -31,6 +33,8 @@ class Base(NamedTuple):
     on_hub: str | None
     """Its name on the Hugging Face Hub, without a revision; None for a folder or an embedded model."""
     revision: str | None
+    made_from: str | None = None
+    """Of an embedded model: the model of the Hub whose weights it has, rounded."""
 
     def bytes_in(self, dtype: str) -> int:
         """Return the size of its weights in a number format."""
@@ -66,7 +70,10 @@ def base_of(run: FinishedRun) -> Base:
         )
     on_disk = name in models.known() or (run.base / Path(name).expanduser()).is_dir()
     hub, _, revision = name.partition("@")
-    return Base(name, folder, None if on_disk else hub, None if on_disk else revision or None)
+    if on_disk:
+        embedded = EMBEDDED.get(name)
+        return Base(name, folder, None, None, embedded.made_from if embedded else None)
+    return Base(name, folder, hub, revision or None)
 
 
 def is_whole(folder: Path) -> bool:
@@ -74,9 +81,26 @@ def is_whole(folder: Path) -> bool:
     return not (folder / CONFIG).is_file() and (folder / "config.json").is_file()
 
 
-def turn_tokens(base: Base) -> dict[str, Any]:
-    """Return the token that ends the student's turn, all after which its answer is over, and what is known of tools."""
+def told_by_tokenizer(base: Base, dialogue: Sequence[Message]) -> dict[str, Any]:
+    """Return what `use.py` must know of the tokenizer: how turns are handed to its chat template, and its marks.
+
+    Args:
+        base: The model on which the student was trained.
+        dialogue: The turns of one row; nothing where there is none.
+
+    Raises:
+        ModelError: the chat template refuses the turns, or loses their text.
+    """
     tokenizer = load_tokenizer(base.folder)
+    shape = shape_of(tokenizer, dialogue) if dialogue else Shape(parts=False, system=True)
+    control = sorted(control_tokens(tokenizer), key=len, reverse=True)
+    return {
+        **_turn_tokens(base, tokenizer), "parts": shape.parts, "system_turn": shape.system, "control": control,
+    }  # fmt: skip
+
+
+def _turn_tokens(base: Base, tokenizer: Any) -> dict[str, Any]:
+    """Return the token that ends the student's turn, and all after which its answer is over."""
     end = turn_end(tokenizer)
     own = _json(base.folder / "generation_config.json").get("eos_token_id")
     others = own if isinstance(own, list) else [] if own is None else [own]
@@ -98,22 +122,25 @@ def write_adapter(folder: Path, base: Base, to: Path) -> None:
 
 
 def write_merged(folder: Path, base: Base, task: Mapping[str, Any], to: Path) -> None:
-    """Write the whole model in the number format of the run: base and adapter added up, or what is whole already.
+    """Write the whole model in the number format in which the run asked it: base and adapter added up, or a whole one.
 
     Raises:
         EngineError: it cannot be loaded.
     """
+    import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, GenerationConfig
 
+    asked = getattr(torch, task["dtype"])
     try:
         with quiet():
             source = folder if is_whole(folder) else base.folder
-            model = AutoModelForCausalLM.from_pretrained(
-                source, dtype="auto", local_files_only=True
-            )
+            # Added up in the wider of both formats: what is rounded before stays so.
+            wider = asked if asked is torch.float32 else "auto"
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=wider, local_files_only=True)
             if source is base.folder:
                 model = PeftModel.from_pretrained(model, folder).merge_and_unload(safe_merge=True)
+            model = model.to(asked)
             # What servers and pipelines ask it with: as the run did, the likeliest token at each step.
             model.generation_config = GenerationConfig(
                 do_sample=False,

@@ -14,12 +14,12 @@ from engine.export.folder import as_json, check_room, check_target, writing
 from engine.export.model.card import model_card
 from engine.export.model.modelfile import modelfile
 from engine.export.model.students import ExportedStudent, best_student
-from engine.export.model.task_file import FORMS, Form, example_of, task_of, use_file
+from engine.export.model.task_file import FORMS, Form, dialogue_of, example_of, task_of, use_file
 from engine.export.model.weights import (
     Base,
     base_of,
     is_whole,
-    turn_tokens,
+    told_by_tokenizer,
     write_adapter,
     write_merged,
 )
@@ -45,6 +45,8 @@ class ModelExport:
     round: int
     example: str
     """A row as `use.py` takes it, JSON."""
+    base: Path | None = None
+    """Of an adapter: the folder of its base model, where it is on this machine alone."""
     pushed: str | None = None
     """Address of the copy on the Hub."""
 
@@ -109,8 +111,9 @@ def export_model(
     with writing(to, {**told, "seed": student.seed, "round": student.round}) as part:
         _write(part, form, found, say)
     pushed = push(to, push_to, "model") if push_to is not None else None
+    here = base.folder if form == "adapter" and base.on_hub is None else None
     return ModelExport(
-        to, form, found.run, student.seed, student.round, example_of(found.task), pushed
+        to, form, found.run, student.seed, student.round, example_of(found.task), here, pushed
     )
 
 
@@ -131,7 +134,8 @@ def _find(
                 "export it with --as merged",
             )
         base = base_of(run)
-        task = task_of(run) | turn_tokens(base) | {"seed": student.seed, "round": student.round}
+        told = told_by_tokenizer(base, dialogue_of(run))
+        task = task_of(run) | told | {"seed": student.seed, "round": student.round}
         card = model_card(run, student, base, task, form, licence)
         return _Found(run.id, run.name, student, base, task, card)
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from engine.plan.split_sources import split_source
 from engine.plan.stage_params import StageParams
-from engine.spec.recipe import Mine
+from engine.spec.method import Method
+from engine.spec.recipe import Augment, Mine
 from engine.stages.augment.mining.ask import AskPoolParams
-from engine.stages.augment.mining.mine import MineParams
+from engine.stages.augment.mining.mine import LabelParams, MineParams
 from engine.stages.augment.mining.shortlist import ShortlistParams
+from engine.stages.augment.planning import coverage_rows
 from engine.stages.augment.select import SelectParams
 
 TEMPERATURE = 0.7
@@ -66,11 +68,12 @@ class MiningParams:
             pool=pool,
             guard=recipe.quality.leak_guard,
             patterns=self._by_patterns,
-            label=self._mine.label,
-            sure=self._mine.sure,
+            own_labels=self._mine.label == "column",
+            sure=self._mine.sure if self._mine.label == "neighbours" else None,
             size=self._mine.shortlist,
             redact=tuple(recipe.privacy.redact),
             on_bad_row=recipe.data.on_bad_row,
+            fold_labels=tuple(recipe.task.fold_labels),
         )
 
     def ask_pool(self) -> AskPoolParams | None:
@@ -87,9 +90,24 @@ class MiningParams:
     def mine(self) -> MineParams:
         """Return what is taken of the shortlist, and who labels it."""
         mine, augment = self._mine, self.whole.recipe.augment
-        is_judge = mine.label == "judge"
-        resources = self.whole.resources
+        most = minable(augment, self.whole.method)
         return MineParams(
+            task=self.whole.task,
+            rows_per_round=augment.rows_per_round,
+            coverage=self.whole.coverage,
+            by=tuple(sorted(mine.by)),
+            label=mine.label,
+            answers=self._labelling(mine),
+            rows=min(mine.rows or most, most),
+            fill=not augment.operators,
+        )
+
+    def _labelling(self, mine: Mine) -> LabelParams | None:
+        """Return how a model is asked for labels; None where none is."""
+        if mine.label not in ("teacher", "judge"):
+            return None
+        is_judge, resources = mine.label == "judge", self.whole.resources
+        return LabelParams(
             task=self.whole.task,
             briefing=self.whole.briefing,
             samples=mine.samples,
@@ -97,10 +115,17 @@ class MiningParams:
             temperature=TEMPERATURE,
             schema=resources.schemas["answers" if is_judge else "labels"],
             conventions=self.whole.knows_conventions,
-            by=tuple(mine.by),
-            label=mine.label,
-            rows=min(mine.rows or augment.rows_per_round, augment.rows_per_round),
-            coverage=augment.coverage,
             agreement=mine.agreement,
-            fill=not augment.operators,
         )
+
+
+def minable(augment: Augment, method: Method) -> int:
+    """Return how many rows of a round may be mined.
+
+    Where they do not go by patterns, rows against patterns are left to operators.
+    """
+    rows, mine = augment.rows_per_round, augment.mine
+    planned = method.analysis == "patterns" and augment.operators
+    if mine is None or "pattern" in mine.by or not planned:
+        return rows
+    return coverage_rows(augment.coverage, rows)

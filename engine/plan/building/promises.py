@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.operators import Operator
+from engine.operators import MINED, Operator
 from engine.spec.recipe import Augment
 from engine.stages.augment.judging.questions import Promise
-from engine.stages.augment.mining.mine import OPERATOR
 
 
 def promises(augment: Augment, operators: Mapping[str, Operator]) -> tuple[Promise, ...]:
     """Return what is promised of a recipe's candidates, by the name under which they are counted."""
     used = [operators[used.name] for used in augment.operators]
-    mined = [Promise(name=OPERATOR, label="found")] if augment.mine is not None else []
+    mined = [Promise(name=MINED, label="found")] if augment.mine is not None else []
     return (*(Promise(name=one.name, label=one.label) for one in used), *mined)

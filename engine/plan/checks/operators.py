@@ -8,20 +8,16 @@ from engine.errors import Location, Problem, RecipeError
 from engine.operators import (
     ITEM_KEYS,
     TARGET,
-    Assignment,
     Found,
-    KnownRow,
     Operator,
-    RowKind,
-    RowSpec,
     brings_target,
     itemised,
     look_for_operators,
     variables_of,
 )
+from engine.operators.demonstration import trial
 from engine.plan.packs import choose
 from engine.registry import did_you_mean
-from engine.rows import Example
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import OperatorSpec
@@ -145,36 +141,9 @@ def _trial(
             at = loaded.at(*path, "name")
             yield Problem(at, problem.message, problem.hint, code=problem.code)
         return
-    columns = loaded.recipe.task.input
-    rows = [
-        Example(f"row {target}", "train", dict.fromkeys(columns, "text"), target, {}, "", 1)
-        for target in ("one", "two")
-    ]
-    brings = brings_target(operator, labelled=kind.labelled)
-    target = {"keep": rows[0].target, "change": rows[1].target}.get(operator.label, rows[0].target)
-    known = KnownRow(rows[1].inputs, rows[1].target, "too short")
     params = operator.params.model_validate(spec.params)
-    vary = {name: values[0] for name, values in operator.varied(params).items()}
-    asked = Assignment(
-        rows=[RowSpec("r1", rows[0], None if brings else target, vary=vary)],
-        examples=rows[1:],
-        task="task",
-        description=loaded.recipe.task.description,
-        kind=kind.name,
-        labelled=kind.labelled,
-        derived=kind.derived,
-        pattern="pattern",
-        about="description",
-        includes=["this"],
-        excludes=["that"],
-        strategy="strategy",
-        must=["this"],
-        must_not=["that"],
-        contrast="other rows",
-        kinds=[RowKind("kind", "description")],
-        accepted=[known],
-        rejected=[known],
-    )
+    task = loaded.recipe.task
+    asked = trial(operator, kind, params, task.input, task.description)
     try:
         prompt.render(variables_of(operator, asked, params))
     except RecipeError as error:

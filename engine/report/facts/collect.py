@@ -34,8 +34,8 @@ from engine.report.facts.scores import collect_decisions, collect_scores, collec
 from engine.report.facts.speed import collect_speeds
 from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
 from engine.report.records import Header, ModelUse, Query, Report
-from engine.report.suggestions import STATE
 from engine.rows import CONTROL
+from engine.system.places import STATE
 
 SAMPLE = 300
 """Most failures and most generated rows that a report carries; it says of how many."""
@@ -43,9 +43,7 @@ ROWS = 5
 """Most members of a pattern, and most rows of each outcome, that a report carries with it."""
 
 
-def collect(
-    query: Query, run_id: str, sample: int = SAMPLE, state: Path | None = Path(STATE)
-) -> Report:
+def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None = STATE) -> Report:
     """Return the facts of a run, finished or not; raises StoreError when there is no such run.
 
     Args:

@@ -15,7 +15,7 @@ from engine.report.evidence import Choice, Comparison
 from engine.report.records import MINE, LoopDecision, Query, Scores
 from engine.rows import CONTROL, UNTUNED
 from engine.stages.rounds.track import LEAST
-from engine.statistics import Compared, says_too_much, share_difference, two_way, two_way_mean
+from engine.statistics import Compared, two_way, two_way_mean, widened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,10 +74,7 @@ def compare(
     means = found.mean(axis=0)
     # Of what is no mean, the values of examples say no more than how many changed.
     better, worse = int(np.sum(means > 0)), int(np.sum(means < 0))
-    low, high = compared.low, compared.high
-    if says_too_much(better, worse):
-        edge_low, edge_high = _edges(compared.difference, better, worse, means)
-        low, high = min(low, edge_low), max(high, edge_high)
+    low, high = widened(compared, means)[1:3]
     return Comparison(
         before=min(before for before, _ in pairs.values()),
         after=tuple(after for _, after in pairs.values()),
@@ -90,23 +87,6 @@ def compare(
         seeds=compared.seeds,
         overlap=low <= 0 <= high or found.shape[1] < LEAST,
     )
-
-
-def _edges(difference: float, better: int, worse: int, means: Floats) -> tuple[float, float]:
-    """Return the ends of an interval that goes by which rows changed and which way, where draws of rows say too much.
-
-    `means` holds the difference of each row, the mean over seeds.
-    """
-    changed = better + worse
-    if not changed:
-        per_row = 1.0
-    elif (better - worse) * difference > 0:
-        # What is no mean changes by its own measure: so much for each row that changed.
-        per_row = difference * len(means) / (better - worse)
-    else:
-        per_row = float(abs(means).sum()) / changed
-    _, low, high = share_difference(better, worse, len(means), per_row)
-    return low, high
 
 
 def _student(seed: int, round_: int) -> tuple[int, int]:

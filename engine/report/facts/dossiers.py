@@ -99,39 +99,6 @@ FROM pattern_test SEMI JOIN mine USING (node, run) ORDER BY round"""
 )
 
 
-def choose_run(query: Query, run: str | None, recipe: str | None) -> tuple[str, str]:
-    """Return the id of a run and its recipe's name.
-
-    Args:
-        query: Asks the store.
-        run: Its id; the last when left out.
-        recipe: The name of a recipe: its last run.
-
-    Raises:
-        EngineError: both are given, or there is none such.
-    """
-    if run is not None and recipe is not None:
-        raise EngineError("--run and --recipe exclude each other", "choose one")
-    runs = query(
-        "SELECT u.id, coalesce(c.name, '') AS recipe FROM run u LEFT JOIN recipe c ON c.id = u.recipe"
-        " ORDER BY coalesce(u.resumed, u.started), u.id",
-        [],
-    )
-    if not runs:
-        raise EngineError("the store has no run yet", "run a recipe first: pada run RECIPE")
-    if run is not None:
-        fitting = [one for one in runs if one["id"] == run]
-        wrong, known = f"the store has no run '{run}'", {one["id"] for one in runs}
-    elif recipe is not None:
-        fitting = [one for one in runs if one["recipe"] == recipe]
-        wrong, known = f"no run of a recipe '{recipe}'", {one["recipe"] for one in runs} - {""}
-    else:
-        fitting, wrong, known = runs, "", set()
-    if not fitting:
-        raise EngineError(wrong, did_you_mean(run or recipe or "", known))
-    return fitting[-1]["id"], fitting[-1]["recipe"]
-
-
 def find_pattern(query: Query, run: str, word: str) -> str:
     """Return the id of the pattern of a run that a word means: its id, the beginning of it, or its name.
 

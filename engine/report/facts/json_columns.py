@@ -13,6 +13,12 @@ def json_object(value: Any) -> dict[str, Any]:
     return dict(parsed) if isinstance(parsed, Mapping) else {}
 
 
+def json_list(value: Any) -> list[Any]:
+    """Return a JSON array column as a list; empty for NULL."""
+    parsed = json.loads(value) if isinstance(value, str) else value
+    return list(parsed) if isinstance(parsed, list | tuple) else []
+
+
 def model_of(recipe: Mapping[str, Any], role: str) -> dict[str, Any]:
     """Return the model of a role in an effective recipe: a judge that is not named is the teacher."""
     models = json_object(recipe.get("models"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.report.evidence import FirstSeen, PatternFacts, PatternTested, Standing
-from engine.report.facts.json_columns import text_values
+from engine.report.facts.json_columns import json_list, text_values
 from engine.report.records import (
     MINE,
     Confusion,
@@ -124,15 +124,33 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
     texts: dict[Key, list[str]] = defaultdict(list)
     guarded: dict[Key, bool] = defaultdict(bool)
     for r in query(
-        MINE + "SELECT seed, pattern, text, guard FROM strategy "
+        MINE + "SELECT seed, pattern, text, guard, contrast, contrast_share, kinds FROM strategy "
         " SEMI JOIN mine USING (node, run) ORDER BY round, id",
         [run],
     ):
         key = (r["seed"], r["pattern"])
-        if r["text"] not in texts[key]:
-            texts[key].append(r["text"])
+        if (text := _whole(r)) not in texts[key]:
+            texts[key].append(text)
         guarded[key] |= (r["guard"] or "").startswith("replaced")
     return texts, guarded
+
+
+def _whole(strategy: dict[str, Any]) -> str:
+    """Return a strategy's text with the other side of its pattern and its kinds of rows, where it names them."""
+    parts = [strategy["text"]]
+    if strategy["contrast"]:
+        parts.append(
+            f"The other side ({strategy['contrast_share']:.0%} of the rows): {strategy['contrast']}"
+        )
+    if kinds := json_list(strategy["kinds"]):
+        told = (
+            f"{kind['name']} ({kind['share']:.0%}{', of ' + ', '.join(kind['labels']) if kind['labels'] else ''}),"
+            f" {kind['description']}"
+            for kind in kinds
+        )
+        parts.append(f"Kinds of rows: {'; '.join(told)}")
+    *before, last = parts
+    return " ".join([*(f"{part.rstrip('.')}." for part in before), last])
 
 
 def _made(query: Query, run: str) -> dict[Key, tuple[int, int, int]]:

@@ -21,7 +21,7 @@ WITH mine AS (
   SELECT call FROM pattern SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM pattern_test_row SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM strategy SEMI JOIN mine USING (node, run) UNION
-  SELECT call FROM candidate SEMI JOIN mine USING (node, run) UNION
+  SELECT call FROM row_call SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM verification SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM verdict SEMI JOIN mine USING (node, run) UNION
   SELECT call FROM judge_anchor SEMI JOIN mine USING (node, run) UNION

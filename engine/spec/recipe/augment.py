@@ -30,7 +30,8 @@ class Mine(Spec):
 
     by: list[MineBy] = Field(default=["pattern", "diverse"])
     """What rows are chosen by: pattern: likeness to what failed and to its diagnoses; uncertain: how unsure the student
-    is of its answer, which it is asked for; diverse: unlikeness to one another. None: at random."""
+    is of its answer, which it is asked for; diverse: unlikeness to one another. None: at random. Without pattern, and
+    with operators, rows are mined for `coverage` alone."""
     label: LabelBy = "neighbours"
     """Who says what is right. neighbours: a classifier on embeddings of the training rows, where it is sure; teacher,
     judge: several answers, which must agree; column: the target's column of the pool, and rows without it wait."""

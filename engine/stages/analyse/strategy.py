@@ -18,6 +18,7 @@ from typing import Any
 from engine.backends.protocol import Request
 from engine.fingerprint import short
 from engine.identity import Params, outside
+from engine.operators import MINED
 from engine.rows import Example, Failure, Pattern, PatternMember, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
@@ -247,7 +248,7 @@ class _Shown:
             verdict
             for attempt in self._inputs.attempts
             for candidate, verdict in attempt.judged
-            if candidate.strategy == before[-1].id
+            if candidate.strategy == before[-1].id and candidate.operator != MINED
         ]
         rejected = [v for v in verdicts if not v.accepted]
         feedback = dict.fromkeys(v.feedback for v in rejected if v.feedback)
@@ -392,7 +393,7 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 9, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 10, StrategyParams, StrategyInputs, Drafted, draft,
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset({

@@ -142,8 +142,8 @@ class Planner:
     seeds: Seeds
     vary: Mapping[str, Sequence[str]]
     """What varies from row to row whatever the pattern, where rows bring their own target."""
-    told: frozenset[str]
-    """Training rows that stand in the task block: they are no further examples, where there are others."""
+    told: Callable[[frozenset[str]], frozenset[str]]
+    """Training rows that stand in a task block without some: they are no further examples, where there are others."""
     attempt: int
     """Of the round, from 1."""
     failing: frozenset[str]
@@ -200,19 +200,21 @@ class Planner:
         left = list(rows)
         # Those that can write the fewest rows choose first.
         able = {
-            u.name: [
+            u.name: {
                 slot
                 for slot in set(rows)
                 if self._can_write(u, slot) and (slot.near or u.operator.label != "change")
-            ]
+            }
             for u in usable
         }
         order = sorted(usable, key=lambda u: (len(able[u.name]), u.name))
         mine: dict[str, list[Slot]] = {u.name: [] for u in usable}
         for used in order:
-            for slot in [s for s in left if s in able[used.name]][: counts[used.name]]:
-                left.remove(slot)
-                mine[used.name].append(slot)
+            others: list[Slot] = []
+            for slot in left:
+                takes = slot in able[used.name] and len(mine[used.name]) < counts[used.name]
+                (mine[used.name] if takes else others).append(slot)
+            left = others
         for slot in left:
             able_here = [u for u in usable if slot in able[u.name] and asked[u.name]]
             # What a row is mistaken for may be no label: one may then be made from a row of any other label.
@@ -233,18 +235,22 @@ class Planner:
             known = make.targets(used.operator.material)
             if known is not None and slot.target not in known:
                 return False
-        return self.seeds.any_fits(self._fits(used.operator, slot))
+        fits = self._fits(used.operator, slot)
+        if slot.row is not None:
+            row = self.seeds.named(slot.row)
+            return row is not None and fits(row)
+        return self.seeds.any_fits(fits)
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         """Return which training rows a row of a slot can be made from."""
-        if slot.row is not None:
-            return lambda row: row.id == slot.row
         fits = self._fits_target(operator, slot)
         if operator.definition.seeds == "failing":
             return lambda row: row.id in self.failing and fits(row)
         return fits
 
     def _fits_target(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
+        if slot.row is not None:
+            return lambda row: row.id == slot.row
         if operator.label == "change" and slot.near is None:
             return lambda row: row.target != slot.target
         wanted = slot.near if operator.label == "change" else slot.target
@@ -308,14 +314,23 @@ class Planner:
         own_seed = operator.made_from or rule is None or rule.seed != "left out"
         seeds: list[Example | None] = [None] * len(slots)
         for i, slot in enumerate(slots):
-            if own_seed or slot.row is not None:
+            if slot.row is not None:
+                row = self.seeds.named(slot.row)
+                seeds[i] = None if row is None else self.seeds.use(row)
+            elif own_seed:
                 taken = {seed.id for seed in seeds if seed is not None}
                 fits = self._fits(operator, slot)
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
         count = example_count(operator, used.settings, self.pack_seeds)
-        without = {seed.id for seed in seeds if seed is not None}
+        made_from = [seed for seed in seeds if seed is not None]
+        without = {seed.id for seed in made_from}
+        barred: frozenset[str] = frozenset()
+        if operator.definition.writes == "target":
+            # A row with the same inputs would tell the target that is asked for.
+            barred = self.seeds.same.as_one_of(made_from)
+        without |= barred
         if used.sees("task"):
-            without |= self.told
+            without |= self.told(barred)
         examples = self.seeds.several(asked, self._shown(operator, slots, seeds), count, without)
         specs: list[RowSpec] = []
         for place, (slot, bundle) in enumerate(zip(slots, bundles, strict=True)):
@@ -330,6 +345,9 @@ class Planner:
         """Return which training rows a prompt shows, in turn."""
         rule = operator.definition.examples
         if rule is None or not self.task.labelled or rule.of == "any":
+            return [lambda row: True]
+        if operator.definition.writes == "target":
+            # Whichever rows are chosen by the seed row's target would tell it.
             return [lambda row: True]
         if rule.of == "target":
             targets = [

@@ -6,7 +6,7 @@ with its distance weighted by how far the row can be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,37 +14,38 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def spread(
-    vectors: npt.NDArray[np.float32],
-    weights: Sequence[float],
-    among: Sequence[int],
-    count: int,
-    chosen: Sequence[int] = (),
-) -> list[int]:
-    """Return up to `count` of the rows `among`, in the order of the choice.
+class Spreading:
+    """Chooses rows, some at a time, each as far as may be from all that were chosen before."""
 
-    Args:
-        vectors: Unit-length embeddings of all rows, shape (rows, dimensions).
-        weights: What a row's distance is multiplied by.
-        among: Places of the rows to choose from.
-        count: How many.
-        chosen: Places of rows that are chosen already.
-    """
-    left = list(among)
-    if len(left) <= count:
-        return left
-    import numpy as np
+    def __init__(self, vectors: npt.NDArray[np.float32], weights: Sequence[float]) -> None:
+        """Take all unit-length embeddings, shape (rows, dimensions), and what distances are multiplied by."""
+        import numpy as np
 
-    # Before anything is chosen all are equally far, and the weights decide; then the order.
-    nearest = np.full(len(vectors), 2.0)
-    for place in chosen:
-        nearest = np.minimum(nearest, 1.0 - vectors @ vectors[place])
-    taken: list[int] = []
-    while left and len(taken) < count:
-        best = max(
-            left, key=lambda place: (round(float(nearest[place]) * weights[place], 6), -place)
-        )
-        left.remove(best)
-        taken.append(best)
-        nearest = np.minimum(nearest, 1.0 - vectors @ vectors[best])
-    return taken
+        self._vectors, self._weights = vectors, np.array(weights, dtype=np.float64)
+        # Before anything is chosen all are equally far, and the weights decide; then the order.
+        self._nearest = np.full(len(vectors), 2.0)
+
+    def choose(self, places: Iterable[int]) -> None:
+        """Count rows as chosen."""
+        import numpy as np
+
+        for place in places:
+            distances = 1.0 - self._vectors @ self._vectors[place]
+            self._nearest = np.minimum(self._nearest, distances)
+
+    def take(self, among: Sequence[int], count: int) -> list[int]:
+        """Choose up to `count` of the rows `among`, and return them in the order of the choice."""
+        import numpy as np
+
+        if len(among) <= count:
+            self.choose(among)
+            return list(among)
+        left = np.array(sorted(among), dtype=np.int64)
+        taken: list[int] = []
+        while len(taken) < count:
+            # Of those equally far the first.
+            far = int(np.round(self._nearest[left] * self._weights[left], 6).argmax())
+            taken.append(int(left[far]))
+            self.choose(taken[-1:])
+            left = np.delete(left, far)
+        return taken

@@ -105,5 +105,5 @@ def _accounts(params: GateParams, inputs: GateInputs, output: Gated) -> Iterable
 
 GATE = Stage(
     "gate", 1, GateParams, GateInputs, Gated, gate,
-    asks=("embedder",), embeds="generated rows and rows of all splits ({inputs})", accounts=_accounts,
+    asks=("embedder",), embeds="{candidates}, rows of all splits ({inputs})", accounts=_accounts,
 )  # fmt: skip

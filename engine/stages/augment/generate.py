@@ -16,16 +16,17 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from engine.backends.protocol import Request
 from engine.identity import outside
-from engine.operators import brings_target
-from engine.rows import Drop, Example, Pattern, Row, Strategy
+from engine.operators import MINED, brings_target
+from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
-from engine.stages.augment.planning import History, RowPlan, Sources, asked_for, quotas
+from engine.stages.augment.planning import COVERAGE, History, RowPlan, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import Seeds, ranked
@@ -176,7 +177,11 @@ def _written(
     """Yield what the replies bring; `requests` are those of the calls in order, several where replies vote."""
     replies = iter(ctx.ask("teacher", requests) if requests else [])
     for call in calls:
-        yield from rows_of(task, call, list(islice(replies, call.used.samples)), prompts, ctx)
+        own = list(islice(replies, call.used.samples))
+        for reply in own:
+            strategy = COVERAGE if call.strategy is None else call.strategy.id
+            yield RowCall(reply.request, call.pattern_id, strategy, call.used.name, len(call.rows))
+        yield from rows_of(task, call, own, prompts, ctx)
 
 
 def _hidden(
@@ -231,13 +236,20 @@ def _named(inputs: GenerateInputs, pattern: str) -> tuple[Pattern | None, Strate
 def _planner(
     params: GenerateParams, inputs: GenerateInputs, shown: list[Example], ctx: Context
 ) -> Planner:
-    earlier = [c for attempt in inputs.attempts for c in attempt.generate.candidates]
+    # A mined row's parent was shown to nobody.
+    earlier = [c for a in inputs.attempts for c in a.generate.candidates if c.operator != MINED]
     wrong = frozenset(f.example for f in inputs.score.failures("train"))
     if params.errors_first:
         patterns = inputs.name.patterns if inputs.name else ()
         seeds = ranked(shown, patterns, wrong, inputs.predict.predictions, earlier, ctx)
     else:
         seeds = Seeds(shown, {}, [seed for candidate in earlier for seed in candidate.seeds])
+
+    @cache
+    def told(barred: frozenset[str]) -> frozenset[str]:
+        rows = [row for row in shown if row.id not in barred]
+        return frozenset(row.id for row in defining(params.task, params.briefing, rows))
+
     return Planner(
         task=params.task,
         operators=params.operators,
@@ -245,7 +257,7 @@ def _planner(
         pack_seeds=params.seeds_shown,
         seeds=seeds,
         vary=params.task.entry.varied(e.target for e in shown),
-        told=frozenset(e.id for e in defining(params.task, params.briefing, shown)),
+        told=told,
         attempt=ctx.attempt,
         failing=wrong,
         turn=[ctx.seed, ctx.round, ctx.attempt],
@@ -265,7 +277,11 @@ def _left_out(planner: Planner) -> Iterator[Drop]:
         if any(used.attempts for used in planner.operators):
             why += ", or takes part in this attempt"
         if slot.row is not None:
-            why = "the training row that rows were to be made from may not be shown"
+            why = (
+                "the training row that rows were to be made from may not be shown"
+                if planner.seeds.named(slot.row) is None
+                else "no operator of the recipe makes rows from this training row"
+            )
         yield Drop("generate", slot.row or pattern, "no_seed", why)
 
 
@@ -274,7 +290,7 @@ def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History)
     before = History(params, history.attempts[:-1])
     for pattern in wanted:
         if history.dry(pattern) and not before.dry(pattern):
-            why = f"{history.judged[pattern]} rows were written and none was accepted lately: no more are asked for"
+            why = f"{history.written[pattern]} rows were written and none was accepted lately: no more are asked for"
             yield Drop("generate", pattern, "dry", why)
 
 
@@ -307,8 +323,8 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "must_not": "",
         "contrast": "",
         "kinds": "",
-        "accepted": "generated rows ({inputs}, {target})",
-        "rejected": "generated rows ({inputs}, {target}), and why they were rejected",
+        "accepted": "{candidates} ({inputs}, {target})",
+        "rejected": "{candidates} ({inputs}, {target}), and why they were rejected",
         "longest": "how long train rows are",
         "usual": "how long train rows are",
         "count": "", "params": "", "kind": "", "labelled": "", "derived": "",
@@ -350,7 +366,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 6, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 7, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     skips=lambda params: frozenset() if params.asking else frozenset({"teacher"}),
     expect=_expect, essential=True,

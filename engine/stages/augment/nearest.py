@@ -12,6 +12,10 @@ from engine.wording import text_of, words
 
 ANSWERED = 4
 """Most training rows that show what right answers are like."""
+MOST_DEFINED = 40
+"""Labels that are all defined; of more, those whose training rows are nearest to the rows to be answered."""
+DEFINED_BY_ROW = 5
+"""Labels per row that are defined where there are more."""
 
 
 def nearest_rows(
@@ -79,6 +83,35 @@ def nearest_labels(
         )
         for near in nearest_rows(train, inputs, ctx)
     ]
+
+
+def labels_to_define(
+    task: TaskView, train: Sequence[Example], inputs: Sequence[Mapping[str, str]], ctx: Context
+) -> Sequence[str]:
+    """Return the labels that are defined to whoever answers some rows: chosen by their inputs alone.
+
+    So nothing tells a target, as long as none of the training rows is one of these rows.
+    """
+    labels = task.labels_among(train)
+    if len(labels) <= MOST_DEFINED:
+        return labels
+    near = nearest_labels(task, train, inputs, ctx)
+    return sorted({label for of_row in near for label in of_row[:DEFINED_BY_ROW]})
+
+
+class SameWords:
+    """Which rows have the same words as others."""
+
+    def __init__(self, rows: Iterable[Example]) -> None:
+        """Take the rows."""
+        self._ids: dict[tuple[str, ...], list[str]] = {}
+        for row in rows:
+            self._ids.setdefault(words(text_of(row.inputs)), []).append(row.id)
+
+    def as_one_of(self, others: Iterable[Example]) -> frozenset[str]:
+        """Return the ids of the rows with the same words as one of the others: each of these, where it is a row."""
+        said = {words(text_of(other.inputs)) for other in others}
+        return frozenset(row for text in said for row in self._ids.get(text, ()))
 
 
 class NearLabels:

@@ -17,11 +17,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from engine.fingerprint import short
 from engine.identity import Params
+from engine.operators import MINED
 from engine.rows import Candidate, Pattern, Strategy
+from engine.spec.method import Planning
 from engine.stages.analyse.targets import confusions, observed_pairs
 from engine.stages.augment.shares import apportion
 from engine.stages.logged import failures_by_example
@@ -68,10 +70,6 @@ class Slot(NamedTuple):
     """The training row that it is made from; its target goes with it."""
 
 
-Along = Literal["labels", "rows", "wrong rows"]
-"""What rows of no pattern are planned along: labels, all training rows, or those that the student gets wrong."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RowPlan(Params):
     """How many rows a round wants, and of which kind."""
@@ -80,8 +78,8 @@ class RowPlan(Params):
     rows_per_round: int
     coverage: float
     """Share of the rows for what does not fail."""
-    along: Along = "labels"
-    """Without an analysis of failures."""
+    along: Planning = "labels"
+    """What rows are planned along, without an analysis of failures."""
     each: int | None = None
     """Most rows from one training row, along rows."""
 
@@ -144,7 +142,7 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
         weights = {p.id: given[p.id] for p in patterns if p.id in given}
     if not weights:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
-    spare = min(round(plan.coverage * wanted), wanted - 1)
+    spare = coverage_rows(plan.coverage, wanted)
     found: dict[str, Mapping[Slot, int]] = {}
     pairs, contrasts = pairs_of(task, sources), _contrasts(sources)
     for pattern, count in apportion(weights, wanted - spare).items():
@@ -160,6 +158,11 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
     if spare:
         found[COVERAGE] = _coverage(targets, planned, spare, turn)
     return found
+
+
+def coverage_rows(share: float, wanted: int) -> int:
+    """Return the rows of a round that are against no pattern where there are patterns, which get one at least."""
+    return min(round(share * wanted), wanted - 1)
 
 
 def _along_rows(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> dict[Slot, int]:
@@ -280,8 +283,14 @@ class History:
     def __init__(self, plan: RowPlan, attempts: Iterable[Attempt]) -> None:
         """Take what was wanted, and the attempts in order."""
         self.attempts = tuple(attempts)
-        self.accepted, self.judged = Counter[str](), Counter[str]()
-        """Rows by pattern."""
+        self.accepted = Counter[str]()
+        """Rows by pattern, mined ones too."""
+        self.written = Counter[str]()
+        """Rows by pattern that operators made: what a pool has says nothing of how often they succeed."""
+        self.mined = Counter[str]()
+        """Those of the accepted ones that were mined."""
+        self._succeeded = Counter[str]()
+        """Those of the written ones that were accepted."""
         self.slots = Counter[tuple[str, Slot]]()
         """Accepted rows by pattern and slot."""
         self._tried: dict[str, list[bool]] = {}
@@ -289,10 +298,13 @@ class History:
             good: dict[str, bool] = {}
             for candidate, verdict in attempt.judged:
                 pattern = candidate.pattern
-                self.judged[pattern] += 1
-                good[pattern] = good.get(pattern, False) or verdict.accepted
+                if candidate.operator != MINED:
+                    self.written[pattern] += 1
+                    self._succeeded[pattern] += verdict.accepted
+                    good[pattern] = good.get(pattern, False) or verdict.accepted
                 if verdict.accepted:
                     self.accepted[pattern] += 1
+                    self.mined[pattern] += candidate.operator == MINED
                     self.slots[pattern, slot_of(plan, candidate)] += 1
             for pattern, any_accepted in good.items():
                 self._tried.setdefault(pattern, []).append(any_accepted)
@@ -304,11 +316,11 @@ class History:
 
     def oversample(self, pattern: str, first: float) -> float:
         """Return the candidates to ask for per missing row: by the acceptance rate so far, `first` before any."""
-        if not self.judged[pattern]:
+        if not self.written[pattern]:
             return first
-        if not self.accepted[pattern]:
+        if not self._succeeded[pattern]:
             return MOST_OVERSAMPLE
-        return min(MOST_OVERSAMPLE, self.judged[pattern] / self.accepted[pattern])
+        return min(MOST_OVERSAMPLE, self.written[pattern] / self._succeeded[pattern])
 
 
 def slot_of(plan: RowPlan, candidate: Candidate) -> Slot:
@@ -326,9 +338,16 @@ def is_contrast(candidate: Candidate) -> bool:
 
 
 def missing(wanted: Quotas, history: History) -> dict[str, dict[Slot, int]]:
-    """Return what is still to be accepted; what a dry pattern lacks is wanted of the others, by their quotas."""
+    """Return what is still to be accepted; what a dry pattern lacks is wanted of the others, by their quotas.
+
+    Mined rows, however many, stand in for none of the other side: no row of a pool is known to be one.
+    """
     sizes = {pattern: sum(slots.values()) for pattern, slots in wanted.items()}
-    lacking = {p: max(0, size - history.accepted[p]) for p, size in sizes.items()}
+    lacking = {}
+    for pattern, size in sizes.items():
+        minable = sum(n for slot, n in wanted[pattern].items() if not slot.contrast)
+        too_many = max(0, history.mined[pattern] - minable)
+        lacking[pattern] = max(0, size - history.accepted[pattern] + too_many)
     live = [pattern for pattern in wanted if not history.dry(pattern)]
     lost = sum(count for pattern, count in lacking.items() if pattern not in live)
     more = apportion({pattern: sizes[pattern] for pattern in live}, lost, each=False)

@@ -27,7 +27,7 @@ from engine.operators import (
 from engine.rows import Candidate, Example, Pattern, Strategy, Verdict
 from engine.stages.analyse.targets import binding
 from engine.stages.augment.calls import PlannedCall, UsedOperator
-from engine.stages.augment.nearest import NearLabels
+from engine.stages.augment.nearest import NearLabels, SameWords, labels_to_define
 from engine.stages.blocks import Briefing, task_block
 from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
@@ -168,15 +168,24 @@ class Prompts:
     def _task_block(self, call: PlannedCall, tried: int) -> str:
         if not call.used.sees("task"):
             return ""
+        task, shown = self._task, self._shown
+        answers = call.used.operator.definition.writes == "target"
+        if answers:
+            # Nothing tells the target that a row has so far, and no label is missing because only such rows carry it.
+            seeds = [row.seed for row in call.rows]
+            barred = self._same.as_one_of(seeds)
+            if task.labelled:
+                task = replace(task, labels=tuple(task.labels_among(shown)))
+            shown = [row for row in shown if row.id not in barred]
+        labels = (
+            labels_to_define(task, shown, [seed.inputs for seed in seeds], self._ctx)
+            if answers and task.labelled
+            else self._labels(call)
+        )
         # Rows that stand for labels meet in a list: another try takes others, or another order.
-        shown = self._shown
-        if call.used.operator.definition.writes == "target":
-            # Nothing tells the target that a row has so far.
-            seeds = {row.seed.id for row in call.rows}
-            shown = [row for row in shown if row.id not in seeds]
         if tried:
             shown = sorted(shown, key=lambda row: short([tried, row.id]))
-        return task_block(self._task, self._briefing, shown, self._labels(call), self._conventions)
+        return task_block(task, self._briefing, shown, labels, self._conventions)
 
     def _labels(self, call: PlannedCall) -> list[str]:
         """Return the labels that are defined: those that a call is about, and those nearest to its targets."""
@@ -190,6 +199,10 @@ class Prompts:
             for named in (targets, others)
         )
         return [*about, *more, *self._near.around(about, NEAR_LABELS, MOST_NEAR)]
+
+    @cached_property
+    def _same(self) -> SameWords:
+        return SameWords(self._shown)
 
     @cached_property
     def _near(self) -> NearLabels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from engine.fingerprint import canonical, short
 from engine.operators import NewRow, Unread, read_rows
 from engine.rows import Candidate, Drop, Row
 from engine.stages.augment.calls import PlannedCall
+from engine.stages.augment.judging.votes import agree, most_given
 from engine.stages.augment.planning import CONTRAST, COVERAGE, KIND, NEAR, SIDE
 from engine.stages.augment.prompts import Prompts
 from engine.stages.protocol import Context
@@ -77,9 +77,8 @@ def _voted(
                 answer = _answer(task, row.inputs, target)
                 said[row.spec.id].append((answer, row, reply))
     for number, spec in enumerate(call.rows):
-        found = Counter(answer for answer, _, _ in said[spec.id])
-        best, count = found.most_common(1)[0] if found else ("", 0)
-        if count < votes.agreement * len(replies):
+        best, count = most_given(answer for answer, _, _ in said[spec.id])
+        if not agree(count, len(replies), votes.agreement):
             why = f"row {spec.id}: {count} of {len(replies)} replies come to the same target"
             yield Drop(
                 "generate", spec.seed.id, "no_majority", f"{why}: {best[:80]}" if best else why

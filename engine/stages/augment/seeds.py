@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from engine.rows import Candidate, Example, Pattern, Prediction
+from engine.stages.augment.nearest import SameWords
 from engine.stages.protocol import Context
 from engine.wording import text_of
 
@@ -32,6 +34,7 @@ class Seeds:
         """Take the rows, their scores by pattern (higher is better; none: the rows' own order), and earlier uses."""
         self._uses = Counter(used)
         self._rows = rows
+        self._by_id = {row.id: row for row in rows}
         self._orders = {
             pattern: [rows[i] for i in sorted(range(len(rows)), key=lambda i: (-values[i], i))]
             for pattern, values in scores.items()
@@ -40,6 +43,20 @@ class Seeds:
     def any_fits(self, fits: Callable[[Example], bool]) -> bool:
         """Return whether there is a row that fits."""
         return any(map(fits, self._rows))
+
+    @cached_property
+    def same(self) -> SameWords:
+        """Which of the rows have the same words as others."""
+        return SameWords(self._rows)
+
+    def named(self, row: str) -> Example | None:
+        """Return the row with an id; None where it is not among them."""
+        return self._by_id.get(row)
+
+    def use(self, row: Example) -> Example:
+        """Count a use of a row, and return it."""
+        self._uses[row.id] += 1
+        return row
 
     def take(
         self, pattern: str, fits: Callable[[Example], bool], without: Collection[str] = ()
@@ -51,9 +68,7 @@ class Seeds:
             return None
         ranked = pattern in self._orders
         most = max(_LEAST, round(len(fitting) * SHORTLIST)) if ranked else len(fitting)
-        chosen = min(fitting[:most], key=lambda row: self._uses[row.id])
-        self._uses[chosen.id] += 1
-        return chosen
+        return self.use(min(fitting[:most], key=lambda row: self._uses[row.id]))
 
     def several(
         self,
@@ -105,7 +120,7 @@ def ranked(
     for pattern in patterns:
         near = [0.0] * len(rows)
         if len(pattern.centroid) == vectors.shape[1]:
-            near = _places([float(x) for x in vectors @ pattern.centroid])
+            near = standing([float(x) for x in vectors @ pattern.centroid])
         scores[pattern.id] = [a + b for a, b in zip(own, near, strict=True)]
     return Seeds(rows, scores, used)
 
@@ -122,11 +137,11 @@ def _costs(rows: Sequence[Example], predictions: Iterable[Prediction]) -> list[f
             costs.append(prediction.reference_nats / max(1, prediction.reference_tokens or 1))
         else:
             costs.append(-(1.0 if prediction.confidence is None else prediction.confidence))
-    return _places(costs)
+    return standing(costs)
 
 
-def _places(values: Sequence[float]) -> list[float]:
-    """Return each value's place among all, from 0 to 1; equal values share the lowest."""
+def standing(values: Sequence[float]) -> list[float]:
+    """Return where each value stands among all, from 0 for the lowest to 1; equal values share the lowest place."""
     order = sorted(values)
     first = {value: place for place, value in reversed(list(enumerate(order)))}
     return [first[value] / max(1, len(values) - 1) for value in values]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from engine.fingerprint import short
 from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
-from engine.stages.augment.diversity import spread
+from engine.stages.augment.diversity import Spreading
 from engine.stages.augment.planning import (
     History,
     Quotas,
@@ -54,7 +54,7 @@ class SelectParams(RowPlan):
     repeating: tuple[str, ...] = ()
     """Operators whose rows may be training rows once more: each joins under an id of its own."""
     replacing: tuple[str, ...] = ()
-    """Operators whose rows are trained on in place of the training rows that they are made from."""
+    """Operators whose rows are trained on in place of the training rows that they are made from: one for each."""
     diverse: bool = True
     """Whether of the rows that fill a slot the most different ones join, or the first."""
 
@@ -103,7 +103,9 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     fresh: list[_Row] = []
     reasons: Counter[str] = Counter()
     seen = {e.id for e in inputs.load.examples}
-    seen.update(e.id for selected in inputs.earlier for e in selected.examples)
+    before = [e for selected in inputs.earlier for e in selected.examples]
+    seen.update(e.id for e in before)
+    replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
     for candidate, verdict in (pair for attempt in inputs.attempts for pair in attempt.judged):
         reasons[verdict.reason] += 1
         if not verdict.accepted:
@@ -115,6 +117,12 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
             why = "the same row is in the training set"
             rows.append(Drop("select", candidate.id, "duplicate", why))
             continue
+        if candidate.operator in params.replacing:
+            if candidate.parent in replaced:
+                why = "another row in place of the same training row came first"
+                rows.append(Drop("select", candidate.id, "duplicate", why))
+                continue
+            replaced.add(candidate.parent)
         seen.add(example)
         slot = (candidate.pattern, slot_of(params, candidate))
         fresh.append(_Row(candidate, example, slot, _weight(verdict)))
@@ -183,23 +191,38 @@ def _chosen(
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
     taken: list[int] = []
+    there: set[int] = set()
+    # By patterns: how far each row is from those taken, and how many of these have been counted.
+    spreading: dict[tuple[str, ...], Spreading] = {}
+    told: Counter[tuple[str, ...]] = Counter()
 
     def take(among: Iterable[int], count: int) -> None:
         # Different from the rows of the same pattern: those of others are different by what they are.
-        open_ = [i for i in among if i not in taken]
+        open_ = [i for i in among if i not in there]
         count = min(count, most - len(taken))
-        if not params.diverse:
-            taken.extend(open_[:count])
-            return
-        patterns = {rows[i].candidate.pattern for i in open_}
-        near = [i for i in taken if rows[i].candidate.pattern in patterns]
-        taken.extend(spread(vectors, weights, open_, count, near))
+        chosen = open_[:count]
+        if params.diverse and 0 < count < len(open_):
+            patterns = tuple(sorted({rows[i].candidate.pattern for i in open_}))
+            if patterns not in spreading:
+                spreading[patterns] = Spreading(vectors, weights)
+            apart = spreading[patterns]
+            new = taken[told[patterns] :]
+            apart.choose(i for i in new if rows[i].candidate.pattern in patterns)
+            chosen = apart.take(open_, count)
+            told[patterns] = len(taken) + len(chosen)
+        taken.extend(chosen)
+        there.update(chosen)
 
+    by_pattern: dict[str, list[int]] = {}
+    by_slot: dict[tuple[str, Slot], list[int]] = {}
+    for i, row in enumerate(rows):
+        by_pattern.setdefault(row.candidate.pattern, []).append(i)
+        by_slot.setdefault(row.slot, []).append(i)
     for pattern, slots in wanted.items():
-        mine = [i for i, row in enumerate(rows) if row.candidate.pattern == pattern]
+        mine = by_pattern.get(pattern, [])
         before = len(taken)
         for slot, count in slots.items():
-            take((i for i in mine if rows[i].slot == (pattern, slot)), count)
+            take(by_slot.get((pattern, slot), ()), count)
         if not strictly:
             take(mine, sum(slots.values()) - (len(taken) - before))
     if not strictly:
@@ -251,6 +274,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 5, SelectParams, SelectInputs, SelectedRows, select,
-    asks=("embedder",), embeds="generated rows ({inputs})", accounts=_accounts,
+    "select", 6, SelectParams, SelectInputs, SelectedRows, select,
+    asks=("embedder",), embeds="{candidates} ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -8,6 +8,26 @@ from typing import Any, TypeVar
 K = TypeVar("K", bound=Any)
 
 
+def filled(there: Mapping[K, int], most: int) -> dict[K, int]:
+    """Return how many of what is there each part keeps, `most` in all: as many as the others, as far as it has them.
+
+    A part never keeps more because others have more, so that what is kept of a growing whole may be cut ever again.
+    """
+    names = sorted(there, key=str)
+    kept = dict.fromkeys(names, 0)
+    open_, left = names, most
+    while left and open_:
+        each = left // len(open_)
+        if not each:
+            # They have as many each; one more for the first.
+            kept.update({name: kept[name] + 1 for name in open_[:left]})
+            break
+        kept.update({name: min(there[name], kept[name] + each) for name in open_})
+        left = most - sum(kept.values())
+        open_ = [name for name in open_ if there[name] > kept[name]]
+    return kept
+
+
 def apportion(sizes: Mapping[K, float], wanted: int, *, each: bool = True) -> dict[K, int]:
     """Return how many of `wanted` rows each part gets: by size, largest remainders, with `each` at least one.
 
@@ -18,7 +38,8 @@ def apportion(sizes: Mapping[K, float], wanted: int, *, each: bool = True) -> di
     if not any(sizes.values()):
         return dict.fromkeys(sizes, 0)
     if each and len(sizes) >= wanted:
-        return {name: int(name in set(by_size[:wanted])) for name in sizes}
+        largest = set(by_size[:wanted])
+        return {name: int(name in largest) for name in sizes}
     others, left = by_size, wanted
     # Parts too small for a row still get one; the others share what is left.
     while each:

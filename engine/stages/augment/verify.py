@@ -106,7 +106,7 @@ def _verification(params: VerifyParams, task: Task, reply: Answer[Candidate]) ->
 
 
 def _sends(params: VerifyParams) -> Mapping[str, str]:
-    return blind_sends(params, "generated rows ({inputs})")
+    return blind_sends(params, "{candidates} ({inputs})")
 
 
 def _expect(params: VerifyParams, situation: Situation) -> Forecast:
@@ -137,5 +137,5 @@ VERIFY = Stage(
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES},
     replies=("answers",),
-    sends=_sends, embeds="generated rows and train rows ({inputs})", expect=_expect, accounts=_accounts,
+    sends=_sends, embeds="{candidates}, train rows ({inputs})", expect=_expect, accounts=_accounts,
 )  # fmt: skip

@@ -138,9 +138,9 @@ SELECT r.run, r.seed, r.round, f.split, f.target, f.answer, f.n FROM flat_confus
 -- What each pattern, strategy and operator bought. A pattern has points only where its status says mended or worse:
 -- where, over all validation rows that fall under it, this student and the control differ beyond chance. They are
 -- shared among the rows selected for the pattern in all rounds, so the lines of a pattern add up. Without a control,
--- with fewer than 20 rows, and for patterns found after round 0 there are none. Tokens are those of generating and
--- judging (a judge call over several rows is split evenly), rejected rows included; diagnosing, naming and drafting
--- are not (see `spend`).
+-- with fewer than 20 rows, and for patterns found after round 0 there are none. Tokens are those of all calls that
+-- asked for rows, or for labels of mined ones, whatever came of them, and of judging (a call about several rows is split
+-- evenly); diagnosing, naming, testing, drafting and blind answers are not (see `pattern_price`).
 CREATE OR REPLACE VIEW all_payoff AS
 WITH b AS (
   SELECT r.run, r.seed, r.round, f.* EXCLUDE (part) FROM flat_yield f JOIN run_part r USING (part)
@@ -160,6 +160,7 @@ WITH b AS (
   FROM b LEFT JOIN s ON s.run = b.run AND s.seed = b.seed AND s.pattern = b.pattern AND s.tracked > b.round
 )
 -- round: that generated the rows
+-- generated: rows that were written or mined
 -- members: validation failures of the pattern in that round
 -- status: after the latest fine-tune: unclear, mended or worse; NULL when none followed
 -- rows: validation rows that fall under the pattern

@@ -78,6 +78,8 @@ ALTER TABLE flat_candidate ADD COLUMN verified BOOLEAN;
 -- File of a mined row.
 ALTER TABLE flat_candidate ADD COLUMN source VARCHAR;
 ALTER TABLE flat_candidate ADD COLUMN line BIGINT;
+-- The training row in whose place it is trained on; NULL where it joins the others.
+ALTER TABLE flat_candidate ADD COLUMN replaces VARCHAR;
 
 -- The path of every generated row: training row it was made from, pattern, strategy, verdict, and where it was trained on.
 CREATE OR REPLACE VIEW all_lineage AS
@@ -115,15 +117,17 @@ SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' EL
 FROM all_lineage
 WHERE NOT accepted OR left_out IS NOT NULL;
 
--- What each fine-tune saw: the original training rows, and the rows selected in earlier rounds, but for those kept out
--- since a round was rolled back.
+-- What each fine-tune saw: the original training rows but for those in whose place others came, and the rows selected in
+-- the earlier rounds whose rows it takes, but for those kept out since a round was rolled back.
 CREATE OR REPLACE VIEW all_training_rows AS
 WITH trained AS (
-  SELECT DISTINCT run, seed, round FROM all_run_rows WHERE stage = 'train'
+  -- What each is made of: among other things `earlier.N` for every round N whose rows it takes.
+  SELECT DISTINCT r.run, r.seed, r.round, json_keys(n.identity, '$.inputs') AS takes
+  FROM all_run_rows r JOIN node n ON n.id = r.node WHERE r.stage = 'train'
 ), t AS (
   FROM trained
   UNION
-  SELECT run, seed, round + 1 FROM all_run_rows r WHERE stage = 'select'
+  SELECT run, seed, round + 1, NULL FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
 ), b AS (
   SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
@@ -131,13 +135,13 @@ WITH trained AS (
   SELECT t.*, r.node, r.made_by FROM t JOIN all_run_rows r USING (run) WHERE r.stage = 'load'
 ), g AS (
   SELECT t.*, r.part, r.round AS made_in FROM t JOIN run_part r ON r.run = t.run AND r.seed = t.seed AND r.round < t.round
-  WHERE r.kind = 'candidates' AND NOT EXISTS (
+  WHERE r.kind = 'candidates' AND (t.takes IS NULL OR list_contains(t.takes, 'earlier.' || r.round)) AND NOT EXISTS (
     FROM b WHERE b.run = t.run AND b.seed = t.seed AND b.round < t.round AND b.best_round <= r.round AND r.round < b.round
   )
 ), x AS (
-  -- Rows with another target took their place: few, so that a list of them costs less than a join of all rows.
-  SELECT r.run, d.seed, d.round, list(d.item) AS gone FROM "drop" d JOIN all_run_rows r USING (node)
-  WHERE d.stage = 'train' AND d.reason = 'replaced' GROUP BY ALL
+  -- Few, so that a list of them costs less than a join of all rows.
+  SELECT g.run, g.seed, g.round, list(c.replaces) AS gone FROM flat_candidate c JOIN g USING (part)
+  WHERE c.replaces IS NOT NULL GROUP BY ALL
 ), o AS (
   SELECT k.*, x.gone FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round
 )

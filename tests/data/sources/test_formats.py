@@ -123,6 +123,10 @@ def test_json_of_windows_is_read(name: str, encoding: str, tmp_path: Path) -> No
         "text,label\nschön,a\n".encode() + b"b\xe9se,b\n",
         "text,label\nпривет мир,a\n".encode("cp1251"),
         b"text,label\nx\x81y,a\n",
+        # Letters that stand alone: Polish of Windows, Norwegian of DOS, French of the Macintosh.
+        "text,label\nzażółć gęślą jaźń,a\n".encode("cp1250"),
+        "text,label\nsøk på nett,a\n".encode("cp850"),
+        "text,label\nune idée,a\n".encode("mac_roman"),
     ],
 )
 def test_what_may_be_anything_is_not_guessed(content: bytes, tmp_path: Path) -> None:
@@ -158,7 +162,9 @@ def test_a_file_without_a_header_and_with_decimal_commas(tmp_path: Path) -> None
 def test_the_index_of_pandas_is_left_out_and_said(tmp_path: Path) -> None:
     file = write(tmp_path, "a.csv", ',text,label\n0,"hello, world",a\n1,bye,b\n')
     assert rows(file) == ROWS
-    assert notes(file) == ["the first column has no name and counts the rows: it is left out"]
+    assert notes(file) == [
+        "the first column has no name and holds whole numbers, as pandas' index does: it is left out"
+    ]
     late = write(tmp_path, "c.csv", ",text\n" + "1,x\n" * 300 + "a,b\n")
     assert complaints(late)[0][0] == 302
     named = write(tmp_path, "b.csv", ",text\nx,1\n")
@@ -171,6 +177,21 @@ def test_columns_without_name_and_value_at_the_end_are_left_out(tmp_path: Path) 
     lines = "text;label;\n" + "x;a;\n" * 300 + "y;b;c\n"
     [(line, message, _)] = complaints(write(tmp_path, "b.csv", lines))
     assert (line, message) == (302, "this row has 3 fields, the header has 2")
+
+
+@pytest.mark.parametrize(
+    ("row", "many"), [('""', "1 field"), ("y;;;", "4 fields"), (";", "2 fields")]
+)
+def test_a_short_row_beside_empty_columns_is_placed(row: str, many: str, tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", "a;b;c;;\n" + "1;2;3;;\n" * 200 + row + "\n4;5;6\n")
+    [(line, message, _)] = complaints(file)
+    assert (line, message) == (202, f"this row has {many}, the header has 3")
+
+
+def test_a_field_of_several_lines_at_the_end_of_the_sample_is_no_row(tmp_path: Path) -> None:
+    lines = ["a;b;", *["1;2;"] * 198, '1;"two\nlines";', "3;4;"]
+    found = rows(write(tmp_path, "a.csv", "\n".join(lines) + "\n"))
+    assert found[-2:] == [{"a": "1", "b": "two\nlines"}, {"a": "3", "b": "4"}]
 
 
 def workbook(file: Path, *sheets: list[list[Any]]) -> Path:
@@ -215,9 +236,11 @@ def test_what_is_wrong_in_an_excel_file_is_placed(tmp_path: Path) -> None:
     assert complaints(write(tmp_path, "b.xlsx", "nope"))[0][1].startswith("this is not a readable")
     indexed = workbook(tmp_path / "c.xlsx", [[None, "a"], [0, "x"], [1, "y"]])
     assert rows(indexed) == [{"a": "x"}, {"a": "y"}]
-    assert notes(indexed) == ["the first column has no name and counts the rows: it is left out"]
+    assert notes(indexed) == [
+        "the first column has no name and holds whole numbers, as pandas' index does: it is left out"
+    ]
     named = workbook(tmp_path / "d.xlsx", [[None, "a"], ["first", "x"]])
-    assert "no row's number" in complaints(named)[0][1]
+    assert "holds whole numbers but here" in complaints(named)[0][1]
 
 
 def test_class_names_in_a_parquet_file_are_read(tmp_path: Path) -> None:

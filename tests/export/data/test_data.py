@@ -16,7 +16,7 @@ from engine.export import Wanted, Which, export_data
 from engine.fingerprint import canonical
 from engine.store import rows as stored
 from tests.export.invented import CHECKED, MISTAKEN, changed, run_with_verdicts
-from tests.report.invented import ident
+from tests.report.invented import full, ident
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,43 @@ def test_the_card_says_where_rows_are_from(state: Path, tmp_path: Path) -> None:
     assert "torch 2.13.0" in card
 
 
+def test_a_licence_has_the_name_that_the_hub_knows_and_that_of_the_data_is_named(
+    state: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe" / "data").mkdir(parents=True)
+    (tmp_path / "recipe" / "data" / "LICENSE.txt").write_text("\nCC0 1.0 Universal\n\n…", "utf-8")
+    told = "UPDATE recipe SET effective = json_merge_patch(effective, ?)"
+    data = canonical({"data": {"train": {"path": "data/train.jsonl"}}})
+    which = Which(changed(state, tmp_path / "state", told, data), base=tmp_path / "recipe")
+    export_data(which, tmp_path / "1", Wanted(licence="CC-BY-4.0"))
+    card = (tmp_path / "1" / "README.md").read_text("utf-8")
+    assert card.startswith("---\nlicense: cc-by-4.0\n")
+    assert "as stated for this export: CC-BY-4.0" in card
+    assert 'see the data\'s own LICENSE.txt ("CC0 1.0 Universal")' in card
+    assert "generated rows were written by" in card
+    export_data(which, tmp_path / "2", Wanted(licence="Our own", layout="preference"))
+    card = (tmp_path / "2" / "README.md").read_text("utf-8")
+    assert card.startswith("---\nlicense: other\nlicense_name: Our own\n")
+    assert "wrong answers are those of students made of embedded/smollm2-135m-instruct" in card
+
+
+def test_rows_of_one_round_are_those_of_one_seed(tmp_path: Path) -> None:
+    full(seeds=(0, 1), rounds=1).save(tmp_path / "state")
+    with pytest.raises(EngineError, match="round 1 of each has rows of its own") as refused:
+        exported(tmp_path / "state", tmp_path / "out", round=1)
+    assert refused.value.hint == "name one of them: --seed 0, --seed 1"
+    assert exported(tmp_path / "state", tmp_path / "out", round=1, seed=1)
+
+
+def test_where_no_label_is_verified_that_is_said(state: Path, tmp_path: Path) -> None:
+    none = "UPDATE flat_candidate SET verified = false"
+    state = changed(state, tmp_path / "state", none)
+    with pytest.raises(EngineError, match="such rows, and nobody but who labelled them"):
+        exported(state, tmp_path / "out", rows="synthetic", verified=True)
+    done = export_data(Which(state), tmp_path / "out", Wanted(verified=True))
+    assert (done.rows, done.left_out > 60) == (60, True)
+
+
 def test_a_prompt_that_has_changed_since_is_refused(state: Path, tmp_path: Path) -> None:
     told = "UPDATE node SET identity = ? WHERE stage = 'train'"
     other = canonical({"prompts": {"tasks/classification.md": "ab" * 32}})
@@ -189,6 +226,8 @@ def test_a_prompt_that_has_changed_since_is_refused(state: Path, tmp_path: Path)
     ("wanted", "which", "says"),
     [
         ({"layout": "alpacca"}, {}, "no layout 'alpacca'"),
+        ({"layout": "DPO"}, {}, "it is called preference here"),
+        ({"rows": "both"}, {}, "it is called all here"),
         ({"format": "csv"}, {}, "no format 'csv'"),
         ({"layout": "preference", "rows": "synthetic"}, {}, "which are of no origin"),
         ({"seed": 7}, {}, "no seed 7"),
@@ -201,8 +240,9 @@ def test_a_prompt_that_has_changed_since_is_refused(state: Path, tmp_path: Path)
 def test_what_cannot_be_exported_is_one_message_and_nothing_is_written(
     state: Path, tmp_path: Path, wanted: dict[str, Any], which: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(EngineError, match=says):
+    with pytest.raises(EngineError) as refused:
         export_data(Which(state, **which), tmp_path / "out", Wanted(**wanted))
+    assert says in f"{refused.value.message} {refused.value.hint}"
     assert not (tmp_path / "out").exists()
 
 

@@ -15,6 +15,7 @@ from engine.backends.entry import ModelRef
 from engine.backends.transformers import TransformersSettings, open_student
 from engine.errors import EngineError
 from engine.export import Which, export_model
+from engine.export.folder import MARK
 from engine.export.run import find_run
 from engine.models.digest import weights_digest
 from engine.store import reader
@@ -54,14 +55,20 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_of(weights: Path, folder: Path, task: Mapping[str, Any], rows: Sequence[Any]) -> Ran:
+def run_of(
+    weights: Path,
+    folder: Path,
+    task: Mapping[str, Any],
+    rows: Sequence[Any],
+    dtype: str = "float32",
+) -> Ran:
     """Return a run of that student on a task; rows are (inputs, target)."""
     shutil.copytree(weights, folder / "recipe")
     state = folder / "state"
     (state / "models").mkdir(parents=True)
     shutil.copytree(weights / "adapter", state / "models" / "adapter")
     store = Invented()
-    student = {"backend": "transformers", "model": "./student", "dtype": "float32"}
+    student = {"backend": "transformers", "model": "./student", "dtype": dtype}
     store.recipe(task=task, models={"student": student}, train={"r": 4, "steps": 8})
     store.run()
     load = store.node("load", "load")
@@ -175,6 +182,38 @@ def in_openai_form(row: Mapping[str, str]) -> dict[str, Any]:
     return {"messages": told.messages, "tools": told.tools}
 
 
+PARTS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for part in m.content %}{{ part.text }}{% endfor %}<|im_end|>"
+    "\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, PARTS], ids=["no system turn", "parts"])
+def test_turns_and_control_tokens_reach_the_model_as_in_the_run(
+    weights: Path, tmp_path: Path, template: str
+) -> None:
+    # What a row holds of the template's own marks stays text.
+    rows = [
+        ({"text": f"{row['text']}<|im_end|>\n<|im_start|>user\n{row['text']}"}, said)
+        for row, said in CLASSES[:9]
+    ]
+    changed = tmp_path / "weights"
+    shutil.copytree(weights, changed)
+    (changed / "student" / "chat_template.jinja").write_text(template, "utf-8")
+    task = {"kind": "generation", "input": ["text"], "target": "kind", "params": {"max_tokens": 6}}
+    ran = run_of(changed, tmp_path, task | {"shots": {"n": 1, "seed": 0, "train": True}}, rows)
+    export_model(ran.which, tmp_path / "adapter", "adapter")
+    ask = ask_of(tmp_path / "adapter")
+    expected = answers_of_the_run(ran)
+    assert len({said for _, said, _ in expected}) > 1
+    assert [ask(row) for row, _, _ in expected] == [said for _, said, _ in expected]
+
+
 @pytest.fixture(scope="module")
 def ran(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return run_of(weights, tmp_path_factory.mktemp("ran"), LABELLED, CLASSES)
@@ -193,6 +232,9 @@ def test_the_folder_holds_what_another_program_needs(ran: Ran, tmp_path: Path) -
     card = (done.folder / "README.md").read_text("utf-8")
     assert "Labels: `blue`, `" in card
     assert "## Limits" in card
+    assert 'python use.py \'{"text": "…"}\'' in card
+    with pytest.raises(ValueError, match="must be an object of texts with the columns text"):
+        ask_of(done.folder)({"txt": "blue"})
 
 
 def test_an_adapter_without_its_base_is_refused_and_so_is_another_base(
@@ -242,6 +284,28 @@ def test_a_model_that_was_trained_whole_has_no_adapter(ran: Ran, tmp_path: Path)
     assert all(torch.equal(whole[name], tensor.float()) for name, tensor in base.items())
 
 
+@pytest.mark.parametrize(("stored", "asked"), [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_a_merged_model_has_the_number_format_in_which_the_run_asked_it(
+    weights: Path, tmp_path: Path, stored: str, asked: str
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    changed = tmp_path / "weights"
+    shutil.copytree(weights, changed)
+    student = changed / "student"
+    model = AutoModelForCausalLM.from_pretrained(student, dtype=getattr(torch, stored))
+    model.save_pretrained(student)
+    ran = run_of(changed, tmp_path, LABELLED, CLASSES[:3], asked)
+    export_model(ran.which, tmp_path / "out")
+    written = load_file(tmp_path / "out" / "model.safetensors")
+    assert {str(tensor.dtype) for tensor in written.values()} == {f"torch.{asked}"}
+    assert json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))["dtype"] == asked
+    if asked == "float32":
+        assert any(not torch.equal(t, t.bfloat16().float()) for t in written.values())
+
+
 def test_an_adapter_of_a_base_that_nobody_else_has_is_not_pushed(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +313,22 @@ def test_an_adapter_of_a_base_that_nobody_else_has_is_not_pushed(
     with pytest.raises(EngineError, match="is of no use to others"):
         export_model(ran.which, tmp_path / "out", "adapter", push_to="someone/model")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_gguf_lies_beside_what_asks_it(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def converts(model: Path, to: Path, say: object) -> None:
+        assert (model / "model.safetensors").is_file()
+        to.write_bytes(b"GGUF")
+
+    monkeypatch.setattr("engine.export.model.written.require_converter", lambda: None)
+    monkeypatch.setattr("engine.export.model.written.convert", converts)
+    done = export_model(ran.which, tmp_path / "out", "gguf")
+    names = {path.name for path in done.folder.iterdir()}
+    assert names == {"model.gguf", "Modelfile", "task.json", "use.py", "README.md", MARK}
+    assert "FROM ./model.gguf\n" in (done.folder / "Modelfile").read_text("utf-8")
+    compile((done.folder / "use.py").read_text("utf-8"), "use.py", "exec")
 
 
 def test_a_form_that_there_is_not(ran: Ran, tmp_path: Path) -> None:

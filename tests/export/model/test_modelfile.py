@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jinja2
@@ -23,8 +24,9 @@ MERGING = (
     "{% endif %}{% for m in messages %}<start>{{ m['role'] }}\n{% if loop.first %}{{ s }}\n\n{% endif %}"
     "{{ m['content'] }}<end>\n{% endfor %}<start>model\n"
 )
-REFUSING = (
-    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    "<start>{{ m['role'] }}\n{{ m['content'] | trim }}<end>\n{% endfor %}<start>model\n"
 )
 
 
@@ -58,7 +60,7 @@ def task(**changes: Any) -> dict[str, Any]:
     usual = {
         "recipe": "desk", "run": "r0001", "columns": ["text"], "labels": [], "description": "", "max_tokens": 12,
         "turns": turns("Label it.", "Text: {{ row.text }}\n\n"),
-        "answer": "written", "shots": [], "stops": [2],
+        "answer": "written", "shots": [], "shown": 0, "stops": [2],
     }  # fmt: skip
     return usual | changes
 
@@ -86,26 +88,71 @@ def test_what_stands_around_turns_and_around_the_row_is_said_in_ollamas_language
     assert f'PARAMETER temperature 0\nPARAMETER num_predict 12\nPARAMETER stop "{end}"\n' in text
 
 
-@pytest.mark.parametrize("template", [MERGING, REFUSING])
-def test_a_template_that_does_more_is_left_to_ollama(template: str) -> None:
+@pytest.mark.parametrize("template", [MERGING, NO_SYSTEM], ids=["merging", "no system turn"])
+def test_of_a_template_that_does_more_the_whole_prompt_is_written_around_the_row(
+    template: str,
+) -> None:
     text = modelfile(task(), Tokenizer(template, "<end>", None), ".")
-    assert "\nTEMPLATE" not in text
-    assert "Ollama takes the chat template from the model" in text
+    (written,) = re.findall(r'TEMPLATE """(.*?)"""', text, re.DOTALL)
+    assert written.startswith("<start>user\nLabel it.\n\nText: {{ .Prompt }}")
+    assert written.endswith("<end>\n<start>model{{ .Response }}")
+    assert "\nSYSTEM" not in text
+
+
+def test_what_a_template_trims_is_not_said_of_each_turn_by_itself() -> None:
+    text = modelfile(
+        task(),
+        Tokenizer(CHATML.replace("m['content']", "m['content'] | trim"), "<|im_end|>", None),
+        ".",
+    )
+    assert "user\nText: {{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n{{ .Response }}" in text
+    assert "system\nLabel it.<|im_end|>" in text
+
+
+def answered(text: str, label: str) -> dict[str, Any]:
+    said = [{"role": "user", "content": f"Text: {text}\n"}, {"role": "assistant", "content": label}]
+    return {"row": {"text": text}, "turns": said}
+
+
+def test_answered_rows_come_before_the_message() -> None:
+    shots = [answered("Where is it?", "delivery"), answered("Again", "other")]
+    text = modelfile(task(shots=shots, shown=1), Tokenizer(CHATML, "<|im_end|>", None), ".")
+    assert (
+        'SYSTEM """Label it."""\nMESSAGE user """Where is it?"""\nMESSAGE assistant """delivery"""\nPARAM'
+        in text
+    )
+    text = modelfile(task(shots=shots, shown=1), Tokenizer(NO_SYSTEM, "<end>", None), ".")
+    assert (
+        "Label it.\n\nText: Where is it?<end>\n<start>assistant\ndelivery<end>\n<start>user\nText: {{ .Prom"
+        in text
+    )
+
+
+def test_what_cannot_stand_between_three_quotes_is_said_in_the_template() -> None:
+    odd = turns('Say """yes""" or {{ "{{ no }}" }}.', "{{ row.text }}")
+    text = modelfile(task(turns=odd), Tokenizer(CHATML, "<|im_end|>", None), ".")
+    assert "\nSYSTEM" not in text
+    assert r'Say {{ "\"\"\"" }}yes{{ "\"\"\"" }} or {{ "{{" }} no }}.<|im_end|>' in text
+
+
+TWO = {
+    "columns": ["question", "context"],
+    "turns": turns("Label it.", "{{ row.question }} {{ row.context }}"),
+}
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "system"),
     [
-        {"columns": ["question", "context"]},
-        {"shots": [{"row": {}, "turns": []}]},
-        {"turns": [{"role": "user", "template": "{{ row.text | upper }}"}]},
-        {"turns": turns("About {{ row.text }}", "{{ row.text }}")},
+        (TWO, True),
+        ({"turns": [{"role": "user", "template": "{{ row.text | upper }}"}]}, False),
+        ({"turns": turns("About {{ row.text }}", "{{ row.text }}")}, False),
     ],
-    ids=["two columns", "shots", "a changed row", "a system turn of the row's"],
+    ids=["two columns", "a changed row", "a system turn of the row's"],
 )  # fmt: skip
 def test_a_row_that_is_more_than_one_text_is_not_squeezed_into_a_message(
-    changes: dict[str, Any],
+    changes: dict[str, Any], system: bool
 ) -> None:
     text = modelfile(task(**changes), Tokenizer(CHATML, "<|im_end|>", None), ".")
-    assert "\nSYSTEM" not in text
+    assert ('\nSYSTEM """Label it."""\n' in text) == ("\nSYSTEM" in text) == system
     assert "use.py shows how" in text

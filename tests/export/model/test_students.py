@@ -37,6 +37,19 @@ def test_the_best_is_that_of_the_seed_with_the_best_validation_score(
         assert (found.seed, found.round) == (int(seed), 1)
 
 
+def test_of_a_round_it_is_that_of_the_best_seed_too(state: Path, tmp_path: Path) -> None:
+    better = (
+        "UPDATE metric SET value = CASE WHEN seed = 1 THEN 0.9 ELSE 0.1 END"
+        " WHERE metric = 'accuracy' AND split = 'validation' AND round = 0"
+    )
+    state = changed(state, tmp_path / "state", better)
+    with reader(state) as query:
+        found = best_student(query, "r0001", RECIPE, state, round=0)
+        assert (found.seed, found.round) == (1, 0)
+        with pytest.raises(EngineError, match="trained no student in round 7"):
+            best_student(query, "r0001", RECIPE, state, round=7)
+
+
 def test_of_each_seed_it_is_the_round_that_the_stop_rule_chose(state: Path, tmp_path: Path) -> None:
     kept = "UPDATE decision SET best_round = 0 WHERE node = ?"
     state = changed(state, tmp_path / "state", kept, ident("node", "decide.1", 1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.operators import MINED
 from engine.rows import Candidate, Pattern, Strategy, Verdict
 from engine.spec.recipe import LeakLimits
 from engine.stages import schemas
@@ -411,7 +412,9 @@ def test_of_a_pattern_that_goes_on_the_last_strategy_and_what_came_of_it_are_tol
 
     def candidate(number: int) -> Candidate:
         row = {"text": f"row {number}"}
-        return Candidate(f"c{number}", "", "p-0", "s-0", "similar", 1, row, LATE, "", "", "call")
+        # The strategy wrote no row that was found in a pool.
+        operator = MINED if number == 3 else "similar"
+        return Candidate(f"c{number}", "", "p-0", "s-0", operator, 1, row, LATE, "", "", "call")
 
     def verdict(number: int, reason: str, feedback: str) -> Verdict:
         accepted, none = reason == "accepted", None
@@ -421,12 +424,13 @@ def test_of_a_pattern_that_goes_on_the_last_strategy_and_what_came_of_it_are_tol
 
     attempt = Attempt(
         0,
-        Generated(tuple(candidate(number) for number in range(3))),
+        Generated(tuple(candidate(number) for number in range(4))),
         Judged(
             (
                 verdict(0, "accepted", ""),
                 verdict(1, "leak", "Other."),
                 verdict(2, "judge", "Say it </data> so."),
+                verdict(3, "leak", "Like a row that is known."),
             )
         ),
     )
@@ -437,4 +441,5 @@ def test_of_a_pattern_that_goes_on_the_last_strategy_and_what_came_of_it_are_tol
     assert "Write longer rows." in first
     assert "1 were accepted and 2 rejected (leak: 1, judge: 1)." in first
     assert "- Other.\n- Say it ‹/data> so." in first
+    assert "Like a row that is known." not in first
     assert "What was tried before" not in second

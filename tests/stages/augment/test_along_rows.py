@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from engine.rows import Example, Failure
-from engine.stages.augment.planning import COVERAGE, Along, RowPlan, Slot, Sources, quotas
-from engine.stages.outputs import Loaded, Scored
+from dataclasses import replace
+from pathlib import Path
+
+from engine.operators.folder import read_operator
+from engine.rows import Candidate, Example, Failure, Verdict
+from engine.spec.method import Planning
+from engine.spec.recipe import OperatorSpec
+from engine.stages.augment.calls import UsedOperator
+from engine.stages.augment.planning import COVERAGE, RowPlan, Slot, Sources, quotas
+from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
+from engine.stages.outputs import Attempt, Generated, Judged, Loaded, Scored
 from engine.stages.task_view import TaskView
+from tests.operators.writing import OPERATOR, write_operator
+from tests.stages.augment.test_generate import OPERATORS, inputs, params, run, used
+from tests.stages.augment.test_select import by_number
+from tests.stages.scripted_context import ScriptedContext
 from tests.stages.views import view
 
 TRAIN = [Example(f"e{i}", "train", {"text": f"row {i}"}, "ab"[i % 2], {}, "f", i) for i in range(4)]
@@ -21,7 +33,7 @@ WRONG = Scored(
 
 
 def planned(
-    along: Along, wanted: int, each: int | None = None, score: Scored = WRONG
+    along: Planning, wanted: int, each: int | None = None, score: Scored = WRONG
 ) -> dict[str, int]:
     plan = RowPlan(task=TASK, rows_per_round=wanted, coverage=0.2, along=along, each=each)
     sources = Sources(Loaded((*TRAIN, VALIDATION)), score, None, None, None)
@@ -43,3 +55,66 @@ def test_of_wrong_rows_only_those_of_train_count() -> None:
     assert planned("wrong rows", 40, each=1) == {"e1": 1, "e3": 1}
     assert planned("wrong rows", 1, each=1).keys() < {"e1", "e3"}
     assert planned("wrong rows", 40, score=Scored()) == {}
+
+
+def test_an_operator_for_failing_rows_gets_no_others_also_along_rows(tmp_path: Path) -> None:
+    folder = write_operator(tmp_path, OPERATOR + "seeds: failing\n")
+    own = UsedOperator.of(
+        read_operator(folder, own=True), OperatorSpec(name="shorten"), "small", None
+    )
+    given = inputs(load=Loaded(tuple(TRAIN)), score=WRONG, name=None, strategy=None, cluster=None)
+    output, _ = run(params(own, task=TASK, along="rows", rows_per_round=4, each=1), given)
+    assert {c.parent for c in output.candidates} == {"e1", "e3"}
+    assert {d.item: d.reason for d in output.drops} == {"e0": "no_seed", "e2": "no_seed"}
+    both, _ = run(
+        params(own, used("paraphrase"), task=TASK, along="rows", rows_per_round=4, each=1), given
+    )
+    assert {c.parent for c in both.candidates} == {"e0", "e1", "e2", "e3"}
+
+
+class Counted(str):
+    """An id that counts how often it is held against another, or looked up."""
+
+    __slots__ = ()
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.times += 1
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        Counted.times += 1
+        return str.__hash__(self)
+
+
+def test_rows_are_looked_up_and_not_looked_for() -> None:
+    """Each row was held against every other: 10,000 wrong rows took minutes to plan."""
+    count = 300
+    train = [
+        replace(TRAIN[i % 4], id=Counted(f"e{i}"), inputs={"text": f"another row {i}"})
+        for i in range(count)
+    ]
+    wrong = tuple(Failure(row.id, "train", None, row.target, "accuracy < 1") for row in train)
+    given = inputs(
+        load=Loaded(tuple(train)), score=Scored(wrong), name=None, strategy=None, cluster=None
+    )
+    plan = {"task": TASK, "along": "wrong rows", "rows_per_round": count}
+    typos = UsedOperator.of(OPERATORS["typos"], OperatorSpec(name="typos"), "small", None)
+    Counted.times = 0
+    made = [
+        Candidate(f"c{i}", Counted(row.id), COVERAGE, "s", "o", 1, {"text": f"new {i}"}, "a", "", "", "")
+        for i, row in enumerate(train)
+    ]  # fmt: skip
+    good = [
+        Verdict(c.id, True, "accepted", "", "", None, None, None, None, None, None, None)
+        for c in made
+    ]
+    output, _ = run(params(typos, **plan), given)
+    assert len(output.candidates) == count
+    selected = SELECT.run(
+        SelectParams(task=TASK, along="wrong rows", rows_per_round=count, coverage=0.0, diverse=False),
+        SelectInputs(given.load, given.score, (Attempt(1, Generated(tuple(made)), Judged(tuple(good))),)),
+        ScriptedContext(embed=by_number),
+    )  # fmt: skip
+    assert len(selected.examples) == count
+    assert Counted.times < 80 * count

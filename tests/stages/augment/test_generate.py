@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
-from engine.operators import find_operators
+from engine.operators import MINED, find_operators
 from engine.operators.folder import read_operator
 from engine.rows import Candidate, Pattern, Prediction, Strategy, Verdict
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.generate import GENERATE, GenerateInputs, GenerateParams
-from engine.stages.augment.planning import COVERAGE, NEAR
+from engine.stages.augment.planning import COVERAGE, NEAR, History
 from engine.stages.augment.prompts import usual_words
 from engine.stages.augment.reading import whole_sentences
 from engine.stages.blocks import Briefing
@@ -516,6 +516,18 @@ def test_nothing_more_is_asked_of_a_dry_pattern_and_the_others_make_up_for_it() 
     assert len(third.candidates) == 6
     (drop,) = third.drops
     assert (drop.item, drop.reason) == ("p", "dry")
+
+
+def test_what_was_mined_says_nothing_of_how_writers_fare_nor_uses_up_their_seeds() -> None:
+    first, _ = run(params(), inputs())
+    mined = Generated(tuple(replace(c, operator=MINED, attempt=0) for c in first.candidates))
+    no = {label: ("judge", "No.") for label in (LATE, BROKEN, RUDE)}
+    rejected = judged(mined, 0, no)
+    history = History(params(), (rejected,))
+    assert history.oversample("p", 1.5) == 1.5
+    assert not History(params(), (rejected, judged(first, 1, no))).dry("p")
+    after, _ = run(params(), inputs(attempts=(rejected,)), attempt=1)
+    assert [c.parent for c in after.candidates] == [c.parent for c in first.candidates]
 
 
 def test_accepted_rows_are_shown_so_that_they_are_not_repeated() -> None:

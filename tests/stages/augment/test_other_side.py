@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from engine.operators import MINED
 from engine.rows import Candidate, Strategy
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.adherence import adherences
 from engine.stages.augment.planning import CONTRAST, KIND, SIDE, RowPlan, Slot, slot_of
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.augment.wishes import DIFFICULTY
-from engine.stages.outputs import Drafted, Loaded, Scored
+from engine.stages.outputs import Drafted, Generated, Loaded, Scored
 from tests.plan.fake_resources import reply_schema_of
 from tests.stages.augment.six_kinds import PATTERNS
 from tests.stages.augment.test_generate import STRATEGY, answer, inputs, judged, params, run, used
@@ -91,6 +92,13 @@ def test_what_is_lacking_of_each_side_is_asked_for_again_and_selected() -> None:
     )  # fmt: skip
     by_id = {c.id: c for c in (*first.candidates, *second.candidates)}
     assert sides(by_id[row.candidate] for row in chosen.selected) == {True: 2, False: 4}
+
+
+def test_mined_rows_stand_in_for_none_of_the_other_side() -> None:
+    plain, _ = run(params(task=FREE, rows_per_round=15), given(replace(PLAN, contrast="")))
+    mined = Generated(tuple(replace(c, operator=MINED, attempt=0) for c in plain.candidates))
+    output, _ = run(params(task=FREE), given(attempts=(judged(mined, 0),)), attempt=1)
+    assert sides(output.candidates) == {True: 4}
 
 
 def test_each_row_is_of_one_kind_and_what_varies_goes_with_every_kind() -> None:

@@ -21,7 +21,7 @@ from engine.stages.outputs import (
     SelectedRows,
 )
 from tests.stages.scripted_context import ScriptedContext
-from tests.stages.small_task import BROKEN, LATE, TRAIN, adds_up, example, task_view
+from tests.stages.small_task import BROKEN, LATE, RUDE, TRAIN, adds_up, example, task_view
 
 LARGE = Pattern("large", "Large", "", None, 6, (1.0,), None, None, None)
 SMALL = Pattern("small", "Small", "", None, 2, (1.0,), None, None, None)
@@ -58,8 +58,11 @@ def run(
     patterns: Sequence[Pattern] = (LARGE, SMALL),
     earlier: Sequence[SelectedRows] = (),
     coverage: float = 0.0,
+    replacing: tuple[str, ...] = (),
 ) -> SelectedRows:
-    params = SelectParams(task=task_view(), rows_per_round=wanted, coverage=coverage)
+    params = SelectParams(
+        task=task_view(), rows_per_round=wanted, coverage=coverage, replacing=replacing
+    )
     strategies = [
         Strategy(f"s {p.id}", p.id, "", (LATE,), None, None, pairs=(PAIR,)) for p in patterns
     ]
@@ -191,3 +194,22 @@ def test_a_dry_pattern_is_named_where_rows_are_missing() -> None:
     assert output.decision.reason == (
         "3 of 4 rows wanted join the training set; 1 missing, by pattern: 'Small' 1 (dry)"
     )
+
+
+def test_a_training_row_is_replaced_once_whatever_round_and_attempt() -> None:
+    """Both of two rows that replaced one were trained on, with two targets for the same inputs."""
+    text = TRAIN[0].inputs["text"]
+
+    def relabelled(number: int, target: str) -> Candidate:
+        return replace(candidate(text, target=target), id=f"c{number}", operator="relabel")
+
+    both = [relabelled(1, BROKEN), relabelled(2, RUDE)]
+    first = run([attempt(1, both)], replacing=("relabel",))
+    assert [e.target for e in first.examples] == [BROKEN]
+    again = [relabelled(3, RUDE), candidate("another 1")]
+    second = run([attempt(1, again)], earlier=[first], replacing=("relabel",))
+    assert joined(second) == ["another 1"]
+    assert [(d.item, d.reason) for d in (*first.drops, *second.drops)] == [
+        ("c2", "duplicate"),
+        ("c3", "duplicate"),
+    ]

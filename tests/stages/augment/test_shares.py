@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.rows import Pattern
-from engine.stages.augment.shares import apportion
+from engine.stages.augment.shares import apportion, filled
 
 
 def patterns(sizes: Sequence[int]) -> list[Pattern]:
@@ -60,3 +60,34 @@ def test_where_shares_are_whole_and_large_enough_they_are_exact(
     sizes: list[int], factor: int
 ) -> None:
     assert given_rows(sizes, factor * sum(sizes)) == [factor * size for size in sizes]
+
+
+@pytest.mark.parametrize(
+    ("there", "most", "expected"),
+    [
+        ([20, 2, 7], 12, [5, 2, 5]),
+        ([3, 3, 3], 5, [2, 2, 1]),
+        ([3, 3, 3], 2, [1, 1, 0]),
+        ([3, 1], 10, [3, 1]),
+        ([], 4, []),
+    ],
+    ids=str,
+)
+def test_each_keeps_as_many_as_the_others_as_far_as_it_has_them(
+    there: list[int], most: int, expected: list[int]
+) -> None:
+    assert list(filled(dict(enumerate(there)), most).values()) == expected
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=4), min_size=1, max_size=6),
+    st.integers(0, 20),
+)
+def test_what_is_cut_in_between_is_nothing_that_would_have_been_kept(
+    parts: list[list[int]], most: int
+) -> None:
+    held = [0] * 4
+    for part in parts:
+        held = list(filled({n: held[n] + part[n] for n in range(4)}, most).values())
+    whole = {n: sum(part[n] for part in parts) for n in range(4)}
+    assert held == list(filled(whole, most).values())

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
 from engine.backends.protocol import Request
+from engine.rows import RowCall
+from engine.stages.augment.judging.votes import agree
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
-from engine.stages.outputs import REPLACES
-from tests.stages.augment.test_generate import inputs, judged, params, run, used
-from tests.stages.small_task import BROKEN, LATE, LOADED, SCORED, task_view
+from engine.stages.outputs import REPLACES, Drafted, Loaded, Scored
+from tests.stages.augment.test_generate import STRATEGY, inputs, judged, params, run, used
+from tests.stages.augment.test_writers_prompts import many_labels
+from tests.stages.small_task import BROKEN, LATE, LOADED, SCORED, example, failure, task_view
 from tests.stages.small_task import TRAIN as ROWS
 
 
@@ -38,6 +42,11 @@ def test_what_most_replies_say_is_the_target() -> None:
     assert row.inputs == seed.inputs
     assert (row.target, row.attributes["votes"]) == (BROKEN, "3 of 5")
     assert row.call == ctx.asked[1].id
+    calls = output.of(RowCall)
+    assert [(one.call, one.rows) for one in calls] == [(request.id, 1) for request in ctx.asked]
+    assert {(one.pattern, one.strategy, one.operator) for one in calls} == {
+        (row.pattern, row.strategy, "relabel")
+    }
 
 
 def test_without_a_majority_of_all_replies_there_is_no_row() -> None:
@@ -60,6 +69,30 @@ def test_the_target_that_a_row_has_is_not_told(pack: str) -> None:
     assert prompt.count(seed.inputs["text"]) == 1
 
 
+@pytest.mark.parametrize("labels", [20, 60])
+@pytest.mark.parametrize("pack", ["small", "frontier"])
+def test_nothing_in_the_prompt_depends_on_the_target_that_a_row_has(pack: str, labels: int) -> None:
+    """Its labels were chosen by that target, which stood first; an equal row stood among the examples."""
+    rows = many_labels(labels=labels).examples
+    twin = replace(rows[1], id="twin", inputs={"text": rows[0].inputs["text"].upper() + "!"})
+
+    def prompts(target: str) -> list[str]:
+        first, equal = (replace(row, target=target) for row in (rows[0], twin))
+        load = Loaded((first, equal, example("w0 w1 sort three", "label00"), *rows[2:]))
+        pair = {"right": target, "wrong": None, "share": 1.0}
+        given = inputs(
+            load=load,
+            score=Scored((failure(first, "label01"),)),
+            strategy=Drafted((replace(STRATEGY, pairs=(pair,)),)),
+        )
+        _, ctx = run(params(used("relabel", pack), rows_per_round=1, seeds_shown=500), given)
+        assert ctx.prompts[0].count(first.inputs["text"]) == 1
+        assert equal.inputs["text"] not in ctx.prompts[0]
+        return ctx.prompts
+
+    assert prompts("label00") == prompts("label07")
+
+
 def test_a_row_with_another_target_joins_in_place_of_the_one_it_was_made_from() -> None:
     output, _ = relabelling([BROKEN])
     (row,) = output.candidates
@@ -76,3 +109,13 @@ def test_a_row_with_another_target_joins_in_place_of_the_one_it_was_made_from() 
     )
     (example,) = selected.examples
     assert example.columns == {"candidate": row.id, REPLACES: row.parent}
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "share", "enough"),
+    [(11, 20, 0.55, True), (10, 20, 0.55, False), (2, 3, 2 / 3, True), (0, 3, 0.0, False)],
+)
+def test_a_share_of_the_answers_is_enough_where_it_is_reached(
+    count: int, asked: int, share: float, enough: bool
+) -> None:
+    assert agree(count, asked, share) is enough

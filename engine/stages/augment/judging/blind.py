@@ -15,7 +15,7 @@ from engine.fingerprint import short
 from engine.identity import Params, outside
 from engine.rows import Drop, Example
 from engine.stages import schemas
-from engine.stages.augment.nearest import NearRows, nearest_labels
+from engine.stages.augment.nearest import NearRows, labels_to_define
 from engine.stages.blocks import Briefing, row_block, task_block, task_sends
 from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.protocol import ALWAYS, Context
@@ -24,10 +24,6 @@ from engine.tasks import Task
 
 KEY = "answers"
 VARIABLES = frozenset({"task", "rows", "form", "chosen"})
-MOST_DEFINED = 40
-"""Labels that are all defined; of more, those whose training rows are nearest to the call's rows."""
-NEAREST = 5
-"""Labels per row that are defined where there are more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +121,21 @@ def blind_sends(params: BlindParams, rows: str) -> Mapping[str, str]:
     """Return what prompts hold, by variable; `rows` says which rows are answered."""
     return {
         "rows": rows,
-        "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})"
-            if params.task.labelled
-            else "train rows near them, with their answers ({inputs}, {target})",
-            conventions=params.conventions,
-        ),
+        "task": told_sends(params.task, conventions=params.conventions),
         "form": "",
         "chosen": "",
         ALWAYS: "the labels" if params.task.labelled else "",
     }
+
+
+def told_sends(task: TaskView, *, conventions: bool) -> str:
+    """Return what the task block holds where it tells how rows are answered, near some rows or by their labels."""
+    return task_sends(
+        "train rows that stand for labels ({inputs}, {target})"
+        if task.labelled
+        else "train rows near them, with their answers ({inputs}, {target})",
+        conventions=conventions,
+    )
 
 
 def _calls(
@@ -182,7 +183,7 @@ class _Writer:
 
     def __call__(self, sample: int, shown: Sequence[Shown[Any]]) -> Request:
         """Return the request of one call, a sample of its own."""
-        count = len(shown)
+        count, inputs = len(shown), [one.row.inputs for one in shown]
         if count not in self._schemas:
             self._schemas[count] = schemas.per_row(self._params.schema, KEY, count, self._parts)
         request = self._ctx.request(
@@ -193,9 +194,9 @@ class _Writer:
                     self._params.task,
                     self._params.briefing,
                     self._train,
-                    self._relevant(shown),
+                    labels_to_define(self._params.task, self._train, inputs, self._ctx),
                     self._conventions,
-                    self._near.around([one.row.inputs for one in shown]),
+                    self._near.around(inputs),
                 ),
                 "rows": [
                     {"id": name, "columns": row_block(one.inputs)}
@@ -208,15 +209,6 @@ class _Writer:
             self._params.temperature,
         )
         return replace(request, attempt=sample)
-
-    def _relevant(self, shown: Sequence[Shown[Any]]) -> Sequence[str]:
-        """Return the labels that are defined: chosen by the rows alone, so that nothing tells a target."""
-        labels = self._task.labels
-        if len(labels) <= MOST_DEFINED:
-            return labels
-        inputs = [one.row.inputs for one in shown]
-        near = nearest_labels(self._params.task, self._train, inputs, self._ctx)
-        return sorted({label for labels_of_row in near for label in labels_of_row[:NEAREST]})
 
 
 def _read(

@@ -31,6 +31,7 @@ from engine.stages.augment.judging.acceptance import (
     decide,
     label_passes,
 )
+from engine.stages.augment.judging.blind import told_sends
 from engine.stages.augment.judging.calibration import (
     Anchor,
     anchor_key,
@@ -45,7 +46,7 @@ from engine.stages.augment.judging.questions import KEY, PROMPT, VARIABLES, Item
 from engine.stages.augment.nearest import ANSWERED
 from engine.stages.augment.planning import is_contrast
 from engine.stages.augment.verify import calls_for
-from engine.stages.blocks import Briefing, task_sends
+from engine.stages.blocks import Briefing
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import by_id, calls_of, drops, ids
 from engine.stages.outputs import (
@@ -384,7 +385,7 @@ def _unused(params: JudgeParams) -> frozenset[str]:
 
 def _sends(params: JudgeParams) -> Mapping[str, str]:
     anchored = params.judge == "decides"
-    shown = "generated rows ({inputs}, {target})"
+    shown = "{candidates} ({inputs}, {target})"
     if KEY not in params.schema["properties"]:
         shown += ", strategies"
     if anchored:
@@ -392,12 +393,7 @@ def _sends(params: JudgeParams) -> Mapping[str, str]:
     return {
         "rows": shown,
         "plans": "names of patterns, strategies" if params.adherence is not None else "",
-        "task": task_sends(
-            "train rows that stand for labels ({inputs}, {target})"
-            if params.task.labelled
-            else "train rows near them, with their answers ({inputs}, {target})",
-            conventions=params.conventions,
-        ),
+        "task": told_sends(params.task, conventions=params.conventions),
         "chosen": "",
         "labelled": "",
         # The reply's schema lists them where the judge answers itself.
@@ -427,6 +423,6 @@ JUDGE = Stage(
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},
     replies=("verdict", "adherence"),
-    sends=_sends, embeds="generated rows and train rows ({inputs})", skips=_skips, unused=_unused,
+    sends=_sends, embeds="{candidates}, train rows ({inputs})", skips=_skips, unused=_unused,
     expect=_expect, accounts=_accounts,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from engine.identity import outside
 from engine.rows import Example, PoolAnswer
 from engine.stages.augment.mining.outputs import PoolAnswered, Shortlisted
 from engine.stages.evaluate.predict import SHOWN
@@ -22,7 +23,7 @@ from engine.tasks import Asked, answers
 class AskPoolParams(PromptedTask):
     """What the student is asked."""
 
-    size: int
+    size: int = outside()
     """Most rows of the shortlist."""
 
 

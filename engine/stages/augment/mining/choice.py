@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import PoolAnswer, PoolRow
-from engine.stages.augment.diversity import spread
+from engine.stages.augment.diversity import Spreading
 from engine.stages.augment.planning import COVERAGE, Quotas, Slot
+from engine.stages.augment.seeds import standing
+from engine.stages.augment.shares import apportion
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-SPARE = 1.25
-"""Rows that are taken per row wanted: gates reject some."""
+SPARE = 0.25
+"""Rows that are taken besides, per row wanted: gates reject some."""
 AMONG = 3
 """Ranked rows per row wanted, among which the most different ones are taken."""
 NEAR_BONUS = 0.5
@@ -50,6 +52,11 @@ class Signals(NamedTuple):
     """What decides between rows that are alike in all else."""
 
 
+def with_spare(wanted: int) -> int:
+    """Return how many rows are taken for so many wanted."""
+    return wanted + math.ceil(SPARE * wanted)
+
+
 def label_of(row: PoolRow) -> str:
     """Return the label by which a row is chosen: its own, or else what neighbours give it."""
     return row.target or row.guess
@@ -68,7 +75,12 @@ def unsureness(rows: Sequence[PoolRow], answers: Mapping[str, PoolAnswer]) -> li
 
 
 def choose(
-    rows: Sequence[PoolRow], wanted: Quotas, signals: Signals, *, fill: bool
+    rows: Sequence[PoolRow],
+    wanted: Quotas,
+    signals: Signals,
+    *,
+    fill: bool,
+    labelled: bool = True,
 ) -> tuple[list[Taken], Quotas]:
     """Return the rows that are taken, and what is lacking of what is wanted.
 
@@ -77,51 +89,71 @@ def choose(
         wanted: Pattern -> slot -> rows.
         signals: What they are chosen by, in the order of the rows.
         fill: Whether other rows stand in for what is lacking, of the labels that have the fewest.
+        labelled: Whether targets are labels; else there are no slots of one, and nothing has too few.
     """
-    chooser = _Chooser(rows, signals)
+    chooser = _Chooser(rows, signals, labelled)
+    sizes: dict[tuple[str, Slot], int] = {}
     lacking: dict[str, dict[Slot, int]] = {}
     for pattern, slots in wanted.items():
         for slot, count in slots.items():
-            got = chooser.take(pattern, slot, math.ceil(SPARE * count))
-            if (rest := count - got) > 0:
-                lacking.setdefault(pattern, {})[slot] = rest
+            got = 0
+            # What a row is the other side of, no row of a pool says.
+            if not slot.contrast:
+                sizes[pattern, slot] = count
+                got = chooser.take(pattern, slot, count)
+            if got < count:
+                lacking.setdefault(pattern, {})[slot] = count - got
+    # Shared out among all: a quarter of each slot alone would double the smallest.
+    spare = with_spare(sum(sizes.values())) - sum(sizes.values())
+    for (pattern, slot), count in apportion(sizes, spare, each=False).items():
+        chooser.take(pattern, slot, count)
     if fill and lacking:
-        chooser.fill(math.ceil(SPARE * sum(sum(slots.values()) for slots in lacking.values())))
+        whole = sum(sum(slots.values()) for slots in wanted.values())
+        chooser.fill(with_spare(whole) - len(chooser.taken))
     return chooser.taken, lacking
 
 
 class _Chooser:
     """Keeps what is taken."""
 
-    def __init__(self, rows: Sequence[PoolRow], signals: Signals) -> None:
+    def __init__(self, rows: Sequence[PoolRow], signals: Signals, labelled: bool) -> None:
         self._rows, self._signals = rows, signals
-        self._open = dict.fromkeys(range(len(rows)))
-        self._used: list[int] = []
+        self._labels = [label_of(row) if labelled else "" for row in rows]
+        self._open: dict[str, dict[int, None]] = {}
+        """Label -> places of the rows that are not taken."""
+        for place, label in enumerate(self._labels):
+            self._open.setdefault(label, {})[place] = None
+        self._counts = Counter[str]()
+        """Rows that are taken, by label."""
+        weights = [1.0 if row.confidence is None else row.confidence for row in rows]
+        self._spreading = Spreading(signals.vectors, weights) if signals.is_diverse else None
         self.taken: list[Taken] = []
 
     def take(self, pattern: str, slot: Slot, count: int) -> int:
         """Take up to `count` rows for a slot; return how many there were."""
-        fitting = [
-            place
-            for place in self._open
-            if slot.target is None or label_of(self._rows[place]) == slot.target
-        ]
-        best = self._best(fitting, pattern, slot, count)
+        fitting = (
+            [place for places in self._open.values() for place in places]
+            if slot.target is None
+            else list(self._open.get(slot.target, ()))
+        )
+        best = self._best(fitting, pattern, slot, count) if count else []
         for place in best:
-            del self._open[place]
-            self._used.append(place)
+            label = self._labels[place]
+            del self._open[label][place]
+            self._counts[label] += 1
             self.taken.append(Taken(self._rows[place], pattern, slot))
         return len(best)
 
     def fill(self, count: int) -> None:
         """Take `count` rows more, of the labels that have the fewest so far."""
-        counts = Counter(label_of(taken.row) for taken in self.taken)
+        added = Counter[str]()
         for _ in range(count):
-            labels = {label_of(self._rows[place]) for place in self._open}
+            labels = [name for name, places in self._open.items() if len(places) > added[name]]
             if not labels:
-                return
-            label = min(labels, key=lambda name: (counts[name], name))
-            counts[label] += self.take(COVERAGE, Slot(label or None, None), 1)
+                break
+            added[min(labels, key=lambda name: (self._counts[name] + added[name], name))] += 1
+        for label, rows in added.items():
+            self.take(COVERAGE, Slot(label or None, None), rows)
 
     def _best(self, fitting: list[int], pattern: str, slot: Slot, count: int) -> list[int]:
         signals = self._signals
@@ -129,24 +161,14 @@ class _Chooser:
         ranks = dict.fromkeys(fitting, 0.0)
         for values in (likeness, signals.unsure):
             if values is not None:
-                _add(ranks, {place: float(values[place]) for place in fitting})
+                own = standing([float(values[place]) for place in fitting])
+                ranks = {place: ranks[place] + one for place, one in zip(fitting, own, strict=True)}
         if slot.near is not None and any(ranks.values()):
             for place in fitting:
                 ranks[place] += NEAR_BONUS * (self._rows[place].second == slot.near)
         order = sorted(fitting, key=lambda place: (-ranks[place], signals.chance[place]))
-        if not signals.is_diverse:
+        if self._spreading is None:
             return order[:count]
         if any(ranks.values()):
             order = order[: AMONG * count]
-        weights = [1.0 if row.confidence is None else row.confidence for row in self._rows]
-        return spread(signals.vectors, weights, order, count, self._used)
-
-
-def _add(ranks: dict[int, float], value: Mapping[int, float]) -> None:
-    """Add to each row's rank its place among all, 0 to 1; equal values share the lowest."""
-    order = sorted(value.values())
-    first: dict[float, int] = {}
-    for number, one in enumerate(order):
-        first.setdefault(one, number)
-    for place in ranks:
-        ranks[place] += first[value[place]] / max(1, len(order) - 1)
+        return self._spreading.take(order, count)

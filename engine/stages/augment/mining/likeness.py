@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.rows import Example, Pattern, PatternMember
+from engine.rows import Pattern
+from engine.stages.outputs import Loaded, Logged, NamedPatterns
 from engine.stages.protocol import Context
 from engine.wording import text_of
 
@@ -27,13 +28,17 @@ class Likeness:
     def __init__(
         self,
         patterns: Sequence[Pattern],
-        members: Mapping[str, Sequence[PatternMember]],
-        examples: Iterable[Example],
+        named: NamedPatterns,
+        load: Loaded,
+        logged: Logged | None,
         ctx: Context,
     ) -> None:
-        """Take the patterns, the failures in each, and the rows among which these are."""
+        """Take the patterns that count, what is in each, and the rows among which failures are: test rows are not."""
         import numpy as np
 
+        members = named.by_pattern
+        log = logged.examples if logged else ()
+        examples = [*(e for e in load.examples if e.split != "test"), *log]
         wanted = {member.example for pattern in patterns for member in members.get(pattern.id, ())}
         texts = {e.id: text_of(e.inputs) for e in examples if e.id in wanted}
         self.patterns: list[str] = []

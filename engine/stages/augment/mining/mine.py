@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.fingerprint import short
-from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row
+from engine.operators import MINED
+from engine.rows import Candidate, Drop, Mined, PoolCount, PoolRow, Row, RowCall
 from engine.spec.recipe import LabelBy, MineBy
 from engine.stages import schemas
 from engine.stages.augment.generate import GenerateInputs
@@ -28,35 +29,41 @@ from engine.stages.augment.judging.blind import (
     ask_blind,
     blind_sends,
 )
-from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness
+from engine.stages.augment.judging.votes import agree, most_given
+from engine.stages.augment.mining.choice import Signals, Taken, choose, unsureness, with_spare
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.outputs import MinedRows, PoolAnswered, Shortlisted
-from engine.stages.augment.planning import COVERAGE, NEAR, Quotas, RowPlan, quotas
+from engine.stages.augment.planning import COVERAGE, NEAR, Quotas, RowPlan, Slot, quotas
+from engine.stages.augment.shares import apportion
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Drafted
 from engine.stages.protocol import Account, Context, Stage
 from engine.tasks import Task
 from engine.wording import text_of
 
-OPERATOR = "mine"
-"""As what its rows are counted among those of operators."""
 TEACHER_PROMPT, JUDGE_PROMPT = "label.md", "verify.md"
 WAITS = "awaits_label"
 """Reason for which a row of the pool waits for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MineParams(BlindParams):
+class LabelParams(BlindParams):
+    """How teacher or judge are asked for labels."""
+
+    agreement: float
+    """Share of the answers that must be the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MineParams(RowPlan):
     """What is wanted, what rows are chosen by, and who labels them."""
 
     by: tuple[MineBy, ...]
     label: LabelBy
+    answers: LabelParams | None = None
+    """None where no model is asked for labels."""
     rows: int
-    """Rows wanted in a round."""
-    coverage: float
-    """Share of them for what does not fail."""
-    agreement: float
-    """Share of the answers that must be the same."""
+    """Most of the rows wanted in a round that are mined."""
     fill: bool
     """Whether other rows stand in for what the pool lacks: nobody writes them."""
 
@@ -73,8 +80,7 @@ class MineInputs(GenerateInputs):
 def mine(params: MineParams, inputs: MineInputs, ctx: Context) -> MinedRows:
     """Return the candidates that the pool has for this round."""
     pool = inputs.shortlist.pool
-    plan = RowPlan(task=params.task, rows_per_round=params.rows, coverage=params.coverage)
-    wanted = quotas(plan, inputs.sources(ctx.round), [ctx.seed, ctx.round])
+    wanted = _wanted(params, inputs, ctx)
     labelled = [row for row in pool if row.target or params.label != "column"]
     taken, lacking = _choose(params, inputs, labelled, wanted, ctx, fill=params.fill)
     waiting = [row for row in pool if not row.target and params.label == "column"]
@@ -86,8 +92,8 @@ def mine(params: MineParams, inputs: MineInputs, ctx: Context) -> MinedRows:
         by = "" if is_own else ctx.model("embedder")
         confidence = None if is_own else one.row.confidence
         rows += _labelled(params, inputs, one, _Label(label, confidence, by, "", ""), ctx)
-    if params.label in ("teacher", "judge"):
-        rows += _answered(params, inputs, taken, ctx)
+    if params.answers is not None:
+        rows += _answered(params, params.answers, inputs, taken, ctx)
     for one in waits:
         row = one.row
         rows.append(Mined(row.id, None, "column", None, None, row.source, row.line))
@@ -95,6 +101,27 @@ def mine(params: MineParams, inputs: MineInputs, ctx: Context) -> MinedRows:
     if others := len(pool) - len(taken) - len(waits):
         rows.append(PoolCount("mine", "not_chosen", others, "others fit better"))
     return MinedRows(tuple(rows))
+
+
+def _wanted(params: MineParams, inputs: MineInputs, ctx: Context) -> Quotas:
+    """Return what of the round's plan is mined; where rows do not go by patterns, nothing against any.
+
+    Of a row that was chosen by something else nobody knows that it has to do with a pattern.
+    """
+    planned = quotas(params, inputs.sources(ctx.round), [ctx.seed, ctx.round])
+    sizes = {
+        (pattern, slot): count
+        for pattern, slots in planned.items()
+        for slot, count in slots.items()
+        if pattern == COVERAGE or "pattern" in params.by
+    }
+    if sum(sizes.values()) > params.rows:
+        sizes = apportion(sizes, params.rows, each=False)
+    wanted: dict[str, dict[Slot, int]] = {}
+    for (pattern, slot), count in sizes.items():
+        if count:
+            wanted.setdefault(pattern, {})[slot] = count
+    return wanted
 
 
 class _Label(NamedTuple):
@@ -123,9 +150,7 @@ def _choose(
     likeness = None
     if "pattern" in params.by and inputs.name is not None:
         sources = inputs.sources(ctx.round)
-        log = inputs.logged.examples if inputs.logged else ()
-        examples = [*(e for e in inputs.load.examples if e.split != "test"), *log]
-        looks = Likeness(sources.patterns, inputs.name.by_pattern, examples, ctx)
+        looks = Likeness(sources.patterns, inputs.name, inputs.load, inputs.logged, ctx)
         found = looks(vectors)
         likeness = {pattern: found[:, place] for place, pattern in enumerate(looks.patterns)}
     unsure = None
@@ -133,7 +158,7 @@ def _choose(
         unsure = np.array(unsureness(rows, inputs.answers.by_row), dtype=np.float32)
     chance = [short([ctx.seed, ctx.round, row.id]) for row in rows]
     signals = Signals(vectors, likeness, unsure, "diverse" in params.by, chance)
-    return choose(rows, wanted, signals, fill=fill)
+    return choose(rows, wanted, signals, fill=fill, labelled=params.task.labelled)
 
 
 def _labelled(
@@ -148,7 +173,7 @@ def _labelled(
         parent=row.parent,
         pattern=taken.pattern,
         strategy=_strategy(inputs.strategy, taken.pattern),
-        operator=OPERATOR,
+        operator=MINED,
         attempt=ctx.attempt,
         inputs=row.inputs,
         target=label.target,
@@ -177,7 +202,11 @@ def _strategy(drafted: Drafted | None, pattern: str) -> str:
 
 
 def _answered(
-    params: MineParams, inputs: MineInputs, taken: Sequence[Taken], ctx: Context
+    params: MineParams,
+    asked: LabelParams,
+    inputs: MineInputs,
+    taken: Sequence[Taken],
+    ctx: Context,
 ) -> Iterator[Row]:
     """Yield the rows on whose answer several replies agree, and a drop for each other."""
     kind = params.task.entry
@@ -186,14 +215,19 @@ def _answered(
     missing: dict[str, Drop] = {}
     rows = [one.row for one in taken]
     found = ask_blind(
-        params, rows, inputs.load.train, inputs.name.conventions if inputs.name else (),
+        asked, rows, inputs.load.train, inputs.name.conventions if inputs.name else (),
         role=params.label, prompt=prompt, stage="mine", form=kind.answer_form, answer=kind.target_schema, ctx=ctx,
     )  # fmt: skip
+    pattern_of = {one.row.id: one.pattern for one in taken}
+    calls = Counter[tuple[str, str]]()
     for one in found:
         if isinstance(one, Drop):
             missing.setdefault(one.item, one)
         else:
             replies.setdefault(one.shown.row.id, []).append(one)
+            calls[one.call, pattern_of[one.shown.row.id]] += 1
+    for (call, pattern), count in calls.items():
+        yield RowCall(call, pattern, _strategy(inputs.strategy, pattern), MINED, count)
     task = params.task.task(inputs.load.examples)
     digest, model = ctx.prompt(prompt).digest, ctx.model(params.label)
     for each in taken:
@@ -203,16 +237,15 @@ def _answered(
             if (read := _read(params, task, reply)) is not None
             for target, answer in [read]
         ]
-        votes = Counter(answer for _, answer, _ in given)
-        best, count = votes.most_common(1)[0] if votes else ("", 0)
-        if count and count >= math.ceil(params.agreement * params.samples - 1e-9):
+        best, count = most_given(answer for _, answer, _ in given)
+        if agree(count, asked.samples, asked.agreement):
             target, call = next((t, call) for t, answer, call in given if answer == best)
-            label = _Label(target, count / params.samples, model, digest, call)
+            label = _Label(target, count / asked.samples, model, digest, call)
             yield from _labelled(params, inputs, each, label, ctx)
         elif not given and each.row.id in missing:
             yield missing[each.row.id]
         else:
-            why = f"{count} of {params.samples} answers agree"
+            why = f"{count} of {asked.samples} answers agree"
             yield Drop("mine", each.row.id, "disagreement", why)
 
 
@@ -231,18 +264,18 @@ def _read(params: MineParams, task: Task, reply: Answer[PoolRow]) -> tuple[str, 
 
 
 def _sends(params: MineParams) -> Mapping[str, str]:
-    return blind_sends(params, "rows of the pool ({inputs})")
+    return blind_sends(params.answers, "rows of the pool ({inputs})") if params.answers else {}
 
 
 def _expect(params: MineParams, situation: Situation) -> Forecast:
-    most = math.ceil(params.rows * 1.5)
-    if params.label in ("neighbours", "column"):
+    most = with_spare(params.rows)
+    asked = params.answers
+    if asked is None:
         return Forecast(Range(0, 0), rows_written=Range(0, most))
-    calls = params.samples * math.ceil(most / params.rows_per_call)
-    reply = schemas.reply_tokens(schemas.per_row(params.schema, KEY, params.rows_per_call))
-    return Forecast(
-        Range(0, calls), Range(1, params.rows_per_call), reply, rows_written=Range(0, most)
-    )
+    each = asked.rows_per_call
+    reply = schemas.reply_tokens(schemas.per_row(asked.schema, KEY, each))
+    calls = Range(0, asked.samples * math.ceil(most / each))
+    return Forecast(calls, Range(1, each), reply, rows_written=Range(0, most))
 
 
 def _accounts(params: MineParams, inputs: MineInputs, output: MinedRows) -> Iterable[Account]:
@@ -258,16 +291,16 @@ def _accounts(params: MineParams, inputs: MineInputs, output: MinedRows) -> Iter
 _EMBEDS = "rows of the pool, train rows and failures ({inputs})"
 
 MINE = Stage(
-    "mine", 1, MineParams, MineInputs, MinedRows, mine,
+    "mine", 2, MineParams, MineInputs, MinedRows, mine,
     asks=("embedder",), embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_TEACHER = Stage(
-    "mine_by_teacher", 1, MineParams, MineInputs, MinedRows, mine,
+    "mine_by_teacher", 3, MineParams, MineInputs, MinedRows, mine,
     asks=("teacher", "embedder"), prompts={TEACHER_PROMPT: VARIABLES}, replies=("labels",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_JUDGE = Stage(
-    "mine_by_judge", 1, MineParams, MineInputs, MinedRows, mine,
+    "mine_by_judge", 3, MineParams, MineInputs, MinedRows, mine,
     asks=("judge", "embedder"), prompts={JUDGE_PROMPT: VARIABLES}, replies=("answers",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip

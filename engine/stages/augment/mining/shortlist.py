@@ -2,9 +2,9 @@
 
 Left out are rows that stand in the pool before, in the training rows, or in what earlier rounds added (word by word);
 rows that resemble evaluation rows, as the leak guard tells them; and, where labels come from neighbours, rows whose
-label is not sure. Of the others each label keeps as many: those most like what failed, or, where patterns do not
-matter, a random part. Reads the training rows, the patterns and what earlier rounds added; writes a `PoolRow` per row
-that is kept, and a `PoolCount` per reason for which rows were not.
+label is not sure. Of the others each label keeps as many, and of these each pattern: those most like it, or, where
+patterns do not matter, a random part. Reads the training rows, the patterns and what earlier rounds added; writes a
+`PoolRow` per row that is kept, and a `PoolCount` per reason for which rows were not.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from engine.data.pool import Pool
 from engine.data.records import Record
 from engine.errors import RunError
 from engine.fingerprint import short
-from engine.identity import Params, outside
-from engine.rows import Example, PoolCount, PoolRow
-from engine.spec.recipe import LabelBy, LeakLimits, Redaction
+from engine.identity import outside
+from engine.rows import PoolCount, PoolRow
+from engine.spec.recipe import LeakLimits
+from engine.stages.augment.mining.choice import label_of
 from engine.stages.augment.mining.likeness import Likeness
 from engine.stages.augment.mining.neighbours import Guess, Neighbours
 from engine.stages.augment.mining.outputs import Shortlisted
-from engine.stages.load import SplitSource
+from engine.stages.augment.shares import filled
+from engine.stages.load import ReadRows, SplitSource
 from engine.stages.outputs import Confirmed, Loaded, Logged, NamedPatterns, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.quality.leak_guard import LeakGuard
-from engine.stages.task_view import TaskView
 from engine.wording import text_of, words
 
 if TYPE_CHECKING:
@@ -44,24 +45,21 @@ READ = "read"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShortlistParams(Params):
+class ShortlistParams(ReadRows):
     """The pool, and what is kept of it."""
 
-    task: TaskView
-    input: tuple[str, ...]
     source: SplitSource
     pool: Pool = outside()
     """The rows that these parameters decide."""
     guard: LeakLimits
     patterns: bool
     """Whether rows that are like a pattern come first."""
-    label: LabelBy
-    sure: float
-    """Least probability that a label by neighbours is right."""
+    own_labels: bool = False
+    """Whether the pool's own labels are taken for right."""
+    sure: float | None = None
+    """Least probability that a label by neighbours is right; None where these label nothing."""
     size: int
     """Most rows that are kept."""
-    redact: tuple[Redaction, ...] = ()
-    on_bad_row: str = "stop"
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class ShortlistInputs(Inputs):
 def shortlist(params: ShortlistParams, inputs: ShortlistInputs, ctx: Context) -> Shortlisted:
     """Return the rows that are kept; raises RunError for a pool without rows."""
     looking = _Looking(params, inputs, ctx)
-    for batch in params.pool.batches():
+    for batch in params.pool.batches(labelled=params.own_labels):
         for detail in batch.bad:
             looking.read += 1
             looking.leave_out("bad-row", detail)
@@ -121,14 +119,14 @@ class _Looking:
         self._seen: set[str] = set()
         self._train_vectors = ctx.embed([text_of(e.inputs) for e in load.train])
         self._targets = [e.target for e in load.train]
-        labelled = params.task.labelled
-        self._labels = frozenset(params.task.task(load.examples).labels) if labelled else None
+        self._places = _places(self._targets)
+        labelled, labels = params.task.labelled, params.task.task(load.examples).labels
+        self._labels = frozenset(labels) if labelled else None
+        self._spelled = params.spelling(labels)
         self._guess = Neighbours(self._train_vectors, self._targets) if labelled else None
         self._likeness = _likeness(params, inputs, ctx)
-        self._found: dict[str, list[_Found]] = defaultdict(list)
-        labels = len(set(self._targets)) if labelled else 1
-        self._each = -(-params.size // labels)
-        """Rows that a label keeps."""
+        self._found: dict[str, dict[str, list[_Found]]] = defaultdict(lambda: defaultdict(list))
+        """Label -> pattern -> rows; a row without a label, or that is like no pattern, under ''."""
         self.read = 0
         self._counts: Counter[str] = Counter()
         self._details: dict[str, str] = {}
@@ -165,6 +163,9 @@ class _Looking:
                 self.leave_out("evaluation", f"{self._at(fresh[number][1])} {leak}")
         if clean:
             self._keep([fresh[number] for number in clean], vectors[clean])
+        held = sum(len(rows) for own in self._found.values() for rows in own.values())
+        if held > 2 * self._params.size:
+            self._shrink()
 
     def _unusable(self, record: Record, inputs: dict[str, str]) -> tuple[str, str] | None:
         """Return why a row is no use, as a reason and its words; None where it may be."""
@@ -177,13 +178,18 @@ class _Looking:
         if mark in self._seen:
             return "duplicate", "repeats an earlier row"
         self._seen.add(mark)
-        right = record.values.get(self._params.task.target)
-        if right is None or self._labels is None:
+        right = self._right(record)
+        if not right or self._labels is None:
             return None
         kind, settings = self._params.task.entry, self._params.task.settings
-        if self._labels.issuperset(kind.labels_in(str(right), settings)):
+        if self._labels.issuperset(kind.labels_in(right, settings)):
             return None
         return "unknown_label", "has a label that is none of the task's"
+
+    def _right(self, record: Record) -> str:
+        """Return the pool's own label of a row, as the task spells it; empty where it has none."""
+        right = record.values.get(self._params.task.target)
+        return "" if right is None else self._spelled(str(right))
 
     def _keep(
         self,
@@ -194,11 +200,8 @@ class _Looking:
         likeness = self._likeness(vectors) if self._likeness else None
         near = vectors @ self._train_vectors.T
         for number, ((place, record, inputs), guess) in enumerate(zip(fresh, guesses, strict=True)):
-            if (
-                self._params.label == "neighbours"
-                and guess is not None
-                and guess.confidence < self._params.sure
-            ):
+            sure = self._params.sure
+            if sure is not None and guess is not None and guess.confidence < sure:
                 detail = f"{self._at(record)} is {guess.label} or {guess.second}"
                 self.leave_out("unsure", detail)
                 continue
@@ -207,41 +210,44 @@ class _Looking:
                 best = int(likeness[number].argmax())
                 pattern = self._likeness.patterns[best]
                 alike = round(float(likeness[number, best]), 6)
-            row = self._row(
-                record, inputs, guess, self._parent(near[number], guess), pattern, alike
-            )
+            row = self._row(record, inputs, guess, near[number], pattern, alike)
             chance = short([self._ctx.seed, self._ctx.round, row.id])
-            bucket = self._found[guess.label if guess else ""]
-            bucket.append(_Found((alike or 0.0, chance), place, row))
-            if len(bucket) > 2 * self._each:
-                self._shrink(bucket)
+            found = _Found((alike or 0.0, chance), place, row)
+            label = label_of(row) if self._labels is not None else ""
+            self._found[label][pattern].append(found)
 
-    def _shrink(self, bucket: list[_Found]) -> None:
-        best = nlargest(self._each, bucket, key=lambda found: found.rank)
-        if more := len(bucket) - len(best):
-            self.leave_out("not_shortlisted", "others of its label are more promising", more)
-            bucket[:] = best
+    def _shrink(self) -> None:
+        """Keep the best rows of each label and pattern, in all as many as may be kept."""
+        there = {
+            label: sum(map(len, by_pattern.values())) for label, by_pattern in self._found.items()
+        }
+        for label, most in filled(there, self._params.size).items():
+            by_pattern = self._found[label]
+            each = filled({pattern: len(rows) for pattern, rows in by_pattern.items()}, most)
+            for pattern, count in each.items():
+                rows = by_pattern[pattern]
+                if more := len(rows) - count:
+                    why = "others of its label and pattern are more promising"
+                    self.leave_out("not_shortlisted", why, more)
+                    rows[:] = nlargest(count, rows, key=lambda found: found.rank)
 
-    def _parent(self, cosines: npt.NDArray[np.float32], guess: Guess | None) -> str:
-        """Return the nearest training row, of the guessed label where there is one."""
-        import numpy as np
-
-        if guess is not None:
-            own = np.array([target == guess.label for target in self._targets])
-            cosines = np.where(own, cosines, -2.0)
-        return self._train[int(cosines.argmax())].id
+    def _parent(self, cosines: npt.NDArray[np.float32], label: str) -> str:
+        """Return the nearest training row, of a label where it has any."""
+        own = self._places.get(label)
+        place = cosines.argmax() if own is None else own[cosines[own].argmax()]
+        return self._train[int(place)].id
 
     def _row(
         self,
         record: Record,
         inputs: dict[str, str],
         guess: Guess | None,
-        parent: str,
+        cosines: npt.NDArray[np.float32],
         pattern: str,
         alike: float | None,
     ) -> PoolRow:
         target = self._params.task.target
-        right = record.values.get(target)
+        right = self._right(record)
         return PoolRow(
             id=short([inputs]),
             inputs=inputs,
@@ -250,11 +256,11 @@ class _Looking:
                 for column, value in record.values.items()
                 if column not in inputs and column != target
             },
-            target="" if right is None else str(right),
+            target=right,
             guess=guess.label if guess else "",
             second=guess.second if guess else "",
             confidence=round(guess.confidence, 6) if guess else None,
-            parent=parent,
+            parent=self._parent(cosines, right or (guess.label if guess else "")),
             pattern=pattern,
             likeness=alike,
             source=record.file or self._params.source.name,
@@ -266,9 +272,8 @@ class _Looking:
 
     def kept(self) -> list[PoolRow]:
         """Return the rows that are kept, in the pool's order."""
-        for bucket in self._found.values():
-            self._shrink(bucket)
-        found = [one for bucket in self._found.values() for one in bucket]
+        self._shrink()
+        found = [one for own in self._found.values() for rows in own.values() for one in rows]
         return [one.row for one in sorted(found, key=lambda one: one.place)]
 
 
@@ -278,13 +283,17 @@ def _likeness(params: ShortlistParams, inputs: ShortlistInputs, ctx: Context) ->
     patterns = inputs.name.patterns
     if inputs.confirm is not None:
         patterns = inputs.confirm.funded(patterns)
-    return Likeness(patterns, inputs.name.by_pattern, _examples(inputs), ctx)
+    return Likeness(patterns, inputs.name, inputs.load, inputs.logged, ctx)
 
 
-def _examples(inputs: ShortlistInputs) -> list[Example]:
-    """Return the rows among which failures are: test rows are not."""
-    log = inputs.logged.examples if inputs.logged else ()
-    return [*(e for e in inputs.load.examples if e.split != "test"), *log]
+def _places(targets: Sequence[str]) -> dict[str, npt.NDArray[np.int_]]:
+    """Return the places of the training rows that have each target."""
+    import numpy as np
+
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, target in enumerate(targets):
+        places[target].append(place)
+    return {target: np.array(own) for target, own in places.items()}
 
 
 def _accounts(
@@ -296,6 +305,6 @@ def _accounts(
 
 
 SHORTLIST = Stage(
-    "shortlist", 1, ShortlistParams, ShortlistInputs, Shortlisted, shortlist,
-    asks=("embedder",), embeds="rows of the pool and rows of all splits ({inputs})", accounts=_accounts,
+    "shortlist", 2, ShortlistParams, ShortlistInputs, Shortlisted, shortlist,
+    asks=("embedder",), embeds="rows of the pool and of all splits, failures of a log ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.rows import PoolAnswer, PoolRow
-from engine.stages.augment.mining.choice import Signals, choose, unsureness
+from engine.stages.augment.mining.choice import Signals, choose, unsureness, with_spare
 from engine.stages.augment.planning import COVERAGE, Slot
 
 
@@ -85,6 +85,30 @@ def test_what_the_pool_lacks_is_filled_with_the_labels_that_have_the_fewest_only
     filled, _ = choose(ROWS, wanted, signals(), fill=True)
     assert Counter(one.row.guess for one in filled) == {"card": 4, "pin": 4}
     assert [one.pattern for one in filled[3:]] == [COVERAGE] * 5
+
+
+def test_a_quarter_more_than_wanted_is_taken_in_all_however_small_the_slots() -> None:
+    many = [row(n, f"label {n % 20:02}") for n in range(100)]
+    wanted = {COVERAGE: {Slot(f"label {n:02}", None): 1 for n in range(20)}}
+    found, lacking = choose(many, wanted, signals(many), fill=True)
+    assert (len(found), with_spare(20), lacking) == (25, 25, {})
+    assert len({one.row.guess for one in found}) == 20
+
+
+def test_answers_that_are_no_labels_have_no_say_in_what_stands_in() -> None:
+    rows = [row(n, "", target=f"answer {n:02}") for n in range(12)]
+    wanted = {"p": {Slot(None, None, contrast=True): 2}}
+    given = signals(rows, unsure=[n / 12 for n in range(12)])
+    found, _ = choose(rows, wanted, given, fill=True, labelled=False)
+    assert [one.row.id for one in found] == ["r11", "r10", "r9"]
+    assert {one.slot for one in found} == {Slot(None, None)}
+
+
+def test_rows_of_the_other_side_are_left_to_writers() -> None:
+    wanted = {"p": {Slot(None, None): 2, Slot(None, None, contrast=True): 4}}
+    found, lacking = choose(ROWS, wanted, signals(), fill=False)
+    assert [one.slot for one in found] == [Slot(None, None)] * 3
+    assert lacking == {"p": {Slot(None, None, contrast=True): 4}}
 
 
 def test_no_row_is_taken_twice() -> None:

@@ -1,5 +1,6 @@
 """shortlist: a pool is looked at in parts, its rows accounted for, and no more of them held than may be kept."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from engine.data.pool import Pool, PoolBatch
 from engine.data.records import Record
 from engine.errors import RunError
 from engine.rows import Pattern, PoolRow
-from engine.spec.recipe import LabelBy, LeakLimits
+from engine.spec.recipe import Fold, LeakLimits
 from engine.stages.augment.mining.outputs import Shortlisted
 from engine.stages.augment.mining.shortlist import SHORTLIST, ShortlistInputs, ShortlistParams
 from engine.stages.load import SplitSource
@@ -40,10 +41,13 @@ class FakePool:
             for n, (text, label) in enumerate(zip(texts, given, strict=True), 1)
         ]
 
-    def batches(self) -> Iterator[PoolBatch]:
-        half = len(self._rows) // 2
-        yield PoolBatch(self._rows[:half], ["pool.jsonl:99:1: no text"])
-        yield PoolBatch(self._rows[half:], [])
+    def batches(self, *, labelled: bool) -> Iterator[PoolBatch]:
+        rows = self._rows
+        if not labelled:
+            rows = [row._replace(values=row.values | {"intent": None}) for row in rows]
+        half = len(rows) // 2
+        yield PoolBatch(rows[:half], ["pool.jsonl:99:1: no text"])
+        yield PoolBatch(rows[half:], [])
 
 
 class Watching(ScriptedContext):
@@ -60,22 +64,25 @@ def run(
     texts: Sequence[str],
     labels: Sequence[str | None] = (),
     *,
-    label: LabelBy = "column",
+    own: bool = True,
     size: int = 100,
     patterns: NamedPatterns | None = None,
     ctx: ScriptedContext | None = None,
-    sure: float = 0.0,
+    sure: float | None = None,
+    fold: Sequence[Fold] = (),
+    kind: str = "classification",
 ) -> Shortlisted:
     params = ShortlistParams(
-        task=task_view(),
+        task=task_view(kind),
         input=("text",),
         source=SplitSource(name="pool.jsonl", digest="d"),
         pool=cast(Pool, FakePool(texts, labels)),
         guard=LeakLimits(ngram=5, quantile=1.0),
         patterns=patterns is not None,
-        label=label,
+        own_labels=own,
         sure=sure,
         size=size,
+        fold_labels=tuple(fold),
     )
     inputs = ShortlistInputs(LOADED, patterns)
     output = SHORTLIST.run(params, inputs, ctx or ScriptedContext())
@@ -122,16 +129,18 @@ def test_labels_that_the_task_does_not_have_are_left_out() -> None:
     output = run(["where is it", "it is in pieces"], ["lost", BROKEN])
     assert counts(output)["unknown_label"] == 1
     assert only(output).target == BROKEN
+    # What was not asked for is not there.
+    assert {row.target for row in run(["it is in pieces"], [BROKEN], own=False).pool} == {""}
 
 
 def test_by_neighbours_a_row_is_kept_only_where_its_label_is_sure() -> None:
     texts = ["the parcel has not come yet today", "zebra quagga okapi"]
-    assert run(texts, label="neighbours").pool[0].guess == LATE
+    assert run(texts, own=False, sure=0.0).pool[0].guess == LATE
     # Six training rows make nothing sure.
-    unsure = run(texts, label="neighbours", sure=0.95)
+    unsure = run(texts, own=False, sure=0.95)
     assert (len(unsure.pool), counts(unsure)["unsure"]) == (0, 2)
     # Whom the recipe has label them is told of these rows, too.
-    assert len(run(texts, sure=0.95).pool) == 2
+    assert len(run(texts).pool) == 2
 
 
 def test_of_too_many_rows_those_most_like_what_failed_are_kept() -> None:
@@ -148,6 +157,49 @@ def test_of_too_many_rows_those_most_like_what_failed_are_kept() -> None:
     assert {row.pattern for row in output.pool} == {"p"}
 
 
+def test_a_label_that_differs_from_the_tasks_in_its_spelling_alone_is_one_of_them_where_it_may() -> (
+    None
+):
+    texts = ["where is it", "it is in pieces"]
+    assert counts(run(texts, ["Late ", BROKEN]))["unknown_label"] == 1
+    folded = run(texts, ["Late ", BROKEN], fold=["case", "space"])
+    assert [row.target for row in folded.pool] == [LATE, BROKEN]
+
+
+def test_no_more_rows_are_kept_than_may_be_and_a_rare_label_keeps_what_it_has() -> None:
+    texts = [f"parcel number {n} has not come" for n in range(40)]
+    output = run(texts, [BROKEN] * 2 + [LATE] * 38, size=10)
+    assert Counter(row.target for row in output.pool) == {BROKEN: 2, LATE: 8}
+    assert counts(output)["not_shortlisted"] == 30
+    # A row goes by its own label, and hangs on a training row that has it.
+    assert {row.parent for row in output.pool if row.target == BROKEN} <= {TRAIN[2].id, TRAIN[3].id}
+
+
+def test_answers_that_are_no_labels_have_no_share_of_a_shortlist() -> None:
+    texts = [f"parcel number {n} has not come" for n in range(30)] + ["the bell, and no parcel"]
+    centroid = tuple(float(x) for x in embed_words(["bell"])[0])
+    pattern = Pattern("p", "bell", "", None, 1, centroid, None, None, None)
+    named = NamedPatterns((pattern, member("p", VALIDATION[0])))
+    answers = [f"answer {n:02}" for n in range(31)]
+    output = run(texts, answers, size=5, patterns=named, kind="generation")
+    assert "the bell, and no parcel" in {row.inputs["text"] for row in output.pool}
+
+
+def test_a_pattern_that_many_rows_are_like_leaves_room_for_those_like_another() -> None:
+    texts = [f"the bell, and no parcel {n}" for n in range(30)] + [
+        f"swore over a low fence {n}" for n in range(5)
+    ]
+    bell, swore = (tuple(float(x) for x in embed_words([w])[0]) for w in ("bell", "swore"))
+    rows = (
+        Pattern("p", "bell", "", None, 1, bell, None, None, None),
+        Pattern("q", "swore", "", None, 1, swore, None, None, None),
+        member("p", VALIDATION[0]),
+        member("q", VALIDATION[2]),
+    )
+    output = run(texts, [LATE] * 35, size=10, patterns=NamedPatterns(rows))
+    assert Counter(row.pattern for row in output.pool) == {"p": 5, "q": 5}
+
+
 def test_what_the_pool_holds_is_not_kept_in_memory() -> None:
     ctx = Watching()
     before = len(LOADED.examples)
@@ -158,12 +210,12 @@ def test_what_the_pool_holds_is_not_kept_in_memory() -> None:
 
 def test_a_pool_without_rows_ends_the_run() -> None:
     class Empty:
-        def batches(self) -> Iterator[PoolBatch]:
+        def batches(self, *, labelled: bool) -> Iterator[PoolBatch]:
             yield from ()
 
     params = ShortlistParams(
         task=task_view(), input=("text",), source=SplitSource(name="pool.jsonl", digest="d"),
-        pool=cast(Any, Empty()), guard=LeakLimits(), patterns=False, label="column", sure=0, size=10,
+        pool=cast(Any, Empty()), guard=LeakLimits(), patterns=False, size=10,
     )  # fmt: skip
     with pytest.raises(RunError, match="has no rows"):
         SHORTLIST.run(params, ShortlistInputs(LOADED), ScriptedContext())
