@@ -51,11 +51,11 @@ from engine.turns.tools import Said, in_assistant_words
 
 _OF_CALLS = frozenset({"tool_call", "tool_call_exact", "arguments_f1"})
 """Metrics of rows whose right answer is a call."""
-_OF_BOTH = frozenset({"tool_name", "perplexity"})
+_OF_BOTH = frozenset({"tool_name", "accuracy", "perplexity"})
 _MOST_TURNS = 14
 _SHORTEST_TURN, _LONGEST_TURN = 160, 1200
 _MOST_TOLD = 24
-"""Tools that are told in prompts; of more, each row tells its own."""
+"""Tools that are told with their arguments; of more, rows tell the names of theirs."""
 _WORD = re.compile(r"\w{3,}|\d+")
 
 
