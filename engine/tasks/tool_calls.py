@@ -20,7 +20,7 @@ from engine.tasks.conversation import read_call
 
 Definitions = Sequence[Mapping[str, Any]]
 """Tools in the OpenAI format."""
-_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
+_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|</?\w*\Z|\Z)", re.S)
 _MARKED = re.compile(r"(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*(.*)\Z", re.S)
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
 _LONGEST_VALUE, _LONGEST_LIST, _LONGEST_ARGUMENTS = 160, 6, 400

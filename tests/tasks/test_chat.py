@@ -189,6 +189,7 @@ RIGHT = '[call] {"name": "find", "arguments": {"title": "Emma"}}'
         ('[TOOL_CALLS][{"name": "find", "arguments": {"title": "Emma", "kind": "book"}}]', RIGHT),
         ('{"name": "find", "parameters": {"title": "Emma"}}', RIGHT),
         ('```json\n[{"name": "find", "arguments": {"title": "Emma"}}]\n```', RIGHT),
+        ('<tool_call>{"name": "find", "arguments": {"title": "Emma"}}\n</tool_', RIGHT),
         ('<tool_call>{"name": "find", "arg</tool_call>', None),
         ('{"name": "other", "arguments": {}}', '{"name": "other", "arguments": {}}'),
         (" It is in. ", "It is in."),
