@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from engine.fingerprint import canonical, digest_canonical
+from engine.turns import SETTING
+from engine.turns import Message as Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,23 +24,17 @@ Progress = Callable[[int], None]
 """Called with the number of items just finished."""
 
 
-class Message(NamedTuple):
-    """One chat turn."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
 def without_system(turns: Sequence[Message]) -> tuple[Message, ...]:
     """Return turns for a model that knows no system turn: its text stands at the beginning of the first user's turn."""
     told = "\n\n".join(turn.content for turn in turns if turn.role == "system")
-    others = [turn for turn in turns if turn.role != "system"]
+    tools = [turn for turn in turns if turn.role == "tools"]
+    others = [turn for turn in turns if turn.role not in SETTING]
     if not told:
-        return tuple(others)
+        return (*tools, *others)
     if not others or others[0].role != "user":
-        return (Message("user", told), *others)
+        return (*tools, Message("user", told), *others)
     first, *rest = others
-    return (Message("user", f"{told}\n\n{first.content}"), *rest)
+    return (*tools, Message("user", f"{told}\n\n{first.content}"), *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +344,8 @@ class TrainingRow(NamedTuple):
 
     messages: tuple[Message, ...]
     completion: str
+    calls: tuple[str, ...] = ()
+    """What the assistant calls in its turn, each a JSON object of `name` and `arguments`."""
 
 
 class AnswerPair(NamedTuple):

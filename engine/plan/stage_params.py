@@ -222,6 +222,7 @@ class StageParams:
                 name=m.name,
                 version=METRICS[m.name].version,
                 settings=METRICS[m.name].params.model_validate(m.params),
+                of=self.task.kind if self.task.entry.mixed else "",
             )
             for m in measured
             if not m.own

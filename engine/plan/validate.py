@@ -138,6 +138,9 @@ def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
     at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
     for problem in kind.problems(params):
         yield Problem(at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task")
+    for problem in kind.input_problems(task.input):
+        hint = "docs/tasks.md shows each kind"
+        yield Problem(loaded.at("task", "input"), f"task.input: {problem}", hint, code="task")
     for name, column in unnamed_inputs(kind, params, task.input).items():
         hint = did_you_mean(column, task.input) or "name one of them"
         message = f"task.params.{name} is '{column}', which is not in task.input"

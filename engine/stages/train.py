@@ -150,7 +150,7 @@ def supervised(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Traini
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
 
     def training_rows(examples: Sequence[Example]) -> tuple[TrainingRow, ...]:
-        return tuple(TrainingRow(prompts(e), prompts.completion(e)) for e in examples)
+        return tuple(TrainingRow(prompts(e), *prompts.said(e)) for e in examples)
 
     best = settings.checkpoint == "best"
     total = steps_of(settings, len(inputs.load.train), generated)

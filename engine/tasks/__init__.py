@@ -5,6 +5,7 @@ A new kind is one file, one prompt in `prompts/tasks/` and one line in `TASKS`.
 
 from engine.registry import Registry
 from engine.tasks.answers import Answer, Asked, answers, probabilities, write
+from engine.tasks.chat import Chat
 from engine.tasks.classification import Classification
 from engine.tasks.extraction import Extraction
 from engine.tasks.generation import Generation
@@ -22,6 +23,7 @@ TASKS: Registry[TaskKind] = Registry(
         Structured(),
         Numeric(),
         Generation(),
+        Chat(),
     ],
 )
 

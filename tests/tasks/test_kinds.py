@@ -456,6 +456,7 @@ def test_a_written_target_has_a_schema_that_ends() -> None:
             params = {"json_schema": SLOTS}
         _, one = task(kind.name, ["a"], **params)
         assert unbounded(kind.target_schema(one, 100)) == [], kind.name
+        assert unbounded(kind.input_schema(one, 100)) == [], kind.name
 
 
 def test_json_is_read_as_strictly_as_replies_are() -> None:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.backends.local.chat import encode_prompt, encode_text, turn_end
+from engine.backends.local.chat import encode_prompt, encode_said, turn_end
 from engine.backends.local.prefix import common_prefix_length
 from engine.backends.protocol import AnswerPair, TrainingRow
 from engine.errors import ModelError
+from engine.turns.tools import Said
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +71,8 @@ def _encoded(tokenizer: Any, rows: Sequence[TrainingRow]) -> list[Encoded]:
     end = turn_end(tokenizer)
     return [
         Encoded(
-            encode_prompt(tokenizer, row.messages), (*encode_text(tokenizer, row.completion), end)
+            encode_prompt(tokenizer, row.messages),
+            (*encode_said(tokenizer, row.messages, Said(row.completion, row.calls)), end),
         )
         for row in rows
     ]

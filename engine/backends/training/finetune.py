@@ -151,7 +151,14 @@ def job_to_json(job: TrainingJob) -> dict[str, Any]:
         "output": str(job.output),
         "adapter": None if job.adapter is None else str(job.adapter),
     }
-    return {**asdict(job), **paths}
+    rows = {split: [_plain(row) for row in getattr(job, split)] for split in ("rows", "validation")}
+    return {**asdict(job), **paths, **rows}
+
+
+def _plain(row: TrainingRow) -> list[Any]:
+    """Return a row as JSON; calls are the exception, and leave no trace where there are none."""
+    messages = [list(message) for message in row.messages]
+    return [messages, row.completion, *([list(row.calls)] if row.calls else [])]
 
 
 def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
@@ -161,7 +168,10 @@ def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
         return tuple(Message(*message) for message in messages)
 
     def rows(split: str) -> tuple[TrainingRow, ...]:
-        return tuple(TrainingRow(turns(told), completion) for told, completion in content[split])
+        return tuple(
+            TrainingRow(turns(told), completion, tuple(*calls))
+            for told, completion, *calls in content[split]
+        )
 
     paths = {
         "model": Path(content["model"]),

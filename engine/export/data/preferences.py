@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from engine.backends.protocol import Message
 from engine.export.data.labels import label_status
-from engine.export.data.layouts import messages
+from engine.export.data.layouts import messages, tools_beside
 from engine.export.run import FinishedRun
 from engine.fingerprint import canonical
 from engine.report.facts.json_columns import text_values
@@ -150,7 +150,9 @@ def _written(run: FinishedRun, r: Mapping[str, Any], columns: frozenset[str]) ->
 
 
 def _pair(prompts: StudentPrompts, example: Example, right: str, wrong: str) -> dict[str, Any]:
-    return {"prompt": messages(prompts(example)), **_replies(right, wrong)}
+    turns = prompts(example)
+    beside: dict[str, Any] = {"tools": []} if prompts.task.seen else {}
+    return {"prompt": messages(turns), **beside, **tools_beside(turns), **_replies(right, wrong)}
 
 
 def _replies(right: str, wrong: str) -> dict[str, Any]:

@@ -341,6 +341,16 @@ def test_a_checkpoint_without_its_best_weights_does_not_count(tmp_path: Path) ->
     assert checkpoints.last() is None
 
 
+def test_a_job_is_read_back_with_what_its_rows_call(tmp_path: Path) -> None:
+    asked = (Message("tools", "[]"), Message("user", "red"))
+    rows = (TrainingRow(asked, "", ('{"name": "find", "arguments": {}}',)), *tiny.rows(1))
+    job = tiny.job(tmp_path, tmp_path / "out", rows=rows)
+    content = json.loads(json.dumps(finetune.job_to_json(job)))
+    assert finetune.job_from_json(content) == job
+    # What calls nothing leaves no trace: it is the job that it always was.
+    assert [len(row) for row in content["rows"]] == [3, 2]
+
+
 def test_jobs_differ_by_data_settings_and_weights_but_not_by_place(
     model: Path, tmp_path: Path
 ) -> None:
