@@ -108,7 +108,8 @@ def test_words_are_left_out_or_exchanged_and_none_is_new() -> None:
         left = make("delete_words", given).inputs["text"].split()
         assert left == [word for word in text.split() if word in left]
         assert len(left) == 3
-        swapped = make("swap_words", given).inputs["text"]
+        once = material("classification", number, {"text": text}, params={**SHARED, "share": 0.1})
+        swapped = make("swap_words", once).inputs["text"]
         assert sorted(swapped.split()) == sorted(text.split())
         moved = [
             i for i, (a, b) in enumerate(zip(swapped.split(), text.split(), strict=True)) if a != b
