@@ -30,9 +30,9 @@ check: $(STAMP)  ## ruff, mypy, import-linter, no circle of imports
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.import_cycles
 
-# Three files at a time on two cores: some tests wait for servers.
+# Two files at a time, as there are cores: a third process would only find the tests once more.
 test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, under a minute
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "not models and not runs and not long and not servers"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

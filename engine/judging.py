@@ -50,6 +50,23 @@ class Verification(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class PassRate(Row):
+    """How often the student answers one candidate right; at most one per candidate."""
+
+    table: ClassVar[str] = "pass_rate"
+    candidate: str
+    rate: float
+    """Share of right answers, 0 to 1."""
+    n_right: int | None
+    """Answers that come to the target; None where none were drawn."""
+    n_answers: int | None
+    """Answers that were drawn and could be had."""
+    how: Literal["sampled", "label_likelihood"]
+    """label_likelihood: the probability of the target among the allowed answers at the sampling temperature, which is
+    the share that answers come to on the mean."""
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeAnchor(Row):
     """A training row that the judge was shown among the candidates without being told."""
 
@@ -94,3 +111,6 @@ class JudgeCalibration(Row):
     """Why, in words."""
     left_out: int = 0
     """Anchors with their own answer that are not counted, because that answer is probably wrong."""
+    by_people: bool = False
+    """Whether it is by people's verdicts on rows that the judge had judged, and not by anchors: then `n_right` and
+    `n_wrong` are as many rows drawn at random as these are worth."""

@@ -21,6 +21,7 @@ from engine.errors import EngineError, Problem, RecipeError
 from engine.export import DataExport, Form, ModelExport, Wanted, Which, export_data, export_model
 from engine.fingerprint import short
 from engine.operators import find_operators
+from engine.plan.building.reviews import NONE, Reviews, judge_mark
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
@@ -29,6 +30,7 @@ from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
 from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
 from engine.report.files import ReportFiles, write_report
+from engine.review import Desk, reviewer_name, reviews_of
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
@@ -155,9 +157,20 @@ class Project:
 
     @cached_property
     def _compiled(self) -> tuple[Plan, Resources]:
-        resources = gather(self.loaded, self.examined.splits)
+        resources = gather(self.loaded, self.examined.splits, self._reviews)
         prompt = task_prompt(self.loaded)
-        return compile_plan(self.loaded.recipe, resources, prompt, self.limit), resources
+        plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
+        judge = next((node for node in plan.nodes.values() if node.stage == "judge"), None)
+        if judge is not None and resources.reviews.outcomes:
+            # What people said counts for the judge of whose rows they said it.
+            reviews = replace(resources.reviews, mark=judge_mark(judge.identity))
+            resources = replace(resources, reviews=reviews)
+            plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
+        return plan, resources
+
+    @property
+    def _reviews(self) -> Reviews:
+        return reviews_of(self.state, self.loaded.recipe.name) if self.has_store else NONE
 
     @property
     def resources(self) -> Resources:
@@ -202,6 +215,25 @@ class Project:
                 if all(ids.get(row["name"]) == row["node"] for row in nodes):
                     return str(run["id"])
         return None
+
+    def review(self, reviewer: str | None = None, *, resolves: bool = False) -> Desk:
+        """Return a reviewer's desk over the rows of the recipe's latest run; see `engine.review`.
+
+        Args:
+            reviewer: Who reviews; git's user name, or the account's, when left out.
+            resolves: Whether what is said ends disagreements between reviewers.
+
+        Raises:
+            EngineError: no run of the recipe is there, or it is no name.
+        """
+        recipe = self.loaded.recipe
+        return Desk(self.state, recipe, reviewer_name(reviewer), resolves=resolves)
+
+    def again(self) -> Project:
+        """Return the project with a plan of its own: people may have said more of its rows since this one's."""
+        project = Project(self.loaded, self.state, self.limit)
+        project.__dict__["examined"] = self.examined
+        return project
 
     def rehearse(self, stage: str) -> Rehearsal:
         """Return what a stage would ask its model, the turns whole; sends nothing, writes nothing, loads no model.

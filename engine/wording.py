@@ -17,6 +17,8 @@ from functools import cache
 from typing import NamedTuple
 from unicodedata import category, normalize
 
+from engine.turns import texts_of
+
 _CHINESE = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u303c\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48f\uf900-\ufaff\uff66-\uff9f"
@@ -38,8 +40,11 @@ _LAST = 2 ** (8 * _WIDTH) - _STEP
 
 
 def text_of(inputs: Mapping[str, str]) -> str:
-    """Return a row's inputs as one text, as they are embedded and compared."""
-    return "\n".join(inputs.values())
+    """Return a row's inputs as one text, as they are embedded and compared; of a conversation what is said in it.
+
+    System turns and definitions of tools, which many rows share, would make all of them alike.
+    """
+    return "\n".join(texts_of(inputs))
 
 
 class _Patterns(NamedTuple):

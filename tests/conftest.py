@@ -6,10 +6,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 
 from engine.store import migrate
@@ -17,6 +22,9 @@ from engine.store import migrate
 # Many tests start processes: none of them must compile the engine anew, which takes each a second.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# numpy's threads spin while they wait for each other: with matrices as small as these, and as many processes as
+# cores, that is all they do. Read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The user's own settings are neither read nor written: which state folders are theirs, what recipes may read.
 _SETTINGS = tempfile.TemporaryDirectory(prefix="pada-settings-")
@@ -31,12 +39,16 @@ settings.register_profile("search", max_examples=5000, deadline=None, print_blob
 settings.load_profile("suite")
 
 LONGEST_FIRST = (
+    "tests/e2e/test_recipes.py",
+    "tests/e2e/test_real_run.py",
     "tests/e2e/test_tiny_runs.py",
     "tests/backends/training/test_finetune.py",
-    "tests/e2e/test_real_run.py",
-    "tests/e2e/test_recipes.py",
+    "tests/e2e/test_operator_matrix.py",
+    "tests/e2e/test_planted_causes.py",
+    "tests/e2e/test_openai_kill.py",
 )
-"""Files that take minutes."""
+"""Files that take a quarter of a minute of CPU time and more, the longest first."""
+_SORTS = ("models", "runs", "long", "servers")
 _HEAVY = "torch"
 """Takes seconds to load, in each process: no part of the fast tests."""
 _THERE = pytest.StashKey[bool]()
@@ -54,11 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out files of tests with models where these are not asked for: their imports alone take seconds."""
-    if collection_path.suffix != ".py" or not _is_fast(config):
+    """Leave out files whose tests are all of a sort that is not asked for: their imports alone take seconds."""
+    unwanted = [mark for mark in _SORTS if f"not {mark}" in config.option.markexpr]
+    if collection_path.suffix != ".py" or not unwanted:
         return None
     text = collection_path.read_text("utf-8")
-    return True if "\npytestmark = pytest.mark.models\n" in text else None
+    return True if any(f"\npytestmark = pytest.mark.{m}\n" in text for m in unwanted) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,13 +111,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     last = len(order)
 
     def rank(item: pytest.Item) -> tuple[int, int]:
-        name = item.path.relative_to(item.config.rootpath).as_posix()
-        weight = (
-            0 if item.get_closest_marker("models") else 1 if item.get_closest_marker("runs") else 2
-        )
-        return order.get(name, last), weight
+        marks = {mark.name for mark in item.iter_markers()}
+        weight = 0 if "models" in marks else 1 if "runs" in marks else 2
+        return order.get(item.location[0], last), weight
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let DuckDB work in one thread where nothing else is said: with rows as few as these a second one only waits."""
+    connect = duckdb.connect
+
+    def connected(
+        file: str, read_only: bool = False, config: Mapping[str, Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        return connect(file, read_only, {"threads": "1", **(config or {})})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "connect", connected)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_command_line() -> Iterator[None]:
+    """Build the commands of `pada` once: a process does so once too, but tests call it hundreds of times in theirs."""
+    built = cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", built)
+        patch.setattr(typer.testing, "_get_command", built)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

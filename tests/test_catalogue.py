@@ -61,6 +61,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str, str]] = {
     "structured": ({"json_schema": OBJECT}, {"text": "x"}, '{"a": 1}', '{"a": "1"}'),
     "numeric": ({}, {"text": "x"}, "1+1 = 2\n#### 2", "none"),
     "generation": ({}, {"text": "x"}, "words", " "),
+    "chat": ({}, {"text": "[user] x"}, "words", " "),
 }
 """Kind -> parameters, inputs, a target that is well-formed and one that is not."""
 

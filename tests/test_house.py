@@ -22,12 +22,17 @@ def placed(path: Path) -> str:
 
 
 @cache
+def parsed(module: Path) -> ast.Module:
+    return ast.parse(module.read_text("utf-8"))
+
+
+@cache
 def nodes() -> list[tuple[Path, ast.AST]]:
     """Return each piece of each module, and the module."""
     return [
         (module, node)
         for module in MODULES
-        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        for node in ast.walk(parsed(module))
         if isinstance(node, ast.Subscript | ast.Call | ast.arg | ast.ImportFrom)
     ]
 
@@ -40,7 +45,7 @@ def shown(module: Path, node: ast.AST) -> str:
 def test_modules_stay_small_and_say_what_they_are(module: Path) -> None:
     text = module.read_text("utf-8")
     assert len(text.splitlines()) <= MOST_LINES, "split it by what its parts are about"
-    assert ast.get_docstring(ast.parse(text)), "every module opens with a docstring"
+    assert ast.get_docstring(parsed(module)), "every module opens with a docstring"
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=placed)
@@ -49,7 +54,7 @@ def test_folders_stay_small_and_open_with_one_sentence_on_what_may_be_touched(
 ) -> None:
     modules = list(package.parent.glob("*.py"))
     assert len(modules) <= MOST_MODULES, "make a room for those that belong together"
-    sentence = (ast.get_docstring(ast.parse(package.read_text("utf-8"))) or "").split("\n\n")[0]
+    sentence = (ast.get_docstring(parsed(package)) or "").split("\n\n")[0]
     assert sentence.endswith(".")
     assert len(sentence.split()) >= 8
 
@@ -101,7 +106,7 @@ for words in ("--help", "run --help", "list operators", "list metrics", "list me
         main()
     except SystemExit as end:
         assert not end.code, words
-    heavy = {"torch", "transformers", "sklearn", "sentence_transformers", "datasets", "scipy", "nltk"}
+    heavy = {"torch", "transformers", "sklearn", "sentence_transformers", "datasets", "scipy", "nltk", "trl"}
     assert not heavy & set(sys.modules), (words, heavy & set(sys.modules))
 """
     done = subprocess.run(

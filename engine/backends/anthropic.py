@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.backends.http.complaint import complaint_of
@@ -29,6 +29,7 @@ from engine.backends.http.quirks import Quirk
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Usage
 from engine.servers import ServerUrl
+from engine.turns.tools import Said, in_assistant_words, native
 
 VERSION = "2023-06-01"
 TOOL_NAME = "reply"
@@ -83,21 +84,63 @@ def headers(key: str) -> dict[str, str]:
 
 def write(chat: ChatRequest) -> dict[str, Any]:
     """Return the body of a request, but for its structure; seeds are not known to these servers."""
-    system = "\n".join(turn.content for turn in chat.turns if turn.role == "system")
+    told = native(chat.turns, parsed=True)
+    system = "\n".join(m["content"] for m in told.messages if m["role"] == "system")
     body: dict[str, Any] = {
         "model": chat.model,
         "max_tokens": chat.max_tokens,
-        "messages": [
-            {"role": turn.role, "content": turn.content}
-            for turn in chat.turns
-            if turn.role != "system"
-        ],
+        "messages": _messages(told.messages),
     }
     if system:
         body["system"] = system
+    if told.tools:
+        body["tools"] = [_defined(tool["function"]) for tool in told.tools]
     if NO_TEMPERATURE not in chat.quirks:
         body["temperature"] = min(chat.temperature, HIGHEST_TEMPERATURE)
     return body
+
+
+def _defined(function: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition of the OpenAI format as this protocol has it."""
+    empty = {"type": "object", "properties": {}}
+    told = {"description": function["description"]} if function.get("description") else {}
+    return {
+        "name": function["name"],
+        **told,
+        "input_schema": function.get("parameters") or empty,
+    }
+
+
+def _messages(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages of the OpenAI format with calls and answers of tools as blocks, answers in one user turn."""
+    messages: list[dict[str, Any]] = []
+    for turn in turns:
+        if turn["role"] == "tool":
+            block = {
+                "type": "tool_result",
+                "tool_use_id": turn["tool_call_id"],
+                "content": turn["content"],
+            }
+            last = messages[-1] if messages else {}
+            if last.get("role") == "user" and isinstance(last["content"], list):
+                last["content"].append(block)
+            else:
+                messages.append({"role": "user", "content": [block]})
+        elif "tool_calls" in turn:
+            said = [{"type": "text", "text": turn["content"]}] if turn["content"].strip() else []
+            used = [
+                {
+                    "type": "tool_use",
+                    "id": call["id"],
+                    "name": call["function"]["name"],
+                    "input": call["function"]["arguments"],
+                }
+                for call in turn["tool_calls"]
+            ]
+            messages.append({"role": "assistant", "content": [*said, *used]})
+        elif turn["role"] != "system":
+            messages.append({"role": turn["role"], "content": turn["content"]})
+    return messages
 
 
 def _tool(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,6 +181,7 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
         status,
         usage=_usage(answer.get("usage")),
         server=storable(str(answer.get("model") or ""))[:200],
+        turn=storable(_turn(content)),
     )
     if stop == "refusal":
         return exchange._replace(kind="refusal", detail=_refusal(answer))
@@ -155,6 +199,17 @@ def _text(content: list[Any]) -> str:
         if block.get("type") == "tool_use":
             return json.dumps(block.get("input"), ensure_ascii=False)
     return "".join(_words(blocks))
+
+
+def _turn(content: list[Any]) -> str:
+    """Return what was said with the tools that it calls, in words; empty where it calls none."""
+    blocks = [block for block in content if isinstance(block, Mapping)]
+    calls = tuple(
+        json.dumps({"name": block.get("name"), "arguments": block.get("input")}, ensure_ascii=False)
+        for block in blocks
+        if block.get("type") == "tool_use"
+    )
+    return in_assistant_words(Said("".join(_words(blocks)), calls)) if calls else ""
 
 
 def _words(blocks: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -129,6 +129,8 @@ class Backend:
     embedder: Callable[[ModelRef, Any], Embedder] | None = None
     train: Callable[[TrainingJob, Progress], TrainingResult] | None = None
     """How a student of this backend is fine-tuned; needed for the role student."""
+    prefers: bool = False
+    """Whether `train` also tunes preferences: jobs with pairs in place of rows."""
     files: Callable[[ModelRef, Any], Mapping[str, str]] = _no_files
     """Files besides the weights that decide its answers, by digest: part of `identity`."""
 

@@ -19,6 +19,7 @@ from engine.backends.http.quirks import NO_SYSTEM, Quirk
 from engine.backends.http.settings import ServerSettings
 from engine.backends.openai_answers import read
 from engine.servers import ServerUrl
+from engine.turns.tools import native
 
 ModeName = Literal[
     "json_schema", "object_schema", "loose_schema", "structured_outputs", "json_object", "prompt"
@@ -106,11 +107,14 @@ def headers(key: str) -> dict[str, str]:
 def write(chat: ChatRequest) -> dict[str, Any]:
     """Return the body of a request, but for its structure."""
     limit = NEWER_LIMIT if NEWER_LIMIT in chat.quirks else "max_tokens"
+    told = native(chat.turns, parsed=False)
     body: dict[str, Any] = {
         "model": chat.model,
-        "messages": [{"role": turn.role, "content": turn.content} for turn in chat.turns],
+        "messages": told.messages,
         limit: chat.max_tokens,
     }
+    if told.tools:
+        body["tools"] = told.tools
     if NO_TEMPERATURE not in chat.quirks:
         body["temperature"] = chat.temperature
     if chat.seed is not None and NO_SEED not in chat.quirks:

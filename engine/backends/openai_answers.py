@@ -24,6 +24,7 @@ from engine.backends.http.exchange import (
     storable,
 )
 from engine.backends.protocol import Usage
+from engine.turns.tools import Said, called, in_assistant_words
 
 _CODES: Mapping[str, Kind] = {
     "insufficient_quota": "quota",
@@ -88,15 +89,25 @@ def _reply(answer: Any) -> Exchange:
         refusal = message.get("refusal")
         finish = str(choice.get("finish_reason") or "")
         content = storable(_text(message, finish))
+        calls = [storable(call) for call in called(message)]
     except (KeyError, IndexError, TypeError, AttributeError):
         return _no_choice(answer)
     names = [str(answer[key]) for key in ("model", "system_fingerprint") if answer.get(key)]
     server = storable(" ".join(names))[:200]
-    exchange = Exchange("reply", content, finish, 200, usage=_usage(answer), server=server)
+    turn = in_assistant_words(Said(storable(_joined(message.get("content"))), tuple(calls)))
+    exchange = Exchange(
+        "reply",
+        content,
+        finish,
+        200,
+        usage=_usage(answer),
+        server=server,
+        turn=turn if calls else "",
+    )
     if refusal or finish == "content_filter":
         reason = storable(str(refusal or "the content filter stopped it"))[:SHOWN]
         return exchange._replace(kind="refusal", detail=reason)
-    if not content.strip():
+    if not content.strip() and not calls:
         if finish == "length":
             return exchange._replace(detail="cut before it said anything")
         return exchange._replace(kind="empty", detail="the answer holds no text")

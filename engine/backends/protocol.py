@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from engine.fingerprint import canonical, digest_canonical
+from engine.turns import SETTING
+from engine.turns import Message as Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,23 +24,17 @@ Progress = Callable[[int], None]
 """Called with the number of items just finished."""
 
 
-class Message(NamedTuple):
-    """One chat turn."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
 def without_system(turns: Sequence[Message]) -> tuple[Message, ...]:
     """Return turns for a model that knows no system turn: its text stands at the beginning of the first user's turn."""
     told = "\n\n".join(turn.content for turn in turns if turn.role == "system")
-    others = [turn for turn in turns if turn.role != "system"]
+    tools = [turn for turn in turns if turn.role == "tools"]
+    others = [turn for turn in turns if turn.role not in SETTING]
     if not told:
-        return tuple(others)
+        return (*tools, *others)
     if not others or others[0].role != "user":
-        return (Message("user", told), *others)
+        return (*tools, Message("user", told), *others)
     first, *rest = others
-    return (Message("user", f"{told}\n\n{first.content}"), *rest)
+    return (*tools, Message("user", f"{told}\n\n{first.content}"), *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +251,30 @@ class Written(NamedTuple):
     failure: str = ""
 
 
+class Sampling(NamedTuple):
+    """Turns are drawn, not the likeliest: one answer of several to the same prompts."""
+
+    temperature: float
+    attempts: Sequence[int]
+    """One per prompt: it tells several askings of one prompt apart, and the same one is answered alike."""
+
+
+def requests_of(
+    prompts: Sequence[tuple[Message, ...]],
+    schema: Mapping[str, Any] | None,
+    max_tokens: int,
+    model: str,
+    sampling: Sampling | None,
+) -> list[Request]:
+    """Return the requests by which a student is asked for turns; see `Student.write`."""
+    if sampling is None:
+        return [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
+    return [
+        Request(prompt, schema, max_tokens, sampling.temperature, model, attempt)
+        for prompt, attempt in zip(prompts, sampling.attempts, strict=True)
+    ]
+
+
 def written(done: Completion) -> Written:
     """Return what a completion says of a student's turn; what the model refuses is said as well."""
     if done.error is None or done.error == "refusal":
@@ -286,11 +306,12 @@ class Student(Protocol):
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
 
         A turn that is not over by then is cut. With a schema the turn is JSON that fits it, as far as the
-        backend can make it so. Batches are formed from the full list.
+        backend can make it so. With `sampling` turns are drawn. Batches are formed from the full list.
         """
         ...
 
@@ -323,6 +344,25 @@ class TrainingRow(NamedTuple):
 
     messages: tuple[Message, ...]
     completion: str
+    calls: tuple[str, ...] = ()
+    """What the assistant calls in its turn, each a JSON object of `name` and `arguments`."""
+
+
+class AnswerPair(NamedTuple):
+    """A prompt's turns with a right and a wrong turn of the assistant."""
+
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceLoss:
+    """How the student is told to prefer right answers to wrong ones."""
+
+    loss: Literal["sigmoid", "ipo"]
+    beta: float
+    """How far it may go from the reference; small is far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,11 +404,15 @@ class TrainingJob:
     """Whether all visits of generated rows come before those of the others."""
     adapter: Path | None = None
     """Folder of a LoRA adapter that is trained further, with its own rank and scale; None starts a new one."""
+    pairs: tuple[AnswerPair, ...] = ()
+    """With `preference`: what is trained on, `batch_size` pairs a step, in place of rows."""
+    preference: PreferenceLoss | None = None
+    """Preference tuning of `adapter`, which is the reference too; None: supervised, on rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a fine-tune left behind; losses are mean nats per completion token."""
+    """What a fine-tune left behind; losses are mean nats per completion token, of preferences the loss of a pair."""
 
     adapter: Path
     weights: str
@@ -379,3 +423,10 @@ class TrainingResult:
     validation_loss: float | None
     chosen_step: int
     seconds: float
+    accuracy: float | None = None
+    """Of preferences: share of the pairs of the last pass whose right answer had gained on the wrong one, against the
+    reference, when they were seen; else None."""
+    margin: float | None = None
+    """Their mean difference of rewards: nats times beta."""
+    left_out: int = 0
+    """Pairs of which one answer is longer than `max_length` allows."""

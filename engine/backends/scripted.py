@@ -29,6 +29,7 @@ from engine.backends.protocol import (
     Progress,
     Request,
     Reserve,
+    Sampling,
     TrainingJob,
     TrainingResult,
     Usage,
@@ -153,6 +154,7 @@ class ScriptedStudent:
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
         if progress is not None:
@@ -248,14 +250,15 @@ def _likelihood(text: Counter[str], answer: str) -> Likelihood:
 def train(job: TrainingJob, progress: Progress) -> TrainingResult:
     """Stand in for a fine-tune: a scripted student ignores its adapter, so nothing is learned."""
     job.output.mkdir(parents=True, exist_ok=True)
-    rows = digest([[list(map(list, row.messages)), row.completion] for row in job.rows])
+    taught = job.rows if job.preference is None else job.pairs
+    rows = digest([[list(map(list, messages)), *said] for messages, *said in taught])
     (job.output / "scripted.json").write_text(json.dumps({"rows": rows, "seed": job.seed}), "utf-8")
     progress(job.steps)
     return TrainingResult(
         adapter=job.output,
         weights=digest([rows, job.seed]),
         steps=job.steps,
-        epochs=job.steps * job.batch_size / max(1, len(job.rows)),
+        epochs=job.steps * job.batch_size / max(1, len(taught)),
         train_loss=None,
         validation_loss=None,
         chosen_step=job.steps,
@@ -314,5 +317,6 @@ BACKEND = Backend(
     student=ScriptedStudent,
     embedder=ScriptedEmbedder,
     train=train,
+    prefers=True,
     files=_files,
 )

@@ -23,8 +23,10 @@ from engine.backends.protocol import (
     Progress,
     Request,
     Reserve,
+    Sampling,
     Written,
     always,
+    requests_of,
     written,
 )
 from engine.backends.replies import does_not_fit
@@ -122,14 +124,15 @@ class LocalStudent:
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
-        """Return the most likely turn of each prompt; see `Student`.
+        """Return the most likely turn of each prompt, or one that is drawn; see `Student`.
 
         Raises:
             ModelError: the weights or the adapter cannot be loaded.
         """
-        if schema is not None:
-            return self._write_constrained(schema, prompts, max_tokens, progress)
+        if schema is not None or sampling is not None:
+            return self._complete(schema, prompts, max_tokens, progress, sampling)
         loaded = self._loaded
         encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
         turns = [
@@ -153,16 +156,17 @@ class LocalStudent:
                     progress(len(batch))
         return turns
 
-    def _write_constrained(
+    def _complete(
         self,
-        schema: Mapping[str, Any],
+        schema: Mapping[str, Any] | None,
         prompts: Sequence[tuple[Message, ...]],
         max_tokens: int,
         progress: Progress | None,
+        sampling: Sampling | None,
     ) -> list[Written]:
-        """Write JSON that fits a schema."""
+        """Write JSON that fits a schema, or turns that are drawn."""
         base = self._base
-        requests = [Request(prompt, schema, max_tokens, 0.0, base.name) for prompt in prompts]
+        requests = requests_of(prompts, schema, max_tokens, base.name, sampling)
         times = Counter(request.id for request in requests)
         completions: dict[str, Completion] = {}
         for batch in generation.complete(
@@ -261,4 +265,5 @@ BACKEND = Backend(
     generator=LocalGenerator,
     student=open_student,
     train=train,
+    prefers=True,
 )

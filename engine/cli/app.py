@@ -17,6 +17,7 @@ from engine.cli.options import (
     VarOption,
 )
 from engine.cli.patterns import patterns_app
+from engine.cli.review import review
 from engine.version import __version__
 
 app = typer.Typer(
@@ -212,6 +213,9 @@ def compare(
         limit=limit,
     )
     compare_command(asked, student, out, quiet=quiet)
+
+
+app.command()(review)
 
 
 @app.command()

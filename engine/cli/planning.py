@@ -29,7 +29,7 @@ def print_plan(project: Project, graph: bool) -> None:
     console.print(_table(planned.states))
     counts = Counter(s.state for s in planned.states)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
-    _print_expected(console, planned.expected)
+    print_expected(console, planned.expected)
     _print_student(console, project, planned)
     _print_writers(console, project, planned)
     _print_flow(console, project, planned)
@@ -45,7 +45,8 @@ def _table(states: list[NodeState]) -> Table:
     return table
 
 
-def _print_expected(console: Console, expected: Expected) -> None:
+def print_expected(console: Console, expected: Expected) -> None:
+    """Print what is still to be asked and trained, and how long that takes."""
     calls, tokens, money, unpriced, steps = expected.estimate
     if not calls.high and not steps:
         console.print("nothing left to ask or to train")

@@ -107,7 +107,8 @@ def _trained(query: Query, run: str) -> dict[tuple[int, int], tuple[int, int]]:
         MINE + ", added AS (SELECT seed, round, count(*) AS n FROM all_training_rows"
         " WHERE run = ? AND origin <> 'original' GROUP BY ALL)"
         " SELECT m.seed, m.round, coalesce(a.n, 0) AS added, m.steps"
-        " FROM model m SEMI JOIN mine USING (node, run) LEFT JOIN added a USING (seed, round)",
+        " FROM model m SEMI JOIN mine USING (node, run) LEFT JOIN added a USING (seed, round)"
+        " WHERE NOT m.interim",
         [run, run],
     )
     return {(r["seed"], r["round"]): (r["added"], r["steps"]) for r in rows}

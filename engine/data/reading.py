@@ -401,7 +401,7 @@ def _hint(column: str, existing: Collection[str]) -> str:
     if _TURNS in existing:
         return (
             f"rows with `{_TURNS}` are a chat log: make the column of its turns, `columns: {{{column}: "
-            f'"{_TURNS}[-1].content"}}` if it is the answer (docs/data.md, Chat logs)'
+            f'"{_TURNS}[-1].content"}}` if it is the answer, or take the task kind `chat` (docs/data.md, Chat logs)'
         )
     return did_you_mean(column, existing)
 

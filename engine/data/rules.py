@@ -34,6 +34,8 @@ class RowRules(NamedTuple):
     """The same as `check` of a row without its answer."""
     misread: Callable[[Record, Sequence[str]], str | None]
     """Row, labels -> why a student that says what it is trained to say would not be right; None where it would."""
+    found: frozenset[str] = frozenset()
+    """Columns of the task that no row need have: what belongs there is found elsewhere in the row."""
     still: Callable[[Record], Fault | None] = lambda record: None
     """Says what is wrong with a row that redaction changed, such as a span that is gone; quotes nothing of it."""
     relabel: Callable[[str, Mapping[str, str]], str] = lambda target, names: target
@@ -54,20 +56,31 @@ def rules_for(task: Task, *, writes: bool = False) -> RowRules:
         except ValidationError:
             pass
         else:
-            if not kind.problems(params) and not unnamed_inputs(kind, params, task.input):
+            named = not unnamed_inputs(kind, params, task.input)
+            if named and not kind.problems(params) and not kind.input_problems(task.input):
                 return _rules(kind, params, task, writes)
     # What the types of their values should be is not known, so columns must only be there.
     anything = {*task.input, task.target}
     check = row_check(task.input, task.target, labelled=False, nested=anything)
-    return RowRules(check, None, _of_inputs(task.input, anything), lambda record, labels: None)
+    unanswered = _of_inputs(task.input, anything)
+    found = kind.found(task.target) if kind else frozenset[str]()
+    return RowRules(check, None, unanswered, lambda record, labels: None, found)
 
 
-def _shown_inputs(kind: TaskKind, params: Any, inputs: Sequence[str], target: str) -> Check:
+def _spread(
+    kind: TaskKind, values: dict[str, Any], task: Task, params: Any, *, answered: bool = True
+) -> Fault | None:
+    why = kind.spread(values, task.input, task.target, params, answered=answered)
+    return Fault(why, _HINT) if why else None
+
+
+def _shown_inputs(kind: TaskKind, params: Any, task: Task) -> Check:
     """Return what checks the inputs of a row alone, and puts them into the form that the task wants."""
+    inputs, target = task.input, task.target
     of_inputs = _of_inputs(inputs, kind.nested(params, target))
 
     def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
-        if fault := of_inputs(values):
+        if fault := _spread(kind, values, task, params, answered=False) or of_inputs(values):
             return fault
         try:
             for column in inputs:
@@ -104,7 +117,7 @@ def _rules(kind: TaskKind, params: Any, task: Task, writes: bool) -> RowRules:
     columns_and_types = row_check(inputs, target, kind.labelled, kind.nested(params, target))
 
     def check(values: dict[str, Any]) -> Fault | tuple[str, ...]:
-        if fault := columns_and_types(values):
+        if fault := _spread(kind, values, task, params) or columns_and_types(values):
             return fault
         try:
             for column in inputs:
@@ -116,7 +129,7 @@ def _rules(kind: TaskKind, params: Any, task: Task, writes: bool) -> RowRules:
         values[target] = reference.target
         return () if reference.references == (reference.target,) else reference.references
 
-    unanswered = _shown_inputs(kind, params, inputs, target)
+    unanswered = _shown_inputs(kind, params, task)
 
     def still(record: Record) -> Fault | None:
         shown = {column: str(record.values[column]) for column in inputs}
@@ -136,11 +149,12 @@ def _rules(kind: TaskKind, params: Any, task: Task, writes: bool) -> RowRules:
         return None
 
     misread = _misread(kind, params, task, writes)
+    found = kind.found(target)
     if kind.labelled:
         named = lambda row_target: kind.labels_in(row_target, params)  # noqa: E731
         relabel = lambda row_target, names: kind.relabelled(row_target, names, params)  # noqa: E731
-        return RowRules(check, named, unanswered, misread, relabel=relabel)
-    return RowRules(check, None, unanswered, misread, still)
+        return RowRules(check, named, unanswered, misread, found, relabel=relabel)
+    return RowRules(check, None, unanswered, misread, found, still)
 
 
 def _misread(

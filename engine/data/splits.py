@@ -147,6 +147,12 @@ class Splits:
         if self._stamps.setdefault(origin, stamp) != stamp:
             raise _changed(origin)
 
+    @property
+    def _needed(self) -> list[str]:
+        """The columns of the task that some row must have."""
+        task = self._loaded.recipe.task
+        return [c for c in (*task.input, task.target) if c not in self.rules.found]
+
     def _read_sources(self, splits: Sequence[str]) -> None:
         """Read sources, each place once, and put the splits together from all that was read so far."""
         recipe = self._loaded.recipe
@@ -159,7 +165,7 @@ class Splits:
                 origin,
                 {split: Choice.of(recipe.data.of(split)) for split in members},
                 self.rules.check,
-                [*recipe.task.input, recipe.task.target],
+                self._needed,
                 drop=recipe.data.on_bad_row == "drop",
             )
             for reading in readings.values():

@@ -13,6 +13,7 @@ from engine.metrics.protocol import Answered, Metric, MetricParams, Scored
 from engine.metrics.rouge import ROUGE1, ROUGE2, ROUGE_L
 from engine.metrics.squad import EXACT_MATCH, TOKEN_F1
 from engine.metrics.structure import FIELD_F1, JSON_VALID
+from engine.metrics.tool_calls import ARGUMENTS_F1, TOOL_CALL, TOOL_CALL_EXACT, TOOL_NAME
 from engine.metrics.translation import BLEU, CHRF
 from engine.registry import Registry
 
@@ -21,7 +22,7 @@ METRICS: Registry[Metric] = Registry(
     [
         ACCURACY, BALANCED_ACCURACY, MACRO_F1, MICRO_F1, WEIGHTED_F1, MACRO_PRECISION, MACRO_RECALL,
         EXACT_MATCH, TOKEN_F1, NUMERIC_MATCH, ROUGE1, ROUGE2, ROUGE_L, BLEU, CHRF,
-        JSON_VALID, FIELD_F1, PERPLEXITY, CALIBRATION_ERROR,
+        JSON_VALID, FIELD_F1, TOOL_CALL, TOOL_CALL_EXACT, TOOL_NAME, ARGUMENTS_F1, PERPLEXITY, CALIBRATION_ERROR,
     ],
 )  # fmt: skip
 

@@ -68,7 +68,7 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
     first = asked.rows[0]
     sights: dict[str, Any] = {
         "task": asked.task,
-        "row": dict(first.seed.inputs),
+        "row": dict(asked.inputs_as_written(first.seed.inputs)),
         "label": asked.as_written(first.seed.target),
         "target": _written(asked, first.target),
         "near": _written(asked, first.near),
@@ -111,6 +111,7 @@ def reply_schema(
     *,
     items: bool = False,
     derived: bool = False,
+    column: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON Schema of a reply: the operator's own, with the rows' number and the columns that it writes.
 
@@ -122,12 +123,13 @@ def reply_schema(
         count: Rows asked for.
         items: Whether each row names the id that it answers, after a short plan.
         derived: Whether such a row gives its reasons before its target.
+        column: Schema of each column; a text of at most `longest` when left out.
     """
     schema = dict(operator.reply)
     base: Mapping[str, Any] = schema["properties"]["rows"]["items"]
     if operator.definition.writes == "target":
         columns = ()
-    text = {"type": "string", "minLength": 1, "maxLength": longest}
+    text = column or {"type": "string", "minLength": 1, "maxLength": longest}
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     if items:
@@ -169,7 +171,7 @@ def read_rows(
     rows: Sequence[Mapping[str, Any]] = value["rows"]
     if not items:
         pairs = zip(asked.rows, rows, strict=True)
-        return [_new(spec, row, whole=whole) for spec, row in pairs]
+        return [_new(spec, row, asked, whole=whole) for spec, row in pairs]
     wanted = {spec.id: spec for spec in asked.rows}
     named = [str(row["id"]).strip() for row in rows]
     times = Counter(named)
@@ -179,7 +181,7 @@ def read_rows(
             asked_for = f"the reply has a row '{name}', which was not asked for"
             read.append(Unread(None, "not_asked", asked_for))
         elif times[name] == 1:
-            read.append(_new(wanted[name], row, whole=whole))
+            read.append(_new(wanted[name], row, asked, whole=whole))
     for name, spec in wanted.items():
         if times[name] == 0:
             read.append(Unread(spec, "missing_in_reply", f"the reply has no row '{name}'"))
@@ -189,10 +191,10 @@ def read_rows(
     return read
 
 
-def _new(spec: RowSpec, row: Mapping[str, Any], *, whole: bool) -> NewRow:
+def _new(spec: RowSpec, row: Mapping[str, Any], asked: Assignment, *, whole: bool) -> NewRow:
     inputs = dict(spec.seed.inputs)
     if whole:
-        inputs = {column: str(row.get(column, "")).strip() for column in inputs}
+        inputs = asked.inputs_read(row, inputs)
     target = row.get(TARGET, "") if spec.target is None else spec.target
     return NewRow(spec, inputs, target, str(row.get("rationale", "")).strip())
 
@@ -224,7 +226,7 @@ def _item(asked: Assignment, row: RowSpec, *, made_from: bool) -> dict[str, Any]
     if made_from:
         seed = row.seed
         item |= {
-            "row": dict(seed.inputs),
+            "row": dict(asked.inputs_as_written(seed.inputs)),
             "label": asked.as_written(seed.target),
             "keep": row.keep,
         }
@@ -237,7 +239,7 @@ def _known(asked: Assignment, row: KnownRow) -> dict[str, Any]:
         target = asked.as_written(row.target)
     except ValueError:
         target = row.target
-    return {"row": dict(row.inputs), "target": target}
+    return {"row": dict(asked.inputs_as_written(row.inputs)), "target": target}
 
 
 def _examples(operator: Operator, asked: Assignment) -> list[dict[str, Any]]:
@@ -250,8 +252,8 @@ def _examples(operator: Operator, asked: Assignment) -> list[dict[str, Any]]:
     elif rule.seed == "last":
         shown = [*shown, seed]
     return [
-        {**row.inputs, TARGET: asked.as_written(row.target)}
+        {**asked.inputs_as_written(row.inputs), TARGET: asked.as_written(row.target)}
         if rule.with_target
-        else dict(row.inputs)
+        else dict(asked.inputs_as_written(row.inputs))
         for row in shown
     ]

@@ -150,6 +150,11 @@ class KnownRow(NamedTuple):
     """Why it was rejected."""
 
 
+def texts_read(written: Mapping[str, Any], seed: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts that a writer wrote for the columns of a row."""
+    return {column: str(written.get(column, "")).strip() for column in seed}
+
+
 class Assignment(NamedTuple):
     """What one call of an operator is to write, and what its writer is told."""
 
@@ -190,6 +195,10 @@ class Assignment(NamedTuple):
     """Rows that were rejected, for the same pattern and for targets of these rows alone."""
     as_written: Callable[[str], Any] = str
     """Turns a target into what a writer would write: text, or a JSON value."""
+    inputs_as_written: Callable[[Mapping[str, str]], Mapping[str, Any]] = dict
+    """Turns inputs into what a writer would write."""
+    inputs_read: Callable[[Mapping[str, Any], Mapping[str, str]], dict[str, str]] = texts_read
+    """(what a writer wrote, the seed row's inputs) -> the row's inputs."""
 
 
 class NewRow(NamedTuple):

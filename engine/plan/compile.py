@@ -8,10 +8,12 @@ fine-tune of round r+1, nothing is augmented after the last. Whether a round is 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from engine.plan.building.builder import Builder, Position
 from engine.plan.building.mining import MiningParams
+from engine.plan.building.preferences import pair_params, prefer_params
 from engine.plan.graph import Node, Plan, Return
 from engine.plan.resources import Resources
 from engine.plan.stage_params import StageParams
@@ -27,6 +29,7 @@ from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
+from engine.stages.augment.judging.pass_rate import PASS_RATE
 from engine.stages.augment.mining.ask import ASK_POOL
 from engine.stages.augment.mining.mine import MINE, MINERS
 from engine.stages.augment.mining.shortlist import SHORTLIST
@@ -40,6 +43,9 @@ from engine.stages.evaluate.slice import SLICE
 from engine.stages.given import GIVEN
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
+from engine.stages.preference.pair import PAIR
+from engine.stages.preference.prefer import PREFER
+from engine.stages.reviewing.mend import MEND
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
 from engine.stages.rounds.track import TRACK
@@ -65,13 +71,20 @@ class _Loop:
         self._rounds = self._method.rounds_of(self._recipe.loop.rounds)
         self._attempts: dict[int, list[dict[str, str]]] = {seed: [] for seed in params.recipe.seeds}
         """The attempts of all rounds so far, by seed."""
+        self._judged: dict[tuple[int, int], dict[int, dict[str, str]]] = {}
+        """The attempts of a round, by seed and round."""
+        self._verified: defaultdict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+        """Their blind answers, where there are any."""
         # A student that is not trained has no round of its own: its failures before training are analysed.
         self._trained = self._recipe.train.method != "none"
+        self._prefers = self._recipe.train.objective == "dpo"
         self._analyses = self._method.analysis == "patterns"
         self._given: dict[str, Wire] = {}
         """The student that exists already, for what it is trained into; empty without one."""
         exists = params.given() is not None
         self._first = 0 if self._trained or exists else UNTUNED
+        self._rows = "load"
+        """The node of the rows of the data."""
         self._logged: dict[str, Wire] = {}
         """The recipe's log, for stages that look at failures; empty without one."""
 
@@ -79,7 +92,10 @@ class _Loop:
         """Return all nodes, in an order in which they can run."""
         self._build.add("load", LOAD, self._params.load(), {})
         if (log := self._params.logged()) is not None:
-            self._logged = {"logged": self._build.add("logged", LOGGED, log, {"load": "load"})}
+            self._logged = {"logged": self._build.add("logged", LOGGED, log, {"load": self._rows})}
+        # What rests on no training row stays as it is: the log, and the untuned student where another is analysed.
+        if self._first == UNTUNED:
+            self._mend()
         self._evaluate("untuned", None, Position())
         benchmark = self._recipe.benchmark
         if benchmark is not None:
@@ -87,9 +103,16 @@ class _Loop:
         if (student := self._params.given()) is not None:
             name = self._build.add("given", GIVEN, student, {}, Position(round=0))
             self._given = {"given": name}
+        if self._first != UNTUNED:
+            self._mend()
         for seed in self._recipe.seeds:
             self._unroll(seed)
         return list(self._build.nodes.values())
+
+    def _mend(self) -> None:
+        """Add what people changed of the training rows, for all nodes that come after."""
+        if (mending := self._params.mend()) is not None:
+            self._rows = self._build.add("mend", MEND, mending, {"load": self._rows})
 
     def _unroll(self, seed: int) -> None:
         """Add all rounds of one seed."""
@@ -118,7 +141,7 @@ class _Loop:
         prefix, params, build = f"seed-{seed}/control", self._params.control(seed), self._build
         going_on = tuple(f"{_at(seed, 0)}/{stage}" for stage in ("decide", "select"))
         position = Position(seed, CONTROL, only_if_continuing=going_on)
-        wires: dict[str, Wire] = {"load": "load", **self._given}
+        wires: dict[str, Wire] = {"load": self._rows, **self._given}
         train = build.add(f"{prefix}/train", TRAIN, params, wires, position, (params.prompt,))
         self._evaluate(prefix, train, Position(seed, CONTROL))
 
@@ -127,12 +150,16 @@ class _Loop:
         params, build = self._params, self._build
         # What a log shows is mended or not from round 0 on: the untuned student is not asked.
         log = self._logged if train else {}
-        student: dict[str, Wire] = {"load": "load", **({"train": train} if train else {}), **log}
+        student: dict[str, Wire] = {
+            "load": self._rows,
+            **({"train": train} if train else {}),
+            **log,
+        }
         predict = build.add(
             f"{prefix}/predict", PREDICT, params.predict(logged=bool(log)), student, position,
             prompts=(params.task_prompt,),
         )  # fmt: skip
-        answers: dict[str, Wire] = {"load": "load", "predict": predict}
+        answers: dict[str, Wire] = {"load": self._rows, "predict": predict}
         scored = {**answers, **log}
         if (rated := params.rate()) is not None:
             scored["rate"] = build.add(f"{prefix}/rate", RATE, rated, answers, position)
@@ -146,10 +173,11 @@ class _Loop:
     ) -> None:
         """Add the benchmark of the untuned student, or of one round's: it is run if the loop ends there."""
         at = "untuned" if seed is None else _at(seed, number)
-        wires: dict[str, Wire] = {"load": "load"}
+        wires: dict[str, Wire] = {"load": self._rows}
         final: tuple[str, ...] = ()
         if seed is not None:
-            wires["train"] = "given" if self._given and number == 0 else f"{at}/train"
+            if trained := self._student(seed, number):
+                wires["train"] = trained
             final = (f"{at}/decide", *([f"{at}/select"] if more else []))
         name = at if spec.endpoint is None else "endpoint"
         self._build.add(
@@ -163,7 +191,7 @@ class _Loop:
         conditions = (f"{_at(seed, number - 1)}/select",) if number else ()
         kept = range(number) if self._method.keep == "all" else range(max(0, number - 1), number)
         wires: dict[str, Wire] = {
-            "load": "load", "earlier": _each(seed, kept, "select"), **self._given,
+            "load": self._rows, "earlier": _each(seed, kept, "select"), **self._given,
         }  # fmt: skip
         before: dict[str, Wire] = {}
         if self._rolls_back and number > 1:
@@ -172,10 +200,12 @@ class _Loop:
             wires.update(before)
         position = Position(seed, number, only_if_continuing=conditions)
         train = build.add(f"{at}/train", TRAIN, params, wires, position, prompts=(params.prompt,))
+        if number and self._prefers:
+            train = self._prefer(seed, number, {**wires, "train": train}, position)
         self._evaluate(at, train, Position(seed, number))
         if number and self._analyses:
             wires = {
-                "load": "load",
+                "load": self._rows,
                 "score": f"{at}/score",
                 "clusters": _each(seed, range(number), "name"),
                 "drawn": _each(seed, range(number), "draw"),
@@ -191,11 +221,34 @@ class _Loop:
         if number:
             self._guard(seed, number)
 
+    def _prefer(self, seed: int, number: int, wires: Mapping[str, Wire], position: Position) -> str:
+        """Add what tunes a round's student by pairs of answers; return the last node.
+
+        `wires`: what its supervised part reads, and that part.
+        """
+        at, build, before = _at(seed, number), self._build, _at(seed, number - 1)
+        finding, tuning = pair_params(self._params, number), prefer_params(self._params, number)
+        found: dict[str, Wire] = {
+            **wires,
+            "predict": f"{before}/predict",
+            "attempts": self._judged[seed, number - 1],
+            "verified": {a: {"verify": n} for a, n in self._verified[seed, number - 1].items()},
+        }
+        if student := self._student(seed, number - 1):
+            found["before"] = student
+        if number > 1:
+            found["taken"] = f"{before}/pair"
+        asking = (finding.prompt, finding.answering.prompt)
+        pair = build.add(f"{at}/pair", PAIR, finding, found, position, tuple(dict.fromkeys(asking)))
+        return build.add(
+            f"{at}/prefer", PREFER, tuning, {**wires, "pair": pair}, position, (tuning.prompt,)
+        )
+
     def _guard(self, seed: int, number: int) -> None:
         """Add what says what a round's fine-tune broke."""
         at = _at(seed, number)
         wires: dict[str, Wire] = {
-            "load": "load", "score": f"{at}/score", "first": f"{_at(seed, 0)}/score",
+            "load": self._rows, "score": f"{at}/score", "first": f"{_at(seed, 0)}/score",
         }  # fmt: skip
         if self._recipe.loop.control:
             wires["control"] = f"seed-{seed}/control/score"
@@ -209,7 +262,7 @@ class _Loop:
         self._build.add(
             f"{_at(seed, number)}/decide", DECIDE, self._params.decide(number + more),
             {
-                "load": "load",
+                "load": self._rows,
                 "evaluated": evaluated,
                 "guarded": {r: {"guard": f"{_at(seed, r)}/guard"} for r in range(1, number + 1)},
             },
@@ -221,7 +274,7 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params
         position = self._after_deciding(seed, number)
         evaluated = _evaluated(seed, number)
-        seen: dict[str, Wire] = {"load": "load", "score": f"{evaluated}/score", **self._logged}
+        seen: dict[str, Wire] = {"load": self._rows, "score": f"{evaluated}/score", **self._logged}
         answered: dict[str, Wire] = {**seen, "predict": f"{evaluated}/predict"}
         draw = build.add(
             f"{at}/draw", DRAW, params.draw(),
@@ -259,7 +312,7 @@ class _Loop:
             found["confirm"] = build.add(
                 f"{at}/confirm", CONFIRM, testing,
                 {
-                    "load": "load", "score": f"{evaluated}/score", "draw": draw, "name": name,
+                    "load": self._rows, "score": f"{evaluated}/score", "draw": draw, "name": name,
                     "drawn": _each(seed, range(number), "draw"),
                     "earlier": _each(seed, range(number), "confirm"),
                 },
@@ -295,7 +348,7 @@ class _Loop:
         earlier = _each(seed, range(number), "select")
         evaluated = _evaluated(seed, number)
         planned: dict[str, Wire] = {
-            "load": "load",
+            "load": self._rows,
             "score": f"{evaluated}/score",
             **self._logged,
             **analysed,
@@ -320,8 +373,9 @@ class _Loop:
             attempts[attempt] = {"generate": generate}
             attempts[attempt]["judge"] = self._judge(seed, number, attempts, drafted, position)
         self._attempts[seed].extend(attempts.values())
+        self._judged[seed, number] = attempts
         build.add(
-            f"{at}/select", SELECT, self._mining.select(),
+            f"{at}/select", SELECT, self._mining.select(seed, number),
             {**planned, "attempts": attempts, "earlier": earlier},
             self._after_deciding(seed, number),
         )  # fmt: skip
@@ -331,7 +385,7 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._mining
         looked = params.shortlist()
         wires: dict[str, Wire] = {
-            "load": "load", "earlier": _each(seed, range(number), "select"),
+            "load": self._rows, "earlier": _each(seed, range(number), "select"),
         }  # fmt: skip
         if looked.patterns:
             edges = ("name", "confirm", "logged")
@@ -342,7 +396,7 @@ class _Loop:
         }
         asking, mining = params.ask_pool(), params.mine()
         if asking is not None:
-            student: dict[str, Wire] = {"load": "load", "shortlist": f"{at}/shortlist"}
+            student: dict[str, Wire] = {"load": self._rows, "shortlist": f"{at}/shortlist"}
             if trained := self._student(seed, number):
                 student["train"] = trained
             found["answers"] = build.add(
@@ -354,7 +408,9 @@ class _Loop:
         """Return the node of a round's student; None where it is the untuned one."""
         if number == 0 and self._given:
             return "given"
-        return f"{_at(seed, number)}/train" if self._trained else None
+        if not self._trained:
+            return None
+        return f"{_at(seed, number)}/{'prefer' if number > 0 and self._prefers else 'train'}"
 
     @property
     def _rolls_back(self) -> bool:
@@ -391,7 +447,7 @@ class _Loop:
         at, build, params = _at(seed, number), self._build, self._params
         attempt = position.attempt
         before = {n: nodes for n, nodes in attempts.items() if n != attempt}
-        written: dict[str, Wire] = {"load": "load", "generate": attempts[attempt]["generate"]}
+        written: dict[str, Wire] = {"load": self._rows, "generate": attempts[attempt]["generate"]}
         gate = build.add(
             f"{at}/gate-{attempt}", GATE, params.gate(),
             {**written, "attempts": before, "earlier": _each(seed, range(number), "select")}, position,
@@ -403,10 +459,22 @@ class _Loop:
             "attempts": before,
         }
         if verified and (verifying := params.verify()) is not None:
-            judged["verify"] = build.add(
+            judged["verify"] = self._verified[seed, number][attempt] = build.add(
                 f"{at}/verify-{attempt}", VERIFY, verifying,
                 {**written, **{e: n for e, n in drafted.items() if e == "name"}, "gate": gate}, position,
             )  # fmt: skip
+        if (solving := params.pass_rate()) is not None:
+            student: dict[str, Wire] = {**written, "gate": gate}
+            if trained := self._student(seed, number):
+                student["train"] = trained
+            judged["solved"] = build.add(
+                f"{at}/pass_rate-{attempt}",
+                PASS_RATE,
+                solving,
+                student,
+                position,
+                (solving.prompt,),
+            )
         if number > self._first:
             first = 1 if self._recipe.augment.mine is None else 0
             judged["first"] = f"{_at(seed, self._first)}/judge-{first}"

@@ -22,7 +22,9 @@ from engine.stages.analyse.name import NameParams
 from engine.stages.analyse.splitting import MOST_PARTS
 from engine.stages.augment.select import SelectParams
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.train import TrainParams, steps_of
+from engine.stages.preference.pair import PairParams
+from engine.stages.preference.prefer import PreferParams
+from engine.stages.train import TrainParams, preference_steps, steps_of
 
 FAILING = (0.10, 0.60)
 CHARACTERS_PER_TOKEN = 4.0
@@ -79,8 +81,7 @@ def estimate(
     for node in plan.nodes.values():
         if node.id in finished:
             continue
-        if isinstance(node.params, TrainParams):
-            steps += steps_of(node.params.train, rows["train"], _most_generated(plan, node))
+        steps += _steps(plan, node, rows["train"])
         forecast = outlook.of(node)
         if forecast is None or not forecast.calls.high:
             continue
@@ -93,6 +94,16 @@ def estimate(
         elif BACKENDS[resources.models[role].backend].priced:
             unpriced[role] = None
     return Estimate(calls, tokens, money, tuple(unpriced), steps)
+
+
+def _steps(plan: Plan, node: Node, rows: int) -> int:
+    """Return the most optimizer steps that a node trains for."""
+    params = node.params
+    if not isinstance(params, TrainParams) or isinstance(params, PairParams):
+        return 0
+    total = steps_of(params.train, rows, _most_generated(plan, node))
+    preferring = preference_steps(params.train, total)
+    return preferring if isinstance(params, PreferParams) else total - preferring
 
 
 def _most_generated(plan: Plan, node: Node) -> int:

@@ -97,6 +97,8 @@ def _differences(path: str, now: Any, before: Any, known: Any) -> list[str]:
             )
         ]
     shown = path.removeprefix("params.")
+    if (counted := _counted(now, before)) is not None:
+        return [f"{shown}: {counted}"]
     parts, earlier = _by_name(now), _by_name(before)
     if parts and earlier:
         changes = [f"{shown}: {name} is new" for name in parts if name not in earlier]
@@ -107,6 +109,28 @@ def _differences(path: str, now: Any, before: Any, known: Any) -> list[str]:
             )
         return changes or [f"{shown}: another order"]
     return [f"{shown}: {_brief(before)} -> {_brief(now)}"]
+
+
+def _counted(now: Any, before: Any) -> str | None:
+    """Say how many items of a list are new, gone or changed that have ids and no names; None of another value."""
+    items, earlier = (
+        {str(item["id"]): item for item in value if isinstance(item, Mapping) and "id" in item}
+        if isinstance(value, list)
+        else None
+        for value in (now, before)
+    )
+    if items is None or earlier is None or not (items or earlier):
+        return None
+    if len(items) != len(now) or len(earlier) != len(before) or _by_name(now) or _by_name(before):
+        return None
+    counts = {
+        "new": len(items.keys() - earlier.keys()),
+        "gone": len(earlier.keys() - items.keys()),
+        "changed": sum(items[one] != earlier[one] for one in items.keys() & earlier.keys()),
+    }
+    return (
+        ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "another order"
+    )
 
 
 def _by_name(value: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from engine.backends import BACKENDS
 from engine.backends.protocol import Message, Request
 from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
+from engine.plan.building.reviews import NONE, Reviews
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import packs_of, thinking_tokens
 from engine.spec.loader import LoadedRecipe
@@ -90,6 +91,8 @@ class Resources:
     """Schemas of replies, by name."""
     adapter: GivenAdapter | None = None
     """The student's, where it exists already."""
+    reviews: Reviews = NONE
+    """What people say of rows."""
 
     @property
     def writers_told(self) -> frozenset[str]:
@@ -105,12 +108,15 @@ def task_prompt(loaded: LoadedRecipe) -> str:
     return task.prompt or TASKS[task.kind].prompt
 
 
-def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
+def gather(
+    loaded: LoadedRecipe, splits: Splits | None = None, reviews: Reviews = NONE
+) -> Resources:
     """Look everything up; a model that is not on this machine yet has the identity `unfetched:<name>`.
 
     Args:
         loaded: The recipe.
         splits: Its rows, where they were read already.
+        reviews: What people say of its rows.
 
     Raises:
         RecipeError: a prompt, a source of the data or the method cannot be used.
@@ -148,6 +154,7 @@ def gather(loaded: LoadedRecipe, splits: Splits | None = None) -> Resources:
         packs=packs,
         schemas=schemas,
         adapter=_adapter(loaded),
+        reviews=reviews,
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from engine.metrics import METRICS
 from engine.operators import Operator
 from engine.plan.benchmark import place_of
-from engine.plan.building.checking import gate_params, verify_params
+from engine.plan.building.checking import gate_params, pass_rate_params, verify_params
 from engine.plan.building.promises import promises
+from engine.plan.building.quotas import used_quotas
 from engine.plan.categories import by_sql, offered, with_parts
 from engine.plan.resources import Resources
 from engine.plan.split_sources import split_source
@@ -33,6 +34,7 @@ from engine.stages.augment.calls import UsedOperator
 from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
 from engine.stages.augment.judging.judge import JudgeParams
+from engine.stages.augment.judging.pass_rate import PassRateParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.benchmark import BenchmarkParams, ServedStudent
@@ -44,9 +46,10 @@ from engine.stages.evaluate.slice import SliceParams
 from engine.stages.given import GivenParams
 from engine.stages.load import LoadParams
 from engine.stages.logged import LoggedParams
+from engine.stages.reviewing.mend import MendParams
 from engine.stages.rounds.decide import DecideParams
 from engine.stages.task_view import Shots, TaskView
-from engine.stages.train import TrainParams, without_generated
+from engine.stages.train import TrainParams, before_preferences, without_generated
 
 CONTROL_SEED = 1_000_003
 """What is added to the loop's seed to train its control."""
@@ -99,6 +102,13 @@ class StageParams:
             fold_labels=tuple(recipe.task.fold_labels),
         )
 
+    def mend(self) -> MendParams | None:
+        """Return how people mended training rows; None where they did not."""
+        reviews = self.resources.reviews.training()
+        if not reviews:
+            return None
+        return MendParams(task=self.task, guard=self.recipe.quality.leak_guard, reviews=reviews)
+
     @property
     def sources(self) -> tuple[Split, ...]:
         """Where failures are looked for: as the recipe says, or else its method; nowhere without an analysis."""
@@ -129,8 +139,9 @@ class StageParams:
         )
 
     def train(self, number: int) -> TrainParams:
-        """Return what the student is taught in a round; round 0 knows no generated rows."""
-        settings = self.recipe.train if number else without_generated(self.recipe.train)
+        """Return what the student is taught in a round, before its preferences; round 0 knows no generated rows."""
+        settings = self.recipe.train
+        settings = before_preferences(settings) if number else without_generated(settings)
         return TrainParams(
             task=self.task,
             prompt=settings.prompt or self.task_prompt,
@@ -211,6 +222,7 @@ class StageParams:
                 name=m.name,
                 version=METRICS[m.name].version,
                 settings=METRICS[m.name].params.model_validate(m.params),
+                of=self.task.kind if self.task.entry.mixed else "",
             )
             for m in measured
             if not m.own
@@ -405,6 +417,7 @@ class StageParams:
             errors_first=self.method.seeds == "errors_first",
             along=self.method.plans,
             each=self.method.each,
+            quotas=used_quotas(augment),
             conventions=self.knows_conventions,
         )
 
@@ -429,10 +442,14 @@ class StageParams:
             self.recipe, self.resources, self.task, self.briefing, self.knows_conventions
         )
 
+    def pass_rate(self) -> PassRateParams | None:
+        """Return how often the student answers candidates; None where it is not asked."""
+        return pass_rate_params(self.recipe, self.task, self.task_prompt, self.shots())
+
     def judge(self) -> JudgeParams:
         """Return what the judge is asked, and what a candidate must pass."""
         quality, pack = self.recipe.quality, self.resources.packs["judge"].judge
-        verdict = self.resources.schemas["verdict"]
+        verdict, limits = self.resources.schemas["verdict"], quality.pass_rate
         # A small judge says it in its verdict; of one that only advises it could change nothing.
         apart = (
             quality.judge == "decides"
@@ -450,9 +467,13 @@ class StageParams:
             minimum=quality.minimum,
             ambiguous=quality.ambiguous,
             agreement=quality.verify.agreement,
+            pass_rate=None if limits is None else (limits.keep[0], limits.keep[1]),
             schema=verdict,
             adherence=self.resources.schemas["adherence"] if apart else None,
             conventions=self.knows_conventions,
+            people=self.resources.reviews.judged(quality.calibration.balanced_accuracy)
+            if quality.judge == "decides"
+            else None,
         )
 
     @property

@@ -22,6 +22,8 @@ from engine.plan.checks.metrics import check_metrics, check_slices, check_target
 from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
+from engine.plan.checks.preferences import check_preferences
+from engine.plan.checks.selection import check_selection
 from engine.plan.checks.sql import check_sql
 from engine.plan.defaults import complete
 from engine.plan.packs import check_packs, packs_of
@@ -75,6 +77,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         *_gates(loaded),
         *_models(loaded),
         *check_adapter(loaded),
+        *check_preferences(loaded),
         *check_money(loaded),
         *check_benchmark(loaded),
         *_of_packs(loaded),
@@ -85,6 +88,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
+        *check_selection(loaded, splits.rows),
     ]
     # Splits may share a file, or rows: a problem there is reported once.
     ordered = sorted(
@@ -134,6 +138,9 @@ def _task_params(loaded: LoadedRecipe, kind: TaskKind) -> Iterator[Problem]:
     at = loaded.at("task", "params") if task.params else loaded.at("task", "kind")
     for problem in kind.problems(params):
         yield Problem(at, f"task.params: {problem}", "docs/tasks.md shows each kind", code="task")
+    for problem in kind.input_problems(task.input):
+        hint = "docs/tasks.md shows each kind"
+        yield Problem(loaded.at("task", "input"), f"task.input: {problem}", hint, code="task")
     for name, column in unnamed_inputs(kind, params, task.input).items():
         hint = did_you_mean(column, task.input) or "name one of them"
         message = f"task.params.{name} is '{column}', which is not in task.input"

@@ -22,9 +22,11 @@ from engine.stages import STAGES
 from engine.stages.analyse.confirm import ConfirmParams
 from engine.stages.augment.gate import GateParams
 from engine.stages.augment.generate import GenerateParams
+from engine.stages.augment.judging.judge import JudgeParams
+from engine.stages.augment.judging.pass_rate import PassRateParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.evaluate.predict import PredictParams
-from engine.stages.outputs import Drafted, Generated, Loaded, Output, Scored
+from engine.stages.outputs import Drafted, Generated, Loaded, Output, Scored, Solved
 from engine.stages.protocol import Pending
 from engine.stages.wiring import assemble
 from engine.store import Store
@@ -38,6 +40,7 @@ MADE_UP = {
     "diagnose": "diagnoses",
     "generate": "generated rows",
     "verify": "blind answers",
+    "pass_rate": "how often the student is right",
 }
 """Stages with a stand-in, and what it stands for."""
 
@@ -154,7 +157,9 @@ class Play:
             if name not in needed:
                 needed.add(name)
                 one = self.plan.nodes[name]
-                open_ends += one.inputs.values() if one.stage != "predict" else ["load"]
+                # What asks the student needs no student here.
+                asks_student = one.stage in ("predict", "pass_rate")
+                open_ends += ["load"] if asks_student else one.inputs.values()
         return [one for one in self.plan.nodes.values() if one.name in needed]
 
     def _output(self, node: Node, finished: Mapping[str, object], answered: bool) -> Output:
@@ -184,6 +189,8 @@ class Play:
                 return stand_ins.candidates(params, self._latest(Loaded), drafted)
             case VerifyParams():
                 return stand_ins.blind_answers(self._latest(Generated))
+            case PassRateParams():
+                return Solved()
             case _:
                 return stand_ins.diagnoses(self._latest(Scored))
 
@@ -191,9 +198,14 @@ class Play:
         return next(o for o in reversed(self.outputs.values()) if isinstance(o, kind))
 
     def fitting(self, node: Node) -> Any:
-        """Return the parameters with which a node is played: a stand-in passes no gate, so none is asked."""
+        """Return the parameters with which a node is played: a stand-in passes no gate, so none is asked.
+
+        Nor does it have a pass rate.
+        """
         if isinstance(node.params, GateParams) and MADE_UP["generate"] in self.made_up:
             return replace(node.params, gates=())
+        if isinstance(node.params, JudgeParams) and MADE_UP["pass_rate"] in self.made_up:
+            return replace(node.params, pass_rate=None)
         return node.params
 
     def play(

@@ -46,6 +46,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
     sentences = (
         tables.seen_before_sentence(report),
         tables.regression_sentence(report),
+        tables.tuning_sentence(report),
         tables.held_out_sentence(report),
         tables.switched_off_sentence(report),
     )

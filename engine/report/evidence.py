@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,6 +105,25 @@ class Suite:
     regressed: bool
     detail: str
     """In words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The preference tuning of one seed's last round that has one."""
+
+    seed: int
+    round: int
+    tuned: bool
+    reason: str
+    """Why it was not tuned; empty where it was."""
+    pairs: int
+    steps: int
+    """Optimizer steps on pairs; `supervised_steps`: on rows."""
+    supervised_steps: int
+    accuracy: float | None
+    """Share of pairs whose right answer had gained on the wrong one, in the last pass."""
+    kinds: Mapping[str, int]
+    """Pairs that were found, by kind."""
 
 
 @dataclass(frozen=True, slots=True)

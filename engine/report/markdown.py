@@ -103,6 +103,7 @@ def _patterns(report: Report) -> list[str]:
         *parts,
         escaped(tables.seen_before_sentence(report)),
         escaped(tables.regression_sentence(report)),
+        escaped(tables.tuning_sentence(report)),
         escaped(tables.held_out_sentence(report)),
         table(tables.movement_table(report)) if report.movements else "",
         table(tables.confusion_table(report)) if report.confusions else "",
@@ -117,12 +118,15 @@ def _rows(report: Report) -> list[str]:
         parts = [
             escaped(tables.decided_sentence(report)),
             table(tables.funnel_table(report)),
+            table(tables.quota_table(report)) if report.quotas else "",
         ]
     return ["## Generated rows", *parts, table(tables.drop_table(report)) if report.drops else ""]
 
 
 def _judge(report: Report) -> list[str]:
     parts = ["## Judge", tables.judge_sentence(report)]
+    if report.people.rows:
+        parts = ["## Review", table(tables.people_table(report)), *parts]
     if sentence := tables.verified_sentence(report):
         parts.append(sentence)
     if report.judgement.calibrations:

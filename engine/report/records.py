@@ -6,7 +6,7 @@ Filled by `engine.report.facts.collect`; the renderers (HTML, Markdown, console)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.judging import JudgeCalibration
@@ -18,7 +18,9 @@ from engine.report.evidence import (
     PatternFacts,
     Safeguards,
     Suite,
+    Tuning,
 )
+from engine.report.people import People
 from engine.rows import UNTUNED
 
 Query = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -219,6 +221,23 @@ class Funnel:
     """Selected, and a later student was trained on them."""
     verified: int = 0
     """Trained on, and somebody besides who wrote them says that their targets are right."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaResult:
+    """What became in one round of a group that a quota bounds."""
+
+    seed: int
+    round: int
+    group: str
+    at_least: int
+    at_most: int | None
+    written: int
+    accepted: int
+    joined: int
+    held_back: int
+    missing: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,8 +464,14 @@ class Report:
     candidates_total: int
     suites: tuple[Suite, ...] = ()
     """What was broken of what round 0 had right: one per seed with a later round."""
+    quotas: tuple[QuotaResult, ...] = ()
+    """Those with a lower bound, or with an upper one that kept rows out."""
+    tunings: tuple[Tuning, ...] = ()
+    """One per seed with preference tuning."""
     unread: tuple[Unread, ...] = ()
     """By round; empty where most answers of every student were read."""
+    people: People = field(default_factory=People)
+    """What people said of rows."""
 
     @property
     def patterns(self) -> tuple[PatternFacts, ...]:

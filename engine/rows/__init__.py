@@ -37,9 +37,18 @@ from engine.rows.evaluation import (
     Rating,
     Score,
 )
-from engine.rows.generation import Candidate, PatternShare, RowCall, Selected, Verdict
+from engine.rows.generation import (
+    Candidate,
+    PatternShare,
+    QuotaStatus,
+    RowCall,
+    Selected,
+    Verdict,
+)
 from engine.rows.loop import Decision, Drop, Model, Regression, RegressionSuite
 from engine.rows.mining import LabelSource, Mined, PoolAnswer, PoolCount, PoolRow
+from engine.rows.preference import PairKind, PreferencePair, PreferenceTuning
+from engine.rows.reviewing import Review, Reviewed, Said, Subject
 from engine.rows.row import CONTROL, SPLITS, UNTUNED, Row, Split
 
 __all__ = [
@@ -67,6 +76,7 @@ __all__ = [
     "MetricSlice",
     "Mined",
     "Model",
+    "PairKind",
     "Pattern",
     "PatternCluster",
     "PatternLink",
@@ -81,14 +91,21 @@ __all__ = [
     "PoolCount",
     "PoolRow",
     "Prediction",
+    "PreferencePair",
+    "PreferenceTuning",
+    "QuotaStatus",
     "Rating",
     "Regression",
     "RegressionSuite",
+    "Review",
+    "Reviewed",
     "Row",
     "RowCall",
+    "Said",
     "Score",
     "Selected",
     "Split",
     "Strategy",
+    "Subject",
     "Verdict",
 ]

@@ -124,3 +124,29 @@ class Selected(Row):
     table: ClassVar[str] = "selected"
     candidate: str
     example: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStatus(Row):
+    """What became in a round of one group with a lower bound, or with an upper one that kept rows out."""
+
+    table: ClassVar[str] = "quota_status"
+    quota: int
+    """Place in the recipe's `augment.quotas`, from 0."""
+    what: str
+    """`label`, `answer`, or the SQL by which rows are grouped."""
+    value: str
+    """The group: a label, an answer, or the value of the SQL."""
+    at_least: int
+    """Rows; 0 without a lower bound."""
+    at_most: int | None
+    written: int
+    """Candidates of the round that are in it."""
+    accepted: int
+    joined: int
+    held_back: int
+    """Accepted rows that its upper bound kept out."""
+    missing: int
+    """Rows to the lower bound."""
+    reason: str
+    """Why they are missing; empty where none are."""

@@ -27,6 +27,8 @@ class Model(Row):
     chosen_step: int
     """The step whose checkpoint was kept (`checkpoint: best` may keep an earlier one)."""
     seconds: float
+    interim: bool = False
+    """Whether preference tuning goes on from it: no student of its round, but the first part of one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
-from engine.stages.outputs import Output
+from engine.stages.outputs import Output, Trained
 from engine.stages.protocol import Account, Pending
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
@@ -148,7 +148,7 @@ class Execution:
         """
         present = dict(finished)
         for node in self._plan.nodes.values():
-            if node.stage not in {"train", "given"} or node.id not in present:
+            if not issubclass(STAGES[node.stage].output, Trained) or node.id not in present:
                 continue
             users = self._plan.consumers(node.name)
             needed = any(u.id not in present and not self._goes_on(u, present) for u in users)

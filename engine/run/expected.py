@@ -18,7 +18,7 @@ from engine.store import Store
 from engine.store import rows as stored
 
 _RATES = (
-    "SELECT (SELECT sum(seconds) / nullif(sum(steps), 0) FROM model) AS step, "
+    "SELECT (SELECT sum(seconds) / nullif(sum(steps), 0) FROM model WHERE NOT interim) AS step, "
     "(SELECT sum(seconds) / nullif(sum(prompt_tokens + completion_tokens), 0) FROM llm_call) AS token"
 )
 

@@ -11,9 +11,10 @@ from engine.backends.protocol import (
     Likelihood,
     Message,
     Progress,
-    Request,
+    Sampling,
     Student,
     Written,
+    requests_of,
     written,
 )
 from engine.errors import BackendError
@@ -45,10 +46,11 @@ class StudentInCalls(Student):
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return the server's answer to each prompt; see `Student`. Raises Pending while replies are missing."""
         model = self._context.model("student")
-        requests = [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
+        requests = requests_of(prompts, schema, max_tokens, model, sampling)
         turns = [written(done) for done in self._context.ask("student", requests)]
         if progress is not None:
             progress(len(turns))

@@ -82,7 +82,7 @@ class Prompt:
     @property
     def characters(self) -> int:
         """Characters of its own text; of texts that exclude each other the longest."""
-        return sum(_characters(_JINJA.parse(section.text).body) for section in self.sections)
+        return sum(_length(section.text) for section in self.sections)
 
     def line_of(self, variable: str) -> int:
         """Return the line in which `variable` is first used; 0 when it is not."""
@@ -134,6 +134,11 @@ class Prompt:
 def rendered(template: str, variables: Mapping[str, Any]) -> str:
     """Return the text of one turn's template, as prompts render it; raises jinja2's own errors."""
     return _JINJA.from_string(template).render(variables)
+
+
+@lru_cache(maxsize=512)
+def _length(text: str) -> int:
+    return _characters(_JINJA.parse(text).body)
 
 
 def _characters(parts: Iterable[nodes.Node]) -> int:

@@ -30,6 +30,7 @@ class SchemaLibrary:
         """Take the recipe's folder."""
         self._recipe_dir = recipe_dir
         self._own, self._ours = recipe_dir / "schemas", shipped("schemas")
+        self._loaded: dict[tuple[str, str], Schema] = {}
 
     def get(self, name: str, pack: str) -> Schema:
         """Return a schema without its prose at the top, which no backend needs.
@@ -41,6 +42,11 @@ class SchemaLibrary:
         Raises:
             RecipeError: there is none, it cannot be read, or it leaves out what the engine reads.
         """
+        if (name, pack) not in self._loaded:
+            self._loaded[name, pack] = self._load(name, pack)
+        return self._loaded[name, pack]
+
+    def _load(self, name: str, pack: str) -> Schema:
         ours = self._find(self._ours, name, pack)
         own = self._find(self._own, name, pack)
         if ours is None:

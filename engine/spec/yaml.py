@@ -234,7 +234,8 @@ class _Builder:
     """Turns nodes into plain data, noting positions and problems."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        # Where the file lies is the same for all of its thousands of places.
+        self.file = Location.at(path).file
         self.keys: dict[KeyPath, Location] = {}
         self.values: dict[KeyPath, Location] = {}
         self.problems: list[Problem] = []
@@ -243,7 +244,7 @@ class _Builder:
         self.problems.append(Problem(self.place(mark), message, hint, code=code))
 
     def place(self, mark: yaml.Mark) -> Location:
-        return Location.at(self.path, mark.line + 1, mark.column + 1)
+        return Location(self.file, mark.line + 1, mark.column + 1)
 
     def build(self, node: Node, path: KeyPath) -> Any:
         self.values[path] = self.place(node.start_mark)

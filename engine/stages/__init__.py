@@ -18,6 +18,7 @@ from engine.stages.augment.allot import ALLOT
 from engine.stages.augment.gate import GATE
 from engine.stages.augment.generate import GENERATE
 from engine.stages.augment.judging.judge import JUDGE
+from engine.stages.augment.judging.pass_rate import PASS_RATE
 from engine.stages.augment.mining.ask import ASK_POOL
 from engine.stages.augment.mining.mine import MINE, MINE_BY_JUDGE, MINE_BY_TEACHER
 from engine.stages.augment.mining.shortlist import SHORTLIST
@@ -31,7 +32,10 @@ from engine.stages.evaluate.slice import SLICE
 from engine.stages.given import GIVEN
 from engine.stages.load import LOAD
 from engine.stages.logged import LOGGED
+from engine.stages.preference.pair import PAIR
+from engine.stages.preference.prefer import PREFER
 from engine.stages.protocol import Stage
+from engine.stages.reviewing.mend import MEND
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
 from engine.stages.rounds.track import TRACK
@@ -42,9 +46,9 @@ AnyStage = Stage[Any, Any, Any]
 STAGES: Registry[AnyStage] = Registry(
     "stage",
     [
-        LOAD, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, DECIDE, DRAW, DIAGNOSE, CLUSTER, NAME,
-        CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE, GATE, VERIFY,
-        JUDGE, SELECT, TRACK, GUARD,
+        LOAD, MEND, LOGGED, PREDICT, RATE, SCORE, SLICE, BENCHMARK, GIVEN, TRAIN, PAIR, PREFER, DECIDE, DRAW, DIAGNOSE,
+        CLUSTER, NAME, CONFIRM, STRATEGY, ALLOT, SHORTLIST, ASK_POOL, MINE, MINE_BY_TEACHER, MINE_BY_JUDGE, GENERATE,
+        GATE, VERIFY, PASS_RATE, JUDGE, SELECT, TRACK, GUARD,
     ],
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from itertools import islice
 from engine.identity import Params
 from engine.rows import Example
 from engine.stages.task_view import TaskView
+from engine.turns import for_readers, spoken
 
 LONGEST_TEXT = 2000
 """Characters of one column that a prompt shows."""
@@ -86,7 +87,7 @@ def task_block(
 
 def _as_json(task: TaskView, row: Example) -> str:
     """Return a row with its right answer on one line."""
-    texts = {column: cut(text, LONGEST_EXAMPLE) for column, text in row.inputs.items()}
+    texts = {column: cut(for_readers(text), LONGEST_EXAMPLE) for column, text in row.inputs.items()}
     target = task.entry.as_written(row.target, task.settings)
     if isinstance(target, str):
         target = cut(target, LONGEST_EXAMPLE)
@@ -139,14 +140,22 @@ def defining(task: TaskView, briefing: Briefing, train: Sequence[Example]) -> li
 
 def one_line(inputs: Mapping[str, str]) -> str:
     """Return a row's inputs on one line, cut visibly when long."""
-    texts = (" ".join(cut(text, LONGEST_EXAMPLE).split()) for text in inputs.values())
+    texts = (
+        " ".join(cut("\n".join(spoken(text)), LONGEST_EXAMPLE).split()) for text in inputs.values()
+    )
     return " / ".join(texts)
+
+
+def shown_row(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return a row's columns as a prompt that lays them out itself shows them: whole, but for definitions of tools."""
+    return {column: for_readers(text) for column, text in inputs.items()}
 
 
 def row_block(inputs: Mapping[str, str], tag: str = "row") -> str:
     """Return a row's columns by name between tags, each cut visibly when long; nothing in it can close the tag."""
     columns = "\n".join(
-        f"{column}: {inert(cut(text, LONGEST_TEXT))}" for column, text in inputs.items()
+        f"{column}: {inert(cut(for_readers(text), LONGEST_TEXT))}"
+        for column, text in inputs.items()
     )
     return f"<{tag}>\n{columns}\n</{tag}>"
 

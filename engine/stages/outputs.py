@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from engine.judging import Gating, JudgeCalibration, Verification
+from engine.judging import Gating, JudgeCalibration, PassRate, Verification
 from engine.rows import (
     Benchmark,
     Candidate,
@@ -363,6 +363,15 @@ class Verified(Output):
         for row in sorted(self.of(Verification), key=lambda row: row.sample):
             found.setdefault(row.candidate, []).append(row)
         return found
+
+
+class Solved(Output):
+    """How often the student answers the candidates right that pass the gates."""
+
+    @cached_property
+    def by_candidate(self) -> dict[str, PassRate]:
+        """Candidate -> its pass rate; those to which no answer could be had are missing."""
+        return {row.candidate: row for row in self.of(PassRate)}
 
 
 class Judged(Output):

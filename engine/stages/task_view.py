@@ -14,6 +14,8 @@ from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt
 from engine.tasks import TASKS, Task, TaskKind
 from engine.tasks.protocol import TaskParams as KindParams
+from engine.turns import SETTING
+from engine.turns.tools import Said
 
 PROMPT_VARIABLES = frozenset({"row", "labels", "description"})
 """What the student's prompt is given, whatever its name."""
@@ -62,7 +64,8 @@ class TaskView(Params):
 
     def task(self, examples: Sequence[Example]) -> Task:
         """Return the task as its kind sees it."""
-        return Task(tuple(self.labels_among(examples)), self.settings)
+        seen = self.entry.seen(e.inputs for e in examples if e.split == "train")
+        return Task(tuple(self.labels_among(examples)), self.settings, seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,17 +110,21 @@ class StudentPrompts:
         shots = list(islice(others, self._shown))
         if not shots:
             return turns
-        first = [turn for turn in turns if turn.role == "system"]
-        dialogue = [turn for turn in turns if turn.role != "system"]
+        first = [turn for turn in turns if turn.role in SETTING]
+        dialogue = [turn for turn in turns if turn.role not in SETTING]
         shown: list[Message] = []
         for shot in shots:
-            shown += [turn for turn in self._turns(shot) if turn.role != "system"]
-            shown.append(Message("assistant", self.completion(shot)))
+            shown += [turn for turn in self._turns(shot) if turn.role not in SETTING]
+            shown += self.said(shot).turns
         return (*first, *shown, *dialogue)
 
     def completion(self, example: Example) -> str:
-        """Return what the student is trained to say to an example."""
+        """Return what the student is trained to say to an example, tools that it calls in words."""
         return self.kind.completion(example.inputs, example.target, self.task.params)
+
+    def said(self, example: Example) -> Said:
+        """Return what the student is trained to say to an example, and which tools it is trained to call."""
+        return self.kind.said(example.inputs, example.target, self.task.params)
 
     def _turns(self, example: Example) -> tuple[Message, ...]:
         turns = self._prompt.render(
@@ -127,7 +134,8 @@ class StudentPrompts:
                 "description": self._description,
             }
         )
-        return tuple(Message(role, content) for role, content in turns)
+        asked = [Message(role, content) for role, content in turns]
+        return self.kind.turns(example.inputs, asked)
 
 
 def sql_row(

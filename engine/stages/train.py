@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.backends.protocol import TrainingJob, TrainingRow
+from engine.backends.protocol import TrainingJob, TrainingResult, TrainingRow
 from engine.fingerprint import digest
 from engine.rows import Drop, Example, Model
-from engine.spec.recipe import Train
+from engine.spec.recipe import Preference, Train
 from engine.stages.division import Divide, selection_part
 from engine.stages.outputs import REPLACES, DecidedRound, Loaded, SelectedRows, Trained
 from engine.stages.protocol import Account, Context, Inputs, Stage
@@ -48,27 +48,32 @@ def training_set(inputs: TrainInputs) -> list[Example]:
 
     An original row that a selected one replaces is left out, too.
     """
-    added, gone = _added(inputs), _replaced(inputs)
+    added, gone = added_rows(inputs), _replaced(inputs)
     return [*(row for row in inputs.load.train if row.id not in gone), *added]
 
 
-def _added(inputs: TrainInputs) -> list[Example]:
+def added_rows(inputs: TrainInputs) -> list[Example]:
     """Return the selected rows of the earlier rounds that are not kept out."""
-    out = {number for one in inputs.decided for number in one.kept_out}
+    out = kept_out(inputs)
     kept = (selected for number, selected in enumerate(inputs.earlier) if number not in out)
     return [example for selected in kept for example in selected.examples]
+
+
+def kept_out(inputs: TrainInputs) -> set[int]:
+    """Return the rounds whose generated rows are not trained on any more."""
+    return {number for one in inputs.decided for number in one.kept_out}
 
 
 def _replaced(inputs: TrainInputs) -> dict[str, str]:
     """Return the original rows that selected ones replace, each with the first of these."""
     found: dict[str, str] = {}
-    for row in _added(inputs):
+    for row in added_rows(inputs):
         if REPLACES in row.columns:
             found.setdefault(row.columns[REPLACES], row.id)
     return found
 
 
-def _kept_out(inputs: TrainInputs) -> Iterator[Drop]:
+def _drops(inputs: TrainInputs) -> Iterator[Drop]:
     """Yield a drop per generated row that was trained on in a round that was rolled back."""
     by_round = {number: one.number for one in inputs.decided for number in one.kept_out}
     for number, later in sorted(by_round.items()):
@@ -87,7 +92,7 @@ def selection_rows(params: TrainParams, inputs: TrainInputs) -> Sequence[Example
 
 
 def steps_of(settings: Train, original_rows: int, generated_rows: int = 0) -> int:
-    """Return the optimizer steps: given, or those of `epochs` passes over the original rows.
+    """Return the optimizer steps of a round: given, or those of `epochs` passes over the original rows.
 
     They are the same in every round, so that a longer training never passes for better data; with `per_row` alone
     the visits of generated rows come on top, so that no original row is seen less because rows were added.
@@ -100,36 +105,62 @@ def steps_of(settings: Train, original_rows: int, generated_rows: int = 0) -> in
     return max(1, math.ceil(settings.epochs * rows / settings.batch_size))
 
 
+def preference_steps(settings: Train, total: int) -> int:
+    """Return how many of a round's steps are on pairs; the others, one at least, are on rows."""
+    if settings.objective != "dpo":
+        return 0
+    return min(max(1, round(settings.preference.share * total)), total - 1)
+
+
 def without_generated(settings: Train) -> Train:
     """Return the settings of a fine-tune on original rows alone.
 
-    What concerns generated rows decides nothing there, so it is no part of its identity: recipes that differ in it
-    share their round 0, and all that was asked about its failures.
+    What concerns generated rows, or wrong answers of an earlier round, decides nothing there, so it is no part of its
+    identity: recipes that differ in it share their round 0, and all that was asked about its failures.
     """
     steps = None if settings.steps == "per_row" else settings.steps
-    return settings.model_copy(update={"steps": steps, "mix": 1.0, "order": "mixed"})
+    update = {"steps": steps, "mix": 1.0, "order": "mixed"}
+    return without_preferences(settings).model_copy(update=update)
+
+
+def without_preferences(settings: Train) -> Train:
+    """Return the settings of the plain fine-tune."""
+    return settings.model_copy(update={"objective": "sft", "preference": Preference()})
+
+
+def before_preferences(settings: Train) -> Train:
+    """Return the settings of a round's supervised part, which preference tuning decides by its share of steps alone."""
+    only = Preference(share=settings.preference.share)
+    return settings.model_copy(update={"preference": only})
 
 
 def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
     """Fine-tune and return the one `Model` row; raises ModelError when training cannot be done."""
+    model = trained_model(ctx.train(supervised(params, inputs, ctx)), inputs, ctx)
+    interim = params.train.objective == "dpo"
+    return Trained((replace(model, interim=interim), *_drops(inputs)))
+
+
+def supervised(params: TrainParams, inputs: TrainInputs, ctx: Context) -> TrainingJob:
+    """Return the fine-tune on rows; of a round that is tuned by preferences its first part."""
     settings = params.train
     if settings.method == "none":
         raise ValueError("a student that is not trained has no node that trains it")
-    rows = training_set(inputs)
-    generated = len(_added(inputs))
+    generated = len(added_rows(inputs))
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
 
     def training_rows(examples: Sequence[Example]) -> tuple[TrainingRow, ...]:
-        return tuple(TrainingRow(prompts(e), prompts.completion(e)) for e in examples)
+        return tuple(TrainingRow(prompts(e), *prompts.said(e)) for e in examples)
 
     best = settings.checkpoint == "best"
-    job = TrainingJob(
+    total = steps_of(settings, len(inputs.load.train), generated)
+    return TrainingJob(
         model=ctx.model_path("student"),
-        rows=training_rows(rows),
+        rows=training_rows(training_set(inputs)),
         validation=training_rows(selection_rows(params, inputs)) if best else (),
         output=ctx.state / "models" / ctx.node,
         method=settings.method,
-        steps=steps_of(settings, len(inputs.load.train), generated),
+        steps=total - preference_steps(settings, total),
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         warmup=settings.warmup,
@@ -149,8 +180,12 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         order=settings.order,
         adapter=ctx.state / inputs.given.model.path if inputs.given else None,
     )
-    result = ctx.train(job)
-    model = Model(
+
+
+def trained_model(result: TrainingResult, inputs: TrainInputs, ctx: Context) -> Model:
+    """Return the student that a fine-tune left behind."""
+    rows = training_set(inputs)
+    return Model(
         path=result.adapter.resolve().relative_to(ctx.state.resolve()).as_posix(),
         weights=result.weights,
         data=digest([row.id for row in rows]),
@@ -162,7 +197,6 @@ def train(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Trained:
         chosen_step=result.chosen_step,
         seconds=result.seconds,
     )
-    return Trained((model, *_kept_out(inputs)))
 
 
 def _sends(params: TrainParams) -> Mapping[str, str]:

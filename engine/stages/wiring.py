@@ -16,6 +16,9 @@ from engine.stages.protocol import Inputs
 Wire = str | Mapping[int, str] | Mapping[int, Mapping[str, str]]
 """The node behind an input; for a tuple, those by number; for a tuple of bundles, their fields by number."""
 
+_HINTS: dict[type, Mapping[str, Any]] = {}
+"""The types of the fields of each dataclass that was asked for: evaluating them takes most of what a plan takes."""
+
 I = TypeVar("I", bound=Inputs)  # noqa: E741
 
 
@@ -29,8 +32,14 @@ class Slot(NamedTuple):
 
 def slots(inputs: type[Inputs]) -> Mapping[str, Slot]:
     """Return the fields of a stage's inputs; raises TypeError for a field that no edge can fill."""
-    hints = get_type_hints(inputs)
+    hints = _hints(inputs)
     return {one.name: _slot(inputs, one.name, hints[one.name]) for one in fields(inputs)}
+
+
+def _hints(kind: type) -> Mapping[str, Any]:
+    if kind not in _HINTS:
+        _HINTS[kind] = get_type_hints(kind)
+    return _HINTS[kind]
 
 
 def _slot(inputs: type[Inputs], name: str, hint: Any) -> Slot:
@@ -46,7 +55,7 @@ def _slot(inputs: type[Inputs], name: str, hint: Any) -> Slot:
 
 
 def _bundled(bundle: type[Bundle]) -> Mapping[str, type[Output]]:
-    hints = get_type_hints(bundle)
+    hints = _hints(bundle)
     return {one.name: hints[one.name] for one in fields(bundle) if one.name != "number"}
 
 

@@ -15,6 +15,7 @@ from engine.statistics.paired import (
 )
 from engine.statistics.permutation import exchanges, sign_flips
 from engine.statistics.proportions import Interval, Z, exact, wilson
+from engine.statistics.reliability import Reliability, krippendorff_alpha
 from engine.statistics.settling import MOST, settling_seeds
 from engine.statistics.two_groups import difference, fisher_greater
 from engine.statistics.two_way import Compared, two_way, two_way_mean
@@ -25,6 +26,7 @@ __all__ = [
     "Drawn",
     "Interval",
     "Lift",
+    "Reliability",
     "Z",
     "benjamini_hochberg",
     "difference",
@@ -32,6 +34,7 @@ __all__ = [
     "exchanges",
     "fisher_greater",
     "holm",
+    "krippendorff_alpha",
     "lift",
     "mcnemar",
     "says_too_much",

@@ -6,6 +6,7 @@ plans or models. `docs/decisions/0001-one-writer.md` says why it is built this w
 
 from engine.store.columns import PatternOriginRow
 from engine.store.file import FILE, Busy
+from engine.store.ingest import add_reviews
 from engine.store.lock import Holder, holder
 from engine.store.origins import Sighting
 from engine.store.query import (
@@ -15,6 +16,7 @@ from engine.store.query import (
     ask,
     choose_run,
     open_store,
+    outcome_rows,
     reader,
     rows,
     unseen,
@@ -34,11 +36,13 @@ __all__ = [
     "Spent",
     "Store",
     "Unseen",
+    "add_reviews",
     "ask",
     "choose_run",
     "holder",
     "now",
     "open_store",
+    "outcome_rows",
     "reader",
     "rows",
     "unseen",

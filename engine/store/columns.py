@@ -44,6 +44,7 @@ RECORDS = (
     judging.Verification,
     judging.JudgeAnchor,
     judging.JudgeCalibration,
+    judging.PassRate,
 )
 """Record classes that do not stand in `engine.rows`: they exist once their module is imported."""
 
@@ -148,8 +149,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "node": ("id",),
     "run_node": ("run", "node"),
     "pattern_origin": ("run", "seed", "pattern"),
+    "review": ("id",),
 }
-"""Tables of records that the store writes itself: a later one with the same key replaces the earlier."""
+"""Tables of records that are no stage's: a later one with the same key replaces the earlier."""
 
 
 @cache

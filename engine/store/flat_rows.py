@@ -68,7 +68,10 @@ _CANDIDATES = """
 SELECT {part}, c.attempt, c.id, c.operator, c.inputs, c.target, c.parent, e.inputs, e.target, c.pattern, n.name,
   n.category, n.size, c.strategy, s.text, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility,
   v.relevance, v.judge_agrees, v.similarity, v.neighbour, l.reason, j.example, c.prompt, c.model, c.call, v.call,
-  n.split_from, c.label_source, v.verified, i.source, i.line, x.replaces
+  n.split_from, CASE WHEN w.verdict <> 'reject' THEN 'person' ELSE c.label_source END,
+  v.verified OR coalesce(w.verdict <> 'reject', false), i.source, i.line, x.replaces, w.verdict,
+  CASE WHEN w.verdict IN ('edit', 'relabel') THEN w.inputs END,
+  CASE WHEN w.verdict IN ('edit', 'relabel') THEN w.target END
 FROM (SELECT t.*, o.attempt AS tried FROM {candidate} t JOIN node o ON o.id = t.node) c
 LEFT JOIN (SELECT t.*, o.attempt AS tried FROM {verdict} t JOIN node o ON o.id = t.node) v
   ON v.tried = c.tried AND v.candidate = c.id
@@ -88,6 +91,10 @@ LEFT JOIN (
   GROUP BY candidate
 ) i ON i.candidate = c.id
 LEFT JOIN (
+  SELECT item, any_value(verdict) AS verdict, any_value(inputs) AS inputs, any_value(target) AS target FROM {reviewed}
+  WHERE refused = '' GROUP BY item
+) w ON w.item = c.id
+LEFT JOIN (
   SELECT id, any_value(columns->>'replaces') AS replaces FROM {example} WHERE source = 'generated' GROUP BY id
 ) x ON x.id = j.example
 ORDER BY c.pattern, c.tried, c.position
@@ -102,6 +109,8 @@ SELECT {part}, 0, 'not generated', reason, count(*) FROM {drop} WHERE stage IN (
 UNION ALL SELECT {part}, 1, 'generated', NULL, generated FROM counted WHERE generated > 0
 UNION ALL SELECT {part}, 2, 'rejected', reason, count(*) FROM c WHERE NOT accepted GROUP BY ALL
 UNION ALL SELECT {part}, 3, 'accepted', NULL, accepted FROM counted WHERE generated > 0
+UNION ALL SELECT {part}, 3, 'accepted by people', NULL, count(*) FROM c
+  WHERE NOT accepted AND person IN ('accept', 'edit', 'relabel') HAVING count(*) > 0
 UNION ALL SELECT {part}, 4, 'left out', left_out, count(*) FROM c WHERE accepted AND left_out IS NOT NULL GROUP BY ALL
 UNION ALL SELECT {part}, 5, 'selected', NULL, selected FROM counted WHERE generated > 0
 """
@@ -170,7 +179,17 @@ KINDS: Mapping[str, Kind] = {
     ),
     "confusion": Kind(("prediction",), {"flat_confusion": _CONFUSION}),
     "candidates": Kind(
-        ("candidate", "row_call", "verdict", "pattern", "strategy", "selected", "drop", "mined"),
+        (
+            "candidate",
+            "row_call",
+            "verdict",
+            "pattern",
+            "strategy",
+            "selected",
+            "drop",
+            "mined",
+            "reviewed",
+        ),
         {"flat_candidate": _CANDIDATES, "flat_funnel": _FUNNEL, "flat_yield": _YIELD},
     ),
     "prices": Kind(

@@ -1,4 +1,8 @@
-"""Ingesting: segments of the spool into DuckDB, each exactly once, in one transaction."""
+"""Ingesting: segments of the spool into DuckDB, each exactly once, in one transaction; and what people say of rows.
+
+People's verdicts go straight into DuckDB's file, each in a transaction of its own, also beside a run or another
+reviewer: whoever writes waits for the others, and what is written is there, whatever becomes of the terminal.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from engine.rows import Review
 from engine.store import flat
 from engine.store.columns import (
     KEYS,
@@ -17,7 +22,9 @@ from engine.store.columns import (
     is_stage_table,
     line,
     table_columns,
+    values_of,
 )
+from engine.store.file import FILE, Notice, opened, translated
 from engine.store.spool import Segment, parse, read_lines
 
 if TYPE_CHECKING:
@@ -27,6 +34,8 @@ _NODE, _LINK, _CALL = b'["node",', b'["run_node",', b'["llm_call",'
 """How the lines of these tables begin."""
 _BATCH = 16 * 1024 * 1024
 """Bytes of lines between two INSERTs: bounds the memory that ingesting takes."""
+PATIENCE = 10.0
+"""Seconds that a verdict waits for a run, or another program, that has the file."""
 
 
 def ingest(
@@ -164,7 +173,7 @@ def _insert(
     whole: set[str],
 ) -> int:
     """Insert what the lines say, but for rows of nodes that are not `whole`; return how many rows that were."""
-    statement = _statement(table)
+    insert = statement(table)
     lines = _completed_lines(segment, table, lines)
     if table in KEYS:
         lines = _latest(segment, table, lines)
@@ -173,7 +182,7 @@ def _insert(
         if not whole:
             return 0
         arguments.append(sorted(whole))
-    counted = connection.execute(statement, arguments).fetchone()
+    counted = connection.execute(insert, arguments).fetchone()
     return int(counted[0]) if counted else 0
 
 
@@ -209,7 +218,7 @@ _VALUES: dict[Kind, str] = {
 
 
 @cache
-def _statement(table: str) -> str:
+def statement(table: str) -> str:
     """Return the INSERT that takes lines, and the whole nodes as well if the table's rows belong to nodes.
 
     DuckDB reads the JSON itself: it takes a third of the time that Python takes, and lets other threads work.
@@ -224,3 +233,22 @@ def _statement(table: str) -> str:
         f'{verb} "{table}" ({names}) SELECT {", ".join(values)} '
         f"FROM (SELECT json_extract_string(unnest(?), [{paths}]) AS v) {where}"
     )
+
+
+def add_reviews(
+    state: Path, reviews: Sequence[Review], *, wait: float = PATIENCE, notice: Notice | None = None
+) -> None:
+    """Add people's verdicts, all or none; they are durable when this returns.
+
+    Raises:
+        StoreError: the file is held open for `wait` seconds, or cannot be written.
+    """
+    import duckdb
+
+    lines = [line(Review.table, values_of(review)).decode() for review in reviews]
+    path = state / FILE
+    with opened(path, write=True, wait=wait, notice=notice) as connection:
+        try:
+            connection.execute(statement(Review.table), [lines])
+        except duckdb.Error as error:
+            raise translated(error, path) from error

@@ -15,7 +15,7 @@ from engine.registry import did_you_mean
 from engine.store import lock
 from engine.store.file import FILE, Notice, opened
 from engine.store.ingest import not_ingested
-from engine.store.migrate import version
+from engine.store.migrate import check, version
 from engine.store.schema import newest
 from engine.store.spool import read_lines, segments
 
@@ -99,6 +99,17 @@ def reader(
             return values
 
         yield query
+
+
+def outcome_rows(state: Path, recipe: str, *, wait: float = WAIT) -> list[dict[str, Any]]:
+    """Return what people's verdicts on each row of a recipe come to, by column name.
+
+    Raises:
+        StoreError: the store cannot be read, or brought up to date.
+    """
+    check(_require(state), wait)
+    sql = "SELECT * FROM review_outcomes WHERE recipe = ? ORDER BY example"
+    return rows(state, sql, [recipe], wait=wait)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

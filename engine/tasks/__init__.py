@@ -4,7 +4,8 @@ A new kind is one file, one prompt in `prompts/tasks/` and one line in `TASKS`.
 """
 
 from engine.registry import Registry
-from engine.tasks.answers import Answer, Asked, answers
+from engine.tasks.answers import Answer, Asked, answers, probabilities, write
+from engine.tasks.chat import Chat
 from engine.tasks.classification import Classification
 from engine.tasks.extraction import Extraction
 from engine.tasks.generation import Generation
@@ -22,7 +23,19 @@ TASKS: Registry[TaskKind] = Registry(
         Structured(),
         Numeric(),
         Generation(),
+        Chat(),
     ],
 )
 
-__all__ = ["TASKS", "Answer", "Asked", "Reference", "Task", "TaskKind", "TaskParams", "answers"]
+__all__ = [
+    "TASKS",
+    "Answer",
+    "Asked",
+    "Reference",
+    "Task",
+    "TaskKind",
+    "TaskParams",
+    "answers",
+    "probabilities",
+    "write",
+]

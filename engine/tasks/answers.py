@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import exp
 from typing import Literal, NamedTuple
 
-from engine.backends.protocol import Message, Progress, Student
+from engine.backends.protocol import Message, Progress, Sampling, Student
 from engine.tasks.protocol import Options, Task, TaskKind, readable
 
 LIKELIHOOD, GENERATION = "label_likelihood", "generation"
@@ -49,24 +49,61 @@ def answers(
     """Return the student's answers, in the order of `asked`."""
     if not asked:
         return []
-    if student.likelihoods:
-        options = [kind.options(row.inputs, task) for row in asked]
-        weighed = [option for option in options if option is not None]
-        if len(weighed) == len(asked):
-            return _choose(student, asked, weighed, progress)
-    return _write(kind, student, asked, task, progress)
+    weighed = _options(kind, student, asked, task)
+    if weighed is not None:
+        return _choose(student, asked, weighed, progress)
+    return write(kind, student, asked, task, progress)
 
 
-def _write(
+def _options(
+    kind: TaskKind, student: Student, asked: Sequence[Asked], task: Task
+) -> list[Options] | None:
+    """Return among what the student chooses for each row; None where its answers are written."""
+    if not student.likelihoods:
+        return None
+    options = [kind.options(row.inputs, task) for row in asked]
+    weighed = [option for option in options if option is not None]
+    return weighed if len(weighed) == len(asked) else None
+
+
+def probabilities(
     kind: TaskKind,
     student: Student,
     asked: Sequence[Asked],
     task: Task,
-    progress: Progress | None,
+    temperature: float,
+    progress: Progress | None = None,
+) -> list[Mapping[str, float]] | None:
+    """Return for each row how probable each answer is that the student chooses among, at a temperature.
+
+    None where its answers are written. What it draws at that temperature comes to an answer as often, on the mean.
+    """
+    weighed = _options(kind, student, asked, task)
+    if weighed is None:
+        return None
+    turns = [list(options.turns.values()) for options in weighed]
+    compared = student.compare([row.prompt for row in asked], turns, progress)
+    found: list[Mapping[str, float]] = []
+    for options, likelihoods in zip(weighed, compared, strict=True):
+        nats = [likelihood.nats / temperature for likelihood in likelihoods]
+        weights = [exp(one - max(nats)) for one in nats]
+        total = sum(weights)
+        found.append({answer: w / total for answer, w in zip(options.turns, weights, strict=True)})
+    return found
+
+
+def write(
+    kind: TaskKind,
+    student: Student,
+    asked: Sequence[Asked],
+    task: Task,
+    progress: Progress | None = None,
+    sampling: Sampling | None = None,
 ) -> list[Answer]:
+    """Return the answers that the student writes, in the order of `asked`; with `sampling` they are drawn."""
     longest = max(kind.max_tokens(row.inputs, task) for row in asked)
     prompts = [row.prompt for row in asked]
-    turns = student.write(prompts, longest, kind.constraint(task), progress)
+    turns = student.write(prompts, longest, kind.constraint(task), progress, sampling)
     answered = []
     for row, turn in zip(asked, turns, strict=True):
         if turn.failure:

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple, final
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.turns import Message
+from engine.turns.tools import Said
+
 
 class TaskParams(BaseModel):
     """Base of every kind's own parameters, `task.params` in a recipe."""
@@ -32,6 +35,8 @@ class Task:
     """Allowed answers; empty for kinds without labels."""
     params: Any
     """The kind's parameters, checked."""
+    seen: Any = None
+    """What `TaskKind.seen` takes from the training rows."""
 
 
 class Reference(NamedTuple):
@@ -79,12 +84,41 @@ class TaskKind(ABC):
     """Default failure predicate."""
     agreement: str | None = None
     """The metric by which an answer agrees with a target; None where answers are too free to be compared."""
+    mixed: bool = False
+    """Whether rows of one task ask for different things, so that a metric is of some of them (`scores`)."""
 
     def problems(self, params: Any) -> list[str]:
         """Return what is wrong with parameters whose types are right."""
         return []
 
+    def input_problems(self, inputs: Sequence[str]) -> list[str]:
+        """Return what is wrong with the input columns that a recipe names."""
+        return []
+
     # The rows of the data.
+
+    def found(self, target: str) -> frozenset[str]:
+        """Return the columns of the task that rows need not have, because `spread` finds what belongs there."""
+        return frozenset()
+
+    def spread(
+        self,
+        values: dict[str, Any],
+        inputs: Sequence[str],
+        target: str,
+        params: Any,
+        *,
+        answered: bool = True,
+    ) -> str | None:
+        """Put a row's columns into the shape of the task, in place, and return why they cannot be; None where they can.
+
+        `answered`: whether the row needs its right answer.
+        """
+        return None
+
+    def seen(self, rows: Iterable[Mapping[str, str]]) -> Any:
+        """Return what of the training rows' inputs decides how rows are written; None for nothing."""
+        return None
 
     def nested(self, params: Any, target: str) -> frozenset[str]:
         """Return the columns whose values may have parts (lists, objects), which `shown` and `reference` take apart."""
@@ -124,11 +158,23 @@ class TaskKind(ABC):
         """Return what a right answer looks like, in words, for the teacher and the judge."""
         return "text"
 
-    # What the student says.
+    def scores(self, metric: str, references: Sequence[str]) -> bool:
+        """Return whether one of the engine's metrics says something of a row with these right answers."""
+        return True
+
+    # What the student is told, and what it says.
+
+    def turns(self, inputs: Mapping[str, str], asked: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the turns that a student sees, from those that its prompt asks with."""
+        return tuple(asked)
 
     def completion(self, inputs: Mapping[str, str], target: str, params: Any) -> str:
-        """Return what the student is trained to say."""
+        """Return what the student is trained to say; tools that it calls in words."""
         return target
+
+    def said(self, inputs: Mapping[str, str], target: str, params: Any) -> Said:
+        """Return what the student is trained to say, and what it is trained to call."""
+        return Said(self.completion(inputs, target, params))
 
     def options(self, inputs: Mapping[str, str], task: Task) -> Options | None:
         """Return the answers that a student weighs by their likelihood; None where its answer is written.
@@ -174,6 +220,21 @@ class TaskKind(ABC):
         return f"'{_short(said)}' {read}, not as '{_short(right.references[0])}'"
 
     # Rows that are generated.
+
+    inputs_are_texts: bool = True
+    """Whether a writer gives each input as a text, which may be cut at its longest."""
+
+    def input_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
+        """Return the JSON Schema of an input that a teacher writes, of about `longest` characters at most."""
+        return {"type": "string", "minLength": 1, "maxLength": longest}
+
+    def inputs_as_written(self, inputs: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return inputs as a teacher writes them, which is what `input_schema` asks for."""
+        return inputs
+
+    def inputs_read(self, written: Mapping[str, Any], seed: Mapping[str, str]) -> dict[str, str]:
+        """Return inputs that a teacher wrote as rows have them; `seed` are those of the row that it started from."""
+        return {column: str(written.get(column, "")).strip() for column in seed}
 
     @final
     def malformed(self, inputs: Mapping[str, str], target: str, task: Task) -> str | None:

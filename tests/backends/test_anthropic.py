@@ -85,6 +85,35 @@ def test_a_temperature_beyond_the_highest_is_the_highest() -> None:
     assert written("tool", replace(request(1), temperature=1.6))["temperature"] == 1.0
 
 
+def test_a_conversation_with_tools_is_blocks_and_what_is_called_is_read_in_words() -> None:
+    turns = (
+        Message("tools", json.dumps([{"type": "function", "function": {"name": "find", "parameters": SCHEMA}}])),
+        Message("system", "Be kind."),
+        Message("user", "a?"),
+        Message("call", '{"name": "find", "arguments": {"a": 1}}'),
+        Message("call", '{"name": "find", "arguments": {}}'),
+        Message("tool", "one"),
+        Message("tool", "two"),
+        Message("user", "and?"),
+    )  # fmt: skip
+    asked = replace(request(1), messages=turns, schema=None)
+    body = written("prompt", asked)
+    assert body["system"] == "Be kind."
+    assert body["tools"] == [{"name": "find", "input_schema": SCHEMA}]
+    asks, calls, answers, more = body["messages"]
+    assert (asks["content"], more["content"]) == ("a?", "and?")
+    assert [block["input"] for block in calls["content"]] == [{"a": 1}, {}]
+    assert [block["tool_use_id"] for block in answers["content"]] == [
+        b["id"] for b in calls["content"]
+    ]
+    use = {"type": "tool_use", "id": "x", "name": "find", "input": {"a": 2}}
+    reply = {"content": [{"type": "text", "text": "I look."}, use], "stop_reason": "tool_use"}
+    got = read(200, {}, json.dumps(reply).encode())
+    called = 'I look.\n<tool_call>\n{"name": "find", "arguments": {"a": 2}}\n</tool_call>'
+    assert got.to(asked).text == called
+    assert got.to(request(1)).text == '{"a": 2}', "with a schema it is the reply itself"
+
+
 def test_plain_text_has_no_tool() -> None:
     plain = replace(request(1), schema=None)
     assert {"tools", "tool_choice"} & written("prompt", plain).keys() == set()

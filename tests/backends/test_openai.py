@@ -361,6 +361,42 @@ def test_a_reply_may_stand_elsewhere_in_the_message(message: Any, text: str) -> 
     assert (got.kind, got.text) == ("reply", text)
 
 
+def test_a_conversation_with_tools_is_sent_as_such_and_what_is_called_is_read_in_words() -> None:
+    tools = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]
+    turns = (
+        Message("tools", json.dumps(tools)),
+        Message("user", "a?"),
+        Message("assistant", "I look."),
+        Message("call", '{"name": "find", "arguments": {"a": 1}}'),
+        Message("tool", "one"),
+    )
+    asked = Request(turns, None, 50, 0.0, "m")
+    writer = BodyWriter(PROTOCOL, PROTOCOL.mode("prompt"), "m", {}, Quirks(PROTOCOL.quirks))
+    body = orjson.loads(writer.body(asked, writer.turns(asked), 50))
+    assert body["tools"] == tools
+    asks, calls, answers = body["messages"]
+    (call,) = calls["tool_calls"]
+    assert (asks["content"], calls["content"]) == ("a?", "I look.")
+    assert call["function"] == {"name": "find", "arguments": '{"a": 1}'}
+    assert (answers["role"], answers["tool_call_id"]) == ("tool", call["id"])
+    said = {
+        "content": None,
+        "tool_calls": [{"function": {"name": "find", "arguments": '{"a": 2}'}}],
+    }
+    reply = {"choices": [{"finish_reason": "tool_calls", "message": said}]}
+    got = read(200, JSON, json.dumps(reply).encode())
+    assert (
+        got.to(asked).text == '<tool_call>\n{"name": "find", "arguments": {"a": 2}}\n</tool_call>'
+    )
+    nothing = {"content": "", "tool_calls": [{"function": {"name": "now", "arguments": ""}}]}
+    reply = {"choices": [{"finish_reason": "tool_calls", "message": nothing}]}
+    got = read(200, JSON, json.dumps(reply).encode()).to(asked)
+    assert (got.kind, got.text) == (
+        "reply",
+        '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>',
+    )
+
+
 def test_a_thought_that_was_cut_is_no_reply() -> None:
     choice = {"finish_reason": "length", "message": {"content": None, "reasoning_content": "hm {"}}
     got = read(200, JSON, json.dumps({"choices": [choice]}).encode())

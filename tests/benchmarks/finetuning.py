@@ -125,7 +125,7 @@ def run_trl(client: str, path: Path) -> None:
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from engine.backends.training import batches, loop
+    from engine.backends.training import batches, loop, resumable
 
     ends: list[float] = []
 
@@ -167,8 +167,8 @@ def run_trl(client: str, path: Path) -> None:
             ),
         )  # fmt: skip
         here = replace(job, device="cpu" if cpu else "cuda")
-        first = loop.trainable(loop.load_student(here, 1))
-        for name, weight in loop.trainable(trainer.model).items():
+        first = resumable.trainable(loop.load_student(here, 1))
+        for name, weight in resumable.trainable(trainer.model).items():
             weight.copy_(first[name])
         trainer.add_callback(Clock())
         trainer.train()

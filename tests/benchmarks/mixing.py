@@ -178,7 +178,7 @@ def run(
 ) -> None:
     """Train what is not in `out` yet, seed by seed, and append a line for each."""
     done = {record["key"] for record in records(out)}
-    _end_line(out)
+    end_line(out)
     ablations = {data.name: Ablation(data, out.with_suffix("")) for data in sets}
     for seed in seeds:
         for data in sets:
@@ -202,7 +202,7 @@ def run(
                 )
 
 
-def _end_line(out: Path) -> None:
+def end_line(out: Path) -> None:
     """End a line that a kill tore, so that the next one does not hang on to it."""
     if out.exists() and not out.read_bytes().endswith(b"\n"):
         with out.open("a", encoding="utf-8") as stream:

@@ -36,18 +36,29 @@ class Rule(NamedTuple):
     """False where nothing more is asked than that all of `into` is in `out`."""
 
 
+DATA = "(SELECT max(stage) FROM here WHERE stage IN ('load', 'mend'))"
+"""The stage whose rows of the data are trained on: as people mended them, where they did."""
+
 RULES = (
+    Rule(
+        "rows of the data = rows after mending + drops",
+        "SELECT h.name, (SELECT count(*) FROM example e JOIN here l ON l.id = e.node WHERE l.stage = 'load')::VARCHAR"
+        " AS key FROM here h WHERE h.stage = 'mend'",
+        "SELECT h.name, ((SELECT count(*) FROM example e WHERE e.node = h.id)"
+        " + (SELECT count(*) FROM \"drop\" d WHERE d.node = h.id))::VARCHAR AS key FROM here h WHERE h.stage = 'mend'",
+    ),
     Rule(
         "a split holds no example twice",
         "SELECT DISTINCT h.name, concat_ws(' ', e.split, e.id) AS key"
-        " FROM here h JOIN example e ON e.node = h.id WHERE h.stage = 'load'",
+        " FROM here h JOIN example e ON e.node = h.id WHERE h.stage IN ('load', 'mend')",
         "SELECT h.name, concat_ws(' ', e.split, e.id) AS key"
-        " FROM here h JOIN example e ON e.node = h.id WHERE h.stage = 'load'",
+        " FROM here h JOIN example e ON e.node = h.id WHERE h.stage IN ('load', 'mend')",
     ),
     Rule(
         "examples = predictions",
         "SELECT h.name, concat_ws(' ', e.split, e.id) AS key FROM here h, here l JOIN example e ON e.node = l.id"
-        " WHERE h.stage = 'predict' AND (l.stage = 'load'"
+        # The untuned student is asked about rows as they were before people mended them.
+        f" WHERE h.stage = 'predict' AND (l.stage = CASE WHEN h.round = -1 THEN 'load' ELSE {DATA} END"
         # The untuned student is not asked about a log, and nobody where no right answer is known.
         " OR (l.stage = 'logged' AND h.round <> -1 AND e.target <> ''))",
         "SELECT h.name, concat_ws(' ', p.split, p.example) AS key"
@@ -257,6 +268,15 @@ RULES = (
         " WHERE h.stage = 'verify' AND d.reason <> 'not_asked')",
     ),
     Rule(
+        "candidates that pass the gates = those that the student answers + drops",
+        "SELECT h.name, g.candidate AS key FROM here h"
+        " JOIN here t ON t.place = h.place AND t.attempt = h.attempt AND t.stage = 'gate'"
+        " JOIN gating g ON g.node = t.id AND g.reason = '' WHERE h.stage = 'pass_rate'",
+        "SELECT h.name, p.candidate AS key FROM here h JOIN pass_rate p ON p.node = h.id"
+        ' UNION ALL SELECT h.name, d.item AS key FROM here h JOIN "drop" d ON d.node = h.id'
+        " WHERE h.stage = 'pass_rate'",
+    ),
+    Rule(
         "anchors that were judged = those that the calibration counts",
         "SELECT h.name, concat_ws(' ', a.is_right, count(a.passed)) AS key FROM here h"
         " JOIN judge_anchor a ON a.node = h.id GROUP BY h.name, a.is_right",
@@ -297,10 +317,17 @@ RULES = (
     Rule(
         "training examples + selected of earlier rounds = rows trained on + drops",
         "SELECT h.name, count(*)::VARCHAR AS key FROM here h JOIN here o"
-        " ON o.stage = 'load' OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
+        f" ON o.stage = {DATA} OR (o.stage = 'select' AND o.seed = h.seed AND o.round < h.round)"
         " JOIN example e ON e.node = o.id AND e.split = 'train' WHERE h.stage = 'train' GROUP BY h.name",
         'SELECT h.name, (m.rows + (SELECT count(*) FROM "drop" d WHERE d.node = h.id))::VARCHAR AS key'
-        " FROM here h JOIN model m ON m.node = h.id WHERE h.stage <> 'given'",
+        " FROM here h JOIN model m ON m.node = h.id WHERE h.stage = 'train'",
+    ),
+    Rule(
+        "pairs found = pairs tuned with + pairs left out",
+        "SELECT h.name, (SELECT count(*) FROM preference_pair p WHERE p.node = f.id)::VARCHAR AS key FROM here h"
+        " JOIN here f ON f.place = h.place AND f.stage = 'pair' WHERE h.stage = 'prefer'",
+        "SELECT h.name, (t.pairs + t.left_out)::VARCHAR AS key FROM here h"
+        " JOIN preference_tuning t ON t.node = h.id",
     ),
     Rule(
         "patterns of earlier rounds = patterns tracked, with all their members",

@@ -133,7 +133,12 @@ def kill_at_random(arguments: list[str], state: Path, moments: list[float]) -> i
     nowhere = Path(os.devnull)
     for moment in moments:
         process = forked.start(
-            [*arguments, "--state", str(state)], ROOT, _environment(), nowhere, nowhere
+            [*arguments, "--state", str(state)],
+            ROOT,
+            _environment(),
+            nowhere,
+            nowhere,
+            trains_here=False,
         )
         process.join(moment)
         if process.exitcode is not None:

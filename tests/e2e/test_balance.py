@@ -78,6 +78,9 @@ TAMPERED = {
     "candidates that pass the gates = those verified + drops": (
         "DELETE FROM verification WHERE candidate = (SELECT min(candidate) FROM verification)"
     ),
+    "candidates that pass the gates = those that the student answers + drops": (
+        "DELETE FROM pass_rate " + ANY.format("pass_rate")
+    ),
     "anchors that were judged = those that the calibration counts": (
         "DELETE FROM judge_anchor " + ANY.format("judge_anchor")
     ),
@@ -117,7 +120,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("diagnose: 30", "diagnose: 10"),
         ("control: false", "control: true"),
         ("rows_per_round: 12", "rows_per_round: 4\n  oversample: 3"),
-        ("quality:\n", "quality:\n  verify: {samples: 2}\n"),
+        ("quality:\n", "quality:\n  verify: {samples: 2}\n  pass_rate: {keep: [0.0, 0.9999]}\n"),
     ):
         assert old in text
         text = text.replace(old, new)

@@ -70,6 +70,8 @@ class Form(NamedTuple):
     """(number, text) -> a row of the data; also of a reply, whose target is its own."""
     fits: Callable[[Mapping[str, str], str], bool]
     """Whether inputs and target of a stored row go together."""
+    beside: Mapping[str, Any] = {}
+    """Further columns of the data."""
 
 
 def _labelled(i: int, text: str) -> dict[str, Any]:
@@ -101,6 +103,25 @@ def _sum(i: int, text: str) -> dict[str, Any]:
 
 def _words(i: int, text: str) -> dict[str, Any]:
     return {"text": text, "y": f"an answer of number {i % 3}"}
+
+
+TOOLS = [
+    {
+        "name": "pick",
+        "parameters": {
+            "type": "object",
+            "properties": {"fruit": {"type": "string"}, "count": {"type": "integer"}},
+            "required": ["fruit"],
+        },
+    }
+]
+
+
+def _talk(i: int, text: str) -> dict[str, Any]:
+    call: Any = [{"name": "pick", "arguments": {"fruit": WORDS[i % 10], "count": i % 3}}]
+    before = [{"role": "user", "content": "hello there"}, {"role": "assistant", "content": "Yes?"}]
+    messages = [*(before if i % 2 else []), {"role": "user", "content": text}]
+    return {"text": messages, "y": f"an answer of number {i % 3}" if i % 2 else call}
 
 
 SCHEMA = (
@@ -138,6 +159,12 @@ FORMS = {
         _words,
         lambda row, y: y.startswith("an answer of number"),
     ),
+    "chat": Form(
+        "kind: chat, input: [text], target: y",
+        _talk,
+        lambda row, y: "\n[user] " in row["text"] and y.startswith(("[call] ", "an answer")),
+        {"tools": TOOLS},
+    ),
 }
 REFUSED = {
     ("contrast_pair", name): f"needs labels, which the kind '{name}' has not"
@@ -174,7 +201,7 @@ def write(folder: Path, operator: str, form: Form, mode: Mode, models: Mapping[s
         for split, count in COUNTS.items()
     }
     for split, part in parts.items():
-        _write_lines(folder / f"{split}.jsonl", part)
+        _write_lines(folder / f"{split}.jsonl", [{**row, **form.beside} for row in part])
     _write_lines(folder / "replies.jsonl", _replies(operator, form, parts["train"]))
     scores = {"adherence": 5, "utility": 5, "relevance": 5, "feedback": ""}
     _write_lines(folder / "verdicts.jsonl", [{"regex": ".", "reply": scores}])
@@ -196,8 +223,8 @@ def _replies(
     if operator == "paraphrase":
         # A rewording follows its seed row, which stands in the last turn.
         return [
-            {"match": row["text"], "reply": {"rows": [_inputs(new) for new in reworded]}}
-            for i, row in enumerate(train)
+            {"match": _text(i), "reply": {"rows": [_inputs(new) for new in reworded]}}
+            for i in range(len(train))
             for reworded in [[form.make(i, f"now {n} {_text(i)}") for n in range(count)]]
         ]
     new = [form.make(50 + i, f"new {_text(50 + i)}") for i in range(count)]

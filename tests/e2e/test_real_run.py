@@ -32,9 +32,9 @@ models:
   embedder: {{backend: sentence-transformers, model: embedded/all-minilm-l6-v2}}
 metrics: [accuracy, macro_f1, {{name: long_texts, sql: "avg((length(text) > 60)::int)"}}]
 failure: accuracy < 1
-patterns: {{diagnose: 8, cluster: {{max_k: 3}}}}
+patterns: {{diagnose: 6, cluster: {{max_k: 3}}}}
 augment:
-  rows_per_round: 8
+  rows_per_round: 6
   oversample: 2
   operators: [{{name: paraphrase}}, {{name: contrast_pair}}]
 # Lenient rules: what is tested is the path, and a teacher this small must get something accepted on any machine.
@@ -46,6 +46,8 @@ quality:
 train: {{r: 8, steps: 6, batch_size: 8}}
 loop: {{rounds: 1, control: false}}
 """
+ROWS = "12"
+"""Of each split: enough to train on, to fail at and to measure."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.format(data=ROOT / "recipes/quickstart/data"), "utf-8")
-    found = pada("run", str(recipe), "--state", str(folder / "state"), "--limit", "20")
+    found = pada("run", str(recipe), "--state", str(folder / "state"), "--limit", ROWS)
     assert found.returncode == 0, found.stdout + found.stderr
     (folder / "first.txt").write_text(found.stdout, "utf-8")
     return folder
@@ -64,7 +66,7 @@ def test_the_loop_trains_evaluates_and_augments(finished: Path) -> None:
     trained = rows(state, "SELECT round, rows, steps, weights FROM model ORDER BY round")
     assert [row["round"] for row in trained] == [0, 1]
     assert trained[0]["steps"] == trained[1]["steps"] == 6
-    assert trained[1]["rows"] > trained[0]["rows"] == 20
+    assert trained[1]["rows"] > trained[0]["rows"] == int(ROWS)
     assert trained[0]["weights"] != trained[1]["weights"]
     scored = rows(
         state, "SELECT round, split, value, low, high, n FROM metric WHERE metric = 'accuracy'"
@@ -86,7 +88,7 @@ def test_every_failure_candidate_and_drop_is_accounted_for(finished: Path) -> No
     )
     assert count["candidates"] == count["verdicts"] > 0
     assert count["accepted"] == count["selected"] + count["left_out"]
-    assert 0 < count["selected"] <= 8
+    assert 0 < count["selected"] <= 6
     methods = rows(state, "SELECT DISTINCT method FROM llm_call")
     assert [method for method in methods if "outlines" not in method["method"]] == []
     assert methods
@@ -121,7 +123,7 @@ def test_a_second_run_asks_nothing_trains_nothing_and_says_the_same(finished: Pa
     state = finished / "state"
     before = results(state)
     calls = rows(state, "SELECT count(*) AS n FROM llm_call")
-    again = pada_here("run", finished / "recipe.yaml", "--state", state, "--limit", 20)
+    again = pada_here("run", finished / "recipe.yaml", "--state", state, "--limit", ROWS)
     assert again.code == 0, again.errors
     assert "0 nodes computed" in again.out
     assert results(state) == before
@@ -141,7 +143,7 @@ def test_killed_five_times_on_real_models_it_ends_with_the_same_rows(
     finished: Path, tmp_path: Path
 ) -> None:
     """Needs about five minutes on 2 cores: the undisturbed run is the module's own."""
-    arguments = ["run", str(finished / "recipe.yaml"), "--limit", "20"]
+    arguments = ["run", str(finished / "recipe.yaml"), "--limit", ROWS]
     took = rows(
         finished / "state", "SELECT epoch(ended - started) AS s FROM run ORDER BY id LIMIT 1"
     )[0]["s"]

@@ -55,6 +55,7 @@ def fake_resources(recipe: Recipe, **weights: str) -> Resources:
             **{
                 prompt.name: prompt
                 for used in recipe.augment.operators
+                if not OPERATORS[used.name].make
                 for prompt in [OPERATORS[used.name].prompt(packs["teacher"].name)]
             },
         },

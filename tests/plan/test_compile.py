@@ -246,6 +246,49 @@ def test_rows_are_answered_blind_as_the_judges_pack_or_the_recipe_says() -> None
     assert f"{at}/verify-1" not in free.nodes, "a free text has no one answer"
 
 
+def test_the_student_of_the_round_answers_candidates_where_the_recipe_selects_by_that() -> None:
+    def plan(**changes: Any) -> Plan:
+        recipe = _recipe(**changes)
+        return compile_plan(recipe, fake_resources(recipe), PROMPT)
+
+    limits = {"samples": 3, "keep": [0.25, 0.5]}
+    before, asked = plan(), plan(quality__pass_rate=limits)
+    more = [name for name in asked.nodes if name not in before.nodes]
+    at = "seed-0/round-0"
+    assert more == [name for name in asked.nodes if "/pass_rate-" in name] != []
+    first = asked.nodes[f"{at}/pass_rate-1"]
+    assert first.inputs["train"] == f"{at}/train"
+    assert first.inputs["gate"] == f"{at}/gate-1"
+    judge = asked.nodes[f"{at}/judge-1"]
+    assert judge.inputs["solved"] == f"{at}/pass_rate-1"
+    assert judge.identity["params"]["pass_rate"] == [0.25, 0.5]
+    assert before.nodes[f"{at}/generate-1"].id == asked.nodes[f"{at}/generate-1"].id
+    # Another band asks nobody again.
+    other = plan(quality__pass_rate={**limits, "keep": [0.0, 0.5]})
+    assert other.nodes[f"{at}/pass_rate-1"].id == first.id
+    assert other.nodes[f"{at}/judge-1"].id != judge.id
+    free = plan(quality__pass_rate=limits, task__kind="generation")
+    assert not [name for name in free.nodes if "/pass_rate-" in name], "no answer is simply right"
+    back = plan(quality__pass_rate=limits, loop__rounds=2, loop__regressions="roll_back")
+    returns = back.nodes["seed-0/round-1/pass_rate-1"].returns
+    assert returns is not None
+    assert returns.edges == {"train": {0: f"{at}/train"}}
+
+
+def test_quotas_are_counted_in_rows_and_leave_no_trace_without_any() -> None:
+    def params(**changes: Any) -> StageParams:
+        recipe = _recipe(**changes)
+        return StageParams(recipe, fake_resources(recipe), PROMPT, None)
+
+    assert "quotas" not in params().generate().identity()
+    quotas = [{"by": "label", "at_least": 0.1, "at_most": 0.29}, {"sql": "text", "at_most": 1}]
+    found = params(augment__quotas=quotas, augment__rows_per_round=30).generate()
+    assert [(q.by, q.sql, q.at_least, q.at_most) for q in found.quotas] == [
+        ("label", "", 3, 8),
+        ("sql", "text", 0, 1),
+    ]
+
+
 def test_patterns_are_tested_as_the_judges_pack_or_the_recipe_says() -> None:
     def plan(**changes: Any) -> Plan:
         recipe = _recipe(**changes)

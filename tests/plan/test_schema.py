@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,19 @@ BAD = Path(__file__).parents[1] / "fixtures" / "bad_recipes"
 
 
 @cache
-def validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(recipe_schema())
+def validator(schema: Callable[[], dict[str, Any]]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema())
+
+
+RECIPE, OPERATOR, METHOD = (
+    partial(validator, schema) for schema in (recipe_schema, operator_schema, method_schema)
+)
+"""Each made once; that they are schemas is tested below."""
 
 
 def complaints(recipe: Path) -> list[str]:
     data = parse(recipe.read_text(encoding="utf-8"), recipe).data
-    return [error.message for error in validator().iter_errors(data)]
+    return [error.message for error in RECIPE().iter_errors(data)]
 
 
 def check(name: str) -> list[str]:
@@ -64,31 +71,31 @@ def test_schema_file_is_current_and_a_schema(file: str, schema: dict[str, Any]) 
 def test_operators_of_the_engine_pass(operator: Operator) -> None:
     file = operator.folder / "operator.yaml"
     data = parse(file.read_text("utf-8"), file).data
-    jsonschema.validate(data, operator_schema())
+    OPERATOR().validate(data)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**data, "lable": "keep"}, operator_schema())
+        OPERATOR().validate({**data, "lable": "keep"})
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**data, "tasks": ["numerical"]}, operator_schema())
+        OPERATOR().validate({**data, "tasks": ["numerical"]})
 
 
 def test_an_operator_of_the_recipes_own_passes_and_one_of_the_engine_keeps_its_parameters() -> None:
     recipe = next(shipped("recipes").rglob("quickstart/recipe.yaml"))
     data = parse(recipe.read_text("utf-8"), recipe).data
     data["augment"]["operators"] = [{"name": "mine", "params": {"anything": 1}}]
-    jsonschema.validate(data, recipe_schema())
+    RECIPE().validate(data)
     data["augment"]["operators"] = [{"name": "paraphrase", "params": {"anything": 1}}]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(data, recipe_schema())
+        RECIPE().validate(data)
 
 
 @pytest.mark.parametrize("name", find_methods())
 def test_methods_of_the_engine_pass(name: str) -> None:
     file = find_methods()[name]
     data = parse(file.read_text("utf-8"), file).data
-    jsonschema.validate(data, method_schema())
+    METHOD().validate(data)
     for wrong in ({"keeep": "all"}, {"keep": "none"}, {"rounds": -1}, {"name": "Not a name"}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**data, **wrong}, method_schema())
+            METHOD().validate({**data, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,17 @@ def said(rehearsal: Rehearsal) -> str:
     return "\n".join(m.content for p in rehearsal.prompts for m in p.request.messages)
 
 
+def test_the_judge_is_shown_where_rows_are_kept_by_how_often_the_student_is_right(
+    tmp_path: Path,
+) -> None:
+    recipe = write_kind(tmp_path, "classification", "small")
+    selecting = {**json.loads(recipe.read_text("utf-8")), "quality": {"pass_rate": {}}}
+    recipe.write_text(json.dumps(selecting), "utf-8")
+    rehearsal = Project.open(recipe, tmp_path / "state").rehearse("judge")
+    assert "how often the student is right" in rehearsal.made_up
+    assert rehearsal.prompts, "no stand-in is rejected for a rate that it does not have"
+
+
 @pytest.mark.parametrize(
     ("kind", "pack"),
     [*((kind, "small") for kind in KINDS), ("classification", "frontier"), ("numeric", "frontier")],

@@ -129,9 +129,11 @@ def test_the_confusion_view_counts_every_pair() -> None:
 
 def test_of_many_parts_only_changes_beyond_chance_are_marked() -> None:
     store = _store(METRICS, "macro_f1")
+    # Both before the first row: what asks lays out all rows that wait.
+    nodes = [store.value("SELECT id FROM node WHERE name = ?", f"score.{i}") for i in (0, 1)]
     for i in range(19):
         for round_ in (0, 1):
-            score = {"node": store.value("SELECT id FROM node WHERE name = ?", f"score.{round_}")}
+            score = {"node": nodes[round_]}
             value = 0.5 + (0.3 if i == 0 else 0.06 if i == 1 else 0.0) * round_
             store.add(
                 "metric_slice", **score, run="r0001", seed=0, round=round_, split="test", slice="lang",

@@ -20,6 +20,7 @@ from engine.report.tables import (
     funnel_table,
     matrix_table,
     pattern_table,
+    quota_table,
     score_table,
     spend_table,
     unread_sentences,
@@ -135,7 +136,8 @@ def test_html_and_markdown_show_the_same_cells(page: str, full: Report) -> None:
     shown = Page(page).text
     written = render_markdown(full)
     tables = [score_table(full, m) for m in full.scores.metrics]
-    for table in [*tables, pattern_table(full), funnel_table(full), spend_table(full)]:
+    shown_tables = [pattern_table(full), funnel_table(full), quota_table(full), spend_table(full)]
+    for table in [*tables, *shown_tables]:
         for row in table.rows:
             assert "| " + " | ".join(escaped(cell) for cell in row) + " |" in written
             for cell in row:

@@ -135,9 +135,10 @@ def test_every_stage_that_has_something_to_count_has_accounts() -> None:
     silent = {stage.name for stage in STAGES.values() if stage.accounts is default}
     assert silent == NOTHING_TO_COUNT.keys()
     # Their one row, or rows, count others; here there is no log (tests/e2e/test_logged.py), and nothing breaks
-    # (tests/stages/rounds/test_guard.py) nor is mined (tests/e2e/test_mining.py).
+    # (tests/stages/rounds/test_guard.py) nor is mined (tests/e2e/test_mining.py), and the student is not asked about
+    # candidates (tests/stages/augment/judging/test_pass_rate.py).
     mining = {"shortlist", "ask_pool", "mine", "mine_by_teacher", "mine_by_judge"}
-    others = {"train", "benchmark", "logged", "guard", *mining}
+    others = {"train", "benchmark", "logged", "guard", "pass_rate", *mining}
     assert COUNTED.keys() | silent | others == STAGES.keys()
 
 

@@ -25,6 +25,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "structured": ({"json_schema": SCHEMA}, {"text": "on Friday"}, '{"day":"Friday"}'),
     "numeric": ({}, {"text": "1 + 1"}, "1 + 1 = 2\n#### 2"),
     "generation": ({}, {"text": "Say hello."}, "Hello."),
+    "chat": ({}, {"text": "[user] Say hello."}, "Hello."),
 }
 """Kind -> its parameters, a row's inputs and target."""
 

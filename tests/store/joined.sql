@@ -149,7 +149,7 @@ SELECT run, seed, round, attempt, candidate, CASE WHEN accepted THEN 'select' EL
   parent_inputs, parent_target, pattern, pattern_name, adherence, utility, relevance, judge_agrees, similarity,
   neighbour
 FROM joined.lineage
-WHERE NOT accepted OR left_out IS NOT NULL;
+WHERE (NOT accepted AND example IS NULL) OR left_out IS NOT NULL;
 
 CREATE VIEW joined.payoff AS
 WITH a AS (

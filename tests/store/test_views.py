@@ -41,7 +41,14 @@ def run(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-NOT_IN_SMALL = {"all_deployment", "all_regressions", "all_broken_rows", "all_pattern_origins"}
+NOT_IN_SMALL = {
+    "all_deployment",
+    "all_regressions",
+    "all_reviews",
+    "all_broken_rows",
+    "all_pattern_origins",
+    "all_preference_pairs",
+}
 """Views of which the small store has nothing."""
 
 

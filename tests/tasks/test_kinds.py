@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from engine.backends.protocol import LabelAnswer, Likelihood, Message, Progress, Student, Written
+from engine.backends.protocol import (
+    LabelAnswer,
+    Likelihood,
+    Message,
+    Progress,
+    Sampling,
+    Student,
+    Written,
+)
 from engine.metrics import METRICS, Answered
 from engine.metrics.numeric_match import Params as NumericParams
 from engine.numbers import number_in, written
@@ -49,6 +57,7 @@ class Saying(Student):
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sampling: Sampling | None = None,
     ) -> list[Written]:
         self.max_tokens, self.schema = max_tokens, schema
         return [Written(text, self.failure) for text in self.texts]
@@ -447,6 +456,7 @@ def test_a_written_target_has_a_schema_that_ends() -> None:
             params = {"json_schema": SLOTS}
         _, one = task(kind.name, ["a"], **params)
         assert unbounded(kind.target_schema(one, 100)) == [], kind.name
+        assert unbounded(kind.input_schema(one, 100)) == [], kind.name
 
 
 def test_json_is_read_as_strictly_as_replies_are() -> None:

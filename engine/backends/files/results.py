@@ -114,7 +114,7 @@ def _without_response(error: Any) -> Exchange:
 
 def completion_of(asked: BatchRequest, answer: ResultLine) -> Completion:
     """Return what an answer is to what was asked: a validated value, or an error with its kind."""
-    exchange, header = answer.exchange, asked.header
+    exchange, header = answer.exchange.to(asked.request), asked.header
     reply = _reply(asked, exchange)
     price = None if answer.by_hand else header.price
     return completion(

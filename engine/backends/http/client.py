@@ -295,7 +295,7 @@ class Client:
                 body = state.writer.body(
                     state.request, state.turns, state.max_tokens, state.unusable
                 )
-                exchange = await self._connection.post(body)
+                exchange = (await self._connection.post(body)).to(state.request)
                 now = time.monotonic()
                 if state.writer.quirks.learn(exchange, known) or self._modes.loosen(
                     state, exchange

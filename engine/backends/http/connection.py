@@ -109,10 +109,11 @@ class Connection:
     def _without_key(self, exchange: Exchange) -> Exchange:
         """Take the key out of what a server says: some repeat it in their errors."""
         key = self._key
-        if not key or (key not in exchange.detail and key not in exchange.text):
+        shown = {name: getattr(exchange, name) for name in ("detail", "text", "turn")}
+        if not key or not any(key in text for text in shown.values()):
             return exchange
         return exchange._replace(
-            detail=exchange.detail.replace(key, _HIDDEN), text=exchange.text.replace(key, _HIDDEN)
+            **{name: text.replace(key, _HIDDEN) for name, text in shown.items()}
         )
 
     def too_long(self, turns: Sequence[Message], max_tokens: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from engine.backends.protocol import Usage
+from engine.backends.protocol import Request, Usage
 
 SHOWN = 500
 """Characters kept of what came instead of a reply."""
@@ -71,6 +71,12 @@ class Exchange(NamedTuple):
     usage: Usage = Usage()
     server: str = ""
     """Who answered, as the server names itself."""
+    turn: str = ""
+    """The reply with the tools that it calls, in words; empty where it calls none."""
+
+    def to(self, request: Request) -> Exchange:
+        """Return it as the answer to a request: where no structure was asked for, calls are what is said."""
+        return self._replace(text=self.turn) if self.turn and request.schema is None else self
 
 
 def parsed(body: bytes) -> Any:

@@ -3,17 +3,27 @@
 Knows the tokenizer alone: prediction and fine-tuning see the same tokens. Turns begin and end where the chat template
 says so and nowhere else: what a message or an answer holds of control tokens (`<|im_end|>`) is encoded as plain text.
 A template that takes turns in another shape (lists of parts, no system turn) gets them so; one that loses their text is
-refused.
+refused. Tools, calls and their answers are given to a template that knows them, and to any other in words
+(`engine.turns.tools`).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from engine.backends.protocol import Message, without_system
 from engine.errors import ModelError
+from engine.turns.tools import (
+    Said,
+    has_tools,
+    in_assistant_words,
+    in_words,
+    native,
+)
 
 _PROBE = "Xq7Zk"
 _BRACKETED = re.compile(r"<.+>|\[.+\]").fullmatch
@@ -49,12 +59,81 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...
     """
     inert = _inert(tokenizer, [message.content for message in messages])
     turns = [Message(m.role, inert.without(m.content)) for m in messages]
-    return inert.encode(rendered(_template(tokenizer, prompt=True), turns), _encode(tokenizer))
+    return inert.encode(prompt_text(tokenizer, turns), _encode(tokenizer))
 
 
-def prompt_text(tokenizer: Any, messages: Sequence[Message]) -> str:
+def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tuple[int, ...]:
+    """Return the tokens of an assistant's turn behind a prompt, without the token that ends it.
+
+    Calls are written as the chat template writes those of earlier turns; in words where it knows none.
+
+    Raises:
+        ModelError: as `encode_prompt`.
+    """
+    if not said.calls:
+        return encode_text(tokenizer, said.text)
+    if not knows_tools(tokenizer):
+        return encode_text(tokenizer, in_assistant_words(said))
+    inert = _inert(tokenizer, [*(m.content for m in messages), said.text, *said.calls])
+    turns = [Message(m.role, inert.without(m.content)) for m in messages]
+    spoken = [Message(turn.role, inert.without(turn.content)) for turn in said.turns]
+    prompt = prompt_text(tokenizer, turns)
+    whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
+    names = [json.loads(call.content)["name"] for call in spoken if call.role == "call"]
+    if not whole.startswith(prompt) or not all(name in whole[len(prompt) :] for name in names):
+        # A template that writes earlier turns otherwise than the last one.
+        return encode_text(tokenizer, in_assistant_words(said))
+    tokens, end = inert.encode(whole[len(prompt) :], _encode(tokenizer)), turn_end(tokenizer)
+    places = [place for place, token in enumerate(tokens) if token == end]
+    return tokens[: places[-1]] if places else tokens
+
+
+def knows_tools(tokenizer: Any) -> bool:
+    """Return whether the chat template writes definitions of tools, calls and their answers."""
+    return _template_knows_tools(tokenizer, str(tokenizer.chat_template))
+
+
+@lru_cache(maxsize=16)
+def _template_knows_tools(tokenizer: Any, template: str) -> bool:
+    """Ask the template; `template` is what the answer depends on."""
+    from jinja2 import TemplateError
+
+    parameters = {"type": "object", "properties": {_PROBE: {"type": "string"}}}
+    function = {"name": "f_defined", "description": "?", "parameters": parameters}
+    call = {"name": "f_called", "arguments": {_PROBE: "v_called"}}
+    turns = (
+        Message("tools", json.dumps([{"type": "function", "function": function}])),
+        Message("user", "?"),
+        Message("call", json.dumps(call)),
+        Message("tool", "t_answered"),
+    )
+    try:
+        text = _with_tools(tokenizer, turns, prompt=True)
+    except (TemplateError, TypeError, ValueError, KeyError):
+        return False
+    return all(part in text for part in ("f_defined", "f_called", "v_called", "t_answered"))
+
+
+def _with_tools(tokenizer: Any, turns: Sequence[Message], *, prompt: bool) -> str:
+    told = native(turns, parsed=True)
+    text: str = tokenizer.apply_chat_template(
+        told.messages, tools=told.tools or None, tokenize=False, add_generation_prompt=prompt
+    )
+    return text
+
+
+def prompt_text(tokenizer: Any, turns: Sequence[Message]) -> str:
     """Return the text of a prompt up to the place where the assistant begins to speak; raises ModelError."""
-    return rendered(_template(tokenizer, prompt=True), messages)
+    template = _template(tokenizer, prompt=True)
+    if not has_tools(turns) or not knows_tools(tokenizer):
+        return rendered(template, turns)
+
+    def written(shaped: list[dict[str, Any]]) -> str:
+        # What is said is checked as for any prompt; in which shape tools stand is the template's to say.
+        return _with_tools(tokenizer, turns, prompt=True)
+
+    said = [turn.content for turn in turns if turn.role in ("system", "user")]
+    return rendered(written, [Message("user", "")], all_of=said)
 
 
 Template = Callable[[list[dict[str, Any]]], str]
@@ -88,7 +167,7 @@ def shape_of(tokenizer: Any, messages: Sequence[Message]) -> Shape:
 def rendered(
     template: Template, turns: Sequence[Message], all_of: Sequence[str] | None = None
 ) -> str:
-    """Return turns as a chat template writes them.
+    """Return turns as a chat template writes them, tools in words.
 
     Some templates go through a list of parts and find nothing in a text; some know no system turn, and refuse it or
     leave it out. Such a template gets parts, or the system's text at the beginning of the user's turn.
@@ -110,6 +189,7 @@ def _fitted(
 ) -> tuple[str, Shape]:
     from jinja2 import TemplateError
 
+    turns = in_words(turns) if has_tools(turns) else turns
     if all_of is None:
         all_of = [turn.content for turn in turns if turn.role != "assistant"]
     problem: Exception | None = None

@@ -23,6 +23,7 @@ from engine.backends.protocol import Message, Progress, Request
 from engine.backends.serving import guidellm, server
 from engine.backends.serving.server import Server, Weights
 from engine.errors import BackendError
+from engine.turns.tools import in_words
 
 FOLDER = "serving"
 """In the state folder, while a benchmark is at work."""
@@ -184,7 +185,9 @@ def _level(line: Mapping[str, Any]) -> Level:
 
 
 def _spec(job: Job, address: ChatEndpoint) -> dict[str, Any]:
-    turns = [[{"role": m.role, "content": m.content} for m in prompt] for prompt in job.prompts]
+    turns = [
+        [{"role": m.role, "content": m.content} for m in in_words(prompt)] for prompt in job.prompts
+    ]
     levels = [
         {
             "concurrency": concurrency,

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.backends.local.chat import encode_prompt, encode_text, turn_end
+from engine.backends.local.chat import encode_prompt, encode_said, turn_end
 from engine.backends.local.prefix import common_prefix_length
-from engine.backends.protocol import TrainingRow
+from engine.backends.protocol import AnswerPair, TrainingRow
 from engine.errors import ModelError
+from engine.turns.tools import Said
 
 if TYPE_CHECKING:
     import torch
@@ -52,22 +53,65 @@ def encode(
         ModelError: a row is longer than `max_length` tokens or the model's `context`; nothing is ever cut. Or the
             chat template is missing, or refuses a row.
     """
+    encoded = _encoded(tokenizer, rows)
+    for number, (row, tokens) in enumerate(zip(rows, encoded, strict=True), start=1):
+        if tokens.length > min(max_length, context or max_length):
+            raise _too_long(
+                row, tokens.length, f"{split} row {number} of {len(rows)}", max_length, context
+            )
+    return encoded
+
+
+def _encoded(tokenizer: Any, rows: Sequence[TrainingRow]) -> list[Encoded]:
     if tokenizer.chat_template is None:
         raise ModelError(
             "the student's tokenizer has no chat template, so a prompt cannot be written for it",
             "choose an instruct model, or add a chat_template.jinja to the model's folder",
         )
     end = turn_end(tokenizer)
-    encoded = []
-    for number, row in enumerate(rows, start=1):
-        completion = (*encode_text(tokenizer, row.completion), end)
-        tokens = Encoded(encode_prompt(tokenizer, row.messages), completion)
-        if tokens.length > min(max_length, context or max_length):
-            raise _too_long(
-                row, tokens.length, f"{split} row {number} of {len(rows)}", max_length, context
-            )
-        encoded.append(tokens)
-    return encoded
+    return [
+        Encoded(
+            encode_prompt(tokenizer, row.messages),
+            (*encode_said(tokenizer, row.messages, Said(row.completion, row.calls)), end),
+        )
+        for row in rows
+    ]
+
+
+class EncodedPair(NamedTuple):
+    """One pair as token ids, each answer with the prompt before it."""
+
+    chosen: Encoded
+    rejected: Encoded
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longer of the two."""
+        return max(self.chosen.length, self.rejected.length)
+
+
+def encode_pairs(
+    tokenizer: Any, pairs: Sequence[AnswerPair], max_length: int, context: int | None = None
+) -> list[EncodedPair]:
+    """Return the pairs as tokens, each answer as if it were a training row's, without those that are too long.
+
+    A wrong answer may run on to where the student was cut off: that is no mistake of the data.
+
+    Raises:
+        ModelError: all are too long; or the chat template is missing, or refuses a row.
+    """
+    chosen, rejected = (
+        _encoded(tokenizer, [TrainingRow(pair.messages, said) for pair, said in answers])
+        for answers in ([(p, p.chosen) for p in pairs], [(p, p.rejected) for p in pairs])
+    )
+    found = [EncodedPair(*both) for both in zip(chosen, rejected, strict=True)]
+    kept = [pair for pair in found if pair.length <= min(max_length, context or max_length)]
+    if not kept:
+        raise ModelError(
+            f"all {len(found)} preference pairs are longer than max_length {max_length}",
+            f"set train.max_length to {min(pair.length for pair in found)} or more",
+        )
+    return kept
 
 
 def _too_long(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from engine.backends.lifetime import die_with
 from engine.backends.local.weights import context_of
@@ -30,9 +30,6 @@ from engine.errors import EngineError, ModelError
 from engine.fingerprint import file_digest
 from engine.system import locks, platforms
 from engine.system.files import write_text
-
-if TYPE_CHECKING:
-    from engine.backends.training.loop import CompletionTrainer
 
 Emit = Callable[[dict[str, Any]], None]
 """Writes one event for the parent: a line of JSON."""
@@ -119,43 +116,35 @@ def run(spec: dict[str, Any], emit: Emit) -> bool:
     return True
 
 
+class Prepared(NamedTuple):
+    """A training that is ready to start."""
+
+    trainer: Any
+    """A `Resumable` trainer."""
+    gradient_checkpointing: bool
+    size: int
+    """Rows or pairs that there are."""
+    visits: float
+    """Rows or pairs of one pass."""
+    left_out: int = 0
+
+
 def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.Event) -> bool:
     started = time.monotonic()
     choose_device(job.device)
     job = replace(job, device=prepare_torch(job.device))
     import torch
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    from engine.backends.training import loop, memory
+    from engine.backends.training.loop import FlowCallback
 
     tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
-    context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
-    rows, validation = (
-        batches.encode(tokenizer, split_rows, job.max_length, split, context)
-        for split, split_rows in (("training", job.rows), ("validation", job.validation))
-    )
-    lengths = [row.length for row in rows]
-    blend = batches.Blend(
-        len(rows) - job.generated, job.generated, job.mix, job.order == "generated_first"
-    )
-    order = batches.blended_order(lengths, blend, job.batch_size, job.steps, job.seed)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     resume = checkpoints.last()
-    model = loop.load_student(job, max(lengths))
-    _check_disk(job.output, loop.trainable(model))
-    by_length = sorted(validation, key=lambda row: row.length)
-    size = 2 * job.batch_size  # no gradients are kept, so more rows fit
-    trainer = loop.CompletionTrainer(
-        model,
-        job,
-        [[rows[index] for index in batch] for batch in order],
-        [by_length[start : start + size] for start in range(0, len(validation), size)],
-        checkpoints,
-    )
-    checkpointing = memory.checkpoint_if_needed(
-        model, trainer.train_dataset, trainer.loss_of, trainer.args.device
-    )
-    flow = loop.FlowCallback(
+    prepare = _supervised if job.preference is None else _preferring
+    prepared = prepare(job, tokenizer, checkpoints)
+    trainer = prepared.trainer
+    flow = FlowCallback(
         trainer,
         checkpoints,
         evaluation_steps(job),
@@ -170,10 +159,65 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
     environment = {
         "threads": torch.get_num_threads(),
         "device": job.device,
-        "gradient_checkpointing": checkpointing,
+        "gradient_checkpointing": prepared.gradient_checkpointing,
     }
-    _finish(trainer, tokenizer, job, spec["hash"], checkpoints, started, environment)
+    _finish(prepared, tokenizer, job, spec["hash"], checkpoints, started, environment)
     return True
+
+
+def _supervised(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> Prepared:
+    from transformers import AutoConfig
+
+    from engine.backends.training import loop, memory
+    from engine.backends.training.resumable import trainable
+
+    context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
+    rows, validation = (
+        batches.encode(tokenizer, split_rows, job.max_length, split, context)
+        for split, split_rows in (("training", job.rows), ("validation", job.validation))
+    )
+    lengths = [row.length for row in rows]
+    blend = batches.Blend(
+        len(rows) - job.generated, job.generated, job.mix, job.order == "generated_first"
+    )
+    order = batches.blended_order(lengths, blend, job.batch_size, job.steps, job.seed)
+    model = loop.load_student(job, max(lengths))
+    _check_disk(job.output, trainable(model))
+    by_length = sorted(validation, key=lambda row: row.length)
+    size = 2 * job.batch_size  # no gradients are kept, so more rows fit
+    trainer = loop.CompletionTrainer(
+        model,
+        job,
+        [[rows[index] for index in batch] for batch in order],
+        [by_length[start : start + size] for start in range(0, len(validation), size)],
+        checkpoints,
+    )
+    checkpointing = memory.checkpoint_if_needed(
+        model, trainer.train_dataset, trainer.loss_of, trainer.args.device
+    )
+    # Of the original rows, where generated ones have a weight.
+    visits = len(job.rows) + (job.mix - 1) * job.generated
+    return Prepared(trainer, checkpointing, len(job.rows), visits)
+
+
+def _preferring(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> Prepared:
+    from transformers import AutoConfig
+
+    from engine.backends.training import loop
+    from engine.backends.training.preferences import PairTrainer
+    from engine.backends.training.resumable import trainable
+
+    context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
+    pairs = batches.encode_pairs(tokenizer, job.pairs, job.max_length, context)
+    lengths = [pair.length for pair in pairs]
+    order = batches.batch_order(lengths, job.batch_size, job.steps, job.seed)
+    model = loop.load_student(job, max(lengths))
+    _check_disk(job.output, trainable(model))
+    trainer = PairTrainer(
+        model, job, [[pairs[index] for index in batch] for batch in order], tokenizer, checkpoints
+    )
+    left_out = len(job.pairs) - len(pairs)
+    return Prepared(trainer, trainer.checkpoint_if_needed(), len(pairs), len(pairs), left_out)
 
 
 def _reporter(job: TrainingJob, emit: Emit) -> Callable[[int, float], None]:
@@ -203,7 +247,7 @@ def _check_disk(output: Path, weights: dict[str, Any]) -> None:
 
 
 def _finish(
-    trainer: CompletionTrainer,
+    prepared: Prepared,
     tokenizer: Any,
     job: TrainingJob,
     identity: str,
@@ -213,6 +257,7 @@ def _finish(
 ) -> None:
     from engine.backends.training.loop import save_result
 
+    trainer = prepared.trainer
     history = trainer.history
     chosen, validation_loss = job.steps, history.evaluations[-1][1] if history.evaluations else None
     if job.checkpoint == "best" and history.best is not None:
@@ -220,16 +265,20 @@ def _finish(
         if chosen != job.steps:
             trainer.restore(checkpoints.best(chosen))
     weights = save_result(trainer.model, tokenizer, job, job.output / finetune.ADAPTER)
+    last_pass = -max(1, prepared.size // job.batch_size)
+    gains = history.rewards[last_pass:]
     result = {
         "weights": file_digest(weights),
         "steps": job.steps,
-        # Of the original rows, where generated ones have a weight.
-        "epochs": job.steps * job.batch_size / (len(job.rows) + (job.mix - 1) * job.generated),
+        "epochs": job.steps * job.batch_size / prepared.visits,
         # The mean over the last pass: single batches are too noisy to compare trainings by.
-        "train_loss": _mean(history.losses[-max(1, len(job.rows) // job.batch_size) :]),
+        "train_loss": _mean(history.losses[last_pass:]),
         "validation_loss": validation_loss,
         "chosen_step": chosen,
         "seconds": round(time.monotonic() - started, 3),
+        "accuracy": _mean([share for share, _ in gains]) if gains else None,
+        "margin": _mean([margin for _, margin in gains]) if gains else None,
+        "left_out": prepared.left_out,
     }
     record = {
         "job": identity,

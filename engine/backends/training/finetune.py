@@ -12,12 +12,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
-from engine.backends.protocol import Message, Progress, TrainingJob, TrainingResult, TrainingRow
+from engine.backends.protocol import (
+    AnswerPair,
+    Message,
+    PreferenceLoss,
+    Progress,
+    TrainingJob,
+    TrainingResult,
+    TrainingRow,
+)
 from engine.errors import Interrupted, ModelError
 from engine.fingerprint import digest, file_digest
 
@@ -83,8 +91,10 @@ def train(job: TrainingJob, progress: Progress | None = None) -> TrainingResult:
 
 
 def _check(job: TrainingJob) -> None:
-    if not job.rows:
+    if job.preference is None and not job.rows:
         raise ModelError("there are no training rows", "check the recipe's data.train")
+    if job.preference is not None and (job.adapter is None or not job.pairs):
+        raise ValueError("preferences are tuned from an adapter, on pairs")
     if job.checkpoint == "best" and not job.validation:
         raise ModelError(
             "checkpoint: best needs validation rows, and there are none",
@@ -111,6 +121,8 @@ def job_hash(job: TrainingJob) -> str:
     """Return what makes two trainings the same: everything in the job but its place, and the model's files."""
     content = job_to_json(job)
     del content["output"], content["model"], content["adapter"]
+    if job.preference is None:
+        del content["pairs"], content["preference"]
     given = [] if job.adapter is None else [_model_digest(job.adapter)]
     return digest([TRAINING_VERSION, content, _model_digest(job.model), *given])
 
@@ -139,16 +151,26 @@ def job_to_json(job: TrainingJob) -> dict[str, Any]:
         "output": str(job.output),
         "adapter": None if job.adapter is None else str(job.adapter),
     }
-    return {**asdict(job), **paths}
+    rows = {split: [_plain(row) for row in getattr(job, split)] for split in ("rows", "validation")}
+    return {**asdict(job), **paths, **rows}
+
+
+def _plain(row: TrainingRow) -> list[Any]:
+    """Return a row as JSON; calls are the exception, and leave no trace where there are none."""
+    messages = [list(message) for message in row.messages]
+    return [messages, row.completion, *([list(row.calls)] if row.calls else [])]
 
 
 def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
     """Return the job that `job_to_json` wrote down."""
 
+    def turns(messages: Sequence[Sequence[Any]]) -> tuple[Message, ...]:
+        return tuple(Message(*message) for message in messages)
+
     def rows(split: str) -> tuple[TrainingRow, ...]:
         return tuple(
-            TrainingRow(tuple(Message(*message) for message in messages), completion)
-            for messages, completion in content[split]
+            TrainingRow(turns(told), completion, tuple(*calls))
+            for told, completion, *calls in content[split]
         )
 
     paths = {
@@ -156,9 +178,14 @@ def job_from_json(content: Mapping[str, Any]) -> TrainingJob:
         "output": Path(content["output"]),
         "adapter": None if content["adapter"] is None else Path(content["adapter"]),
     }
-    return TrainingJob(
-        **{**content, **paths, "rows": rows("rows"), "validation": rows("validation")}
-    )
+    preference = content["preference"]
+    answers = {
+        "rows": rows("rows"),
+        "validation": rows("validation"),
+        "pairs": tuple(AnswerPair(turns(told), *pair) for told, *pair in content["pairs"]),
+        "preference": None if preference is None else PreferenceLoss(**preference),
+    }
+    return TrainingJob(**{**content, **paths, **answers})
 
 
 def finished(output: Path, identity: str) -> TrainingResult | None:

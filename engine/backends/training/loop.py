@@ -7,10 +7,8 @@ precision, optimizer, schedule, random numbers, best step so far), so a resumed 
 from __future__ import annotations
 
 import inspect
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
-from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
-from torch.utils.data import SequentialSampler
 from transformers import (
     AutoModelForCausalLM,
     Trainer,
@@ -33,29 +29,13 @@ from engine.backends.protocol import TrainingJob
 from engine.backends.training.batches import PADDING, Encoded, attention_mask, collate
 from engine.backends.training.checkpoints import Checkpoints
 from engine.backends.training.halves import Halves, halved
+from engine.backends.training.resumable import History, Resumable
 from engine.errors import ModelError
 from engine.system.files import replacing
 
 MAX_GRAD_NORM = 1.0
 EAGER_TOKENS = 1024
 """Longest row for which eager attention is used on the CPU; what it keeps grows with the length's square."""
-_WEIGHTS = "trainable.safetensors"
-_PROGRESS = "progress.json"
-
-
-@dataclass
-class History:
-    """How a training has gone so far: what a checkpoint must remember besides weights, optimizer and random numbers."""
-
-    losses: list[float] = field(default_factory=list)
-    """Loss of every step, in nats per completion token."""
-    evaluations: list[tuple[int, float]] = field(default_factory=list)
-    """Step and validation loss, in the order in which they were taken."""
-
-    @property
-    def best(self) -> tuple[int, float] | None:
-        """The evaluation with the lowest loss; the earliest of equal ones."""
-        return min(self.evaluations, key=lambda pair: (pair[1], pair[0]), default=None)
 
 
 def resolve_dtype(name: str) -> torch.dtype:
@@ -122,11 +102,6 @@ def _with_adapter(model: Any, job: TrainingJob) -> Any:
         ) from problem
 
 
-def trainable(model: Any) -> dict[str, torch.Tensor]:
-    """Return the parameters that are trained, by name; these are the tensors themselves, no copies."""
-    return {name: weight.data for name, weight in model.named_parameters() if weight.requires_grad}
-
-
 def completion_loss(model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
     """Return the cross entropy over the completions' tokens, in nats; logits exist only where there is loss."""
     kept, place = torch.unique(batch["places"], return_inverse=True)
@@ -161,8 +136,10 @@ def _base(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
+class CompletionTrainer(Resumable, Trainer):  # type: ignore[misc, unused-ignore]
     """`Trainer` over batches made beforehand, with our loss, our validation and our checkpoint contents."""
+
+    diverged = "lower train.learning_rate, or raise train.warmup"
 
     def __init__(
         self,
@@ -180,7 +157,10 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         halves = job.device == "cpu" and several and job.method == "lora" and not job.dropout
         super().__init__(
             model=model,
-            args=_arguments(job, checkpoints.folder),
+            # One ready-made batch.
+            args=TrainingArguments(
+                **arguments(job, checkpoints.folder), per_device_train_batch_size=1
+            ),
             data_collator=lambda batch: {
                 "parts": [to_batch(rows) for rows in (halved(batch[0]) if halves else batch)]
             },
@@ -194,14 +174,6 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         self._validation = validation
         self._checkpoints = checkpoints
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        # The order of the batches is the seed's; a resumed training skips to its place without drawing again.
-        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type, unused-ignore]
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        """Return 0: nobody reads the count, and taking it walks through all parameters at every step."""
-        return 0
-
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Take the gradients of a batch; raises ModelError when its loss is not finite."""
         parts = self._prepare_inputs(inputs)["parts"]
@@ -209,7 +181,7 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
             return super().training_step(model, parts[0])
         model.train()
         loss = self._halves.step(parts, lambda part: self._loss(model, dict(part), "sum"))
-        self._record(loss.item())
+        self.record(loss.item())
         return loss
 
     def compute_loss(
@@ -217,16 +189,8 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     ) -> Any:
         """Return the mean loss of the batch's completion tokens; raises ModelError when it is not finite."""
         loss = self._loss(model, inputs, "mean")
-        self._record(loss.item())
+        self.record(loss.item())
         return (loss, None) if return_outputs else loss
-
-    def _record(self, value: float) -> None:
-        if value - value != 0:  # neither infinite nor "not a number" minus itself is 0
-            raise ModelError(
-                f"the training diverged: the loss at step {self.state.global_step + 1} is {value}",
-                "lower train.learning_rate, or raise train.warmup",
-            )
-        self.history.losses.append(value)
 
     def _loss(self, model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:
         # In bfloat16 the adapters compute as they will in prediction; their weights stay in float32.
@@ -255,35 +219,8 @@ class CompletionTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         step = self.state.global_step
         self.history.evaluations.append((step, total / tokens))
         if self.history.best == self.history.evaluations[-1]:
-            self._checkpoints.keep_best(step, self._snapshot)
+            self._checkpoints.keep_best(step, self.snapshot)
         return {"eval_loss": total / tokens}
-
-    def _snapshot(self, path: Path) -> None:
-        weights = {name: value.contiguous() for name, value in trainable(self.model).items()}
-        save_file(weights, path)
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write what is trained, in the precision in which it is trained, and the history so far."""
-        folder = Path(output_dir or self.args.output_dir or ".")
-        folder.mkdir(parents=True, exist_ok=True)
-        self._snapshot(folder / _WEIGHTS)
-        history = {"losses": self.history.losses, "evaluations": self.history.evaluations}
-        (folder / _PROGRESS).write_text(json.dumps(history))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        folder = Path(resume_from_checkpoint)
-        self.restore(folder / _WEIGHTS)
-        history = json.loads((folder / _PROGRESS).read_text())
-        evaluations = [(int(step), float(loss)) for step, loss in history["evaluations"]]
-        self.history = History(list(history["losses"]), evaluations)
-
-    def restore(self, path: Path) -> None:
-        """Copy the weights saved at `path` into the model."""
-        weights = trainable(self.model)
-        saved = load_file(path)
-        with torch.no_grad():
-            for name, value in saved.items():
-                weights[name].copy_(value)
 
 
 class FlowCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -291,7 +228,7 @@ class FlowCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     def __init__(
         self,
-        trainer: CompletionTrainer,
+        trainer: Resumable,
         checkpoints: Checkpoints,
         evaluate_at: frozenset[int],
         report: Callable[[int, float], None],
@@ -347,17 +284,19 @@ def save_result(model: Any, tokenizer: Any, job: TrainingJob, folder: Path) -> P
             model.to(resolve_dtype(job.dtype))
             model.config.use_cache = True
             tokenizer.save_pretrained(part)
-        model.save_pretrained(part)
+        # Beside the adapter that was trained there may be another, the reference.
+        chosen = {"selected_adapters": ["default"]} if job.method == "lora" else {}
+        model.save_pretrained(part, **chosen)
         (part / "README.md").unlink(missing_ok=True)  # peft's model card has nothing filled in
     return folder / ("adapter_model.safetensors" if job.method == "lora" else "model.safetensors")
 
 
-def _arguments(job: TrainingJob, folder: Path) -> TrainingArguments:
+def arguments(job: TrainingJob, folder: Path) -> dict[str, Any]:
+    """Return what every training of a job tells `Trainer`."""
     names = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-    return TrainingArguments(
+    return dict(
         output_dir=str(folder),
         max_steps=job.steps,
-        per_device_train_batch_size=1,  # one ready-made batch
         learning_rate=job.learning_rate,
         lr_scheduler_type=names[job.schedule],
         warmup_steps=round(job.warmup * job.steps),

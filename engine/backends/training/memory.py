@@ -25,11 +25,18 @@ Loss = Callable[[Sequence[Encoded]], torch.Tensor]
 
 
 def checkpoint_if_needed(
-    model: Any, batches: Sequence[Sequence[Encoded]], loss: Loss, device: torch.device
+    model: Any,
+    batches: Sequence[Sequence[Encoded]],
+    loss: Loss,
+    device: torch.device,
+    pack: bool = True,
 ) -> bool:
-    """Switch gradient checkpointing on if the largest of `batches` would not fit; return whether that was done."""
+    """Switch gradient checkpointing on if the largest of `batches` would not fit; return whether that was done.
+
+    `pack`: whether several rows may share a line (`collate`).
+    """
     largest = max(batches, key=lambda rows: sum(row.length for row in rows))
-    lines, width = collate(largest)["input_ids"].shape
+    lines, width = collate(largest, pack)["input_ids"].shape
     linear, square = activation_memory(model, largest[0], loss)
     needed = lines * width * (linear + square * width)
     if needed <= MEMORY_SHARE * free_memory(device) or not model.supports_gradient_checkpointing:

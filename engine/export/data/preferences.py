@@ -1,8 +1,9 @@
 """Pairs for preference tuning: what is right against what is wrong, to the same prompt.
 
 For the student a wrong answer is one that a student of the run gave to a training row, or the target of a rejected row
-that all who answered it blind answered otherwise. For the model that writes rows it is a row that was rejected, where
-another was accepted that was written from the same training row, for the same pattern, by the same operator.
+that all who answered it blind answered otherwise; which of them count is the rule of the run's own preference tuning
+(`stages/preference/honest.py`). For the model that writes rows it is a row that was rejected, where another was
+accepted that was written from the same training row, for the same pattern, by the same operator.
 """
 
 from __future__ import annotations
@@ -15,26 +16,27 @@ from typing import Any, NamedTuple
 
 from engine.backends.protocol import Message
 from engine.export.data.labels import label_status
-from engine.export.data.layouts import messages
+from engine.export.data.layouts import messages, tools_beside
 from engine.export.run import FinishedRun
 from engine.fingerprint import canonical
 from engine.report.facts.json_columns import text_values
 from engine.report.records import MINE
 from engine.rows import Example
+from engine.stages.preference.honest import comparing, outvoted, wrong_turn
 from engine.stages.task_view import StudentPrompts
 
 _FAILED = (
-    "SELECT seed, round, example, prediction FROM all_failures WHERE run = ? AND split = 'train'"
+    "SELECT seed, round, example, prediction, answer FROM all_failures WHERE run = ? AND split = 'train'"
     " AND status <> 'backend_failed' ORDER BY round DESC, seed, example"
 )
 _ANSWERED = (
     MINE
-    + ", b AS (SELECT candidate, min(answer) AS answer FROM verification SEMI JOIN mine USING (node, run)"
-    " WHERE how = 'blind' GROUP BY candidate HAVING count(DISTINCT answer) = 1 AND count(answer) = count(*))"
-    " SELECT v.seed, v.round, c.id, c.inputs, c.target, c.operator, b.answer FROM candidate c"
+    + ", b AS (SELECT candidate, list(answer) AS answers FROM verification SEMI JOIN mine USING (node, run)"
+    " WHERE how = 'blind' GROUP BY candidate)"
+    " SELECT v.seed, v.round, c.id, c.inputs, c.target, c.operator, b.answers FROM candidate c"
     " SEMI JOIN mine USING (node, run) JOIN b ON b.candidate = c.id"
     " JOIN (FROM verdict SEMI JOIN mine USING (node, run)) v ON v.candidate = c.id"
-    " WHERE NOT v.accepted AND b.answer <> c.target ORDER BY v.seed, v.round, c.id"
+    " WHERE NOT v.accepted ORDER BY v.seed, v.round, c.id"
 )
 _WRITTEN = (
     "SELECT l.seed, l.round, l.candidate, l.operator, l.pattern, l.pattern_name, l.parent, l.inputs, l.target,"
@@ -60,19 +62,20 @@ def student_pairs(
 ) -> Iterator[dict[str, Any]]:
     """Yield pairs for the student; each wrong answer to a row once, that of the last student first."""
     train = {e.id: e for e in run.examples if e.split == "train"}
+    metric = comparing(prompts.kind)
     seen: set[tuple[str, str]] = set()
     for r in run.query(_FAILED, [run.id]):
         example = train.get(r["example"])
         # The untuned student answers once, for all seeds.
         wanted = seed is None or r["round"] < 0 or r["seed"] == seed
-        wrong = (r["prediction"] or "").strip()
-        if example is None or not wanted or not wrong or (example.id, wrong) in seen:
+        if example is None or not wanted:
+            continue
+        wrong = wrong_turn(prompts, metric, example, r["prediction"] or "", r["answer"])
+        if wrong is None or (example.id, wrong) in seen:
             continue
         seen.add((example.id, wrong))
         meta = {"pada_pair": "student_error", "pada_label": "given", "pada_id": example.id}
-        right = prompts.completion(example)
-        if wrong != right.strip():
-            yield _pair(prompts, example, right, wrong) | meta | _where(r)
+        yield _pair(prompts, example, prompts.completion(example), wrong) | meta | _where(r)
     if prompts.kind.chosen(prompts.task.params):
         yield from _answered_otherwise(run, prompts, seed)
 
@@ -82,12 +85,13 @@ def _answered_otherwise(
 ) -> Iterator[dict[str, Any]]:
     """Yield rejected rows with the answer that all blind answers came to, against the target they were written with."""
     for r in run.query(_ANSWERED, [run.id]):
-        if seed is not None and r["seed"] != seed:
+        answer = outvoted(r["target"], r["answers"])
+        if answer is None or (seed is not None and r["seed"] != seed):
             continue
         inputs = text_values(r["inputs"])
         right, wrong = (
             Example(r["id"], "train", inputs, target, {}, "generated", 0)
-            for target in (r["answer"], r["target"])
+            for target in (answer, r["target"])
         )
         said = prompts.completion(right)
         meta = {"pada_pair": "blind_answer", "pada_label": "unverified", "pada_id": r["id"]}
@@ -146,7 +150,9 @@ def _written(run: FinishedRun, r: Mapping[str, Any], columns: frozenset[str]) ->
 
 
 def _pair(prompts: StudentPrompts, example: Example, right: str, wrong: str) -> dict[str, Any]:
-    return {"prompt": messages(prompts(example)), **_replies(right, wrong)}
+    turns = prompts(example)
+    beside: dict[str, Any] = {"tools": []} if prompts.task.seen else {}
+    return {"prompt": messages(turns), **beside, **tools_beside(turns), **_replies(right, wrong)}
 
 
 def _replies(right: str, wrong: str) -> dict[str, Any]:

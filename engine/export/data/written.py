@@ -160,9 +160,13 @@ def _rows(run: FinishedRun, wanted: Wanted) -> Iterator[dict[str, Any]]:
         return
     prompts = run.prompts(training=True)
     form = TAUGHT[wanted.layout]
+    # A column of all rows, where some have tools.
+    none: dict[str, Any] = (
+        {"tools": "" if wanted.layout == "sharegpt" else []} if prompts.task.seen else {}
+    )
     for row in rows:
-        taught = form(prompts(row.example), prompts.completion(row.example))
-        yield {**taught, **row.meta}
+        taught = form(prompts(row.example), prompts.said(row.example))
+        yield {**none, **taught, **row.meta}
 
 
 def _none(run: FinishedRun, wanted: Wanted, unverified: int) -> tuple[str, str]:
@@ -196,4 +200,12 @@ def _write(path: Path, records: Sequence[Mapping[str, Any]], format: Format) -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pylist(list(records)), path)
+    pq.write_table(pa.Table.from_pylist([*map(_flat, records)]), path)
+
+
+def _flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row with definitions of tools as text: as columns they would have all keys of all of them."""
+    tools = record.get("tools")
+    if not isinstance(tools, list):
+        return record
+    return {**record, "tools": json.dumps(tools, ensure_ascii=False)}

@@ -15,12 +15,16 @@ from engine.export.run import FinishedRun
 from engine.report.facts import collect
 from engine.report.formatting import count, measured, round_name
 from engine.report.markdown import escaped, table
-from engine.report.records import Report
+from engine.report.records import MINE, Report
 from engine.report.suggestions import caveats
 from engine.report.tables import score_table
 from engine.report.tables.table import Table, titled
 from engine.tasks import TASKS
 
+_TUNED = (
+    MINE + "SELECT steps, pairs, loss, beta FROM preference_tuning SEMI JOIN mine USING (node, run)"
+    " WHERE tuned AND seed = ? AND round = ?"
+)
 _SPLITS = ("test", "validation", "train")
 
 
@@ -127,6 +131,7 @@ def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str
         f"- {count(student.steps)} optimizer steps, method {train.method}, batches of {train.batch_size},"
         f" learning rate {train.learning_rate:g}, seed {student.seed}",
     ]
+    lines += _tuned(run, student)
     if train.method == "lora":
         lines.append(f"- LoRA rank {train.r}, scale {train.alpha or 2 * train.r}")
     models = [f"{m.role} {m.name}" for m in report.header.models]
@@ -134,6 +139,16 @@ def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     lines.append(f"- {escaped(versions)}")
     return "\n".join(lines)
+
+
+def _tuned(run: FinishedRun, student: ExportedStudent) -> list[str]:
+    """Return what pairs of answers the student was tuned with; nothing where it was not."""
+    found = run.query(_TUNED, [run.id, student.seed, student.round])
+    return [
+        f"- of these steps, {count(t['steps'])} were on {count(t['pairs'])} pairs of a right and a wrong answer"
+        f" (DPO, loss {t['loss']}, beta {t['beta']:g})"
+        for t in found
+    ]
 
 
 def _added(run: FinishedRun, student: ExportedStudent) -> int:

@@ -16,7 +16,7 @@ from engine.store import reader
 
 _MODELS = (
     MINE + "SELECT seed, round, path, rows, steps FROM model SEMI JOIN mine USING (node, run)"
-    " ORDER BY seed, round"
+    " WHERE NOT interim ORDER BY seed, round"
 )
 
 

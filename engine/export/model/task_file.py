@@ -12,10 +12,11 @@ from typing import Any, Literal
 import jinja2
 
 from engine.backends import BACKENDS
-from engine.backends.protocol import Message
 from engine.export.run import FinishedRun
 from engine.plan.tasks import shots
 from engine.stages.task_view import StudentPrompts, drawn_shots
+from engine.turns import SETTING, Message
+from engine.turns.tools import TOLD, native
 
 Form = Literal["merged", "adapter", "gguf"]
 FORMS: Mapping[Form, str] = {
@@ -23,6 +24,8 @@ FORMS: Mapping[Form, str] = {
     "adapter": "the fine-tune alone, to be put on its base model (peft)",
     "gguf": "the whole model for llama.cpp and Ollama",
 }
+CHAT = "chat"
+"""The kind whose rows are conversations: `use.py` takes them as messages and tools."""
 _MORE_SHOTS = 8
 """Rows written down beyond those that are shown at once: a row is never shown before itself."""
 _NEEDS = {
@@ -62,6 +65,8 @@ def task_of(run: FinishedRun) -> dict[str, Any]:
         "max_tokens": max((kind.max_tokens(e.inputs, task) for e in rows), default=0),
         "constrained": kind.constraint(task) is not None and not likeliest,
         "dtype": "bfloat16" if dtype == "auto" else dtype,
+        # What a conversation with tools is told, where the chat template knows none.
+        **({"told": TOLD} if run.task.kind == CHAT else {}),
         **_shots(run, prompts),
     }
 
@@ -79,10 +84,10 @@ def _shots(run: FinishedRun, prompts: StudentPrompts) -> dict[str, Any]:
     given = {"labels": list(prompts.task.labels), "description": run.task.description}
     written = []
     for e in islice(drawn_shots(wanted, run.examples), wanted.n + _MORE_SHOTS):
-        turns = prompt.render({"row": dict(e.inputs), **given})
-        said = [{"role": role, "content": content} for role, content in turns if role != "system"]
-        answer = {"role": "assistant", "content": prompts.completion(e)}
-        written.append({"row": dict(e.inputs), "turns": [*said, answer]})
+        asked = prompt.render({"row": dict(e.inputs), **given})
+        turns = prompts.kind.turns(e.inputs, [Message(role, content) for role, content in asked])
+        said = [*(turn for turn in turns if turn.role not in SETTING), *prompts.said(e).turns]
+        written.append({"row": dict(e.inputs), "turns": native(said, parsed=True).messages})
     return {"shown": wanted.n, "shots": written}
 
 
@@ -118,6 +123,9 @@ def use_file(
 
 def example_of(task: Mapping[str, Any]) -> str:
     """Return a row as it is typed, its texts left open: the data's own rows are not handed on with a model."""
+    if task["kind"] == CHAT:
+        turn = {"role": "user", "content": "…"}
+        return json.dumps({"messages": [turn], "tools": []}, ensure_ascii=False)
     return json.dumps({column: "…" for column in task["columns"]}, ensure_ascii=False)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import models
-from engine.backends.local.chat import Shape, control_tokens, shape_of, turn_end
+from engine.backends.local.chat import Shape, control_tokens, knows_tools, shape_of, turn_end
 from engine.backends.local.weights import load_tokenizer, quiet
 from engine.backends.protocol import Message
 from engine.errors import EngineError, ModelError
@@ -104,7 +104,11 @@ def _turn_tokens(base: Base, tokenizer: Any) -> dict[str, Any]:
     end = turn_end(tokenizer)
     own = _json(base.folder / "generation_config.json").get("eos_token_id")
     others = own if isinstance(own, list) else [] if own is None else [own]
-    return {"end": end, "stops": [end, *sorted(set(others) - {end})]}
+    return {
+        "end": end,
+        "stops": [end, *sorted(set(others) - {end})],
+        "native_tools": knows_tools(tokenizer),
+    }
 
 
 def write_adapter(folder: Path, base: Base, to: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is checked of each candidate before a judge sees it: the gates, and blind answers."""
+"""What is checked of each candidate before a judge sees it: gates, blind answers, how often the student is right."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from engine.metrics import METRICS
 from engine.plan.resources import Resources
 from engine.spec.recipe import Recipe
 from engine.stages.augment.gate import GateParams, UsedGate
+from engine.stages.augment.judging.pass_rate import PassRateParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
 from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.quality import GATES, seed_rules
-from engine.stages.task_view import TaskView
+from engine.stages.task_view import Shots, TaskView
 from engine.tasks import TASKS
 
 
@@ -51,4 +52,22 @@ def verify_params(
         metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
         schema=resources.schemas["answers"],
         conventions=conventions,
+    )
+
+
+def pass_rate_params(
+    recipe: Recipe, task: TaskView, prompt: str, shots: Shots | None
+) -> PassRateParams | None:
+    """Return how often the student answers candidates; None where it is not asked."""
+    limits, name = recipe.quality.pass_rate, TASKS[recipe.task.kind].agreement
+    if limits is None or name is None:
+        return None
+    metric = METRICS[name]
+    return PassRateParams(
+        task=task,
+        prompt=prompt,
+        shots=shots,
+        samples=limits.samples,
+        temperature=limits.temperature,
+        metric=UsedMetric(name=name, version=metric.version, settings=metric.params()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.plan.building.quotas import used_quotas
 from engine.plan.split_sources import split_source
 from engine.plan.stage_params import StageParams
 from engine.spec.method import Method
@@ -30,8 +31,9 @@ class MiningParams:
         augment = self.whole.recipe.augment
         return augment.mine is None or bool(augment.operators) or "pattern" in augment.mine.by
 
-    def select(self) -> SelectParams:
+    def select(self, seed: int, round: int) -> SelectParams:
         """Return how many rows may join the training set; where all are mined, they join as they were chosen."""
+        reviews = self.whole.resources.reviews.candidates(seed, round)
         augment, operators = self.whole.recipe.augment, self.whole.operators
         all_mined = augment.mine is not None and not operators
         return SelectParams(
@@ -40,9 +42,12 @@ class MiningParams:
             coverage=self.whole.coverage,
             along=self.whole.method.plans,
             each=self.whole.method.each,
+            quotas=used_quotas(augment),
             diverse=not all_mined or "diverse" in self._mine.by,
             repeating=tuple(o.name for o in operators if o.copies == "exact"),
             replacing=tuple(o.name for o in operators if o.definition.writes == "target"),
+            reviews=reviews,
+            guard=self.whole.recipe.quality.leak_guard,
         )
 
     @property
@@ -95,6 +100,7 @@ class MiningParams:
             task=self.whole.task,
             rows_per_round=augment.rows_per_round,
             coverage=self.whole.coverage,
+            quotas=used_quotas(augment),
             by=tuple(sorted(mine.by)),
             label=mine.label,
             answers=self._labelling(mine),

@@ -13,6 +13,7 @@ from engine.registry import did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import MetricSpec
+from engine.tasks import TASKS
 
 _TRIED = 2000
 _ALREADY = "give the recipe's own metric another name"
@@ -75,13 +76,17 @@ def check_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iter
     for index, metric in enumerate(loaded.recipe.measured):
         if metric.own or metric.name not in METRICS:
             continue
-        lacking = sum(not _scorable(metric, references) for references in rows)
+        # Of rows that ask for something else nothing is lacking, unless all of them do.
+        kind = TASKS[loaded.recipe.task.kind]
+        of = [row for row in rows if kind.scores(metric.name, row)]
+        lacking = [row for row in of if not _scorable(metric, row)] if of else rows
         if not lacking:
             continue
-        some = f"{lacking} of {len(rows)} rows cannot"
-        which = "no row can" if lacking == len(rows) else some
+        which = (
+            f"{len(lacking)} of {len(of)} rows cannot" if len(lacking) < len(of) else "no row can"
+        )
         message = f"{which} be scored by {metric.name}: the targets are not what it compares"
-        hint = f"such rows do not count; the first is '{_first(metric, rows)}'"
+        hint = f"such rows do not count; the first is '{lacking[0][0][:60]}'"
         yield Problem(loaded.at("metrics", index), message, hint, "warning", "metric")
 
 
@@ -94,7 +99,3 @@ def _scorable(metric: MetricSpec, references: tuple[str, ...]) -> bool:
         return True  # reported elsewhere
     item = Answered(None, references, "", 0.0, 1.0, 1)
     return entry.score(item, params) is not None
-
-
-def _first(metric: MetricSpec, rows: list[tuple[str, ...]]) -> str:
-    return next(references[0] for references in rows if not _scorable(metric, references))[:60]

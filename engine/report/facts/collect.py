@@ -20,6 +20,7 @@ from engine.report.facts.generation import (
     collect_drops,
     collect_funnel,
     collect_judgement,
+    collect_quotas,
 )
 from engine.report.facts.headline import headline
 from engine.report.facts.json_columns import json_object, model_of
@@ -29,6 +30,8 @@ from engine.report.facts.patterns import (
     collect_movements,
     collect_suspects,
 )
+from engine.report.facts.preferences import collect_tunings
+from engine.report.facts.reviews import collect_people
 from engine.report.facts.safeguards import collect_safeguards, collect_suites
 from engine.report.facts.scores import collect_decisions, collect_scores, collect_unread
 from engine.report.facts.speed import collect_speeds
@@ -95,7 +98,10 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         candidates=candidates,
         candidates_total=candidates_total,
         suites=collect_suites(query, run_id),
+        tunings=collect_tunings(query, run_id),
         unread=collect_unread(query, run_id),
+        quotas=collect_quotas(query, run_id),
+        people=collect_people(query, run_id, runs[0]["recipe_name"] or ""),
     )
 
 

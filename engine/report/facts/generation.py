@@ -16,6 +16,7 @@ from engine.report.records import (
     Funnel,
     Judgement,
     Query,
+    QuotaResult,
 )
 
 # Candidates of the run with their verdict and whether they were selected and trained on.
@@ -29,13 +30,18 @@ _CANDIDATES = f"""{MINE}, c AS (
   FROM selected SEMI JOIN mine USING (node, run)
 ), trained AS (
   SELECT seed, max(round) AS round FROM model SEMI JOIN mine USING (node, run) GROUP BY seed
+), p AS (
+  SELECT DISTINCT seed, round, item FROM reviewed SEMI JOIN mine USING (node, run)
+  WHERE refused = '' AND verdict <> 'reject'
 ), joined AS (
   SELECT c.*, v.accepted, v.reason, v.detail, v.feedback, v.adherence, v.utility, v.relevance,
-    v.judge_agrees, v.similarity, v.neighbour, v.verified, s.candidate IS NOT NULL AS selected,
+    v.judge_agrees, v.similarity, v.neighbour,
+    coalesce(v.verified, false) OR p.item IS NOT NULL AS verified, s.candidate IS NOT NULL AS selected,
     s.candidate IS NOT NULL AND coalesce(trained.round > c.round, false) AS trained
   FROM c
   LEFT JOIN v ON v.candidate = c.id AND v.seed = c.seed AND v.round = c.round
   LEFT JOIN s ON s.candidate = c.id AND s.seed = c.seed AND s.round = c.round
+  LEFT JOIN p ON p.item = c.id AND p.seed = c.seed AND p.round = c.round
   LEFT JOIN trained ON trained.seed = c.seed
 )
 """
@@ -82,6 +88,22 @@ def collect_drops(query: Query, run: str) -> tuple[Dropped, ...]:
         [run],
     )
     return tuple(Dropped(r["stage"], r["reason"], r["n"], r["example"]) for r in rows)
+
+
+def collect_quotas(query: Query, run: str) -> tuple[QuotaResult, ...]:
+    """Return what became of the groups that quotas bound, by round, seed and quota."""
+    rows = query(
+        MINE + "SELECT * FROM quota_status SEMI JOIN mine USING (node, run)"
+        " ORDER BY round, seed, position",
+        [run],
+    )
+    return tuple(
+        QuotaResult(
+            r["seed"], r["round"], f"{r['what']} {r['value']}", r["at_least"], r["at_most"],
+            r["written"], r["accepted"], r["joined"], r["held_back"], r["missing"], r["reason"],
+        )
+        for r in rows
+    )  # fmt: skip
 
 
 def collect_judgement(query: Query, run: str, recipe: Mapping[str, Any]) -> Judgement:

@@ -61,7 +61,10 @@ def collect_forecast(query: Query, run: str, stored: Any) -> Forecast | None:
     estimate = json_object(stored) if stored else {}
     if not estimate or not (estimate["calls"][1] or estimate["steps"]):
         return None
-    trained = query("SELECT coalesce(sum(steps), 0)::BIGINT AS n FROM model WHERE run = ?", [run])
+    trained = query(
+        "SELECT coalesce(sum(steps), 0)::BIGINT AS n FROM model WHERE run = ? AND NOT interim",
+        [run],
+    )
     return Forecast(
         calls=_ends(estimate["calls"]) or (0, 0),
         tokens=_ends(estimate["tokens"]) or (0, 0),

@@ -6,6 +6,7 @@ from engine.report.tables.evidence import (
     held_out_sentence,
     regression_sentence,
     switched_off_sentence,
+    tuning_sentence,
     validation_sentence,
 )
 from engine.report.tables.generation import (
@@ -15,6 +16,7 @@ from engine.report.tables.generation import (
     funnel_table,
     judge_sentence,
     judge_table,
+    quota_table,
     reasons_of,
     verified_sentence,
 )
@@ -27,6 +29,7 @@ from engine.report.tables.patterns import (
     seen_before_sentence,
     suspect_table,
 )
+from engine.report.tables.reviews import agreement_sentence, people_table
 from engine.report.tables.scores import (
     SCORE_SPLITS,
     best_sentence,
@@ -55,6 +58,7 @@ __all__ = [
     "Table",
     "TableColumn",
     "Totals",
+    "agreement_sentence",
     "best_sentence",
     "calibration_table",
     "choice_table",
@@ -76,6 +80,8 @@ __all__ = [
     "movement_table",
     "node_table",
     "pattern_table",
+    "people_table",
+    "quota_table",
     "reasons_of",
     "regression_sentence",
     "score_table",
@@ -90,6 +96,7 @@ __all__ = [
     "time_table",
     "tokens_text",
     "totals",
+    "tuning_sentence",
     "unread_sentences",
     "validation_sentence",
     "verified_sentence",

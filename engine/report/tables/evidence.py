@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from engine.report.evidence import Comparison
@@ -126,6 +127,42 @@ def regression_sentence(report: Report) -> str:
     return f"{text}. " + (
         f"Regression with seed {said}." if worse else "No regression beyond chance."
     )
+
+
+_KINDS = {
+    "student_error": "wrong answers of the student",
+    "corrected": "targets that were corrected",
+    "blind_answer": "targets that blind answers outvoted",
+}
+
+
+def tuning_sentence(report: Report) -> str:
+    """Return what the last students were tuned with by preferences; empty where the recipe has none."""
+    tunings = report.tunings
+    if not tunings:
+        return ""
+    where = round_label(max(tuning.round for tuning in tunings))
+    done = [tuning for tuning in tunings if tuning.tuned]
+    plain = {tuning.reason for tuning in tunings if not tuning.tuned}
+    text = f"Preference tuning, {where}"
+    if len(tunings) > 1:
+        text += f", with {len(done)} of {len(tunings)} seeds"
+    if done:
+        kinds: Counter[str] = Counter()
+        for tuning in done:
+            kinds.update(tuning.kinds)
+        found = ", ".join(f"{count(n)} {_KINDS[kind]}" for kind, n in kinds.most_common())
+        steps, every = (
+            sum(values)
+            for values in ([t.steps for t in done], [t.steps + t.supervised_steps for t in done])
+        )
+        text += (
+            f": {count(sum(t.pairs for t in done))} pairs of a right and a wrong answer ({found}),"
+            f" {count(steps)} of {count(every)} optimizer steps"
+        )
+    if plain:
+        text += f"; none, but the plain fine-tune: {'; '.join(sorted(plain))}"
+    return f"{text}."
 
 
 def switched_off_sentence(report: Report) -> str:

@@ -55,6 +55,31 @@ def funnel_table(report: Report) -> Table:
     )
 
 
+def quota_table(report: Report) -> Table:
+    """Return how far quotas were met, those that were not first."""
+    numbers = (
+        "at least", "at most", "written", "accepted", "joined", "kept out", "missing",
+    )  # fmt: skip
+    found = sorted(report.quotas, key=lambda one: (one.missing == 0, one.round, one.seed))
+    rows = tuple(
+        (
+            round_label(one.round),
+            str(one.seed),
+            one.group,
+            count(one.at_least) if one.at_least else NONE,
+            NONE if one.at_most is None else count(one.at_most),
+            *(count(n) for n in (one.written, one.accepted, one.joined)),
+            count(one.held_back),
+            count(one.missing),
+            one.reason,
+        )
+        for one in found
+    )
+    return Table(
+        "Quotas", titled("round", "seed", "rows of", *numbers, "why", numbers=numbers), rows
+    )
+
+
 def drop_table(report: Report) -> Table:
     """Return what stages left out, with one detail as an example."""
     rows = tuple((d.stage, d.reason, count(d.count), d.example) for d in report.drops)
@@ -117,8 +142,16 @@ def calibration_table(report: Report) -> Table:
     note = f"It decides where the lower end exceeds {results[0].threshold:g}."
     if failed := [found for found in results if not found.decides]:
         note += f" It only advises: {failed[0].reason}."
+    if any(found.by_people for found in results):
+        note += (
+            " Where people had said enough of rows that it judged, these are the rows: each counts as much as the rows"
+            " that it stands for."
+        )
     return Table(
-        "The judge on training rows", titled("seed", "round", *numbers, "so it", numbers=numbers),
+        "The judge on training rows"
+        if not any(found.by_people for found in results)
+        else "The judge on rows that people reviewed",
+        titled("seed", "round", *numbers, "so it", numbers=numbers),
         rows, note,
     )  # fmt: skip
 

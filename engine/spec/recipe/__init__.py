@@ -4,7 +4,7 @@ The source of `schemas/recipe.schema.json`. Knows nothing of operators, metrics,
 parameters are checked against the registries when the plan is compiled.
 """
 
-from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec
+from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec, Quota
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
 from engine.spec.recipe.data import Data, Format, Sample, Source, SplitFrom
 from engine.spec.recipe.failures import Failures, FailureSource
@@ -20,13 +20,14 @@ from engine.spec.recipe.quality import (
     Minimum,
     NearDuplicate,
     Neighbours,
+    PassRateLimits,
     Quality,
     Similarity,
     Verify,
 )
 from engine.spec.recipe.task import Fold, Shots, Task
 from engine.spec.recipe.taxonomy import Category, Taxonomy, TaxonomyFile
-from engine.spec.recipe.train import Train
+from engine.spec.recipe.train import Preference, Train
 from engine.spec.recipe.whole import Recipe
 
 __all__ = [
@@ -55,9 +56,12 @@ __all__ = [
     "NearDuplicate",
     "Neighbours",
     "OperatorSpec",
+    "PassRateLimits",
     "Patterns",
+    "Preference",
     "Privacy",
     "Quality",
+    "Quota",
     "Recipe",
     "Redaction",
     "Rubric",

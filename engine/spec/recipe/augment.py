@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from engine.spec.parts import Spec
 
@@ -54,6 +54,41 @@ class Mine(Spec):
         return by
 
 
+def _bound(value: int | float) -> int | float:
+    if value < 0 or (isinstance(value, float) and not 0 < value < 1):
+        raise ValueError(
+            "write rows as a whole number, or a share of rows_per_round between 0 and 1"
+        )
+    return value
+
+
+Bound = Annotated[int | float, AfterValidator(_bound)]
+"""Rows (a whole number), or a share of `rows_per_round` (below 1)."""
+
+
+class Quota(Spec):
+    """How many of a round's new rows may, and how many must be of one label, answer or group."""
+
+    by: Literal["label", "answer"] | None = None
+    """label: each label of the task; answer: each target as it is written."""
+    sql: str | None = Field(default=None, min_length=1)
+    """Instead of `by`: an expression over a row's columns (inputs, `target`), each value of which is a group."""
+    of: list[bool | int | float | str] = Field(default_factory=list)
+    """The labels, answers or values of `sql` that it is for; each of them when left out."""
+    at_least: Bound | None = None
+    """Rows, or a share of `rows_per_round`, that must be of each: they are asked for and join before others."""
+    at_most: Bound | None = None
+    """Rows, or a share of `rows_per_round`, that may be of each."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Quota:
+        if (self.by is None) == (self.sql is None):
+            raise ValueError("write `by: label`, `by: answer`, or `sql` with an expression")
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("write at_least, at_most, or both")
+        return self
+
+
 class Augment(Spec):
     """What is generated, and what is mined."""
 
@@ -70,6 +105,8 @@ class Augment(Spec):
     """How rows are shared out among patterns. evidence: by size, by how far its test confirms it, by how much of it
     still fails, and less where rows did not pay; uniform: alike; or a share for each pattern that is named, by id, name
     or category: what they leave of 1 goes to the others by evidence."""
+    quotas: list[Quota] = Field(default_factory=list)
+    """Bounds on a round's new rows of one label, answer or group; none when left out."""
     temperature: float = Field(default=0.9, ge=0, le=2)
     """Sampling temperature of the operators; everything else the teacher writes is greedy."""
     operators: list[OperatorSpec] = Field(default_factory=list)

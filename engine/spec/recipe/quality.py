@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.spec.parts import GateMode, Spec
 
@@ -71,6 +71,30 @@ class NearDuplicate(Spec):
 
     quantile: float = Field(default=0.99, ge=0, le=1)
     """Quantile of the training rows' cosine similarities to their nearest; a nearer row is a duplicate."""
+    exact_up_to: int = Field(default=50_000, ge=0)
+    """Earlier rows up to which all of a row's label are compared; of more, those that share most of its words."""
+
+
+class PassRateLimits(Spec):
+    """The student answers each candidate several times: how often it is right decides whether the row is kept."""
+
+    samples: int = Field(default=4, ge=1, le=64)
+    """Answers per row. None are drawn where the student's likelihoods say how often it would be right."""
+    keep: list[float] = Field(default=[0.0, 0.75], min_length=2, max_length=2)
+    """Least and largest share of right answers of a row that is kept: one that is always answered right teaches
+    nothing, one that never is may be wrong."""
+    temperature: float = Field(default=1.0, gt=0, le=2)
+    """Sampling temperature of the answers."""
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_is_a_band(cls, keep: list[float]) -> list[float]:
+        low, high = keep
+        if not 0 <= low <= high <= 1:
+            raise ValueError("write [least, largest], two shares from 0 to 1")
+        if (low, high) == (0, 1):
+            raise ValueError("[0, 1] keeps every row: leave pass_rate out")
+        return keep
 
 
 class LeakLimits(Spec):
@@ -102,4 +126,6 @@ class Quality(Spec):
     similarity: Similarity = Similarity()
     neighbours: Neighbours = Neighbours()
     near_duplicate: NearDuplicate = NearDuplicate()
+    pass_rate: PassRateLimits | None = None
+    """Rows are kept by how often the student of the last round answers them right; left out, it is not asked."""
     leak_guard: LeakLimits = LeakLimits()

@@ -9,11 +9,30 @@ from pydantic import Field
 from engine.spec.parts import Spec
 
 
+class Preference(Spec):
+    """Preference tuning behind the supervised part of a round, for `objective: dpo`."""
+
+    loss: Literal["sigmoid", "ipo"] = "sigmoid"
+    """sigmoid: DPO; ipo: its squared form, which does not push certain pairs ever further apart."""
+    beta: float = Field(default=0.1, gt=0, le=10)
+    """How close the student stays to what it was before: large is close."""
+    share: float = Field(default=0.2, gt=0, lt=1)
+    """Of a round's optimizer steps; the supervised part has the others, so that a round has as many as without."""
+    learning_rate: float | None = Field(default=None, gt=0, lt=1)
+    """A tenth of `train.learning_rate` when left out."""
+    max_pairs: int | None = Field(default=None, ge=1)
+    """At most this many pairs; never more than there is time to look at once."""
+    min_pairs: int = Field(default=8, ge=1)
+    """With fewer the round is the plain fine-tune, and the report says so."""
+
+
 class Train(Spec):
     """Fine-tuning on the round's whole training set, always from the base model or from the student's `adapter`."""
 
-    objective: Literal["sft"] = "sft"
-    """sft: supervised fine-tuning, with loss on the completions alone."""
+    objective: Literal["sft", "dpo"] = "sft"
+    """sft: supervised fine-tuning, with loss on the completions alone; dpo: from round 1 on the last steps are on pairs
+    of right and wrong answers."""
+    preference: Preference = Preference()
     method: Literal["lora", "full", "none"] = "lora"
     """none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
     prompt: str | None = None

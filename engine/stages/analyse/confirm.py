@@ -28,7 +28,7 @@ from engine.stages import schemas
 from engine.stages.analyse.mistakes import answered, right_of
 from engine.stages.analyse.reworded import REPLACED
 from engine.stages.analyse.verdicts import LEAST, most_tested, outcome, too_few, words
-from engine.stages.blocks import Briefing, task_block
+from engine.stages.blocks import Briefing, shown_row, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.numbered import NOT_ASKED, by_id, calls_of, drops, ids
@@ -222,7 +222,7 @@ def _ask(
             "rows": [
                 {
                     "id": name,
-                    "inputs": row.example.inputs,
+                    "inputs": shown_row(row.example.inputs),
                     "right": right_of(params.task, row.example)["right answer"],
                     **answered(params.task, row.example),
                 }

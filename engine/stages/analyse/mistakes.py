@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.rows import Example, Failure, Prediction
-from engine.stages.blocks import cut, row_block
+from engine.stages.blocks import cut, row_block, shown_row
 from engine.stages.task_view import TaskView
 from engine.wording import words
 
@@ -100,7 +100,7 @@ def mistake(
     confidence = prediction.confidence if prediction is not None else None
     return {
         "id": f"f{number}",
-        "row": dict(example.inputs),
+        "row": shown_row(example.inputs),
         "block": row_block(example.inputs),
         "answers": _answers({**right, **answer}),
         "right": right["right answer"],

@@ -6,7 +6,7 @@ with its distance weighted by how far the row can be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,19 +33,27 @@ class Spreading:
             distances = 1.0 - self._vectors @ self._vectors[place]
             self._nearest = np.minimum(self._nearest, distances)
 
-    def take(self, among: Sequence[int], count: int) -> list[int]:
-        """Choose up to `count` of the rows `among`, and return them in the order of the choice."""
+    def take(
+        self,
+        among: Sequence[int],
+        count: int,
+        may: Callable[[int], bool] = lambda place: True,
+    ) -> list[int]:
+        """Choose up to `count` of the rows `among` that `may` be, and return them in the order of the choice."""
         import numpy as np
 
         if len(among) <= count:
-            self.choose(among)
-            return list(among)
+            taken = [place for place in among if may(place)]
+            self.choose(taken)
+            return taken
         left = np.array(sorted(among), dtype=np.int64)
-        taken: list[int] = []
-        while len(taken) < count:
+        taken = []
+        while len(left) and len(taken) < count:
             # Of those equally far the first.
             far = int(np.round(self._nearest[left] * self._weights[left], 6).argmax())
-            taken.append(int(left[far]))
-            self.choose(taken[-1:])
+            place = int(left[far])
             left = np.delete(left, far)
+            if may(place):
+                taken.append(place)
+                self.choose([place])
         return taken

@@ -25,6 +25,8 @@ from engine.operators import MINED
 from engine.rows import Candidate, Pattern, Strategy
 from engine.spec.method import Planning
 from engine.stages.analyse.targets import confusions, observed_pairs
+from engine.stages.augment.selection.planned import planned
+from engine.stages.augment.selection.quotas import UsedQuota
 from engine.stages.augment.shares import apportion
 from engine.stages.logged import failures_by_example
 from engine.stages.outputs import (
@@ -82,6 +84,8 @@ class RowPlan(Params):
     """What rows are planned along, without an analysis of failures."""
     each: int | None = None
     """Most rows from one training row, along rows."""
+    quotas: tuple[UsedQuota, ...] = ()
+    """Bounds on the rows of one label, answer or group."""
 
     @property
     def by_row(self) -> bool:
@@ -126,11 +130,25 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
         sources: What was found in this round; no patterns (`name` is None) where nothing is analysed.
         turn: Differs from seed to seed and from round to round: which labels come first where rows are too few for all.
     """
-    task, wanted = plan.task, plan.rows_per_round
     if plan.by_row:
         named = _along_rows(plan, sources, turn)
         return {COVERAGE: named} if named else {}
-    targets = sorted({e.target for e in sources.load.train}) if task.labelled else []
+    targets = sorted({e.target for e in sources.load.train}) if plan.task.labelled else []
+    found = _by_patterns(plan, sources, targets, turn)
+    if not found or not targets or all(quota.by == "sql" for quota in plan.quotas):
+        return found
+    in_turn = sorted(targets, key=lambda target: short([turn, target]))
+    return planned(
+        plan.quotas, found, lambda slot: slot.target, plan.task, in_turn,
+        COVERAGE, lambda target: Slot(target, None),
+    )  # fmt: skip
+
+
+def _by_patterns(
+    plan: RowPlan, sources: Sources, targets: Sequence[str], turn: Sequence[int]
+) -> Quotas:
+    """Return the rows that are wanted against patterns, and for what does not fail."""
+    task, wanted = plan.task, plan.rows_per_round
     if sources.name is None:
         return {COVERAGE: _coverage(targets, Counter(), wanted, turn)}
     if not sources.name.patterns:
@@ -151,12 +169,12 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
             if task.labelled
             else _any(count, contrasts.get(pattern, 0.0))
         )
-    planned = Counter[str]()
+    there = Counter[str]()
     for slots in found.values():
         for slot, count in slots.items():
-            planned[slot.target or ""] += count
+            there[slot.target or ""] += count
     if spare:
-        found[COVERAGE] = _coverage(targets, planned, spare, turn)
+        found[COVERAGE] = _coverage(targets, there, spare, turn)
     return found
 
 

@@ -72,8 +72,12 @@ class Prompts:
         self._longest = longest_text(text for e in train for text in e.inputs.values())
         self._usual = usual_words(train)
         longest = longest_text(e.target for e in train)
+        seen = task.task(examples)
+        self._column = (
+            None if task.entry.inputs_are_texts else task.entry.input_schema(seen, self._longest)
+        )
         self._target_schemas = {
-            several: task.entry.target_schema(task.task(examples), _bound(longest, several))
+            several: task.entry.target_schema(seen, _bound(longest, several))
             for several in (False, True)
         }
         self._judged = [
@@ -120,6 +124,8 @@ class Prompts:
             accepted=accepted,
             rejected=rejected,
             as_written=partial(_as_written, task),
+            inputs_as_written=task.entry.inputs_as_written,
+            inputs_read=task.entry.inputs_read,
         )
 
     def bound(self, call: PlannedCall) -> int:
@@ -143,6 +149,7 @@ class Prompts:
             len(call.rows),
             items=several,
             derived=brings and task.entry.derived,
+            column=self._column,
         )
         variables = variables_of(used.operator, self.assignment(call, tried), used.settings)
         return self._ctx.request("teacher", used.prompt, variables, schema, temperature)

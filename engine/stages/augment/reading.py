@@ -107,7 +107,7 @@ def _candidate(
     ctx: Context,
 ) -> Candidate:
     spec, inputs = row.spec, dict(row.inputs)
-    if call.used.operator.definition.writes == "row":
+    if call.used.operator.definition.writes == "row" and task.entry.inputs_are_texts:
         inputs = {c: whole_sentences(text, prompts.bound(call)) for c, text in inputs.items()}
     assert call.used.prompt is not None
     shown = dict.fromkeys((spec.seed.id, *(example.id for example in call.examples)))

@@ -1,21 +1,27 @@
 """select: which accepted candidates join the training set, up to the recipe's rows per round.
 
 Each pattern gets what was planned for it, slot by slot, and of the rows that fill a slot those that are most different
-from one another, the better verified first; then what is left over fills up, in the same way. Reads the plan's sources,
-the attempts of this round and what earlier rounds added; writes a `Selected` and an `Example` per row that joins, a
-`Drop` for every accepted candidate that does not, and a `Decision` that says what was reached and ends the loop where
-nothing joins.
+from one another, the better verified first; then what is left over fills up, in the same way. What people say of a row
+counts more than gates and judge: one that they accept comes first, as they changed it, and one that they reject does
+not join. Quotas come before the plan: what they want at least is taken first, and no row joins that is more than they
+allow. Reads the plan's sources, the attempts of this round and what earlier rounds added; writes a `Selected` and an
+`Example` per row that joins, a `Drop` for every accepted candidate that does not, a `Reviewed` for each verdict of
+people, a `QuotaStatus` for what quotas ask for or kept out, and a `Decision` that says what was reached and ends the
+loop where nothing joins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 from engine.fingerprint import short
-from engine.rows import Candidate, Decision, Drop, Example, Row, Selected, Verdict
+from engine.identity import outside
+from engine.rows import Candidate, Decision, Drop, Example, Reviewed, Row, Selected, Verdict
+from engine.spec.recipe import LeakLimits
 from engine.stages.augment.diversity import Spreading
 from engine.stages.augment.planning import (
     History,
@@ -26,6 +32,15 @@ from engine.stages.augment.planning import (
     quotas,
     slot_of,
 )
+from engine.stages.augment.selection.quotas import (
+    Group,
+    Tally,
+    groups_of,
+    statuses,
+    unmet,
+    why_full,
+)
+from engine.stages.augment.selection.quotas import Row as Content
 from engine.stages.load import example_id
 from engine.stages.outputs import (
     REPLACES,
@@ -41,6 +56,8 @@ from engine.stages.outputs import (
     SelectedRows,
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.reviewing.mend import PERSON
+from engine.stages.reviewing.verdicts import Known, PersonVerdict, Ruling, rulings
 from engine.wording import text_of
 
 ADVISED_AGAINST = 0.8
@@ -57,6 +74,10 @@ class SelectParams(RowPlan):
     """Operators whose rows are trained on in place of the training rows that they are made from: one for each."""
     diverse: bool = True
     """Whether of the rows that fill a slot the most different ones join, or the first."""
+    reviews: tuple[PersonVerdict, ...] = ()
+    """What people say of rows of this round, or of an earlier one."""
+    guard: LeakLimits | None = outside(None)
+    """By which rows that people let in or changed are checked; it decides what is written or mined already."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,8 @@ class _Row(NamedTuple):
     """The id of the training row that it becomes."""
     slot: tuple[str, Slot]
     weight: float
+    by_person: bool = False
+    """Whether people say that it is right."""
 
 
 def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> SelectedRows:
@@ -99,6 +122,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         ctx.round,
     )
     wanted = quotas(params, sources, [ctx.seed, ctx.round])
+    judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
     rows: list[Row] = []
     fresh: list[_Row] = []
     reasons: Counter[str] = Counter()
@@ -106,63 +130,120 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     before = [e for selected in inputs.earlier for e in selected.examples]
     seen.update(e.id for e in before)
     replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
-    for candidate, verdict in (pair for attempt in inputs.attempts for pair in attempt.judged):
+    known = (
+        Known(c.id, example_id(c.inputs, c.target), c.inputs, c.target, v.accepted)
+        for c, v in judged
+    )
+    said = rulings(params.reviews, known, inputs.load.examples, params.guard, ctx)
+    for written, verdict in judged:
+        ruling = said.get(written.id)
         reasons[verdict.reason] += 1
-        if not verdict.accepted:
+        if not _joins(verdict, ruling):
+            rows += _turned_down(written, verdict, ruling)
             continue
+        candidate = _as_changed(written, ruling)
         example = example_id(candidate.inputs, candidate.target)
         if candidate.operator in params.repeating:
             example = short([example, candidate.id])
         if example in seen:
             why = "the same row is in the training set"
             rows.append(Drop("select", candidate.id, "duplicate", why))
+            rows += [ruling.record(candidate.id, None)] if ruling else []
             continue
         if candidate.operator in params.replacing:
             if candidate.parent in replaced:
                 why = "another row in place of the same training row came first"
                 rows.append(Drop("select", candidate.id, "duplicate", why))
+                rows += [ruling.record(candidate.id, None)] if ruling else []
                 continue
             replaced.add(candidate.parent)
         seen.add(example)
         slot = (candidate.pattern, slot_of(params, candidate))
-        fresh.append(_Row(candidate, example, slot, _weight(verdict)))
+        fresh.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
     most = _most(params, wanted)
-    chosen = _chosen(params, fresh, wanted, most, ctx)
-    for number, row in enumerate(chosen, 1):
-        rows.append(Selected(row.candidate.id, row.example))
-        rows.append(
-            Example(
-                row.example,
-                "train",
-                row.candidate.inputs,
-                row.candidate.target,
-                {
-                    "candidate": row.candidate.id,
-                    **(
-                        {REPLACES: row.candidate.parent}
-                        if row.candidate.operator in params.replacing
-                        else {}
-                    ),
-                },
-                "generated",
-                number,
-            )
-        )
-    taken = {row.candidate.id for row in chosen}
-    why = f"rows wanted are {most}" if params.by_row else f"rows_per_round is {most}"
+    changed = [_as_changed(candidate, said.get(candidate.id)) for candidate, _ in judged]
+    contents = [Content(candidate.inputs, candidate.target) for candidate in changed]
+    members = groups_of(params.quotas, params.task, contents)
+    groups = {c.id: own for (c, _), own in zip(judged, members, strict=True)}
+    tally = Tally(params.quotas, [groups[row.candidate.id] for row in fresh])
+    chosen = _chosen(params, fresh, wanted, most, tally, ctx)
+    rows += _joining(params, chosen)
+    taken = {row.candidate.id: row.example for row in chosen}
     rows += [
-        Drop("select", row.candidate.id, "over_quota", why)
+        said[row.candidate.id].record(row.candidate.id, taken.get(row.candidate.id))
         for row in fresh
-        if row.candidate.id not in taken
+        if row.by_person
     ]
+    held_back = Counter[Group]()
+    rows += _left_out(params, fresh, chosen, most, tally, held_back)
+    labels = params.task.labels_among(inputs.load.examples) if params.task.labelled else ()
+    found = list(statuses(params.quotas, labels, judged, members, tally.joined, held_back))
+    rows += found
     kept = len(chosen)
     reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    reason += unmet(found)
     if params.along == "wrong rows" and not wanted:
         reason = "the student gets every training row right, so there is none to write rows from"
     if inputs.name and inputs.name.patterns and not sources.patterns:
         reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
+
+
+def _joining(params: SelectParams, chosen: Sequence[_Row]) -> Iterator[Row]:
+    """Yield what joins, as training rows."""
+    for number, (candidate, example, *_) in enumerate(chosen, 1):
+        columns = {"candidate": candidate.id}
+        if candidate.operator in params.replacing:
+            columns[REPLACES] = candidate.parent
+        yield Selected(candidate.id, example)
+        yield Example(
+            example, "train", candidate.inputs, candidate.target, columns, "generated", number
+        )
+
+
+def _left_out(
+    params: SelectParams,
+    rows: Sequence[_Row],
+    chosen: Sequence[_Row],
+    most: int,
+    tally: Tally,
+    held_back: Counter[Group],
+) -> Iterator[Drop]:
+    """Yield what does not join, and count in `held_back` what an upper bound kept out."""
+    taken = {row.candidate.id for row in chosen}
+    why = f"rows wanted are {most}" if params.by_row else f"rows_per_round is {most}"
+    for place, row in enumerate(rows):
+        if row.candidate.id in taken:
+            continue
+        if (group := tally.full(place)) is not None and len(chosen) < most:
+            held_back[group] += 1
+            yield Drop("select", row.candidate.id, "at_most", why_full(params.quotas, group))
+        else:
+            yield Drop("select", row.candidate.id, "over_quota", why)
+
+
+def _joins(verdict: Verdict, ruling: Ruling | None) -> bool:
+    """Return whether a candidate may join: people's word comes before the verdict."""
+    return verdict.accepted if ruling is None else ruling.stays
+
+
+def _turned_down(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) -> list[Row]:
+    """Return what is written down of a candidate that does not join: of those that the verdict rejects it is there."""
+    if ruling is None:
+        return []
+    rows: list[Row] = [ruling.record(candidate.id, None)]
+    if verdict.accepted:
+        why = ("leak", ruling.refused) if ruling.refused else (PERSON, "people rejected it")
+        rows.append(Drop("select", candidate.id, *why))
+    return rows
+
+
+def _as_changed(candidate: Candidate, ruling: Ruling | None) -> Candidate:
+    """Return a candidate as people changed it."""
+    if ruling is None or ruling.verdict == "accept":
+        return candidate
+    return replace(candidate, inputs=dict(ruling.inputs), target=ruling.target)
 
 
 def _most(params: SelectParams, wanted: Quotas) -> int:
@@ -179,19 +260,27 @@ def _weight(verdict: Verdict) -> float:
 
 
 def _chosen(
-    params: SelectParams, rows: Sequence[_Row], wanted: Quotas, most: int, ctx: Context
+    params: SelectParams,
+    rows: Sequence[_Row],
+    wanted: Quotas,
+    most: int,
+    tally: Tally,
+    ctx: Context,
 ) -> list[_Row]:
-    """Return the rows that join: slot by slot what was planned, then by pattern, then whatever is left.
+    """Return the rows that join: what quotas want, slot by slot what was planned, by pattern, then whatever is left.
 
     Along rows nothing joins but what was planned.
     """
     strictly = params.by_row
-    if not strictly and len(rows) <= most:
-        return _in_order(rows, range(len(rows)), wanted)
+    bounded = any(quota.at_most is not None for quota in params.quotas)
+    if not strictly and not bounded and len(rows) <= most:
+        return _in_order(rows, [i for i in range(len(rows)) if tally.take(i)], wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
-    taken: list[int] = []
-    there: set[int] = set()
+    # What people say is right comes first.
+    by_person = (i for i, row in enumerate(rows) if row.by_person and tally.take(i))
+    taken = list(islice(by_person, most))
+    there = set(taken)
     # By patterns: how far each row is from those taken, and how many of these have been counted.
     spreading: dict[tuple[str, ...], Spreading] = {}
     told: Counter[tuple[str, ...]] = Counter()
@@ -200,7 +289,6 @@ def _chosen(
         # Different from the rows of the same pattern: those of others are different by what they are.
         open_ = [i for i in among if i not in there]
         count = min(count, most - len(taken))
-        chosen = open_[:count]
         if params.diverse and 0 < count < len(open_):
             patterns = tuple(sorted({rows[i].candidate.pattern for i in open_}))
             if patterns not in spreading:
@@ -208,26 +296,40 @@ def _chosen(
             apart = spreading[patterns]
             new = taken[told[patterns] :]
             apart.choose(i for i in new if rows[i].candidate.pattern in patterns)
-            chosen = apart.take(open_, count)
+            chosen = apart.take(open_, count, tally.take)
             told[patterns] = len(taken) + len(chosen)
+        else:
+            chosen = list(islice((i for i in open_ if tally.take(i)), max(0, count)))
         taken.extend(chosen)
         there.update(chosen)
 
-    by_pattern: dict[str, list[int]] = {}
-    by_slot: dict[tuple[str, Slot], list[int]] = {}
-    for i, row in enumerate(rows):
-        by_pattern.setdefault(row.candidate.pattern, []).append(i)
-        by_slot.setdefault(row.slot, []).append(i)
+    by_pattern, by_slot = _places(rows)
+    # Along rows what is wanted is planned already.
+    for among, lacking in () if strictly else tally.wanted_first():
+        take(among, lacking)
+    first = Counter(rows[i].slot for i in taken)
     for pattern, slots in wanted.items():
         mine = by_pattern.get(pattern, [])
-        before = len(taken)
+        before = len(taken) - sum(n for (own, _), n in first.items() if own == pattern)
         for slot, count in slots.items():
-            take(by_slot.get((pattern, slot), ()), count)
+            take(by_slot.get((pattern, slot), ()), max(0, count - first[pattern, slot]))
         if not strictly:
-            take(mine, sum(slots.values()) - (len(taken) - before))
+            take(mine, max(0, sum(slots.values()) - (len(taken) - before)))
     if not strictly:
         take(range(len(rows)), most)
     return _in_order(rows, taken, wanted)
+
+
+def _places(
+    rows: Sequence[_Row],
+) -> tuple[dict[str, list[int]], dict[tuple[str, Slot], list[int]]]:
+    """Return the places of the rows of each pattern, and of each slot."""
+    by_pattern: dict[str, list[int]] = {}
+    by_slot: dict[tuple[str, Slot], list[int]] = {}
+    for place, row in enumerate(rows):
+        by_pattern.setdefault(row.candidate.pattern, []).append(place)
+        by_slot.setdefault(row.slot, []).append(place)
+    return by_pattern, by_slot
 
 
 def _in_order(rows: Sequence[_Row], taken: Iterable[int], wanted: Quotas) -> list[_Row]:
@@ -269,8 +371,11 @@ def _nothing(reasons: Counter[str]) -> str:
 def _accounts(
     params: SelectParams, inputs: SelectInputs, output: SelectedRows
 ) -> Iterable[Account]:
-    accepted = sum(len(attempt.accepted) for attempt in inputs.attempts)
-    yield Account("accepted candidates", accepted, len(output.selected), len(output.drops))
+    accepted = [c.id for attempt in inputs.attempts for c in attempt.accepted]
+    known = set(accepted)
+    let_in = (r.item for r in output.of(Reviewed) if r.verdict != "reject" and not r.refused)
+    came = len(accepted) + sum(item not in known for item in let_in)
+    yield Account("accepted candidates", came, len(output.selected), len(output.drops))
 
 
 SELECT = Stage(

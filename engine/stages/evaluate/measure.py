@@ -13,6 +13,7 @@ from engine.metrics.bootstrap import Estimate, blocks, estimate, estimate_labels
 from engine.metrics.labels import labels_of
 from engine.rows import SPLITS, MetricSlice, Split
 from engine.sql import evaluate_aggregate, evaluate_value
+from engine.tasks import TASKS
 
 PARTS = 20
 """Most values of a slice that are reported each for itself, the most frequent ones."""
@@ -48,11 +49,19 @@ class UsedMetric(Params):
     name: str
     version: int
     settings: MetricParams
+    of: str = ""
+    """The task kind that says which rows it is of; empty where it is of all."""
 
     @property
     def entry(self) -> Metric:
         """The metric itself."""
         return METRICS[self.name]
+
+    def value_of(self, item: Answered) -> float | None:
+        """Return its value for an answer; None where it says nothing of the row."""
+        if self.of and not TASKS[self.of].scores(self.name, item.references):
+            return None
+        return self.entry.score(item, self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)

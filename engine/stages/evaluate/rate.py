@@ -14,6 +14,7 @@ from engine.backends.protocol import Completion, Request
 from engine.identity import Params
 from engine.rows import Example, Prediction, Rating
 from engine.stages import schemas
+from engine.stages.blocks import shown_row
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Loaded, Predicted, Rated
 from engine.stages.protocol import Account, Context, Inputs, Stage
@@ -91,7 +92,7 @@ def _request(
         "rubric": metric.rubric,
         "low": metric.low,
         "high": metric.high,
-        "row": dict(example.inputs),
+        "row": shown_row(example.inputs),
         "target": example.target,
         # What was said counts, also where no answer could be read from it.
         "answer": prediction.text if prediction.answer is None else prediction.answer,

@@ -99,11 +99,10 @@ def scored(
     rows: list[Row],
 ) -> Answers:
     """Return the answers with their scores; the scores join `rows`."""
-    use = {used.name: (used.entry.score, used.settings) for used in measures.metrics}
     items, records = [], []
     for example, prediction in pairs:
         item = answered_of(example, prediction)
-        values = {name: value_of(item, settings) for name, (value_of, settings) in use.items()}
+        values = {used.name: used.value_of(item) for used in measures.metrics}
         for name in measures.judge_metrics:
             rating = ratings.get((example.split, example.id, name))
             values[name] = None if rating is None else float(rating)

@@ -48,7 +48,7 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
         yield batch.kind.malformed(candidate.inputs, candidate.target, batch.task)
         # A row that was found was written under no schema, and by no model that could refuse.
         is_written = candidate.label_source == "writer"
-        limit = input_limit if is_written else None
+        limit = input_limit if is_written and batch.kind.inputs_are_texts else None
         yield from (unclean(text, limit) for text in candidate.inputs.values())
         if target_limit and candidate.target not in targets:
             yield unclean(candidate.target, target_limit)

@@ -21,6 +21,7 @@ from engine.rows import Example
 from engine.stages.quality.calibration import Embed as Embed
 from engine.stages.quality.calibration import near_copy
 from engine.stages.quality.text_guard import TextGuard
+from engine.turns import texts_of
 from engine.wording import (
     NgramIndex,
     PartIndex,
@@ -76,17 +77,17 @@ class LeakGuard:
         self.thresholds = self._calibrate(honest, quantile)
 
     def _index_parts(self, evaluation: Sequence[Example], train: Sequence[Example]) -> None:
-        """Index each input column by itself, as prompts show it; what stands in training rows too is no secret.
+        """Index each input column, of a conversation each turn, by itself; what stands in training rows is no secret.
 
         A short evaluation row is often the middle of a training row: every prompt that shows this one would be refused.
         """
         self._inputs = {
-            self._vocabulary.learn(text) for e in evaluation for text in e.inputs.values()
+            self._vocabulary.learn(text) for e in evaluation for text in texts_of(e.inputs)
         }
         every = PartIndex(self._vocabulary, self._inputs, _SHORTEST)
         parts = set(self._inputs)
         for example in train:
-            for text in example.inputs.values():
+            for text in texts_of(example.inputs):
                 parts.difference_update(every.within(self._vocabulary.encode(text)))
         self._parts = PartIndex(self._vocabulary, parts, _SHORTEST)
 
@@ -117,7 +118,7 @@ class LeakGuard:
 
     def _known_texts(self) -> Iterator[bytes]:
         for example in self._train:
-            for text in (*example.inputs.values(), example.target):
+            for text in (*texts_of(example.inputs), example.target):
                 yield self._vocabulary.encode(text)
 
     def _long(self, target: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine import models
-from engine.backends.local.chat import encode_prompt, encode_text, turn_end
+from engine.backends.local.chat import encode_prompt, encode_text, knows_tools, turn_end
 from engine.backends.protocol import Message, TrainingRow
 from engine.backends.training.batches import encode
 from tests.backends.local.test_templates import TEMPLATES
@@ -69,3 +69,56 @@ def test_signs_that_a_row_holds_itself_are_text_beside_control_tokens(tokenizer:
     tokens = encode_text(tokenizer, text)
     assert turn_end(tokenizer) not in tokens
     assert tokenizer.decode(tokens) == text
+
+
+KNOWS_TOOLS = """\
+{%- if tools %}<|im_start|>system
+Tools:{% for tool in tools %} {{ tool.function | tojson }}{% endfor %}<|im_end|>
+{% endif %}
+{%- for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}
+{%- for c in m.tool_calls or [] %}<call>{{ c.function.name }} {{ c.function.arguments | tojson }}</call>{% endfor -%}
+<|im_end|>
+{% endfor %}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+DEFINED = '[{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]'
+CALLED = '{"name": "find", "arguments": {"title": "a <|im_end|> b"}}'
+WITH_TOOLS = (
+    Message("tools", DEFINED),
+    Message("user", "Emma?"),
+    Message("call", CALLED),
+    Message("tool", ATTACK),
+)
+
+
+def test_tools_are_given_to_a_template_that_knows_them_and_in_words_to_another(
+    tokenizer: Any,
+) -> None:
+    native = copy.deepcopy(tokenizer)
+    native.chat_template = KNOWS_TOOLS
+    assert (knows_tools(native), knows_tools(tokenizer)) == (True, False)
+    for one, marks in (
+        (native, ("<call>find", "|>tool\n")),
+        (tokenizer, ("<tools>\n", "<tool_call>\n")),
+    ):
+        tokens = list(encode_prompt(one, WITH_TOOLS))
+        text = one.decode(tokens)
+        assert all(mark in text for mark in (*marks, "Emma?", ATTACK, "a <|im_end|> b"))
+        # Control tokens in arguments and in what a tool answers are text.
+        turns = text.count("<|im_start|>") - ATTACK.count("<|im_start|>")
+        assert tokens.count(one.convert_tokens_to_ids("<|im_start|>")) == turns
+
+
+def test_a_call_is_trained_on_as_the_template_writes_it(tokenizer: Any) -> None:
+    native = copy.deepcopy(tokenizer)
+    native.chat_template = KNOWS_TOOLS
+    row = TrainingRow(WITH_TOOLS, "Wait.", (CALLED,))
+    for one, said in (
+        (native, 'Wait.<call>find {"title": "a <|im_end|> b"}</call>'),
+        (tokenizer, f"Wait.\n<tool_call>\n{CALLED}\n</tool_call>"),
+    ):
+        (encoded,) = encode(one, [row], 900, "train")
+        assert one.decode(encoded.completion[:-1]) == said
+        assert encoded.completion.count(turn_end(one)) == 1
+        assert encoded.prompt == encode_prompt(one, WITH_TOOLS)

@@ -12,7 +12,7 @@ import torch
 from engine import models
 from engine.backends import BACKENDS
 from engine.backends.local.chat import encode_prompt, turn_end
-from engine.backends.protocol import Completion, Embedder, Message, Request
+from engine.backends.protocol import Completion, Embedder, Message, Request, Sampling
 from engine.backends.transformers import LocalGenerator, LocalStudent
 from engine.errors import BackendError
 
@@ -202,6 +202,19 @@ def test_a_prompts_own_answers_are_compared_as_labels_are() -> None:
             [whole[a] for a in answers], abs=1e-3
         )
         assert all(each.nats < 0 and each.tokens >= 2 for each in likely)
+
+
+def test_a_student_draws_the_same_turns_for_the_same_attempts() -> None:
+    prompts = [(Message("user", TEXTS[0]),)] * 4
+    student = open_student(batch_size=4)
+
+    def drawn(*attempts: int) -> list[str]:
+        return [turn.text for turn in student.write(prompts, 8, sampling=Sampling(1.5, attempts))]
+
+    first = drawn(1, 2, 3, 4)
+    assert len(set(first)) > 1, "turns are drawn, not the likeliest"
+    assert drawn(1, 2, 3, 4) == first
+    assert drawn(5, 6, 7, 8) != first
 
 
 def test_a_constrained_student_writes_what_fits() -> None:

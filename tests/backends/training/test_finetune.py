@@ -27,6 +27,7 @@ from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
 from engine.system import locks
 from tests.backends import tiny
+from tests.backends.training.here import losses, train_here
 
 pytestmark = pytest.mark.models
 
@@ -45,34 +46,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save a checkpoint after every step."""
     monkeypatch.setattr(finetune, "CHECKPOINT_SECONDS", 0.0)
-
-
-def train_here(job: TrainingJob) -> TrainingResult:
-    """Do in this process what the training's own does, which spares the seconds that loading torch takes."""
-    steps: list[int] = []
-    identity = finetune.job_hash(job)
-    spec = {
-        "job": finetune.job_to_json(job),
-        "hash": identity,
-        "checkpoint_seconds": finetune.CHECKPOINT_SECONDS,
-    }
-    ours = signal.getsignal(signal.SIGTERM)
-    state = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    job.output.mkdir(exist_ok=True)
-    try:
-        assert child.run(spec, lambda event: steps.append(event["step"]))
-    finally:
-        signal.signal(signal.SIGTERM, ours)
-        torch.set_num_threads(state[0])
-        torch.use_deterministic_algorithms(state[1])
-    assert steps[-1] == job.steps
-    result = finetune.finished(job.output, identity)
-    assert result is not None
-    return result
-
-
-def losses(output: Path) -> list[float]:
-    return list(json.loads((output / finetune.RESULT_FILE).read_text())["losses"])
 
 
 def holder(output: Path) -> int:
@@ -366,6 +339,16 @@ def test_a_checkpoint_without_its_best_weights_does_not_count(tmp_path: Path) ->
     assert checkpoints.last() is not None
     checkpoints.best(2).unlink()
     assert checkpoints.last() is None
+
+
+def test_a_job_is_read_back_with_what_its_rows_call(tmp_path: Path) -> None:
+    asked = (Message("tools", "[]"), Message("user", "red"))
+    rows = (TrainingRow(asked, "", ('{"name": "find", "arguments": {}}',)), *tiny.rows(1))
+    job = tiny.job(tmp_path, tmp_path / "out", rows=rows)
+    content = json.loads(json.dumps(finetune.job_to_json(job)))
+    assert finetune.job_from_json(content) == job
+    # What calls nothing leaves no trace: it is the job that it always was.
+    assert [len(row) for row in content["rows"]] == [3, 2]
 
 
 def test_jobs_differ_by_data_settings_and_weights_but_not_by_place(

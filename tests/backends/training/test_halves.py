@@ -6,7 +6,8 @@ import torch
 
 from engine.backends.training.batches import Encoded, collate
 from engine.backends.training.halves import Halves, halved
-from engine.backends.training.loop import completion_loss, load_student, trainable
+from engine.backends.training.loop import completion_loss, load_student
+from engine.backends.training.resumable import trainable
 from tests.backends import tiny
 
 pytestmark = pytest.mark.models

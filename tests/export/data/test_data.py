@@ -18,6 +18,8 @@ from engine.store import rows as stored
 from tests.export.invented import CHECKED, MISTAKEN, changed, run_with_verdicts
 from tests.report.invented import full, ident
 
+pytestmark = pytest.mark.runs
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -21,6 +21,8 @@ from engine.export.run import find_run
 from engine.models.digest import weights_digest
 from engine.store import reader
 from engine.tasks import Asked, answers
+from engine.turns import turns_in
+from engine.turns.tools import native
 from tests.backends.tiny import WORDS, write_model
 from tests.report.invented import Invented
 
@@ -129,6 +131,18 @@ CHOICES = [
     ({"text": text, "options": f"A. {WORDS[i]}\nB. {WORDS[i - 1]} seven\nC. {WORDS[i - 2]} two three"}, "ABC"[i % 3])
     for i, text in enumerate(texts(9))
 ]  # fmt: skip
+DEFINED = (
+    '[tools] [{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]'
+)
+TALKS = [
+    (
+        {"messages": (f"{DEFINED}\n" if i % 2 else "[system] Own.\n") + f"[user] {text}" + (
+            f"\n[assistant] one\n[call] {{\"name\": \"find\", \"arguments\": {{}}}}\n[tool] {text} two" if i % 2 else ""
+        )},
+        WORDS[i % 13],
+    )
+    for i, text in enumerate(texts(9))
+]  # fmt: skip
 TASKS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "labels": (LABELLED, CLASSES),
     "labels after shots": ({**LABELLED, "shots": {"n": 2, "seed": 0, "train": True}}, CLASSES),
@@ -140,6 +154,9 @@ TASKS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "free text": (
         {"kind": "generation", "input": ["text"], "target": "kind", "params": {"max_tokens": 6}},
         CLASSES[:12],
+    ),
+    "conversations": (
+        {"kind": "chat", "input": ["messages"], "target": "kind", "params": {"max_tokens": 6}}, TALKS
     ),
 }  # fmt: skip
 
@@ -154,8 +171,17 @@ def test_what_is_exported_answers_as_the_run_did(weights: Path, tmp_path: Path, 
         export_model(ran.which, tmp_path / form, form)
         ask = ask_of(tmp_path / form)
         per_row = name == "options of the row"
-        given = [ask(row, own) if per_row else ask(row) for row, _, own in expected]
+        rows = [in_openai_form(row) if name == "conversations" else row for row, *_ in expected]
+        given = [
+            ask(row, own) if per_row else ask(row)
+            for row, (_, _, own) in zip(rows, expected, strict=True)
+        ]
         assert given == [said for _, said, _ in expected], form
+
+
+def in_openai_form(row: Mapping[str, str]) -> dict[str, Any]:
+    told = native(turns_in(row["messages"]), parsed=False)
+    return {"messages": told.messages, "tools": told.tools}
 
 
 PARTS = (

@@ -16,6 +16,8 @@ from tests.report.invented import full, ident
 
 RECIPE = {"metrics": ["accuracy"], "loop": {"stop": {"metric": "accuracy"}}}
 
+pytestmark = pytest.mark.runs
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:

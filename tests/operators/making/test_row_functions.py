@@ -108,9 +108,15 @@ def test_words_are_left_out_or_exchanged_and_none_is_new() -> None:
         left = make("delete_words", given).inputs["text"].split()
         assert left == [word for word in text.split() if word in left]
         assert len(left) == 3
-        swapped = make("swap_words", given).inputs["text"]
+        once = material("classification", number, {"text": text}, params={**SHARED, "share": 0.1})
+        swapped = make("swap_words", once).inputs["text"]
         assert sorted(swapped.split()) == sorted(text.split())
-        assert swapped != text
+        moved = [
+            i for i, (a, b) in enumerate(zip(swapped.split(), text.split(), strict=True)) if a != b
+        ]
+        # Neighbours, once: any two words of a short text exchanged make nonsense of it.
+        assert len(moved) == 2
+        assert moved[1] - moved[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,21 @@ class Kind(NamedTuple):
     kind: str = ""
 
 
+TOOLS = "[tools] " + json.dumps(
+    [
+        {
+            "type": "function",
+            "function": {
+                "name": "book",
+                "parameters": {
+                    "type": "object",
+                    "properties": {"people": {"type": "integer"}},
+                    "required": ["people"],
+                },
+            },
+        }
+    ]
+)
 TEXTS = [f"table {i} at {i} o'clock on Monday" for i in range(1, 7)]
 KINDS = {
     "classification": Kind({}, [({"text": t}, "abc"[i % 3]) for i, t in enumerate(TEXTS)], None),
@@ -61,6 +76,14 @@ KINDS = {
         {}, [({"text": t}, f"{i} + 1 = {i + 1}\n#### {i + 1}") for i, t in enumerate(TEXTS)], "1 + 1 = 2\n#### 2"
     ),
     "generation": Kind({}, [({"text": t}, f"Answer {i}.") for i, t in enumerate(TEXTS)], "Certainly."),
+    "chat": Kind(
+        {},
+        [
+            ({"text": f"{TOOLS}\n[user] {t}"}, [{"name": "book", "arguments": {"people": i}}] if i % 2 else f"Yes {i}.")
+            for i, t in enumerate(TEXTS)
+        ],
+        [{"name": "book", "arguments": {"people": 2}}],
+    ),
 }  # fmt: skip
 
 
@@ -129,7 +152,7 @@ def test_rows_come_back_as_they_were_asked_for(name: str, operator: str, pack: s
         written = {
             "id": "",
             "plan": "p",
-            "text": train[0].inputs["text"],
+            **task.entry.inputs_as_written(train[0].inputs),
             "rationale": "r",
             "target": form.written if not task.labelled else form.rows[0][1],
             "translation": "t",

@@ -276,3 +276,19 @@ def test_a_text_is_compared_by_its_different_ngrams() -> None:
     assert index.containment(known.encode("the bell rang again")) == 1.0
     assert index.containment(known.encode("zig zag the bell")) == pytest.approx(1 / 3)
     assert index.containment(known.encode("")) == 0.0
+
+
+def test_a_turn_of_an_evaluation_conversation_is_known_wherever_it_stands() -> None:
+    def talk(*said: str) -> str:
+        return "\n".join(["[system] You answer for the desk of a shop.", *said])
+
+    train = [talk(f"[user] {text}", "[assistant] Which box do you mean?") for text in TRAIN]
+    asked = talk(
+        f"[user] {VALIDATION[0]}", "[assistant] Which box do you mean?", f"[user] {TEST[0]}"
+    )
+    examples = [_example("train", text, i) for i, text in enumerate(train)]
+    guard = LeakGuard([*examples, _example("validation", asked, 9)], _embed, 5, 0.99)
+    assert guard.stands_in(f'[{{"role": "user", "content": "{TEST[0]}"}}]')
+    # What training rows say too, and what all stand under, is no secret.
+    assert not guard.stands_in(train[0])
+    assert not guard.stands_in("You answer for the desk of a shop. Which box do you mean?")

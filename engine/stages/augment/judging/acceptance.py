@@ -1,7 +1,7 @@
 """acceptance: what is known of one candidate, and the one decision that follows of it.
 
-In this order: the gates; blind answers; a gate's doubt about the label, which only a blind answer can lift; the judge,
-where it decides. The first that rejects gives the reason.
+In this order: the gates; blind answers; a gate's doubt about the label, which only a blind answer can lift; how often
+the student is right; the judge, where it decides. The first that rejects gives the reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.identity import Params
-from engine.judging import Gating, Verification
+from engine.judging import Gating, PassRate, Verification
 from engine.rows import Candidate
 from engine.spec.recipe import Minimum
 from engine.stages.augment.verify import NONE_FITS
@@ -34,6 +34,8 @@ class Acceptance(Params):
     """What becomes of a row whose label the judge calls ambiguous."""
     agreement: float
     """Share of the blind answers that must come to the target."""
+    pass_rate: tuple[float, float] | None = None
+    """Least and largest share of the student's answers that may be right; None where it is not asked."""
 
 
 class Evidence(NamedTuple):
@@ -42,6 +44,8 @@ class Evidence(NamedTuple):
     gating: Gating
     answers: tuple[Verification, ...] | None
     """None where nobody was to answer."""
+    solved: PassRate | None = None
+    """None where the student was not asked, or could not be."""
 
     @property
     def blind(self) -> list[Verification]:
@@ -94,6 +98,8 @@ def decide(
         return Decided(gating.reason, gating.detail, gating.feedback, agrees)
     if (by_answers := _by_answers(rule, candidate, evidence, item)) is not None:
         return by_answers._replace(agrees=agrees)
+    if rule.pass_rate is not None and (by_rate := _by_rate(rule.pass_rate, evidence.solved)):
+        return by_rate._replace(agrees=agrees)
     if not decides:
         return Decided(agrees=agrees)
     if failure is not None:
@@ -102,6 +108,25 @@ def decide(
         detail = ", ".join(faults)
         return Decided("judge", detail, _feedback(candidate, item, detail, others), agrees)
     return Decided(agrees=agrees)
+
+
+def _by_rate(keep: tuple[float, float], solved: PassRate | None) -> Decided | None:
+    """Return that a row is rejected for how often the student is right; None where it is not."""
+    if solved is None:
+        return Decided("pass_rate_failed", "the student gave no usable answer")
+    low, high = keep
+    share = (
+        f"the student is right with probability {solved.rate:.2f}"
+        if solved.n_answers is None
+        else f"{solved.n_right} of {solved.n_answers} answers of the student are right"
+    )
+    if solved.rate > high:
+        feedback = "The model that learns from it answers it right already: write a harder one."
+        return Decided("pass_rate", f"{share}: more than {high:g}", feedback)
+    if solved.rate < low:
+        feedback = "The model that learns from it never comes to this answer: make the row clear, and its answer right."
+        return Decided("pass_rate", f"{share}: less than {low:g}", feedback)
+    return None
 
 
 def label_passes(rule: Acceptance, item: Mapping[str, Any]) -> bool:

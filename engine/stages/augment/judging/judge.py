@@ -3,7 +3,8 @@
 The judge, a separate model, says of what is left whether the target is right, and scores relevance, naturalness and
 utility (PaDA-Agent, arXiv 2510.18143, quality control); adherence to the plan is asked apart (`adherence`), and only
 where a recipe rejects by it. It sees several candidates a call, of several patterns, shuffled. It decides only once it
-is calibrated: in its first calls training rows with right and with wrong answers stand among the candidates. Feedback
+is calibrated: in its first calls training rows with right and with wrong answers stand among the candidates; where
+people have said enough of rows that it judged, their word counts in place of these (`by_people`). Feedback
 for the next attempt is about this row and its own target, and never quotes an evaluation row. Reads the candidates of
 one attempt with what gates and blind answers say of them; writes one `Verdict` per candidate, and the calibration with
 its anchors.
@@ -32,6 +33,7 @@ from engine.stages.augment.judging.acceptance import (
     label_passes,
 )
 from engine.stages.augment.judging.blind import told_sends
+from engine.stages.augment.judging.by_people import PeopleSaid, calibration_by_people
 from engine.stages.augment.judging.calibration import (
     Anchor,
     anchor_key,
@@ -57,6 +59,7 @@ from engine.stages.outputs import (
     Judged,
     Loaded,
     NamedPatterns,
+    Solved,
     Verified,
 )
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
@@ -84,6 +87,8 @@ class JudgeParams(Acceptance):
     """Of the replies about adherence; None where they are not asked for."""
     conventions: bool = outside(True)
     """Whether rules of annotation can be known."""
+    people: PeopleSaid | None = None
+    """What people said of rows that this judge had judged, by which it is calibrated; None where it is too little."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ class JudgeInputs(Inputs):
     strategy: Drafted | None = None
     """None where no failures are analysed."""
     verify: Verified | None = None
+    solved: Solved | None = None
+    """How often the student is right; None where it is not asked."""
     attempts: tuple[Attempt, ...] = ()
     """Earlier ones of this round."""
     first: Judged | None = None
@@ -137,6 +144,8 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
                 for anchor, row, one in zip(anchors, found, opinions, strict=True)
                 if row.suspect and one.item is not None
             ]
+    if params.people is not None and params.judge == "decides" and known is None and standing:
+        measured = calibration_by_people(params.people, params.calibration.balanced_accuracy)
     if measured is not None and measured is not known:
         rows.append(measured)
         if not measured.decides:
@@ -190,10 +199,12 @@ def _adhering(
 def _evidence(inputs: JudgeInputs) -> dict[str, Evidence]:
     """Return what gates and blind answers say of each candidate."""
     answers = inputs.verify.by_candidate if inputs.verify else {}
+    solved = inputs.solved.by_candidate if inputs.solved else {}
     return {
         gating.candidate: Evidence(
             gating,
             tuple(answers.get(gating.candidate, ())) if inputs.verify is not None else None,
+            solved.get(gating.candidate),
         )
         for gating in inputs.gate.gatings
     }

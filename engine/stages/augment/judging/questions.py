@@ -19,7 +19,7 @@ from engine.operators.definition import Label
 from engine.rows import Example
 from engine.stages import schemas
 from engine.stages.augment.nearest import NearRows, nearest_labels
-from engine.stages.blocks import Briefing, cut, row_block, task_block
+from engine.stages.blocks import Briefing, cut, row_block, shown_row, task_block
 from engine.stages.numbered import ids
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
@@ -101,7 +101,7 @@ class Writer:
                 {
                     "id": name,
                     "columns": row_block(item.inputs),
-                    "inputs": dict(item.inputs),
+                    "inputs": shown_row(item.inputs),
                     "target": cut(item.target, LONGEST_TARGET),
                     "answer": row_block({self._task.target: item.target}, "data"),
                     # Of several rows in a call the plans would tell anchors from candidates.

@@ -1,0 +1,58 @@
+"""What people said of rows: how much, how far they agree, and how the judge stands to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.report.people import JudgeAgainstPeople, People
+from engine.report.records import Query
+from engine.statistics import krippendorff_alpha
+
+_KINDS = {"accept": "accept", "reject": "reject", "edit": "change", "relabel": "change"}
+"""What is compared between reviewers: whether a row is right, is not to be used, or must be changed."""
+_SAID = "SELECT example, reviewer, verdict FROM all_reviews WHERE recipe = ? AND stands ORDER BY example, reviewer"
+_OUTCOMES = "SELECT verdict, count(*) AS n FROM review_outcomes WHERE recipe = ? GROUP BY verdict"
+_JUDGED = """
+WITH o AS (
+  SELECT v.candidate, u.verdict = 'accept' AS is_right
+  FROM review_outcomes u JOIN (
+    SELECT DISTINCT recipe, example, candidate FROM all_reviews WHERE candidate IS NOT NULL
+  ) v USING (recipe, example)
+  WHERE recipe = $1 AND (u.verdict IN ('accept', 'relabel') OR (u.verdict = 'reject' AND u.reason = 'wrong'))
+)
+SELECT o.is_right, t.judge_agrees AS passes, count(DISTINCT o.candidate) AS n
+FROM o JOIN verdict t USING (candidate) JOIN all_run_rows r USING (node)
+WHERE r.run = $2 AND t.judge_agrees IS NOT NULL GROUP BY ALL
+"""
+
+
+def collect_people(query: Query, run: str, recipe: str) -> People:
+    """Return what people said of the rows of a recipe, and how the judge of one run stands to that.
+
+    Right are rows that they accept; wrong those that they relabel, or reject because their answer is wrong.
+    """
+    said = query(_SAID, [recipe])
+    by_row: dict[str, list[str]] = {}
+    by_reviewer: dict[str, int] = {}
+    for row in said:
+        by_row.setdefault(row["example"], []).append(_KINDS[row["verdict"]])
+        by_reviewer[row["reviewer"]] = by_reviewer.get(row["reviewer"], 0) + 1
+    outcomes = {row["verdict"]: row["n"] for row in query(_OUTCOMES, [recipe])}
+    return People(
+        rows=len(by_row),
+        verdicts={name: n for name, n in sorted(outcomes.items()) if name != "conflict"},
+        conflicts=outcomes.get("conflict", 0),
+        reviewers=by_reviewer,
+        agreement=krippendorff_alpha(list(by_row.values())),
+        judge=_judge(query(_JUDGED, [recipe, run]) if by_row else []),
+    )
+
+
+def _judge(rows: list[dict[str, Any]]) -> JudgeAgainstPeople:
+    cells = {(row["is_right"], row["passes"]): row["n"] for row in rows}
+    return JudgeAgainstPeople(
+        right_passed=cells.get((True, True), 0),
+        right_rejected=cells.get((True, False), 0),
+        wrong_passed=cells.get((False, True), 0),
+        wrong_rejected=cells.get((False, False), 0),
+    )

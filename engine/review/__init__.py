@@ -1,0 +1,30 @@
+"""People's review of rows: what waits for them, what they may say, what follows of it.
+
+Knows the store and the plan, no terminal and no page: `pada review` and whatever else shows rows to people work on a
+`Desk`. Verdicts are rows of the store (`engine.rows.reviewing`); what people said together becomes parameters of the
+steps that put training rows together (`engine.plan.building.reviews`).
+"""
+
+from engine.review.desk import REASONS, Desk, Reason, RefusedError, reviewer_name
+from engine.review.files import read_reviews, write_items
+from engine.review.items import Answer, Doubt, Item, Reviewable
+from engine.review.outcomes import reviews_of
+from engine.review.queues import QUEUES, Queue, parse_queue
+
+__all__ = [
+    "QUEUES",
+    "REASONS",
+    "Answer",
+    "Desk",
+    "Doubt",
+    "Item",
+    "Queue",
+    "Reason",
+    "RefusedError",
+    "Reviewable",
+    "parse_queue",
+    "read_reviews",
+    "reviewer_name",
+    "reviews_of",
+    "write_items",
+]

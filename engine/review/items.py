@@ -1,0 +1,275 @@
+"""Rows that wait for a person, each with all that is known of it: of a recipe's latest run, as the store has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from engine.errors import EngineError
+from engine.plan.building.reviews import judge_mark
+from engine.report.facts.json_columns import json_object, text_values
+from engine.report.records import Query
+from engine.rows import Subject
+from engine.stages.load import example_id
+from engine.stages.reviewing.mend import PERSON
+
+State = Literal["trained on", "left out", "rejected", "in the data"]
+NEVER = ("leak", "malformed", "duplicate")
+"""Reasons of rejection about which nobody is asked: no word of a person makes such a row fit to train on."""
+_RUN = """
+SELECT u.id, u.status, EXISTS (FROM all_run_rows r WHERE r.run = u.id AND r.stage = 'judge') AS judged
+FROM run u JOIN recipe c ON c.id = u.recipe WHERE c.name = ?
+ORDER BY judged DESC, coalesce(u.resumed, u.started) DESC, u.id DESC LIMIT 1
+"""
+_CANDIDATES = f"""
+WITH v AS (
+  SELECT t.candidate, o.seed, o.round, o.attempt, t.advice, t.agreement, t.label_correct, t.naturalness,
+    o.node AS judged_in
+  FROM verdict t JOIN all_run_rows o USING (node) WHERE o.run = $1
+), a AS (
+  SELECT t.id AS candidate, o.seed, o.round, o.attempt, t.attributes, t.label_source AS labelled_by
+  FROM candidate t JOIN all_run_rows o USING (node) WHERE o.run = $1
+)
+SELECT l.*, v.advice, v.agreement, v.label_correct, v.naturalness, v.judged_in, a.attributes, a.labelled_by
+FROM all_lineage l
+LEFT JOIN v USING (candidate, seed, round, attempt)
+LEFT JOIN a USING (candidate, seed, round, attempt)
+WHERE l.run = $1 AND l.accepted IS NOT NULL AND l.reason NOT IN {NEVER}
+ORDER BY l.seed, l.round, l.attempt, l.candidate
+"""
+_JUDGES = """
+SELECT n.id, n.identity FROM node n JOIN all_run_rows o ON o.node = n.id WHERE o.run = ? AND o.stage = 'judge'
+"""
+_ANSWERS = """
+SELECT t.candidate, t.answer, t.second, t.detail, t.how FROM verification t JOIN all_run_rows o USING (node)
+WHERE o.run = ? AND list_contains(?, t.candidate) ORDER BY t.candidate, t.sample
+"""
+_ROWS = """
+SELECT any_value(e.id) AS id, e.split, any_value(e.inputs) AS inputs, any_value(e.target) AS target,
+  any_value(e.source) AS source, any_value(e.line) AS line
+FROM example e JOIN all_run_rows o USING (node)
+WHERE o.run = ? AND o.stage = 'load' AND e.split IN ('train', 'validation') AND list_contains(?, e.id)
+GROUP BY e.id, e.split ORDER BY e.split, id
+"""
+_SUSPECTS = """
+SELECT t.example, t.split, any_value(t.answer) AS answer, arg_max(t.reason, coalesce(t.confidence, 0)) AS reason,
+  max(t.confidence) AS confidence, count(DISTINCT t.call) AS times
+FROM label_suspect t JOIN all_run_rows o USING (node)
+WHERE o.run = ? AND t.split IN ('train', 'validation')
+GROUP BY t.example, t.split ORDER BY t.split, times DESC, confidence DESC NULLS LAST, t.example
+"""
+
+
+class Answer(NamedTuple):
+    """What somebody answered who did not see the row's target, or what a program found."""
+
+    answer: str | None
+    second: str | None
+    detail: str
+    how: str
+
+
+class Doubt(NamedTuple):
+    """Why a label of the data is taken for wrong."""
+
+    answer: str | None
+    """What the student answered; of a training row what the judge answers."""
+    reason: str
+    confidence: int | None
+    times: int
+    """How often somebody said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row for a person to look at."""
+
+    example: str
+    """Hash of inputs and target."""
+    subject: Subject
+    inputs: Mapping[str, str]
+    target: str
+    state: State
+    candidate: str | None = None
+    places: tuple[tuple[int, int], ...] = ()
+    """Seed and round of each place where it is a candidate."""
+    pattern: str = ""
+    """Id of the failure pattern that it is against."""
+    pattern_name: str = ""
+    operator: str = ""
+    label_source: str = ""
+    parent_inputs: Mapping[str, str] | None = None
+    parent_target: str = ""
+    near: str = ""
+    """The label that it was meant to be mistakable for."""
+    reason: str = ""
+    """Of its verdict: `accepted`, or what rejected it."""
+    detail: str = ""
+    advice: Mapping[str, str] | None = None
+    """Gate that only advises -> what it says against the row."""
+    agreement: float | None = None
+    answers: tuple[Answer, ...] = ()
+    judge: Mapping[str, Any] | None = None
+    """What the judge says: scores by name, `label_correct`; None where it said nothing."""
+    judge_agrees: bool | None = None
+    judged_in: str = ""
+    """The node that judged it."""
+    source: str = ""
+    line: int = 0
+    doubt: Doubt | None = None
+    trained_everywhere: bool = False
+    """Whether it is trained on in every place where it is a candidate."""
+
+    @property
+    def judge_passes(self) -> bool | None:
+        """Whether the judge takes the target for right; None where it said nothing of it."""
+        if self.judge is None:
+            return None
+        said = self.judge.get("label_correct")
+        # A small judge is not asked for that, and of what can be read both ways its whole verdict tells.
+        return self.judge_agrees if said in (None, "ambiguous") else said == "yes"
+
+
+class Judging(NamedTuple):
+    """What the judge of a run is, and how much it lets pass."""
+
+    marks: Mapping[str, str]
+    """Node -> the mark of its judge."""
+    passes: float | None
+    """Share of the rows of which it said anything whose target it takes for right."""
+
+
+class Reviewable(NamedTuple):
+    """The run whose rows are reviewed."""
+
+    run: str
+    recipe: str
+
+
+def reviewable(query: Query, recipe: str) -> Reviewable:
+    """Return the latest run of a recipe, of those that have judged rows where there are any.
+
+    Raises:
+        EngineError: there is none.
+    """
+    found = query(_RUN, [recipe])
+    if not found:
+        raise EngineError(
+            f"no run of the recipe '{recipe}' is in this store",
+            "run it first: `pada run RECIPE`; `pada runs` lists what is there",
+        )
+    return Reviewable(found[0]["id"], recipe)
+
+
+def candidates(query: Query, run: str) -> list[Item]:
+    """Return the generated and the mined rows of a run that have a verdict, the same row once."""
+    found: dict[str, Item] = {}
+    for row in query(_CANDIDATES, [run]):
+        item = _candidate(row)
+        known = found.get(item.example)
+        found[item.example] = item if known is None else _merged(known, item)
+    return list(found.values())
+
+
+def _candidate(row: Mapping[str, Any]) -> Item:
+    inputs = text_values(row["inputs"])
+    state: State = "rejected"
+    if row["example"] is not None:
+        state = "trained on"
+    elif row["accepted"]:
+        state = "left out"
+    left_out = "" if row["left_out"] == PERSON else row["left_out"]
+    scores = {
+        name: row[name]
+        for name in ("label_correct", "relevance", "naturalness", "utility", "adherence")
+        if row[name] is not None
+    }
+    return Item(
+        example=example_id(inputs, row["target"]),
+        subject="candidate",
+        inputs=inputs,
+        target=row["target"],
+        state=state,
+        candidate=row["candidate"],
+        places=((row["seed"], row["round"]),),
+        pattern=row["pattern"],
+        pattern_name=row["pattern_name"] or "",
+        operator=row["operator"],
+        label_source=row["labelled_by"] or "writer",
+        parent_inputs=text_values(row["parent_inputs"]) or None,
+        parent_target=row["parent_target"] or "",
+        near=str(json_object(row["attributes"]).get("near", "")),
+        # What another reviewer said is nothing that this one is to know.
+        reason=left_out or row["reason"],
+        detail="" if left_out else row["detail"] or "",
+        advice=text_values(row["advice"]),
+        agreement=row["agreement"],
+        judge=scores or None,
+        judge_agrees=row["judge_agrees"],
+        judged_in=row["judged_in"] or "",
+        trained_everywhere=state == "trained on",
+    )
+
+
+_BEST: Sequence[State] = ("trained on", "left out", "rejected")
+
+
+def _merged(known: Item, other: Item) -> Item:
+    """Return one item for a row that is a candidate in two places: as it stands where it came furthest."""
+    best = min(known, other, key=lambda item: _BEST.index(item.state))
+    return replace(
+        best,
+        places=tuple(dict.fromkeys((*known.places, *other.places))),
+        trained_everywhere=known.trained_everywhere and other.trained_everywhere,
+    )
+
+
+def with_answers(query: Query, run: str, items: Sequence[Item]) -> list[Item]:
+    """Return items with what was answered to them blind."""
+    names = [item.candidate for item in items if item.candidate]
+    by_candidate: dict[str, list[Answer]] = {}
+    for row in query(_ANSWERS, [run, names]) if names else ():
+        one = Answer(row["answer"], row["second"], row["detail"], row["how"])
+        by_candidate.setdefault(row["candidate"], []).append(one)
+    return [
+        replace(item, answers=tuple(by_candidate.get(item.candidate or "", ()))) for item in items
+    ]
+
+
+def data_rows(query: Query, run: str, examples: Sequence[str]) -> dict[str, Item]:
+    """Return training and validation rows of the data by id; one in both splits as a training row."""
+    found: dict[str, Item] = {}
+    for row in query(_ROWS, [run, list(examples)]):
+        item = Item(
+            example=row["id"],
+            subject=row["split"],
+            inputs=text_values(row["inputs"]),
+            target=row["target"],
+            state="in the data",
+            source=row["source"],
+            line=row["line"],
+        )
+        found.setdefault(item.example, item)
+    return found
+
+
+def judging(query: Query, run: str) -> Judging:
+    """Return what the judge of a run is, and how much it lets pass."""
+    marks = {row["id"]: judge_mark(json_object(row["identity"])) for row in query(_JUDGES, [run])}
+    said = [item.judge_passes for item in candidates(query, run)]
+    known = [passes for passes in said if passes is not None]
+    return Judging(marks, sum(known) / len(known) if known else None)
+
+
+def suspects(query: Query, run: str) -> list[Item]:
+    """Return the rows of the data whose label was taken for wrong, training rows first."""
+    said = query(_SUSPECTS, [run])
+    rows = data_rows(query, run, [row["example"] for row in said])
+    found: dict[str, Item] = {}
+    for row in said:
+        item = rows.get(row["example"])
+        if item is not None and item.example not in found:
+            doubt = Doubt(row["answer"], row["reason"], row["confidence"], row["times"])
+            found[item.example] = replace(item, doubt=doubt)
+    return list(found.values())

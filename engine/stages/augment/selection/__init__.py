@@ -1,0 +1,1 @@
+"""What a selection of rows is held to besides its plan."""

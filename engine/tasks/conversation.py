@@ -1,0 +1,324 @@
+"""Conversations as data has them: messages of the OpenAI format (or ShareGPT's) to turns, every mistake by its turn.
+
+Read as well: `developer` for system, the older `function_call` and role `function`, arguments as text or as an object,
+contents in parts, as far as these are text. Definitions of tools may be as OpenAI or Anthropic have them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine import json_text
+from engine.backends.structured import invalid_schema
+from engine.registry import did_you_mean
+from engine.turns import Message, is_transcript, turns_in
+
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "call": "call",
+    "function_call": "call",
+}
+"""Role as the data calls it -> role here."""
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": None}
+"""Types that the Berkeley Function-Calling Leaderboard's definitions have beside those of JSON Schema."""
+
+
+Check = Callable[[Mapping[str, Any]], str | None]
+"""Says what is wrong with a call."""
+
+
+def conversation_in(value: Any, check: Check = lambda call: None) -> list[Message]:
+    """Return the turns of a conversation: a list of messages, its JSON text, or a transcript.
+
+    Args:
+        value: The conversation.
+        check: What messages' calls must pass.
+
+    Raises:
+        ValueError: what is wrong with it, with the turn's number, from 1.
+    """
+    if isinstance(value, str):
+        if is_transcript(value):
+            return checked(turns_in(value))
+        value = _parsed(value, "the conversation is neither a list of messages nor JSON")
+    if isinstance(value, Mapping) and "messages" in value:
+        value = value["messages"]
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"the conversation is a {_kind(value)}, not a list of messages")
+    if not value:
+        raise ValueError("the conversation is empty")
+    reader = _Reader(check)
+    for number, message in enumerate(value, 1):
+        try:
+            reader.take(message)
+        except ValueError as problem:
+            raise ValueError(f"turn {number}: {problem}") from None
+    if reader.answers:
+        raise ValueError(f"turn {len(value)}: {reader.unanswered()}")
+    return checked(reader.turns)
+
+
+class _Reader:
+    """Takes the messages of a conversation, one after the other."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self.turns: list[Message] = []
+        self.opened: list[tuple[str, str]] = []
+        """Calls of the last turn that await their answers: id and name."""
+        self.answers: dict[int, str] = {}
+        """Answers so far, by the place of their call."""
+
+    def take(self, message: Any) -> None:
+        """Take the next message; raises ValueError with what is wrong with it."""
+        role = role_of(message)
+        if role == "tool":
+            self._answer(message)
+            return
+        if len(self.answers) < len(self.opened):
+            raise ValueError(self.unanswered())
+        if role in ("assistant", "call"):
+            text, calls = said_in(message)
+            if why := next(filter(None, (self._check(call) for _, call in calls)), None):
+                raise ValueError(why)
+            if text.strip():
+                self.turns.append(Message("assistant", text))
+            self.turns += [Message("call", written_call(call)) for _, call in calls]
+            self.opened = [(identity, str(call["name"])) for identity, call in calls]
+        elif role == "system":
+            self._tell(content_of(message))
+        else:
+            self.turns.append(Message("user", content_of(message)))
+
+    def unanswered(self) -> str:
+        """Return which call has no answer."""
+        name = next(n for place, (_, n) in enumerate(self.opened) if place not in self.answers)
+        return f"the call of '{name}' before it has no answer"
+
+    def _tell(self, text: str) -> None:
+        if not self.turns:
+            self.turns.append(Message("system", text))
+        elif [turn.role for turn in self.turns] == ["system"]:
+            self.turns = [Message("system", f"{self.turns[0].content}\n\n{text}")]
+        else:
+            raise ValueError("a system turn can only be the first")
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        place = _answered(message, self.opened, self.answers)
+        self.answers[place] = content_of(message, empty=True)
+        if len(self.answers) == len(self.opened):
+            self.turns += [Message("tool", self.answers[i]) for i in range(len(self.opened))]
+            self.opened, self.answers = [], {}
+
+
+def checked(turns: Sequence[Message]) -> list[Message]:
+    """Return turns in which calls and answers go together; raises ValueError for others."""
+    if not any(turn.role not in ("tools", "system") for turn in turns):
+        raise ValueError("the conversation is empty")
+    calls = waiting = 0
+    for number, (role, content) in enumerate(turns, 1):
+        if role in ("system", "tools") and any(
+            t.role not in ("tools",) for t in turns[: number - 1]
+        ):
+            raise ValueError(f"turn {number}: a {role} turn can only be the first")
+        if role == "call":
+            read_call(content)
+            calls += 1
+            waiting += 1
+        elif role == "tool":
+            if not waiting:
+                raise ValueError(f"turn {number}: a tool answers, and nothing was called")
+            waiting -= 1
+        elif waiting:
+            raise ValueError(f"turn {number}: a call before it has no answer")
+    return list(turns)
+
+
+def said_in(message: Any) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
+    """Return what an assistant's message says, and its calls, each with its id.
+
+    Raises:
+        ValueError: it says and calls nothing, or its calls cannot be read.
+    """
+    if role_of(message) == "call":
+        raw = message if "name" in message else _content(message)
+        return "", [("", read_call(raw))]
+    found: list[tuple[str, dict[str, Any]]] = []
+    for call in message.get("tool_calls") or ():
+        if not isinstance(call, Mapping):
+            raise ValueError("a call in `tool_calls` is no object")
+        found.append((str(call.get("id") or ""), read_call(call.get("function", call))))
+    if message.get("function_call"):
+        found.append(("", read_call(message["function_call"])))
+    text = content_of(message, empty=bool(found))
+    return text, found
+
+
+def read_call(value: Any) -> dict[str, Any]:
+    """Return a call as `name` and `arguments` from an object or its JSON text; raises ValueError with the reason."""
+    if isinstance(value, str):
+        value = _parsed(value, "the call is no JSON")
+    if not isinstance(value, Mapping):
+        raise ValueError(f"the call is a {_kind(value)}, not an object")
+    if isinstance(value.get("function"), Mapping):
+        value = value["function"]
+    name = value.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError("a call has no name")
+    arguments = value.get("arguments", value.get("parameters"))
+    if isinstance(arguments, str):
+        arguments = (
+            _parsed(arguments, f"the arguments of {name} are no JSON") if arguments.strip() else {}
+        )
+    if arguments is None:
+        arguments = {}
+    if not isinstance(arguments, Mapping):
+        raise ValueError(f"the arguments of {name} are a {_kind(arguments)}, not an object")
+    # Parquet fills in null for an argument that another row's call has.
+    given = {key: value for key, value in arguments.items() if value is not None}
+    return {"name": name.strip(), "arguments": given}
+
+
+def written_call(call: Mapping[str, Any]) -> str:
+    """Return a call as JSON text, its arguments in their order."""
+    return json.dumps({"name": call["name"], "arguments": call["arguments"]}, ensure_ascii=False)
+
+
+def tools_in(value: Any) -> list[dict[str, Any]]:
+    """Return definitions of tools in the OpenAI format, from that format or Anthropic's, or their JSON text.
+
+    Raises:
+        ValueError: a definition has no name, two have the same one, or parameters are no JSON Schema.
+    """
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        value = _parsed(value, "the definitions of the tools are no JSON")
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"the definitions of the tools are a {_kind(value)}, not a list")
+    tools: list[dict[str, Any]] = []
+    for number, one in enumerate(value, 1):
+        try:
+            tools.append({"type": "function", "function": _definition(one)})
+        except ValueError as problem:
+            raise ValueError(f"tool {number}: {problem}") from None
+    names = [tool["function"]["name"] for tool in tools]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"the tool '{twice}' is defined twice")
+    return tools
+
+
+def _definition(one: Any) -> dict[str, Any]:
+    """Return one tool's definition; raises ValueError with the reason."""
+    function = one.get("function", one) if isinstance(one, Mapping) else None
+    if not isinstance(function, Mapping):
+        raise ValueError("the definition is no object")
+    name = function.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError("the definition has no name")
+    parameters = function.get("parameters", function.get("input_schema"))
+    if isinstance(parameters, str):
+        parameters = _parsed(parameters, "the parameters are no JSON")
+    schema = _json_schema(parameters or {"type": "object", "properties": {}})
+    why = invalid_schema(schema) if isinstance(schema, dict) else "it is no object"
+    if why:
+        raise ValueError(f"the parameters of '{name}' are no JSON Schema: {why}")
+    about = function.get("description")
+    told = {"description": str(about)} if about else {}
+    return {"name": name.strip(), **told, "parameters": schema}
+
+
+def content_of(message: Mapping[str, Any], *, empty: bool = False) -> str:
+    """Return what a message says; raises ValueError where that is nothing, or no text."""
+    content = _content(message)
+    if isinstance(content, list | tuple):
+        content = "".join(map(_part, content))
+    elif isinstance(content, Mapping):
+        content = json.dumps(content, ensure_ascii=False)
+    elif content is None:
+        content = ""
+    text = str(content)
+    if not text.strip() and not empty:
+        raise ValueError("it says nothing")
+    return text
+
+
+def _content(message: Mapping[str, Any]) -> Any:
+    return message.get("content", message.get("value"))
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type", "text") if isinstance(part, Mapping) else _kind(part)
+    if kind not in _TEXT_PARTS or not isinstance(part.get("text"), str):
+        raise ValueError(f"it has a part of the type '{kind}': only text can be read")
+    return str(part["text"])
+
+
+def role_of(message: Any) -> str:
+    """Return whose turn a message is: system, user, assistant, call or tool; raises ValueError for others."""
+    if not isinstance(message, Mapping):
+        raise ValueError(f"it is a {_kind(message)}, not a message with `role` and `content`")
+    role = message.get("role", message.get("from"))
+    if role not in _ROLES:
+        known = ("system", "developer", "user", "assistant", "tool")
+        hint = did_you_mean(str(role), known) or f"roles are: {', '.join(known)}"
+        raise ValueError(f"there is no role '{role}' ({hint})" if role else "it has no role")
+    return _ROLES[role]
+
+
+def _answered(
+    message: Mapping[str, Any], opened: Sequence[tuple[str, str]], answers: Mapping[int, str]
+) -> int:
+    """Return which of the open calls a tool's message answers."""
+    left = [place for place in range(len(opened)) if place not in answers]
+    if not left:
+        raise ValueError("a tool answers, and nothing was called")
+    identity, name = message.get("tool_call_id"), message.get("name")
+    by_id = [place for place in left if identity and opened[place][0] == identity]
+    if identity and not by_id and any(opened[place][0] for place in left):
+        raise ValueError(f"it answers the call '{identity}', which is none of those before it")
+    by_name = [place for place in left if opened[place][1] == name]
+    return (by_id or by_name or left)[0]
+
+
+def _json_schema(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_json_schema(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    told = {key: _json_schema(part) for key, part in schema.items() if part is not None}
+    kind = told.get("type")
+    if isinstance(kind, str) and kind in _TYPES:
+        told["type"] = _TYPES[kind]
+        if told["type"] is None:
+            del told["type"]
+    return told
+
+
+def _parsed(text: str, otherwise: str) -> Any:
+    try:
+        return json_text.parse(text)
+    except ValueError as problem:
+        raise ValueError(f"{otherwise}: {problem}") from None
+
+
+def _kind(value: Any) -> str:
+    return {"str": "text", "dict": "mapping", "NoneType": "null"}.get(
+        type(value).__name__, type(value).__name__
+    )

@@ -1,0 +1,380 @@
+"""The kind `chat`: messages as people have them, calls as models write them, rows that a teacher writes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.backends.structured import read_reply, unbounded
+from engine.metrics import METRICS, Answered
+from engine.metrics.protocol import MetricParams
+from engine.rows import Example
+from engine.spec.prompts import PromptLibrary
+from engine.sql import evaluate_condition
+from engine.stages.blocks import row_block
+from engine.stages.evaluate.measure import UsedMetric
+from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
+from engine.tasks import TASKS, Task
+from engine.tasks.chat import Params
+from engine.turns import Message, transcript, turns_in
+from engine.turns.tools import in_words, native
+from engine.wording import text_of
+from tests.stages.views import view
+
+CHAT, PARAMS = TASKS["chat"], Params()
+
+
+def tool(name: str, required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": list(required)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+TOOLS = [
+    tool("find", ("title",), title={"type": "string"}, kind={"type": "string", "default": "book"}),
+    tool("hours", ("day",), day={"enum": ["mon", "tue"]}, count={"type": "integer"}),
+]
+CALL = {"name": "find", "arguments": {"title": "Emma"}}
+CALLED = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "find", "arguments": '{"title": "Emma"}'},
+}
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str | None = None, *calls: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **({"tool_calls": [*calls]} if calls else {})}
+
+
+def answer_of(number: int | None, text: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": f"c{number}", "content": text}
+
+
+def read(
+    messages: Any, tools: Any = None, *, answered: bool = True, **columns: Any
+) -> dict[str, Any]:
+    """Return a row of the data as the kind makes it; raises ValueError with what is wrong."""
+    values = {"messages": messages, **({"tools": tools} if tools else {}), **columns}
+    if why := CHAT.spread(values, ["messages"], "answer", PARAMS, answered=answered):
+        raise ValueError(why)
+    values["messages"] = CHAT.shown("messages", values["messages"], PARAMS)
+    if answered:
+        inputs = {"messages": values["messages"]}
+        right = CHAT.reference(inputs, values["answer"], PARAMS)
+        values["answer"], values["references"] = right.target, right.references
+        assert CHAT.malformed(inputs, right.target, task(inputs)) is None
+    return values
+
+
+def task(*rows: Mapping[str, str]) -> Task:
+    return Task((), PARAMS, CHAT.seen(rows))
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ([], "the conversation is empty"),
+        ("so, hello", "the conversation is neither a list of messages nor JSON"),
+        ([user("a"), {"role": "usr", "content": "b"}, assistant("c")], "turn 2: there is no role 'usr'"),
+        ([user("a"), {"content": "b"}, assistant("c")], "turn 2: it has no role"),
+        ([user("a"), user("  "), assistant("c")], "turn 2: it says nothing"),
+        ([user("a"), answer_of(1, "b"), assistant("c")], "turn 2: a tool answers, and nothing was called"),
+        ([user("a"), assistant(None, CALLED), user("b"), assistant("c")], "turn 3: the call of 'find'"),
+        ([user("a"), assistant(None, CALLED), answer_of(2, "b"), assistant("c")], "turn 3: it answers the call 'c2'"),
+        ([user("a"), {"role": "system", "content": "b"}, assistant("c")], "turn 2: a system turn can only be"),
+        (
+            [user("a"), assistant(None, {"function": {"name": "find", "arguments": "{title"}})],
+            "turn 2: the arguments of find are no JSON",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, assistant("c")],
+            "turn 1: it has a part of the type 'image_url': only text can be read",
+        ),
+        ([user("a"), assistant("b"), user("c")], "turn 3: the conversation ends here, and not on an assistant's turn"),
+        ([assistant("a")], "turn 1: no turn is before the answer"),
+        ([user("a"), assistant("b"), assistant("c")], "the conversation ends on the assistant's turn"),
+        ([user("a"), assistant(None, {"name": "fnd", "arguments": {}})], "turn 2: it calls 'fnd', which is none"),
+        (
+            [user("a"), assistant(None, {"name": "find", "arguments": {"titel": "b"}})],
+            "turn 2: 'find' has no argument 'titel' (did you mean 'title'?)",
+        ),
+        ([user("a"), assistant(None, {"name": "hours", "arguments": {"day": "sun"}})], "the arguments of 'hours'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_conversation_is_told_with_its_turn(messages: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        read(messages, TOOLS)
+
+
+def test_a_conversation_is_one_text_that_is_read_back() -> None:
+    row = read(
+        [
+            {"role": "developer", "content": "Be kind."},
+            {"role": "user", "content": [{"type": "text", "text": "Is it in?\n"}, "[user] no\n\\[call] x"]},
+            assistant("I look.", {**CALLED, "id": "c1"}, {**CALLED, "id": "c2"}),
+            answer_of(2, "second"),
+            answer_of(1, "first\n"),
+            assistant(None, {"function": {"name": "hours", "arguments": {"day": "mon", "count": None}}}),
+        ],
+        json.dumps([TOOLS[0], {"name": "hours", "input_schema": TOOLS[1]["function"]["parameters"]}]),
+    )  # fmt: skip
+    turns = turns_in(row["messages"])
+    assert transcript(turns) == row["messages"]
+    assert [turn.role for turn in turns] == [
+        "tools",
+        "system",
+        "user",
+        "assistant",
+        "call",
+        "call",
+        "tool",
+        "tool",
+    ]
+    assert turns[2].content == "Is it in?\n[user] no\n\\[call] x"
+    assert [turn.content for turn in turns[-2:]] == ["first\n", "second"], "in the order of calls"
+    assert row["answer"] == '[call] {"name": "hours", "arguments": {"day": "mon"}}'
+    facts = {name: row[name] for name in ("turns", "calls_before", "has_tools", "has_system")}
+    assert facts == {"turns": 2, "calls_before": 2, "has_tools": True, "has_system": True}
+    assert "tools" not in row
+    # A row that was exported as text is read again.
+    again = read(row["messages"], answer=row["answer"])
+    assert (again["messages"], again["answer"]) == (row["messages"], row["answer"])
+
+
+@pytest.mark.parametrize(
+    ("messages", "columns", "answer"),
+    [
+        ([{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}], {}, "b"),
+        ([user("a"), {"role": "assistant", "function_call": CALL}], {}, f"[call] {json.dumps(CALL)}"),
+        (
+            [user("a"), {"role": "assistant", "function_call": CALL},
+             {"role": "function", "name": "find", "content": "c"}, assistant("d")], {}, "d",
+        ),
+        (json.dumps({"messages": [user("a"), assistant("b")]}), {}, "b"),
+        ([user("a")], {"answer": ["b", "c"]}, "b"),
+        ([user("a")], {"answer": json.dumps([CALL])}, f"[call] {json.dumps(CALL)}"),
+        ([user("a")], {"answer": assistant("Wait.", CALLED)}, f"[assistant] Wait.\n[call] {json.dumps(CALL)}"),
+        ([user("a"), assistant("[call] is a word")], {}, "\\[call] is a word"),
+    ],
+)  # fmt: skip
+def test_other_forms_of_the_same_are_read(
+    messages: Any, columns: dict[str, Any], answer: str
+) -> None:
+    assert read(messages, **columns)["answer"] == answer
+
+
+def test_without_its_answer_a_conversation_ends_on_its_user() -> None:
+    assert read([user("a"), assistant("b")], answered=False)["messages"] == "[user] a"
+    assert read([user("a")], answered=False)["messages"] == "[user] a"
+
+
+ROW = {"messages": read([user("Emma?"), assistant("x")], TOOLS)["messages"]}
+RIGHT = '[call] {"name": "find", "arguments": {"title": "Emma"}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('<tool_call>\n{"name": "find", "arguments": {"title": "Emma"}}\n</tool_call>', RIGHT),
+        ('I look.\n<tool_call>{"name": "find", "arguments": "{\\"title\\": \\"Emma\\"}"}', RIGHT),
+        ('[TOOL_CALLS][{"name": "find", "arguments": {"title": "Emma", "kind": "book"}}]', RIGHT),
+        ('{"name": "find", "parameters": {"title": "Emma"}}', RIGHT),
+        ('```json\n[{"name": "find", "arguments": {"title": "Emma"}}]\n```', RIGHT),
+        ('<tool_call>{"name": "find", "arguments": {"title": "Emma"}}\n</tool_', RIGHT),
+        ('<tool_call>{"name": "find", "arg</tool_call>', None),
+        ('{"name": "other", "arguments": {}}', '{"name": "other", "arguments": {}}'),
+        (" It is in. ", "It is in."),
+        ("[user] now me", "\\[user] now me"),
+        ("", None),
+    ],
+)
+def test_calls_are_read_as_models_write_them(text: str, answer: str | None) -> None:
+    assert CHAT.read(text, ROW, task(ROW)) == answer
+
+
+def score(name: str, answer: str | None, *references: str) -> float | None:
+    return METRICS[name].score(Answered(answer, references, ""), MetricParams())
+
+
+def call(name: str, **arguments: Any) -> str:
+    return f"[call] {json.dumps({'name': name, 'arguments': arguments})}"
+
+
+def test_calls_are_compared_as_the_leaderboard_does() -> None:
+    right = f"{call('find', title='Emma', n=1)}\n{call('hours', day='mon')}"
+    other_order = f"{call('hours', day='mon')}\n{call('find', n=1, title='Emma')}"
+    loose = f"{call('find', title='EM-ma', n=1)}\n{call('hours', day='mon')}"
+    assert [score(m, other_order, right) for m in ("tool_call", "tool_call_exact")] == [1, 1]
+    assert [score(m, loose, right) for m in ("tool_call", "tool_call_exact")] == [1, 0]
+    assert score("tool_name", loose, right) == 1
+    assert score("arguments_f1", loose, right) == pytest.approx(2 / 3)
+    assert (
+        score("tool_call", call("find", title="Emma", n=True), call("find", title="Emma", n=1)) == 0
+    )
+    assert score("tool_call", call("find", title="Emma"), right) == 0
+    assert score("tool_call", "I found it.", right) == score("tool_call", None, right) == 0
+    assert score("arguments_f1", call("now"), call("now")) == 1
+    assert score("arguments_f1", call("then"), call("now")) == 0
+
+
+def test_a_row_that_wants_words_has_no_score_of_calls_and_the_other_way_round() -> None:
+    def values(answer: str | None, right: str) -> dict[str, float | None]:
+        item = Answered(answer, (right,), "")
+        settings = {name: METRICS[name].params() for name in CHAT.metrics}
+        used = [UsedMetric(name=n, version=1, settings=s, of="chat") for n, s in settings.items()]
+        return {one.name: one.value_of(item) for one in used}
+
+    said, called = "It is in at Central.", RIGHT
+    rows = [
+        values(a, r) for a, r in ((said, said), (called, said), (called, called), (said, called))
+    ]
+    assert [row["tool_name"] for row in rows] == [1, 0, 1, 0]
+    assert [row["tool_call"] for row in rows] == [None, None, 1, 0]
+    assert [row["rouge_l"] is None for row in rows] == [False, False, True, True]
+    assert evaluate_condition(CHAT.failure, rows) == [False, True, False, True]
+    assert evaluate_condition(CHAT.failure, [values(None, said), values("No!", said)]) == [
+        True,
+        True,
+    ]
+
+
+def test_the_student_sees_turns_and_the_rows_own_system_turn_before_the_prompts() -> None:
+    def example(name: str, messages: list[Any], tools: Any = None) -> Example:
+        row = read(messages, tools)
+        return Example(
+            name,
+            "train",
+            {"messages": row["messages"]},
+            row["answer"],
+            {},
+            "f",
+            1,
+            row["references"],
+        )
+
+    talk = [user("hi"), assistant("yes?"), user("Emma?"), assistant(None, CALLED)]
+    own = example("a", [{"role": "system", "content": "Own."}, *talk], TOOLS)
+    plain = example("b", [user("bye"), assistant("Bye.")])
+    prompt = PromptLibrary(Path(".")).get("tasks/chat.md")
+    asked = PromptedTask(task=view("chat", description="Desk."), prompt=prompt.name)
+    prompts = StudentPrompts(asked, prompt, [own, plain])
+    assert [turn.role for turn in prompts(own)] == ["tools", "system", "user", "assistant", "user"]
+    assert prompts(own)[1].content == "Own."
+    assert prompts(plain) == (Message("system", "Desk."), Message("user", "bye"))
+    assert prompts.said(own) == ("", (json.dumps(CALL),))
+    assert "<tool_call>" in prompts.completion(own)
+    shown = PromptedTask(task=asked.task, prompt=prompt.name, shots=Shots(n=1))
+    dialogue = StudentPrompts(shown, prompt, [own, plain])(plain)
+    assert [turn.role for turn in dialogue] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+        "call",
+        "user",
+    ]
+    assert dialogue[0].content == "Desk."
+
+
+def test_what_is_compared_and_shown_leaves_the_setting_out() -> None:
+    row = read([{"role": "system", "content": "Be kind."}, user("Emma?"), assistant("x")], TOOLS)
+    inputs = {"messages": row["messages"]}
+    assert text_of(inputs) == "Emma?"
+    assert (
+        row_block(inputs)
+        == "<row>\nmessages: [tools] find, hours\n[system] Be kind.\n[user] Emma?\n</row>"
+    )
+    assert "- find(title: string, kind?: string)" in CHAT.answer_form(task(inputs))
+
+
+def test_a_written_conversation_stands_under_the_setting_of_its_row() -> None:
+    row = read([{"role": "system", "content": "Be kind."}, user("Emma?"), assistant("x")], TOOLS)
+    seed = {"messages": row["messages"]}
+    one = task(seed)
+    schema = {
+        "type": "object",
+        "properties": {"m": CHAT.input_schema(one, 900), "t": CHAT.target_schema(one, 90)},
+    }
+    written = [
+        user("Hi"),
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "content": "in"},
+    ]
+    assert read_reply(json.dumps({"m": written, "t": [CALL]}), schema).error is None
+    for wrong in ({"name": "fly", "arguments": {}}, {"name": "hours", "arguments": {"day": "sun"}}):
+        bad = [user("Hi"), {"role": "assistant", "tool_calls": [wrong]}]
+        assert read_reply(json.dumps({"m": bad, "t": [wrong]}), schema).error == "schema"
+    assert unbounded({**schema, "additionalProperties": False}) == []
+    inputs = CHAT.inputs_read({"messages": written}, seed)
+    assert [turn.role for turn in turns_in(inputs["messages"])] == [
+        "tools",
+        "system",
+        "user",
+        "call",
+        "tool",
+    ]
+    assert CHAT.inputs_as_written(inputs) == {"messages": written}
+    assert CHAT.malformed(inputs, "It is in.", one) is None
+    for messages, why in (
+        ([user("Hi"), assistant("Yes?")], "ends on the assistant's turn"),
+        ([user("Hi"), {"role": "tool", "content": "in"}], "nothing was called"),
+        (
+            [user("Hi"), assistant(None, {"name": "fly", "arguments": {}}), answer_of(None, "x")],
+            "none of its tools",
+        ),
+    ):
+        made = CHAT.inputs_read({"messages": messages}, seed)
+        assert why in str(CHAT.malformed(made, "Fine.", one))
+    assert "is none of its tools" in str(CHAT.malformed(inputs, call("fly"), one))
+
+
+def test_only_what_users_say_may_be_changed_and_no_word_of_a_call() -> None:
+    seed = read([user("is emma there?"), assistant(None, CALLED)], TOOLS)
+    fixed = CHAT.fixed({"messages": seed["messages"]}, seed["answer"], PARAMS)["messages"]
+    assert "emma" in fixed
+    assert not any("there" in part for part in fixed)
+    wrong = CHAT.corrupted(
+        {"messages": seed["messages"]}, seed["answer"], [call("find", title="Ulysses")], task()
+    )
+    assert wrong not in (None, seed["answer"])
+
+
+def test_tools_are_told_in_words_where_nothing_else_is_known() -> None:
+    turns = [
+        Message("tools", json.dumps(TOOLS)),
+        Message("user", "Emma?"),
+        Message("assistant", "I look."),
+        Message("call", json.dumps(CALL)),
+        Message("tool", "in"),
+        Message("user", "Thanks"),
+    ]
+    told = in_words(turns)
+    assert [turn.role for turn in told] == ["system", "user", "assistant", "user", "user"]
+    assert json.dumps(TOOLS[1]) in told[0].content
+    assert told[2].content == f"I look.\n<tool_call>\n{json.dumps(CALL)}\n</tool_call>"
+    assert told[3].content == "<tool_response>\nin\n</tool_response>"
+    messages = native(turns, parsed=False).messages
+    assert messages[1]["tool_calls"][0]["function"] == {
+        "name": "find",
+        "arguments": '{"title": "Emma"}',
+    }
+    (called,) = messages[1]["tool_calls"]
+    assert messages[2] == {
+        "role": "tool", "tool_call_id": called["id"], "name": "find", "content": "in"
+    }  # fmt: skip
+
+
+def test_reading_changes_no_message() -> None:
+    messages = [user("Emma?"), assistant(None, CALLED)]
+    before = copy.deepcopy(messages)
+    read(messages, TOOLS)
+    assert messages == before
