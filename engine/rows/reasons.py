@@ -6,7 +6,7 @@ docs/reasons.md is written from here: `python -m engine.stages.document`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, get_args
+from typing import Literal
 
 ReplyError = Literal[
     "invalid_json", "schema", "length", "thinking", "refusal", "empty", "too_long", "bad_body", "truncated_body",
@@ -22,7 +22,7 @@ Dropped = Literal[
     "seed_holds_evaluation", "small_cluster", "twice_in_reply", "unfunded", "unknown_label", "unknown_pattern",
     "unscored",
 ]  # fmt: skip
-DropReason: TypeAlias = Dropped | ReplyError
+DropReason = Literal[Dropped, ReplyError]
 """What the column `reason` of the table `drop` holds."""
 PoolReason = Literal[
     "read", "bad-row", "empty", "training", "duplicate", "unknown_label", "evaluation", "unsure", "not_shortlisted",
@@ -157,5 +157,3 @@ DECISIONS: Mapping[Decision, str] = {
     "judge": "The judge finds its target wrong, or a score below `quality.minimum`.",
     "judge_failed": "The judge was to decide, and said nothing usable.",
 }
-KNOWN_DROPS = frozenset((*get_args(Dropped), *get_args(ReplyError)))
-"""All of `DropReason`."""

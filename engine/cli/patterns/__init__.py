@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.options import (
     STATE,
+    JsonOption,
     LimitOption,
     OwnStateOption,
     RecipeArgument,
@@ -41,13 +42,14 @@ def patterns(
     run: RunOption = None,
     recipe: NameOption = None,
     state: StateOption = STATE,
+    json: JsonOption = False,
 ) -> None:
     """Failure patterns of a run: what each has left, what was written against it, what it took."""
     context.obj = Chosen(state, run, recipe)
     if context.invoked_subcommand is None:
         from engine.cli.patterns.listing import Where, list_patterns
 
-        list_patterns(Where(state, run, recipe))
+        list_patterns(Where(state, run, recipe), as_json=json)
 
 
 @patterns_app.command("show")
