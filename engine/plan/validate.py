@@ -18,6 +18,7 @@ from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
 from engine.plan.checks.adapter import check_adapter
+from engine.plan.checks.languages import check_languages
 from engine.plan.checks.metrics import check_metrics, check_slices, check_targets
 from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
@@ -82,6 +83,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         *(splits.log.problems() if splits.log else ()),
         *_pool(loaded, splits),
         *check_rows(loaded, splits.rows, splits.rules),
+        *check_languages(loaded, splits.rows),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
