@@ -135,11 +135,12 @@ def compare(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="augment.coverage=0: one arm more for each recipe and method. Repeatable.",
+            help="Such as augment.coverage=0: one more arm for each recipe and method. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="0,1,2", help="The recipes' when left out.")
+        str | None,
+        typer.Option("--seeds", metavar="0,1,2", help="Those of the recipes when left out."),
     ] = None,
     rows: Annotated[
         str | None,
@@ -153,7 +154,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="ARM",
-            help="What all are held against, by its name in the table (its method, its setting as typed, its recipe):"
+            help="What all are compared with, by its name in the table (its method, its setting as typed, its recipe):"
             " vanilla, or else the first, when left out.",
         ),
     ] = None,
@@ -276,7 +277,7 @@ def calls_replay(
     context: typer.Context,
     call: IdArgument,
     recipe: Annotated[
-        str, typer.Option("--recipe", help="Recipe whose model for the call's role is asked.")
+        str, typer.Option("--recipe", help="Recipe whose teacher, judge or student is asked.")
     ],
     var: VarOption = None,
     state: OwnStateOption = None,
@@ -346,7 +347,8 @@ def show_prompt(
     ],
     recipe: Annotated[str, typer.Option("--recipe", help="Recipe file, its folder, or a name.")],
     operator: Annotated[
-        str | None, typer.Option("--operator", help="Of generate: this operator's alone.")
+        str | None,
+        typer.Option("--operator", help="For generate: the prompts of this operator alone."),
     ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Also the JSON Schema of the reply.")

@@ -101,8 +101,8 @@ def _next(done: Imported) -> str:
             "to go on with what can"
         )
     if done.failed.total() > done.given_up:
-        return "run the recipe again: it goes on, and writes what failed into the next file"
-    return "run the recipe again: it goes on"
+        return "run the recipe again to go on: what failed is written into the next file"
+    return "run the recipe again to go on"
 
 
 def list_command(state: Path, *, as_json: bool = False) -> None:

@@ -226,7 +226,7 @@ def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
     used, _ = _asked(
         state, f"{_USED} ORDER BY node, what, position", [entries[0]["id"]] * _USED.count("?")
     )
-    _say(console, "\nwhat came from it:" if used else "\nno row came from it")
+    _say(console, "\nwhat came from it:" if used else "\nno row came of it")
     for row in used:
         _say(
             console,

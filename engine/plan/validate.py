@@ -115,7 +115,7 @@ def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
             hint = "the student would see the answer: take it out of task.input"
             yield Problem(at, f"the target '{column}' is an input too", hint, code="task")
         if column in task.input[:index]:
-            yield Problem(at, f"the input '{column}' is there twice", "leave one out", code="task")
+            yield Problem(at, f"the input '{column}' is given twice", "leave one out", code="task")
     known = [*task.input, task.target]
     for column in task.columns:
         if column not in known:

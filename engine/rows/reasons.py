@@ -33,14 +33,14 @@ Decision = Literal["accepted", "judge", "judge_failed", "verify", "verify_failed
 """What the column `reason` of the table `verdict` holds, besides the names of the gates."""
 
 REPLIES: Mapping[ReplyError, str] = {
-    "invalid_json": "The reply is no JSON. A server that takes a JSON Schema ends this: `structured`.",
+    "invalid_json": "The reply is not JSON. A server that takes a JSON Schema ends this: `structured`.",
     "schema": "The reply is JSON and does not fit what was asked for.",
     "length": "The reply was cut at its token limit before it ended.",
     "thinking": "The model spent its tokens on thinking: raise `thinking_tokens`.",
     "refusal": "The model refused, or a content filter stopped it.",
     "empty": "The answer holds no text.",
     "too_long": "Prompt and reply do not fit into the model's context: shorten the prompt, or raise `context`.",
-    "bad_body": "What the server sent is no answer of its protocol.",
+    "bad_body": "The server's answer does not follow its protocol.",
     "truncated_body": "The server's answer broke off.",
     "too_large": "The server's answer is larger than any reply can be.",
     "rate_limit": "The server asked to wait (429) for longer than `patience_s`.",
@@ -79,7 +79,7 @@ DROPS: Mapping[str, Mapping[Dropped, str]] = {
         "bad-row": "The row of the log cannot be read.",
         "duplicate": "It repeats an earlier row of the log, or stands in validation.",
         "no_verdict": "Neither its right answer nor a thumb down is known.",
-        "unknown_label": "Its right answer is no label of the task.",
+        "unknown_label": "Its right answer is not a label of the task.",
         "contradiction": "Its output was rejected, and is the right answer.",
         "leak": "It is a test row, or as good as one.",
         "redacted": _REDACTED,
@@ -112,7 +112,7 @@ DROPS: Mapping[str, Mapping[Dropped, str]] = {
     "allot": {
         "unfunded": "The test of the pattern's description says that it is not worth rows (`patterns.fund`).",
         "excluded": "`patterns.exclude` names the pattern.",
-        "unknown_pattern": "The recipe names a pattern that there is not.",
+        "unknown_pattern": "The recipe names a pattern that does not exist.",
     },
     "mine": {
         "awaits_label": "A chosen row of the pool has no label yet (`augment.mine.label: column`).",

@@ -143,7 +143,7 @@ def _unusable(
     if labels is not None and not labels.issuperset(
         task.entry.labels_in(example.target, task.settings)
     ):
-        return "unknown_label", "its right answer is no label of the task"
+        return "unknown_label", "its right answer is not a label of the task"
     if rejected and answer in example.references:
         return "contradiction", "its output was rejected, and is the right answer"
     return ()
