@@ -274,7 +274,7 @@ def test_text_that_a_parquet_file_has_as_bytes_is_text(tmp_path: Path) -> None:
     found = read_source(resolve_path("a.parquet", tmp_path), drop=True)
     assert [r.values["text"] for r in found.records[:3]] == ["é", None, "b"]
     assert [r.values["blob"] for r in found.records[:3]] == ["YQ==", None, "AA=="]
-    assert [(bad.line, "no text here" in bad.fault.message) for bad in found.bad] == [(6001, True)]
+    assert [(bad.line, "not text here" in bad.fault.message) for bad in found.bad] == [(6001, True)]
     assert notes(file) == ["the column 'text' has bytes that are text: it is read that way"]
 
 
