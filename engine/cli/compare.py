@@ -31,7 +31,7 @@ def numbers(text: str | None, option: str) -> list[int]:
         raise EngineError(f"{option} {text}: not a list of whole numbers", f"write {option} 0,1,2")
     found = [int(part) for part in parts]
     if len(found) > len(set(found)):
-        raise EngineError(f"{option} {text}: a number is there twice", "leave one out")
+        raise EngineError(f"{option} {text}: a number is given twice", "leave one out")
     return found
 
 

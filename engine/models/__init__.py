@@ -9,6 +9,7 @@ from engine.models.adapter import Adapter, locate_adapter, read_adapter
 from engine.models.cache import cache_root
 from engine.models.digest import weights_digest
 from engine.models.embedded import known
+from engine.models.languages import languages
 from engine.models.resolve import fetch, locate
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "cache_root",
     "fetch",
     "known",
+    "languages",
     "locate",
     "locate_adapter",
     "read_adapter",

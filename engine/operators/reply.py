@@ -77,7 +77,7 @@ def _mistakes(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        yield tuple(error.absolute_path), f"this is no JSON Schema: {error.message[:200]}", ""
+        yield tuple(error.absolute_path), f"this is not a JSON Schema: {error.message[:200]}", ""
         return
     if (path := _reference(schema, ())) is not None:
         yield path, "a reply's schema cannot refer to other parts", "write the part out here"

@@ -166,7 +166,7 @@ def test_how_the_files_of_a_pool_are_written_is_said(tmp_path: Path) -> None:
     loaded = load(path)
     pool = Pool(loaded, rules_for(loaded.recipe.task, writes=False))
     assert [p.message.partition(" here")[0] for p in pool.problems(labelled=False)] == [
-        "fields are parted by ';'"
+        "fields are separated by ';'"
     ]
     assert [r.values["text"] for batch in pool.batches(labelled=False) for r in batch.records] == [
         "one, two",

@@ -213,7 +213,7 @@ def _fitted(
         ) from problem
     raise ModelError(
         "the model's chat template leaves out what a turn says: the model would never see it",
-        "choose a model whose chat template takes turns with text, or mend its template",
+        "choose a model whose chat template takes turns with text, or correct its template",
     )
 
 

@@ -306,7 +306,7 @@ def _as_user_error(error: BaseException) -> EngineError | None:
     if isinstance(error, OSError) and error.errno is not None:
         return ModelError(
             f"the fine-tune cannot read or write a file: {error}",
-            "mend the folder's permissions, or free some disk space",
+            "correct the folder's permissions, or free some disk space",
         )
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return ModelError(

@@ -113,7 +113,7 @@ def _reporting_disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ModelError(
             f"cannot write to {folder}: {error.strerror or error}",
-            "free some disk space, or mend the folder's permissions",
+            "free some disk space, or correct the folder's permissions",
         ) from error
 
 

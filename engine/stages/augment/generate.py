@@ -23,6 +23,7 @@ from engine.backends.protocol import Request
 from engine.identity import outside
 from engine.operators import MINED, brings_target
 from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
+from engine.rows.reasons import Dropped
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
@@ -186,9 +187,9 @@ def _written(
 
 def _hidden(
     task: TaskView, train: Sequence[Example], guard: LeakGuard
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, tuple[Dropped, str]]:
     """Return the training rows that no prompt may show, by id: reason and detail of their drops."""
-    hidden: dict[str, tuple[str, str]] = {}
+    hidden: dict[str, tuple[Dropped, str]] = {}
     for row in train:
         if row.id in guard.equal_training_rows:
             why = "the training row is an evaluation row too"

@@ -15,6 +15,7 @@ from engine.stages.augment.calls import PlannedCall
 from engine.stages.augment.judging.votes import agree, most_given
 from engine.stages.augment.planning import CONTRAST, COVERAGE, KIND, NEAR, SIDE
 from engine.stages.augment.prompts import Prompts
+from engine.stages.numbered import unanswered
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
 
@@ -42,7 +43,7 @@ def rows_of(
         return
     (reply,) = replies
     if reply.value is None:
-        why = reply.error or "no_reply"
+        why = unanswered(reply)
         for spec in call.rows:
             yield Drop("generate", spec.seed.id, why, f"row {spec.id}: {reply.detail}")
         return

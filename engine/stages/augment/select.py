@@ -234,8 +234,10 @@ def _turned_down(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) 
         return []
     rows: list[Row] = [ruling.record(candidate.id, None)]
     if verdict.accepted:
-        why = ("leak", ruling.refused) if ruling.refused else (PERSON, "people rejected it")
-        rows.append(Drop("select", candidate.id, *why))
+        if ruling.refused:
+            rows.append(Drop("select", candidate.id, "leak", ruling.refused))
+        else:
+            rows.append(Drop("select", candidate.id, PERSON, "people rejected it"))
     return rows
 
 
