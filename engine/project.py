@@ -34,13 +34,14 @@ from engine.review import Desk, reviewer_name, reviews_of
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
-from engine.run.progress import Callback, Event, Reporter
+from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
+from engine.system.log_file import about, hide
 from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
@@ -381,16 +382,20 @@ class Project:
             RecipeError: the recipe has an error.
             EngineError: the run cannot go on; what is finished is kept.
         """
-        watcher = reporter or Callback(progress)
+        watcher = Logged(reporter or Callback(progress))
         self.validate()
         self._fetch_missing(watcher)
         plan, resources = self._compiled
+        for model in resources.models.values():
+            backend = BACKENDS[model.backend]
+            hide(backend.secrets(backend.parse(model.settings)))
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
             run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
-            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+            with about(run=run):
+                return execute(plan, resources, recipe.budget, store, run, watcher, origins)
 
     def _begin(self, store: Store, watcher: Reporter) -> str:
         """Go on with the run of this very plan that is not done, else start one; return its id."""

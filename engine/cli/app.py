@@ -18,6 +18,7 @@ from engine.cli.options import (
 )
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
+from engine.cli.terminal.logged import add_log_options
 from engine.version import __version__
 
 app = typer.Typer(
@@ -428,3 +429,6 @@ def batch_list(state: StateOption = STATE) -> None:
     from engine.cli.batch import list_command
 
     list_command(state)
+
+
+add_log_options(app)
