@@ -41,7 +41,6 @@ from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
-from engine.system.log_file import about, hide
 from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
@@ -386,16 +385,12 @@ class Project:
         self.validate()
         self._fetch_missing(watcher)
         plan, resources = self._compiled
-        for model in resources.models.values():
-            backend = BACKENDS[model.backend]
-            hide(backend.secrets(backend.parse(model.settings)))
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
             run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
-            with about(run=run):
-                return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
 
     def _begin(self, store: Store, watcher: Reporter) -> str:
         """Go on with the run of this very plan that is not done, else start one; return its id."""

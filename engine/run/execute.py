@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from engine.backends import BACKENDS
 from engine.errors import InternalError, Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
@@ -33,7 +34,7 @@ from engine.stages.outputs import Output, Trained
 from engine.stages.protocol import Account, Pending
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
-from engine.system.log_file import about
+from engine.system.log_file import about, hide
 from engine.wording import text_of
 
 _log = logging.getLogger(__name__)
@@ -300,7 +301,16 @@ def execute(
     origins: Origins,
 ) -> Outcome:
     """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens."""
-    execution = Execution(plan, resources, budget, store, run, reporter)
+    for model in resources.models.values():
+        backend = BACKENDS[model.backend]
+        hide(backend.secrets(backend.parse(model.settings)))
+    with about(run=run):
+        return _executed(
+            Execution(plan, resources, budget, store, run, reporter), store, run, origins
+        )
+
+
+def _executed(execution: Execution, store: Store, run: str, origins: Origins) -> Outcome:
     try:
         outcome = execution.run()
     except BaseException as error:

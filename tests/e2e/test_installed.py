@@ -17,7 +17,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from engine.version import __version__
 
-pytestmark = [pytest.mark.runs, pytest.mark.long]
+pytestmark = pytest.mark.runs
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
@@ -62,6 +62,7 @@ def pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("builder", [WheelBuilder, SdistBuilder], ids=["wheel", "sdist"])
 def test_what_is_installed_runs_the_quickstart_in_an_empty_folder(
     builder: type[WheelBuilder | SdistBuilder], pip: Path, tmp_path: Path
