@@ -8,13 +8,17 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.message import Message
+from importlib.metadata import requires
 from pathlib import Path, PurePosixPath
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from engine.spec.method import find_methods
 from engine.version import __version__
@@ -154,6 +158,29 @@ def test_classifiers_are_known_and_say_what_was_tested(metadata: Message) -> Non
     assert [c for c in said if c.startswith("Operating System")] == [
         "Operating System :: POSIX :: Linux"
     ]
+
+
+def test_constraints_name_every_library_that_comes_along() -> None:
+    """Also those that libraries bring; what one alone needs on other systems or Pythons is not looked at."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in lines if "==" in line}
+    left = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    needed: set[tuple[str, str]] = set()
+    while left:
+        wanted = Requirement(left.pop())
+        for extra in {"", *wanted.extras}:
+            if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+                continue
+            if (one := (canonicalize_name(wanted.name), extra)) in needed:
+                continue
+            needed.add(one)
+            for text in requires(wanted.name) or ():
+                inner = Requirement(text)
+                if inner.marker is None or inner.marker.evaluate({"extra": extra}):
+                    inner.marker = None
+                    left.append(str(inner))
+    assert {name for name, _ in needed} - pinned == set()
 
 
 @pytest.fixture(scope="module")
