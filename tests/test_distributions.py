@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -152,9 +153,8 @@ def test_classifiers_are_known_and_say_what_was_tested(metadata: Message) -> Non
     tested = [
         c.rpartition(" ")[2] for c in said if c.startswith("Programming Language :: Python :: 3.")
     ]
-    assert tested == ["3.11", "3.12", "3.13"]
     page = (ROOT / "docs" / "install.md").read_text("utf-8")
-    assert all(f"| {version}" in page for version in tested)
+    assert tested == re.findall(r"^\| (3\.\d+) \| tested", page, re.MULTILINE)
     assert [c for c in said if c.startswith("Operating System")] == [
         "Operating System :: POSIX :: Linux"
     ]
