@@ -34,7 +34,7 @@ from engine.review import Desk, reviewer_name, reviews_of
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
-from engine.run.progress import Callback, Event, Reporter
+from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
@@ -381,7 +381,7 @@ class Project:
             RecipeError: the recipe has an error.
             EngineError: the run cannot go on; what is finished is kept.
         """
-        watcher = reporter or Callback(progress)
+        watcher = Logged(reporter or Callback(progress))
         self.validate()
         self._fetch_missing(watcher)
         plan, resources = self._compiled

@@ -20,6 +20,7 @@ from engine.cli.options import (
 )
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
+from engine.cli.terminal.logged import add_log_options
 from engine.version import __version__
 
 app = typer.Typer(
@@ -442,4 +443,5 @@ def batch_list(state: StateOption = STATE, json: JsonOption = False) -> None:
     list_command(state, as_json=json)
 
 
+add_log_options(app)
 add_examples(app)

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from engine.cli.data import print_profile
+from engine.cli.terminal.logged import log_problems
 from engine.cli.terminal.streams import for_programs, print_records
 from engine.errors import EngineError, RecipeError
 from engine.project import Project
@@ -48,7 +49,9 @@ def checked(
         table: Where to print a profile of its rows; nowhere when left out.
     """
     project = Project.open(recipe, state, overrides(assignments), limit)
-    for problem in project.validate():
+    problems = project.validate()
+    log_problems(problems)
+    for problem in problems:
         print(problem, file=sys.stderr)
     if table is not None:
         print_profile(table, project.profile)
