@@ -130,7 +130,7 @@ def test_labels_by_neighbours_need_a_task_with_labels(tmp_path: Path) -> None:
     text = path.read_text("utf-8").replace("kind: classification, ", "kind: extraction, ")
     path.write_text(text.replace(", labels: [a, b]", ""), "utf-8")
     (message,) = found(path)
-    assert "which the kind 'extraction' has not" in message
+    assert "which tasks of the kind 'extraction' do not have" in message
 
 
 @pytest.mark.parametrize(
