@@ -12,6 +12,7 @@ from engine.fingerprint import canonical, short
 from engine.operators import NewRow, Unread, read_rows
 from engine.rows import Candidate, Drop, Row
 from engine.stages.augment.calls import PlannedCall
+from engine.stages.augment.declined import DECLINED, declined_row
 from engine.stages.augment.judging.votes import agree, most_given
 from engine.stages.augment.planning import CONTRAST, COVERAGE, KIND, NEAR, SIDE
 from engine.stages.augment.prompts import Prompts
@@ -48,7 +49,9 @@ def rows_of(
             yield Drop("generate", spec.seed.id, why, f"row {spec.id}: {reply.detail}")
         return
     for number, row in enumerate(_read(call, reply, prompts)):
-        if isinstance(row, Unread):
+        if isinstance(row, Unread) and row.reason == DECLINED and row.spec is not None:
+            yield from declined_row(call.used.name, row.spec.seed, row, reply.request)
+        elif isinstance(row, Unread):
             item = call.rows[0].seed.id if row.spec is None else row.spec.seed.id
             yield Drop("generate", item, row.reason, row.detail)
         else:

@@ -1,0 +1,32 @@
+"""Lines that the prompts of several operators share, so that all say the same in the same words.
+
+A prompt gets them under `shared`, by name.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+_SKIPPED = (
+    'name its id under "skipped" instead, with the reason ("wrong_target" or "not_possible") and why, in one short '
+    "sentence."
+)
+SHARED_LINES = MappingProxyType(
+    {
+        "label_names": (
+            "No text gives its answer away by a label's name that people would not say in it. A plain word is fine, "
+            "even where a label is called by it."
+        ),
+        "wishes": (
+            'What follows "wishes" is for variety and comes second: leave out a wish that would make the row forced '
+            "or its target wrong."
+        ),
+        "leave_out": (
+            "A row may be labelled wrongly, or not allow what is asked here. Where its target is plainly wrong, or the "
+            f"row cannot be reworked so that its target stays right, do not write it: {_SKIPPED}"
+        ),
+        "skipped": _SKIPPED,
+        "some_wrong": "A few may have wrong targets; take nothing from those:",
+    }
+)
+"""Name -> line. What changes one of them raises the version of the stage `generate`: no prompt's digest holds them."""
