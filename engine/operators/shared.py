@@ -8,14 +8,14 @@ from __future__ import annotations
 from types import MappingProxyType
 
 _SKIPPED = (
-    'name its id under "skipped" instead, with the reason ("wrong_target" or "not_possible") and why, in one short '
-    "sentence."
+    'name its id in a list "skipped" after the rows, with the reason ("wrong_target" or "not_possible") and why, in '
+    "one short sentence."
 )
 SHARED_LINES = MappingProxyType(
     {
         "label_names": (
-            "No text gives its answer away by a label's name that people would not say in it. A plain word is fine, "
-            "even where a label is called by it."
+            "No text gives its answer away with a label's name where people would not say it. A name that is a plain "
+            "word of such texts may stand in them."
         ),
         "wishes": (
             'What follows "wishes" is for variety and comes second: leave out a wish that would make the row forced '
@@ -23,7 +23,7 @@ SHARED_LINES = MappingProxyType(
         ),
         "leave_out": (
             "A row may be labelled wrongly, or not allow what is asked here. Where its target is plainly wrong, or the "
-            f"row cannot be reworked so that its target stays right, do not write it: {_SKIPPED}"
+            f"row cannot be worked on so that its target stays right, do not write it: {_SKIPPED}"
         ),
         "skipped": _SKIPPED,
         "some_wrong": "A few may have wrong targets; take nothing from those:",

@@ -55,7 +55,7 @@ class Diagnosis(Row):
 
 @dataclass(frozen=True, slots=True)
 class LabelSuspect(Row):
-    """A row whose given answer may be wrong: by the teacher's diagnosis, of train by the judge or a writer who left it out."""
+    """A row whose given answer may be wrong: by the diagnosis, of train by the judge or a writer who left it out."""
 
     table: ClassVar[str] = "label_suspect"
     example: str

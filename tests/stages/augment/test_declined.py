@@ -70,16 +70,8 @@ def test_a_call_to_mix_shows_two_rows_of_each_target_and_says_where_there_are_no
         _, ctx = run(params(used("mix")), inputs(load=load))
         for prompt in ctx.prompts:
             shown = prompt.split("Training rows to mix", 1)[1].split("\nWrite ", 1)[0]
-            items = dict(
-                re.findall(r'^- (r\d+): target "(\w+)"(.*)$', prompt, re.M)
-                and [
-                    (line, target)
-                    for target, line in re.findall(r'^- r\d+: target "(\w+)"(.*)$', prompt, re.M)
-                ]
-            )
-            for line, target in items.items():
-                count = shown.count(f'"target": "{target}"')
-                assert count >= (1 if target in lacking else 2)
+            for target, line in re.findall(r'^- r\d+: target "(\w+)"(.*)$', prompt, re.M):
+                assert shown.count(f'"target": "{target}"') >= (1 if target in lacking else 2)
                 assert ("no two rows above" in line) == (target in lacking)
 
 
