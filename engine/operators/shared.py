@@ -22,8 +22,8 @@ SHARED_LINES = MappingProxyType(
             "or its target wrong."
         ),
         "leave_out": (
-            "A row may be labelled wrongly, or not allow what is asked here. Where its target is plainly wrong, or the "
-            f"row cannot be worked on so that its target stays right, do not write it: {_SKIPPED}"
+            "Where a row's target is plainly wrong, or the row cannot be worked on so that its target is right, do not "
+            f"write it: {_SKIPPED}"
         ),
         "skipped": _SKIPPED,
         "some_wrong": "A few may have wrong targets; take nothing from those:",
