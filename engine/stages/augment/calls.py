@@ -23,9 +23,8 @@ from engine.operators import (
 from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
 from engine.spec.recipe import OperatorSpec
-from engine.stages.augment.declined import Declined
 from engine.stages.augment.planning import COVERAGE, KIND, Slot
-from engine.stages.augment.seeds import Seeds
+from engine.stages.augment.seeds import Declined, Seeds
 from engine.stages.augment.shares import apportion
 from engine.stages.augment.wishes import deal_apart, wishes
 from engine.stages.task_view import TaskView

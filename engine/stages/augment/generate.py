@@ -26,12 +26,11 @@ from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
 from engine.rows.reasons import Dropped
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
-from engine.stages.augment.declined import DECLINED, declined_before
 from engine.stages.augment.made import made_rows
 from engine.stages.augment.planning import COVERAGE, History, RowPlan, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
-from engine.stages.augment.seeds import Seeds, ranked
+from engine.stages.augment.seeds import DECLINED, Seeds, declined_before, ranked
 from engine.stages.blocks import Briefing, defining, task_sends
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
