@@ -23,6 +23,7 @@ from engine.backends.protocol import Request
 from engine.identity import outside
 from engine.operators import MINED, brings_target
 from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
+from engine.rows.reasons import DropReason
 from engine.rows.reasons import Dropped
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
@@ -278,7 +279,7 @@ def _left_out(planner: Planner) -> Iterator[Drop]:
         why = f"{what}: no operator of the recipe has a training row to start from"
         if any(used.attempts for used in planner.operators):
             why += ", or takes part in this attempt"
-        reason = "no_seed"
+        reason: DropReason = "no_seed"
         if slot.row is not None and planner.was_declined(slot.row):
             reason, why = DECLINED, "an earlier attempt left this training row out"
         elif slot.row is not None:

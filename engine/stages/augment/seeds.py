@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from engine.rows import Candidate, Example, LabelSuspect, Pattern, Prediction
 from engine.stages.augment.nearest import SameWords
@@ -26,7 +26,7 @@ _LEAST = 12
 """Rows of a shortlist, where there are as many."""
 
 
-DECLINED = "declined"
+DECLINED: Literal["declined"] = "declined"
 """The reason of the drop of a row that its writer left out."""
 
 
