@@ -23,8 +23,7 @@ from engine.backends.protocol import Request
 from engine.identity import outside
 from engine.operators import MINED, brings_target
 from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
-from engine.rows.reasons import DropReason
-from engine.rows.reasons import Dropped
+from engine.rows.reasons import Dropped, DropReason
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
