@@ -15,8 +15,8 @@ ReplyError = Literal[
 ]  # fmt: skip
 """Why a call of a language model brought nothing usable."""
 Dropped = Literal[
-    "at_most", "awaits_label", "backend_failed", "bad-row", "contradiction", "convention_quotes", "disagreement",
-    "dry", "duplicate", "evidence_not_found", "excluded", "gone", "label_suspect", "leak", "misfit",
+    "at_most", "awaits_label", "backend_failed", "bad-row", "contradiction", "convention_quotes", "declined",
+    "disagreement", "dry", "duplicate", "evidence_not_found", "excluded", "gone", "label_suspect", "leak", "misfit",
     "missing_in_reply", "no_embedding", "no_majority", "no_right_answer", "no_seed", "no_verdict", "noise",
     "not_asked", "not_made", "not_mendable", "over_limit", "over_quota", "person", "prompt_leak", "redacted",
     "replaced", "request_failed", "rolled_back", "seed_equals_evaluation", "seed_holds_evaluation", "small_cluster",
@@ -128,6 +128,7 @@ DROPS: Mapping[str, Mapping[Dropped, str]] = {
         "no_seed": "No operator of the recipe has a training row to start from.",
         "dry": "Of the last rows written against the pattern none was accepted: no more are asked for.",
         "not_made": "The operator's row-function could make nothing of the training row.",
+        "declined": "The writer left the row out: the training row's target is wrong, or it cannot be worked on.",
         "no_majority": "Too few replies come to the same target.",
         **_IN_REPLIES,
     },
