@@ -27,6 +27,7 @@ TESTED = (
 MINED = "UPDATE node SET stage = 'mine' WHERE stage = 'generate'"
 """Candidates that were never on a shortlist."""
 TAMPERED = {
+    "rows of the data = rows after mending + drops": "UPDATE node SET stage = 'mend' WHERE stage = 'decide'",
     "a split holds no example twice": (
         "UPDATE example SET split = 'train', id = (SELECT id FROM example WHERE split = 'train' LIMIT 1)"
         " WHERE rowid = (SELECT min(rowid) FROM example WHERE split = 'test')"
