@@ -167,7 +167,7 @@ FORMS = {
     ),
 }
 REFUSED = {
-    ("contrast_pair", name): f"needs labels, which the kind '{name}' has not"
+    ("contrast_pair", name): f"needs labels, which tasks of the kind '{name}' do not have"
     for name, kind in TASKS.items()
     if not kind.labelled
 }
