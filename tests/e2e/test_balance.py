@@ -104,6 +104,9 @@ TAMPERED = {
         " true AS fails FROM regression_suite LIMIT 1"
     ),
     "rows that broke = those that the suite counts": "UPDATE regression_suite SET broken = broken + 1",
+    "pairs found = pairs tuned with + pairs left out": (
+        "UPDATE node SET stage = CASE stage WHEN 'score' THEN 'pair' ELSE 'prefer' END WHERE stage IN ('score', 'decide')"
+    ),
     "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
 }
 """Rule -> what breaks it."""

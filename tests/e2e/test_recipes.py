@@ -152,7 +152,8 @@ def written(folder: Path, name: str) -> tuple[Path, Path]:
 
 def test_every_recipe_is_here() -> None:
     names = {path.parent.name for path in shipped("recipes").glob("*/recipe.yaml")}
-    assert names - {"quickstart"} == set(MADE)
+    # Conversations go round the loop in test_operator_matrix.py.
+    assert names - {"quickstart", "library_desk"} == set(MADE)
 
 
 @pytest.mark.parametrize("name", MADE)

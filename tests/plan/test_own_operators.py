@@ -74,7 +74,7 @@ def test_a_prompt_that_uses_another_column_is_told_before_anything_runs(tmp_path
     assert said(write(tmp_path)) == (
         "operators/shorten/small.md:5:1: error: this prompt cannot be rendered: 'dict object' has no attribute 'body'\n"
         "    variables that are given here: count, derived, description, kind, labelled, longest, params, "
-        "rejected, row, rows, usual\n"
+        "rejected, row, rows, shared, usual\n"
     )
 
 

@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,7 +142,13 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     resume = checkpoints.last()
     prepare = _supervised if job.preference is None else _preferring
-    prepared = prepare(job, tokenizer, checkpoints)
+    try:
+        prepared = prepare(job, tokenizer, checkpoints)
+    except ModelError:
+        # Nothing was trained: no folder is left but one from which something can go on.
+        with suppress(OSError):
+            checkpoints.folder.rmdir()
+        raise
     trainer = prepared.trainer
     flow = FlowCallback(
         trainer,
