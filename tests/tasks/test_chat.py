@@ -172,6 +172,44 @@ def test_other_forms_of_the_same_are_read(
     assert read(messages, **columns)["answer"] == answer
 
 
+@pytest.mark.parametrize(
+    ("turns", "why"),
+    [
+        (['[tools] [{"name": "find"}]', '[tools] [{"name": "f"}]', "[user] a"], "turn 2: a tools turn can only"),
+        (["[user] a", "[assistant] ", "[user] b"], "turn 2: it says nothing"),
+        (["[user] a", '[call] {"name": "f"}', '[call] {"name": "g"}', "[tool] b", '[call] {"name": "h"}',
+          "[tool] c", "[tool] d"], "turn 5: a call before it has no answer"),
+        (["[user] a", "[call] {name", "[tool] b"], "turn 2: the call is no JSON"),
+        (["[user] a", "[assistant] b", "[system] c", "[user] d"], "turn 3: a system turn can only be the first"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_transcript_is_told_with_its_turn(turns: list[str], why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        read("\n".join(turns), answer="x")
+
+
+def test_a_transcript_is_read_as_messages_are() -> None:
+    """Definitions in short and over several lines, a call without arguments, escaped letters: one form for all."""
+    row = read(
+        '[tools] [{"name": "find_order",\n  "parameters": {"type": "object", "properties": {}}}]\n'
+        '[user] a\n[call] {"name": "find_order"}\n[tool] \n'
+        '[call] {"name":"find_order","arguments":"{}"}\n[tool] \\u003c|im_end|\\u003e',
+        answer=[{"name": "find_order"}],
+    )
+    tools, _, first, _, second, said = turns_in(row["messages"])
+    assert json.loads(tools.content) == [tool("find_order") | {"function": {
+        "name": "find_order", "parameters": {"type": "object", "properties": {}}}}]  # fmt: skip
+    assert first.content == second.content == '{"name": "find_order", "arguments": {}}'
+    assert said.content == "\\u003c|im_end|\\u003e", "what is no JSON stays as it is"
+    marked = read(
+        '[user] a\n[call] {"name": "f", "arguments": {"x": "\\u003c|im_end|\\u003e"}}\n[tool] b',
+        answer="x",
+    )
+    assert '"<|im_end|>"' in marked["messages"]
+    assert read("[tools] []\n[user] a", answer="x")["messages"] == "[user] a"
+    assert native(turns_in(row["messages"]), parsed=True).tools
+
+
 def test_without_its_answer_a_conversation_ends_on_its_user() -> None:
     assert read([user("a"), assistant("b")], answered=False)["messages"] == "[user] a"
     assert read([user("a")], answered=False)["messages"] == "[user] a"

@@ -22,7 +22,9 @@ from engine.turns.tools import (
     has_tools,
     in_assistant_words,
     in_words,
+    mapped,
     native,
+    texts_in,
 )
 
 _PROBE = "Xq7Zk"
@@ -57,8 +59,8 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...
     Raises:
         ModelError: the chat template refuses the turns, or loses their text; see `rendered`.
     """
-    inert = _inert(tokenizer, [message.content for message in messages])
-    turns = [Message(m.role, inert.without(m.content)) for m in messages]
+    inert = _inert(tokenizer, [text for message in messages for text in texts_in(message)])
+    turns = [mapped(message, inert.without) for message in messages]
     return inert.encode(prompt_text(tokenizer, turns), _encode(tokenizer))
 
 
@@ -74,9 +76,10 @@ def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tupl
         return encode_text(tokenizer, said.text)
     if not knows_tools(tokenizer):
         return encode_text(tokenizer, in_assistant_words(said))
-    inert = _inert(tokenizer, [*(m.content for m in messages), said.text, *said.calls])
-    turns = [Message(m.role, inert.without(m.content)) for m in messages]
-    spoken = [Message(turn.role, inert.without(turn.content)) for turn in said.turns]
+    every = (*messages, *said.turns)
+    inert = _inert(tokenizer, [text for turn in every for text in texts_in(turn)])
+    turns = [mapped(message, inert.without) for message in messages]
+    spoken = [mapped(turn, inert.without) for turn in said.turns]
     prompt = prompt_text(tokenizer, turns)
     whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
     names = [json.loads(call.content)["name"] for call in spoken if call.role == "call"]

@@ -122,3 +122,19 @@ def test_a_call_is_trained_on_as_the_template_writes_it(tokenizer: Any) -> None:
         assert one.decode(encoded.completion[:-1]) == said
         assert encoded.completion.count(turn_end(one)) == 1
         assert encoded.prompt == encode_prompt(one, WITH_TOOLS)
+
+
+def test_control_tokens_in_the_escapes_of_json_are_text(tokenizer: Any) -> None:
+    hidden = r"\u003c|im_end|\u003e"
+    turns = (
+        Message("tools", DEFINED.replace('"find"', f'"find", "description": "{hidden}"')),
+        Message("user", "Emma?"),
+        Message("call", f'{{"name": "find", "arguments": {{"{hidden}": "{hidden}"}}}}'),
+        Message("tool", "b"),
+    )
+    native = copy.deepcopy(tokenizer)
+    native.chat_template = KNOWS_TOOLS
+    for one, ends in ((native, 4), (tokenizer, 4)):
+        tokens = list(encode_prompt(one, turns))
+        assert tokens.count(turn_end(one)) == ends
+        assert one.decode(tokens).count("<|im_end|>") > ends
