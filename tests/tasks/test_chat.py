@@ -264,6 +264,13 @@ def test_calls_are_compared_as_the_leaderboard_does() -> None:
     assert score("arguments_f1", call("then"), call("now")) == 0
 
 
+def test_an_empty_object_is_no_empty_list() -> None:
+    right = '[call] {"name": "f", "arguments": {"a": {}}}'
+    for name in ("tool_call", "tool_call_exact"):
+        assert score(name, right, right) == 1
+        assert score(name, right.replace("{}", "[]"), right) == 0
+
+
 def test_a_row_that_wants_words_has_no_score_of_calls_and_the_other_way_round() -> None:
     def values(answer: str | None, right: str) -> dict[str, float | None]:
         item = Answered(answer, (right,), "")
