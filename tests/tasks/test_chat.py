@@ -22,6 +22,7 @@ from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
 from engine.tasks import TASKS, Task
 from engine.tasks.chat import Params
+from engine.tasks.tool_calls import invalid
 from engine.turns import Message, transcript, turns_in
 from engine.turns.tools import in_words, native
 from engine.wording import text_of
@@ -423,3 +424,12 @@ def test_reading_changes_no_message() -> None:
     before = copy.deepcopy(messages)
     read(messages, TOOLS)
     assert messages == before
+
+
+@pytest.mark.parametrize(("title", "fits"), [("Emma", True), (3, False)])
+def test_arguments_that_a_definition_has_elsewhere_are_known(title: Any, fits: bool) -> None:
+    of_find = {"type": "object", "properties": {"title": {"type": "string"}}}
+    parameters = {"$ref": "#/$defs/find", "$defs": {"find": of_find}}
+    tools = [{"type": "function", "function": {"name": "find", "parameters": parameters}}]
+    why = invalid({"name": "find", "arguments": {"title": title}}, tools)
+    assert (why is None) == fits
