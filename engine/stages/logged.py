@@ -123,6 +123,7 @@ def _used(
     guard = ctx.leak_guard(others, params.guard.ngram, params.guard.quantile)
     leaks = guard.check([text_of(example.inputs) for example, _ in found.values()])
     for (example, prediction), leak in zip(found.values(), leaks, strict=True):
+        leak = leak or guard.check_turns(example.inputs)
         if leak is None:
             yield example, prediction
         else:

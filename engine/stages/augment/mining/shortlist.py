@@ -157,7 +157,10 @@ class _Looking:
             return
         texts = [text_of(inputs) for _, _, inputs in fresh]
         vectors = self._ctx.embed(texts, keep=False)
-        leaks = self._guard.check(texts, vectors)
+        leaks = [
+            leak or self._guard.check_turns(inputs)
+            for leak, (_, _, inputs) in zip(self._guard.check(texts, vectors), fresh, strict=True)
+        ]
         clean = [number for number, leak in enumerate(leaks) if leak is None]
         for number, leak in enumerate(leaks):
             if leak is not None:
