@@ -73,10 +73,12 @@ def pair(params: PairParams, inputs: PairInputs, ctx: Context) -> Paired:
             found.setdefault(one.id, one)
     rows: list[PreferencePair | Drop] = []
     for one in inputs.taken.pairs if inputs.taken else ():
+        if one.id in found:
+            continue  # found afresh, so it stays whatever has become of where it was found first
         if why := finding.gone(one):
             rows.append(Drop("pair", one.id, "gone", why))
         else:
-            found.setdefault(one.id, one)
+            found[one.id] = one
     kept = list(found.values())
     most = _most(params, inputs)
     rows += [Drop("pair", one.id, "over_limit", f"at most {most} pairs") for one in kept[most:]]

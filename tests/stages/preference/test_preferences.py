@@ -129,6 +129,7 @@ def pairs(
     state: Path,
     said: Mapping[str, Mapping[str, str]] | None = None,
     settings: Train = SETTINGS,
+    round: int = 1,
     **given: Any,
 ) -> Paired:
     inputs = PairInputs(
@@ -138,6 +139,7 @@ def pairs(
         }
     )  # fmt: skip
     context = Tuning(state, said)
+    context.round = round
     output = PAIR.run(params(settings), inputs, context)
     check_accounts("pair", PAIR.accounts(params(settings), inputs, output))
     shown = {e.inputs["text"] for e in LOADED.evaluation}
@@ -222,6 +224,18 @@ def test_the_target_of_a_row_that_was_replaced_is_wrong_and_nothing_contradicts_
         ("student_error", ORIGINAL[1].inputs["text"], LATE, RUDE, 0),
     ]
     assert [(drop.item, drop.reason) for drop in found.drops] == [("gone", "gone")]
+
+
+def test_a_pair_of_a_round_that_was_rolled_back_stays_where_it_is_found_afresh(
+    tmp_path: Path,
+) -> None:
+    wrong = candidate("it never came", RUDE)
+    known = {"attempts": (attempt([wrong]),), "verified": (blind(wrong, LATE, LATE),)}
+    (before,) = pairs(tmp_path, **known).pairs
+    decision = DecidedRound(1, Decided((Decision(True, "", "accuracy", 0.5, 0, True),)))
+    found = pairs(tmp_path, round=2, **known, taken=Paired((before,)), decided=(decision,))
+    assert [one.id for one in found.pairs] == [before.id]
+    assert not found.drops
 
 
 def test_there_are_no_more_pairs_than_there_is_time_to_look_at_once(tmp_path: Path) -> None:
