@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from engine.backends.protocol import AnswerPair, PreferenceLoss, TrainingJob
+from engine.backends.protocol import AnswerPair, PreferenceLoss, TooFewPairs, TrainingJob
 from engine.fingerprint import digest
 from engine.rows import Example, PreferencePair, PreferenceTuning
 from engine.stages.outputs import Trained
@@ -62,11 +62,11 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
         margin=None,
     )
     if tuning.reason:
-        ctx.warn(f"round {ctx.round}: no preference tuning, {tuning.reason}")
-        plain = replace(params, train=without_preferences(settings))
-        model = trained_model(ctx.train(supervised(plain, inputs, ctx)), inputs, ctx)
-        return Trained((model, tuning))
-    result = ctx.train(_job(params, inputs, ctx, steps))
+        return _plain(params, inputs, ctx, tuning)
+    try:
+        result = ctx.train(_job(params, inputs, ctx, steps))
+    except TooFewPairs as few:
+        return _plain(params, inputs, ctx, replace(tuning, reason=few.message))
     first = inputs.train.model
     model = replace(
         first,
@@ -89,6 +89,16 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
         accuracy=result.accuracy,
         margin=result.margin,
     )
+    return Trained((model, tuning))
+
+
+def _plain(
+    params: PreferParams, inputs: PreferInputs, ctx: Context, tuning: PreferenceTuning
+) -> Trained:
+    """Return the plain fine-tune, for the reason that `tuning` has."""
+    ctx.warn(f"round {ctx.round}: no preference tuning, {tuning.reason}")
+    plain = replace(params, train=without_preferences(params.train))
+    model = trained_model(ctx.train(supervised(plain, inputs, ctx)), inputs, ctx)
     return Trained((model, tuning))
 
 
@@ -115,7 +125,7 @@ def _job(params: PreferParams, inputs: PreferInputs, ctx: Context, steps: int) -
         mix=1.0,
         order="mixed",
         pairs=tuple(_answers(prompts, one) for one in inputs.pair.pairs),
-        preference=PreferenceLoss(tuned.loss, tuned.beta),
+        preference=PreferenceLoss(tuned.loss, tuned.beta, tuned.min_pairs),
         steps=steps,
         batch_size=pairs_per_step(settings.batch_size),
         learning_rate=settings.learning_rate / 10 if rate is None else rate,
@@ -146,6 +156,6 @@ def _accounts(params: PreferParams, inputs: PreferInputs, output: Trained) -> It
 
 PREFER = Stage(
     # A later round may go on from an earlier one's student, which came about in another way.
-    "prefer", 1, PreferParams, PreferInputs, Trained, prefer,
+    "prefer", 2, PreferParams, PreferInputs, Trained, prefer,
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

@@ -9,7 +9,15 @@ from typing import Any, cast
 
 import pytest
 
-from engine.backends.protocol import LabelAnswer, Message, PreferenceLoss, Student
+from engine.backends.protocol import (
+    LabelAnswer,
+    Message,
+    PreferenceLoss,
+    Student,
+    TooFewPairs,
+    TrainingJob,
+    TrainingResult,
+)
 from engine.judging import Verification
 from engine.rows import Candidate, Decision, Example, Model, Prediction, PreferencePair, Verdict
 from engine.run.execute import check_accounts
@@ -86,6 +94,19 @@ class Tuning(TrainingContext):
 
     def warn(self, text: str) -> None:
         self.warned.append(text)
+
+
+class TooLong(Tuning):
+    """One where most pairs are too long."""
+
+    def __init__(self, state: Path, fitting: int) -> None:
+        super().__init__(state)
+        self.fitting = fitting
+
+    def train(self, job: TrainingJob) -> TrainingResult:
+        if job.preference is not None and self.fitting < job.preference.least:
+            raise TooFewPairs(f"{self.fitting} of {len(job.pairs)} fit")
+        return super().train(job)
 
 
 def student(name: str, steps: int = 6) -> Trained:
@@ -230,7 +251,10 @@ def test_a_pair_of_a_round_that_was_rolled_back_stays_where_it_is_found_afresh(
     tmp_path: Path,
 ) -> None:
     wrong = candidate("it never came", RUDE)
-    known = {"attempts": (attempt([wrong]),), "verified": (blind(wrong, LATE, LATE),)}
+    known: dict[str, Any] = {
+        "attempts": (attempt([wrong]),),
+        "verified": (blind(wrong, LATE, LATE),),
+    }
     (before,) = pairs(tmp_path, **known).pairs
     decision = DecidedRound(1, Decided((Decision(True, "", "accuracy", 0.5, 0, True),)))
     found = pairs(tmp_path, round=2, **known, taken=Paired((before,)), decided=(decision,))
@@ -273,7 +297,9 @@ def test_a_right_answer_in_other_words_is_no_wrong_one(
 # Tuning
 
 
-def tuned(state: Path, count: int, settings: Train = SETTINGS) -> tuple[Tuning, PreferInputs, Any]:
+def tuned(
+    state: Path, count: int, settings: Train = SETTINGS, fitting: int | None = None
+) -> tuple[Tuning, PreferInputs, Any]:
     rows = tuple(
         PreferencePair(row.id, "student_error", row.inputs, row.target, row.target, RUDE, row.id, None, 0, 1)
         for row in ORIGINAL[:count]
@@ -282,7 +308,7 @@ def tuned(state: Path, count: int, settings: Train = SETTINGS) -> tuple[Tuning, 
         load=LOADED, earlier=(SELECTED,), train=student("models/first"), pair=Paired(rows)
     )
     asked = PreferParams(task=task_view(), prompt=PROMPT, train=settings)
-    context = Tuning(state)
+    context = Tuning(state) if fitting is None else TooLong(state, fitting)
     output = PREFER.run(asked, inputs, context)
     check_accounts("prefer", PREFER.accounts(asked, inputs, output))
     return context, inputs, output
@@ -293,7 +319,7 @@ def test_a_round_has_as_many_steps_with_preferences_as_without(tmp_path: Path) -
     (job,) = context.jobs
     assert (job.steps, job.batch_size, job.rows, job.validation) == (4, 2, (), ())
     assert job.adapter == tmp_path / "models/first"
-    assert job.preference == PreferenceLoss("sigmoid", 0.1)
+    assert job.preference == PreferenceLoss("sigmoid", 0.1, 2)
     assert job.learning_rate == pytest.approx(SETTINGS.learning_rate / 10)
     assert [(p.chosen, p.rejected) for p in job.pairs] == [
         (LATE, RUDE),
@@ -330,6 +356,17 @@ def test_with_too_few_pairs_the_student_is_the_plain_fine_tune_and_that_is_said(
     )
     one = SETTINGS.model_copy(update={"steps": 1})
     assert "one optimizer step" in tuning_of(tuned(tmp_path, 3, one)[2]).reason
+
+
+def test_where_too_few_pairs_are_short_enough_the_student_is_the_plain_fine_tune(
+    tmp_path: Path,
+) -> None:
+    context, _, output = tuned(tmp_path, 3, fitting=1)
+    assert [(job.steps, job.preference) for job in context.jobs] == [(10, None)]
+    tuning = tuning_of(output)
+    assert (tuning.tuned, tuning.reason, tuning.left_out) == (False, "1 of 3 fit", 3)
+    assert context.warned == ["round 1: no preference tuning, 1 of 3 fit"]
+    assert tuning_of(tuned(tmp_path, 3, fitting=2)[2]).tuned
 
 
 def test_the_first_round_knows_no_preferences(tmp_path: Path) -> None:
