@@ -262,6 +262,16 @@ def test_a_pair_of_a_round_that_was_rolled_back_stays_where_it_is_found_afresh(
     assert not found.drops
 
 
+def test_no_pair_is_made_of_inputs_whose_training_rows_contradict_one_another(
+    tmp_path: Path,
+) -> None:
+    text = ORIGINAL[0].inputs["text"]
+    other = replace(example(text, RUDE), id="other")
+    for again in ((other,), (other, replace(ORIGINAL[0], id="again"))):
+        rows = SelectedRows(again)
+        assert not pairs(tmp_path, {"now": {text: RUDE}}, earlier=(rows,)).pairs
+
+
 def test_there_are_no_more_pairs_than_there_is_time_to_look_at_once(tmp_path: Path) -> None:
     said = {"now": {row.inputs["text"]: RUDE for row in ORIGINAL[:4]}}
     assert len(pairs(tmp_path, said).pairs) == 4
