@@ -50,7 +50,7 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
     steps = preference_steps(settings, total)
     tuning = PreferenceTuning(
         tuned=False,
-        reason=_why_not(len(pairs), settings.preference.min_pairs, steps),
+        reason=_why_not(inputs.pair, settings.preference.min_pairs, steps),
         pairs=0,
         left_out=len(pairs),
         supervised_steps=total,
@@ -102,11 +102,13 @@ def _plain(
     return Trained((model, tuning))
 
 
-def _why_not(pairs: int, least: int, steps: int) -> str:
+def _why_not(paired: Paired, least: int, steps: int) -> str:
     if not steps:
         return "a round of one optimizer step has none left for it"
-    if pairs < least:
-        return f"{pairs} pairs of a right and a wrong answer, train.preference.min_pairs is {least}"
+    if (pairs := len(paired.pairs)) < least:
+        over = sum(drop.reason == "over_limit" for drop in paired.drops)
+        found = f" of {pairs + over} that were found are used" if over else ""
+        return f"{pairs} pairs of a right and a wrong answer{found}, train.preference.min_pairs is {least}"
     return ""
 
 

@@ -19,7 +19,16 @@ from engine.backends.protocol import (
     TrainingResult,
 )
 from engine.judging import Verification
-from engine.rows import Candidate, Decision, Example, Model, Prediction, PreferencePair, Verdict
+from engine.rows import (
+    Candidate,
+    Decision,
+    Drop,
+    Example,
+    Model,
+    Prediction,
+    PreferencePair,
+    Verdict,
+)
 from engine.run.execute import check_accounts
 from engine.spec.recipe import Preference, Train
 from engine.stages.outputs import (
@@ -308,14 +317,21 @@ def test_a_right_answer_in_other_words_is_no_wrong_one(
 
 
 def tuned(
-    state: Path, count: int, settings: Train = SETTINGS, fitting: int | None = None
+    state: Path,
+    count: int,
+    settings: Train = SETTINGS,
+    fitting: int | None = None,
+    dropped: Sequence[Drop] = (),
 ) -> tuple[Tuning, PreferInputs, Any]:
     rows = tuple(
         PreferencePair(row.id, "student_error", row.inputs, row.target, row.target, RUDE, row.id, None, 0, 1)
         for row in ORIGINAL[:count]
     )  # fmt: skip
     inputs = PreferInputs(
-        load=LOADED, earlier=(SELECTED,), train=student("models/first"), pair=Paired(rows)
+        load=LOADED,
+        earlier=(SELECTED,),
+        train=student("models/first"),
+        pair=Paired((*rows, *dropped)),
     )
     asked = PreferParams(task=task_view(), prompt=PROMPT, train=settings)
     context = Tuning(state) if fitting is None else TooLong(state, fitting)
@@ -364,6 +380,9 @@ def test_with_too_few_pairs_the_student_is_the_plain_fine_tune_and_that_is_said(
         1,
         False,
     )
+    over = Drop("pair", "p", "over_limit", "at most 1 pairs")
+    reason = tuning_of(tuned(tmp_path, 1, dropped=(over,))[2]).reason
+    assert "1 pairs of a right and a wrong answer of 2 that were found are used" in reason
     one = SETTINGS.model_copy(update={"steps": 1})
     assert "one optimizer step" in tuning_of(tuned(tmp_path, 3, one)[2]).reason
 
