@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from engine.backends.lifetime import die_with
 from engine.backends.local.weights import context_of
-from engine.backends.protocol import TrainingJob
+from engine.backends.protocol import TooFewPairs, TrainingJob
 from engine.backends.training import batches, finetune
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import EngineError, ModelError
@@ -140,7 +140,6 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
 
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
-    resume = checkpoints.last()
     prepare = _supervised if job.preference is None else _preferring
     try:
         prepared = prepare(job, tokenizer, checkpoints)
@@ -150,6 +149,8 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
             checkpoints.folder.rmdir()
         raise
     trainer = prepared.trainer
+    # Only now, since it removes those of another job: with too few pairs the plain fine-tune goes on from its own.
+    resume = checkpoints.last()
     flow = FlowCallback(
         trainer,
         checkpoints,
@@ -213,8 +214,11 @@ def _preferring(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> P
     from engine.backends.training.preferences import PairTrainer
     from engine.backends.training.resumable import trainable
 
+    assert job.preference is not None
     context = context_of(AutoConfig.from_pretrained(job.model))
-    pairs = batches.encode_pairs(tokenizer, job.pairs, job.max_length, context)
+    pairs = batches.encode_pairs(
+        tokenizer, job.pairs, job.max_length, context, job.preference.least
+    )
     lengths = [pair.length for pair in pairs]
     order = batches.batch_order(lengths, job.batch_size, job.steps, job.seed)
     model = loop.load_student(job, max(lengths))
@@ -341,7 +345,8 @@ def main(arguments: list[str]) -> int:
         user_error = _as_user_error(error)
         if user_error is None:
             raise
-        emit({"error": user_error.message, "hint": user_error.hint})
+        few = isinstance(user_error, TooFewPairs)
+        emit({"error": user_error.message, "hint": user_error.hint, "too_few_pairs": few})
         return user_error.exit_code
 
 
