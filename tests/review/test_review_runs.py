@@ -145,14 +145,33 @@ def test_a_row_that_is_right_and_was_trained_on_makes_nothing_pending(folder: Pa
     changed = [name for name, state in plan.items() if state.state != "cached"]
     assert changed[0] == "seed-0/round-0/select"
     assert all("round-1" in name for name in changed[1:])
-    # A second opinion that is the same changes nothing more, and one more confirmation neither.
+    # A second opinion that is the same changes nothing more.
     project.review("ben").accept(items[0], "candidates")
-    desk.accept(items[2], "candidates")
     again = {s.node.name: s for s in project.again().plan().states}
     assert {n: s.node.id for n, s in again.items()} == {n: s.node.id for n, s in plan.items()}
     desk.undo()
-    desk.undo()
     assert pending(project) == []
+
+
+def test_what_was_rejected_last_in_a_sitting_is_not_trained_on_in_its_stead(folder: Path) -> None:
+    project = opened(folder)
+    desk = project.review("anna")
+    items, _ = desk.items("candidates", 99)
+    trained = next(item for item in items if item.state == "trained on")
+    left_out = [item for item in items if item.state == "left out"]
+    desk.reject(trained, "candidates", "wrong")
+    for item in left_out:
+        desk.reject(item, "candidates", "wrong")
+    project.again().run()
+    assert {i.inputs["text"] for i in left_out}.isdisjoint(
+        json.loads(row["inputs"])["text"]
+        for row in rows(folder / "state", "SELECT inputs FROM training_rows")
+    )
+    later = opened(folder)
+    desk = later.review("anna")
+    kept = next(i for i in desk.items("candidates", 99)[0] if i.state == "trained on")
+    desk.accept(kept, "candidates")
+    assert pending(later) == []
 
 
 def test_what_may_not_be_trained_on_is_refused_with_its_reason(folder: Path) -> None:

@@ -110,11 +110,10 @@ def test_training_rows_are_mended_in_their_places_and_evaluation_rows_stay(
 
 
 def outcome(
-    name: str, second: int, places: tuple[tuple[int, int], ...], *, changes: bool
+    name: str, second: int, places: tuple[tuple[int, int], ...], *, changes: bool, run: str = "r1"
 ) -> Outcome:
-    return Outcome(
-        name, "candidate", "accept", None, None, places, changes, AT + timedelta(seconds=second)
-    )
+    made = AT + timedelta(seconds=second)
+    return Outcome(name, "candidate", "accept", None, None, places, changes, made, run)
 
 
 def test_verdicts_go_to_their_round_and_those_after_it_and_only_where_something_changes() -> None:
@@ -122,11 +121,13 @@ def test_verdicts_go_to_their_round_and_those_after_it_and_only_where_something_
         [
             outcome("confirms", 1, ((0, 0),), changes=False),
             outcome("decides", 2, ((0, 1),), changes=True),
-            outcome("confirms later", 3, ((0, 0),), changes=False),
+            outcome("confirms in the same sitting", 3, ((0, 0),), changes=False),
+            outcome("confirms what came of it", 4, ((0, 0),), changes=False, run="r2"),
         ]
     )
+    sitting = ["confirms", "confirms in the same sitting", "decides"]
     assert reviews.candidates(0, 0) == ()
-    assert [v.id for v in reviews.candidates(0, 1)] == ["confirms", "decides"]
-    assert [v.id for v in reviews.candidates(0, 2)] == ["confirms", "decides"]
+    assert [v.id for v in reviews.candidates(0, 1)] == sitting
+    assert [v.id for v in reviews.candidates(0, 2)] == sitting
     assert reviews.candidates(1, 1) == ()
     assert reviews.training() == ()

@@ -102,6 +102,7 @@ CREATE OR REPLACE VIEW review_outcomes AS
 -- places: of each of these verdicts
 -- changes: whether it changes what was trained on
 -- made: of the first of these verdicts; UTC
+-- run: the one in which the row was looked at when that was said
 -- judge: hash of the model and the prompts of the judge that said something of the row; NULL where none did
 -- judge_passes: whether that judge takes the target for right
 -- judge_share: share of the rows judged in that run of which it does
@@ -109,9 +110,9 @@ WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
 ), c AS (
-  SELECT * EXCLUDE (places, changes, made), count(*) OVER (PARTITION BY recipe, example) AS n, made AS said,
+  SELECT * EXCLUDE (places, changes, made, run), count(*) OVER (PARTITION BY recipe, example) AS n, made AS said,
     count(*) OVER alike AS same, list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
-    min(made) OVER alike AS made
+    min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
   FROM v WINDOW alike AS (PARTITION BY recipe, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
@@ -119,7 +120,7 @@ WITH v AS (
 )
 SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
-  same AS agree, made, judge, judge_passes, judge_share
+  same AS agree, made, run, judge, judge_passes, judge_share
 FROM f;
 
 -- Generated rows that joined no training set: rejected by the verdict, or accepted and left out by the selection.
