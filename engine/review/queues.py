@@ -71,6 +71,15 @@ def waiting(
 
 
 def changes(item: Item, verdict: Said) -> bool:
+    """Return whether a verdict changes what was trained on, or what would be without people's verdicts.
+
+    A row that is left out because somebody rejected it is trained on again where only verdicts that change nothing are
+    left.
+    """
+    return item.ruled or _changes_now(item, verdict)
+
+
+def _changes_now(item: Item, verdict: Said) -> bool:
     """Return whether a verdict changes what was trained on."""
     if verdict == "accept":
         return item.subject == "candidate" and not item.trained_everywhere
@@ -177,4 +186,4 @@ def _settles(said: Mapping[str, Any], item: Item) -> bool:
     places = _places(said["places"])
     if not all(any(s == seed and r <= round for s, r in places) for seed, round in item.places):
         return False
-    return bool(said["changes"]) or not changes(item, said["verdict"])
+    return bool(said["changes"]) or not _changes_now(item, said["verdict"])

@@ -14,6 +14,7 @@ from engine.errors import EngineError, RecipeError
 from engine.project import Project
 from engine.report.facts.reviews import collect_people
 from engine.review import Desk, Item, RefusedError, parse_queue, read_reviews, write_items
+from engine.review.outcomes import reviews_of
 from engine.store import reader
 from tests.e2e.balance import assert_balanced
 from tests.e2e.runs import Ended, pada_here, rows
@@ -172,6 +173,23 @@ def test_what_was_rejected_last_in_a_sitting_is_not_trained_on_in_its_stead(fold
     kept = next(i for i in desk.items("candidates", 99)[0] if i.state == "trained on")
     desk.accept(kept, "candidates")
     assert pending(later) == []
+
+
+def test_a_verdict_that_is_said_again_after_its_run_still_holds(folder: Path) -> None:
+    project = opened(folder)
+    anna = project.review("anna")
+    item = anna.items("candidates", 1)[0][0]
+    anna.reject(item, "candidates", "wrong")
+    project.again().run()
+    project = opened(folder)
+    anna, ben = project.review("anna"), project.review("ben")
+    assert item.example not in {i.example for i in anna.items("candidates", 99)[0]}
+    ben.reject(ben.find([item.example])[item.example], "candidates", "wrong")
+    anna.undo()
+    assert [v.verdict for v in reviews_of(folder / "state", "estimated").candidates(0, 0)] == [
+        "reject"
+    ]
+    assert pending(project) == []
 
 
 def test_what_may_not_be_trained_on_is_refused_with_its_reason(folder: Path) -> None:
