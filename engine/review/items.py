@@ -33,7 +33,8 @@ WITH v AS (
   SELECT t.id AS candidate, o.seed, o.round, o.attempt, t.attributes, t.label_source AS labelled_by
   FROM candidate t JOIN all_run_rows o USING (node) WHERE o.run = $1
 )
-SELECT l.*, w.item IS NOT NULL AS ruled, v.advice, v.agreement, v.label_correct, v.naturalness, v.judged_in, a.attributes, a.labelled_by
+SELECT l.*, w.item IS NOT NULL AS ruled, v.advice, v.agreement, v.label_correct, v.naturalness, v.judged_in,
+  a.attributes, a.labelled_by
 FROM all_lineage l
 LEFT JOIN v USING (candidate, seed, round, attempt)
 LEFT JOIN w ON w.item = l.candidate AND w.seed = l.seed AND w.round = l.round

@@ -73,6 +73,14 @@ def test_a_changed_row_joins_as_it_was_changed() -> None:
     assert output.examples[0].id == example_id({"text": "another row 11"}, BROKEN)
 
 
+def test_of_two_rows_that_are_the_same_the_one_joins_that_people_let_in() -> None:
+    first, changed, last = candidate("row 10"), candidate("row 20"), candidate("row 30")
+    output = select([first, changed, last], [of(changed, "edit", inputs={"text": "row 10"})])
+    assert [row.candidate for row in output.selected] == ["c row 20", "c row 30"]
+    assert texts(output) == ["row 10", "row 30"]
+    assert [(d.item, d.reason) for d in output.drops] == [("c row 10", "duplicate")]
+
+
 def test_a_change_that_gives_away_an_evaluation_row_is_refused() -> None:
     row = candidate("row 10")
     changed = of(row, "edit", inputs=dict(TEST.inputs), target=LATE)
