@@ -52,10 +52,10 @@ _LAST = (
 )
 _SAID = (
     "SELECT reviewer, verdict, reason, note, new_inputs, new_target FROM all_reviews"
-    " WHERE recipe = ? AND example = ? AND stands ORDER BY made"
+    " WHERE recipe = ? AND subject = ? AND example = ? AND stands ORDER BY made"
 )
 _MINE = (
-    "SELECT example, verdict, reason, new_example FROM all_reviews"
+    "SELECT subject, example, verdict, reason, new_example FROM all_reviews"
     " WHERE recipe = ? AND reviewer = ? AND stands"
 )
 _LATEST = "SELECT max(made) AS made FROM review WHERE recipe = ?"
@@ -153,19 +153,25 @@ class Desk:
         if not self._resolves:
             return []
         with reader(self.state) as query:
-            rows = query(_SAID, [self.place.recipe, item.example])
+            rows = query(_SAID, [self.place.recipe, *item.key])
         return [_told(row) for row in rows]
 
-    def said(self) -> dict[str, tuple[str, str, str | None]]:
-        """Return this reviewer's last word on each row: verdict, reason, and the row that it is changed into."""
+    def said(self) -> dict[tuple[str, str], tuple[str, str, str | None]]:
+        """Return this reviewer's last word on each row, by subject and id: verdict, reason, and what the row is changed into."""
         with reader(self.state) as query:
             rows = query(_MINE, [self.place.recipe, self.reviewer])
-        return {r["example"]: (r["verdict"], r["reason"], r["new_example"]) for r in rows}
+        return {
+            (r["subject"], r["example"]): (r["verdict"], r["reason"], r["new_example"])
+            for r in rows
+        }
 
-    def find(self, examples: Sequence[str]) -> dict[str, Item]:
-        """Return rows by their ids; ids of rows that cannot be reviewed are left out."""
+    def find(self, examples: Sequence[str], queue: Queue = "candidates") -> dict[str, Item]:
+        """Return rows by their ids; ids of rows that cannot be reviewed are left out.
+
+        A row of the data and a candidate may be the same: then it is the one that is in this queue.
+        """
         with reader(self.state) as query:
-            return found(query, self.place, examples)
+            return found(query, self.place, examples, queue)
 
     # What can be said.
 

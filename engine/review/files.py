@@ -117,7 +117,7 @@ def read_reviews(path: Path, desk: Desk, queue: Queue, target: str) -> list[Revi
         EngineError: the file cannot be read, or is none of this kind.
     """
     lines = list(_lines(path))
-    items = desk.find([line.values.get("row", "").strip() for line in lines])
+    items = desk.find([line.values.get("row", "").strip() for line in lines], queue)
     said = desk.said()
     problems: list[Problem] = []
     reviews: dict[str, tuple[int, Review]] = {}
@@ -142,7 +142,7 @@ def read_reviews(path: Path, desk: Desk, queue: Queue, target: str) -> list[Revi
     return [
         review
         for _, review in reviews.values()
-        if review.example not in said or not _same(said[review.example], review)
+        if (key := (review.subject, review.example)) not in said or not _same(said[key], review)
     ]
 
 

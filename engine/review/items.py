@@ -128,6 +128,11 @@ class Item:
     """Whether people's verdicts had a part in what became of it: without them it may be something else."""
 
     @property
+    def key(self) -> tuple[Subject, str]:
+        """What verdicts on it are known by: a candidate may be the same row as one of the data."""
+        return self.subject, self.example
+
+    @property
     def judge_passes(self) -> bool | None:
         """Whether the judge takes the target for right; None where it said nothing of it."""
         if self.judge is None:

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,24 @@ def test_a_verdict_that_is_said_again_after_its_run_still_holds(folder: Path) ->
         "reject"
     ]
     assert pending(project) == []
+
+
+def test_a_candidate_that_repeats_a_training_row_has_verdicts_of_its_own(folder: Path) -> None:
+    project = opened(folder)
+    desk = project.review("anna")
+    known = rows(folder / "state", "SELECT id FROM example WHERE source = 'train.jsonl' LIMIT 1")
+    row = desk.find([known[0]["id"]])[known[0]["id"]]
+    copied = replace(row, subject="candidate", state="trained on", candidate="c", places=((0, 0),))
+    desk.reject(row, "suspect", "wrong")
+    desk.accept(copied, "candidates")
+    project.review("ben").accept(copied, "candidates")
+    assert desk.said().keys() == {row.key, copied.key}
+    outcomes = reviews_of(folder / "state", "estimated").outcomes
+    assert {(o.subject, o.verdict) for o in outcomes} == {
+        ("train", "reject"),
+        ("candidate", "accept"),
+    }
+    assert len(project.review("cleo", resolves=True).others(copied)) == 2
 
 
 def test_what_may_not_be_trained_on_is_refused_with_its_reason(folder: Path) -> None:

@@ -226,7 +226,7 @@ def _left_out(
 
 
 def _let_in(ruling: Ruling | None) -> bool:
-    """Return whether people say that a row is to be trained on: of two that are the same then, it is the one that joins."""
+    """Return whether people say that a row is to be trained on: of two that are the same, this one joins."""
     return ruling is not None and ruling.stays
 
 
