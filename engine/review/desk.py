@@ -157,7 +157,7 @@ class Desk:
         return [_told(row) for row in rows]
 
     def said(self) -> dict[tuple[str, str], tuple[str, str, str | None]]:
-        """Return this reviewer's last word on each row, by subject and id: verdict, reason, and what the row is changed into."""
+        """Return this reviewer's last word on each row, by subject and id: verdict, reason, and the row it becomes."""
         with reader(self.state) as query:
             rows = query(_MINE, [self.place.recipe, self.reviewer])
         return {

@@ -260,6 +260,8 @@ def test_two_reviewers_do_not_see_each_other_and_what_they_differ_on_waits(folde
     assert count == 2
     assert [text.split(":")[0] for text in judge.others(waiting[0])] == ["anna", "ben"]
     judge.accept(waiting[0], "conflicts")
+    with reader(state) as query:
+        assert collect_people(query, "r0001", "estimated").agreement == people.agreement
     third = project.review("dora")
     third.accept(waiting[1], "conflicts")
     outcomes = rows(
