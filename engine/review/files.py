@@ -118,7 +118,7 @@ def read_reviews(path: Path, desk: Desk, queue: Queue, target: str) -> list[Revi
     """
     lines = list(_lines(path))
     items = desk.find([line.values.get("row", "").strip() for line in lines], queue)
-    said = desk.said()
+    said = desk.said(items.values())
     problems: list[Problem] = []
     reviews: dict[str, tuple[int, Review]] = {}
     for line in lines:

@@ -71,7 +71,7 @@ def waiting(
     known = {
         (row["subject"], row["example"]): row for row in query(_STANDING, [place.recipe, reviewer])
     }
-    return [item for item in items if item.key not in known or not _settles(known[item.key], item)]
+    return [item for item in items if item.key not in known or not settles(known[item.key], item)]
 
 
 def changes(item: Item, verdict: Said) -> bool:
@@ -205,7 +205,7 @@ def _places(value: Any) -> list[tuple[int, int]]:
     return [(int(seed), int(round)) for seed, round in parsed]
 
 
-def _settles(said: Mapping[str, Any], item: Item) -> bool:
+def settles(said: Mapping[str, Any], item: Item) -> bool:
     """Return whether a verdict holds for every place where a row is a candidate (later ones too), and as it is now."""
     places = _places(said["places"])
     if not all(any(s == seed and r <= round for s, r in places) for seed, round in item.places):

@@ -202,7 +202,7 @@ def test_a_candidate_that_repeats_a_training_row_has_verdicts_of_its_own(folder:
     desk.reject(row, "suspect", "wrong")
     desk.accept(copied, "candidates")
     project.review("ben").accept(copied, "candidates")
-    assert desk.said().keys() == {row.key, copied.key}
+    assert desk.said([row, copied]).keys() == {row.key, copied.key}
     outcomes = reviews_of(folder / "state", "estimated").outcomes
     assert {(o.subject, o.verdict) for o in outcomes} == {
         ("train", "reject"),
@@ -287,6 +287,8 @@ def test_a_row_can_be_reviewed_in_a_spreadsheet(folder: Path) -> None:
     assert [review.verdict for review in reviews] == ["accept", "reject", "relabel"]
     desk.record_all(reviews)
     assert read_reviews(file, desk, "candidates", "kind") == []
+    ending = Desk(folder / "state", opened(folder).loaded.recipe, "anna", resolves=True)
+    assert len(read_reviews(file, ending, "candidates", "kind")) == 3
     assert desk.items("candidates", 19)[1] == total - 3
 
 
