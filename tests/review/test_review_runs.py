@@ -292,6 +292,14 @@ def test_a_row_can_be_reviewed_in_a_spreadsheet(folder: Path) -> None:
     assert desk.items("candidates", 19)[1] == total - 3
 
 
+@pytest.mark.parametrize("name", ["note", "row", "new kind"])
+def test_a_column_that_a_file_has_of_itself_is_refused(tmp_path: Path, name: str) -> None:
+    item = Item("e", "candidate", {"text": "a", name: "b"}, "colour", "left out")
+    with pytest.raises(EngineError, match=f"column '{name}'"):
+        write_items(tmp_path / "rows.csv", [item], "kind")
+    assert not list(tmp_path.iterdir())
+
+
 def _write(file: Path, lines: list[dict[str, Any]], between: str = ",") -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(lines[0]), delimiter=between)
