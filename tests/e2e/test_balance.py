@@ -105,7 +105,8 @@ TAMPERED = {
     ),
     "rows that broke = those that the suite counts": "UPDATE regression_suite SET broken = broken + 1",
     "pairs found = pairs tuned with + pairs left out": (
-        "UPDATE node SET stage = CASE stage WHEN 'score' THEN 'pair' ELSE 'prefer' END WHERE stage IN ('score', 'decide')"
+        "UPDATE node SET stage = CASE stage WHEN 'score' THEN 'pair' ELSE 'prefer' END"
+        " WHERE stage IN ('score', 'decide')"
     ),
     "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
 }
