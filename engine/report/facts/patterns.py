@@ -218,8 +218,7 @@ def collect_confusions(
 def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, ...]:
     """Return the rows whose given answer may be wrong, each once, the surest and those most often named first."""
     rows = query(
-        MINE
-        + ", s AS (SELECT example, split, target, max(confidence) AS confidence,"
+        MINE + ", s AS (SELECT example, split, target, max(confidence) AS confidence,"
         " count(DISTINCT call) AS times,"
         " arg_max(reason, coalesce(confidence, 0)) AS reason, arg_max(answer, coalesce(confidence, 0)) AS answer"
         " FROM label_suspect SEMI JOIN mine USING (node, run) GROUP BY ALL),"
