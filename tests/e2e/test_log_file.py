@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.runs import pada_here
 from tests.e2e.scripted_project import write_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 def test_each_step_of_a_run_has_a_line(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from engine.tasks import TASKS
 from tests.e2e.batch_project import MODEL, Person
 from tests.e2e.runs import rows
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 Mode = Literal["decides", "advises", "off"]
 RECIPE = """\

@@ -23,7 +23,7 @@ from tests.e2e.tiny_project import write_project
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 here = batch_project.pada
 """The fixture that runs `pada` in this process."""

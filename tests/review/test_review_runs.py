@@ -21,7 +21,7 @@ from tests.e2e.balance import assert_balanced
 from tests.e2e.runs import Ended, pada_here, rows
 from tests.e2e.test_mining import project as mining_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
