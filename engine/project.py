@@ -227,10 +227,8 @@ class Project:
         return Desk(self.state, recipe, reviewer_name(reviewer), resolves=resolves)
 
     def again(self) -> Project:
-        """Return the project with a plan of its own: people may have said more of its rows since this one's."""
-        project = Project(self.loaded, self.state, self.limit)
-        project.__dict__["examined"] = self.examined
-        return project
+        """Return the project with a plan of its own: since this one's, people said more of its rows, or models came."""
+        return replace(self, known=self.examined)
 
     def rehearse(self, stage: str) -> Rehearsal:
         """Return what a stage would ask its model, the turns whole; sends nothing, writes nothing, loads no model.
@@ -383,7 +381,12 @@ class Project:
         """
         watcher = Logged(reporter or Callback(progress))
         self.validate()
-        self._fetch_missing(watcher)
+        # A plan that is there already knew models that were fetched by name alone.
+        fetched = self._fetch_missing(watcher)
+        return (self.again() if fetched else self)._execute(watcher)
+
+    def _execute(self, watcher: Reporter) -> Outcome:
+        """Run what is planned."""
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
@@ -423,8 +426,8 @@ class Project:
         )
         return run
 
-    def _fetch_missing(self, watcher: Reporter) -> None:
-        """Fetch the models that the recipe names and this machine lacks."""
+    def _fetch_missing(self, watcher: Reporter) -> bool:
+        """Fetch the models that the recipe names and this machine lacks; return whether there were any."""
         fetched = False
         for role in ROLES:
             spec = self.loaded.recipe.models.of(role)
@@ -433,9 +436,7 @@ class Project:
             if backend.local and models.locate(spec.model, base, backend.weights) is None:
                 models.fetch(spec.model, say=watcher.say, base=base)
                 fetched = True
-        if fetched:
-            # The plan knew them by name alone.
-            self.__dict__.pop("_compiled", None)
+        return fetched
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""
