@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart check test-fast test format clean
+.PHONY: help setup quickstart check test-fast test format dist clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/: *[^#]*## */\t/'
@@ -41,5 +41,14 @@ format: $(STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:           ## remove the virtual environment and the caches of the tools
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+# The wheel is built from the sdist: what is installed is what was published as source.
+dist: $(STAMP)   ## build dist/: sdist and wheel, from a clean checkout, and check what they hold
+	@test -z "$$(git status --porcelain)" || { git status --short; echo "commit or remove these first: a package would hold them" >&2; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m hatchling build --target sdist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	$(BIN)/python -m pytest -q -m "" tests/test_distributions.py
+	cd dist && sha256sum *
+
+clean:           ## remove the virtual environment dist/ and the caches of the tools
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

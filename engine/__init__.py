@@ -4,9 +4,13 @@
 runs left (docs/python.md).
 """
 
+import logging
 from typing import Any
 
 from engine.version import __version__
+
+# As of any library: a program that wants to hear what the engine logs says so, to others nothing is printed.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "Asked",

@@ -1,6 +1,6 @@
 """JSON read strictly: what readers disagree about is refused, so that every program sees the same value.
 
-Refused are a key that is there twice, NaN and the infinities, numbers that no float holds, half of a surrogate pair,
+Refused are a key that is given twice, NaN and the infinities, numbers that no float holds, half of a surrogate pair,
 and nesting beyond `DEEPEST`. The one reader for whatever comes from outside: replies, targets, files of data and of
 results. What the engine wrote itself (checkpoints, sidecars, columns of the store) needs no such care.
 """
@@ -99,7 +99,7 @@ def parse_envelope(text: str) -> Any:
     file: the reply itself is for `parse`.
 
     Raises:
-        ValueError: not JSON, a key that is there twice, or nesting too deep.
+        ValueError: not JSON, a key that is given twice, or nesting too deep.
     """
     try:
         value = _ENVELOPE.decode(text)
@@ -150,7 +150,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {repeated!r} is there twice")
+        raise ValueError(f"the key {repeated!r} is given twice")
     return value
 
 

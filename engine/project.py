@@ -34,7 +34,7 @@ from engine.review import Desk, reviewer_name, reviews_of
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
-from engine.run.progress import Callback, Event, Reporter
+from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
@@ -230,10 +230,8 @@ class Project:
         return Desk(self.state, recipe, reviewer_name(reviewer), resolves=resolves)
 
     def again(self) -> Project:
-        """Return the project with a plan of its own: people may have said more of its rows since this one's."""
-        project = Project(self.loaded, self.state, self.limit)
-        project.__dict__["examined"] = self.examined
-        return project
+        """Return the project with a plan of its own: since this one's, people said more of its rows, or models came."""
+        return replace(self, known=self.examined)
 
     def rehearse(self, stage: str) -> Rehearsal:
         """Return what a stage would ask its model, the turns whole; sends nothing, writes nothing, loads no model.
@@ -384,9 +382,14 @@ class Project:
             RecipeError: the recipe has an error.
             EngineError: the run cannot go on; what is finished is kept.
         """
-        watcher = reporter or Callback(progress)
+        watcher = Logged(reporter or Callback(progress))
         self.validate()
-        self._fetch_missing(watcher)
+        # A plan that is there already knew models that were fetched by name alone.
+        fetched = self._fetch_missing(watcher)
+        return (self.again() if fetched else self)._execute(watcher)
+
+    def _execute(self, watcher: Reporter) -> Outcome:
+        """Run what is planned."""
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with store.lock_run():
@@ -426,8 +429,8 @@ class Project:
         )
         return run
 
-    def _fetch_missing(self, watcher: Reporter) -> None:
-        """Fetch the models that the recipe names and this machine lacks."""
+    def _fetch_missing(self, watcher: Reporter) -> bool:
+        """Fetch the models that the recipe names and this machine lacks; return whether there were any."""
         fetched = False
         for role in ROLES:
             spec = self.loaded.recipe.models.of(role)
@@ -436,9 +439,7 @@ class Project:
             if backend.local and models.locate(spec.model, base, backend.weights) is None:
                 models.fetch(spec.model, say=watcher.say, base=base)
                 fetched = True
-        if fetched:
-            # The plan knew them by name alone.
-            self.__dict__.pop("_compiled", None)
+        return fetched
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

@@ -43,9 +43,7 @@ LONGEST_FIRST = (
     "tests/e2e/test_real_run.py",
     "tests/e2e/test_tiny_runs.py",
     "tests/backends/training/test_finetune.py",
-    "tests/e2e/test_operator_matrix.py",
     "tests/e2e/test_planted_causes.py",
-    "tests/e2e/test_openai_kill.py",
 )
 """Files that take a quarter of a minute of CPU time and more, the longest first."""
 _SORTS = ("models", "runs", "long", "servers")

@@ -135,7 +135,7 @@ def module_marks(path: Path) -> list[str]:
 def test_tests_of_whole_runs_are_no_part_of_the_fast_suite() -> None:
     """But for one, which goes round the loop without a model."""
     folders = (ROOT / "tests" / "e2e", ROOT / "tests" / "contributing")
-    marks = {"pytest.mark.models", "pytest.mark.runs", "pytest.mark.servers"}
+    marks = {f"pytest.mark.{sort}" for sort in ("models", "runs", "servers", "long")}
     plain = {
         placed(path)
         for folder in folders

@@ -20,6 +20,7 @@ from engine.backends.local.chat import Inert, marks, rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, does_not_fit, failed, read
 from engine.errors import BackendError, ModelError
+from engine.turns.tools import mapped, texts_in
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
@@ -77,8 +78,8 @@ class _Loaded:
 
         What a message holds of control tokens is encoded as plain text, as with transformers.
         """
-        inert = Inert(self._marks, [message.content for message in messages])
-        turns = [Message(m.role, inert.without(m.content)) for m in messages]
+        inert = Inert(self._marks, [text for turn in messages for text in texts_in(turn)])
+        turns = [mapped(message, inert.without) for message in messages]
         added: list[bool] = []
 
         def written(turns: list[Any]) -> str:

@@ -55,7 +55,7 @@ QUIRKS: Mapping[str, Quirk] = {
         re.compile(
             rf"{NEWER_LIMIT}|max_tokens.{{0,40}}(unsupported|not (support|permitted)|extra)", re.I
         ),
-        "wants the token limit as `max_completion_tokens`, and gets it so",
+        "wants the token limit as `max_completion_tokens`, and is sent it that way",
     ),
     NO_TEMPERATURE: Quirk(
         frozenset({"temperature"}),

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from engine.errors import ModelError
 from engine.fingerprint import canonical, digest_canonical
 from engine.turns import SETTING
 from engine.turns import Message as Message
@@ -363,6 +364,8 @@ class PreferenceLoss:
     loss: Literal["sigmoid", "ipo"]
     beta: float
     """How far it may go from the reference; small is far."""
+    least: int = 1
+    """Pairs that must be short enough; with fewer nothing is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +411,10 @@ class TrainingJob:
     """With `preference`: what is trained on, `batch_size` pairs a step, in place of rows."""
     preference: PreferenceLoss | None = None
     """Preference tuning of `adapter`, which is the reference too; None: supervised, on rows."""
+
+
+class TooFewPairs(ModelError):
+    """Too few pairs are short enough to tune preferences with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from engine.cli.export import export_app
+from engine.cli.help import add_examples
 from engine.cli.options import (
     STATE,
+    JsonOption,
     LimitOption,
     OwnStateOption,
     RecipeArgument,
@@ -18,6 +20,7 @@ from engine.cli.options import (
 )
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
+from engine.cli.terminal.logged import add_log_options
 from engine.version import __version__
 
 app = typer.Typer(
@@ -25,8 +28,12 @@ app = typer.Typer(
     help="PaDA Engine: make a small language model better at one task, from a recipe.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+LISTS = (
+    "tasks", "metrics", "operators", "row-functions", "clusterers", "gates", "packs", "backends", "methods", "recipes",
+)  # fmt: skip
+SCHEMAS = ("recipe", "operator", "method", "taxonomy")
 models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 batch_app = typer.Typer(
@@ -158,11 +165,12 @@ def compare(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="augment.coverage=0: one arm more for each recipe and method. Repeatable.",
+            help="Such as augment.coverage=0: one more arm for each recipe and method. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="0,1,2", help="The recipes' when left out.")
+        str | None,
+        typer.Option("--seeds", metavar="0,1,2", help="Those of the recipes when left out."),
     ] = None,
     rows: Annotated[
         str | None,
@@ -176,7 +184,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="ARM",
-            help="What all are held against, by its name in the table (its method, its setting as typed, its recipe):"
+            help="What all are compared with, by its name in the table (its method, its setting as typed, its recipe):"
             " vanilla, or else the first, when left out.",
         ),
     ] = None,
@@ -193,10 +201,7 @@ def compare(
     limit: LimitOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
 ) -> None:
-    """Run recipes, methods or settings on the same rows and seeds, and say which differ beyond chance.
-
-    pada compare quickstart --methods vanilla,random,pada --seeds 0,1,2 --rows 120
-    """
+    """Run recipes, methods or settings on the same rows and seeds, and say which differ beyond chance."""
     from engine.cli.compare import compare_command, names, numbers
     from engine.cli.recipes import overrides
     from engine.comparison import Asked
@@ -253,11 +258,11 @@ def sql(
 
 
 @app.command()
-def runs(state: StateOption = STATE) -> None:
+def runs(state: StateOption = STATE, json: JsonOption = False) -> None:
     """List the runs in the store."""
     from engine.cli.runs import runs_command
 
-    runs_command(state)
+    runs_command(state, as_json=json)
 
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The call's id, or its beginning.")]
@@ -281,7 +286,7 @@ def calls(
         str | None, typer.Option(help="Node's name, or the beginning of its fingerprint.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """List the calls of language models, newest first; works beside a running run."""
     from engine.cli.calls import Filters, list_calls
@@ -305,7 +310,7 @@ def calls_replay(
     context: typer.Context,
     call: IdArgument,
     recipe: Annotated[
-        str, typer.Option("--recipe", help="Recipe whose model for the call's role is asked.")
+        str, typer.Option("--recipe", help="Recipe whose teacher, judge or student is asked.")
     ],
     var: VarOption = None,
     state: OwnStateOption = None,
@@ -336,23 +341,30 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="tasks, metrics, operators, row-functions, clusterers, gates, packs, backends, methods or recipes."
+            help="tasks, metrics, operators, row-functions, clusterers, gates, packs, backends, methods or recipes.",
+            autocompletion=lambda: LISTS,
         ),
     ],
     recipe: Annotated[
         str | None,
         typer.Argument(help="Recipe whose own operators, packs and methods are listed too."),
     ] = None,
+    json: JsonOption = False,
 ) -> None:
     """List what a recipe can name."""
     from engine.cli.recipes import show_list
 
-    show_list(what, recipe)
+    show_list(what, recipe, as_json=json)
 
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="recipe, operator, method or taxonomy.")] = "recipe",
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="recipe, operator, method or taxonomy.", autocompletion=lambda: SCHEMAS
+        ),
+    ] = "recipe",
 ) -> None:
     """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods or of taxonomies."""
     from engine.cli.recipes import show_schema
@@ -368,7 +380,8 @@ def show_prompt(
     ],
     recipe: Annotated[str, typer.Option("--recipe", help="Recipe file, its folder, or a name.")],
     operator: Annotated[
-        str | None, typer.Option("--operator", help="Of generate: this operator's alone.")
+        str | None,
+        typer.Option("--operator", help="For generate: the prompts of this operator alone."),
     ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Also the JSON Schema of the reply.")
@@ -432,11 +445,11 @@ def models_fetch(
 
 
 @models_app.command("list")
-def models_list() -> None:
+def models_list(json: JsonOption = False) -> None:
     """List the embedded models and where they are stored."""
     from engine.cli.running import list_models
 
-    list_models()
+    list_models(as_json=json)
 
 
 @batch_app.command("import")
@@ -451,8 +464,12 @@ def batch_import(
 
 
 @batch_app.command("list")
-def batch_list(state: StateOption = STATE) -> None:
+def batch_list(state: StateOption = STATE, json: JsonOption = False) -> None:
     """List the request files and how much of each is answered."""
     from engine.cli.batch import list_command
 
-    list_command(state)
+    list_command(state, as_json=json)
+
+
+add_log_options(app)
+add_examples(app)

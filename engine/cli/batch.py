@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from engine.backends import BACKENDS
+from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.run.batches import FileState, Imported, file_states, import_results
 from engine.run.execute import Outcome
@@ -99,14 +101,17 @@ def _next(done: Imported) -> str:
             "to go on with what can"
         )
     if done.failed.total() > done.given_up:
-        return "run the recipe again: it goes on, and writes what failed into the next file"
-    return "run the recipe again: it goes on"
+        return "run the recipe again to go on: what failed is written into the next file"
+    return "run the recipe again to go on"
 
 
-def list_command(state: Path) -> None:
-    """Print the request files of a store, oldest first."""
+def list_command(state: Path, *, as_json: bool = False) -> None:
+    """Print the request files of a store, oldest first, or one JSON object for each."""
     console = Console()
     request_files = file_states(Store.open(state, create_missing=False))
+    if as_json:
+        print_records(console.file, map(_record, request_files))
+        return
     if not request_files:
         _say(console, "no request files")
         return
@@ -135,6 +140,19 @@ def list_command(state: Path) -> None:
         # Files and pipes have no width to keep to.
         console = Console(width=250)
     console.print(table)
+
+
+def _record(one: FileState) -> dict[str, Any]:
+    return {
+        "file": str(one.file),
+        "run": one.header.run,
+        "model": one.header.model,
+        "roles": dict(one.roles),
+        "requests": one.header.requests,
+        "answered": one.answered,
+        "failed": one.failed,
+        "missing": one.missing,
+    }
 
 
 def _requests(count: int) -> str:

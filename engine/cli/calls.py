@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
-from engine.cli.terminal.streams import for_programs
+from engine.cli.terminal.streams import print_records
 from engine.errors import StoreError
 from engine.report.console import clean
 from engine.report.formatting import money
@@ -97,10 +97,7 @@ def list_calls(
     tell_unseen(errors, unseen)
     shown = calls[:limit]
     if as_json:
-        import orjson
-
-        for row in shown:
-            for_programs(console.file).write(orjson.dumps(row).decode() + "\n")
+        print_records(console.file, shown)
         return
     if not shown:
         _say(console, "no calls" if filters == Filters() else _none(state))
@@ -229,7 +226,7 @@ def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
     used, _ = _asked(
         state, f"{_USED} ORDER BY node, what, position", [entries[0]["id"]] * _USED.count("?")
     )
-    _say(console, "\nwhat came from it:" if used else "\nno row came from it")
+    _say(console, "\nwhat came from it:" if used else "\nno row came of it")
     for row in used:
         _say(
             console,

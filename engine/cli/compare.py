@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from engine.cli.batch import WAITING, show_waiting
+from engine.cli.terminal.logged import log_problems
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.comparison import Asked, arms_of
 from engine.comparison.console import summary
@@ -31,7 +32,7 @@ def numbers(text: str | None, option: str) -> list[int]:
         raise EngineError(f"{option} {text}: not a list of whole numbers", f"write {option} 0,1,2")
     found = [int(part) for part in parts]
     if len(found) > len(set(found)):
-        raise EngineError(f"{option} {text}: a number is there twice", "leave one out")
+        raise EngineError(f"{option} {text}: a number is given twice", "leave one out")
     return found
 
 
@@ -53,8 +54,9 @@ def compare_command(
         check_out(out)
     console = Console(stderr=False)
     arms = arms_of(asked)
-    warnings = dict.fromkeys(str(p) for arm in arms.arms for p in arm.project.validate())
-    for warning in warnings:
+    warnings = dict.fromkeys(p for arm in arms.arms for p in arm.project.validate())
+    log_problems(warnings)
+    for warning in dict.fromkeys(map(str, warnings)):
         print(warning, file=sys.stderr)
     with ConsoleReporter(console, quiet).shown() as reporter:
         ran = list(run_arms(arms.arms, reporter))

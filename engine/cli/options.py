@@ -24,12 +24,16 @@ StateOption = Annotated[
 OwnStateOption = Annotated[
     Path | None, typer.Option("--state", help="Folder of the store and the trained models.")
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object per line, and nothing else.")
+]
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
 ]
 
 __all__ = [
     "STATE",
+    "JsonOption",
     "LimitOption",
     "OwnStateOption",
     "RecipeArgument",

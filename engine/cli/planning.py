@@ -85,8 +85,8 @@ def _print_student(console: Console, project: Project, planned: Planned) -> None
     later = "; later rounds and the control train it further" if trains else ""
     _say(
         console,
-        f"student: {student.model} with the adapter {student.adapter} ({adapter.digest[:12]}): round 0 is it as it "
-        f"is, untuned is the model without it{later}",
+        f"student: {student.model} with the adapter {student.adapter} ({adapter.digest[:12]}): round 0 is the "
+        f"model with the adapter, untuned the model without it{later}",
     )
 
 

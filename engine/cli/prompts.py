@@ -71,7 +71,7 @@ def _chosen(rehearsal: Rehearsal, operator: str | None) -> Sequence[Prompted]:
         )
     by_name = {Path(one.prompt.name).parent.name: one for one in rehearsal.prompts}
     if operator not in by_name:
-        hint = did_you_mean(operator, by_name) or f"asked are: {', '.join(by_name)}"
+        hint = did_you_mean(operator, by_name) or f"operators that are asked: {', '.join(by_name)}"
         raise EngineError(f"the operator '{operator}' is asked for nothing here", hint)
     return (by_name[operator],)
 
@@ -84,7 +84,7 @@ def _origin(project: Project, rehearsal: Rehearsal) -> Iterator[str]:
     if rehearsal.made_up:
         yield f"stand-ins, made of training rows: {', '.join(rehearsal.made_up)}"
     if rehearsal.unanswered:
-        yield f"as where no reply can be used: {', '.join(rehearsal.unanswered)}"
+        yield f"as if no reply could be used: {', '.join(rehearsal.unanswered)}"
 
 
 def prompt_lines(project: Project, prompted: Prompted, *, with_schema: bool) -> Iterator[str]:

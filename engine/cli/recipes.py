@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from engine.cli.data import print_profile
-from engine.cli.terminal.streams import for_programs
+from engine.cli.terminal.logged import log_problems
+from engine.cli.terminal.streams import for_programs, print_records
 from engine.errors import EngineError, RecipeError
 from engine.project import Project
 from engine.registry import did_you_mean
@@ -48,7 +49,9 @@ def checked(
         table: Where to print a profile of its rows; nowhere when left out.
     """
     project = Project.open(recipe, state, overrides(assignments), limit)
-    for problem in project.validate():
+    problems = project.validate()
+    log_problems(problems)
+    for problem in problems:
         print(problem, file=sys.stderr)
     if table is not None:
         print_profile(table, project.profile)
@@ -89,8 +92,11 @@ def show_plan(
     print_plan(checked(recipe, assignments, state, limit), graph)
 
 
-def show_list(what: str, recipe: str | None = None) -> None:
-    """Print the names of one registry, or of the shipped recipes; with a recipe, what is its own too."""
+def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) -> None:
+    """Print the names of one registry, or of the shipped recipes; with a recipe, what is its own too.
+
+    With `as_json` each is a JSON object of `name` and `description`; a recipe has its file there.
+    """
     from engine.backends import BACKENDS
     from engine.cli.operators.listing import LABELS, operator_lines
     from engine.metrics import METRICS
@@ -120,6 +126,9 @@ def show_list(what: str, recipe: str | None = None) -> None:
     }
     if what not in lists:
         raise EngineError(f"there is no list of '{what}'", did_you_mean(what, lists))
+    if as_json:
+        print_records(sys.stdout, ({"name": n, "description": t} for n, t in lists[what]))
+        return
     for name, text in lists[what]:
         typer.echo(f"{name:<24} {text}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
 from engine.cli.export.written import best_model
 from engine.cli.recipes import checked
 from engine.cli.terminal.progress import ConsoleReporter
+from engine.cli.terminal.streams import print_records
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.files import ReportFiles, write_report
@@ -96,7 +98,12 @@ def fetch_models(names: Sequence[str]) -> None:
         print(f"{name}: {models.fetch(name, say=print)}")
 
 
-def list_models() -> None:
-    """Print the embedded models and where they are stored."""
+def list_models(*, as_json: bool = False) -> None:
+    """Print the embedded models and where they are stored, or one JSON object for each."""
+    if as_json:
+        places = ((name, models.locate(name)) for name in models.known())
+        found = ({"name": name, "path": str(path) if path else None} for name, path in places)
+        print_records(sys.stdout, found)
+        return
     for name in models.known():
         print(f"{name:<36} {models.locate(name) or 'not fetched'}")

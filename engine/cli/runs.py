@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from engine.cli.clean import readable
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.streams import print_records
 from engine.cli.terminal.tables import fitted
 from engine.store import holder, now, rows, unseen
 from engine.store.cleaning import size_of
@@ -88,12 +89,22 @@ def list_runs(state: Path) -> list[RunLine]:
 
 
 def runs_command(
-    state: Path, console: Console | None = None, errors: Console | None = None
+    state: Path,
+    console: Console | None = None,
+    errors: Console | None = None,
+    *,
+    as_json: bool = False,
 ) -> None:
-    """Print the runs of a store; raises StoreError. A note about rows not visible yet goes to `errors`."""
+    """Print the runs of a store, or one JSON object for each; raises StoreError.
+
+    A note about rows not visible yet goes to `errors`.
+    """
     console, errors = console or Console(), errors or Console(stderr=True)
     runs = list_runs(state)
     tell_unseen(errors, unseen(state))
+    if as_json:
+        print_records(console.file, map(asdict, runs))
+        return
     if not runs:
         console.print("no runs yet", highlight=False)
         return

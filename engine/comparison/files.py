@@ -97,7 +97,7 @@ def markdown_text(comparison: Comparison) -> str:
         "\n".join(f"- {escaped(one.text)}" for one in sentences(comparison)),
         table(curve) if (curve := curve_table(comparison)) else "",
         table(student_table(comparison)),
-        "\n".join(f"- Mind: {escaped(note)}." for note in comparison.notes),
+        "\n".join(f"- Note: {escaped(note)}." for note in comparison.notes),
         "\n".join(
             f"- Not finished: {escaped(name)}: {escaped(why)}."
             for name, why in comparison.unfinished.items()

@@ -75,7 +75,7 @@ def headline(comparison: Comparison) -> Sentence:
     """Return the outcome in one sentence: which arms beat the baseline, if any."""
     held = [arm for arm in comparison.arms if arm.against]
     if not held:
-        return Sentence(f"Nothing is held against {comparison.baseline} yet.", "unclear")
+        return Sentence(f"Nothing has been compared with {comparison.baseline} yet.", "unclear")
     wins = [called(arm) for arm in held if arm.against and arm.against.word == "better"]
     losses = [called(arm) for arm in held if arm.against and arm.against.word == "worse"]
     parts = []
@@ -84,7 +84,7 @@ def headline(comparison: Comparison) -> Sentence:
     if losses:
         it = "it" if wins else comparison.baseline
         parts.append(f"{_and(losses)} {'falls' if len(losses) == 1 else 'fall'} behind {it}")
-    text = "; ".join(parts) or f"No arm is told apart from {comparison.baseline}"
+    text = "; ".join(parts) or f"No arm differs beyond chance from {comparison.baseline}"
     tone: Tone = "good" if wins else "bad" if losses else "unclear"
     return Sentence(f"{text} on test{basis(comparison)}.", tone)
 

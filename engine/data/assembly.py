@@ -35,7 +35,7 @@ from engine.sql.patterns import check_pattern
 _MOST_SHOWN = 10
 _NOT_READ = "a student that says what it is trained to say is not right here"
 _READ_HINT = (
-    "docs/tasks.md says how answers are read: write the target otherwise, or leave such rows out: "
+    "docs/tasks.md says how answers are read: write the target differently, or leave such rows out: "
     "`on_bad_row: drop`"
 )
 

@@ -67,7 +67,7 @@ def _mixed(rows: SplitRows, task: Task) -> list[Problem]:
             (kind, first), (other, odd) = list(types.items())[:2]
             where = rows.at(first)
             message = f"the column '{column}' holds {kind} on {where} and {other} here"
-            hint = "write all its values alike"
+            hint = "write all its values the same way"
             problems.append(Problem(rows.at(odd), message, hint, "warning", "mixed"))
     return problems
 

@@ -67,7 +67,7 @@ class Log:
         if not odd:
             return []
         (shown,) = redact_texts([str(odd[0])], self._redactions)
-        message = f"{len(odd)} of {len(values)} values of the log's column '{TIME}' are no times, such as '{shown}'"
+        message = f"{len(odd)} of {len(values)} values of the log's column '{TIME}' are not times, such as '{shown}'"
         hint = (
             'write 2026-03-01 or 2026-03-01T10:00, or make it so: `columns: {time: "strptime(…)"}`'
         )

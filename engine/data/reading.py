@@ -275,7 +275,7 @@ class _Reader:
             at = problems[-1].where
             note = f"reading stops after {_MOST_BAD_ROWS} bad rows"
             end = Location(at.file, at.line, at.column + 1)
-            raise RecipeError([*problems, Problem(end, note, "mend these first", code="data")])
+            raise RecipeError([*problems, Problem(end, note, "correct these first", code="data")])
 
     def _keep(self, record: Record) -> bool:
         if self.sampler:

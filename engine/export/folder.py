@@ -27,7 +27,7 @@ def check_target(to: Path, *, replace: bool) -> None:
     if not to.exists() and not to.is_symlink():
         return
     if not to.is_dir() or to.is_symlink():
-        raise EngineError(f"{to} is no folder", "choose another place with --to")
+        raise EngineError(f"{to} is not a folder", "choose another place with --to")
     there = {
         path.relative_to(to).as_posix()
         for path in to.rglob("*")
@@ -110,7 +110,9 @@ def _fault(problem: OSError, part: Path, to: Path) -> EngineError:
     )
     if problem.errno is None or not inside:
         what = "what it is made of cannot be read" if named is None else f"{named} cannot be read"
-        return EngineError(f"nothing is exported: {what}: {reason}", "mend that, and export again")
+        return EngineError(
+            f"nothing is exported: {what}: {reason}", "put that right, and export again"
+        )
     return EngineError(
         f"the export cannot be written to {to}: {reason}",
         "choose a place that can be written, with --to",

@@ -22,7 +22,7 @@ def check_token(name: str) -> None:
         validate_repo_id(name)
     except HFValidationError as problem:
         raise EngineError(
-            f"--push {name}: no name on the Hub: {problem}", "write owner/name"
+            f"--push {name}: not a name on the Hub: {problem}", "write owner/name"
         ) from problem
     if get_token() is None:
         raise EngineError(

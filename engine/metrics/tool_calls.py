@@ -53,8 +53,10 @@ def _typed(value: Any) -> Any:
     if isinstance(value, bool):
         return ("truth", value)
     if isinstance(value, Mapping):
-        return tuple(sorted((key, _typed(part)) for key, part in value.items()))
-    return tuple(map(_typed, value)) if isinstance(value, list) else (type(value) is str, value)
+        return ("object", *sorted((key, repr(_typed(part))) for key, part in value.items()))
+    if isinstance(value, list):
+        return ("list", *map(_typed, value))
+    return (type(value) is str, value)
 
 
 def _whole(calls: Sequence[Call], form: Callable[[Any], Any]) -> Counter[tuple[str, str]]:

@@ -23,6 +23,7 @@ class BleuParams(MetricParams):
     tokenize: Literal["13a", "intl", "zh", "char", "none"] = "13a"
     """13a: the field's default; intl: any script; zh: Chinese by character; char; none: by white space."""
     lowercase: bool = False
+    """Whether capitals make no difference."""
 
 
 class ChrfParams(MetricParams):
@@ -31,6 +32,7 @@ class ChrfParams(MetricParams):
     word_order: Literal[0, 2] = 0
     """2 is chrF++: words and word pairs count too."""
     lowercase: bool = False
+    """Whether capitals make no difference."""
 
 
 @cache

@@ -8,6 +8,7 @@ loads no library of models until something must be fetched.
 from engine.models.adapter import Adapter, locate_adapter, read_adapter
 from engine.models.digest import weights_digest
 from engine.models.embedded import known
+from engine.models.languages import languages
 from engine.models.resolve import fetch, locate
 from engine.system.places import cache_root
 
@@ -16,6 +17,7 @@ __all__ = [
     "cache_root",
     "fetch",
     "known",
+    "languages",
     "locate",
     "locate_adapter",
     "read_adapter",

@@ -165,7 +165,7 @@ def copy_adapter(folder: Path, to: Path) -> None:
     except OSError as problem:
         raise ModelError(
             f"cannot copy the adapter in {folder} to {to}: {problem.strerror or problem}",
-            "free some disk space, or mend the permissions",
+            "free some disk space, or correct the permissions",
         ) from problem
 
 
@@ -177,13 +177,13 @@ def _config(folder: Path) -> Mapping[str, Any]:
                 f"{folder} is a whole model: it has no {CONFIG}",
                 "name it as models.student.model, and leave adapter out",
             )
-        raise ModelError(f"{folder} is no adapter: it has no {CONFIG}", _HINT)
+        raise ModelError(f"{folder} is not an adapter: it has no {CONFIG}", _HINT)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise ModelError(f"{file} cannot be read: {problem}", _HINT) from problem
     if not isinstance(config, dict):
-        raise ModelError(f"{file} is no JSON object", _HINT)
+        raise ModelError(f"{file} is not a JSON object", _HINT)
     return config
 
 
@@ -210,7 +210,7 @@ def _shapes(weights: Path, rank: int | None) -> dict[str, tuple[int, int]]:
 def _header(file: Path) -> dict[str, _Tensor]:
     """Return the tensors in a safetensors file; raises ModelError for one that is cut or none at all."""
     broken = ModelError(
-        f"{file} is broken or cut: it is no whole safetensors file",
+        f"{file} is broken or cut: it is not a complete safetensors file",
         "copy it again from where it is whole",
     )
     try:

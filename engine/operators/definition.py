@@ -47,6 +47,8 @@ class Examples(Spec):
     """
     count: int | str
     """Most rows shown: a number, the name of an integer parameter, or `pack`: as many as the teacher's pack says."""
+    each: int = Field(default=0, ge=0, le=4)
+    """With `of: target`: rows of each target that are shown at least, if there are, whatever `count` says."""
     with_target: bool = False
     """Whether each row is shown with its target, under the key `target`."""
     seed: Literal["left out", "first", "last"] = "left out"
@@ -140,11 +142,12 @@ class Definition(Spec):
     vary: dict[ParameterName, list[str] | str] = Field(default_factory=dict)
     """What differs from row to row: name -> values, or the parameter of type texts that has them; each about as often.
 
-    A prompt finds a row's own under `rows[].vary`, or under `vary`.
+    A prompt finds a row's own under `rows[].vary`, or under `vary`; under `rows[].wishes` what else is asked of it.
     """
     sees: list[Sight] = Field(default_factory=list)
     """What its prompt may use, besides `rows`, `examples`, `params`, `count`, `longest`, `usual`, `description`,
-    `kind` (of the task), `labelled` and `derived` (whether targets are labels, whether a rationale comes before them).
+    `kind` (of the task), `labelled` and `derived` (whether targets are labels, whether a rationale comes before them),
+    and `shared` (lines that the engine's operators have in common).
 
     A prompt that uses `rows` is asked for the rows of several seeds in one call, as many as the teacher's pack says.
     task: what the task is, in words; row: the first seed row's inputs; label: its target; target: that of the first row

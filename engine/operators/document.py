@@ -70,7 +70,7 @@ def _checks(operator: Operator) -> Iterator[str]:
         f"it has at least {checks.kept_words:.0%} of its seed row's words": checks.kept_words > 0,
         f"at least {checks.new_words:.0%} of its words are new": checks.new_words > 0,
         "a number or a name of its seed row is gone, where it has one": checks.swapped,
-        "it has no number that its seed row has not": checks.numbers == "kept",
+        "it has no number that its seed row lacks": checks.numbers == "kept",
         "its target is longer than its seed row's, and comes to the same answer": checks.answer
         == "kept",
     }

@@ -30,7 +30,7 @@ from engine.spec.yaml import Document, decode, parse
 DEFINITION = "operator.yaml"
 SCHEMA = "rows.schema.json"
 _ALWAYS = (
-    "count", "derived", "description", "kind", "labelled", "longest", "params", "rows", "usual",
+    "count", "derived", "description", "kind", "labelled", "longest", "params", "rows", "shared", "usual",
 )  # fmt: skip
 """What every prompt is given."""
 _PROSE = {"operator", "description", "source", "changes", "stays", "example"}

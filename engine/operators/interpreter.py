@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.operators.operator import (
     PACK,
+    SKIPPED,
     TARGET,
     Assignment,
     KnownRow,
@@ -22,11 +23,13 @@ from engine.operators.operator import (
     RowSpec,
     Unread,
 )
+from engine.operators.shared import SHARED_LINES
 from engine.rows import Example
 from engine.spec.prompts import Prompt
 
 _DEFINITIONS = ("$defs", "definitions")
-_ID_LENGTH, _PLAN_LENGTH, _RATIONALE_LENGTH = 8, 300, 600
+_ID_LENGTH, _PLAN_LENGTH, _RATIONALE_LENGTH, _WHY_LENGTH = 8, 300, 600, 120
+_WRONG_TARGET, _NOT_POSSIBLE = "wrong_target", "not_possible"
 _SPARE = 2
 """Rows that a reply may hold beyond those asked for: one given twice is a drop, and no reason to lose the others."""
 
@@ -90,7 +93,8 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
     if operator.definition.examples is not None:
         variables["examples"] = _examples(operator, asked)
     return variables | {
-        "rows": [_item(asked, row, made_from=operator.made_from) for row in asked.rows],
+        "rows": [_item(asked, row, operator) for row in asked.rows],
+        "shared": SHARED_LINES,
         "params": params.model_dump(),
         "count": len(asked.rows),
         "longest": asked.longest,
@@ -151,10 +155,28 @@ def reply_schema(
         "required": list(dict.fromkeys([*before, *base.get("required", ()), *columns, *after])),
         "additionalProperties": False,
     }
-    least, most = (1, count + _SPARE) if items else (count, count)
+    skips = items and operator.may_skip
+    least, most = (0 if skips else 1, count + _SPARE) if items else (count, count)
     rows = {"type": "array", "items": item, "minItems": least, "maxItems": most}
     schema["properties"] = {**schema["properties"], "rows": rows}
+    if skips:
+        schema["properties"][SKIPPED] = _skipped_schema(count)
     return schema
+
+
+def _skipped_schema(count: int) -> dict[str, Any]:
+    properties = {
+        "id": _text(_ID_LENGTH),
+        "reason": {"enum": [_WRONG_TARGET, _NOT_POSSIBLE]},
+        "why": _text(_WHY_LENGTH),
+    }
+    item = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {"type": "array", "items": item, "maxItems": count}
 
 
 def read_rows(
@@ -173,6 +195,8 @@ def read_rows(
         pairs = zip(asked.rows, rows, strict=True)
         return [_new(spec, row, asked, whole=whole) for spec, row in pairs]
     wanted = {spec.id: spec for spec in asked.rows}
+    # A row that is written and left out all the same is left out: whoever says that it is wrong has thought twice.
+    skipped = {str(one["id"]).strip(): one for one in value.get(SKIPPED, ())}
     named = [str(row["id"]).strip() for row in rows]
     times = Counter(named)
     read: list[NewRow | Unread] = []
@@ -180,15 +204,25 @@ def read_rows(
         if name not in wanted:
             asked_for = f"the reply has a row '{name}', which was not asked for"
             read.append(Unread(None, "not_asked", asked_for))
-        elif times[name] == 1:
+        elif times[name] == 1 and name not in skipped:
             read.append(_new(wanted[name], row, asked, whole=whole))
+    read += [_left_out(name, one, wanted.get(name)) for name, one in skipped.items()]
     for name, spec in wanted.items():
+        if name in skipped:
+            continue
         if times[name] == 0:
             read.append(Unread(spec, "missing_in_reply", f"the reply has no row '{name}'"))
         elif times[name] > 1:
             several = f"the reply has the row '{name}' {times[name]} times"
             read.append(Unread(spec, "twice_in_reply", several))
     return read
+
+
+def _left_out(name: str, said: Mapping[str, Any], spec: RowSpec | None) -> Unread:
+    if spec is None:
+        why = f"the reply leaves out a row '{name}', which was not asked for"
+        return Unread(None, "not_asked", why)
+    return Unread(spec, "declined", str(said["why"]).strip(), said["reason"] == _WRONG_TARGET)
 
 
 def _new(spec: RowSpec, row: Mapping[str, Any], asked: Assignment, *, whole: bool) -> NewRow:
@@ -213,17 +247,18 @@ def _written(asked: Assignment, target: str | None) -> Any:
     return None if target is None else asked.as_written(target)
 
 
-def _item(asked: Assignment, row: RowSpec, *, made_from: bool) -> dict[str, Any]:
+def _item(asked: Assignment, row: RowSpec, operator: Operator) -> dict[str, Any]:
     """Return one row to write as a prompt sees it; its seed row too, where it is made from that."""
     item: dict[str, Any] = {
         "id": row.id,
         "target": _written(asked, row.target),
         "near": _written(asked, row.near),
         "vary": dict(row.vary),
+        "wishes": {k: v for k, v in row.vary.items() if k not in operator.definition.vary},
         "kind": row.kind,
         "contrast": row.contrast,
     }
-    if made_from:
+    if operator.made_from:
         seed = row.seed
         item |= {
             "row": dict(asked.inputs_as_written(seed.inputs)),

@@ -28,6 +28,8 @@ TARGET = "target"
 """Key of a row's own target in a reply, and in an example that is shown with it."""
 ITEM_KEYS = ("id", "plan", "rationale")
 """What a row of a reply holds besides columns and target, where a call asks for rows of several seeds."""
+SKIPPED = "skipped"
+"""Key of the rows that a reply leaves out, each with its id and why."""
 PACK = "pack"
 """Stands for a number that the teacher's pack has."""
 
@@ -80,6 +82,11 @@ class Operator:
         """Whether each row is made from a training row, its seed row."""
         rule = self.definition
         return self.label in ("keep", "change") or rule.seeded or rule.writes == "target"
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether a writer of rows of several seeds may leave one out: not one that is asked for what a target is."""
+        return self.made_from and self.definition.votes is None
 
     @property
     def copies(self) -> Copies:
@@ -214,9 +221,12 @@ class NewRow(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A row that was asked for and is not there once, or is there and was not asked for."""
+    """A row that was asked for and is not there once, one that its writer left out, or one that was not asked for."""
 
     spec: RowSpec | None
     """None for a row that was not asked for."""
-    reason: Literal["missing_in_reply", "twice_in_reply", "not_asked"]
+    reason: Literal["missing_in_reply", "twice_in_reply", "not_asked", "declined"]
     detail: str
+    """What is wrong with the reply; of a row that its writer left out, why."""
+    wrong_target: bool = False
+    """Whether it was left out because its seed row's target is wrong, as its writer says."""

@@ -15,7 +15,7 @@ from typing import Any
 from engine import json_text
 from engine.backends.structured import unbounded
 from engine.errors import Location, Problem, RecipeError
-from engine.operators.operator import ITEM_KEYS, TARGET
+from engine.operators.operator import ITEM_KEYS, SKIPPED, TARGET
 from engine.spec.package_data import shipped
 from engine.spec.yaml import Document, KeyPath, decode, parse
 
@@ -77,7 +77,7 @@ def _mistakes(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        yield tuple(error.absolute_path), f"this is no JSON Schema: {error.message[:200]}", ""
+        yield tuple(error.absolute_path), f"this is not a JSON Schema: {error.message[:200]}", ""
         return
     if (path := _reference(schema, ())) is not None:
         yield path, "a reply's schema cannot refer to other parts", "write the part out here"
@@ -98,6 +98,9 @@ def _mistakes(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
         if name in item.get("properties", {}):
             hint = "leave it out: the engine adds it where it is asked for"
             yield (*rows, "items", "properties", name), f"a row's '{name}' is the engine's", hint
+    if SKIPPED in schema["properties"]:
+        hint = "leave it out: the engine adds it where rows can be left out"
+        yield ("properties", SKIPPED), f"'{SKIPPED}' is the engine's", hint
     yield from _endless(schema)
 
 

@@ -104,7 +104,11 @@ def _metrics(parts: dict[str, Any]) -> dict[str, Any]:
             known["params"] = _part(metric.params, parts)
         branches.append(_closed(known, ["name"]))
     own = loose["properties"]
-    branches.append(_closed({"name": own["name"], "sql": own["sql"]}, ["name", "sql"]))
+    for key in ("sql", "judge"):
+        # Written down, it is not null.
+        (said,) = (part for part in own[key]["anyOf"] if part.get("type") != "null")
+        said = {**said, "description": own[key]["description"]}
+        branches.append(_closed({"name": own["name"], key: said}, ["name", key]))
     return {"description": loose["description"], "anyOf": branches}
 
 
@@ -166,7 +170,8 @@ def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
     branches = []
     for name in sorted(CLUSTERERS):
         settings = _part(CLUSTERERS[name].settings, parts)
-        known = {"algorithm": {**algorithm, "const": name}, **settings.get("properties", {})}
+        about = {**algorithm, "const": name, "description": CLUSTERERS[name].description}
+        known = {"algorithm": about, **settings.get("properties", {})}
         # What a branch is without a name: the default.
         required = [] if name == algorithm["default"] else ["algorithm"]
         branches.append(_closed(known, [*required, *settings.get("required", [])]))

@@ -18,6 +18,7 @@ from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
 from engine.plan.checks.adapter import check_adapter
+from engine.plan.checks.languages import check_languages
 from engine.plan.checks.metrics import check_metrics, check_slices, check_targets
 from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
@@ -85,6 +86,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         *(splits.log.problems() if splits.log else ()),
         *_pool(loaded, splits),
         *check_rows(loaded, splits.rows, splits.rules),
+        *check_languages(loaded, splits.rows),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
@@ -117,7 +119,7 @@ def _task(loaded: LoadedRecipe) -> Iterator[Problem]:
             hint = "the student would see the answer: take it out of task.input"
             yield Problem(at, f"the target '{column}' is an input too", hint, code="task")
         if column in task.input[:index]:
-            yield Problem(at, f"the input '{column}' is there twice", "leave one out", code="task")
+            yield Problem(at, f"the input '{column}' is given twice", "leave one out", code="task")
     known = [*task.input, task.target]
     for column in task.columns:
         if column not in known:

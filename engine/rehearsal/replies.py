@@ -62,7 +62,10 @@ def _about(
     filled = dict(value)
     for name, part in schema.get("properties", {}).items():
         items = part.get("items", {}) if isinstance(part, Mapping) else {}
-        if "id" in items.get("properties", {}):
+        if name not in schema.get("required", (name,)):
+            # Such as rows that are left out: the others are answered.
+            filled.pop(name, None)
+        elif "id" in items.get("properties", {}):
             whole = {**items, "$defs": schema.get("$defs", {})}
             filled[name] = [{**instance(whole, rng, words), "id": one} for one in ids]
     return filled

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import unicodedata
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from engine.plan.tasks import task_view
 from engine.registry import did_you_mean
 from engine.report.facts.json_columns import text_values
 from engine.review.items import Item, Judging, Reviewable, judging, reviewable
-from engine.review.queues import Queue, changes, found, sample, waiting
+from engine.review.queues import Queue, changes, found, sample, settles, waiting
 from engine.rows import Example, Review, Said
 from engine.spec.recipe import Recipe
 from engine.stages.load import example_id
@@ -52,10 +52,10 @@ _LAST = (
 )
 _SAID = (
     "SELECT reviewer, verdict, reason, note, new_inputs, new_target FROM all_reviews"
-    " WHERE recipe = ? AND example = ? AND stands ORDER BY made"
+    " WHERE recipe = ? AND subject = ? AND example = ? AND stands ORDER BY made"
 )
 _MINE = (
-    "SELECT example, verdict, reason, new_example FROM all_reviews"
+    "SELECT subject, example, verdict, reason, new_example, places, changes, resolves FROM all_reviews"
     " WHERE recipe = ? AND reviewer = ? AND stands"
 )
 _LATEST = "SELECT max(made) AS made FROM review WHERE recipe = ?"
@@ -153,19 +153,32 @@ class Desk:
         if not self._resolves:
             return []
         with reader(self.state) as query:
-            rows = query(_SAID, [self.place.recipe, item.example])
+            rows = query(_SAID, [self.place.recipe, *item.key])
         return [_told(row) for row in rows]
 
-    def said(self) -> dict[str, tuple[str, str, str | None]]:
-        """Return this reviewer's last word on each row: verdict, reason, and the row that it is changed into."""
+    def said(self, items: Iterable[Item]) -> dict[tuple[str, str], tuple[str, str, str | None]]:
+        """Return this reviewer's last word on rows, by subject and id: verdict, reason, and the row it becomes.
+
+        One that would have to be said again is left out: of other places, or where this desk ends disagreements.
+        """
+        asked = {item.key: item for item in items}
         with reader(self.state) as query:
             rows = query(_MINE, [self.place.recipe, self.reviewer])
-        return {r["example"]: (r["verdict"], r["reason"], r["new_example"]) for r in rows}
+        return {
+            (r["subject"], r["example"]): (r["verdict"], r["reason"], r["new_example"])
+            for r in rows
+            if (item := asked.get((r["subject"], r["example"]))) is not None
+            and settles(r, item)
+            and (r["resolves"] or not self._resolves)
+        }
 
-    def find(self, examples: Sequence[str]) -> dict[str, Item]:
-        """Return rows by their ids; ids of rows that cannot be reviewed are left out."""
+    def find(self, examples: Sequence[str], queue: Queue = "candidates") -> dict[str, Item]:
+        """Return rows by their ids; ids of rows that cannot be reviewed are left out.
+
+        A row of the data and a candidate may be the same: then it is the one that is in this queue.
+        """
         with reader(self.state) as query:
-            return found(query, self.place, examples)
+            return found(query, self.place, examples, queue)
 
     # What can be said.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,11 +49,13 @@ def write_items(path: Path, items: Sequence[Item], target: str, *, over: bool = 
         over: Whether a file that is there may be replaced.
 
     Raises:
-        EngineError: it is neither, it is there already, or it cannot be written.
+        EngineError: it is neither, it is there already, it cannot be written, or the task has a column that is called
+            as one of the file's own.
     """
     form = _form(path)
     if path.exists() and not over:
         raise EngineError(f"{path} is there already", "name another file, or move it away first")
+    _check_names({target, *(name for item in items for name in item.inputs)})
     rows = [_row(item, target) for item in items]
     text = io.StringIO(newline="")
     if form == ".jsonl":
@@ -70,6 +72,16 @@ def write_items(path: Path, items: Sequence[Item], target: str, *, over: bool = 
             part.write_bytes(text.getvalue().encode(encoding, "replace"))
     except OSError as error:
         raise EngineError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _check_names(columns: Collection[str]) -> None:
+    """Raise EngineError where a column of the task cannot be told from one that the file has of itself."""
+    own = {*FIXED, *FILLED, *(f"{NEW}{name}" for name in columns)}
+    if taken := sorted(own & set(columns)):
+        raise EngineError(
+            f"the task's column '{taken[0]}' is called as one that a file for review has of itself",
+            "review in the terminal, without --export, or rename the column in data and recipe",
+        )
 
 
 def _row(item: Item, target: str) -> dict[str, str]:
@@ -117,8 +129,8 @@ def read_reviews(path: Path, desk: Desk, queue: Queue, target: str) -> list[Revi
         EngineError: the file cannot be read, or is none of this kind.
     """
     lines = list(_lines(path))
-    items = desk.find([line.values.get("row", "").strip() for line in lines])
-    said = desk.said()
+    items = desk.find([line.values.get("row", "").strip() for line in lines], queue)
+    said = desk.said(items.values())
     problems: list[Problem] = []
     reviews: dict[str, tuple[int, Review]] = {}
     for line in lines:
@@ -142,7 +154,7 @@ def read_reviews(path: Path, desk: Desk, queue: Queue, target: str) -> list[Revi
     return [
         review
         for _, review in reviews.values()
-        if review.example not in said or not _same(said[review.example], review)
+        if (key := (review.subject, review.example)) not in said or not _same(said[key], review)
     ]
 
 

@@ -27,13 +27,17 @@ WITH v AS (
   SELECT t.candidate, o.seed, o.round, o.attempt, t.advice, t.agreement, t.label_correct, t.naturalness,
     o.node AS judged_in
   FROM verdict t JOIN all_run_rows o USING (node) WHERE o.run = $1
+), w AS (
+  SELECT DISTINCT t.item, o.seed, o.round FROM reviewed t JOIN all_run_rows o USING (node) WHERE o.run = $1
 ), a AS (
   SELECT t.id AS candidate, o.seed, o.round, o.attempt, t.attributes, t.label_source AS labelled_by
   FROM candidate t JOIN all_run_rows o USING (node) WHERE o.run = $1
 )
-SELECT l.*, v.advice, v.agreement, v.label_correct, v.naturalness, v.judged_in, a.attributes, a.labelled_by
+SELECT l.*, w.item IS NOT NULL AS ruled, v.advice, v.agreement, v.label_correct, v.naturalness, v.judged_in,
+  a.attributes, a.labelled_by
 FROM all_lineage l
 LEFT JOIN v USING (candidate, seed, round, attempt)
+LEFT JOIN w ON w.item = l.candidate AND w.seed = l.seed AND w.round = l.round
 LEFT JOIN a USING (candidate, seed, round, attempt)
 WHERE l.run = $1 AND l.accepted IS NOT NULL AND l.reason NOT IN {NEVER}
 ORDER BY l.seed, l.round, l.attempt, l.candidate
@@ -120,6 +124,13 @@ class Item:
     doubt: Doubt | None = None
     trained_everywhere: bool = False
     """Whether it is trained on in every place where it is a candidate."""
+    ruled: bool = False
+    """Whether people's verdicts had a part in what became of it: without them it may be something else."""
+
+    @property
+    def key(self) -> tuple[Subject, str]:
+        """What verdicts on it are known by: a candidate may be the same row as one of the data."""
+        return self.subject, self.example
 
     @property
     def judge_passes(self) -> bool | None:
@@ -209,6 +220,7 @@ def _candidate(row: Mapping[str, Any]) -> Item:
         judge_agrees=row["judge_agrees"],
         judged_in=row["judged_in"] or "",
         trained_everywhere=state == "trained on",
+        ruled=row["ruled"],
     )
 
 
@@ -222,6 +234,7 @@ def _merged(known: Item, other: Item) -> Item:
         best,
         places=tuple(dict.fromkeys((*known.places, *other.places))),
         trained_everywhere=known.trained_everywhere and other.trained_everywhere,
+        ruled=known.ruled or other.ruled,
     )
 
 

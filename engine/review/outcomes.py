@@ -27,6 +27,7 @@ def reviews_of(state: Path, recipe: str) -> Reviews:
                 ),
                 changes=row["changes"],
                 made=row["made"],
+                run=row["run"],
                 reason=row["reason"],
                 judge=row["judge"],
                 judge_passes=row["judge_passes"],

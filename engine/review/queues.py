@@ -24,14 +24,20 @@ from engine.review.items import (
     suspects,
     with_answers,
 )
-from engine.rows import Said
+from engine.rows import Said, Subject
 
 Queue = Literal["candidates", "suspect", "disagreement", "pool", "conflicts"]
 QUEUES: Sequence[Queue] = get_args(Queue)
 MINED = "mine"
 """The operator whose rows come from the pool."""
-_STANDING = "SELECT example, places, verdict, changes FROM all_reviews WHERE recipe = ? AND reviewer = ? AND stands"
-_CONFLICTS = "SELECT example FROM review_outcomes WHERE recipe = ? AND verdict = 'conflict' ORDER BY made, example"
+_STANDING = (
+    "SELECT subject, example, places, verdict, changes FROM all_reviews"
+    " WHERE recipe = ? AND reviewer = ? AND stands"
+)
+_CONFLICTS = (
+    "SELECT subject, example FROM review_outcomes WHERE recipe = ? AND verdict = 'conflict'"
+    " ORDER BY made, example, subject"
+)
 
 
 def parse_queue(name: str) -> Queue:
@@ -62,15 +68,22 @@ def waiting(
     )
     if pattern is not None:
         items = _against(items, pattern)
-    known = {row["example"]: row for row in query(_STANDING, [place.recipe, reviewer])}
-    return [
-        item
-        for item in items
-        if item.example not in known or not _settles(known[item.example], item)
-    ]
+    known = {
+        (row["subject"], row["example"]): row for row in query(_STANDING, [place.recipe, reviewer])
+    }
+    return [item for item in items if item.key not in known or not settles(known[item.key], item)]
 
 
 def changes(item: Item, verdict: Said) -> bool:
+    """Return whether a verdict changes what was trained on, or what would be without people's verdicts.
+
+    A row that is left out because somebody rejected it is trained on again where only verdicts that change nothing are
+    left.
+    """
+    return item.ruled or _changes_now(item, verdict)
+
+
+def _changes_now(item: Item, verdict: Said) -> bool:
     """Return whether a verdict changes what was trained on."""
     if verdict == "accept":
         return item.subject == "candidate" and not item.trained_everywhere
@@ -86,18 +99,38 @@ def sample(query: Query, place: Reviewable, items: Sequence[Item], n: int) -> li
 
 def conflicts(query: Query, place: Reviewable) -> list[Item]:
     """Return the rows on which reviewers do not agree, in the order in which that came up."""
-    wanted = [row["example"] for row in query(_CONFLICTS, [place.recipe])]
-    known = found(query, place, wanted)
-    return [known[name] for name in wanted if name in known]
+    wanted = [(row["subject"], row["example"]) for row in query(_CONFLICTS, [place.recipe])]
+    known = _by_key(query, place, [example for _, example in wanted])
+    return [known[key] for key in wanted if key in known]
 
 
-def found(query: Query, place: Reviewable, examples: Sequence[str]) -> dict[str, Item]:
-    """Return rows by their ids, whatever queue they are in: candidates, suspects, and rows of the data."""
+def found(
+    query: Query, place: Reviewable, examples: Sequence[str], queue: Queue
+) -> dict[str, Item]:
+    """Return rows by their ids, whatever queue they are in; of two that are the same row, the one of this queue."""
+    known = _by_key(query, place, examples)
+    in_conflict = {item.key for item in conflicts(query, place)} if queue == "conflicts" else set()
+
+    def fits(item: Item) -> bool:
+        if in_conflict:
+            return item.key in in_conflict
+        return (item.subject == "candidate") != (queue == "suspect")
+
+    # The last one stays.
+    return {item.example: item for item in sorted(known.values(), key=fits)}
+
+
+def _by_key(
+    query: Query, place: Reviewable, examples: Sequence[str]
+) -> dict[tuple[Subject, str], Item]:
+    """Return the rows that bear these ids: candidates, suspects, and other rows of the data."""
     wanted = set(examples)
-    known = {item.example: item for item in candidates(query, place.run) if item.example in wanted}
-    known |= {item.example: item for item in suspects(query, place.run) if item.example in wanted}
-    rest = sorted(wanted - known.keys())
-    return known | data_rows(query, place.run, rest) if rest else known
+    every = [
+        *data_rows(query, place.run, sorted(wanted)).values(),
+        *suspects(query, place.run),
+        *candidates(query, place.run),
+    ]
+    return {item.key: item for item in every if item.example in wanted}
 
 
 def disagree(item: Item) -> bool:
@@ -172,9 +205,9 @@ def _places(value: Any) -> list[tuple[int, int]]:
     return [(int(seed), int(round)) for seed, round in parsed]
 
 
-def _settles(said: Mapping[str, Any], item: Item) -> bool:
+def settles(said: Mapping[str, Any], item: Item) -> bool:
     """Return whether a verdict holds for every place where a row is a candidate (later ones too), and as it is now."""
     places = _places(said["places"])
     if not all(any(s == seed and r <= round for s, r in places) for seed, round in item.places):
         return False
-    return bool(said["changes"]) or not changes(item, said["verdict"])
+    return bool(said["changes"]) or not _changes_now(item, said["verdict"])

@@ -55,7 +55,7 @@ class Diagnosis(Row):
 
 @dataclass(frozen=True, slots=True)
 class LabelSuspect(Row):
-    """A row whose given answer may be wrong: by the teacher's diagnosis, or of train by the judge."""
+    """A row whose given answer may be wrong: by the diagnosis, of train by the judge or a writer who left it out."""
 
     table: ClassVar[str] = "label_suspect"
     example: str
@@ -63,7 +63,8 @@ class LabelSuspect(Row):
     target: str
     """The answer that the data give."""
     answer: str | None
-    """What the student answered; of a training row what the judge answers, None where it says that no answer fits."""
+    """What the student answered; of a training row what the judge answers, None where it says that no answer fits, or
+    where a writer says no more than that this one is wrong."""
     reason: str
     confidence: int | None
     call: str

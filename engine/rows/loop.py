@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from engine.rows.reasons import DropReason
 from engine.rows.row import Row
 
 
@@ -38,7 +39,7 @@ class Drop(Row):
     table: ClassVar[str] = "drop"
     stage: str
     item: str
-    reason: str
+    reason: DropReason
     detail: str
 
 

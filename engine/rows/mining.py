@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from engine.rows.reasons import PoolReason
 from engine.rows.row import Row
 
 LabelSource = Literal["writer", "neighbours", "teacher", "judge", "column"]
@@ -47,7 +48,7 @@ class PoolCount(Row):
 
     table: ClassVar[str] = "pool_count"
     stage: str
-    reason: str
+    reason: PoolReason
     """`read`: all that were looked at; else why rows were left out."""
     rows: int
     detail: str

@@ -205,7 +205,7 @@ def _asked_in(state: Path, answers: Sequence[ResultLine], path: Path) -> list[Pa
         first = strangers[0]
         raise BackendError(
             f"{path}:{first.line}: no request has the custom_id {first.custom_id!r} "
-            f"({len(strangers):,} of {len(answers):,} answers are to requests that are not known)",
+            f"({len(strangers):,} of {len(answers):,} answers belong to no known request)",
             f"requests are known while their file is under {state / FOLDER}; name the folder that asked with --state; "
             "nothing was imported",
         )

@@ -7,6 +7,7 @@ is written to files at its end.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,9 @@ from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.stages import STAGES
 from engine.stages.protocol import Pending
+from engine.system.log_file import about
+
+_log = logging.getLogger(__name__)
 
 NEEDED = 5
 """Requests of one kind that must all fail before the run gives up."""
@@ -95,7 +99,9 @@ class Dispatcher:
         """
         held, self._held = self._held, {}
         for role, waiting in held.items():
-            self._send(role, waiting)
+            names = ", ".join(node.name for node, _ in waiting)
+            with about(stage=names):
+                self._send(role, waiting)
 
     def _send(self, role: str, waiting: Sequence[Waiting]) -> None:
         """Send the requests that have no reply yet; each group of replies is durable before the next is awaited."""
@@ -115,6 +121,7 @@ class Dispatcher:
             self._ledger.keep(group)
             self._answered.add(role)
             live.add(group)
+            _log_faults(role, group)
             advance.note = live.line(self._tracker.in_flight)
             advance(sum(done.final for done in group))
             # A small call was made in a mode that may not be the one that was detected.
@@ -220,6 +227,22 @@ class Dispatcher:
         if STAGES[node.stage].essential and len(completions) >= NEEDED:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
+
+
+def _log_faults(role: str, group: Iterable[Completion]) -> None:
+    """Log exchanges that brought nothing and replies that cannot be used, by kind; models' texts are in the store."""
+    for done in group:
+        for fault in done.tries:
+            fields = {
+                "request": done.request,
+                "kind": fault.kind,
+                "status": fault.status,
+                "detail": fault.detail,
+            }
+            _log.debug("no reply of the %s", role, extra={"fields": fields})
+        if done.error is not None:
+            fields = {"request": done.request, "kind": done.error, "final": done.final}
+            _log.debug("unusable reply of the %s", role, extra={"fields": fields})
 
 
 def _counted(number: int, singular: str, plural: str) -> str:

@@ -7,12 +7,14 @@ next run goes on from there.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from engine.backends import BACKENDS
 from engine.errors import InternalError, Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
@@ -32,7 +34,10 @@ from engine.stages.outputs import Output, Trained
 from engine.stages.protocol import Account, Pending
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
+from engine.system.log_file import about, hide
 from engine.wording import text_of
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -139,7 +144,8 @@ class Execution:
             self.outcome.cached += 1
             return "cached"
         self._check_minutes()
-        return "done" if self._work(node) else "waiting"
+        with about(stage=node.name):
+            return "done" if self._work(node) else "waiting"
 
     def _present(self, finished: Mapping[str, object]) -> dict[str, object]:
         """Leave out students whose adapter was removed (`pada clean`) and is needed again.
@@ -256,7 +262,8 @@ class Execution:
             self._ledger.forget()
         self.outcome.computed += 1
         seconds = time.monotonic() - clock
-        self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
+        with about(rows=len(output.rows), seconds=round(seconds, 1)):
+            self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
         return True
 
     def _read(self, node: Node) -> Mapping[str, str]:
@@ -294,7 +301,16 @@ def execute(
     origins: Origins,
 ) -> Outcome:
     """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens."""
-    execution = Execution(plan, resources, budget, store, run, reporter)
+    for model in resources.models.values():
+        backend = BACKENDS[model.backend]
+        hide(backend.secrets(backend.parse(model.settings)))
+    with about(run=run):
+        return _executed(
+            Execution(plan, resources, budget, store, run, reporter), store, run, origins
+        )
+
+
+def _executed(execution: Execution, store: Store, run: str, origins: Origins) -> Outcome:
     try:
         outcome = execution.run()
     except BaseException as error:
@@ -302,9 +318,13 @@ def execute(
         # A full disk cannot take these notes either; what went wrong first is what the user must see.
         with suppress(StoreError):
             store.end_run(run, status, str(error) or type(error).__name__)
+        _log.info("run %s", status)
         with suppress(StoreError):
             origins.record(execution.reached())
         raise
     origins.record(execution.reached())
-    store.end_run(run, outcome.status, outcome.note or "; ".join(outcome.notes))
+    note = outcome.note or "; ".join(outcome.notes)
+    store.end_run(run, outcome.status, note)
+    counts = {"computed": outcome.computed, "cached": outcome.cached, "skipped": outcome.skipped}
+    _log.info("run %s", outcome.status, extra={"fields": {"note": note, **counts}})
     return outcome

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+LOG_SECONDS = 15.0
+"""How often the log is told how far one piece of work is."""
+
+_log = logging.getLogger(__name__)
 
 
 class Advance(Protocol):
@@ -75,3 +82,46 @@ class _Counted:
     def __call__(self, finished: int) -> None:
         self._done += finished
         self._tell(Event("progress", self._what, self._done, self._total, self.note))
+
+
+class Logged:
+    """Logs what a run reports, and hands it on."""
+
+    def __init__(self, watcher: Reporter) -> None:
+        """Take who watches the run."""
+        self._watcher = watcher
+
+    def say(self, text: str) -> None:
+        """Log one line, and hand it on."""
+        _log.info("%s", text)
+        self._watcher.say(text)
+
+    def warn(self, text: str) -> None:
+        """Log a warning, and hand it on."""
+        _log.warning("%s", text)
+        self._watcher.warn(text)
+
+    def open(self, what: str, total: int) -> Advance:
+        """Begin a piece of work."""
+        return _LoggedAdvance(self._watcher.open(what, total), what, total)
+
+
+class _LoggedAdvance:
+    """Tells the log, at the level debug, how far a piece of work is: at its end, and now and then before."""
+
+    def __init__(self, inner: Advance, what: str, total: int) -> None:
+        self._inner, self._what, self._total, self._done = inner, what, total, 0
+        self._last = time.monotonic()
+        self.note = ""
+
+    def __call__(self, finished: int) -> None:
+        self._done += finished
+        self._inner.note = self.note
+        self._inner(finished)
+        now = time.monotonic()
+        if self._done >= self._total or now - self._last >= LOG_SECONDS:
+            self._last = now
+            fields = {"done": self._done, "total": self._total, "note": self.note}
+            _log.debug(
+                "%s: %d of %d", self._what, self._done, self._total, extra={"fields": fields}
+            )

@@ -125,4 +125,4 @@ def _odd_times(values: Sequence[Any]) -> str:
         return ""
     there = [value for value in values if value is not None]
     fate = "they fall into no window" if times_in(there) is not None else "no windows are tried"
-    return f"{len(odd) / len(there):.0%} of the values of '{TIME}' are no times, such as {odd[0]!r}: {fate}"
+    return f"{len(odd) / len(there):.0%} of the values of '{TIME}' are not times, such as {odd[0]!r}: {fate}"

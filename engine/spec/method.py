@@ -82,7 +82,7 @@ class Method(NamedSpec):
             )
         if analysis == "none" and failures == "validation":
             raise ValueError(
-                "a row of validation is no training row to write from, so analysis: none does not go with "
+                "a validation row is not a training row to write from, so analysis: none does not go with "
                 "failures: validation"
             )
         return analysis

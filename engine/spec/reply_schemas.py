@@ -92,7 +92,7 @@ def _read(file: Path) -> Schema:
     except (ValueError, SchemaError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         what = error.message if isinstance(error, SchemaError) else str(error)
-        message = f"this is no JSON Schema: {what[:200]}"
+        message = f"this is not a JSON Schema: {what[:200]}"
         raise RecipeError([Problem(Location.at(file, line, 1), message, code="schema")]) from None
     if not isinstance(schema, dict) or schema.get("type") != "object":
         message, hint = "a reply's schema must be an object", 'write "type": "object"'

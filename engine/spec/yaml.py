@@ -152,7 +152,7 @@ def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
         mark = composer.get_mark()
         builder.problem(
             mark,
-            "this escape is the number of no character",
+            "this escape stands for no character",
             "the last one is \\U0010FFFF; write the character itself",
         )
         raise RecipeError(builder.problems) from None
@@ -271,7 +271,7 @@ class _Builder:
             elif (name := self.whole(key)) in seen:
                 hint = f"it stands on line {seen[name]} already: keep one of the two"
                 self.problem(
-                    key.start_mark, f"the key '{name}' is there twice", hint, "duplicate-key"
+                    key.start_mark, f"the key '{name}' is given twice", hint, "duplicate-key"
                 )
             else:
                 seen[name] = key.start_mark.line + 1

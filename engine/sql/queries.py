@@ -86,7 +86,7 @@ def run_sqlite(sql: str, file: Path) -> Iterator[dict[str, Any]]:
 def _check_names(names: Sequence[str]) -> None:
     twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
-        hint = f"name one of them otherwise: `… AS {twice[0]}_2`"
+        hint = f"rename one of them: `… AS {twice[0]}_2`"
         raise QueryError(Fault(f"two columns are called '{twice[0]}'", hint))
     if not names:
         raise QueryError(Fault("this gives no columns", "write one SELECT"))

@@ -107,7 +107,7 @@ class RowExpression:
             if value is not None and (here := _NAMES[type(value)]) != first:
                 message = f"the column '{name}' holds a {here} here and a {first} in earlier rows"
                 results[index] = Fault(
-                    message.replace("a text", "text"), "write all its values alike"
+                    message.replace("a text", "text"), "write all its values the same way"
                 )
 
     def _register(self, columns: Mapping[str, list[Any]], results: list[Any]) -> None:

@@ -25,7 +25,7 @@ def time_of(value: Any) -> datetime | None:
 
 
 def no_times(values: Iterable[Any]) -> list[Any]:
-    """Return the values that are no times and no numbers, which may count seconds; None is left out."""
+    """Return the values that are not times and no numbers, which may count seconds; None is left out."""
     return [
         value
         for value in values

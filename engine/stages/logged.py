@@ -17,6 +17,7 @@ from engine.data.records import Record, references_of
 from engine.errors import RunError
 from engine.identity import outside
 from engine.rows import Drop, Example, Failure, Prediction, Row
+from engine.rows.reasons import Dropped
 from engine.spec.recipe import LeakLimits
 from engine.sql import evaluate_condition
 from engine.stages.evaluate.measure import Measures
@@ -92,7 +93,7 @@ def _used(
         example = _example(record, params, spelled)
         said = str(record.values[OUTPUT])
         answer = kind.read(readable(said), example.inputs, task)
-        reason: tuple[str, str] | tuple[()] = ("duplicate", "repeats an earlier row")
+        reason: tuple[Dropped, str] | tuple[()] = ("duplicate", "repeats an earlier row")
         if example.id not in found:
             if text_of(example.inputs) in validation:
                 reason = "duplicate", "stands in validation"
@@ -122,6 +123,7 @@ def _used(
     guard = ctx.leak_guard(others, params.guard.ngram, params.guard.quantile)
     leaks = guard.check([text_of(example.inputs) for example, _ in found.values()])
     for (example, prediction), leak in zip(found.values(), leaks, strict=True):
+        leak = leak or guard.check_turns(example.inputs)
         if leak is None:
             yield example, prediction
         else:
@@ -134,7 +136,7 @@ def _unusable(
     record: Record,
     example: Example,
     answer: str | None,
-) -> tuple[str, str] | tuple[()]:
+) -> tuple[Dropped, str] | tuple[()]:
     """Return why nothing is known of a row, as the reason and the words of a drop; nothing where something is."""
     rejected = record.values.get(THUMB_DOWN) is True
     if not example.target:
@@ -142,7 +144,7 @@ def _unusable(
     if labels is not None and not labels.issuperset(
         task.entry.labels_in(example.target, task.settings)
     ):
-        return "unknown_label", "its right answer is no label of the task"
+        return "unknown_label", "its right answer is not a label of the task"
     if rejected and answer in example.references:
         return "contradiction", "its output was rejected, and is the right answer"
     return ()

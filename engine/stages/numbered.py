@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
+from engine.backends.protocol import Completion
 from engine.fingerprint import short
 from engine.rows import Drop
+from engine.rows.reasons import ReplyError
 
 T = TypeVar("T")
-MISSING, TWICE, NOT_ASKED = "missing_in_reply", "twice_in_reply", "not_asked"
+MISSING: Final = "missing_in_reply"
+TWICE: Final = "twice_in_reply"
+NOT_ASKED: Final = "not_asked"
 """Reasons of drops: nothing was said of an id, something more than once, or of an id that is none."""
 
 
@@ -42,7 +46,7 @@ class Numbered(NamedTuple):
 
     items: Mapping[str, Mapping[str, Any]]
     """What is said once, in the order of the ids."""
-    unusable: Mapping[str, str]
+    unusable: Mapping[str, Literal["missing_in_reply", "twice_in_reply"]]
     """Each other id -> MISSING or TWICE: of two answers nobody knows which is meant."""
     not_asked: Sequence[str]
     """Ids in the reply that are none, each once."""
@@ -66,6 +70,11 @@ def by_id(reply: Mapping[str, Any], key: str, asked: Sequence[str]) -> Numbered:
         {name: TWICE if times[name] else MISSING for name in asked if times[name] != 1},
         [name for name in times if name not in asked],
     )
+
+
+def unanswered(reply: Completion) -> ReplyError:
+    """Return why a reply cannot be used, as the reason of a drop."""
+    return cast(ReplyError, reply.error or "no_reply")
 
 
 def drops(

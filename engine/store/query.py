@@ -108,7 +108,7 @@ def outcome_rows(state: Path, recipe: str, *, wait: float = WAIT) -> list[dict[s
         StoreError: the store cannot be read, or brought up to date.
     """
     check(_require(state), wait)
-    sql = "SELECT * FROM review_outcomes WHERE recipe = ? ORDER BY example"
+    sql = "SELECT * FROM review_outcomes WHERE recipe = ? ORDER BY example, subject"
     return rows(state, sql, [recipe], wait=wait)
 
 

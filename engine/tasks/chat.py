@@ -84,7 +84,7 @@ class Chat(TaskKind):
     """The next turn of an assistant."""
 
     name = "chat"
-    version = 1
+    version = 2
     sentence = "A conversation is continued with the assistant's next turn: what it says, or the tools that it calls."
     prompt = "tasks/chat.md"
     params = Params

@@ -13,7 +13,7 @@ from typing import Any
 from engine import json_text
 from engine.backends.structured import invalid_schema
 from engine.registry import did_you_mean
-from engine.turns import Message, is_transcript, turns_in
+from engine.turns import SETTING, Message, is_transcript, turns_in
 
 _ROLES = {
     "system": "system",
@@ -124,26 +124,48 @@ class _Reader:
 
 
 def checked(turns: Sequence[Message]) -> list[Message]:
-    """Return turns in which calls and answers go together; raises ValueError for others."""
-    if not any(turn.role not in ("tools", "system") for turn in turns):
+    """Return turns in normal form, in which calls and answers go together.
+
+    Calls and definitions of tools are JSON on one line, as messages' are: a transcript may have them in any form.
+
+    Raises:
+        ValueError: a turn is out of order, says nothing or cannot be read.
+    """
+    if not any(turn.role not in SETTING for turn in turns):
         raise ValueError("the conversation is empty")
-    calls = waiting = 0
+    normal: list[Message] = []
+    before: str | None = None
+    waiting = 0
     for number, (role, content) in enumerate(turns, 1):
-        if role in ("system", "tools") and any(
-            t.role not in ("tools",) for t in turns[: number - 1]
-        ):
-            raise ValueError(f"turn {number}: a {role} turn can only be the first")
-        if role == "call":
-            read_call(content)
-            calls += 1
-            waiting += 1
-        elif role == "tool":
-            if not waiting:
-                raise ValueError(f"turn {number}: a tool answers, and nothing was called")
-            waiting -= 1
-        elif waiting:
-            raise ValueError(f"turn {number}: a call before it has no answer")
-    return list(turns)
+        try:
+            if role == "tools" and before is not None:
+                raise ValueError("a tools turn can only be the first")
+            if role == "system" and before not in (None, "tools"):
+                raise ValueError("a system turn can only be the first")
+            if role == "tool" and not waiting:
+                raise ValueError("a tool answers, and nothing was called")
+            if waiting and role != "tool" and not (role == before == "call"):
+                raise ValueError("a call before it has no answer")
+            said = _in_normal_form(role, content)
+        except ValueError as problem:
+            raise ValueError(f"turn {number}: {problem}") from None
+        waiting += {"call": 1, "tool": -1}.get(role, 0)
+        before = role
+        if said is not None:
+            normal.append(Message(role, said))
+    return normal
+
+
+def _in_normal_form(role: str, content: str) -> str | None:
+    """Return what a turn holds, None for definitions of no tools; raises ValueError where it cannot be read."""
+    if role == "call":
+        return written_call(read_call(content))
+    if role == "tools":
+        tools = tools_in(content.strip())
+        return json.dumps(tools, ensure_ascii=False) if tools else None
+    if not content.strip() and role != "tool":
+        raise ValueError("it says nothing")
+    return content
 
 
 def said_in(message: Any) -> tuple[str, list[tuple[str, dict[str, Any]]]]:

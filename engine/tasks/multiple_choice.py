@@ -234,7 +234,7 @@ def _unclear(options: Mapping[str, str]) -> str | None:
         return f"{len(options)} options were found: lines that begin with A., B., … or (A), (B), …"
     texts = [text.casefold() for text in options.values()]
     repeated = next((text for text in options.values() if texts.count(text.casefold()) > 1), None)
-    return f"the option '{repeated}' is there twice" if repeated else None
+    return f"the option '{repeated}' is given twice" if repeated else None
 
 
 def _bare(text: str) -> str:

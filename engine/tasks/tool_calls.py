@@ -24,6 +24,8 @@ _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|</?\w*\Z|\Z)", re.S
 _MARKED = re.compile(r"(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*(.*)\Z", re.S)
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
 _LONGEST_VALUE, _LONGEST_LIST, _LONGEST_ARGUMENTS = 160, 6, 400
+_ELSEWHERE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties"})
+"""Where a schema may have arguments beside its own properties."""
 MOST_CALLS = 4
 """Calls of one turn that a writer may give."""
 
@@ -117,8 +119,11 @@ def invalid(call: Mapping[str, Any], tools: Definitions) -> str | None:
         return f"it calls '{call['name']}', which is none of its tools ({hint})"
     schema = tool["function"]["parameters"]
     known = schema.get("properties", {})
-    if schema.get("additionalProperties", False) is False and (
-        strange := next((name for name in call["arguments"] if name not in known), None)
+    closed = schema.get("additionalProperties", False) is False
+    if (
+        closed
+        and not _ELSEWHERE & schema.keys()
+        and (strange := next((name for name in call["arguments"] if name not in known), None))
     ):
         hint = did_you_mean(strange, known) or f"they are: {', '.join(known) or 'none'}"
         return f"'{call['name']}' has no argument '{strange}' ({hint})"

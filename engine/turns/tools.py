@@ -8,7 +8,7 @@ turn: the form of Hermes (https://github.com/NousResearch/Hermes-Function-Callin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.turns.transcript import Message
@@ -48,6 +48,39 @@ class Said(NamedTuple):
         """It as turns: what is said, then each call."""
         text = () if self.calls and not self.text.strip() else (Message("assistant", self.text),)
         return (*text, *(Message("call", call) for call in self.calls))
+
+
+def texts_in(turn: Message) -> list[str]:
+    """Return all texts of a turn: what it holds, and the texts in the JSON of a call or of definitions."""
+    found = [turn.content]
+
+    def take(text: str) -> str:
+        found.append(text)
+        return text
+
+    mapped(turn, take)
+    return found
+
+
+def mapped(turn: Message, change: Callable[[str], str]) -> Message:
+    """Return a turn with each of its texts changed; of a call or of definitions, those in its JSON."""
+    if turn.role in ("call", "tools"):
+        try:
+            value = mapped_texts(json.loads(turn.content), change)
+        except ValueError:
+            pass
+        else:
+            return Message(turn.role, json.dumps(value, ensure_ascii=False))
+    return Message(turn.role, change(turn.content))
+
+
+def mapped_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON value with each text in it changed, names of fields as well."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(name): mapped_texts(part, change) for name, part in value.items()}
+    return [mapped_texts(part, change) for part in value] if isinstance(value, list) else value
 
 
 def call_id(number: int) -> str:

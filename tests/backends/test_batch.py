@@ -289,8 +289,8 @@ def test_lines_may_have_windows_ends_a_mark_and_gaps(tmp_path: Path) -> None:
         ([{"custom_id": "x"}], r"r\.jsonl:1: no reply for x"),
         ([{"custom_id": "x", "reply": {}, "text": "a"}], r"r\.jsonl:1: reply and text for x"),
         ([{"custom_id": "x", "reply": {}, "response": {}}], r"r\.jsonl:1: reply and response for x"),
-        ([{"custom_id": "x", "text": 3}], r"r\.jsonl:1: the text is no text"),
-        (['{"custom_id": "x", "text": "a", "text": "b"}'], r"r\.jsonl:1: not JSON: the key 'text' is there twice"),
+        ([{"custom_id": "x", "text": 3}], r"r\.jsonl:1: the text is not a string"),
+        (['{"custom_id": "x", "text": "a", "text": "b"}'], r"r\.jsonl:1: not JSON: the key 'text' is given twice"),
         (["", "  "], r"r\.jsonl: there is no answer in it"),
     ],
 )  # fmt: skip

@@ -36,7 +36,7 @@ def test_a_good_reply_is_its_value() -> None:
     ("text", "detail"),
     [
         ('{"name": ', "Expecting value"),
-        ('{"name": "x", "name": "y"}', "the key 'name' is there twice"),
+        ('{"name": "x", "name": "y"}', "the key 'name' is given twice"),
         ('{"name": "\\ud800"}', "half of a surrogate pair: U+D800"),
         ('{"name": NaN}', "NaN is not JSON"),
         ("[" * 100_000, "nested too deeply"),

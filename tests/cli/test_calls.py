@@ -177,7 +177,7 @@ def test_a_call_without_rows_says_so(state: Path, loaded: LoadedRecipe) -> None:
     asked = request(2, role_model(loaded.recipe.models.teacher, loaded.base).identity)
     console, stream = printed()
     show_call(state, asked.id, console)
-    assert "no row came from it" in stream.getvalue()
+    assert "no row came of it" in stream.getvalue()
     assert "cost unknown" in stream.getvalue()
     assert "? prompt tokens" in stream.getvalue()
 

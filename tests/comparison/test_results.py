@@ -63,7 +63,7 @@ def test_an_interval_that_holds_zero_is_no_win_and_seeds_that_would_settle_it_ar
     (said,) = sentences(comparison)
     assert "the interval holds zero, so it is no win and no loss" in said.text
     assert f"about {found.seeds_needed} seeds would settle it" in said.text
-    assert headline(comparison).text.startswith("No arm is told apart from vanilla")
+    assert headline(comparison).text.startswith("No arm differs beyond chance from vanilla")
 
 
 def test_where_rows_are_too_few_no_number_of_seeds_helps() -> None:

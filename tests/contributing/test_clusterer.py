@@ -6,7 +6,7 @@ import pytest
 
 from tests.contributing.copied import CopiedEngine
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 CLUSTERER = '''\
 """first_word: one cluster per direction in which an embedding is longest. Source: made up for a test."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contributing.copied import CopiedEngine
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 GATE = '''\
 """shouting: the row has few words in capitals."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contributing.copied import CopiedEngine
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 PROTOCOL = '''\
 """The backend `parrot`: models at a server that takes one text and gives one back."""

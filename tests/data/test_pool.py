@@ -130,7 +130,7 @@ def test_labels_by_neighbours_need_a_task_with_labels(tmp_path: Path) -> None:
     text = path.read_text("utf-8").replace("kind: classification, ", "kind: extraction, ")
     path.write_text(text.replace(", labels: [a, b]", ""), "utf-8")
     (message,) = found(path)
-    assert "which the kind 'extraction' has not" in message
+    assert "which tasks of the kind 'extraction' do not have" in message
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_how_the_files_of_a_pool_are_written_is_said(tmp_path: Path) -> None:
     loaded = load(path)
     pool = Pool(loaded, rules_for(loaded.recipe.task, writes=False))
     assert [p.message.partition(" here")[0] for p in pool.problems(labelled=False)] == [
-        "fields are parted by ';'"
+        "fields are separated by ';'"
     ]
     assert [r.values["text"] for batch in pool.batches(labelled=False) for r in batch.records] == [
         "one, two",

@@ -68,7 +68,7 @@ def test_how_files_are_written_is_detected_and_said_once_for_each(tmp_path: Path
     found, problems = read(tmp_path, data)
     assert counts(found) == {"train": 81, "validation": 21, "test": 20}
     assert [p.message for p in problems if p.code == "format"] == [
-        "fields are parted by ';' here, not by ',': it is read so",
+        "fields are separated by ';' here, not by ',': the file is read that way",
         "this is not UTF-8: it is read as cp1252",
     ]
     settled = data.replace("a.CSV", 'a.CSV, format: {encoding: cp1252, delimiter: ";"}')

@@ -210,11 +210,12 @@ RULES = (
         "SELECT DISTINCT h.name, c.id AS key FROM here h JOIN llm_call c ON c.node = h.id AND c.error IS NULL"
         " WHERE h.stage = 'generate'",
         "SELECT DISTINCT h.name, c.call AS key FROM here h JOIN candidate c ON c.node = h.id"
-        # Of several replies to one call, which vote, a candidate names one; of rows without a majority there is none.
+        # Of several replies to one call, which vote, a candidate names one; of rows without a majority there is none,
+        # nor of a reply that leaves all its rows out.
         " UNION ALL SELECT DISTINCT h.name, v.id AS key FROM here h JOIN llm_call v ON v.node = h.id"
         " WHERE EXISTS (SELECT 1 FROM candidate c JOIN llm_call o ON o.id = c.call AND o.messages = v.messages"
         " WHERE c.node = h.id AND c.call <> v.id)"
-        " OR EXISTS (SELECT 1 FROM \"drop\" d WHERE d.node = h.id AND d.reason = 'no_majority')",
+        " OR EXISTS (SELECT 1 FROM \"drop\" d WHERE d.node = h.id AND d.reason IN ('no_majority', 'declined'))",
         whole=False,
     ),
     Rule(

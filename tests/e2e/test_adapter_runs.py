@@ -46,7 +46,7 @@ def given_project(folder: Path, train: str, rounds: int = 0) -> Path:
 def test_round_0_is_the_adapter_as_it_is(tmp_path: Path) -> None:
     recipe, state = given_project(tmp_path, "method: none, "), tmp_path / "state"
     planned = pada_here("plan", recipe, "--state", state)
-    assert "round 0 is it as it is, untuned is the model without it" in planned.out
+    assert "round 0 is the model with the adapter, untuned the model without it" in planned.out
     assert "optimizer steps" not in planned.out or " 0 optimizer steps" in planned.out
     ended = pada_here("run", recipe, "--state", state)
     assert ended.code == 0, ended.errors

@@ -28,6 +28,7 @@ TESTED = (
 MINED = "UPDATE node SET stage = 'mine' WHERE stage = 'generate'"
 """Candidates that were never on a shortlist."""
 TAMPERED = {
+    "rows of the data = rows after mending + drops": "UPDATE node SET stage = 'mend' WHERE stage = 'decide'",
     "a split holds no example twice": (
         "UPDATE example SET split = 'train', id = (SELECT id FROM example WHERE split = 'train' LIMIT 1)"
         " WHERE rowid = (SELECT min(rowid) FROM example WHERE split = 'test')"
@@ -104,6 +105,10 @@ TAMPERED = {
         " true AS fails FROM regression_suite LIMIT 1"
     ),
     "rows that broke = those that the suite counts": "UPDATE regression_suite SET broken = broken + 1",
+    "pairs found = pairs tuned with + pairs left out": (
+        "UPDATE node SET stage = CASE stage WHEN 'score' THEN 'pair' ELSE 'prefer' END"
+        " WHERE stage IN ('score', 'decide')"
+    ),
     "one decision at each gate": "DELETE FROM decision " + ANY.format("decision"),
 }
 """Rule -> what breaks it."""

@@ -247,7 +247,7 @@ def test_after_its_attempts_a_failure_is_final_and_more_attempts_go_on(
         pada, state, results, [*lines[1:], {"custom_id": wrong, "text": "I do not know"}]
     )
     assert "given up after the last attempt: 1" in said
-    assert "run the recipe again: it goes on" in said
+    assert "run the recipe again to go on" in said
     waited(pada, by_file, state)
     dropped = rows(
         state,

@@ -16,7 +16,7 @@ from tests.e2e.batch_project import Pada
 from tests.e2e.runs import rows
 from tests.servers.endpoint import Behaviour, Endpoint
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 pada = batch_project.pada
 TIMED = (

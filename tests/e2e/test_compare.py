@@ -27,7 +27,10 @@ def test_arms_are_run_once_and_share_what_they_do_alike(tmp_path: Path) -> None:
     ended = pada_here(*command)
     assert ended.code == 0, ended.out + ended.errors
     assert "arm 1 of 2: auggpt" in ended.out
-    assert "No arm is told apart from random on test (accuracy, 2 seeds, 8 test rows)." in ended.out
+    assert (
+        "No arm differs beyond chance from random on test (accuracy, 2 seeds, 8 test rows)."
+        in ended.out
+    )
     # The second arm finds the first one's students of round 0.
     shared = rows(
         state, "SELECT name FROM run_node WHERE run = 'r0002' AND status = 'cached' ORDER BY name"
@@ -68,7 +71,7 @@ def test_an_arm_that_waits_holds_up_no_other_and_goes_on(tmp_path: Path) -> None
     first = pada_here(*command)
     assert first.code == 75, first.out + first.errors
     flowing = " ".join(first.out.split())
-    assert "Nothing is held against vanilla yet." in flowing
+    assert "Nothing has been compared with vanilla yet." in flowing
     assert "Not finished: auggpt: waiting:" in flowing
     assert f"pada compare {recipe} --methods auggpt,vanilla --state {state}" in flowing
     trips = 0
@@ -79,5 +82,5 @@ def test_an_arm_that_waits_holds_up_no_other_and_goes_on(tmp_path: Path) -> None
         ended, trips = pada_here(*command), trips + 1
         assert trips < 5
     assert ended.code == 0
-    assert "No arm is told apart from vanilla" in ended.out
+    assert "No arm differs beyond chance from vanilla" in ended.out
     assert "arm 2 of 2: vanilla: done before" in ended.out

@@ -14,7 +14,7 @@ from engine.stages.forecast import Range
 from tests.e2e.runs import rows
 from tests.e2e.scripted_project import COUNTS, FAILING, write_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 class Compared(NamedTuple):

@@ -160,7 +160,8 @@ def test_a_time_that_is_no_time_is_a_warning(tmp_path: Path) -> None:
     ended = pada_here("validate", recipe)
     assert ended.code == 0, ended.errors
     assert (
-        "1 of 2 values of the log's column 'time' are no times, such as 'yesterday'" in ended.errors
+        "1 of 2 values of the log's column 'time' are not times, such as 'yesterday'"
+        in ended.errors
     )
 
 

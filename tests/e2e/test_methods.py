@@ -13,7 +13,7 @@ from tests.e2e.runs import pada, rows
 from tests.e2e.scripted_project import write_project
 from tests.e2e.tiny_project import write_project as write_tiny_project
 
-pytestmark = pytest.mark.models
+pytestmark = pytest.mark.long
 
 
 def test_vanilla_trains_once_to_its_best_step_and_asks_nobody(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.e2e.runs import ROOT, answered_twice, pada_here, results, rows
 from tests.e2e.tiny_project import COLOURS, FILLERS, NUMBERS
 from tests.servers.log import Asked, Log
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 CONCURRENCY = 6
 LOST = 2 * CONCURRENCY

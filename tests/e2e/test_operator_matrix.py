@@ -27,7 +27,7 @@ from engine.tasks import TASKS
 from tests.e2e.batch_project import MODEL, Person
 from tests.e2e.runs import rows
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 Mode = Literal["decides", "advises", "off"]
 RECIPE = """\
@@ -167,7 +167,7 @@ FORMS = {
     ),
 }
 REFUSED = {
-    ("contrast_pair", name): f"needs labels, which the kind '{name}' has not"
+    ("contrast_pair", name): f"needs labels, which tasks of the kind '{name}' do not have"
     for name, kind in TASKS.items()
     if not kind.labelled
 }

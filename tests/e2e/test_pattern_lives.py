@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.runs import pada_here, rows
 from tests.e2e.scripted_project import write_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

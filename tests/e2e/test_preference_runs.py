@@ -11,7 +11,7 @@ from tests.benchmarks import preference
 from tests.e2e.runs import pada_here, rows
 from tests.e2e.tiny_project import write_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 def dpo_project(folder: Path, *, scripted: bool) -> Path:

@@ -23,7 +23,7 @@ from tests.e2e.tiny_project import write_project
 from tests.servers.endpoint import Behaviour, Endpoint
 from tests.servers.faults import Script
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 here = batch_project.pada
 """The fixture that runs `pada` in this process."""
@@ -224,7 +224,7 @@ def test_money_is_known_for_the_teacher_and_unknown_for_the_judge(told: Told) ->
     assert found["teacher"]["cost"] > 0
     assert found["judge"]["cost"] is None
     assert " and unknown for the judge (no price)" in told.output
-    assert "Estimated at the start: LLM calls" in told.output
+    assert "Used: LLM calls" in told.output
 
 
 @pytest.fixture

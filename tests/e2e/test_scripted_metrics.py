@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.runs import pada_here, rows
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 RECIPE = """\
 recipe: 1

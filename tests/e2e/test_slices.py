@@ -15,7 +15,7 @@ from tests.e2e.runs import pada_here, rows
 from tests.e2e.scripted_project import write_project
 from tests.e2e.tiny_project import FILLERS
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 FAILING = "regexp_matches(text, '(?i)\\bswap\\b')"
 ROWS = 200

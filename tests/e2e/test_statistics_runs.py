@@ -16,7 +16,7 @@ from tests.e2e.balance import assert_balanced
 from tests.e2e.runs import rows
 from tests.e2e.scripted_project import write_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 VALIDATION = 400
 FAILING = VALIDATION * 2 // 5

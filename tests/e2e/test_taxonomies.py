@@ -13,7 +13,7 @@ import engine.operators
 from tests.e2e.runs import pada_here, rows
 from tests.e2e.scripted_project import FAILING, write_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 TAXONOMY = """\
 taxonomy: 1

@@ -66,8 +66,8 @@ def test_what_python_leaves_when_it_is_used_is_replaced_with_it(tmp_path: Path) 
         (lambda to: (to.mkdir(), (to / "thesis.txt").write_text("x")), "no export wrote it"),
         (lambda to: (write(to), (to / "mine.txt").write_text("x")), "holds what no export wrote: mine.txt"),
         (lambda to: (write(to), (to / MARK).write_text("{")), "holds what no export wrote"),
-        (lambda to: to.write_text("x"), "is no folder"),
-        (lambda to: to.symlink_to(write(to.with_name("other"))), "is no folder"),
+        (lambda to: to.write_text("x"), "is not a folder"),
+        (lambda to: to.symlink_to(write(to.with_name("other"))), "is not a folder"),
     ],
     ids=["a folder of somebody's", "a file put in", "a broken mark", "a file", "a link"],
 )  # fmt: skip

@@ -126,5 +126,5 @@ def test_without_a_token_or_a_name_nothing_is_begun(monkeypatch: pytest.MonkeyPa
     with pytest.raises(EngineError, match="there is no token") as refused:
         check_token("someone/rows")
     assert "HF_TOKEN" in refused.value.hint
-    with pytest.raises(EngineError, match="no name on the Hub"):
+    with pytest.raises(EngineError, match="not a name on the Hub"):
         check_token("some one/rows/x")

@@ -95,7 +95,7 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("version: 1", "version: 1\nversion: 2")],
-            "operator.yaml:4:1: error: the key 'version' is there twice\n"
+            "operator.yaml:4:1: error: the key 'version' is given twice\n"
             "    it stands on line 3 already: keep one of the two",
             id="key-twice",
         ),
@@ -114,7 +114,7 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("[row, rejected]", "[row, rejected, row]")],
-            "operator.yaml:11:23: error: 'row' is there twice\n    leave one out",
+            "operator.yaml:11:23: error: 'row' is given twice\n    leave one out",
             id="sight-twice",
         ),
         pytest.param(
@@ -130,7 +130,7 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("label: keep", "label: change\ntasks: [classification, numeric]")],
-            "operator.yaml:5:8: error: `label: change` needs labels, which these task kinds have not: numeric\n"
+            "operator.yaml:5:8: error: `label: change` needs labels, which these task kinds do not have: numeric\n"
             "    write `tasks: labelled`, or `label: written`",
             id="change-without-labels",
         ),
@@ -414,7 +414,8 @@ def test_an_own_schema_is_read(tmp_path: Path) -> None:
         ),
         pytest.param(
             [('"type": "string", "maxLength": 200', '"type": "text", "maxLength": 200')],
-            "rows.schema.json:4:22: error: this is no JSON Schema: 'text' is not valid under any of the given schemas",
+            "rows.schema.json:4:22: error: this is not a JSON Schema: 'text' is not valid under any of"
+            " the given schemas",
             id="no-json-schema",
         ),
         pytest.param(
@@ -447,7 +448,7 @@ def test_an_own_schema_is_read(tmp_path: Path) -> None:
         ),
         pytest.param(
             [('"maxLength": 200', '"maxLength": 200, "maxLength": 300')],
-            "rows.schema.json:1:1: error: this is not JSON: the key 'maxLength' is there twice\n    check it here",
+            "rows.schema.json:1:1: error: this is not JSON: the key 'maxLength' is given twice\n    check it here",
             id="key-twice",
         ),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from engine.backends.structured import read_reply, unbounded
 from engine.operators import (
+    SHARED_LINES,
     Assignment,
     KnownRow,
     NewRow,
@@ -76,6 +77,7 @@ def test_the_prompt_is_given_what_the_definition_lets_it_see_and_no_more(make: A
         "row": {"text": "row 0"}, "rejected": rejected, "count": 2, "description": "What customers write.",
         "params": {"variants": 2, "words": 7, "style": "plain"}, "longest": 90, "usual": (5, 20),
         "kind": "", "labelled": False, "derived": False,
+        "shared": SHARED_LINES,
     }  # fmt: skip
 
 
@@ -94,7 +96,8 @@ def test_everything_can_be_seen(make: Any) -> None:
 
 def test_a_row_to_write_is_shown_with_its_seed_where_it_is_made_from_that(make: Any) -> None:
     first = {
-        "id": "r1", "target": "a", "near": "b", "vary": {"tone": "calm"}, "kind": "lost on the way", "contrast": False,
+        "id": "r1", "target": "a", "near": "b", "vary": {"tone": "calm"}, "wishes": {"tone": "calm"},
+        "kind": "lost on the way", "contrast": False,
     }  # fmt: skip
     kept = variables_of(make(), ASKED, make().params())["rows"]
     assert kept[0] == {**first, "row": {"text": "row 0"}, "label": "a", "keep": "the names"}
@@ -233,8 +236,28 @@ def test_every_id_comes_once_or_is_told(make: Any) -> None:
     ]  # fmt: skip
 
 
-def test_one_row_twice_or_too_many_does_not_break_the_reply(make: Any) -> None:
+def test_a_row_that_is_left_out_is_told_with_its_reason_even_if_all_are(make: Any) -> None:
+    asked = Assignment([RowSpec(f"r{i}", TRAIN[i], "a") for i in range(3)])
     schema = reply_schema(make(), ["text"], 80, None, 3, items=True)
+    assert not unbounded(schema)
+    skipped = [
+        {"id": name, "reason": reason, "why": " why "}
+        for name, reason in (("r0", "wrong_target"), ("r1", "not_possible"), ("r9", "not_possible"))
+    ]
+    for rows in ([], [{"id": "r1", "plan": "p", "text": "t"}]):
+        value = {"rows": rows, "skipped": skipped}
+        assert read_reply(json.dumps(value), schema).error is None
+        read = [row for row in read_rows(value, asked, items=True) if isinstance(row, Unread)]
+        assert [(row.spec and row.spec.id, row.reason, row.wrong_target) for row in read] == [
+            ("r0", "declined", True), ("r1", "declined", False), (None, "not_asked", False),
+            ("r2", "missing_in_reply", False),
+        ]  # fmt: skip
+        assert read[0].detail == "why"
+        assert not new_rows(value, asked, items=True)
+
+
+def test_one_row_twice_or_too_many_does_not_break_the_reply(make: Any) -> None:
+    schema = reply_schema(make(("label: keep", "label: given")), ["text"], 80, None, 3, items=True)
     rows = [{"id": name, "plan": "p", "text": "t"} for name in ("r1", "r1", "r2", "r9")]
     for part in (rows, rows[:1]):
         assert read_reply(json.dumps({"rows": part}), schema).error is None

@@ -275,7 +275,7 @@ AMONG = "patterns are found among failures"
         ),
         (
             lambda t: t.replace("analysis: patterns", "analysis: none"),
-            "5:11: error: analysis: a row of validation is no training row to write from, so analysis: none does not"
+            "5:11: error: analysis: a validation row is not a training row to write from, so analysis: none does not"
             " go with failures: validation",
         ),
         (lambda t: t.replace("rounds: recipe", "rounds: -1"), "6:9: error: rounds: must be 0 or more"),

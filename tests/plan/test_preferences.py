@@ -107,6 +107,23 @@ def test_a_backend_that_fine_tunes_on_rows_alone_is_refused(
     assert "scripted" in (problem.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ("preference: {max_pairs: 7}", "preference.max_pairs is 7"),
+        ("steps: 10, batch_size: 6", "a round has time for 6 pairs"),
+        ("steps: 10, batch_size: 8", ""),
+        ("epochs: 1", ""),
+    ],
+)
+def test_a_limit_below_the_fewest_pairs_is_told(tmp_path: Path, train: str, told: str) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{GOOD}train: {{objective: dpo, {train}}}\n", "utf-8")
+    messages = [problem.message for problem in check_preferences(load(recipe))]
+    assert len(messages) == bool(told)
+    assert all(told in message for message in messages)
+
+
 def test_after_a_round_is_rolled_back_the_best_rounds_student_may_be_a_plain_one() -> None:
     written = recipe_with(objective="dpo").model_dump(exclude_unset=True)
     written["loop"]["regressions"] = "roll_back"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.backends.protocol import Message, Request
 from engine.backends.structured import read_reply
 from engine.fingerprint import canonical
@@ -45,3 +47,12 @@ def test_there_is_one_item_for_each_id_and_it_fits_the_schema() -> None:
 def test_none_is_an_error_as_a_model_makes_it() -> None:
     assert none_usable(asked("x")).value is None
     assert none_usable(asked("x")).error
+
+
+def test_a_list_that_may_be_left_out_is_left_out() -> None:
+    """Of rows that are written and skipped at once nothing would come."""
+    properties = {**SCHEMA["properties"], "skipped": SCHEMA["properties"]["failures"]}  # type: ignore[dict-item,index]
+    request = asked("Say why of f1 (late) and f2 (broken).")
+    reply = invented(replace(request, schema={**SCHEMA, "properties": properties}))
+    assert reply.value is not None
+    assert list(reply.value) == ["failures"]

@@ -435,6 +435,10 @@ def _generate(store: Invented, seed: int, round_: int, patterns: list[str], trai
                 else call
             )
             store.add(
+                "row_call", **made, call=call, pattern=pattern, strategy=ident("strategy", names[pattern], round_),
+                operator=["paraphrase", "contrast_pair"][i % 2], rows=1,
+            )  # fmt: skip
+            store.add(
                 "candidate", **made, id=candidate, parent=parent, pattern=pattern,
                 strategy=ident("strategy", names[pattern], round_), operator=["paraphrase", "contrast_pair"][i % 2],
                 attempt=attempt, inputs={"text": HOSTILE if i == 1 else f"could someone look into my {label}, order {i}?"},

@@ -301,7 +301,7 @@ def test_the_report_says_how_far_the_judge_is_to_be_trusted() -> None:
         assert "The judge on training rows" in found
         assert "It only advises: 19 of 20 passed." in found
         assert "50% of the answers came to the target." in found
-    assert "was not found fit to decide" in printed(report)
+    assert "did not pass its calibration" in printed(report)
 
 
 def test_what_a_run_has_not_come_to_yet_is_not_told_as_its_outcome() -> None:

@@ -70,7 +70,10 @@ def test_calls_behind_rows_of_every_kind_are_counted() -> None:
         kind.table for kind in Row.__subclasses__() if "call" in {f.name for f in fields(kind)}
     }
     assert kinds >= {"label_suspect", "verification", "judge_anchor"}
-    assert set(re.findall(r"SELECT call FROM (\w+) SEMI JOIN", CALLS_BEHIND)) == kinds
+    # Every call that a candidate is from is a `row_call` too.
+    assert set(re.findall(r"SELECT call FROM (\w+) SEMI JOIN", CALLS_BEHIND)) == kinds - {
+        "candidate"
+    }
 
 
 def test_money_without_a_price_is_unknown_and_never_zero() -> None:
@@ -147,9 +150,9 @@ def test_the_estimate_stands_beside_the_truth_wherever_people_look() -> None:
     }
     stream = io.StringIO()
     Console(file=stream, width=1000).print(summary(found))
-    assert f"LLM calls 45 to 258, was {calls}" in stream.getvalue()
+    assert f"LLM calls {calls}, estimated 45 to 258" in stream.getvalue()
     for text in (render_html(found), render_markdown(found)):
-        assert "Estimate and truth" in text
+        assert "Estimated and actual" in text
         assert "6,174 to 61,378" in text
 
 
@@ -163,7 +166,7 @@ def test_without_an_estimate_nothing_is_said(stored: str | None) -> None:
     made.db.execute("UPDATE run SET estimate = ?", [stored])
     found = report(made)
     assert foreseen_sentence(found) == ""
-    assert "Estimate and truth" not in render_html(found) + render_markdown(found)
+    assert "Estimated and actual" not in render_html(found) + render_markdown(found)
 
 
 @pytest.mark.parametrize(
@@ -178,3 +181,14 @@ def test_without_an_estimate_nothing_is_said(stored: str | None) -> None:
 )
 def test_ranges_read_well(ends: tuple[float, float], decimals: int, text: str) -> None:
     assert between(ends, decimals) == text
+
+
+def test_what_nobody_knows_is_left_out_of_the_line() -> None:
+    """It said "money unknown, was –"."""
+    made = store()
+    made.db.execute("UPDATE run SET estimate = ?", [ESTIMATE])
+    made.db.execute("UPDATE llm_call SET cost = NULL")
+    said = foreseen_sentence(report(made))
+    assert said.startswith("Used: LLM calls")
+    assert "–" not in said
+    assert "unknown, estimated unknown" not in said

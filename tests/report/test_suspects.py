@@ -27,11 +27,17 @@ def store() -> Invented:
     return store
 
 
-def suspect(store: Invented, node: dict[str, object], example: str, confidence: int | None) -> None:
+def suspect(
+    store: Invented,
+    node: dict[str, object],
+    example: str,
+    confidence: int | None,
+    call: str = "c",
+) -> None:
     store.add(
         "label_suspect", **node, example=example, split="validation", target="billing",
         answer="delivery", reason=f"It asks for a parcel ({confidence}).", confidence=confidence,
-        call="c",
+        call=call,
     )  # fmt: skip
 
 
@@ -39,7 +45,9 @@ def test_each_row_is_there_once_with_the_surest_reason(store: Invented) -> None:
     first = store.node("seed-0/round-0/diagnose", "diagnose", 0)
     second = store.node("seed-0/round-1/diagnose", "diagnose", 1)
     suspect(store, first, "e0", 3)
-    suspect(store, second, "e0", 5)
+    suspect(store, second, "e0", 5, "d")
+    # A reply that a later step takes over says nothing more.
+    suspect(store, second, "e0", 5, "d")
     suspect(store, first, "e1", None)
     suspect(store, first, "e2", 4)
     report = collect(store.query, "r0001")

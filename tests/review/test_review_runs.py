@@ -5,21 +5,24 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.errors import EngineError, RecipeError
+from engine.gate import trust_state
 from engine.project import Project
 from engine.report.facts.reviews import collect_people
 from engine.review import Desk, Item, RefusedError, parse_queue, read_reviews, write_items
+from engine.review.outcomes import reviews_of
 from engine.store import reader
 from tests.e2e.balance import assert_balanced
 from tests.e2e.runs import Ended, pada_here, rows
 from tests.e2e.test_mining import project as mining_project
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "project")
+    copied = shutil.copytree(made, tmp_path / "project")
+    trust_state(copied / "state")
+    return copied
 
 
 def opened(folder: Path) -> Project:
@@ -145,14 +150,68 @@ def test_a_row_that_is_right_and_was_trained_on_makes_nothing_pending(folder: Pa
     changed = [name for name, state in plan.items() if state.state != "cached"]
     assert changed[0] == "seed-0/round-0/select"
     assert all("round-1" in name for name in changed[1:])
-    # A second opinion that is the same changes nothing more, and one more confirmation neither.
+    # A second opinion that is the same changes nothing more.
     project.review("ben").accept(items[0], "candidates")
-    desk.accept(items[2], "candidates")
     again = {s.node.name: s for s in project.again().plan().states}
     assert {n: s.node.id for n, s in again.items()} == {n: s.node.id for n, s in plan.items()}
     desk.undo()
-    desk.undo()
     assert pending(project) == []
+
+
+def test_what_was_rejected_last_in_a_sitting_is_not_trained_on_in_its_stead(folder: Path) -> None:
+    project = opened(folder)
+    desk = project.review("anna")
+    items, _ = desk.items("candidates", 99)
+    trained = next(item for item in items if item.state == "trained on")
+    left_out = [item for item in items if item.state == "left out"]
+    desk.reject(trained, "candidates", "wrong")
+    for item in left_out:
+        desk.reject(item, "candidates", "wrong")
+    project.again().run()
+    assert {i.inputs["text"] for i in left_out}.isdisjoint(
+        json.loads(row["inputs"])["text"]
+        for row in rows(folder / "state", "SELECT inputs FROM training_rows")
+    )
+    later = opened(folder)
+    desk = later.review("anna")
+    kept = next(i for i in desk.items("candidates", 99)[0] if i.state == "trained on")
+    desk.accept(kept, "candidates")
+    assert pending(later) == []
+
+
+def test_a_verdict_that_is_said_again_after_its_run_still_holds(folder: Path) -> None:
+    project = opened(folder)
+    anna = project.review("anna")
+    item = anna.items("candidates", 1)[0][0]
+    anna.reject(item, "candidates", "wrong")
+    project.again().run()
+    project = opened(folder)
+    anna, ben = project.review("anna"), project.review("ben")
+    assert item.example not in {i.example for i in anna.items("candidates", 99)[0]}
+    ben.reject(ben.find([item.example])[item.example], "candidates", "wrong")
+    anna.undo()
+    assert [v.verdict for v in reviews_of(folder / "state", "estimated").candidates(0, 0)] == [
+        "reject"
+    ]
+    assert pending(project) == []
+
+
+def test_a_candidate_that_repeats_a_training_row_has_verdicts_of_its_own(folder: Path) -> None:
+    project = opened(folder)
+    desk = project.review("anna")
+    known = rows(folder / "state", "SELECT id FROM example WHERE source = 'train.jsonl' LIMIT 1")
+    row = desk.find([known[0]["id"]])[known[0]["id"]]
+    copied = replace(row, subject="candidate", state="trained on", candidate="c", places=((0, 0),))
+    desk.reject(row, "suspect", "wrong")
+    desk.accept(copied, "candidates")
+    project.review("ben").accept(copied, "candidates")
+    assert desk.said([row, copied]).keys() == {row.key, copied.key}
+    outcomes = reviews_of(folder / "state", "estimated").outcomes
+    assert {(o.subject, o.verdict) for o in outcomes} == {
+        ("train", "reject"),
+        ("candidate", "accept"),
+    }
+    assert len(project.review("cleo", resolves=True).others(copied)) == 2
 
 
 def test_what_may_not_be_trained_on_is_refused_with_its_reason(folder: Path) -> None:
@@ -204,6 +263,8 @@ def test_two_reviewers_do_not_see_each_other_and_what_they_differ_on_waits(folde
     assert count == 2
     assert [text.split(":")[0] for text in judge.others(waiting[0])] == ["anna", "ben"]
     judge.accept(waiting[0], "conflicts")
+    with reader(state) as query:
+        assert collect_people(query, "r0001", "estimated").agreement == people.agreement
     third = project.review("dora")
     third.accept(waiting[1], "conflicts")
     outcomes = rows(
@@ -229,7 +290,17 @@ def test_a_row_can_be_reviewed_in_a_spreadsheet(folder: Path) -> None:
     assert [review.verdict for review in reviews] == ["accept", "reject", "relabel"]
     desk.record_all(reviews)
     assert read_reviews(file, desk, "candidates", "kind") == []
+    ending = Desk(folder / "state", opened(folder).loaded.recipe, "anna", resolves=True)
+    assert len(read_reviews(file, ending, "candidates", "kind")) == 3
     assert desk.items("candidates", 19)[1] == total - 3
+
+
+@pytest.mark.parametrize("name", ["note", "row", "new kind"])
+def test_a_column_that_a_file_has_of_itself_is_refused(tmp_path: Path, name: str) -> None:
+    item = Item("e", "candidate", {"text": "a", name: "b"}, "colour", "left out")
+    with pytest.raises(EngineError, match=f"column '{name}'"):
+        write_items(tmp_path / "rows.csv", [item], "kind")
+    assert not list(tmp_path.iterdir())
 
 
 def _write(file: Path, lines: list[dict[str, Any]], between: str = ",") -> None:

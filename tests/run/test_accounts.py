@@ -138,7 +138,8 @@ def test_every_stage_that_has_something_to_count_has_accounts() -> None:
     # (tests/stages/rounds/test_guard.py) nor is mined (tests/e2e/test_mining.py), and the student is not asked about
     # candidates (tests/stages/augment/judging/test_pass_rate.py).
     mining = {"shortlist", "ask_pool", "mine", "mine_by_teacher", "mine_by_judge"}
-    others = {"train", "benchmark", "logged", "guard", "pass_rate", *mining}
+    preference = {"pair", "prefer"}
+    others = {"train", "benchmark", "logged", "guard", "pass_rate", "mend", *preference, *mining}
     assert COUNTED.keys() | silent | others == STAGES.keys()
 
 

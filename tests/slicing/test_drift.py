@@ -116,7 +116,7 @@ def test_a_time_that_is_no_time_falls_into_no_window_and_is_told() -> None:
         1,
     )
     assert found.odd_times == (
-        "1% of the values of 'time' are no times, such as 'yesterday': they fall into no window"
+        "1% of the values of 'time' are not times, such as 'yesterday': they fall into no window"
     )
     for window in windows([time for row in rows if (time := time_of(row["time"]))]):
         assert evaluate_condition(window.sql("time"), [rows[3]]) == [False]

@@ -70,9 +70,9 @@ def test_what_the_engine_reads_must_stay(tmp_path: Path, where: str) -> None:
 
 def test_a_file_that_is_no_schema_is_told_with_its_line(tmp_path: Path) -> None:
     write(tmp_path, '{"type": "object",\n "properties": }')
-    assert "diagnosis.schema.json:2:1: error: this is no JSON Schema" in refused(tmp_path)
+    assert "diagnosis.schema.json:2:1: error: this is not a JSON Schema" in refused(tmp_path)
     write(tmp_path, {"type": "objekt"})
-    assert "this is no JSON Schema" in refused(tmp_path)
+    assert "this is not a JSON Schema" in refused(tmp_path)
     write(tmp_path, {"type": "array"})
     assert "a reply's schema must be an object" in refused(tmp_path)
 

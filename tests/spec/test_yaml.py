@@ -51,8 +51,8 @@ def test_positions_of_keys_and_values() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\na: 2\n", ["2:1 the key 'a' is there twice"]),
-        ("a: {b: 1, b: 2}\n", ["1:11 the key 'b' is there twice"]),
+        ("a: 1\na: 2\n", ["2:1 the key 'a' is given twice"]),
+        ("a: {b: 1, b: 2}\n", ["1:11 the key 'b' is given twice"]),
         ("a: &x 1\nb: *x\n", ["1:4 the anchor '&x' is not allowed", "2:4 the alias '*x' is not allowed"]),
         ("<<: {a: 1}\n", ["1:1 the merge key '<<' is not allowed"]),
         ("a: !!python/name:os.system x\n", ["1:4 the tag '!!python/name:os.system' is not allowed"]),
@@ -71,8 +71,8 @@ def test_positions_of_keys_and_values() -> None:
         ('a: "x\\ud800"\n"\\ude00": 1\n', [
             "1:4 an escape of half a character stands alone", "2:1 an escape of half a character stands alone",
         ]),
-        ('a: "\\U00110000"\n', ["1:7 this escape is the number of no character"]),
-        ('a: "\\UFFFFFFFF"\n', ["1:7 this escape is the number of no character"]),
+        ('a: "\\U00110000"\n', ["1:7 this escape stands for no character"]),
+        ('a: "\\UFFFFFFFF"\n', ["1:7 this escape stands for no character"]),
     ],
 )  # fmt: skip
 def test_refusals_name_the_place(text: str, said: list[str]) -> None:

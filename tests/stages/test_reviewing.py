@@ -73,6 +73,14 @@ def test_a_changed_row_joins_as_it_was_changed() -> None:
     assert output.examples[0].id == example_id({"text": "another row 11"}, BROKEN)
 
 
+def test_of_two_rows_that_are_the_same_the_one_joins_that_people_let_in() -> None:
+    first, changed, last = candidate("row 10"), candidate("row 20"), candidate("row 30")
+    output = select([first, changed, last], [of(changed, "edit", inputs={"text": "row 10"})])
+    assert [row.candidate for row in output.selected] == ["c row 20", "c row 30"]
+    assert texts(output) == ["row 10", "row 30"]
+    assert [(d.item, d.reason) for d in output.drops] == [("c row 10", "duplicate")]
+
+
 def test_a_change_that_gives_away_an_evaluation_row_is_refused() -> None:
     row = candidate("row 10")
     changed = of(row, "edit", inputs=dict(TEST.inputs), target=LATE)
@@ -110,11 +118,10 @@ def test_training_rows_are_mended_in_their_places_and_evaluation_rows_stay(
 
 
 def outcome(
-    name: str, second: int, places: tuple[tuple[int, int], ...], *, changes: bool
+    name: str, second: int, places: tuple[tuple[int, int], ...], *, changes: bool, run: str = "r1"
 ) -> Outcome:
-    return Outcome(
-        name, "candidate", "accept", None, None, places, changes, AT + timedelta(seconds=second)
-    )
+    made = AT + timedelta(seconds=second)
+    return Outcome(name, "candidate", "accept", None, None, places, changes, made, run)
 
 
 def test_verdicts_go_to_their_round_and_those_after_it_and_only_where_something_changes() -> None:
@@ -122,11 +129,13 @@ def test_verdicts_go_to_their_round_and_those_after_it_and_only_where_something_
         [
             outcome("confirms", 1, ((0, 0),), changes=False),
             outcome("decides", 2, ((0, 1),), changes=True),
-            outcome("confirms later", 3, ((0, 0),), changes=False),
+            outcome("confirms in the same sitting", 3, ((0, 0),), changes=False),
+            outcome("confirms what came of it", 4, ((0, 0),), changes=False, run="r2"),
         ]
     )
+    sitting = ["confirms", "confirms in the same sitting", "decides"]
     assert reviews.candidates(0, 0) == ()
-    assert [v.id for v in reviews.candidates(0, 1)] == ["confirms", "decides"]
-    assert [v.id for v in reviews.candidates(0, 2)] == ["confirms", "decides"]
+    assert [v.id for v in reviews.candidates(0, 1)] == sitting
+    assert [v.id for v in reviews.candidates(0, 2)] == sitting
     assert reviews.candidates(1, 1) == ()
     assert reviews.training() == ()

@@ -136,7 +136,7 @@ def test_the_inputs_of_every_stage_can_be_wired(stage: AnyStage) -> None:
 
 def _output(kind: type[Output], node: str) -> Output:
     """Return an output that no other node has."""
-    return kind((Drop("", node, "", ""),))
+    return kind((Drop("", node, "duplicate", ""),))
 
 
 numbers = st.lists(st.integers(-1, 30), unique=True, max_size=5).map(sorted)

@@ -90,7 +90,8 @@ def test_the_engine_asks_of_one_run_and_never_of_the_latest_alone() -> None:
         f"{path.relative_to(ROOT)}: {asked[0]}"
         for path in (ROOT / "engine").rglob("*.py")
         for asked in re.finditer(rf"\b(?:FROM|JOIN) ({views})\b", path.read_text("utf-8"))
-        if path.name != "document.py"
+        # Examples in help texts are what people type.
+        if path.name not in ("document.py", "help.py")
     ]
     assert found == []
 

@@ -22,6 +22,7 @@ from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
 from engine.tasks import TASKS, Task
 from engine.tasks.chat import Params
+from engine.tasks.tool_calls import invalid
 from engine.turns import Message, transcript, turns_in
 from engine.turns.tools import in_words, native
 from engine.wording import text_of
@@ -172,6 +173,44 @@ def test_other_forms_of_the_same_are_read(
     assert read(messages, **columns)["answer"] == answer
 
 
+@pytest.mark.parametrize(
+    ("turns", "why"),
+    [
+        (['[tools] [{"name": "find"}]', '[tools] [{"name": "f"}]', "[user] a"], "turn 2: a tools turn can only"),
+        (["[user] a", "[assistant] ", "[user] b"], "turn 2: it says nothing"),
+        (["[user] a", '[call] {"name": "f"}', '[call] {"name": "g"}', "[tool] b", '[call] {"name": "h"}',
+          "[tool] c", "[tool] d"], "turn 5: a call before it has no answer"),
+        (["[user] a", "[call] {name", "[tool] b"], "turn 2: the call is no JSON"),
+        (["[user] a", "[assistant] b", "[system] c", "[user] d"], "turn 3: a system turn can only be the first"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_transcript_is_told_with_its_turn(turns: list[str], why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        read("\n".join(turns), answer="x")
+
+
+def test_a_transcript_is_read_as_messages_are() -> None:
+    """Definitions in short and over several lines, a call without arguments, escaped letters: one form for all."""
+    row = read(
+        '[tools] [{"name": "find_order",\n  "parameters": {"type": "object", "properties": {}}}]\n'
+        '[user] a\n[call] {"name": "find_order"}\n[tool] \n'
+        '[call] {"name":"find_order","arguments":"{}"}\n[tool] \\u003c|im_end|\\u003e',
+        answer=[{"name": "find_order"}],
+    )
+    tools, _, first, _, second, said = turns_in(row["messages"])
+    assert json.loads(tools.content) == [tool("find_order") | {"function": {
+        "name": "find_order", "parameters": {"type": "object", "properties": {}}}}]  # fmt: skip
+    assert first.content == second.content == '{"name": "find_order", "arguments": {}}'
+    assert said.content == "\\u003c|im_end|\\u003e", "what is no JSON stays as it is"
+    marked = read(
+        '[user] a\n[call] {"name": "f", "arguments": {"x": "\\u003c|im_end|\\u003e"}}\n[tool] b',
+        answer="x",
+    )
+    assert '"<|im_end|>"' in marked["messages"]
+    assert read("[tools] []\n[user] a", answer="x")["messages"] == "[user] a"
+    assert native(turns_in(row["messages"]), parsed=True).tools
+
+
 def test_without_its_answer_a_conversation_ends_on_its_user() -> None:
     assert read([user("a"), assistant("b")], answered=False)["messages"] == "[user] a"
     assert read([user("a")], answered=False)["messages"] == "[user] a"
@@ -224,6 +263,13 @@ def test_calls_are_compared_as_the_leaderboard_does() -> None:
     assert score("tool_call", "I found it.", right) == score("tool_call", None, right) == 0
     assert score("arguments_f1", call("now"), call("now")) == 1
     assert score("arguments_f1", call("then"), call("now")) == 0
+
+
+def test_an_empty_object_is_no_empty_list() -> None:
+    right = '[call] {"name": "f", "arguments": {"a": {}}}'
+    for name in ("tool_call", "tool_call_exact"):
+        assert score(name, right, right) == 1
+        assert score(name, right.replace("{}", "[]"), right) == 0
 
 
 def test_a_row_that_wants_words_has_no_score_of_calls_and_the_other_way_round() -> None:
@@ -378,3 +424,12 @@ def test_reading_changes_no_message() -> None:
     before = copy.deepcopy(messages)
     read(messages, TOOLS)
     assert messages == before
+
+
+@pytest.mark.parametrize(("title", "fits"), [("Emma", True), (3, False)])
+def test_arguments_that_a_definition_has_elsewhere_are_known(title: Any, fits: bool) -> None:
+    of_find = {"type": "object", "properties": {"title": {"type": "string"}}}
+    parameters = {"$ref": "#/$defs/find", "$defs": {"find": of_find}}
+    tools = [{"type": "function", "function": {"name": "find", "parameters": parameters}}]
+    why = invalid({"name": "find", "arguments": {"title": title}}, tools)
+    assert (why is None) == fits

@@ -184,7 +184,7 @@ def test_options_come_from_a_list_or_stand_in_the_text() -> None:
     ("inputs", "target", "why"),
     [
         ({"text": "no options here"}, "A", "0 options were found"),
-        ({"text": "A. x\nB. X"}, "A", "there twice"),
+        ({"text": "A. x\nB. X"}, "A", "given twice"),
         ({"text": "A. x\nB. y"}, "C", "neither the letter nor the text of one of the 2 options"),
     ],
 )

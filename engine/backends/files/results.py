@@ -80,7 +80,7 @@ def _answer(line: bytes, number: int, path: Path) -> ResultLine:
         shown = " and ".join(keys) or "no reply"
         raise BackendError(f"{where}: {shown} for {entry['custom_id']}", _LINE)
     if "text" in keys and not isinstance(entry["text"], str):
-        raise BackendError(f"{where}: the text is no text", _LINE)
+        raise BackendError(f"{where}: the text is not a string", _LINE)
     return ResultLine(number, entry["custom_id"], _exchange(entry, by_hand), by_hand)
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from jinja2 import TemplateError
+
 from engine.backends.protocol import Message, without_system
 from engine.errors import ModelError
 from engine.turns.tools import (
@@ -22,10 +24,16 @@ from engine.turns.tools import (
     has_tools,
     in_assistant_words,
     in_words,
+    mapped,
     native,
+    texts_in,
 )
 
 _PROBE = "Xq7Zk"
+_TOLD = (("f", "called"), ("v", "called"), ("t", "answered"))
+"""What a template has to write of each call: its name, its argument, its answer."""
+_REFUSALS = (TemplateError, TypeError, ValueError, KeyError)
+"""What templates raise for turns that they do not take."""
 _BRACKETED = re.compile(r"<.+>|\[.+\]").fullmatch
 
 
@@ -57,8 +65,8 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...
     Raises:
         ModelError: the chat template refuses the turns, or loses their text; see `rendered`.
     """
-    inert = _inert(tokenizer, [message.content for message in messages])
-    turns = [Message(m.role, inert.without(m.content)) for m in messages]
+    inert = _inert(tokenizer, [text for message in messages for text in texts_in(message)])
+    turns = [mapped(message, inert.without) for message in messages]
     return inert.encode(prompt_text(tokenizer, turns), _encode(tokenizer))
 
 
@@ -74,14 +82,19 @@ def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tupl
         return encode_text(tokenizer, said.text)
     if not knows_tools(tokenizer):
         return encode_text(tokenizer, in_assistant_words(said))
-    inert = _inert(tokenizer, [*(m.content for m in messages), said.text, *said.calls])
-    turns = [Message(m.role, inert.without(m.content)) for m in messages]
-    spoken = [Message(turn.role, inert.without(turn.content)) for turn in said.turns]
+    every = (*messages, *said.turns)
+    inert = _inert(tokenizer, [text for turn in every for text in texts_in(turn)])
+    turns = [mapped(message, inert.without) for message in messages]
+    spoken = [mapped(turn, inert.without) for turn in said.turns]
     prompt = prompt_text(tokenizer, turns)
-    whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
-    names = [json.loads(call.content)["name"] for call in spoken if call.role == "call"]
-    if not whole.startswith(prompt) or not all(name in whole[len(prompt) :] for name in names):
-        # A template that writes earlier turns otherwise than the last one.
+    try:
+        whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
+    except _REFUSALS:
+        return encode_text(tokenizer, in_assistant_words(said))
+    needed = [json.loads(turn.content)["name"] for turn in spoken if turn.role == "call"]
+    needed += [turn.content.strip() for turn in spoken if turn.role == "assistant"]
+    if not whole.startswith(prompt) or not all(part in whole[len(prompt) :] for part in needed):
+        # A template that writes earlier turns otherwise than the last one, or nothing beside a call.
         return encode_text(tokenizer, in_assistant_words(said))
     tokens, end = inert.encode(whole[len(prompt) :], _encode(tokenizer)), turn_end(tokenizer)
     places = [place for place, token in enumerate(tokens) if token == end]
@@ -96,22 +109,23 @@ def knows_tools(tokenizer: Any) -> bool:
 @lru_cache(maxsize=16)
 def _template_knows_tools(tokenizer: Any, template: str) -> bool:
     """Ask the template; `template` is what the answer depends on."""
-    from jinja2 import TemplateError
-
     parameters = {"type": "object", "properties": {_PROBE: {"type": "string"}}}
     function = {"name": "f_defined", "description": "?", "parameters": parameters}
-    call = {"name": "f_called", "arguments": {_PROBE: "v_called"}}
+    calls = [{"name": f"f_{n}_called", "arguments": {_PROBE: f"v_{n}_called"}} for n in (1, 2)]
     turns = (
         Message("tools", json.dumps([{"type": "function", "function": function}])),
         Message("user", "?"),
-        Message("call", json.dumps(call)),
-        Message("tool", "t_answered"),
+        # Some templates know one call at a time.
+        *(Message("call", json.dumps(call)) for call in calls),
+        Message("tool", "t_1_answered"),
+        Message("tool", "t_2_answered"),
     )
     try:
         text = _with_tools(tokenizer, turns, prompt=True)
-    except (TemplateError, TypeError, ValueError, KeyError):
+    except _REFUSALS:
         return False
-    return all(part in text for part in ("f_defined", "f_called", "v_called", "t_answered"))
+    told = (f"{part}_{n}_{what}" for n in (1, 2) for part, what in _TOLD)
+    return "f_defined" in text and all(part in text for part in told)
 
 
 def _with_tools(tokenizer: Any, turns: Sequence[Message], *, prompt: bool) -> str:
@@ -137,7 +151,7 @@ def prompt_text(tokenizer: Any, turns: Sequence[Message]) -> str:
 
 
 Template = Callable[[list[dict[str, Any]]], str]
-"""From turns to the text of a prompt; raises TemplateError, TypeError or ValueError for turns that it does not take."""
+"""From turns to the text of a prompt; raises one of `_REFUSALS` for turns that it does not take."""
 
 
 def _template(tokenizer: Any, prompt: bool) -> Template:
@@ -187,8 +201,6 @@ def rendered(
 def _fitted(
     template: Template, turns: Sequence[Message], all_of: Sequence[str] | None
 ) -> tuple[str, Shape]:
-    from jinja2 import TemplateError
-
     turns = in_words(turns) if has_tools(turns) else turns
     if all_of is None:
         all_of = [turn.content for turn in turns if turn.role != "assistant"]
@@ -199,7 +211,7 @@ def _fitted(
             shaped = [shape(message) for message in messages]
             try:
                 text = template(shaped)
-            except (TemplateError, TypeError, ValueError) as refusal:
+            except _REFUSALS as refusal:
                 problem = problem or refusal
                 continue
             # Templates take the blanks around a text away. One that knows no parts may write them out as they are.
@@ -213,7 +225,7 @@ def _fitted(
         ) from problem
     raise ModelError(
         "the model's chat template leaves out what a turn says: the model would never see it",
-        "choose a model whose chat template takes turns with text, or mend its template",
+        "choose a model whose chat template takes turns with text, or correct its template",
     )
 
 

@@ -141,7 +141,7 @@ def _warm_up(job: Job, address: ChatEndpoint) -> None:
             if done.error is not None and done.final and done.error != "length":
                 raise BackendError(
                     f"{address.base_url} does not answer the first request: {done.error}: {done.detail}",
-                    "mend the server or the recipe's benchmark block, then run again",
+                    "correct the server or the recipe's benchmark block, then run again",
                 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.backends.local.chat import encode_prompt, encode_said, turn_end
 from engine.backends.local.prefix import common_prefix_length
-from engine.backends.protocol import AnswerPair, TrainingRow
+from engine.backends.protocol import AnswerPair, TooFewPairs, TrainingRow
 from engine.errors import ModelError
 from engine.turns.tools import Said
 
@@ -91,25 +91,33 @@ class EncodedPair(NamedTuple):
 
 
 def encode_pairs(
-    tokenizer: Any, pairs: Sequence[AnswerPair], max_length: int, context: int | None = None
+    tokenizer: Any,
+    pairs: Sequence[AnswerPair],
+    max_length: int,
+    context: int | None = None,
+    least: int = 1,
 ) -> list[EncodedPair]:
     """Return the pairs as tokens, each answer as if it were a training row's, without those that are too long.
 
     A wrong answer may run on to where the student was cut off: that is no mistake of the data.
 
     Raises:
-        ModelError: all are too long; or the chat template is missing, or refuses a row.
+        TooFewPairs: fewer than `least` are short enough.
+        ModelError: the chat template is missing, or refuses a row.
     """
     chosen, rejected = (
         _encoded(tokenizer, [TrainingRow(pair.messages, said) for pair, said in answers])
         for answers in ([(p, p.chosen) for p in pairs], [(p, p.rejected) for p in pairs])
     )
     found = [EncodedPair(*both) for both in zip(chosen, rejected, strict=True)]
-    kept = [pair for pair in found if pair.length <= min(max_length, context or max_length)]
-    if not kept:
-        raise ModelError(
-            f"all {len(found)} preference pairs are longer than max_length {max_length}",
-            f"set train.max_length to {min(pair.length for pair in found)} or more",
+    limit = min(max_length, context or max_length)
+    kept = [pair for pair in found if pair.length <= limit]
+    if len(kept) < least:
+        lengths = sorted(pair.length for pair in found)
+        raise TooFewPairs(
+            f"{len(kept)} of {len(found)} pairs of a right and a wrong answer fit in {limit} tokens, "
+            f"train.preference.min_pairs is {least}",
+            f"set train.max_length to {lengths[min(least, len(lengths)) - 1]} or more",
         )
     return kept
 

@@ -16,14 +16,14 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.backends.lifetime import die_with
 from engine.backends.local.weights import context_of
-from engine.backends.protocol import TrainingJob
+from engine.backends.protocol import TooFewPairs, TrainingJob
 from engine.backends.training import batches, finetune
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import EngineError, ModelError
@@ -140,10 +140,17 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
 
     tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
-    resume = checkpoints.last()
     prepare = _supervised if job.preference is None else _preferring
-    prepared = prepare(job, tokenizer, checkpoints)
+    try:
+        prepared = prepare(job, tokenizer, checkpoints)
+    except ModelError:
+        # Nothing was trained: no folder is left but one from which something can go on.
+        with suppress(OSError):
+            checkpoints.folder.rmdir()
+        raise
     trainer = prepared.trainer
+    # Only now, since it removes those of another job: with too few pairs the plain fine-tune goes on from its own.
+    resume = checkpoints.last()
     flow = FlowCallback(
         trainer,
         checkpoints,
@@ -207,8 +214,11 @@ def _preferring(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> P
     from engine.backends.training.preferences import PairTrainer
     from engine.backends.training.resumable import trainable
 
+    assert job.preference is not None
     context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
-    pairs = batches.encode_pairs(tokenizer, job.pairs, job.max_length, context)
+    pairs = batches.encode_pairs(
+        tokenizer, job.pairs, job.max_length, context, job.preference.least
+    )
     lengths = [pair.length for pair in pairs]
     order = batches.batch_order(lengths, job.batch_size, job.steps, job.seed)
     model = loop.load_student(job, max(lengths))
@@ -306,7 +316,7 @@ def _as_user_error(error: BaseException) -> EngineError | None:
     if isinstance(error, OSError) and error.errno is not None:
         return ModelError(
             f"the fine-tune cannot read or write a file: {error}",
-            "mend the folder's permissions, or free some disk space",
+            "correct the folder's permissions, or free some disk space",
         )
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return ModelError(
@@ -335,7 +345,8 @@ def main(arguments: list[str]) -> int:
         user_error = _as_user_error(error)
         if user_error is None:
             raise
-        emit({"error": user_error.message, "hint": user_error.hint})
+        few = isinstance(user_error, TooFewPairs)
+        emit({"error": user_error.message, "hint": user_error.hint, "too_few_pairs": few})
         return user_error.exit_code
 
 

@@ -22,6 +22,7 @@ from engine.backends.protocol import (
     Message,
     PreferenceLoss,
     Progress,
+    TooFewPairs,
     TrainingJob,
     TrainingResult,
     TrainingRow,
@@ -55,6 +56,7 @@ def train(job: TrainingJob, progress: Progress | None = None) -> TrainingResult:
     Raises:
         ModelError: the training cannot be done (a row too long, no disk, no memory, another training at
             work in the same folder) or its process failed.
+        TooFewPairs: too few pairs are short enough.
         Interrupted: Ctrl-C; the child has saved a checkpoint.
     """
     _check(job)
@@ -113,7 +115,7 @@ def _reporting_disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ModelError(
             f"cannot write to {folder}: {error.strerror or error}",
-            "free some disk space, or mend the folder's permissions",
+            "free some disk space, or correct the folder's permissions",
         ) from error
 
 
@@ -245,7 +247,8 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
         if child.stdout is not None:
             child.stdout.close()
     if error is not None:
-        raise ModelError(error["error"], error["hint"])
+        kind = TooFewPairs if error["too_few_pairs"] else ModelError
+        raise kind(error["error"], error["hint"])
     if code:
         raise _failure(code, job)
 
@@ -260,7 +263,7 @@ def _stop(child: subprocess.Popen[str]) -> None:
         child.wait()
 
 
-def _relay(lines: IO[str] | None, progress: Progress) -> dict[str, str] | None:
+def _relay(lines: IO[str] | None, progress: Progress) -> dict[str, Any] | None:
     """Pass the child's steps on until it ends; return the error it reports, if any."""
     step = 0
     error = None

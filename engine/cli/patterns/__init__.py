@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.options import (
     STATE,
+    JsonOption,
     LimitOption,
     OwnStateOption,
     RecipeArgument,
@@ -23,7 +24,10 @@ patterns_app = typer.Typer(help="Failure patterns.")
 RunOption = Annotated[str | None, typer.Option("--run", help="The run; the last when left out.")]
 NameOption = Annotated[str | None, typer.Option("--recipe", help="Name of a recipe: its last run.")]
 RowsOption = Annotated[
-    int, typer.Option("-n", "--rows", min=1, help="Members, and rows of each outcome, at most.")
+    int,
+    typer.Option(
+        "-n", "--rows", min=1, help="At most this many members, and rows of each outcome."
+    ),
 ]
 
 
@@ -41,13 +45,14 @@ def patterns(
     run: RunOption = None,
     recipe: NameOption = None,
     state: StateOption = STATE,
+    json: JsonOption = False,
 ) -> None:
     """Failure patterns of a run: what each has left, what was written against it, what it took."""
     context.obj = Chosen(state, run, recipe)
     if context.invoked_subcommand is None:
         from engine.cli.patterns.listing import Where, list_patterns
 
-        list_patterns(Where(state, run, recipe))
+        list_patterns(Where(state, run, recipe), as_json=json)
 
 
 @patterns_app.command("show")
@@ -71,10 +76,11 @@ def show(
 def export(
     context: typer.Context,
     out: Annotated[
-        Path | None, typer.Option("--out", help="File to write, .md or .csv; else printed.")
+        Path | None,
+        typer.Option("--out", help="File to write, .md or .csv; printed when left out."),
     ] = None,
     csv: Annotated[
-        bool, typer.Option("--csv", help="CSV with a line per pattern; else Markdown.")
+        bool, typer.Option("--csv", help="CSV with a line per pattern, instead of Markdown.")
     ] = False,
     run: RunOption = None,
     recipe: NameOption = None,
@@ -105,7 +111,8 @@ def slices(
         int | None, typer.Option("--round", min=-1, help="Scored round; the last when left out.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="One of the recipe's; its first.")
+        int | None,
+        typer.Option("--seed", min=0, help="One of the recipe's seeds; the first when left out."),
     ] = None,
     min_size: Annotated[
         int, typer.Option("--min-size", min=5, help="Fewest rows of a slice.")
@@ -139,13 +146,16 @@ def adopt(
     recipe: RecipeArgument,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Proposals; all of enough failures without."),
+        typer.Argument(
+            metavar="[NAME]...", help="Proposals to adopt; all with enough failures when left out."
+        ),
     ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", help="The run that proposed them; the recipe's last.")
+        str | None,
+        typer.Option("--run", help="The run that proposed them; the recipe's last when left out."),
     ] = None,
     least: Annotated[
-        int, typer.Option("--least", min=1, help="Failures that an unnamed proposal must have.")
+        int, typer.Option("--least", min=1, help="Fewest failures of a proposal that is not named.")
     ] = 3,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be written.")

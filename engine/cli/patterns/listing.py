@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.report.console import clean, rich_table
-from engine.report.dossier import Dossier
+from engine.report.dossier import Dossier, Tally
 from engine.report.facts.dossiers import (
     collect_dossiers,
     collect_tallies,
@@ -50,9 +51,13 @@ class Where(NamedTuple):
 
 
 def list_patterns(
-    where: Where, console: Console | None = None, errors: Console | None = None
+    where: Where,
+    console: Console | None = None,
+    errors: Console | None = None,
+    *,
+    as_json: bool = False,
 ) -> None:
-    """Print the patterns of a run with a bar of the failures that each has left.
+    """Print the patterns of a run with a bar of the failures that each has left, or as one JSON object each.
 
     Raises:
         EngineError: there is no store, or no such run.
@@ -62,6 +67,9 @@ def list_patterns(
     with reader(where.state) as query:
         run, recipe = _chosen(query, where)
         tallies = collect_tallies(query, run)
+    if as_json:
+        print_records(console.file, (_record(run, recipe, one) for one in tallies))
+        return
     _say(console, f"{recipe} · run {run}")
     if not tallies:
         _say(console, "no failure patterns in this run")
@@ -71,6 +79,28 @@ def list_patterns(
     _print(console, tally_table(tallies, 16 if wide else 8, wide=wide, blocks=blocks))
     command = f"pada patterns show {tallies[0].facts.id} --run {run}{said_state(str(where.state))}"
     _say(console, f"`{command}` shows one whole.")
+
+
+def _record(run: str, recipe: str, one: Tally) -> dict[str, Any]:
+    facts = one.facts
+    return {
+        "run": run,
+        "recipe": recipe,
+        "seed": facts.seed,
+        "id": facts.id,
+        "name": facts.name,
+        "description": facts.description,
+        "category": facts.category,
+        "found": facts.found,
+        "status": facts.status,
+        "failures": facts.before,
+        "failing": facts.after,
+        "generated": facts.generated,
+        "accepted": facts.accepted,
+        "selected": facts.selected,
+        "tokens": one.price.tokens,
+        "cost": one.price.cost,
+    }
 
 
 def show_pattern(where: Where, word: str, sample: int, console: Console | None = None) -> None:

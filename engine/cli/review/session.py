@@ -11,7 +11,7 @@ from rich.text import Text
 from engine.cli.review.keys import Keys, Typed
 from engine.cli.review.screen import harmless, screen
 from engine.errors import EngineError
-from engine.review import REASONS, Desk, Item, Queue, Reason
+from engine.review import REASONS, Desk, Item, Queue, Reason, parse_queue
 from engine.rows import Review
 
 PROMPT = "[a]ccept [r]eject [e]dit re[l]abel [s]kip [u]ndo [n]ote [m]ore [?] [q]uit > "
@@ -193,7 +193,7 @@ class Session:
         self._say(f"taken back: {undone.note}", "yellow")
         at = next((n for n, item in enumerate(self.items) if item.example == undone.example), None)
         if at is None or at > self._at:
-            again = self.desk.find([undone.example]).get(undone.example)
+            again = self.desk.find([undone.example], parse_queue(undone.queue)).get(undone.example)
             if again is not None:
                 self.items.insert(self._at, again)
         else:

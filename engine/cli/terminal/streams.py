@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from typing import IO
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
 
 _HANDLER = "pada.plain"
 _PLAIN = {
@@ -45,6 +46,15 @@ def for_programs(stream: IO[str]) -> IO[str]:
     if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
         stream.reconfigure(encoding="utf-8", errors=stream.errors)
     return stream
+
+
+def print_records(stream: IO[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON object per line, times as ISO 8601; nothing where there are no records."""
+    import orjson
+
+    stream = for_programs(stream)
+    for record in records:
+        stream.write(orjson.dumps(record).decode() + "\n")
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:

@@ -92,7 +92,7 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
 
 
 def _said(delimiter: str, usual: str) -> Fault:
-    message = f"fields are parted by {shown(delimiter)} here, not by {shown(usual)}: it is read so"
+    message = f"fields are separated by {shown(delimiter)} here, not by {shown(usual)}: the file is read that way"
     written = "\\t" if delimiter == "\t" else delimiter
     return Fault(message, settled(f'delimiter: "{written}"'))
 
@@ -223,7 +223,9 @@ def _wrong_width(fields: Sequence[str], header: Sequence[str], delimiter: str) -
     message = f"this row has {many}, the header has {len(header)}"
     other = next((each for each in _DELIMITERS if each != delimiter and each in fields[0]), "")
     if len(fields) == 1 and fields[0].count(other or "\n") == len(header) - 1:
-        hint = f"its fields are parted by {shown(other)}: write {shown(delimiter)} as in the header"
+        hint = (
+            f"its fields are separated by {shown(other)}: write {shown(delimiter)} as in the header"
+        )
     elif len(fields) > len(header):
         hint = f"put quotes around a field that contains {shown(delimiter)}"
     else:

@@ -146,8 +146,8 @@ def _row(
     row = {name: json_value(value) for name, value in zip(header, padded, strict=True)}
     for name, value in row.items():
         if isinstance(value, str) and value.startswith(_CODED) and value in _MISTAKES:
-            hint = "mend the formula, or empty the cell"
-            return BadRow(number, Fault(f"the cell of '{name}' shows the mistake {value}", hint))
+            hint = "correct the formula, or empty the cell"
+            return BadRow(number, Fault(f"the cell of '{name}' shows the error {value}", hint))
     if has_index and (fault := index_fault(str(row.pop(header[0])))):
         return BadRow(number, fault)
     return number, row

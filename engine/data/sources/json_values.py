@@ -129,7 +129,7 @@ def _value(text: _Text) -> tuple[int, Any]:
             hint = "check commas, quotes and brackets here"
             text.fail(f"this is not valid JSON: {error.msg}", at, hint)
         except json_text.HalfCharacter:
-            text.fail("half of a surrogate pair is no text", text.at, "write the whole character")
+            text.fail("half of a surrogate pair is not text", text.at, "write the whole character")
         except json_text.TooDeep:
             hint = "a row is an object with a few levels at most"
             text.fail("lists and objects lie too deep in one another here", text.at, hint)

@@ -66,9 +66,10 @@ def parquet_notes(file: Path, form: Format) -> list[Fault]:
             texts = _texts(batch) if batch is not None else []
     except (pa.ArrowException, OSError, RecipeError):
         return []
-    hint = "write the column as text (UTF8) to have it so for every program"
+    hint = "write the column as text (UTF8) so that every program reads it as text"
     return [
-        Fault(f"the column '{name}' has bytes that are text: it is read so", hint) for name in texts
+        Fault(f"the column '{name}' has bytes that are text: it is read that way", hint)
+        for name in texts
     ]
 
 
@@ -111,7 +112,7 @@ def _row(
             try:
                 row[name] = row[name].decode()
             except UnicodeDecodeError:
-                message = f"the column '{name}' has bytes that are no text here, and text in the first rows"
+                message = f"the column '{name}' has bytes that are not text here, and text in the first rows"
                 hint = "write text as UTF-8, and other bytes into a column of their own"
                 return BadRow(number, Fault(message, hint))
     return number, with_named({name: json_value(value) for name, value in row.items()}, namers)

@@ -122,7 +122,7 @@ def _fault_of_file(complaint: str) -> Fault | None:
     if match is None:
         return None
     place = Location(Location.at(Path(match["file"].strip())).file, int(match["line"]))
-    hint = "mend this line, or give the columns their types: read_csv('…', types={…})"
+    hint = "correct this line, or give the columns their types: read_csv('…', types={…})"
     return Fault(f"{place}: {match['why'].rstrip('.')}", hint)
 
 

@@ -183,7 +183,7 @@ def _wide_lines(file: Path, name: str) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(lines, start=1):
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeError as error:
-            message = f"this is not {name} behind this line: {error}"
+            message = f"this is not {name} after this line: {error}"
             raise unreadable(file, max(number, 1), message, "write the file again") from None
 
 

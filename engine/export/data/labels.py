@@ -8,8 +8,8 @@ from typing import Literal
 LabelStatus = Literal["given", "verified", "unverified"]
 LABEL_STATUSES: Mapping[LabelStatus, str] = {
     "given": "as in the recipe's data",
-    "verified": "somebody besides who labelled it says so: a person, most of several blind answers, a calibrated judge",
-    "unverified": "nobody but who labelled it (`pada_label_source`) says so",
+    "verified": "somebody besides whoever labelled it says so: a person, most blind answers, a calibrated judge",
+    "unverified": "only whoever labelled it (`pada_label_source`) says so",
 }
 
 

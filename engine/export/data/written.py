@@ -174,7 +174,7 @@ def _none(run: FinishedRun, wanted: Wanted, unverified: int) -> tuple[str, str]:
     if unverified:
         what = "pairs" if wanted.layout.endswith("preference") else "rows"
         return (
-            f"run {run.id} has {unverified:,} such {what}, and nobody but who labelled them checked a label",
+            f"run {run.id} has {unverified:,} such {what}, and nobody has checked the labels besides whoever gave them",
             "leave out --verified: the column pada_label marks them",
         )
     if wanted.layout == "preference":

@@ -82,7 +82,7 @@ def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py {shlex.quote(example_of(task))}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
-            "The base model is a folder of the machine that exported this: elsewhere write a copy's place behind `BASE`"
+            "The base model is a folder of the machine that exported this: elsewhere write a copy's place after `BASE`"
             " in `use.py`, and as `base_model_name_or_path` in `adapter_config.json`."
         )
         if base.made_from:

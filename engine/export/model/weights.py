@@ -52,7 +52,7 @@ def base_of(run: FinishedRun) -> Base:
         folder = models.locate(name, run.base)
     except ModelError as problem:
         raise EngineError(
-            f"the base model of run {run.id} is not at hand: {problem.message}",
+            f"the base model of run {run.id} is not available: {problem.message}",
             "put it back where the recipe names it; without it neither tokenizer nor chat template are there",
         ) from problem
     if folder is None:
@@ -60,7 +60,7 @@ def base_of(run: FinishedRun) -> Base:
             "`pada models fetch`" if name in models.known() else "`pada run RECIPE` downloads it"
         )
         raise EngineError(
-            f"the base model of run {run.id} is not at hand: {name} is not on this machine", fetch
+            f"the base model of run {run.id} is not available: {name} is not on this machine", fetch
         )
     was = run.student_identity()
     if was and not was.startswith("unfetched:") and models.weights_digest(folder) != was:

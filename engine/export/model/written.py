@@ -89,7 +89,7 @@ def export_model(
         say: Told in a few words what is being done.
 
     Raises:
-        EngineError: the folder is taken, there is no such run or model, its base is not at hand, or the disk is full.
+        EngineError: the folder is taken, there is no such run or model, its base is not available, or the disk is full.
     """
     if form not in FORMS:
         raise EngineError(f"a model cannot be exported as '{form}'", did_you_mean(form, FORMS))

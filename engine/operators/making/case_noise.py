@@ -37,7 +37,7 @@ def _make(material: Material) -> Made:
         }
         if changed != dict(seed):
             return Made(changed)
-    raise NotMade("the row has neither capitals nor punctuation that could go")
+    raise NotMade("the row has neither capitals nor punctuation to remove")
 
 
 def _outside(text: str, parts: Sequence[str], style: Callable[[str], str]) -> str:

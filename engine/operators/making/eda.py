@@ -37,7 +37,7 @@ def _made(
         longest = max(seed, key=lambda column: len(_TOKEN.findall(seed[column])))
         tokens = _TOKEN.findall(seed[longest])
         if len(tokens) < 2:
-            raise NotMade("the row has one word alone")
+            raise NotMade("the row has only one word")
         count = max(1, round(float(material.params["share"]) * len(tokens)))
         new = change(tokens, count, material.draw)
         if new == tokens:

@@ -92,7 +92,7 @@ def _problems(template: Template, document: Document, path: KeyPath) -> Iterator
             yield Problem(here, message, "name some, or leave the slot out", code="operator")
         elif not isinstance(values, Numbers) and len({isinstance(v, str) for v in values}) > 1:
             message = f"the slot '{name}' has numbers and texts"
-            yield Problem(here, message, "write all its values alike", code="operator")
+            yield Problem(here, message, "write all its values the same way", code="operator")
     for key, text in template.texts:
         if stray := next((m[0] for m in _PART.finditer(text) if m[0] in ("{", "}")), None):
             message = f"a '{stray}' stands alone"

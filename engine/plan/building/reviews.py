@@ -1,9 +1,9 @@
 """reviews: which verdicts of people go to which step of a plan, so that no other step becomes pending.
 
 A verdict is on a row, whatever run wrote it, and says where the row was a candidate when it was given. It goes to the
-selection of that round of that seed, and of the later ones, which rest on it anyway. One that changes nothing goes
-along only where an earlier or a later one does change something: so a row that people accept, and that was trained on
-already, makes nothing pending.
+selection of that round of that seed, and of the later ones, which rest on it anyway. One that changes nothing alone
+goes along where one changes something that was given later, or on a row of the same run: whatever people said in one
+sitting, in whatever order. So a row that people accept, and that was trained on already, makes nothing pending.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Outcome:
     """Seed and round of each place where it was a candidate."""
     changes: bool
     made: datetime
+    run: str
+    """In which the row was looked at."""
     reason: str = ""
     """Of a rejection."""
     judge: str | None = None
@@ -113,10 +115,10 @@ class Reviews:
             for o in self.outcomes
             if o.subject == "candidate" and any(s == seed and r <= round for s, r in o.places)
         ]
-        last = max((o.made for o in here if o.changes), default=None)
+        last = max((o for o in here if o.changes), key=lambda o: o.made, default=None)
         if last is None:
             return ()
-        return _said(o for o in here if o.changes or o.made <= last)
+        return _said(o for o in here if o.changes or o.made <= last.made or o.run == last.run)
 
 
 NONE = Reviews()

@@ -35,7 +35,7 @@ def check_metrics(loaded: LoadedRecipe) -> Iterator[Problem]:
         if not metric.own:
             yield from _engines(loaded, index, metric)
         if metric.name in names[:index]:
-            message = f"the metric '{metric.name}' is there twice"
+            message = f"the metric '{metric.name}' is given twice"
             yield Problem(at, message, "leave one out", code="metric")
     stop = loaded.recipe.loop.stop.metric
     if stop not in names:
@@ -60,7 +60,7 @@ def check_slices(loaded: LoadedRecipe) -> Iterator[Problem]:
     names = [s if isinstance(s, str) else s.name for s in loaded.recipe.slices]
     for index, name in enumerate(names):
         if name in names[:index]:
-            message = f"the slice '{name}' is there twice"
+            message = f"the slice '{name}' is given twice"
             yield Problem(loaded.at("slices", index), message, "leave one out", code="slice")
 
 

@@ -33,9 +33,7 @@ def check_mining(loaded: LoadedRecipe) -> Iterator[Problem]:
     if kind is None:
         return
     if mine.label == "neighbours" and not kind.labelled:
-        message = (
-            f"labels by neighbours are for tasks with labels, which the kind '{kind.name}' has not"
-        )
+        message = f"labels by neighbours are for tasks with labels, which tasks of the kind '{kind.name}' do not have"
         hint = "write `label: teacher`, `label: judge`, or `label: column` for a pool with answers"
         yield Problem(at, message, hint, code="pool")
     if mine.label in ("teacher", "judge") and kind.agreement is None:

@@ -41,7 +41,7 @@ def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
         path: KeyPath = ("augment", "operators", index)
         if spec.name in [other.name for other in used[:index]]:
             hint = "put its params and patterns into one entry"
-            message = f"the operator '{spec.name}' is there twice"
+            message = f"the operator '{spec.name}' is given twice"
             yield Problem(loaded.at(*path, "name"), message, hint, code="operator")
         operator = available.operators.get(spec.name)
         if operator is not None:
@@ -99,7 +99,7 @@ def _any_of(names: list[str]) -> str:
 def _not_for(operator: Operator, kind: TaskKind) -> str:
     match operator.definition.tasks:
         case "labelled":
-            return f"needs labels, which the kind '{kind.name}' has not"
+            return f"needs labels, which tasks of the kind '{kind.name}' do not have"
         case "unlabelled":
             return f"is for tasks without labels, which the kind '{kind.name}' has"
         case _:

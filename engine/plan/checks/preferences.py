@@ -9,9 +9,31 @@ from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
 from engine.spec.method import load_method
 from engine.stages.preference.honest import comparing
+from engine.stages.preference.pair import pairs_per_step
+from engine.stages.train import preference_steps
 from engine.tasks import TASKS
 
 _PLAIN = "or write objective: sft"
+
+
+def _never_enough(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """Yield that no round can have as many pairs as it needs; of steps that go by rows nothing is known."""
+    train = loaded.recipe.train
+    tuned, at = train.preference, loaded.at("train", "objective")
+    hint = f"raise it, lower min_pairs, {_PLAIN}"
+    if tuned.max_pairs is not None and tuned.max_pairs < tuned.min_pairs:
+        message = f"train.preference.max_pairs is {tuned.max_pairs}, min_pairs is {tuned.min_pairs}: nothing is tuned"
+        yield Problem(at, message, hint, code="train")
+    if isinstance(train.steps, int):
+        steps = preference_steps(train, train.steps)
+        visits = steps * pairs_per_step(train.batch_size)
+        if visits < tuned.min_pairs:
+            message = (
+                f"a round has time for {visits} pairs ({steps} steps of {pairs_per_step(train.batch_size)}), "
+                f"train.preference.min_pairs is {tuned.min_pairs}: nothing is tuned"
+            )
+            hint = f"raise train.steps or train.preference.share, lower min_pairs, {_PLAIN}"
+            yield Problem(at, message, hint, code="train")
 
 
 def check_preferences(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -34,6 +56,7 @@ def check_preferences(loaded: LoadedRecipe) -> Iterator[Problem]:
         able = ", ".join(name for name, entry in BACKENDS.items() if entry.prefers)
         message = f"a student on the backend '{backend.name}' cannot be tuned by preferences"
         yield Problem(at, message, f"write backend: {able}, {_PLAIN}", code="train")
+    yield from _never_enough(loaded)
     kind = TASKS.get(recipe.task.kind)
     if kind is not None and comparing(kind) is None:
         message = (

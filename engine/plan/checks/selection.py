@@ -208,7 +208,7 @@ def _together(loaded: LoadedRecipe, labels: Sequence[str] | None) -> Iterator[Pr
     """Yield bounds that cannot be kept together: groups of one expression share no row, unless labels do."""
     augment = loaded.recipe.augment
     known = _kind(loaded)
-    several = known is not None and bool(getattr(known[1], "many", False))
+    several = known is not None and known[0].labelled and not known[0].chosen(known[1])
     least: dict[str, dict[Scalar, int]] = {}
     last: dict[str, int] = {}
     for place, quota in enumerate(augment.quotas):

@@ -218,8 +218,8 @@ def collect_confusions(
 def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, ...]:
     """Return the rows whose given answer may be wrong, each once, the surest and those most often named first."""
     rows = query(
-        MINE
-        + ", s AS (SELECT example, split, target, max(confidence) AS confidence, count(*) AS times,"
+        MINE + ", s AS (SELECT example, split, target, max(confidence) AS confidence,"
+        " count(DISTINCT call) AS times,"
         " arg_max(reason, coalesce(confidence, 0)) AS reason, arg_max(answer, coalesce(confidence, 0)) AS answer"
         " FROM label_suspect SEMI JOIN mine USING (node, run) GROUP BY ALL),"
         " e AS (SELECT id, split, any_value(inputs) AS inputs, any_value(source || ':' || line) AS source"

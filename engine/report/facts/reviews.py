@@ -10,14 +10,24 @@ from engine.statistics import krippendorff_alpha
 
 _KINDS = {"accept": "accept", "reject": "reject", "edit": "change", "relabel": "change"}
 """What is compared between reviewers: whether a row is right, is not to be used, or must be changed."""
-_SAID = "SELECT example, reviewer, verdict FROM all_reviews WHERE recipe = ? AND stands ORDER BY example, reviewer"
+_SAID = (
+    "SELECT subject, example, reviewer FROM all_reviews WHERE recipe = ? AND stands ORDER BY ALL"
+)
+_ALONE = """
+SELECT subject, example, verdict FROM all_reviews
+WHERE recipe = ? AND verdict <> 'undo' AND NOT resolves
+  AND id NOT IN (SELECT undoes FROM all_reviews WHERE undoes IS NOT NULL)
+QUALIFY row_number() OVER (PARTITION BY subject, example, reviewer ORDER BY made DESC, id DESC) = 1
+ORDER BY ALL
+"""
+"""Whoever ends a disagreement knows what the others said: that is no agreement."""
 _OUTCOMES = "SELECT verdict, count(*) AS n FROM review_outcomes WHERE recipe = ? GROUP BY verdict"
 _JUDGED = """
 WITH o AS (
   SELECT v.candidate, u.verdict = 'accept' AS is_right
   FROM review_outcomes u JOIN (
-    SELECT DISTINCT recipe, example, candidate FROM all_reviews WHERE candidate IS NOT NULL
-  ) v USING (recipe, example)
+    SELECT DISTINCT recipe, subject, example, candidate FROM all_reviews WHERE candidate IS NOT NULL
+  ) v USING (recipe, subject, example)
   WHERE recipe = $1 AND (u.verdict IN ('accept', 'relabel') OR (u.verdict = 'reject' AND u.reason = 'wrong'))
 )
 SELECT o.is_right, t.judge_agrees AS passes, count(DISTINCT o.candidate) AS n
@@ -32,19 +42,20 @@ def collect_people(query: Query, run: str, recipe: str) -> People:
     Right are rows that they accept; wrong those that they relabel, or reject because their answer is wrong.
     """
     said = query(_SAID, [recipe])
-    by_row: dict[str, list[str]] = {}
+    by_row: dict[tuple[str, str], list[str]] = {}
+    for row in query(_ALONE, [recipe]):
+        by_row.setdefault((row["subject"], row["example"]), []).append(_KINDS[row["verdict"]])
     by_reviewer: dict[str, int] = {}
     for row in said:
-        by_row.setdefault(row["example"], []).append(_KINDS[row["verdict"]])
         by_reviewer[row["reviewer"]] = by_reviewer.get(row["reviewer"], 0) + 1
     outcomes = {row["verdict"]: row["n"] for row in query(_OUTCOMES, [recipe])}
     return People(
-        rows=len(by_row),
+        rows=len({(row["subject"], row["example"]) for row in said}),
         verdicts={name: n for name, n in sorted(outcomes.items()) if name != "conflict"},
         conflicts=outcomes.get("conflict", 0),
         reviewers=by_reviewer,
         agreement=krippendorff_alpha(list(by_row.values())),
-        judge=_judge(query(_JUDGED, [recipe, run]) if by_row else []),
+        judge=_judge(query(_JUDGED, [recipe, run]) if said else []),
     )
 
 

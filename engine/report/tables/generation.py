@@ -51,7 +51,7 @@ def funnel_table(report: Report) -> Table:
             else ""
         )
         + "Rows generated in one round join the training set of the next. Verified: of those trained on, the rows of "
-        "which somebody besides who wrote them says that the label is right.",
+        "which somebody besides whoever wrote them says that the label is right.",
     )
 
 
@@ -176,6 +176,6 @@ def judge_sentence(report: Report) -> str:
         return "The LLM judge was off: rules and embedder decided."
     if report.judgement.mode == "advises":
         failed = any(not one.result.decides for one in report.judgement.calibrations)
-        why = ", for it was not found fit to decide" if failed else ""
+        why = ", because it did not pass its calibration" if failed else ""
         return f"The LLM judge's verdicts were only recorded{why}: rules and embedder decided."
     return "The LLM judge's verdicts decided, after the rules and the embedder."

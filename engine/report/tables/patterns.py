@@ -183,6 +183,6 @@ def suspect_table(report: Report) -> Table:
         ),
         rows,
         "Of validation: rows that the student failed at and the teacher takes for mislabelled; no row is generated for"
-        " them (sure: 1 to 5). Of train: rows by which the judge was calibrated, with the answer that it gives."
-        " Look at them by hand: both may be wrong too.",
+        " them (sure: 1 to 5). Of train: rows by which the judge was calibrated, with the answer that it gives, and"
+        " rows that writers left out. Look at them by hand: both may be wrong too.",
     )

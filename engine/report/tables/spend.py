@@ -177,8 +177,12 @@ def foreseen(report: Report) -> list[Foreseen]:
 
 def foreseen_sentence(report: Report) -> str:
     """Return in one line what was expected and what came; empty where no estimate was stored."""
-    parts = [f"{f.what} {f.expected}, was {f.was}" for f in foreseen(report)]
-    return f"Estimated at the start: {'; '.join(parts)}." if parts else ""
+    parts = [
+        f"{one.what} {one.was if one.was != NONE else 'unknown'}, estimated {one.expected}"
+        for one in foreseen(report)
+        if (one.was, one.expected) != (NONE, "unknown")
+    ]
+    return f"Used: {'; '.join(parts)}." if parts else ""
 
 
 def foreseen_table(report: Report) -> Table:
@@ -186,9 +190,9 @@ def foreseen_table(report: Report) -> Table:
     note = "Estimated when this run began, for what was not done yet."
     if report.forecast and report.forecast.minutes:
         note += " The estimated minutes leave evaluation out."
-    numbers = ("estimated", "was")
+    numbers = ("estimated", "actual")
     return Table(
-        "Estimate and truth",
+        "Estimated and actual",
         titled("", *numbers, numbers=numbers),
         tuple(foreseen(report)),
         note,

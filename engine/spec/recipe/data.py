@@ -68,7 +68,7 @@ class Format(Spec):
     def _encoding_is_known(cls, encoding: str | None) -> str | None:
         if encoding is not None and not is_text_encoding(encoding):
             raise ValueError(
-                f"'{encoding}' is no encoding that Python knows: write cp1252, utf-16 or another one"
+                f"'{encoding}' is not an encoding that Python knows: write cp1252, utf-16 or another one"
             )
         return encoding
 

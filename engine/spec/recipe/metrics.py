@@ -54,5 +54,6 @@ class Slice(Spec):
     """A way to part the rows, by a SQL expression."""
 
     name: Name
+    """What tables call it."""
     sql: str
     """Expression over the columns of the rows and `target`; each of its values is a part."""

@@ -15,6 +15,7 @@ class Category(Spec):
     """One category of a taxonomy."""
 
     id: Name
+    """Its name: small letters, digits, `-` and `_`."""
     description: str = ""
     """What kind of failure it is, in a sentence or two, for the teacher."""
     examples: list[str] = Field(default_factory=list, max_length=10)
@@ -42,6 +43,7 @@ class Taxonomy(Spec):
     hybrid where there are categories, and open where there are none.
     """
     categories: list[Category] = Field(default_factory=list)
+    """The categories themselves; with `file` they stand there."""
 
     @model_validator(mode="before")
     @classmethod

@@ -42,6 +42,7 @@ class Train(Spec):
     alpha: int | None = Field(default=None, ge=1)
     """LoRA scale; twice `r` when left out."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Of the LoRA layers."""
     epochs: float = Field(default=4, gt=0)
     """Passes over the original training rows; decides the optimizer steps of every round."""
     steps: Annotated[int, Field(ge=1)] | Literal["per_row"] | None = None
@@ -57,12 +58,18 @@ class Train(Spec):
     evaluations: int = Field(default=5, ge=2, le=100)
     """How often `checkpoint: best` takes the validation loss."""
     batch_size: int = Field(default=8, ge=1)
+    """Rows per optimizer step."""
     learning_rate: float = Field(default=1e-3, gt=0, lt=1)
+    """Its highest value, at the end of the warm-up."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after the warm-up."""
     weight_decay: float = Field(default=0.0, ge=0)
+    """That of AdamW."""
     max_length: int = Field(default=1024, ge=16)
     """Tokens of prompt and completion; a longer row is an error."""
     device: str = "auto"
+    """`auto` (the first CUDA device, else the CPU), or a torch device such as `cpu` or `cuda:1`."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Number format of the weights; auto is bfloat16."""

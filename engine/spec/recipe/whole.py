@@ -27,9 +27,11 @@ class Recipe(Spec):
     recipe: Literal[1]
     """Format version."""
     name: Name
+    """Of the recipe, in the store, in reports and on the command line: small letters, digits, `-` and `_`."""
     version: str = ""
     """Of the recipe itself, as its author counts: shown where patterns of runs of several versions are compared."""
     description: str = ""
+    """What it is for, in a sentence; reports and model cards show it."""
     vars: dict[str, str] = Field(default_factory=dict)
     """Values for `${name}` in this file; `--var name=value` overrides them."""
     task: Task

@@ -28,6 +28,7 @@ from engine.rows import (
     PatternLink,
     Row,
 )
+from engine.rows.reasons import Dropped
 from engine.sql import evaluate_condition
 from engine.stages.analyse.clusterers import (
     CLUSTERERS,
@@ -170,7 +171,9 @@ def group(params: ClusterParams, inputs: ClusterInputs, ctx: Context) -> Cluster
             rows.append(
                 ClusterMember(pattern, diagnosis.example, diagnosis.id, distance, silhouette)
             )
-    dropped = {number: ("no_embedding", why) for number, why in unusable.items()}
+    dropped: dict[int, tuple[Dropped, str]] = {
+        number: ("no_embedding", why) for number, why in unusable.items()
+    }
     dropped |= {rest[place]: (why, APART[why]) for place, why in found.apart.items()}
     for number, (reason, detail) in sorted(dropped.items()):
         rows.append(Drop("cluster", diagnoses[number].id, reason, detail))

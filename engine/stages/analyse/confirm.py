@@ -31,7 +31,7 @@ from engine.stages.analyse.verdicts import LEAST, most_tested, outcome, too_few,
 from engine.stages.blocks import Briefing, shown_row, task_block
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
-from engine.stages.numbered import NOT_ASKED, by_id, calls_of, drops, ids
+from engine.stages.numbered import NOT_ASKED, by_id, calls_of, drops, ids, unanswered
 from engine.stages.outputs import Confirmed, Drawn, Loaded, NamedPatterns, Scored
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
@@ -245,7 +245,7 @@ def _read(pattern: Pattern, call: Sequence[_Row], reply: Completion) -> Iterator
     items = {name: f"{pattern.id} {row.example.id}" for name, row in zip(asked, call, strict=True)}
     if reply.value is None:
         for item in items.values():
-            yield Drop("confirm", item, reply.error or "no_reply", reply.detail)
+            yield Drop("confirm", item, unanswered(reply), reply.detail)
         return
     found = by_id(reply.value, KEY, asked)
     rows = dict(zip(asked, call, strict=True))

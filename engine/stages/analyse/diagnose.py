@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from engine.backends.protocol import Completion
 from engine.fingerprint import short
@@ -36,7 +36,7 @@ from engine.stages.blocks import Briefing, task_block, task_sends
 from engine.stages.division import Divide, selection_part
 from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.logged import by_precedence
-from engine.stages.numbered import by_id, drops, ids
+from engine.stages.numbered import by_id, drops, ids, unanswered
 from engine.stages.outputs import (
     Diagnosed,
     Drawn,
@@ -56,7 +56,7 @@ REPLIES = "diagnoses"
 """Key of the list in a reply."""
 UNANSWERED = "unanswered"
 """Variable of a prompt that says what to do about failures without a right answer; others are not shown any."""
-UNFOUND = "evidence_not_found"
+UNFOUND: Final = "evidence_not_found"
 """Reason of a drop: a quote that does not stand in its row. The diagnosis stays, without it."""
 
 
@@ -210,7 +210,7 @@ def _read(call: Sequence[Failure], reply: Completion, shown: _Shown) -> Iterator
     """Yield what a reply says of the failures of its call."""
     if reply.value is None:
         for failure in call:
-            yield Drop("diagnose", failure.example, reply.error or "no_reply", reply.detail)
+            yield Drop("diagnose", failure.example, unanswered(reply), reply.detail)
         return
     asked = ids(len(call), "f")
     said = by_id(reply.value, REPLIES, asked)

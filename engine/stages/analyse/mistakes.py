@@ -83,7 +83,7 @@ def mistake(
         number: Its number in the call, from 1.
         failure: The failure.
         example: Its row.
-        prediction: What the student said; None where it is not at hand.
+        prediction: What the student said; None where it is not available.
         scores: Metric -> value; None could not be scored.
     """
     text = prediction.text if prediction is not None else failure.answer or ""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from engine.backends.protocol import Request
 from engine.identity import Params, outside
@@ -63,7 +64,7 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 
 PROMPT = "name_pattern.md"
-MISFIT = "misfit"
+MISFIT: Final = "misfit"
 """Reason of a drop: a failure that is of no pattern, though its diagnosis lay in a cluster."""
 MOST_WORDS = 6
 """Of a name. The two that prompts ask for at least are not held to: some scripts have no spaces between words."""

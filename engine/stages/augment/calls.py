@@ -24,9 +24,9 @@ from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
 from engine.spec.recipe import OperatorSpec
 from engine.stages.augment.planning import COVERAGE, KIND, Slot
-from engine.stages.augment.seeds import Seeds
+from engine.stages.augment.seeds import Declined, Seeds
 from engine.stages.augment.shares import apportion
-from engine.stages.augment.wishes import wishes
+from engine.stages.augment.wishes import deal_apart, wishes
 from engine.stages.task_view import TaskView
 
 
@@ -77,6 +77,12 @@ class UsedOperator(Params):
     def samples(self) -> int:
         """How often each call is asked."""
         return samples_per_call(self.operator, self.settings)
+
+    def most_shown(self, pack: int, rows: int) -> int:
+        """Return the most training rows that a call for so many rows shows as examples; `pack` is the pack's number."""
+        rule = self.operator.definition.examples
+        count = example_count(self.operator, self.settings, pack)
+        return count if rule is None else max(count, rule.each * rows)
 
     def sees(self, variable: str) -> bool:
         """Return whether its prompt uses a variable."""
@@ -148,6 +154,8 @@ class Planner:
     """Of the round, from 1."""
     failing: frozenset[str]
     """Training rows that the student gets wrong."""
+    declined: Declined
+    """Training rows that writers left out in earlier attempts: these are not tried again."""
     turn: Sequence[int]
     """Differs from attempt to attempt: the source of variety, in place of randomness."""
     left_out: list[tuple[str, Slot]] = field(default_factory=list)
@@ -165,10 +173,18 @@ class Planner:
             rows = [slot._replace(contrast=False) for slot in rows]
         chance.shuffle(rows)
         for used, mine in self._shared_out(pattern, strategy, rows):
-            varied = self._varied(used, strategy, mine, chance)
             # Rows of one confusion stand in one call, both sides together.
-            order = sorted(zip(mine, varied, strict=True), key=lambda row: _pair(row[0]))
-            yield from self._of_operator(used, pattern, strategy, order)
+            mine.sort(key=_pair)
+            varied = self._varied(used, strategy, mine, chance)
+            yield from self._of_operator(
+                used, pattern, strategy, list(zip(mine, varied, strict=True))
+            )
+
+    def was_declined(self, row: str) -> bool:
+        """Return whether a writer left a training row out in an earlier attempt."""
+        return row in self.declined.suspect or any(
+            row == one for _, one in self.declined.by_operator
+        )
 
     def again(self, call: PlannedCall) -> PlannedCall:
         """Return the call with other seeds and examples, where there are others."""
@@ -243,10 +259,12 @@ class Planner:
 
     def _fits(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         """Return which training rows a row of a slot can be made from."""
-        fits = self._fits_target(operator, slot)
-        if operator.definition.seeds == "failing":
-            return lambda row: row.id in self.failing and fits(row)
-        return fits
+        fits, every = self._fits_target(operator, slot), operator.definition.seeds == "any"
+        return lambda row: (
+            fits(row)
+            and (every or row.id in self.failing)
+            and (not operator.made_from or self.declined.allows(operator.name, row))
+        )
 
     def _fits_target(self, operator: Operator, slot: Slot) -> Callable[[Example], bool]:
         if slot.row is not None:
@@ -268,15 +286,14 @@ class Planner:
         if used.operator.label == "change" or used.operator.make is not None:
             # All but the words on which the label hangs stays as it is; and a program takes no wishes.
             return [{} for _ in slots]
-        varied = {
-            name: list(values) for name, values in used.operator.varied(used.settings).items()
-        }
-        for values in varied.values():
-            # Of few rows the first values would always be those that are dealt.
-            chance.shuffle(values)
-        asked: dict[str, Sequence[str]] = {**(self.vary if brings else {}), **varied}
+        own = used.operator.varied(used.settings)
         labels = self._labels if used.tells_kinds else None
-        return wishes(strategy, asked.items(), slots, chance, labels)
+        asked = wishes(
+            strategy, self.vary.items() if brings else (), slots, chance, labels, without=own
+        )
+        for name, values in own.items():
+            deal_apart(asked, [slot.target for slot in slots], name, values, chance)
+        return asked
 
     def _labels(self, target: str) -> Sequence[str]:
         task = self.task
@@ -321,17 +338,24 @@ class Planner:
                 taken = {seed.id for seed in seeds if seed is not None}
                 fits = self._fits(operator, slot)
                 seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
-        count = example_count(operator, used.settings, self.pack_seeds)
+        kinds_shown = self._shown(operator, slots, seeds)
+        count = used.most_shown(self.pack_seeds, len(kinds_shown))
         made_from = [seed for seed in seeds if seed is not None]
         without = {seed.id for seed in made_from}
         barred: frozenset[str] = frozenset()
         if operator.definition.writes == "target":
             # A row with the same inputs would tell the target that is asked for.
             barred = self.seeds.same.as_one_of(made_from)
-        without |= barred
+        without |= barred | self.declined.suspect
         if used.sees("task"):
             without |= self.told(barred)
-        examples = self.seeds.several(asked, self._shown(operator, slots, seeds), count, without)
+        examples = self.seeds.several(asked, kinds_shown, count, without)
+        least = 0 if rule is None else rule.each
+        for fits in kinds_shown:
+            # Rows that the task block shows, too, where there are no others.
+            lacking = least - sum(map(fits, examples))
+            taken = {*(row.id for row in [*made_from, *examples]), *barred}
+            examples += self.seeds.several(asked, [fits], max(0, lacking), taken)
         specs: list[RowSpec] = []
         for place, (slot, bundle) in enumerate(zip(slots, bundles, strict=True)):
             seed = seeds[place] or self._nearest(asked, operator, slot, examples, place)

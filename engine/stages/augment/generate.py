@@ -23,13 +23,14 @@ from engine.backends.protocol import Request
 from engine.identity import outside
 from engine.operators import MINED, brings_target
 from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
+from engine.rows.reasons import Dropped, DropReason
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
 from engine.stages.augment.planning import COVERAGE, History, RowPlan, Sources, asked_for, quotas
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
-from engine.stages.augment.seeds import Seeds, ranked
+from engine.stages.augment.seeds import DECLINED, Seeds, declined_before, ranked
 from engine.stages.blocks import Briefing, defining, task_sends
 from engine.stages.forecast import JSON_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import (
@@ -186,9 +187,9 @@ def _written(
 
 def _hidden(
     task: TaskView, train: Sequence[Example], guard: LeakGuard
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, tuple[Dropped, str]]:
     """Return the training rows that no prompt may show, by id: reason and detail of their drops."""
-    hidden: dict[str, tuple[str, str]] = {}
+    hidden: dict[str, tuple[Dropped, str]] = {}
     for row in train:
         if row.id in guard.equal_training_rows:
             why = "the training row is an evaluation row too"
@@ -260,6 +261,7 @@ def _planner(
         told=told,
         attempt=ctx.attempt,
         failing=wrong,
+        declined=declined_before(inputs.attempts),
         turn=[ctx.seed, ctx.round, ctx.attempt],
     )
 
@@ -276,13 +278,16 @@ def _left_out(planner: Planner) -> Iterator[Drop]:
         why = f"{what}: no operator of the recipe has a training row to start from"
         if any(used.attempts for used in planner.operators):
             why += ", or takes part in this attempt"
-        if slot.row is not None:
+        reason: DropReason = "no_seed"
+        if slot.row is not None and planner.was_declined(slot.row):
+            reason, why = DECLINED, "an earlier attempt left this training row out"
+        elif slot.row is not None:
             why = (
                 "the training row that rows were to be made from may not be shown"
                 if planner.seeds.named(slot.row) is None
                 else "no operator of the recipe makes rows from this training row"
             )
-        yield Drop("generate", slot.row or pattern, "no_seed", why)
+        yield Drop("generate", slot.row or pattern, reason, why)
 
 
 def _dry(params: GenerateParams, wanted: Mapping[str, object], history: History) -> Iterator[Drop]:
@@ -327,7 +332,7 @@ def _sends(params: GenerateParams) -> Mapping[str, str]:
         "rejected": "{candidates} ({inputs}, {target}), and why they were rejected",
         "longest": "how long train rows are",
         "usual": "how long train rows are",
-        "count": "", "params": "", "kind": "", "labelled": "", "derived": "",
+        "count": "", "params": "", "kind": "", "labelled": "", "derived": "", "shared": "",
         # The reply's schema lists those among which the teacher chooses.
         ALWAYS: "the labels" if labelled and brings else "",
     }  # fmt: skip
@@ -361,12 +366,19 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
         mean * (situation.row_tokens + JSON_TOKENS / 2),
         mean * (2 * situation.row_tokens + JSON_TOKENS),
     )
-    shown = Range(1, params.seeds_shown + max(per_call))
+    shown = Range(
+        1,
+        max(
+            used.most_shown(params.seeds_shown, rows)
+            for used, rows in zip(params.asking, per_call, strict=True)
+        )
+        + max(per_call),
+    )
     return Forecast(calls, shown, reply, rows_written=Range(least, most))
 
 
 GENERATE = Stage(
-    "generate", 7, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 8, GenerateParams, GenerateInputs, Generated, generate,
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     skips=lambda params: frozenset() if params.asking else frozenset({"teacher"}),
     expect=_expect, essential=True,

@@ -17,6 +17,7 @@ from typing import Literal
 from engine.backends.protocol import Request
 from engine.fingerprint import short
 from engine.operators import (
+    SHARED_LINES,
     Assignment,
     KnownRow,
     RowKind,
@@ -160,6 +161,7 @@ class Prompts:
         labels = task.labels_among(self._shown) if task.labelled else []
         return (
             *(section.text for section in (used.prompt.sections if used.prompt else ())),
+            *SHARED_LINES.values(),
             *self._briefing.words,
             task.entry.told(task.settings),
             ", ".join(labels),

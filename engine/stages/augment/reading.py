@@ -10,11 +10,13 @@ from typing import Any
 from engine.backends.protocol import Completion
 from engine.fingerprint import canonical, short
 from engine.operators import NewRow, Unread, read_rows
-from engine.rows import Candidate, Drop, Row
+from engine.rows import Candidate, Drop, Example, LabelSuspect, Row
 from engine.stages.augment.calls import PlannedCall
 from engine.stages.augment.judging.votes import agree, most_given
 from engine.stages.augment.planning import CONTRAST, COVERAGE, KIND, NEAR, SIDE
 from engine.stages.augment.prompts import Prompts
+from engine.stages.augment.seeds import DECLINED
+from engine.stages.numbered import unanswered
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
 
@@ -42,16 +44,25 @@ def rows_of(
         return
     (reply,) = replies
     if reply.value is None:
-        why = reply.error or "no_reply"
+        why = unanswered(reply)
         for spec in call.rows:
             yield Drop("generate", spec.seed.id, why, f"row {spec.id}: {reply.detail}")
         return
     for number, row in enumerate(_read(call, reply, prompts)):
-        if isinstance(row, Unread):
+        if isinstance(row, Unread) and row.reason == DECLINED and row.spec is not None:
+            yield from _declined(call.used.name, row.spec.seed, row, reply.request)
+        elif isinstance(row, Unread):
             item = call.rows[0].seed.id if row.spec is None else row.spec.seed.id
             yield Drop("generate", item, row.reason, row.detail)
         else:
             yield _candidate(task, call, reply, row, number, prompts, ctx)
+
+
+def _declined(operator: str, seed: Example, row: Unread, call: str) -> Iterator[Row]:
+    """Yield the drop of a row that an operator's writer left out, and that its label is suspect, where that is why."""
+    yield Drop("generate", seed.id, DECLINED, f"{operator}: {row.detail}")
+    if row.wrong_target:
+        yield LabelSuspect(seed.id, "train", seed.target, None, row.detail, None, call)
 
 
 def _read(call: PlannedCall, reply: Completion, prompts: Prompts) -> list[NewRow | Unread]:

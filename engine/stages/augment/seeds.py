@@ -2,7 +2,9 @@
 
 Rows that the student gets wrong come first, then those that cost it most (the negative log-likelihood of the right
 answer where it is known, else how unsure it is of its own), then those nearest to the pattern's diagnoses. A student
-that gets every training row right has no errors to start from: then loss and closeness decide.
+that gets every training row right has no errors to start from: then loss and closeness decide. A row
+that a writer left out since its target is plainly wrong is no seed again in the round; one that does not allow what is
+asked, such as a row with no name to exchange, is none again for the operator that left it out.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Literal, NamedTuple
 
-from engine.rows import Candidate, Example, Pattern, Prediction
+from engine.rows import Candidate, Example, LabelSuspect, Pattern, Prediction
 from engine.stages.augment.nearest import SameWords
+from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
 from engine.wording import text_of
 
@@ -20,6 +24,37 @@ SHORTLIST = 1 / 3
 """Share of the rows that fit, the best ones, among which the least used is taken."""
 _LEAST = 12
 """Rows of a shortlist, where there are as many."""
+
+
+DECLINED: Literal["declined"] = "declined"
+"""The reason of the drop of a row that its writer left out."""
+
+
+class Declined(NamedTuple):
+    """Training rows that earlier attempts left out."""
+
+    by_operator: frozenset[tuple[str, str]] = frozenset()
+    """Operator and row."""
+    suspect: frozenset[str] = frozenset()
+    """Those whose target is wrong, as a writer says."""
+
+    def allows(self, operator: str, row: Example) -> bool:
+        """Return whether an operator may still start from a row."""
+        return row.id not in self.suspect and (operator, row.id) not in self.by_operator
+
+
+def declined_before(attempts: Iterable[Attempt]) -> Declined:
+    """Return what the attempts of a round so far left out."""
+    outputs = [attempt.generate for attempt in attempts]
+    return Declined(
+        frozenset(
+            (drop.detail.partition(":")[0], drop.item)
+            for output in outputs
+            for drop in output.drops
+            if drop.reason == DECLINED
+        ),
+        frozenset(row.example for output in outputs for row in output.of(LabelSuspect)),
+    )
 
 
 class Seeds:

@@ -135,7 +135,7 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         for c, v in judged
     )
     said = rulings(params.reviews, known, inputs.load.examples, params.guard, ctx)
-    for written, verdict in judged:
+    for written, verdict in sorted(judged, key=lambda pair: not _let_in(said.get(pair[0].id))):
         ruling = said.get(written.id)
         reasons[verdict.reason] += 1
         if not _joins(verdict, ruling):
@@ -160,6 +160,8 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         seen.add(example)
         slot = (candidate.pattern, slot_of(params, candidate))
         fresh.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
+    place = {candidate.id: number for number, (candidate, _) in enumerate(judged)}
+    fresh.sort(key=lambda row: place[row.candidate.id])
     most = _most(params, wanted)
     changed = [_as_changed(candidate, said.get(candidate.id)) for candidate, _ in judged]
     contents = [Content(candidate.inputs, candidate.target) for candidate in changed]
@@ -223,6 +225,11 @@ def _left_out(
             yield Drop("select", row.candidate.id, "over_quota", why)
 
 
+def _let_in(ruling: Ruling | None) -> bool:
+    """Return whether people say that a row is to be trained on: of two that are the same, this one joins."""
+    return ruling is not None and ruling.stays
+
+
 def _joins(verdict: Verdict, ruling: Ruling | None) -> bool:
     """Return whether a candidate may join: people's word comes before the verdict."""
     return verdict.accepted if ruling is None else ruling.stays
@@ -234,8 +241,10 @@ def _turned_down(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) 
         return []
     rows: list[Row] = [ruling.record(candidate.id, None)]
     if verdict.accepted:
-        why = ("leak", ruling.refused) if ruling.refused else (PERSON, "people rejected it")
-        rows.append(Drop("select", candidate.id, *why))
+        if ruling.refused:
+            rows.append(Drop("select", candidate.id, "leak", ruling.refused))
+        else:
+            rows.append(Drop("select", candidate.id, PERSON, "people rejected it"))
     return rows
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -34,6 +35,7 @@ def wishes(
     slots: Sequence[Slot],
     chance: random.Random,
     labels_in: Callable[[str], Collection[str]] | None = None,
+    without: Collection[str] = (),
 ) -> list[dict[str, str]]:
     """Return what is asked of each row: every attribute, and every value of one, about equally often.
 
@@ -43,11 +45,12 @@ def wishes(
         slots: What each row is to be.
         chance: Decides which row gets what.
         labels_in: The labels that a target names; None where rows cannot be told of which kind they are to be.
+        without: Attributes of the strategy that are none here: something else has their name.
     """
     rows: list[dict[str, str]] = [{} for _ in slots]
     for name, values in varied:
         _deal(rows, name, values, chance)
-    values_of = attributes_of(strategy)
+    values_of = {k: v for k, v in attributes_of(strategy).items() if k not in without}
     sets = list(combinations(values_of, min(MOST, len(values_of))))
     chance.shuffle(sets)
     for name, values in values_of.items():
@@ -61,6 +64,28 @@ def wishes(
                 shares = kinds_of(strategy, () if target is None else labels_in(target))
                 _share([row for row, slot in own if slot.target == target], KIND, shares, chance)
     return rows
+
+
+def deal_apart(
+    rows: Sequence[dict[str, str]],
+    targets: Sequence[str | None],
+    name: str,
+    values: Sequence[str],
+    chance: random.Random,
+) -> None:
+    """Give each row a value, every one about equally often, and none again to a target while there are others.
+
+    Of rows with the same target, in their order, any run of as many as there are values has each value once.
+    """
+    choices = list(dict.fromkeys(values))
+    times: Counter[str] = Counter()
+    for target in dict.fromkeys(targets):
+        lately: deque[str] = deque(maxlen=len(choices) - 1)
+        for row in (row for row, mine in zip(rows, targets, strict=True) if mine == target):
+            chance.shuffle(choices)
+            row[name] = min((v for v in choices if v not in lately), key=lambda v: times[v])
+            times[row[name]] += 1
+            lately.append(row[name])
 
 
 def kinds_of(strategy: Strategy, labels: Collection[str]) -> dict[str, float]:

@@ -73,10 +73,12 @@ def pair(params: PairParams, inputs: PairInputs, ctx: Context) -> Paired:
             found.setdefault(one.id, one)
     rows: list[PreferencePair | Drop] = []
     for one in inputs.taken.pairs if inputs.taken else ():
+        if one.id in found:
+            continue  # found afresh, so it stays whatever has become of where it was found first
         if why := finding.gone(one):
             rows.append(Drop("pair", one.id, "gone", why))
         else:
-            found.setdefault(one.id, one)
+            found[one.id] = one
     kept = list(found.values())
     most = _most(params, inputs)
     rows += [Drop("pair", one.id, "over_limit", f"at most {most} pairs") for one in kept[most:]]
@@ -102,7 +104,9 @@ class _Finding:
         asked = params.answering
         self._asking = StudentPrompts(asked, ctx.prompt(asked.prompt), examples)
         self._by_id = {row.id: row for row in self._rows}
-        self._by_inputs = {canonical(row.inputs): row for row in self._rows}
+        self._by_inputs: dict[str, list[Example]] = {}
+        for row in self._rows:
+            self._by_inputs.setdefault(canonical(row.inputs), []).append(row)
 
     def mistakes(self) -> Iterator[PreferencePair]:
         """Yield what students said wrong to training rows: this round's, then those of the round before."""
@@ -143,9 +147,9 @@ class _Finding:
             if old is not None and old.inputs == row.inputs:
                 yield from self._other(row, old.target, None)
         for candidate, verdict in self._rejected():
-            same = self._by_inputs.get(canonical(candidate.inputs))
-            if same is not None and verdict.label_correct == "no":
-                yield from self._other(same, candidate.target, candidate.id)
+            if verdict.label_correct == "no":
+                for same in self._by_inputs.get(canonical(candidate.inputs), ()):
+                    yield from self._other(same, candidate.target, candidate.id)
 
     def _other(self, row: Example, target: str, candidate: str | None) -> Iterator[PreferencePair]:
         if target not in row.references:
@@ -200,9 +204,9 @@ class _Finding:
 
     def contradicts(self, one: PreferencePair) -> bool:
         """Return whether a training row with these inputs teaches what the pair says is wrong."""
-        row = self._by_inputs.get(canonical(one.inputs))
-        return row is not None and (
+        return any(
             row.target != one.target or self._prompts.completion(row).strip() == one.rejected
+            for row in self._by_inputs.get(canonical(one.inputs), ())
         )
 
     def gone(self, one: PreferencePair) -> str:
@@ -226,6 +230,6 @@ def _accounts(params: PairParams, inputs: PairInputs, output: Paired) -> Iterabl
 
 
 PAIR = Stage(
-    "pair", 1, PairParams, PairInputs, Paired, pair,
+    "pair", 2, PairParams, PairInputs, Paired, pair,
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

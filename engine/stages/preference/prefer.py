@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from engine.backends.protocol import AnswerPair, PreferenceLoss, TrainingJob
+from engine.backends.protocol import AnswerPair, PreferenceLoss, TooFewPairs, TrainingJob
 from engine.fingerprint import digest
 from engine.rows import Example, PreferencePair, PreferenceTuning
 from engine.stages.outputs import Trained
@@ -50,7 +50,7 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
     steps = preference_steps(settings, total)
     tuning = PreferenceTuning(
         tuned=False,
-        reason=_why_not(len(pairs), settings.preference.min_pairs, steps),
+        reason=_why_not(inputs.pair, settings.preference.min_pairs, steps),
         pairs=0,
         left_out=len(pairs),
         supervised_steps=total,
@@ -62,11 +62,11 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
         margin=None,
     )
     if tuning.reason:
-        ctx.warn(f"round {ctx.round}: no preference tuning, {tuning.reason}")
-        plain = replace(params, train=without_preferences(settings))
-        model = trained_model(ctx.train(supervised(plain, inputs, ctx)), inputs, ctx)
-        return Trained((model, tuning))
-    result = ctx.train(_job(params, inputs, ctx, steps))
+        return _plain(params, inputs, ctx, tuning)
+    try:
+        result = ctx.train(_job(params, inputs, ctx, steps))
+    except TooFewPairs as few:
+        return _plain(params, inputs, ctx, replace(tuning, reason=few.message))
     first = inputs.train.model
     model = replace(
         first,
@@ -92,11 +92,23 @@ def prefer(params: PreferParams, inputs: PreferInputs, ctx: Context) -> Trained:
     return Trained((model, tuning))
 
 
-def _why_not(pairs: int, least: int, steps: int) -> str:
+def _plain(
+    params: PreferParams, inputs: PreferInputs, ctx: Context, tuning: PreferenceTuning
+) -> Trained:
+    """Return the plain fine-tune, for the reason that `tuning` has."""
+    ctx.warn(f"round {ctx.round}: no preference tuning, {tuning.reason}")
+    plain = replace(params, train=without_preferences(params.train))
+    model = trained_model(ctx.train(supervised(plain, inputs, ctx)), inputs, ctx)
+    return Trained((model, tuning))
+
+
+def _why_not(paired: Paired, least: int, steps: int) -> str:
     if not steps:
         return "a round of one optimizer step has none left for it"
-    if pairs < least:
-        return f"{pairs} pairs of a right and a wrong answer, train.preference.min_pairs is {least}"
+    if (pairs := len(paired.pairs)) < least:
+        over = sum(drop.reason == "over_limit" for drop in paired.drops)
+        found = f" of {pairs + over} that were found are used" if over else ""
+        return f"{pairs} pairs of a right and a wrong answer{found}, train.preference.min_pairs is {least}"
     return ""
 
 
@@ -115,7 +127,7 @@ def _job(params: PreferParams, inputs: PreferInputs, ctx: Context, steps: int) -
         mix=1.0,
         order="mixed",
         pairs=tuple(_answers(prompts, one) for one in inputs.pair.pairs),
-        preference=PreferenceLoss(tuned.loss, tuned.beta),
+        preference=PreferenceLoss(tuned.loss, tuned.beta, tuned.min_pairs),
         steps=steps,
         batch_size=pairs_per_step(settings.batch_size),
         learning_rate=settings.learning_rate / 10 if rate is None else rate,
@@ -146,6 +158,6 @@ def _accounts(params: PreferParams, inputs: PreferInputs, output: Trained) -> It
 
 PREFER = Stage(
     # A later round may go on from an earlier one's student, which came about in another way.
-    "prefer", 1, PreferParams, PreferInputs, Trained, prefer,
+    "prefer", 2, PreferParams, PreferInputs, Trained, prefer,
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from engine.stages.quality.protocol import Batch, Finding, Gate
 def _check(batch: Batch, settings: LeakLimits) -> Sequence[Finding]:
     guard = batch.leak_guard(settings.ngram, settings.quantile)
     reasons = (
-        copied or guard.check_target(candidate.target)
+        copied or guard.check_turns(candidate.inputs) or guard.check_target(candidate.target)
         for candidate, copied in zip(batch.candidates, guard.check(batch.texts), strict=True)
     )
     # The feedback must not lead the generator to or around the evaluation row.
@@ -20,7 +20,7 @@ def _check(batch: Batch, settings: LeakLimits) -> Sequence[Finding]:
 
 LEAK = Gate(
     name="leak",
-    version=2,
+    version=3,
     description="the row resembles no evaluation row more than training rows do",
     settings=lambda quality: quality.leak_guard,
     check=_check,

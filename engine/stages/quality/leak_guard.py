@@ -13,7 +13,7 @@ Calibration compares every training row with every evaluation row, in chunks: me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +21,7 @@ from engine.rows import Example
 from engine.stages.quality.calibration import Embed as Embed
 from engine.stages.quality.calibration import near_copy
 from engine.stages.quality.text_guard import TextGuard
-from engine.turns import texts_of
+from engine.turns import Message, is_transcript, texts_of, turns_in
 from engine.wording import (
     NgramIndex,
     PartIndex,
@@ -59,7 +59,7 @@ class LeakGuard:
         self, examples: Sequence[Example], embed: Embed, ngram: int, quantile: float
     ) -> None:
         """Index the evaluation rows and calibrate on the training rows that are not evaluation rows themselves."""
-        self._embed, self._n = embed, ngram
+        self._embed, self._n, self._quantile = embed, ngram, quantile
         self._vocabulary = Vocabulary()
         evaluation = self._evaluation = [e for e in examples if e.split != "train"]
         train = [e for e in examples if e.split == "train"]
@@ -85,7 +85,7 @@ class LeakGuard:
             self._vocabulary.learn(text) for e in evaluation for text in texts_of(e.inputs)
         }
         every = PartIndex(self._vocabulary, self._inputs, _SHORTEST)
-        parts = set(self._inputs)
+        parts = self._secret = set(self._inputs)
         for example in train:
             for text in texts_of(example.inputs):
                 parts.difference_update(every.within(self._vocabulary.encode(text)))
@@ -121,8 +121,11 @@ class LeakGuard:
             for text in (*texts_of(example.inputs), example.target):
                 yield self._vocabulary.encode(text)
 
-    def _long(self, target: bytes) -> bool:
-        return word_count(target) >= round(self._n * self._vocabulary.per_word(target))
+    def _long(self, text: bytes) -> bool:
+        return self._at_least(self._n, text)
+
+    def _at_least(self, length: int, text: bytes) -> bool:
+        return word_count(text) >= round(length * self._vocabulary.per_word(text))
 
     def _calibrate(self, train: Sequence[Example], quantile: float) -> Thresholds:
         """Return the thresholds that the share `quantile` of the training rows does not exceed."""
@@ -191,6 +194,49 @@ class LeakGuard:
             else:
                 reasons.append(None)
         return reasons
+
+    def check_turns(self, inputs: Mapping[str, str]) -> str | None:
+        """Return why a turn of a row, by itself, counts as a leak; None when all are clean or training rows' turns.
+
+        A long conversation around it would hide an evaluation row, and a system turn, which `check` does not compare
+        because many rows share it, could hold one. A text of any other kind of task may begin as a turn does.
+        """
+        for role, said in self._turns_of(inputs):
+            if said in self._known_turns:
+                continue
+            encoded = self._vocabulary.encode(said)
+            if encoded in self._secret and self._at_least(_SHORTEST, encoded):
+                return "a turn of it equals an evaluation row, or one of its turns"
+            if self._long(encoded):
+                contained = self._wording.containment(encoded)
+                if contained > self._turn_limit:
+                    return (
+                        f"a turn of it shares {contained:.0%} of its word {self._n}-grams with an evaluation row "
+                        f"(training rows: at most {self._turn_limit:.0%})"
+                    )
+            if role == "assistant" and (why := self.check_target(said)):
+                return f"in a turn of it: {why}"
+        return None
+
+    @staticmethod
+    def _turns_of(inputs: Mapping[str, str]) -> Iterator[Message]:
+        for text in filter(is_transcript, inputs.values()):
+            yield from turns_in(text)
+
+    @cached_property
+    def _known_turns(self) -> frozenset[str]:
+        """What turns of training rows say: a row that is made from one has them from there."""
+        return frozenset(said for e in self._train for _, said in self._turns_of(e.inputs))
+
+    @cached_property
+    def _turn_limit(self) -> float:
+        """The containment that turns of training rows, at the recipe's quantile, do not exceed; of rows without any."""
+        import numpy as np
+
+        encoded = map(self._vocabulary.encode, self._known_turns)
+        contained = [self._wording.containment(turn) for turn in encoded if self._long(turn)]
+        turns = float(np.quantile(contained, self._quantile)) if contained else 0.0
+        return max(turns, self.thresholds.containment)
 
     def check_target(self, target: str) -> str | None:
         """Return why a row's own target counts as a leak, None when it is clean or a training row's."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from engine.identity import Params
 from engine.rows import Drop, Example, Reviewed, Row
@@ -20,7 +21,7 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.reviewing.verdicts import Known, PersonVerdict, Ruling, rulings
 from engine.stages.task_view import TaskView
 
-PERSON = "person"
+PERSON: Literal["person"] = "person"
 """Reason for which a row is left out that people rejected."""
 
 

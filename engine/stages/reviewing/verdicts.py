@@ -66,7 +66,9 @@ def leaks(guard: LeakGuard, rows: Sequence[tuple[Mapping[str, str] | None, str]]
     new = [text_of(inputs) for inputs, _ in rows if inputs is not None]
     copied = iter(guard.check(new))
     return [
-        (next(copied) if inputs is not None else None) or guard.check_target(target) or ""
+        (next(copied) or guard.check_turns(inputs) if inputs is not None else None)
+        or guard.check_target(target)
+        or ""
         for inputs, target in rows
     ]
 

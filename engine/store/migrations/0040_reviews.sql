@@ -88,11 +88,11 @@ WITH v AS (
 )
 SELECT run, recipe, made, reviewer, queue, subject, example, candidate, verdict, reason, note, inputs, target,
   new_example, new_inputs, new_target, places, changes, resolves,
-  kept AND row_number() OVER (PARTITION BY recipe, example, reviewer, kept ORDER BY made DESC, id DESC) = 1 AS stands,
+  kept AND row_number() OVER (PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC) = 1 AS stands,
   id, undoes, judge, judge_passes, judge_share
 FROM v ORDER BY made, id;
 
--- What people's verdicts on each row come to: what most of those say who reviewed it (of two, both), or what ends their
+-- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who reviewed it (of two, both), or what ends their
 -- disagreement.
 CREATE OR REPLACE VIEW review_outcomes AS
 -- verdict: accept, reject, edit or relabel; conflict where it is not settled
@@ -102,6 +102,7 @@ CREATE OR REPLACE VIEW review_outcomes AS
 -- places: of each of these verdicts
 -- changes: whether it changes what was trained on
 -- made: of the first of these verdicts; UTC
+-- run: the one in which the row was looked at when that was said
 -- judge: hash of the model and the prompts of the judge that said something of the row; NULL where none did
 -- judge_passes: whether that judge takes the target for right
 -- judge_share: share of the rows judged in that run of which it does
@@ -109,17 +110,17 @@ WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
 ), c AS (
-  SELECT * EXCLUDE (places, changes, made), count(*) OVER (PARTITION BY recipe, example) AS n, made AS said,
+  SELECT * EXCLUDE (places, changes, made, run), count(*) OVER (PARTITION BY recipe, subject, example) AS n, made AS said,
     count(*) OVER alike AS same, list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
-    min(made) OVER alike AS made
-  FROM v WINDOW alike AS (PARTITION BY recipe, example, row_after)
+    min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
+  FROM v WINDOW alike AS (PARTITION BY recipe, subject, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
-  QUALIFY row_number() OVER (PARTITION BY recipe, example ORDER BY resolves DESC, same DESC, said DESC, id DESC) = 1
+  QUALIFY row_number() OVER (PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, said DESC, id DESC) = 1
 )
 SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
-  same AS agree, made, judge, judge_passes, judge_share
+  same AS agree, made, run, judge, judge_passes, judge_share
 FROM f;
 
 -- Generated rows that joined no training set: rejected by the verdict, or accepted and left out by the selection.

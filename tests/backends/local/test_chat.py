@@ -122,3 +122,42 @@ def test_a_call_is_trained_on_as_the_template_writes_it(tokenizer: Any) -> None:
         assert one.decode(encoded.completion[:-1]) == said
         assert encoded.completion.count(turn_end(one)) == 1
         assert encoded.prompt == encode_prompt(one, WITH_TOOLS)
+
+
+def test_control_tokens_in_the_escapes_of_json_are_text(tokenizer: Any) -> None:
+    hidden = r"\u003c|im_end|\u003e"
+    turns = (
+        Message("tools", DEFINED.replace('"find"', f'"find", "description": "{hidden}"')),
+        Message("user", "Emma?"),
+        Message("call", f'{{"name": "find", "arguments": {{"{hidden}": "{hidden}"}}}}'),
+        Message("tool", "b"),
+    )
+    native = copy.deepcopy(tokenizer)
+    native.chat_template = KNOWS_TOOLS
+    for one, ends in ((native, 4), (tokenizer, 4)):
+        tokens = list(encode_prompt(one, turns))
+        assert tokens.count(turn_end(one)) == ends
+        assert one.decode(tokens).count("<|im_end|>") > ends
+
+
+@pytest.mark.parametrize(
+    ("place", "instead"),
+    [
+        # As Llama 3's: one call at a time.
+        ("{{ m.content }}", "{{ m.content }}{% if m.tool_calls|length > 1 %}{{ raise_exception('one') }}{% endif %}"),
+        # As many: nothing is said beside a call.
+        ("{{ m.content }}", "{% if not m.tool_calls %}{{ m.content }}{% endif %}"),
+    ],
+)  # fmt: skip
+def test_what_a_template_cannot_write_is_trained_on_in_words(
+    tokenizer: Any, place: str, instead: str
+) -> None:
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = KNOWS_TOOLS.replace(place, instead)
+    calls = (CALLED, CALLED.replace("a <", "b <"))
+    earlier = (*WITH_TOOLS[:2], Message("call", calls[0]), Message("call", calls[1]))
+    prompt = (*earlier, Message("tool", "x"), Message("tool", "y"))
+    (encoded,) = encode(other, [TrainingRow(prompt, "Wait.", calls)], 900, "train")
+    said = "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
+    assert other.decode(encoded.completion[:-1]) == f"Wait.\n{said}"
+    assert "b <|im_end|> b" in other.decode(encoded.prompt)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.backends.protocol import (
     AnswerPair,
     Message,
     PreferenceLoss,
+    TooFewPairs,
     TrainingJob,
     TrainingResult,
     TrainingRow,
@@ -114,8 +116,11 @@ def test_pairs_that_are_too_long_are_left_out(
     pair = AnswerPair((Message("user", "red one"),), "colour", "number")
     long = pair._replace(rejected="number " * 80)
     assert len(batches.encode_pairs(tokenizer, [pair, long], 64)) == 1
-    with pytest.raises(ModelError, match="all 1 preference pairs are longer"):
+    with pytest.raises(TooFewPairs, match=r"0 of 1 pairs .* fit in 64 tokens, .*min_pairs is 1"):
         batches.encode_pairs(tokenizer, [long], 64)
+    with pytest.raises(TooFewPairs, match=r"1 of 2 pairs .*min_pairs is 2") as few:
+        batches.encode_pairs(tokenizer, [pair, long], 64, least=2)
+    assert re.fullmatch(r"set train.max_length to 8\d or more", few.value.hint)
     assert preferred[1].left_out == 1
 
 

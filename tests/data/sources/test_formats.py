@@ -53,7 +53,7 @@ def test_what_parts_the_fields_is_detected_and_said(
     file = write(tmp_path, name, content)
     assert rows(file) == ROWS
     [said] = notes(file)
-    assert said.startswith(f"fields are parted by {shown} here")
+    assert said.startswith(f"fields are separated by {shown} here")
     delimiter = {"a tab": "\t"}.get(shown, shown[1])
     assert rows(file, delimiter=delimiter) == ROWS
     assert notes(file, delimiter=delimiter) == []
@@ -84,7 +84,7 @@ def test_a_delimiter_is_one_only_where_the_rows_agree(
     [
         ("a;b\n1;2\n3;4;5\n6;7\n", 3, "put quotes around a field that contains ';'"),
         ("a;b;c\n1;2;3\n3;4\n6;7;8\n", 3, "a field is missing"),
-        ("a;b\n1;2\n3,4\n6;7\n", 3, "its fields are parted by ',': write ';' as in the header"),
+        ("a;b\n1;2\n3,4\n6;7\n", 3, "its fields are separated by ',': write ';' as in the header"),
     ],
 )
 def test_hints_name_the_cause(content: str, line: int, hint: str, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_excel_files_are_read(tmp_path: Path) -> None:
 def test_what_is_wrong_in_an_excel_file_is_placed(tmp_path: Path) -> None:
     file = workbook(tmp_path / "a.xlsx", [["a", "b"], [1, "#N/A"], [1, 2, 3], ["#tag", 4]])
     assert [said[:2] for said in complaints(file)] == [
-        (2, "the cell of 'b' shows the mistake #N/A"),
+        (2, "the cell of 'b' shows the error #N/A"),
         (3, "this row has a value in column 3, the header has 2"),
     ]
     assert complaints(write(tmp_path, "b.xlsx", "nope"))[0][1].startswith("this is not a readable")
@@ -274,8 +274,8 @@ def test_text_that_a_parquet_file_has_as_bytes_is_text(tmp_path: Path) -> None:
     found = read_source(resolve_path("a.parquet", tmp_path), drop=True)
     assert [r.values["text"] for r in found.records[:3]] == ["é", None, "b"]
     assert [r.values["blob"] for r in found.records[:3]] == ["YQ==", None, "AA=="]
-    assert [(bad.line, "no text here" in bad.fault.message) for bad in found.bad] == [(6001, True)]
-    assert notes(file) == ["the column 'text' has bytes that are text: it is read so"]
+    assert [(bad.line, "not text here" in bad.fault.message) for bad in found.bad] == [(6001, True)]
+    assert notes(file) == ["the column 'text' has bytes that are text: it is read that way"]
 
 
 @pytest.mark.parametrize(
@@ -298,5 +298,5 @@ def test_a_setting_that_says_nothing_is_refused(
     "form", [{"delimiter": '"'}, {"encoding": "utf-99"}, {"encoding": "hex"}, {"sheet": 0}]
 )
 def test_a_format_that_cannot_be_is_refused(form: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"quote|no encoding|count from 1"):
+    with pytest.raises(ValueError, match=r"quote|not an encoding|count from 1"):
         Format(**form)

@@ -66,8 +66,8 @@ def test_json_may_be_objects_one_after_the_other(tmp_path: Path) -> None:
             "[\n" + "[" * 20000 + "]" * 20000 + "]",
             "2:1 lists and objects lie too deep in one another",
         ),
-        ('[\n{"a": 1, "a": 2}]', "2:1 this is not valid JSON: the key 'a' is there twice"),
-        ('[\n{"a": "\\ud800"}]', "2:1 half of a surrogate pair is no text"),
+        ('[\n{"a": 1, "a": 2}]', "2:1 this is not valid JSON: the key 'a' is given twice"),
+        ('[\n{"a": "\\ud800"}]', "2:1 half of a surrogate pair is not text"),
         ("[\n1, [2]]", "2:1 this is JSON, but not an object; 2:1 this is JSON, but not an object"),
     ],
 )
@@ -87,9 +87,9 @@ def test_json_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' is there twice"),
-        ('{"a": {"b": "x: y", "b": 2}}', "the key 'b' is there twice"),
-        ('{"a": "x", "a" : "y:"}', "the key 'a' is there twice"),
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' is given twice"),
+        ('{"a": {"b": "x: y", "b": 2}}', "the key 'b' is given twice"),
+        ('{"a": "x", "a" : "y:"}', "the key 'a' is given twice"),
         ("[" * 200 + "]" * 200, "nested too deeply: more than 100 levels"),
         ('{"a": NaN}', "unexpected character"),
         ('{"a": "\\ud800"}', "no low surrogate in string"),

@@ -208,7 +208,7 @@ def test_rows_of_one_round_are_those_of_one_seed(tmp_path: Path) -> None:
 def test_where_no_label_is_verified_that_is_said(state: Path, tmp_path: Path) -> None:
     none = "UPDATE flat_candidate SET verified = false"
     state = changed(state, tmp_path / "state", none)
-    with pytest.raises(EngineError, match="such rows, and nobody but who labelled them"):
+    with pytest.raises(EngineError, match="such rows, and nobody has checked the labels"):
         exported(state, tmp_path / "out", rows="synthetic", verified=True)
     done = export_data(Which(state), tmp_path / "out", Wanted(verified=True))
     assert (done.rows, done.left_out > 60) == (60, True)

@@ -245,7 +245,7 @@ def test_an_adapter_without_its_base_is_refused_and_so_is_another_base(
     ran = run_of(weights, tmp_path, LABELLED, CLASSES[:3])
     other = ran.student.parent / "other"
     ran.student.rename(other)
-    with pytest.raises(EngineError, match="base model of run r0001 is not at hand"):
+    with pytest.raises(EngineError, match="base model of run r0001 is not available"):
         export_model(ran.which, tmp_path / "out", "adapter")
     shutil.copytree(other, ran.student)
     with (ran.student / "model.safetensors").open("ab") as file:

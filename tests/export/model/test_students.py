@@ -16,7 +16,7 @@ from tests.report.invented import full, ident
 
 RECIPE = {"metrics": ["accuracy"], "loop": {"stop": {"metric": "accuracy"}}}
 
-pytestmark = pytest.mark.runs
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

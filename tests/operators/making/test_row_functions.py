@@ -124,7 +124,7 @@ def test_words_are_left_out_or_exchanged_and_none_is_new() -> None:
     [
         ("typos", "is it so", "no word of 4 letters"),
         ("case_noise", "42", "neither capitals nor punctuation"),
-        ("delete_words", "parcel", "one word alone"),
+        ("delete_words", "parcel", "only one word"),
         ("swap_words", "so so", "are the same"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -160,3 +163,34 @@ def test_sql_that_fails_on_one_row_leaves_the_others_in_their_groups() -> None:
     assert sorted(e.inputs["text"] for e in output.examples) == ["12", "not a number"]
     with pytest.raises(RunError, match=r"augment.quotas\[0\]: the SQL `nowhere`"):
         select(rows, by_sql("nowhere", most=1))
+
+
+def test_a_plan_for_several_labels_is_the_same_in_every_process() -> None:
+    """Groups of one target come in the order of their names, not in the order of Python's hashes."""
+    plans = set()
+    for seed in ("1", "2"):
+        ran = subprocess.run(
+            [sys.executable, "-c", SEVERAL_LABELS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        plans.add(ran.stdout)
+    assert len(plans) == 1
+
+
+SEVERAL_LABELS = """
+import json
+
+from engine.stages.augment.selection.planned import planned
+from engine.stages.augment.selection.quotas import UsedQuota
+from tests.stages.views import view
+
+names = {"bf": 6, "adef": 3, "abce": 5, "bcdf": 5, "f": 1, "de": 5, "abcd": 1}
+rows = {json.dumps(list(name)): n for name, n in names.items()}
+most = dict(zip("abcdef", (6, 1, 4, 5, 6, 5), strict=True))
+bounds = [UsedQuota(by="label", of=(label,), at_most=n) for label, n in most.items()]
+task = view("classification", labels="abcdef", many=True)
+print(planned(bounds, {"p": rows}, str, task, list(rows), "coverage", str))
+"""

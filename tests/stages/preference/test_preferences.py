@@ -9,9 +9,26 @@ from typing import Any, cast
 
 import pytest
 
-from engine.backends.protocol import LabelAnswer, Message, PreferenceLoss, Student
+from engine.backends.protocol import (
+    LabelAnswer,
+    Message,
+    PreferenceLoss,
+    Student,
+    TooFewPairs,
+    TrainingJob,
+    TrainingResult,
+)
 from engine.judging import Verification
-from engine.rows import Candidate, Decision, Example, Model, Prediction, PreferencePair, Verdict
+from engine.rows import (
+    Candidate,
+    Decision,
+    Drop,
+    Example,
+    Model,
+    Prediction,
+    PreferencePair,
+    Verdict,
+)
 from engine.run.execute import check_accounts
 from engine.spec.recipe import Preference, Train
 from engine.stages.outputs import (
@@ -88,6 +105,19 @@ class Tuning(TrainingContext):
         self.warned.append(text)
 
 
+class TooLong(Tuning):
+    """One where most pairs are too long."""
+
+    def __init__(self, state: Path, fitting: int) -> None:
+        super().__init__(state)
+        self.fitting = fitting
+
+    def train(self, job: TrainingJob) -> TrainingResult:
+        if job.preference is not None and self.fitting < job.preference.least:
+            raise TooFewPairs(f"{self.fitting} of {len(job.pairs)} fit")
+        return super().train(job)
+
+
 def student(name: str, steps: int = 6) -> Trained:
     return Trained((Model(name, "w", "d", 7, steps, 1.0, 0.1, None, steps, 2.0, True),))
 
@@ -129,6 +159,7 @@ def pairs(
     state: Path,
     said: Mapping[str, Mapping[str, str]] | None = None,
     settings: Train = SETTINGS,
+    round: int = 1,
     **given: Any,
 ) -> Paired:
     inputs = PairInputs(
@@ -138,6 +169,7 @@ def pairs(
         }
     )  # fmt: skip
     context = Tuning(state, said)
+    context.round = round
     output = PAIR.run(params(settings), inputs, context)
     check_accounts("pair", PAIR.accounts(params(settings), inputs, output))
     shown = {e.inputs["text"] for e in LOADED.evaluation}
@@ -224,6 +256,31 @@ def test_the_target_of_a_row_that_was_replaced_is_wrong_and_nothing_contradicts_
     assert [(drop.item, drop.reason) for drop in found.drops] == [("gone", "gone")]
 
 
+def test_a_pair_of_a_round_that_was_rolled_back_stays_where_it_is_found_afresh(
+    tmp_path: Path,
+) -> None:
+    wrong = candidate("it never came", RUDE)
+    known: dict[str, Any] = {
+        "attempts": (attempt([wrong]),),
+        "verified": (blind(wrong, LATE, LATE),),
+    }
+    (before,) = pairs(tmp_path, **known).pairs
+    decision = DecidedRound(1, Decided((Decision(True, "", "accuracy", 0.5, 0, True),)))
+    found = pairs(tmp_path, round=2, **known, taken=Paired((before,)), decided=(decision,))
+    assert [one.id for one in found.pairs] == [before.id]
+    assert not found.drops
+
+
+def test_no_pair_is_made_of_inputs_whose_training_rows_contradict_one_another(
+    tmp_path: Path,
+) -> None:
+    text = ORIGINAL[0].inputs["text"]
+    other = replace(example(text, RUDE), id="other")
+    for again in ((other,), (other, replace(ORIGINAL[0], id="again"))):
+        rows = SelectedRows(again)
+        assert not pairs(tmp_path, {"now": {text: RUDE}}, earlier=(rows,)).pairs
+
+
 def test_there_are_no_more_pairs_than_there_is_time_to_look_at_once(tmp_path: Path) -> None:
     said = {"now": {row.inputs["text"]: RUDE for row in ORIGINAL[:4]}}
     assert len(pairs(tmp_path, said).pairs) == 4
@@ -259,16 +316,25 @@ def test_a_right_answer_in_other_words_is_no_wrong_one(
 # Tuning
 
 
-def tuned(state: Path, count: int, settings: Train = SETTINGS) -> tuple[Tuning, PreferInputs, Any]:
+def tuned(
+    state: Path,
+    count: int,
+    settings: Train = SETTINGS,
+    fitting: int | None = None,
+    dropped: Sequence[Drop] = (),
+) -> tuple[Tuning, PreferInputs, Any]:
     rows = tuple(
         PreferencePair(row.id, "student_error", row.inputs, row.target, row.target, RUDE, row.id, None, 0, 1)
         for row in ORIGINAL[:count]
     )  # fmt: skip
     inputs = PreferInputs(
-        load=LOADED, earlier=(SELECTED,), train=student("models/first"), pair=Paired(rows)
+        load=LOADED,
+        earlier=(SELECTED,),
+        train=student("models/first"),
+        pair=Paired((*rows, *dropped)),
     )
     asked = PreferParams(task=task_view(), prompt=PROMPT, train=settings)
-    context = Tuning(state)
+    context = Tuning(state) if fitting is None else TooLong(state, fitting)
     output = PREFER.run(asked, inputs, context)
     check_accounts("prefer", PREFER.accounts(asked, inputs, output))
     return context, inputs, output
@@ -279,7 +345,7 @@ def test_a_round_has_as_many_steps_with_preferences_as_without(tmp_path: Path) -
     (job,) = context.jobs
     assert (job.steps, job.batch_size, job.rows, job.validation) == (4, 2, (), ())
     assert job.adapter == tmp_path / "models/first"
-    assert job.preference == PreferenceLoss("sigmoid", 0.1)
+    assert job.preference == PreferenceLoss("sigmoid", 0.1, 2)
     assert job.learning_rate == pytest.approx(SETTINGS.learning_rate / 10)
     assert [(p.chosen, p.rejected) for p in job.pairs] == [
         (LATE, RUDE),
@@ -314,8 +380,22 @@ def test_with_too_few_pairs_the_student_is_the_plain_fine_tune_and_that_is_said(
         1,
         False,
     )
+    over = Drop("pair", "p", "over_limit", "at most 1 pairs")
+    reason = tuning_of(tuned(tmp_path, 1, dropped=(over,))[2]).reason
+    assert "1 pairs of a right and a wrong answer of 2 that were found are used" in reason
     one = SETTINGS.model_copy(update={"steps": 1})
     assert "one optimizer step" in tuning_of(tuned(tmp_path, 3, one)[2]).reason
+
+
+def test_where_too_few_pairs_are_short_enough_the_student_is_the_plain_fine_tune(
+    tmp_path: Path,
+) -> None:
+    context, _, output = tuned(tmp_path, 3, fitting=1)
+    assert [(job.steps, job.preference) for job in context.jobs] == [(10, None)]
+    tuning = tuning_of(output)
+    assert (tuning.tuned, tuning.reason, tuning.left_out) == (False, "1 of 3 fit", 3)
+    assert context.warned == ["round 1: no preference tuning, 1 of 3 fit"]
+    assert tuning_of(tuned(tmp_path, 3, fitting=2)[2]).tuned
 
 
 def test_the_first_round_knows_no_preferences(tmp_path: Path) -> None:

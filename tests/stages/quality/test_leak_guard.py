@@ -292,3 +292,32 @@ def test_a_turn_of_an_evaluation_conversation_is_known_wherever_it_stands() -> N
     # What training rows say too, and what all stand under, is no secret.
     assert not guard.stands_in(train[0])
     assert not guard.stands_in("You answer for the desk of a shop. Which box do you mean?")
+
+
+def test_a_turn_that_holds_an_evaluation_row_leaks_whatever_stands_around_it(
+    guard: LeakGuard,
+) -> None:
+    def why(*turns: str) -> str | None:
+        return guard.check_turns({"text": "\n".join(turns)})
+
+    other = ["[user] " + " ".join(f"other{i}" for i in range(60)), "[assistant] Which one?"]
+    # A text of a classification may begin as a system turn does.
+    assert why(f"[system] {TEST[0]}", "[user] ok then") is not None
+    assert why(*other, f"[user] {TEST[0]}") is not None
+    assert why(*other, f"[user] {VALIDATION[0][:60]}, so annoying") is not None
+    assert why("[system] You answer for a desk.", *other, "[user] where is my dinner") is None
+    assert why(TEST[0]) is None, "a text that is no conversation is compared as a whole"
+
+
+def test_what_an_assistant_says_before_is_no_evaluation_rows_answer() -> None:
+    answer = "we send you a new dinner tomorrow before noon and take nothing for it"
+    rows = [_example("train", text, i) for i, text in enumerate(TRAIN)]
+    guard = LeakGuard([*rows, _solved("test", TEST[0], answer)], _embed, 5, 0.99)
+    said = f"[user] something else\n[assistant] {answer}\n[user] thanks"
+    assert guard.check_turns({"text": said}) is not None
+
+
+def test_a_turn_of_a_training_row_is_no_secret() -> None:
+    said = f"[system] {TEST[0]}\n[user] hello"
+    guard = LeakGuard([*_small_task(), _example("train", said, 9)], _embed, 5, 0.99)
+    assert guard.check_turns({"text": said}) is None

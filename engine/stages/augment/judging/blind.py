@@ -17,7 +17,7 @@ from engine.rows import Drop, Example
 from engine.stages import schemas
 from engine.stages.augment.nearest import NearRows, labels_to_define
 from engine.stages.blocks import Briefing, row_block, task_block, task_sends
-from engine.stages.numbered import by_id, calls_of, drops, ids
+from engine.stages.numbered import by_id, calls_of, drops, ids, unanswered
 from engine.stages.protocol import ALWAYS, Context
 from engine.stages.task_view import TaskView
 from engine.tasks import Task
@@ -217,7 +217,7 @@ def _read(
     """Yield what a reply says of the rows of its call, one answer or drop each."""
     if reply.value is None:
         for one in shown:
-            yield Drop(stage, one.row.id, reply.error or "no_reply", reply.detail)
+            yield Drop(stage, one.row.id, unanswered(reply), reply.detail)
         return
     asked = ids(len(shown))
     found = by_id(reply.value, KEY, asked)

@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.fingerprint import short
 from engine.operators import MINED
@@ -42,7 +42,7 @@ from engine.tasks import Task
 from engine.wording import text_of
 
 TEACHER_PROMPT, JUDGE_PROMPT = "label.md", "verify.md"
-WAITS = "awaits_label"
+WAITS: Final = "awaits_label"
 """Reason for which a row of the pool waits for a person."""
 
 

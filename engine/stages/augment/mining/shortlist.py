@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.data.pool import Pool
 from engine.data.records import Record
@@ -22,6 +22,7 @@ from engine.errors import RunError
 from engine.fingerprint import short
 from engine.identity import outside
 from engine.rows import PoolCount, PoolRow
+from engine.rows.reasons import PoolReason
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.mining.choice import label_of
 from engine.stages.augment.mining.likeness import Likeness
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024
 """Rows that are embedded and compared together."""
-READ = "read"
+READ: Final = "read"
 """Reason of the count of all rows that were looked at."""
 
 
@@ -128,10 +129,10 @@ class _Looking:
         self._found: dict[str, dict[str, list[_Found]]] = defaultdict(lambda: defaultdict(list))
         """Label -> pattern -> rows; a row without a label, or that is like no pattern, under ''."""
         self.read = 0
-        self._counts: Counter[str] = Counter()
-        self._details: dict[str, str] = {}
+        self._counts: Counter[PoolReason] = Counter()
+        self._details: dict[PoolReason, str] = {}
 
-    def leave_out(self, reason: str, detail: str, rows: int = 1) -> None:
+    def leave_out(self, reason: PoolReason, detail: str, rows: int = 1) -> None:
         """Count rows that are not kept."""
         self._counts[reason] += rows
         self._details.setdefault(reason, detail)
@@ -156,7 +157,10 @@ class _Looking:
             return
         texts = [text_of(inputs) for _, _, inputs in fresh]
         vectors = self._ctx.embed(texts, keep=False)
-        leaks = self._guard.check(texts, vectors)
+        leaks = [
+            leak or self._guard.check_turns(inputs)
+            for leak, (_, _, inputs) in zip(self._guard.check(texts, vectors), fresh, strict=True)
+        ]
         clean = [number for number, leak in enumerate(leaks) if leak is None]
         for number, leak in enumerate(leaks):
             if leak is not None:
@@ -167,7 +171,7 @@ class _Looking:
         if held > 2 * self._params.size:
             self._shrink()
 
-    def _unusable(self, record: Record, inputs: dict[str, str]) -> tuple[str, str] | None:
+    def _unusable(self, record: Record, inputs: dict[str, str]) -> tuple[PoolReason, str] | None:
         """Return why a row is no use, as a reason and its words; None where it may be."""
         key = words(text_of(inputs))
         if not key:

@@ -68,31 +68,32 @@ class _Plan:
             {(pattern, slot): n for pattern, slots in found.items() for slot, n in slots.items()}
         )
         self._most = self._slots.total()
-        self._groups: dict[str, frozenset[Group]] = {}
+        self._groups: dict[str, tuple[Group, ...]] = {}
         self.count: Counter[Group] = Counter()
         for (_, slot), rows in self._slots.items():
             for group in self._of(slot):
                 self.count[group] += rows
 
-    def groups(self, target: str) -> frozenset[Group]:
-        """Return the groups of rows with a target."""
+    def groups(self, target: str) -> tuple[Group, ...]:
+        """Return the groups of rows with a target, each once and in an order: `cut` goes by it."""
         if target not in self._groups:
-            self._groups[target] = frozenset(
+            found = {
                 Group(place, value)
                 for place, quota in enumerate(self._quotas)
                 if quota.by != "sql"
                 for value in by_target(quota, self._task, target)
                 if quota.concerns(value)
-            )
+            }
+            self._groups[target] = tuple(sorted(found, key=str))
         return self._groups[target]
 
-    def _of(self, slot: Any) -> frozenset[Group]:
+    def _of(self, slot: Any) -> tuple[Group, ...]:
         target = self._target_of(slot)
-        return frozenset() if target is None else self.groups(target)
+        return () if target is None else self.groups(target)
 
     def full(self, target: str | None) -> bool:
         """Return whether no further row may have a target."""
-        groups = frozenset() if target is None else self.groups(target)
+        groups = () if target is None else self.groups(target)
         return any(
             (most := self._quotas[group.quota].at_most) is not None and self.count[group] >= most
             for group in groups

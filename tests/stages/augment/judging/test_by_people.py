@@ -60,6 +60,7 @@ def outcome(number: int, *, right: bool, passes: bool, mark: str = "m") -> Outco
         target=None,
         places=((0, 0),),
         changes=False,
+        run="r0001",
         made=AT + timedelta(seconds=number),
         reason="" if right else "wrong",
         judge=mark,
