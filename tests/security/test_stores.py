@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -72,11 +73,9 @@ def test_a_link_in_its_place(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(empty_store: Path, tmp_path: Path) -> Path:
     """A whole store, whose state folder its user has."""
-    state = tmp_path / ".pada"
-    Store.open(state).close()
-    return state / FILE
+    return Path(shutil.copy(empty_store, planted(tmp_path / ".pada")))
 
 
 @pytest.mark.parametrize(
