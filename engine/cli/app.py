@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from engine.cli.export import export_app
-from engine.cli.help import add_examples
 from engine.cli.options import (
     STATE,
     JsonOption,
@@ -20,6 +19,7 @@ from engine.cli.options import (
 )
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
+from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.version import __version__
 

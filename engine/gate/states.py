@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shlex
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from engine.fingerprint import short
 from engine.gate.roots import real
 from engine.system import locks
 from engine.system.files import write_private
-from engine.system.places import config_root
+from engine.system.places import config_root, settings_chosen
 
 ID_FILE = "id"
 _STORE = "store.duckdb"
@@ -33,6 +34,9 @@ _WRITTEN = frozenset(
 """What runs write in a state folder, beside DuckDB's file and its log. What else lies there concerns nobody."""
 _KNOWN = "states"
 """Folder of the user's configuration with a file for each state folder."""
+_TEMPORARY = (Path("/var/tmp"), Path("/tmp"))
+"""Where a folder of the user's own may stand in for settings that cannot be written; never a place that a recipe's
+folder, as the current one, could be."""
 _PATIENCE = 10.0
 
 
@@ -47,13 +51,13 @@ def own_state(state: Path) -> None:
     if _is_known(state):
         return
     try:
-        config_root().mkdir(mode=0o700, parents=True, exist_ok=True)
+        keeper = _keeper()
         # Two runs that start together make one folder between them.
-        with locks.hold(config_root() / "states.lock", _PATIENCE):
+        with locks.hold(keeper / "states.lock", _PATIENCE):
             if any(_entries(state)):
                 _refuse_foreign(state)
             else:
-                _make(state)
+                _make(state, keeper)
     except locks.HeldError as held:
         raise StoreError(
             f"the state folder {state} cannot be made: process {held.holder.pid} is at it",
@@ -80,7 +84,7 @@ def trust_state(state: Path) -> Path:
         raise StoreError(f"there is no state folder {state}", "name the folder of the store")
     check_links(state)
     try:
-        _register(state, _id(state) or _new_id(state))
+        _register(state, _id(state) or _new_id(state), _keeper())
     except OSError as error:
         raise _not_written(error) from error
     return real(state)
@@ -88,8 +92,9 @@ def trust_state(state: Path) -> Path:
 
 def disown(state: Path) -> None:
     """Forget a state folder that is removed again, such as that of a preview."""
-    with contextlib.suppress(OSError):
-        _entry(state).unlink(missing_ok=True)
+    for keeper in _keepers():
+        with contextlib.suppress(OSError):
+            _entry(state, keeper).unlink(missing_ok=True)
 
 
 def check_links(state: Path) -> None:
@@ -134,7 +139,7 @@ def _links(entry: os.DirEntry[str]) -> Iterator[Path]:
                 yield from _links(inner)
 
 
-def _make(state: Path) -> None:
+def _make(state: Path, keeper: Path) -> None:
     try:
         if not state.exists():
             state.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +154,7 @@ def _make(state: Path) -> None:
             f"{state}: the state folder cannot be made ({error.strerror})",
             "make it a place that can be written, or name another with --state",
         ) from error
-    _register(state, own)
+    _register(state, own, keeper)
 
 
 def _new_id(state: Path) -> str:
@@ -158,8 +163,8 @@ def _new_id(state: Path) -> str:
     return own
 
 
-def _register(state: Path, own: str) -> None:
-    write_private(_entry(state), json.dumps({"path": str(real(state)), "id": own}) + "\n")
+def _register(state: Path, own: str, keeper: Path) -> None:
+    write_private(_entry(state, keeper), json.dumps({"path": str(real(state)), "id": own}) + "\n")
 
 
 def _not_written(error: OSError) -> StoreError:
@@ -191,12 +196,56 @@ def _id(state: Path) -> str | None:
 
 
 def _registered(state: Path) -> str | None:
+    for keeper in _keepers():
+        try:
+            known = json.loads(_entry(state, keeper).read_text("utf-8"))
+            if known["path"] == str(real(state)):
+                return str(known["id"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _entry(state: Path, keeper: Path) -> Path:
+    return keeper / _KNOWN / f"{short(str(real(state)))}.json"
+
+
+def _keeper() -> Path:
+    """Return the folder in which to keep which state folders are the user's, made where needed; raises OSError.
+
+    It is the user's settings. Where those cannot be written, as in a home that is read-only, and nothing says where
+    else they are, it is a folder of the user's own among the temporary ones, for as long as the machine keeps it.
+    """
+    settings = config_root()
     try:
-        known = json.loads(_entry(state).read_text("utf-8"))
-        return str(known["id"]) if known["path"] == str(real(state)) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        settings.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if settings_chosen() or os.access(settings, os.W_OK):
+            return settings
+    except OSError:
+        if settings_chosen():
+            raise
+    for folder in _stand_ins():
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700)
+        if _is_private(folder):
+            return folder
+    return settings
 
 
-def _entry(state: Path) -> Path:
-    return config_root() / _KNOWN / f"{short(str(real(state)))}.json"
+def _keepers() -> list[Path]:
+    """Return where to look which state folders are the user's."""
+    stand_ins = [] if settings_chosen() else [f for f in _stand_ins() if _is_private(f)]
+    return [config_root(), *stand_ins]
+
+
+def _stand_ins() -> list[Path]:
+    return [folder / f"pada-{os.getuid()}" for folder in _TEMPORARY]
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether a folder is the user's alone, and no link: others may write beside it."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077

@@ -19,6 +19,11 @@ def config_root() -> Path:
     return _root("PADA_CONFIG", "XDG_CONFIG_HOME", ".config")
 
 
+def settings_chosen() -> bool:
+    """Return whether `PADA_CONFIG` says where the user's own settings are."""
+    return bool(os.environ.get("PADA_CONFIG"))
+
+
 def hub_caches() -> tuple[Path, Path]:
     """Return where the Hugging Face libraries keep models and data sets; not the folder above them, which has keys."""
     base = os.environ.get("XDG_CACHE_HOME")

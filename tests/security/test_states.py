@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from engine import gate
 from engine.cli.app import app
 from engine.errors import StoreError
+from engine.gate import states
 from engine.store import Store
 from engine.store.file import FILE
 from engine.store.query import rows
@@ -178,6 +179,50 @@ def test_settings_where_a_file_stands(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(StoreError, match="cannot be written") as error:
         gate.own_state(tmp_path / "state")
     assert "PADA_CONFIG" in error.value.hint
+
+
+@pytest.fixture
+def no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which nothing can be written; returns the machine's folder of temporary ones."""
+    monkeypatch.delenv("PADA_CONFIG")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(states, "_TEMPORARY", (tmp_path / "none", tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def test_without_a_home_to_write_in_a_run_goes_on_as_ever(tmp_path: Path, no_home: Path) -> None:
+    state = tmp_path / ".pada"
+    Store.open(state).close()
+    assert rows(state, "SELECT 1 AS one") == [{"one": 1}]
+    [keeper] = no_home.iterdir()
+    assert mode(keeper) == 0o700
+    other = tmp_path / "other" / ".pada"
+    shutil.copytree(state, other)
+    with pytest.raises(StoreError, match="was not made here by you"):
+        Store.open(other)
+    gate.disown(state)
+    with pytest.raises(StoreError, match="was not made here by you"):
+        gate.check_state(state)
+
+
+@pytest.mark.parametrize("others", ["open to others", "a link"])
+def test_a_temporary_folder_that_others_may_have_made_is_not_believed(
+    others: str, tmp_path: Path, no_home: Path
+) -> None:
+    state, place = tmp_path / ".pada", no_home / f"pada-{os.getuid()}"
+    gate.own_state(state)
+    if others == "a link":
+        place.rename(no_home / "theirs")
+        place.symlink_to(no_home / "theirs")
+    else:
+        place.chmod(0o755)
+    with pytest.raises(StoreError, match="was not made here by you"):
+        gate.check_state(state)
+    with pytest.raises(StoreError, match="cannot be written"):
+        gate.own_state(tmp_path / "new")
 
 
 def test_a_half_written_file_has_a_name_that_no_link_can_wait_at(
