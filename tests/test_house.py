@@ -116,7 +116,7 @@ for words in ("--help", "run --help", "list operators", "list metrics", "list me
 
 
 def test_tests_mirror_the_tree() -> None:
-    """What is about no package has a folder of its own: whole runs, CONTRIBUTING's steps, what others may do, servers."""
+    """What is about no package has its own folder: whole runs, CONTRIBUTING's steps, what others may do, servers."""
     tests = ROOT / "tests"
     folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("test_*.py")}
     without = {folder for folder in folders if not (ROOT / "engine" / folder).is_dir()}
