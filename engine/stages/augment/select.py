@@ -218,7 +218,7 @@ def _left_out(
     for place, row in enumerate(rows):
         if row.candidate.id in taken:
             continue
-        if (group := tally.full(place)) is not None and len(chosen) < most:
+        if (group := tally.full(place)) is not None:
             held_back[group] += 1
             yield Drop("select", row.candidate.id, "at_most", why_full(params.quotas, group))
         else:
@@ -281,8 +281,7 @@ def _chosen(
     Along rows nothing joins but what was planned.
     """
     strictly = params.by_row
-    bounded = any(quota.at_most is not None for quota in params.quotas)
-    if not strictly and not bounded and len(rows) <= most:
+    if not strictly and len(rows) <= most and not tally.binds:
         return _in_order(rows, [i for i in range(len(rows)) if tally.take(i)], wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
@@ -314,8 +313,8 @@ def _chosen(
 
     by_pattern, by_slot = _places(rows)
     # Along rows what is wanted is planned already.
-    for among, lacking in () if strictly else tally.wanted_first():
-        take(among, lacking)
+    for among, count in () if strictly else tally.wanted_first():
+        take(among, count)
     first = Counter(rows[i].slot for i in taken)
     for pattern, slots in wanted.items():
         mine = by_pattern.get(pattern, [])
@@ -388,6 +387,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 6, SelectParams, SelectInputs, SelectedRows, select,
+    "select", 7, SelectParams, SelectInputs, SelectedRows, select,
     asks=("embedder",), embeds="{candidates} ({inputs})", accounts=_accounts,
 )  # fmt: skip
