@@ -125,7 +125,6 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
     rows: list[Row] = []
     fresh: list[_Row] = []
-    reasons: Counter[str] = Counter()
     seen = {e.id for e in inputs.load.examples}
     before = [e for selected in inputs.earlier for e in selected.examples]
     seen.update(e.id for e in before)
@@ -134,10 +133,9 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         Known(c.id, example_id(c.inputs, c.target), c.inputs, c.target, v.accepted)
         for c, v in judged
     )
-    said = rulings(params.reviews, known, inputs.load.examples, params.guard, ctx)
+    said = rulings(params.reviews, known, inputs.load.examples, params.task, params.guard, ctx)
     for written, verdict in sorted(judged, key=lambda pair: not _let_in(said.get(pair[0].id))):
         ruling = said.get(written.id)
-        reasons[verdict.reason] += 1
         if not _joins(verdict, ruling):
             rows += _turned_down(written, verdict, ruling)
             continue
@@ -179,10 +177,11 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     held_back = Counter[Group]()
     rows += _left_out(params, fresh, chosen, most, tally, held_back)
     labels = params.task.labels_among(inputs.load.examples) if params.task.labelled else ()
-    found = list(statuses(params.quotas, labels, judged, members, tally.joined, held_back))
+    reasons = [_reason(verdict, said.get(candidate.id)) for candidate, verdict in judged]
+    found = list(statuses(params.quotas, labels, reasons, members, tally.joined, held_back))
     rows += found
     kept = len(chosen)
-    reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(Counter(reasons))
     reason += unmet(found)
     if params.along == "wrong rows" and not wanted:
         reason = "the student gets every training row right, so there is none to write rows from"
@@ -235,16 +234,23 @@ def _joins(verdict: Verdict, ruling: Ruling | None) -> bool:
     return verdict.accepted if ruling is None else ruling.stays
 
 
+def _reason(verdict: Verdict, ruling: Ruling | None) -> str:
+    """Return `accepted`, or what keeps a candidate from joining: people's word comes before the verdict."""
+    if ruling is None:
+        return verdict.reason
+    if ruling.refusal is not None:
+        return ruling.refusal
+    return "accepted" if ruling.stays else PERSON
+
+
 def _turned_down(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) -> list[Row]:
     """Return what is written down of a candidate that does not join: of those that the verdict rejects it is there."""
     if ruling is None:
         return []
     rows: list[Row] = [ruling.record(candidate.id, None)]
     if verdict.accepted:
-        if ruling.refused:
-            rows.append(Drop("select", candidate.id, "leak", ruling.refused))
-        else:
-            rows.append(Drop("select", candidate.id, PERSON, "people rejected it"))
+        why = ruling.refused or "people rejected it"
+        rows.append(Drop("select", candidate.id, ruling.refusal or PERSON, why))
     return rows
 
 

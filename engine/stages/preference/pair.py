@@ -86,7 +86,7 @@ def pair(params: PairParams, inputs: PairInputs, ctx: Context) -> Paired:
 
 
 def _drawn(pairs: Iterable[PreferencePair], seed: int) -> list[PreferencePair]:
-    """Return pairs kind by kind, as they were found; within a kind in an order drawn by the seed, not as in the file."""
+    """Return pairs kind by kind, as they were found; those of a kind as the seed draws them, not as in the file."""
     kinds: dict[tuple[PairKind, int | None, int], list[PreferencePair]] = {}
     for one in pairs:
         kinds.setdefault((one.kind, one.answered_in, one.found_in), []).append(one)

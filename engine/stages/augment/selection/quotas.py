@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import RunError
 from engine.identity import Params
-from engine.rows import Candidate, QuotaStatus, Verdict
+from engine.rows import QuotaStatus
 from engine.sql import Fault
 from engine.sql.connection import closed_off
 from engine.sql.row_values import RowExpression, Unusable
@@ -188,7 +188,7 @@ def why_full(quotas: Sequence[UsedQuota], group: Group) -> str:
 def statuses(
     quotas: Sequence[UsedQuota],
     labels: Sequence[str],
-    judged: Sequence[tuple[Candidate, Verdict]],
+    reasons: Sequence[str],
     members: Sequence[Collection[Group]],
     joined: Mapping[Group, int],
     held_back: Mapping[Group, int],
@@ -198,22 +198,22 @@ def statuses(
     Args:
         quotas: The quotas.
         labels: The task's labels.
-        judged: The round's candidates with their verdicts.
+        reasons: Of each of the round's candidates: `accepted`, or what keeps it from joining.
         members: The groups of each of these.
         joined: Group -> rows that join.
         held_back: Group -> accepted rows that its upper bound kept out.
     """
-    reasons: dict[Group, Counter[str]] = {}
-    for (_, verdict), groups in zip(judged, members, strict=True):
+    by_group: dict[Group, Counter[str]] = {}
+    for reason, groups in zip(reasons, members, strict=True):
         for group in groups:
-            reasons.setdefault(group, Counter())[verdict.reason] += 1
+            by_group.setdefault(group, Counter())[reason] += 1
     for place, quota in enumerate(quotas):
         named_ones = quota.of or (labels if quota.by == "label" else ())
-        seen = [group.value for group in reasons if group.quota == place]
+        seen = [group.value for group in by_group if group.quota == place]
         values = [*named_ones, *(v for v in seen if not any(same(v, one) for one in named_ones))]
         for value in values:
             group = Group(place, value)
-            counts = reasons.get(group, Counter())
+            counts = by_group.get(group, Counter())
             missing = max(0, quota.at_least - joined.get(group, 0))
             if not quota.at_least and not held_back.get(group):
                 continue
