@@ -50,7 +50,7 @@ CREATE TABLE review (
 -- select (candidates).
 CREATE TABLE reviewed (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
-  -- The candidate; of a row of the data its example.
+  -- The candidate; of a row of the data its example, or the row that an earlier verdict made of it.
   item VARCHAR NOT NULL,
   -- The training row that it is then; NULL for one that is left out.
   example VARCHAR,
@@ -59,7 +59,8 @@ CREATE TABLE reviewed (
   -- As the row is then.
   inputs JSON NOT NULL,
   target VARCHAR NOT NULL,
-  -- Why the verdict could not be followed: the row would give away an evaluation row. Empty where it was followed.
+  -- Why the verdict could not be followed: the row is none of the task, or would give away an evaluation row. Empty
+  -- where it was followed.
   refused VARCHAR NOT NULL
 );
 
@@ -88,14 +89,17 @@ WITH v AS (
 )
 SELECT run, recipe, made, reviewer, queue, subject, example, candidate, verdict, reason, note, inputs, target,
   new_example, new_inputs, new_target, places, changes, resolves,
-  kept AND row_number() OVER (PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC) = 1 AS stands,
+  kept AND row_number() OVER (
+    PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC
+  ) = 1 AS stands,
   id, undoes, judge, judge_passes, judge_share
 FROM v ORDER BY made, id;
 
--- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who reviewed it (of two, both), or what ends their
--- disagreement.
+-- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who
+-- reviewed it (of two, both), or what ends their disagreement.
 CREATE OR REPLACE VIEW review_outcomes AS
 -- verdict: accept, reject, edit or relabel; conflict where it is not settled
+-- reason: of a rejection, what more than half of those say who reject it, or whoever ends a disagreement; else empty
 -- new_example: the row as it is to be trained on, the same as `example` where it is accepted; NULL where it is left out
 -- reviewers: who have said something of it
 -- agree: those of them who say this
@@ -110,15 +114,19 @@ WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
 ), c AS (
-  SELECT * EXCLUDE (places, changes, made, run), count(*) OVER (PARTITION BY recipe, subject, example) AS n, made AS said,
-    count(*) OVER alike AS same, list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
-    min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
+  SELECT * EXCLUDE (places, changes, made, run), made AS said,
+    count(*) OVER (PARTITION BY recipe, subject, example) AS n, count(*) OVER alike AS same,
+    count(*) OVER (PARTITION BY recipe, subject, example, row_after, reason) AS giving, list(places) OVER alike AS places,
+    bool_or(changes) OVER alike AS changes, min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
   FROM v WINDOW alike AS (PARTITION BY recipe, subject, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
-  QUALIFY row_number() OVER (PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, said DESC, id DESC) = 1
+  QUALIFY row_number() OVER (
+    PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, giving DESC, said DESC, id DESC
+  ) = 1
 )
-SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
+SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict,
+  CASE WHEN resolves OR 2 * giving > same THEN reason ELSE '' END AS reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
   same AS agree, made, run, judge, judge_passes, judge_share
 FROM f;
