@@ -50,7 +50,7 @@ CREATE TABLE review (
 -- select (candidates).
 CREATE TABLE reviewed (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
-  -- The candidate; of a row of the data its example.
+  -- The candidate; of a row of the data its example, or the row that an earlier verdict made of it.
   item VARCHAR NOT NULL,
   -- The training row that it is then; NULL for one that is left out.
   example VARCHAR,
@@ -59,7 +59,8 @@ CREATE TABLE reviewed (
   -- As the row is then.
   inputs JSON NOT NULL,
   target VARCHAR NOT NULL,
-  -- Why the verdict could not be followed: the row would give away an evaluation row. Empty where it was followed.
+  -- Why the verdict could not be followed: the row is none of the task, or would give away an evaluation row. Empty
+  -- where it was followed.
   refused VARCHAR NOT NULL
 );
 
@@ -96,6 +97,7 @@ FROM v ORDER BY made, id;
 -- disagreement.
 CREATE OR REPLACE VIEW review_outcomes AS
 -- verdict: accept, reject, edit or relabel; conflict where it is not settled
+-- reason: of a rejection: the one that more than half of those give who reject it, or whoever ends a disagreement; else empty
 -- new_example: the row as it is to be trained on, the same as `example` where it is accepted; NULL where it is left out
 -- reviewers: who have said something of it
 -- agree: those of them who say this
@@ -111,14 +113,18 @@ WITH v AS (
   FROM all_reviews WHERE stands
 ), c AS (
   SELECT * EXCLUDE (places, changes, made, run), count(*) OVER (PARTITION BY recipe, subject, example) AS n, made AS said,
-    count(*) OVER alike AS same, list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
+    count(*) OVER alike AS same, count(*) OVER (PARTITION BY recipe, subject, example, row_after, reason) AS giving,
+    list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
     min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
   FROM v WINDOW alike AS (PARTITION BY recipe, subject, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
-  QUALIFY row_number() OVER (PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, said DESC, id DESC) = 1
+  QUALIFY row_number() OVER (
+    PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, giving DESC, said DESC, id DESC
+  ) = 1
 )
-SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
+SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict,
+  CASE WHEN resolves OR 2 * giving > same THEN reason ELSE '' END AS reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
   same AS agree, made, run, judge, judge_passes, judge_share
 FROM f;
@@ -163,15 +169,13 @@ WITH trained AS (
   SELECT g.run, g.seed, g.round, list(c.replaces) AS gone FROM flat_candidate c JOIN g USING (part)
   WHERE c.replaces IS NOT NULL GROUP BY ALL
 ), s AS (
-  -- Rows that a person says are right as they are: few, as above.
-  SELECT coalesce(list(DISTINCT new_example), []) AS said FROM review_outcomes WHERE new_example IS NOT NULL
-), m AS (
-  SELECT node, list(example) AS mended FROM reviewed WHERE example IS NOT NULL AND refused = '' GROUP BY node
+  -- Rows that people say are right as they are, and those that they made, by the runs of their recipe.
+  SELECT DISTINCT u.id AS run, v.new_example AS example FROM review_outcomes v JOIN recipe c ON c.name = v.recipe
+  JOIN run u ON u.recipe = c.id WHERE v.new_example IS NOT NULL
+  UNION
+  SELECT l.run, d.example FROM reviewed d JOIN l USING (node) WHERE d.example IS NOT NULL AND d.refused = ''
 ), o AS (
-  SELECT k.*, x.gone, list_concat(s.said, coalesce(m.mended, [])) AS said
-  FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round LEFT JOIN m ON m.node = k.node, s
-), h AS (
-  SELECT g.*, s.said FROM g, s
+  SELECT k.*, x.gone FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round
 )
 -- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
 -- origin: original, generated, or mined from the pool
@@ -181,13 +185,14 @@ WITH trained AS (
 -- verified: whether somebody besides the row's writer says so; what the data says is taken for right
 SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
-  NULL::VARCHAR AS operator, CASE WHEN list_contains(o.said, e.id) THEN 'person' ELSE 'data' END AS label_source,
+  NULL::VARCHAR AS operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE 'data' END AS label_source,
   true AS verified
-FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run
+FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run LEFT JOIN s ON s.run = o.run AND s.example = e.id
 WHERE e.split = 'train' AND (o.gone IS NULL OR NOT list_contains(o.gone, e.id))
 UNION ALL
-SELECT h.run, h.seed, h.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
-  coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, h.made_in, c.candidate,
-  c.parent, c.pattern, c.operator, CASE WHEN list_contains(h.said, c.example) THEN 'person' ELSE c.label_source END,
-  coalesce(c.verified, false) OR list_contains(h.said, c.example)
-FROM flat_candidate c JOIN h USING (part) WHERE c.example IS NOT NULL;
+SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
+  coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, g.made_in, c.candidate,
+  c.parent, c.pattern, c.operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE c.label_source END,
+  coalesce(c.verified, false) OR s.example IS NOT NULL
+FROM flat_candidate c JOIN g USING (part) LEFT JOIN s ON s.run = g.run AND s.example = c.example
+WHERE c.example IS NOT NULL;
