@@ -137,7 +137,8 @@ QUESTIONS: dict[str, dict[str, str]] = {
         "page of a run": f"FROM all_broken_rows WHERE run = {RUN} LIMIT 20",
     },
     "all_preference_pairs": {
-        "by kind, a run": f"SELECT round, kind, used, count(*) FROM all_preference_pairs WHERE run = {RUN} GROUP BY ALL",
+        "by kind, a run": "SELECT round, kind, used, count(*) FROM all_preference_pairs"
+        f" WHERE run = {RUN} GROUP BY ALL",
         "by kind": "SELECT kind, count(*) AS n FROM all_preference_pairs GROUP BY kind ORDER BY n DESC",
         "page of a run": f"FROM all_preference_pairs WHERE run = {RUN} AND round = 2 LIMIT 20",
     },
