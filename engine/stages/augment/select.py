@@ -13,7 +13,7 @@ loop where nothing joins.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
@@ -123,43 +123,12 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     )
     wanted = quotas(params, sources, [ctx.seed, ctx.round])
     judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
-    rows: list[Row] = []
-    fresh: list[_Row] = []
-    seen = {e.id for e in inputs.load.examples}
-    before = [e for selected in inputs.earlier for e in selected.examples]
-    seen.update(e.id for e in before)
-    replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
     known = (
         Known(c.id, example_id(c.inputs, c.target), c.inputs, c.target, v.accepted)
         for c, v in judged
     )
     said = rulings(params.reviews, known, inputs.load.examples, params.task, params.guard, ctx)
-    for written, verdict in sorted(judged, key=lambda pair: not _let_in(said.get(pair[0].id))):
-        ruling = said.get(written.id)
-        if not _joins(verdict, ruling):
-            rows += _turned_down(written, verdict, ruling)
-            continue
-        candidate = _as_changed(written, ruling)
-        example = example_id(candidate.inputs, candidate.target)
-        if candidate.operator in params.repeating:
-            example = short([example, candidate.id])
-        if example in seen:
-            why = "the same row is in the training set"
-            rows.append(Drop("select", candidate.id, "duplicate", why))
-            rows += [ruling.record(candidate.id, None)] if ruling else []
-            continue
-        if candidate.operator in params.replacing:
-            if candidate.parent in replaced:
-                why = "another row in place of the same training row came first"
-                rows.append(Drop("select", candidate.id, "duplicate", why))
-                rows += [ruling.record(candidate.id, None)] if ruling else []
-                continue
-            replaced.add(candidate.parent)
-        seen.add(example)
-        slot = (candidate.pattern, slot_of(params, candidate))
-        fresh.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
-    place = {candidate.id: number for number, (candidate, _) in enumerate(judged)}
-    fresh.sort(key=lambda row: place[row.candidate.id])
+    fresh, rows = _fresh(params, inputs, judged, said)
     most = _most(params, wanted)
     changed = [_as_changed(candidate, said.get(candidate.id)) for candidate, _ in judged]
     contents = [Content(candidate.inputs, candidate.target) for candidate in changed]
@@ -189,6 +158,49 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
+
+
+def _fresh(
+    params: SelectParams,
+    inputs: SelectInputs,
+    judged: Sequence[tuple[Candidate, Verdict]],
+    said: Mapping[str, Ruling],
+) -> tuple[list[_Row], list[Row]]:
+    """Return the candidates that may join, in their order and as people changed them, and what is told of the others.
+
+    Those may join that the verdict accepts or people let in, and that repeat no training row and none of the others.
+    """
+    found: list[_Row] = []
+    told: list[Row] = []
+    before = [e for selected in inputs.earlier for e in selected.examples]
+    seen = {e.id for e in (*inputs.load.examples, *before)}
+    replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
+    for written, verdict in sorted(judged, key=lambda pair: not _let_in(said.get(pair[0].id))):
+        ruling = said.get(written.id)
+        if not _joins(verdict, ruling):
+            told += _turned_down(written, verdict, ruling)
+            continue
+        candidate = _as_changed(written, ruling)
+        example = example_id(candidate.inputs, candidate.target)
+        if candidate.operator in params.repeating:
+            example = short([example, candidate.id])
+        replaces = candidate.parent if candidate.operator in params.replacing else None
+        why = ""
+        if example in seen:
+            why = "the same row is in the training set"
+        elif replaces in replaced:
+            why = "another row in place of the same training row came first"
+        if why:
+            told.append(Drop("select", candidate.id, "duplicate", why))
+            told += [ruling.record(candidate.id, None)] if ruling else []
+            continue
+        seen.add(example)
+        if replaces is not None:
+            replaced.add(replaces)
+        slot = (candidate.pattern, slot_of(params, candidate))
+        found.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
+    place = {candidate.id: number for number, (candidate, _) in enumerate(judged)}
+    return sorted(found, key=lambda row: place[row.candidate.id]), told
 
 
 def _joining(params: SelectParams, chosen: Sequence[_Row]) -> Iterator[Row]:

@@ -89,15 +89,17 @@ WITH v AS (
 )
 SELECT run, recipe, made, reviewer, queue, subject, example, candidate, verdict, reason, note, inputs, target,
   new_example, new_inputs, new_target, places, changes, resolves,
-  kept AND row_number() OVER (PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC) = 1 AS stands,
+  kept AND row_number() OVER (
+    PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC
+  ) = 1 AS stands,
   id, undoes, judge, judge_passes, judge_share
 FROM v ORDER BY made, id;
 
--- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who reviewed it (of two, both), or what ends their
--- disagreement.
+-- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who
+-- reviewed it (of two, both), or what ends their disagreement.
 CREATE OR REPLACE VIEW review_outcomes AS
 -- verdict: accept, reject, edit or relabel; conflict where it is not settled
--- reason: of a rejection: the one that more than half of those give who reject it, or whoever ends a disagreement; else empty
+-- reason: of a rejection, what more than half of those say who reject it, or whoever ends a disagreement; else empty
 -- new_example: the row as it is to be trained on, the same as `example` where it is accepted; NULL where it is left out
 -- reviewers: who have said something of it
 -- agree: those of them who say this
@@ -112,10 +114,10 @@ WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
 ), c AS (
-  SELECT * EXCLUDE (places, changes, made, run), count(*) OVER (PARTITION BY recipe, subject, example) AS n, made AS said,
-    count(*) OVER alike AS same, count(*) OVER (PARTITION BY recipe, subject, example, row_after, reason) AS giving,
-    list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
-    min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
+  SELECT * EXCLUDE (places, changes, made, run), made AS said,
+    count(*) OVER (PARTITION BY recipe, subject, example) AS n, count(*) OVER alike AS same,
+    count(*) OVER (PARTITION BY recipe, subject, example, row_after, reason) AS giving, list(places) OVER alike AS places,
+    bool_or(changes) OVER alike AS changes, min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
   FROM v WINDOW alike AS (PARTITION BY recipe, subject, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
