@@ -171,15 +171,13 @@ WITH trained AS (
   SELECT g.run, g.seed, g.round, list(c.replaces) AS gone FROM flat_candidate c JOIN g USING (part)
   WHERE c.replaces IS NOT NULL GROUP BY ALL
 ), s AS (
-  -- Rows that a person says are right as they are: few, as above.
-  SELECT coalesce(list(DISTINCT new_example), []) AS said FROM review_outcomes WHERE new_example IS NOT NULL
-), m AS (
-  SELECT node, list(example) AS mended FROM reviewed WHERE example IS NOT NULL AND refused = '' GROUP BY node
+  -- Rows that people say are right as they are, and those that they made, by the runs of their recipe.
+  SELECT DISTINCT u.id AS run, v.new_example AS example FROM review_outcomes v JOIN recipe c ON c.name = v.recipe
+  JOIN run u ON u.recipe = c.id WHERE v.new_example IS NOT NULL
+  UNION
+  SELECT l.run, d.example FROM reviewed d JOIN l USING (node) WHERE d.example IS NOT NULL AND d.refused = ''
 ), o AS (
-  SELECT k.*, x.gone, list_concat(s.said, coalesce(m.mended, [])) AS said
-  FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round LEFT JOIN m ON m.node = k.node, s
-), h AS (
-  SELECT g.*, s.said FROM g, s
+  SELECT k.*, x.gone FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round
 )
 -- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
 -- origin: original, generated, or mined from the pool
@@ -189,13 +187,14 @@ WITH trained AS (
 -- verified: whether somebody besides the row's writer says so; what the data says is taken for right
 SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
-  NULL::VARCHAR AS operator, CASE WHEN list_contains(o.said, e.id) THEN 'person' ELSE 'data' END AS label_source,
+  NULL::VARCHAR AS operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE 'data' END AS label_source,
   true AS verified
-FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run
+FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run LEFT JOIN s ON s.run = o.run AND s.example = e.id
 WHERE e.split = 'train' AND (o.gone IS NULL OR NOT list_contains(o.gone, e.id))
 UNION ALL
-SELECT h.run, h.seed, h.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
-  coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, h.made_in, c.candidate,
-  c.parent, c.pattern, c.operator, CASE WHEN list_contains(h.said, c.example) THEN 'person' ELSE c.label_source END,
-  coalesce(c.verified, false) OR list_contains(h.said, c.example)
-FROM flat_candidate c JOIN h USING (part) WHERE c.example IS NOT NULL;
+SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
+  coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, g.made_in, c.candidate,
+  c.parent, c.pattern, c.operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE c.label_source END,
+  coalesce(c.verified, false) OR s.example IS NOT NULL
+FROM flat_candidate c JOIN g USING (part) LEFT JOIN s ON s.run = g.run AND s.example = c.example
+WHERE c.example IS NOT NULL;
