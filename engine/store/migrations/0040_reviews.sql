@@ -148,11 +148,13 @@ WITH trained AS (
   -- What each is made of: among other things `earlier.N` for every round N whose rows it takes.
   SELECT DISTINCT r.run, r.seed, r.round, json_keys(n.identity, '$.inputs') AS takes
   FROM all_run_rows r JOIN node n ON n.id = r.node WHERE r.stage = 'train'
-), t AS (
+), u AS (
   FROM trained
   UNION
   SELECT run, seed, round + 1, NULL FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
+), t AS (
+  SELECT u.*, n.run IS NOT NULL AS latest FROM u LEFT JOIN last_runs n USING (run)
 ), b AS (
   SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
 ), l AS (
@@ -167,17 +169,14 @@ WITH trained AS (
     FROM b WHERE b.run = t.run AND b.seed = t.seed AND b.round < t.round AND b.best_round <= r.round AND r.round < b.round
   )
 ), x AS (
-  -- Few, so that a list of them costs less than a join of all rows.
-  SELECT g.run, g.seed, g.round, list(c.replaces) AS gone FROM flat_candidate c JOIN g USING (part)
-  WHERE c.replaces IS NOT NULL GROUP BY ALL
+  SELECT DISTINCT g.run, g.seed, g.round, c.replaces AS example FROM flat_candidate c JOIN g USING (part)
+  WHERE c.replaces IS NOT NULL
 ), s AS (
   -- Rows that people say are right as they are, and those that they made, by the runs of their recipe.
   SELECT DISTINCT u.id AS run, v.new_example AS example FROM review_outcomes v JOIN recipe c ON c.name = v.recipe
   JOIN run u ON u.recipe = c.id WHERE v.new_example IS NOT NULL
   UNION
   SELECT l.run, d.example FROM reviewed d JOIN l USING (node) WHERE d.example IS NOT NULL AND d.refused = ''
-), o AS (
-  SELECT k.*, x.gone FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round
 )
 -- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
 -- origin: original, generated, or mined from the pool
@@ -185,16 +184,18 @@ WITH trained AS (
 -- source: file of an original or a mined row
 -- label_source: who said that the target is right: person, data (an original row), writer, neighbours, teacher, judge, column
 -- verified: whether somebody besides the row's writer says so; what the data says is taken for right
-SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
+-- latest: whether it is the latest run of its recipe
+SELECT w.run, w.seed, w.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
   NULL::VARCHAR AS operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE 'data' END AS label_source,
-  true AS verified
-FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run LEFT JOIN s ON s.run = o.run AND s.example = e.id
-WHERE e.split = 'train' AND (o.gone IS NULL OR NOT list_contains(o.gone, e.id))
+  true AS verified, w.latest
+FROM example e JOIN w ON w.node = e.node AND w.made_by = e.run LEFT JOIN s ON s.run = w.run AND s.example = e.id
+LEFT JOIN x ON x.run = w.run AND x.seed = w.seed AND x.round = w.round AND x.example = e.id
+WHERE e.split = 'train' AND x.example IS NULL
 UNION ALL
 SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
   coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, g.made_in, c.candidate,
   c.parent, c.pattern, c.operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE c.label_source END,
-  coalesce(c.verified, false) OR s.example IS NOT NULL
+  coalesce(c.verified, false) OR s.example IS NOT NULL, g.latest
 FROM flat_candidate c JOIN g USING (part) LEFT JOIN s ON s.run = g.run AND s.example = c.example
 WHERE c.example IS NOT NULL;
