@@ -12,7 +12,7 @@ NOTHING_SEEN = Reliability(None, None, None, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class JudgeAgainstPeople:
-    """What the judge says of rows whose answer people call right or wrong."""
+    """What the run's judge says of answers that people call right or wrong: by that alone, not by its whole verdict."""
 
     right_passed: int = 0
     right_rejected: int = 0

@@ -29,7 +29,7 @@ from engine.stages.load import example_id
 from engine.stages.outputs import Loaded
 from engine.stages.quality.form import unclean
 from engine.stages.quality.leak_guard import LeakGuard
-from engine.stages.reviewing.verdicts import leaks
+from engine.stages.reviewing.verdicts import leaks, read_again
 from engine.store import Store, add_reviews, now, reader
 
 Reason = Literal["wrong", "unclear", "unnatural", "off_task", "repeats", "other"]
@@ -301,19 +301,14 @@ class Desk:
 
     def _check(self, item: Item, inputs: Mapping[str, str], target: str) -> str:
         """Return a target in its kind's own form; raises RefusedError where the row may not be trained on."""
-        view, settings = task_view(self._recipe.task), self._task.params
-        try:
-            target = view.entry.reference(inputs, target, settings).target
-            why = view.entry.malformed(inputs, target, self._task)
-        except ValueError as problem:
-            why = str(problem)
+        target, why = read_again(task_view(self._recipe.task), self._task, inputs, target)
         if why:
             known = self.labels
             hint = did_you_mean(target, known) if known and target not in known else ""
             raise RefusedError(f"this is no row of the task: {why}", hint)
         for text in (*inputs.values(), target):
-            if why := unclean(text, None):
-                raise RefusedError(f"this is no row of the task: {why}")
+            if broken := unclean(text, None):
+                raise RefusedError(f"this is no row of the task: {broken}")
         is_clean = dict(inputs) == dict(item.inputs) and item.state != "rejected"
         checked = (None if is_clean else inputs, target)
         if item.subject != "validation" and (leak := leaks(self._guard, [checked])[0]):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from engine.errors import EngineError
-from engine.plan.building.reviews import judge_mark
 from engine.report.facts.json_columns import json_object, text_values
+from engine.report.facts.reviews import judge_marks
 from engine.report.records import Query
 from engine.rows import Subject
 from engine.stages.load import example_id
@@ -42,9 +42,6 @@ LEFT JOIN a USING (candidate, seed, round, attempt)
 WHERE l.run = $1 AND l.accepted IS NOT NULL AND l.reason NOT IN {NEVER}
 ORDER BY l.seed, l.round, l.attempt, l.candidate
 """
-_JUDGES = """
-SELECT n.id, n.identity FROM node n JOIN all_run_rows o ON o.node = n.id WHERE o.run = ? AND o.stage = 'judge'
-"""
 _ANSWERS = """
 SELECT t.candidate, t.answer, t.second, t.detail, t.how FROM verification t JOIN all_run_rows o USING (node)
 WHERE o.run = ? AND list_contains(?, t.candidate) ORDER BY t.candidate, t.sample
@@ -53,7 +50,7 @@ _ROWS = """
 SELECT any_value(e.id) AS id, e.split, any_value(e.inputs) AS inputs, any_value(e.target) AS target,
   any_value(e.source) AS source, any_value(e.line) AS line
 FROM example e JOIN all_run_rows o USING (node)
-WHERE o.run = ? AND o.stage = 'load' AND e.split IN ('train', 'validation') AND list_contains(?, e.id)
+WHERE o.run = ? AND o.stage IN ('load', 'mend') AND e.split IN ('train', 'validation') AND list_contains(?, e.id)
 GROUP BY e.id, e.split ORDER BY e.split, id
 """
 _SUSPECTS = """
@@ -251,7 +248,10 @@ def with_answers(query: Query, run: str, items: Sequence[Item]) -> list[Item]:
 
 
 def data_rows(query: Query, run: str, examples: Sequence[str]) -> dict[str, Item]:
-    """Return training and validation rows of the data by id; one in both splits as a training row."""
+    """Return training and validation rows of the data by id, as in their file or as people mended them.
+
+    One in both splits is a training row.
+    """
     found: dict[str, Item] = {}
     for row in query(_ROWS, [run, list(examples)]):
         item = Item(
@@ -269,10 +269,9 @@ def data_rows(query: Query, run: str, examples: Sequence[str]) -> dict[str, Item
 
 def judging(query: Query, run: str) -> Judging:
     """Return what the judge of a run is, and how much it lets pass."""
-    marks = {row["id"]: judge_mark(json_object(row["identity"])) for row in query(_JUDGES, [run])}
     said = [item.judge_passes for item in candidates(query, run)]
     known = [passes for passes in said if passes is not None]
-    return Judging(marks, sum(known) / len(known) if known else None)
+    return Judging(judge_marks(query, run), sum(known) / len(known) if known else None)
 
 
 def suspects(query: Query, run: str) -> list[Item]:

@@ -16,8 +16,8 @@ ReplyError = Literal[
 """Why a call of a language model brought nothing usable."""
 Dropped = Literal[
     "at_most", "awaits_label", "backend_failed", "bad-row", "contradiction", "convention_quotes", "declined",
-    "disagreement", "dry", "duplicate", "evidence_not_found", "excluded", "gone", "label_suspect", "leak", "misfit",
-    "missing_in_reply", "no_embedding", "no_majority", "no_right_answer", "no_seed", "no_verdict", "noise",
+    "disagreement", "dry", "duplicate", "evidence_not_found", "excluded", "gone", "label_suspect", "leak", "malformed",
+    "misfit", "missing_in_reply", "no_embedding", "no_majority", "no_right_answer", "no_seed", "no_verdict", "noise",
     "not_asked", "not_made", "not_mendable", "over_limit", "over_quota", "person", "prompt_leak", "redacted",
     "replaced", "request_failed", "rolled_back", "seed_equals_evaluation", "seed_holds_evaluation", "small_cluster",
     "twice_in_reply", "unfunded", "unknown_label", "unknown_pattern", "unscored",
@@ -147,6 +147,7 @@ DROPS: Mapping[str, Mapping[Dropped, str]] = {
         "at_most": "It was accepted, and its group has as many rows as a quota allows (`augment.quotas`).",
         "person": "It was accepted, and people rejected it (`pada review`).",
         "leak": "As people changed it, it resembles an evaluation row.",
+        "malformed": "As people changed it, it is no row of the task.",
         "duplicate": "The row is in the training set, or another one came first in place of the same training row.",
         "over_quota": "It was accepted, and more rows of its kind than were wanted.",
     },

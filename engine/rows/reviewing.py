@@ -67,7 +67,7 @@ class Reviewed(Row):
 
     table: ClassVar[str] = "reviewed"
     item: str
-    """The candidate; of a row of the data its example."""
+    """The candidate; of a row of the data its example, or the row that an earlier verdict made of it."""
     example: str | None
     """The training row that it is then; None for one that is left out."""
     verdict: Said
@@ -75,4 +75,5 @@ class Reviewed(Row):
     """As the row is then."""
     target: str
     refused: str
-    """Why the verdict could not be followed (the row would give away an evaluation row); empty where it was."""
+    """Why the verdict could not be followed (the row is none of the task, or would give away an evaluation row); empty
+    where it was."""

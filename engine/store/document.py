@@ -18,7 +18,8 @@ run, which takes over what is still valid: the same results are then results of 
 
 So **each view shows the latest run of each recipe** (by the recipe's name; `last_runs` says which), and a count in it
 counts everything once. Every run, for looking back and comparing, is in the view of the same name with `all_` before
-it: `all_failures`, `all_leaderboard`, …, with the same columns. There, name the run: `WHERE run = 'r0001'`. The
+it: `all_failures`, `all_leaderboard`, …, with the same columns (and `latest` in two of them: whether the run is its
+recipe's latest). There, name the run: `WHERE run = 'r0001'`. The
 latest run is the one started or gone on with last, whatever became of it; `--limit` makes a run like any other.
 
 Tables hold what each step (*node*) wrote, once, and say by `node` which. Join them to `run_rows` by `node` for the

@@ -120,14 +120,19 @@ def apply(connection: duckdb.DuckDBPyConnection, since: int) -> None:
 
 def _lay_latest(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the views of the latest run of each recipe anew: their columns are those that the views below them have."""
-    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    for (view,) in views:
-        if view.startswith(ALL):
-            # Not `run IN …`: DuckDB finds the few parts of these runs first where it is a plain join (decision 19).
-            connection.execute(
-                f"CREATE OR REPLACE VIEW {view.removeprefix(ALL)} AS"
-                f" SELECT a.* FROM {view} a JOIN last_runs l ON l.run = a.run"
-            )
+    views = connection.execute(
+        "SELECT table_name, bool_or(column_name = 'latest') FROM duckdb_columns() WHERE starts_with(table_name, ?)"
+        " GROUP BY table_name", [ALL],
+    ).fetchall()  # fmt: skip
+    for view, says in views:
+        # Not `run IN …`: DuckDB finds the few parts of these runs first where it is a plain join (decision 19). Where
+        # many parts have many rows, it does so only where the view itself says which runs are meant.
+        rows = (
+            f"SELECT * EXCLUDE (latest) FROM {view} WHERE latest"
+            if says
+            else f"SELECT a.* FROM {view} a JOIN last_runs l ON l.run = a.run"
+        )
+        connection.execute(f"CREATE OR REPLACE VIEW {view.removeprefix(ALL)} AS {rows}")
 
 
 @cache

@@ -34,200 +34,8 @@ TAKEN_OVER = 2
 """Runs that take all nodes over from the first runs, as those that go on do."""
 PROMISE = 1.0
 """Seconds."""
-
-MACROS = """
-CREATE TEMP MACRO node_of(run, stage, round, attempt) AS md5(concat_ws('/', run, stage, round, attempt));
-CREATE TEMP MACRO run_of(run) AS printf('r%04d', run);
-CREATE TEMP MACRO word(i, salt) AS ['card', 'account', 'transfer', 'the', 'my', 'pending', 'yesterday', 'not', 'fee',
-  'why', 'cash', 'was', 'declined', 'twice', 'abroad', 'pin', 'top-up', 'still', 'exchange', 'rate', 'to', 'from', 'a',
-  'refund', 'shop', 'app', 'phone', 'verify', 'identity', 'limit', 'at', 'weekend'
-  ][1 + (hash(i + salt * 1000003) % 32)::INTEGER];
-CREATE TEMP MACRO phrase(i, salt) AS concat_ws(' ', word(i, salt), word(i, salt + 1), word(i, salt + 2),
-  word(i, salt + 3), word(i, salt + 4), word(i, salt + 5), word(i, salt + 6), word(i, salt + 7), word(i, salt + 8),
-  word(i, salt + 9), word(i, salt + 10), word(i, salt + 11));
-CREATE TEMP MACRO label(i) AS 'label_' || (hash(i) % 77);
-CREATE TEMP MACRO id_of(kind, run, i) AS left(md5(concat_ws(':', kind, run, i)), 16);
-CREATE TEMP MACRO call_of(kind, run, i) AS left(md5(concat_ws(':', kind, run, i)), 24);
-CREATE TEMP MACRO pattern_of(run, k) AS 'p-' || left(md5(concat_ws(':', 'pattern', run, k)), 8);
-"""
-
-# $run is a run's number, $n its failures per round.
-ONE_RUN = """
-INSERT INTO example BY NAME
-SELECT node_of($run, 'load', -1, 0) AS node, run_of($run) AS run, 0 AS seed, -1 AS round, i AS position,
-  id_of('example', $run, i) AS id, CASE WHEN i < 2 * $n THEN 'validation' ELSE 'train' END AS split,
-  '{"text":"' || phrase(i + $run * 7919, 0) || '"}' AS inputs, label(i + $run * 7919) AS target,
-  '{"source":"' || word(i, 3) || '"}' AS columns, 'data.jsonl' AS source, i + 1 AS line,
-  [label(i + $run * 7919)] AS "references"
-FROM range(2 * $n + $n // 2) t(i);
-
-INSERT INTO prediction BY NAME
-SELECT node_of($run, 'predict', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, i AS position,
-  id_of('example', $run, i) AS example, 'validation' AS split,
-  CASE WHEN (i + r) % 2 = 0 THEN label(i * 3 + r) ELSE label(i + $run * 7919) END AS text, text AS answer,
-  'ok' AS status, (hash(i * 31 + r) % 1000) / 1000 AS confidence, 'label_likelihood' AS how
-FROM range($rounds) u(r), range(2 * $n) t(i) ORDER BY r, i;
-
-INSERT INTO failure BY NAME
-SELECT node_of($run, 'score', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id_of('example', $run, 2 * k + r % 2) AS example, 'validation' AS split,
-  label((2 * k + r % 2) * 3 + r) AS answer, label(2 * k + r % 2 + $run * 7919) AS target, 'accuracy < 1' AS predicate
-FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
-
-INSERT INTO diagnosis BY NAME
-SELECT node_of($run, 'diagnose', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id_of('diagnosis' || r, $run, k) AS id, id_of('example', $run, 2 * k + r % 2) AS example,
-  'The student took ' || phrase(k * 5 + r, 20) AS root_cause, 'A request about ' || phrase(k * 7 + r, 40) AS scenario,
-  call_of('diagnose' || r, $run, k // 6) AS call, word(k, 60) AS evidence, phrase(k, 61) AS reasoning,
-  word(k, 80) AS skill, 4 AS confidence,
-  CASE WHEN k % 10 = 0 THEN 'kind ' || hash(k) % 40 END AS proposed
-FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
-
-INSERT INTO pattern_member BY NAME
-SELECT node_of($run, 'cluster', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  pattern_of($run, hash(k) % $patterns) AS pattern, id_of('example', $run, 2 * k + r % 2) AS example,
-  id_of('diagnosis' || r, $run, k) AS diagnosis, 0.25 AS distance, 0.1 AS silhouette
-FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
-
-INSERT INTO diagnosis_place BY NAME
-SELECT node_of($run, 'cluster', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id_of('diagnosis' || r, $run, k) AS diagnosis, (hash(k) % 1000) / 1000 AS x, (hash(k * 3) % 1000) / 1000 AS y
-FROM range($rounds) u(r), range($n) t(k) ORDER BY r, k;
-
-INSERT INTO pattern BY NAME
-SELECT node_of($run, 'name', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, p AS position,
-  pattern_of($run, p) AS id, phrase(p, $run) AS name, phrase(p, 100) AS description, 'category ' || p % 7 AS category,
-  ($n // $patterns)::INTEGER AS size, [1.0] AS centroid, 0.2 AS silhouette
-FROM range($rounds) u(r), range($patterns) t(p) ORDER BY r, p;
-
-INSERT INTO strategy BY NAME
-SELECT node_of($run, 'strategy', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, p AS position,
-  id_of('strategy' || r, $run, p) AS id, pattern_of($run, p) AS pattern, phrase(p + r, 120) AS text,
-  ['label_1'] AS labels
-FROM range($rounds) u(r), range($patterns) t(p) ORDER BY r, p;
-
-INSERT INTO pattern_status BY NAME
-SELECT node_of($run, 'track', r + 1, 0) AS node, run_of($run) AS run, 0 AS seed, r + 1 AS round, p AS position,
-  pattern_of($run, p) AS pattern, ['mended', 'unclear', 'worse'][1 + p % 3] AS status,
-  ($n // $patterns)::INTEGER AS before, ($n // $patterns // 2)::INTEGER AS after, ($n // $patterns)::INTEGER AS rows,
-  9 AS mended, 3 AS broken, 6 AS control_mended, 4 AS control_broken, 0.1 AS effect, 0.05 AS low, 0.15 AS high,
-  0.01 AS p
-FROM range($rounds) u(r), range($patterns) t(p) ORDER BY r, p;
-
-INSERT INTO pattern_row BY NAME
-SELECT node_of($run, 'track', r + 1, 0) AS node, run_of($run) AS run, 0 AS seed, r + 1 AS round, k AS position,
-  pattern_of($run, hash(k) % $patterns) AS pattern, id_of('example', $run, 4 * k + 1) AS example,
-  'validation' AS part, 0.5 AS similarity, r % 2 = 1 AS failed, r % 2 = 0 AS fails, k % 3 = 0 AS control_fails
-FROM range($rounds) u(r), range($n // 2) t(k) ORDER BY r, k;
-
-INSERT INTO regression BY NAME
-SELECT node_of($run, 'guard', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id_of('example', $run, 20 * k + 1) AS example, r % 2 = 1 AS fails, k % 3 = 0 AS control_fails,
-  pattern_of($run, hash(5 * k) % $patterns) AS pattern
-FROM range(1, $rounds) u(r), range($n // 10) t(k) ORDER BY r, k;
-
-CREATE OR REPLACE TEMP TABLE made AS
-SELECT r, k, CASE WHEN k % 5 < 4 THEN 1 ELSE 2 END AS attempt, hash(k) % $patterns AS p,
-  id_of('candidate' || r, $run, k) AS id, hash(k * 13) % 100 < 55 AS accepted, hash(k * 17) % 100 < 80 AS kept
-FROM range($rounds) u(r), range($n // 2) t(k) ORDER BY r, attempt, k;
-
-INSERT INTO candidate BY NAME
-SELECT node_of($run, 'generate', r, attempt) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position, id,
-  id_of('example', $run, 2 * $n + k) AS parent, pattern_of($run, p) AS pattern,
-  id_of('strategy' || r, $run, p) AS strategy, ['paraphrase', 'similar', 'contrast_pair'][1 + k % 3] AS operator,
-  attempt, '{"text":"' || phrase(k * 3 + r, 0) || '"}' AS inputs, label(k * 11) AS target, 'b71e8ab0f3d1c3a7' AS prompt,
-  'a teacher' AS model, call_of('generate' || r, $run, k // 4) AS call
-FROM made;
-
-INSERT INTO row_call BY NAME
-SELECT node, run, seed, round, min(position) AS position, call, pattern, strategy, operator, count(*)::INTEGER AS rows
-FROM candidate WHERE run = run_of($run) GROUP BY ALL ORDER BY round, position;
-
-INSERT INTO verdict BY NAME
-SELECT node_of($run, 'judge', r, attempt) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id AS candidate, accepted,
-  CASE WHEN accepted THEN 'accepted' ELSE ['judge', 'neighbours', 'duplicate', 'leak'][1 + k % 4] END AS reason,
-  '' AS detail, CASE WHEN accepted THEN '' ELSE phrase(k, 140) END AS feedback, 4 AS adherence, 3 AS utility,
-  5 AS relevance, accepted AS judge_agrees, 0.75 AS similarity, 0.1 AS neighbour,
-  call_of('judge' || r, $run, k // 4) AS call
-FROM made;
-
-INSERT INTO selected BY NAME
-SELECT node_of($run, 'select', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id AS candidate, id_of('generated' || r, $run, k) AS example
-FROM made WHERE accepted AND kept;
-
-INSERT INTO example BY NAME
-SELECT node_of($run, 'select', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  id_of('generated' || r, $run, k) AS id, 'train' AS split, '{"text":"' || phrase(k * 3 + r, 0) || '"}' AS inputs,
-  label(k * 11) AS target,
-  CASE WHEN k % 50 = 0 THEN '{"replaces":"' || id_of('example', $run, 2 * $n + k) || '"}' ELSE '{}' END AS columns,
-  'generated' AS source, k + 1 AS line, [label(k * 11)] AS "references"
-FROM made WHERE accepted AND kept;
-
-INSERT INTO "drop" BY NAME
-SELECT node_of($run, 'select', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, k AS position,
-  'select' AS stage, id AS item, ['over_quota', 'duplicate'][1 + k % 2] AS reason, '' AS detail
-FROM made WHERE accepted AND NOT kept
-UNION ALL
-SELECT node_of($run, 'generate', r, 1), run_of($run), 0, r, k, 'generate', id_of('example', $run, 2 * $n + k),
-  ['unusable_reply', 'prompt_leak'][1 + k % 2], ''
-FROM made WHERE k % 50 = 0;
-
-INSERT INTO llm_call BY NAME
-SELECT call_of(stage || r, $run, k) AS id, run_of($run) AS run,
-  node_of($run, stage, r, CASE WHEN stage = 'diagnose' THEN 0 ELSE 1 END) AS node,
-  CASE WHEN stage = 'judge' THEN 'judge' ELSE 'teacher' END AS role, 'a teacher' AS model,
-  '[{"role":"user","content":"' || phrase(k, 160) || '"}]' AS messages, '{"type":"object"}' AS schema,
-  900 AS max_tokens, 0.0 AS temperature, 0 AS attempt, '{"answer":"' || phrase(k, 180) || '"}' AS reply,
-  'stop' AS finish_reason, 300 + k % 100 AS prompt_tokens, 200 AS completion_tokens, 1.5 AS seconds, 'json' AS method,
-  NULL AS error, '' AS detail, TIMESTAMP '2026-03-01' + to_seconds(k) AS created, 0.002 AS cost, '[]' AS tries
-FROM range($rounds) u(r),
-  (SELECT 'diagnose' AS stage, unnest(range(($n + 5) // 6)) AS k
-   UNION ALL SELECT 'generate', unnest(range(($n // 2 + 3) // 4))
-   UNION ALL SELECT 'judge', unnest(range(($n // 2 + 3) // 4))) t
-ORDER BY r, stage, k;
-
-INSERT INTO metric BY NAME
-SELECT node_of($run, 'score', r, 0) AS node, run_of($run) AS run, 0 AS seed, r AS round, 0 AS position, split,
-  metric, 0.5 AS value, 100 AS n, 0.4 AS low, 0.6 AS high
-FROM range($rounds) u(r), unnest(['train', 'validation', 'test', 'gap_validation', 'gap_test']) s(split),
-  unnest(['accuracy', 'macro_f1']) m(metric);
-
-INSERT INTO benchmark BY NAME
-SELECT node_of($run, 'benchmark', $rounds - 1, 0) AS node, run_of($run) AS run, 0 AS seed, $rounds - 1 AS round,
-  0 AS position, 'student' AS subject, 'a server' AS server, c AS concurrency, 100 AS requests, 0 AS failed, metric,
-  100 AS n, 5.0 AS mean, 5.0 AS p50, 6.0 AS p90, 7.0 AS p95, 8.0 AS p99
-FROM unnest([1, 4, 16]) u(c), unnest(['time_to_first_token_ms', 'request_latency_ms', 'requests_per_second']) m(metric);
-
-INSERT INTO recipe VALUES ('recipe' || $run % 5, 'recipe ' || $run % 5, 'r.yaml', '', '{}') ON CONFLICT DO NOTHING;
-INSERT INTO run BY NAME
-SELECT run_of($run) AS id, 'recipe' || $run % 5 AS recipe, 'done' AS status,
-  TIMESTAMP '2026-03-01' + to_hours($run) AS started, '{}' AS versions;
-INSERT INTO node BY NAME
-SELECT node_of($run, stage, r, attempt) AS id, concat_ws('/', 'seed-0', 'round-' || r, stage || attempt) AS name,
-  stage, 0 AS seed, r AS round, attempt, '{}' AS identity, run_of($run) AS run,
-  TIMESTAMP '2026-03-01' + to_hours($run) AS started, TIMESTAMP '2026-03-01' + to_hours($run) AS ended, '' AS content,
-  CASE stage WHEN 'load' THEN '{"example":1}' WHEN 'predict' THEN '{"prediction":1}'
-    WHEN 'score' THEN '{"failure":1,"metric":1}' WHEN 'diagnose' THEN '{"diagnosis":1}'
-    WHEN 'cluster' THEN '{"pattern_member":1,"diagnosis_place":1}'
-    WHEN 'name' THEN '{"pattern":1}' WHEN 'strategy' THEN '{"strategy":1}'
-    WHEN 'generate' THEN '{"candidate":1,"row_call":1,"drop":1}' WHEN 'judge' THEN '{"verdict":1}'
-    WHEN 'select' THEN '{"selected":1,"example":1,"drop":1}' WHEN 'track' THEN '{"pattern_status":1,"pattern_row":1}'
-    WHEN 'guard' THEN '{"regression":1}'
-    ELSE '{}' END AS counts
-FROM (
-  SELECT 'load' AS stage, -1 AS r, 0 AS attempt
-  UNION ALL SELECT stage, r, 0 FROM range($rounds) u(r), unnest(['train', 'predict', 'score', 'decide', 'draw',
-    'diagnose', 'cluster', 'name', 'strategy', 'select', 'benchmark']) s(stage)
-  UNION ALL SELECT stage, r, attempt FROM range($rounds) u(r), unnest(['generate', 'judge']) s(stage),
-    unnest([1, 2]) a(attempt)
-  UNION ALL SELECT 'track', r + 1, 0 FROM range($rounds) u(r)
-  UNION ALL SELECT 'guard', r, 0 FROM range(1, $rounds) u(r)
-);
-INSERT INTO run_node
-SELECT run, id, name, row_number() OVER () - 1, 'done' FROM node WHERE run = run_of($run);
-"""
+ONE_RUN = Path(__file__).with_name("store_rows.sql")
+"""What one run leaves: `$run` is its number, `$n` its failures per round."""
 
 TAKE_OVER = """
 INSERT INTO run BY NAME
@@ -267,6 +75,8 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "all_training_rows": {
         "by round, a run": "SELECT round, origin, operator, count(*) FROM all_training_rows"
         f" WHERE run = {RUN} GROUP BY ALL ORDER BY ALL",
+        "by who says so": "SELECT label_source, verified, count(*) FROM all_training_rows"
+        f" WHERE run = {RUN} GROUP BY ALL",
         "generated by pattern": "SELECT pattern, operator, count(*) FROM all_training_rows WHERE origin = 'generated'"
         " GROUP BY ALL",
         "page of a round": f"FROM all_training_rows WHERE run = {RUN} AND round = 3 AND origin = 'generated' LIMIT 20",
@@ -326,6 +136,20 @@ QUESTIONS: dict[str, dict[str, str]] = {
         " ORDER BY n DESC LIMIT 20",
         "page of a run": f"FROM all_broken_rows WHERE run = {RUN} LIMIT 20",
     },
+    "all_preference_pairs": {
+        "by kind, a run": "SELECT round, kind, used, count(*) FROM all_preference_pairs"
+        f" WHERE run = {RUN} GROUP BY ALL",
+        "by kind": "SELECT kind, count(*) AS n FROM all_preference_pairs GROUP BY kind ORDER BY n DESC",
+        "page of a run": f"FROM all_preference_pairs WHERE run = {RUN} AND round = 2 LIMIT 20",
+    },
+    "all_reviews": {
+        "of a run": f"SELECT reviewer, verdict, count(*) FROM all_reviews WHERE run = {RUN} AND stands GROUP BY ALL",
+        "page": "FROM all_reviews LIMIT 20",
+    },
+    "review_outcomes": {
+        "by verdict": "SELECT recipe, verdict, count(*) FROM review_outcomes GROUP BY ALL",
+        "of a row": "FROM review_outcomes WHERE example = (SELECT min(example) FROM review)",
+    },
     "last_runs": {"all": "FROM last_runs"},
     # Of the latest run of each recipe: what README asks, and pages.
     "failures": {
@@ -345,10 +169,9 @@ def make(state: Path, failures: int) -> None:
     Store.open(state)
     per_round = failures // (RUNS * ROUNDS)
     with duckdb.connect(str(state / FILE)) as connection:
-        connection.execute(MACROS)
         for number in range(1, RUNS + 1):
             numbers = {"run": number, "n": per_round, "rounds": ROUNDS, "patterns": PATTERNS}
-            _execute(connection, ONE_RUN, numbers)
+            _execute(connection, ONE_RUN.read_text(encoding="utf-8"), numbers)
         for number in range(1, TAKEN_OVER + 1):
             _execute(connection, TAKE_OVER, {"run": RUNS + number, "first": number})
         began = time.monotonic()

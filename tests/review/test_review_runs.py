@@ -124,6 +124,18 @@ q
     assert rows(folder / "state", "SELECT reason FROM rejected_rows WHERE reason = 'person'") == [
         {"reason": "person"}
     ]
+    # A row as it was mended can be looked at, and mended, again.
+    (then,) = rows(
+        folder / "state",
+        "SELECT r.example FROM reviewed r JOIN node n ON n.id = r.node WHERE n.stage = 'mend'",
+    )
+    project = opened(folder)
+    desk = project.review("anna")
+    desk.change(desk.find([then["example"]])[then["example"]], "suspect", {}, wrong)
+    assert pending(project)[0] == "mend"
+    ended = typed(monkeypatch, folder, "u\nq\n", "--reviewer", "anna")
+    assert "anna: 1 taken back" in ended.out
+    assert "the next run would redo nothing" in ended.out
 
 
 def mended(folder: Path) -> str:

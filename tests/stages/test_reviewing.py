@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from engine.plan.building.reviews import Outcome, Reviews
-from engine.rows import Candidate, Reviewed
+from engine.rows import Candidate, QuotaStatus, Reviewed
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
+from engine.stages.augment.selection.quotas import UsedQuota
 from engine.stages.load import example_id
 from engine.stages.outputs import Loaded, NamedPatterns, Scored, SelectedRows
 from engine.stages.reviewing.mend import MEND, MendInputs, MendParams
@@ -20,6 +21,7 @@ from tests.stages.small_task import BROKEN, LATE, TRAIN, adds_up, example, task_
 
 AT = datetime.fromisoformat("2026-01-02T03:04:05")
 TEST = replace(example("where is my parcel with the blue lamp", LATE), split="test")
+SAYS_WHY = "; the table `reviewed` says why (`refused`)"
 
 
 def of(row: Candidate, verdict: str, **changes: object) -> PersonVerdict:
@@ -31,9 +33,11 @@ def select(
     reviews: Sequence[PersonVerdict],
     rejected: Sequence[Candidate] = (),
     wanted: int = 4,
+    quotas: tuple[UsedQuota, ...] = (),
 ) -> SelectedRows:
     params = SelectParams(
-        task=task_view(), rows_per_round=wanted, coverage=0.0, reviews=tuple(reviews), guard=LeakLimits()
+        task=task_view(), rows_per_round=wanted, coverage=0.0, reviews=tuple(reviews), guard=LeakLimits(),
+        quotas=quotas,
     )  # fmt: skip
     inputs = SelectInputs(
         load=Loaded((*TRAIN, TEST)),
@@ -90,6 +94,88 @@ def test_a_change_that_gives_away_an_evaluation_row_is_refused() -> None:
     assert "evaluation" in output.of(Reviewed)[0].refused
 
 
+def test_what_is_no_row_of_the_task_any_more_is_refused() -> None:
+    row, let_in = candidate("row 10"), candidate("row 30", target="an old label")
+    changed = of(row, "relabel", inputs={"text": "row 10"}, target="an old label")
+    output = select([row, candidate("row 20")], [changed, of(let_in, "accept")], [let_in])
+    assert texts(output) == ["row 20"]
+    assert [(d.item, d.reason) for d in output.drops] == [("c row 10", "malformed")]
+    refused = {r.item: r.refused for r in output.of(Reviewed)}
+    assert set(refused) == {"c row 10", "c row 30"}
+    assert all("'an old label' is not one of" in why for why in refused.values())
+
+
+def test_where_people_decide_their_word_is_told_and_not_the_judges() -> None:
+    good, saved = candidate("row 10"), candidate("row 30", target=BROKEN)
+    quota = UsedQuota(by="label", of=(BROKEN, LATE), at_least=2)
+    output = select([good], [of(good, "reject"), of(saved, "accept")], [saved], quotas=(quota,))
+    found = {s.value: (s.accepted, s.reason) for s in output.of(QuotaStatus)}
+    assert found == {
+        LATE: (0, "1 written, 0 accepted; rejected: 1 person"),
+        BROKEN: (1, "1 written, 1 accepted"),
+    }
+    nothing = select([good], [of(good, "reject")])
+    assert nothing.decision.reason == (
+        "no candidate was accepted: 1 generated (1 person); the previous model stays"
+    )
+
+
+def mended(*reviews: PersonVerdict) -> tuple[Loaded, list[str]]:
+    params = MendParams(task=task_view(), guard=LeakLimits(), reviews=reviews)
+    inputs = MendInputs(Loaded((*TRAIN, TEST)))
+    ctx = ScriptedContext(embed=by_number)
+    warned: list[str] = []
+    ctx.warn = warned.append  # type: ignore[method-assign,assignment]
+    output = MEND.run(params, inputs, ctx)
+    adds_up(MEND, params, inputs, output)
+    return output, warned
+
+
+def test_a_training_row_that_is_refused_is_told_with_its_reason() -> None:
+    first, second = TRAIN[:2]
+    old = PersonVerdict(
+        id=first.id, verdict="relabel", inputs=dict(first.inputs), target="an old label"
+    )
+    output, warned = mended(old)
+    assert output.train == TRAIN
+    assert warned == [f"1 changed training row stays as it was: it is no row of the task{SAYS_WHY}"]
+    leaking = PersonVerdict(
+        id=second.id, verdict="edit", inputs=dict(TEST.inputs), target=second.target
+    )
+    _, warned = mended(old, leaking)
+    assert warned == [
+        "2 changed training rows stay as they were: 1 resembles evaluation rows, 1 is no row of the task"
+        + SAYS_WHY
+    ]
+
+
+def test_a_mended_row_can_be_mended_again() -> None:
+    first = TRAIN[0]
+    texts = {"text": "my box is late 10"}
+    once = PersonVerdict(id=first.id, verdict="edit", inputs=texts, target=LATE)
+    then = example_id(texts, LATE)
+    again = PersonVerdict(id=then, verdict="relabel", inputs=texts, target=BROKEN)
+    output, _ = mended(once, again)
+    assert (output.train[0].inputs, output.train[0].target) == (texts, BROKEN)
+    last = example_id(texts, BROKEN)
+    assert [(r.item, r.example) for r in output.of(Reviewed)] == [(first.id, last), (then, last)]
+    # What was said of a row that is there no more is said of nothing.
+    assert mended(again)[0].train == TRAIN
+    gone, _ = mended(once, PersonVerdict(id=then, verdict="reject"))
+    assert gone.train == TRAIN[1:]
+    assert [(d.item, d.reason) for d in gone.drops] == [(first.id, "person")]
+    refused, _ = mended(
+        once, PersonVerdict(id=then, verdict="relabel", inputs=texts, target="an old label")
+    )
+    assert (refused.train[0].id, refused.train[0].target) == (then, LATE)
+    back = PersonVerdict(id=then, verdict="edit", inputs=dict(first.inputs), target=BROKEN)
+    round_trip = PersonVerdict(
+        id=example_id(first.inputs, BROKEN), verdict="edit", inputs=texts, target=LATE
+    )
+    ended, _ = mended(once, back, round_trip)
+    assert ended.train[0].id == then, "each verdict is followed once"
+
+
 def test_training_rows_are_mended_in_their_places_and_evaluation_rows_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -113,7 +199,9 @@ def test_training_rows_are_mended_in_their_places_and_evaluation_rows_stay(
     assert second.id not in {e.id for e in output.train}
     assert third in output.train
     assert output.evaluation == [TEST]
-    assert warned == ["1 changed training row stays as it was: it resembles evaluation rows"]
+    assert warned == [
+        f"1 changed training row stays as it was: it resembles evaluation rows{SAYS_WHY}"
+    ]
     assert [r.refused != "" for r in output.of(Reviewed)] == [False, False, True]
 
 

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from engine.errors import StoreError
-from engine.store import FILE, Store, rows
+from engine.rows import Review
+from engine.store import FILE, Store, add_reviews, now, rows
 from engine.store.document import render
 from engine.store.schema import Comments, add_comments, comments
 from tests.store.small import call, info, make, start
@@ -76,6 +77,8 @@ def test_what_runs_share_is_shown_once_and_for_every_run_by_a_name_of_its_own(
 ) -> None:
     latest = every.removeprefix("all_")
     both = rows(state, f"FROM {every}")
+    said = [row.pop("latest", None) for row in both]
+    assert set(said) <= {None} or said == [row["run"] == "r0002" for row in both]
     assert rows(state, "FROM last_runs") == [{"run": "r0002", "recipe": "small"}]
     assert {row["run"] for row in rows(state, f"FROM {latest}")} <= {"r0002"}
     shown = Counter(map(repr, rows(state, f"FROM {latest}")))
@@ -178,6 +181,30 @@ def test_training_rows(state: Path, run: str) -> None:
         (1, "original", "e2", None, None, None, None),
         (1, "generated", "e21", 0, "c1", "e1", "paraphrase"),
     ]
+
+
+def test_what_people_say_of_a_row_counts_for_their_recipe_alone(tmp_path: Path) -> None:
+    first = make(tmp_path)
+    store = Store.open(tmp_path)
+    found = rows(tmp_path, "SELECT node, name, position FROM run_node ORDER BY position")
+    with store.lock_run():
+        other = start(store, "other")
+        for row in found:
+            store.link_node(other, row["node"], row["name"], row["position"], "cached")
+        store.end_run(other, "done")
+    add_reviews(tmp_path, [_accepts("small", first, "e1"), _accepts("small", first, "e21")])
+    sql = "SELECT DISTINCT example FROM all_training_rows WHERE run = ? AND label_source = 'person' ORDER BY 1"
+    assert select(tmp_path, sql, first) == [("e1",), ("e21",)]
+    assert select(tmp_path, sql, other) == []
+    assert select(tmp_path, "SELECT count(*) FROM all_training_rows WHERE run = ?", first) == [(5,)]
+
+
+def _accepts(recipe: str, run: str, example: str) -> Review:
+    return Review(
+        id=f"v-{example}", recipe=recipe, run=run, made=now(), reviewer="ada", queue="candidates", subject="candidate",
+        example=example, candidate=None, verdict="accept", reason="", note="", inputs={"text": ""}, target="card",
+        new_example=None, new_inputs=None, new_target=None, places=[], changes=False,
+    )  # fmt: skip
 
 
 def test_lineage_and_rejected_rows(state: Path, run: str) -> None:

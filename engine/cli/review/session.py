@@ -48,7 +48,7 @@ class Session:
     keys: Keys
     console: Console
     said: list[Review] = field(default_factory=list)
-    """What was said and not taken back."""
+    """What was said and not taken back in it, and what takes back something that was said before it."""
     skipped: int = 0
     _at: int = 0
     _note: str = ""
@@ -189,7 +189,10 @@ class Session:
         if undone is None:
             self._say("there is nothing to take back", "yellow")
             return False
+        before = len(self.said)
         self.said = [one for one in self.said if one.id != undone.undoes]
+        if len(self.said) == before:
+            self.said.append(undone)
         self._say(f"taken back: {undone.note}", "yellow")
         at = next((n for n, item in enumerate(self.items) if item.example == undone.example), None)
         if at is None or at > self._at:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from engine.plan.building.reviews import judge_mark
+from engine.report.facts.json_columns import json_object
 from engine.report.people import JudgeAgainstPeople, People
 from engine.report.records import Query
 from engine.statistics import krippendorff_alpha
@@ -22,17 +22,14 @@ ORDER BY ALL
 """
 """Whoever ends a disagreement knows what the others said: that is no agreement."""
 _OUTCOMES = "SELECT verdict, count(*) AS n FROM review_outcomes WHERE recipe = ? GROUP BY verdict"
+_JUDGES = """
+SELECT n.id, n.identity FROM node n JOIN all_run_rows o ON o.node = n.id WHERE o.run = ? AND o.stage = 'judge'
+"""
 _JUDGED = """
-WITH o AS (
-  SELECT v.candidate, u.verdict = 'accept' AS is_right
-  FROM review_outcomes u JOIN (
-    SELECT DISTINCT recipe, subject, example, candidate FROM all_reviews WHERE candidate IS NOT NULL
-  ) v USING (recipe, subject, example)
-  WHERE recipe = $1 AND (u.verdict IN ('accept', 'relabel') OR (u.verdict = 'reject' AND u.reason = 'wrong'))
-)
-SELECT o.is_right, t.judge_agrees AS passes, count(DISTINCT o.candidate) AS n
-FROM o JOIN verdict t USING (candidate) JOIN all_run_rows r USING (node)
-WHERE r.run = $2 AND t.judge_agrees IS NOT NULL GROUP BY ALL
+SELECT verdict = 'accept' AS is_right, judge_passes AS passes, count(*) AS n FROM review_outcomes
+WHERE recipe = ? AND list_contains(?, judge) AND judge_passes IS NOT NULL
+  AND (verdict IN ('accept', 'relabel') OR (verdict = 'reject' AND reason = 'wrong'))
+GROUP BY ALL
 """
 
 
@@ -55,11 +52,18 @@ def collect_people(query: Query, run: str, recipe: str) -> People:
         conflicts=outcomes.get("conflict", 0),
         reviewers=by_reviewer,
         agreement=krippendorff_alpha(list(by_row.values())),
-        judge=_judge(query(_JUDGED, [recipe, run]) if said else []),
+        judge=_judge(query, run, recipe) if said else JudgeAgainstPeople(),
     )
 
 
-def _judge(rows: list[dict[str, Any]]) -> JudgeAgainstPeople:
+def judge_marks(query: Query, run: str) -> dict[str, str]:
+    """Return the mark of each node that judged in a run (`judge_mark`)."""
+    return {row["id"]: judge_mark(json_object(row["identity"])) for row in query(_JUDGES, [run])}
+
+
+def _judge(query: Query, run: str, recipe: str) -> JudgeAgainstPeople:
+    marks = sorted(set(judge_marks(query, run).values()))
+    rows = query(_JUDGED, [recipe, marks])
     cells = {(row["is_right"], row["passes"]): row["n"] for row in rows}
     return JudgeAgainstPeople(
         right_passed=cells.get((True, True), 0),

@@ -35,7 +35,7 @@ def agreement_sentence(people: People) -> str:
 
 
 def judge_sentence(people: People) -> str:
-    """Return how the judge stands to people; empty where it judged no row of which they say whether it is right."""
+    """Return how the judge stands to people; empty where it said nothing of answers of which they say something."""
     judge = people.judge
     right, wrong = (
         judge.right_passed + judge.right_rejected,
@@ -44,8 +44,10 @@ def judge_sentence(people: People) -> str:
     parts = []
     if right:
         parts.append(
-            f"passed {judge.right_passed:,} of {right:,} rows whose answer people call right"
+            f"of {right:,} that people call right it takes {judge.right_passed:,} for right"
         )
     if wrong:
-        parts.append(f"rejected {judge.wrong_rejected:,} of {wrong:,} whose answer they call wrong")
-    return f"The judge {' and '.join(parts)}." if parts else ""
+        parts.append(
+            f"of {wrong:,} that people call wrong it takes {judge.wrong_rejected:,} for wrong"
+        )
+    return f"The judge on the same answers: {'; '.join(parts)}." if parts else ""

@@ -329,15 +329,7 @@ class Planner:
         asked = COVERAGE if pattern is None else pattern.id
         slots = [bundle[0][0] for bundle in bundles]
         own_seed = operator.made_from or rule is None or rule.seed != "left out"
-        seeds: list[Example | None] = [None] * len(slots)
-        for i, slot in enumerate(slots):
-            if slot.row is not None:
-                row = self.seeds.named(slot.row)
-                seeds[i] = None if row is None else self.seeds.use(row)
-            elif own_seed:
-                taken = {seed.id for seed in seeds if seed is not None}
-                fits = self._fits(operator, slot)
-                seeds[i] = self.seeds.take(asked, fits, taken) or self.seeds.take(asked, fits)
+        seeds = self._starting_from(used, asked, bundles, own_seed=own_seed)
         kinds_shown = self._shown(operator, slots, seeds)
         count = used.most_shown(self.pack_seeds, len(kinds_shown))
         made_from = [seed for seed in seeds if seed is not None]
@@ -362,6 +354,40 @@ class Planner:
             for _, vary in bundle:
                 specs.append(self._spec(used, slot, seed, vary, f"r{len(specs) + 1}"))
         return PlannedCall(used, pattern, strategy, tuple(specs), tuple(examples), tuple(bundles))
+
+    def _starting_from(
+        self, used: UsedOperator, asked: str, bundles: Sequence[Bundle], *, own_seed: bool
+    ) -> list[Example | None]:
+        """Return the seed row of each bundle of a call; None where it has none.
+
+        Each is another row; where there are not enough, one of which the call does not ask the same already.
+        """
+        own = used.operator.varied(used.settings)
+        seeds: list[Example | None] = []
+        wanted_of: dict[str, list[tuple[str | None, Mapping[str, str]]]] = {}
+        for bundle in bundles:
+            slot = bundle[0][0]
+            # By what the operator itself varies, such as a register; by the wishes where that is nothing.
+            wanted = [
+                (slot.target, {name: vary[name] for name in own if name in vary} or vary)
+                for slot, vary in bundle
+            ]
+            seed: Example | None = None
+            if slot.row is not None:
+                row = self.seeds.named(slot.row)
+                seed = None if row is None else self.seeds.use(row)
+            elif own_seed:
+                fits = self._fits(used.operator, slot)
+                alike = {row for row, known in wanted_of.items() if any(w in known for w in wanted)}
+                seed = (
+                    self.seeds.take(asked, fits, wanted_of)
+                    or self.seeds.take(asked, fits, alike)
+                    or self.seeds.take(asked, fits)
+                )
+            seeds.append(seed)
+            if seed is not None:
+                wanted_of.setdefault(seed.id, []).extend(wanted)
+        return seeds
 
     def _shown(
         self, operator: Operator, slots: Sequence[Slot], seeds: Sequence[Example | None]

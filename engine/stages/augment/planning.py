@@ -92,6 +92,15 @@ class RowPlan(Params):
         """Whether each row is made from a training row that is named beforehand."""
         return self.along != "labels"
 
+    @property
+    def by_quota(self) -> bool:
+        """Whether quotas decide how many rows of each target are planned."""
+        return self.task.labelled and any(quota.by != "sql" for quota in self.quotas)
+
+    def part_of(self, slot: Slot) -> str | None:
+        """Return what rows of a pattern must have in common to stand in for one another; None for nothing more."""
+        return slot.row if self.by_row else slot.target if self.by_quota else None
+
 
 Quotas = Mapping[str, Mapping[Slot, int]]
 """Pattern, or COVERAGE -> slot -> rows."""
@@ -135,7 +144,7 @@ def quotas(plan: RowPlan, sources: Sources, turn: Sequence[int]) -> Quotas:
         return {COVERAGE: named} if named else {}
     targets = sorted({e.target for e in sources.load.train}) if plan.task.labelled else []
     found = _by_patterns(plan, sources, targets, turn)
-    if not found or not targets or all(quota.by == "sql" for quota in plan.quotas):
+    if not found or not targets or not plan.by_quota:
         return found
     in_turn = sorted(targets, key=lambda target: short([turn, target]))
     return planned(
@@ -300,12 +309,12 @@ class History:
 
     def __init__(self, plan: RowPlan, attempts: Iterable[Attempt]) -> None:
         """Take what was wanted, and the attempts in order."""
-        self.attempts = tuple(attempts)
-        self.accepted = Counter[str]()
-        """Rows by pattern, mined ones too."""
+        self.plan, self.attempts = plan, tuple(attempts)
+        self.accepted = Counter[tuple[str, str | None]]()
+        """Rows by pattern and part of it (`RowPlan.part_of`), mined ones too."""
         self.written = Counter[str]()
         """Rows by pattern that operators made: what a pool has says nothing of how often they succeed."""
-        self.mined = Counter[str]()
+        self.mined = Counter[tuple[str, str | None]]()
         """Those of the accepted ones that were mined."""
         self._succeeded = Counter[str]()
         """Those of the written ones that were accepted."""
@@ -321,9 +330,11 @@ class History:
                     self._succeeded[pattern] += verdict.accepted
                     good[pattern] = good.get(pattern, False) or verdict.accepted
                 if verdict.accepted:
-                    self.accepted[pattern] += 1
-                    self.mined[pattern] += candidate.operator == MINED
-                    self.slots[pattern, slot_of(plan, candidate)] += 1
+                    slot = slot_of(plan, candidate)
+                    part = pattern, plan.part_of(slot)
+                    self.accepted[part] += 1
+                    self.mined[part] += candidate.operator == MINED
+                    self.slots[pattern, slot] += 1
             for pattern, any_accepted in good.items():
                 self._tried.setdefault(pattern, []).append(any_accepted)
 
@@ -358,22 +369,40 @@ def is_contrast(candidate: Candidate) -> bool:
 def missing(wanted: Quotas, history: History) -> dict[str, dict[Slot, int]]:
     """Return what is still to be accepted; what a dry pattern lacks is wanted of the others, by their quotas.
 
-    Mined rows, however many, stand in for none of the other side: no row of a pool is known to be one.
+    Within a pattern one row is as good as another, but where each training row is to give its own, and where quotas
+    say how many rows a target has (`RowPlan.part_of`). Mined rows, however many, stand in for none of the other side:
+    no row of a pool is known to be one.
     """
-    sizes = {pattern: sum(slots.values()) for pattern, slots in wanted.items()}
-    lacking = {}
-    for pattern, size in sizes.items():
-        minable = sum(n for slot, n in wanted[pattern].items() if not slot.contrast)
-        too_many = max(0, history.mined[pattern] - minable)
-        lacking[pattern] = max(0, size - history.accepted[pattern] + too_many)
-    live = [pattern for pattern in wanted if not history.dry(pattern)]
-    lost = sum(count for pattern, count in lacking.items() if pattern not in live)
-    more = apportion({pattern: sizes[pattern] for pattern in live}, lost, each=False)
-    return {
-        pattern: _open(wanted[pattern], pattern, lacking[pattern] + more[pattern], history)
-        for pattern in live
-        if lacking[pattern] + more[pattern]
+    parts = {
+        (pattern, part): own
+        for pattern, slots in wanted.items()
+        for part, own in _parts(slots, history.plan).items()
     }
+    lacking = {key: _lacking(*key, own, history) for key, own in parts.items()}
+    live = {key: own for key, own in parts.items() if not history.dry(key[0])}
+    lost = sum(count for key, count in lacking.items() if key not in live)
+    sizes = {key: sum(own.values()) for key, own in live.items()}
+    more = apportion(sizes, lost, each=False)
+    found: dict[str, dict[Slot, int]] = {}
+    for key, own in live.items():
+        pattern = key[0]
+        if count := lacking[key] + more[key]:
+            found.setdefault(pattern, {}).update(_open(own, pattern, count, history))
+    return found
+
+
+def _parts(slots: Mapping[Slot, int], plan: RowPlan) -> dict[str | None, dict[Slot, int]]:
+    found: dict[str | None, dict[Slot, int]] = {}
+    for slot, count in slots.items():
+        found.setdefault(plan.part_of(slot), {})[slot] = count
+    return found
+
+
+def _lacking(pattern: str, part: str | None, slots: Mapping[Slot, int], history: History) -> int:
+    """Return how many rows one part of a pattern lacks."""
+    minable = sum(n for slot, n in slots.items() if not slot.contrast)
+    too_many = max(0, history.mined[pattern, part] - minable)
+    return max(0, sum(slots.values()) - history.accepted[pattern, part] + too_many)
 
 
 def _open(slots: Mapping[Slot, int], pattern: str, count: int, history: History) -> dict[Slot, int]:

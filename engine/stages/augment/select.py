@@ -13,7 +13,7 @@ loop where nothing joins.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
@@ -123,45 +123,12 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     )
     wanted = quotas(params, sources, [ctx.seed, ctx.round])
     judged = [pair for attempt in inputs.attempts for pair in attempt.judged]
-    rows: list[Row] = []
-    fresh: list[_Row] = []
-    reasons: Counter[str] = Counter()
-    seen = {e.id for e in inputs.load.examples}
-    before = [e for selected in inputs.earlier for e in selected.examples]
-    seen.update(e.id for e in before)
-    replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
     known = (
         Known(c.id, example_id(c.inputs, c.target), c.inputs, c.target, v.accepted)
         for c, v in judged
     )
-    said = rulings(params.reviews, known, inputs.load.examples, params.guard, ctx)
-    for written, verdict in sorted(judged, key=lambda pair: not _let_in(said.get(pair[0].id))):
-        ruling = said.get(written.id)
-        reasons[verdict.reason] += 1
-        if not _joins(verdict, ruling):
-            rows += _turned_down(written, verdict, ruling)
-            continue
-        candidate = _as_changed(written, ruling)
-        example = example_id(candidate.inputs, candidate.target)
-        if candidate.operator in params.repeating:
-            example = short([example, candidate.id])
-        if example in seen:
-            why = "the same row is in the training set"
-            rows.append(Drop("select", candidate.id, "duplicate", why))
-            rows += [ruling.record(candidate.id, None)] if ruling else []
-            continue
-        if candidate.operator in params.replacing:
-            if candidate.parent in replaced:
-                why = "another row in place of the same training row came first"
-                rows.append(Drop("select", candidate.id, "duplicate", why))
-                rows += [ruling.record(candidate.id, None)] if ruling else []
-                continue
-            replaced.add(candidate.parent)
-        seen.add(example)
-        slot = (candidate.pattern, slot_of(params, candidate))
-        fresh.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
-    place = {candidate.id: number for number, (candidate, _) in enumerate(judged)}
-    fresh.sort(key=lambda row: place[row.candidate.id])
+    said = rulings(params.reviews, known, inputs.load.examples, params.task, params.guard, ctx)
+    fresh, rows = _fresh(params, inputs, judged, said)
     most = _most(params, wanted)
     changed = [_as_changed(candidate, said.get(candidate.id)) for candidate, _ in judged]
     contents = [Content(candidate.inputs, candidate.target) for candidate in changed]
@@ -179,10 +146,11 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
     held_back = Counter[Group]()
     rows += _left_out(params, fresh, chosen, most, tally, held_back)
     labels = params.task.labels_among(inputs.load.examples) if params.task.labelled else ()
-    found = list(statuses(params.quotas, labels, judged, members, tally.joined, held_back))
+    reasons = [_reason(verdict, said.get(candidate.id)) for candidate, verdict in judged]
+    found = list(statuses(params.quotas, labels, reasons, members, tally.joined, held_back))
     rows += found
     kept = len(chosen)
-    reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(reasons)
+    reason = _reached(params, inputs, wanted, chosen) if kept else _nothing(Counter(reasons))
     reason += unmet(found)
     if params.along == "wrong rows" and not wanted:
         reason = "the student gets every training row right, so there is none to write rows from"
@@ -190,6 +158,49 @@ def select(params: SelectParams, inputs: SelectInputs, ctx: Context) -> Selected
         reason += "; none is against a pattern: none of the round is real enough to get rows"
     rows.append(Decision(kept > 0, reason, "selected", float(kept), ctx.round))
     return SelectedRows(tuple(rows))
+
+
+def _fresh(
+    params: SelectParams,
+    inputs: SelectInputs,
+    judged: Sequence[tuple[Candidate, Verdict]],
+    said: Mapping[str, Ruling],
+) -> tuple[list[_Row], list[Row]]:
+    """Return the candidates that may join, in their order and as people changed them, and what is told of the others.
+
+    Those may join that the verdict accepts or people let in, and that repeat no training row and none of the others.
+    """
+    found: list[_Row] = []
+    told: list[Row] = []
+    before = [e for selected in inputs.earlier for e in selected.examples]
+    seen = {e.id for e in (*inputs.load.examples, *before)}
+    replaced = {e.columns[REPLACES] for e in before if REPLACES in e.columns}
+    for written, verdict in sorted(judged, key=lambda pair: not _let_in(said.get(pair[0].id))):
+        ruling = said.get(written.id)
+        if not _joins(verdict, ruling):
+            told += _turned_down(written, verdict, ruling)
+            continue
+        candidate = _as_changed(written, ruling)
+        example = example_id(candidate.inputs, candidate.target)
+        if candidate.operator in params.repeating:
+            example = short([example, candidate.id])
+        replaces = candidate.parent if candidate.operator in params.replacing else None
+        why = ""
+        if example in seen:
+            why = "the same row is in the training set"
+        elif replaces in replaced:
+            why = "another row in place of the same training row came first"
+        if why:
+            told.append(Drop("select", candidate.id, "duplicate", why))
+            told += [ruling.record(candidate.id, None)] if ruling else []
+            continue
+        seen.add(example)
+        if replaces is not None:
+            replaced.add(replaces)
+        slot = (candidate.pattern, slot_of(params, candidate))
+        found.append(_Row(candidate, example, slot, _weight(verdict), ruling is not None))
+    place = {candidate.id: number for number, (candidate, _) in enumerate(judged)}
+    return sorted(found, key=lambda row: place[row.candidate.id]), told
 
 
 def _joining(params: SelectParams, chosen: Sequence[_Row]) -> Iterator[Row]:
@@ -218,7 +229,7 @@ def _left_out(
     for place, row in enumerate(rows):
         if row.candidate.id in taken:
             continue
-        if (group := tally.full(place)) is not None and len(chosen) < most:
+        if (group := tally.full(place)) is not None:
             held_back[group] += 1
             yield Drop("select", row.candidate.id, "at_most", why_full(params.quotas, group))
         else:
@@ -235,16 +246,23 @@ def _joins(verdict: Verdict, ruling: Ruling | None) -> bool:
     return verdict.accepted if ruling is None else ruling.stays
 
 
+def _reason(verdict: Verdict, ruling: Ruling | None) -> str:
+    """Return `accepted`, or what keeps a candidate from joining: people's word comes before the verdict."""
+    if ruling is None:
+        return verdict.reason
+    if ruling.refusal is not None:
+        return ruling.refusal
+    return "accepted" if ruling.stays else PERSON
+
+
 def _turned_down(candidate: Candidate, verdict: Verdict, ruling: Ruling | None) -> list[Row]:
     """Return what is written down of a candidate that does not join: of those that the verdict rejects it is there."""
     if ruling is None:
         return []
     rows: list[Row] = [ruling.record(candidate.id, None)]
     if verdict.accepted:
-        if ruling.refused:
-            rows.append(Drop("select", candidate.id, "leak", ruling.refused))
-        else:
-            rows.append(Drop("select", candidate.id, PERSON, "people rejected it"))
+        why = ruling.refused or "people rejected it"
+        rows.append(Drop("select", candidate.id, ruling.refusal or PERSON, why))
     return rows
 
 
@@ -281,8 +299,7 @@ def _chosen(
     Along rows nothing joins but what was planned.
     """
     strictly = params.by_row
-    bounded = any(quota.at_most is not None for quota in params.quotas)
-    if not strictly and not bounded and len(rows) <= most:
+    if not strictly and len(rows) <= most and not tally.binds:
         return _in_order(rows, [i for i in range(len(rows)) if tally.take(i)], wanted)
     vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
@@ -314,8 +331,8 @@ def _chosen(
 
     by_pattern, by_slot = _places(rows)
     # Along rows what is wanted is planned already.
-    for among, lacking in () if strictly else tally.wanted_first():
-        take(among, lacking)
+    for among, count in () if strictly else tally.wanted_first():
+        take(among, count)
     first = Counter(rows[i].slot for i in taken)
     for pattern, slots in wanted.items():
         mine = by_pattern.get(pattern, [])
@@ -388,6 +405,6 @@ def _accounts(
 
 
 SELECT = Stage(
-    "select", 6, SelectParams, SelectInputs, SelectedRows, select,
+    "select", 7, SelectParams, SelectInputs, SelectedRows, select,
     asks=("embedder",), embeds="{candidates} ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -79,10 +79,22 @@ def pair(params: PairParams, inputs: PairInputs, ctx: Context) -> Paired:
             rows.append(Drop("pair", one.id, "gone", why))
         else:
             found[one.id] = one
-    kept = list(found.values())
+    kept = _drawn(found.values(), ctx.seed)
     most = _most(params, inputs)
     rows += [Drop("pair", one.id, "over_limit", f"at most {most} pairs") for one in kept[most:]]
     return Paired((*kept[:most], *rows))
+
+
+def _drawn(pairs: Iterable[PreferencePair], seed: int) -> list[PreferencePair]:
+    """Return pairs kind by kind, as they were found; those of a kind as the seed draws them, not as in the file."""
+    kinds: dict[tuple[PairKind, int | None, int], list[PreferencePair]] = {}
+    for one in pairs:
+        kinds.setdefault((one.kind, one.answered_in, one.found_in), []).append(one)
+    return [
+        one
+        for alike in kinds.values()
+        for one in sorted(alike, key=lambda one: short([seed, one.id]))
+    ]
 
 
 def _most(params: PairParams, inputs: PairInputs) -> int:
@@ -230,6 +242,6 @@ def _accounts(params: PairParams, inputs: PairInputs, output: Paired) -> Iterabl
 
 
 PAIR = Stage(
-    "pair", 2, PairParams, PairInputs, Paired, pair,
+    "pair", 3, PairParams, PairInputs, Paired, pair,
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

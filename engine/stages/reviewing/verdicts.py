@@ -1,17 +1,25 @@
-"""The verdicts that a step follows, and what each makes of its row; what gives away an evaluation row is refused."""
+"""The verdicts that a step follows, and what each makes of its row.
+
+What is no row of the task, and what gives away an evaluation row, is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from engine.identity import Params
 from engine.rows import Example, Reviewed, Said
 from engine.spec.recipe import LeakLimits
 from engine.stages.protocol import Context
 from engine.stages.quality.leak_guard import LeakGuard
+from engine.stages.task_view import TaskView
+from engine.tasks import Task
 from engine.wording import text_of
+
+Refusal = Literal["malformed", "leak"]
+"""Why a verdict is not followed: the row is none of the task, or would give away an evaluation row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +41,10 @@ class Ruling(NamedTuple):
     inputs: Mapping[str, str]
     """As the row is then."""
     target: str
-    refused: str
-    """Why the verdict cannot be followed; empty where it can."""
+    refused: str = ""
+    """Why the verdict cannot be followed, in words; empty where it can."""
+    refusal: Refusal | None = None
+    """The same by its reason."""
 
     @property
     def stays(self) -> bool:
@@ -73,25 +83,42 @@ def leaks(guard: LeakGuard, rows: Sequence[tuple[Mapping[str, str] | None, str]]
     ]
 
 
+def read_again(
+    view: TaskView, task: Task, inputs: Mapping[str, str], target: str
+) -> tuple[str, str]:
+    """Return a target in its kind's own form, and why it makes no row of the task; empty where it makes one."""
+    try:
+        target = view.entry.reference(inputs, target, task.params).target
+        why = view.entry.malformed(inputs, target, task)
+    except ValueError as problem:
+        why = str(problem)
+    return target, why or ""
+
+
 def rulings(
     verdicts: Sequence[PersonVerdict],
     rows: Iterable[Known],
     examples: Sequence[Example],
+    view: TaskView,
     limits: LeakLimits | None,
     ctx: Context,
 ) -> dict[str, Ruling]:
     """Return what becomes of those rows of which people said something, by what each row is called.
 
+    The task may have changed since they said it: what they changed or let in must be a row of it now.
+
     Args:
         verdicts: What people said.
         rows: The rows.
         examples: Rows of the data, evaluation rows among them.
+        view: The task.
         limits: Of the leak guard.
         ctx: The node.
     """
     said = {one.id: one for one in verdicts}
     if not said:
         return {}
+    task = view.task(examples)
     found: dict[str, Ruling] = {}
     clean: set[str] = set()
     for row in rows:
@@ -99,7 +126,14 @@ def rulings(
             continue
         inputs = row.inputs if one.inputs is None else one.inputs
         target = row.target if one.target is None else one.target
-        found[row.name] = Ruling(one.verdict, inputs, target, "")
+        ruling = Ruling(one.verdict, inputs, target)
+        if ruling.stays and not (row.is_clean and (inputs, target) == (row.inputs, row.target)):
+            target, why = read_again(view, task, inputs, target)
+            ruling = ruling._replace(target=target)
+            if why:
+                why = f"it is no row of the task: {why}"
+                ruling = ruling._replace(refused=why, refusal="malformed")
+        found[row.name] = ruling
         if row.is_clean and inputs == row.inputs:
             clean.add(row.name)
     staying = [name for name, ruling in found.items() if ruling.stays]
@@ -109,5 +143,6 @@ def rulings(
             (None if name in clean else found[name].inputs, found[name].target) for name in staying
         ]
         for name, why in zip(staying, leaks(guard, checked), strict=True):
-            found[name] = found[name]._replace(refused=why)
+            if why:
+                found[name] = found[name]._replace(refused=why, refusal="leak")
     return found

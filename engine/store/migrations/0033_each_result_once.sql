@@ -272,18 +272,21 @@ FROM regression_suite t JOIN all_run_rows r USING (node);
 
 -- The rows that flipped: right in round 0, wrong in a later round, or with the control.
 CREATE OR REPLACE VIEW all_broken_rows AS
-WITH e AS (
+WITH n AS (
+  SELECT r.run, r.node, r.stage, l.run IS NOT NULL AS latest FROM all_run_rows r LEFT JOIN last_runs l USING (run)
+), e AS (
   -- Few rows break, so they are looked for before anything is gathered.
-  SELECT r.run, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
-  FROM example t JOIN all_run_rows r USING (node)
+  SELECT r.run, r.latest, t.id, any_value(t.inputs) AS inputs, any_value(t.target) AS target
+  FROM example t JOIN n r USING (node)
   WHERE r.stage = 'load' AND t.split = 'validation' AND t.id IN (SELECT example FROM regression) GROUP BY ALL
 )
 -- fails: wrong in this round
 -- control_fails: wrong with the control; NULL without one
 -- pattern: that the row falls under, of any earlier round; NULL where none
-SELECT r.run, t.seed, t.round, t.example, e.inputs, e.target, t.fails, t.control_fails, t.pattern
-FROM regression t JOIN all_run_rows r USING (node)
-LEFT JOIN e ON e.run = r.run AND e.id = t.example;
+-- latest: whether it is the latest run of its recipe
+SELECT r.run, t.seed, t.round, t.example, e.inputs, e.target, t.fails, t.control_fails, t.pattern, r.latest
+FROM regression t JOIN n r USING (node)
+LEFT JOIN e ON e.run = r.run AND e.latest = r.latest AND e.id = t.example;
 
 -- Each pattern with where it was first seen, over runs, seeds and versions of a recipe.
 CREATE OR REPLACE VIEW all_pattern_origins AS

@@ -50,7 +50,7 @@ CREATE TABLE review (
 -- select (candidates).
 CREATE TABLE reviewed (
   node VARCHAR NOT NULL, run VARCHAR NOT NULL, seed INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
-  -- The candidate; of a row of the data its example.
+  -- The candidate; of a row of the data its example, or the row that an earlier verdict made of it.
   item VARCHAR NOT NULL,
   -- The training row that it is then; NULL for one that is left out.
   example VARCHAR,
@@ -59,7 +59,8 @@ CREATE TABLE reviewed (
   -- As the row is then.
   inputs JSON NOT NULL,
   target VARCHAR NOT NULL,
-  -- Why the verdict could not be followed: the row would give away an evaluation row. Empty where it was followed.
+  -- Why the verdict could not be followed: the row is none of the task, or would give away an evaluation row. Empty
+  -- where it was followed.
   refused VARCHAR NOT NULL
 );
 
@@ -88,14 +89,17 @@ WITH v AS (
 )
 SELECT run, recipe, made, reviewer, queue, subject, example, candidate, verdict, reason, note, inputs, target,
   new_example, new_inputs, new_target, places, changes, resolves,
-  kept AND row_number() OVER (PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC) = 1 AS stands,
+  kept AND row_number() OVER (
+    PARTITION BY recipe, subject, example, reviewer, kept ORDER BY made DESC, id DESC
+  ) = 1 AS stands,
   id, undoes, judge, judge_passes, judge_share
 FROM v ORDER BY made, id;
 
--- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who reviewed it (of two, both), or what ends their
--- disagreement.
+-- What people's verdicts on each row, as a candidate or as a row of the data, come to: what most of those say who
+-- reviewed it (of two, both), or what ends their disagreement.
 CREATE OR REPLACE VIEW review_outcomes AS
 -- verdict: accept, reject, edit or relabel; conflict where it is not settled
+-- reason: of a rejection, what more than half of those say who reject it, or whoever ends a disagreement; else empty
 -- new_example: the row as it is to be trained on, the same as `example` where it is accepted; NULL where it is left out
 -- reviewers: who have said something of it
 -- agree: those of them who say this
@@ -110,15 +114,19 @@ WITH v AS (
   SELECT *, CASE WHEN verdict <> 'reject' THEN coalesce(new_example, example) END AS row_after
   FROM all_reviews WHERE stands
 ), c AS (
-  SELECT * EXCLUDE (places, changes, made, run), count(*) OVER (PARTITION BY recipe, subject, example) AS n, made AS said,
-    count(*) OVER alike AS same, list(places) OVER alike AS places, bool_or(changes) OVER alike AS changes,
-    min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
+  SELECT * EXCLUDE (places, changes, made, run), made AS said,
+    count(*) OVER (PARTITION BY recipe, subject, example) AS n, count(*) OVER alike AS same,
+    count(*) OVER (PARTITION BY recipe, subject, example, row_after, reason) AS giving, list(places) OVER alike AS places,
+    bool_or(changes) OVER alike AS changes, min(made) OVER alike AS made, arg_min(run, made) OVER alike AS run
   FROM v WINDOW alike AS (PARTITION BY recipe, subject, example, row_after)
 ), f AS (
   SELECT *, resolves OR 2 * same > n AS settled FROM c
-  QUALIFY row_number() OVER (PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, said DESC, id DESC) = 1
+  QUALIFY row_number() OVER (
+    PARTITION BY recipe, subject, example ORDER BY resolves DESC, same DESC, giving DESC, said DESC, id DESC
+  ) = 1
 )
-SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict, reason,
+SELECT recipe, example, subject, CASE WHEN settled THEN verdict ELSE 'conflict' END AS verdict,
+  CASE WHEN resolves OR 2 * giving > same THEN reason ELSE '' END AS reason,
   CASE WHEN settled THEN row_after END AS new_example, new_inputs, new_target, places, changes, n AS reviewers,
   same AS agree, made, run, judge, judge_passes, judge_share
 FROM f;
@@ -140,11 +148,13 @@ WITH trained AS (
   -- What each is made of: among other things `earlier.N` for every round N whose rows it takes.
   SELECT DISTINCT r.run, r.seed, r.round, json_keys(n.identity, '$.inputs') AS takes
   FROM all_run_rows r JOIN node n ON n.id = r.node WHERE r.stage = 'train'
-), t AS (
+), u AS (
   FROM trained
   UNION
   SELECT run, seed, round + 1, NULL FROM all_run_rows r WHERE stage = 'select'
     AND NOT EXISTS (FROM trained WHERE trained.run = r.run AND trained.seed = r.seed)
+), t AS (
+  SELECT u.*, n.run IS NOT NULL AS latest FROM u LEFT JOIN last_runs n USING (run)
 ), b AS (
   SELECT r.run, d.seed, d.round, d.best_round FROM decision d JOIN all_run_rows r USING (node) WHERE d.rolled_back
 ), l AS (
@@ -159,19 +169,14 @@ WITH trained AS (
     FROM b WHERE b.run = t.run AND b.seed = t.seed AND b.round < t.round AND b.best_round <= r.round AND r.round < b.round
   )
 ), x AS (
-  -- Few, so that a list of them costs less than a join of all rows.
-  SELECT g.run, g.seed, g.round, list(c.replaces) AS gone FROM flat_candidate c JOIN g USING (part)
-  WHERE c.replaces IS NOT NULL GROUP BY ALL
+  SELECT DISTINCT g.run, g.seed, g.round, c.replaces AS example FROM flat_candidate c JOIN g USING (part)
+  WHERE c.replaces IS NOT NULL
 ), s AS (
-  -- Rows that a person says are right as they are: few, as above.
-  SELECT coalesce(list(DISTINCT new_example), []) AS said FROM review_outcomes WHERE new_example IS NOT NULL
-), m AS (
-  SELECT node, list(example) AS mended FROM reviewed WHERE example IS NOT NULL AND refused = '' GROUP BY node
-), o AS (
-  SELECT k.*, x.gone, list_concat(s.said, coalesce(m.mended, [])) AS said
-  FROM w k LEFT JOIN x ON x.run = k.run AND x.seed = k.seed AND x.round = k.round LEFT JOIN m ON m.node = k.node, s
-), h AS (
-  SELECT g.*, s.said FROM g, s
+  -- Rows that people say are right as they are, and those that they made, by the runs of their recipe.
+  SELECT DISTINCT u.id AS run, v.new_example AS example FROM review_outcomes v JOIN recipe c ON c.name = v.recipe
+  JOIN run u ON u.recipe = c.id WHERE v.new_example IS NOT NULL
+  UNION
+  SELECT l.run, d.example FROM reviewed d JOIN l USING (node) WHERE d.example IS NOT NULL AND d.refused = ''
 )
 -- round: of the fine-tune; 0 for the one that happens elsewhere with `train: {method: none}`
 -- origin: original, generated, or mined from the pool
@@ -179,15 +184,18 @@ WITH trained AS (
 -- source: file of an original or a mined row
 -- label_source: who said that the target is right: person, data (an original row), writer, neighbours, teacher, judge, column
 -- verified: whether somebody besides the row's writer says so; what the data says is taken for right
-SELECT o.run, o.seed, o.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
+-- latest: whether it is the latest run of its recipe
+SELECT w.run, w.seed, w.round, 'original' AS origin, e.id AS example, e.inputs, e.target, e.source, e.line,
   NULL::INTEGER AS made_in, NULL::VARCHAR AS candidate, NULL::VARCHAR AS parent, NULL::VARCHAR AS pattern,
-  NULL::VARCHAR AS operator, CASE WHEN list_contains(o.said, e.id) THEN 'person' ELSE 'data' END AS label_source,
-  true AS verified
-FROM example e JOIN o ON o.node = e.node AND o.made_by = e.run
-WHERE e.split = 'train' AND (o.gone IS NULL OR NOT list_contains(o.gone, e.id))
+  NULL::VARCHAR AS operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE 'data' END AS label_source,
+  true AS verified, w.latest
+FROM example e JOIN w ON w.node = e.node AND w.made_by = e.run LEFT JOIN s ON s.run = w.run AND s.example = e.id
+LEFT JOIN x ON x.run = w.run AND x.seed = w.seed AND x.round = w.round AND x.example = e.id
+WHERE e.split = 'train' AND x.example IS NULL
 UNION ALL
-SELECT h.run, h.seed, h.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
-  coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, h.made_in, c.candidate,
-  c.parent, c.pattern, c.operator, CASE WHEN list_contains(h.said, c.example) THEN 'person' ELSE c.label_source END,
-  coalesce(c.verified, false) OR list_contains(h.said, c.example)
-FROM flat_candidate c JOIN h USING (part) WHERE c.example IS NOT NULL;
+SELECT g.run, g.seed, g.round, CASE c.operator WHEN 'mine' THEN 'mined' ELSE 'generated' END, c.example,
+  coalesce(c.person_inputs, c.inputs), coalesce(c.person_target, c.target), c.source, c.line, g.made_in, c.candidate,
+  c.parent, c.pattern, c.operator, CASE WHEN s.example IS NOT NULL THEN 'person' ELSE c.label_source END,
+  coalesce(c.verified, false) OR s.example IS NOT NULL, g.latest
+FROM flat_candidate c JOIN g USING (part) LEFT JOIN s ON s.run = g.run AND s.example = c.example
+WHERE c.example IS NOT NULL;

@@ -10,7 +10,15 @@ from engine.rows import Candidate, Example, Failure, Verdict
 from engine.spec.method import Planning
 from engine.spec.recipe import OperatorSpec
 from engine.stages.augment.calls import UsedOperator
-from engine.stages.augment.planning import COVERAGE, RowPlan, Slot, Sources, quotas
+from engine.stages.augment.planning import (
+    COVERAGE,
+    History,
+    RowPlan,
+    Slot,
+    Sources,
+    missing,
+    quotas,
+)
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.outputs import Attempt, Generated, Judged, Loaded, Scored
 from engine.stages.task_view import TaskView
@@ -55,6 +63,21 @@ def test_of_wrong_rows_only_those_of_train_count() -> None:
     assert planned("wrong rows", 40, each=1) == {"e1": 1, "e3": 1}
     assert planned("wrong rows", 1, each=1).keys() < {"e1", "e3"}
     assert planned("wrong rows", 40, score=Scored()) == {}
+
+
+def test_rows_of_one_training_row_stand_in_for_those_of_no_other() -> None:
+    plan = RowPlan(task=TASK, rows_per_round=2, coverage=0.2, along="rows")
+    rows = [
+        Candidate(f"c{i}", "e0", COVERAGE, "s", "p", 1, {"text": f"new {i}"}, "a", "", "", "")
+        for i in range(2)
+    ]
+    done = Attempt(1, Generated(tuple(rows)), Judged(tuple(accepted(row) for row in rows)))
+    wanted = {COVERAGE: {Slot(None, None, row="e0"): 1, Slot(None, None, row="e1"): 1}}
+    assert missing(wanted, History(plan, [done])) == {COVERAGE: {Slot(None, None, row="e1"): 1}}
+
+
+def accepted(row: Candidate) -> Verdict:
+    return Verdict(row.id, True, "accepted", "", "", None, None, None, None, None, None, None)
 
 
 def test_an_operator_for_failing_rows_gets_no_others_also_along_rows(tmp_path: Path) -> None:

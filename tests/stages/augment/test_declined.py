@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engine.backends.protocol import Request
-from engine.rows import Example, LabelSuspect
+from engine.rows import Example, LabelSuspect, Strategy
 from engine.stages.augment.wishes import deal_apart
-from engine.stages.outputs import Loaded
+from engine.stages.outputs import Drafted, Loaded
 from tests.stages.augment.test_generate import (
     answer,
     asked_items,
@@ -22,7 +22,7 @@ from tests.stages.augment.test_generate import (
     run,
     used,
 )
-from tests.stages.small_task import BROKEN, LATE, RUDE, TRAIN, VALIDATION
+from tests.stages.small_task import BROKEN, LATE, RUDE, TRAIN, VALIDATION, example
 
 FIRST, SECOND = TRAIN[0], TRAIN[3]
 
@@ -91,6 +91,22 @@ def test_no_value_comes_twice_for_a_target_while_there_are_others() -> None:
     alone: list[dict[str, str]] = [{}, {}]
     deal_apart(alone, [None, None], "persona", ["v"], random.Random(0))
     assert alone == [{"persona": "v"}] * 2
+
+
+@pytest.mark.parametrize(("rows", "repeated"), [(18, 0), (20, 2)])
+def test_no_row_is_asked_for_twice_in_one_call_while_there_are_others(
+    rows: int, repeated: int
+) -> None:
+    """Three training rows of a label in six registers are eighteen that differ."""
+    late = [example(f"late {i}", LATE) for i in range(3)]
+    load = Loaded((*late, *VALIDATION))
+    only = Strategy("s", "p", "Late ones.", (LATE,), None, None)
+    one_call = params(used("register_shift"), rows_per_round=rows, rows_per_call=rows)
+    for seed in range(3):
+        _, ctx = run(one_call, inputs(load=load, strategy=Drafted((only,))), seed=seed)
+        (prompt,) = ctx.prompts
+        asked = re.findall(r"^- r\d+: (.*)$", prompt, re.M)
+        assert (len(asked), len(asked) - len(set(asked))) == (rows, repeated)
 
 
 @pytest.mark.parametrize("name", ["boundary", "register_shift", "evolve", "persona", "paraphrase"])

@@ -13,7 +13,15 @@ import pytest
 
 from engine.errors import RunError
 from engine.rows import Candidate, Pattern, QuotaStatus, Strategy
-from engine.stages.augment.planning import COVERAGE, RowPlan, Slot, Sources, quotas
+from engine.stages.augment.planning import (
+    COVERAGE,
+    History,
+    RowPlan,
+    Slot,
+    Sources,
+    missing,
+    quotas,
+)
 from engine.stages.augment.select import SELECT, SelectInputs, SelectParams
 from engine.stages.augment.selection.quotas import UsedQuota
 from engine.stages.outputs import Clustered, Drafted, Loaded, NamedPatterns, Scored, SelectedRows
@@ -78,6 +86,7 @@ def select(
     *bounds: UsedQuota,
     wanted: int = 4,
     rejected: Sequence[Candidate] = (),
+    embeds: bool = True,
 ) -> SelectedRows:
     params = SelectParams(task=task_view(), rows_per_round=wanted, coverage=0.0, quotas=bounds)
     inputs = SelectInputs(
@@ -87,9 +96,14 @@ def select(
         strategy=Drafted((Strategy("s", "large", "", (LATE,), None, None, pairs=(PAIR,)),)),
         attempts=(attempt(1, rows, rejected=rejected),),
     )
-    output = SELECT.run(params, inputs, ScriptedContext())
+    ctx = ScriptedContext() if embeds else ScriptedContext(embed=_never)
+    output = SELECT.run(params, inputs, ctx)
     adds_up(SELECT, params, inputs, output)
     return output
+
+
+def _never(texts: Sequence[str]) -> Any:
+    raise AssertionError("texts are embedded")
 
 
 def labels(output: SelectedRows) -> Counter[str]:
@@ -106,9 +120,9 @@ ROWS = [
 def test_no_more_rows_join_than_an_upper_bound_allows() -> None:
     output = select(ROWS, by_label(LATE, most=1))
     assert labels(output) == {LATE: 1, BROKEN: 2, RUDE: 1}
-    assert Counter((d.reason, d.detail) for d in output.drops) == {
-        ("over_quota", "rows_per_round is 4"): 5
-    }
+    # Also where a round is full: a row of a full group would not have joined a larger one.
+    assert {d.reason for d in output.drops} == {"at_most"}
+    assert [s.held_back for s in output.of(QuotaStatus)] == [5]
     # Fewer than a round wants are no reason to let more of it join.
     output = select(ROWS, by_label(LATE, most=1), wanted=8)
     assert labels(output) == {LATE: 1, BROKEN: 2, RUDE: 1}
@@ -128,6 +142,41 @@ def test_what_must_join_is_taken_before_what_was_planned() -> None:
         (RUDE, 1, 0),
         (BROKEN, 2, 0),
     ]
+
+
+def test_rows_that_serve_two_lower_bounds_come_before_rows_that_serve_one() -> None:
+    rows = [
+        *(candidate(f"it came late on day{n}") for n in range(4)),
+        candidate("late at night"),
+        *(candidate(f"at night {n} a jar broke", target=BROKEN, near=LATE) for n in range(4)),
+    ]
+    at_night = by_sql("contains(text, 'night')", True, least=1)
+    late = by_label(LATE, least=1)
+    for bounds in ((late, at_night), (at_night, late)):
+        output = select(rows, *bounds, wanted=1)
+        assert [e.inputs["text"] for e in output.examples] == ["late at night"]
+        assert [s.missing for s in output.of(QuotaStatus)] == [0, 0]
+    both = select(rows, by_label(BROKEN, least=2), late, at_night, wanted=3)
+    assert [s.missing for s in both.of(QuotaStatus)] == [0, 0, 0]
+
+
+def test_no_text_is_embedded_where_no_upper_bound_can_be_exceeded() -> None:
+    select(ROWS, by_label(most=9), wanted=9)
+    with pytest.raises(AssertionError, match="embed"):
+        select(ROWS, by_label(most=3), wanted=9, embeds=False)
+    select(ROWS, by_label(most=9), wanted=9, embeds=False)
+
+
+def test_what_one_label_has_too_many_of_is_not_there_for_another() -> None:
+    plan = RowPlan(
+        task=task_view(), rows_per_round=6, coverage=0.0, quotas=(by_label(BROKEN, least=3),)
+    )
+    late, broken = Slot(LATE, BROKEN), Slot(BROKEN, LATE)
+    wanted = {"large": {late: 3, broken: 3}}
+    done = attempt(1, [*ROWS[:6], candidate("a mined one", target=BROKEN, near="")])
+    assert missing(wanted, History(plan, [done])) == {"large": {broken: 2}}
+    without = RowPlan(task=task_view(), rows_per_round=6, coverage=0.0)
+    assert missing(wanted, History(without, [done])) == {}, "writers mix the labels of a pattern up"
 
 
 def test_a_bound_that_is_not_reached_says_what_came_of_its_rows() -> None:

@@ -38,6 +38,7 @@ from engine.stages.outputs import (
     DecidedRound,
     Generated,
     Judged,
+    Loaded,
     Predicted,
     SelectedRows,
     Trained,
@@ -160,6 +161,7 @@ def pairs(
     said: Mapping[str, Mapping[str, str]] | None = None,
     settings: Train = SETTINGS,
     round: int = 1,
+    seed: int = 0,
     **given: Any,
 ) -> Paired:
     inputs = PairInputs(
@@ -169,7 +171,7 @@ def pairs(
         }
     )  # fmt: skip
     context = Tuning(state, said)
-    context.round = round
+    context.round, context.seed = round, seed
     output = PAIR.run(params(settings), inputs, context)
     check_accounts("pair", PAIR.accounts(params(settings), inputs, output))
     shown = {e.inputs["text"] for e in LOADED.evaluation}
@@ -291,6 +293,21 @@ def test_there_are_no_more_pairs_than_there_is_time_to_look_at_once(tmp_path: Pa
     found = pairs(tmp_path, said, most)
     assert len(found.pairs) == 3
     assert [drop.reason for drop in found.drops] == ["over_limit"]
+
+
+def test_which_pairs_of_a_kind_come_first_is_drawn_by_the_seed_and_no_matter_of_the_file(
+    tmp_path: Path,
+) -> None:
+    said = {"now": {row.inputs["text"]: RUDE for row in ORIGINAL if row.target != RUDE}}
+    most = SETTINGS.model_copy(update={"preference": Preference(share=0.4, max_pairs=3)})
+
+    def chosen(seed: int, rows: Sequence[Example]) -> list[str]:
+        found = pairs(tmp_path, said, most, seed=seed, load=Loaded((*rows, *LOADED.evaluation)))
+        return [one.inputs["text"] for one in found.pairs]
+
+    drawn = {tuple(chosen(seed, ORIGINAL)) for seed in range(5)}
+    assert len(drawn) > 1
+    assert drawn == {tuple(chosen(seed, ORIGINAL[::-1])) for seed in range(5)}
 
 
 def test_two_blind_answers_at_least_must_agree() -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import RunError
 from engine.identity import Params
-from engine.rows import Candidate, QuotaStatus, Verdict
+from engine.rows import QuotaStatus
 from engine.sql import Fault
 from engine.sql.connection import closed_off
 from engine.sql.row_values import RowExpression, Unusable
@@ -127,6 +127,14 @@ class Tally:
         """Take the quotas, and the groups of each row that may join."""
         self._quotas, self._members = quotas, members
         self.joined: Counter[Group] = Counter()
+        self._taken: set[int] = set()
+
+    @property
+    def binds(self) -> bool:
+        """Whether an upper bound keeps rows out where all others join."""
+        there = Counter(group for groups in self._members for group in groups)
+        most = ((self._quotas[group.quota].at_most, n) for group, n in there.items())
+        return any(bound is not None and n > bound for bound, n in most)
 
     def full(self, place: int) -> Group | None:
         """Return a group of a row that may have no further row; None where the row may join."""
@@ -141,15 +149,34 @@ class Tally:
         if self.full(place) is not None:
             return False
         self.joined.update(self._members[place])
+        self._taken.add(place)
         return True
 
     def wanted_first(self) -> Iterator[tuple[list[int], int]]:
-        """Yield the rows of each group with a lower bound, and how many of them are still missing at that time."""
-        there = sorted({group for groups in self._members for group in groups}, key=str)
-        for group in there:
-            lacking = self._quotas[group.quota].at_least - self.joined[group]
-            if lacking > 0:
-                yield [i for i, groups in enumerate(self._members) if group in groups], lacking
+        """Yield rows that lower bounds want, and how many of them; those that serve the most bounds come first.
+
+        It goes on from what was taken since, and ends where nothing was: rows of one bound leave room for another's.
+        """
+        while serving := self._serving():
+            groups, places = max(serving.items(), key=lambda one: len(one[0]))
+            before = len(self._taken)
+            yield places, min(map(self._lacking, groups))
+            if len(self._taken) == before:
+                return
+
+    def _lacking(self, group: Group) -> int:
+        return max(0, self._quotas[group.quota].at_least - self.joined[group])
+
+    def _serving(self) -> dict[tuple[Group, ...], list[int]]:
+        """Return the rows that may still join, by the groups of each that lack rows; those that serve none left out."""
+        there = {group for groups in self._members for group in groups}
+        lacking = sorted((group for group in there if self._lacking(group)), key=str)
+        found: dict[tuple[Group, ...], list[int]] = {}
+        for place, members in enumerate(self._members) if lacking else ():
+            served = tuple(group for group in lacking if group in members)
+            if served and place not in self._taken and self.full(place) is None:
+                found.setdefault(served, []).append(place)
+        return dict(sorted(found.items(), key=lambda one: list(map(str, one[0]))))
 
 
 def why_full(quotas: Sequence[UsedQuota], group: Group) -> str:
@@ -161,7 +188,7 @@ def why_full(quotas: Sequence[UsedQuota], group: Group) -> str:
 def statuses(
     quotas: Sequence[UsedQuota],
     labels: Sequence[str],
-    judged: Sequence[tuple[Candidate, Verdict]],
+    reasons: Sequence[str],
     members: Sequence[Collection[Group]],
     joined: Mapping[Group, int],
     held_back: Mapping[Group, int],
@@ -171,22 +198,22 @@ def statuses(
     Args:
         quotas: The quotas.
         labels: The task's labels.
-        judged: The round's candidates with their verdicts.
+        reasons: Of each of the round's candidates: `accepted`, or what keeps it from joining.
         members: The groups of each of these.
         joined: Group -> rows that join.
         held_back: Group -> accepted rows that its upper bound kept out.
     """
-    reasons: dict[Group, Counter[str]] = {}
-    for (_, verdict), groups in zip(judged, members, strict=True):
+    by_group: dict[Group, Counter[str]] = {}
+    for reason, groups in zip(reasons, members, strict=True):
         for group in groups:
-            reasons.setdefault(group, Counter())[verdict.reason] += 1
+            by_group.setdefault(group, Counter())[reason] += 1
     for place, quota in enumerate(quotas):
         named_ones = quota.of or (labels if quota.by == "label" else ())
-        seen = [group.value for group in reasons if group.quota == place]
+        seen = [group.value for group in by_group if group.quota == place]
         values = [*named_ones, *(v for v in seen if not any(same(v, one) for one in named_ones))]
         for value in values:
             group = Group(place, value)
-            counts = reasons.get(group, Counter())
+            counts = by_group.get(group, Counter())
             missing = max(0, quota.at_least - joined.get(group, 0))
             if not quota.at_least and not held_back.get(group):
                 continue
