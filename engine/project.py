@@ -5,15 +5,13 @@ Checks, plans, runs and reports; prints nothing. What a run tells goes to a repo
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import models
+from engine import gate, models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
 from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
@@ -44,20 +42,7 @@ from engine.store import FILE, Store, reader
 from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
-from engine.version import __version__
-
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "peft",
-    "outlines",
-    "llguidance",
-    "sentence-transformers",
-    "duckdb",
-    "scikit-learn",
-    "guidellm",
-)
-"""Whose versions are kept with a run."""
+from engine.version import versions
 
 
 class Planned(NamedTuple):
@@ -100,6 +85,7 @@ class Project:
         vars: Mapping[str, str] | None = None,
         limit: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        allow: Sequence[str | Path] = (),
     ) -> Project:
         """Read a recipe.
 
@@ -109,12 +95,14 @@ class Project:
             vars: Values for `${name}`, over those in the recipe's `vars`.
             limit: At most so many rows of each split.
             settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
+            allow: Files and folders outside of the recipe's own that recipes of this process may read.
 
         Raises:
             RecipeError: with every problem found.
             EngineError: the engine does not run on this operating system.
         """
         require_supported()
+        gate.allow(*allow)
         return cls(complete(load(recipe, vars, settings)), Path(state), limit)
 
     @cached_property
@@ -398,7 +386,7 @@ class Project:
     def _begin(self, store: Store, watcher: Reporter) -> str:
         """Go on with the run of this very plan that is not done, else start one; return its id."""
         plan, resources = self._compiled
-        name, versions = self.loaded.recipe.name, _versions()
+        name, used = self.loaded.recipe.name, versions()
         # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
         mark = short([name, [node.id for node in plan.nodes.values()]])
         recipe: dict[str, Any] = {
@@ -408,14 +396,14 @@ class Project:
             "source": self.loaded.source,
             "effective": self.loaded.effective,
         }
-        run = store.unfinished_run(mark, versions)
+        run = store.unfinished_run(mark, used)
         if run is not None:
             store.resume_run(run, **recipe)
         else:
             expected = expect(self.loaded, plan, resources, store, self.limit)
             run = store.start_run(
                 **recipe,
-                versions=versions,
+                versions=used,
                 row_limit=self.limit,
                 estimate=expected.estimate.stored(expected.minutes),
                 plan=mark,
@@ -493,8 +481,3 @@ class Project:
     def report(self, run: str | None = None, out: Path | None = None) -> ReportFiles:
         """Write the report of a run, of the last one when left out; see `write_report`."""
         return write_report(self.state, run, out)
-
-
-def _versions() -> dict[str, str]:
-    own = {"pada-engine": __version__, "python": sys.version.split()[0]}
-    return own | {name: importlib.metadata.version(name) for name in LIBRARIES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # numpy's threads spin while they wait for each other: with matrices as small as these, and as many processes as
 # cores, that is all they do. Read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# The user's own settings are neither read nor written: which state folders are theirs, what recipes may read.
+_SETTINGS = tempfile.TemporaryDirectory(prefix="pada-settings-")
+os.environ["PADA_CONFIG"] = _SETTINGS.name
 
 # The same examples each time, no clock (a slow machine is no fault), and nothing kept in the checkout.
 settings.register_profile("suite", max_examples=100, derandomize=True, deadline=None, database=None)

@@ -42,6 +42,7 @@ from engine.backends.scripting.values import invented
 from engine.backends.scripting.words import features, last_user_message, overlap, words_of
 from engine.errors import BackendError
 from engine.fingerprint import digest, file_digest
+from engine.gate import passed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -268,7 +269,7 @@ def train(job: TrainingJob, progress: Progress) -> TrainingResult:
 def _replies_file(ref: ModelRef, settings: ScriptedSettings) -> Path | None:
     if settings.replies is None:
         return None
-    return (ref.path or Path()) / settings.replies
+    return passed((ref.path or Path()) / settings.replies, ref.path, BackendError)
 
 
 def _replies(ref: ModelRef, settings: ScriptedSettings) -> list[ScriptedReply]:

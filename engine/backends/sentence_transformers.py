@@ -50,6 +50,8 @@ class LocalEmbedder:
                     str(self._ref.path),
                     device=pick_device(self._settings.device),
                     local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs={"use_safetensors": True},
                 )
         except (OSError, ValueError, KeyError) as problem:
             raise ModelError(

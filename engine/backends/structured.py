@@ -112,11 +112,16 @@ def _violation(validator: Validator, schema: Mapping[str, Any], value: Any) -> s
     """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     try:
-        error = best_match(Draft202012Validator(dict(schema)).iter_errors(value))
+        # With a registry of its own it fetches nothing that a schema refers to.
+        strict = Draft202012Validator(dict(schema), registry=Registry())
+        error = best_match(strict.iter_errors(value))
     except (
         ArithmeticError,
+        Unresolvable,
         re.error,
     ):  # Python's floats and regular expressions do not know all of JSON Schema's
         error = None
@@ -233,6 +238,9 @@ def _places(schema: Mapping[str, Any]) -> dict[str, Any]:
     return parts
 
 
+_BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas"})
+
+
 def _references(part: Any) -> Iterator[str]:
     """Yield the `$ref`s of a schema, without those in its definitions."""
     if isinstance(part, Mapping):
@@ -240,7 +248,11 @@ def _references(part: Any) -> Iterator[str]:
             if isinstance(part.get(key), str):
                 yield part[key]
         for key, value in part.items():
-            if key not in ("$defs", "definitions", "enum", "const"):
+            if key in _BY_NAME and isinstance(value, Mapping):
+                # What stands here are names, whatever they look like.
+                for named in value.values():
+                    yield from _references(named)
+            elif key not in ("$defs", "definitions", "enum", "const"):
                 yield from _references(value)
     elif isinstance(part, list | tuple):
         for value in part:

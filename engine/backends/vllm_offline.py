@@ -80,6 +80,7 @@ def _load(folder: Path, settings: VLLMOfflineSettings) -> Any:
         return LLM(
             str(folder),
             tokenizer_mode="hf",
+            trust_remote_code=False,
             dtype=settings.dtype,
             max_model_len=settings.context,
             gpu_memory_utilization=settings.gpu_memory_utilization,

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from engine.cli.export import export_app
-from engine.cli.help import add_examples
 from engine.cli.options import (
     STATE,
     JsonOption,
@@ -20,6 +19,7 @@ from engine.cli.options import (
 )
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
+from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.version import __version__
 
@@ -61,8 +61,36 @@ def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--allow",
+            metavar="PATH",
+            help="File or folder outside of the recipe's own that it may read. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Make a small language model better at one task, from a recipe."""
+    if allow:
+        from engine.cli.trust import allow_places
+
+        allow_places(allow)
+
+
+@app.command()
+def trust(
+    path: Annotated[
+        Path | None, typer.Argument(help="File or folder that every recipe may read from now on.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="State folder of your own that was moved or copied."),
+    ] = None,
+) -> None:
+    """Say for good what recipes may read, or that a state folder is yours."""
+    from engine.cli.trust import trust_command
+
+    trust_command(path, state)
 
 
 @app.command()

@@ -52,7 +52,7 @@ def clean_command(
 
 
 def _cache(folder: Path | None) -> Path:
-    from engine.models.cache import cache_root
+    from engine.system.places import cache_root
 
     return folder or cache_root()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from engine import models
+from engine import gate, models
 from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
 from engine.cli.export.written import best_model
 from engine.cli.recipes import checked
@@ -47,11 +47,14 @@ def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: in
     with tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
         state = Path(folder)
         small = project.small(rows, steps, state)
-        with ConsoleReporter(console).shown() as reporter:
-            outcome = small.run(reporter=reporter)
-        with reader(state) as query:
-            console.print(summary(collect(query, outcome.run, state=None)))
-        _show_rows(console, state)
+        try:
+            with ConsoleReporter(console).shown() as reporter:
+                outcome = small.run(reporter=reporter)
+            with reader(state) as query:
+                console.print(summary(collect(query, outcome.run, state=None)))
+            _show_rows(console, state)
+        finally:
+            gate.disown(state)
     if outcome.notes:
         console.print("; ".join(outcome.notes), highlight=False)
     console.print("preview only: few rows, few steps; nothing was kept", style="bold")

@@ -77,16 +77,6 @@ class Assembly:
         for split in [split for split, rows in self.rows.items() if not rows.records]:
             self._refuse_empty(self.rows.pop(split))
 
-    def note_outside(self, split: str, origin: Origin) -> None:
-        """Warn of files outside of the recipe's folder, unless the user gave their place."""
-        base, key = self.loaded.base.resolve(), place_key(self.loaded, split)
-        is_given = any(("data", split, name) in self.loaded.given for name in (key, "database"))
-        if not is_given and not all(f.resolve().is_relative_to(base) for f in origin.files):
-            message = f"data.{split}.{key} leaves the recipe's folder"
-            hint = "check that you want this recipe to read it; --var with a folder says so"
-            at = self.loaded.at("data", split, key)
-            self.problems.append(Problem(at, message, hint, "warning", "outside"))
-
     def _setting(self, path: tuple[str | int, ...], fault: Fault, code: str) -> None:
         """Note what is wrong with a setting, where the recipe has it."""
         message = f"{dotted(path)}: {fault.message}"

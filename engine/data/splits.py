@@ -183,7 +183,6 @@ class Splits:
         for split, origin in self._origins.items():
             if split not in self._read and isinstance(origin, Hub):
                 assembly.problems += _unfetched(self._loaded, split, origin)
-            assembly.note_outside(split, origin)
         for origin in dict.fromkeys(
             self._origins[split] for split in SPLITS if split in self._read
         ):
@@ -219,7 +218,8 @@ def _unresolved(loaded: LoadedRecipe, split: str, error: RecipeError) -> Iterato
     for cause in error.problems:
         message = f"data.{split}.{key}: {cause.where}: {cause.message}"
         hint = cause.hint + _other_place(loaded, split, key)
-        yield Problem(loaded.at("data", split, key), message, hint, code="data")
+        code = "outside" if cause.code == "outside" else "data"
+        yield Problem(loaded.at("data", split, key), message, hint, code=code)
     yield from _wrong_expressions(loaded, split)
 
 

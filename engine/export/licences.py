@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.errors import EngineError
 from engine.export.run import FinishedRun
+from engine.gate import passed
 from engine.models.embedded import EMBEDDED
 from engine.report.facts.json_columns import json_object, model_of
 from engine.report.markdown import escaped
@@ -87,8 +89,10 @@ def _beside(run: FinishedRun, split: str) -> list[str]:
     if not path or "://" in path or glob.has_magic(str(folder)):
         return []
     found = []
-    with contextlib.suppress(OSError):
-        for file in sorted((run.base / folder).iterdir()):
+    with contextlib.suppress(OSError, EngineError):
+        # What the recipe may not read is not looked for there either.
+        beside = passed(run.base / folder, run.base, EngineError)
+        for file in (passed(each, run.base, EngineError) for each in sorted(beside.iterdir())):
             if _LICENCE_FILE.fullmatch(file.name) and file.is_file():
                 says = next(
                     (

@@ -6,11 +6,11 @@ loads no library of models until something must be fetched.
 """
 
 from engine.models.adapter import Adapter, locate_adapter, read_adapter
-from engine.models.cache import cache_root
 from engine.models.digest import weights_digest
 from engine.models.embedded import known
 from engine.models.languages import languages
 from engine.models.resolve import fetch, locate
+from engine.system.places import cache_root
 
 __all__ = [
     "Adapter",

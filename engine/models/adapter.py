@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import ModelError
 from engine.fingerprint import digest, file_digest
+from engine.gate import passed_folder
 from engine.system.files import replacing
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -56,7 +57,7 @@ class _Tensor(NamedTuple):
 
 def locate_adapter(name: str, base: Path) -> Path:
     """Return an adapter's folder; `base` is where relative ones start. Raises ModelError where there is none."""
-    folder = base / Path(name).expanduser()
+    folder = passed_folder(base / Path(name).expanduser(), base, ModelError)
     if not folder.is_dir():
         raise ModelError(f"no folder {folder}", _HINT)
     return folder

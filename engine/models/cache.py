@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,14 +18,6 @@ Say = Callable[[str], None]
 
 MANIFEST = "manifest.json"
 """Written last into a cached folder: the size and SHA-256 of every other file in it."""
-
-
-def cache_root() -> Path:
-    """Return the cache folder: `PADA_CACHE`, or `pada` under `XDG_CACHE_HOME` or `~/.cache`."""
-    if chosen := os.environ.get("PADA_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "pada"
 
 
 def is_whole(folder: Path) -> bool:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from engine.errors import ModelError
 from engine.fingerprint import file_digest
-from engine.models.cache import Say, cache_root, filling, write_manifest
+from engine.models.cache import Say, filling, write_manifest
+from engine.system.places import cache_root
 
 PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
 SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"

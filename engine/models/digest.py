@@ -8,9 +8,9 @@ from pathlib import Path
 
 from engine.errors import ModelError
 from engine.fingerprint import digest, file_digest, short
-from engine.models.cache import cache_root
 from engine.models.gguf import parts
 from engine.system.files import write_text
+from engine.system.places import cache_root
 
 WEIGHT_FILES = ("*.safetensors", "*.bin", "*.gguf")
 

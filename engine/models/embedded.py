@@ -18,7 +18,8 @@ from pathlib import Path
 
 from engine.errors import ModelError
 from engine.fingerprint import file_digest
-from engine.models.cache import Say, cache_root, filling, write_manifest
+from engine.models.cache import Say, filling, write_manifest
+from engine.system.places import cache_root
 
 PREFIX = "embedded/"
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from engine.errors import ModelError
+from engine.gate import passed
 
 ENDING = ".gguf"
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -17,9 +18,9 @@ def locate_gguf(name: str, base: Path | None = None) -> Path:
     Raises:
         ModelError: there is no such file, a folder holds none or several, or a part of a set is missing.
     """
-    path = (base or Path()) / Path(name).expanduser()
+    path = passed((base or Path()) / Path(name).expanduser(), base, ModelError)
     if path.is_dir():
-        path = _only(path)
+        path = passed(_only(path), base, ModelError)
     elif not path.is_file():
         raise ModelError(
             f"no GGUF file {path}",
@@ -29,7 +30,8 @@ def locate_gguf(name: str, base: Path | None = None) -> Path:
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ModelError(f"{path} is not a GGUF file", "llama.cpp takes weights in GGUF only")
-    return parts(path)[0]
+    members = [passed(part, base, ModelError) for part in parts(path)]
+    return members[0]
 
 
 def parts(file: Path) -> list[Path]:

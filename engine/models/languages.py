@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from engine.errors import ModelError
+from engine.gate import passed
 from engine.models.embedded import EMBEDDED
 
 _CARD = "README.md"
@@ -24,17 +26,19 @@ def languages(name: str, base: Path | None = None) -> frozenset[str]:
     for model in EMBEDDED.values():
         if name in (model.name, model.made_from):
             return frozenset(model.languages)
-    return _of_card((base or Path()) / Path(name).expanduser() / _CARD)
+    return _of_card((base or Path()) / Path(name).expanduser() / _CARD, base)
 
 
-def _of_card(card: Path) -> frozenset[str]:
+def _of_card(card: Path, base: Path | None) -> frozenset[str]:
     """Return what the front matter of a model card says (`language: en`, or a list)."""
     import yaml
 
     try:
+        # Of a card that may not be read nothing is known; whoever loads the model says so.
+        card = passed(card, base, ModelError)
         front = _FRONT.match(card.read_text("utf-8").replace("\r\n", "\n"))
         said = yaml.safe_load(front[1]).get("language") if front else None
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, AttributeError, yaml.YAMLError, ModelError):
         return frozenset()
     named = [said] if isinstance(said, str) else said if isinstance(said, list) else []
     # YAML reads the code of Norwegian as false.

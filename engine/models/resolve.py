@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from engine.errors import ModelError
+from engine.gate import passed_folder
 from engine.models.cache import Say, is_whole
 from engine.models.embedded import EMBEDDED, PREFIX, cached_at, fetch_embedded, known
 from engine.models.gguf import ENDING, locate_gguf
@@ -78,6 +79,8 @@ def _resolve(name: str, base: Path | None) -> str | Path | _HubModel:
             raise ModelError(f"no embedded model '{name}'", did_you_mean(name, known()))
         return name
     folder = (base or Path()) / Path(name).expanduser()
+    if folder.exists() or folder.is_symlink() or name.startswith((".", "/", "~")):
+        folder = passed_folder(folder, base, ModelError)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ModelError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import Location, Problem, RecipeError
+from engine.gate import passed
 from engine.operators.folder import DEFINITION, read_operator
 from engine.operators.operator import Operator
 from engine.registry import Registry
@@ -62,10 +63,15 @@ def look_for_operators(
         folders += _own_folders(base, problems, broken)
         for number, name in enumerate(named):
             home = Path(os.path.normpath(base / name))
+            at = where[number] if number < len(where) else Location.at(home)
+            try:
+                home = passed(home, base, _refused(at))
+            except RecipeError as error:
+                problems += error.problems
+                continue
             if home.is_dir():
                 folders += _folders(home, problems, broken)
                 continue
-            at = where[number] if number < len(where) else Location.at(home)
             message, hint = (
                 f"there is no folder {name}",
                 "it is looked for from the recipe's folder",
@@ -86,6 +92,10 @@ def look_for_operators(
             operators.append(found)
             taken[found.name] = f"{folder.parent}"
     return Found(Registry("operator", operators), problems, frozenset(broken))
+
+
+def _refused(at: Location) -> Callable[[str, str], RecipeError]:
+    return lambda message, hint: RecipeError([Problem(at, message, hint, code="operator")])
 
 
 @cache

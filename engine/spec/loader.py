@@ -16,10 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import Location, Problem, RecipeError
+from engine.gate import name_places
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.method import find_methods, read_method
-from engine.spec.named_files import read_document
+from engine.spec.named_files import passed_file, read_document
 from engine.spec.overrides import assigned, laid_over
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Loop, Recipe
@@ -104,16 +105,19 @@ def load(
     """
     file = find_recipe(path)
     try:
-        raw = file.read_bytes()
+        # A file that is named is what the user wants; one that is found in a named folder may be a link of another's.
+        found = passed_file(file, None if Path(path) == file else file.absolute().parent, "recipe")
+        raw = found.read_bytes()
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, "check its permissions")]) from None
+    base = file.absolute().parent
+    name_places(base, (overrides or {}).values())
     source = decode(raw, file)
     document = parse(source, file)
     values = _Variables(document, dict(overrides or {}))
     document = replace(document, data=values.replace(document.data, ()))
     problems = [*values.problems, *_secrets(document)]
-    base = file.absolute().parent
     over = assigned(settings or {})
     document = laid_over(document, over)
     if (of_method := _of_method(document, base)) is not None:

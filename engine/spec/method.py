@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from engine.errors import Location
-from engine.spec.named_files import chosen, read_named
+from engine.spec.named_files import chosen, passed_file, read_named
 from engine.spec.package_data import shipped
 from engine.spec.parts import NamedSpec, Spec
 
@@ -131,7 +131,8 @@ class Method(NamedSpec):
 def find_methods(base: Path | None = None) -> dict[str, Path]:
     """Return name -> file of the available methods: those beside a recipe in folder `base`, and the engine's own."""
     folders = [shipped("recipes") / FOLDER, *([base / FOLDER] if base else [])]
-    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
+    return {file.stem: passed_file(file, base, "method") for file in files}
 
 
 def load_method(name: str, base: Path | None, where: Location) -> Method:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from engine.errors import Location, Problem, RecipeError
+from engine.gate import passed
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import NamedSpec
@@ -24,6 +25,15 @@ def chosen(kind: str, name: str, files: Mapping[str, Path], where: Location) -> 
         return files[name]
     message, hint = f"there is no {kind} '{name}'", did_you_mean(name, files)
     raise RecipeError([Problem(where, message, hint, code=f"unknown-{kind}")])
+
+
+def passed_file(file: Path, base: Path | None, kind: str) -> Path:
+    """Return a file that the recipe in `base` leads to, resolved; raises RecipeError where it may not read it."""
+
+    def refuse(message: str, hint: str) -> RecipeError:
+        return RecipeError([Problem(Location.at(file), message, hint, code=kind)])
+
+    return passed(file, base, refuse)
 
 
 def read_document(file: Path, kind: str) -> Document:

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.errors import Location
-from engine.spec.named_files import chosen, read_named
+from engine.spec.named_files import chosen, passed_file, read_named
 from engine.spec.package_data import shipped
 from engine.spec.parts import GateMode, Name, NamedSpec, Spec
 
@@ -95,9 +95,8 @@ class Pack(NamedSpec):
 def find_packs(base: Path | None = None) -> dict[str, Path]:
     """Return name -> file of the available packs: those beside a recipe in folder `base`, and the engine's own."""
     folders = [shipped("prompts"), *([base / "prompts"] if base else [])]
-    return {
-        file.parent.name: file for folder in folders for file in sorted(folder.glob(f"*/{FILE}"))
-    }
+    files = [file for folder in folders for file in sorted(folder.glob(f"*/{FILE}"))]
+    return {file.parent.name: passed_file(file, base, "pack") for file in files}
 
 
 def load_pack(name: str, base: Path | None, where: Location) -> Pack:

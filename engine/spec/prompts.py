@@ -22,6 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import digest
 from engine.registry import did_you_mean
+from engine.spec.named_files import passed_file
 from engine.spec.package_data import shipped
 from engine.spec.yaml import decode
 
@@ -316,7 +317,7 @@ class PromptLibrary:
                 if not file.resolve().is_relative_to(home):
                     message = f"the prompt '{name}' is a link that leaves the prompts folder"
                     raise self._refused(message)
-                return file
+                return passed_file(file, self._recipe_dir, "prompt")
         if pack:
             message = f"the pack '{pack}' has no prompt '{name}', and there is none for all packs"
             where, hint = Location.at(own / pack / name), f"write prompts/{pack}/{name}"

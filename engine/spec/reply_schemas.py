@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import json_text
 from engine.errors import Location, Problem, RecipeError
+from engine.spec.named_files import passed_file
 from engine.spec.package_data import shipped
 from engine.spec.yaml import decode
 
@@ -27,6 +28,7 @@ class SchemaLibrary:
 
     def __init__(self, recipe_dir: Path) -> None:
         """Take the recipe's folder."""
+        self._recipe_dir = recipe_dir
         self._own, self._ours = recipe_dir / "schemas", shipped("schemas")
         self._loaded: dict[tuple[str, str], Schema] = {}
 
@@ -78,7 +80,7 @@ class SchemaLibrary:
                     message = f"the schema '{name}' is a link that leaves the schemas folder"
                     hint = "copy the file into the folder"
                     raise RecipeError([Problem(Location.at(file), message, hint, code="schema")])
-                return file
+                return passed_file(file, self._recipe_dir, "schema")
         return None
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
+from engine.spec.named_files import passed_file
 from engine.spec.recipe import Taxonomy
 from engine.spec.recipe.taxonomy import Category, TaxonomyFile
 from engine.spec.yaml import Document, KeyPath, decode, parse
@@ -62,7 +63,11 @@ def _from_file(taxonomy: Taxonomy, name: str, recipe: Document, base: Path) -> _
         message = f"patterns.taxonomy has categories, and the file {name} has some too"
         hint = "keep them in one place: move these into the file, or leave `file` out"
         raise RecipeError([Problem(recipe.at((*AT, "categories")), message, hint, code="taxonomy")])
-    file = base / name
+    try:
+        file = passed_file(base / name, base, "taxonomy")
+    except RecipeError as error:
+        told = [Problem(where, p.message, p.hint, code="taxonomy") for p in error.problems]
+        raise RecipeError(told) from None
     if not file.is_file():
         near = [
             one.relative_to(base).as_posix() if one.is_relative_to(base) else str(one)

@@ -37,6 +37,18 @@ class QueryError(Exception):
         self.fault, self.complaint = fault, complaint
 
 
+def listed(pattern: Path) -> list[Path]:
+    """Return the files that DuckDB finds for a pattern; it opens none of them. Raises QueryError."""
+    import duckdb
+
+    try:
+        with in_memory() as connection:
+            found = connection.execute("SELECT file FROM glob(?)", [str(pattern)]).fetchall()
+    except duckdb.Error as error:
+        raise QueryError(fault_of(error), str(error)) from None
+    return [Path(file) for (file,) in found]
+
+
 def run_query(checked: Checked, database: Path | None) -> Iterator[dict[str, Any]]:
     """Yield the rows of a query over files or over the tables of a DuckDB file; raises QueryError."""
     import duckdb
@@ -105,13 +117,15 @@ def _confined(checked: Checked, database: Path | None) -> Iterator[duckdb.DuckDB
         tempfile.TemporaryDirectory(prefix="pada-sql-") as folder,
         in_memory() as connection,
     ):
-        if database is not None:
-            connection.execute(f"ATTACH {_literal(str(database))} AS data (READ_ONLY)")
-            connection.execute("USE data")
+        own = [database, database.with_name(f"{database.name}.wal")] if database else []
         connection.execute(f"SET temp_directory = {_literal(folder)}")
-        connection.execute(f"SET allowed_paths = {_list(checked.files)}")
+        connection.execute(f"SET allowed_paths = {_list([*checked.files, *own])}")
         connection.execute(f"SET allowed_directories = {_list(checked.folders)}")
         close_off(connection)
+        if database is not None:
+            # Behind the door: what a database holds, or the log beside it, opens nothing by being attached.
+            connection.execute(f"ATTACH {_literal(str(database))} AS data (READ_ONLY)")
+            connection.execute("USE data")
         yield connection
 
 

@@ -81,6 +81,9 @@ def check_query(sql: str, base: Path, has_tables: bool, look_up: LookUp) -> Chec
         base: Where relative paths start.
         has_tables: Whether there is a database, in which names that are no files may be tables.
         look_up: Finds the files behind a name.
+
+    Raises:
+        RecipeError: it names a file that the recipe may not read.
     """
     try:
         statement = _statement(sql)
@@ -90,6 +93,8 @@ def check_query(sql: str, base: Path, has_tables: bool, look_up: LookUp) -> Chec
         return refused.fault
     except RecipeError as error:
         problem = error.problems[0]
+        if problem.code == "outside":
+            raise
         return Fault(f"{problem.where}: {problem.message}", problem.hint)
 
 

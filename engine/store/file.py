@@ -7,8 +7,10 @@ nothing here keeps a connection longer than its block.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
     import duckdb
 
 FILE = "store.duckdb"
+CLOSED_OFF: Mapping[str, str] = {
+    "enable_external_access": "false",
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "lock_configuration": "true",
+}
+"""How every store is opened: nothing that it holds, a view or a statement over it, reaches a file or the network."""
+_MARK = b"DUCK"
+_MARKED_AT = 8
+"""Where DuckDB's files have it, behind a checksum."""
 WRITERS_MEMORY = "2GB"
 """What DuckDB may take while the store is written, beside a run's models; it goes to disk beyond that."""
 Notice = Callable[[str], None]
@@ -44,17 +57,41 @@ class Busy(StoreError):
         )
 
 
-def connect(
-    path: Path, *, write: bool, config: Mapping[str, str] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Open the file once, without waiting; raises Busy or another StoreError."""
+def connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
+    """Open the file once, closed off, without waiting; raises Busy or another StoreError."""
     import duckdb
 
+    _refuse_other_files(path)
     bounds = {"memory_limit": WRITERS_MEMORY} if write else {}
     try:
-        return duckdb.connect(str(path), read_only=not write, config={**bounds, **(config or {})})
+        return duckdb.connect(str(path), read_only=not write, config={**CLOSED_OFF, **bounds})
     except duckdb.Error as error:
         raise translated(error, path) from error
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse what is no DuckDB file before DuckDB looks at it: for an SQLite file it would fetch an extension."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StoreError(
+                f"{path} is a link: what a run writes would go to another file",
+                "name the folder of the file itself with --state",
+            ) from None
+        raise StoreError(
+            f"{path}: not accessible", "check the permissions, or use another folder with --state"
+        ) from None
+    try:
+        is_file = stat.S_ISREG(os.fstat(handle).st_mode)
+        if not is_file or os.pread(handle, len(_MARK), _MARKED_AT) != _MARK:
+            raise StoreError(
+                f"{path} is not a DuckDB file", "move it away, or use another folder with --state"
+            )
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -64,13 +101,12 @@ def opened(
     write: bool,
     wait: float,
     notice: Notice | None = None,
-    config: Mapping[str, str] | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for a block, trying for `wait` seconds while others hold it; raises Busy, StoreError."""
     if not _ONE_AT_A_TIME.acquire(timeout=min(wait, threading.TIMEOUT_MAX)):
         raise Busy(path, os.getpid())
     try:
-        connection = _patiently(path, write, wait, notice, config)
+        connection = _patiently(path, write, wait, notice)
         try:
             yield connection
         finally:
@@ -80,13 +116,13 @@ def opened(
 
 
 def _patiently(
-    path: Path, write: bool, wait: float, notice: Notice | None, config: Mapping[str, str] | None
+    path: Path, write: bool, wait: float, notice: Notice | None
 ) -> duckdb.DuckDBPyConnection:
     start = time.monotonic()
     pause, has_notified = 0.01, False
     while True:
         try:
-            return connect(path, write=write, config=config)
+            return connect(path, write=write)
         except Busy as busy:
             waited = time.monotonic() - start
             if waited >= wait:

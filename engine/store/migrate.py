@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
 from engine.store import lock
+from engine.store.columns import record_types
 from engine.store.file import connect, is_disk_full, opened, translated
 from engine.store.schema import apply, newest
 from engine.store.spool import disk_error
@@ -21,6 +22,7 @@ def version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Return the schema version of an open store; raises StoreError for another program's file and a newer store."""
     import duckdb
 
+    _refuse_other_structure(connection, path)
     try:
         ((current,),) = connection.execute("SELECT max(version) FROM schema_version").fetchall()
     except duckdb.CatalogException:
@@ -38,6 +40,21 @@ def version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return int(current)
 
 
+def _refuse_other_structure(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a file in which a view has the name of a table, or a macro that of a function: others made those."""
+    tables = ["schema_version", "ingest", *record_types()]
+    views = (
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND list_contains(?, view_name)"
+    )
+    macros = "SELECT function_name FROM duckdb_functions() WHERE NOT internal"
+    for kind, sql, values in (("view", views, [tables]), ("macro", macros, [])):
+        if found := connection.execute(sql, values).fetchone():
+            raise StoreError(
+                f"{path} is not a store of this engine: it has a {kind} '{found[0]}'",
+                "move it away, or use another folder with --state",
+            )
+
+
 def create(path: Path) -> None:
     """Make an empty store, whole or not at all; one that is already there is left alone. Raises StoreError."""
     import duckdb
@@ -50,6 +67,7 @@ def create(path: Path) -> None:
         for left in (fresh, log):
             left.unlink(missing_ok=True)
         lay_out(fresh)
+        fresh.chmod(0o600)
         _put(fresh, path)
     except OSError as error:
         raise disk_error(error, path.parent) from error

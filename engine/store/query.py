@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import StoreError
+from engine.gate import check_state
 from engine.registry import did_you_mean
 from engine.store import lock
 from engine.store.file import FILE, Notice, opened
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 WAIT = 5.0
 """Seconds a query waits for a run that has the file to ingest, which takes it tens of milliseconds."""
-_CLOSED_OFF = {"enable_external_access": "false", "lock_configuration": "true"}
 
 
 class Unseen(NamedTuple):
@@ -62,7 +62,7 @@ def ask(
             statements, or would write.
     """
     path = _require(state)
-    with opened(path, write=False, wait=wait, notice=notice, config=_CLOSED_OFF) as connection:
+    with opened(path, write=False, wait=wait, notice=notice) as connection:
         written_by = version(connection, path)
         missing = _unseen(state, connection, written_by)
         with _relation(connection, sql, parameters, written_by) as relation:
@@ -89,7 +89,7 @@ def reader(
     wrong with a question is raised as `ask` does.
     """
     path = _require(state)
-    with opened(path, write=False, wait=wait, config=_CLOSED_OFF) as connection:
+    with opened(path, write=False, wait=wait) as connection:
         written_by = version(connection, path)
 
         def query(sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
@@ -205,7 +205,8 @@ def open_store(state: Path | str = ".pada", *, wait: float = WAIT) -> ReadableSt
 
 
 def _require(state: Path) -> Path:
-    """Return the store's file; raises StoreError where there is none."""
+    """Return the store's file; raises StoreError where there is none, or where its folder is not this user's."""
+    check_state(state)
     if not (state / FILE).exists():
         raise StoreError(
             f"there is no store at {state / FILE}",
@@ -217,7 +218,7 @@ def _require(state: Path) -> Path:
 def unseen(state: Path, *, wait: float = WAIT) -> Unseen:
     """Return how many spooled rows queries do not see yet, and which run is writing."""
     path = _require(state)
-    with opened(path, write=False, wait=wait, config=_CLOSED_OFF) as connection:
+    with opened(path, write=False, wait=wait) as connection:
         return _unseen(state, connection, version(connection, path))
 
 

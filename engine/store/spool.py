@@ -21,6 +21,7 @@ from engine.errors import StoreError
 from engine.system import locks, platforms
 from engine.system.files import sync_folder
 
+_FRESH = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_APPEND
 SEGMENT_BYTES = 16 * 1024 * 1024
 """A segment that has grown beyond this is closed; ingesting closes smaller ones."""
 
@@ -102,7 +103,7 @@ class Spool:
         self.waiting = 0
         """Rows in the open segment."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error(error, folder) from error
         self._number = max((_number(p) for p in folder.glob("*.jsonl")), default=0)
@@ -132,7 +133,7 @@ class Spool:
         self._number += 1
         # A name never used before: the store may still remember an earlier segment of this number as ingested.
         path = self.folder / f"{self._number:06d}-{secrets.token_hex(4)}.jsonl"
-        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
+        self._file = os.open(path, _FRESH, 0o600)
         self._size = 0
         sync_folder(self.folder)
         return self._file

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RunError, StoreError
+from engine.gate import check_state, own_state
 from engine.rows import Call, Row
 from engine.store import lock, reading
 from engine.store.columns import (
@@ -104,10 +105,15 @@ class Store:
         ingested first. `notice` is told when something must be waited for.
 
         Raises:
-            StoreError: there is none and it may not be made; it is newer than the engine; it is something else;
-                it cannot be written; or the file is held open (the message names the process).
+            StoreError: there is none and it may not be made; it is newer than the engine; it is something else; its
+                folder is not this user's; it cannot be written; or the file is held open (the message names the
+                process).
         """
         store = cls(state, notice, patience)
+        if create_missing:
+            own_state(state)
+        else:
+            check_state(state)
         if not store.path.exists():
             if not create_missing:
                 raise StoreError(

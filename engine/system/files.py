@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written, flushed or renamed.
     """
-    # The process's number: two that write the same file must not take each other's half away.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    _remove(part)
+    # A name that nobody can know before: two that write the same file must not take each other's half away, and in a
+    # folder that somebody else made no link may wait there.
+    part = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(8)}.part")
     try:
         yield part
         sync_all(part)
@@ -40,7 +41,21 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all; raises OSError."""
     with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        _write_new(part, text, 0o666)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its user alone may read, whole or not at all, in folders made for it; raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with replacing(path) as part:
+        _write_new(part, text, 0o600)
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    """Write a file that is not there yet; raises OSError where something is, also a link."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def sync_all(path: Path) -> None:

@@ -110,6 +110,7 @@ def test_a_try_of_a_program_asks_nobody(recipe: Path, capsys: pytest.CaptureFixt
 def test_folders_that_a_recipe_names_are_listed(
     recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (recipe.parent.parent / "pada.yaml").touch()
     shared = recipe.parent.parent / "shared"
     write_operator(shared, changed(("name: shorten", "name: lengthen")), name="lengthen")
     text = recipe.read_text("utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from engine import gate
 from engine.store import FILE
 from tests.e2e import batch_project
 from tests.e2e.balance import RULES, Rule, assert_balanced, unbalanced
@@ -137,6 +138,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tampered(state: Path, folder: Path, sql: str) -> Path:
     """Copy a state folder and change its store; return the copy."""
     folder.mkdir()
+    gate.own_state(folder)
     shutil.copy(state / FILE, folder / FILE)
     with duckdb.connect(str(folder / FILE)) as connection:
         [(changed,)] = connection.execute(sql).fetchall()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine import gate
 from engine.backends.files.requests import request_files
 from engine.cli.batch import again
 from engine.store import Store
@@ -351,7 +352,7 @@ def test_a_budget_holds_for_what_is_written_down(
 def test_files_that_cannot_be_written_leave_nothing_behind(
     recipe: Path, state: Path, pada: Pada
 ) -> None:
-    state.mkdir()
+    gate.own_state(state)
     (state / "batch").write_text("in the way", "utf-8")
     by_file = with_batch(recipe)
     code, said = pada("run", by_file, "--state", state)

@@ -29,7 +29,7 @@ def called(*command: object, cwd: Path, **more: str) -> str:
     own = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "PADA", "VIRTUAL"))
+        if name == "PADA_CONFIG" or not name.startswith(("PYTHON", "PADA", "VIRTUAL"))
     }
     done = subprocess.run(
         list(map(str, command)),

@@ -96,6 +96,7 @@ def test_links_out_of_the_recipes_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_folders_that_a_recipe_names_add_theirs(tmp_path: Path) -> None:
+    (tmp_path / "pada.yaml").touch()
     write_operator(tmp_path / "recipe" / FOLDER)
     shared = write_operator(
         tmp_path / "shared", changed(("name: shorten", "name: lengthen")), name="lengthen"
@@ -108,6 +109,7 @@ def test_folders_that_a_recipe_names_add_theirs(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_and_a_name_twice_are_told(tmp_path: Path) -> None:
+    (tmp_path / "pada.yaml").touch()
     write_operator(tmp_path / "recipe" / FOLDER)
     write_operator(tmp_path / "shared")
     look = look_for_operators(tmp_path / "recipe", ["../shared", "nowhere"])

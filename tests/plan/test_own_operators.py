@@ -194,6 +194,7 @@ def test_the_privacy_table_names_the_labels_among_which_a_teacher_chooses(
 def test_a_folder_of_operators_that_a_recipe_names_is_looked_into_and_told_where_it_is_missing(
     tmp_path: Path,
 ) -> None:
+    (tmp_path / "pada.yaml").touch()
     write_operator(tmp_path / "shared")
     (tmp_path / "recipe").mkdir()
     recipe = write(tmp_path / "recipe", "[{name: shorten}]\n  operator_folders: [../shared]")

@@ -93,7 +93,7 @@ def test_data_that_is_not_there_says_how_to_name_its_place() -> None:
     assert hints == ["check the path; another place is named by --var data=…"] * 2
 
 
-def test_data_outside_the_recipes_folder_is_warned_of_unless_the_user_gave_it(
+def test_data_outside_the_recipes_folder_is_refused_unless_the_user_gave_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "other"
@@ -104,7 +104,9 @@ def test_data_outside_the_recipes_folder_is_warned_of_unless_the_user_gave_it(
     for split in ("train", "validation", "test"):
         text = text.replace(f"data/{split}.jsonl", f'"${{data}}/{split}"')
     recipe = write_good(other, text).rename(folder / "recipe.yaml")
-    assert [p.code for p in check_recipe(load(recipe))] == ["outside"] * 3
+    found = check_recipe(load(recipe))
+    assert [(p.code, p.level) for p in found] == [("outside", "error")] * 3
+    assert "; another place is named by --var data=…" in found[0].hint
     monkeypatch.chdir(other)
     assert check_recipe(load(recipe, {"data": "data"})) == []
 
@@ -115,7 +117,7 @@ def test_link_to_a_file_outside_counts_as_outside(tmp_path: Path) -> None:
     recipe = write_good(folder)
     train = (folder / "data" / "train.jsonl").rename(tmp_path / "elsewhere.jsonl")
     (folder / "data" / "train.jsonl").symlink_to(train)
-    assert [p.code for p in check_recipe(load(recipe))] == ["outside"]
+    assert [(p.code, p.level) for p in check_recipe(load(recipe))] == [("outside", "error")]
 
 
 def test_same_judge_and_teacher_is_a_warning_only_where_the_judge_decides(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError, RecipeError
+from engine.gate import trust_state
 from engine.project import Project
 from engine.report.facts.reviews import collect_people
 from engine.review import Desk, Item, RefusedError, parse_queue, read_reviews, write_items
@@ -38,7 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "project")
+    copied = shutil.copytree(made, tmp_path / "project")
+    trust_state(copied / "state")
+    return copied
 
 
 def opened(folder: Path) -> Project:

@@ -10,6 +10,7 @@ import duckdb
 import orjson
 import pytest
 
+from engine import gate
 from engine.rows import Example, Row
 from engine.store import Store, rows
 from engine.store.schema import migrations
@@ -44,6 +45,7 @@ def before(example: Row) -> list[Any]:
 def write_old_store(state: Path, node: str) -> None:
     """Make a store of the schema before, which holds one finished node."""
     last = next(number for number, sql in migrations().items() if '"references"' in sql) - 1
+    gate.own_state(state)
     with duckdb.connect(str(state / "store.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"

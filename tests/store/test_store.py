@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from engine import gate
 from engine import rows as r
 from engine.errors import RunError, StoreError
 from engine.store import Store, lock, migrate, rows, unseen
@@ -253,6 +254,7 @@ def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
 
 
 def write_first_version(state: Path) -> None:
+    gate.own_state(state)
     with duckdb.connect(str(state / "store.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
@@ -293,6 +295,7 @@ def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
 
 def test_views_of_an_older_store_give_way_to_those_of_today(tmp_path: Path) -> None:
     """A view is written down where it is made last, so an earlier engine's store may have one of its name already."""
+    gate.own_state(tmp_path)
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TIMESTAMP NOT NULL)"
@@ -326,6 +329,7 @@ def test_an_older_store_that_cannot_be_brought_up_to_date_is_told_and_stays(tmp_
 
 @pytest.mark.parametrize("content", [b"", b"hello" * 1000], ids=["empty", "text"])
 def test_what_is_no_duckdb_file_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    gate.own_state(tmp_path)
     (tmp_path / "store.duckdb").write_bytes(content)
     with pytest.raises(StoreError, match="is not a DuckDB file"):
         Store.open(tmp_path)
@@ -333,6 +337,7 @@ def test_what_is_no_duckdb_file_is_left_alone(tmp_path: Path, content: bytes) ->
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    gate.own_state(tmp_path)
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute("CREATE TABLE mine (a INTEGER)")
     with pytest.raises(StoreError, match="not a store of this engine"):

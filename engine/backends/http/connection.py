@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.backends.local.chat import encode_prompt
 from engine.backends.protocol import Message
 from engine.backends.replies import does_not_fit
 from engine.errors import BackendError
+from engine.gate import passed_folder
 from engine.servers import Proxy, proxy_to
 
 if TYPE_CHECKING:
@@ -208,14 +210,26 @@ _MEANINGS: dict[Kind, tuple[str, str]] = {
 _OTHER = ("the server refuses the request", "see what it says; `pada calls` shows the calls so far")
 
 
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
 @lru_cache(maxsize=4)
 def load_tokenizer(name: str, folder: Path | None) -> Any:
     """Return the tokenizer in a folder (relative to `folder`), or of that Hugging Face name; raises BackendError."""
+    near = (folder or Path()) / name
+    place: Path | str = name
+    if near.exists() or not _HUB_NAME.fullmatch(name):
+        place = passed_folder(near, folder, BackendError)
+    elif Path(name).exists():
+        # The library would take what is in the working directory for the name on the Hub.
+        raise BackendError(
+            f"the tokenizer '{name}' is not beside the recipe, and the working directory has something of that name",
+            "run from another folder, or write the path of the tokenizer's folder",
+        )
     from transformers import AutoTokenizer
 
-    near = (folder or Path()) / name
     try:
-        return AutoTokenizer.from_pretrained(near if near.is_dir() else name)
+        return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as problem:
         reason = str(problem).strip().splitlines()[0]
         raise BackendError(

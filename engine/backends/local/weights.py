@@ -128,7 +128,11 @@ def _load_model(path: Path, dtype: str, device: str) -> Any:
     try:
         with quiet():
             model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=getattr(torch, dtype), local_files_only=True
+                path,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError) as problem:
         raise ModelError(
@@ -145,7 +149,9 @@ def load_tokenizer(path: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            path, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError) as problem:
         raise ModelError(f"cannot load the tokenizer in {path}: {problem}") from problem
     if tokenizer.chat_template is None:

@@ -56,7 +56,11 @@ def load_student(job: TrainingJob, longest: int) -> Any:
     # 1.2 and 1.3 for 10 rows of 27 tokens, 12.2 and 16.0 for 4 of 590.
     attention = "eager" if job.device == "cpu" and longest <= EAGER_TOKENS else "sdpa"
     model = AutoModelForCausalLM.from_pretrained(
-        job.model, dtype=dtype, attn_implementation=attention
+        job.model,
+        dtype=dtype,
+        attn_implementation=attention,
+        trust_remote_code=False,
+        use_safetensors=True,
     )
     model.config.use_cache = False
     # The last positions of a batch are a strided view, for which torch multiplies batch by batch with a

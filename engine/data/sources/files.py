@@ -15,6 +15,7 @@ from engine.data.sources.readers import READERS, ending
 from engine.data.sources.texts import COMPRESSED
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import file_digest
+from engine.gate import is_above_named, passed
 from engine.registry import did_you_mean
 from engine.spec.recipe import Format
 from engine.sql.expressions import Fault
@@ -31,6 +32,8 @@ class Files:
     """The folder from which a row's file is named; None for a single file."""
     form: Format = field(default_factory=Format)
     """What the recipe says of how they are written."""
+    base: Path | None = None
+    """The recipe's folder, by which it is told what may be read; None for what has passed already."""
 
     @property
     def name(self) -> str:
@@ -52,7 +55,7 @@ class Files:
         for file in self.files:
             name = file.relative_to(self.root).as_posix() if self.root else ""
             try:
-                for row in READERS[ending(file)].rows(file, self.form):
+                for row in READERS[ending(file)].rows(passed_file(file, self.base), self.form):
                     if isinstance(row, BadRow):
                         yield row._replace(file=name)
                     else:
@@ -69,23 +72,36 @@ class Files:
         return [
             Problem(Location.at(file), message, hint, "warning", "format")
             for file in self.files
-            for message, hint in _notes(file, self.form)
+            for message, hint in _notes(file, passed_file(file, self.base), self.form)
         ]
 
     def digest(self) -> str:
         """Return the digest of the bytes and of how they are read, whatever the files are called; raises OSError."""
         content = hashlib.sha256()
         for file in self.files:
-            content.update(f"{ending(file)}:{file_digest(file)}\n".encode())
+            content.update(f"{ending(file)}:{file_digest(passed_file(file, self.base))}\n".encode())
         return content.hexdigest()
 
 
-def _notes(file: Path, form: Format) -> Sequence[Fault]:
-    """Return what was detected in a file, nothing where reading it will say what is wrong."""
+def _notes(file: Path, found: Path, form: Format) -> Sequence[Fault]:
+    """Return what was detected in a file, at the place `found`; nothing where reading it will say what is wrong."""
     try:
-        return READERS[ending(file)].notes(file, form)
+        return READERS[ending(file)].notes(found, form)
     except (OSError, EOFError, zlib.error, RecipeError):
         return ()
+
+
+def passed_file(file: Path, base: Path | None) -> Path:
+    """Return a file resolved, to be opened as it is; raises RecipeError where the recipe in `base` may not read it.
+
+    A link to a file with another ending stays one: its own name says how it is read, as in the Hub's cache.
+    """
+    found = passed(file, base, lambda message, hint: _outside(file, message, hint))
+    return found if found.suffixes == file.suffixes else file
+
+
+def _outside(file: Path, message: str, hint: str) -> RecipeError:
+    return RecipeError([Problem(Location.at(file), message, hint, code="outside")])
 
 
 def problem(file: Path, message: str, hint: str) -> RecipeError:
@@ -124,7 +140,11 @@ def _found(path: str, base: Path) -> Files:
     try:
         if glob.has_magic(path) and not file.exists():
             return _fitting(path, base)
-        return Files((_existing(file),))
+        # Not even whether it is there is told of a place that may not be read.
+        passed_file(file, base)
+        found = _existing(file)
+        passed_file(found, base)
+        return Files((found,), base=base)
     except OSError as error:
         raise problem(file, f"this path cannot be used: {error.strerror}", "check it") from None
 
@@ -134,14 +154,26 @@ def _fitting(path: str, base: Path) -> Files:
     parts = Path(path).parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     root = base.joinpath(*parts[:fixed])
+    _pass_pattern(path, root, base)
     names = sorted(glob.glob("/".join(parts[fixed:]), root_dir=root, recursive=True))
     files = tuple(root / name for name in names if (root / name).is_file())
     if readable := tuple(file for file in files if ending(file) in READERS):
-        return Files(readable, root)
+        for file in readable:
+            passed_file(file, base)
+        return Files(readable, root, base=base)
     if not root.is_dir():
         raise problem(base / path, "no file fits: the folder does not exist", "check the path")
     hint = f"known endings are {', '.join(READERS)}" if files else "check the pattern"
     raise problem(base / path, "no data file fits this pattern", hint)
+
+
+def _pass_pattern(path: str, root: Path, base: Path) -> None:
+    """Refuse a pattern that looks in a folder that may not be read, unless all that fits it was named by the user."""
+    try:
+        passed_file(root, base)
+    except RecipeError:
+        if not is_above_named(root, base):
+            raise
 
 
 def _existing(file: Path) -> Path:

@@ -6,6 +6,7 @@ The `datasets` library does the work; its cache serves data sets that were loade
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from engine.data.records import BadRow, Record, digest_of_rows
 from engine.data.sources.class_names import namers_of, with_named
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import file_digest
+from engine.gate import passed, passed_folder
 from engine.sql.row_values import json_value
 
 _SCHEME = "hf://"
 _FORM = "hf://owner/name@revision/config/split (revision and config may be left out)"
+_HUB_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_STATE = "state.json"
 _PATIENCE = 5.0
 """Seconds that looking a data set up may take."""
 
@@ -48,6 +52,10 @@ def parse_address(path: str) -> Address:
         raise RecipeError([Problem(Location(path), message, f"write {_FORM}", code="data")])
     owner, name, *config, split = parts
     name, at, revision = name.partition("@")
+    if not _HUB_NAME.fullmatch(f"{owner}/{name}") or ".." in path:
+        message = f"'{owner}/{name}' is no name of a data set on the Hugging Face Hub"
+        hint = f"write {_FORM}; what is on this machine is named as `path` without hf://"
+        raise RecipeError([Problem(Location(path), message, hint, code="data")])
     return Address(
         f"{owner}/{name}", revision if at else None, config[0] if config else None, split
     )
@@ -104,12 +112,13 @@ class Hub:
 
         address = parse_address(self.path)
         try:
-            huggingface_hub.HfApi().dataset_info(
+            found = huggingface_hub.HfApi().dataset_info(
                 address.name, revision=address.revision, timeout=_PATIENCE
             )
+            other = _not_its_own(found)
         except Exception as error:  # the library raises a dozen unrelated types here
             return _not_loaded(self.path, error)
-        return None
+        return None if other is None else _foreign(self.path, other)
 
     def _newest(self) -> Any:
         """Return the rows, as the library has them: what is pinned from the cache, else as the Hub has it now."""
@@ -138,6 +147,14 @@ class Hub:
         # The library is slow to import and only some recipes need it.
         import datasets
 
+        if Path(address.name).exists():
+            message = (
+                "the working directory has something of this name, which would be read in its place"
+            )
+            hint = (
+                f"run from another folder; to read what is there, write `path: ./{address.name}/…`"
+            )
+            raise RecipeError([Problem(Location(self.path), message, hint, code="data")])
         options = {"streaming": True} if self.streaming else {}
         try:
             rows = datasets.load_dataset(
@@ -149,11 +166,46 @@ class Hub:
             )
         except Exception as error:  # the library raises a dozen unrelated types here
             raise RecipeError([_not_loaded(self.path, error)]) from error
+        if not _only_its_own(rows):
+            raise RecipeError([_foreign(self.path, "what it was loaded from")])
         if not self.streaming and not _is_pinned(rows, address.revision):
             message = f"the local cache holds another revision than {address.revision}"
             hint = "connect to the network once, or pin the revision that is there"
             raise RecipeError([Problem(Location(self.path), message, hint, code="data")])
         return rows
+
+
+_CONFIGS = ".huggingface.yaml"
+"""May say in a data set's README's place where its files are."""
+
+
+def _not_its_own(found: Any) -> str | None:
+    """Return what of a data set leads to other files than its own, perhaps of this machine; None where nothing does.
+
+    `found` is what the Hub knows of it. The library follows such paths wherever they lead.
+    """
+    if any(file.rfilename == _CONFIGS for file in found.siblings or ()):
+        return _CONFIGS
+    configs = dict(found.card_data or {}).get("configs")
+    return next((text for text in _texts(configs) if _leads_away(text)), None)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from _texts(child)
+
+
+def _leads_away(path: str) -> bool:
+    return path.startswith(("/", "~", "\\")) or "://" in path or "::" in path or ".." in path
+
+
+def _only_its_own(rows: Any) -> bool:
+    """Return whether all files that loaded rows were made of came from the Hub, as the library noted it."""
+    made_of = getattr(getattr(rows, "info", None), "download_checksums", None) or {}
+    return all(str(file).startswith(("hf://", "https://huggingface.co/")) for file in made_of)
 
 
 def _is_pinned(rows: Any, revision: str | None) -> bool:
@@ -181,6 +233,9 @@ class Saved:
 
     folder: Path
 
+    base: Path | None = None
+    """The recipe's folder, by which it is told what may be read; None for what has passed already."""
+
     @property
     def files(self) -> tuple[Path, ...]:
         """The folder's files."""
@@ -206,7 +261,9 @@ class Saved:
         import datasets
 
         try:
-            rows = datasets.load_from_disk(str(self.folder))
+            rows = datasets.load_from_disk(str(self._passed()))
+        except RecipeError:
+            raise
         except Exception as error:  # as for data sets of the Hub
             reason = (str(error).splitlines() or [""])[0]
             message = f"this saved data set cannot be loaded: {type(error).__name__}: {reason}"
@@ -214,16 +271,29 @@ class Saved:
             raise RecipeError([Problem(Location(self.name), message, hint, code="data")]) from error
         yield from _decoded(rows)
 
+    def _passed(self) -> Path:
+        """Return the folder, when all that it leads to may be read: it names files. Raises RecipeError, OSError."""
+
+        def refuse(message: str, hint: str) -> RecipeError:
+            return RecipeError([Problem(Location(self.name), message, hint, code="outside")])
+
+        folder = passed_folder(self.folder, self.base, refuse)
+        state = json.loads((folder / _STATE).read_text("utf-8"))
+        for file in state["_data_files"]:
+            passed(folder / file["filename"], self.base, refuse)
+        return folder
+
     def digest(self) -> str:
         """Return the digest of the folder's files; raises OSError."""
         content = hashlib.sha256()
+        self._passed()
         for file in self.files:
             content.update(f"{file.name}:{file_digest(file)}\n".encode())
         return content.hexdigest()
 
 
-def saved_set(folder: Path) -> Saved | None:
-    """Return the data set saved in a folder, None where there is none.
+def saved_set(folder: Path, base: Path | None = None) -> Saved | None:
+    """Return the data set saved in a folder, None where there is none; `base`: as of `Saved`.
 
     Raises:
         RecipeError: the folder holds several splits.
@@ -233,7 +303,7 @@ def saved_set(folder: Path) -> Saved | None:
         message = "this folder holds several splits of a data set"
         hint = f"name one: {', '.join(f'{folder.name}/{split}' for split in splits)}"
         raise RecipeError([Problem(Location.at(folder), message, hint, code="data")])
-    return Saved(folder) if (folder / "state.json").is_file() else None
+    return Saved(folder, base) if (folder / _STATE).is_file() else None
 
 
 def _decoded(rows: Any) -> Iterator[Record]:
@@ -260,6 +330,12 @@ def _offline() -> Iterator[None]:
     finally:
         datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
         datasets.logging.set_verbosity(loud)
+
+
+def _foreign(path: str, what: str) -> Problem:
+    message = f"this data set leads to files that are not its own: {what}"
+    hint = "use another data set, or download its files yourself and name them as `path`"
+    return Problem(Location(path), message, hint, code="outside")
 
 
 def _not_loaded(path: str, error: Exception) -> Problem:

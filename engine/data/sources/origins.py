@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.data.records import BadRow, Record
-from engine.data.sources.files import Files, find_files, problem
+from engine.data.sources.files import Files, find_files, passed_file, problem
 from engine.data.sources.hub import is_hub, resolve_hub, saved_set
 from engine.data.sources.query import resolve_query
 from engine.errors import Problem
@@ -54,9 +54,9 @@ def resolve_path(
     """Return the files, the saved data set or the Hub's data set behind a path; raises RecipeError."""
     if is_hub(path):
         return resolve_hub(path, streaming)
-    folder = base / path
+    folder = passed_file(base / path, base)
     try:
-        saved = saved_set(folder) if folder.is_dir() else None
+        saved = saved_set(folder, base) if folder.is_dir() else None
     except OSError as error:
         raise problem(folder, f"this path cannot be used: {error.strerror}", "check it") from None
     if saved and form and form.model_fields_set:

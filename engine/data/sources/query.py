@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.records import BadRow, Record, digest_of_rows
-from engine.data.sources.files import Files, find_files, problem
+from engine.data.sources.files import Files, find_files, passed_file, problem
 from engine.data.sources.readers import ending
 from engine.errors import Location, Problem, RecipeError
 from engine.sql.expressions import Fault
-from engine.sql.queries import QueryError, is_sqlite, run_query, run_sqlite
+from engine.sql.queries import QueryError, is_sqlite, listed, run_query, run_sqlite
 from engine.sql.query_files import Checked, NamedFiles, check_query
 
 _IN_CSV = re.compile(
     r"CSV Error on Line: (?P<line>\d+)\nOriginal Line: .*\n(?P<why>.+)[^\0]*?\n  file = (?P<file>.+)"
 )
 _IN_JSON = re.compile(r'in file "(?P<file>[^"]+)", in line (?P<line>\d+): (?P<why>.+)')
+
+
+_OF_DATABASES = ("", ".wal", "-wal", "-journal", "-shm")
+"""What DuckDB and SQLite read beside a database file, by what is put to its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,9 @@ def _checked(sql: str, base: Path, database: Path | None, place: str = "query") 
         for file in (file for file in files.files if ending(file) == ".xlsx"):
             hint = "name the file as `path`, or save the sheet as CSV"
             raise problem(file, "a query does not read Excel files", hint)
-        return NamedFiles(files.files, files.root)
+        # DuckDB looks for itself, and finds files that begin with a dot, too.
+        seen = listed(base / name) if files.root is not None else []
+        return NamedFiles([passed_file(f, base) for f in (*files.files, *seen)], files.root)
 
     checked = check_query(sql, base, database is not None, look_up)
     if isinstance(checked, Fault):
@@ -129,9 +135,12 @@ def resolve_query(sql: str, base: Path, database: str | None) -> Query:
     if database is None:
         return Query(sql, base, _checked(sql, base, None).files)
     file = base / database
+    for beside in _OF_DATABASES:
+        passed_file(file.with_name(f"{file.name}{beside}"), base)
     if glob.has_magic(database) or not file.is_file():
         hint = "name a DuckDB or SQLite database file"
         problem = Problem(Location.at(file), "there is no such database", hint, code="data")
         raise RecipeError([problem])
+    file = passed_file(file, base)
     others = () if is_sqlite(file) else _checked(sql, base, file).files
     return Query(sql, base, (file, *others), file)

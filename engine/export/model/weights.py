@@ -137,7 +137,13 @@ def write_merged(folder: Path, base: Base, task: Mapping[str, Any], to: Path) ->
             source = folder if is_whole(folder) else base.folder
             # Added up in the wider of both formats: what is rounded before stays so.
             wider = asked if asked is torch.float32 else "auto"
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=wider, local_files_only=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype=wider,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
             if source is base.folder:
                 model = PeftModel.from_pretrained(model, folder).merge_and_unload(safe_merge=True)
             model = model.to(asked)

@@ -28,14 +28,14 @@ def rows_of(
     path: Path | str, sample: dict[str, Any] | None = None, **options: Any
 ) -> list[tuple[int, dict[str, Any]]]:
     choice = Choice(sample=Sample(**sample) if sample else None, **options)
-    found = read_source(resolve_path(str(path), Path()), choice)
+    found = read_source(resolve_path(str(path), Path(path).parent), choice)
     return [(record.line, record.values) for record in found.records]
 
 
 def complaints(file: Path, columns: tuple[str, ...] = ()) -> list[str]:
     check = row_check(columns, columns[0], labelled=False) if columns else None
     with pytest.raises(RecipeError) as caught:
-        read_source(resolve_path(str(file), Path()), check=check, columns=columns)
+        read_source(resolve_path(str(file), file.parent), check=check, columns=columns)
     return [f"{p.where.line}:{p.where.column} {p.message}" for p in caught.value.problems]
 
 
@@ -143,7 +143,7 @@ def test_the_ending_may_be_left_out_when_one_file_fits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [("b.jsnl", "did you mean 'b.jsonl'"), ("no/b", "folder does not exist"), (".", "is a folder"),
-     ("/", "is a folder"),     ("b.txt", "ending '.txt' cannot be read"), ("x" * 300, "path cannot be used")],
+     ("/", "lies outside"),     ("b.txt", "ending '.txt' cannot be read"), ("x" * 300, "path cannot be used")],
 )  # fmt: skip
 def test_what_is_not_there_is_said(path: str, said: str, tmp_path: Path) -> None:
     write(tmp_path, "b.jsonl", "")
@@ -218,7 +218,7 @@ def test_a_files_digest_is_of_its_bytes(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"a": 1}\n')
     place = resolve_path("a.jsonl", tmp_path)
     before = place.digest()
-    assert resolve_path(str(file), Path()).digest() == before
+    assert resolve_path(str(file), file.parent).digest() == before
     file.write_text('{"a": 2}\n', encoding="utf-8")
     assert place.digest() != before
 

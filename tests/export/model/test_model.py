@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from engine import gate
 from engine.backends.entry import ModelRef
 from engine.backends.transformers import TransformersSettings, open_student
 from engine.errors import EngineError
@@ -65,6 +66,7 @@ def run_of(
     """Return a run of that student on a task; rows are (inputs, target)."""
     shutil.copytree(weights, folder / "recipe")
     state = folder / "state"
+    gate.own_state(state)
     (state / "models").mkdir(parents=True)
     shutil.copytree(weights / "adapter", state / "models" / "adapter")
     store = Invented()
@@ -268,6 +270,7 @@ def test_without_room_on_the_disk_nothing_is_begun(
 def test_a_model_that_was_trained_whole_has_no_adapter(ran: Ran, tmp_path: Path) -> None:
     state = tmp_path / "state"
     shutil.copytree(ran.which.state, state)
+    gate.trust_state(state)
     shutil.rmtree(state / "models" / "adapter")
     shutil.copytree(ran.student, state / "models" / "adapter")
     which = ran.which._replace(state=state)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from engine.cli.app import LISTS, SCHEMAS, app
 from engine.cli.batch import list_command
-from engine.cli.help import CODES, EXAMPLES, commands
+from engine.cli.terminal.help import CODES, EXAMPLES, commands
 from engine.run.batches import FileState
 from tests.cli.test_documents import ROOT
 from tests.store.small import make

@@ -1,0 +1,115 @@
+"""The roots under which a recipe may read: its project, what the user named, the engine's own files and caches.
+
+What the user names on a command line holds for the process (`allow`) or for the recipe of one folder (`name_places`);
+what they trust for good stands in their own configuration. Nothing that came with a recipe adds to any of it.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from engine.system.files import write_private
+from engine.system.places import cache_root, config_root, hub_caches
+
+PROJECT = "pada.yaml"
+"""A file that makes its folder the project of all recipes below it."""
+TRUSTED = "trusted"
+"""The file of the user's configuration with what recipes may read, a path a line."""
+
+_allowed: dict[Path, None] = {}
+_named: dict[Path, frozenset[Path]] = {}
+
+
+def allow(*places: str | Path) -> None:
+    """Let the recipes of this process read what is at these places: the user has named them."""
+    _allowed.update(dict.fromkeys(real(Path(place).expanduser()) for place in places))
+
+
+def name_places(base: Path, values: Iterable[str]) -> None:
+    """Let the recipe in a folder read what the user's values of its vars name, and nothing that earlier ones did.
+
+    A value may be a file, a folder, a pattern, or a file without its ending; one that is none of these names nothing.
+    """
+    found = {place for value in values for place in _places(value)}
+    # Of a lone `/` nobody means that all of the machine may be read.
+    _named[base] = frozenset(place for place in found if place != Path(place.anchor))
+
+
+def _places(value: str) -> Iterator[Path]:
+    if not value or "://" in value or "\0" in value:
+        return
+    path = Path(value).expanduser().absolute()
+    try:
+        # Also what is not there yet: a path that is made of it must be said to be missing, not to be forbidden.
+        yield real(path)
+        if path.exists():
+            return
+        if glob.has_magic(value):
+            yield from (real(Path(file)) for file in glob.glob(str(path), recursive=True))
+        elif path.parent.is_dir():
+            yield from (
+                real(f) for f in path.parent.iterdir() if f.name.startswith(f"{path.name}.")
+            )
+    except (OSError, ValueError):
+        # No place at all, such as a text that is too long for a name.
+        return
+
+
+def remember(place: Path) -> Path:
+    """Write a place into the user's configuration, for all recipes from now on; returns the file. Raises OSError."""
+    file = config_root() / TRUSTED
+    known = _remembered()
+    if real(place) not in known:
+        write_private(file, "".join(f"{each}\n" for each in (*known, real(place))))
+    return file
+
+
+def _remembered() -> list[Path]:
+    try:
+        lines = (config_root() / TRUSTED).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [Path(line) for line in lines if line.startswith(os.sep)]
+
+
+def project_of(base: Path) -> Path:
+    """Return the folder of the nearest `pada.yaml` above a recipe, or else the recipe's own; resolved.
+
+    It is not looked for in the user's home or above: one left there would make a project of everything.
+    """
+    start = real(base)
+    home = real(Path("~").expanduser())
+    for folder in (start, *start.parents):
+        if home.is_relative_to(folder):
+            break
+        if (folder / PROJECT).is_file():
+            return folder
+    return start
+
+
+def roots(base: Path) -> list[Path]:
+    """Return the folders and files that the recipe in a folder may read, resolved."""
+    named = _named.get(base.absolute(), frozenset())
+    return [project_of(base), *named, *_allowed, *_remembered(), *_own()]
+
+
+def is_above_named(folder: Path, base: Path) -> bool:
+    """Return whether the user named anything in a folder for the recipe in `base`."""
+    named = (*_named.get(base.absolute(), ()), *_allowed, *_remembered())
+    return any(real(folder) in place.parents for place in named)
+
+
+def _own() -> list[Path]:
+    package = Path(__file__).resolve().parents[1]
+    # In a checkout these lie beside the package.
+    shipped = [package.parent / kind for kind in ("prompts", "schemas", "recipes")]
+    ours = [package] if (package / "_shipped").is_dir() else [package, *shipped]
+    return [*ours, *map(real, (cache_root(), *hub_caches()))]
+
+
+def real(path: Path) -> Path:
+    """Return an absolute path without links; of what is not there, the part that is there is resolved."""
+    return Path(os.path.realpath(path))
