@@ -42,7 +42,7 @@ from engine.turns import (
     Message,
     escaped,
     is_transcript,
-    texts_of,
+    spoken,
     transcript,
     turns_in,
     unescaped,
@@ -231,7 +231,14 @@ class Chat(TaskKind):
             return str(problem)
         return super().fault(inputs, target, task)
 
-    # Rows that are written.
+    # Rows that are compared, and that are written.
+
+    def texts_of(self, inputs: Mapping[str, str]) -> list[str]:
+        """Return what is said in the conversation, turn by turn.
+
+        System turns and definitions of tools, which many rows share, would make all of them alike.
+        """
+        return [part for text in inputs.values() for part in spoken(text)]
 
     def input_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of messages: turns of user and assistant, and where rows have tools, calls and answers."""
@@ -313,7 +320,7 @@ class Chat(TaskKind):
     ) -> str | None:
         """Return calls with a wrong argument, or of another tool; a text with a wrong detail, or another row's."""
         calls = _said(target)[1]
-        text = "\n".join(texts_of(inputs))
+        text = self.text_of(inputs)
         if not calls:
             wrong = exchanged_detail(target, text, [o for o in others if not _calls_in(o)])
             return wrong or super().corrupted(inputs, target, others, task)

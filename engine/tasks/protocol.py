@@ -219,6 +219,17 @@ class TaskKind(ABC):
         read = "cannot be read" if answer is None else f"is read as '{_short(answer)}'"
         return f"'{_short(said)}' {read}, not as '{_short(right.references[0])}'"
 
+    # Rows that are compared and embedded.
+
+    def texts_of(self, inputs: Mapping[str, str]) -> list[str]:
+        """Return the texts of a row by themselves, as it is compared by them: its columns."""
+        return list(inputs.values())
+
+    @final
+    def text_of(self, inputs: Mapping[str, str]) -> str:
+        """Return a row's inputs as one text, as they are embedded and compared."""
+        return "\n".join(self.texts_of(inputs))
+
     # Rows that are generated.
 
     inputs_are_texts: bool = True

@@ -10,7 +10,7 @@ from engine.data.profile import profile
 from engine.data.splits import read_splits
 from engine.plan.validate import examine
 from engine.spec.loader import load
-from engine.wording import text_of
+from engine.tasks import TASKS
 
 RECIPE = """\
 recipe: 1
@@ -61,7 +61,7 @@ def test_messages_become_rows_of_both_kinds(tmp_path: Path) -> None:
     )
     assert (first["has_tools"], second["has_tools"], second["turns"]) == (True, False, 1)
     # Rows that share their system turn alone are not alike.
-    assert text_of({"messages": first["messages"]}) == "Is it in?"
+    assert TASKS["chat"].text_of({"messages": first["messages"]}) == "Is it in?"
     assert profile(loaded, found.splits).splits[0].rows == 2
 
 

@@ -25,7 +25,6 @@ from engine.tasks.chat import Params
 from engine.tasks.tool_calls import invalid
 from engine.turns import Message, transcript, turns_in
 from engine.turns.tools import in_words, native
-from engine.wording import text_of
 from tests.stages.views import view
 
 CHAT, PARAMS = TASKS["chat"], Params()
@@ -334,7 +333,7 @@ def test_the_student_sees_turns_and_the_rows_own_system_turn_before_the_prompts(
 def test_what_is_compared_and_shown_leaves_the_setting_out() -> None:
     row = read([{"role": "system", "content": "Be kind."}, user("Emma?"), assistant("x")], TOOLS)
     inputs = {"messages": row["messages"]}
-    assert text_of(inputs) == "Emma?"
+    assert TASKS["chat"].text_of(inputs) == "Emma?"
     assert (
         row_block(inputs)
         == "<row>\nmessages: [tools] find, hours\n[system] Be kind.\n[user] Emma?\n</row>"
