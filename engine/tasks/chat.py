@@ -214,6 +214,10 @@ class Chat(TaskKind):
         text, calls = _said(target)
         return Said(text, tuple(map(written_call, calls)))
 
+    def not_shown(self, target: str) -> str | None:
+        """Return that no tool answers a call, so that a conversation cannot go on behind it."""
+        return "its right answer calls a tool, and no tool answers" if _calls_in(target) else None
+
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return what the student says, or its calls alone; None for nothing, and for a call that cannot be read."""
         tools = conversation_of(inputs).tools

@@ -176,6 +176,10 @@ class TaskKind(ABC):
         """Return what the student is trained to say, and what it is trained to call."""
         return Said(self.completion(inputs, target, params))
 
+    def not_shown(self, target: str) -> str | None:
+        """Return why a row with this target cannot be shown, answered, before other rows; None where it can."""
+        return None
+
     def options(self, inputs: Mapping[str, str], task: Task) -> Options | None:
         """Return the answers that a student weighs by their likelihood; None where its answer is written.
 
