@@ -18,23 +18,19 @@ from pydantic import Field
 from engine.fingerprint import short
 from engine.tasks.conversation import (
     conversation_in,
-    read_call,
     role_of,
     said_in,
     tools_in,
-    written_call,
 )
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, readable
 from engine.tasks.tool_calls import (
     MOST_CALLS,
-    Definitions,
     call_schema,
     definitions,
     invalid,
-    name_of,
     settled,
     signature,
-    spoken_in,
+    without_nulls,
 )
 from engine.tasks.wrong_answers import exchanged_detail, wrong_objects
 from engine.turns import (
@@ -47,6 +43,7 @@ from engine.turns import (
     turns_in,
     unescaped,
 )
+from engine.turns.calls import Definitions, name_of, read_call, spoken_in, written_call
 from engine.turns.tools import Said, in_assistant_words
 
 _OF_CALLS = frozenset({"tool_call", "tool_call_exact", "arguments_f1"})
@@ -84,7 +81,7 @@ class Chat(TaskKind):
     """The next turn of an assistant."""
 
     name = "chat"
-    version = 2
+    version = 3
     sentence = "A conversation is continued with the assistant's next turn: what it says, or the tools that it calls."
     prompt = "tasks/chat.md"
     params = Params
@@ -156,10 +153,10 @@ class Chat(TaskKind):
                 f"the conversation ends on {last[turns[-1].role]}: nothing is left to answer"
             )
         tools = Conversation(tuple(turns)).tools
-        for turn in turns:
+        for number, turn in enumerate(turns, 1):
             if turn.role == "call" and (why := invalid(read_call(turn.content), tools)):
-                raise ValueError(f"before the answer, {why}")
-        return transcript(turns)
+                raise ValueError(f"turn {number}: {why}")
+        return transcript(_without_nulls(turns))
 
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the right turn: a text, of a list of texts all are right; or calls of the row's tools."""
@@ -174,6 +171,7 @@ class Chat(TaskKind):
             if why := invalid(call, tools):
                 raise ValueError(f"the target: {why}")
         first = [Message("assistant", said)] if said.strip() else []
+        calls = [without_nulls(call, tools) for call in calls]
         target = transcript([*first, *(Message("call", written_call(call)) for call in calls)])
         return Reference(target, (_answer(calls, tools),))
 
@@ -295,7 +293,7 @@ class Chat(TaskKind):
             setting = [turn for turn in turns_in(text) if turn.role in SETTING]
             try:
                 said = [turn for turn in conversation_in(value) if turn.role not in SETTING]
-                read[column] = transcript([*setting, *said])
+                read[column] = transcript(_without_nulls([*setting, *said]))
             except ValueError:
                 read[column] = (
                     value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -342,6 +340,16 @@ class Chat(TaskKind):
 def conversation_of(inputs: Mapping[str, str]) -> Conversation:
     """Return a row's conversation; raises ValueError where its input is none."""
     return Conversation(tuple(turns_in(next(iter(inputs.values())))))
+
+
+def _without_nulls(turns: Sequence[Message]) -> Iterator[Message]:
+    """Yield turns whose calls have only the nulls that the tools' definitions ask for."""
+    tools = Conversation(tuple(turns)).tools
+    for turn in turns:
+        if turn.role == "call":
+            yield Message("call", written_call(without_nulls(read_call(turn.content), tools)))
+        else:
+            yield turn
 
 
 def _listed(raw: Any) -> Any:
