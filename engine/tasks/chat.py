@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -51,6 +51,8 @@ _OF_CALLS = frozenset({"tool_call", "tool_call_exact", "arguments_f1"})
 _OF_BOTH = frozenset({"tool_name", "accuracy", "perplexity"})
 _MOST_TURNS = 14
 _SHORTEST_TURN, _LONGEST_TURN = 160, 1200
+_LONGEST_SHOWN = 40
+"""Characters of a value in a message."""
 _MOST_TOLD = 24
 """Tools that are told with their arguments; of more, rows tell the names of theirs."""
 _WORD = re.compile(r"\w{3,}|\d+")
@@ -128,9 +130,7 @@ class Chat(TaskKind):
             defined = Message("tools", json.dumps(tools, ensure_ascii=False))
             turns = [defined, *(turn for turn in turns if turn.role != "tools")]
         values[inputs[0]] = transcript(turns)
-        for name, value in _facts(turns).items():
-            values.setdefault(name, value)
-        return None
+        return _told_of(values, _facts(turns), {*inputs, target})
 
     def seen(self, rows: Iterable[Mapping[str, str]]) -> Any:
         """Return the tools of the training rows, each once, by name."""
@@ -398,6 +398,31 @@ def _facts(turns: Sequence[Message]) -> dict[str, Any]:
     }
 
 
+def _told_of(
+    values: dict[str, Any], facts: Mapping[str, Any], of_the_task: Collection[str]
+) -> str | None:
+    """Add facts to a row's columns; return why not where it has a column of its own that says something else.
+
+    Rows that were exported have them. A column of the task itself, which the recipe names, keeps its name.
+    """
+    own = {name.lower(): name for name in values}
+    for name, fact in facts.items():
+        column = own.get(name, name)
+        has = values.get(column)
+        if column in of_the_task:
+            continue
+        if has is None:
+            values.pop(column, None)
+            values[name] = fact
+        elif str(has).lower() != str(fact).lower():
+            shown = json.dumps(has, ensure_ascii=False, default=str)[:_LONGEST_SHOWN]
+            return (
+                f"its column '{column}' says {shown}, and SQL has one of that name with the conversation's own"
+                f" ({json.dumps(fact)}): give the data's another, `rename: {{own_{name}: {column}}}`"
+            )
+    return None
+
+
 def _tools_text(inputs: Mapping[str, str]) -> str:
     """Return the text of the definitions that a row begins with; empty for none."""
     text = next(iter(inputs.values()), "")
@@ -451,10 +476,9 @@ def _texts(texts: Sequence[str]) -> Reference:
 
 
 def _answer(calls: Sequence[Mapping[str, Any]], tools: Definitions) -> str:
-    """Return calls in the form in which answers are compared."""
-    return transcript(
-        Message("call", json.dumps(settled(call, tools), ensure_ascii=False)) for call in calls
-    )
+    """Return calls in the form in which answers are compared: in whatever order they come."""
+    texts = (json.dumps(settled(call, tools), ensure_ascii=False) for call in calls)
+    return transcript(Message("call", text) for text in sorted(texts))
 
 
 def _messages(turns: Sequence[Message]) -> list[dict[str, Any]]:

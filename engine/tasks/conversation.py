@@ -32,9 +32,9 @@ _ROLES = {
 }
 """Role as the data calls it -> role here."""
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-_TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": None}
+TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": None}
 """Types that the Berkeley Function-Calling Leaderboard's definitions have beside those of JSON Schema."""
-_REFERENCES = 4
+REFERENCES = 4
 """References one after the other that are followed to a tool's arguments."""
 
 Check = Callable[[Mapping[str, Any]], str | None]
@@ -46,14 +46,14 @@ def conversation_in(value: Any, check: Check = lambda call: None) -> list[Messag
 
     Args:
         value: The conversation.
-        check: What messages' calls must pass.
+        check: What its calls must pass.
 
     Raises:
         ValueError: what is wrong with it, with the turn's number, from 1.
     """
     if isinstance(value, str):
         if is_transcript(value):
-            return checked(turns_in(value))
+            return checked(turns_in(value), check)
         value = parsed(value, "the conversation is neither a list of messages nor JSON")
     if isinstance(value, Mapping) and "messages" in value:
         value = value["messages"]
@@ -125,7 +125,7 @@ class _Reader:
             self.opened, self.answers = [], {}
 
 
-def checked(turns: Sequence[Message]) -> list[Message]:
+def checked(turns: Sequence[Message], check: Check = lambda call: None) -> list[Message]:
     """Return turns in normal form, in which calls and answers go together.
 
     Calls and definitions of tools are JSON on one line, as messages' are: a transcript may have them in any form.
@@ -148,7 +148,7 @@ def checked(turns: Sequence[Message]) -> list[Message]:
                 raise ValueError("a tool answers, and nothing was called")
             if waiting and role != "tool" and not (role == before == "call"):
                 raise ValueError("a call before it has no answer")
-            said = _in_normal_form(role, content)
+            said = _in_normal_form(role, content, check)
         except ValueError as problem:
             raise ValueError(f"turn {number}: {problem}") from None
         waiting += {"call": 1, "tool": -1}.get(role, 0)
@@ -158,10 +158,13 @@ def checked(turns: Sequence[Message]) -> list[Message]:
     return normal
 
 
-def _in_normal_form(role: str, content: str) -> str | None:
+def _in_normal_form(role: str, content: str, check: Check) -> str | None:
     """Return what a turn holds, None for definitions of no tools; raises ValueError where it cannot be read."""
     if role == "call":
-        return written_call(read_call(content))
+        call = read_call(content)
+        if why := check(call):
+            raise ValueError(why)
+        return written_call(call)
     if role == "tools":
         tools = tools_in(content.strip())
         return json.dumps(tools, ensure_ascii=False) if tools else None
@@ -231,7 +234,7 @@ def _definition(one: Any) -> dict[str, Any]:
     why = invalid_schema(schema) if isinstance(schema, dict) else "it is no object"
     if why:
         raise ValueError(f"the parameters of '{name}' are no JSON Schema: {why}")
-    for _ in range(_REFERENCES):
+    for _ in range(REFERENCES):
         # Templates, and whoever tells of a tool, look for its arguments at the top.
         if isinstance(whole := referred(schema, schema), Mapping):
             schema = {**whole, **{key: part for key, part in schema.items() if key != "$ref"}}
@@ -302,8 +305,8 @@ def _json_schema(schema: Any) -> Any:
         return schema
     told = {key: _json_schema(part) for key, part in schema.items() if part is not None}
     kind = told.get("type")
-    if isinstance(kind, str) and kind in _TYPES:
-        told["type"] = _TYPES[kind]
+    if isinstance(kind, str) and kind in TYPES:
+        told["type"] = TYPES[kind]
         if told["type"] is None:
             del told["type"]
     return told

@@ -148,7 +148,7 @@ def test_a_conversation_is_one_text_that_is_read_back() -> None:
     assert facts == {"turns": 2, "calls_before": 2, "has_tools": True, "has_system": True}
     assert "tools" not in row
     # A row that was exported as text is read again.
-    again = read(row["messages"], answer=row["answer"])
+    again = read(row["messages"], answer=row["answer"], **facts)
     assert (again["messages"], again["answer"]) == (row["messages"], row["answer"])
 
 
@@ -256,7 +256,13 @@ def test_calls_are_read_as_models_write_them(text: str, answer: str | None) -> N
 def test_arguments_in_xml_have_the_types_of_their_definition() -> None:
     text = {"type": "string"}
     nullable = {"type": ["string", "null"]}
-    typed = {"a": text, "b": {"type": "integer"}, "c": {"type": "boolean"}, "d": {}, "e": nullable}
+    typed: dict[str, Any] = {
+        "a": text,
+        "b": {"type": "integer"},
+        "c": {"type": "boolean"},
+        "d": {},
+        "e": nullable,
+    }
     tools = [tool("f", **typed, f={"enum": ["7", "8"]}, g={"$ref": "#/$defs/g"}, h=nullable)]
     tools[0]["function"]["parameters"]["$defs"] = {"g": text}
     given = {
@@ -329,6 +335,38 @@ def test_a_tool_whose_schema_refers_to_its_arguments_is_as_one_that_has_them_its
     tree = {"type": "object", "properties": {"of": {"type": "array", "items": {"$ref": "#"}}}}
     written = call_schema(tools_in([{"name": "f", "parameters": tree}]))
     assert written["properties"]["arguments"]["type"] == "string"
+
+
+def test_a_column_of_the_data_that_is_called_as_one_of_the_conversations_is_refused() -> None:
+    talk = [user("a"), {"role": "assistant", "content": "b"}]
+    for name, own in (("turns", 7), ("Turns", [1]), ("has_system", "no")):
+        values = {"messages": talk, name: own}
+        why = CHAT.spread(values, ["messages"], "answer", Params())
+        assert why is not None
+        assert f"its column '{name}' says" in why
+        assert f"`rename: {{own_{name.lower()}: {name}}}`" in why
+    same: dict[str, Any] = {
+        "messages": talk,
+        "Turns": "1",
+        "has_tools": "False",
+        "calls_before": None,
+    }
+    assert CHAT.spread(same, ["messages"], "answer", Params()) is None
+    assert (same["Turns"], same["calls_before"], "turns" in same) == ("1", 0, False)
+    # A recipe knows its own columns.
+    assert CHAT.spread({"turns": talk}, ["turns"], "answer", Params()) is None
+
+
+def test_calls_are_right_in_any_order_to_every_metric() -> None:
+    other = {"name": "hours", "arguments": {"day": "mon"}}
+    asks = {"role": "assistant", "tool_calls": [{"function": CALL}, {"function": other}]}
+    row = read([user("a"), asks], TOOLS)
+    said = "\n".join(f"<tool_call>{json.dumps(one)}</tool_call>" for one in (other, CALL))
+    answer = CHAT.read(said, row, task(row))
+    assert score("accuracy", answer, *row["references"]) == 1
+    assert row["answer"].index("find") < row["answer"].index("hours"), (
+        "trained on as the data has it"
+    )
 
 
 def score(name: str, answer: str | None, *references: str) -> float | None:
