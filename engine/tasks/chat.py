@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,10 +18,10 @@ from pydantic import Field
 from engine.fingerprint import short
 from engine.tasks.conversation import (
     conversation_in,
-    role_of,
     said_in,
     tools_in,
 )
+from engine.tasks.conversation_rows import add_facts, facts_of, listed, without_answer
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, readable
 from engine.tasks.tool_calls import (
     MOST_CALLS,
@@ -37,7 +37,6 @@ from engine.turns import (
     SETTING,
     Message,
     escaped,
-    is_transcript,
     spoken,
     transcript,
     turns_in,
@@ -51,8 +50,6 @@ _OF_CALLS = frozenset({"tool_call", "tool_call_exact", "arguments_f1"})
 _OF_BOTH = frozenset({"tool_name", "accuracy", "perplexity"})
 _MOST_TURNS = 14
 _SHORTEST_TURN, _LONGEST_TURN = 160, 1200
-_LONGEST_SHOWN = 40
-"""Characters of a value in a message."""
 _MOST_TOLD = 24
 """Tools that are told with their arguments; of more, rows tell the names of theirs."""
 _WORD = re.compile(r"\w{3,}|\d+")
@@ -114,13 +111,13 @@ class Chat(TaskKind):
         answered: bool = True,
     ) -> str | None:
         """Make a transcript of messages and tools, take the last turn for the answer, count what there is."""
-        raw = _listed(values.get(inputs[0]))
+        raw = listed(values.get(inputs[0]))
         if raw is None:
             return None
         try:
             tools = tools_in(values.pop(params.tools, None) or values.pop("functions", None))
             if isinstance(raw, list) and values.get(target) is None:
-                raw, last = _without_answer(raw, tools, answered=answered)
+                raw, last = without_answer(raw, tools, answered=answered)
                 if answered:
                     values[target] = last
             turns = conversation_in(raw, partial(invalid, tools=tools))
@@ -130,7 +127,7 @@ class Chat(TaskKind):
             defined = Message("tools", json.dumps(tools, ensure_ascii=False))
             turns = [defined, *(turn for turn in turns if turn.role != "tools")]
         values[inputs[0]] = transcript(turns)
-        return _told_of(values, _facts(turns), {*inputs, target})
+        return add_facts(values, facts_of(turns), {*inputs, target})
 
     def seen(self, rows: Iterable[Mapping[str, str]]) -> Any:
         """Return the tools of the training rows, each once, by name."""
@@ -350,77 +347,6 @@ def _without_nulls(turns: Sequence[Message]) -> Iterator[Message]:
             yield Message("call", written_call(without_nulls(read_call(turn.content), tools)))
         else:
             yield turn
-
-
-def _listed(raw: Any) -> Any:
-    """Return messages as a list where they are in an object or its JSON text; a transcript as it is."""
-    if isinstance(raw, str) and not is_transcript(raw):
-        try:
-            raw = json.loads(raw)
-        except ValueError:
-            return raw
-    if isinstance(raw, Mapping) and "messages" in raw:
-        raw = raw["messages"]
-    return list(raw) if isinstance(raw, tuple) else raw
-
-
-def _without_answer(raw: list[Any], tools: Definitions, *, answered: bool) -> tuple[list[Any], Any]:
-    """Return the messages before the last assistant's, and that one; None where the last is none, and need not be.
-
-    Raises:
-        ValueError: there is no answer, or it cannot be read.
-    """
-    if not raw:
-        raise ValueError("the conversation is empty")
-    last, number = raw[-1], len(raw)
-    try:
-        if role_of(last) not in ("assistant", "call"):
-            if answered:
-                raise ValueError("the conversation ends here, and not on an assistant's turn")
-            return raw, None
-        if number == 1:
-            raise ValueError("no turn is before the answer")
-        if why := next(filter(None, (invalid(c, tools) for _, c in said_in(last)[1])), None):
-            raise ValueError(why)
-    except ValueError as problem:
-        raise ValueError(f"turn {number}: {problem}") from None
-    return raw[:-1], last
-
-
-def _facts(turns: Sequence[Message]) -> dict[str, Any]:
-    """Return columns by which users' SQL can part conversations."""
-    roles = [turn.role for turn in turns]
-    return {
-        "turns": roles.count("user") + roles.count("assistant"),
-        "calls_before": roles.count("call"),
-        "has_tools": "tools" in roles,
-        "has_system": "system" in roles,
-    }
-
-
-def _told_of(
-    values: dict[str, Any], facts: Mapping[str, Any], of_the_task: Collection[str]
-) -> str | None:
-    """Add facts to a row's columns; return why not where it has a column of its own that says something else.
-
-    Rows that were exported have them. A column of the task itself, which the recipe names, keeps its name.
-    """
-    own = {name.lower(): name for name in values}
-    for name, fact in facts.items():
-        column = own.get(name, name)
-        has = values.get(column)
-        if column in of_the_task:
-            continue
-        if has is None:
-            values.pop(column, None)
-            values[name] = fact
-        elif str(has).lower() != str(fact).lower():
-            shown = json.dumps(has, ensure_ascii=False, default=str)[:_LONGEST_SHOWN]
-            return (
-                f"its column '{column}' says {shown}, and SQL has one of that name with the conversation's own"
-                f" ({json.dumps(fact)}): give the data's another, `rename: {{own_{name}: {column}}}`"
-            )
-    return None
 
 
 def _tools_text(inputs: Mapping[str, str]) -> str:
