@@ -12,12 +12,10 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from functools import cache
 from typing import NamedTuple
 from unicodedata import category, normalize
-
-from engine.turns import texts_of
 
 _CHINESE = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u303c\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
@@ -37,14 +35,6 @@ _WIDTH = array("I").itemsize
 _STEP = 4
 """The number of a word, divided by it, leaves the kind of its script: 0 for those with spaces."""
 _LAST = 2 ** (8 * _WIDTH) - _STEP
-
-
-def text_of(inputs: Mapping[str, str]) -> str:
-    """Return a row's inputs as one text, as they are embedded and compared; of a conversation what is said in it.
-
-    System turns and definitions of tools, which many rows share, would make all of them alike.
-    """
-    return "\n".join(texts_of(inputs))
 
 
 class _Patterns(NamedTuple):

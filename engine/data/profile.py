@@ -11,7 +11,8 @@ from engine.data.split_rows import SplitRows
 from engine.data.splits import Splits
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
-from engine.wording import ngrams, text_of, words
+from engine.tasks import TASKS
+from engine.wording import ngrams, words
 
 NEAR = 0.8
 """Share of a row's word n-grams that one row of another split holds, from which it counts as near."""
@@ -73,6 +74,7 @@ def profile(loaded: LoadedRecipe, splits: Splits) -> DataProfile:
     task = loaded.recipe.task
     named = splits.rules.labels or (lambda target: ())
     n = loaded.recipe.quality.leak_guard.ngram
+    text_of = TASKS[task.kind].text_of
     texts = {
         split: [text_of({c: str(r.values[c]) for c in task.input}) for r in rows.records]
         for split, rows in splits.rows.items()

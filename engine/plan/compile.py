@@ -48,7 +48,7 @@ from engine.stages.preference.prefer import PREFER
 from engine.stages.reviewing.mend import MEND
 from engine.stages.rounds.decide import DECIDE
 from engine.stages.rounds.guard import GUARD
-from engine.stages.rounds.track import TRACK
+from engine.stages.rounds.track import TRACK, TrackParams
 from engine.stages.train import TRAIN
 from engine.stages.wiring import Wire
 
@@ -217,7 +217,9 @@ class _Loop:
             }
             if "validation" not in self._params.sources:
                 wires["found"] = _each(seed, range(number), "score")
-            build.add(f"{at}/track", TRACK, TRACK.params(), wires, Position(seed, number))
+            build.add(
+                f"{at}/track", TRACK, TrackParams(task=params.task), wires, Position(seed, number)
+            )
         if number:
             self._guard(seed, number)
 

@@ -25,6 +25,7 @@ from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
 from engine.plan.checks.preferences import check_preferences
 from engine.plan.checks.selection import check_selection
+from engine.plan.checks.shots import check_shots
 from engine.plan.checks.sql import check_sql
 from engine.plan.defaults import complete
 from engine.plan.packs import check_packs, packs_of
@@ -89,6 +90,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
         *check_languages(loaded, splits.rows),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
+        *(check_shots(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
         *check_selection(loaded, splits.rows),
     ]

@@ -27,6 +27,7 @@ from engine.rows import Example
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
+from engine.tasks import TaskKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,11 +139,13 @@ class RehearsalContext:
         """Return unit-length embeddings by words, shape (len(texts), dimensions)."""
         return self._embedder.embed(texts)
 
-    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+    def leak_guard(
+        self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float
+    ) -> LeakGuard:
         """Return the guard over all evaluation rows of the recipe."""
         known = {(e.split, e.id) for e in examples}
         rows = [*examples, *(e for e in self._guarded if (e.split, e.id) not in known)]
-        return self._guards.get(rows, ngram, quantile)
+        return self._guards.get(kind, rows, ngram, quantile)
 
     def student(self) -> Student:
         """Refuse: no student is asked here."""

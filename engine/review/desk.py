@@ -347,6 +347,7 @@ class Desk:
 
         limits = self._recipe.quality.leak_guard
         return LeakGuard(
+            task_view(self._recipe.task).entry,
             self._examples,
             lambda texts: np.zeros((len(texts), 1), dtype=np.float32),
             limits.ngram,

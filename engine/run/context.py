@@ -24,6 +24,7 @@ from engine.run.student_calls import StudentInCalls
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
 from engine.stages.quality.leak_guard import LeakGuard
+from engine.tasks import TaskKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,9 +93,11 @@ class NodeContext:
         """Return unit-length embeddings, shape (len(texts), dimensions)."""
         return self._session.embed(texts, keep=keep)
 
-    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+    def leak_guard(
+        self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float
+    ) -> LeakGuard:
         """Return the guard over the evaluation rows among `examples`; one per run and setting."""
-        return self._session.leak_guard(examples, ngram, quantile)
+        return self._session.leak_guard(kind, examples, ngram, quantile)
 
     def student(self) -> Student:
         """Return the student, loaded at first use, or the calls by which one behind a server is asked."""

@@ -30,12 +30,12 @@ from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
+from engine.stages.load import ReadRows
 from engine.stages.outputs import Output, Trained
 from engine.stages.protocol import Account, Pending
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
 from engine.system.log_file import about, hide
-from engine.wording import text_of
 
 _log = logging.getLogger(__name__)
 
@@ -181,6 +181,9 @@ class Execution:
 
     def _texts(self) -> list[str]:
         """Return the texts of all examples: they are embedded first and once, in this order."""
+        params = self._plan.nodes["load"].params
+        assert isinstance(params, ReadRows)
+        text_of = params.task.text_of
         return [text_of(example.inputs) for example in self._output("load").of(Example)]
 
     def _blocked(self, node: Node) -> bool:

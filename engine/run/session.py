@@ -21,6 +21,7 @@ from engine.plan.resources import RoleModel
 from engine.rows import Example
 from engine.run.progress import Reporter
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
+from engine.tasks import TaskKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,9 +120,11 @@ class Session:
         known.update(new)
         return np.stack([known[text] for text in texts])
 
-    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+    def leak_guard(
+        self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float
+    ) -> LeakGuard:
         """Return the guard over the evaluation rows among `examples`, built once per setting."""
-        return self._guards.get(examples, ngram, quantile)
+        return self._guards.get(kind, examples, ngram, quantile)
 
     def enter(self, node: str) -> None:
         """Go on with a node: what it embeds is kept for it alone, while it waits for replies too."""

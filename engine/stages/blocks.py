@@ -15,7 +15,7 @@ from itertools import islice
 from engine.identity import Params
 from engine.rows import Example
 from engine.stages.task_view import TaskView
-from engine.turns import for_readers, spoken
+from engine.turns import for_readers
 
 LONGEST_TEXT = 2000
 """Characters of one column that a prompt shows."""
@@ -140,9 +140,7 @@ def defining(task: TaskView, briefing: Briefing, train: Sequence[Example]) -> li
 
 def one_line(inputs: Mapping[str, str]) -> str:
     """Return a row's inputs on one line, cut visibly when long."""
-    texts = (
-        " ".join(cut("\n".join(spoken(text)), LONGEST_EXAMPLE).split()) for text in inputs.values()
-    )
+    texts = (" ".join(cut(text, LONGEST_EXAMPLE).split()) for text in inputs.values())
     return " / ".join(texts)
 
 

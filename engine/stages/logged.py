@@ -27,7 +27,6 @@ from engine.stages.outputs import Loaded, Logged
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
 from engine.tasks.protocol import readable
-from engine.wording import text_of
 
 R = TypeVar("R", bound=Row)
 REJECTED = "thumb_down"
@@ -88,14 +87,14 @@ def _used(
     spelled = params.spelling(task.labels)
     labels = frozenset(task.labels) if params.task.labelled else None
     found: dict[str, tuple[Example, Prediction]] = {}
-    validation = {text_of(e.inputs) for e in load.split("validation")}
+    validation = {params.task.text_of(e.inputs) for e in load.split("validation")}
     for record in params.log.take():
         example = _example(record, params, spelled)
         said = str(record.values[OUTPUT])
         answer = kind.read(readable(said), example.inputs, task)
         reason: tuple[Dropped, str] | tuple[()] = ("duplicate", "repeats an earlier row")
         if example.id not in found:
-            if text_of(example.inputs) in validation:
+            if params.task.text_of(example.inputs) in validation:
                 reason = "duplicate", "stands in validation"
             else:
                 reason = _unusable(params.task, labels, record, example, answer)
@@ -120,8 +119,8 @@ def _used(
             rows.append(Drop("logged", example.id, "redacted", detail))
     # Against test rows alone: validation rows are analysed too.
     others = [e for e in load.examples if e.split != "validation"]
-    guard = ctx.leak_guard(others, params.guard.ngram, params.guard.quantile)
-    leaks = guard.check([text_of(example.inputs) for example, _ in found.values()])
+    guard = ctx.leak_guard(params.task.entry, others, params.guard.ngram, params.guard.quantile)
+    leaks = guard.check([params.task.text_of(example.inputs) for example, _ in found.values()])
     for (example, prediction), leak in zip(found.values(), leaks, strict=True):
         leak = leak or guard.check_turns(example.inputs)
         if leak is None:

@@ -27,6 +27,7 @@ from engine.spec.prompts import Prompt
 from engine.stages.forecast import Forecast, Situation
 from engine.stages.outputs import Output
 from engine.stages.quality.leak_guard import LeakGuard
+from engine.tasks import TaskKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +120,9 @@ class Context(Protocol):
         """
         ...
 
-    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
+    def leak_guard(
+        self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float
+    ) -> LeakGuard:
         """Return the guard over the evaluation rows among `examples`; one per run and setting."""
         ...
 

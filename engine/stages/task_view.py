@@ -49,6 +49,10 @@ class TaskView(Params):
         """The kind itself."""
         return TASKS[self.kind]
 
+    def text_of(self, inputs: Mapping[str, str]) -> str:
+        """Return a row's inputs as one text, as they are embedded and compared."""
+        return self.entry.text_of(inputs)
+
     @property
     def labelled(self) -> bool:
         """Whether targets come from a fixed set of labels."""

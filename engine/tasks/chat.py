@@ -18,35 +18,31 @@ from pydantic import Field
 from engine.fingerprint import short
 from engine.tasks.conversation import (
     conversation_in,
-    read_call,
-    role_of,
     said_in,
     tools_in,
-    written_call,
 )
+from engine.tasks.conversation_rows import add_facts, facts_of, listed, without_answer
 from engine.tasks.protocol import Reference, Task, TaskKind, TaskParams, readable
 from engine.tasks.tool_calls import (
     MOST_CALLS,
-    Definitions,
     call_schema,
     definitions,
     invalid,
-    name_of,
     settled,
     signature,
-    spoken_in,
+    without_nulls,
 )
 from engine.tasks.wrong_answers import exchanged_detail, wrong_objects
 from engine.turns import (
     SETTING,
     Message,
     escaped,
-    is_transcript,
-    texts_of,
+    spoken,
     transcript,
     turns_in,
     unescaped,
 )
+from engine.turns.calls import Definitions, name_of, read_call, spoken_in, written_call
 from engine.turns.tools import Said, in_assistant_words
 
 _OF_CALLS = frozenset({"tool_call", "tool_call_exact", "arguments_f1"})
@@ -84,7 +80,7 @@ class Chat(TaskKind):
     """The next turn of an assistant."""
 
     name = "chat"
-    version = 2
+    version = 3
     sentence = "A conversation is continued with the assistant's next turn: what it says, or the tools that it calls."
     prompt = "tasks/chat.md"
     params = Params
@@ -115,13 +111,13 @@ class Chat(TaskKind):
         answered: bool = True,
     ) -> str | None:
         """Make a transcript of messages and tools, take the last turn for the answer, count what there is."""
-        raw = _listed(values.get(inputs[0]))
+        raw = listed(values.get(inputs[0]))
         if raw is None:
             return None
         try:
             tools = tools_in(values.pop(params.tools, None) or values.pop("functions", None))
             if isinstance(raw, list) and values.get(target) is None:
-                raw, last = _without_answer(raw, tools, answered=answered)
+                raw, last = without_answer(raw, tools, answered=answered)
                 if answered:
                     values[target] = last
             turns = conversation_in(raw, partial(invalid, tools=tools))
@@ -131,9 +127,7 @@ class Chat(TaskKind):
             defined = Message("tools", json.dumps(tools, ensure_ascii=False))
             turns = [defined, *(turn for turn in turns if turn.role != "tools")]
         values[inputs[0]] = transcript(turns)
-        for name, value in _facts(turns).items():
-            values.setdefault(name, value)
-        return None
+        return add_facts(values, facts_of(turns), {*inputs, target})
 
     def seen(self, rows: Iterable[Mapping[str, str]]) -> Any:
         """Return the tools of the training rows, each once, by name."""
@@ -156,10 +150,10 @@ class Chat(TaskKind):
                 f"the conversation ends on {last[turns[-1].role]}: nothing is left to answer"
             )
         tools = Conversation(tuple(turns)).tools
-        for turn in turns:
+        for number, turn in enumerate(turns, 1):
             if turn.role == "call" and (why := invalid(read_call(turn.content), tools)):
-                raise ValueError(f"before the answer, {why}")
-        return transcript(turns)
+                raise ValueError(f"turn {number}: {why}")
+        return transcript(_without_nulls(turns))
 
     def reference(self, inputs: Mapping[str, str], value: Any, params: Params) -> Reference:
         """Return the right turn: a text, of a list of texts all are right; or calls of the row's tools."""
@@ -174,6 +168,7 @@ class Chat(TaskKind):
             if why := invalid(call, tools):
                 raise ValueError(f"the target: {why}")
         first = [Message("assistant", said)] if said.strip() else []
+        calls = [without_nulls(call, tools) for call in calls]
         target = transcript([*first, *(Message("call", written_call(call)) for call in calls)])
         return Reference(target, (_answer(calls, tools),))
 
@@ -214,6 +209,10 @@ class Chat(TaskKind):
         text, calls = _said(target)
         return Said(text, tuple(map(written_call, calls)))
 
+    def not_shown(self, target: str) -> str | None:
+        """Return that no tool answers a call, so that a conversation cannot go on behind it."""
+        return "its right answer calls a tool, and no tool answers" if _calls_in(target) else None
+
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return what the student says, or its calls alone; None for nothing, and for a call that cannot be read."""
         tools = conversation_of(inputs).tools
@@ -231,7 +230,14 @@ class Chat(TaskKind):
             return str(problem)
         return super().fault(inputs, target, task)
 
-    # Rows that are written.
+    # Rows that are compared, and that are written.
+
+    def texts_of(self, inputs: Mapping[str, str]) -> list[str]:
+        """Return what is said in the conversation, turn by turn.
+
+        System turns and definitions of tools, which many rows share, would make all of them alike.
+        """
+        return [part for text in inputs.values() for part in spoken(text)]
 
     def input_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of messages: turns of user and assistant, and where rows have tools, calls and answers."""
@@ -284,7 +290,7 @@ class Chat(TaskKind):
             setting = [turn for turn in turns_in(text) if turn.role in SETTING]
             try:
                 said = [turn for turn in conversation_in(value) if turn.role not in SETTING]
-                read[column] = transcript([*setting, *said])
+                read[column] = transcript(_without_nulls([*setting, *said]))
             except ValueError:
                 read[column] = (
                     value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -313,7 +319,7 @@ class Chat(TaskKind):
     ) -> str | None:
         """Return calls with a wrong argument, or of another tool; a text with a wrong detail, or another row's."""
         calls = _said(target)[1]
-        text = "\n".join(texts_of(inputs))
+        text = self.text_of(inputs)
         if not calls:
             wrong = exchanged_detail(target, text, [o for o in others if not _calls_in(o)])
             return wrong or super().corrupted(inputs, target, others, task)
@@ -333,50 +339,14 @@ def conversation_of(inputs: Mapping[str, str]) -> Conversation:
     return Conversation(tuple(turns_in(next(iter(inputs.values())))))
 
 
-def _listed(raw: Any) -> Any:
-    """Return messages as a list where they are in an object or its JSON text; a transcript as it is."""
-    if isinstance(raw, str) and not is_transcript(raw):
-        try:
-            raw = json.loads(raw)
-        except ValueError:
-            return raw
-    if isinstance(raw, Mapping) and "messages" in raw:
-        raw = raw["messages"]
-    return list(raw) if isinstance(raw, tuple) else raw
-
-
-def _without_answer(raw: list[Any], tools: Definitions, *, answered: bool) -> tuple[list[Any], Any]:
-    """Return the messages before the last assistant's, and that one; None where the last is none, and need not be.
-
-    Raises:
-        ValueError: there is no answer, or it cannot be read.
-    """
-    if not raw:
-        raise ValueError("the conversation is empty")
-    last, number = raw[-1], len(raw)
-    try:
-        if role_of(last) not in ("assistant", "call"):
-            if answered:
-                raise ValueError("the conversation ends here, and not on an assistant's turn")
-            return raw, None
-        if number == 1:
-            raise ValueError("no turn is before the answer")
-        if why := next(filter(None, (invalid(c, tools) for _, c in said_in(last)[1])), None):
-            raise ValueError(why)
-    except ValueError as problem:
-        raise ValueError(f"turn {number}: {problem}") from None
-    return raw[:-1], last
-
-
-def _facts(turns: Sequence[Message]) -> dict[str, Any]:
-    """Return columns by which users' SQL can part conversations."""
-    roles = [turn.role for turn in turns]
-    return {
-        "turns": roles.count("user") + roles.count("assistant"),
-        "calls_before": roles.count("call"),
-        "has_tools": "tools" in roles,
-        "has_system": "system" in roles,
-    }
+def _without_nulls(turns: Sequence[Message]) -> Iterator[Message]:
+    """Yield turns whose calls have only the nulls that the tools' definitions ask for."""
+    tools = Conversation(tuple(turns)).tools
+    for turn in turns:
+        if turn.role == "call":
+            yield Message("call", written_call(without_nulls(read_call(turn.content), tools)))
+        else:
+            yield turn
 
 
 def _tools_text(inputs: Mapping[str, str]) -> str:
@@ -432,10 +402,9 @@ def _texts(texts: Sequence[str]) -> Reference:
 
 
 def _answer(calls: Sequence[Mapping[str, Any]], tools: Definitions) -> str:
-    """Return calls in the form in which answers are compared."""
-    return transcript(
-        Message("call", json.dumps(settled(call, tools), ensure_ascii=False)) for call in calls
-    )
+    """Return calls in the form in which answers are compared: in whatever order they come."""
+    texts = (json.dumps(settled(call, tools), ensure_ascii=False) for call in calls)
+    return transcript(Message("call", text) for text in sorted(texts))
 
 
 def _messages(turns: Sequence[Message]) -> list[dict[str, Any]]:

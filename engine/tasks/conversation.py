@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine import json_text
 from engine.backends.structured import invalid_schema
 from engine.registry import did_you_mean
 from engine.turns import SETTING, Message, is_transcript, turns_in
+from engine.turns.calls import kind_of, parsed, read_call, written_call
+from engine.turns.schemas import referred
 
 _ROLES = {
     "system": "system",
@@ -31,9 +32,10 @@ _ROLES = {
 }
 """Role as the data calls it -> role here."""
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-_TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": None}
+TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": None}
 """Types that the Berkeley Function-Calling Leaderboard's definitions have beside those of JSON Schema."""
-
+REFERENCES = 4
+"""References one after the other that are followed to a tool's arguments."""
 
 Check = Callable[[Mapping[str, Any]], str | None]
 """Says what is wrong with a call."""
@@ -44,19 +46,19 @@ def conversation_in(value: Any, check: Check = lambda call: None) -> list[Messag
 
     Args:
         value: The conversation.
-        check: What messages' calls must pass.
+        check: What its calls must pass.
 
     Raises:
         ValueError: what is wrong with it, with the turn's number, from 1.
     """
     if isinstance(value, str):
         if is_transcript(value):
-            return checked(turns_in(value))
-        value = _parsed(value, "the conversation is neither a list of messages nor JSON")
+            return checked(turns_in(value), check)
+        value = parsed(value, "the conversation is neither a list of messages nor JSON")
     if isinstance(value, Mapping) and "messages" in value:
         value = value["messages"]
     if not isinstance(value, list | tuple):
-        raise ValueError(f"the conversation is a {_kind(value)}, not a list of messages")
+        raise ValueError(f"the conversation is a {kind_of(value)}, not a list of messages")
     if not value:
         raise ValueError("the conversation is empty")
     reader = _Reader(check)
@@ -123,7 +125,7 @@ class _Reader:
             self.opened, self.answers = [], {}
 
 
-def checked(turns: Sequence[Message]) -> list[Message]:
+def checked(turns: Sequence[Message], check: Check = lambda call: None) -> list[Message]:
     """Return turns in normal form, in which calls and answers go together.
 
     Calls and definitions of tools are JSON on one line, as messages' are: a transcript may have them in any form.
@@ -146,7 +148,7 @@ def checked(turns: Sequence[Message]) -> list[Message]:
                 raise ValueError("a tool answers, and nothing was called")
             if waiting and role != "tool" and not (role == before == "call"):
                 raise ValueError("a call before it has no answer")
-            said = _in_normal_form(role, content)
+            said = _in_normal_form(role, content, check)
         except ValueError as problem:
             raise ValueError(f"turn {number}: {problem}") from None
         waiting += {"call": 1, "tool": -1}.get(role, 0)
@@ -156,10 +158,13 @@ def checked(turns: Sequence[Message]) -> list[Message]:
     return normal
 
 
-def _in_normal_form(role: str, content: str) -> str | None:
+def _in_normal_form(role: str, content: str, check: Check) -> str | None:
     """Return what a turn holds, None for definitions of no tools; raises ValueError where it cannot be read."""
     if role == "call":
-        return written_call(read_call(content))
+        call = read_call(content)
+        if why := check(call):
+            raise ValueError(why)
+        return written_call(call)
     if role == "tools":
         tools = tools_in(content.strip())
         return json.dumps(tools, ensure_ascii=False) if tools else None
@@ -188,36 +193,6 @@ def said_in(message: Any) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
     return text, found
 
 
-def read_call(value: Any) -> dict[str, Any]:
-    """Return a call as `name` and `arguments` from an object or its JSON text; raises ValueError with the reason."""
-    if isinstance(value, str):
-        value = _parsed(value, "the call is no JSON")
-    if not isinstance(value, Mapping):
-        raise ValueError(f"the call is a {_kind(value)}, not an object")
-    if isinstance(value.get("function"), Mapping):
-        value = value["function"]
-    name = value.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError("a call has no name")
-    arguments = value.get("arguments", value.get("parameters"))
-    if isinstance(arguments, str):
-        arguments = (
-            _parsed(arguments, f"the arguments of {name} are no JSON") if arguments.strip() else {}
-        )
-    if arguments is None:
-        arguments = {}
-    if not isinstance(arguments, Mapping):
-        raise ValueError(f"the arguments of {name} are a {_kind(arguments)}, not an object")
-    # Parquet fills in null for an argument that another row's call has.
-    given = {key: value for key, value in arguments.items() if value is not None}
-    return {"name": name.strip(), "arguments": given}
-
-
-def written_call(call: Mapping[str, Any]) -> str:
-    """Return a call as JSON text, its arguments in their order."""
-    return json.dumps({"name": call["name"], "arguments": call["arguments"]}, ensure_ascii=False)
-
-
 def tools_in(value: Any) -> list[dict[str, Any]]:
     """Return definitions of tools in the OpenAI format, from that format or Anthropic's, or their JSON text.
 
@@ -227,11 +202,11 @@ def tools_in(value: Any) -> list[dict[str, Any]]:
     if value is None or value == "":
         return []
     if isinstance(value, str):
-        value = _parsed(value, "the definitions of the tools are no JSON")
+        value = parsed(value, "the definitions of the tools are no JSON")
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, list | tuple):
-        raise ValueError(f"the definitions of the tools are a {_kind(value)}, not a list")
+        raise ValueError(f"the definitions of the tools are a {kind_of(value)}, not a list")
     tools: list[dict[str, Any]] = []
     for number, one in enumerate(value, 1):
         try:
@@ -254,11 +229,15 @@ def _definition(one: Any) -> dict[str, Any]:
         raise ValueError("the definition has no name")
     parameters = function.get("parameters", function.get("input_schema"))
     if isinstance(parameters, str):
-        parameters = _parsed(parameters, "the parameters are no JSON")
+        parameters = parsed(parameters, "the parameters are no JSON")
     schema = _json_schema(parameters or {"type": "object", "properties": {}})
     why = invalid_schema(schema) if isinstance(schema, dict) else "it is no object"
     if why:
         raise ValueError(f"the parameters of '{name}' are no JSON Schema: {why}")
+    for _ in range(REFERENCES):
+        # Templates, and whoever tells of a tool, look for its arguments at the top.
+        if isinstance(whole := referred(schema, schema), Mapping):
+            schema = {**whole, **{key: part for key, part in schema.items() if key != "$ref"}}
     about = function.get("description")
     told = {"description": str(about)} if about else {}
     return {"name": name.strip(), **told, "parameters": schema}
@@ -286,7 +265,7 @@ def _content(message: Mapping[str, Any]) -> Any:
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
-    kind = part.get("type", "text") if isinstance(part, Mapping) else _kind(part)
+    kind = part.get("type", "text") if isinstance(part, Mapping) else kind_of(part)
     if kind not in _TEXT_PARTS or not isinstance(part.get("text"), str):
         raise ValueError(f"it has a part of the type '{kind}': only text can be read")
     return str(part["text"])
@@ -295,7 +274,7 @@ def _part(part: Any) -> str:
 def role_of(message: Any) -> str:
     """Return whose turn a message is: system, user, assistant, call or tool; raises ValueError for others."""
     if not isinstance(message, Mapping):
-        raise ValueError(f"it is a {_kind(message)}, not a message with `role` and `content`")
+        raise ValueError(f"it is a {kind_of(message)}, not a message with `role` and `content`")
     role = message.get("role", message.get("from"))
     if role not in _ROLES:
         known = ("system", "developer", "user", "assistant", "tool")
@@ -326,21 +305,8 @@ def _json_schema(schema: Any) -> Any:
         return schema
     told = {key: _json_schema(part) for key, part in schema.items() if part is not None}
     kind = told.get("type")
-    if isinstance(kind, str) and kind in _TYPES:
-        told["type"] = _TYPES[kind]
+    if isinstance(kind, str) and kind in TYPES:
+        told["type"] = TYPES[kind]
         if told["type"] is None:
             del told["type"]
     return told
-
-
-def _parsed(text: str, otherwise: str) -> Any:
-    try:
-        return json_text.parse(text)
-    except ValueError as problem:
-        raise ValueError(f"{otherwise}: {problem}") from None
-
-
-def _kind(value: Any) -> str:
-    return {"str": "text", "dict": "mapping", "NoneType": "null"}.get(
-        type(value).__name__, type(value).__name__
-    )

@@ -176,6 +176,10 @@ class TaskKind(ABC):
         """Return what the student is trained to say, and what it is trained to call."""
         return Said(self.completion(inputs, target, params))
 
+    def not_shown(self, target: str) -> str | None:
+        """Return why a row with this target cannot be shown, answered, before other rows; None where it can."""
+        return None
+
     def options(self, inputs: Mapping[str, str], task: Task) -> Options | None:
         """Return the answers that a student weighs by their likelihood; None where its answer is written.
 
@@ -218,6 +222,17 @@ class TaskKind(ABC):
             return None
         read = "cannot be read" if answer is None else f"is read as '{_short(answer)}'"
         return f"'{_short(said)}' {read}, not as '{_short(right.references[0])}'"
+
+    # Rows that are compared and embedded.
+
+    def texts_of(self, inputs: Mapping[str, str]) -> list[str]:
+        """Return the texts of a row by themselves, as it is compared by them: its columns."""
+        return list(inputs.values())
+
+    @final
+    def text_of(self, inputs: Mapping[str, str]) -> str:
+        """Return a row's inputs as one text, as they are embedded and compared."""
+        return "\n".join(self.texts_of(inputs))
 
     # Rows that are generated.
 

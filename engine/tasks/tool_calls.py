@@ -1,40 +1,27 @@
-"""Calls of tools: read out of what a student writes, put into one form, held against the tools' definitions.
-
-Read are the forms that open models write: `<tool_call>…</tool_call>` (Hermes, Qwen), `[TOOL_CALLS]` (Mistral),
-`<|python_tag|>` and a bare object (Llama), a list of objects; with `arguments` or `parameters`.
-"""
+"""Calls of tools: put into one form, held against the tools' definitions, and told to a writer."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from engine import json_text
 from engine.backends.structured import read_reply, unbounded
 from engine.fingerprint import canonical
 from engine.registry import did_you_mean
-from engine.tasks.conversation import read_call
+from engine.turns.calls import Definitions, name_of
+from engine.turns.schemas import choices_in, referred
 
-Definitions = Sequence[Mapping[str, Any]]
-"""Tools in the OpenAI format."""
-_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|</?\w*\Z|\Z)", re.S)
-_MARKED = re.compile(r"(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*(.*)\Z", re.S)
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?```\s*", re.S | re.I)
 _LONGEST_VALUE, _LONGEST_LIST, _LONGEST_ARGUMENTS = 160, 6, 400
 _ELSEWHERE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties"})
 """Where a schema may have arguments beside its own properties."""
+_DEEPEST = 4
+"""References, one within the other, that are told in place: what is told grows with each."""
+_ENDLESS = {"type": "array"}
+"""What `unbounded` finds no end in."""
 MOST_CALLS = 4
 """Calls of one turn that a writer may give."""
-
-
-class Spoken(NamedTuple):
-    """What a turn says, and the calls in it."""
-
-    text: str
-    calls: tuple[Mapping[str, Any], ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -44,48 +31,10 @@ def definitions(tools: str) -> Definitions:
     return parsed
 
 
-def name_of(tool: Mapping[str, Any]) -> str:
-    """Return a tool's name."""
-    return str(tool["function"]["name"])
-
-
-def spoken_in(text: str, tools: Definitions) -> Spoken | None:
-    """Return what a written turn says and calls; None where a call in it cannot be read.
-
-    An object that stands for itself is a call only where it names one of the tools.
-    """
-    if tagged := _TAGGED.search(text):
-        found = [_calls(match[1]) for match in _TAGGED.finditer(text)]
-        before = text[: tagged.start()].strip()
-    elif marked := _MARKED.search(text):
-        found, before = [_calls(marked[1])], text[: marked.start()].strip()
-    else:
-        fenced = _FENCED.fullmatch(text)
-        bare = (fenced[1] if fenced else text).strip()
-        calls = _calls(bare) if tools and bare[:1] in ("{", "[") else None
-        names = {name_of(tool) for tool in tools}
-        if not calls or any(call["name"] not in names for call in calls):
-            return Spoken(text.strip())
-        found, before = [calls], ""
-    if any(calls is None for calls in found):
-        return None
-    return Spoken(before, tuple(call for calls in found for call in calls or ()))
-
-
-def _calls(text: str) -> list[dict[str, Any]] | None:
-    """Return the calls in a JSON text: one, or a list of them; None where it is none."""
-    try:
-        value = json_text.parse(text.strip().rstrip(";"))
-        listed = value if isinstance(value, list) else [value]
-        return [read_call(call) for call in listed] or None
-    except ValueError:
-        return None
-
-
 def settled(call: Mapping[str, Any], tools: Definitions) -> dict[str, Any]:
-    """Return a call in the form in which calls are compared: what equals a default is left out, 2.0 is 2."""
-    arguments = {name: _plain(value) for name, value in call["arguments"].items()}
-    tool = next((tool for tool in tools if name_of(tool) == call["name"]), None)
+    """Return a call in the form in which calls are compared: nulls and what equals a default are left out, 2.0 is 2."""
+    arguments = _plain(call["arguments"])
+    tool = _tool(call, tools)
     if tool is not None:
         schema = tool["function"]["parameters"]
         properties, required = schema.get("properties", {}), schema.get("required", ())
@@ -104,15 +53,70 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in sorted(value.items())}
+        return {key: _plain(part) for key, part in sorted(value.items()) if part is not None}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
+def without_nulls(call: Mapping[str, Any], tools: Definitions) -> dict[str, Any]:
+    """Return a call without the nulls that its tool's definition does not ask for.
+
+    Parquet fills in null for each argument that another row's call has; a strict definition wants null for what is left
+    out, and says so in the type.
+    """
+    tool = _tool(call, tools)
+    root = {} if tool is None else tool["function"]["parameters"]
+    return {"name": call["name"], "arguments": _pruned(call["arguments"], root, root)}
+
+
+def _tool(call: Mapping[str, Any], tools: Definitions) -> Mapping[str, Any] | None:
+    return next((tool for tool in tools if name_of(tool) == call["name"]), None)
+
+
+def _pruned(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
+    if isinstance(value, list | tuple):
+        items = [found["items"] for found in choices_in(schema, root) if "items" in found]
+        return [_pruned(part, {"anyOf": items}, root) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    choices = choices_in(schema, root)
+    required = {name for found in choices for name in found.get("required") or ()}
+    kept = {}
+    for name, part in value.items():
+        own = {"anyOf": [found for choice in choices for found in _property(choice, name)]}
+        if part is not None or any(_takes_null(c, name in required) for c in choices_in(own, root)):
+            kept[name] = _pruned(part, own, root)
+    return kept
+
+
+def _property(schema: Mapping[str, Any], name: str) -> Iterator[Any]:
+    """Yield what an object's schema says of one property."""
+    properties = schema.get("properties") or {}
+    if name in properties:
+        yield properties[name]
+    elif isinstance(others := schema.get("additionalProperties"), Mapping):
+        yield others
+
+
+def _takes_null(schema: Mapping[str, Any], is_required: bool) -> bool:
+    if schema.get("nullable") is True:
+        return True
+    if "enum" in schema or "const" in schema:
+        return None in (schema.get("enum") or ()) or schema.get("const", "") is None
+    if "type" in schema:
+        return schema["type"] == "null" or "null" in list(schema["type"])
+    # One that says nothing takes anything; where it may be left out, its null is more likely Parquet's.
+    return is_required and not (_ELSEWHERE & schema.keys())
+
+
 def invalid(call: Mapping[str, Any], tools: Definitions) -> str | None:
-    """Return why a call is of none of these tools, or does not fit its definition; None where no tool is known."""
+    """Return why a call is of none of these tools, or does not fit its definition; None where no tool is known.
+
+    Nulls that `without_nulls` takes away are no fault.
+    """
     if not tools:
         return None
-    tool = next((tool for tool in tools if name_of(tool) == call["name"]), None)
+    call = without_nulls(call, tools)
+    tool = _tool(call, tools)
     if tool is None:
         names = [name_of(tool) for tool in tools]
         hint = did_you_mean(call["name"], names) or f"they are: {', '.join(names)}"
@@ -141,22 +145,25 @@ def signature(tool: Mapping[str, Any]) -> str:
     schema = function["parameters"]
     required = schema.get("required", ())
     parts = [
-        f"{name}{'' if name in required else '?'}: {_type(part)}"
+        f"{name}{'' if name in required else '?'}: {_type(part, schema)}"
         for name, part in schema.get("properties", {}).items()
     ]
     about = " ".join(str(function.get("description", "")).split())
     return f"{function['name']}({', '.join(parts)})" + (f": {about}" if about else "")
 
 
-def _type(part: Any) -> str:
-    if not isinstance(part, Mapping):
-        return "any"
-    if "enum" in part:
-        return " | ".join(json.dumps(value, ensure_ascii=False) for value in part["enum"])
-    kind = part.get("type", "any")
-    about = " ".join(str(part.get("description", "")).split())
-    said = kind if isinstance(kind, str) else " | ".join(map(str, kind))
-    return f"{said} ({about})" if about else said
+def _type(part: Any, root: Mapping[str, Any]) -> str:
+    types: dict[str, None] = {}
+    for choice in choices_in(part, root):
+        if "enum" in choice:
+            values = (json.dumps(value, ensure_ascii=False) for value in choice["enum"])
+            types |= dict.fromkeys(values)
+        elif isinstance(kind := choice.get("type", ()), str):
+            types[kind] = None
+        else:
+            types |= dict.fromkeys(map(str, kind))
+    about = " ".join(str(part.get("description", "")).split()) if isinstance(part, Mapping) else ""
+    return " | ".join(types or ["any"]) + (f" ({about})" if about else "")
 
 
 def call_schema(tools: Definitions) -> dict[str, Any]:
@@ -167,7 +174,8 @@ def call_schema(tools: Definitions) -> dict[str, Any]:
     known = [
         _object({"name": {"const": name_of(tool)}, "arguments": arguments})
         for tool in tools
-        if not unbounded(arguments := _bounded(tool["function"]["parameters"]))
+        for parameters in [tool["function"]["parameters"]]
+        if not unbounded(arguments := _bounded(parameters, parameters))
     ]
     if len(known) == len(tools):
         return known[0] if len(known) == 1 else {"anyOf": known}
@@ -185,31 +193,44 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bounded(schema: Any) -> dict[str, Any]:
-    """Return a schema without prose in which nothing grows without end, where its parts say their types."""
+def _bounded(schema: Any, root: Mapping[str, Any], above: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Return a schema without prose in which nothing grows without end, where its parts say their types.
+
+    What it refers to stands in its place; what refers to itself is left as it is, and has no end.
+    """
     if not isinstance(schema, Mapping):
         return {"type": "string", "maxLength": _LONGEST_VALUE}
+    if (target := referred(schema, root)) is not None:
+        if id(target) in above or len(above) == _DEEPEST:
+            return dict(_ENDLESS)
+        return _bounded(target, root, (*above, id(target)))
     for several in ("anyOf", "oneOf"):
         if several in schema:
-            return {several: [_bounded(part) for part in schema[several]]}
+            return {several: [_bounded(part, root, above) for part in schema[several]]}
     if "enum" in schema or "const" in schema:
         return {key: schema[key] for key in ("enum", "const") if key in schema}
-    kind = schema.get("type")
+    if not schema.get("type"):
+        return {"type": ["string", "number", "boolean"], "maxLength": _LONGEST_VALUE}
+    return _bounded_types(schema, root, above)
+
+
+def _bounded_types(
+    schema: Mapping[str, Any], root: Mapping[str, Any], above: tuple[int, ...]
+) -> dict[str, Any]:
+    types = schema["type"]
     kept = {
         key: value
         for key, value in schema.items()
-        if key in ("type", "minimum", "maximum", "minLength", "minItems", "pattern", "$ref")
+        if key in ("type", "minimum", "maximum", "minLength", "minItems", "pattern")
     }
-    if kind == "string":
+    if "string" in types:
         kept["maxLength"] = min(int(schema.get("maxLength", _LONGEST_VALUE)), _LONGEST_VALUE)
-    elif kind == "array":
-        kept["items"] = _bounded(schema.get("items"))
+    if "array" in types:
+        kept["items"] = _bounded(schema.get("items"), root, above)
         kept["maxItems"] = min(int(schema.get("maxItems", _LONGEST_LIST)), _LONGEST_LIST)
-    elif kind == "object":
+    if "object" in types:
         parts = schema.get("properties", {})
-        kept["properties"] = {name: _bounded(part) for name, part in parts.items()}
+        kept["properties"] = {name: _bounded(part, root, above) for name, part in parts.items()}
         kept["required"] = [name for name in schema.get("required", ()) if name in parts]
         kept["additionalProperties"] = False
-    elif kind is None and "$ref" not in schema:
-        return {"type": ["string", "number", "boolean"], "maxLength": _LONGEST_VALUE}
     return kept

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant", "call", "tool", "tools"]
@@ -93,8 +93,3 @@ def for_readers(text: str) -> str:
     except (ValueError, LookupError, TypeError):
         return text
     return f"[tools] {', '.join(names)}\n{rest}"
-
-
-def texts_of(inputs: Mapping[str, str]) -> list[str]:
-    """Return the texts of a row by themselves: its columns, and of a conversation its turns."""
-    return [part for text in inputs.values() for part in spoken(text)]

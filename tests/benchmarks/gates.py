@@ -188,7 +188,7 @@ def judged(
         batch = Batch(
             candidates=candidates[start : start + BATCH], kind=kind, task=task, train=train,
             accepted=[], seed_rules=[SeedRule(name="paraphrase", keeps=True)], embed=embed,
-            leak_guard=lambda ngram, quantile: guards.get(run.examples, ngram, quantile),
+            leak_guard=lambda ngram, quantile: guards.get(kind, run.examples, ngram, quantile),
         )  # fmt: skip
         used = [(gate, gate.settings(Quality()), "advise") for gate in GATES.values()]
         results += apply_gates(batch, used)  # type: ignore[arg-type]
@@ -290,7 +290,7 @@ def texts(
     title: str, run: Run, honest: Sequence[str], embed: Embed, guards: LeakGuards, seed: int
 ) -> list[list[str]]:
     """Return a line per kind of text: how many the guard of texts blocks."""
-    guard = guards.get(run.examples, 5, 0.99)
+    guard = guards.get(TASKS["classification"], run.examples, 5, 0.99)
     rows = [
         e.inputs["text"]
         for e in random.Random(seed).sample(run.evaluation, min(300, len(run.evaluation)))

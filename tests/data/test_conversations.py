@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from engine.data.profile import profile
 from engine.data.splits import read_splits
 from engine.plan.validate import examine
 from engine.spec.loader import load
-from engine.wording import text_of
+from engine.tasks import TASKS
 
 RECIPE = """\
 recipe: 1
@@ -61,7 +62,7 @@ def test_messages_become_rows_of_both_kinds(tmp_path: Path) -> None:
     )
     assert (first["has_tools"], second["has_tools"], second["turns"]) == (True, False, 1)
     # Rows that share their system turn alone are not alike.
-    assert text_of({"messages": first["messages"]}) == "Is it in?"
+    assert TASKS["chat"].text_of({"messages": first["messages"]}) == "Is it in?"
     assert profile(loaded, found.splits).splits[0].rows == 2
 
 
@@ -82,3 +83,16 @@ def test_a_chat_has_one_input_and_says_where_tools_are_found(tmp_path: Path) -> 
     said = [p.message for p in examine(loaded).problems if p.level == "error"]
     assert any("a chat has one input" in one for one in said)
     assert not any("no row has a column 'answer'" in one for one in said)
+
+
+def test_rows_that_end_on_a_call_are_no_shots(tmp_path: Path) -> None:
+    path = write(tmp_path, ROWS)
+    shots = RECIPE.replace("target: answer", "target: answer, shots: {n: 1}")
+    path.write_text(shots, "utf-8")
+    said = [str(p) for p in examine(load(path)).problems if p.level == "error"]
+    assert len(said) == 1
+    assert re.search(r"train\.jsonl:1:1 cannot be shown .*: its right answer calls a tool", said[0])
+    assert "recipe.yaml:3" in said[0]
+    words = write(tmp_path, ROWS[1:])
+    words.write_text(shots, "utf-8")
+    assert not any("cannot be shown" in p.message for p in examine(load(words)).problems)

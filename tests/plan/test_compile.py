@@ -25,6 +25,7 @@ from engine.stages.load import LOAD
 from engine.stages.rounds.track import TRACK, TrackParams
 from engine.stages.train import TrainParams
 from tests.plan.fake_resources import fake_resources
+from tests.stages.views import view
 
 PROMPT = "tasks/classification.md"
 
@@ -594,7 +595,12 @@ def test_a_wrong_edge_or_wrong_parameters_stop_the_plan_while_it_is_built() -> N
     with pytest.raises(
         TypeError, match=r"^x/track\.score takes a Scored, but load gives a Loaded$"
     ):
-        build.add("x/track", TRACK, TrackParams(), {"load": "load", "score": "load"})
+        build.add(
+            "x/track",
+            TRACK,
+            TrackParams(task=view("classification")),
+            {"load": "load", "score": "load"},
+        )
     others: Any = params.train(0)
     with pytest.raises(TypeError, match=r"^x/track takes TrackParams, here are TrainParams$"):
         build.add("x/track", TRACK, others, {})
@@ -603,7 +609,9 @@ def test_a_wrong_edge_or_wrong_parameters_stop_the_plan_while_it_is_built() -> N
 
 def test_a_cycle_is_named_node_by_node() -> None:
     def node(name: str, source: str) -> Node:
-        return Node(name, "track", TrackParams(), {}, name, {"score": source})
+        return Node(
+            name, "track", TrackParams(task=view("classification")), {}, name, {"score": source}
+        )
 
     with pytest.raises(ValueError, match=r"cycle: .*a.*b"):
         Plan([node("a", "b"), node("b", "a")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from engine.report.facts import collect
@@ -79,6 +81,27 @@ def test_training_rows_that_the_judge_suspects_are_there_too(store: Invented) ->
     assert row == (
         "data/train.jsonl:7", "train", "the weather today", "billing", "–", "No answer fits.", "–",
     )  # fmt: skip
+
+
+def test_of_a_conversations_tools_the_names_are_shown(store: Invented) -> None:
+    judging = store.node("seed-0/round-0/judge-1", "judge", 0)
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+        for name in ("find", "now")
+    ]
+    talk = f"[tools] {json.dumps(tools)}\n[user] Emma?"
+    store.add(
+        "example", **judging, id="t0", split="train", inputs={"messages": talk}, target="billing",
+        columns={}, source="data/train.jsonl", line=7,
+    )  # fmt: skip
+    store.add(
+        "label_suspect", **judging, example="t0", split="train", target="billing", answer=None,
+        reason="No answer fits.", confidence=None, call="c",
+    )  # fmt: skip
+    report = collect(store.query, "r0001")
+    (row,) = suspect_table(report).rows
+    assert row[2] == "[tools] find, now\n[user] Emma?"
+    assert "parameters" not in render_html(report)
 
 
 def test_without_any_there_is_no_table(store: Invented) -> None:

@@ -13,9 +13,11 @@ from engine.run.progress import Callback
 from engine.run.session import Session
 from engine.stages.outputs import Loaded
 from engine.stages.quality import leak_guard
-from engine.wording import text_of
+from engine.tasks import TASKS, TaskKind
 from tests.stages.scripted_context import embed_words
 from tests.stages.small_task import LOADED
+
+TEXTS = TASKS["classification"]
 
 
 class CountingEmbedder:
@@ -37,7 +39,7 @@ def embedder() -> CountingEmbedder:
 @pytest.fixture
 def session(embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch) -> Session:
     model = RoleModel("scripted", "embedder", "e", Path("."), {})
-    texts = [text_of(e.inputs) for e in LOADED.examples]
+    texts = [TEXTS.text_of(e.inputs) for e in LOADED.examples]
     session = Session({"embedder": model}, Callback(), lambda: texts)
     monkeypatch.setattr(session, "_backend", lambda role: embedder)
     return session
@@ -49,9 +51,9 @@ def test_a_run_has_one_leak_guard_for_all_nodes_and_each_time_that_one_is_run_ag
     made: list[Sequence[Example]] = []
     build = leak_guard.LeakGuard.__init__
 
-    def count(self: object, examples: Sequence[Example], *rest: object) -> None:
+    def count(self: object, kind: TaskKind, examples: Sequence[Example], *rest: object) -> None:
         made.append(examples)
-        build(self, examples, *rest)  # type: ignore[arg-type]
+        build(self, kind, examples, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(leak_guard.LeakGuard, "__init__", count)
     guards = []
@@ -59,13 +61,13 @@ def test_a_run_has_one_leak_guard_for_all_nodes_and_each_time_that_one_is_run_ag
         session.enter(node)
         # What is read from the store again is equal, not the same.
         examples = Loaded(tuple(LOADED.rows)).examples
-        guards.append(session.leak_guard(examples, 5, 0.99))
+        guards.append(session.leak_guard(TEXTS, examples, 5, 0.99))
         guards[-1].check([f"a text of {node}"])
         session.leave(node)
     assert len({id(guard) for guard in guards}) == len(made) == 1
-    assert session.leak_guard(LOADED.examples, 4, 0.99) is not guards[0]
+    assert session.leak_guard(TEXTS, LOADED.examples, 4, 0.99) is not guards[0]
     first, *others = embedder.batches
-    assert first == list(dict.fromkeys(text_of(e.inputs) for e in LOADED.examples))
+    assert first == list(dict.fromkeys(TEXTS.text_of(e.inputs) for e in LOADED.examples))
     assert others == [
         [f"a text of {n}"] for n in ("name", "strategy", "generate-1", "judge-1", "judge-1")
     ]

@@ -23,6 +23,7 @@ from engine.rows import Example
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.stages.quality.leak_guard import Embed, LeakGuard, LeakGuards
 from engine.stages.schemas import token_limit
+from engine.tasks import TaskKind
 from engine.wording import words
 
 Reply = Callable[[str, Request], Any]
@@ -99,8 +100,10 @@ class ScriptedContext:
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         return self._embed(texts)
 
-    def leak_guard(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
-        return self._guards.get(examples, ngram, quantile)
+    def leak_guard(
+        self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float
+    ) -> LeakGuard:
+        return self._guards.get(kind, examples, ngram, quantile)
 
     def student(self) -> Student:
         raise AssertionError("no student")

@@ -22,10 +22,11 @@ from engine.stages.evaluate.measure import UsedMetric
 from engine.stages.task_view import PromptedTask, Shots, StudentPrompts
 from engine.tasks import TASKS, Task
 from engine.tasks.chat import Params
-from engine.tasks.tool_calls import invalid
+from engine.tasks.conversation import tools_in
+from engine.tasks.tool_calls import call_schema, invalid, settled, signature
 from engine.turns import Message, transcript, turns_in
+from engine.turns.calls import spoken_in
 from engine.turns.tools import in_words, native
-from engine.wording import text_of
 from tests.stages.views import view
 
 CHAT, PARAMS = TASKS["chat"], Params()
@@ -147,7 +148,7 @@ def test_a_conversation_is_one_text_that_is_read_back() -> None:
     assert facts == {"turns": 2, "calls_before": 2, "has_tools": True, "has_system": True}
     assert "tools" not in row
     # A row that was exported as text is read again.
-    again = read(row["messages"], answer=row["answer"])
+    again = read(row["messages"], answer=row["answer"], **facts)
     assert (again["messages"], again["answer"]) == (row["messages"], row["answer"])
 
 
@@ -231,6 +232,18 @@ RIGHT = '[call] {"name": "find", "arguments": {"title": "Emma"}}'
         ('<tool_call>{"name": "find", "arguments": {"title": "Emma"}}\n</tool_', RIGHT),
         ('<tool_call>{"name": "find", "arg</tool_call>', None),
         ('{"name": "other", "arguments": {}}', '{"name": "other", "arguments": {}}'),
+        ('<function=find>{"title": "Emma"}</function>', RIGHT),
+        (
+            "<tool_call>\n<function=find>\n<parameter=title>\nEmma\n</parameter>\n</function>\n</tool_call>",
+            RIGHT,
+        ),
+        ('[TOOL_CALLS]find[ARGS]{"title": "Emma"}', RIGHT),
+        (
+            '[TOOL_CALLS]find[ARGS]{"title": "Emma"}[TOOL_CALLS]hours[ARGS]{"day": "mon", "count": null}',
+            f'{RIGHT}\n[call] {{"name": "hours", "arguments": {{"day": "mon"}}}}',
+        ),
+        ("<function=find>title: Emma</function>", None),
+        ("[TOOL_CALLS]find[ARGS]Emma", None),
         (" It is in. ", "It is in."),
         ("[user] now me", "\\[user] now me"),
         ("", None),
@@ -238,6 +251,122 @@ RIGHT = '[call] {"name": "find", "arguments": {"title": "Emma"}}'
 )
 def test_calls_are_read_as_models_write_them(text: str, answer: str | None) -> None:
     assert CHAT.read(text, ROW, task(ROW)) == answer
+
+
+def test_arguments_in_xml_have_the_types_of_their_definition() -> None:
+    text = {"type": "string"}
+    nullable = {"type": ["string", "null"]}
+    typed: dict[str, Any] = {
+        "a": text,
+        "b": {"type": "integer"},
+        "c": {"type": "boolean"},
+        "d": {},
+        "e": nullable,
+    }
+    tools = [tool("f", **typed, f={"enum": ["7", "8"]}, g={"$ref": "#/$defs/g"}, h=nullable)]
+    tools[0]["function"]["parameters"]["$defs"] = {"g": text}
+    given = {
+        "a": "7",
+        "b": "7",
+        "c": "True",
+        "d": '{"x": [1]}',
+        "e": "7",
+        "f": "7",
+        "g": "7",
+        "h": "None",
+    }
+    parts = "\n".join(f"<parameter={name}>\n{text}\n</parameter>" for name, text in given.items())
+    said = spoken_in(f"I look.\n<function=f>\n{parts}\n</function>", tools)
+    assert said is not None
+    (call,) = said.calls
+    assert call["arguments"] == given | {"b": 7, "c": True, "d": {"x": [1]}, "h": None}
+    assert said.text == "I look."
+    assert spoken_in("<function=f> is XML", ()) == ("<function=f> is XML", ())
+
+
+STRICT = tool(
+    "look",
+    ("title", "year", "of"),
+    title={"type": "string"},
+    year={"type": ["integer", "null"]},
+    kind={"type": "string"},
+    of={"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "b": {"type": "string"}, "c": {"$ref": "#/$defs/c"}}},
+    more={"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+)  # fmt: skip
+STRICT["function"]["parameters"]["$defs"] = {"c": {"type": ["number", "null"]}}
+
+
+def test_a_null_stays_where_its_definition_wants_it_and_goes_where_parquet_filled_it_in() -> None:
+    given = {
+        "title": "Emma", "year": None, "kind": None, "of": {"a": None, "b": None, "c": None, "d": None},
+        "more": {"x": None}
+    }  # fmt: skip
+    kept = {"title": "Emma", "year": None, "of": {"a": None, "c": None}, "more": {"x": None}}
+    asks = {"role": "assistant", "tool_calls": [{"function": {"name": "look", "arguments": given}}]}
+    row = read([user("a"), asks, answer_of(None, "b"), user("c"), asks], [STRICT])
+    assert row["answer"] == call("look", **kept)
+    assert call("look", **kept) in row["messages"]
+    # Null is as good as left out.
+    without = call("look", more={}, of={}, title="Emma")
+    assert CHAT.read(f"<tool_call>{without[7:]}</tool_call>", row, task(row)) == without
+    assert row["references"] == (without,)
+
+
+def test_a_tool_whose_schema_refers_to_its_arguments_is_as_one_that_has_them_itself() -> None:
+    (flat,) = tools_in(
+        [tool("f", ("a",), a={"type": "string"}, b={"type": "integer", "default": 3})]
+    )
+    arguments = flat["function"]["parameters"]
+    of = {"$ref": "#/$defs/of"}
+    parameters = of | {"$defs": {"of": {"$ref": "#/$defs/a~1b"}, "a/b": arguments}}
+    (one,) = tools_in([{"name": "f", "parameters": parameters}])
+    assert signature(one) == signature(flat) == "f(a: string, b?: integer)"
+    given = {"name": "f", "arguments": {"a": "x", "b": 3}}
+    assert settled(given, [one]) == settled(given, [flat])
+    assert "no argument 'z'" in (
+        invalid({"name": "f", "arguments": {"a": "x", "z": 1}}, [one]) or ""
+    )
+    assert call_schema([one]) == call_schema([flat])
+    # Further down it stands in its place; one without an end is written as text.
+    deep = [tool("f", x={"$ref": "#/$defs/x"})]
+    deep[0]["function"]["parameters"]["$defs"] = {"x": {"type": "integer"}}
+    assert call_schema(deep) == call_schema([tool("f", x={"type": "integer"})])
+    tree = {"type": "object", "properties": {"of": {"type": "array", "items": {"$ref": "#"}}}}
+    written = call_schema(tools_in([{"name": "f", "parameters": tree}]))
+    assert written["properties"]["arguments"]["type"] == "string"
+
+
+def test_a_column_of_the_data_that_is_called_as_one_of_the_conversations_is_refused() -> None:
+    talk = [user("a"), {"role": "assistant", "content": "b"}]
+    for name, own in (("turns", 7), ("Turns", [1]), ("has_system", "no")):
+        values = {"messages": talk, name: own}
+        why = CHAT.spread(values, ["messages"], "answer", Params())
+        assert why is not None
+        assert f"its column '{name}' says" in why
+        assert f"`rename: {{own_{name.lower()}: {name}}}`" in why
+    same: dict[str, Any] = {
+        "messages": talk,
+        "Turns": "1",
+        "has_tools": "False",
+        "calls_before": None,
+    }
+    assert CHAT.spread(same, ["messages"], "answer", Params()) is None
+    assert (same["Turns"], same["calls_before"], "turns" in same) == ("1", 0, False)
+    # A recipe knows its own columns.
+    assert CHAT.spread({"turns": talk}, ["turns"], "answer", Params()) is None
+
+
+def test_calls_are_right_in_any_order_to_every_metric() -> None:
+    other = {"name": "hours", "arguments": {"day": "mon"}}
+    asks = {"role": "assistant", "tool_calls": [{"function": CALL}, {"function": other}]}
+    row = read([user("a"), asks], TOOLS)
+    said = "\n".join(f"<tool_call>{json.dumps(one)}</tool_call>" for one in (other, CALL))
+    answer = CHAT.read(said, row, task(row))
+    assert score("accuracy", answer, *row["references"]) == 1
+    assert row["answer"].index("find") < row["answer"].index("hours"), (
+        "trained on as the data has it"
+    )
 
 
 def score(name: str, answer: str | None, *references: str) -> float | None:
@@ -334,7 +463,7 @@ def test_the_student_sees_turns_and_the_rows_own_system_turn_before_the_prompts(
 def test_what_is_compared_and_shown_leaves_the_setting_out() -> None:
     row = read([{"role": "system", "content": "Be kind."}, user("Emma?"), assistant("x")], TOOLS)
     inputs = {"messages": row["messages"]}
-    assert text_of(inputs) == "Emma?"
+    assert TASKS["chat"].text_of(inputs) == "Emma?"
     assert (
         row_block(inputs)
         == "<row>\nmessages: [tools] find, hours\n[system] Be kind.\n[user] Emma?\n</row>"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from jinja2 import TemplateError
 
 from engine.backends.protocol import Message, without_system
 from engine.errors import ModelError
+from engine.turns.calls import spoken_in
 from engine.turns.tools import (
     Said,
     has_tools,
@@ -80,29 +81,38 @@ def encode_said(tokenizer: Any, messages: Sequence[Message], said: Said) -> tupl
     """
     if not said.calls:
         return encode_text(tokenizer, said.text)
-    if not knows_tools(tokenizer):
-        return encode_text(tokenizer, in_assistant_words(said))
+    by_template = _said_by_template(tokenizer, messages, said) if knows_tools(tokenizer) else None
+    return by_template or encode_text(tokenizer, in_assistant_words(said))
+
+
+def _said_by_template(
+    tokenizer: Any, messages: Sequence[Message], said: Said
+) -> tuple[int, ...] | None:
+    """Return the tokens of calls as the template writes them; None where it leaves out some of what is said."""
     every = (*messages, *said.turns)
     inert = _inert(tokenizer, [text for turn in every for text in texts_in(turn)])
     turns = [mapped(message, inert.without) for message in messages]
     spoken = [mapped(turn, inert.without) for turn in said.turns]
-    prompt = prompt_text(tokenizer, turns)
     try:
+        prompt = _with_tools(tokenizer, turns, prompt=True)
         whole = _with_tools(tokenizer, [*turns, *spoken], prompt=False)
     except _REFUSALS:
-        return encode_text(tokenizer, in_assistant_words(said))
+        return None
     needed = [json.loads(turn.content)["name"] for turn in spoken if turn.role == "call"]
     needed += [turn.content.strip() for turn in spoken if turn.role == "assistant"]
     if not whole.startswith(prompt) or not all(part in whole[len(prompt) :] for part in needed):
         # A template that writes earlier turns otherwise than the last one, or nothing beside a call.
-        return encode_text(tokenizer, in_assistant_words(said))
+        return None
     tokens, end = inert.encode(whole[len(prompt) :], _encode(tokenizer)), turn_end(tokenizer)
     places = [place for place, token in enumerate(tokens) if token == end]
     return tokens[: places[-1]] if places else tokens
 
 
 def knows_tools(tokenizer: Any) -> bool:
-    """Return whether the chat template writes definitions of tools, calls and their answers."""
+    """Return whether the chat template writes definitions of tools, calls and their answers, calls so as they are read.
+
+    Whoever learns to call as the template does must be understood: `engine.turns.calls`.
+    """
     return _template_knows_tools(tokenizer, str(tokenizer.chat_template))
 
 
@@ -110,11 +120,15 @@ def knows_tools(tokenizer: Any) -> bool:
 def _template_knows_tools(tokenizer: Any, template: str) -> bool:
     """Ask the template; `template` is what the answer depends on."""
     parameters = {"type": "object", "properties": {_PROBE: {"type": "string"}}}
-    function = {"name": "f_defined", "description": "?", "parameters": parameters}
-    calls = [{"name": f"f_{n}_called", "arguments": {_PROBE: f"v_{n}_called"}} for n in (1, 2)]
+    names = ("f_defined", "f_1_called", "f_2_called")
+    tools = [
+        {"type": "function", "function": {"name": n, "description": "?", "parameters": parameters}}
+        for n in names
+    ]
+    calls = [{"name": name, "arguments": {_PROBE: f"v{name[1:]}"}} for name in names[1:]]
+    asked = (Message("tools", json.dumps(tools)), Message("user", "?"))
     turns = (
-        Message("tools", json.dumps([{"type": "function", "function": function}])),
-        Message("user", "?"),
+        *asked,
         # Some templates know one call at a time.
         *(Message("call", json.dumps(call)) for call in calls),
         Message("tool", "t_1_answered"),
@@ -125,7 +139,30 @@ def _template_knows_tools(tokenizer: Any, template: str) -> bool:
     except _REFUSALS:
         return False
     told = (f"{part}_{n}_{what}" for n in (1, 2) for part, what in _TOLD)
-    return "f_defined" in text and all(part in text for part in told)
+    if "f_defined" not in text or not all(part in text for part in told):
+        return False
+    one, *_ = written = tuple(map(json.dumps, calls))
+    # What it cannot write of several calls, or of a text beside one, is in words: for such rows alone.
+    return _is_read(tokenizer, asked, Said("", (one,)), tools) is True and not any(
+        _is_read(tokenizer, asked, said, tools) is False
+        for said in (Said("", written), Said(_PROBE, (one,)))
+    )
+
+
+def _is_read(
+    tokenizer: Any, asked: Sequence[Message], said: Said, tools: Sequence[Mapping[str, Any]]
+) -> bool | None:
+    """Return whether what the template writes of calls is read as these calls; None where it cannot write them."""
+    tokens = _said_by_template(tokenizer, asked, said)
+    if tokens is None:
+        return None
+    read = spoken_in(decode(tokenizer, tokens), tools)
+    # Some templates write an empty thought before a call.
+    return (
+        read is not None
+        and said.text in read.text
+        and read.calls == tuple(map(json.loads, said.calls))
+    )
 
 
 def _with_tools(tokenizer: Any, turns: Sequence[Message], *, prompt: bool) -> str:

@@ -15,6 +15,7 @@ from engine.backends import BACKENDS
 from engine.export.run import FinishedRun
 from engine.plan.tasks import shots
 from engine.stages.task_view import StudentPrompts, drawn_shots
+from engine.tasks.conversation import REFERENCES, TYPES
 from engine.turns import SETTING, Message
 from engine.turns.tools import TOLD, native
 
@@ -26,6 +27,8 @@ FORMS: Mapping[Form, str] = {
 }
 CHAT = "chat"
 """The kind whose rows are conversations: `use.py` takes them as messages and tools."""
+_OF_TOOLS = {"told": TOLD, "types": TYPES, "references": REFERENCES}
+"""What a conversation with tools is told, where the chat template knows none; how definitions come into their form."""
 _MORE_SHOTS = 8
 """Rows written down beyond those that are shown at once: a row is never shown before itself."""
 _NEEDS = {
@@ -65,8 +68,7 @@ def task_of(run: FinishedRun) -> dict[str, Any]:
         "max_tokens": max((kind.max_tokens(e.inputs, task) for e in rows), default=0),
         "constrained": kind.constraint(task) is not None and not likeliest,
         "dtype": "bfloat16" if dtype == "auto" else dtype,
-        # What a conversation with tools is told, where the chat template knows none.
-        **({"told": TOLD} if run.task.kind == CHAT else {}),
+        **(_OF_TOOLS if run.task.kind == CHAT else {}),
         **_shots(run, prompts),
     }
 

@@ -17,7 +17,7 @@ from engine.report.dossier import (
     Tried,
     WrittenRow,
 )
-from engine.report.facts.json_columns import text_values
+from engine.report.facts.json_columns import shown_inputs
 from engine.report.facts.patterns import Key, collect_patterns
 from engine.report.records import MINE, Query
 
@@ -209,7 +209,7 @@ def _member(row: dict[str, Any]) -> MemberRow:
     return MemberRow(
         round=row["round"],
         example=row["example"],
-        inputs=text_values(row["inputs"]),
+        inputs=shown_inputs(row["inputs"]),
         target=row["target"],
         answer=row["answer"],
         root_cause=row["root_cause"] or "",
@@ -224,7 +224,7 @@ def _written(row: dict[str, Any]) -> WrittenRow:
         attempt=row["attempt"],
         candidate=row["candidate"],
         operator=row["operator"],
-        inputs=text_values(row["inputs"]),
+        inputs=shown_inputs(row["inputs"]),
         target=row["target"],
         outcome=row["outcome"],
         reason=row["why"],

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from engine.judging import JudgeCalibration
-from engine.report.facts.json_columns import text_values
+from engine.report.facts.json_columns import shown_inputs
 from engine.report.records import (
     MINE,
     Calibrated,
@@ -214,10 +214,10 @@ def _candidate(row: Mapping[str, Any]) -> CandidateSample:
         round=row["round"],
         attempt=row["attempt"],
         operator=row["operator"],
-        inputs=text_values(row["inputs"]),
+        inputs=shown_inputs(row["inputs"]),
         target=row["target"],
         parent=row["parent"],
-        parent_inputs=text_values(row["parent_inputs"]),
+        parent_inputs=shown_inputs(row["parent_inputs"]),
         parent_target=row["parent_target"] or "",
         pattern=row["pattern_name"] or row["pattern"],
         strategy=row["strategy_text"] or "",

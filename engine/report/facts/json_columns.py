@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.turns import for_readers
+
 
 def json_object(value: Any) -> dict[str, Any]:
     """Return a JSON object column as a dict; empty for NULL."""
@@ -28,3 +30,8 @@ def model_of(recipe: Mapping[str, Any], role: str) -> dict[str, Any]:
 def text_values(value: Any) -> dict[str, str]:
     """Return a JSON object column with its values as text, as the inputs of an example are."""
     return {str(name): str(text) for name, text in json_object(value).items()}
+
+
+def shown_inputs(value: Any) -> dict[str, str]:
+    """Return a row's inputs, a JSON object column, as people are shown them: of a conversation's tools the names."""
+    return {name: for_readers(text) for name, text in text_values(value).items()}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.report.evidence import FirstSeen, PatternFacts, PatternTested, Standing
-from engine.report.facts.json_columns import json_list, text_values
+from engine.report.facts.json_columns import json_list, shown_inputs
 from engine.report.records import (
     MINE,
     Confusion,
@@ -231,7 +231,7 @@ def collect_suspects(query: Query, run: str, limit: int = 50) -> tuple[Suspect, 
     return tuple(
         Suspect(
             source=r["source"],
-            inputs=text_values(r["inputs"]),
+            inputs=shown_inputs(r["inputs"]),
             target=r["target"],
             answer=r["answer"],
             reason=r["reason"],
@@ -311,7 +311,7 @@ def _failure(row: Mapping[str, Any]) -> FailureSample:
         split=row["split"],
         example=row["example"],
         source=row["source"] or "",
-        inputs=text_values(row["inputs"]),
+        inputs=shown_inputs(row["inputs"]),
         target=row["target"],
         answer=row["answer"],
         text=row["text"] or "",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rows import Example
 from engine.stages.analyse.clusterers import centroid
-from engine.wording import text_of
+from engine.stages.task_view import TaskView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +35,9 @@ class Assigned(NamedTuple):
     similarity: float
 
 
-def text_with_answer(example: Example) -> str:
+def text_with_answer(task: TaskView, example: Example) -> str:
     """Return what is embedded of a row."""
-    return f"{text_of(example.inputs)}\n{example.target}"
+    return f"{task.text_of(example.inputs)}\n{example.target}"
 
 
 def assign(vectors: Vectors, members: Mapping[str, Sequence[int]]) -> dict[int, Assigned]:

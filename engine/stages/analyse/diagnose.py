@@ -49,7 +49,6 @@ from engine.stages.outputs import (
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
-from engine.wording import text_of
 
 PROMPT = "diagnose.md"
 REPLIES = "diagnoses"
@@ -157,7 +156,7 @@ class _Shown:
         ]
         self._passed: Sequence[Example] = passed if params.passed else ()
         if self._passed:
-            self._vectors = ctx.embed([text_of(e.inputs) for e in self._passed])
+            self._vectors = ctx.embed([params.task.text_of(e.inputs) for e in self._passed])
         known = {p.id: p for named in inputs.earlier for p in named.patterns}
         self._conventions = conventions_of(inputs.earlier)
         self._known = [{"name": p.name, "description": p.description} for p in known.values()]
@@ -201,7 +200,9 @@ class _Shown:
     def _contrast(self, call: Sequence[Failure]) -> list[Example]:
         if not self._passed:
             return []
-        failed = self._ctx.embed([text_of(self.examples[f.example].inputs) for f in call])
+        failed = self._ctx.embed(
+            [self._params.task.text_of(self.examples[f.example].inputs) for f in call]
+        )
         places = nearest_pairs(failed, self._vectors, self._params.passed)
         return [self._passed[place] for place in places]
 

@@ -133,7 +133,9 @@ def name_patterns(params: NameParams, inputs: NameInputs, ctx: Context) -> Named
     )
     earlier = {p.id: p for named in inputs.earlier for p in named.patterns}
     by_sql = {category_pattern(category): category for category in params.where_categories}
-    guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
+    guard = ctx.leak_guard(
+        params.task.entry, inputs.load.examples, params.guard.ngram, params.guard.quantile
+    )
     quotes = partial(guard.quotes, own=params.briefing.words)
     new = [pattern for pattern in clusters.members if pattern not in earlier]
     # What SQL assigns is not the namer's to say.
@@ -202,7 +204,9 @@ def _conventions(params: NameParams, inputs: NameInputs, ctx: Context) -> tuple[
     """Return the rules of annotation that are known after this round, and a drop for each that quotes."""
 
     def quotes(text: str) -> str | None:
-        guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
+        guard = ctx.leak_guard(
+            params.task.entry, inputs.load.examples, params.guard.ngram, params.guard.quantile
+        )
         quoted = guard.quotes(text, own=params.briefing.words)
         return quoted or (guard.stands_in(text) and "an evaluation row stands in it") or None
 

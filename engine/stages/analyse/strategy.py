@@ -62,7 +62,6 @@ from engine.stages.outputs import (
 )
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import TaskView
-from engine.wording import text_of
 
 PROMPT = "draft_strategy.md"
 ROWS = 6
@@ -131,7 +130,9 @@ def draft(params: StrategyParams, inputs: StrategyInputs, ctx: Context) -> Draft
     patterns = inputs.patterns
     if not patterns:
         return Drafted()
-    guard = ctx.leak_guard(inputs.load.examples, params.guard.ngram, params.guard.quantile)
+    guard = ctx.leak_guard(
+        params.task.entry, inputs.load.examples, params.guard.ngram, params.guard.quantile
+    )
     quotes = partial(guard.quotes, own=params.briefing.words)
     shown = _Shown(params, inputs, guard.equal_training_rows, ctx)
     prompt = ctx.prompt(PROMPT)
@@ -172,7 +173,7 @@ class _Shown:
         self._failures = failures_by_example(inputs.score.all_failures, inputs.logged, ctx.round)
         self._scenarios = {d.id: d.scenario for d in inputs.diagnose.diagnoses}
         self._train = [e for e in inputs.load.train if e.id not in barred]
-        texts = [text_of(e.inputs) for e in self._train] if params.rows else []
+        texts = [params.task.text_of(e.inputs) for e in self._train] if params.rows else []
         self._vectors = ctx.embed(texts) if texts else None
         labelled = params.task.labelled
         self.pairs: dict[str, Confusions] = {

@@ -84,7 +84,9 @@ def _batch(params: GateParams, inputs: GateInputs, ctx: Context) -> Batch:
         accepted=accepted,
         seed_rules=params.seed_rules,
         embed=ctx.embed,
-        leak_guard=lambda ngram, quantile: ctx.leak_guard(examples, ngram, quantile),
+        leak_guard=lambda ngram, quantile: ctx.leak_guard(
+            params.task.entry, examples, ngram, quantile
+        ),
     )
 
 

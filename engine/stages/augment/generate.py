@@ -122,7 +122,7 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
     if not wanted:
         return Generated()
     examples = inputs.load.examples
-    guard = ctx.leak_guard(examples, params.guard.ngram, params.guard.quantile)
+    guard = ctx.leak_guard(params.task.entry, examples, params.guard.ngram, params.guard.quantile)
     hidden = _hidden(params.task, inputs.load.train, guard)
     rows: list[Row] = [
         Drop("generate", example, *hidden[example])
@@ -242,9 +242,13 @@ def _planner(
     wrong = frozenset(f.example for f in inputs.score.failures("train"))
     if params.errors_first:
         patterns = inputs.name.patterns if inputs.name else ()
-        seeds = ranked(shown, patterns, wrong, inputs.predict.predictions, earlier, ctx)
+        seeds = ranked(
+            params.task, shown, patterns, wrong, inputs.predict.predictions, earlier, ctx
+        )
     else:
-        seeds = Seeds(shown, {}, [seed for candidate in earlier for seed in candidate.seeds])
+        seeds = Seeds(
+            params.task, shown, {}, [seed for candidate in earlier for seed in candidate.seeds]
+        )
 
     @cache
     def told(barred: frozenset[str]) -> frozenset[str]:

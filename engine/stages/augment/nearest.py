@@ -8,7 +8,7 @@ from itertools import zip_longest
 from engine.rows import Example
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
-from engine.wording import text_of, words
+from engine.wording import words
 
 ANSWERED = 4
 """Most training rows that show what right answers are like."""
@@ -19,15 +19,15 @@ DEFINED_BY_ROW = 5
 
 
 def nearest_rows(
-    train: Sequence[Example], inputs: Sequence[Mapping[str, str]], ctx: Context
+    task: TaskView, train: Sequence[Example], inputs: Sequence[Mapping[str, str]], ctx: Context
 ) -> list[list[Example]]:
     """Return for each of some rows, by its inputs, all training rows, the nearest first."""
     import numpy as np
 
     if not inputs or not train:
         return [[] for _ in inputs]
-    vectors = ctx.embed([text_of(example.inputs) for example in train])
-    rows = ctx.embed([text_of(row) for row in inputs])
+    vectors = ctx.embed([task.text_of(example.inputs) for example in train])
+    rows = ctx.embed([task.text_of(row) for row in inputs])
     return [
         [train[int(place)] for place in np.argsort(-(vectors @ row), kind="stable")] for row in rows
     ]
@@ -42,9 +42,11 @@ class NearRows:
     def __init__(self, task: TaskView, train: Sequence[Example], ctx: Context) -> None:
         """Take the task and the rows, which are embedded once."""
         self._train = () if task.labelled else train
-        self._ctx = ctx
-        self._words = [words(text_of(example.inputs)) for example in self._train]
-        self._vectors = ctx.embed([text_of(e.inputs) for e in self._train]) if self._train else None
+        self._ctx, self._task = ctx, task
+        self._words = [words(task.text_of(example.inputs)) for example in self._train]
+        self._vectors = (
+            ctx.embed([task.text_of(e.inputs) for e in self._train]) if self._train else None
+        )
 
     def around(
         self, inputs: Sequence[Mapping[str, str]], without: Collection[str] = ()
@@ -57,8 +59,8 @@ class NearRows:
 
         if self._vectors is None or not inputs:
             return []
-        likeness = self._ctx.embed([text_of(row) for row in inputs]) @ self._vectors.T
-        same = {words(text_of(row)) for row in inputs}
+        likeness = self._ctx.embed([self._task.text_of(row) for row in inputs]) @ self._vectors.T
+        same = {words(self._task.text_of(row)) for row in inputs}
         barred = [
             row.id in without or own in same
             for row, own in zip(self._train, self._words, strict=True)
@@ -81,7 +83,7 @@ def nearest_labels(
                 for label in task.entry.labels_in(example.target, task.settings)
             )
         )
-        for near in nearest_rows(train, inputs, ctx)
+        for near in nearest_rows(task, train, inputs, ctx)
     ]
 
 
@@ -102,15 +104,16 @@ def labels_to_define(
 class SameWords:
     """Which rows have the same words as others."""
 
-    def __init__(self, rows: Iterable[Example]) -> None:
-        """Take the rows."""
+    def __init__(self, task: TaskView, rows: Iterable[Example]) -> None:
+        """Take the task and the rows."""
+        self._task = task
         self._ids: dict[tuple[str, ...], list[str]] = {}
         for row in rows:
-            self._ids.setdefault(words(text_of(row.inputs)), []).append(row.id)
+            self._ids.setdefault(words(task.text_of(row.inputs)), []).append(row.id)
 
     def as_one_of(self, others: Iterable[Example]) -> frozenset[str]:
         """Return the ids of the rows with the same words as one of the others: each of these, where it is a row."""
-        said = {words(text_of(other.inputs)) for other in others}
+        said = {words(self._task.text_of(other.inputs)) for other in others}
         return frozenset(row for text in said for row in self._ids.get(text, ()))
 
 
@@ -125,7 +128,7 @@ class NearLabels:
         for place, example in enumerate(train):
             for label in task.entry.labels_in(example.target, task.settings):
                 rows_of.setdefault(label, []).append(place)
-        vectors = ctx.embed([text_of(example.inputs) for example in train])
+        vectors = ctx.embed([task.text_of(example.inputs) for example in train])
         means = [vectors[rows].mean(axis=0) for rows in rows_of.values()]
         self._places = {label: place for place, label in enumerate(rows_of)}
         self._labels = list(rows_of)

@@ -34,7 +34,7 @@ from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
 from engine.stages.schemas import longest_text
 from engine.stages.task_view import TaskView
-from engine.wording import text_of, words
+from engine.wording import words
 
 SHOWN = 3
 """Most accepted and most rejected rows that a prompt shows."""
@@ -71,7 +71,7 @@ class Prompts:
         self._secret, self._ctx = secret, ctx
         train = [e for e in examples if e.split == "train"]
         self._longest = longest_text(text for e in train for text in e.inputs.values())
-        self._usual = usual_words(train)
+        self._usual = usual_words(task, train)
         longest = longest_text(e.target for e in train)
         seen = task.task(examples)
         self._column = (
@@ -204,7 +204,7 @@ class Prompts:
 
     @cached_property
     def _same(self) -> SameWords:
-        return SameWords(self._shown)
+        return SameWords(self._task, self._shown)
 
     @cached_property
     def _near(self) -> NearLabels:
@@ -290,7 +290,7 @@ def sample(request: Request, ctx: Context, number: int) -> Request:
 
 def texts_of(task: TaskView, inputs: Mapping[str, str], target: str) -> list[str]:
     """Return a row's texts in which an evaluation row could stand: labels are no secret."""
-    return [text_of(inputs), *(() if task.labelled else (target,))]
+    return [task.text_of(inputs), *(() if task.labelled else (target,))]
 
 
 def _as_written(task: TaskView, target: str) -> object:
@@ -301,8 +301,8 @@ def _why(candidate: Candidate, verdict: Verdict) -> str:
     return verdict.feedback or verdict.reason.replace("_", " ")
 
 
-def usual_words(train: Sequence[Example]) -> tuple[int, int]:
+def usual_words(task: TaskView, train: Sequence[Example]) -> tuple[int, int]:
     """Return between how many words the middle eight of ten training rows have."""
-    counts = sorted(len(words(text_of(e.inputs))) for e in train) or [5, 20]
+    counts = sorted(len(words(task.text_of(e.inputs))) for e in train) or [5, 20]
     last = len(counts) - 1
     return counts[round(0.1 * last)], counts[round(0.9 * last)]

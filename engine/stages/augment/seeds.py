@@ -18,7 +18,7 @@ from engine.rows import Candidate, Example, LabelSuspect, Pattern, Prediction
 from engine.stages.augment.nearest import SameWords
 from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
-from engine.wording import text_of
+from engine.stages.task_view import TaskView
 
 SHORTLIST = 1 / 3
 """Share of the rows that fit, the best ones, among which the least used is taken."""
@@ -62,12 +62,16 @@ class Seeds:
 
     def __init__(
         self,
+        task: TaskView,
         rows: Sequence[Example],
         scores: Mapping[str, Sequence[float]],
         used: Iterable[str] = (),
     ) -> None:
-        """Take the rows, their scores by pattern (higher is better; none: the rows' own order), and earlier uses."""
-        self._uses = Counter(used)
+        """Take the task, the rows, their scores by pattern, and earlier uses.
+
+        Higher scores are better; without any the rows stay in their own order.
+        """
+        self._task, self._uses = task, Counter(used)
         self._rows = rows
         self._by_id = {row.id: row for row in rows}
         self._orders = {
@@ -82,7 +86,7 @@ class Seeds:
     @cached_property
     def same(self) -> SameWords:
         """Which of the rows have the same words as others."""
-        return SameWords(self._rows)
+        return SameWords(self._task, self._rows)
 
     def named(self, row: str) -> Example | None:
         """Return the row with an id; None where it is not among them."""
@@ -128,6 +132,7 @@ class Seeds:
 
 
 def ranked(
+    task: TaskView,
     rows: Sequence[Example],
     patterns: Sequence[Pattern],
     wrong: Collection[str],
@@ -138,6 +143,7 @@ def ranked(
     """Return the rows ranked for each pattern.
 
     Args:
+        task: The task.
         rows: Training rows that may be shown.
         patterns: What rows are written against.
         wrong: Ids of training rows that the student gets wrong.
@@ -147,17 +153,17 @@ def ranked(
     """
     used = [seed for candidate in earlier for seed in (candidate.seeds or (candidate.parent,))]
     if not rows or not patterns:
-        return Seeds(rows, {}, used)
+        return Seeds(task, rows, {}, used)
     costs = _costs(rows, predictions)
     own = [2.0 * (row.id in wrong) + cost for row, cost in zip(rows, costs, strict=True)]
-    vectors = ctx.embed([text_of(row.inputs) for row in rows])
+    vectors = ctx.embed([task.text_of(row.inputs) for row in rows])
     scores = {}
     for pattern in patterns:
         near = [0.0] * len(rows)
         if len(pattern.centroid) == vectors.shape[1]:
             near = standing([float(x) for x in vectors @ pattern.centroid])
         scores[pattern.id] = [a + b for a, b in zip(own, near, strict=True)]
-    return Seeds(rows, scores, used)
+    return Seeds(task, rows, scores, used)
 
 
 def _costs(rows: Sequence[Example], predictions: Iterable[Prediction]) -> list[float]:

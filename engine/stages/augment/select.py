@@ -58,7 +58,6 @@ from engine.stages.outputs import (
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.reviewing.mend import PERSON
 from engine.stages.reviewing.verdicts import Known, PersonVerdict, Ruling, rulings
-from engine.wording import text_of
 
 ADVISED_AGAINST = 0.8
 """What a row's weight is multiplied by for each gate that only advises and would have rejected it."""
@@ -301,7 +300,7 @@ def _chosen(
     strictly = params.by_row
     if not strictly and len(rows) <= most and not tally.binds:
         return _in_order(rows, [i for i in range(len(rows)) if tally.take(i)], wanted)
-    vectors = ctx.embed([text_of(row.candidate.inputs) for row in rows])
+    vectors = ctx.embed([params.task.text_of(row.candidate.inputs) for row in rows])
     weights = [row.weight for row in rows]
     # What people say is right comes first.
     by_person = (i for i, row in enumerate(rows) if row.by_person and tally.take(i))

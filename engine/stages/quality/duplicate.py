@@ -34,7 +34,7 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
 
 DUPLICATE = Gate(
     name="duplicate",
-    version=3,
+    version=4,
     description="the row equals no training row and no other generated row, word by word",
     settings=lambda quality: None,
     check=_check,

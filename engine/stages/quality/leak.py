@@ -20,7 +20,7 @@ def _check(batch: Batch, settings: LeakLimits) -> Sequence[Finding]:
 
 LEAK = Gate(
     name="leak",
-    version=3,
+    version=4,
     description="the row resembles no evaluation row more than training rows do",
     settings=lambda quality: quality.leak_guard,
     check=_check,

@@ -21,12 +21,12 @@ from engine.rows import Example
 from engine.stages.quality.calibration import Embed as Embed
 from engine.stages.quality.calibration import near_copy
 from engine.stages.quality.text_guard import TextGuard
-from engine.turns import Message, is_transcript, texts_of, turns_in
+from engine.tasks import TaskKind
+from engine.turns import Message, is_transcript, turns_in
 from engine.wording import (
     NgramIndex,
     PartIndex,
     Vocabulary,
-    text_of,
     word_count,
 )
 
@@ -56,21 +56,27 @@ class LeakGuard:
     """Checks texts against the validation and test rows."""
 
     def __init__(
-        self, examples: Sequence[Example], embed: Embed, ngram: int, quantile: float
+        self,
+        kind: TaskKind,
+        examples: Sequence[Example],
+        embed: Embed,
+        ngram: int,
+        quantile: float,
     ) -> None:
         """Index the evaluation rows and calibrate on the training rows that are not evaluation rows themselves."""
+        self.text_of, self._texts_of = kind.text_of, kind.texts_of
         self._embed, self._n, self._quantile = embed, ngram, quantile
         self._vocabulary = Vocabulary()
         evaluation = self._evaluation = [e for e in examples if e.split != "train"]
         train = [e for e in examples if e.split == "train"]
-        texts = [text_of(e.inputs) for e in evaluation]
+        texts = [self.text_of(e.inputs) for e in evaluation]
         encoded = [self._vocabulary.learn(text) for text in texts]
         self._whole = set(encoded)
         self._wording = NgramIndex(self._vocabulary, encoded, ngram)
         self._vectors = embed(texts)
         self._index_parts(evaluation, train)
         self.equal_training_rows = {
-            e.id for e in train if self._vocabulary.encode(text_of(e.inputs)) in self._whole
+            e.id for e in train if self._vocabulary.encode(self.text_of(e.inputs)) in self._whole
         }
         honest = [e for e in train if e.id not in self.equal_training_rows]
         self._index_targets(evaluation, honest)
@@ -82,12 +88,12 @@ class LeakGuard:
         A short evaluation row is often the middle of a training row: every prompt that shows this one would be refused.
         """
         self._inputs = {
-            self._vocabulary.learn(text) for e in evaluation for text in texts_of(e.inputs)
+            self._vocabulary.learn(text) for e in evaluation for text in self._texts_of(e.inputs)
         }
         every = PartIndex(self._vocabulary, self._inputs, _SHORTEST)
         parts = self._secret = set(self._inputs)
         for example in train:
-            for text in texts_of(example.inputs):
+            for text in self._texts_of(example.inputs):
                 parts.difference_update(every.within(self._vocabulary.encode(text)))
         self._parts = PartIndex(self._vocabulary, parts, _SHORTEST)
 
@@ -113,12 +119,12 @@ class LeakGuard:
 
         Texts about rows are no rows: where training rows are far from evaluation rows, any text about them is nearer.
         """
-        copied = near_copy([text_of(e.inputs) for e in self._evaluation], self._embed)
+        copied = near_copy([self.text_of(e.inputs) for e in self._evaluation], self._embed)
         return max(self.thresholds.similarity, 1.0 if copied is None else copied)
 
     def _known_texts(self) -> Iterator[bytes]:
         for example in self._train:
-            for text in (*texts_of(example.inputs), example.target):
+            for text in (*self._texts_of(example.inputs), example.target):
                 yield self._vocabulary.encode(text)
 
     def _long(self, text: bytes) -> bool:
@@ -134,7 +140,7 @@ class LeakGuard:
         if not train:
             return Thresholds(0.0, 1.0, 0.0)
         encode = self._vocabulary.encode
-        texts = [text_of(e.inputs) for e in train]
+        texts = [self.text_of(e.inputs) for e in train]
         contained = [self._wording.containment(encode(text)) for text in texts]
         targets = [
             self._targets.containment(target)
@@ -296,14 +302,16 @@ class LeakGuards:
     def __init__(self, embed: Embed) -> None:
         """Take what embeds texts; nothing is embedded yet."""
         self._embed = embed
-        self._made: list[tuple[tuple[Example, ...], int, float, LeakGuard]] = []
+        self._made: list[tuple[tuple[Example, ...], tuple[str, int, float], LeakGuard]] = []
 
-    def get(self, examples: Sequence[Example], ngram: int, quantile: float) -> LeakGuard:
-        """Return the guard for these rows and settings."""
-        rows = tuple(examples)
-        for known_rows, known_ngram, known_quantile, guard in self._made:
-            if (known_ngram, known_quantile) == (ngram, quantile) and known_rows == rows:
+    def get(
+        self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float
+    ) -> LeakGuard:
+        """Return the guard for these rows of a kind of task and settings."""
+        rows, settings = tuple(examples), (kind.name, ngram, quantile)
+        for known_rows, known_settings, guard in self._made:
+            if known_settings == settings and known_rows == rows:
                 return guard
-        guard = LeakGuard(rows, self._embed, ngram, quantile)
-        self._made.append((rows, ngram, quantile, guard))
+        guard = LeakGuard(kind, rows, self._embed, ngram, quantile)
+        self._made.append((rows, settings, guard))
         return guard

@@ -136,7 +136,7 @@ def _check(batch: Batch, settings: NearDuplicate) -> Sequence[Finding]:
 
 NEAR_DUPLICATE = Gate(
     name="near_duplicate",
-    version=2,
+    version=3,
     description="the row is no nearer to a row of its label than training rows are to one another",
     settings=lambda quality: quality.near_duplicate,
     check=_check,

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from engine.operators.definition import Checks
 from engine.rows import Candidate, Example
 from engine.stages.quality.protocol import Batch, Finding, Gate, SeedRule
-from engine.wording import text_of, words
+from engine.tasks import TaskKind
+from engine.wording import words
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!\A)(?<!\n)\b[A-Z]\w+")
@@ -25,10 +26,11 @@ class _Pair(NamedTuple):
 
     seed: Example
     row: Candidate
+    kind: TaskKind
 
     @property
     def texts(self) -> tuple[str, str]:
-        return text_of(self.seed.inputs), text_of(self.row.inputs)
+        return self.kind.text_of(self.seed.inputs), self.kind.text_of(self.row.inputs)
 
 
 def _again(rule: SeedRule, pair: _Pair) -> bool:
@@ -100,7 +102,7 @@ def _check(batch: Batch, settings: None) -> Sequence[Finding]:
     findings = []
     for candidate, parent in zip(batch.candidates, batch.parents, strict=True):
         rule = batch.seed_rules.get(candidate.operator)
-        pair = _Pair(batch.train[parent], candidate)
+        pair = _Pair(batch.train[parent], candidate, batch.kind)
         why = "" if rule is None else _broken(batch, rule, pair)
         findings.append(Finding(why, f"Not as asked: {why}." if why else ""))
     return findings

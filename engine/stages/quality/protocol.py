@@ -20,7 +20,6 @@ from engine.spec.recipe import Quality
 from engine.stages.quality.calibration import Shown, show
 from engine.stages.quality.leak_guard import Embed, LeakGuard
 from engine.tasks import Task, TaskKind
-from engine.wording import text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,9 +100,9 @@ class Batch:
         self.candidates, self.kind, self.task, self.train = candidates, kind, task, train
         self.leak_guard = leak_guard
         self.seed_rules = {rule.name: rule for rule in seed_rules}
-        self.texts = [text_of(c.inputs) for c in candidates]
-        self.train_texts = [text_of(e.inputs) for e in train]
-        self.accepted_texts = [text_of(inputs) for inputs, _ in accepted]
+        self.texts = [kind.text_of(c.inputs) for c in candidates]
+        self.train_texts = [kind.text_of(e.inputs) for e in train]
+        self.accepted_texts = [kind.text_of(inputs) for inputs, _ in accepted]
         self.accepted_targets = [target for _, target in accepted]
         self.standing = [True] * len(candidates)
         """Which candidates no earlier gate has rejected."""

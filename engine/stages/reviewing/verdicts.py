@@ -16,7 +16,6 @@ from engine.stages.protocol import Context
 from engine.stages.quality.leak_guard import LeakGuard
 from engine.stages.task_view import TaskView
 from engine.tasks import Task
-from engine.wording import text_of
 
 Refusal = Literal["malformed", "leak"]
 """Why a verdict is not followed: the row is none of the task, or would give away an evaluation row."""
@@ -73,7 +72,7 @@ def leaks(guard: LeakGuard, rows: Sequence[tuple[Mapping[str, str] | None, str]]
 
     Inputs that are None were there before, and are not looked at: some training rows are as near to evaluation rows.
     """
-    new = [text_of(inputs) for inputs, _ in rows if inputs is not None]
+    new = [guard.text_of(inputs) for inputs, _ in rows if inputs is not None]
     copied = iter(guard.check(new))
     return [
         (next(copied) or guard.check_turns(inputs) if inputs is not None else None)
@@ -138,7 +137,7 @@ def rulings(
             clean.add(row.name)
     staying = [name for name, ruling in found.items() if ruling.stays]
     if staying and limits is not None:
-        guard = ctx.leak_guard(examples, limits.ngram, limits.quantile)
+        guard = ctx.leak_guard(view.entry, examples, limits.ngram, limits.quantile)
         checked = [
             (None if name in clean else found[name].inputs, found[name].target) for name in staying
         ]

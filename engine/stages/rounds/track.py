@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from engine.identity import Params
+from engine.identity import Params, outside
 from engine.rows import Example, Life, PatternRow, PatternStatus
 from engine.stages.analyse.assign import assign, text_with_answer
 from engine.stages.outputs import Clustered, DecidedRound, Drawn, Loaded, Logged, Scored, Tracked
 from engine.stages.protocol import Account, Context, Inputs, Stage
+from engine.stages.task_view import TaskView
 from engine.statistics import benjamini_hochberg, mcnemar, share_difference, wilson
 
 LEAST = 20
@@ -34,7 +35,9 @@ OPEN = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class TrackParams(Params):
-    """Nothing decides but the inputs."""
+    """Nothing decides but the inputs, which the task's kind reads: the rows are read by it already."""
+
+    task: TaskView = outside()
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ def track(params: TrackParams, inputs: TrackInputs, ctx: Context) -> Tracked:
     """Return the rows that fall under each earlier pattern, and one `PatternStatus` per pattern."""
     diagnosed = _diagnosed(inputs.clusters)
     assigned = [
-        row for number in range(len(inputs.clusters)) for row in _assigned(inputs, number, ctx)
+        row
+        for number in range(len(inputs.clusters))
+        for row in _assigned(params.task, inputs, number, ctx)
     ]
     failing = _failing(inputs.score)
     # A logged row whose right answer nobody knows cannot be told mended: no student is asked about it.
@@ -121,7 +126,7 @@ def _failed(inputs: TrackInputs, number: int) -> frozenset[str]:
     return drawn | {failure.example for failure in inputs.found[of].failures("validation")}
 
 
-def _assigned(inputs: TrackInputs, number: int, ctx: Context) -> list[PatternRow]:
+def _assigned(task: TaskView, inputs: TrackInputs, number: int, ctx: Context) -> list[PatternRow]:
     """Return the rows that fall under the patterns which a round found first."""
     clustered = inputs.clusters[number]
     earlier = {pattern for before in inputs.clusters[:number] for pattern in before.by_pattern}
@@ -142,7 +147,7 @@ def _assigned(inputs: TrackInputs, number: int, ctx: Context) -> list[PatternRow
     fails = _failing(inputs.score)
     control = None if inputs.control is None else _failing(inputs.control)
     of_members = {place for found in members.values() for place in found}
-    found = assign(ctx.embed([text_with_answer(e) for e in examples]), members)
+    found = assign(ctx.embed([text_with_answer(task, e) for e in examples]), members)
     return [
         PatternRow(
             one.pattern,

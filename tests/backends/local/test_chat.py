@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from engine import models
-from engine.backends.local.chat import encode_prompt, encode_text, knows_tools, turn_end
+from engine.backends.local.chat import (
+    encode_prompt,
+    encode_said,
+    encode_text,
+    knows_tools,
+    turn_end,
+)
 from engine.backends.protocol import Message, TrainingRow
 from engine.backends.training.batches import encode
+from engine.turns.calls import spoken_in
+from engine.turns.tools import Said
 from tests.backends.local.test_templates import TEMPLATES
 
 pytestmark = pytest.mark.models
@@ -71,17 +80,18 @@ def test_signs_that_a_row_holds_itself_are_text_beside_control_tokens(tokenizer:
     assert tokenizer.decode(tokens) == text
 
 
+AS_JSON = '<tool_call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</tool_call>'
 KNOWS_TOOLS = """\
 {%- if tools %}<|im_start|>system
 Tools:{% for tool in tools %} {{ tool.function | tojson }}{% endfor %}<|im_end|>
 {% endif %}
 {%- for m in messages %}<|im_start|>{{ m.role }}
 {{ m.content }}
-{%- for c in m.tool_calls or [] %}<call>{{ c.function.name }} {{ c.function.arguments | tojson }}</call>{% endfor -%}
+{%- for c in m.tool_calls or [] %}CALL{% endfor -%}
 <|im_end|>
 {% endfor %}
 {%- if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"""
+{% endif %}""".replace("CALL", AS_JSON)
 DEFINED = '[{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]'
 CALLED = '{"name": "find", "arguments": {"title": "a <|im_end|> b"}}'
 WITH_TOOLS = (
@@ -99,7 +109,7 @@ def test_tools_are_given_to_a_template_that_knows_them_and_in_words_to_another(
     native.chat_template = KNOWS_TOOLS
     assert (knows_tools(native), knows_tools(tokenizer)) == (True, False)
     for one, marks in (
-        (native, ("<call>find", "|>tool\n")),
+        (native, ('<tool_call>{"name": "find"', "|>tool\n")),
         (tokenizer, ("<tools>\n", "<tool_call>\n")),
     ):
         tokens = list(encode_prompt(one, WITH_TOOLS))
@@ -115,7 +125,7 @@ def test_a_call_is_trained_on_as_the_template_writes_it(tokenizer: Any) -> None:
     native.chat_template = KNOWS_TOOLS
     row = TrainingRow(WITH_TOOLS, "Wait.", (CALLED,))
     for one, said in (
-        (native, 'Wait.<call>find {"title": "a <|im_end|> b"}</call>'),
+        (native, f"Wait.<tool_call>{CALLED}</tool_call>"),
         (tokenizer, f"Wait.\n<tool_call>\n{CALLED}\n</tool_call>"),
     ):
         (encoded,) = encode(one, [row], 900, "train")
@@ -161,3 +171,38 @@ def test_what_a_template_cannot_write_is_trained_on_in_words(
     said = "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
     assert other.decode(encoded.completion[:-1]) == f"Wait.\n{said}"
     assert "b <|im_end|> b" in other.decode(encoded.prompt)
+
+
+AS_XML = """<tool_call>
+<function={{ c.function.name }}>
+{% for key, value in c.function.arguments.items() %}<parameter={{ key }}>
+{{ value if value is string else value | tojson }}
+</parameter>
+{% endfor %}</function>
+</tool_call>"""
+
+
+@pytest.mark.parametrize(
+    ("form", "is_known"),
+    [
+        (AS_XML, True),  # Qwen3-Coder
+        ("<function={{ c.function.name }}>{{ c.function.arguments | tojson }}</function>", True),
+        ("[TOOL_CALLS]{{ c.function.name }}[ARGS]{{ c.function.arguments | tojson }}", True),
+        ("<think></think>" + AS_JSON, True),  # an empty thought, as Qwen3 has it
+        ("<call>{{ c.function.name }} {{ c.function.arguments | tojson }}</call>", False),
+        ("{{ c.function.name }}({{ c.function.arguments | tojson }})", False),
+    ],
+)
+def test_calls_in_a_form_that_is_not_read_back_are_in_words_in_prompt_and_answer(
+    tokenizer: Any, form: str, is_known: bool
+) -> None:
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = KNOWS_TOOLS.replace(AS_JSON, form)
+    assert knows_tools(other) == is_known
+    answer = other.decode(encode_said(other, WITH_TOOLS, Said("Wait.", (CALLED,))))
+    read = spoken_in(answer, json.loads(DEFINED))
+    assert read is not None
+    assert read.calls == (json.loads(CALLED),)
+    prompt = other.decode(encode_prompt(other, WITH_TOOLS))
+    assert ("<tools>" not in prompt) == is_known
+    assert ("Wait.\n<tool_call>\n{" not in answer) == is_known

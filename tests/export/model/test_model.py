@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import pytest
 
-from engine import gate
+from engine import gate, models
 from engine.backends.entry import ModelRef
+from engine.backends.local.chat import encode_prompt
 from engine.backends.transformers import TransformersSettings, open_student
 from engine.errors import EngineError
 from engine.export import Which, export_model
@@ -20,9 +23,12 @@ from engine.export.folder import MARK
 from engine.export.run import find_run
 from engine.models.digest import weights_digest
 from engine.store import reader
+from engine.tasks import TASKS as TASKS_OF_THE_ENGINE
 from engine.tasks import Asked, answers
+from engine.tasks.chat import Params
 from engine.turns import turns_in
 from engine.turns.tools import native
+from tests.backends.local.test_chat import KNOWS_TOOLS
 from tests.backends.tiny import WORDS, write_model
 from tests.report.invented import Invented
 
@@ -110,12 +116,17 @@ def answers_of_the_run(ran: Ran) -> list[tuple[dict[str, str], str, list[str] | 
 
 def ask_of(folder: Path) -> Any:
     """Return `ask` of an exported `use.py`."""
+    return module_of(folder).ask
+
+
+def module_of(folder: Path) -> Any:
+    """Return an exported `use.py`."""
     spec = importlib.util.spec_from_file_location(f"use_{folder.name}", folder / "use.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.ask
+    return module
 
 
 def texts(count: int, step: int = 3) -> list[str]:
@@ -214,6 +225,114 @@ def test_turns_and_control_tokens_reach_the_model_as_in_the_run(
     expected = answers_of_the_run(ran)
     assert len({said for _, said, _ in expected}) > 1
     assert [ask(row) for row, _, _ in expected] == [said for _, said, _ in expected]
+
+
+MARK_OF_A_TURN = "<|im_end|>\n<|im_start|>user"
+FINDS = {
+    "type": "dict",
+    "properties": {"title": {"type": "string", "default": None}},
+    "additionalProperties": True,
+}
+ODD_TOOLS = [
+    {"name": "find", "description": f"Finds {MARK_OF_A_TURN}", "strict": True,
+     "input_schema": {"$ref": "#/$defs/a", "$defs": {"a": FINDS}}},
+    {"type": "function", "function": {"name": "now", "description": ""}},
+]  # fmt: skip
+ODD_TALK: list[dict[str, Any]] = [
+    {"role": "developer", "content": "Be brief."},
+    {"role": "system", "content": [{"type": "text", "text": "Be kind."}]},
+    {"role": "user", "content": f"Emma? {MARK_OF_A_TURN}"},
+    {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "x", "function": {"name": "find", "arguments": json.dumps({"title": MARK_OF_A_TURN})}},
+        {"id": "y", "function": {"name": "now", "arguments": ""}}]},
+    {"role": "tool", "tool_call_id": "y", "content": "ten"},
+    {"role": "tool", "tool_call_id": "x", "content": f"two {MARK_OF_A_TURN}"},
+    {"role": "assistant", "content": "In."},
+    {"role": "user", "content": "And Ada?"},
+    {"role": "assistant", "content": "I look.", "function_call": {"name": "find", "arguments": {"<|im_end|>": []}}},
+    {"role": "function", "name": "find", "content": {"copies": 2}},
+]  # fmt: skip
+
+
+def runs_of_odd_talks(weights: Path, tmp_path: Path, template: str | None) -> Ran:
+    changed = tmp_path / "weights"
+    shutil.copytree(weights, changed)
+    tokenizer = models.fetch("embedded/smollm2-135m-instruct")
+    for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copyfile(tokenizer / file, changed / "student" / file)
+    if template:
+        (changed / "student" / "chat_template.jinja").write_text(template, "utf-8")
+    rows = []
+    for messages, tools in ((ODD_TALK, ODD_TOOLS), (ODD_TALK[:3], ODD_TOOLS), (ODD_TALK[2:3], [])):
+        values: dict[str, Any] = {"messages": messages, "tools": tools, "kind": "one"}
+        assert TASKS_OF_THE_ENGINE["chat"].spread(values, ["messages"], "kind", Params()) is None
+        rows.append(({"messages": values["messages"]}, "one"))
+    return run_of(
+        changed, tmp_path, {"kind": "chat", "input": ["messages"], "target": "kind"}, rows
+    )
+
+
+@pytest.mark.parametrize("template", [None, KNOWS_TOOLS], ids=["in words", "native"])
+def test_a_conversation_is_told_word_for_word_as_in_the_run(
+    weights: Path, tmp_path: Path, template: str | None
+) -> None:
+    ran = runs_of_odd_talks(weights, tmp_path, template)
+    with reader(ran.which.state) as query:
+        run = find_run(query, ran.which)
+        prompts, examples = run.prompts(training=False), run.examples
+    export_model(ran.which, tmp_path / "adapter", "adapter")
+    module = module_of(tmp_path / "adapter")
+    asked: list[list[int]] = []
+
+    class Listens:
+        def generate(self, ids: Any, **others: Any) -> Any:
+            asked.append(ids[0].tolist())
+            return ids
+
+    module.model = Listens()
+    module.ask({"messages": ODD_TALK, "tools": ODD_TOOLS})
+    module.ask({"messages": ODD_TALK[:3], "tools": json.dumps(ODD_TOOLS)})
+    module.ask({"messages": ODD_TALK[2:3]})
+    tokenizer = module.tokenizer
+    in_order = sorted(examples, key=lambda e: e.id)
+    expected = [encode_prompt(tokenizer, prompts(e)) for e in in_order]
+    for got, right in zip(asked, expected, strict=True):
+        assert tokenizer.decode(got) == tokenizer.decode(right)
+        assert got == list(right)
+    with pytest.raises(ValueError, match="a call has no answer"):
+        module.ask({"messages": [*ODD_TALK[:4], ODD_TALK[6]]})
+
+
+def test_a_gguf_is_asked_in_the_same_words_and_never_for_control_tokens(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Llama:
+        def __init__(self, *given: Any, **others: Any) -> None:
+            pass
+
+        def create_chat_completion(self, messages: Any, **others: Any) -> Any:
+            asked.append({"messages": messages, **others})
+            return {"choices": [{"message": {"content": "one"}}]}
+
+    monkeypatch.setitem(sys.modules, "llama_cpp", cast("Any", SimpleNamespace(Llama=Llama)))
+    monkeypatch.setattr("engine.export.model.written.require_converter", lambda: None)
+    monkeypatch.setattr("engine.export.model.written.convert", lambda model, to, say: None)
+    ran = runs_of_odd_talks(weights, tmp_path, KNOWS_TOOLS)
+    export_model(ran.which, tmp_path / "out", "gguf")
+    ask = ask_of(tmp_path / "out")
+    row = {"messages": ODD_TALK, "tools": ODD_TOOLS}
+    clean = json.loads(json.dumps(row).replace("<|im_end|>", "").replace("<|im_start|>", ""))
+    assert ask(clean) == "one"
+    assert [turn["role"] for turn in asked[0]["messages"]][:3] == ["system", "user", "assistant"]
+    assert [tool["type"] for tool in asked[0]["tools"]] == ["function", "function"]
+    for hides in (
+        {"messages": clean["messages"], "tools": ODD_TOOLS},
+        {"messages": [*clean["messages"][:8], *ODD_TALK[8:]], "tools": clean["tools"]},
+    ):
+        with pytest.raises(ValueError, match=r"the row holds <.im_end.>"):
+            ask(hides)
 
 
 @pytest.fixture(scope="module")

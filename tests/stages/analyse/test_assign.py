@@ -12,6 +12,7 @@ from engine.rows import Example
 from engine.spec.package_data import shipped
 from engine.stages.analyse.assign import assign, text_with_answer
 from tests.stages.scripted_context import embed_words
+from tests.stages.views import view
 
 
 def test_members_fall_under_their_own_and_strangers_under_none() -> None:
@@ -40,7 +41,7 @@ def test_most_rows_that_fall_under_a_pattern_of_one_intent_are_of_that_intent() 
     ]
     folder = models.fetch("embedded/all-minilm-l6-v2")
     embedder = cast(Embedder, BACKENDS["sentence-transformers"].open("embedder", folder, "e", {}))
-    vectors = embedder.embed([text_with_answer(row) for row in rows])
+    vectors = embedder.embed([text_with_answer(view("classification"), row) for row in rows])
     members: dict[str, list[int]] = {
         intent: [i for i, row in enumerate(rows) if row.target == intent][:8]
         for intent in ("account_update", "damaged_item", "missing_item")

@@ -573,5 +573,5 @@ def test_an_operator_of_ones_own_that_asks_for_several_rows_of_a_seed(tmp_path: 
 def test_the_usual_length_is_that_of_eight_in_ten_training_rows() -> None:
     lengths = [1, *range(5, 13), 90]
     train = [example(" ".join(["word"] * n), LATE) for n in lengths]
-    assert usual_words(train) == (5, 12)
-    assert usual_words([]) == (5, 20)
+    assert usual_words(task_view(), train) == (5, 12)
+    assert usual_words(task_view(), []) == (5, 20)

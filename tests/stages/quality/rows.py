@@ -103,7 +103,7 @@ def judged(
         train=train,
         accepted=[({"text": text}, target) for text, target in accepted],
         embed=embed,
-        leak_guard=lambda ngram, quantile: guards.get(examples, ngram, quantile),
+        leak_guard=lambda ngram, quantile: guards.get(task_kind, examples, ngram, quantile),
         seed_rules=seed_rules or [SeedRule(name=KEEPS, keeps=True)],
     )
     quality = quality or Quality()

@@ -9,7 +9,10 @@ from engine.operators import find_operators
 from engine.rows import Example, Split
 from engine.stages.quality import leak_guard
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
+from engine.tasks import TASKS
 from engine.wording import NgramIndex, Vocabulary, ngrams, words
+
+TEXTS = TASKS["classification"]
 
 
 def _embed(texts: Sequence[str]) -> np.ndarray:
@@ -41,7 +44,7 @@ TEST = ["the salmon smelled off so I had to throw the whole dinner away"]
 
 @pytest.fixture
 def guard() -> LeakGuard:
-    return LeakGuard(_small_task(), _embed, 5, 0.99)
+    return LeakGuard(TEXTS, _small_task(), _embed, 5, 0.99)
 
 
 def test_equal_after_normalisation_is_a_leak(guard: LeakGuard) -> None:
@@ -85,7 +88,7 @@ def test_training_rows_equal_to_evaluation_rows_are_named_and_do_not_calibrate()
         _example("train", TEST[0].upper(), 1),
         _example("test", TEST[0], 0),
     ]
-    guard = LeakGuard(rows, _embed, 5, 1.0)
+    guard = LeakGuard(TEXTS, rows, _embed, 5, 1.0)
     assert guard.equal_training_rows == {"train1"}
     assert guard.thresholds.containment == 0.0
     assert guard.thresholds.similarity < 0.9
@@ -101,7 +104,7 @@ def test_rows_are_found_as_json_with_quotes_accents_and_line_breaks() -> None:
         _example("train", TRAIN[0], 0),
         _example("validation", 'I can\'t pay for the "café" box\nany more', 0),
     ]
-    guard = LeakGuard(rows, _embed, 5, 1.0)
+    guard = LeakGuard(TEXTS, rows, _embed, 5, 1.0)
     prompt = find_operators(None)["paraphrase"].prompt("small")
     row = dict(rows[1].inputs)
     text = prompt.render({"row": row, "count": 2, "feedback": "", "keep": ""})[-1][1]
@@ -116,7 +119,7 @@ def test_each_column_of_a_row_is_looked_for_and_what_training_shares_is_no_secre
         Example("t", "train", {"text": "hello there you lot", "channel": shared}, "x", {}, "f", 1),
         Example("v", "validation", both, "x", {}, "f", 2),
     ]
-    guard = LeakGuard(rows, _embed, 5, 1.0)
+    guard = LeakGuard(TEXTS, rows, _embed, 5, 1.0)
     assert guard.stands_in('{"text": "nobody rang the bell tonight", "channel": "other"}')
     assert not guard.stands_in(f'{{"text": "something else entirely", "channel": "{shared}"}}')
     assert guard.quotes("Rows such as: nobody rang the bell tonight.")
@@ -128,7 +131,7 @@ def test_an_evaluation_row_that_stands_in_a_training_row_is_no_secret() -> None:
         _example("validation", "what is my bank balance", 0),
         _example("validation", "where is my new card", 1),
     ]
-    guard = LeakGuard(rows, _embed, 5, 1.0)
+    guard = LeakGuard(TEXTS, rows, _embed, 5, 1.0)
     assert not guard.stands_in('{"text": "tell me what is my bank balance today"}')
     assert guard.stands_in('{"text": "and where is my new card now"}')
 
@@ -149,7 +152,7 @@ def test_targets_that_are_texts_are_no_more_copied_or_quoted_than_inputs() -> No
         _solved("validation", VALIDATION[1], "the same canned reply for you all"),
         _solved("test", TEST[0], "a", "what else is right but not the target"),
     ]
-    guard = LeakGuard(rows, _embed, 5, 1.0)
+    guard = LeakGuard(TEXTS, rows, _embed, 5, 1.0)
     for copied in (REASONED, REASONED.replace("#### 72", "#### 73"), rows[4].references[1]):
         reason = guard.check_target(copied)
         assert reason is not None
@@ -179,7 +182,7 @@ def test_thresholds_and_verdicts_are_those_of_all_rows_compared_at_once(
     ngram: int, quantile: float, containment: float, similarity: float, reasons: list[str | None]
 ) -> None:
     """The numbers are those of the first version, which held every similarity in memory."""
-    guard = LeakGuard(_small_task(), _embed, ngram, quantile)
+    guard = LeakGuard(TEXTS, _small_task(), _embed, ngram, quantile)
     assert guard.thresholds.containment == containment
     assert guard.thresholds.similarity == pytest.approx(similarity, abs=1e-7)
     texts = [
@@ -197,7 +200,7 @@ def test_a_threshold_for_targets_is_that_of_all_rows_compared_at_once() -> None:
         _solved("train", TRAIN[0], "She sells 48 clips in April, then two in May"),
         _solved("validation", VALIDATION[0], REASONED),
     ]
-    guard = LeakGuard(rows, _embed, 3, 1.0)
+    guard = LeakGuard(TEXTS, rows, _embed, 3, 1.0)
     assert guard.thresholds.target == 0.625
     assert guard.check_target("She sells 48 clips in April, then half of it") == (
         "its target shares 88% of its word 3-grams with an evaluation row's (training rows: at most 62%)"
@@ -208,7 +211,7 @@ def test_a_threshold_for_targets_is_that_of_all_rows_compared_at_once() -> None:
 def test_rows_are_compared_in_chunks_of_any_size(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = LeakGuard(_small_task(), _embed, 5, 0.9)
+    whole = LeakGuard(TEXTS, _small_task(), _embed, 5, 0.9)
     largest = 0
 
     def embed(texts: Sequence[str]) -> np.ndarray:
@@ -218,7 +221,7 @@ def test_rows_are_compared_in_chunks_of_any_size(
 
     monkeypatch.setattr(leak_guard, "_SIMILARITIES_AT_ONCE", at_once)
     monkeypatch.setattr(leak_guard, "_TEXTS_AT_ONCE", 3)
-    chunked = LeakGuard(_small_task(), embed, 5, 0.9)
+    chunked = LeakGuard(TEXTS, _small_task(), embed, 5, 0.9)
     assert chunked.thresholds == pytest.approx(whole.thresholds)
     assert largest == 3
     texts = [*TRAIN, *VALIDATION, "nobody rang the bell", ""]
@@ -227,9 +230,9 @@ def test_rows_are_compared_in_chunks_of_any_size(
 
 def test_without_evaluation_rows_nothing_leaks_and_without_training_rows_wording_decides() -> None:
     train = [_example("train", t, i) for i, t in enumerate(TRAIN)]
-    assert LeakGuard(train, _embed, 5, 0.99).check([*TRAIN, VALIDATION[0]]) == [None] * 5
-    assert LeakGuard([], _embed, 5, 0.99).check(["anything"]) == [None]
-    alone = LeakGuard([_example("test", TEST[0], 0)], _embed, 5, 0.99)
+    assert LeakGuard(TEXTS, train, _embed, 5, 0.99).check([*TRAIN, VALIDATION[0]]) == [None] * 5
+    assert LeakGuard(TEXTS, [], _embed, 5, 0.99).check(["anything"]) == [None]
+    alone = LeakGuard(TEXTS, [_example("test", TEST[0], 0)], _embed, 5, 0.99)
     assert alone.check(["the salmon smelled fine"]) == [None]
     assert alone.check([TEST[0]]) == ["equals an evaluation row"]
     assert alone.check([]) == []
@@ -244,16 +247,16 @@ def test_a_guard_is_made_once_for_the_same_rows_and_settings() -> None:
 
     guards = LeakGuards(embed)
     assert calls == []
-    first = guards.get(_small_task(), 5, 0.99)
+    first = guards.get(TEXTS, _small_task(), 5, 0.99)
     made = list(calls)
     # Equal rows read anew, in a list or a tuple, are the same rows.
-    assert guards.get(tuple(_small_task()), 5, 0.99) is first
+    assert guards.get(TEXTS, tuple(_small_task()), 5, 0.99) is first
     assert calls == made
-    assert guards.get(_small_task(), 4, 0.99) is not first
-    assert guards.get(_small_task(), 5, 0.9) is not first
-    fewer = guards.get(_small_task()[:-1], 5, 0.99)
+    assert guards.get(TEXTS, _small_task(), 4, 0.99) is not first
+    assert guards.get(TEXTS, _small_task(), 5, 0.9) is not first
+    fewer = guards.get(TEXTS, _small_task()[:-1], 5, 0.99)
     assert fewer.check([TEST[0]])[0] != "equals an evaluation row"
-    assert guards.get(_small_task(), 5, 0.99) is first
+    assert guards.get(TEXTS, _small_task(), 5, 0.99) is first
 
 
 def test_words_that_no_evaluation_row_has_are_told_apart() -> None:
@@ -262,7 +265,7 @@ def test_words_that_no_evaluation_row_has_are_told_apart() -> None:
         _solved("train", TRAIN[1], "nothing like it at all"),
         _solved("test", TEST[0], "yes the bell rang so loud today"),
     ]
-    guard = LeakGuard(rows, _embed, 3, 0.5)
+    guard = LeakGuard(TEXTS, rows, _embed, 3, 0.5)
     assert guard.check_target("Zig zag the bell rang so loud!") is None, "a training row's target"
     assert guard.check_target("zag zig the bell rang so loud") is not None
 
@@ -287,7 +290,8 @@ def test_a_turn_of_an_evaluation_conversation_is_known_wherever_it_stands() -> N
         f"[user] {VALIDATION[0]}", "[assistant] Which box do you mean?", f"[user] {TEST[0]}"
     )
     examples = [_example("train", text, i) for i, text in enumerate(train)]
-    guard = LeakGuard([*examples, _example("validation", asked, 9)], _embed, 5, 0.99)
+    rows = [*examples, _example("validation", asked, 9)]
+    guard = LeakGuard(TASKS["chat"], rows, _embed, 5, 0.99)
     assert guard.stands_in(f'[{{"role": "user", "content": "{TEST[0]}"}}]')
     # What training rows say too, and what all stand under, is no secret.
     assert not guard.stands_in(train[0])
@@ -312,12 +316,22 @@ def test_a_turn_that_holds_an_evaluation_row_leaks_whatever_stands_around_it(
 def test_what_an_assistant_says_before_is_no_evaluation_rows_answer() -> None:
     answer = "we send you a new dinner tomorrow before noon and take nothing for it"
     rows = [_example("train", text, i) for i, text in enumerate(TRAIN)]
-    guard = LeakGuard([*rows, _solved("test", TEST[0], answer)], _embed, 5, 0.99)
+    guard = LeakGuard(TEXTS, [*rows, _solved("test", TEST[0], answer)], _embed, 5, 0.99)
     said = f"[user] something else\n[assistant] {answer}\n[user] thanks"
     assert guard.check_turns({"text": said}) is not None
 
 
+def test_a_text_of_another_kind_of_task_that_begins_as_a_turn_is_compared_whole() -> None:
+    said = f"[system] {TEST[0]}\n[user] ok then"
+    rows = [*_small_task()[:-1], _example("test", said, 9)]
+    texts, chats = (
+        LeakGuard(TASKS[kind], rows, _embed, 5, 0.99) for kind in ("generation", "chat")
+    )
+    assert texts.check([said, TEST[0], "ok then"])[::2] == ["equals an evaluation row", None]
+    assert chats.check(["ok then"]) == ["equals an evaluation row"]
+
+
 def test_a_turn_of_a_training_row_is_no_secret() -> None:
     said = f"[system] {TEST[0]}\n[user] hello"
-    guard = LeakGuard([*_small_task(), _example("train", said, 9)], _embed, 5, 0.99)
+    guard = LeakGuard(TEXTS, [*_small_task(), _example("train", said, 9)], _embed, 5, 0.99)
     assert guard.check_turns({"text": said}) is None

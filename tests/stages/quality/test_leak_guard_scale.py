@@ -14,6 +14,7 @@ import json, random, resource, sys, time
 import numpy as np
 from engine.rows import Example
 from engine.stages.quality.leak_guard import LeakGuard
+from engine.tasks import TASKS
 
 TRAIN, EVALUATION, WORDS, DIMENSIONS = 100_000, 50_000, 25, 384
 generator = random.Random(0)
@@ -37,7 +38,7 @@ def embed(texts):
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.monotonic()
-guard = LeakGuard(examples, embed, 5, 0.99)
+guard = LeakGuard(TASKS["generation"], examples, embed, 5, 0.99)
 seconds = time.monotonic() - start
 leaks = guard.check([examples[-1].inputs["text"], examples[0].inputs["text"]])
 unit = 1 if sys.platform == "darwin" else 1024

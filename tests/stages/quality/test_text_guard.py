@@ -5,6 +5,7 @@ import pytest
 from engine.rows import Example, Split
 from engine.stages.quality.leak_guard import LeakGuard
 from engine.stages.quality.text_guard import TextGuard, quote_length
+from engine.tasks import TASKS
 from engine.wording import Vocabulary, ngrams
 from tests.benchmarks.honest_texts import INTENTS, MATHEMATICS, NAMES
 from tests.stages.scripted_context import embed_words
@@ -14,6 +15,7 @@ def row(split: Split, text: str, target: str = "x", number: int = 0) -> Example:
     return Example(f"{split} {text}", split, {"text": text}, target, {}, "f", number)
 
 
+TEXTS = TASKS["generation"]
 TRAIN = [
     row(
         "train",
@@ -44,7 +46,7 @@ SHORT = [
 
 
 def guard(*rows: Example) -> LeakGuard:
-    return LeakGuard([*TRAIN, *LONG, *SHORT, *rows], embed_words, 5, 1.0)
+    return LeakGuard(TEXTS, [*TRAIN, *LONG, *SHORT, *rows], embed_words, 5, 1.0)
 
 
 @pytest.mark.parametrize("text", [*MATHEMATICS, *INTENTS, *NAMES])
@@ -123,7 +125,7 @@ def test_a_text_that_says_what_an_evaluation_row_says_is_blocked_without_a_run_o
 
 
 def test_without_evaluation_rows_every_text_passes() -> None:
-    alone = LeakGuard(TRAIN, embed_words, 5, 0.99)
+    alone = LeakGuard(TEXTS, TRAIN, embed_words, 5, 0.99)
     assert alone.quotes(LONG[0].inputs["text"]) is None
 
 

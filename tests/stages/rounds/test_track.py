@@ -31,8 +31,10 @@ from engine.stages.outputs import (
 from engine.stages.rounds.track import TRACK, TrackInputs, TrackParams
 from tests.stages.scripted_context import ScriptedContext
 from tests.stages.small_task import adds_up
+from tests.stages.views import view
 
 TOPICS = ("late parcel street", "broken jar glass", "rude driver door", "refund money bank")
+PARAMS = TrackParams(task=view("classification"))
 ROWS = [
     Example(f"e{i}", "validation", {"text": f"{TOPICS[i % 4]} number{i}"}, "x", {}, "f", i)
     for i in range(240)
@@ -82,8 +84,8 @@ def run(
         (drawn(first, held_out),),
         None if control is None else scored(control),
     )
-    output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=1))
-    adds_up(TRACK, TrackParams(), inputs, output)
+    output = TRACK.run(PARAMS, inputs, ScriptedContext(round_=1))
+    adds_up(TRACK, PARAMS, inputs, output)
     return output
 
 
@@ -175,7 +177,7 @@ def test_under_twenty_rows_there_is_no_number() -> None:
     inputs = TrackInputs(
         Loaded(tuple(ROWS[:72])), scored(()), (clustered(first),), (drawn(first),), scored(first)
     )
-    few = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=1))
+    few = TRACK.run(PARAMS, inputs, ScriptedContext(round_=1))
     assert 3 <= status(few).rows < 20
     assert (status(few).status, status(few).effect) == ("unclear", None)
 
@@ -198,8 +200,8 @@ def test_patterns_found_after_round_0_get_no_number_for_the_control_is_round_0s(
         (drawn(first), drawn(second)),
         scored(set(range(240))),
     )
-    output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=2))
-    adds_up(TRACK, TrackParams(), inputs, output)
+    output = TRACK.run(PARAMS, inputs, ScriptedContext(round_=2))
+    adds_up(TRACK, PARAMS, inputs, output)
     words = {s.pattern: (s.status, s.effect is None) for s in output.statuses}
     assert words["p0"] == words["p1"] == ("mended", False)
     assert words["p2"] == words["p3"] == ("unclear", True)
@@ -215,7 +217,7 @@ def test_a_pattern_found_again_keeps_its_first_rows() -> None:
         (drawn(first), drawn(again)),
         scored(first),
     )
-    output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=2))
+    output = TRACK.run(PARAMS, inputs, ScriptedContext(round_=2))
     assert status(output).before == 60
     assert {row.example for row in output.assigned if row.part == "member"} == {
         f"e{i}" for i in first
@@ -231,7 +233,7 @@ def test_a_row_that_a_student_could_not_be_asked_counts_nowhere() -> None:
     inputs = TrackInputs(
         Loaded(tuple(ROWS)), lost, (clustered(first),), (drawn(first),), scored(first)
     )
-    output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=1))
+    output = TRACK.run(PARAMS, inputs, ScriptedContext(round_=1))
     assert not {"e0", "e4"} & {row.example for row in output.assigned}
 
 
@@ -268,8 +270,8 @@ def history(
                 for r in range(1, number)
             ),
         )
-        output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=number))
-        adds_up(TRACK, TrackParams(), inputs, output)
+        output = TRACK.run(PARAMS, inputs, ScriptedContext(round_=number))
+        adds_up(TRACK, PARAMS, inputs, output)
         done.append(output)
     return done
 
@@ -331,7 +333,7 @@ def test_a_pattern_whose_rows_the_namer_splits_off_is_split() -> None:
             (clustered(before), *later),
             (drawn(before), *[Drawn()] * len(later)),
         )
-        output = TRACK.run(TrackParams(), inputs, ScriptedContext(round_=1 + len(later)))
+        output = TRACK.run(PARAMS, inputs, ScriptedContext(round_=1 + len(later)))
         return {one.pattern: one.life for one in output.statuses}
 
     named = NamedPatterns((link,))
@@ -365,7 +367,7 @@ def test_where_a_log_alone_is_looked_at_failures_of_validation_failed_at_first_t
             found=found,
             decided=back,
         )
-        return status(TRACK.run(TrackParams(), inputs, ScriptedContext(round_=len(found))))
+        return status(TRACK.run(PARAMS, inputs, ScriptedContext(round_=len(found))))
 
     first = run_with((scored(of_validation),))
     assert (first.rows, first.failed, first.failing, first.broken) == (60, 60, 40, 0)

@@ -26,7 +26,7 @@ from engine.stages.augment.nearest import nearest_rows
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
 from engine.statistics import wilson
-from engine.wording import text_of, words
+from engine.wording import words
 
 FAULTS = 0.1
 """Share of the anchors of each half that a judge may get wrong whose suspects are left out."""
@@ -52,9 +52,9 @@ def anchors_of(
 
     Rows that are evaluation rows too are left out. Which rows they are depends on their content and the seed alone.
     """
-    evaluation = {words(text_of(e.inputs)) for e in examples if e.split != "train"}
+    evaluation = {words(task.text_of(e.inputs)) for e in examples if e.split != "train"}
     train = [e for e in examples if e.split == "train"]
-    own = [e for e in train if words(text_of(e.inputs)) not in evaluation]
+    own = [e for e in train if words(task.text_of(e.inputs)) not in evaluation]
     drawn = sorted(own, key=lambda example: short(["anchor", seed, example.id]))
     half = min(count, len(drawn) // 2)
     right = [Anchor(example, example.target, True) for example in drawn[:half]]
@@ -77,17 +77,17 @@ def _corrupted(
     ctx: Context,
 ) -> list[Anchor]:
     """Return rows with wrong answers, those of which none can be made left out."""
-    near = nearest_rows(train, [row.inputs for row in rows], ctx)
+    near = nearest_rows(task, train, [row.inputs for row in rows], ctx)
     entry, view = task.entry, task.task(examples)
     anchors = []
     for row, others in zip(rows, near, strict=True):
         known = {row.target, *row.references}
         # What is said of the same words elsewhere may be right here, too.
-        own = words(text_of(row.inputs))
+        own = words(task.text_of(row.inputs))
         targets = [
             other.target
             for other in others
-            if other.target not in known and words(text_of(other.inputs)) != own
+            if other.target not in known and words(task.text_of(other.inputs)) != own
         ]
         target = entry.corrupted(row.inputs, row.target, targets, view)
         if target is not None and target not in known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.rows import Pattern
 from engine.stages.outputs import Loaded, Logged, NamedPatterns
 from engine.stages.protocol import Context
-from engine.wording import text_of
+from engine.stages.task_view import TaskView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,20 +27,24 @@ class Likeness:
 
     def __init__(
         self,
+        task: TaskView,
         patterns: Sequence[Pattern],
         named: NamedPatterns,
         load: Loaded,
         logged: Logged | None,
         ctx: Context,
     ) -> None:
-        """Take the patterns that count, what is in each, and the rows among which failures are: test rows are not."""
+        """Take the task, the patterns that count, what is in each, and the rows among which failures are.
+
+        Test rows are not among these.
+        """
         import numpy as np
 
         members = named.by_pattern
         log = logged.examples if logged else ()
         examples = [*(e for e in load.examples if e.split != "test"), *log]
         wanted = {member.example for pattern in patterns for member in members.get(pattern.id, ())}
-        texts = {e.id: text_of(e.inputs) for e in examples if e.id in wanted}
+        texts = {e.id: task.text_of(e.inputs) for e in examples if e.id in wanted}
         self.patterns: list[str] = []
         self._looks: list[_Looks] = []
         for pattern in patterns:

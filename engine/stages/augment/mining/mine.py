@@ -39,7 +39,6 @@ from engine.stages.forecast import Forecast, Range, Situation
 from engine.stages.outputs import Drafted
 from engine.stages.protocol import Account, Context, Stage
 from engine.tasks import Task
-from engine.wording import text_of
 
 TEACHER_PROMPT, JUDGE_PROMPT = "label.md", "verify.md"
 WAITS: Final = "awaits_label"
@@ -146,11 +145,13 @@ def _choose(
 
     if not rows or not wanted:
         return [], wanted
-    vectors = ctx.embed([text_of(row.inputs) for row in rows])
+    vectors = ctx.embed([params.task.text_of(row.inputs) for row in rows])
     likeness = None
     if "pattern" in params.by and inputs.name is not None:
         sources = inputs.sources(ctx.round)
-        looks = Likeness(sources.patterns, inputs.name, inputs.load, inputs.logged, ctx)
+        looks = Likeness(
+            params.task, sources.patterns, inputs.name, inputs.load, inputs.logged, ctx
+        )
         found = looks(vectors)
         likeness = {pattern: found[:, place] for place, pattern in enumerate(looks.patterns)}
     unsure = None

@@ -33,7 +33,7 @@ from engine.stages.load import ReadRows, SplitSource
 from engine.stages.outputs import Confirmed, Loaded, Logged, NamedPatterns, SelectedRows
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.quality.leak_guard import LeakGuard
-from engine.wording import text_of, words
+from engine.wording import words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,12 +113,12 @@ class _Looking:
         load = inputs.load
         self._train = load.train
         self._guard: LeakGuard = ctx.leak_guard(
-            load.examples, params.guard.ngram, params.guard.quantile
+            params.task.entry, load.examples, params.guard.ngram, params.guard.quantile
         )
         added = [e for selected in inputs.earlier for e in selected.examples]
-        self._known = {words(text_of(e.inputs)) for e in (*load.train, *added)}
+        self._known = {words(params.task.text_of(e.inputs)) for e in (*load.train, *added)}
         self._seen: set[str] = set()
-        self._train_vectors = ctx.embed([text_of(e.inputs) for e in load.train])
+        self._train_vectors = ctx.embed([params.task.text_of(e.inputs) for e in load.train])
         self._targets = [e.target for e in load.train]
         self._places = _places(self._targets)
         labelled, labels = params.task.labelled, params.task.task(load.examples).labels
@@ -155,7 +155,7 @@ class _Looking:
             fresh.append((place, record, inputs))
         if not fresh:
             return
-        texts = [text_of(inputs) for _, _, inputs in fresh]
+        texts = [self._params.task.text_of(inputs) for _, _, inputs in fresh]
         vectors = self._ctx.embed(texts, keep=False)
         leaks = [
             leak or self._guard.check_turns(inputs)
@@ -173,7 +173,7 @@ class _Looking:
 
     def _unusable(self, record: Record, inputs: dict[str, str]) -> tuple[PoolReason, str] | None:
         """Return why a row is no use, as a reason and its words; None where it may be."""
-        key = words(text_of(inputs))
+        key = words(self._params.task.text_of(inputs))
         if not key:
             return "empty", "has no words"
         if key in self._known:
@@ -287,7 +287,7 @@ def _likeness(params: ShortlistParams, inputs: ShortlistInputs, ctx: Context) ->
     patterns = inputs.name.patterns
     if inputs.confirm is not None:
         patterns = inputs.confirm.funded(patterns)
-    return Likeness(patterns, inputs.name, inputs.load, inputs.logged, ctx)
+    return Likeness(params.task, patterns, inputs.name, inputs.load, inputs.logged, ctx)
 
 
 def _places(targets: Sequence[str]) -> dict[str, npt.NDArray[np.int_]]:
