@@ -13,7 +13,7 @@ import sys
 import warnings
 
 from engine.cli.app import app
-from engine.cli.terminal.streams import print_anything
+from engine.cli.terminal.streams import echo, print_anything
 from engine.errors import EngineError
 from engine.system.platforms import require_supported
 
@@ -28,7 +28,7 @@ def main() -> None:
         require_supported()
         app(standalone_mode=True)
     except EngineError as error:
-        print(f"error: {error}" if not hasattr(error, "problems") else str(error), file=sys.stderr)
+        echo(f"error: {error}" if not hasattr(error, "problems") else str(error), error=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe (`pada sql … | head`) went away: nothing is wrong.

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
+from engine.system.plain_text import clean, clean_json
+
 _HANDLER = "pada.plain"
 _PLAIN = {
     "→": "->",
@@ -48,13 +50,24 @@ def for_programs(stream: IO[str]) -> IO[str]:
     return stream
 
 
+def echo(text: Any = "", *, error: bool = False) -> None:
+    """Print a clean line to standard output, or to standard error."""
+    write(sys.stderr if error else sys.stdout, f"{text}\n")
+
+
+def write(stream: IO[str], text: str) -> None:
+    """Write a text, clean, and nothing else; seen at once, as a question must be."""
+    stream.write(clean(text))
+    stream.flush()
+
+
 def print_records(stream: IO[str], records: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object per line, times as ISO 8601; nothing where there are no records."""
     import orjson
 
     stream = for_programs(stream)
     for record in records:
-        stream.write(orjson.dumps(record).decode() + "\n")
+        stream.write(clean_json(orjson.dumps(record, default=str).decode()) + "\n")
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
