@@ -13,7 +13,7 @@ import sys
 import warnings
 
 from engine.cli.app import app
-from engine.cli.terminal.streams import echo, print_anything
+from engine.cli.terminal.streams import clean_logs, echo, print_anything
 from engine.errors import EngineError
 from engine.system.platforms import require_supported
 
@@ -24,6 +24,7 @@ def main() -> None:
         # What libraries warn their developers of is nothing that a user of the command can mend.
         warnings.simplefilter("ignore")
     print_anything()
+    clean_logs()
     try:
         require_supported()
         app(standalone_mode=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
+import logging
 import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
@@ -41,6 +43,20 @@ def print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)
+
+
+def clean_logs() -> None:
+    """Clean what is logged from now on by whatever library: some print it by handlers of their own."""
+    make = logging.getLogRecordFactory()
+
+    def cleaned(*given: Any, **named: Any) -> logging.LogRecord:
+        record = make(*given, **named)
+        # A message that its arguments do not fit is left to logging, which says so.
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            record.msg, record.args = clean(record.getMessage()), None
+        return record
+
+    logging.setLogRecordFactory(cleaned)
 
 
 def for_programs(stream: IO[str]) -> IO[str]:
