@@ -79,7 +79,7 @@ def test_blocks_of_several_threads_end_in_any_order(tmp_path: Path) -> None:
     assert (mode(tmp_path / "while"), mode(tmp_path / "after")) == (0o600, 0o644)
 
 
-@pytest.mark.runs
+@pytest.mark.long
 def test_everything_that_a_run_leaves(tmp_path: Path) -> None:
     from engine.project import Project
     from engine.report.files import write_report
@@ -119,7 +119,7 @@ def test_the_stores_log(tmp_path: Path) -> None:
 
     Store.open(tmp_path).close()
     with opened(tmp_path / FILE, write=True, wait=5) as connection:
-        connection.execute("CREATE TABLE some (one INTEGER)")
+        connection.execute("CREATE TABLE one (two INTEGER)")
         assert mode(tmp_path / f"{FILE}.wal") == 0o600
 
 
