@@ -24,8 +24,8 @@ from engine.plan.building.reviews import NONE, Reviews, judge_mark
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
+from engine.plan.flow import key_uses, require_consent, uses_of
 from engine.plan.graph import Plan
-from engine.plan.keys import key_uses, uses_of_roles
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
 from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
@@ -35,7 +35,6 @@ from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
 from engine.run.progress import Callback, Event, Logged, Reporter
-from engine.servers import parse_key_use
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
@@ -280,8 +279,8 @@ class Project:
             EngineError: there is no such operator, it does not fit the task, the teacher cannot be asked here, or its
                 key would go where nobody consented to.
         """
-        self._require_keys(self.keys_of("teacher"), trust)
         plan, resources = self.only(operator)._compiled
+        require_consent(uses_of(resources.models["teacher"]), trust, self.loaded)
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
             return attempt(Play(plan, resources, self.state, store), count)
@@ -364,21 +363,6 @@ class Project:
         """The keys that a run sends, and where; none that stay on this machine."""
         return key_uses(*self._compiled, self.loaded.recipe)
 
-    def keys_of(self, role: str) -> list[KeyUse]:
-        """Return the keys that calls of one role send, and where."""
-        return uses_of_roles(self.resources, {role})
-
-    def _require_keys(self, uses: Sequence[KeyUse], trust: Sequence[str]) -> None:
-        """Raise EngineError where a key would go where the user has not consented to."""
-        base = self.loaded.base
-        gate.grant_keys((use for text in trust if (use := parse_key_use(text)) is not None), base)
-        sent = [use for use in uses if use.is_set]
-        missing = [use for use in sent if not gate.has_consent(use, base)]
-        if missing:
-            raise EngineError(*gate.refusal(missing, self.loaded.path))
-        # Also for who sends without knowing for which recipe, as a benchmark does.
-        gate.grant_keys(sent, base)
-
     def run(
         self,
         progress: Callable[[Event], None] | None = None,
@@ -399,7 +383,7 @@ class Project:
         """
         watcher = Logged(reporter or Callback(progress))
         self.validate()
-        self._require_keys(self.keys, trust)
+        require_consent(self.keys, trust, self.loaded)
         # A plan that is there already knew models that were fetched by name alone.
         fetched = self._fetch_missing(watcher)
         return (self.again() if fetched else self)._execute(watcher)

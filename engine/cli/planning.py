@@ -13,8 +13,7 @@ from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo
 from engine.gate import KeyUse, has_consent
 from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
-from engine.plan.flow import flows, host_of, key_of, timed
-from engine.plan.keys import measured_use, uses_of
+from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
 from engine.report.formatting import between

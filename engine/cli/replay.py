@@ -17,7 +17,7 @@ from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.errors import BackendError
-from engine.plan.keys import uses_of
+from engine.plan.flow import uses_of
 from engine.plan.resources import role_model
 from engine.run.session import Session
 from engine.spec.loader import LoadedRecipe

@@ -18,6 +18,7 @@ from engine.cli.app import app
 from engine.cli.terminal.consent import ask_for_keys
 from engine.errors import BackendError, EngineError
 from engine.gate import KeyUse, consent
+from engine.plan.flow import require_consent
 from engine.project import Project
 from engine.servers import check_url, key_use, parse_key_use
 from tests.security.test_gate import RECIPE, ROWS
@@ -123,7 +124,7 @@ def test_the_command_that_is_named_consents(project: Project, settings: Path) ->
     said = CliRunner().invoke(app, command, catch_exceptions=False)
     assert f"SOME_KEY may go to {ADDRESS}" in said.output
     assert str(settings / "keys") in said.output.replace("\n", "")
-    project._require_keys(project.keys, [])
+    require_consent(project.keys, [], project.loaded)
     ask_for_keys(project.loaded, project.keys)
     file = settings / "keys"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -283,7 +284,7 @@ def test_a_recipe_without_keys_and_a_key_that_is_not_set(
     keyless.write_text(recipe.read_text("utf-8").replace(", api_key: {env: SOME_KEY}", ""), "utf-8")
     assert Project.open(keyless).keys == []
     monkeypatch.delenv("SOME_KEY")
-    project._require_keys(project.keys, [])
+    require_consent(project.keys, [], project.loaded)
     ask_for_keys(project.loaded, project.keys)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 from rich.console import Group
-from rich.progress import Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.progress import ConsoleReporter
 from engine.cli.terminal.streams import echo, print_records, write
 from engine.system.plain_text import cell, clean, clean_json, is_plain, on_one_line
 from tests.security.printing import PRINTING
@@ -139,11 +139,11 @@ def test_styles_and_progress_bars_keep_their_own_codes(monkeypatch: pytest.Monke
     styled.append("\x1b[2J", style="red")
     console.print(styled)
     assert out.getvalue() == "a\x1b[31m[U+001B]\x1b[0m\x1b[31m[2J\x1b[0m\n"
-    columns = TextColumn("{task.description}", markup=False)
-    with Progress(columns, console=console) as bars:
-        bars.add_task("\x1b[2J[red]node\u202e", total=1)
-        bars.refresh()
+    with ConsoleReporter(console).shown() as reporter:
+        reporter.open("\x1b[2J[red]node\u202e", 2)(1)
+        reporter.say("\x1b[2Jsaid")
     assert "[U+001B][2J[red]node[U+202E]" in out.getvalue()
+    assert "[U+001B][2Jsaid" in out.getvalue()
     assert "\x1b[2J" not in out.getvalue()
 
 

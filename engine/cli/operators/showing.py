@@ -17,6 +17,7 @@ from engine.errors import EngineError
 from engine.operators import Operator, variables_of
 from engine.operators.demonstration import demonstration
 from engine.operators.document import facts, parameter_rows
+from engine.plan.flow import uses_of
 from engine.project import Project
 from engine.rehearsal import Tried
 
@@ -124,7 +125,7 @@ def try_operator(
         console,
         f"rows of '{name}', by the teacher {teacher.name} ({teacher.backend}) where it needs one:",
     )
-    ask_for_keys(project.loaded, project.keys_of("teacher"))
+    ask_for_keys(project.loaded, uses_of(teacher))
     trial = project.try_operator(name, count)
     if trial.calls:
         cost = f", {trial.cost:.4f} by its price" if trial.cost else ""
