@@ -18,11 +18,13 @@ from engine.data.profile import DataProfile, profile
 from engine.errors import EngineError, Problem, RecipeError
 from engine.export import DataExport, Form, ModelExport, Wanted, Which, export_data, export_model
 from engine.fingerprint import short
+from engine.gate import KeyUse
 from engine.operators import find_operators
 from engine.plan.building.reviews import NONE, Reviews, judge_mark
 from engine.plan.compile import compile_plan
 from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
+from engine.plan.flow import key_uses, require_consent, uses_of
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
@@ -39,6 +41,7 @@ from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
+from engine.system.files import private
 from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
@@ -262,7 +265,7 @@ class Project:
         loaded = replace(self.loaded, recipe=recipe.model_copy(update={"augment": augment}))
         return replace(self, loaded=loaded, known=self.examined)
 
-    def try_operator(self, operator: str, count: int = 3) -> Trial:
+    def try_operator(self, operator: str, count: int = 3, trust: Sequence[str] = ()) -> Trial:
         """Return a few rows by one operator, written by the recipe's own teacher, and what the gates say of them.
 
         Nothing is stored; what comes before is taken from the store where a run is there, as in `rehearse`.
@@ -270,11 +273,14 @@ class Project:
         Args:
             operator: Its name, whether or not the recipe uses it.
             count: Rows that are asked for.
+            trust: As in `run`.
 
         Raises:
-            EngineError: there is no such operator, it does not fit the task, or the teacher cannot be asked here.
+            EngineError: there is no such operator, it does not fit the task, the teacher cannot be asked here, or its
+                key would go where nobody consented to.
         """
         plan, resources = self.only(operator)._compiled
+        require_consent(uses_of(resources.models["teacher"]), trust, self.loaded)
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
             return attempt(Play(plan, resources, self.state, store), count)
@@ -352,23 +358,32 @@ class Project:
         """Whether the state folder has a store already."""
         return (self.state / FILE).exists()
 
+    @property
+    def keys(self) -> list[KeyUse]:
+        """The keys that a run sends, and where; none that stay on this machine."""
+        return key_uses(*self._compiled, self.loaded.recipe)
+
     def run(
         self,
         progress: Callable[[Event], None] | None = None,
         reporter: Reporter | None = None,
+        trust: Sequence[str] = (),
     ) -> Outcome:
         """Run the recipe, or go on with it: what is finished is not done again.
 
         Args:
             progress: Called with everything that the run tells.
             reporter: In place of `progress`.
+            trust: Keys that may be sent and where, such as `OPENAI_API_KEY=https://api.openai.com/v1`; `pada trust
+                --key` says so for good. Servers on this machine, and those without a key, need none.
 
         Raises:
             RecipeError: the recipe has an error.
-            EngineError: the run cannot go on; what is finished is kept.
+            EngineError: a key would go where nobody consented to, or the run cannot go on; what is finished is kept.
         """
         watcher = Logged(reporter or Callback(progress))
         self.validate()
+        require_consent(self.keys, trust, self.loaded)
         # A plan that is there already knew models that were fetched by name alone.
         fetched = self._fetch_missing(watcher)
         return (self.again() if fetched else self)._execute(watcher)
@@ -377,7 +392,7 @@ class Project:
         """Run what is planned."""
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
-        with store.lock_run():
+        with private(), store.lock_run():
             run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)

@@ -13,8 +13,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from engine.errors import EngineError
+from engine.gate import KeyUse
+
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?")
+_PRINTED = re.compile(r"[!-\[\]-~]+")
+"""No white space, no control, and no backslash, which some take for a slash."""
 
 
 class KeyName(BaseModel):
@@ -32,18 +38,31 @@ def check_url(url: str) -> str:
     """Return an address that requests can be sent to, as it is.
 
     Raises:
-        ValueError: no http address, one with a key, a password, a query or white space in it, or an impossible port.
+        ValueError: no http address, one with a key, a password, a query, white space or other than ASCII in it, or an
+            impossible host or port.
     """
+    if not url.isascii():
+        # Two hosts that look alike, or the same with something unseen in it.
+        raise ValueError("must be written in ASCII, an international host as xn--…")
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in {"http", "https"} and parts.port != 0 and _is_host(parts)
     except ValueError:  # brackets or a port that no address has
         usable = False
-    if not usable or re.search(r"\s", url):
+    if not usable or not _PRINTED.fullmatch(url):
         raise ValueError("must be an address like http://localhost:8000/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must hold no key or password: use api_key: {env: NAME}")
     return url
+
+
+def _is_host(parts: SplitResult) -> bool:
+    """Return whether all that reads the address finds the same host in it."""
+    host = parts.hostname or ""
+    if ":" in host:
+        ipaddress.ip_address(host)
+        return True
+    return bool(_HOST.fullmatch(host))
 
 
 ServerUrl = Annotated[str, AfterValidator(check_url)]
@@ -56,8 +75,48 @@ def host_of(url: str) -> str:
     host = parts.hostname or url
     shown = f"[{host}]" if ":" in host else host
     port = parts.port or _PORTS[parts.scheme]
-    here = " on this machine" if host in _LOOPBACK else ""
+    here = " on this machine" if is_here(host) else ""
     return f"{shown}:{port}{here}"
+
+
+def key_use(variable: str, url: str) -> KeyUse | None:
+    """Return what is consented to before a key is sent to a checked address; None where that is this machine.
+
+    It has the scheme, the host, the port where it is not the usual one, and the path: servers of many customers tell
+    them by their paths.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or url
+    if is_here(host):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in {None, _PORTS[parts.scheme]} else f":{parts.port}"
+    return KeyUse(variable, f"{parts.scheme}://{shown}{port}{parts.path.rstrip('/')}")
+
+
+def parse_key_use(text: str) -> KeyUse | None:
+    """Return `NAME=ADDRESS` as what is consented to; None where the address is this machine, which needs no consent.
+
+    Raises:
+        EngineError: it is no such text.
+    """
+    variable, _, url = text.partition("=")
+    try:
+        KeyName(env=variable)
+        return key_use(variable, check_url(url))
+    except ValueError as error:
+        raise EngineError(
+            f"'{text}' does not say which key goes where",
+            "write the variable and the server's address: NAME=https://host/v1",
+        ) from error
+
+
+def is_here(host: str) -> bool:
+    """Return whether a host is this machine by its name."""
+    try:
+        return host in _LOOPBACK or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Proxy(NamedTuple):
@@ -88,7 +147,7 @@ def proxy_to(url: str) -> Proxy | None:
     large ones, and none for what `no_proxy` lists. Never for this machine: a proxy elsewhere would look for it there.
     """
     parts = urlsplit(url)
-    if parts.hostname in _LOOPBACK:
+    if is_here(parts.hostname or ""):
         return None
     for name in (f"{parts.scheme}_proxy", "all_proxy"):
         for variable in (name, name.upper()):

@@ -118,6 +118,8 @@ class Backend:
     """Whether replies come after the run has ended: it writes its requests down (`Deferred`)."""
     host: Callable[[Any], str] | None = None
     """Where requests go, from its settings: host and port. None: they stay on this machine, or in a file."""
+    address: Callable[[Any], str] | None = None
+    """Where requests, and keys with them, go, from its settings: the whole address. None as `host`."""
     secrets: Callable[[Any], tuple[str, ...]] = _no_secrets
     """Names of the environment variables that hold keys, from its settings."""
     price: Callable[[Any], Rates | None] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -44,6 +45,7 @@ class LocalEmbedder:
                 f"the weights of {self._ref.name} are not on this machine",
                 "run `pada models fetch`",
             )
+        _refuse_pickles(self._ref.path)
         try:
             with quiet():
                 return SentenceTransformer(
@@ -87,6 +89,16 @@ class LocalEmbedder:
     @property
     def _dimensions(self) -> int:
         return int(self._model.get_embedding_dimension())
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """Refuse weights that would be unpickled: the library takes them for a module that has no others."""
+    for pickled in sorted(folder.rglob("pytorch_model*.bin")):
+        if not any(pickled.parent.glob("*.safetensors")):
+            raise ModelError(
+                f"{pickled} is not read: unpickling can run code",
+                "save the model again with sentence-transformers: it writes model.safetensors",
+            )
 
 
 BACKEND = Backend(

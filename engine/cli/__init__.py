@@ -13,7 +13,7 @@ import sys
 import warnings
 
 from engine.cli.app import app
-from engine.cli.terminal.streams import print_anything
+from engine.cli.terminal.streams import clean_logs, echo, print_anything
 from engine.errors import EngineError
 from engine.system.platforms import require_supported
 
@@ -24,11 +24,12 @@ def main() -> None:
         # What libraries warn their developers of is nothing that a user of the command can mend.
         warnings.simplefilter("ignore")
     print_anything()
+    clean_logs()
     try:
         require_supported()
         app(standalone_mode=True)
     except EngineError as error:
-        print(f"error: {error}" if not hasattr(error, "problems") else str(error), file=sys.stderr)
+        echo(f"error: {error}" if not hasattr(error, "problems") else str(error), error=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe (`pada sql … | head`) went away: nothing is wrong.

@@ -13,6 +13,7 @@ from engine.cli.options import (
     JsonOption,
     LimitOption,
     OwnStateOption,
+    RawOption,
     RecipeArgument,
     StateOption,
     VarOption,
@@ -21,6 +22,7 @@ from engine.cli.patterns import patterns_app
 from engine.cli.review import review
 from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
+from engine.cli.terminal.streams import echo
 from engine.version import __version__
 
 app = typer.Typer(
@@ -52,7 +54,7 @@ app.add_typer(try_app, name="try")
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"pada {__version__}")
+        echo(f"pada {__version__}")
         raise typer.Exit
 
 
@@ -80,17 +82,28 @@ def _top(
 @app.command()
 def trust(
     path: Annotated[
-        Path | None, typer.Argument(help="File or folder that every recipe may read from now on.")
+        Path | None,
+        typer.Argument(
+            help="File or folder that every recipe may read from now on; with --key, the recipe."
+        ),
     ] = None,
     state: Annotated[
         Path | None,
         typer.Option("--state", help="State folder of your own that was moved or copied."),
     ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="NAME=ADDRESS",
+            help="Key in the variable NAME that the recipe may send to this server. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
-    """Say for good what recipes may read, or that a state folder is yours."""
+    """Say for good what recipes may read, where keys may go, or that a state folder is yours."""
     from engine.cli.trust import trust_command
 
-    trust_command(path, state)
+    trust_command(path, state, key or [])
 
 
 @app.command()
@@ -248,13 +261,14 @@ def sql(
     ] = None,
     state: StateOption = STATE,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    raw: RawOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Write a Parquet file.")] = None,
 ) -> None:
     """Query the store, read-only; works beside a running run."""
     from engine.cli.sql import sql_command
 
-    sql_command(state, query, csv=csv, json=json, parquet=parquet)
+    sql_command(state, query, csv=csv, raw=raw, json=json, parquet=parquet)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.backends import BACKENDS
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.run.batches import FileState, Imported, file_states, import_results
@@ -38,13 +39,13 @@ def _state(state: Path) -> list[str]:
 
 def show_waiting(console: Console, outcome: Outcome, state: Path, command: Sequence[str]) -> None:
     """Print what a run waits for, and the commands that go on."""
-    _say(console, f"waiting for batch: {outcome.note}", style="bold")
+    say(console, f"waiting for batch: {outcome.note}", style="bold")
     for batch in outcome.batches:
         when = "written now" if batch.new else "written before, not written again"
-        _say(console, f"  {batch.file}: {_requests(batch.requests)}, {when}")
-    _say(console, "next, once they are answered (RESULTS is the file of answers):", style="bold")
-    _say(console, f"  {shlex.join(['pada', 'batch', 'import', 'RESULTS', *_state(state)])}")
-    _say(console, f"  {shlex.join(command)}")
+        say(console, f"  {batch.file}: {_requests(batch.requests)}, {when}")
+    say(console, "next, once they are answered (RESULTS is the file of answers):", style="bold")
+    say(console, f"  {shlex.join(['pada', 'batch', 'import', 'RESULTS', *_state(state)])}")
+    say(console, f"  {shlex.join(command)}")
 
 
 def refuse_waiting(loaded: LoadedRecipe) -> None:
@@ -60,17 +61,17 @@ def refuse_waiting(loaded: LoadedRecipe) -> None:
 
 def import_command(file: Path, state: Path) -> None:
     """Import the results of a request file into the store, and print a summary."""
-    console = Console()
-    store = Store.open(state, create_missing=False, notice=lambda text: _say(console, text))
+    console = make_console()
+    store = Store.open(state, create_missing=False, notice=lambda text: say(console, text))
     imported = import_results(store, file)
-    _say(
+    say(
         console, f"{file}: {imported.answers:,} answer{'s' * (imported.answers != 1)}", style="bold"
     )
     for text in _counts(imported):
-        _say(console, f"  {text}")
+        say(console, f"  {text}")
     for request_file in imported.files:
-        _say(console, f"  {request_file.file}: {_standing(request_file)}")
-    _say(console, _next(imported))
+        say(console, f"  {request_file.file}: {_standing(request_file)}")
+    say(console, _next(imported))
 
 
 def _counts(done: Imported) -> list[str]:
@@ -107,13 +108,13 @@ def _next(done: Imported) -> str:
 
 def list_command(state: Path, *, as_json: bool = False) -> None:
     """Print the request files of a store, oldest first, or one JSON object for each."""
-    console = Console()
+    console = make_console()
     request_files = file_states(Store.open(state, create_missing=False))
     if as_json:
         print_records(console.file, map(_record, request_files))
         return
     if not request_files:
-        _say(console, "no request files")
+        say(console, "no request files")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("run", "model", "asked"):
@@ -138,7 +139,7 @@ def list_command(state: Path, *, as_json: bool = False) -> None:
         )
     if not console.is_terminal:
         # Files and pipes have no width to keep to.
-        console = Console(width=250)
+        console = make_console(width=250)
     console.print(table)
 
 
@@ -157,7 +158,3 @@ def _record(one: FileState) -> dict[str, Any]:
 
 def _requests(count: int) -> str:
     return f"{count:,} request{'s' * (count != 1)}"
-
-
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)

@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import StoreError
-from engine.report.console import clean
 from engine.report.formatting import money
 from engine.store import Unseen, ask
+from engine.system.plain_text import clean
 
 SHORT = 10
 """Digits of an id that a list shows: enough for `pada calls show`."""
@@ -90,7 +91,7 @@ def list_calls(
     Raises:
         StoreError: there is no store, or it is held by another process.
     """
-    console, errors = console or Console(), errors or Console(stderr=True)
+    console, errors = console or make_console(), errors or make_console(stderr=True)
     where, parameters = filters.sql()
     sql = f"{_LISTED} WHERE {where} ORDER BY k.created DESC, k.id LIMIT ?"
     calls, unseen = _asked(state, sql, [*parameters, limit + 1])
@@ -100,14 +101,14 @@ def list_calls(
         print_records(console.file, shown)
         return
     if not shown:
-        _say(console, "no calls" if filters == Filters() else _none(state))
+        say(console, "no calls" if filters == Filters() else _none(state))
         return
     if not console.is_terminal:
         # Files and pipes have no width to keep to.
-        console = Console(file=console.file, width=240)
+        console = make_console(file=console.file, width=240)
     console.print(_table(shown))
     if len(calls) > limit:
-        _say(console, f"the newest {limit:,} are shown; --limit shows more, filters choose others")
+        say(console, f"the newest {limit:,} are shown; --limit shows more, filters choose others")
 
 
 def _none(state: Path) -> str:
@@ -126,10 +127,6 @@ def _none(state: Path) -> str:
 def _asked(state: Path, sql: str, parameters: Sequence[Any]) -> tuple[list[dict[str, Any]], Unseen]:
     with ask(state, sql, parameters) as answer:
         return answer.reader.read_all().to_pylist(), answer.unseen
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(calls: Sequence[Mapping[str, Any]]) -> Table:
@@ -219,16 +216,16 @@ def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
     Raises:
         StoreError: as `find_call`, and where the store cannot be read.
     """
-    console = console or Console()
+    console = console or make_console()
     entries = find_call(state, prefix)
     for text in _whole(entries):
-        _say(console, text)
+        say(console, text)
     used, _ = _asked(
         state, f"{_USED} ORDER BY node, what, position", [entries[0]["id"]] * _USED.count("?")
     )
-    _say(console, "\nwhat came from it:" if used else "\nno row came of it")
+    say(console, "\nwhat came from it:" if used else "\nno row came of it")
     for row in used:
-        _say(
+        say(
             console,
             f"  {row['what']:<10} {row['item']:<18} {row['about']}  ({row['node'] or 'unfinished node'})",
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from engine.cli.terminal.output import make_console
 from engine.errors import StoreError
 from engine.store.cleaning import Removal, plan_removal, remove, size_of
 
@@ -28,7 +29,7 @@ def clean_command(
         RunError: a run is going on.
         StoreError: there is no store, it cannot be written, or it changed while the question was open.
     """
-    console = console or Console()
+    console = console or make_console()
     removal = plan_removal(state, keep)
     place = _cache(cache) if models else None
     cached = size_of(place) if place is not None else 0

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from engine.cli.batch import WAITING, show_waiting
+from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.logged import log_problems
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.progress import ConsoleReporter
+from engine.cli.terminal.streams import echo
 from engine.comparison import Asked, arms_of
 from engine.comparison.console import summary
 from engine.comparison.files import check_out, write_comparison
@@ -21,6 +23,7 @@ from engine.comparison.runs import ArmRun, run_arms
 from engine.comparison.whole import gathered, named
 from engine.errors import EngineError
 from engine.run.execute import Outcome
+from engine.system.signals import ends_as_interrupts
 
 
 def numbers(text: str | None, option: str) -> list[int]:
@@ -52,13 +55,16 @@ def compare_command(
     which = _student(student)
     if out is not None:
         check_out(out)
-    console = Console(stderr=False)
+    console = make_console()
     arms = arms_of(asked)
     warnings = dict.fromkeys(p for arm in arms.arms for p in arm.project.validate())
     log_problems(warnings)
     for warning in dict.fromkeys(map(str, warnings)):
-        print(warning, file=sys.stderr)
-    with ConsoleReporter(console, quiet).shown() as reporter:
+        echo(warning, error=True)
+    for arm in arms.arms:
+        if arm.project.finished_run is None:
+            ask_for_keys(arm.project.loaded, arm.project.keys)
+    with ends_as_interrupts(), ConsoleReporter(console, quiet).shown() as reporter:
         ran = list(run_arms(arms.arms, reporter))
     unfinished = [one for one in ran if one.status != "done"]
     if len(unfinished) < len(ran):
@@ -66,14 +72,14 @@ def compare_command(
         files = write_comparison(comparison, asked.state, out)
         console.print(summary(comparison, files.html))
     for one in unfinished:
-        _say(console, f"{named(one)}: {one.status}: {one.note}")
+        say(console, f"{named(one)}: {one.status}: {one.note}")
     again = ["pada", *sys.argv[1:]]
     waiting = [one for one in unfinished if one.status == "waiting"]
     if waiting:
         show_waiting(console, _together(waiting), asked.state, again)
         raise typer.Exit(WAITING)
     if unfinished:
-        _say(console, f"raise the budget and go on with: {shlex.join(again)}")
+        say(console, f"raise the budget and go on with: {shlex.join(again)}")
 
 
 def _student(name: str) -> WhichStudent:
@@ -89,7 +95,3 @@ def _together(waiting: Sequence[ArmRun]) -> Outcome:
     outcome = Outcome("waiting", "; ".join(one.note for one in waiting), waiting[0].run)
     outcome.batches = [batch for one in waiting for batch in one.batches]
     return outcome
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

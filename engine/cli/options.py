@@ -27,6 +27,13 @@ OwnStateOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per line, and nothing else.")
 ]
+RawOption = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="With --csv: leave texts as they are, also what a spreadsheet takes for a formula.",
+    ),
+]
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
 ]
@@ -36,6 +43,7 @@ __all__ = [
     "JsonOption",
     "LimitOption",
     "OwnStateOption",
+    "RawOption",
     "RecipeArgument",
     "StateOption",
     "VarOption",

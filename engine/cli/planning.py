@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.streams import echo
+from engine.gate import KeyUse, has_consent
 from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
-from engine.plan.flow import flows, host_of, key_of, timed
+from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
 from engine.report.formatting import between
@@ -23,9 +28,9 @@ def print_plan(project: Project, graph: bool) -> None:
     """Print the plan."""
     planned = project.plan()
     if graph:
-        print(mermaid(planned.states))
+        echo(mermaid(planned.states))
         return
-    console = Console()
+    console = make_console()
     console.print(_table(planned.states))
     counts = Counter(s.state for s in planned.states)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
@@ -41,7 +46,7 @@ def _table(states: list[NodeState]) -> Table:
         table.add_column(name, overflow="fold")
     for node, state, reason in states:
         known = "–" if reason == AFTER_DOWNLOAD else node.id[:10]
-        table.add_row(node.name, f"[{STYLE[state]}]{state}[/]", known, reason)
+        table.add_row(node.name, Text(state, style=STYLE[state]), known, reason)
     return table
 
 
@@ -67,13 +72,13 @@ def print_expected(console: Console, expected: Expected) -> None:
         *([f"money {cost}"] if cost else []),
         f"{steps:,} optimizer steps",
     ]
-    _say(console, f"estimate: {', '.join(parts)}{basis}")
+    say(console, f"estimate: {', '.join(parts)}{basis}")
     known = (
         f"about {between(expected.minutes)} at the speed of earlier runs here, evaluation not counted"
         if expected.minutes
         else "not known before this store has seen a run of training and LLM calls"
     )
-    _say(console, f"minutes: {known}")
+    say(console, f"minutes: {known}")
 
 
 def _print_student(console: Console, project: Project, planned: Planned) -> None:
@@ -83,7 +88,7 @@ def _print_student(console: Console, project: Project, planned: Planned) -> None
         return
     trains = any(node.stage == "train" for node in planned.plan.nodes.values())
     later = "; later rounds and the control train it further" if trains else ""
-    _say(
+    say(
         console,
         f"student: {student.model} with the adapter {student.adapter} ({adapter.digest[:12]}): round 0 is the "
         f"model with the adapter, untuned the model without it{later}",
@@ -104,14 +109,14 @@ def _print_writers(console: Console, project: Project, planned: Planned) -> None
             about += f" (size unknown: say models.{role}.size or .pack)"
         if role == "judge":
             about += f"; {_does(recipe)}"
-        _say(console, f"{role}: {spec.model}, {about}")
+        say(console, f"{role}: {spec.model}, {about}")
     modes: dict[str, list[str]] = {}
     for gate, mode in softened(packs["teacher"], recipe).items():
         modes.setdefault(mode, []).append(gate)
     if modes:
         says = {"advise": "only advise", "off": "are off"}
         parts = (f"{', '.join(gates)} {says[mode]}" for mode, gates in modes.items())
-        _say(console, f"gates: {'; '.join(parts)}; the others reject")
+        say(console, f"gates: {'; '.join(parts)}; the others reject")
 
 
 def _does(recipe: Recipe) -> str:
@@ -128,24 +133,35 @@ def _print_flow(console: Console, project: Project, planned: Planned) -> None:
     rules = recipe.privacy.redact
     if rules:
         count = f"{len(rules)} {'pattern' if len(rules) == 1 else 'patterns'}"
-        _say(
+        say(
             console,
             f"before anything is stored or sent: {count} of privacy.redact, {_redacted(project)}",
         )
-    _say(console, "what goes where:")
+    say(console, "what goes where:")
     for role, sent in flows(planned.plan, resources, recipe).items():
         model = resources.models[role]
         if not sent:
-            _say(console, f"  {role}: {model.name} ({model.backend}) is sent nothing")
+            say(console, f"  {role}: {model.name} ({model.backend}) is sent nothing")
             continue
         key = f", with the key in {name}" if (name := key_of(model)) else ""
-        _say(console, f"  {role}: {model.name} ({model.backend}) → {host_of(model)}{key}")
+        key += _consent(project, uses_of(model))
+        say(console, f"  {role}: {model.name} ({model.backend}) → {host_of(model)}{key}")
         for stage, fields in sent:
-            _say(console, f"    {stage:<9} {fields}")
+            say(console, f"    {stage:<9} {fields}")
     if benchmark := timed(resources, recipe):
         key = f", with the key in {benchmark.key}" if benchmark.key else ""
-        _say(console, f"  benchmark: {benchmark.model} → {benchmark.host}{key}")
-        _say(console, f"    {'benchmark':<9} {benchmark.what}")
+        if (use := measured_use(resources, recipe)) is not None:
+            key += _consent(project, [use])
+        say(console, f"  benchmark: {benchmark.model} → {benchmark.host}{key}")
+        say(console, f"    {'benchmark':<9} {benchmark.what}")
+
+
+def _consent(project: Project, uses: Sequence[KeyUse]) -> str:
+    """Say whether keys may go where they would; nothing of what stays on this machine."""
+    if not uses:
+        return ""
+    known = all(has_consent(use, project.loaded.base) for use in uses)
+    return " (you consented)" if known else " (not consented to yet: a run asks)"
 
 
 def _redacted(project: Project) -> str:
@@ -154,7 +170,3 @@ def _redacted(project: Project) -> str:
     total = sum(splits.counts.values())
     where = "" if len(splits.counts) == len(SPLITS) else " that are on this machine"
     return f"which change {splits.redacted:,} of {total:,} rows{where}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.cli.recipes import overrides
+from engine.cli.terminal.output import make_console, say
 from engine.errors import EngineError, Location
 from engine.project import Project
 from engine.registry import did_you_mean
 from engine.rehearsal import Prompted, Rehearsal, count_tokens
-from engine.report.console import clean
 
 
 def show_prompt(
@@ -42,18 +42,18 @@ def show_prompt(
     Raises:
         EngineError: the recipe has an error, does without the stage or the operator, or nothing would be asked.
     """
-    console = console or Console()
+    console = console or make_console()
     project = Project.open(recipe, state, overrides(assignments), limit)
     project.validate()
     rehearsal = project.rehearse(stage)
     shown = _chosen(rehearsal, operator)
     for line in _origin(project, rehearsal):
-        _say(console, line)
+        say(console, line)
     for number, prompted in enumerate(shown, start=1):
         if len(shown) > 1:
-            _say(console, f"\n=== prompt {number} of {len(shown)}")
+            say(console, f"\n=== prompt {number} of {len(shown)}")
         for text in prompt_lines(project, prompted, with_schema=with_schema):
-            _say(console, text)
+            say(console, text)
 
 
 def _chosen(rehearsal: Rehearsal, operator: str | None) -> Sequence[Prompted]:
@@ -106,7 +106,3 @@ def prompt_lines(project: Project, prompted: Prompted, *, with_schema: bool) -> 
         yield f"\n[[{message.role}]]\n{message.content}"
     if with_schema:
         yield f"\nschema of the reply:\n{json.dumps(request.schema, indent=2, ensure_ascii=False)}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)

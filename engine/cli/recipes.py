@@ -13,12 +13,14 @@ from rich.console import Console
 
 from engine.cli.data import print_profile
 from engine.cli.terminal.logged import log_problems
-from engine.cli.terminal.streams import for_programs, print_records
+from engine.cli.terminal.output import make_console
+from engine.cli.terminal.streams import echo, for_programs, print_records, write
 from engine.errors import EngineError, RecipeError
 from engine.project import Project
 from engine.registry import did_you_mean
 from engine.spec.loader import find_recipe
 from engine.system.places import STATE
+from engine.system.plain_text import clean_json
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -52,7 +54,7 @@ def checked(
     problems = project.validate()
     log_problems(problems)
     for problem in problems:
-        print(problem, file=sys.stderr)
+        echo(problem, error=True)
     if table is not None:
         print_profile(table, project.profile)
     return project
@@ -66,8 +68,8 @@ def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = 
     if as_json:
         _print_problems(recipe, overrides(assignments))
         return
-    loaded = checked(recipe, assignments, table=Console()).loaded
-    print(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
+    loaded = checked(recipe, assignments, table=make_console()).loaded
+    echo(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
 
 
 def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
@@ -78,7 +80,8 @@ def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
     for problem in problems:
         record = {**asdict(problem.where), **asdict(problem)}
         del record["where"]
-        print(json.dumps(record, ensure_ascii=False), file=for_programs(sys.stdout))
+        # Texts from a recipe may hold halves of characters, which orjson does not take.
+        for_programs(sys.stdout).write(clean_json(json.dumps(record, ensure_ascii=False)) + "\n")
     if any(problem.level == "error" for problem in problems):
         raise typer.Exit(RecipeError.exit_code)
 
@@ -130,7 +133,7 @@ def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) ->
         print_records(sys.stdout, ({"name": n, "description": t} for n, t in lists[what]))
         return
     for name, text in lists[what]:
-        typer.echo(f"{name:<24} {text}")
+        echo(f"{name:<24} {text}")
 
 
 def _methods(base: Path | None) -> list[tuple[str, str]]:
@@ -177,4 +180,4 @@ def show_schema(what: str) -> None:
     }
     if what not in schemas:
         raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))
-    print(schema_text(schemas[what]()), end="", file=for_programs(sys.stdout))
+    write(for_programs(sys.stdout), schema_text(schemas[what]()))

@@ -13,10 +13,12 @@ from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
 from engine.backends.structured import json_of
 from engine.cli.calls import cost_of, find_call, pretty
+from engine.cli.terminal.consent import ask_for_keys
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.errors import BackendError
+from engine.plan.flow import uses_of
 from engine.plan.resources import role_model
-from engine.report.console import clean
 from engine.run.session import Session
 from engine.spec.loader import LoadedRecipe
 
@@ -31,7 +33,7 @@ def replay_call(
         ModelError: the model is not on this machine.
         BackendError: the backend answers outside the run, or cannot answer at all.
     """
-    console = console or Console()
+    console = console or make_console()
     entries = find_call(state, prefix)
     role = entries[0]["role"]
     model = role_model(loaded.recipe.models.of(role), loaded.base)
@@ -40,13 +42,14 @@ def replay_call(
             f"the {role} of {loaded.path} (backend {model.backend}) answers in files, not at once",
             "replay with a recipe that names a model which answers at once",
         )
+    ask_for_keys(loaded, uses_of(model))
     request, whole = _request(entries, model.identity)
     if model.identity != entries[0]["model"]:
-        _say(
+        say(
             console, f"note: asked of {model.identity}; the call was asked of {entries[0]['model']}"
         )
     if not whole:
-        _say(
+        say(
             console, "note: only what was sent is known, a schema in words and corrections included"
         )
     generator = Session({role: model}, ConsoleReporter(console, quiet=True), list).generator(role)
@@ -56,7 +59,7 @@ def replay_call(
             _show(console, last)
     if last is None:
         raise BackendError(f"the {role} gave no reply", "see its log, or send it once more")
-    _say(console, _compared(last, entries))
+    say(console, _compared(last, entries))
 
 
 def _request(entries: Sequence[Mapping[str, Any]], model: str) -> tuple[Request, bool]:
@@ -81,24 +84,20 @@ def _built(entry: Mapping[str, Any], model: str) -> Request:
     )
 
 
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
-
-
 def _show(console: Console, completion: Completion) -> None:
     state = "usable" if completion.error is None else f"not usable: {completion.error}"
-    _say(
+    say(
         console,
         f"--- reply: {state}{'' if completion.final else ', asked again'}\n{pretty(completion.text)}",
     )
     if completion.detail:
-        _say(console, f"why: {completion.detail}")
+        say(console, f"why: {completion.detail}")
     usage = completion.usage
     tokens = ((usage.prompt_tokens, "prompt"), (usage.completion_tokens, "completion"))
     facts = [f"{'?' if number is None else number} {kind} tokens" for number, kind in tokens]
     facts += [f"cost {cost_of(completion.cost)}", f"{completion.seconds:.2f} s", completion.method]
     facts += [f"{len(completion.tries)} tries before it"] if completion.tries else []
-    _say(console, "; ".join(facts))
+    say(console, "; ".join(facts))
 
 
 def _compared(done: Completion, entries: Sequence[Mapping[str, Any]]) -> str:

@@ -14,23 +14,27 @@ from engine import gate, models
 from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
 from engine.cli.export.written import best_model
 from engine.cli.recipes import checked
+from engine.cli.terminal.consent import ask_for_keys
+from engine.cli.terminal.output import make_console
 from engine.cli.terminal.progress import ConsoleReporter
-from engine.cli.terminal.streams import print_records
+from engine.cli.terminal.streams import echo, print_records
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.files import ReportFiles, write_report
 from engine.run.execute import Outcome
 from engine.store import reader
 from engine.store import rows as stored
+from engine.system.signals import ends_as_interrupts
 
 
 def run_recipe(
     recipe: str, assignments: Sequence[str], state: Path, limit: int | None, quiet: bool
 ) -> None:
     """Run a recipe, write its report, print the summary."""
-    console = Console(stderr=False)
+    console = make_console()
     project = checked(recipe, assignments, state, limit, table=None if quiet else console)
-    with ConsoleReporter(console, quiet).shown() as reporter:
+    ask_for_keys(project.loaded, project.keys)
+    with ends_as_interrupts(), ConsoleReporter(console, quiet).shown() as reporter:
         outcome = project.run(reporter=reporter)
     best = best_model(recipe, assignments, state, outcome.run)
     _finish(console, outcome, project.report(outcome.run), best)
@@ -41,10 +45,11 @@ def run_recipe(
 
 def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: int) -> None:
     """Run a few rows and steps through the real pipeline in a temporary store, and show the rows made."""
-    console = Console()
+    console = make_console()
     project = checked(recipe, assignments)
     refuse_waiting(project.loaded)
-    with tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
+    ask_for_keys(project.loaded, project.keys)
+    with ends_as_interrupts(), tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
         state = Path(folder)
         small = project.small(rows, steps, state)
         try:
@@ -89,13 +94,13 @@ def _finish(console: Console, outcome: Outcome, report: ReportFiles, best: Seque
 def report_command(run: str | None, state: Path, out: Path | None) -> None:
     """Write the report of a run, and say where."""
     html, markdown, _ = write_report(state, run, out)
-    print(f"{html}\n{markdown}")
+    echo(f"{html}\n{markdown}")
 
 
 def fetch_models(names: Sequence[str]) -> None:
     """Fetch models into the cache."""
     for name in names or models.known():
-        print(f"{name}: {models.fetch(name, say=print)}")
+        echo(f"{name}: {models.fetch(name, say=echo)}")
 
 
 def list_models(*, as_json: bool = False) -> None:
@@ -106,4 +111,4 @@ def list_models(*, as_json: bool = False) -> None:
         print_records(sys.stdout, found)
         return
     for name in models.known():
-        print(f"{name:<36} {models.locate(name) or 'not fetched'}")
+        echo(f"{name:<36} {models.locate(name) or 'not fetched'}")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from engine.cli.clean import readable
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.output import make_console
 from engine.cli.terminal.streams import print_records
 from engine.cli.terminal.tables import fitted
 from engine.store import holder, now, rows, unseen
@@ -99,7 +100,7 @@ def runs_command(
 
     A note about rows not visible yet goes to `errors`.
     """
-    console, errors = console or Console(), errors or Console(stderr=True)
+    console, errors = console or make_console(), errors or make_console(stderr=True)
     runs = list_runs(state)
     tell_unseen(errors, unseen(state))
     if as_json:
@@ -127,6 +128,6 @@ def runs_command(
     ]
     if not console.is_terminal:
         # Files and pipes have no width to keep to.
-        console = Console(file=console.file, width=200)
+        console = make_console(file=console.file, width=200)
     right = [at >= titles.index("minutes") for at in range(len(titles))]
     console.print(fitted(console, titles, lines, right, cut=[False] * len(titles)))

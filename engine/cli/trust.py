@@ -1,12 +1,16 @@
-"""`pada --allow` and `pada trust`: what the user lets recipes read, and which state folders are theirs."""
+"""`pada --allow` and `pada trust`: what recipes may read, where keys may go, which state folders are the user's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine import gate
+from engine.cli.terminal.streams import echo
 from engine.errors import EngineError
+from engine.servers import parse_key_use
+from engine.spec.loader import find_recipe
 
 
 def allow_places(places: Sequence[Path]) -> None:
@@ -16,26 +20,50 @@ def allow_places(places: Sequence[Path]) -> None:
     gate.allow(*places)
 
 
-def trust_command(path: Path | None, state: Path | None) -> None:
-    """Write a place or a state folder into the user's configuration, and say so; raises EngineError."""
-    if (path is None) == (state is None):
+def trust_command(path: Path | None, state: Path | None, keys: Sequence[str]) -> None:
+    """Write a place, a state folder or keys into the user's configuration, and say so; raises EngineError."""
+    if (path is None) == (state is None) or (keys and path is None):
         raise EngineError(
-            "trust takes a path that recipes may read, or a state folder: one of them",
-            "pada trust PATH, or pada trust --state FOLDER",
+            "trust takes a path that recipes may read, a state folder, or keys with a recipe: one of them",
+            "pada trust PATH, or pada trust --state FOLDER, or pada trust --key NAME=ADDRESS RECIPE",
         )
+    if keys and path is not None:
+        _trust_keys(str(path), keys)
+        return
     if state is not None:
-        print(f"{gate.trust_state(state)} is yours")
+        echo(f"{gate.trust_state(state)} is yours")
         return
     if path is not None:
         _require(path)
-        try:
+        with _writing():
             file = gate.remember(path)
-        except OSError as error:
-            hint = "set PADA_CONFIG to a folder that can be written"
-            raise EngineError(f"{error.filename}: {error.strerror}", hint) from error
-        print(
+        echo(
             f"every recipe may read {path.expanduser().resolve()}; remove its line in {file} to take that back"
         )
+
+
+def _trust_keys(recipe: str, keys: Sequence[str]) -> None:
+    base = find_recipe(recipe).absolute().parent
+    uses = [use for text in keys if (use := parse_key_use(text)) is not None]
+    with _writing():
+        file = gate.remember_keys(uses, base)
+    for use in uses:
+        echo(
+            f"the key {use.variable} may go to {use.address}, for recipes in {gate.project_of(base)}"
+        )
+    echo(
+        f"remove its line in {file} to take that back" if uses else "this machine needs no consent"
+    )
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = "set PADA_CONFIG to a folder that can be written"
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise EngineError(message, hint) from error
 
 
 def _require(place: Path) -> None:

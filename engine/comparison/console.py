@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from engine.comparison.results import Comparison
 from engine.comparison.sentences import headline, reading, runs, sentences
 from engine.comparison.tables import curve_table, score_table, spend_table
-from engine.report.console import STYLES, clean, rich_table
+from engine.report.console import STYLES, rich_table
+from engine.system.plain_text import clean
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType

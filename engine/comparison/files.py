@@ -19,6 +19,7 @@ from engine.fingerprint import short
 from engine.report.files import write_files
 from engine.report.html import environment, stylesheet
 from engine.report.markdown import escaped, table
+from engine.system.plain_text import cell
 
 
 class ComparisonFiles(NamedTuple):
@@ -51,7 +52,7 @@ def write_comparison(
         csv_text(comparison),
         json_text(comparison),
     )
-    write_files("comparison", dict(zip(paths, texts, strict=True)))
+    write_files("comparison", dict(zip(paths, texts, strict=True)), state)
     return paths
 
 
@@ -112,7 +113,7 @@ def csv_text(comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: cell(value) for name, value in line.items()} for line in lines)
     return text.getvalue()
 
 

@@ -27,7 +27,9 @@ class ArmRun:
     """Request files whose results it waits for."""
 
 
-def run_arms(arms: Sequence[Arm], reporter: Reporter) -> Iterator[ArmRun]:
+def run_arms(
+    arms: Sequence[Arm], reporter: Reporter, trust: Sequence[str] = ()
+) -> Iterator[ArmRun]:
     """Yield each arm once its run has ended, in their order; raises EngineError where a run cannot go on."""
     for number, arm in enumerate(arms, 1):
         what = f"arm {number} of {len(arms)}: {labelled(arm.name, arm.rows)}"
@@ -36,5 +38,5 @@ def run_arms(arms: Sequence[Arm], reporter: Reporter) -> Iterator[ArmRun]:
             yield ArmRun(arm, run, "done")
             continue
         reporter.say(what)
-        outcome = arm.project.run(reporter=reporter)
+        outcome = arm.project.run(reporter=reporter, trust=trust)
         yield ArmRun(arm, outcome.run, outcome.status, outcome.note, outcome.batches)

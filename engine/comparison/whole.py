@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.comparison.arms import Arms, Asked, arms_of, labelled
 from engine.comparison.measured import WhichStudent, measure
@@ -17,6 +17,7 @@ def compare(
     asked: Asked,
     student: WhichStudent = "last",
     progress: Callable[[Event], None] | None = None,
+    trust: Sequence[str] = (),
 ) -> Comparison:
     """Run all arms, or go on with them, and hold each against the baseline.
 
@@ -24,13 +25,14 @@ def compare(
         asked: What is to be compared.
         student: Which student of each seed stands for an arm.
         progress: Called with everything that the runs tell.
+        trust: Keys that may be sent and where, as in `Project.run`.
 
     Raises:
         RecipeError: an arm's recipe has an error.
         EngineError: the arms cannot be compared, a run cannot go on, or none is finished yet.
     """
     arms = arms_of(asked)
-    return gathered(arms, list(run_arms(arms.arms, reporter=Callback(progress))), student)
+    return gathered(arms, list(run_arms(arms.arms, Callback(progress), trust)), student)
 
 
 def gathered(arms: Arms, ran: list[ArmRun], student: WhichStudent) -> Comparison:

@@ -1,23 +1,29 @@
-"""What a recipe may read, and which state folders are this user's: asked before any file is opened for a recipe.
+"""What a recipe may read, where its keys may go, and which state folders are this user's; asked before it happens.
 
 A recipe may come from anybody, with its prompts, its data and its `.pada`. Every path that it leads to is resolved,
 links too, and must lie under a root that the user, not the recipe, decides on. `docs/security.md` has the threat model.
 """
 
+from engine.gate.consent import KeyUse, grant_keys, has_consent, refusal, remember_keys
 from engine.gate.passing import passed, passed_folder
 from engine.gate.roots import allow, is_above_named, name_places, project_of, remember
 from engine.gate.states import check_state, disown, own_state, trust_state
 
 __all__ = [
+    "KeyUse",
     "allow",
     "check_state",
     "disown",
+    "grant_keys",
+    "has_consent",
     "is_above_named",
     "name_places",
     "own_state",
     "passed",
     "passed_folder",
     "project_of",
+    "refusal",
     "remember",
+    "remember_keys",
     "trust_state",
 ]

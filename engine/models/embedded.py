@@ -165,10 +165,11 @@ def _convert(source: Path, gguf: str, target: Path) -> None:
 
     # The libraries draw progress bars of their own, which would tear ours.
     with contextlib.redirect_stderr(io.StringIO()):
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf)
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             source,
             gguf_file=gguf,
+            trust_remote_code=False,
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.bfloat16,
         )

@@ -1,4 +1,4 @@
-"""flow: which fields of which rows go to which host, from the plan's nodes and the variables that their prompts use.
+"""flow: which fields of which rows, and which keys, go to which host, from the plan's nodes and their prompts.
 
 A prompt that does not use a variable does not send it; one that uses a variable unknown here is named with it.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine import servers
+from engine import gate, servers
 from engine.backends import BACKENDS
+from engine.errors import EngineError
+from engine.gate import KeyUse
 from engine.plan.benchmark import place_of
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import ROLES, Resources, RoleModel
+from engine.servers import key_use, parse_key_use
+from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import Augment, Recipe
 from engine.stages import STAGES
 from engine.stages.evaluate.predict import SHOWN
@@ -111,3 +115,56 @@ def key_of(model: RoleModel) -> str:
     """Return the names of the environment variables that hold a model's keys; empty where it needs none."""
     backend = BACKENDS[model.backend]
     return ", ".join(backend.secrets(backend.parse(model.settings)))
+
+
+def key_uses(plan: Plan, resources: Resources, recipe: Recipe) -> list[KeyUse]:
+    """Return what a run of the plan sends, each pair once; nothing that stays on this machine."""
+    asked = {
+        role
+        for node in plan.nodes.values()
+        for role in STAGES[node.stage].asks
+        if role not in STAGES[node.stage].skips(node.params)
+    }
+    models = (model for role, model in resources.models.items() if role in asked)
+    uses = [use for model in models for use in uses_of(model)]
+    measured = measured_use(resources, recipe)
+    return list(dict.fromkeys([*uses, *([measured] if measured else [])]))
+
+
+def uses_of(model: RoleModel) -> list[KeyUse]:
+    """Return what calls of a model send."""
+    backend = BACKENDS[model.backend]
+    if backend.address is None:
+        return []
+    settings = backend.parse(model.settings)
+    address = backend.address(settings)
+    uses = (key_use(variable, address) for variable in backend.secrets(settings))
+    return [use for use in uses if use is not None]
+
+
+def measured_use(resources: Resources, recipe: Recipe) -> KeyUse | None:
+    """Return what the recipe's benchmark sends; None where it sends no key, or none that leaves this machine."""
+    if recipe.benchmark is None:
+        return None
+    place = place_of(recipe.benchmark, resources.models["student"])
+    return None if place is None or place.key is None else key_use(place.key, place.base_url)
+
+
+def require_consent(uses: Sequence[KeyUse], trust: Sequence[str], loaded: LoadedRecipe) -> None:
+    """Refuse to go on where a key would go where the user has not said it may.
+
+    Args:
+        uses: What is sent.
+        trust: What holds for this process besides, as `NAME=ADDRESS`.
+        loaded: The recipe that says so.
+
+    Raises:
+        EngineError: such a key is set, or `trust` says nothing of a key.
+    """
+    trusted = [use for text in trust if (use := parse_key_use(text)) is not None]
+    gate.grant_keys(trusted, loaded.base)
+    sent = [use for use in uses if use.is_set]
+    if missing := [use for use in sent if not gate.has_consent(use, loaded.base)]:
+        raise EngineError(*gate.refusal(missing, loaded.path))
+    # Also for who sends without knowing for which recipe, as a benchmark does.
+    gate.grant_keys(sent, loaded.base)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +11,7 @@ from engine.report.formatting import count
 from engine.report.records import Report
 from engine.report.suggestions import queries
 from engine.report.tables import Table
+from engine.system.plain_text import clean
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -65,11 +65,6 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
     # command copied over several lines still runs.
     parts += [Text(clean(q.command), style="cyan") for q in asks]
     return Group(*parts)
-
-
-def clean(text: str) -> str:
-    """Return text without control characters but line breaks: rows cannot steer the terminal."""
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+", " ", text)
 
 
 def _patterns(report: Report) -> list[RenderableType]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ from engine.report.html import render_html
 from engine.report.markdown import render_markdown
 from engine.report.records import Report
 from engine.store import choose_run, reader, unseen
-from engine.system.files import write_text
+from engine.system.files import private, write_text
+from engine.system.plain_text import clean, clean_json
 
 
 class ReportFiles(NamedTuple):
@@ -44,21 +46,34 @@ def write_report(state: Path, run: str | None = None, out: Path | None = None) -
         facts = collect(query, run, state=state)
     html = (out or state / "reports" / f"{run}.html").with_suffix(".html")
     files = ReportFiles(html, html.with_suffix(".md"), facts)
-    write_files("report", {files.html: render_html(facts), files.markdown: render_markdown(facts)})
+    write_files(
+        "report", {files.html: render_html(facts), files.markdown: render_markdown(facts)}, state
+    )
     return files
 
 
-def write_files(what: str, texts: Mapping[Path, str]) -> None:
-    """Write texts, each whole or not at all; raises EngineError, which says of `what`, where that cannot be done."""
+def write_files(what: str, texts: Mapping[Path, str], state: Path | None = None) -> None:
+    """Write texts, each whole or not at all, and clean; raises EngineError where that cannot be done.
+
+    Args:
+        what: What they are, for the error.
+        texts: By file. CSV holds what its cells were made to hold already.
+        state: The state folder: what lies in it is its user's alone.
+    """
     for path, text in texts.items():
+        is_states = state is not None and path.absolute().is_relative_to(state.absolute())
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, text)
+            with private() if is_states else contextlib.nullcontext():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_text(path, _CLEANED.get(path.suffix, clean)(text))
         except OSError as error:
             raise EngineError(
                 f"the {what} cannot be written to {path}: {error.strerror or error}",
                 "choose a place with --out",
             ) from error
+
+
+_CLEANED: Mapping[str, Callable[[str], str]] = {".csv": str, ".json": clean_json}
 
 
 def _last_run(state: Path) -> str:

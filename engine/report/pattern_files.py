@@ -18,6 +18,7 @@ from engine.report.tables.dossier import (
     written_sentence,
     written_table,
 )
+from engine.system.plain_text import cell
 
 
 def patterns_markdown(recipe: str, run: str, dossiers: Sequence[Dossier]) -> str:
@@ -64,13 +65,13 @@ COLUMNS = (
 """Of the CSV; lists and several strategies are joined by line breaks, what is not known is empty."""
 
 
-def patterns_csv(run: str, dossiers: Sequence[Dossier]) -> str:
-    """Return one line per pattern and seed under a header."""
+def patterns_csv(run: str, dossiers: Sequence[Dossier], *, raw: bool = False) -> str:
+    """Return one line per pattern and seed under a header; texts clean (`plain_text.cell`), or raw."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in dossiers:
-        writer.writerow(_line(run, one))
+        writer.writerow([cell(value, raw=raw) for value in _line(run, one)])
     return out.getvalue()
 
 

@@ -20,6 +20,7 @@ from engine.review.items import Item
 from engine.review.queues import Queue
 from engine.rows import Review
 from engine.system.files import replacing
+from engine.system.plain_text import cell, clean_json
 
 VERDICTS = ("accept", "reject", "change")
 FIXED = ("row", "now", "pattern", "made_by", "seed_row")
@@ -27,8 +28,6 @@ FIXED = ("row", "now", "pattern", "made_by", "seed_row")
 FILLED = ("verdict", "reason", "note")
 NEW = "new "
 """How the columns begin that say what a row is changed into."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet takes for a formula."""
 MOST_BYTES = 200_000_000
 
 
@@ -59,12 +58,14 @@ def write_items(path: Path, items: Sequence[Item], target: str, *, over: bool = 
     rows = [_row(item, target) for item in items]
     text = io.StringIO(newline="")
     if form == ".jsonl":
-        text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        text.writelines(map(clean_json, lines))
     else:
         names = list(dict.fromkeys(name for row in rows for name in row))
         writer = csv.DictWriter(text, names, restval="")
         writer.writeheader()
-        writer.writerows({name: _cell(name, value) for name, value in row.items()} for row in rows)
+        # What is to be read; nothing of it is taken back.
+        writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     # Spreadsheets take a CSV without a mark for one of their country's old encoding.
     encoding = "utf-8-sig" if form == ".csv" else "utf-8"
     try:
@@ -99,11 +100,6 @@ def _row(item: Item, target: str) -> dict[str, str]:
         "made_by": item.operator,
         "seed_row": "" if seed is None else f"{' | '.join(seed.values())} → {item.parent_target}",
     }
-
-
-def _cell(name: str, value: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; only what is read and not taken back is changed."""
-    return f"'{value}" if value.startswith(_FORMULA) and not name.startswith(NEW) else value
 
 
 def _form(path: Path) -> str:

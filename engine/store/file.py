@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
+from engine.system.files import private
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,11 +107,13 @@ def opened(
     if not _ONE_AT_A_TIME.acquire(timeout=min(wait, threading.TIMEOUT_MAX)):
         raise Busy(path, os.getpid())
     try:
-        connection = _patiently(path, write, wait, notice)
-        try:
-            yield connection
-        finally:
-            connection.close()
+        # DuckDB makes its log beside the file as others' to read.
+        with private() if write else contextlib.nullcontext():
+            connection = _patiently(path, write, wait, notice)
+            try:
+                yield connection
+            finally:
+                connection.close()
     finally:
         _ONE_AT_A_TIME.release()
 

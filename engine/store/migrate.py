@@ -13,6 +13,7 @@ from engine.store.columns import record_types
 from engine.store.file import connect, is_disk_full, opened, translated
 from engine.store.schema import apply, newest
 from engine.store.spool import disk_error
+from engine.system.files import private
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,9 +67,10 @@ def create(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in (fresh, log):
             left.unlink(missing_ok=True)
-        lay_out(fresh)
-        fresh.chmod(0o600)
-        _put(fresh, path)
+        with private():
+            lay_out(fresh)
+            fresh.chmod(0o600)
+            _put(fresh, path)
     except OSError as error:
         raise disk_error(error, path.parent) from error
     except duckdb.Error as error:

@@ -19,7 +19,7 @@ import orjson
 
 from engine.errors import StoreError
 from engine.system import locks, platforms
-from engine.system.files import sync_folder
+from engine.system.files import private, sync_folder
 
 _FRESH = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_APPEND
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -103,7 +103,8 @@ class Spool:
         self.waiting = 0
         """Rows in the open segment."""
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with private():
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error(error, folder) from error
         self._number = max((_number(p) for p in folder.glob("*.jsonl")), default=0)

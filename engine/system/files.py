@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,30 @@ def _write_new(path: Path, text: str, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
+
+
+_PRIVATE = 0o077
+_umask_lock = threading.Lock()
+_umasks: list[int] = []
+"""What the process had before each block that is at work."""
+
+
+@contextlib.contextmanager
+def private() -> Iterator[None]:
+    """Make all that is new in the block its user's alone, 0700 and 0600, also what libraries and children write.
+
+    It is the process's umask: other threads write private files for as long, too.
+    """
+    with _umask_lock:
+        _umasks.append(os.umask(_PRIVATE))
+    try:
+        yield
+    finally:
+        with _umask_lock:
+            # The first block's is the process's own; blocks of several threads end in any order.
+            usual = _umasks[0]
+            _umasks.pop()
+            os.umask(_PRIVATE if _umasks else usual)
 
 
 def sync_all(path: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
+from engine.system.plain_text import clean, clean_json
 
 LEVELS = ("debug", "info", "warning", "error")
 MOST_BYTES = 10_000_000
@@ -125,7 +126,7 @@ class _File(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
         self._ended = True
-        sys.stderr.write(f"warning: the log ends here: {self._path}: {error}\n")
+        sys.stderr.write(clean(f"warning: the log ends here: {self._path}: {error}\n"))
 
     def close(self) -> None:
         # What a full disk did not take is lost, as was said when it was written.
@@ -152,7 +153,7 @@ class _Lines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             line["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
-        return json.dumps(_without_keys(line), ensure_ascii=False, default=str)
+        return clean_json(json.dumps(_without_keys(line), ensure_ascii=False, default=str))
 
 
 def _without_keys(value: Any) -> Any:

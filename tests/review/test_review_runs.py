@@ -366,8 +366,9 @@ def test_a_row_on_the_screen_cannot_steer_the_terminal() -> None:
     from rich.cells import cell_len
     from rich.console import Console
 
-    from engine.cli.review.screen import harmless, screen
+    from engine.cli.review.screen import screen
     from engine.review import Item
+    from engine.system.plain_text import clean
 
     text = "\x1b[2J\u202eabc\x07 שלום 👩‍👧 " + "long " * 400
     item = Item("e", "candidate", {"text": text}, "a\nb", "rejected", reason="judge")
@@ -376,8 +377,8 @@ def test_a_row_on_the_screen_cannot_steer_the_terminal() -> None:
     shown = screen(item)
     console.print(shown.body)
     assert shown.is_cut
-    assert "<U+001B>[2J<U+202E>abc<U+0007> שלום 👩‍👧" in out.getvalue()
+    assert "[U+001B][2J[U+202E]abc[U+0007] שלום 👩‍👧" in out.getvalue()
     assert "more characters: m shows all" in out.getvalue()
     assert not screen(item, whole=True).is_cut
     assert all(cell_len(line) <= 80 for line in out.getvalue().split("\n"))
-    assert harmless("a\r\nb\rc\u2028d") == "a\nb<U+000D>c<U+2028>d"
+    assert clean("a\r\nb\rc\u2028d") == "a\nb[U+000D]c[U+2028]d"

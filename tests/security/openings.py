@@ -62,6 +62,7 @@ OPENINGS = {
     "export/model/weights.py::write_adapter": STATE,
     "export/model/weights.py::write_merged": WEIGHTS,
     "fingerprint.py::file_digest": "gate: those who ask for a digest pass the file to it",
+    "gate/consent.py::_remembered": "of the user's own configuration",
     "gate/roots.py::_remembered": "of the user's own configuration",
     "gate/states.py::_id": STATE,
     "gate/states.py::_registered": "of the user's own configuration",

@@ -19,8 +19,8 @@ from engine.backends.local.chat import encode_prompt
 from engine.backends.protocol import Message
 from engine.backends.replies import does_not_fit
 from engine.errors import BackendError
-from engine.gate import passed_folder
-from engine.servers import Proxy, proxy_to
+from engine.gate import has_consent, passed_folder, refusal
+from engine.servers import Proxy, key_use, proxy_to
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,11 +40,11 @@ class Connection:
         """Take the model, the settings and what the server speaks.
 
         Raises:
-            BackendError: a key that is not set, or a proxy that cannot be used.
+            BackendError: a key that is not set, or may not be sent there, or a proxy that cannot be used.
         """
         self._model, self._folder = ref.name, ref.path
         self._settings, self._protocol = settings, protocol
-        self._key = _key(settings)
+        self._key = _key(settings, ref.path)
         self._proxy = _proxy(settings)
         self._session: aiohttp.ClientSession | None = None
         self._url = settings.base_url.rstrip("/") + protocol.path
@@ -254,8 +254,14 @@ async def _content(response: aiohttp.ClientResponse) -> bytes | None:
     return b"".join(parts)
 
 
-def _key(settings: ServerSettings) -> str:
-    """Return the API key from the environment, empty where none is named; raises BackendError if it is not set."""
+def _key(settings: ServerSettings, base: Path | None) -> str:
+    """Return the API key from the environment, empty where none is named.
+
+    Whoever sends asks the user before; here nothing is sent that nobody asked for.
+
+    Raises:
+        BackendError: it is not set, or nobody consented to its being sent there for the recipe in `base`.
+    """
     if settings.api_key is None:
         return ""
     key = os.environ.get(settings.api_key.env, "").strip()
@@ -264,6 +270,9 @@ def _key(settings: ServerSettings) -> str:
             f"the environment variable {settings.api_key.env} (the API key of {settings.base_url}) is not set",
             f"export {settings.api_key.env}=… before the run; keys are never written into recipes",
         )
+    use = key_use(settings.api_key.env, settings.base_url)
+    if use is not None and not has_consent(use, base):
+        raise BackendError(*refusal([use], base or Path("RECIPE")))
     return key
 
 

@@ -151,6 +151,7 @@ def server_backend(
         pack=pack,
         operational=frozenset(settings.model_fields) - {"revision", "extra"},
         host=host,
+        address=lambda chosen: chosen.base_url,
         secrets=secrets,
         price=lambda chosen: chosen.price,
         endpoint=endpoint,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.cli.options import STATE
 from engine.cli.recipes import overrides
+from engine.cli.terminal.streams import echo
 from engine.export import Wanted, Which, best_of, export_data, export_model
 from engine.project import Project
 from engine.report.formatting import round_name
@@ -39,16 +39,16 @@ def write_data(
     done = export_data(source.which, to, wanted, replace=replace, push_to=push)
     what = "pairs" if wanted.layout.endswith("preference") else "rows"
     labels = ", ".join(f"{count:,} {status}" for status, count in sorted(done.counts.items()))
-    print(f"{done.rows:,} {what} of run {done.run} in {shown(done.folder)}; labels: {labels}")
+    echo(f"{done.rows:,} {what} of run {done.run} in {shown(done.folder)}; labels: {labels}")
     if done.left_out:
-        print(f"left out by --verified: {done.left_out:,} {what} whose label nobody checked")
+        echo(f"left out by --verified: {done.left_out:,} {what} whose label nobody checked")
     if done.counts.get("unverified"):
-        print(
+        echo(
             "nobody checked the unverified labels: the column pada_label marks them, --verified leaves them out"
         )
-    print(f'load it: datasets.load_dataset("{shown(done.folder)}", split="train")')
+    echo(f'load it: datasets.load_dataset("{shown(done.folder)}", split="train")')
     if done.pushed:
-        print(f"uploaded: {done.pushed} (a repository that is new is private)")
+        echo(f"uploaded: {done.pushed} (a repository that is new is private)")
 
 
 def write_model(
@@ -72,19 +72,19 @@ def write_model(
         licence=licence,
         replace=replace,
         push_to=push,
-        say=lambda text: print(text, file=sys.stderr),
+        say=lambda text: echo(text, error=True),
     )
     place = shown(done.folder)
-    print(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
-    print(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
+    echo(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
+    echo(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
     if done.base:
-        print(
+        echo(
             f"its base model is {done.base}, on this machine alone: README.md says how to name a copy elsewhere"
         )
     if done.form != "adapter":
-        print(f"with Ollama: ollama create NAME -f {shlex.quote(f'{place}/Modelfile')}")
+        echo(f"with Ollama: ollama create NAME -f {shlex.quote(f'{place}/Modelfile')}")
     if done.pushed:
-        print(f"uploaded: {done.pushed} (a repository that is new is private)")
+        echo(f"uploaded: {done.pushed} (a repository that is new is private)")
 
 
 def best_model(recipe: str, assignments: Sequence[str], state: Path, run: str) -> list[str]:

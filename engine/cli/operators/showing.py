@@ -11,13 +11,15 @@ from rich.console import Console
 from engine.cli.operators.listing import operators_of, place_of
 from engine.cli.prompts import prompt_lines
 from engine.cli.recipes import overrides
+from engine.cli.terminal.consent import ask_for_keys
+from engine.cli.terminal.output import make_console, say
 from engine.errors import EngineError
 from engine.operators import Operator, variables_of
 from engine.operators.demonstration import demonstration
 from engine.operators.document import facts, parameter_rows
+from engine.plan.flow import uses_of
 from engine.project import Project
 from engine.rehearsal import Tried
-from engine.report.console import clean
 
 
 def show_operator(
@@ -41,7 +43,7 @@ def show_operator(
     Raises:
         EngineError: there is no such operator, or it does not fit the recipe's task.
     """
-    console = console or Console()
+    console = console or make_console()
     operators, base = operators_of(recipe)
     if name not in operators:
         raise EngineError(*operators.unknown(name))
@@ -62,7 +64,7 @@ def show_operator(
             for line in prompt_lines(alone, prompted, with_schema=False)
         ]
     for line in lines:
-        _say(console, line)
+        say(console, line)
 
 
 def _told(operator: Operator, base: Path | None) -> Iterator[str]:
@@ -115,29 +117,30 @@ def try_operator(
     Raises:
         EngineError: there is no such operator, it does not fit the task, or the teacher cannot be asked here.
     """
-    console = console or Console()
+    console = console or make_console()
     project = Project.open(recipe, state, overrides(assignments))
     project.validate()
     teacher = project.resources.models["teacher"]
-    _say(
+    say(
         console,
         f"rows of '{name}', by the teacher {teacher.name} ({teacher.backend}) where it needs one:",
     )
+    ask_for_keys(project.loaded, uses_of(teacher))
     trial = project.try_operator(name, count)
     if trial.calls:
         cost = f", {trial.cost:.4f} by its price" if trial.cost else ""
         calls = "once" if trial.calls == 1 else f"{trial.calls} times"
-        _say(console, f"it was asked {calls}{cost}")
+        say(console, f"it was asked {calls}{cost}")
     else:
-        _say(console, "it was not asked")
+        say(console, "it was not asked")
     if trial.made_up:
-        _say(console, f"stand-ins, made of training rows: {', '.join(trial.made_up)}")
+        say(console, f"stand-ins, made of training rows: {', '.join(trial.made_up)}")
     for number, tried in enumerate(trial.rows, start=1):
         for line in _tried(number, tried):
-            _say(console, line)
+            say(console, line)
     for drop in trial.drops:
-        _say(console, f"not made: {drop.reason.replace('_', ' ')}: {drop.detail}")
-    _say(console, "nothing was stored")
+        say(console, f"not made: {drop.reason.replace('_', ' ')}: {drop.detail}")
+    say(console, "nothing was stored")
 
 
 def _tried(number: int, tried: Tried) -> Iterator[str]:
@@ -160,7 +163,3 @@ def _tried(number: int, tried: Tried) -> Iterator[str]:
 
 def _json(value: Mapping[str, object] | str) -> str:
     return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False)
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from engine.cli.options import (
     JsonOption,
     LimitOption,
     OwnStateOption,
+    RawOption,
     RecipeArgument,
     StateOption,
     VarOption,
@@ -82,6 +83,7 @@ def export(
     csv: Annotated[
         bool, typer.Option("--csv", help="CSV with a line per pattern, instead of Markdown.")
     ] = False,
+    raw: RawOption = False,
     run: RunOption = None,
     recipe: NameOption = None,
     rows: RowsOption = 20,
@@ -90,7 +92,7 @@ def export(
     """Print or write the patterns of a run as Markdown or CSV."""
     from engine.cli.patterns.listing import Where, export_patterns
 
-    export_patterns(Where(*_chosen(context, run, recipe, state)), out, rows, as_csv=csv)
+    export_patterns(Where(*_chosen(context, run, recipe, state)), out, rows, as_csv=csv, raw=raw)
 
 
 def _chosen(

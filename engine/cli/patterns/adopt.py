@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.cli.recipes import overrides
+from engine.cli.terminal.output import make_console, say
 from engine.errors import Location
 from engine.project import Project
-from engine.report.console import clean
 
 
 def adopt_categories(
@@ -39,30 +39,26 @@ def adopt_categories(
     Raises:
         EngineError: there is no such proposal, or it cannot be written.
     """
-    console = console or Console()
+    console = console or make_console()
     project = Project.open(recipe, state, overrides(assignments))
     file, categories, too_few = project.adopt(names, run, least, write=write)
     number = f"{len(categories)} {'category' if len(categories) == 1 else 'categories'}"
     if categories:
         done = "written to" if write else "would be written to"
-        _say(console, f"{number} {done} {Location.at(file)}")
+        say(console, f"{number} {done} {Location.at(file)}")
     else:
-        _say(
+        say(
             console,
             "nothing to adopt: no proposal that the taxonomy lacks stands for enough failures",
         )
     for one in categories:
-        _say(console, f"  {one.id}: {one.description} ({_failures(one.failures)})")
+        say(console, f"  {one.id}: {one.description} ({_failures(one.failures)})")
     if too_few:
         listed = ", ".join(f"{one.name} ({one.failures})" for one in too_few)
-        _say(console, f"left out, fewer than {_failures(least)}: {listed}")
+        say(console, f"left out, fewer than {_failures(least)}: {listed}")
     if categories and write:
-        _say(console, "`pada plan` shows what is diagnosed again with them.")
+        say(console, "`pada plan` shows what is diagnosed again with them.")
 
 
 def _failures(count: int) -> str:
     return f"{count:,} {'failure' if count == 1 else 'failures'}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
-from engine.report.console import clean, rich_table
+from engine.report.console import rich_table
 from engine.report.dossier import Dossier, Tally
 from engine.report.facts.dossiers import (
     collect_dossiers,
@@ -35,6 +36,7 @@ from engine.report.tables.dossier import (
     written_table,
 )
 from engine.store import choose_run, reader, unseen
+from engine.system.plain_text import clean
 
 NARROW = 110
 """Characters of a line from which the table has all its columns."""
@@ -62,23 +64,23 @@ def list_patterns(
     Raises:
         EngineError: there is no store, or no such run.
     """
-    console = _wide(console or Console())
-    tell_unseen(errors or Console(stderr=True), unseen(where.state))
+    console = _wide(console or make_console())
+    tell_unseen(errors or make_console(stderr=True), unseen(where.state))
     with reader(where.state) as query:
         run, recipe = _chosen(query, where)
         tallies = collect_tallies(query, run)
     if as_json:
         print_records(console.file, (_record(run, recipe, one) for one in tallies))
         return
-    _say(console, f"{recipe} · run {run}")
+    say(console, f"{recipe} · run {run}")
     if not tallies:
-        _say(console, "no failure patterns in this run")
+        say(console, "no failure patterns in this run")
         return
     blocks = BLOCKS if console.encoding.startswith("utf") else ("#", "-")
     wide = console.width >= NARROW
     _print(console, tally_table(tallies, 16 if wide else 8, wide=wide, blocks=blocks))
     command = f"pada patterns show {tallies[0].facts.id} --run {run}{said_state(str(where.state))}"
-    _say(console, f"`{command}` shows one whole.")
+    say(console, f"`{command}` shows one whole.")
 
 
 def _record(run: str, recipe: str, one: Tally) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def show_pattern(where: Where, word: str, sample: int, console: Console | None =
     Raises:
         EngineError: there is no such run or pattern.
     """
-    console = _wide(console or Console())
+    console = _wide(console or make_console())
     with reader(where.state) as query:
         run, recipe = _chosen(query, where)
         dossiers = collect_dossiers(query, run, sample, find_pattern(query, run, word))
@@ -124,7 +126,13 @@ def show_pattern(where: Where, word: str, sample: int, console: Console | None =
 
 
 def export_patterns(
-    where: Where, out: Path | None, sample: int, *, as_csv: bool, console: Console | None = None
+    where: Where,
+    out: Path | None,
+    sample: int,
+    *,
+    as_csv: bool,
+    raw: bool = False,
+    console: Console | None = None,
 ) -> None:
     """Print the patterns of a run as Markdown or CSV, or write them to a file that is there whole or not at all.
 
@@ -133,12 +141,13 @@ def export_patterns(
         out: The file, `.md` or `.csv`; the standard output when left out.
         sample: Most members, and most rows of each outcome, of one pattern.
         as_csv: CSV; a file that ends so is CSV too.
+        raw: Leave the texts of CSV as they are.
         console: Where to print.
 
     Raises:
         EngineError: there is no such run, the file's name says neither, or it cannot be written.
     """
-    console = console or Console()
+    console = console or make_console()
     if out is not None and out.suffix not in {".md", ".csv"}:
         raise EngineError(
             f"--out {out}: patterns are written as Markdown or CSV",
@@ -150,12 +159,14 @@ def export_patterns(
         run, recipe = _chosen(query, where)
         dossiers = collect_dossiers(query, run, sample)
     csv = as_csv or (out is not None and out.suffix == ".csv")
-    text = patterns_csv(run, dossiers) if csv else patterns_markdown(recipe, run, dossiers)
+    if raw and not csv:
+        raise EngineError("--raw is for CSV", "leave it out, or add --csv")
+    text = patterns_csv(run, dossiers, raw=raw) if csv else patterns_markdown(recipe, run, dossiers)
     if out is None:
-        console.file.write(text)
+        console.file.write(text if csv else clean(text))
         return
-    write_files("list of patterns", {out: text})
-    _say(console, f"{said(dossiers)} of run {run} written to {out}")
+    write_files("list of patterns", {out: text}, where.state)
+    say(console, f"{said(dossiers)} of run {run} written to {out}")
 
 
 def _chosen(query: Query, where: Where) -> tuple[str, str]:
@@ -203,8 +214,4 @@ def _print(console: Console, table: Table) -> None:
 
 
 def _wide(console: Console) -> Console:
-    return console if console.is_terminal else Console(file=console.file, width=WIDE)
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)
+    return console if console.is_terminal else make_console(file=console.file, width=WIDE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.recipes import overrides
-from engine.cli.terminal.streams import for_programs
+from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.streams import for_programs, print_records, write
 from engine.errors import EngineError
 from engine.project import FoundSlices, Project
-from engine.report.console import clean
 from engine.report.formatting import round_name
 from engine.slicing import Search, Slice, as_category
 from engine.slicing.log import Drift
 from engine.spec.yaml_writing import listed
+from engine.system.plain_text import clean
 
 
 class Wanted(NamedTuple):
@@ -58,7 +58,7 @@ def show_slices(
     Raises:
         EngineError: the recipe has an error, or the round is not scored.
     """
-    console = console or Console()
+    console = console or make_console()
     if as_yaml and as_json:
         raise EngineError("--yaml and --json exclude each other", "choose one")
     project = Project.open(recipe, state, overrides(assignments), limit)
@@ -70,19 +70,16 @@ def show_slices(
         level=wanted.level,
         conditions=wanted.conditions,
     )
-    if as_json or as_yaml:
-        for_programs(console.file)
     if as_json:
-        for record in _records(found):
-            _say(console, json.dumps(record, ensure_ascii=False))
+        print_records(console.file, _records(found))
     elif as_yaml:
-        _say(console, listed([as_category(one) for one in found.search.slices]))
+        write(for_programs(console.file), listed([as_category(one) for one in found.search.slices]))
     else:
         for line in _heading(found):
-            _say(console, line)
+            say(console, line)
         _table(console, found.search, "fails more often than the rest", wanted)
         if found.search.slices:
-            _say(console, "--yaml prints them as categories of a taxonomy.")
+            say(console, "--yaml prints them as categories of a taxonomy.")
         if found.drift is not None:
             _drift(console, found.drift, wanted)
 
@@ -92,28 +89,28 @@ def _drift(console: Console, drift: Drift, wanted: Wanted) -> None:
     search = drift.search
     rejected = f"; {drift.unanswered:,} more were rejected, and nobody knows what is right: no rate"
     share = f", {search.failures / search.rows:.0%}" if search.rows else ""
-    _say(
+    say(
         console,
         f"\nthe log: {search.failures:,} of {search.rows:,} rows with a right answer fail{share}; {search.tried:,} "
         f"conditions tried{rejected if drift.unanswered else ''}",
     )
     if drift.odd_times:
-        _say(console, drift.odd_times)
+        say(console, drift.odd_times)
     _table(console, search, "fails more often than the rest", wanted)
     if not drift.patterns:
-        _say(
+        say(
             console,
             f"\nno pattern is looked at: none has {wanted.min_size} failures of the log while other patterns have "
             f"{wanted.min_size} too (--min-size)",
         )
         return
     if not drift.grown:
-        _say(
+        say(
             console,
             f"\nnone of {drift.patterns} patterns has a larger share of the failures at some time",
         )
     for pattern, name, grew in drift.grown:
-        _say(
+        say(
             console,
             f"\npattern {pattern} '{name}': {grew.failures:,} of {grew.rows:,} diagnosed failures of the log; its "
             "share is larger here than elsewhere:",
@@ -123,7 +120,7 @@ def _drift(console: Console, drift: Drift, wanted: Wanted) -> None:
 
 def _table(console: Console, search: Search, what: str, wanted: Wanted) -> None:
     if not search.slices:
-        _say(console, f"none {what} beyond chance (level {wanted.level:g})")
+        say(console, f"none {what} beyond chance (level {wanted.level:g})")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("slice", no_wrap=True)
@@ -139,13 +136,13 @@ def _table(console: Console, search: Search, what: str, wanted: Wanted) -> None:
             f"{value:+.0f} ({low:+.0f} to {high:+.0f})",
             f"{one.p:.1e}" if one.p < 0.001 else f"{one.p:.3f}",
         )
-    wide = console if console.is_terminal else Console(file=console.file, width=160)
+    wide = console if console.is_terminal else make_console(file=console.file, width=160)
     wide.print(table)
     for one in search.slices:
-        _say(console, f"\n{one.id}: {one.description}\n  {one.sql}")
+        say(console, f"\n{one.id}: {one.description}\n  {one.sql}")
         if one.alike:
-            _say(console, f"  nearly the same rows: {one.alike[0]}{_more(len(one.alike) - 1)}")
-    _say(
+            say(console, f"  nearly the same rows: {one.alike[0]}{_more(len(one.alike) - 1)}")
+    say(
         console,
         "\nRates are of the rows that the slices were picked by: on new rows they are nearer to the rest.",
     )
@@ -192,7 +189,3 @@ def _record(one: Slice, split: str, pattern: str | None) -> Mapping[str, Any]:
         "p": one.p,
         "alike": list(one.alike),
     }
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(clean(text), highlight=False, markup=False, soft_wrap=True)

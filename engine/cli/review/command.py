@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,9 +13,10 @@ from rich.console import Console
 from engine.cli.recipes import overrides
 from engine.cli.review.ended import told
 from engine.cli.review.keys import Keys, LineKeys, TerminalKeys
-from engine.cli.review.screen import WIDEST, harmless
+from engine.cli.review.screen import WIDEST
 from engine.cli.review.session import Session
-from engine.cli.terminal.streams import for_programs
+from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.project import Project
 from engine.review import Desk, Item, Queue, parse_queue, read_reviews, write_items
@@ -71,24 +71,22 @@ def review_command(
     queue = parse_queue(asked.queue or ("conflicts" if asked.resolve else "candidates"))
     desk = project.review(asked.reviewer, resolves=asked.resolve)
     target = project.loaded.recipe.task.target
-    console = Console(highlight=False)
+    console = make_console()
     console.width = min(console.width, WIDEST)
     if taken is not None:
         _take(console, project, desk, queue, taken, target)
         return
     items, total = desk.items(queue, asked.rows, asked.pattern)
     if as_json:
-        stream = for_programs(sys.stdout)
-        for item in items:
-            stream.write(json.dumps(asdict(item), ensure_ascii=False, default=str) + "\n")
+        print_records(sys.stdout, map(asdict, items))
         return
     if not items:
-        _say(console, _nothing(desk, queue))
+        say(console, _nothing(desk, queue))
         return
     if export is not None:
         write_items(export, items, target)
-        _say(console, f"{_rows(len(items))} of {total:,} that wait written to {export}")
-        _say(
+        say(console, f"{_rows(len(items))} of {total:,} that wait written to {export}")
+        say(
             console,
             f"fill it in, then: pada review {recipe or ''} --import {export}".replace("  ", " "),
         )
@@ -115,12 +113,12 @@ def _sit(
     is_terminal = sys.stdin.isatty() and not plain
     keys: Keys = TerminalKeys() if is_terminal else LineKeys()
     of = f" of {total:,} that wait" if total > len(items) else ""
-    _say(console, f"{desk.place.recipe}, run {desk.place.run}: {_rows(len(items))}{of} in {queue}")
+    say(console, f"{desk.place.recipe}, run {desk.place.run}: {_rows(len(items))}{of} in {queue}")
     if desk.is_new and desk.reviewers:
         known = ", ".join(desk.reviewers)
-        _say(console, f"{desk.reviewer} is new here; known: {known} (--reviewer NAME)")
+        say(console, f"{desk.reviewer} is new here; known: {known} (--reviewer NAME)")
     if not is_terminal:
-        _say(
+        say(
             console,
             "a command per line: accept, reject, edit, relabel, skip, undo, note, more, help, quit",
         )
@@ -151,7 +149,3 @@ def _nothing(desk: Desk, queue: Queue) -> str:
 
 def _rows(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(harmless(text), markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from engine.cli.planning import print_expected
-from engine.cli.review.screen import harmless
+from engine.cli.terminal.output import say
 from engine.plan.explain import NodeState
 from engine.project import Project
 from engine.report.facts.reviews import collect_people
@@ -35,15 +35,15 @@ def told(
     counts = Counter(review.verdict for review in said)
     parts = [f"{count} {_DONE[verdict]}" for verdict, count in sorted(counts.items())]
     parts += [f"{skipped} skipped"] if skipped else []
-    _say(console, f"{desk.reviewer}: {', '.join(parts) or 'nothing said'}")
+    say(console, f"{desk.reviewer}: {', '.join(parts) or 'nothing said'}")
     with reader(desk.state) as query:
         people = collect_people(query, desk.place.run, desk.place.recipe)
         wrong = query(_PLACES, [desk.place.recipe, desk.place.run])
     if sentence := agreement_sentence(people):
-        _say(console, sentence)
+        say(console, sentence)
     if people.conflicts:
         rows = "1 row waits" if people.conflicts == 1 else f"{people.conflicts:,} rows wait"
-        _say(
+        say(
             console,
             f"{rows} on which reviewers differ: a third looks at them with `--queue conflicts`, or `--resolve` decides",
         )
@@ -65,12 +65,12 @@ def _tell_of_data(console: Console, wrong: Sequence[dict[str, object]]) -> None:
     """Say which validation rows are wrong: they are changed in their file, by whoever owns it."""
     if not wrong:
         return
-    _say(console, "validation rows are never changed here; these are wrong in your files:")
+    say(console, "validation rows are never changed here; these are wrong in your files:")
     for row in wrong[:20]:
         what = f"should be {row['target']}" if row["target"] else str(row["verdict"])
-        _say(console, f"  {row['source']}:{row['line']}  {what}")
+        say(console, f"  {row['source']}:{row['line']}  {what}")
     if len(wrong) > 20:
-        _say(console, f"  and {len(wrong) - 20} more: see the view review_outcomes")
+        say(console, f"  and {len(wrong) - 20} more: see the view review_outcomes")
 
 
 def _tell_plan(console: Console, project: Project) -> None:
@@ -78,28 +78,24 @@ def _tell_plan(console: Console, project: Project) -> None:
     planned = project.again().plan()
     open_nodes = [state for state in planned.states if state.state != "cached"]
     if not open_nodes:
-        _say(
+        say(
             console,
             "the next run would redo nothing: what was said changes nothing of what was trained on",
         )
         return
     number = len(planned.states)
-    _say(
+    say(
         console,
         f"the next run would redo {len(open_nodes)} of {number} nodes (`pada plan` shows all):",
     )
     # What changes by itself comes first: the others follow of it.
     causes = sorted(open_nodes, key=lambda state: state.because.startswith("input changed"))
     for state in causes[:SHOWN]:
-        _say(console, f"  {_line(state)}")
+        say(console, f"  {_line(state)}")
     if len(causes) > SHOWN:
-        _say(console, f"  and {len(causes) - SHOWN} that follow of these")
+        say(console, f"  and {len(causes) - SHOWN} that follow of these")
     print_expected(console, planned.expected)
 
 
 def _line(state: NodeState) -> str:
     return f"{state.node.name}  {state.state}" + (f"  {state.because}" if state.because else "")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(harmless(text), markup=False, soft_wrap=True)

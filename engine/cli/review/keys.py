@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 import click
 
+from engine.cli.terminal.streams import echo, write
+
 COMMANDS = {
     "a": "accept",
     "r": "reject",
@@ -47,13 +49,13 @@ class TerminalKeys:
 
     def key(self, prompt: str) -> Typed:
         """Show the prompt and return the key that is pressed."""
-        click.echo(prompt, nl=False)
+        write(sys.stdout, prompt)
         pressed = click.getchar()
         if pressed in ("\x03", "\x04"):
             raise EOFError
         # Arrows and other keys that send several characters are no command.
         key = pressed.lower() if len(pressed) == 1 and pressed.isprintable() else ""
-        click.echo(key)
+        echo(key)
         return Typed(key)
 
     def text(self, prompt: str, before: str = "") -> str:
@@ -87,10 +89,10 @@ class LineKeys:
         return self._line(prompt) or before
 
     def _line(self, prompt: str) -> str:
-        click.echo(prompt, nl=False)
+        write(sys.stdout, prompt)
         line = sys.stdin.readline()
         if not line:
             raise EOFError
         if not sys.stdin.isatty():
-            click.echo()
+            echo()
         return line.rstrip("\r\n")

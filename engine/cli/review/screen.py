@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.review import Answer, Item
+from engine.system.plain_text import clean
 
 WIDEST = 100
 """Characters of a line at most: longer ones are hard to read."""
@@ -19,8 +19,6 @@ LONGEST = 700
 """Characters of a text that are shown at first."""
 LINES = 10
 """Lines of a text that are shown at first."""
-_JOINERS = "\u200c\u200d"
-"""Format characters that scripts and emoji need."""
 
 
 class Shown(NamedTuple):
@@ -31,21 +29,8 @@ class Shown(NamedTuple):
     """Whether more of it can be shown."""
 
 
-def harmless(text: str) -> str:
-    """Return a text in which nothing steers the terminal, or sets words in another order: such characters are named."""
-    return "".join(map(_named, text.replace("\r\n", "\n").replace("\t", "    ")))
-
-
-def _named(character: str) -> str:
-    if character == "\n" or character in _JOINERS:
-        return character
-    if unicodedata.category(character)[0] == "C" or character in "\u2028\u2029":
-        return f"<U+{ord(character):04X}>"
-    return character
-
-
 def cut(text: str, whole: bool) -> tuple[str, bool]:
-    """Return the beginning of a harmless text, and whether something is left out."""
+    """Return the beginning of a clean text, and whether something is left out."""
     lines = text.split("\n")
     if whole or (len(text) <= LONGEST and len(lines) <= LINES):
         return text, False
@@ -62,9 +47,9 @@ def screen(item: Item, whole: bool = False) -> Shown:
 
     def add(name: str, text: str, style: str = "") -> None:
         nonlocal is_cut
-        shown, shortened = cut(harmless(text), whole)
+        shown, shortened = cut(clean(text), whole)
         is_cut = is_cut or shortened
-        grid.add_row(Text(harmless(name)), Text(shown, style=style))
+        grid.add_row(Text(clean(name)), Text(shown, style=style))
 
     for column, text in item.inputs.items():
         add(column, text)

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.cli.review.keys import Keys, Typed
-from engine.cli.review.screen import harmless, screen
+from engine.cli.review.screen import screen
 from engine.errors import EngineError
 from engine.review import REASONS, Desk, Item, Queue, Reason, parse_queue
 from engine.rows import Review
+from engine.system.plain_text import clean
 
 PROMPT = "[a]ccept [r]eject [e]dit re[l]abel [s]kip [u]ndo [n]ote [m]ore [?] [q]uit > "
 REASON_KEYS: Mapping[str, Reason] = {
@@ -70,9 +71,7 @@ class Session:
 
     def _show(self) -> None:
         self._whole = False
-        place = (
-            f"{self._at + 1} of {len(self.items)} · {self.queue} · {harmless(self.desk.reviewer)}"
-        )
+        place = f"{self._at + 1} of {len(self.items)} · {self.queue} · {clean(self.desk.reviewer)}"
         self.console.print(Text(f"\n{place}", style="dim"))
         self._print_item()
 
@@ -82,7 +81,7 @@ class Session:
             self._say(one)
 
     def _say(self, text: str, style: str = "") -> None:
-        self.console.print(Text(harmless(text), style=style), highlight=False)
+        self.console.print(Text(clean(text), style=style), highlight=False)
 
     def _act(self) -> bool:
         """Do what one key says; return whether another row is to be shown."""
@@ -174,7 +173,7 @@ class Session:
     def _read(self, column: str, before: str) -> str:
         """Return a field as it is typed; a line break in it is written as a backslash and an n."""
         written = before.replace("\\", "\\\\").replace("\n", "\\n")
-        typed = self.keys.text(f"{harmless(column)} > ", written if written.isprintable() else "")
+        typed = self.keys.text(f"{clean(column)} > ", written if written.isprintable() else "")
         if typed == written or not typed:
             return before
         return _unescaped(typed)

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from engine.cli.sql.console import converse
 from engine.cli.sql.output import show, write_csv, write_json, write_parquet
-from engine.cli.sql.said import not_the_latest, say, tell_unseen
+from engine.cli.sql.said import not_the_latest, tell_unseen
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import for_programs
 from engine.errors import StoreError
 from engine.store import ask
@@ -20,6 +21,7 @@ def sql_command(
     query: str | None,
     *,
     csv: bool = False,
+    raw: bool = False,
     json: bool = False,
     parquet: Path | None = None,
     console: Console | None = None,
@@ -27,15 +29,20 @@ def sql_command(
 ) -> None:
     """Run one query and print or write its rows; without a query open a console.
 
-    Notes go to `errors`: rows that are not visible yet, what is waited for.
+    With `raw` the texts of CSV stay as they are. Notes go to `errors`: rows that are not visible yet, what is waited
+    for.
 
     Raises:
         StoreError: no store, wrong SQL, a statement that would write, or the file is held by another process.
         Exit: with code 2, where a statement of an input that nobody types was wrong.
     """
-    console, errors = console or Console(), errors or Console(stderr=True)
+    console, errors = console or make_console(), errors or make_console(stderr=True)
     if csv + json + (parquet is not None) > 1:
         raise StoreError("--csv, --json and --parquet exclude each other", "choose one")
+    if raw and not csv:
+        raise StoreError(
+            "--raw is for --csv: the other forms keep texts as they are", "leave it out"
+        )
     if query is None:
         if csv or json or parquet is not None:
             raise StoreError("there is no query to export", 'write one: pada sql "select …" --csv')
@@ -46,7 +53,7 @@ def sql_command(
     with ask(state, query, notice=lambda text: say(errors, text)) as answer:
         tell_unseen(errors, answer.unseen)
         if csv:
-            write_csv(answer, for_programs(console.file))
+            write_csv(answer, for_programs(console.file), raw=raw)
         elif json:
             write_json(answer, for_programs(console.file))
         elif parquet is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.errors import StoreError
 from engine.store import rows
+from engine.system.files import private
 
 KEYWORDS = (
     "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "COUNT", "DESC", "DESCRIBE", "DISTINCT", "ELSE", "END", "FILTER",
@@ -90,5 +91,5 @@ def completing(state: Path) -> Iterator[None]:
         readline.set_completer(earlier)
         readline.set_completer_delims(delimiters)
         readline.set_history_length(LINES)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), private():
             readline.write_history_file(place)

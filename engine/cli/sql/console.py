@@ -10,7 +10,8 @@ from rich.console import Console
 
 from engine.cli.sql.completion import completing
 from engine.cli.sql.output import show
-from engine.cli.sql.said import not_the_latest, say, tell_unseen
+from engine.cli.sql.said import not_the_latest, tell_unseen
+from engine.cli.terminal.output import say
 from engine.errors import EngineError
 from engine.store import ask, rows
 

@@ -10,10 +10,12 @@ from typing import IO, Any
 
 from rich.console import Console
 
+from engine.cli.terminal.streams import write
 from engine.cli.terminal.tables import fitted, prose
 from engine.errors import StoreError
 from engine.store import QueryResult
 from engine.system.files import replacing
+from engine.system.plain_text import cell, clean_json, on_one_line
 
 SHOWN = 200
 """Rows that a table shows at most."""
@@ -44,7 +46,7 @@ def show(answer: QueryResult, console: Console) -> int:
             console.print(fitted(console, names, shown, right, lined=True, cut=cut))
     else:
         for text in _plain(names, shown, right):
-            console.file.write(text + "\n")
+            write(console.file, f"{text}\n")
     rest = (
         f", the first {len(shown):,} shown (--csv, --json or --parquet FILE give all)"
         if total > len(shown)
@@ -82,8 +84,7 @@ def _cell(value: Any) -> str:
         text = f"[{', '.join(_cell(v) for v in value)}]"
     else:
         text = str(value)
-    # One row, one line; and nothing that a terminal would obey.
-    text = "".join(c if c.isprintable() else " " for c in text)
+    text = on_one_line(text)
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
@@ -94,22 +95,22 @@ def _plain(names: list[str], shown: list[list[str]], right: list[bool]) -> Itera
         yield "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells).rstrip()
 
 
-def write_csv(answer: QueryResult, out: IO[str]) -> None:
-    """Write the rows as CSV, values with parts as JSON."""
+def write_csv(answer: QueryResult, out: IO[str], *, raw: bool = False) -> None:
+    """Write the rows as CSV, values with parts as JSON; texts as `plain_text.cell` has them, or as they are."""
     import orjson
 
     writer = csv_files.writer(out, lineterminator="\n")
-    writer.writerow(answer.types)
+    writer.writerow([cell(name, raw=raw) for name in answer.types])
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, list | dict | bool):
+            text = orjson.dumps(value, default=_plain_value).decode()
+            return text if raw else clean_json(text)
+        return cell(value, raw=raw)
+
     for batch in answer.reader:
         for row in _rows(batch):
-            writer.writerow(
-                [
-                    orjson.dumps(v, default=_plain_value).decode()
-                    if isinstance(v, list | dict | bool)
-                    else v
-                    for v in row
-                ]
-            )
+            writer.writerow([shown(value) for value in row])
 
 
 def write_json(answer: QueryResult, out: IO[str]) -> None:
@@ -124,7 +125,7 @@ def write_json(answer: QueryResult, out: IO[str]) -> None:
                 for v, j in zip(row, is_json, strict=True)
             )
             record = dict(zip(answer.types, values, strict=True))
-            out.write(orjson.dumps(record, default=_plain_value).decode() + "\n")
+            out.write(clean_json(orjson.dumps(record, default=_plain_value).decode()) + "\n")
 
 
 def _plain_value(value: Any) -> Any:

@@ -7,14 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from engine.cli.terminal.output import say
 from engine.store import Unseen, rows
 
 _RUN = re.compile(r"'(r\d{4,})'")
-
-
-def say(errors: Console, text: str) -> None:
-    """Print a note as it is."""
-    errors.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def tell_unseen(errors: Console, unseen: Unseen) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from engine.cli.terminal.streams import echo
 from engine.errors import EngineError, Interrupted, Problem, RecipeError
 from engine.system.log_file import log_to
 from engine.version import __version__
@@ -122,10 +123,10 @@ def _told(file: Path) -> Iterator[None]:
     except Exception as error:
         code = 1
         _log.error("%s: %s", type(error).__name__, error, exc_info=error)
-        print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
-        print(
+        echo(f"internal error: {type(error).__name__}: {error}", error=True)
+        echo(
             f"    this is a bug of the engine; its whole traceback is at the end of {file}",
-            file=sys.stderr,
+            error=True,
         )
         raise typer.Exit(code) from None
     finally:

@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from engine.system.plain_text import clean
+
 PLAIN_SECONDS = 15.0
 """How often a plain line is printed for one piece of work."""
 
@@ -47,7 +49,7 @@ class ConsoleReporter:
             yield self
             return
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             _Rate(),
@@ -83,8 +85,8 @@ class Bar:
         self, reporter: ConsoleReporter, bars: Progress | None, what: str, total: int
     ) -> None:
         """Begin; `bars` is None where there is no terminal."""
-        self._reporter, self._bars, self._what, self._total = reporter, bars, what, total
-        self._task = None if bars is None else bars.add_task(what, total=total)
+        self._reporter, self._bars, self._what, self._total = reporter, bars, clean(what), total
+        self._task = None if bars is None else bars.add_task(self._what, total=total)
         self._started = self._last = time.monotonic()
         self._done = 0
         self.note = ""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
+import logging
 import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
+
+from engine.system.plain_text import clean, clean_json
 
 _HANDLER = "pada.plain"
 _PLAIN = {
@@ -41,11 +45,36 @@ def print_anything() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
+def clean_logs() -> None:
+    """Clean what is logged from now on by whatever library: some print it by handlers of their own."""
+    make = logging.getLogRecordFactory()
+
+    def cleaned(*given: Any, **named: Any) -> logging.LogRecord:
+        record = make(*given, **named)
+        # A message that its arguments do not fit is left to logging, which says so.
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            record.msg, record.args = clean(record.getMessage()), None
+        return record
+
+    logging.setLogRecordFactory(cleaned)
+
+
 def for_programs(stream: IO[str]) -> IO[str]:
     """Return the stream for CSV and JSON: UTF-8 in a pipe or a file, whatever the locale's encoding is."""
     if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
         stream.reconfigure(encoding="utf-8", errors=stream.errors)
     return stream
+
+
+def echo(text: Any = "", *, error: bool = False) -> None:
+    """Print a clean line to standard output, or to standard error."""
+    write(sys.stderr if error else sys.stdout, f"{text}\n")
+
+
+def write(stream: IO[str], text: str) -> None:
+    """Write a text, clean, and nothing else; seen at once, as a question must be."""
+    stream.write(clean(text))
+    stream.flush()
 
 
 def print_records(stream: IO[str], records: Iterable[Mapping[str, Any]]) -> None:
@@ -54,7 +83,7 @@ def print_records(stream: IO[str], records: Iterable[Mapping[str, Any]]) -> None
 
     stream = for_programs(stream)
     for record in records:
-        stream.write(orjson.dumps(record).decode() + "\n")
+        stream.write(clean_json(orjson.dumps(record, default=str).decode()) + "\n")
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from engine.export.push import check_token, push
 from engine.export.run import FinishedRun, Which, find_run
 from engine.registry import did_you_mean
 from engine.store import reader
+from engine.system.plain_text import clean
 
 Rows = Literal["original", "synthetic", "mined", "all"]
 Format = Literal["jsonl", "parquet"]
@@ -113,7 +114,7 @@ def export_data(
     with writing(to, {**told, "rows": dict(origins)}) as part:
         (part / "data").mkdir()
         _write(part / name, records, wanted.format)
-        (part / "README.md").write_text(card, encoding="utf-8")
+        (part / "README.md").write_text(clean(card), encoding="utf-8")
     pushed = push(to, push_to, "dataset") if push_to is not None else None
     return DataExport(to, to / name, run.id, dict(labels), len(found) - len(records), pushed)
 

@@ -28,6 +28,7 @@ from engine.export.run import Which, find_run
 from engine.models.converter import convert, require_converter
 from engine.registry import did_you_mean
 from engine.store import reader
+from engine.system.plain_text import clean
 
 Say = Callable[[str], None]
 _REST = 20_000_000
@@ -165,4 +166,4 @@ def _write(part: Path, form: Form, found: _Found, say: Say) -> None:
     (part / "task.json").write_text(as_json(task), encoding="utf-8")
     name = base.on_hub or str(base.folder)
     (part / "use.py").write_text(use_file(task, form, name, base.revision), encoding="utf-8")
-    (part / "README.md").write_text(found.card, encoding="utf-8")
+    (part / "README.md").write_text(clean(found.card), encoding="utf-8")

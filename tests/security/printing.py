@@ -1,0 +1,26 @@
+"""Every place in the engine that writes to a terminal or a pipe itself, and why what it writes is harmless.
+
+Everything else prints by a console of `cli/terminal/output.py` or by `cli/terminal/streams.py`, which clean it.
+"""
+
+CLEAN = "clean: it is what the others print by"
+CHILD = "JSON for the engine's own parent process, which reads it"
+JSON = "JSON in which unseen characters are escaped (plain_text.clean_json)"
+CSV = "CSV whose cells are clean (plain_text.cell), unless --raw is said"
+
+PRINTING = {
+    "backends/serving/guidellm.py::main": CHILD,
+    "backends/training/child.py::emit": CHILD,
+    "cli/__init__.py::main": "closes standard error, where a pipe's reader is gone",
+    "cli/patterns/listing.py::export_patterns": CSV,
+    "cli/recipes.py::_print_problems": JSON,
+    "cli/review/keys.py::text": "reads; its prompt is clean (cli.review.session)",
+    "cli/sql/console.py::converse": "reads; its prompts are the engine's own",
+    "cli/sql/output.py::write_csv": CSV,
+    "cli/sql/output.py::write_json": JSON,
+    "cli/terminal/output.py::make_console": CLEAN,
+    "cli/terminal/streams.py::print_anything": "says what becomes of what an encoding lacks",
+    "cli/terminal/streams.py::print_records": JSON,
+    "cli/terminal/streams.py::write": CLEAN,
+    "system/log_file.py::handleError": "clean (plain_text.clean)",
+}
