@@ -21,8 +21,10 @@ from engine.errors import RecipeError
 ROWS: list[dict[str, Any]] = [{"a": "é", "n": {"x": [1]}}, {"a": "b\n", "n": None}]
 
 
-def records(path: Path | str, base: Path = Path(), **options: Any) -> list[Record]:
-    return read_source(resolve_path(str(path), base), Choice(**options)).records
+def records(path: Path | str, base: Path | None = None, **options: Any) -> list[Record]:
+    """Return the rows that a recipe beside the file, or in `base`, reads."""
+    folder = Path(path).parent if base is None else base
+    return read_source(resolve_path(str(path), folder), Choice(**options)).records
 
 
 def complaint(path: Path) -> str:
