@@ -38,28 +38,43 @@ def segments(folder: Path) -> list[Segment]:
     return [Segment(f"{p.parent.name}/{p.stem}", p) for p in sorted(folder.glob("*/*.jsonl"))]
 
 
+class BrokenLine(StoreError):
+    """A line that something else than a crash damaged, or that no engine wrote."""
+
+    def __init__(self, segment: Segment, why: str) -> None:
+        """Take the segment and what is wrong with the line."""
+        super().__init__(
+            f"{segment.path} is damaged ({why})",
+            "move the file away; what it holds is done again by the next run",
+        )
+
+
 def read_lines(path: Path) -> Iterator[bytes]:
     """Yield the whole lines of a segment, up to what a kill or a power cut tore. A missing file is empty."""
     try:
         with path.open("rb") as stream:
             for text in stream:
-                # Pages that never reached the disk read as zeros, which JSON text never holds.
-                if not text.endswith(b"]\n") or b"\0" in text:
+                if is_torn(text):
                     return
                 yield text
     except FileNotFoundError:
         return
 
 
+def is_torn(text: bytes) -> bool:
+    """Return whether a kill or a power cut tore a line, so that no line behind it is known to be whole."""
+    # Pages that never reached the disk read as zeros, which JSON text never holds.
+    return not text.endswith(b"\n") or b"\0" in text
+
+
 def parse(segment: Segment, text: bytes) -> list[Any]:
-    """Return a line's table and values; raises StoreError for a line that something else than a crash damaged."""
+    """Return a line's table and values; raises BrokenLine for a line that is no row."""
     try:
-        record: list[Any] = orjson.loads(text)
+        record = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise StoreError(
-            f"{segment.path} is damaged ({error})",
-            "move the file away; what it holds is done again by the next run",
-        ) from error
+        raise BrokenLine(segment, str(error)) from error
+    if not isinstance(record, list) or len(record) < 2:
+        raise BrokenLine(segment, "a line is no list of a table's name and values")
     return record
 
 
