@@ -34,6 +34,8 @@ _TOO_LARGE = (
 )
 _ZLIB = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """How an answer may be compressed, and what zlib calls it."""
+_MOST_PARTS = 1000
+"""Of an answer that is compressed part by part, as some servers do with each 64 KB."""
 CONNECT_SECONDS = 10.0
 CHARACTERS_PER_TOKEN = 4.0
 _HIDDEN = "[key]"
@@ -268,6 +270,7 @@ class _Unpacker:
                 f"the answer is compressed as '{encoding[:40]}', and gzip or deflate was asked for"
             )
         self._inflate: zlib._Decompress | None = None
+        self._parts = 0
 
     def unpack(self, data: bytes, most: int) -> bytes:
         """Return what a piece holds, `most` bytes of it at most; raises zlib.error."""
@@ -284,6 +287,9 @@ class _Unpacker:
             if self._inflate.eof:
                 # Of gzip, another part may follow.
                 data = self._inflate.unused_data if self._bits > zlib.MAX_WBITS else b""
+                self._parts += 1
+                if self._parts > _MOST_PARTS:
+                    raise zlib.error(f"the answer is compressed in more than {_MOST_PARTS:,} parts")
                 self._inflate = zlib.decompressobj(self._bits) if data else self._inflate
         return unpacked
 

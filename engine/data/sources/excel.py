@@ -115,12 +115,11 @@ def _check_part(file: Path, part: zipfile.ZipInfo, stream: IO[bytes]) -> None:
     """Refuse a sheet with a row that has no end, and another part that is larger than memory should hold."""
     has_rows, longest, since = False, 0, 0
     for block in iter(lambda: stream.read(1 << 20), b""):
-        starts = [found.start() for found in _ROW.finditer(block)]
-        if starts:
+        begun = -since
+        for found in _ROW.finditer(block):
             has_rows = True
-            longest, since = max(longest, since + starts[0]), len(block) - starts[-1]
-        else:
-            since += len(block)
+            longest, begun = max(longest, found.start() - begun), found.start()
+        since = len(block) - begun
     longest = max(longest, since)
     if has_rows and longest > LONGEST:
         said = f"a row of {part.filename} has more than {LONGEST:,} bytes ({LONGEST >> 20} MiB)"
