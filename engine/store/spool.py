@@ -22,6 +22,8 @@ from engine.system import locks, platforms
 from engine.system.files import private, sync_folder
 
 _FRESH = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_APPEND
+_DIGITS = 12
+"""Of a segment's number, at most."""
 SEGMENT_BYTES = 16 * 1024 * 1024
 """A segment that has grown beyond this is closed; ingesting closes smaller ones."""
 
@@ -35,7 +37,8 @@ class Segment(NamedTuple):
 
 def segments(folder: Path) -> list[Segment]:
     """Return the segments of all runs, oldest first; `folder` is `.pada/spool`."""
-    return [Segment(f"{p.parent.name}/{p.stem}", p) for p in sorted(folder.glob("*/*.jsonl"))]
+    found = sorted(path for path in folder.glob("*/*.jsonl") if path.is_file())
+    return [Segment(f"{path.parent.name}/{path.stem}", path) for path in found]
 
 
 class BrokenLine(StoreError):
@@ -59,6 +62,8 @@ def read_lines(path: Path) -> Iterator[bytes]:
                 yield text
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise disk_error(error, path) from error
 
 
 def is_torn(text: bytes) -> bool:
@@ -211,7 +216,9 @@ class Spool:
 
 
 def _number(path: Path) -> int:
-    return int(path.stem.split("-")[0])
+    """Return a segment's number; 0 for a file of another name, which somebody else put there."""
+    digits = path.stem.split("-")[0]
+    return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else 0
 
 
 def remove(done: list[Segment], in_use: Path | None = None) -> None:
