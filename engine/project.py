@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from engine import gate, models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
 from engine.backends import BACKENDS
-from engine.bounds import LARGEST
 from engine.data.profile import DataProfile, profile
+from engine.data.records import check_limit
 from engine.errors import EngineError, Problem, RecipeError
 from engine.export import DataExport, Form, ModelExport, Wanted, Which, export_data, export_model
 from engine.fingerprint import short
@@ -106,11 +106,7 @@ class Project:
             EngineError: the engine does not run on this operating system, or `limit` is no number of rows.
         """
         require_supported()
-        if limit is not None and not 1 <= limit <= LARGEST:
-            raise EngineError(
-                f"limit={limit}: a split has 1 to {LARGEST} rows",
-                "leave it out to keep all of them",
-            )
+        check_limit(limit)
         gate.allow(*allow)
         return cls(complete(load(recipe, vars, settings)), Path(state), limit)
 

@@ -267,7 +267,7 @@ class _Unpacker:
         self._bits = _ZLIB.get(encoding, 0)
         if encoding not in ("", "identity") and not self._bits:
             raise _UnknownEncodingError(
-                f"the answer is compressed as '{encoding[:40]}', and gzip or deflate was asked for"
+                f"the answer is compressed as {encoding[:40]!a}, and gzip or deflate was asked for"
             )
         self._inflate: zlib._Decompress | None = None
         self._parts = 0

@@ -19,6 +19,7 @@ from engine.store.ingest.faults import Checked, ColumnType, Types, checked, coun
 from engine.store.ingest.inserting import ingest, insert
 from engine.store.spool import BrokenLine, Segment, disk_error, is_torn
 from engine.system.files import write_private
+from engine.system.plain_text import on_one_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +46,7 @@ class SetAside(NamedTuple):
     def __str__(self) -> str:
         reasons = [(line, why) for line, why in sorted(self.faults.items()) if why != _WITH_IT]
         more = len(self.faults) - len(reasons[:_SAID])
-        said = "; ".join(f"line {line}: {why}" for line, why in reasons[:_SAID])
+        said = "; ".join(f"line {line}: {on_one_line(why)}" for line, why in reasons[:_SAID])
         return (
             f"{self.segment} has what cannot be stored: {said}{f'; and {more} lines more' if more else ''}\n"
             f"    nothing is lost: these lines are in {self.file}, and why is in {_why(self.file).name} beside it; all "
