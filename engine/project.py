@@ -15,6 +15,7 @@ from engine import gate, models
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
 from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
+from engine.data.records import check_limit
 from engine.errors import EngineError, Problem, RecipeError
 from engine.export import DataExport, Form, ModelExport, Wanted, Which, export_data, export_model
 from engine.fingerprint import short
@@ -102,9 +103,10 @@ class Project:
 
         Raises:
             RecipeError: with every problem found.
-            EngineError: the engine does not run on this operating system.
+            EngineError: the engine does not run on this operating system, or `limit` is no number of rows.
         """
         require_supported()
+        check_limit(limit)
         gate.allow(*allow)
         return cls(complete(load(recipe, vars, settings)), Path(state), limit)
 

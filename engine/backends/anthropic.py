@@ -28,6 +28,7 @@ from engine.backends.http.protocol import WORDS, ChatProtocol, ChatRequest, Mode
 from engine.backends.http.quirks import Quirk
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Usage
+from engine.bounds import is_storable
 from engine.servers import ServerUrl
 from engine.turns.tools import Said, in_assistant_words, native
 
@@ -229,6 +230,8 @@ def _usage(usage: Any) -> Usage:
     fresh, cached = count(usage, "input_tokens"), count(usage, "cache_read_input_tokens")
     stored = count(usage, "cache_creation_input_tokens")
     prompt = None if fresh is None else fresh + (cached or 0) + (stored or 0)
+    if prompt is not None and not is_storable(prompt):
+        prompt = None
     return Usage(prompt, count(usage, "output_tokens"), cached)
 
 

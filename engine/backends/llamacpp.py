@@ -19,6 +19,7 @@ from engine.backends.local import grammar
 from engine.backends.local.chat import Inert, marks, rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, does_not_fit, failed, read
+from engine.bounds import Count
 from engine.errors import BackendError, ModelError
 from engine.turns.tools import mapped, texts_in
 
@@ -35,11 +36,11 @@ TOP_K = 50
 class LlamaCppSettings(Settings):
     """Settings of a GGUF model that runs here with llama.cpp."""
 
-    context: int | None = Field(default=None, ge=64)
+    context: Count | None = Field(default=None, ge=64)
     """Tokens of prompt and reply together; what the model was trained with, at most 8,192, when left out."""
-    gpu_layers: int = Field(default=-1, ge=-1)
+    gpu_layers: Count = Field(default=-1, ge=-1)
     """Layers on the graphics card, -1 for all; of no effect with a llama.cpp that was built without one."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: Count | None = Field(default=None, ge=1)
     """Threads on the CPU; chosen by llama.cpp when left out."""
 
 

@@ -40,6 +40,7 @@ from engine.backends.replies import completion, failed, read
 from engine.backends.scripting.replies import ScriptedReply, read_replies
 from engine.backends.scripting.values import invented
 from engine.backends.scripting.words import features, last_user_message, overlap, words_of
+from engine.bounds import Count
 from engine.errors import BackendError
 from engine.fingerprint import digest, file_digest
 from engine.gate import passed
@@ -65,7 +66,7 @@ class ScriptedSettings(Settings):
     `reply` (JSON) or `text` (raw); where none does, a reply that fits the schema is invented. To a student's
     prompt it is what the student says; where none matches, the student goes by words.
     """
-    fail_every: int | None = Field(default=None, ge=1)
+    fail_every: Count | None = Field(default=None, ge=1)
     """One request in this many fails, drawn by its id: a repeated attempt has another id."""
     fail_with: FaultKind = "invalid_json"
     """How it fails."""

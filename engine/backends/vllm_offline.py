@@ -25,6 +25,7 @@ from engine.backends.local.grammar import LAYOUT
 from engine.backends.local.weights import load_tokenizer
 from engine.backends.protocol import Completion, Request, Reserve, Usage, always
 from engine.backends.replies import completion, read
+from engine.bounds import Count
 from engine.errors import BackendError, ModelError
 
 EXTRA = Extra("vLLM", "vllm", "vllm")
@@ -47,7 +48,7 @@ class VLLMOfflineSettings(Settings):
     """Requests handed over at once; the last digits depend on it, so it is part of the result."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """Number format of the weights; auto is vLLM's choice: 16 bits, as they are stored."""
-    context: int | None = Field(default=None, ge=64)
+    context: Count | None = Field(default=None, ge=64)
     """Tokens of prompt and reply together; what the model was trained with when left out. Fewer need less memory."""
     gpu_memory_utilization: float = Field(default=0.5, gt=0, le=1)
     """Share of the graphics card's memory that vLLM takes at once and keeps; the student needs some of the rest."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.bounds import LARGEST
 from engine.cli.export import export_app
 from engine.cli.options import (
     STATE,
@@ -154,8 +155,12 @@ def run(
 def preview(
     recipe: RecipeArgument,
     var: VarOption = None,
-    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="Rows of each split.")] = 20,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each fine-tune.")] = 4,
+    rows: Annotated[
+        int, typer.Option("-n", "--rows", min=1, max=LARGEST, help="Rows of each split.")
+    ] = 20,
+    steps: Annotated[
+        int, typer.Option(min=1, max=LARGEST, help="Optimizer steps of each fine-tune.")
+    ] = 4,
 ) -> None:
     """Run a few rows through the real pipeline in a temporary store, and show the result."""
     from engine.cli.running import preview_recipe
@@ -299,7 +304,9 @@ def calls(
     node: Annotated[
         str | None, typer.Option(help="Node's name, or the beginning of its fingerprint.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LARGEST, help="At most this many, newest first.")
+    ] = 50,
     json: JsonOption = False,
 ) -> None:
     """List the calls of language models, newest first; works beside a running run."""
@@ -338,7 +345,7 @@ def calls_replay(
 @app.command()
 def clean(
     state: StateOption = STATE,
-    keep: Annotated[int, typer.Option(min=0, help="Latest runs to keep.")] = 1,
+    keep: Annotated[int, typer.Option(min=0, max=LARGEST, help="Latest runs to keep.")] = 1,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     models: Annotated[
         bool, typer.Option("--models", help="Also the cache of embedded models.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from engine.bounds import LARGEST
 from engine.cli.batch import WAITING, show_waiting
 from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.logged import log_problems
@@ -33,6 +34,11 @@ def numbers(text: str | None, option: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
         raise EngineError(f"{option} {text}: not a list of whole numbers", f"write {option} 0,1,2")
+    # Python reads no whole number of thousands of digits.
+    if any(len(part) > len(str(LARGEST)) or int(part) > LARGEST for part in parts):
+        raise EngineError(
+            f"{option} {text[:60]}: a number is larger than {LARGEST}", "take smaller ones"
+        )
     found = [int(part) for part in parts]
     if len(found) > len(set(found)):
         raise EngineError(f"{option} {text}: a number is given twice", "leave one out")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.bounds import LARGEST
 from engine.system.places import STATE
 
 RecipeArgument = Annotated[
@@ -35,7 +36,7 @@ RawOption = Annotated[
     ),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, help="Keep at most this many rows of each split.")
+    int | None, typer.Option(min=1, max=LARGEST, help="Keep at most this many rows of each split.")
 ]
 
 __all__ = [

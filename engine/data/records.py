@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
-from engine.errors import Location, Problem
+from engine.bounds import LARGEST
+from engine.errors import EngineError, Location, Problem
 from engine.fingerprint import canonical
 from engine.spec.recipe import Sample, Source
 from engine.sql.expressions import Fault
@@ -44,6 +45,13 @@ class BadRow(NamedTuple):
         """Return it as an error of the row; `origin` is where the rows are, as shown in messages."""
         at = shown(origin, self.file, self.line, self.column, by_row=by_row)
         return Problem(at, self.fault.message, self.fault.hint, code="data")
+
+
+def check_limit(limit: int | None) -> None:
+    """Require that a program keeps a number of rows of each split that there can be; raises EngineError."""
+    if limit is not None and not 1 <= limit <= LARGEST:
+        hint = "leave it out to keep all of them"
+        raise EngineError(f"limit={limit}: a split has 1 to {LARGEST} rows", hint)
 
 
 def references_of(record: Record, target: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.bounds import Count, Whole
 from engine.spec.parts import Name, Spec
 
 ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -23,15 +24,15 @@ class Parameter(Spec):
     """A parameter that a recipe may set under `params`."""
 
     type: Literal["integer", "number", "boolean", "text", "choice", "texts"]
-    default: bool | int | float | str | list[str]
+    default: bool | Whole | float | str | list[str]
     """What holds where a recipe says nothing."""
     description: str = Field(min_length=1)
     """What it means, in one sentence."""
-    minimum: int | float | None = None
+    minimum: Whole | float | None = None
     """Smallest value of an integer or a number."""
-    maximum: int | float | None = None
+    maximum: Whole | float | None = None
     """Largest value of an integer or a number."""
-    max_length: int | None = Field(default=None, ge=1)
+    max_length: Count | None = Field(default=None, ge=1)
     """Most characters of a text, of each of several."""
     choices: list[str] | None = Field(default=None, min_length=2)
     """Values of a choice."""
@@ -45,7 +46,7 @@ class Examples(Spec):
 
     Where targets are no labels, all. The seed row is never among them.
     """
-    count: int | str
+    count: Whole | str
     """Most rows shown: a number, the name of an integer parameter, or `pack`: as many as the teacher's pack says."""
     each: int = Field(default=0, ge=0, le=4)
     """With `of: target`: rows of each target that are shown at least, if there are, whatever `count` says."""
@@ -73,7 +74,7 @@ class Checks(Spec):
 class Votes(Spec):
     """Several replies to the same call, of which the target holds that most come to."""
 
-    samples: int | str
+    samples: Whole | str
     """Replies: a number, or the name of an integer parameter."""
     agreement: float = Field(default=0.6, gt=0.5, le=1)
     """Least share of all replies that must come to that target; else the row is a drop, and says so."""
@@ -97,7 +98,7 @@ class Definition(Spec):
     """Format version."""
     name: Name
     """The name that recipes use; also that of the folder."""
-    version: int = Field(ge=1)
+    version: Count = Field(ge=1)
     """Raised by its author when it is meant to write other rows."""
     description: str = Field(min_length=1)
     """What it does, in one sentence."""
@@ -130,14 +131,14 @@ class Definition(Spec):
     """Which training rows are seed rows: all, or those that the student gets wrong."""
     make: str | None = None
     """The row function that makes the rows (`pada list row-functions`): no model is asked, and there is no prompt."""
-    attempts: int | None = Field(default=None, ge=1)
+    attempts: Count | None = Field(default=None, ge=1)
     """Attempts of a round in which it takes part, counted from the first; in all when left out."""
     checks: Checks = Field(default_factory=Checks)
     share: float = Field(default=1.0, gt=0)
     """Its part of the rows, relative to the recipe's other operators, where recipe and strategy say nothing."""
     params: dict[ParameterName, Parameter] = Field(default_factory=dict)
     """What a recipe may set, by name. The prompt gets the values as `params`."""
-    rows: int | str
+    rows: Whole | str
     """Rows written from one seed row: a number, or the name of an integer parameter."""
     vary: dict[ParameterName, list[str] | str] = Field(default_factory=dict)
     """What differs from row to row: name -> values, or the parameter of type texts that has them; each about as often.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
+from engine.bounds import LARGEST
 from engine.errors import Problem
 from engine.operators.definition import Definition, Parameter
 from engine.operators.operator import PACK, OperatorParams
@@ -93,10 +94,11 @@ def _annotation(parameter: Parameter) -> Any:
 
 
 def _field(parameter: Parameter, default: Any) -> Any:
+    most = parameter.maximum
     return Field(
         default=default,
         ge=parameter.minimum,
-        le=parameter.maximum,
+        le=LARGEST if most is None and parameter.type == "integer" else most,
         max_length=None if parameter.type == "texts" else parameter.max_length,
         description=parameter.description,
     )
@@ -119,7 +121,9 @@ def _declaration(parameter: Parameter, document: Document, path: KeyPath) -> Ite
     if parameter.type == "integer":
         for key, bound in (("minimum", low), ("maximum", high)):
             if isinstance(bound, float):
-                message = f"the {key} of an integer is a whole number, not {bound}"
+                message = (
+                    f"the {key} of an integer is a whole number up to {LARGEST:,}, not {bound}"
+                )
                 yield Problem(document.at((*path, key)), message, "", code="operator")
     if low is not None and high is not None and low > high:
         message = f"the maximum {high} is below the minimum {low}"

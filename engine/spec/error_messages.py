@@ -222,7 +222,11 @@ def _explain(kind: str, context: dict[str, Any], value: Any, message: str) -> tu
 
 
 def _limit(words: str, key: str) -> Callable[[dict[str, Any], Any], str]:
-    return lambda context, value: f"must be {words} {context[key]:g}, not {value}"
+    def said(context: dict[str, Any], value: Any) -> str:
+        limit = context[key]
+        return f"must be {words} {limit if isinstance(limit, int) else f'{limit:g}'}, not {value}"
+
+    return said
 
 
 def _entries(words: str, key: str) -> Callable[[dict[str, Any], Any], str]:

@@ -10,16 +10,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
+from engine.bounds import Count
 from engine.errors import Location
 from engine.spec.named_files import chosen, passed_file, read_named
 from engine.spec.package_data import shipped
 from engine.spec.parts import NamedSpec, Spec
+from engine.spec.recipe.loop import MOST_ROUNDS
 
 FOLDER = "methods"
 Planning = Literal["labels", "rows", "wrong rows"]
 """What rows of no pattern are planned along: labels, all training rows, or those that the student gets wrong."""
-_Most = Annotated[int, Field(ge=1)]
-_Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
+_Most = Annotated[Count, Field(ge=1)]
+_Rounds = Annotated[
+    int,
+    Field(le=MOST_ROUNDS),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_ROUNDS}),
+]
 
 
 class MethodOverrides(Spec):
@@ -67,7 +73,7 @@ class Method(NamedSpec):
     """Whose generated rows a fine-tune sees: those of all rounds before it, or of the last one alone."""
     start: Literal["base"] = "base"
     """Weights that each fine-tune starts from: those of the base model."""
-    rounds: Literal["recipe"] | _Count = "recipe"
+    rounds: Literal["recipe"] | _Rounds = "recipe"
     """recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe says."""
     overrides: MethodOverrides = Field(default_factory=MethodOverrides)
     """What it decides of the recipe besides, whatever that says."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import json_text
+from engine.bounds import LARGEST, SMALLEST
 from engine.errors import Location, Problem, RecipeError
 from engine.spec.named_files import passed_file
 from engine.spec.package_data import shipped
@@ -69,6 +70,15 @@ class SchemaLibrary:
             )
             for path in _missing(needed, schema)
         ]
+        problems += [
+            Problem(
+                Location.at(own),
+                f"the schema lets '{path}' be other than {words}, and the engine stores nothing else",
+                f"write it as the engine's {name} does",
+                code="schema",
+            )
+            for path, words in _loosened(needed, schema)
+        ]
         if problems:
             raise RecipeError(problems)
         return schema
@@ -108,6 +118,22 @@ def _checked(text: str) -> Any:
     schema = json_text.parse(text)
     Draft202012Validator.check_schema(schema)
     return schema
+
+
+def _loosened(needed: Any, schema: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the whole numbers of one schema, with their bounds in words, that another lets be anything else."""
+    if not isinstance(needed, Mapping) or not isinstance(schema, Mapping):
+        return
+    if needed.get("type") == "integer":
+        low, high = needed.get("minimum", SMALLEST), needed.get("maximum", LARGEST)
+        least, most = (schema.get(key) for key in ("minimum", "maximum"))
+        is_within = all(isinstance(bound, int) and low <= bound <= high for bound in (least, most))
+        if schema.get("type") != "integer" or not is_within:
+            yield path, f"a whole number from {low} to {high}"
+    for name, part in (needed.get("properties") or {}).items():
+        here = f"{path}.{name}".lstrip(".")
+        yield from _loosened(part, (schema.get("properties") or {}).get(name), here)
+    yield from _loosened(needed.get("items"), schema.get("items"), f"{path}[]")
 
 
 def _missing(needed: Any, schema: Any, path: str = "") -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.backends.protocol import TrainingJob, TrainingResult, TrainingRow
+from engine.bounds import LARGEST
 from engine.fingerprint import digest
 from engine.rows import Drop, Example, Model
 from engine.spec.recipe import Preference, Train
@@ -102,7 +103,7 @@ def steps_of(settings: Train, original_rows: int, generated_rows: int = 0) -> in
     rows: float = original_rows
     if settings.steps == "per_row":
         rows += settings.mix * generated_rows
-    return max(1, math.ceil(settings.epochs * rows / settings.batch_size))
+    return min(LARGEST, max(1, math.ceil(settings.epochs * rows / settings.batch_size)))
 
 
 def preference_steps(settings: Train, total: int) -> int:

@@ -22,6 +22,8 @@ from engine.system import locks, platforms
 from engine.system.files import private, sync_folder
 
 _FRESH = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_APPEND
+_DIGITS = 12
+"""Of a segment's number, at most."""
 SEGMENT_BYTES = 16 * 1024 * 1024
 """A segment that has grown beyond this is closed; ingesting closes smaller ones."""
 
@@ -35,7 +37,19 @@ class Segment(NamedTuple):
 
 def segments(folder: Path) -> list[Segment]:
     """Return the segments of all runs, oldest first; `folder` is `.pada/spool`."""
-    return [Segment(f"{p.parent.name}/{p.stem}", p) for p in sorted(folder.glob("*/*.jsonl"))]
+    found = sorted(path for path in folder.glob("*/*.jsonl") if path.is_file())
+    return [Segment(f"{path.parent.name}/{path.stem}", path) for path in found]
+
+
+class BrokenLine(StoreError):
+    """A line that something else than a crash damaged, or that no engine wrote."""
+
+    def __init__(self, segment: Segment, why: str) -> None:
+        """Take the segment and what is wrong with the line."""
+        super().__init__(
+            f"{segment.path} is damaged ({why})",
+            "move the file away; what it holds is done again by the next run",
+        )
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -43,23 +57,29 @@ def read_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as stream:
             for text in stream:
-                # Pages that never reached the disk read as zeros, which JSON text never holds.
-                if not text.endswith(b"]\n") or b"\0" in text:
+                if is_torn(text):
                     return
                 yield text
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def is_torn(text: bytes) -> bool:
+    """Return whether a kill or a power cut tore a line, so that no line behind it is known to be whole."""
+    # Pages that never reached the disk read as zeros, which JSON text never holds.
+    return not text.endswith(b"\n") or b"\0" in text
 
 
 def parse(segment: Segment, text: bytes) -> list[Any]:
-    """Return a line's table and values; raises StoreError for a line that something else than a crash damaged."""
+    """Return a line's table and values; raises BrokenLine for a line that is no row."""
     try:
-        record: list[Any] = orjson.loads(text)
+        record = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise StoreError(
-            f"{segment.path} is damaged ({error})",
-            "move the file away; what it holds is done again by the next run",
-        ) from error
+        raise BrokenLine(segment, str(error)) from error
+    if not isinstance(record, list) or len(record) < 2:
+        raise BrokenLine(segment, "a line is no list of a table's name and values")
     return record
 
 
@@ -196,7 +216,9 @@ class Spool:
 
 
 def _number(path: Path) -> int:
-    return int(path.stem.split("-")[0])
+    """Return a segment's number; 0 for a file of another name, which somebody else put there."""
+    digits = path.stem.split("-")[0]
+    return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else 0
 
 
 def remove(done: list[Segment], in_use: Path | None = None) -> None:

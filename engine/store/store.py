@@ -8,6 +8,7 @@ others can see and never the run.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,11 +31,13 @@ from engine.store.columns import (
     values_of,
 )
 from engine.store.file import FILE, Busy, Notice, opened, translated
-from engine.store.ingest import finished_nodes, ingest, records
+from engine.store.ingest import finished_nodes, ingest_or_set_aside, records
 from engine.store.migrate import check, create
 from engine.store.origins import Sighting, sightings
 from engine.store.reading import Spent
 from engine.store.spool import Segment, Spool, remove, segments
+
+_log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.25
 """How often the spool is made durable: half of what is promised."""
@@ -76,6 +79,8 @@ class Store:
         """Take the state folder; use `Store.open`."""
         self.state, self.path = state, state / FILE
         self._notice, self._patience = notice, patience
+        # Without somebody to tell, it goes where libraries' warnings go: to the terminal, or a program's own log.
+        self._warn: Notice = notice or _log.warning
         self._finished: dict[str, tuple[str, str]] = {}
         """Content hash, and the run that did the work."""
         self._usable = reading.Ids()
@@ -434,9 +439,11 @@ class Store:
                 ) as connection:
                     started = time.monotonic()
                     try:
-                        ingest(connection, part, present=closed)
+                        aside = ingest_or_set_aside(connection, part, closed, self.state)
                     except duckdb.Error as error:
                         raise translated(error, self.path) from error
+                for each in aside:
+                    self._warn(str(each))
                 self._ingest_took = time.monotonic() - started
                 remove(part, in_use=spool.folder if spool is not None else None)
 

@@ -42,21 +42,21 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all; raises OSError."""
     with replacing(path) as part:
-        _write_new(part, text, 0o666)
+        _write_new(part, text.encode(), 0o666)
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that its user alone may read, whole or not at all, in folders made for it; raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with replacing(path) as part:
-        _write_new(part, text, 0o600)
+        _write_new(part, content if isinstance(content, bytes) else content.encode(), 0o600)
 
 
-def _write_new(path: Path, text: str, mode: int) -> None:
+def _write_new(path: Path, content: bytes, mode: int) -> None:
     """Write a file that is not there yet; raises OSError where something is, also a link."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
 
 
 _PRIVATE = 0o077

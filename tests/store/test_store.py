@@ -161,21 +161,6 @@ def test_pages_that_never_reached_the_disk_end_a_segment(tmp_path: Path) -> None
     assert Store.open(tmp_path).finished(["n"]) == {"n": "c"}
 
 
-@pytest.mark.parametrize(
-    "line",
-    [b'["llm_call","a",{broken]\n', b'["llm_call","\xff"]\n', b"no json]\n"],
-    ids=["syntax", "bytes", "none"],
-)
-def test_a_damaged_segment_is_named(tmp_path: Path, line: bytes) -> None:
-    Store.open(tmp_path)
-    spooled = tmp_path / "spool" / "r0001" / "000001-00000000.jsonl"
-    spooled.parent.mkdir(parents=True)
-    spooled.write_bytes(line)
-    with pytest.raises(StoreError, match=r"000001-00000000\.jsonl is damaged") as caught:
-        Store.open(tmp_path)
-    assert "move the file away" in caught.value.hint
-
-
 def test_texts_and_numbers_arrive_exactly(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
     text = 'zero \0, quotes "\'\\, lines \n\r\u2028, \x7f, \U0001f600, {"a": [1]}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import zlib
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -26,10 +27,19 @@ if TYPE_CHECKING:
     import aiohttp
 
 LARGEST = 4 * 1024 * 1024
-"""Bytes of an answer that are read; a longer one is cut off and counts as a fault."""
+"""Bytes of an answer that are read, decompressed; a longer one is cut off, and no reply."""
+_TOO_LARGE = (
+    f"the answer has more than {LARGEST:,} bytes (4 MiB), decompressed: no reply is that long, so it was not read on; "
+    "look at what the server sends, or lower `max_tokens`"
+)
+_ZLIB = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""How an answer may be compressed, and what zlib calls it."""
+_MOST_PARTS = 1000
+"""Of an answer that is compressed part by part, as some servers do with each 64 KB."""
 CONNECT_SECONDS = 10.0
 CHARACTERS_PER_TOKEN = 4.0
 _HIDDEN = "[key]"
+_OK = 200
 _REFUSED_BY_PROXY = frozenset({401, 403, 405, 407})
 
 
@@ -58,7 +68,13 @@ class Connection:
             timeout=aiohttp.ClientTimeout(
                 total=self._settings.timeout_s, sock_connect=CONNECT_SECONDS
             ),
-            headers={"Content-Type": "application/json", **self._protocol.headers(self._key)},
+            headers={
+                "Content-Type": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                **self._protocol.headers(self._key),
+            },
+            # The library would decompress whatever comes, before anybody can count it.
+            auto_decompress=False,
         )
 
     async def close(self) -> None:
@@ -76,11 +92,10 @@ class Connection:
             async with self._session.post(
                 self._url, data=body, allow_redirects=False, **self._by_proxy
             ) as response:
-                content = await _content(response)
-                if content is None:
-                    return Exchange(
-                        "too_large", status=response.status, detail=f"more than {LARGEST:,} bytes"
-                    )
+                content, is_whole = await _content(response)
+                # What a refusal means stands at its beginning.
+                if not is_whole and response.status == _OK:
+                    return Exchange("too_large", status=response.status, detail=_TOO_LARGE)
                 return self._without_key(
                     self._protocol.read(response.status, response.headers, content)
                 )
@@ -89,8 +104,10 @@ class Connection:
         except aiohttp.ClientHttpProxyError as error:
             kind: Kind = "proxy" if error.status in _REFUSED_BY_PROXY else "connection"
             return Exchange(kind, status=error.status, detail=error.message[:300])
-        except aiohttp.ClientPayloadError as error:
+        except (aiohttp.ClientPayloadError, zlib.error, EOFError) as error:
             return Exchange("truncated_body", detail=str(error)[:300])
+        except _UnknownEncodingError as error:
+            return Exchange("bad_body", detail=str(error))
         except (aiohttp.ClientError, OSError) as error:
             return Exchange("connection", detail=f"{type(error).__name__}: {error}"[:300])
 
@@ -239,19 +256,67 @@ def load_tokenizer(name: str, folder: Path | None) -> Any:
         ) from problem
 
 
-async def _content(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, None when it is larger than any reply may be."""
-    length = response.content_length
-    if length is not None and length <= LARGEST:
-        return await response.read()
-    parts, size = [], 0
+class _UnknownEncodingError(Exception):
+    """A server compresses an answer in a way that it was not asked for."""
+
+
+class _Unpacker:
+    """Decompresses the body of an answer piece by piece, and never to more than it is told."""
+
+    def __init__(self, encoding: str) -> None:
+        self._bits = _ZLIB.get(encoding, 0)
+        if encoding not in ("", "identity") and not self._bits:
+            raise _UnknownEncodingError(
+                f"the answer is compressed as {encoding[:40]!a}, and gzip or deflate was asked for"
+            )
+        self._inflate: zlib._Decompress | None = None
+        self._parts = 0
+
+    def unpack(self, data: bytes, most: int) -> bytes:
+        """Return what a piece holds, `most` bytes of it at most; raises zlib.error."""
+        if not self._bits:
+            return data
+        unpacked = b""
+        while data and len(unpacked) < most:
+            if self._inflate is None:
+                # Some servers leave out the header that `deflate` has.
+                bare = self._bits == zlib.MAX_WBITS and data[0] & 0x0F != zlib.DEFLATED
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS if bare else self._bits)
+            unpacked += self._inflate.decompress(data, most - len(unpacked))
+            data = b""
+            if self._inflate.eof:
+                # Of gzip, another part may follow.
+                data = self._inflate.unused_data if self._bits > zlib.MAX_WBITS else b""
+                self._parts += 1
+                if self._parts > _MOST_PARTS:
+                    raise zlib.error(f"the answer is compressed in more than {_MOST_PARTS:,} parts")
+                self._inflate = zlib.decompressobj(self._bits) if data else self._inflate
+        return unpacked
+
+    def end(self) -> None:
+        """Require that all of it came; raises EOFError."""
+        if self._inflate is not None and not self._inflate.eof:
+            raise EOFError("the compressed answer ends early")
+
+
+async def _content(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """Return the body, decompressed, and whether that is all of it: it is cut where no reply is longer.
+
+    Raises:
+        _UnknownEncodingError, zlib.error, EOFError: it cannot be decompressed.
+    """
+    unpacker = _Unpacker(response.headers.get("Content-Encoding", "").strip().lower())
+    parts, size, sent = [], 0, 0
     async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST:
+        content = unpacker.unpack(part, LARGEST + 1 - size)
+        parts.append(content)
+        size, sent = size + len(content), sent + len(part)
+        # What is compressed may also be endless and say nothing.
+        if size > LARGEST or sent > LARGEST:
             response.close()
-            return None
-    return b"".join(parts)
+            return b"".join(parts)[:LARGEST], False
+    unpacker.end()
+    return b"".join(parts), True
 
 
 def _key(settings: ServerSettings, base: Path | None) -> str:

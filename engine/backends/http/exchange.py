@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from engine.backends.protocol import Request, Usage
+from engine.bounds import LARGEST
 
 SHOWN = 500
 """Characters kept of what came instead of a reply."""
@@ -102,9 +103,9 @@ def storable(text: str) -> str:
 
 
 def count(numbers: Any, key: str) -> int | None:
-    """Return a number of tokens; None where it is missing or not a count."""
+    """Return a number of tokens; None where it is missing or not a count, as one beyond all models is none."""
     value = numbers.get(key) if isinstance(numbers, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= LARGEST else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -118,7 +119,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         pass
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (when - datetime.now(UTC)).total_seconds()) if when.tzinfo else None
 

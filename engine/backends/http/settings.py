@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.backends.entry import Settings
 from engine.backends.protocol import Usage
+from engine.bounds import Count
 from engine.servers import KeyName, ServerUrl
 
 
@@ -56,7 +57,7 @@ class ServerSettings(Settings):
     """Seconds that one answer may take."""
     patience_s: float = Field(default=600, ge=0)
     """Seconds that a request may wait for its server, all waits together: `Retry-After`, back-off, an outage."""
-    context: int | None = Field(default=None, ge=16)
+    context: Count | None = Field(default=None, ge=16)
     """Tokens that the model takes, prompt and reply together: longer requests are not sent."""
     tokenizer: str | None = None
     """The model's tokenizer, to count for `context`: a folder, relative to the recipe, or a Hugging Face name.

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from engine.bounds import LARGEST
 from engine.cli.options import STATE, StateOption, VarOption
 
 export_app = typer.Typer(
@@ -23,7 +24,9 @@ RecipeOption = Annotated[
 ]
 ToOption = Annotated[Path, typer.Option("--to", help="Folder to write; it is whole or not there.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="The run; the last when left out.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="One of the run's seeds.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", max=LARGEST, help="One of the run's seeds.")
+]
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Replace an earlier export; never another folder.")
 ]
@@ -62,7 +65,9 @@ def data(
     seed: SeedOption = None,
     round: Annotated[
         int | None,
-        typer.Option("--round", help="Exactly the rows of this round's fine-tune, of one seed."),
+        typer.Option(
+            "--round", max=LARGEST, help="Exactly the rows of this round's fine-tune, of one seed."
+        ),
     ] = None,
     licence: LicenceOption = None,
     replace: ReplaceOption = False,
@@ -94,7 +99,8 @@ def model(
     run: RunOption = None,
     seed: SeedOption = None,
     round: Annotated[
-        int | None, typer.Option("--round", help="One of its rounds, not the best one.")
+        int | None,
+        typer.Option("--round", max=LARGEST, help="One of its rounds, not the best one."),
     ] = None,
     licence: LicenceOption = None,
     replace: ReplaceOption = False,

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from engine.bounds import LARGEST
 from engine.cli.options import (
     STATE,
     JsonOption,
@@ -27,7 +28,11 @@ NameOption = Annotated[str | None, typer.Option("--recipe", help="Name of a reci
 RowsOption = Annotated[
     int,
     typer.Option(
-        "-n", "--rows", min=1, help="At most this many members, and rows of each outcome."
+        "-n",
+        "--rows",
+        min=1,
+        max=LARGEST,
+        help="At most this many members, and rows of each outcome.",
     ),
 ]
 
@@ -110,14 +115,17 @@ def slices(
     context: typer.Context,
     recipe: RecipeArgument,
     round: Annotated[
-        int | None, typer.Option("--round", min=-1, help="Scored round; the last when left out.")
+        int | None,
+        typer.Option("--round", min=-1, max=LARGEST, help="Scored round; the last when left out."),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="One of the recipe's seeds; the first when left out."),
+        typer.Option(
+            "--seed", min=0, max=LARGEST, help="One of the recipe's seeds; the first when left out."
+        ),
     ] = None,
     min_size: Annotated[
-        int, typer.Option("--min-size", min=5, help="Fewest rows of a slice.")
+        int, typer.Option("--min-size", min=5, max=LARGEST, help="Fewest rows of a slice.")
     ] = 20,
     level: Annotated[
         float,
@@ -157,7 +165,10 @@ def adopt(
         typer.Option("--run", help="The run that proposed them; the recipe's last when left out."),
     ] = None,
     least: Annotated[
-        int, typer.Option("--least", min=1, help="Fewest failures of a proposal that is not named.")
+        int,
+        typer.Option(
+            "--least", min=1, max=LARGEST, help="Fewest failures of a proposal that is not named."
+        ),
     ] = 3,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be written.")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from engine.bounds import LARGEST
 from engine.cli.options import STATE, LimitOption, StateOption, VarOption
 
 FileOption = Annotated[Path | None, typer.Option(metavar="FILE")]
@@ -24,7 +25,9 @@ def review(
         str | None,
         typer.Option(help="candidates, suspect, disagreement, pool or conflicts."),
     ] = None,
-    count: Annotated[int, typer.Option("-n", "--n", min=1, help="Rows to look at.")] = 20,
+    count: Annotated[
+        int, typer.Option("-n", "--n", min=1, max=LARGEST, help="Rows to look at.")
+    ] = 20,
     pattern: Annotated[
         str | None, typer.Option(help="Only rows against this pattern: its id or its name.")
     ] = None,

@@ -157,7 +157,7 @@ class Session:
         known = self.desk.labels
         if not known or typed in known:
             return typed
-        if typed.isdecimal() and 1 <= int(typed) <= len(known):
+        if typed.isdecimal() and len(typed) < 10 and 1 <= int(typed) <= len(known):
             return known[int(typed) - 1]
         folded = typed.casefold()
         same = [label for label in known if label.casefold() == folded]

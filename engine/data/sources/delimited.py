@@ -12,16 +12,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.data.records import BadRow, Row
-from engine.data.sources.texts import Encoding, encoding_of, settled, text_lines, unreadable
+from engine.data.sources.texts import (
+    LONGEST,
+    Encoding,
+    encoding_of,
+    settled,
+    text_lines,
+    too_long,
+    unreadable,
+)
 from engine.spec.recipe import Format
 from engine.sql.expressions import Fault
 
-_LONGEST_FIELD = 64 * 1024 * 1024
-"""Characters of a CSV field: a quote that is never closed must not take the whole file into memory."""
 _DELIMITERS = ",;\t|"
 _SHOWN = {"\t": "a tab"}
 _LOOKED_AT = 200
 """Lines by which the delimiter is told."""
+_CHARACTERS_LOOKED_AT = 4 * 1024 * 1024
+"""Most characters of these lines."""
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 """The line that tells Excel what parts the fields."""
 _COMMA_NUMBER = re.compile(r"[-+−]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?")
@@ -73,14 +81,12 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
         usual: What parts the fields of files with this ending.
     """
     encoding = encoding_of(file, form, western=True)
-    lines = [
-        "\n" if isinstance(line, BadRow) else line
-        for _, line in islice(text_lines(file, encoding), _LOOKED_AT + 1)
-    ]
+    lines = _first_lines(file, encoding)
     said = [encoding.said] if encoding.said else []
     separator = _SEPARATOR.fullmatch(lines[0]) if lines else None
     skipped = 1 if separator else 0
-    head = _Head(lines[skipped:_LOOKED_AT], len(lines) > _LOOKED_AT)
+    is_cut = len(lines) > _LOOKED_AT or sum(map(len, lines)) > _CHARACTERS_LOOKED_AT
+    head = _Head(lines[skipped:_LOOKED_AT], is_cut)
     delimiter = form.delimiter or (separator[1] if separator else _delimiter(head, usual))
     if form.delimiter is None and delimiter != usual:
         said.append(_said(delimiter, usual))
@@ -89,6 +95,17 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
         said.append(INDEX_LEFT_OUT)
     empty = _empty_columns(head, delimiter) if form.header else 0
     return Layout(encoding, delimiter, skipped, has_index, empty, tuple(said))
+
+
+def _first_lines(file: Path, encoding: Encoding) -> list[str]:
+    """Return the lines that are looked at, and one more if there is; raises RecipeError for one without an end."""
+    lines, characters = list[str](), 0
+    for _, line in islice(text_lines(file, encoding), _LOOKED_AT + 1):
+        lines.append("\n" if isinstance(line, BadRow) else line)
+        characters += len(lines[-1])
+        if characters > _CHARACTERS_LOOKED_AT:
+            break
+    return lines
 
 
 def _said(delimiter: str, usual: str) -> Fault:
@@ -146,15 +163,17 @@ def _empty_columns(head: _Head, delimiter: str) -> int:
 
 def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRow]:
     """Yield the rows of a file whose fields are parted by `usual`, unless it shows otherwise; every value is text."""
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(LONGEST)
     layout = layout_of(file, form, usual)
     broken: list[BadRow] = []
-    reader = csv.reader(_texts(file, layout, broken), delimiter=layout.delimiter, strict=True)
+    texts = _Texts(file, layout, broken)
+    reader = csv.reader(texts, delimiter=layout.delimiter, strict=True)
     start = 1
     header: list[str] | None = None
     try:
         for fields in reader:
             line, start = start, reader.line_num + 1
+            texts.begin(start)
             yield from broken
             broken.clear()
             if not fields:
@@ -181,15 +200,31 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
         raise unreadable(file, start, f"this is not valid CSV: {error}", hint) from None
 
 
-def _texts(file: Path, layout: Layout, broken: list[BadRow]) -> Iterator[str]:
-    """Yield the lines of a file as text; those that are not text join `broken`."""
-    for number, line in text_lines(file, layout.encoding):
+class _Texts:
+    """The lines of a file as text, for rows that may go over several; those that are not text join `broken`."""
+
+    def __init__(self, file: Path, layout: Layout, broken: list[BadRow]) -> None:
+        self._file, self._lines = file, text_lines(file, layout.encoding)
+        self._skipped, self._broken = layout.skipped, broken
+        self._row, self._characters = 1, 0
+
+    def begin(self, line: int) -> None:
+        """Note that a row begins on a line."""
+        self._row, self._characters = line, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        number, line = next(self._lines)
         # An empty line keeps the count of lines and is no row.
         if isinstance(line, BadRow):
-            broken.append(line)
-            yield "\n"
-        else:
-            yield "\n" if number <= layout.skipped else line
+            self._broken.append(line)
+            return "\n"
+        self._characters += len(line)
+        if self._characters > LONGEST:
+            raise too_long(self._file, self._row, "row")
+        return "\n" if number <= self._skipped else line
 
 
 def _header(file: Path, fields: list[str], line: int, layout: Layout, form: Format) -> list[str]:

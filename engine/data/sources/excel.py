@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from engine.data.records import BadRow, Row
 from engine.data.sources.delimited import INDEX_LEFT_OUT, check_names, index_fault
-from engine.data.sources.texts import settled, unreadable
+from engine.data.sources.texts import LONGEST, settled, unreadable
 from engine.errors import RecipeError
 from engine.registry import did_you_mean
 from engine.spec.recipe import Format
@@ -20,6 +21,12 @@ from engine.sql.expressions import Fault
 from engine.sql.row_values import json_value
 
 _BATCH = 4096
+_LARGEST = 1 << 30
+"""Bytes of all parts of a file together, unpacked."""
+_LARGEST_PART = 128 * 1024 * 1024
+"""Bytes of a part that is held in memory whole, such as the texts that cells share."""
+_ROW = re.compile(rb"<(?:\w+:)?row\b")
+"""How a row begins."""
 _CODED = "#"
 """How the values of cells begin in which Excel shows a mistake: `#N/A`, `#REF!`."""
 _MISTAKES = frozenset(
@@ -76,6 +83,7 @@ def _opened(file: Path) -> Iterator[Any]:
         with warnings.catch_warnings():
             # It tells of each kind of format and drawing that it does not know.
             warnings.simplefilter("ignore")
+            _check_size(file)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -86,6 +94,46 @@ def _opened(file: Path) -> Iterator[Any]:
         yield book
     finally:
         book.close()
+
+
+def _check_size(file: Path) -> None:
+    """Refuse a file whose parts unpack to more than can be read; raises RecipeError, BadZipFile."""
+    with zipfile.ZipFile(file) as parts:
+        found = parts.infolist()
+        unpacked = sum(part.file_size for part in found)
+        if unpacked > _LARGEST:
+            raise _too_large(
+                file, f"it unpacks to {unpacked:,} bytes, more than {_LARGEST:,} (1 GiB)"
+            )
+        for part in found:
+            if part.file_size > LONGEST:
+                with parts.open(part) as stream:
+                    _check_part(file, part, stream)
+
+
+def _check_part(file: Path, part: zipfile.ZipInfo, stream: IO[bytes]) -> None:
+    """Refuse a sheet with a row that has no end, and another part that is larger than memory should hold."""
+    has_rows, longest, since = False, 0, 0
+    for block in iter(lambda: stream.read(1 << 20), b""):
+        begun = -since
+        for found in _ROW.finditer(block):
+            has_rows = True
+            longest, begun = max(longest, found.start() - begun), found.start()
+        since = len(block) - begun
+    longest = max(longest, since)
+    if has_rows and longest > LONGEST:
+        said = f"a row of {part.filename} has more than {LONGEST:,} bytes ({LONGEST >> 20} MiB)"
+        raise _too_large(file, said)
+    if not has_rows and part.file_size > _LARGEST_PART:
+        said = (
+            f"{part.filename} has {part.file_size:,} bytes, more than {_LARGEST_PART:,} (128 MiB)"
+        )
+        raise _too_large(file, said)
+
+
+def _too_large(file: Path, said: str) -> RecipeError:
+    hint = "save the sheet as CSV or Parquet, which are read row by row"
+    return unreadable(file, 1, f"this Excel file is not read: {said}", hint)
 
 
 def _sheet(file: Path, book: Any, form: Format) -> Any:

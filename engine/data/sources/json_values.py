@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
 from engine import json_text
+from engine.data.sources.texts import LONGEST
 from engine.sql.expressions import Fault
 
 _BLOCK = 1 << 18
-_LONGEST = 1 << 28
-"""Characters of one value: where more are needed, what is read is no list of rows."""
+_SPACE = re.compile(r"[ \t\r\n]*")
 _AT_THE_END = 16
 """A literal or escape that a block cuts in two is reported so many characters before the block's end, at most."""
 
@@ -74,11 +75,11 @@ class _Text:
         self._counted = at
         return self._line, self._column
 
-    def skip(self, extra: str = "") -> str:
-        """Move behind white space and `extra`; return the next character, empty at the end."""
+    def skip(self) -> str:
+        """Move behind white space; return the next character, empty at the end."""
         while True:
-            while self.at < len(self.text) and self.text[self.at] in " \t\r\n" + extra:
-                self.at += 1
+            if found := _SPACE.match(self.text, self.at):
+                self.at = found.end()
             if self.at < len(self.text):
                 return self.text[self.at]
             if not self.more():
@@ -122,7 +123,12 @@ def _value(text: _Text) -> tuple[int, Any]:
             value, text.at = json_text.parse_at(text.text, text.at)
         except json.JSONDecodeError as error:
             cut = error.pos >= len(text.text) - _AT_THE_END or error.msg.startswith("Unterminated")
-            if cut and len(text.text) - start < _LONGEST and text.more():
+            if cut and len(text.text) - start >= LONGEST:
+                message = f"this value has more than {LONGEST:,} characters: it is not read on"
+                text.fail(
+                    message, text.at, "no row is that long: check quotes and brackets from here on"
+                )
+            if cut and text.more():
                 continue
             # Where there was nothing more, what lies before the value may still be dropped.
             at = error.pos - start + text.at

@@ -72,11 +72,12 @@ def read_jsonl(file: Path, form: Format) -> Iterator[Row | BadRow]:
         if isinstance(raw, BadRow):
             yield raw
             continue
+        if raw.isspace():
+            continue
         try:
             value = json_text.parse_line(raw)
         except ValueError as error:
-            if raw.strip():
-                yield _not_json(number, raw, error)
+            yield _not_json(number, raw, error)
             continue
         yield (number, value) if isinstance(value, dict) else BadRow(number, _NO_OBJECT)
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -18,6 +19,8 @@ from engine.sql.expressions import Fault
 COMPRESSED = (".gz", ".zst")
 UTF8 = "utf-8"
 _WESTERN = "cp1252"
+LONGEST = 16 * 1024 * 1024
+"""Bytes of a line or a row, decompressed (characters, where those are counted): a longer one is no row of any task."""
 _BLOCK = 1 << 20
 _HEAD = 4096
 """Bytes in which UTF-16 without a mark is looked for."""
@@ -76,6 +79,16 @@ def opened(file: Path) -> BinaryIO:
 def unreadable(file: Path, line: int, message: str, hint: str, column: int = 1) -> RecipeError:
     """Return a mistake behind which nothing of the file can be read."""
     return RecipeError([Problem(Location.at(file, line, column), message, hint, code="data")])
+
+
+def too_long(file: Path, line: int, what: str = "line") -> RecipeError:
+    """Return the mistake that a line, or a row, has no end: it is not read on, so that it does not fill the memory."""
+    return unreadable(
+        file,
+        line,
+        f"this {what} has more than {LONGEST:,} bytes ({LONGEST >> 20} MiB), decompressed: it is not read on",
+        f"no row is that long: look whether the file is what its name says; if it is, leave this {what} out",
+    )
 
 
 def encoding_of(file: Path, form: Format, *, western: bool = False) -> Encoding:
@@ -142,7 +155,7 @@ def _is_western(file: Path) -> bool:
     """
     few, many, strange = 0, 0, 0
     with opened(file) as stream:
-        for line in stream:
+        for _, line in _raw_lines(file, stream):
             if line.isascii():
                 continue
             if _NEVER_WESTERN.search(line) or _is_utf8(line, io.BytesIO()):
@@ -156,15 +169,24 @@ def _is_western(file: Path) -> bool:
 def byte_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file with their numbers, without UTF-8's byte order mark."""
     with opened(file) as stream:
-        for number, raw in enumerate(stream, start=1):
+        for number, raw in _raw_lines(file, stream):
             yield number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+
+
+def _raw_lines(file: Path, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a stream with their numbers; raises RecipeError for one without an end."""
+    for number, raw in enumerate(iter(partial(stream.readline, LONGEST + 1), b""), start=1):
+        if len(raw) > LONGEST:
+            raise too_long(file, number)
+        yield number, raw
 
 
 def text_lines(file: Path, encoding: Encoding) -> Iterator[tuple[int, str | BadRow]]:
     """Yield the lines of a file with their numbers, a bad row for one that is no text.
 
     Raises:
-        RecipeError: for UTF-16 and UTF-32 that is damaged, behind which no line can be told from the next.
+        RecipeError: for UTF-16 and UTF-32 that is damaged, behind which no line can be told from the next, and for a
+            line without an end.
     """
     if encoding.is_wide:
         yield from _wide_lines(file, encoding.name)
@@ -180,7 +202,9 @@ def _wide_lines(file: Path, name: str) -> Iterator[tuple[int, str]]:
     number = 0
     with opened(file) as stream, io.TextIOWrapper(stream, name, newline="\n") as lines:
         try:
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(iter(partial(lines.readline, LONGEST + 1), ""), start=1):
+                if len(line) > LONGEST:
+                    raise too_long(file, number)
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeError as error:
             message = f"this is not {name} after this line: {error}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from engine.bounds import Count, Whole
 from engine.errors import Problem, RecipeError
 from engine.operators.making.protocol import Made, Material, NotMade, RowFunction
 from engine.spec.error_messages import problems_of
@@ -34,9 +35,9 @@ _TRIES = 50
 class Numbers(Spec):
     """The numbers that a slot may hold."""
 
-    least: int = Field(alias="from")
-    most: int = Field(alias="to")
-    step: int = Field(default=1, ge=1)
+    least: Whole = Field(alias="from")
+    most: Whole = Field(alias="to")
+    step: Count = Field(default=1, ge=1)
 
 
 class Template(Spec):
@@ -46,7 +47,7 @@ class Template(Spec):
     """The task's input columns, each a text with slots."""
     target: str = Field(min_length=1)
     """The right answer, with slots and calculations; of a task with labels the label itself."""
-    slots: dict[str, list[str | int | float] | Numbers] = Field(default_factory=dict)
+    slots: dict[str, list[str | Whole | float] | Numbers] = Field(default_factory=dict)
     """Slot -> the values, or the range of whole numbers, that it is drawn from."""
     where: str = ""
     """A condition that the slots must meet, in SQL; empty for none."""
@@ -162,7 +163,7 @@ def _evaluator(expressions: tuple[str, ...], connection: Any) -> RowExpression:
     return RowExpression(f"struct_pack({parts})", "value", connection)
 
 
-def _value(values: list[str | int | float] | Numbers, draw: random.Random) -> str | int | float:
+def _value(values: list[str | Whole | float] | Numbers, draw: random.Random) -> str | Whole | float:
     if isinstance(values, Numbers):
         return draw.randrange(values.least, values.most + 1, values.step)
     return draw.choice(values)

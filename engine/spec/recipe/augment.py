@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from engine.bounds import Count, Whole
 from engine.spec.parts import Spec
 
 
@@ -41,7 +42,7 @@ class Mine(Spec):
     """Answers of teacher or judge per row."""
     agreement: float = Field(default=1.0, gt=0.5, le=1)
     """Share of these answers that must be the same."""
-    rows: int | None = Field(default=None, ge=1)
+    rows: Count | None = Field(default=None, ge=1)
     """Most mined rows that are asked for in a round; `rows_per_round` when left out."""
     shortlist: int = Field(default=2000, ge=10, le=50_000)
     """Rows of the pool, the most promising ones, among which is chosen; all are looked at, few at a time."""
@@ -62,7 +63,7 @@ def _bound(value: int | float) -> int | float:
     return value
 
 
-Bound = Annotated[int | float, AfterValidator(_bound)]
+Bound = Annotated[Count | float, AfterValidator(_bound)]
 """Rows (a whole number), or a share of `rows_per_round` (below 1)."""
 
 
@@ -73,7 +74,7 @@ class Quota(Spec):
     """label: each label of the task; answer: each target as it is written."""
     sql: str | None = Field(default=None, min_length=1)
     """Instead of `by`: an expression over a row's columns (inputs, `target`), each value of which is a group."""
-    of: list[bool | int | float | str] = Field(default_factory=list)
+    of: list[bool | Whole | float | str] = Field(default_factory=list)
     """The labels, answers or values of `sql` that it is for; each of them when left out."""
     at_least: Bound | None = None
     """Rows, or a share of `rows_per_round`, that must be of each: they are asked for and join before others."""
@@ -92,7 +93,7 @@ class Quota(Spec):
 class Augment(Spec):
     """What is generated, and what is mined."""
 
-    rows_per_round: int = Field(default=120, ge=1)
+    rows_per_round: Count = Field(default=120, ge=1)
     """Most generated rows that join the training set in one round."""
     oversample: float | None = Field(default=None, ge=1, le=10)
     """Candidates asked for per row wanted, in the first attempt; the teacher's pack's when left out.

@@ -7,17 +7,18 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from engine.bounds import Count
 from engine.spec.parts import Spec
 
 
 class Sample(Spec):
     """Draw rows at random, by a seed of its own, so that the data does not change with the loop's seed."""
 
-    n: int | None = Field(default=None, ge=1)
+    n: Count | None = Field(default=None, ge=1)
     """Rows in all."""
     per: str | None = None
     """With a column name, `n` rows are drawn for each of its values."""
-    seed: int = Field(default=0, ge=0)
+    seed: Count = Field(default=0, ge=0)
     """Seed of the draw."""
 
 
@@ -28,9 +29,9 @@ class SplitFrom(Spec):
     """The split that gives the rows and keeps the others."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """Share of its rows."""
-    rows: int | None = Field(default=None, ge=1)
+    rows: Count | None = Field(default=None, ge=1)
     """How many rows, instead of a share."""
-    seed: int = Field(default=0, ge=0)
+    seed: Count = Field(default=0, ge=0)
     """Seed of the draw, which depends on the rows' inputs and not on their order."""
     group: str | None = None
     """Column whose values stay on one side, such as a paragraph with several questions; labels keep no shares then."""
@@ -51,7 +52,7 @@ class Format(Spec):
     """Of a text file, as Python names it: `cp1252`, `utf-16`, `shift_jis`."""
     decimal: Literal[".", ","] = "."
     """With `,`, a CSV field that is a number and nothing else (`1.234,5`) is read as `1234.5`."""
-    sheet: str | int | None = None
+    sheet: str | Count | None = None
     """Of an Excel file: the sheet's name, or its number from 1; the first when left out."""
     header: bool = True
     """Whether the first line names the columns; else they are `column0`, `column1`, …"""
@@ -117,7 +118,7 @@ class Source(Spec):
     where: str | None = None
     """SQL condition on the columns, derived ones too; other rows are left out."""
     sample: Sample | None = None
-    limit: int | None = Field(default=None, ge=1)
+    limit: Count | None = Field(default=None, ge=1)
     """At most this many rows, the first ones; without `sample` the rows after them are not read."""
 
     @model_validator(mode="after")

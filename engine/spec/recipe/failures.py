@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from engine.bounds import Count
 from engine.spec.parts import Spec
 from engine.spec.recipe.data import Format, Source
 
@@ -35,7 +36,7 @@ class Failures(Spec):
     """Derived columns: name: SQL expression over the columns of the log, as renamed."""
     where: str | None = None
     """SQL condition on the columns, derived ones too; other rows are left out."""
-    limit: int | None = Field(default=None, ge=1)
+    limit: Count | None = Field(default=None, ge=1)
     """At most this many rows of the log, the first ones."""
 
     @property

@@ -6,7 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from engine.bounds import Count
 from engine.spec.parts import Name, Spec
+
+MOST_ROUNDS = 100
+MOST_TOKENS = 10**15
 
 
 class Stop(Spec):
@@ -16,7 +20,7 @@ class Stop(Spec):
     """One of the recipe's metrics; accuracy, or else the first, when left out."""
     min_gain: float | None = None
     """A round must beat the best so far by more than this; by one standard error of the difference when left out."""
-    patience: int = Field(default=1, ge=1)
+    patience: Count = Field(default=1, ge=1)
     """Rounds without a gain that are tolerated before stopping."""
 
 
@@ -25,7 +29,7 @@ class Loop(Spec):
 
     method: Name = "pada"
     """How the loop runs (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""
-    rounds: int = Field(default=1, ge=0, le=100)
+    rounds: int = Field(default=1, ge=0, le=MOST_ROUNDS)
     """With `train: {method: none}` 0 measures, and 1 makes rows as well."""
     stop: Stop = Stop()
     control: bool = True
@@ -42,9 +46,9 @@ class Loop(Spec):
 class Budget(Spec):
     """A run stops cleanly before it passes any of these, keeps what is done, and goes on when one is raised."""
 
-    calls: int | None = Field(default=None, ge=1)
+    calls: Count | None = Field(default=None, ge=1)
     """LLM calls of this recipe, over all its runs."""
-    tokens: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     """Prompt and completion tokens of these calls."""
     money: float | None = Field(default=None, gt=0)
     """What these calls may cost, in the currency of the models' prices."""

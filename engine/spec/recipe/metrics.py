@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,7 +14,9 @@ class Rubric(Spec):
 
     rubric: str = Field(min_length=1, max_length=4000)
     """What a good answer is, in words."""
-    scale: list[int] = Field(default=[1, 5], min_length=2, max_length=2)
+    scale: list[Annotated[int, Field(ge=0, le=100)]] = Field(
+        default=[1, 5], min_length=2, max_length=2
+    )
     """Lowest and highest rating, whole numbers; higher is better."""
 
     @field_validator("scale")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.bounds import Count
 from engine.rows import PatternWord
 from engine.spec.parts import Spec
 from engine.spec.recipe.taxonomy import Taxonomy
@@ -30,7 +31,7 @@ class Cluster(BaseModel):
 class Patterns(Spec):
     """How failures become patterns."""
 
-    diagnose: int = Field(default=200, ge=1)
+    diagnose: Count = Field(default=200, ge=1)
     """Most failures diagnosed in a round; a seeded sample is taken of more."""
     hold_out: float = Field(default=0.3, ge=0, lt=1)
     """Share of a round's validation failures that are never diagnosed: what is mended of them is the honest number.

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from engine.bounds import Count
 from engine.spec.parts import GateMode, Spec
 
 JudgeMode = Literal["decides", "advises", "off"]
@@ -71,7 +72,7 @@ class NearDuplicate(Spec):
 
     quantile: float = Field(default=0.99, ge=0, le=1)
     """Quantile of the training rows' cosine similarities to their nearest; a nearer row is a duplicate."""
-    exact_up_to: int = Field(default=50_000, ge=0)
+    exact_up_to: Count = Field(default=50_000, ge=0)
     """Earlier rows up to which all of a row's label are compared; of more, those that share most of its words."""
 
 

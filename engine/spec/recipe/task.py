@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from engine.bounds import Count
 from engine.spec.parts import Spec
 
 Fold = Literal["case", "space", "unicode"]
@@ -16,7 +17,7 @@ class Shots(Spec):
 
     n: int = Field(ge=1, le=64)
     """How many."""
-    seed: int = Field(default=0, ge=0)
+    seed: Count = Field(default=0, ge=0)
     """Seed of the draw, so that they do not change with the loop's seed."""
     train: bool = True
     """Whether they are shown in training too; false: in evaluation alone."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.bounds import Count
 from engine.spec.parts import Spec
 
 
@@ -20,9 +21,9 @@ class Preference(Spec):
     """Of a round's optimizer steps; the supervised part has the others, so that a round has as many as without."""
     learning_rate: float | None = Field(default=None, gt=0, lt=1)
     """A tenth of `train.learning_rate` when left out."""
-    max_pairs: int | None = Field(default=None, ge=1)
+    max_pairs: Count | None = Field(default=None, ge=1)
     """At most this many pairs; never more than there is time to look at once."""
-    min_pairs: int = Field(default=8, ge=1)
+    min_pairs: Count = Field(default=8, ge=1)
     """With fewer the round is the plain fine-tune, and the report says so."""
 
 
@@ -39,13 +40,13 @@ class Train(Spec):
     """Prompt file of training alone; the task's prompt when left out, so that both are the same."""
     r: int = Field(default=16, ge=1, le=1024)
     """LoRA rank, on all linear layers."""
-    alpha: int | None = Field(default=None, ge=1)
+    alpha: Count | None = Field(default=None, ge=1)
     """LoRA scale; twice `r` when left out."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Of the LoRA layers."""
-    epochs: float = Field(default=4, gt=0)
+    epochs: float = Field(default=4, gt=0, le=100_000)
     """Passes over the original training rows; decides the optimizer steps of every round."""
-    steps: Annotated[int, Field(ge=1)] | Literal["per_row"] | None = None
+    steps: Annotated[Count, Field(ge=1)] | Literal["per_row"] | None = None
     """A number: the optimizer steps of every round, overrides `epochs`. per_row: steps grow with the rows that
     a round trains on, so that `epochs` passes are made over each original row in every round."""
     mix: float = Field(default=1.0, gt=0, le=10)
@@ -57,7 +58,7 @@ class Train(Spec):
     of the rows that choose where validation is divided."""
     evaluations: int = Field(default=5, ge=2, le=100)
     """How often `checkpoint: best` takes the validation loss."""
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: Count = Field(default=8, ge=1)
     """Rows per optimizer step."""
     learning_rate: float = Field(default=1e-3, gt=0, lt=1)
     """Its highest value, at the end of the warm-up."""
@@ -67,7 +68,7 @@ class Train(Spec):
     """How the learning rate falls after the warm-up."""
     weight_decay: float = Field(default=0.0, ge=0)
     """That of AdamW."""
-    max_length: int = Field(default=1024, ge=16)
+    max_length: Count = Field(default=1024, ge=16)
     """Tokens of prompt and completion; a longer row is an error."""
     device: str = "auto"
     """`auto` (the first CUDA device, else the CPU), or a torch device such as `cpu` or `cuda:1`."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from engine.bounds import Count
 from engine.spec.parts import Name, Spec
 from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
@@ -56,7 +57,7 @@ class Recipe(Spec):
     budget: Budget = Budget()
     benchmark: Benchmark | None = None
     """Left out, nothing is served and timed."""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    seeds: list[Annotated[Count, Field(ge=0)]] = Field(default=[0], min_length=1)
     """The whole loop is run once per seed."""
 
     @property

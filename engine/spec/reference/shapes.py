@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from engine.bounds import LARGEST, SMALLEST
+
 Schema = dict[str, Any]
 _NAMES = {"string": "text", "integer": "whole number", "boolean": "true or false"}
 MOST_CHOICES = 12
@@ -93,6 +95,8 @@ def type_of(shapes: Shapes, schema: Schema) -> str:
 
 def _bounds(schema: Schema) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
+    # What no column of the store takes says nothing of what is meant.
+    low, high = None if low == SMALLEST else low, None if high == LARGEST else high
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     said = [f"{low} to {high}"] if low is not None and high is not None else []
     if not said:

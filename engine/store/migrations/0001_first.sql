@@ -85,7 +85,7 @@ CREATE TABLE example (
   -- File, relative to the recipe, or data-set URI.
   source VARCHAR NOT NULL,
   -- Line or record number in the source, from 1.
-  line INTEGER NOT NULL
+  line BIGINT NOT NULL
 );
 
 -- The student's answers.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from engine.bounds import Count
 from engine.stages.analyse.clusterers.partition import (
     PartitionSettings,
     at_least_one,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 class AgglomerativeSettings(PartitionSettings):
     """When two clusters are near enough to become one, and what is too far from all of them."""
 
-    k: int | Literal["auto"] = "auto"
+    k: Count | Literal["auto"] = "auto"
     """Number of clusters; auto takes as many as come out again in halves of the diagnoses."""
     linkage: Linkage = "ward"
     """How far clusters are apart: as Ward has it, or by the average distance of their members."""

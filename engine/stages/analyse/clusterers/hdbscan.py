@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from engine.bounds import Count
 from engine.stages.analyse.clusterers.protocol import (
     NOISE,
     Clusterer,
@@ -34,13 +35,13 @@ NONE = "no diagnoses lie closer together than the rest: they are one cluster"
 class HdbscanSettings(ClustererSettings):
     """How close points must lie."""
 
-    min_size: int = Field(default=5, ge=2)
+    min_size: Count = Field(default=5, ge=2)
     """Fewest diagnoses that make a cluster."""
-    min_samples: int | None = Field(default=None, ge=1)
+    min_samples: Count | None = Field(default=None, ge=1)
     """Neighbours by which closeness is measured, the more, the more is noise; min_size when left out."""
     selection: Literal["eom", "leaf"] = "eom"
     """Which clusters of the tree are kept: those that last longest, or the smallest."""
-    dimensions: int = Field(default=10, ge=1)
+    dimensions: Count = Field(default=10, ge=1)
     """Principal components that closeness is measured in."""
     max_k: int = Field(default=30, ge=1, le=100)
     """Most clusters that are kept, the largest first; the others' diagnoses are noise."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import field_validator
 
+from engine.bounds import Count
 from engine.stages.analyse.clusterers.partition import (
     PartitionSettings,
     at_least_one,
@@ -41,7 +42,7 @@ BATCH = 4_096
 class KMeansSettings(PartitionSettings):
     """How many clusters there are, and what is too far from all of them."""
 
-    k: int | Literal["auto", "elbow"] = "auto"
+    k: Count | Literal["auto", "elbow"] = "auto"
     """Number of clusters; auto takes as many as come out again in halves of the diagnoses, elbow the elbow of the
     within-cluster sum of squares up to max_k."""
 

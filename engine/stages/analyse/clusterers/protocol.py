@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.bounds import Count
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -26,7 +28,7 @@ class ClustererSettings(BaseModel):
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
 
-    min_size: int = Field(default=3, ge=1)
+    min_size: Count = Field(default=3, ge=1)
     """Fewest diagnoses that make a pattern: smaller clusters are dropped, unless all are smaller."""
 
 

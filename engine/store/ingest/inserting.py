@@ -21,11 +21,13 @@ from engine.store.columns import (
     completed,
     is_stage_table,
     line,
+    record_types,
     table_columns,
     values_of,
 )
 from engine.store.file import FILE, Notice, opened, translated
-from engine.store.spool import Segment, parse, read_lines
+from engine.store.ingest.faults import node_fault
+from engine.store.spool import BrokenLine, Segment, parse, read_lines
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +46,9 @@ def ingest(
     """Insert what the store does not yet have of these segments, in one transaction; return the number of rows.
 
     The table `ingest` remembers what is in, until the segment's file is no longer among those `present`.
+
+    Raises:
+        BrokenLine: a line is no row of a table; nothing is inserted then, as where DuckDB refuses one.
     """
     connection.execute("BEGIN")
     try:
@@ -106,10 +111,15 @@ def not_ingested(
 
 
 def finished_nodes(segment: Segment) -> set[str]:
-    """Return the nodes that a segment holds whole: those with a `node` line."""
-    return {
-        str(parse(segment, text)[1]) for text in read_lines(segment.path) if text.startswith(_NODE)
-    }
+    """Return the nodes that a segment holds whole: those with a `node` line; raises BrokenLine for a wrong one."""
+    nodes = set()
+    for text in read_lines(segment.path):
+        if text.startswith(_NODE):
+            record = parse(segment, text)
+            if fault := node_fault(completed("node", record[1:])):
+                raise BrokenLine(segment, fault)
+            nodes.add(str(record[1]))
+    return nodes
 
 
 def records(segment: Segment, whole: set[str]) -> Iterator[tuple[str, list[Any]]]:
@@ -122,19 +132,11 @@ def records(segment: Segment, whole: set[str]) -> Iterator[tuple[str, list[Any]]
 
 
 def _ingest_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> int:
-    import duckdb
-
     whole = finished_nodes(segment)
     _forget(connection, whole)
-    total = 0
-    for table, lines in _lines(segment.path):
-        try:
-            total += _insert(connection, segment, table, lines, whole)
-        except (KeyError, UnicodeDecodeError, duckdb.Error):
-            for text in lines:
-                parse(segment, text)  # if the file is damaged, this says so
-            raise
-    return total
+    return sum(
+        insert(connection, segment, table, lines, whole) for table, lines in _lines(segment.path)
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[str, list[bytes]]]:
@@ -158,31 +160,39 @@ def _forget(connection: duckdb.DuckDBPyConnection, nodes: set[str]) -> None:
     old = connection.execute(
         "SELECT id, counts FROM node WHERE list_contains(?, id)", [sorted(nodes)]
     ).fetchall()
-    tables = {table for _, counts in old for table in orjson.loads(counts)}
+    tables = {table for _, counts in old for table in orjson.loads(counts)} & record_types().keys()
     for table in sorted(tables):
         connection.execute(
             f'DELETE FROM "{table}" WHERE list_contains(?, node)', [[node for node, _ in old]]
         )
 
 
-def _insert(
+def insert(
     connection: duckdb.DuckDBPyConnection,
     segment: Segment,
     table: str,
     lines: list[bytes],
     whole: set[str],
 ) -> int:
-    """Insert what the lines say, but for rows of nodes that are not `whole`; return how many rows that were."""
-    insert = statement(table)
+    """Insert what the lines say, but for rows of nodes that are not `whole`; return how many rows that were.
+
+    Raises:
+        BrokenLine: there is no such table, or a line is no row. What DuckDB says of values is raised as it is.
+    """
+    if table not in record_types():
+        raise BrokenLine(segment, f"there is no table '{table[:60]}'")
     lines = _completed_lines(segment, table, lines)
-    if table in KEYS:
-        lines = _latest(segment, table, lines)
-    arguments = [[text.decode() for text in lines]]
+    try:
+        if table in KEYS:
+            lines = _latest(segment, table, lines)
+        arguments = [[text.decode() for text in lines]]
+    except (UnicodeDecodeError, IndexError, TypeError) as error:
+        raise BrokenLine(segment, str(error)) from error
     if is_stage_table(table):
         if not whole:
             return 0
         arguments.append(sorted(whole))
-    counted = connection.execute(insert, arguments).fetchone()
+    counted = connection.execute(statement(table), arguments).fetchone()
     return int(counted[0]) if counted else 0
 
 
@@ -191,7 +201,12 @@ def _completed_lines(segment: Segment, table: str, lines: list[bytes]) -> list[b
     # A segment is written by one process, so its first line speaks for all of them.
     if len(parse(segment, lines[0])) > len(table_columns(table)):
         return lines
-    return [line(table, completed(table, parse(segment, text)[1:])) for text in lines]
+    try:
+        return [line(table, completed(table, parse(segment, text)[1:])) for text in lines]
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise BrokenLine(
+            segment, f"a row of {table} has fewer values than any engine wrote"
+        ) from error
 
 
 def _latest(segment: Segment, table: str, lines: list[bytes]) -> list[bytes]:

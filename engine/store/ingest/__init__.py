@@ -1,0 +1,21 @@
+"""From the spool into DuckDB, each segment exactly once; a line that no table takes is set aside, never lost."""
+
+from engine.store.ingest.aside import ASIDE, SetAside, ingest_or_set_aside
+from engine.store.ingest.inserting import (
+    add_reviews,
+    finished_nodes,
+    ingest,
+    not_ingested,
+    records,
+)
+
+__all__ = [
+    "ASIDE",
+    "SetAside",
+    "add_reviews",
+    "finished_nodes",
+    "ingest",
+    "ingest_or_set_aside",
+    "not_ingested",
+    "records",
+]
