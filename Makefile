@@ -50,5 +50,5 @@ dist: $(STAMP)   ## build dist/: sdist and wheel, from a clean checkout, and che
 	$(BIN)/python -m pytest -q -m "" tests/test_distributions.py
 	cd dist && sha256sum *
 
-clean:           ## remove the virtual environment dist/ and the caches of the tools
+clean:           ## remove the virtual environment, dist/ and the caches of the tools
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -9,6 +9,7 @@ Heavy libraries are loaded by the verbs that need them: `pada --help` and `pada 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -27,14 +28,25 @@ def main() -> None:
     clean_logs()
     try:
         require_supported()
-        app(standalone_mode=True)
+        _typed()
     except EngineError as error:
         echo(f"error: {error}" if not hasattr(error, "problems") else str(error), error=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of a pipe (`pada sql … | head`) went away: nothing is wrong.
-        sys.stderr.close()
+        # The reader of a pipe (`pada sql … | head`) went away: nothing is wrong. What is left to write goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _typed() -> None:
+    """Run what was typed and end the process; raises BrokenPipeError, EngineError."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None  # typer makes it 1, which is a bug's code
+        sys.stdout.flush()  # what is in the buffer would fail when Python ends, with a code of its own
+        raise
 
 
 __all__ = ["main"]

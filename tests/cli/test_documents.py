@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from engine.cli.app import app
+from engine.review.items import Item
 from engine.store import Store, reader, rows
 from tests.store.small import make, start
 
@@ -34,11 +39,25 @@ def typed(page: Path) -> Iterator[str]:
         yield from re.findall(r'^(pada (?:[^"\n]|"[^"]*")+)', block, re.MULTILINE)
 
 
+def words_of(command: str) -> list[str]:
+    """Return what is typed after `pada`: without comment, redirection and the brackets of what may be left out."""
+    return shlex.split(re.sub(r"[\[\]]|\\\||( [>|] .*)$|\s# .*$", " ", command))[1:]
+
+
 def mistake(command: str) -> str:
     """Return what `pada` says of a command's words; empty where it takes them. What is left out is no mistake."""
-    words = shlex.split(re.sub(r"[\[\]]|\\\||( [>|] .*)$", " ", command))[1:]
-    said = CliRunner().invoke(app, [*words, "--help"])
+    said = CliRunner().invoke(app, [*words_of(command), "--help"])
     return said.output if said.exit_code else ""
+
+
+def lacking(line: str) -> str:
+    """Return the option that a command needs and is told without; empty for a bare name, which only speaks of it."""
+    command, words = get_command(app), words_of(line)
+    while words and isinstance(command, TyperGroup) and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    needed = [option.opts for option in command.params if option.required and words]
+    lacked = [names[0] for names in needed if names[0].startswith("-") and not {*names} & {*words}]
+    return " ".join(lacked)
 
 
 def test_a_mistyped_command_is_found() -> None:
@@ -47,11 +66,15 @@ def test_a_mistyped_command_is_found() -> None:
     assert mistake("pada sql") == ""
     assert "No such command" in mistake("pada calls shaw ID")
     assert "No such option" in mistake("pada run quickstart --fast")
+    assert mistake("pada runs  # lists (them)") == ""
+    assert lacking("pada calls replay") == ""
+    assert lacking("pada calls replay ID") == "--recipe"
+    assert lacking("pada calls replay ID --recipe RECIPE") == ""
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=named)
 def test_pada_takes_every_command(page: Path) -> None:
-    told = {command: mistake(command) for command in typed(page)}
+    told = {command: mistake(command) or lacking(command) for command in typed(page)}
     assert {command: why for command, why in told.items() if why} == {}
 
 
@@ -108,6 +131,27 @@ def test_every_query_fits_the_store_and_counts_each_result_once(tmp_path: Path) 
         store.end_run(start(store), "failed")
     latest = answers(tmp_path)
     assert [query for query in latest.keys() - named if latest[query]] == []
+
+
+def printing_json(command: Any, words: str = "pada") -> Iterator[str]:
+    """Yield the commands that take `--json`, in words."""
+    if any("--json" in option.opts for option in command.params):
+        yield words
+    for name, inner in command.commands.items() if isinstance(command, TyperGroup) else ():
+        yield from printing_json(inner, f"{words} {name}")
+
+
+def test_every_command_that_prints_json_has_its_keys_written_down() -> None:
+    table = dict(
+        re.findall(
+            r"^\| `(pada [a-z ]+?)(?: [A-Z]+)? --json` \| (.*) \|$",
+            (ROOT / "docs" / "commands.md").read_text("utf-8"),
+            re.MULTILINE,
+        )
+    )
+    assert sorted(table) == sorted(printing_json(get_command(app)))
+    said = re.sub(r"\([^)]*\)", "", table["pada review"])
+    assert re.findall(r"`(\w+)`", said) == [field.name for field in fields(Item)]
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=named)

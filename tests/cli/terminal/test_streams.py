@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -84,3 +85,15 @@ def ended(typed: list[str], patch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as end:
         main()
     assert not end.value.code
+
+
+@pytest.mark.parametrize("typed", ["list backends", "schema recipe"], ids=["short", "long"])
+def test_a_reader_that_goes_away_is_no_mistake(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "argv", ["pada", *typed.split()])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 0

@@ -214,6 +214,7 @@ def test_sql_that_fails_on_one_row_leaves_the_others_in_their_groups() -> None:
         select(rows, by_sql("nowhere", most=1))
 
 
+@pytest.mark.runs
 def test_a_plan_for_several_labels_is_the_same_in_every_process() -> None:
     """Groups of one target come in the order of their names, not in the order of Python's hashes."""
     plans = set()
