@@ -21,7 +21,6 @@ from engine.operators.making.protocol import Made, Material, NotMade, RowFunctio
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import Spec
 from engine.spec.yaml import Document, KeyPath, decode, parse
-from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault, check_expression
 from engine.sql.row_values import RowExpression, Unusable
 
@@ -137,8 +136,7 @@ def _drawn(template: Template, wanted: list[str], draw: random.Random) -> dict[s
     if not wanted and not template.where:
         return {}
     try:
-        with closed_off() as connection:
-            found = _evaluator((template.where or "true", *wanted), connection).over(draws)
+        found = _evaluator((template.where or "true", *wanted)).over(draws)
     except Unusable as unusable:
         raise NotMade(f"{unusable.fault.message}: {draws[0]}") from None
     faults = [values for values in found if isinstance(values, Fault)]
@@ -156,10 +154,10 @@ def _drawn(template: Template, wanted: list[str], draw: random.Random) -> dict[s
 
 
 @lru_cache(maxsize=64)
-def _evaluator(expressions: tuple[str, ...], connection: Any) -> RowExpression:
+def _evaluator(expressions: tuple[str, ...]) -> RowExpression:
     """Return what gives all values at once, under the names v0, v1 and so on."""
     parts = ", ".join(f"v{i} := ({sql}\n)" for i, sql in enumerate(expressions))
-    return RowExpression(f"struct_pack({parts})", "value", connection)
+    return RowExpression(f"struct_pack({parts})", "value")
 
 
 def _value(values: list[str | int | float] | Numbers, draw: random.Random) -> str | int | float:
