@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from engine.backends.local.chat import prompt_text
 from engine.backends.protocol import Message
-from engine.spec.prompts import rendered
+from engine.spec.templates import rendered
 
 _WORDS = {"system": "Xq7Zk", "user": "Yw3Vj", "assistant": "Zr9Tn"}
 
