@@ -38,6 +38,7 @@ from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
+from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
@@ -111,7 +112,8 @@ class Project:
     @cached_property
     def examined(self) -> Examined:
         """Every problem of the recipe, its prompts and its data, warnings included, and the rows that were read."""
-        return self.known or examine(self.loaded)
+        with limited(self.loaded):
+            return self.known or examine(self.loaded)
 
     def with_rows_of(self, other: Project) -> Project:
         """Return the project with the rows that another one has read, where both recipes take the same ones.
@@ -127,7 +129,8 @@ class Project:
         )
         if mine != theirs:
             return self
-        return replace(self, known=examine(self.loaded, other.examined.splits))
+        with limited(self.loaded):
+            return replace(self, known=examine(self.loaded, other.examined.splits))
 
     def validate(self) -> list[Problem]:
         """Return the warnings; raises RecipeError where there is an error, with every problem."""
@@ -140,11 +143,16 @@ class Project:
     def profile(self) -> DataProfile:
         """What the rows are like: counts, labels, repetitions, overlap between splits."""
         splits = self.examined.splits
-        splits.read()
-        return profile(self.loaded, splits)
+        with limited(self.loaded):
+            splits.read()
+            return profile(self.loaded, splits)
 
     @cached_property
     def _compiled(self) -> tuple[Plan, Resources]:
+        with limited(self.loaded):
+            return self._compile()
+
+    def _compile(self) -> tuple[Plan, Resources]:
         resources = gather(self.loaded, self.examined.splits, self._reviews)
         prompt = task_prompt(self.loaded)
         plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
@@ -235,7 +243,8 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
-            return rehearse(plan, resources, stage, self.state, store)
+            with limited(self.loaded):
+                return rehearse(plan, resources, stage, self.state, store)
         finally:
             if store:
                 store.close()
@@ -283,7 +292,8 @@ class Project:
         require_consent(uses_of(resources.models["teacher"]), trust, self.loaded)
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
-            return attempt(Play(plan, resources, self.state, store), count)
+            with limited(self.loaded):
+                return attempt(Play(plan, resources, self.state, store), count)
         finally:
             if store:
                 store.close()
@@ -314,8 +324,9 @@ class Project:
         recipe = self.loaded.recipe
         store = Store.open(self.state, create_missing=False)
         try:
-            rows = validation_rows(plan, store, recipe.loop.divide_validation, seed, round)
-            log = log_rows(plan, store, rows.seed)
+            with limited(self.loaded):
+                rows = validation_rows(plan, store, recipe.loop.divide_validation, seed, round)
+                log = log_rows(plan, store, rows.seed)
         finally:
             store.close()
         labelled = TASKS[recipe.task.kind].labelled
@@ -396,7 +407,8 @@ class Project:
             run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
-            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+            with limited(self.loaded):
+                return execute(plan, resources, recipe.budget, store, run, watcher, origins)
 
     def _begin(self, store: Store, watcher: Reporter) -> str:
         """Go on with the run of this very plan that is not done, else start one; return its id."""

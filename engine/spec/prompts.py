@@ -27,6 +27,7 @@ from engine.spec.templates import JINJA
 from engine.spec.yaml import read_text
 
 Role = Literal["system", "user", "assistant"]
+Turns = tuple[tuple[Role, str], ...]
 _LONGEST = 100
 _MARKER = re.compile(r"^\[\[(\w+)\]\][ \t]*$")
 _LEADING_COMMENT = re.compile(r"\A\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
@@ -95,11 +96,11 @@ class Prompt:
             ]
         return parts
 
-    def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
+    def render(self, variables: Mapping[str, Any]) -> Turns:
         """Return the turns as (role, content); raises RecipeError, such as for an undefined name."""
         return self.render_all([variables])[0]
 
-    def render_all(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[Role, str], ...]]:
+    def render_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Turns]:
         """Return the turns with the variables of each row, all at once; raises as `render`."""
         texts = [section.text for section in self.sections]
         try:

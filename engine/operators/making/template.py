@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from engine.errors import Problem, RecipeError
+from engine.errors import Problem, RecipeError, RunError
 from engine.operators.making.protocol import Made, Material, NotMade, RowFunction
+from engine.sandbox import Overrun
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import Spec
 from engine.spec.yaml import Document, KeyPath, parse, read_text
@@ -139,6 +140,9 @@ def _drawn(template: Template, wanted: list[str], draw: random.Random) -> dict[s
         found = _evaluator((template.where or "true", *wanted)).over(draws)
     except Unusable as unusable:
         raise NotMade(f"{unusable.fault.message}: {draws[0]}") from None
+    except Overrun as overrun:
+        message = f"{FILE}: the template of '{template.target}' {overrun.why}"
+        raise RunError(message, overrun.advice) from None
     faults = [values for values in found if isinstance(values, Fault)]
     if len(faults) == len(found):
         raise NotMade(f"{faults[0].message}: {draws[0]}")

@@ -11,6 +11,7 @@ from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
 from engine.spec.recipe.data import Data
 from engine.spec.recipe.failures import Failures
+from engine.spec.recipe.limits import Limits
 from engine.spec.recipe.loop import Budget, Loop
 from engine.spec.recipe.metrics import MetricSpec, Slice
 from engine.spec.recipe.models import Models
@@ -54,6 +55,7 @@ class Recipe(Spec):
     train: Train = Train()
     loop: Loop = Loop()
     budget: Budget = Budget()
+    limits: Limits = Limits()
     benchmark: Benchmark | None = None
     """Left out, nothing is served and timed."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
