@@ -112,8 +112,7 @@ class Project:
     @cached_property
     def examined(self) -> Examined:
         """Every problem of the recipe, its prompts and its data, warnings included, and the rows that were read."""
-        with limited(self.loaded):
-            return self.known or examine(self.loaded)
+        return self.known or examine(self.loaded)
 
     def with_rows_of(self, other: Project) -> Project:
         """Return the project with the rows that another one has read, where both recipes take the same ones.
@@ -129,8 +128,7 @@ class Project:
         )
         if mine != theirs:
             return self
-        with limited(self.loaded):
-            return replace(self, known=examine(self.loaded, other.examined.splits))
+        return replace(self, known=examine(self.loaded, other.examined.splits))
 
     def validate(self) -> list[Problem]:
         """Return the warnings; raises RecipeError where there is an error, with every problem."""

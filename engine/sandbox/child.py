@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import pickle
 import sys
@@ -59,8 +58,8 @@ def main(parent: int) -> None:
         except EOFError:
             return
         limits.use(limits.Limits(ask.seconds, ask.memory, ask.rows))
-        for module in ask.needs:
-            importlib.import_module(module)
+        if ask.prepare is not None:
+            ask.prepare()
         if ask.kind == "open":
             assert ask.function is not None
             opened = iter(ask.function(*ask.arguments))

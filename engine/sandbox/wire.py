@@ -26,8 +26,8 @@ class Ask(NamedTuple):
     rows: int
     function: Callable[..., Any] | None = None
     arguments: tuple[Any, ...] = ()
-    needs: tuple[str, ...] = ()
-    """Modules that are loaded before the clock runs."""
+    prepare: Callable[[], object] | None = None
+    """What is done first, before any limit holds: modules are loaded."""
 
 
 def write(handle: int, content: bytes) -> None:

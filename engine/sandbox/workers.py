@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,21 +155,26 @@ def _asked(kind: str, *more: Any) -> wire.Ask:
     return wire.Ask(kind, limits.seconds, platforms.sure_memory(limits.memory), limits.rows, *more)
 
 
-def call(function: Callable[..., T], *arguments: Any, text: str, needs: tuple[str, ...] = ()) -> T:
+def call(
+    function: Callable[..., T],
+    *arguments: Any,
+    text: str,
+    prepare: Callable[[], object] | None = None,
+) -> T:
     """Return what a function returns, computed in a process of its own; raises what it raises.
 
     Args:
         function: One of a module's own, by its name there. Arguments and result must pickle.
         arguments: Those by position.
         text: What the recipe says that is computed, for messages.
-        needs: Modules that are loaded before the clock runs.
+        prepare: What that process does first, before any limit holds, such as to load modules.
 
     Raises:
         Overrun: it takes more than the limits of the recipe at work let it.
     """
     worker = _taken()
     try:
-        _, value = worker.ask(_asked("call", function, arguments, needs), text)
+        _, value = worker.ask(_asked("call", function, arguments, prepare), text)
         result: T = value
         return result
     finally:
@@ -177,15 +182,18 @@ def call(function: Callable[..., T], *arguments: Any, text: str, needs: tuple[st
 
 
 def stream(
-    function: Callable[..., Iterable[T]], *arguments: Any, text: str, needs: tuple[str, ...] = ()
-) -> Iterator[T]:
+    function: Callable[..., Iterable[T]],
+    *arguments: Any,
+    text: str,
+    prepare: Callable[[], object] | None = None,
+) -> Generator[T]:
     """Yield what a generator yields, computed in a process of its own, as `call`: each value has all of the time.
 
     All values together may take as much memory as one may take to be made.
     """
     worker, size, most = _taken(), 0, current().memory * 1e9
     try:
-        worker.ask(_asked("open", function, arguments, needs), text)
+        worker.ask(_asked("open", function, arguments, prepare), text)
         while True:
             kind, value = worker.ask(_asked("next"), text)
             size += worker.size

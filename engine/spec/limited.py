@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,10 +44,8 @@ def _place(loaded: LoadedRecipe, text: str) -> tuple[Location, str]:
 def _path(value: Any, text: str, path: KeyPath) -> KeyPath | None:
     if isinstance(value, str):
         return path if value.strip() == text else None
-    parts = value.items() if isinstance(value, dict) else enumerate(value)
-    found = (_path(part, text, (*path, key)) for key, part in parts) if _holds(value) else ()
+    parts: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+    found = (_path(part, text, (*path, key)) for key, part in parts)
     return next((one for one in found if one is not None), None)
-
-
-def _holds(value: Any) -> bool:
-    return isinstance(value, dict | list)

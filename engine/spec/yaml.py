@@ -41,7 +41,7 @@ _RULES = (
     ),
 )
 _MAX_DEPTH = 50
-_MAX_VALUES = 100_000
+_MAX_VALUES = 20_000
 LARGEST = 1_000_000
 """Bytes of a file that says what is to be done: a recipe, a prompt, an operator, a schema."""
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")

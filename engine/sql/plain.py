@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from engine import sandbox
+from engine.sql.connection import prepare
 
 T = TypeVar("T")
 
-NEEDS = ("duckdb", "pyarrow")
-"""What the process that computes loads before its clock runs."""
 _LONGEST = 2000
 """Characters: time grows with these as well."""
 _NEEDLE = 200
@@ -104,4 +103,4 @@ def computed(function: Callable[..., T], *arguments: Any, plain: bool, text: str
     """
     if plain:
         return function(*arguments)
-    return sandbox.call(function, *arguments, text=text, needs=NEEDS)
+    return sandbox.call(function, *arguments, text=text, prepare=prepare)

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import sandbox
-from engine.sql.connection import close_off, in_memory
+from engine.sql.connection import close_off, in_memory, prepare
 from engine.sql.expressions import Fault, fault_of
-from engine.sql.plain import NEEDS
 from engine.sql.query_files import Checked
 from engine.sql.row_values import json_value, sql_value
 
@@ -70,7 +69,7 @@ def run_query(checked: Checked, database: Path | None, text: str) -> Iterator[di
         QueryError: it cannot be run to its end.
         Overrun: it takes more than the recipe's limits let it.
     """
-    return _rows(sandbox.stream(_queried, checked, database, text=text, needs=NEEDS), text)
+    return _rows(sandbox.stream(_queried, checked, database, text=text, prepare=prepare), text)
 
 
 def run_sqlite(sql: str, file: Path) -> Iterator[dict[str, Any]]:
@@ -78,19 +77,21 @@ def run_sqlite(sql: str, file: Path) -> Iterator[dict[str, Any]]:
     return _rows(sandbox.stream(_queried_sqlite, sql, file, text=sql), sql)
 
 
-def _rows(parts: Iterator[list[tuple[Any, ...]]], text: str) -> Iterator[dict[str, Any]]:
+def _rows(parts: Generator[list[tuple[Any, ...]]], text: str) -> Iterator[dict[str, Any]]:
     """Yield rows out of the names of the columns and parts of their values; raises Overrun for too many."""
     most, count = sandbox.current().rows, 0
     names: list[str] = []
-    for part in parts:
-        if not names:
-            names = list(part[0])
-            continue
-        count += len(part)
-        if count > most:
-            raise sandbox.Overrun("rows", text)
-        for row in part:
-            yield dict(zip(names, row, strict=True))
+    # Where nobody wants the rest, or there is too much of it, it is not left to be computed.
+    with closing(parts):
+        for part in parts:
+            if not names:
+                names = list(part[0])
+                continue
+            count += len(part)
+            if count > most:
+                raise sandbox.Overrun("rows", text)
+            for row in part:
+                yield dict(zip(names, row, strict=True))
 
 
 def _queried(checked: Checked, database: Path | None) -> Iterator[list[tuple[Any, ...]]]:

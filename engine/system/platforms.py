@@ -106,16 +106,16 @@ def bounded(seconds: float, memory: int) -> Iterator[None]:
     """
     import resource
 
-    held = resource.getrlimit(resource.RLIMIT_AS)
+    # What is written to, not what is set aside: DuckDB sets aside half a gigabyte for each database.
+    held = resource.getrlimit(resource.RLIMIT_DATA)
     if memory_is_bounded():
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
         most = pages * resource.getpagesize() + memory
-        resource.setrlimit(
-            resource.RLIMIT_AS, (most if held[1] < 0 else min(most, held[1]), held[1])
-        )
+        most = most if held[1] == resource.RLIM_INFINITY else min(most, held[1])
+        resource.setrlimit(resource.RLIMIT_DATA, (most, held[1]))
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        resource.setrlimit(resource.RLIMIT_AS, held)
+        resource.setrlimit(resource.RLIMIT_DATA, held)

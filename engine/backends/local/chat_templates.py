@@ -48,10 +48,22 @@ def written(
         return sandbox.call(
             *(_with_transformers, template, messages, tools, prompt, dict(tokenizer.special_tokens_map)),
             text=template,
-            needs=("transformers.utils.chat_template_utils",),
+            prepare=_load_transformers,
         )  # fmt: skip
     except sandbox.Overrun as overrun:
         raise costly(overrun) from None
+
+
+def _load_transformers() -> None:
+    from transformers.utils import chat_template_utils
+
+    chat_template_utils.render_jinja_template  # noqa: B018
+
+
+def _load_llama() -> None:
+    from llama_cpp import llama_chat_format
+
+    llama_chat_format.Jinja2ChatFormatter  # noqa: B018
 
 
 def _with_transformers(
@@ -85,8 +97,8 @@ def written_by_llama(
     if is_plain(template, _JINJA):
         return _with_llama(template, eos, bos, messages)
     try:
-        needs = ("llama_cpp.llama_chat_format",)
-        return sandbox.call(_with_llama, template, eos, bos, messages, text=template, needs=needs)
+        asked = (_with_llama, template, eos, bos, messages)
+        return sandbox.call(*asked, text=template, prepare=_load_llama)
     except sandbox.Overrun as overrun:
         raise costly(overrun) from None
 
