@@ -20,6 +20,11 @@ def nothing() -> None:
     """Do nothing."""
 
 
+def too_much(*_: object) -> str:
+    """Ask for more memory than there is."""
+    return "x" * 10**15
+
+
 def wrong() -> None:
     """Raise something."""
     raise ValueError("no such thing")
