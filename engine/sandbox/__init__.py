@@ -7,6 +7,6 @@ Knows no recipes; what a limit is called in one is in the messages.
 """
 
 from engine.sandbox.limits import Limits, Overrun, current, use
-from engine.sandbox.workers import call, stream
+from engine.sandbox.workers import call, start, stream
 
-__all__ = ["Limits", "Overrun", "call", "current", "stream", "use"]
+__all__ = ["Limits", "Overrun", "call", "current", "start", "stream", "use"]

@@ -1,8 +1,12 @@
-"""The process that computes: `python -P -m engine.sandbox.child PARENT_PID`, asked on stdin, answering on stdout."""
+"""The process that computes: `python -P -m engine.sandbox.child PARENT_PID MODULE…`.
+
+Asked on stdin, answers on stdout; of each module the function `prepare` is called first of all.
+"""
 
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import pickle
 import sys
@@ -43,7 +47,7 @@ def _packed(kind: str, what: Any) -> bytes:
     return pickle.dumps(("raised", limits.Overrun("memory")), pickle.HIGHEST_PROTOCOL)
 
 
-def main(parent: int) -> None:
+def main(parent: int, *modules: str) -> None:
     """Answer until nobody asks any more."""
     platforms.kill_with_parent()
     if os.getppid() != parent:
@@ -51,6 +55,8 @@ def main(parent: int) -> None:
     asked, answers = os.dup(0), os.dup(1)
     # What libraries print must not get between the messages.
     os.dup2(2, 1)
+    for module in modules:
+        importlib.import_module(module).prepare()
     opened: Iterator[Any] | None = None
     while True:
         try:
@@ -75,4 +81,4 @@ def main(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -35,14 +35,13 @@ _INHERITED = (
 class _Worker:
     """One process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str) -> None:
         package = str(Path(__file__).resolve().parents[2])
         paths = [package, os.environ.get("PYTHONPATH", "")]
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        # Started off beside other work: it needs its modules only when it is asked.
         self.process = subprocess.Popen(
             # -P: the working folder's files never pass for modules.
-            [sys.executable, "-P", "-m", "engine.sandbox.child", str(os.getpid())],
+            [sys.executable, "-P", "-m", "engine.sandbox.child", str(os.getpid()), *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -130,6 +129,13 @@ def _died(code: int, text: str) -> Overrun:
 
 _idle: list[_Worker] = []
 _lock = threading.Lock()
+
+
+def start(module: str) -> None:
+    """Start a process that will be needed, unless one waits already: it loads a module while others work."""
+    with _lock:
+        if not _idle:
+            _idle.append(_Worker(module))
 
 
 def _taken() -> _Worker:

@@ -11,6 +11,7 @@ from engine.errors import Location, Problem, RecipeError
 from engine.sandbox import Overrun
 from engine.spec.loader import LoadedRecipe, dotted
 from engine.spec.yaml import Document, KeyPath
+from engine.sql import connection
 
 
 @contextmanager
@@ -22,6 +23,9 @@ def limited(loaded: LoadedRecipe) -> Iterator[None]:
     """
     limits = loaded.recipe.limits
     sandbox.use(sandbox.Limits(limits.seconds, limits.memory, limits.rows))
+    if "sql" in _keys(loaded.document.data.get("data")):
+        # Queries are computed apart, always.
+        sandbox.start(connection.__name__)
     try:
         yield
     except Overrun as overrun:
@@ -49,3 +53,9 @@ def _path(value: Any, text: str, path: KeyPath) -> KeyPath | None:
         parts = value.items() if isinstance(value, dict) else enumerate(value)
     found = (_path(part, text, (*path, key)) for key, part in parts)
     return next((one for one in found if one is not None), None)
+
+
+def _keys(value: Any) -> set[str]:
+    """Return the keys of the mappings in a mapping."""
+    parts = value.values() if isinstance(value, dict) else ()
+    return {key for part in parts if isinstance(part, dict) for key in part}

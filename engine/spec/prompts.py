@@ -29,6 +29,7 @@ from engine.spec.yaml import read_text
 Role = Literal["system", "user", "assistant"]
 Turns = tuple[tuple[Role, str], ...]
 _LONGEST = 100
+_MOST_CHARACTERS = 200_000
 _MARKER = re.compile(r"^\[\[(\w+)\]\][ \t]*$")
 _LEADING_COMMENT = re.compile(r"\A\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
 
@@ -145,6 +146,10 @@ def _characters(parts: Iterable[nodes.Node]) -> int:
 def parse_prompt(name: str, path: Path) -> Prompt:
     """Read and check one prompt file; raises RecipeError for bad UTF-8, roles or syntax."""
     text = read_text(path).replace("\r\n", "\n")
+    if len(text) > _MOST_CHARACTERS:
+        message = f"this prompt has more than {_MOST_CHARACTERS:,} characters"
+        hint = "what is shown of rows comes in by variables"
+        raise RecipeError([Problem(Location.at(path), message, hint, code="size")])
     sections, problems = _cut(text, path)
     if not problems:
         problems = _check_turns(sections, path)

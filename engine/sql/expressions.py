@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Kind = Literal["condition", "aggregate", "value"]
 
 _PREFIX = "SELECT "
+_LONGEST = 100_000
+"""Characters of SQL."""
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT",
     "FUNCTION", "LAMBDA", "OPERATOR", "TYPE",
@@ -103,6 +105,8 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
         return Fault("the expression is empty", "write a SQL expression, such as `accuracy < 1`")
     if sql.rstrip().endswith(";"):
         return Fault("this ends with ';'", "leave the ';' out")
+    if fault := too_long(sql):
+        return fault
     query = "SELECT json_serialize_sql(?)"
     [(serialized,)] = connection.execute(query, [_PREFIX + sql + "\n"]).fetchall()
     parsed: dict[str, Any] = json.loads(serialized)
@@ -117,6 +121,14 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
         return fault
     plain = is_plain(sql, expression)
     return Tree(tuple(dict.fromkeys(columns)), tuple(dict.fromkeys(functions)), plain)
+
+
+def too_long(sql: str) -> Fault | None:
+    """Return a fault for SQL whose syntax tree would be larger than any that somebody wrote."""
+    if len(sql) <= _LONGEST:
+        return None
+    hint = "what is long is data: join it in a query"
+    return Fault(f"this SQL is longer than {_LONGEST:,} characters", hint)
 
 
 def _syntax(sql: str, parsed: Mapping[str, Any]) -> Fault:
@@ -251,7 +263,7 @@ def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
             hint = "a result must be the same every time, and reach nothing but the row"
             return Fault(f"the function '{name}' is not allowed here", hint)
         if name not in functions.known and re.match(r"\w", name):
-            close = difflib.get_close_matches(name, functions.known, n=1, cutoff=0.75)
+            close = difflib.get_close_matches(name[:100], functions.known, n=1, cutoff=0.75)
             hint = f"did you mean '{close[0]}'?" if close else "see the functions of DuckDB"
             return Fault(f"no function '{name}'", hint)
     aggregates = [name for name in tree.functions if name in functions.aggregate]

@@ -46,7 +46,11 @@ class QueryError(Exception):
 
 
 def listed(pattern: Path) -> list[Path]:
-    """Return the files that DuckDB finds for a pattern; it opens none of them. Raises QueryError."""
+    """Return the files that DuckDB finds for a pattern; it opens none of them. Raises QueryError and Overrun."""
+    return sandbox.call(_listed, pattern, text=str(pattern), prepare=prepare)
+
+
+def _listed(pattern: Path) -> list[Path]:
     import duckdb
 
     try:

@@ -333,6 +333,18 @@ SIZES: dict[str, tuple[Callable[[], str], str]] = {
     "values": (lambda: RECIPE + f"vars: [{'a,' * 21_000}]", "more than 20,000 values stand"),
     "aliases": (lambda: RECIPE + "vars: {a: &a x, b: *a}", "the alias '*a' is not allowed"),
     "limits": (lambda: RECIPE.replace(f"seconds: {SECONDS}", "seconds: 1e9"), "limits.seconds"),
+    "SQL": (
+        lambda: RECIPE.replace("accuracy < 1", f"accuracy IN ({'1,' * 60_000}1)"),
+        "this SQL is longer than 100,000 characters",
+    ),
+    "a name": (
+        lambda: RECIPE.replace("kind: classification", f"kind: {'class' * 100_000}"),
+        "choose one of: ",
+    ),
+    "seeds": (
+        lambda: RECIPE + f"seeds: [{', '.join(map(str, range(1100)))}]",
+        "there are more than 1000 seeds",
+    ),
     "a pattern of files": (
         lambda: RECIPE.replace(TRAIN, f"train: {{path: '{'**/' * 40}*.jsonl'}}"),
         "`**` stands in this pattern more than once",

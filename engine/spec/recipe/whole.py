@@ -21,6 +21,8 @@ from engine.spec.recipe.quality import Quality
 from engine.spec.recipe.task import Task
 from engine.spec.recipe.train import Train
 
+_MOST_SEEDS = 1000
+
 
 class Recipe(Spec):
     """A whole recipe, format version 1."""
@@ -74,6 +76,8 @@ class Recipe(Spec):
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         if len(seeds) != len(set(seeds)):
             raise ValueError("two seeds are the same")
+        if len(seeds) > _MOST_SEEDS:
+            raise ValueError(f"there are more than {_MOST_SEEDS} seeds")
         return seeds
 
     @model_validator(mode="after")
