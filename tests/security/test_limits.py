@@ -16,7 +16,6 @@ from typing import Any
 
 import psutil
 import pytest
-from jinja2 import TemplateError
 
 from engine import cli, sandbox
 from engine.backends.local import chat_templates
@@ -67,6 +66,15 @@ LONG = "length(repeat(text, 5000000)) > 0"
 ENDLESS = (
     "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) AS text FROM t"
 )
+
+
+LONG_CASES = {"a query with text", "a query of SQLite's", "doubling", "macros"}
+"""Each ends a process, and the next one has to load its libraries anew."""
+
+
+def marked(case: str) -> Any:
+    """Return a case for `parametrize`, with its marks."""
+    return pytest.param(case, marks=[pytest.mark.long] if case in LONG_CASES else [], id=case)
 
 
 @pytest.fixture
@@ -169,7 +177,7 @@ SQL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", SQL)
+@pytest.mark.parametrize("case", [marked(case) for case in SQL])
 def test_sql_ends(
     case: str,
     project: Path,
@@ -215,7 +223,7 @@ PROMPTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", PROMPTS)
+@pytest.mark.parametrize("case", [marked(case) for case in PROMPTS])
 def test_prompts_end(case: str, tmp_path: Path) -> None:
     template, why = PROMPTS[case]
     file = tmp_path / "mine.md"
@@ -264,18 +272,6 @@ def test_chat_templates_end(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = [Message("user", "?")._asdict()]
     with pytest.raises(ModelError, match=f"the model's chat template {MEMORY}"):
         chat_templates.written(Tokenizer("{{ 'x' * 10 }}"), turns, prompt=True)
-
-
-@pytest.mark.models
-def test_chat_templates_are_written_by_transformers_apart() -> None:
-    sandbox.use(sandbox.Limits())
-    template = (
-        "{% set x = messages[0]['content'] %}{{ x }}{% if add_generation_prompt %}>{% endif %}"
-    )
-    turns = [Message("user", "?")._asdict()]
-    assert chat_templates.written(Tokenizer(template), turns, prompt=True) == "?>"
-    with pytest.raises(TemplateError, match="nono"):
-        chat_templates.written(Tokenizer("{{ raise_exception('no' * 2) }}"), turns, prompt=True)
 
 
 def dag(depth: int) -> dict[str, Any]:
@@ -330,7 +326,7 @@ def test_vars_do_not_multiply(
 
 SIZES: dict[str, tuple[Callable[[], str], str]] = {
     "a recipe": (lambda: RECIPE + "# " + "x" * yaml.LARGEST, "this file is larger than 1 MB"),
-    "values": (lambda: RECIPE + f"vars: [{'a,' * 21_000}]", "more than 20,000 values stand"),
+    "values": (lambda: RECIPE + f"vars: [{'a,' * 600}]", "more than 500 values stand"),
     "aliases": (lambda: RECIPE + "vars: {a: &a x, b: *a}", "the alias '*a' is not allowed"),
     "limits": (lambda: RECIPE.replace(f"seconds: {SECONDS}", "seconds: 1e9"), "limits.seconds"),
     "SQL": (
@@ -357,6 +353,8 @@ def test_what_a_recipe_is_made_of_is_small(
     case: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made, why = SIZES[case]
+    if case == "values":
+        monkeypatch.setattr(yaml, "_MAX_VALUES", 500)
     (project / "recipe.yaml").write_text(made(), "utf-8")
     assert why in validate(project / "recipe.yaml", monkeypatch, capsys)
 
@@ -370,6 +368,7 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_redaction_ends() -> None:
+    sandbox.use(sandbox.Limits(10, 0.2))
     with pytest.raises(sandbox.Overrun, match=r"`\[a-z\]` takes more than"):
         replace_matches("[a-z]", "x" * 100_000, ["word" * 1000] * 10)
     assert replace_matches("[0-9]{4}", "x" * 100_000, ["1234"])[0] == "x" * 100_000
