@@ -141,16 +141,11 @@ class Project:
     def profile(self) -> DataProfile:
         """What the rows are like: counts, labels, repetitions, overlap between splits."""
         splits = self.examined.splits
-        with limited(self.loaded):
-            splits.read()
-            return profile(self.loaded, splits)
+        splits.read()
+        return profile(self.loaded, splits)
 
     @cached_property
     def _compiled(self) -> tuple[Plan, Resources]:
-        with limited(self.loaded):
-            return self._compile()
-
-    def _compile(self) -> tuple[Plan, Resources]:
         resources = gather(self.loaded, self.examined.splits, self._reviews)
         prompt = task_prompt(self.loaded)
         plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
@@ -241,8 +236,7 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
-            with limited(self.loaded):
-                return rehearse(plan, resources, stage, self.state, store)
+            return rehearse(plan, resources, stage, self.state, store)
         finally:
             if store:
                 store.close()
@@ -290,8 +284,7 @@ class Project:
         require_consent(uses_of(resources.models["teacher"]), trust, self.loaded)
         store = Store.open(self.state, create_missing=False) if self.has_store else None
         try:
-            with limited(self.loaded):
-                return attempt(Play(plan, resources, self.state, store), count)
+            return attempt(Play(plan, resources, self.state, store), count)
         finally:
             if store:
                 store.close()
@@ -322,9 +315,8 @@ class Project:
         recipe = self.loaded.recipe
         store = Store.open(self.state, create_missing=False)
         try:
-            with limited(self.loaded):
-                rows = validation_rows(plan, store, recipe.loop.divide_validation, seed, round)
-                log = log_rows(plan, store, rows.seed)
+            rows = validation_rows(plan, store, recipe.loop.divide_validation, seed, round)
+            log = log_rows(plan, store, rows.seed)
         finally:
             store.close()
         labelled = TASKS[recipe.task.kind].labelled

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import pickle
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -36,15 +35,15 @@ def _answer(ask: wire.Ask, opened: Iterator[Any] | None) -> tuple[str, Any]:
 
 def _packed(kind: str, what: Any) -> bytes:
     try:
-        content = pickle.dumps((kind, what), pickle.HIGHEST_PROTOCOL)
+        content = wire.packed((kind, what))
     except MemoryError:
         content = b""
     except Exception as error:
         text = f"{type(what).__name__}: {what} ({error})"
-        content = pickle.dumps(("raised", RuntimeError(text[:1000])), pickle.HIGHEST_PROTOCOL)
+        content = wire.packed(("raised", RuntimeError(text[:1000])))
     if 0 < len(content) <= wire.MOST:
         return content
-    return pickle.dumps(("raised", limits.Overrun("memory")), pickle.HIGHEST_PROTOCOL)
+    return wire.packed(("raised", limits.Overrun("memory")))
 
 
 def main(parent: int, *modules: str) -> None:
@@ -60,7 +59,7 @@ def main(parent: int, *modules: str) -> None:
     opened: Iterator[Any] | None = None
     while True:
         try:
-            ask: wire.Ask = pickle.loads(wire.read(lambda size: os.read(asked, size)))
+            ask: wire.Ask = wire.unpacked(wire.read(lambda size: os.read(asked, size)))
         except EOFError:
             return
         limits.use(limits.Limits(ask.seconds, ask.memory, ask.rows))

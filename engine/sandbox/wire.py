@@ -7,6 +7,7 @@ rights of the one that asks: that pickles could run code in it adds nothing.
 from __future__ import annotations
 
 import os
+import pickle
 import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,6 +29,16 @@ class Ask(NamedTuple):
     arguments: tuple[Any, ...] = ()
     prepare: Callable[[], object] | None = None
     """What is done first, before any limit holds: modules are loaded."""
+
+
+def packed(value: Any) -> bytes:
+    """Return a value as the other process reads it; raises what pickle does for one that does not go there."""
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def unpacked(content: bytes) -> Any:
+    """Return the value in a message of the other process."""
+    return pickle.loads(content)
 
 
 def write(handle: int, content: bytes) -> None:

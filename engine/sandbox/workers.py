@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import pickle
 import select
 import subprocess
 import sys
@@ -63,7 +62,7 @@ class _Worker:
     def ask(self, ask: wire.Ask, text: str) -> tuple[str, Any]:
         """Return what the process answers, and raise what it raises; where it takes too much, it ends with Overrun."""
         try:
-            wire.write(self._asked, pickle.dumps(ask, pickle.HIGHEST_PROTOCOL))
+            wire.write(self._asked, wire.packed(ask))
             content = wire.read(self._waiting(ask, text))
         except (EOFError, BrokenPipeError):
             raise _died(self.end(), text) from None
@@ -72,7 +71,7 @@ class _Worker:
             self.end()
             raise
         self.size = len(content)
-        kind, what = pickle.loads(content)
+        kind, what = wire.unpacked(content)
         if kind == "raised":
             raise Overrun(what.kind, text) if isinstance(what, Overrun) else what
         return kind, what
