@@ -39,6 +39,7 @@ from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
+from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec
 from engine.store import FILE, Store, reader
@@ -398,7 +399,8 @@ class Project:
             run = self._begin(store, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
-            return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+            with limited(self.loaded):
+                return execute(plan, resources, recipe.budget, store, run, watcher, origins)
 
     def _begin(self, store: Store, watcher: Reporter) -> str:
         """Go on with the run of this very plan that is not done, else start one; return its id."""

@@ -19,13 +19,20 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
+_LONGEST, _MOST = 100, 500
+"""Characters of a name that is compared, and names."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `"did you mean 'x'?"` for the closest choice, or the list of choices when none is close."""
     known = sorted(choices)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    # The time that this takes grows with the product of the lengths.
+    near = [name for name in known if len(name) <= _LONGEST][:_MOST]
+    close = difflib.get_close_matches(word, near, n=1, cutoff=0.6) if len(word) <= _LONGEST else ()
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"choose one of: {', '.join(known)}" if known else ""
+    more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
+    return f"choose one of: {', '.join(known[:_MOST])}{more}" if known else ""
 
 
 class Registry(Mapping[str, T]):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from engine.backends.entry import Backend, Extra, ModelRef, Settings
-from engine.backends.local import grammar
+from engine.backends.local import chat_templates, grammar
 from engine.backends.local.chat import Inert, marks, rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, does_not_fit, failed, read
@@ -53,7 +53,6 @@ class _Loaded:
         import llguidance.llamacpp
         import outlines
         from llama_cpp import llama_model_get_vocab
-        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         self.llama = _load(ref, settings)
         metadata: Mapping[str, str] = self.llama.metadata
@@ -66,11 +65,8 @@ class _Loaded:
                 "choose a GGUF file of an instruct model",
             )
         self._vocab = llama_model_get_vocab(self.llama.model)
-        self.format = Jinja2ChatFormatter(
-            template=template,
-            eos_token=self._text(self.llama.token_eos()),
-            bos_token=self._text(self.llama.token_bos()),
-        )
+        ends = self._text(self.llama.token_eos()), self._text(self.llama.token_bos())
+        self.format = partial(chat_templates.written_by_llama, template, *ends)
         self.outlined = outlines.from_llamacpp(self.llama)
         self.vocabulary = llguidance.llamacpp.lltokenizer_from_vocab(self._vocab)
 
@@ -84,9 +80,8 @@ class _Loaded:
         added: list[bool] = []
 
         def written(turns: list[Any]) -> str:
-            found = self.format(messages=turns)
-            added.append(found.added_special)
-            text: str = found.prompt
+            text, begins = self.format(turns)
+            added.append(begins)
             return text
 
         def tokens(text: str, control: bool) -> list[int]:

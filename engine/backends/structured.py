@@ -5,17 +5,24 @@ Knows no backend: every backend's replies pass through `read_reply`, whatever th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
-from engine import json_text
+from engine import json_text, sandbox
 
 if TYPE_CHECKING:
     from jsonschema_rs import Validator
 
 _NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "$defs", "definitions")
+_DEFINED = ("$defs", "definitions")
+_REFERENCES = ("$ref", "$dynamicRef")
+_PATTERNS = frozenset({"pattern", "patternProperties"})
+_MOST_PARTS = 10_000
+"""Of a schema, each counted as often as references lead to it."""
 _UNENDING = ("*", "+", ",}")
 _TYPES = {"string", "integer", "number", "boolean", "null", "array", "object"}
 
@@ -76,26 +83,47 @@ def read_reply(text: str, schema: Mapping[str, Any] | None) -> Reply:
         value = json_text.parse(json_of(text))
     except ValueError as problem:
         return Reply(None, "invalid_json", str(problem))
-    validator = _validator(schema)
-    if not validator.is_valid(value):
-        return Reply(None, "schema", _violation(validator, schema, value))
+    if why := _why_not(schema, value):
+        return Reply(None, "schema", why)
     if value is None:
         # A schema may allow null, but a completion's value is None only when there is an error.
         return Reply(None, "schema", "the reply is null")
     return Reply(value)
 
 
-_VALIDATORS: dict[int, tuple[Mapping[str, Any], Validator]] = {}
+_VALIDATORS: dict[int, tuple[Mapping[str, Any], Validator | str | None]] = {}
+"""None stands for a schema that is costly and is used apart; a text says why it is not used any more."""
 
 
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    """Return the validator of a schema, made once per object: the requests of a node share theirs."""
+def _why_not(schema: Mapping[str, Any], value: Any) -> str:
+    """Return how a value breaks its schema; nothing where it does not.
+
+    The validator of a schema is made once per object: the requests of a node share theirs.
+    """
     known = _VALIDATORS.get(id(schema))
     if known is None or known[0] is not schema:
         if len(_VALIDATORS) >= 256:
             _VALIDATORS.clear()
-        known = _VALIDATORS[id(schema)] = (schema, _compile(schema))
-    return known[1]
+        made = None if is_costly(schema) else _compile(schema)
+        known = _VALIDATORS[id(schema)] = (schema, made)
+    if isinstance(known[1], str):
+        return known[1]
+    if known[1] is not None:
+        return "" if known[1].is_valid(value) else _violation(known[1], schema, value)
+    try:
+        return sandbox.call(_why_not_apart, schema, value, text="")
+    except sandbox.Overrun as overrun:
+        why = f"$: to hold it against its schema {overrun.why}"
+        _VALIDATORS[id(schema)] = (schema, why)
+        return why
+
+
+def _why_not_apart(schema: Mapping[str, Any], value: Any) -> str:
+    validator = _compile(schema)
+    if validator.is_valid(value):
+        return ""
+    first = next(validator.iter_errors(value))
+    return f"{_path(first.instance_path)}: {first.message[:300]}"
 
 
 def _compile(schema: Mapping[str, Any]) -> Validator:
@@ -115,20 +143,25 @@ def _violation(validator: Validator, schema: Mapping[str, Any], value: Any) -> s
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    try:
-        # With a registry of its own it fetches nothing that a schema refers to.
-        strict = Draft202012Validator(dict(schema), registry=Registry())
-        error = best_match(strict.iter_errors(value))
-    except (
-        ArithmeticError,
-        Unresolvable,
-        re.error,
-    ):  # Python's floats and regular expressions do not know all of JSON Schema's
-        error = None
+    error = None
+    # Python's regular expressions may take for ever; those of the validator that decides do not.
+    if not _has_pattern(schema):
+        try:
+            # With a registry of its own it fetches nothing that a schema refers to.
+            strict = Draft202012Validator(dict(schema), registry=Registry())
+            error = best_match(strict.iter_errors(value))
+        except (ArithmeticError, Unresolvable):  # Python's floats do not know all of JSON Schema's
+            error = None
     if error is not None:
         return f"{error.json_path}: {error.message[:300]}"
     first = next(validator.iter_errors(value))
     return f"{_path(first.instance_path)}: {first.message[:300]}"
+
+
+def _has_pattern(part: Any) -> bool:
+    if isinstance(part, Mapping):
+        return not _PATTERNS.isdisjoint(part) or any(map(_has_pattern, part.values()))
+    return isinstance(part, list | tuple) and any(map(_has_pattern, part))
 
 
 def _path(steps: Sequence[str | int]) -> str:
@@ -137,6 +170,15 @@ def _path(steps: Sequence[str | int]) -> str:
 
 def invalid_schema(schema: Mapping[str, Any]) -> str | None:
     """Return why something is no JSON Schema, as "where: what"; None where replies can be validated by it."""
+    if is_costly(schema):
+        try:
+            return sandbox.call(_invalid, schema, text="")
+        except sandbox.Overrun as overrun:
+            return f"$: to read it {overrun.why}"
+    return _invalid(schema)
+
+
+def _invalid(schema: Mapping[str, Any]) -> str | None:
     from jsonschema_rs import ReferencingError, ValidationError
 
     try:
@@ -157,6 +199,8 @@ def unbounded(schema: Mapping[str, Any]) -> list[str]:
     problems = list(_unbounded(schema, "$"))
     if _refers_to_itself(schema):
         problems.append("$: refers to itself through $ref")
+    elif is_costly(schema):
+        problems.append(f"$: through $ref it stands for more than {_MOST_PARTS:,} parts")
     return problems
 
 
@@ -214,11 +258,51 @@ def _refers_to_itself(schema: Mapping[str, Any]) -> bool:
     """Return whether following `$ref`s into the schema's own definitions comes back to a place."""
     parts = _places(schema)
     leads = {name: set(_references(part)) for name, part in parts.items()}
+    # Places that lead nowhere any more are taken away, until there are none: what is left goes in circles.
+    while ends := [name for name, to in leads.items() if not to & leads.keys()]:
+        for name in ends:
+            del leads[name]
+    return bool(leads)
 
-    def returns(name: str, path: tuple[str, ...]) -> bool:
-        return name in path or any(returns(to, (*path, name)) for to in leads.get(name, ()))
 
-    return any(returns(name, ()) for name in parts)
+def is_costly(schema: Mapping[str, Any]) -> bool:
+    """Return whether holding a value against a schema could take for ever: references go in circles, or multiply."""
+    if not any(True for _ in _references(schema)):
+        return False
+    sizes: dict[str, float] = {}
+
+    def size(part: Any) -> float:
+        if isinstance(part, list | tuple):
+            return sum(map(size, part))
+        if not isinstance(part, Mapping):
+            return 0
+        total = 1 + sum(size(value) for key, value in part.items() if key not in _DEFINED)
+        for key in _REFERENCES:
+            if isinstance(to := part.get(key), str):
+                total += of(to)
+        return total
+
+    def of(to: str) -> float:
+        if to not in sizes:
+            sizes[to] = math.inf
+            sizes[to] = size(_pointed(schema, to))
+        return sizes[to]
+
+    return size(schema) > _MOST_PARTS
+
+
+def _pointed(schema: Any, to: str) -> Any:
+    """Return the part of a schema that a reference leads to; the whole of it where that cannot be told."""
+    part = schema
+    for step in to.removeprefix("#").split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(part, Mapping) and name in part:
+            part = part[name]
+        elif isinstance(part, list) and name.isdigit() and int(name) < len(part):
+            part = part[int(name)]
+        else:
+            return schema
+    return part
 
 
 def unresolved(schema: Mapping[str, Any]) -> list[str]:
@@ -244,7 +328,7 @@ _BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas"})
 def _references(part: Any) -> Iterator[str]:
     """Yield the `$ref`s of a schema, without those in its definitions."""
     if isinstance(part, Mapping):
-        for key in ("$ref", "$dynamicRef"):
+        for key in _REFERENCES:
             if isinstance(part.get(key), str):
                 yield part[key]
         for key, value in part.items():
@@ -252,7 +336,7 @@ def _references(part: Any) -> Iterator[str]:
                 # What stands here are names, whatever they look like.
                 for named in value.values():
                     yield from _references(named)
-            elif key not in ("$defs", "definitions", "enum", "const"):
+            elif key not in (*_DEFINED, "enum", "const"):
                 yield from _references(value)
     elif isinstance(part, list | tuple):
         for value in part:

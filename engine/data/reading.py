@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,6 @@ from engine.data.sampling import Sampler
 from engine.data.sources.origins import Origin
 from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
-from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault
 from engine.sql.row_values import RowExpression, Unusable
 
@@ -97,17 +96,16 @@ def stream_source(
     Rows that are drawn (`sample`) come in the end. Arguments and errors are those of `read_source`; bad rows end it
     at the batch that has them.
     """
-    with ExitStack() as stack:
-        reader = _Reader(origin, choice or Choice(), check, columns, drop, stack)
-        for batch in _batches(origin.rows(), _batch_size(reader.choice)):
-            is_enough = reader.take(batch)
-            if problems := reader.problems():
-                raise RecipeError(problems)
-            yield reader.handed_on()
-            if is_enough:
-                return
-        if reader.sampler:
-            yield reader.sampler.records()[: reader.choice.limit], []
+    reader = _Reader(origin, choice or Choice(), check, columns, drop)
+    for batch in _batches(origin.rows(), _batch_size(reader.choice)):
+        is_enough = reader.take(batch)
+        if problems := reader.problems():
+            raise RecipeError(problems)
+        yield reader.handed_on()
+        if is_enough:
+            return
+    if reader.sampler:
+        yield reader.sampler.records()[: reader.choice.limit], []
 
 
 def read_together(
@@ -122,14 +120,13 @@ def read_together(
     results: dict[str, Reading | RecipeError] = {}
     readers: dict[str, _Reader] = {}
     content = hashlib.sha256() if origin.known_by_rows else None
-    with ExitStack() as stack:
-        for name, choice in choices.items():
-            try:
-                readers[name] = _Reader(origin, choice, check, columns, drop, stack)
-            except SettingError as error:
-                results[name] = error
-        size = max(map(_batch_size, choices.values()))
-        is_whole = _feed(_batches(origin.rows(), size), readers, results, content)
+    for name, choice in choices.items():
+        try:
+            readers[name] = _Reader(origin, choice, check, columns, drop)
+        except SettingError as error:
+            results[name] = error
+    size = max(map(_batch_size, choices.values()))
+    is_whole = _feed(_batches(origin.rows(), size), readers, results, content)
     digest = content.hexdigest() if content is not None and is_whole else None
     read = {n: reader.result(digest) for n, reader in readers.items() if n not in results}
     return results | read
@@ -195,7 +192,6 @@ class _Reader:
         check: Check | None,
         columns: Sequence[str],
         drop: bool,
-        stack: ExitStack,
     ) -> None:
         self.origin, self.choice, self.check, self.columns = origin, choice, check, columns
         self.drop = drop
@@ -212,14 +208,12 @@ class _Reader:
         )
         self.derived: dict[str, RowExpression] = {}
         self.where: RowExpression | None = None
-        if choice.columns or choice.where is not None:
-            connection = stack.enter_context(closed_off())
-            for name, sql in choice.columns.items():
-                with self._usable("columns", name):
-                    self.derived[name] = RowExpression(sql, "value", connection)
-            if choice.where is not None:
-                with self._usable("where"):
-                    self.where = RowExpression(choice.where, "condition", connection)
+        for name, sql in choice.columns.items():
+            with self._usable("columns", name):
+                self.derived[name] = RowExpression(sql, "value")
+        if choice.where is not None:
+            with self._usable("where"):
+                self.where = RowExpression(choice.where, "condition")
 
     @contextmanager
     def _usable(self, *key: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ from engine.backends.structured import unbounded
 from engine.errors import Location, Problem, RecipeError
 from engine.operators.operator import ITEM_KEYS, SKIPPED, TARGET
 from engine.spec.package_data import shipped
-from engine.spec.yaml import Document, KeyPath, decode, parse
+from engine.spec.yaml import Document, KeyPath, parse, read_text
 
 _PROSE = {"$schema", "title", "description"}
 _REFERENCES = {"$ref", "$dynamicRef", "$recursiveRef", "$defs", "definitions"}
@@ -46,7 +46,7 @@ def _without_prose(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _document(file: Path) -> Document:
     """Return a JSON file with the place of each key; raises RecipeError."""
-    text = decode(file.read_bytes(), file)
+    text = read_text(file)
     try:
         data = json_text.parse(text)
     except ValueError as error:

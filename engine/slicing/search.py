@@ -184,7 +184,7 @@ def held_by(single: Sequence[Predicate], rows: Rows, least: int) -> dict[bytes, 
     """Return the conditions that hold for enough rows and not for nearly all, by the digest of these."""
     import numpy as np
 
-    held = evaluate_conditions([one.sql for one in single], rows)
+    held = evaluate_conditions([one.sql for one in single], rows, ours=True)
     distinct: dict[bytes, Candidate] = {}
     for predicate, holds in sorted(
         zip(single, held, strict=True), key=lambda pair: _simple(pair[0])

@@ -25,10 +25,12 @@ from engine.spec.overrides import assigned, laid_over
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Loop, Recipe
 from engine.spec.taxonomies import AT, with_file
-from engine.spec.yaml import Document, KeyPath, decode, parse
+from engine.spec.yaml import LARGEST, Document, KeyPath, decode, parse, read_bytes
 
 _VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_MOST_VARS = 10 * LARGEST
+"""Characters that all `${…}` of a recipe may stand for together."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def load(
     try:
         # A file that is named is what the user wants; one that is found in a named folder may be a link of another's.
         found = passed_file(file, None if Path(path) == file else file.absolute().parent, "recipe")
-        raw = found.read_bytes()
+        raw = read_bytes(found)
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, "check its permissions")]) from None
@@ -181,6 +183,8 @@ class _Variables:
         self.overrides = overrides
         self.problems: list[Problem] = []
         self.given: set[KeyPath] = set()
+        self._written = 0
+        """Characters that were put in so far."""
         declared = document.data.get("vars")
         own = (
             {k: v for k, v in declared.items() if isinstance(v, str)}
@@ -232,6 +236,14 @@ class _Variables:
                 message = f"there is no var '{match[2]}'"
                 self.problems.append(Problem(self.document.at(path), message, hint, code="var"))
             value = self.values.get(match[2], "")
+            if self._written <= _MOST_VARS < self._written + len(value):
+                message = f"vars stand for more than {_MOST_VARS // 1_000_000} million characters"
+                hint = "name what is long once, in a file"
+                where = self.document.at(path)
+                self.problems.append(Problem(where, message, hint, code="size"))
+            self._written += len(value)
+            if self._written > _MOST_VARS:
+                return ""
             return self._in_query(value, match, path) if path[-1] == "sql" else value
 
         result = _VARIABLE.sub(value_of, text)
@@ -271,6 +283,8 @@ _SECRET_VALUE = re.compile(
     r"|^https?://\S*[?&](api[_-]?key|key|token|secret)=",
     re.IGNORECASE,
 )
+_LOOKED_AT = 2000
+"""Characters of a value: for more, the time that the pattern takes grows with their square."""
 _NOT_A_VARIABLE = re.compile(r"(?![A-Za-z_]\w*\Z)|(?=[A-Za-z0-9]{24,}\Z)\D*\d", re.ASCII)
 """No name of an environment variable, or what looks like a key in the place of one."""
 
@@ -294,7 +308,7 @@ def _secrets(document: Document) -> list[Problem]:
             if variable and _NOT_A_VARIABLE.match(str(value)):
                 message = f"{dotted(path)} is not the name of an environment variable"
                 problems.append(Problem(document.at(path), message, hint, code="secret"))
-            elif is_secret_key or _SECRET_VALUE.search(str(value)):
+            elif is_secret_key or _SECRET_VALUE.search(str(value)[:_LOOKED_AT]):
                 message = f"{dotted(path)} holds a secret, which does not belong in a recipe"
                 problems.append(Problem(document.at(path), message, hint, code="secret"))
 

@@ -14,7 +14,7 @@ from engine.gate import passed
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import NamedSpec
-from engine.spec.yaml import Document, decode, parse
+from engine.spec.yaml import Document, decode, parse, read_bytes
 
 T = TypeVar("T", bound=NamedSpec)
 
@@ -39,7 +39,7 @@ def passed_file(file: Path, base: Path | None, kind: str) -> Path:
 def read_document(file: Path, kind: str) -> Document:
     """Return a file as YAML, with the places of all that is in it; raises RecipeError for one that cannot be read."""
     try:
-        raw = file.read_bytes()
+        raw = read_bytes(file)
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, code=kind)]) from error

@@ -6,7 +6,7 @@ that what is wrong with one is told where it was written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -30,26 +30,29 @@ def laid_over(document: Document, over: Document, at: KeyPath = ()) -> Document:
         keys=dict(document.keys),
         values=dict(document.values),
     )
+    paths: set[KeyPath] = set()
     for path, value in _leaves(data, ()):
         _put(merged, path, value)
-        for ours, theirs in ((merged.keys, over.keys), (merged.values, over.values)):
-            assert isinstance(ours, dict)
-            stale = [known for known in ours if known[: len(path)] == path]
-            for known in stale:
-                del ours[known]
+        paths.add(path)
+    for ours, theirs in ((merged.keys, over.keys), (merged.values, over.values)):
+        assert isinstance(ours, dict)
+        for known in [known for known in ours if _is_below(known, paths)]:
+            del ours[known]
+        for path in paths:
             for depth in range(len(path)):
                 # A part that only these values have stands where they do.
                 parent = path[: depth + 1]
                 if (place := theirs.get((*at, *parent))) is not None:
                     ours.setdefault(parent, place)
-            ours.update(
-                {
-                    known[len(at) :]: place
-                    for known, place in theirs.items()
-                    if known[: len(at) + len(path)] == (*at, *path)
-                }
-            )
+        for known, place in theirs.items():
+            if known[: len(at)] == at and _is_below(known[len(at) :], paths):
+                ours[known[len(at) :]] = place
     return merged
+
+
+def _is_below(path: KeyPath, paths: Collection[KeyPath]) -> bool:
+    """Return whether a path is one of several, or leads on from one."""
+    return any(path[:depth] in paths for depth in range(1, len(path) + 1))
 
 
 def assigned(settings: Mapping[str, Any]) -> Document:

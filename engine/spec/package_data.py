@@ -1,7 +1,8 @@
-"""Where the prompts, schemas and recipes that come with the engine are."""
+"""Where the prompts, schemas and recipes that come with the engine are, and which files are the engine's own."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,3 +14,10 @@ def shipped(kind: Kind) -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "_shipped" / kind
     return installed if installed.is_dir() else package.parent / kind
+
+
+@lru_cache(maxsize=1024)
+def is_ours(file: Path) -> bool:
+    """Return whether a prompt comes with the engine: it lies in its folder of prompts, or in its package."""
+    homes = (shipped("prompts").resolve(), Path(__file__).resolve().parents[1])
+    return any(file.resolve().is_relative_to(home) for home in homes)

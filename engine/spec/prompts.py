@@ -7,54 +7,31 @@ so data can never become a role or a template.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
-from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateSyntaxError, nodes
 
 from engine.errors import Location, Problem, RecipeError
 from engine.fingerprint import digest
 from engine.registry import did_you_mean
+from engine.sandbox import Overrun
+from engine.spec import templates
 from engine.spec.named_files import passed_file
-from engine.spec.package_data import shipped
-from engine.spec.yaml import decode
+from engine.spec.package_data import is_ours, shipped
+from engine.spec.templates import JINJA
+from engine.spec.yaml import read_text
 
 Role = Literal["system", "user", "assistant"]
+Turns = tuple[tuple[Role, str], ...]
 _LONGEST = 100
+_MOST_CHARACTERS = 200_000
 _MARKER = re.compile(r"^\[\[(\w+)\]\][ \t]*$")
 _LEADING_COMMENT = re.compile(r"\A\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
-
-
-def fenced(value: object) -> str:
-    """Return `value` as text between fences longer than any run of backticks in it."""
-    text = str(value)
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
-
-
-def plain_json(value: object) -> str:
-    """Return `value` as JSON that reads as people write: Jinja's own escapes quotes and accents for HTML."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["fenced"] = fenced
-    environment.filters["tojson"] = plain_json
-    return environment
-
-
-_JINJA = _environment()
 
 
 class Section(NamedTuple):
@@ -77,7 +54,15 @@ class Prompt:
     @property
     def variables(self) -> frozenset[str]:
         """The names that the prompt uses and does not set itself."""
-        return frozenset[str]().union(*(_variables(section.text) for section in self.sections))
+        ours = is_ours(self.path)
+        found = (templates.variables_of(section.text, ours=ours) for section in self.sections)
+        return frozenset[str]().union(*found)
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is rendered in a process of its own: many rows at once then cost much less."""
+        texts = [section.text for section in self.sections]
+        return templates.is_apart(texts, ours=is_ours(self.path))
 
     @property
     def characters(self) -> int:
@@ -87,7 +72,7 @@ class Prompt:
     def line_of(self, variable: str) -> int:
         """Return the line in which `variable` is first used; 0 when it is not."""
         for section in self.sections:
-            for name in _JINJA.parse(section.text).find_all(nodes.Name):
+            for name in JINJA.parse(section.text).find_all(nodes.Name):
                 if name.name == variable:
                     return section.line + name.lineno - 1
         return 0
@@ -96,7 +81,7 @@ class Prompt:
         """Return the parts of a mapping that the prompt uses by name, such as `a.b` or `a["b"]`, each with its line."""
         parts: list[tuple[str, int]] = []
         for section in self.sections:
-            tree = _JINJA.parse(section.text)
+            tree = JINJA.parse(section.text)
             accesses: list[tuple[nodes.Getattr | nodes.Getitem, str]] = [
                 (node, node.attr) for node in tree.find_all(nodes.Getattr)
             ]
@@ -112,33 +97,36 @@ class Prompt:
             ]
         return parts
 
-    def render(self, variables: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
+    def render(self, variables: Mapping[str, Any]) -> Turns:
         """Return the turns as (role, content); raises RecipeError, such as for an undefined name."""
-        return tuple((section.role, self._render(section, variables)) for section in self.sections)
+        return self.render_all([variables])[0]
 
-    def _render(self, section: Section, variables: Mapping[str, Any]) -> str:
-        template = _compiled(section, str(self.path))
+    def render_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Turns]:
+        """Return the turns with the variables of each row, all at once; raises as `render`."""
+        texts = [section.text for section in self.sections]
         try:
-            return template.render(variables)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            available = ", ".join(sorted(variables)) or "none"
-            problem = Problem(
-                Location.at(self.path, section.line + _line_of(error, str(self.path)) - 1, 1),
-                f"this prompt cannot be rendered: {error}",
-                f"variables that are given here: {available}",
-                code="prompt",
-            )
+            made = templates.render(texts, str(self.path), rows, ours=is_ours(self.path))
+        except templates.NotRenderedError as error:
+            line = self.sections[error.part].line + error.line - 1
+            available = ", ".join(sorted(rows[0])) or "none"
+            message = f"this prompt cannot be rendered: {error.message}"
+            hint = f"variables that are given here: {available}"
+            problem = Problem(Location.at(self.path, line, 1), message, hint, code="prompt")
             raise RecipeError([problem]) from None
+        except Overrun as overrun:
+            raise RecipeError([_costly(self.path, self.sections[0], overrun)]) from None
+        roles = [section.role for section in self.sections]
+        return [tuple(zip(roles, each, strict=True)) for each in made]
 
 
-def rendered(template: str, variables: Mapping[str, Any]) -> str:
-    """Return the text of one turn's template, as prompts render it; raises jinja2's own errors."""
-    return _JINJA.from_string(template).render(variables)
+def _costly(path: Path, section: Section, overrun: Overrun) -> Problem:
+    where = Location.at(path, section.line, 1)
+    return Problem(where, f"this prompt {overrun.why}", overrun.advice, code="limits")
 
 
 @lru_cache(maxsize=512)
 def _length(text: str) -> int:
-    return _characters(_JINJA.parse(text).body)
+    return _characters(JINJA.parse(text).body)
 
 
 def _characters(parts: Iterable[nodes.Node]) -> int:
@@ -155,37 +143,22 @@ def _characters(parts: Iterable[nodes.Node]) -> int:
     return count
 
 
-@lru_cache(maxsize=512)
-def _variables(text: str) -> frozenset[str]:
-    return frozenset(find_undeclared_variables(_JINJA.parse(text)))
-
-
-@lru_cache(maxsize=512)
-def _compiled(section: Section, filename: str) -> Template:
-    code = _JINJA.compile(section.text, filename=filename)
-    return _JINJA.template_class.from_code(_JINJA, code, {}, None)
-
-
-def _line_of(error: BaseException, filename: str) -> int:
-    """Return the template line of an error; Jinja rewrites the traceback to such lines."""
-    line, trace = 1, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == filename:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
 def parse_prompt(name: str, path: Path) -> Prompt:
     """Read and check one prompt file; raises RecipeError for bad UTF-8, roles or syntax."""
-    text = decode(path.read_bytes(), path).replace("\r\n", "\n")
+    text = read_text(path).replace("\r\n", "\n")
+    if len(text) > _MOST_CHARACTERS:
+        message = f"this prompt has more than {_MOST_CHARACTERS:,} characters"
+        hint = "what is shown of rows comes in by variables"
+        raise RecipeError([Problem(Location.at(path), message, hint, code="size")])
     sections, problems = _cut(text, path)
     if not problems:
         problems = _check_turns(sections, path)
     for section in sections:
         try:
             _refuse_includes(section.text)
-            _compiled(section, str(path))
+            templates.check(section.text, str(path), ours=is_ours(path))
+        except Overrun as overrun:
+            problems.append(_costly(path, section, overrun))
         except TemplateSyntaxError as error:
             where = Location.at(path, section.line + error.lineno - 1, 1)
             message = f"this template has a mistake: {error.message}"
@@ -202,7 +175,7 @@ def parse_prompt(name: str, path: Path) -> Prompt:
 def _refuse_includes(text: str) -> None:
     """Templates stand alone: an include could reach other files."""
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-    for node in _JINJA.parse(text).find_all(kinds):
+    for node in JINJA.parse(text).find_all(kinds):
         raise TemplateSyntaxError("include, import and extends are not allowed", node.lineno)
 
 

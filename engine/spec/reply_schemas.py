@@ -17,7 +17,7 @@ from engine.bounds import LARGEST, SMALLEST
 from engine.errors import Location, Problem, RecipeError
 from engine.spec.named_files import passed_file
 from engine.spec.package_data import shipped
-from engine.spec.yaml import decode
+from engine.spec.yaml import read_text
 
 Schema = Mapping[str, Any]
 """A JSON Schema."""
@@ -98,7 +98,7 @@ def _read(file: Path) -> Schema:
     from jsonschema import SchemaError
 
     try:
-        schema = _checked(decode(file.read_bytes(), file))
+        schema = _checked(read_text(file))
     except (ValueError, SchemaError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         what = error.message if isinstance(error, SchemaError) else str(error)

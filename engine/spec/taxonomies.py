@@ -14,7 +14,7 @@ from engine.spec.error_messages import problems_of
 from engine.spec.named_files import passed_file
 from engine.spec.recipe import Taxonomy
 from engine.spec.recipe.taxonomy import Category, TaxonomyFile
-from engine.spec.yaml import Document, KeyPath, decode, parse
+from engine.spec.yaml import Document, KeyPath, decode, parse, read_bytes
 
 AT: KeyPath = ("patterns", "taxonomy")
 """Where a recipe has it."""
@@ -77,7 +77,7 @@ def _from_file(taxonomy: Taxonomy, name: str, recipe: Document, base: Path) -> _
         hint = did_you_mean(name, near) or "it is looked for from the recipe's folder"
         raise RecipeError([Problem(where, f"there is no taxonomy {name}", hint, code="taxonomy")])
     try:
-        raw = file.read_bytes()
+        raw = read_bytes(file)
     except OSError as error:
         message = f"the taxonomy {name} cannot be read: {error.strerror}"
         raise RecipeError([Problem(where, message, "check its permissions")]) from None

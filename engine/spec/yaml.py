@@ -7,7 +7,9 @@ What makes files ambiguous is refused: duplicate keys, anchors, aliases, merge k
 from __future__ import annotations
 
 import math
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,9 @@ _RULES = (
     ),
 )
 _MAX_DEPTH = 50
+_MAX_VALUES = 20_000
+LARGEST = 1_000_000
+"""Bytes of a file that says what is to be done: a recipe, a prompt, an operator, a schema."""
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 """Where PyYAML begins a new line."""
 
@@ -61,7 +66,7 @@ class _Composer(Reader, Scanner, Parser, Composer, _Resolver):
         Composer.__init__(self)
         _Resolver.__init__(self)
         self.refused: list[tuple[yaml.Mark, str, str]] = []
-        self.depth = 0
+        self.depth = self.count = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -83,6 +88,10 @@ class _Composer(Reader, Scanner, Parser, Composer, _Resolver):
             if isinstance(event, yaml.ScalarEvent):
                 event.implicit = (True, False)
         self.depth += 1
+        self.count += 1
+        if self.count > _MAX_VALUES:
+            problem = f"more than {_MAX_VALUES:,} values stand in this file"
+            raise ConstructorError(problem=problem, problem_mark=mark)
         if self.depth > _MAX_DEPTH:
             raise ConstructorError(problem=f"nested more than {_MAX_DEPTH} deep", problem_mark=mark)
         try:
@@ -109,6 +118,32 @@ class Document:
                 return location
             path, key = path[:-1], True
         return Location.at(self.path, 1, 1)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what is in a file that says what is to be done, and is small therefore.
+
+    Raises:
+        RecipeError: it is larger than LARGEST, or no file.
+        OSError: it cannot be read.
+    """
+    # Without waiting: a pipe would hold everything up until somebody writes to it.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            message, hint = "this is not a file", "a device or a pipe is not read for a recipe"
+            raise RecipeError([Problem(Location.at(path), message, hint, code="size")])
+        raw = file.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        message = f"this file is larger than {LARGEST / 1e6:g} MB, the most that is read of one"
+        hint = "rows belong into data files; divide what is left"
+        raise RecipeError([Problem(Location.at(path), message, hint, code="size")])
+    return raw
+
+
+def read_text(path: Path) -> str:
+    """Return the text of such a file; raises RecipeError as `read_bytes` and `decode`, and OSError."""
+    return decode(read_bytes(path), path)
 
 
 def decode(raw: bytes, path: Path) -> str:
@@ -193,6 +228,9 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
     mark = error.problem_mark or error.context_mark
     where = Location.at(path, mark.line + 1, mark.column + 1) if mark else Location.at(path)
     complaint = error.problem or error.context or "this is not YAML"
+    if complaint.startswith("more than "):
+        hint = "rows belong into data files; divide what is left"
+        return Problem(where, complaint, hint, code="size")
     line = _BREAK.split(text)[mark.line] if mark else ""
     if "\\t" in complaint or "\t" in line[: (mark.column + 1 if mark else 0)]:
         return Problem(where, "a tab stands here", "use spaces instead of tabs", code="yaml")

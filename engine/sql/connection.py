@@ -52,6 +52,15 @@ def closed_off() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
+def prepare() -> None:
+    """Load what expressions need: DuckDB takes address space for itself when it is first used."""
+    import pyarrow as pa
+
+    with closed_off() as connection:
+        connection.register("rows", pa.table({"n": [1]}))
+        connection.execute("SELECT n FROM rows").fetchall()
+
+
 @cache
 def _closed_database() -> duckdb.DuckDBPyConnection:
     """Return the empty database that all closed off connections are to.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from engine.errors import RunError
@@ -18,6 +19,7 @@ from engine.sql.expressions import (
     wrong_function,
     wrong_type,
 )
+from engine.sql.plain import computed
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,6 +43,10 @@ class _Table(NamedTuple):
     """Column with the rows' numbers, from 0."""
     used: frozenset[str]
     """Columns that the users' SQL names, in lower case."""
+    columns: Mapping[str, list[Any]]
+    size: int
+    plain: bool
+    """Whether the users' SQL is."""
 
     def each(self, sql: str) -> str:
         """Return the query of an expression's value for each row, in order."""
@@ -48,20 +54,37 @@ class _Table(NamedTuple):
 
 
 def evaluate_condition(sql: str, rows: Rows) -> list[bool]:
-    """Return for each row whether the condition holds; NULL counts as false. Raises RunError."""
+    """Return for each row whether the condition holds; NULL counts as false. Raises RunError and Overrun."""
     return evaluate_conditions([sql], rows)[0]
 
 
-def evaluate_conditions(conditions: Sequence[str], rows: Rows) -> list[list[bool]]:
-    """Return the same for several conditions over the same rows, which are made available once. Raises RunError."""
+def evaluate_conditions(
+    conditions: Sequence[str], rows: Rows, *, ours: bool = False
+) -> list[list[bool]]:
+    """Return the same for several conditions over the same rows, which are made available once.
+
+    Args:
+        conditions: The conditions.
+        rows: The rows.
+        ours: The engine made them, so that no limits hold.
+
+    Raises:
+        RunError: one cannot be used.
+        Overrun: they take more than the recipe's limits let them.
+    """
     if not rows:
         return [[] for _ in conditions]
-    with closed_off() as connection:
-        table = _register(conditions, rows, "condition", connection)
-        held: list[list[bool]] = []
+    table = _table(conditions, rows, "condition")
+    plain, text = ours or table.plain, conditions[0]
+    return computed(_conditions, conditions, table, plain=plain, text=text)
+
+
+def _conditions(conditions: Sequence[str], table: _Table) -> list[list[bool]]:
+    held: list[list[bool]] = []
+    with _registered(table) as connection:
         for start in range(0, len(conditions), _CONDITIONS_AT_ONCE):
             held += _hold(conditions[start : start + _CONDITIONS_AT_ONCE], table, connection)
-        return held
+    return held
 
 
 def _hold(
@@ -86,11 +109,15 @@ def _hold(
 
 
 def evaluate_value(sql: str, rows: Rows) -> list[str | None]:
-    """Return for each row the expression's value as text, None where it is NULL. Raises RunError."""
+    """Return for each row the expression's value as text, None where it is NULL. Raises RunError and Overrun."""
     if not rows:
         return []
-    with closed_off() as connection:
-        table = _register([sql], rows, "value", connection)
+    table = _table([sql], rows, "value")
+    return computed(_texts, sql, table, plain=table.plain, text=sql)
+
+
+def _texts(sql: str, table: _Table) -> list[str | None]:
+    with _registered(table) as connection:
         return _values(table.each(f"(({sql}\n))::VARCHAR"), sql, "value", connection)
 
 
@@ -109,65 +136,83 @@ def evaluate_aggregate(
         sql: An aggregate expression over the rows' columns.
         rows: The rows; columns are taken from all of them.
         draws: Indices into `rows`, shape (draws, rows per draw), for bootstrap intervals.
+
+    Raises:
+        RunError: the expression cannot be used.
+        Overrun: it takes more than the recipe's limits let it.
     """
     if draws is None and not rows:
         return None
-    with closed_off() as connection:
-        table = _register([sql], rows, "aggregate", connection)
-        if draws is None:
-            query = f"SELECT ({sql}\n) FROM {table.name}"
-            return _number(_values(query, sql, "aggregate", connection)[0])
-        values: list[float | None] = []
-        step = max(1, _PICKS_AT_ONCE // max(1, draws.shape[1]))
-        for start in range(0, len(draws), step):
-            values += _over_draws(sql, draws[start : start + step], table, connection)
-        return values
+    table = _table([sql], rows, "aggregate")
+    if draws is None:
+        return computed(_over_all, sql, table, plain=table.plain, text=sql)
+    values: list[float | None] = []
+    step = max(1, _PICKS_AT_ONCE // max(1, draws.shape[1]))
+    for start in range(0, len(draws), step):
+        part = draws[start : start + step]
+        values += computed(_over_draws, sql, part, table, plain=table.plain, text=sql)
+    return values
 
 
-def _over_draws(
-    sql: str, draws: npt.NDArray[np.int64], table: _Table, connection: duckdb.DuckDBPyConnection
-) -> list[float | None]:
+def _over_all(sql: str, table: _Table) -> float | None:
+    with _registered(table) as connection:
+        query = f"SELECT ({sql}\n) FROM {table.name}"
+        return _number(_values(query, sql, "aggregate", connection)[0])
+
+
+def _over_draws(sql: str, draws: npt.NDArray[np.int64], table: _Table) -> list[float | None]:
     import numpy as np
     import pyarrow as pa
 
     count, size = draws.shape
     picks, draw, pick = (free_name(name, table.used) for name in ("picks", "__draw", "__pick"))
     numbers = np.repeat(np.arange(count), size)
-    connection.register(picks, pa.table({draw: numbers, pick: draws.reshape(-1)}))
     query = (
         f"SELECT ({sql}\n) FROM {picks} JOIN {table.name} "
         f"ON {table.name}.{table.number} = {picks}.{pick} "
         f"GROUP BY {picks}.{draw} ORDER BY {picks}.{draw}"
     )
-    values = _values(query, sql, "aggregate", connection)
-    connection.unregister(picks)
-    return [_number(value) for value in values]
+    with _registered(table) as connection:
+        connection.register(picks, pa.table({draw: numbers, pick: draws.reshape(-1)}))
+        return [_number(value) for value in _values(query, sql, "aggregate", connection)]
 
 
-def _register(
-    expressions: Sequence[str], rows: Rows, kind: Kind, connection: duckdb.DuckDBPyConnection
-) -> _Table:
-    """Make the columns that the expressions name available as a table of numbered rows."""
-    import pyarrow as pa
-
+def _table(expressions: Sequence[str], rows: Rows, kind: Kind) -> _Table:
+    """Return the columns of rows that expressions name; raises RunError for what is no expression over them."""
     used: set[str] = set()
-    for sql in expressions:
-        tree = parse(sql, connection)
-        if isinstance(tree, Fault):
-            raise _failed(sql, tree)
-        if fault := wrong_function(tree, kind):
-            raise _failed(sql, fault)
-        used |= {name.lower() for name in tree.columns}
+    plain = True
+    with closed_off() as connection:
+        for sql in expressions:
+            tree = parse(sql, connection)
+            if isinstance(tree, Fault):
+                raise _failed(sql, tree)
+            if fault := wrong_function(tree, kind):
+                raise _failed(sql, fault)
+            used |= {name.lower() for name in tree.columns}
+            plain = plain and tree.plain
     names = dict.fromkeys(name for row in rows for name in row) if used else {}
     if fault := same_but_case(used, names):
         raise _failed(expressions[0], fault)
-    table = _Table(free_name("rows", used), free_name("__row", used), frozenset(used))
-    columns: dict[str, Any] = {table.number: pa.array(range(len(rows)), pa.int64())}
-    for name in names:
-        if name.lower() in used:
-            columns[name] = _column([row.get(name) for row in rows])
-    connection.register(table.name, pa.table(columns))
-    return table
+    return _Table(
+        free_name("rows", used),
+        free_name("__row", used),
+        frozenset(used),
+        {name: [row.get(name) for row in rows] for name in names if name.lower() in used},
+        len(rows),
+        plain,
+    )
+
+
+@contextmanager
+def _registered(table: _Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection on which rows are a table, numbered."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {table.number: pa.array(range(table.size), pa.int64())}
+    columns |= {name: _column(values) for name, values in table.columns.items()}
+    with closed_off() as connection:
+        connection.register(table.name, pa.table(columns))
+        yield connection
 
 
 def _column(values: list[Any]) -> pa.Array:

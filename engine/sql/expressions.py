@@ -13,7 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.registry import did_you_mean
+from engine.sandbox import Overrun
 from engine.sql.connection import closed_off
+from engine.sql.plain import computed, is_plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 Kind = Literal["condition", "aggregate", "value"]
 
 _PREFIX = "SELECT "
+_LONGEST = 100_000
+"""Characters of SQL."""
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT",
     "FUNCTION", "LAMBDA", "OPERATOR", "TYPE",
@@ -48,6 +52,8 @@ class Tree(NamedTuple):
 
     columns: tuple[str, ...]
     functions: tuple[str, ...]
+    plain: bool = False
+    """Whether it is cheap whatever the rows hold (`engine.sql.plain`)."""
 
 
 class _Functions(NamedTuple):
@@ -84,7 +90,13 @@ def check_expression(
             return fault
         if fault := same_but_case(tree.columns, [*columns, *elsewhere]):
             return fault
-        return None if kind == "value" else _bind(sql, tree, columns, kind, connection)
+    if kind == "value":
+        return None
+    types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, '"NULL"')
+    used = {name.lower() for name in tree.columns}
+    named = {name: t for name, t in types.items() if name.lower() in used}
+    # Types and constants are worked out, whatever that takes.
+    return computed(_bind, sql, named, kind, plain=tree.plain, text=sql)
 
 
 def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
@@ -93,6 +105,8 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
         return Fault("the expression is empty", "write a SQL expression, such as `accuracy < 1`")
     if sql.rstrip().endswith(";"):
         return Fault("this ends with ';'", "leave the ';' out")
+    if fault := too_long(sql):
+        return fault
     query = "SELECT json_serialize_sql(?)"
     [(serialized,)] = connection.execute(query, [_PREFIX + sql + "\n"]).fetchall()
     parsed: dict[str, Any] = json.loads(serialized)
@@ -105,7 +119,16 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
     expression = parsed["statements"][0]["node"]["select_list"][0]
     if fault := _walk(expression, columns, functions, frozenset()):
         return fault
-    return Tree(tuple(dict.fromkeys(columns)), tuple(dict.fromkeys(functions)))
+    plain = is_plain(sql, expression)
+    return Tree(tuple(dict.fromkeys(columns)), tuple(dict.fromkeys(functions)), plain)
+
+
+def too_long(sql: str) -> Fault | None:
+    """Return a fault for SQL whose syntax tree would be larger than any that somebody wrote."""
+    if len(sql) <= _LONGEST:
+        return None
+    hint = "what is long is data: join it in a query"
+    return Fault(f"this SQL is longer than {_LONGEST:,} characters", hint)
 
 
 def _syntax(sql: str, parsed: Mapping[str, Any]) -> Fault:
@@ -240,7 +263,7 @@ def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
             hint = "a result must be the same every time, and reach nothing but the row"
             return Fault(f"the function '{name}' is not allowed here", hint)
         if name not in functions.known and re.match(r"\w", name):
-            close = difflib.get_close_matches(name, functions.known, n=1, cutoff=0.75)
+            close = difflib.get_close_matches(name[:100], functions.known, n=1, cutoff=0.75)
             hint = f"did you mean '{close[0]}'?" if close else "see the functions of DuckDB"
             return Fault(f"no function '{name}'", hint)
     aggregates = [name for name in tree.functions if name in functions.aggregate]
@@ -254,26 +277,20 @@ def wrong_function(tree: Tree, kind: Kind) -> Fault | None:
     return None
 
 
-def _bind(
-    sql: str,
-    tree: Tree,
-    columns: Mapping[str, str] | Collection[str],
-    kind: Kind,
-    connection: duckdb.DuckDBPyConnection,
-) -> Fault | None:
-    """Let DuckDB check types and arguments on an empty table."""
+def _bind(sql: str, types: Mapping[str, str], kind: Kind) -> Fault | None:
+    """Let DuckDB check types and arguments on an empty table of the columns that the expression names."""
     import duckdb
 
-    types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, '"NULL"')
-    used = {name.lower() for name in tree.columns}
-    listed = [f"NULL::{t} AS {quoted(name)}" for name, t in types.items() if name.lower() in used]
+    used = {name.lower() for name in types}
+    listed = [f"NULL::{t} AS {quoted(name)}" for name, t in types.items()]
     number, rows = free_name("__row", used), free_name("rows", used)
     source = f"(SELECT {', '.join([f'1 AS {number}', *listed])} LIMIT 0) AS {rows}"
-    try:
-        connection.execute(f"SELECT ({sql}\n) FROM {source}")
-    except duckdb.Error as error:
-        return fault_of(error)
-    return wrong_type(str(connection.description[0][1]) if connection.description else "", kind)
+    with closed_off() as connection:
+        try:
+            connection.execute(f"SELECT ({sql}\n) FROM {source}")
+        except duckdb.Error as error:
+            return fault_of(error)
+        return wrong_type(str(connection.description[0][1]) if connection.description else "", kind)
 
 
 _NUMBERS = re.compile(
@@ -294,7 +311,11 @@ def wrong_type(result_type: str, kind: Kind) -> Fault | None:
 
 
 def fault_of(error: duckdb.Error) -> Fault:
-    """Return DuckDB's complaint without the echo of the query."""
+    """Return DuckDB's complaint without the echo of the query; raises Overrun where it is short of memory."""
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        raise Overrun("memory") from None
     complaint = str(error).split("\n\nLINE")[0].split("\n")[0]
     complaint = complaint.split(" Error: ", 1)[-1].rstrip(".")
     if match := re.match(r"No function matches .*'(\W?\w*)\((.*)\)'", complaint):

@@ -7,15 +7,23 @@ match a line break (`(?s)` makes it).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from math import prod
 
 from engine.errors import RunError
+from engine.sandbox import Overrun
 from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault
+from engine.sql.plain import computed
 
 _RE2 = "patterns are RE2's: no look-around, no back-references; `\\p{L}` is a letter of any script"
 _AT_ONCE = 50_000
 """Texts per query: bounds the memory beside theirs."""
+_LONGEST, _STATES, _CHARACTERS = 500, 20_000, 100_000_000
+"""What is cheap: characters of a pattern, states of its machine, characters of what becomes of all texts of a query."""
+_REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
+"""Counted repetitions: how often at least and at most."""
 
 
 def check_pattern(pattern: str) -> Fault | None:
@@ -41,30 +49,46 @@ def replace_matches(pattern: str, replacement: str, texts: Sequence[str]) -> dic
 
     Raises:
         RunError: the pattern is no regular expression.
+        Overrun: it takes more than the recipe's limits let it.
     """
+    changed: dict[int, str] = {}
+    for start in range(0, len(texts), _AT_ONCE):
+        part = [_encodable(text) for text in texts[start : start + _AT_ONCE]]
+        plain = _is_plain(pattern, replacement, sum(map(len, part)))
+        changed |= computed(_replaced, pattern, replacement, part, start, plain=plain, text=pattern)
+    return changed
+
+
+def _replaced(pattern: str, replacement: str, texts: Sequence[str], start: int) -> dict[int, str]:
     import duckdb
     import pyarrow as pa
 
     literal = replacement.replace("\\", "\\\\")
-    changed: dict[int, str] = {}
     with closed_off() as connection:
-        for start in range(0, len(texts), _AT_ONCE):
-            part = [_encodable(text) for text in texts[start : start + _AT_ONCE]]
-            numbers = range(start, start + len(part))
-            connection.register("texts", pa.table({"n": numbers, "text": part}))
-            try:
-                rows = connection.execute(
-                    "SELECT n, new FROM (SELECT n, text, regexp_replace(text, ?, ?, 'g') AS new FROM texts)"
-                    " WHERE new <> text",
-                    [pattern, literal],
-                ).fetchall()
-            except duckdb.Error as error:
-                reason = str(error).partition("Error: ")[2] or str(error)
-                raise RunError(f"privacy.redact: {reason}", _RE2) from error
-            finally:
-                connection.unregister("texts")
-            changed.update(rows)
-    return changed
+        numbers = range(start, start + len(texts))
+        connection.register("texts", pa.table({"n": numbers, "text": texts}))
+        try:
+            rows = connection.execute(
+                "SELECT n, new FROM (SELECT n, text, regexp_replace(text, ?, ?, 'g') AS new FROM texts)"
+                " WHERE new <> text",
+                [pattern, literal],
+            ).fetchall()
+        except duckdb.OutOfMemoryException:
+            raise Overrun("memory", pattern) from None
+        except duckdb.Error as error:
+            reason = str(error).partition("Error: ")[2] or str(error)
+            raise RunError(f"privacy.redact: {reason}", _RE2) from error
+    return dict(rows)
+
+
+def _is_plain(pattern: str, replacement: str, characters: int) -> bool:
+    """Return whether replacing is cheap by the form of both: a small machine for RE2, and texts that stay small."""
+    repeats = prod(max(1, int(least), int(most or 0)) for least, most in _REPEATED.findall(pattern))
+    return (
+        len(pattern) <= _LONGEST
+        and len(pattern) * repeats <= _STATES
+        and (len(replacement) + 1) * characters <= _CHARACTERS
+    )
 
 
 def _encodable(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import RecipeError
 from engine.sql.connection import closed_off
-from engine.sql.expressions import Fault, unsteady_functions
+from engine.sql.expressions import Fault, too_long, unsteady_functions
 
 _READERS = frozenset(
     {
@@ -101,6 +101,8 @@ def check_query(sql: str, base: Path, has_tables: bool, look_up: LookUp) -> Chec
 def _statement(sql: str) -> dict[str, Any]:
     if not sql.strip():
         raise _Refused("the query is empty", _ONE_SELECT)
+    if fault := too_long(sql):
+        raise _Refused(*fault)
     with closed_off() as connection:
         [(text,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     parsed: dict[str, Any] = json.loads(text)

@@ -10,8 +10,9 @@ from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.sql.connection import closed_off
 from engine.sql.expressions import (
     Fault,
     Kind,
@@ -23,6 +24,7 @@ from engine.sql.expressions import (
     wrong_function,
     wrong_type,
 )
+from engine.sql.plain import computed
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,40 +52,53 @@ class Unusable(Exception):
 
     def __init__(self, fault: Fault) -> None:
         """Take what is wrong with it."""
-        super().__init__(fault.message)
+        super().__init__(fault)
         self.fault = fault
+
+
+class _Asked(NamedTuple):
+    """An expression, and under which names it sees rows."""
+
+    sql: str
+    kind: Kind
+    rows: str
+    number: str
+    used: frozenset[str]
+    """Columns that it names, in lower case."""
 
 
 class RowExpression:
     """One expression, applied to batch after batch; a column keeps the type that its first value has."""
 
-    def __init__(self, sql: str, kind: Kind, connection: duckdb.DuckDBPyConnection) -> None:
-        """Take an expression of the kind `condition` or `value` and a closed-off connection; raises Unusable."""
-        tree = parse(sql, connection)
+    def __init__(self, sql: str, kind: Kind) -> None:
+        """Take an expression of the kind `condition` or `value`; raises Unusable."""
+        with closed_off() as connection:
+            tree = parse(sql, connection)
         if isinstance(tree, Fault):
             raise Unusable(tree)
         if fault := wrong_function(tree, kind):
             raise Unusable(fault)
         self.columns = tree.columns
-        self._sql, self._kind, self._tree, self._connection = sql, kind, tree, connection
+        self._tree = tree
         self._types: dict[str, str] = {}
-        used = {name.lower() for name in tree.columns}
-        self._rows, self._number = free_name("rows", used), free_name("__row", used)
-        self._used = used
+        used = frozenset(name.lower() for name in tree.columns)
+        rows, number = free_name("rows", used), free_name("__row", used)
+        self._asked = _Asked(sql, kind, rows, number, used)
         self._spelled: dict[str, None] = {}
         """The columns seen so far that the expression names, as rows spell them."""
 
     def check_columns(self, known: Collection[str]) -> None:
         """Raise Unusable where the expression names a column that is not `known`."""
-        if fault := unknown_column(self._sql, self._tree, known):
+        if fault := unknown_column(self._asked.sql, self._tree, known):
             raise Unusable(fault)
 
     def over(self, rows: Rows) -> list[Any]:
-        """Return a JSON-like value for each row, or a `Fault` where the row has none. Raises Unusable."""
+        """Return a JSON-like value for each row, or a `Fault` where the row has none. Raises Unusable and Overrun."""
         results: list[Any] = [None] * len(rows)
-        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in self._used]
+        used = self._asked.used
+        names = [n for n in dict.fromkeys(chain.from_iterable(rows)) if n.lower() in used]
         self._spelled |= dict.fromkeys(names)
-        if fault := same_but_case(self._used, self._spelled):
+        if fault := same_but_case(used, self._spelled):
             raise Unusable(fault)
         # A column that this batch lacks has no value in it; whether it exists at all is asked elsewhere.
         lower = {name.lower() for name in names}
@@ -91,9 +106,8 @@ class RowExpression:
         columns = {name: [row.get(name) for row in rows] for name in names}
         for name, values in columns.items():
             self._find_other_types(name, values, results)
-        self._register(columns, results)
-        self._fill(results)
-        return results
+        plain, text = self._tree.plain, self._asked.sql
+        return computed(_over, self._asked, columns, results, plain=plain, text=text)
 
     def _find_other_types(self, name: str, values: Sequence[Any], results: list[Any]) -> None:
         """Note a fault for each row in which a column holds another type than its first value."""
@@ -110,7 +124,24 @@ class RowExpression:
                     message.replace("a text", "text"), "write all its values the same way"
                 )
 
-    def _register(self, columns: Mapping[str, list[Any]], results: list[Any]) -> None:
+
+def _over(asked: _Asked, columns: Mapping[str, list[Any]], results: list[Any]) -> list[Any]:
+    """Fill in the value of each row without a fault, or its fault. Raises Unusable."""
+    with closed_off() as connection:
+        batch = _Batch(asked, connection)
+        batch.register(columns, results)
+        batch.fill(results)
+    return results
+
+
+class _Batch:
+    """The rows of one batch, as the table that an expression sees."""
+
+    def __init__(self, asked: _Asked, connection: duckdb.DuckDBPyConnection) -> None:
+        self._sql, self._kind, self._rows, self._number, self._used = asked
+        self._connection = connection
+
+    def register(self, columns: Mapping[str, list[Any]], results: list[Any]) -> None:
         """Make the columns available as the table `rows`, without the rows that have faults already."""
         import pyarrow as pa
 
@@ -139,7 +170,7 @@ class RowExpression:
         }
         return pa.table({**table, self._number: pa.array(good, pa.int64())})
 
-    def _fill(self, results: list[Any]) -> None:
+    def fill(self, results: list[Any]) -> None:
         """Work out the rows; where some cannot be, the others all the same."""
         import duckdb
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,12 +11,14 @@ from engine.backends.protocol import Message
 from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Example, Prediction
-from engine.spec.prompts import Prompt
+from engine.spec.prompts import Prompt, Turns
 from engine.tasks import TASKS, Task, TaskKind
 from engine.tasks.protocol import TaskParams as KindParams
 from engine.turns import SETTING
 from engine.turns.tools import Said
 
+_AT_ONCE = 500
+"""Rows whose prompts are rendered together."""
 PROMPT_VARIABLES = frozenset({"row", "labels", "description"})
 """What the student's prompt is given, whatever its name."""
 
@@ -103,6 +105,21 @@ class StudentPrompts:
         self._prompt, self._description = prompt, params.task.description
         self._shots = drawn_shots(params.shots, examples)
         self._shown = params.shots.n if params.shots else 0
+        self._made: dict[str, Turns] = {}
+        """What was rendered ahead, by the example."""
+        self._as_shots: dict[str, list[Message]] = {}
+
+    def of(self, examples: Iterable[Example]) -> Iterator[tuple[Message, ...]]:
+        """Yield the turns of examples, one after another: as each by itself, and for many of them at less cost."""
+        if not self._prompt.apart:
+            yield from map(self, examples)
+            return
+        waiting = iter(examples)
+        while part := list(islice(waiting, _AT_ONCE)):
+            made = self._prompt.render_all([self._variables(e) for e in part])
+            self._made = {e.id: turns for e, turns in zip(part, made, strict=True)}
+            yield from map(self, part)
+        self._made = {}
 
     def __call__(self, example: Example) -> tuple[Message, ...]:
         """Return an example's turns; rows shown before it appear in the dialogue as if already answered.
@@ -118,9 +135,15 @@ class StudentPrompts:
         dialogue = [turn for turn in turns if turn.role not in SETTING]
         shown: list[Message] = []
         for shot in shots:
-            shown += [turn for turn in self._turns(shot) if turn.role not in SETTING]
-            shown += self.said(shot).turns
+            shown += self._as_shot(shot)
         return (*first, *shown, *dialogue)
+
+    def _as_shot(self, shot: Example) -> list[Message]:
+        """Return the turns of a row that is shown answered; made once."""
+        if shot.id not in self._as_shots:
+            asked = [turn for turn in self._turns(shot) if turn.role not in SETTING]
+            self._as_shots[shot.id] = [*asked, *self.said(shot).turns]
+        return self._as_shots[shot.id]
 
     def completion(self, example: Example) -> str:
         """Return what the student is trained to say to an example, tools that it calls in words."""
@@ -131,15 +154,16 @@ class StudentPrompts:
         return self.kind.said(example.inputs, example.target, self.task.params)
 
     def _turns(self, example: Example) -> tuple[Message, ...]:
-        turns = self._prompt.render(
-            {
-                "row": dict(example.inputs),
-                "labels": list(self.task.labels),
-                "description": self._description,
-            }
-        )
+        turns = self._made.get(example.id) or self._prompt.render(self._variables(example))
         asked = [Message(role, content) for role, content in turns]
         return self.kind.turns(example.inputs, asked)
+
+    def _variables(self, example: Example) -> dict[str, Any]:
+        return {
+            "row": dict(example.inputs),
+            "labels": list(self.task.labels),
+            "description": self._description,
+        }
 
 
 def sql_row(

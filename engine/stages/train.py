@@ -151,7 +151,10 @@ def supervised(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Traini
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
 
     def training_rows(examples: Sequence[Example]) -> tuple[TrainingRow, ...]:
-        return tuple(TrainingRow(prompts(e), *prompts.said(e)) for e in examples)
+        turns = prompts.of(examples)
+        return tuple(
+            TrainingRow(asked, *prompts.said(e)) for e, asked in zip(examples, turns, strict=True)
+        )
 
     best = settings.checkpoint == "best"
     total = steps_of(settings, len(inputs.load.train), generated)

@@ -5,14 +5,21 @@ What every POSIX system has (sessions, process groups, signals) is used where it
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from engine.errors import EngineError
 
 _PR_SET_PDEATHSIG = 1
+DEADLINE = int(signal.SIGPROF)
+"""The signal that ends a process whose time is up (`bounded`)."""
+_SURE = 0.5
+"""Share of the machine's memory that something may be promised at most."""
 
 
 def require_supported() -> None:
@@ -75,3 +82,40 @@ def kill_with_parent() -> None:
     """Have the kernel kill this process when its parent ends; does nothing where the kernel cannot (macOS)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def memory_is_bounded() -> bool:
+    """Return whether the system holds a process to the memory it may have; macOS takes such limits and forgets them."""
+    return sys.platform == "linux"
+
+
+def sure_memory(gigabytes: float) -> float:
+    """Return so much memory, or half of what the machine has, where that is less."""
+    import psutil
+
+    return min(gigabytes, psutil.virtual_memory().total * _SURE / 1e9)
+
+
+@contextlib.contextmanager
+def bounded(seconds: float, memory: int) -> Iterator[None]:
+    """Have the kernel end this process where the block computes for longer, and refuse it more memory.
+
+    Args:
+        seconds: Of computing, of all threads together.
+        memory: Bytes beside what the process holds now; `memory_is_bounded` says where that is of effect.
+    """
+    import resource
+
+    # What is written to, not what is set aside: DuckDB sets aside half a gigabyte for each database.
+    held = resource.getrlimit(resource.RLIMIT_DATA)
+    if memory_is_bounded():
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        most = pages * resource.getpagesize() + memory
+        most = most if held[1] == resource.RLIM_INFINITY else min(most, held[1])
+        resource.setrlimit(resource.RLIMIT_DATA, (most, held[1]))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_DATA, held)

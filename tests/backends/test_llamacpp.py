@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -109,9 +108,9 @@ class Vocabulary:
         return found
 
 
-def chatml(messages: list[dict[str, str]]) -> SimpleNamespace:
+def chatml(messages: list[dict[str, str]]) -> tuple[str, bool]:
     turns = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
-    return SimpleNamespace(prompt=turns + "<|im_start|>assistant\n", added_special=False)
+    return turns + "<|im_start|>assistant\n", False
 
 
 def test_a_row_that_holds_turns_makes_none() -> None:

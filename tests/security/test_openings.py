@@ -106,7 +106,8 @@ def test_nothing_else_unpickles_or_trusts() -> None:
         for word in words
         if word in text
     ]
-    assert not found
+    # Between two processes of the engine, through a pipe that nobody else has.
+    assert found == ["sandbox/wire.py: import pickle"]
     use = (ENGINE / "export" / "model" / "use.py.jinja").read_text("utf-8")
     assert use.count("trust_remote_code=False") == use.count(".from_pretrained(") - 1  # of peft
 

@@ -9,7 +9,8 @@ import pytest
 
 from engine.errors import RecipeError
 from engine.spec.package_data import shipped
-from engine.spec.prompts import PromptLibrary, fenced, parse_prompt
+from engine.spec.prompts import PromptLibrary, parse_prompt
+from engine.spec.templates import fenced
 
 FEW_SHOT = """{# purpose: a test;
    variables: row, labels; #}

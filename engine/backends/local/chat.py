@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
 
+from engine.backends.local import chat_templates
 from engine.backends.protocol import Message, without_system
 from engine.errors import ModelError
 from engine.turns.calls import spoken_in
@@ -167,10 +168,7 @@ def _is_read(
 
 def _with_tools(tokenizer: Any, turns: Sequence[Message], *, prompt: bool) -> str:
     told = native(turns, parsed=True)
-    text: str = tokenizer.apply_chat_template(
-        told.messages, tools=told.tools or None, tokenize=False, add_generation_prompt=prompt
-    )
-    return text
+    return chat_templates.written(tokenizer, told.messages, told.tools or None, prompt=prompt)
 
 
 def prompt_text(tokenizer: Any, turns: Sequence[Message]) -> str:
@@ -193,10 +191,7 @@ Template = Callable[[list[dict[str, Any]]], str]
 
 def _template(tokenizer: Any, prompt: bool) -> Template:
     def written(turns: list[dict[str, Any]]) -> str:
-        text: str = tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=prompt
-        )
-        return text
+        return chat_templates.written(tokenizer, turns, prompt=prompt)
 
     return written
 

@@ -152,6 +152,9 @@ def _found(path: str, base: Path) -> Files:
 def _fitting(path: str, base: Path) -> Files:
     # The folder's own name is no pattern, whatever stands in it.
     parts = Path(path).parts
+    if parts.count("**") > 1:
+        # Each further one multiplies the ways in which a file fits.
+        raise problem(base / path, "`**` stands in this pattern more than once", "once is enough")
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     root = base.joinpath(*parts[:fixed])
     _pass_pattern(path, root, base)

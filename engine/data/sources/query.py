@@ -61,7 +61,7 @@ class Query:
         if self.database is not None and is_sqlite(self.database):
             rows = run_sqlite(self.sql, self.database)
         else:
-            rows = run_query(_checked(self.sql, self.base, self.database), self.database)
+            rows = run_query(_checked(self.sql, self.base, self.database), self.database, self.sql)
         try:
             for number, values in enumerate(rows, start=1):
                 yield Record(number, values)

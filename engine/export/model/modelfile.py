@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engine.backends.local import chat_templates
 from engine.backends.local.chat import prompt_text
 from engine.backends.protocol import Message
-from engine.spec.prompts import rendered
+from engine.spec.templates import rendered
 
 _WORDS = {"system": "Xq7Zk", "user": "Yw3Vj", "assistant": "Zr9Tn"}
 
@@ -215,10 +216,9 @@ def _rendered(tokenizer: Any, roles: Sequence[str]) -> str | None:
 
     turns = [{"role": role, "content": _WORDS[role]} for role in roles]
     try:
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return chat_templates.written(tokenizer, turns, prompt=True)
     except TemplateError:
         return None
-    return text
 
 
 def _template(around: Mapping[str, Around], row: Around) -> str:

@@ -17,12 +17,12 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from engine.bounds import Count, Whole
-from engine.errors import Problem, RecipeError
+from engine.errors import Problem, RecipeError, RunError
 from engine.operators.making.protocol import Made, Material, NotMade, RowFunction
+from engine.sandbox import Overrun
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import Spec
-from engine.spec.yaml import Document, KeyPath, decode, parse
-from engine.sql.connection import closed_off
+from engine.spec.yaml import Document, KeyPath, parse, read_text
 from engine.sql.expressions import Fault, check_expression
 from engine.sql.row_values import RowExpression, Unusable
 
@@ -67,7 +67,7 @@ class Templates(Spec):
 
 def read_templates(file: Path) -> Templates:
     """Return the templates of a file, checked; raises RecipeError with every problem."""
-    document = parse(decode(file.read_bytes(), file), file, first="templates:")
+    document = parse(read_text(file), file, first="templates:")
     try:
         read = Templates.model_validate(document.data)
     except ValidationError as error:
@@ -138,10 +138,12 @@ def _drawn(template: Template, wanted: list[str], draw: random.Random) -> dict[s
     if not wanted and not template.where:
         return {}
     try:
-        with closed_off() as connection:
-            found = _evaluator((template.where or "true", *wanted), connection).over(draws)
+        found = _evaluator((template.where or "true", *wanted)).over(draws)
     except Unusable as unusable:
         raise NotMade(f"{unusable.fault.message}: {draws[0]}") from None
+    except Overrun as overrun:
+        message = f"{FILE}: the template of '{template.target}' {overrun.why}"
+        raise RunError(message, overrun.advice) from None
     faults = [values for values in found if isinstance(values, Fault)]
     if len(faults) == len(found):
         raise NotMade(f"{faults[0].message}: {draws[0]}")
@@ -157,10 +159,10 @@ def _drawn(template: Template, wanted: list[str], draw: random.Random) -> dict[s
 
 
 @lru_cache(maxsize=64)
-def _evaluator(expressions: tuple[str, ...], connection: Any) -> RowExpression:
+def _evaluator(expressions: tuple[str, ...]) -> RowExpression:
     """Return what gives all values at once, under the names v0, v1 and so on."""
     parts = ", ".join(f"v{i} := ({sql}\n)" for i, sql in enumerate(expressions))
-    return RowExpression(f"struct_pack({parts})", "value", connection)
+    return RowExpression(f"struct_pack({parts})", "value")
 
 
 def _value(values: list[str | Whole | float] | Numbers, draw: random.Random) -> str | Whole | float:

@@ -16,7 +16,6 @@ from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import Quota
 from engine.spec.yaml import KeyPath
 from engine.sql import Fault, check_expression, column_types
-from engine.sql.connection import closed_off
 from engine.sql.row_values import RowExpression, Unusable, type_name
 from engine.stages.augment.selection.quotas import Scalar, same
 from engine.stages.task_view import named
@@ -167,8 +166,7 @@ def _sql(
         yield Problem(at, f"{_name(place, '.sql')}: {fault.message}", hint, code="sql")
         return
     try:
-        with closed_off() as connection:
-            values = RowExpression(sql, "value", connection).over(rows)
+        values = RowExpression(sql, "value").over(rows)
     except Unusable as error:
         message = f"{_name(place, '.sql')}: {error.fault.message}"
         yield Problem(at, message, error.fault.hint, code="sql")

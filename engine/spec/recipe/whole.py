@@ -12,6 +12,7 @@ from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
 from engine.spec.recipe.data import Data
 from engine.spec.recipe.failures import Failures
+from engine.spec.recipe.limits import Limits
 from engine.spec.recipe.loop import Budget, Loop
 from engine.spec.recipe.metrics import MetricSpec, Slice
 from engine.spec.recipe.models import Models
@@ -20,6 +21,8 @@ from engine.spec.recipe.privacy import Privacy
 from engine.spec.recipe.quality import Quality
 from engine.spec.recipe.task import Task
 from engine.spec.recipe.train import Train
+
+_MOST_SEEDS = 1000
 
 
 class Recipe(Spec):
@@ -55,6 +58,7 @@ class Recipe(Spec):
     train: Train = Train()
     loop: Loop = Loop()
     budget: Budget = Budget()
+    limits: Limits = Limits()
     benchmark: Benchmark | None = None
     """Left out, nothing is served and timed."""
     seeds: list[Annotated[Count, Field(ge=0)]] = Field(default=[0], min_length=1)
@@ -73,6 +77,8 @@ class Recipe(Spec):
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         if len(seeds) != len(set(seeds)):
             raise ValueError("two seeds are the same")
+        if len(seeds) > _MOST_SEEDS:
+            raise ValueError(f"there are more than {_MOST_SEEDS} seeds")
         return seeds
 
     @model_validator(mode="after")

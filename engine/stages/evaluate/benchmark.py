@@ -81,7 +81,7 @@ def benchmark(params: BenchmarkParams, inputs: BenchmarkInputs, ctx: Context) ->
     wanted = inputs.load.split(params.split)[: params.requests * len(params.concurrency)]
     server = params.place if isinstance(params.place, MeasuredServer) else None
     job = Job(
-        prompts=tuple(prompts(e) for e in wanted),
+        prompts=tuple(prompts.of(wanted)),
         requests=params.requests,
         concurrency=params.concurrency,
         max_tokens=params.max_tokens,

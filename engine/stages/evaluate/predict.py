@@ -49,7 +49,9 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
     """Ask the trained student, or the untuned one when no model comes in."""
     examples = inputs.asked
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
-    asked = [Asked(prompts(e), e.inputs) for e in examples]
+    asked = [
+        Asked(turns, e.inputs) for e, turns in zip(examples, prompts.of(examples), strict=True)
+    ]
     student = ctx.student()
     if inputs.train is not None:
         student = student.with_adapter(ctx.state / inputs.train.model.path)

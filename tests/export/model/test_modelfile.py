@@ -35,8 +35,14 @@ class Tokenizer:
 
     def __init__(self, template: str, end: str, bos: str | None) -> None:
         self.template, self.end, self.bos_token = template, end, bos
+        self.special_tokens_map = {"bos_token": bos} if bos else {}
 
-    def apply_chat_template(self, turns: Any, tokenize: bool, add_generation_prompt: bool) -> str:
+    def get_chat_template(self, template: None, tools: None) -> str:
+        return self.template
+
+    def apply_chat_template(
+        self, turns: Any, tools: None, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
         def refuse(why: str) -> None:
             raise jinja2.TemplateError(why)
 

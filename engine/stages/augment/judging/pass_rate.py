@@ -53,7 +53,7 @@ def pass_rate(params: PassRateParams, inputs: PassRateInputs, ctx: Context) -> S
         return Solved()
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
     rows = [Example(c.id, "train", c.inputs, c.target, {}, "", 0) for c in standing]
-    asked = [Asked(prompts(row), row.inputs) for row in rows]
+    asked = [Asked(turns, row.inputs) for row, turns in zip(rows, prompts.of(rows), strict=True)]
     student = ctx.student()
     if inputs.train is not None:
         student = student.with_adapter(ctx.state / inputs.train.model.path)

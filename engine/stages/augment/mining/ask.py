@@ -43,7 +43,9 @@ def ask_pool(params: AskPoolParams, inputs: AskPoolInputs, ctx: Context) -> Pool
         return PoolAnswered()
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
     examples = [Example(r.id, "train", r.inputs, "", {}, r.source, r.line) for r in rows]
-    asked = [Asked(prompts(e), e.inputs) for e in examples]
+    asked = [
+        Asked(turns, e.inputs) for e, turns in zip(examples, prompts.of(examples), strict=True)
+    ]
     student = ctx.student()
     if inputs.train is not None:
         student = student.with_adapter(ctx.state / inputs.train.model.path)

@@ -15,7 +15,6 @@ from engine.errors import RunError
 from engine.identity import Params
 from engine.rows import QuotaStatus
 from engine.sql import Fault
-from engine.sql.connection import closed_off
 from engine.sql.row_values import RowExpression, Unusable
 from engine.stages.task_view import TaskView, named
 
@@ -103,17 +102,14 @@ def _by_sql(place: int, quota: UsedQuota, task: TaskView, rows: Sequence[Row]) -
     seen = [named({**r.inputs, task.target: r.target}, {"target": r.target}) for r in rows]
     if not seen:
         return []
-    with closed_off() as connection:
-        try:
-            expression = RowExpression(quota.sql, "value", connection)
-            expression.check_columns(seen[0])
-            values = expression.over(seen)
-        except Unusable as error:
-            fault = error.fault
-            message = (
-                f"augment.quotas[{place}]: the SQL `{quota.sql}` cannot be used: {fault.message}"
-            )
-            raise RunError(message, fault.hint) from None
+    try:
+        expression = RowExpression(quota.sql, "value")
+        expression.check_columns(seen[0])
+        values = expression.over(seen)
+    except Unusable as error:
+        fault = error.fault
+        message = f"augment.quotas[{place}]: the SQL `{quota.sql}` cannot be used: {fault.message}"
+        raise RunError(message, fault.hint) from None
     return [
         None if isinstance(value, Fault) else value if isinstance(value, Scalar) else str(value)
         for value in (None if v is None else v for v in values)
