@@ -11,9 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import gate, models
+from engine import gate
 from engine.adoption import LEAST, Adopted, adopt, proposals, run_of
-from engine.backends import BACKENDS
 from engine.data.profile import DataProfile, profile
 from engine.data.records import check_limit
 from engine.errors import EngineError, Problem, RecipeError
@@ -27,11 +26,12 @@ from engine.plan.defaults import complete
 from engine.plan.explain import NodeState, states
 from engine.plan.flow import key_uses, require_consent, uses_of
 from engine.plan.graph import Plan
-from engine.plan.resources import ROLES, Resources, gather, task_prompt
+from engine.plan.resources import Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
 from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
 from engine.report.files import ReportFiles, write_report
 from engine.review import Desk, reviewer_name, reviews_of
+from engine.run.begin import begin, fetch_missing
 from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
@@ -47,7 +47,6 @@ from engine.system.files import private
 from engine.system.places import STATE
 from engine.system.platforms import require_supported
 from engine.tasks import TASKS
-from engine.version import versions
 
 
 class Planned(NamedTuple):
@@ -388,7 +387,7 @@ class Project:
         self.validate()
         require_consent(self.keys, trust, self.loaded)
         # A plan that is there already knew models that were fetched by name alone.
-        fetched = self._fetch_missing(watcher)
+        fetched = fetch_missing(self.loaded, watcher.say)
         return (self.again() if fetched else self)._execute(watcher)
 
     def _execute(self, watcher: Reporter) -> Outcome:
@@ -396,54 +395,11 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with private(), store.lock_run():
-            run = self._begin(store, watcher)
+            run = begin(self.loaded, plan, resources, store, self.limit, watcher)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
             with limited(self.loaded):
                 return execute(plan, resources, recipe.budget, store, run, watcher, origins)
-
-    def _begin(self, store: Store, watcher: Reporter) -> str:
-        """Go on with the run of this very plan that is not done, else start one; return its id."""
-        plan, resources = self._compiled
-        name, used = self.loaded.recipe.name, versions()
-        # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
-        mark = short([name, [node.id for node in plan.nodes.values()]])
-        recipe: dict[str, Any] = {
-            "recipe": short(self.loaded.effective),
-            "name": name,
-            "path": str(self.loaded.path),
-            "source": self.loaded.source,
-            "effective": self.loaded.effective,
-        }
-        run = store.unfinished_run(mark, used)
-        if run is not None:
-            store.resume_run(run, **recipe)
-        else:
-            expected = expect(self.loaded, plan, resources, store, self.limit)
-            run = store.start_run(
-                **recipe,
-                versions=used,
-                row_limit=self.limit,
-                estimate=expected.estimate.stored(expected.minutes),
-                plan=mark,
-            )
-        again = " goes on" if store.run_row(run).resumed else ""
-        watcher.say(
-            f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {self.state}"
-        )
-        return run
-
-    def _fetch_missing(self, watcher: Reporter) -> bool:
-        """Fetch the models that the recipe names and this machine lacks; return whether there were any."""
-        fetched = False
-        for role in ROLES:
-            spec = self.loaded.recipe.models.of(role)
-            backend = BACKENDS[spec.backend]
-            base = self.loaded.base
-            if backend.local and models.locate(spec.model, base, backend.weights) is None:
-                models.fetch(spec.model, say=watcher.say, base=base)
-                fetched = True
-        return fetched
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

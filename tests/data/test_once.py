@@ -75,7 +75,7 @@ def only_load(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return Outcome("done", "", "r0001")
 
     monkeypatch.setattr("engine.project.execute", execute)
-    monkeypatch.setattr(Project, "_fetch_missing", lambda *_: None)
+    monkeypatch.setattr("engine.project.fetch_missing", lambda *_: False)
     return outputs
 
 
