@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import json_text
+from engine.errors import reason_of
 
 if TYPE_CHECKING:
     from jsonschema_rs import Validator
@@ -113,17 +114,13 @@ def _violation(validator: Validator, schema: Mapping[str, Any], value: Any) -> s
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
-    from referencing.exceptions import Unresolvable
 
     try:
         # With a registry of its own it fetches nothing that a schema refers to.
         strict = Draft202012Validator(dict(schema), registry=Registry())
         error = best_match(strict.iter_errors(value))
-    except (
-        ArithmeticError,
-        Unresolvable,
-        re.error,
-    ):  # Python's floats and regular expressions do not know all of JSON Schema's
+    except Exception:
+        # Python's floats and regular expressions do not know all of JSON Schema's, nor is its stack as deep as a value.
         error = None
     if error is not None:
         return f"{error.json_path}: {error.message[:300]}"
@@ -137,14 +134,14 @@ def _path(steps: Sequence[str | int]) -> str:
 
 def invalid_schema(schema: Mapping[str, Any]) -> str | None:
     """Return why something is no JSON Schema, as "where: what"; None where replies can be validated by it."""
-    from jsonschema_rs import ReferencingError, ValidationError
+    from jsonschema_rs import ValidationError
 
     try:
         _compile(schema)
     except ValidationError as problem:
         return f"{_path(problem.instance_path)}: {problem.message[:200]}"
-    except (ReferencingError, ValueError) as problem:
-        return f"$: {str(problem)[:200]}"
+    except Exception as problem:
+        return f"$: {reason_of(problem)[:200]}"
     return None
 
 

@@ -25,7 +25,7 @@ from engine.operators.reply import read_reply_schema
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.prompts import Prompt, parse_prompt
-from engine.spec.yaml import Document, decode, parse
+from engine.spec.yaml import Document, parse, read_text
 
 DEFINITION = "operator.yaml"
 SCHEMA = "rows.schema.json"
@@ -86,7 +86,7 @@ def _definition(folder: Path) -> tuple[Document, Definition]:
         hint = f"rename {near[0]}" if near else "docs/operators.md says what stands in it"
         message = f"this folder has no {DEFINITION}"
         raise RecipeError([Problem(Location.at(folder), message, hint, code="operator")])
-    document = parse(decode(file.read_bytes(), file), file, first="operator: 1")
+    document = parse(read_text(file), file, first="operator: 1")
     try:
         return document, Definition.model_validate(document.data)
     except ValidationError as error:

@@ -31,7 +31,7 @@ from engine.plan.defaults import complete
 from engine.plan.packs import check_packs, packs_of
 from engine.registry import Registry, did_you_mean
 from engine.spec.error_messages import check_part
-from engine.spec.loader import LoadedRecipe
+from engine.spec.loader import LoadedRecipe, reading
 from engine.spec.method import load_method
 from engine.spec.named_files import read_document
 from engine.spec.pack import Pack, find_packs
@@ -63,7 +63,11 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
 
 def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
     """Check a recipe, its prompts and its data: the rows in `splits`, where they were read already."""
-    loaded = complete(loaded)
+    with reading(loaded.path):
+        return _examined(complete(loaded), splits)
+
+
+def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
     splits = splits or read_splits(loaded)
     task = [*_task(loaded)]
     problems = [

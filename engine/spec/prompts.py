@@ -15,16 +15,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.fingerprint import digest
 from engine.registry import did_you_mean
 from engine.spec.named_files import passed_file
 from engine.spec.package_data import shipped
-from engine.spec.yaml import decode
+from engine.spec.yaml import read_text
 
 Role = Literal["system", "user", "assistant"]
 _LONGEST = 100
@@ -117,18 +117,17 @@ class Prompt:
         return tuple((section.role, self._render(section, variables)) for section in self.sections)
 
     def _render(self, section: Section, variables: Mapping[str, Any]) -> str:
-        template = _compiled(section, str(self.path))
         try:
-            return template.render(variables)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            return _compiled(section, str(self.path)).render(variables)
+        except Exception as error:
             available = ", ".join(sorted(variables)) or "none"
             problem = Problem(
                 Location.at(self.path, section.line + _line_of(error, str(self.path)) - 1, 1),
-                f"this prompt cannot be rendered: {error}",
+                f"this prompt cannot be rendered: {reason_of(error)}",
                 f"variables that are given here: {available}",
                 code="prompt",
             )
-            raise RecipeError([problem]) from None
+            raise RecipeError([problem]) from error
 
 
 def rendered(template: str, variables: Mapping[str, Any]) -> str:
@@ -178,7 +177,7 @@ def _line_of(error: BaseException, filename: str) -> int:
 
 def parse_prompt(name: str, path: Path) -> Prompt:
     """Read and check one prompt file; raises RecipeError for bad UTF-8, roles or syntax."""
-    text = decode(path.read_bytes(), path).replace("\r\n", "\n")
+    text = read_text(path).replace("\r\n", "\n")
     sections, problems = _cut(text, path)
     if not problems:
         problems = _check_turns(sections, path)
@@ -186,9 +185,15 @@ def parse_prompt(name: str, path: Path) -> Prompt:
         try:
             _refuse_includes(section.text)
             _compiled(section, str(path))
-        except TemplateSyntaxError as error:
-            where = Location.at(path, section.line + error.lineno - 1, 1)
-            message = f"this template has a mistake: {error.message}"
+            # What asks which names it uses goes through it in a way of its own.
+            _variables(section.text)
+            _length(section.text)
+        except Exception as error:
+            # Jinja's own, and those of Python, which compiles what Jinja makes of it.
+            line = error.lineno if isinstance(error, TemplateSyntaxError) else 1
+            where = Location.at(path, section.line + line - 1, 1)
+            said = error.message if isinstance(error, TemplateSyntaxError) else reason_of(error)
+            message = f"this template has a mistake: {said}"
             problems.append(
                 Problem(where, message, "see the Jinja2 template syntax", code="prompt")
             )

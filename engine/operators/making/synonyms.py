@@ -17,7 +17,7 @@ from engine.operators.making.protocol import Made, Material, NotMade, RowFunctio
 from engine.operators.making.words import Place, open_places, replaced
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import Spec
-from engine.spec.yaml import decode, parse
+from engine.spec.yaml import parse, read_text
 
 FILE = "synonyms.yaml"
 
@@ -44,7 +44,7 @@ class Synonyms(Spec):
 
 def read_synonyms(file: Path) -> Synonyms:
     """Return the groups of a file; raises RecipeError with every problem."""
-    document = parse(decode(file.read_bytes(), file), file, first="groups:")
+    document = parse(read_text(file), file, first="groups:")
     try:
         return Synonyms.model_validate(document.data)
     except ValidationError as error:

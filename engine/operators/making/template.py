@@ -21,7 +21,7 @@ from engine.errors import Problem, RecipeError
 from engine.operators.making.protocol import Made, Material, NotMade, RowFunction
 from engine.spec.error_messages import problems_of
 from engine.spec.parts import Spec
-from engine.spec.yaml import Document, KeyPath, decode, parse
+from engine.spec.yaml import Document, KeyPath, parse, read_text
 from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault, check_expression
 from engine.sql.row_values import RowExpression, Unusable
@@ -67,7 +67,7 @@ class Templates(Spec):
 
 def read_templates(file: Path) -> Templates:
     """Return the templates of a file, checked; raises RecipeError with every problem."""
-    document = parse(decode(file.read_bytes(), file), file, first="templates:")
+    document = parse(read_text(file), file, first="templates:")
     try:
         read = Templates.model_validate(document.data)
     except ValidationError as error:
