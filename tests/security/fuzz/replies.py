@@ -90,6 +90,7 @@ BODIES: dict[str, dict[str, Any]] = {
         },
     },
 }
+MODES = {"openai": ("auto", "json_schema", "json_object"), "anthropic": ("auto", "tool", "prompt")}
 _ERROR: dict[str, Any] = {
     "type": "error",
     "error": {
@@ -203,6 +204,7 @@ def _asked(backend: str, random: Random) -> str:
                 "timeout_s": 2,
                 "corrections": 1,
                 "concurrency": 2,
+                "structured": random.choice(MODES[backend]),
                 "price": {"prompt": 1, "completion": 2, "cached": 0.5},
             }
         )
@@ -242,7 +244,9 @@ def _response(backend: str, random: Random) -> bytes:
         body = written(mutated_text(json.dumps(tree), random))
     else:
         body = mutated_bytes(json.dumps(tree).encode(), random)
-    headers = [h.encode("latin-1") for h in random.sample(_HEADERS, random.choice((0, 0, 1, 2)))]
+    headers = [
+        h.encode("latin-1") for h in random.sample(_HEADERS, random.choice((*[0] * 12, 1, 2)))
+    ]
     if (
         not any(h.startswith((b"Content-Length", b"Transfer")) for h in headers)
         and random.random() < 0.9
@@ -250,7 +254,7 @@ def _response(backend: str, random: Random) -> bytes:
         headers.append(b"Content-Length: %d" % len(body))
     head = b"HTTP/1.1 %d X\r\nConnection: close\r\n" % status
     whole = head + b"".join(h + b"\r\n" for h in headers) + b"\r\n" + body
-    return mutated_bytes(whole, random) if random.random() < 0.1 else whole
+    return mutated_bytes(whole, random) if random.random() < 0.05 else whole
 
 
 def _with_odd_reply(tree: dict[str, Any], random: Random) -> dict[str, Any]:
