@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart check test-fast test format dist clean
+.PHONY: help setup quickstart check audit test-fast test format dist clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/: *[^#]*## */\t/'
@@ -23,12 +23,19 @@ setup: $(STAMP)  ## make .venv with the exact versions of constraints.txt
 quickstart: $(STAMP)  ## run recipes/quickstart end to end on the embedded models
 	$(BIN)/pada run recipes/quickstart
 
-check: $(STAMP)  ## ruff, mypy, import-linter, no circle of imports
+check: $(STAMP)  ## ruff, mypy, import-linter, no circle of imports, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.import_cycles
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml engine
+
+# The versions that are installed, as constraints.txt pins them; its database is on the network alone.
+audit: $(STAMP)  ## known vulnerabilities of the libraries, where there is a network
+	@if $(BIN)/python -c 'import urllib.request as r; r.urlopen("https://pypi.org/pypi/pip/json", timeout=10)' 2>/dev/null; \
+	then $(BIN)/pip-audit --progress-spinner off --requirement constraints.txt --no-deps --disable-pip; \
+	else echo "nothing was audited: pypi.org, which knows the vulnerabilities, cannot be reached from here"; fi
 
 # Two files at a time, as there are cores: a third process would only find the tests once more.
 test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, under a minute

@@ -8,12 +8,16 @@ EngineError                      printed without a traceback, exit code 2
 ├── RunError                     a run that cannot go on (empty result, another run in progress, no disk)
 └── Interrupted                  the user asked to stop; everything finished is kept (exit code 130)
 InternalError                    a promise of the engine to itself is broken: a bug, with its numbers and its traceback
-Anything else that escapes is a bug and keeps its traceback.
+Anything else that escapes is a bug: exit code 1, its traceback in a file (`engine.cli.terminal.ending`).
+
+What comes from outside (a recipe, data, a model, a reply, a store) goes through libraries that raise whatever they like
+over it. There stands a `boundary`: it is told by where something is read, not by a list of what may be raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -106,3 +110,37 @@ class Interrupted(EngineError):
 
 class InternalError(Exception):
     """A promise of the engine to itself is broken; never the user's fault, so it keeps its traceback."""
+
+
+_LONGEST = 300
+"""Characters of a library's own words in a message."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, in one line without a full stop: what the library or the system says."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it takes more memory than there is"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = " ".join(str(error).split())
+    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]} …"
+    # A mapping says of a missing key its name and nothing else.
+    if not said or isinstance(error, LookupError):
+        return f"{type(error).__name__}: {said}".removesuffix(": ")
+    return said.rstrip(".")
+
+
+@contextmanager
+def boundary(refuse: Callable[[str], EngineError]) -> Iterator[None]:
+    """Have whatever is raised over what comes from outside become the error that `refuse` makes of the reason.
+
+    For the reading of it alone: a mistake of the engine inside of the block would be called the user's.
+    """
+    try:
+        yield
+    except (EngineError, InternalError):
+        raise
+    except Exception as error:
+        raise refuse(reason_of(error)) from error

@@ -20,7 +20,7 @@ from engine.backends.local.chat import Inert, marks, rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
 from engine.backends.replies import completion, does_not_fit, failed, read
 from engine.bounds import Count
-from engine.errors import BackendError, ModelError
+from engine.errors import BackendError, ModelError, reason_of
 from engine.turns.tools import mapped, texts_in
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def _load(ref: ModelRef, settings: LlamaCppSettings) -> Llama:
             n_threads=settings.threads,
             verbose=False,
         )
-    except (ValueError, RuntimeError, OSError) as problem:
+    except Exception as problem:
         raise ModelError(
-            f"llama.cpp cannot load {ref.path}: {problem}",
+            f"llama.cpp cannot load {ref.path}: {reason_of(problem)}",
             "the file may be damaged, newer than the installed llama-cpp-python, or too large for this machine; "
             "a smaller `context` needs less memory",
         ) from problem

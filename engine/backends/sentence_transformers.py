@@ -12,7 +12,7 @@ from pydantic import Field
 from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.local.weights import pick_device, quiet
 from engine.backends.protocol import Progress
-from engine.errors import BackendError, ModelError
+from engine.errors import BackendError, ModelError, boundary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,20 +46,16 @@ class LocalEmbedder:
                 "run `pada models fetch`",
             )
         _refuse_pickles(self._ref.path)
-        try:
-            with quiet():
-                return SentenceTransformer(
-                    str(self._ref.path),
-                    device=pick_device(self._settings.device),
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs={"use_safetensors": True},
-                )
-        except (OSError, ValueError, KeyError) as problem:
-            raise ModelError(
-                f"cannot load the embedding model in {self._ref.path}: {problem}",
-                "the folder must hold a model of sentence-transformers (modules.json, config.json)",
-            ) from problem
+        hint = "the folder must hold a model of sentence-transformers (modules.json, config.json)"
+        where = f"cannot load the embedding model in {self._ref.path}"
+        with boundary(lambda reason: ModelError(f"{where}: {reason}", hint)), quiet():
+            return SentenceTransformer(
+                str(self._ref.path),
+                device=pick_device(self._settings.device),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
 
     def embed(
         self, texts: Sequence[str], progress: Progress | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from engine import json_text, sandbox
+from engine.errors import reason_of
 
 if TYPE_CHECKING:
     from jsonschema_rs import Validator
@@ -141,7 +142,6 @@ def _violation(validator: Validator, schema: Mapping[str, Any], value: Any) -> s
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
-    from referencing.exceptions import Unresolvable
 
     error = None
     # Python's regular expressions may take for ever; those of the validator that decides do not.
@@ -150,7 +150,8 @@ def _violation(validator: Validator, schema: Mapping[str, Any], value: Any) -> s
             # With a registry of its own it fetches nothing that a schema refers to.
             strict = Draft202012Validator(dict(schema), registry=Registry())
             error = best_match(strict.iter_errors(value))
-        except (ArithmeticError, Unresolvable):  # Python's floats do not know all of JSON Schema's
+        except Exception:
+            # Python's floats do not know all of JSON Schema's, nor is its stack as deep as a value.
             error = None
     if error is not None:
         return f"{error.json_path}: {error.message[:300]}"
@@ -179,14 +180,14 @@ def invalid_schema(schema: Mapping[str, Any]) -> str | None:
 
 
 def _invalid(schema: Mapping[str, Any]) -> str | None:
-    from jsonschema_rs import ReferencingError, ValidationError
+    from jsonschema_rs import ValidationError
 
     try:
         _compile(schema)
     except ValidationError as problem:
         return f"{_path(problem.instance_path)}: {problem.message[:200]}"
-    except (ReferencingError, ValueError) as problem:
-        return f"$: {str(problem)[:200]}"
+    except Exception as problem:
+        return f"$: {reason_of(problem)[:200]}"
     return None
 
 

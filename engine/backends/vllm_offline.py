@@ -89,7 +89,7 @@ def _load(folder: Path, settings: VLLMOfflineSettings) -> Any:
             structured_outputs_config=_STRUCTURED,
             use_tqdm_on_load=False,
         )
-    except (ValueError, RuntimeError, OSError) as problem:
+    except Exception as problem:
         raise ModelError(
             f"vLLM cannot load {folder}: {_first_line(problem)}",
             "the model may be of a kind that vLLM does not know, or too large: a smaller `context` needs less memory, "

@@ -30,8 +30,20 @@ def overrides(assignments: Sequence[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise EngineError(f"--var {text}: not an assignment", "write --var name=value")
+        if not _is_text(text):
+            shown = text.encode("utf-8", "backslashreplace").decode()
+            raise EngineError(f"--var {shown}: not UTF-8", "write its value in UTF-8")
         values[name] = value
     return values
+
+
+def _is_text(argument: str) -> bool:
+    """Return whether an argument is text: bytes of the command line that are not come as halves of characters."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked(

@@ -11,6 +11,7 @@ from engine.cli.terminal.streams import echo
 from engine.errors import EngineError
 from engine.servers import parse_key_use
 from engine.spec.loader import find_recipe
+from engine.system.places import expanded
 
 
 def allow_places(places: Sequence[Path]) -> None:
@@ -38,7 +39,7 @@ def trust_command(path: Path | None, state: Path | None, keys: Sequence[str]) ->
         with _writing():
             file = gate.remember(path)
         echo(
-            f"every recipe may read {path.expanduser().resolve()}; remove its line in {file} to take that back"
+            f"every recipe may read {expanded(path).resolve()}; remove its line in {file} to take that back"
         )
 
 
@@ -67,5 +68,5 @@ def _writing() -> Iterator[None]:
 
 
 def _require(place: Path) -> None:
-    if not place.expanduser().exists():
+    if not expanded(place).exists():
         raise EngineError(f"there is no file or folder {place}", "check the path")

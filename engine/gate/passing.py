@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.errors import EngineError, Location
+from engine.errors import EngineError, Location, boundary
 from engine.gate.roots import project_of, real, roots
 
 Refuse = Callable[[str, str], EngineError]
@@ -23,7 +23,7 @@ def passed(path: Path, base: Path | None, refuse: Refuse) -> Path:
         base: The recipe's folder; None for what the user named.
         refuse: Makes the error that is raised where it may not.
     """
-    found = real(path)
+    found = _resolved(path, refuse)
     if base is not None:
         _check(path, found, base, roots(base), refuse)
     return found
@@ -34,7 +34,7 @@ def passed_folder(folder: Path, base: Path | None, refuse: Refuse) -> Path:
 
     For folders that are handed to a library, which opens what it likes in them.
     """
-    found = real(folder)
+    found = _resolved(folder, refuse)
     if base is None:
         return found
     allowed = roots(base)
@@ -45,6 +45,13 @@ def passed_folder(folder: Path, base: Path | None, refuse: Refuse) -> Path:
             if not inner.is_dir() or inner.is_symlink():
                 _check(inner, real(inner), base, allowed, refuse)
     return found
+
+
+def _resolved(path: Path, refuse: Refuse) -> Path:
+    """Return a path resolved; what is no path at all, such as one with a zero byte, is refused."""
+    hint = "write the path of a file or a folder"
+    with boundary(lambda reason: refuse(f"{str(path)[:200]!r} is no path: {reason}", hint)):
+        return real(path)
 
 
 def _check(path: Path, found: Path, base: Path, allowed: list[Path], refuse: Refuse) -> None:

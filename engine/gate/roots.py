@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine.system.files import write_private
-from engine.system.places import cache_root, config_root, hub_caches
+from engine.system.places import cache_root, config_root, expanded, hub_caches
 
 PROJECT = "pada.yaml"
 """A file that makes its folder the project of all recipes below it."""
@@ -25,7 +25,7 @@ _named: dict[Path, frozenset[Path]] = {}
 
 def allow(*places: str | Path) -> None:
     """Let the recipes of this process read what is at these places: the user has named them."""
-    _allowed.update(dict.fromkeys(real(Path(place).expanduser()) for place in places))
+    _allowed.update(dict.fromkeys(real(expanded(place)) for place in places))
 
 
 def name_places(base: Path, values: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ def name_places(base: Path, values: Iterable[str]) -> None:
 def _places(value: str) -> Iterator[Path]:
     if not value or "://" in value or "\0" in value:
         return
-    path = Path(value).expanduser().absolute()
+    path = expanded(value).absolute()
     try:
         # Also what is not there yet: a path that is made of it must be said to be missing, not to be forbidden.
         yield real(path)
@@ -81,7 +81,7 @@ def project_of(base: Path) -> Path:
     It is not looked for in the user's home or above: one left there would make a project of everything.
     """
     start = real(base)
-    home = real(Path("~").expanduser())
+    home = real(expanded("~"))
     for folder in (start, *start.parents):
         if home.is_relative_to(folder):
             break

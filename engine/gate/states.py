@@ -34,7 +34,7 @@ _WRITTEN = frozenset(
 """What runs write in a state folder, beside DuckDB's file and its log. What else lies there concerns nobody."""
 _KNOWN = "states"
 """Folder of the user's configuration with a file for each state folder."""
-_TEMPORARY = (Path("/var/tmp"), Path("/tmp"))
+_TEMPORARY = (Path("/var/tmp"), Path("/tmp"))  # nosec B108 # a folder there is the user's alone, or refused
 """Where a folder of the user's own may stand in for settings that cannot be written; never a place that a recipe's
 folder, as the current one, could be."""
 _PATIENCE = 10.0

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.errors import ModelError
+from engine.errors import ModelError, reason_of
 from engine.fingerprint import digest, file_digest
 from engine.gate import passed_folder
 from engine.system.files import replacing
+from engine.system.places import expanded
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PICKLED = "adapter_model.bin"
@@ -57,7 +58,7 @@ class _Tensor(NamedTuple):
 
 def locate_adapter(name: str, base: Path) -> Path:
     """Return an adapter's folder; `base` is where relative ones start. Raises ModelError where there is none."""
-    folder = passed_folder(base / Path(name).expanduser(), base, ModelError)
+    folder = passed_folder(base / expanded(name), base, ModelError)
     if not folder.is_dir():
         raise ModelError(f"no folder {folder}", _HINT)
     return folder
@@ -180,8 +181,8 @@ def _config(folder: Path) -> Mapping[str, Any]:
         raise ModelError(f"{folder} is not an adapter: it has no {CONFIG}", _HINT)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{file} cannot be read: {problem}", _HINT) from problem
+    except Exception as problem:
+        raise ModelError(f"{file} cannot be read: {reason_of(problem)}", _HINT) from problem
     if not isinstance(config, dict):
         raise ModelError(f"{file} is not a JSON object", _HINT)
     return config
@@ -226,13 +227,15 @@ def _header(file: Path) -> dict[str, _Tensor]:
         )
         if file.stat().st_size != 8 + length + end:
             raise broken
+    except ModelError:
+        raise
     except OSError as problem:
         raise ModelError(
             f"cannot read {file}: {problem.strerror or problem}",
             "make it a file that this user may read",
         ) from problem
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise broken from None
+    except Exception as problem:
+        raise broken from problem
     return tensors
 
 

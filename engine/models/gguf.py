@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.errors import ModelError
 from engine.gate import passed
+from engine.system.places import expanded
 
 ENDING = ".gguf"
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -18,7 +19,7 @@ def locate_gguf(name: str, base: Path | None = None) -> Path:
     Raises:
         ModelError: there is no such file, a folder holds none or several, or a part of a set is missing.
     """
-    path = passed((base or Path()) / Path(name).expanduser(), base, ModelError)
+    path = passed((base or Path()) / expanded(name), base, ModelError)
     if path.is_dir():
         path = passed(_only(path), base, ModelError)
     elif not path.is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.errors import ModelError
 from engine.gate import passed
 from engine.models.embedded import EMBEDDED
+from engine.system.places import expanded
 
 _CARD = "README.md"
 _FRONT = re.compile(r"\A---\n(.*?)\n---", re.DOTALL)
@@ -26,7 +27,7 @@ def languages(name: str, base: Path | None = None) -> frozenset[str]:
     for model in EMBEDDED.values():
         if name in (model.name, model.made_from):
             return frozenset(model.languages)
-    return _of_card((base or Path()) / Path(name).expanduser() / _CARD, base)
+    return _of_card((base or Path()) / expanded(name) / _CARD, base)
 
 
 def _of_card(card: Path, base: Path | None) -> frozenset[str]:
@@ -38,7 +39,7 @@ def _of_card(card: Path, base: Path | None) -> frozenset[str]:
         card = passed(card, base, ModelError)
         front = _FRONT.match(card.read_text("utf-8").replace("\r\n", "\n"))
         said = yaml.safe_load(front[1]).get("language") if front else None
-    except (OSError, ValueError, AttributeError, yaml.YAMLError, ModelError):
+    except Exception:
         return frozenset()
     named = [said] if isinstance(said, str) else said if isinstance(said, list) else []
     # YAML reads the code of Norwegian as false.

@@ -12,6 +12,7 @@ from engine.models.cache import Say, is_whole
 from engine.models.embedded import EMBEDDED, PREFIX, cached_at, fetch_embedded, known
 from engine.models.gguf import ENDING, locate_gguf
 from engine.registry import did_you_mean
+from engine.system.places import expanded
 
 _HUB_NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w./-]+))?")
 _NEEDED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*/*.json")
@@ -78,7 +79,7 @@ def _resolve(name: str, base: Path | None) -> str | Path | _HubModel:
         if name not in EMBEDDED:
             raise ModelError(f"no embedded model '{name}'", did_you_mean(name, known()))
         return name
-    folder = (base or Path()) / Path(name).expanduser()
+    folder = (base or Path()) / expanded(name)
     if folder.exists() or folder.is_symlink() or name.startswith((".", "/", "~")):
         folder = passed_folder(folder, base, ModelError)
     if folder.is_dir():

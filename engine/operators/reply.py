@@ -14,7 +14,7 @@ from typing import Any
 
 from engine import json_text
 from engine.backends.structured import unbounded
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.operators.operator import ITEM_KEYS, SKIPPED, TARGET
 from engine.spec.package_data import shipped
 from engine.spec.yaml import Document, KeyPath, parse, read_text
@@ -78,6 +78,9 @@ def _mistakes(schema: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         yield tuple(error.absolute_path), f"this is not a JSON Schema: {error.message[:200]}", ""
+        return
+    except Exception as error:
+        yield (), f"this is not a JSON Schema: {reason_of(error)}", ""
         return
     if (path := _reference(schema, ())) is not None:
         yield path, "a reply's schema cannot refer to other parts", "write the part out here"

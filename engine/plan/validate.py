@@ -32,7 +32,7 @@ from engine.plan.packs import check_packs, packs_of
 from engine.registry import Registry, did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.limited import limited
-from engine.spec.loader import LoadedRecipe
+from engine.spec.loader import LoadedRecipe, reading
 from engine.spec.method import load_method
 from engine.spec.named_files import read_document
 from engine.spec.pack import Pack, find_packs
@@ -68,9 +68,10 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
     Raises:
         RecipeError: something in it takes more than its limits; what else is wrong is not looked for.
     """
-    loaded = complete(loaded)
-    with limited(loaded):
-        return _examined(loaded, splits)
+    with reading(loaded.path):
+        loaded = complete(loaded)
+        with limited(loaded):
+            return _examined(loaded, splits)
 
 
 def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:

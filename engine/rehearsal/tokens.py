@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.errors import ModelError, boundary
 from engine.plan.resources import RoleModel
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about."""
 FILE = "tokenizer.json"
+_HINT = "the model's folder must hold the tokenizer that belongs to it"
 
 
 class Count(NamedTuple):
@@ -50,4 +52,5 @@ def _tokenizer(folder: Path | None) -> Tokenizer | None:
         return None
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(folder / FILE))
+    with boundary(lambda reason: ModelError(f"cannot load {folder / FILE}: {reason}", _HINT)):
+        return Tokenizer.from_file(str(folder / FILE))

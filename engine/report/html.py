@@ -31,8 +31,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def render_html(report: Report) -> str:
     """Return the whole page as text."""
-    from markupsafe import Markup
-
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     return (
         environment()
@@ -49,9 +47,9 @@ def render_html(report: Report) -> str:
             caveats=caveats(report),
             short=identity,
             style=stylesheet(),
-            script=Markup(script),
+            script=_as_it_is(script),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            data=Markup(safe_json(rows(report))),
+            data=_as_it_is(safe_json(rows(report))),
         )
     )
 
@@ -72,9 +70,14 @@ def environment() -> Environment:
 
 def stylesheet() -> Markup:
     """Return the style of all pages, as a template inserts it."""
+    return _as_it_is((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+
+
+def _as_it_is(text: str) -> Markup:
+    """Return text that a template does not escape: files of the engine's own, and JSON that was made safe."""
     from markupsafe import Markup
 
-    return Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return Markup(text)  # nosec B704 # see above
 
 
 def safe_json(value: Any) -> str:

@@ -7,15 +7,17 @@ directory; written in the recipe it counts from the recipe's folder.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.gate import name_places
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
@@ -26,6 +28,7 @@ from engine.spec.package_data import shipped
 from engine.spec.recipe import Loop, Recipe
 from engine.spec.taxonomies import AT, with_file
 from engine.spec.yaml import LARGEST, Document, KeyPath, decode, parse, read_bytes
+from engine.system.places import expanded
 
 _VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -93,6 +96,28 @@ def find_recipe(name: str | Path) -> Path:
     raise RecipeError([Problem(Location.at(path), message, hint, code="no-recipe")])
 
 
+@contextmanager
+def reading(recipe: Path) -> Iterator[None]:
+    """Have what the system refuses while a recipe is read and checked be a problem of the recipe.
+
+    Such as a name that is too long for a file: wherever it is met, it is the recipe that leads there. So is what is
+    nested deeper than it can be read.
+    """
+    try:
+        yield
+    except (OSError, RecursionError) as error:
+        # What libraries raise as OSError of their own has no number, and is for who calls them.
+        if isinstance(error, OSError) and error.errno is None:
+            raise
+        name = getattr(error, "filename", None)
+        place = (
+            f"{os.fsdecode(name)[:300]}: " if isinstance(name, str | bytes | os.PathLike) else ""
+        )
+        message = f"what this recipe leads to cannot be read: {place}{reason_of(error)}"
+        hint = "check the paths in it, their permissions, and how deep things are nested"
+        raise RecipeError([Problem(Location.at(recipe), message, hint, code="file")]) from error
+
+
 def load(
     path: str | Path,
     overrides: Mapping[str, str] | None = None,
@@ -113,14 +138,21 @@ def load(
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, "check its permissions")]) from None
+    with reading(file):
+        return _loaded(raw, file, dict(overrides or {}), dict(settings or {}))
+
+
+def _loaded(
+    raw: bytes, file: Path, overrides: dict[str, str], settings: dict[str, Any]
+) -> LoadedRecipe:
     base = file.absolute().parent
-    name_places(base, (overrides or {}).values())
+    name_places(base, overrides.values())
     source = decode(raw, file)
     document = parse(source, file)
-    values = _Variables(document, dict(overrides or {}))
+    values = _Variables(document, overrides)
     document = replace(document, data=values.replace(document.data, ()))
     problems = [*values.problems, *_secrets(document)]
-    over = assigned(settings or {})
+    over = assigned(settings)
     document = laid_over(document, over)
     if (of_method := _of_method(document, base)) is not None:
         # What a command names holds against the method too.
@@ -135,7 +167,7 @@ def load(
         source,
         document,
         values.values,
-        dict(settings or {}),
+        settings,
         frozenset(values.given),
         (*document.warnings, *(of_file.warnings if of_file else ())),
         of_file,
@@ -271,7 +303,7 @@ def _is_path(path: KeyPath) -> bool:
 
 def _from_here(text: str, must_exist: bool) -> str:
     """Return a path from the command line as an absolute one; a model's name stays a name."""
-    absolute = Path(text).expanduser().absolute()
+    absolute = expanded(text).absolute()
     return text if must_exist and not absolute.exists() else str(absolute)
 
 

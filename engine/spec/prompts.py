@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.fingerprint import digest
 from engine.registry import did_you_mean
 from engine.sandbox import Overrun
@@ -157,11 +157,17 @@ def parse_prompt(name: str, path: Path) -> Prompt:
         try:
             _refuse_includes(section.text)
             templates.check(section.text, str(path), ours=is_ours(path))
+            # What asks which names it uses goes through it in a way of its own.
+            templates.variables_of(section.text, ours=is_ours(path))
+            _length(section.text)
         except Overrun as overrun:
             problems.append(_costly(path, section, overrun))
-        except TemplateSyntaxError as error:
-            where = Location.at(path, section.line + error.lineno - 1, 1)
-            message = f"this template has a mistake: {error.message}"
+        except Exception as error:
+            # Jinja's own, and those of Python, which compiles what Jinja makes of it.
+            line = error.lineno if isinstance(error, TemplateSyntaxError) else 1
+            where = Location.at(path, section.line + line - 1, 1)
+            said = error.message if isinstance(error, TemplateSyntaxError) else reason_of(error)
+            message = f"this template has a mistake: {said}"
             problems.append(
                 Problem(where, message, "see the Jinja2 template syntax", code="prompt")
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine import json_text
 from engine.bounds import LARGEST, SMALLEST
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.spec.named_files import passed_file
 from engine.spec.package_data import shipped
 from engine.spec.yaml import read_text
@@ -97,11 +97,12 @@ class SchemaLibrary:
 def _read(file: Path) -> Schema:
     from jsonschema import SchemaError
 
+    text = read_text(file)
     try:
-        schema = _checked(read_text(file))
-    except (ValueError, SchemaError) as error:
+        schema = _checked(text)
+    except Exception as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        what = error.message if isinstance(error, SchemaError) else str(error)
+        what = error.message if isinstance(error, SchemaError) else reason_of(error)
         message = f"this is not a JSON Schema: {what[:200]}"
         raise RecipeError([Problem(Location.at(file, line, 1), message, code="schema")]) from None
     if not isinstance(schema, dict) or schema.get("type") != "object":

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine import sandbox
+from engine.errors import reason_of
 from engine.sandbox.templates import is_plain
 
 
@@ -121,8 +122,9 @@ def _rendered(
         for part, template in enumerate(templates):
             try:
                 made[-1].append(template.render(variables))
-            except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-                raise NotRenderedError(str(error), part, _line_of(error, filename)) from None
+            except Exception as error:
+                # What a template calls raises what it likes.
+                raise NotRenderedError(reason_of(error), part, _line_of(error, filename)) from None
     return made
 
 

@@ -24,7 +24,7 @@ from yaml.reader import Reader, ReaderError
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, boundary, reason_of
 
 KeyPath = tuple[str | int, ...]
 """Keys and indexes from the top of the document to a value."""
@@ -142,8 +142,15 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of such a file; raises RecipeError as `read_bytes` and `decode`, and OSError."""
-    return decode(read_bytes(path), path)
+    """Return the text of a file that says what is to be done; raises RecipeError for one that cannot be read."""
+
+    def refused(reason: str) -> RecipeError:
+        message, hint = f"this file cannot be read: {reason}", "check its permissions"
+        return RecipeError([Problem(Location.at(path), message, hint, code="file")])
+
+    with boundary(refused):
+        raw = read_bytes(path)
+    return decode(raw, path)
 
 
 def decode(raw: bytes, path: Path) -> str:
@@ -182,13 +189,18 @@ def parse(text: str, path: Path, first: str = "recipe: 1") -> Document:
         raise RecipeError([_unreadable(error, text, path)]) from None
     except yaml.MarkedYAMLError as error:
         raise RecipeError([_syntax(error, text, path)]) from None
-    except (ValueError, OverflowError):
-        # PyYAML hands the number of an escape to `chr` as it is.
+    except Exception as error:
+        # PyYAML hands the number of an escape to `chr` as it is; what else it may raise is about this place too.
         mark = composer.get_mark()
+        escape = isinstance(error, ValueError | OverflowError)
         builder.problem(
             mark,
-            "this escape stands for no character",
-            "the last one is \\U0010FFFF; write the character itself",
+            "this escape stands for no character"
+            if escape
+            else f"this cannot be read: {reason_of(error)}",
+            "the last one is \\U0010FFFF; write the character itself"
+            if escape
+            else "write it another way",
         )
         raise RecipeError(builder.problems) from None
     for mark, message, hint in composer.refused:

@@ -16,6 +16,7 @@ from engine.sql.expressions import (
     free_name,
     parse,
     same_but_case,
+    unheld,
     wrong_function,
     wrong_type,
 )
@@ -91,13 +92,12 @@ def _hold(
     conditions: Sequence[str], table: _Table, connection: duckdb.DuckDBPyConnection
 ) -> list[list[bool]]:
     """Return for each condition where it holds, by one query; one by one where a condition cannot be used."""
-    import duckdb
-
     listed = ", ".join(f"({sql}\n)" for sql in conditions)
     try:
         found = connection.execute(table.each(listed)).fetchall()
         kinds = [str(column[1]) for column in connection.description or ()]
-    except duckdb.Error:
+    except Exception:
+        # Whichever condition it was: asked alone it says why.
         found, kinds = [], []
     if kinds and not any(wrong_type(kind, "condition") for kind in kinds):
         return [[value is True for value in values] for values in zip(*found, strict=True)]
@@ -221,7 +221,8 @@ def _column(values: list[Any]) -> pa.Array:
 
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except Exception:
+        # Arrow raises its own errors, Python's, and some of neither.
         return pa.array([None if value is None else str(value) for value in values])
 
 
@@ -232,6 +233,8 @@ def _values(query: str, sql: str, kind: Kind, connection: duckdb.DuckDBPyConnect
         rows = connection.execute(query).fetchall()
     except duckdb.Error as error:
         raise _failed(sql, fault_of(error)) from None
+    except Exception as error:
+        raise _failed(sql, unheld(error)) from error
     result_type = str(connection.description[0][1]) if connection.description else ""
     if fault := wrong_type(result_type, kind):
         raise _failed(sql, fault)

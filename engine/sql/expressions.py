@@ -6,16 +6,17 @@ DuckDB's own parser gives the tree; what is not an expression over the columns i
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from engine.errors import reason_of
 from engine.registry import did_you_mean
 from engine.sandbox import Overrun
 from engine.sql.connection import closed_off
 from engine.sql.plain import computed, is_plain
+from engine.sql.trees import DEEP_HINT, TooDeep, nodes, tree_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -107,9 +108,10 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
         return Fault("this ends with ';'", "leave the ';' out")
     if fault := too_long(sql):
         return fault
-    query = "SELECT json_serialize_sql(?)"
-    [(serialized,)] = connection.execute(query, [_PREFIX + sql + "\n"]).fetchall()
-    parsed: dict[str, Any] = json.loads(serialized)
+    try:
+        parsed = tree_of(f"{_PREFIX}{sql}\n", connection)
+    except TooDeep as error:
+        return Fault(str(error), DEEP_HINT)
     if parsed.get("error"):
         return _syntax(sql, parsed)
     if fault := _not_one_expression(parsed):
@@ -117,7 +119,7 @@ def parse(sql: str, connection: duckdb.DuckDBPyConnection) -> Tree | Fault:
     columns: list[str] = []
     functions: list[str] = []
     expression = parsed["statements"][0]["node"]["select_list"][0]
-    if fault := _walk(expression, columns, functions, frozenset()):
+    if fault := _walk(expression, columns, functions):
         return fault
     plain = is_plain(sql, expression)
     return Tree(tuple(dict.fromkeys(columns)), tuple(dict.fromkeys(functions)), plain)
@@ -162,43 +164,48 @@ def _not_one_expression(parsed: Mapping[str, Any]) -> Fault | None:
     return Fault("this is not a single expression", hint)
 
 
-def _walk(
-    node: Any, columns: list[str], functions: list[str], local: frozenset[str]
-) -> Fault | None:
-    """Collect columns and functions; `local` are the names a lambda brings along."""
-    if isinstance(node, list):
-        return next((f for child in node if (f := _walk(child, columns, functions, local))), None)
-    if not isinstance(node, dict):
-        return None
+def _walk(expression: Any, columns: list[str], functions: list[str]) -> Fault | None:
+    """Collect columns and functions; names that a lambda brings along are no columns."""
+    waiting: list[tuple[Any, frozenset[str]]] = [(expression, frozenset())]
+    while waiting:
+        node, local = waiting.pop()
+        if isinstance(node, list):
+            waiting += [(child, local) for child in reversed(node)]
+        if not isinstance(node, dict) or node.get("class") == "TYPE":
+            continue
+        if fault := _refused(node):
+            return fault
+        match node.get("class"):
+            case "COLUMN_REF" if node["column_names"][0] not in local:
+                columns.append(node["column_names"][0])
+            case "FUNCTION":
+                functions.append(str(node["function_name"]).lower())
+            case "LAMBDA":
+                waiting.append((node.get("expr"), local | _names(node.get("lhs"))))
+                continue
+        waiting += [
+            (value, local)
+            for key, value in reversed(node.items())
+            if key not in ("cast_type", "literal", "value")
+        ]
+    return None
+
+
+def _refused(node: Mapping[str, Any]) -> Fault | None:
+    """Return why a node of a tree is no part of an expression over columns."""
     kind = node.get("class")
     if kind is not None and kind not in _CLASSES:
         what, hint = _REFUSED.get(kind, (f"'{str(kind).lower()}'", "use a plain expression"))
         return Fault(f"{what} is not allowed here", hint)
-    if kind == "TYPE":
-        return None
-    if kind == "COLUMN_REF" and node["column_names"][0] not in local:
-        columns.append(node["column_names"][0])
-    if kind == "FUNCTION":
-        functions.append(str(node["function_name"]).lower())
-    if kind == "LAMBDA":
-        if node.get("syntax_type") == "SINGLE_ARROW":
-            return Fault("'->' is not allowed here", "use json_extract(…), or `lambda x: …`")
-        local |= frozenset(_names(node.get("lhs")))
-        return _walk(node.get("expr"), columns, functions, local)
-    children = (
-        value for key, value in node.items() if key not in ("cast_type", "literal", "value")
+    if kind == "LAMBDA" and node.get("syntax_type") == "SINGLE_ARROW":
+        return Fault("'->' is not allowed here", "use json_extract(…), or `lambda x: …`")
+    return None
+
+
+def _names(parameters: Any) -> frozenset[str]:
+    return frozenset(
+        node["column_names"][0] for node in nodes(parameters) if node.get("class") == "COLUMN_REF"
     )
-    return next((f for child in children if (f := _walk(child, columns, functions, local))), None)
-
-
-def _names(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if node.get("class") == "COLUMN_REF":
-            yield node["column_names"][0]
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _names(child)
 
 
 def unknown_column(sql: str, tree: Tree, columns: Collection[str]) -> Fault | None:
@@ -328,6 +335,14 @@ def fault_of(error: duckdb.Error) -> Fault:
             "put it inside avg(…), sum(…) or the like",
         )
     return Fault(f"this SQL does not work: {complaint}", hint)
+
+
+def unheld(error: Exception) -> Fault:
+    """Return that a value which DuckDB has worked out cannot be had from it, such as a time in an unknown zone."""
+    return Fault(
+        f"this SQL gives what cannot be read: {reason_of(error)}",
+        "convert it: `CAST(… AS VARCHAR)`",
+    )
 
 
 def is_name(text: str) -> bool:

@@ -6,7 +6,6 @@ DuckDB's own parser gives the tree, with the place of every name in the text, wh
 from __future__ import annotations
 
 import glob
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from engine.errors import RecipeError
 from engine.sql.connection import closed_off
 from engine.sql.expressions import Fault, too_long, unsteady_functions
+from engine.sql.trees import DEEP_HINT, TooDeep, nodes, tree_of
 
 _READERS = frozenset(
     {
@@ -104,8 +104,10 @@ def _statement(sql: str) -> dict[str, Any]:
     if fault := too_long(sql):
         raise _Refused(*fault)
     with closed_off() as connection:
-        [(text,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-    parsed: dict[str, Any] = json.loads(text)
+        try:
+            parsed = tree_of(sql, connection)
+        except TooDeep as error:
+            raise _Refused(str(error), DEEP_HINT) from None
     if parsed.get("error_type") == "not implemented":
         raise _Refused("this is not one SELECT", _ONE_SELECT)
     if parsed.get("error"):
@@ -120,13 +122,9 @@ def _statement(sql: str) -> dict[str, Any]:
 
 def _common_tables(node: Any) -> Iterator[str]:
     """Yield the names that the query gives to tables of its own (WITH …)."""
-    if isinstance(node, dict):
-        for entry in node.get("cte_map", {}).get("map", ()):
+    for each in nodes(node):
+        for entry in each.get("cte_map", {}).get("map", ()):
             yield str(entry["key"]).lower()
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _common_tables(child)
 
 
 def _named(node: Any, has_tables: bool, own: frozenset[str]) -> Iterator[_Named]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.errors import reason_of
 from engine.sql.connection import closed_off
 from engine.sql.expressions import (
     Fault,
@@ -20,6 +21,7 @@ from engine.sql.expressions import (
     free_name,
     parse,
     same_but_case,
+    unheld,
     unknown_column,
     wrong_function,
     wrong_type,
@@ -143,18 +145,18 @@ class _Batch:
 
     def register(self, columns: Mapping[str, list[Any]], results: list[Any]) -> None:
         """Make the columns available as the table `rows`, without the rows that have faults already."""
-        import pyarrow as pa
-
         try:
             table = self._table(columns, results)
-        except (pa.ArrowException, OverflowError, TypeError):
+        except Exception:
+            # Arrow raises its own errors, Python's, and some of neither.
             for name, values in columns.items():
                 _find_unlike(name, values, results)
             try:
                 table = self._table(columns, results)
-            except pa.ArrowException as error:
+            except Exception as error:
                 hint = "write large whole numbers as text"
-                raise Unusable(Fault(f"these columns do not fit SQL: {error}", hint)) from None
+                fault = Fault(f"these columns do not fit SQL: {reason_of(error)}", hint)
+                raise Unusable(fault) from error
         self._connection.register(self._rows, table)
 
     def _table(self, columns: Mapping[str, list[Any]], results: Sequence[Any]) -> pa.Table:
@@ -184,6 +186,10 @@ class _Batch:
             cursor = self._connection.execute(f"{query} LIMIT 0")
         except duckdb.Error as error:
             raise Unusable(fault_of(error)) from None
+        except Unusable:
+            raise
+        except Exception as error:
+            raise Unusable(unheld(error)) from error
         kind = str(cursor.description[1][1]) if cursor.description else ""
         if fault := wrong_type(kind, self._kind):
             raise Unusable(fault)
@@ -242,7 +248,7 @@ def _find_unlike(name: str, values: Sequence[Any], results: list[Any]) -> None:
         except OverflowError:
             message = f"the column '{name}' holds a number here that is too large for SQL"
             results[index] = Fault(message, "write it as text, in all rows")
-        except (pa.ArrowException, TypeError):
+        except Exception:
             message = f"the column '{name}' holds other types inside than in earlier rows"
             results[index] = Fault(message, "write the values inside its lists and mappings alike")
 

@@ -153,10 +153,11 @@ class _Lines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             line["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
-        return clean_json(json.dumps(_without_keys(line), ensure_ascii=False, default=str))
+        return clean_json(json.dumps(without_keys(line), ensure_ascii=False, default=str))
 
 
-def _without_keys(value: Any) -> Any:
+def without_keys(value: Any) -> Any:
+    """Return a text, or texts in lists and mappings, with the keys that the environment holds replaced."""
     keys = {
         held
         for name, text in os.environ.items()

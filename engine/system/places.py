@@ -38,6 +38,15 @@ def hub_caches() -> tuple[Path, Path]:
     )
 
 
+def expanded(name: str | Path) -> Path:
+    """Return a path in which `~` is the user's home; `~nobody` without such a user is a name like any other."""
+    path = Path(name)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def _root(own: str, everyones: str, usual: str) -> Path:
     if chosen := os.environ.get(own):
         return Path(chosen).expanduser().absolute()

@@ -12,6 +12,7 @@ PRINTING = {
     "backends/serving/guidellm.py::main": CHILD,
     "backends/training/child.py::emit": CHILD,
     "cli/__init__.py::main": "closes standard error, where a pipe's reader is gone",
+    "cli/terminal/ending.py::output_failed": "writes out what is clean already",
     "cli/patterns/listing.py::export_patterns": CSV,
     "cli/recipes.py::_print_problems": JSON,
     "cli/review/keys.py::text": "reads; its prompt is clean (cli.review.session)",

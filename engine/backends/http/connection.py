@@ -19,7 +19,7 @@ from engine.backends.http.settings import ServerSettings
 from engine.backends.local.chat import encode_prompt
 from engine.backends.protocol import Message
 from engine.backends.replies import does_not_fit
-from engine.errors import BackendError
+from engine.errors import BackendError, boundary
 from engine.gate import has_consent, passed_folder, refusal
 from engine.servers import Proxy, key_use, proxy_to
 
@@ -245,15 +245,14 @@ def load_tokenizer(name: str, folder: Path | None) -> Any:
         )
     from transformers import AutoTokenizer
 
-    try:
+    hint = (
+        "name a folder with the model's tokenizer.json, or leave `tokenizer` out: then four characters "
+        "count as a token"
+    )
+    with boundary(
+        lambda reason: BackendError(f"the tokenizer '{name}' cannot be loaded: {reason}", hint)
+    ):
         return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as problem:
-        reason = str(problem).strip().splitlines()[0]
-        raise BackendError(
-            f"the tokenizer '{name}' cannot be loaded: {reason}",
-            "name a folder with the model's tokenizer.json, or leave `tokenizer` out: then four characters "
-            "count as a token",
-        ) from problem
 
 
 class _UnknownEncodingError(Exception):

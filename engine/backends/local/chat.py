@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from jinja2 import TemplateError
-
 from engine.backends.local import chat_templates
 from engine.backends.protocol import Message, without_system
-from engine.errors import ModelError
+from engine.errors import ModelError, reason_of
 from engine.turns.calls import spoken_in
 from engine.turns.tools import (
     Said,
@@ -34,8 +32,8 @@ from engine.turns.tools import (
 _PROBE = "Xq7Zk"
 _TOLD = (("f", "called"), ("v", "called"), ("t", "answered"))
 """What a template has to write of each call: its name, its argument, its answer."""
-_REFUSALS = (TemplateError, TypeError, ValueError, KeyError)
-"""What templates raise for turns that they do not take."""
+_REFUSALS = Exception
+"""What templates raise for turns that they do not take, or by a mistake of their own: they come with a model."""
 _BRACKETED = re.compile(r"<.+>|\[.+\]").fullmatch
 
 
@@ -252,7 +250,7 @@ def _fitted(
                 return text, Shape(shape is _as_parts, messages == given)
     if problem is not None:
         raise ModelError(
-            f"the model's chat template refuses a prompt: {problem}",
+            f"the model's chat template refuses a prompt: {reason_of(problem)}",
             "choose a model whose template takes turns of a user",
         ) from problem
     raise ModelError(

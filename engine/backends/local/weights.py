@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ModelError
+from engine.errors import ModelError, boundary
 
 if TYPE_CHECKING:
     import torch
@@ -111,13 +111,8 @@ def _inject(model: Any, adapter: Path) -> Any:
 
     shared = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
     shell = copy.deepcopy(model, shared)
-    try:
+    with loading("adapter", adapter):
         tuned = PeftModel.from_pretrained(shell, adapter, autocast_adapter_dtype=False).eval()
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise ModelError(
-            f"cannot load the adapter in {adapter}: {problem}",
-            "copy it again from where it was trained; peft must load it onto this base model",
-        ) from problem
     return tuned.get_base_model()
 
 
@@ -125,20 +120,14 @@ def _load_model(path: Path, dtype: str, device: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    try:
-        with quiet():
-            model = AutoModelForCausalLM.from_pretrained(
-                path,
-                dtype=getattr(torch, dtype),
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError) as problem:
-        raise ModelError(
-            f"cannot load the model in {path}: {str(problem).splitlines()[0]}",
-            "the folder must hold config.json and safetensors of a causal language model",
-        ) from problem
+    with loading("model", path), quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            path,
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
     # Parameters keep requires_grad, though nothing here trains: without it torch multiplies the last
     # positions of a prompt by 32 copies of the output matrix instead of one (9 s instead of 0.1 s).
     return model.to(device).eval()
@@ -148,18 +137,30 @@ def load_tokenizer(path: Path) -> Any:
     """Return the tokenizer in a model's folder; raises ModelError for none, or one without a chat template."""
     from transformers import AutoTokenizer
 
-    try:
+    with loading("tokenizer", path):
         tokenizer = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as problem:
-        raise ModelError(f"cannot load the tokenizer in {path}: {problem}") from problem
     if tokenizer.chat_template is None:
         raise ModelError(
             f"the tokenizer in {path} has no chat template, so a prompt cannot be written for it",
             "choose an instruct model, or add a chat_template.jinja to the model's folder",
         )
     return tokenizer
+
+
+_HINTS = {
+    "adapter": "copy it again from where it was trained; peft must load it onto this base model",
+    "model": "the folder must hold config.json and safetensors of a causal language model, whole",
+    "tokenizer": "the folder must hold the tokenizer that belongs to the model, as transformers saves it",
+}
+
+
+def loading(what: str, place: Path) -> contextlib.AbstractContextManager[None]:
+    """Have whatever libraries raise over an adapter, a model or a tokenizer in a folder become a ModelError."""
+    return boundary(
+        lambda reason: ModelError(f"cannot load the {what} in {place}: {reason}", _HINTS[what])
+    )
 
 
 @contextlib.contextmanager

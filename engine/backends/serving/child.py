@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.lifetime import die_with_all
-from engine.backends.local.weights import load, with_adapter
+from engine.backends.local.weights import load, loading, with_adapter
 from engine.errors import EngineError
 
 
@@ -30,7 +30,8 @@ def write_merged(model: Path, adapter: Path, folder: Path, dtype: str) -> None:
     if (adapter / "adapter_config.json").is_file():
         from peft import PeftModel
 
-        tuned: Any = PeftModel.from_pretrained(base.model, adapter).merge_and_unload()
+        with loading("adapter", adapter):
+            tuned: Any = PeftModel.from_pretrained(base.model, adapter).merge_and_unload()
     else:
         tuned = with_adapter(base, adapter)
     tuned.save_pretrained(folder)

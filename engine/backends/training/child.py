@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.backends.lifetime import die_with
-from engine.backends.local.weights import context_of
+from engine.backends.local.weights import context_of, loading
 from engine.backends.protocol import TooFewPairs, TrainingJob
 from engine.backends.training import batches, finetune
 from engine.backends.training.checkpoints import Checkpoints
@@ -138,7 +138,8 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
 
     from engine.backends.training.loop import FlowCallback
 
-    tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
+    with loading("tokenizer", job.model):
+        tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
     checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     prepare = _supervised if job.preference is None else _preferring
     try:
@@ -178,7 +179,8 @@ def _supervised(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> P
     from engine.backends.training import loop, memory
     from engine.backends.training.resumable import trainable
 
-    context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
+    with loading("model", job.model):
+        context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
     rows, validation = (
         batches.encode(tokenizer, split_rows, job.max_length, split, context)
         for split, split_rows in (("training", job.rows), ("validation", job.validation))
@@ -215,7 +217,8 @@ def _preferring(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> P
     from engine.backends.training.resumable import trainable
 
     assert job.preference is not None
-    context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
+    with loading("model", job.model):
+        context = context_of(AutoConfig.from_pretrained(job.model, trust_remote_code=False))
     pairs = batches.encode_pairs(
         tokenizer, job.pairs, job.max_length, context, job.preference.least
     )

@@ -25,12 +25,12 @@ from transformers import (
 )
 
 from engine.backends.local.prefix import has_plain_attention
+from engine.backends.local.weights import loading
 from engine.backends.protocol import TrainingJob
 from engine.backends.training.batches import PADDING, Encoded, attention_mask, collate
 from engine.backends.training.checkpoints import Checkpoints
 from engine.backends.training.halves import Halves, halved
 from engine.backends.training.resumable import History, Resumable
-from engine.errors import ModelError
 from engine.system.files import replacing
 
 MAX_GRAD_NORM = 1.0
@@ -55,13 +55,14 @@ def load_student(job: TrainingJob, longest: int) -> Any:
     # Measured on 2 cores, CPU seconds a step with eager attention and with sdpa, whose backward pass is slow there:
     # 1.2 and 1.3 for 10 rows of 27 tokens, 12.2 and 16.0 for 4 of 590.
     attention = "eager" if job.device == "cpu" and longest <= EAGER_TOKENS else "sdpa"
-    model = AutoModelForCausalLM.from_pretrained(
-        job.model,
-        dtype=dtype,
-        attn_implementation=attention,
-        trust_remote_code=False,
-        use_safetensors=True,
-    )
+    with loading("model", job.model):
+        model = AutoModelForCausalLM.from_pretrained(
+            job.model,
+            dtype=dtype,
+            attn_implementation=attention,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
     model.config.use_cache = False
     # The last positions of a batch are a strided view, for which torch multiplies batch by batch with a
     # copy of the head each: 1.92 s a step instead of 1.12 s.
@@ -90,16 +91,11 @@ def _with_adapter(model: Any, job: TrainingJob) -> Any:
             task_type="CAUSAL_LM",
         )
         return get_peft_model(model, config)
-    given = LoraConfig.from_pretrained(job.adapter)
-    given.lora_dropout = job.dropout
-    given.inference_mode = False
-    try:
+    with loading("adapter", job.adapter):
+        given = LoraConfig.from_pretrained(job.adapter)
+        given.lora_dropout = job.dropout
+        given.inference_mode = False
         return PeftModel.from_pretrained(model, job.adapter, is_trainable=True, config=given)
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise ModelError(
-            f"cannot load the adapter in {job.adapter}: {problem}",
-            "copy it again from where it was trained; peft must load it onto this base model",
-        ) from problem
 
 
 def completion_loss(model: Any, batch: dict[str, torch.Tensor], reduction: str) -> torch.Tensor:

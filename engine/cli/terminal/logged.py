@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from engine.cli.terminal.streams import echo
+from engine.cli.terminal.ending import BUG, as_condition
 from engine.errors import EngineError, Interrupted, Problem, RecipeError
 from engine.system.log_file import log_to
 from engine.version import __version__
@@ -121,14 +121,11 @@ def _told(file: Path) -> Iterator[None]:
         _log.error("%s", error, exc_info=error)
         raise
     except Exception as error:
-        code = 1
+        code = BUG if as_condition(error) is None else EngineError.exit_code
         _log.error("%s: %s", type(error).__name__, error, exc_info=error)
-        echo(f"internal error: {type(error).__name__}: {error}", error=True)
-        echo(
-            f"    this is a bug of the engine; its whole traceback is at the end of {file}",
-            error=True,
-        )
-        raise typer.Exit(code) from None
+        if code == BUG:
+            error.add_note(f"its whole traceback is at the end of {file}")
+        raise
     finally:
         seconds = round(time.monotonic() - began, 1)
         _log.info("pada ends", extra={"fields": {"exit_code": code, "seconds": seconds}})

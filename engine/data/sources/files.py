@@ -7,13 +7,14 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 from engine.data.records import BadRow, Record
 from engine.data.sources.readers import READERS, ending
 from engine.data.sources.texts import COMPRESSED
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, boundary
 from engine.fingerprint import file_digest
 from engine.gate import is_above_named, passed
 from engine.registry import did_you_mean
@@ -54,18 +55,20 @@ class Files:
         """Yield the rows; raises RecipeError for what cannot be read."""
         for file in self.files:
             name = file.relative_to(self.root).as_posix() if self.root else ""
-            try:
-                for row in READERS[ending(file)].rows(passed_file(file, self.base), self.form):
-                    if isinstance(row, BadRow):
-                        yield row._replace(file=name)
-                    else:
-                        yield Record(*row, name)
-            except (EOFError, zlib.error) as error:
-                raise problem(file, f"the compressed data ends early or is damaged: {error}",
-                              "make the file again") from None  # fmt: skip
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise problem(file, f"this file cannot be read: {reason}", "check it") from None
+            # Libraries raise dozens of unrelated types over damaged files.
+            with boundary(partial(_unreadable, file)):
+                yield from self._rows_of(file, name)
+
+    def _rows_of(self, file: Path, name: str) -> Iterator[Record | BadRow]:
+        try:
+            for row in READERS[ending(file)].rows(passed_file(file, self.base), self.form):
+                if isinstance(row, BadRow):
+                    yield row._replace(file=name)
+                else:
+                    yield Record(*row, name)
+        except (EOFError, zlib.error) as error:
+            message = f"the compressed data ends early or is damaged: {error}"
+            raise problem(file, message, "make the file again") from None
 
     def notes(self) -> list[Problem]:
         """Return what was detected in the files and is not what their endings say, as warnings."""
@@ -86,9 +89,14 @@ class Files:
 def _notes(file: Path, found: Path, form: Format) -> Sequence[Fault]:
     """Return what was detected in a file, at the place `found`; nothing where reading it will say what is wrong."""
     try:
-        return READERS[ending(file)].notes(found, form)
-    except (OSError, EOFError, zlib.error, RecipeError):
+        with boundary(partial(_unreadable, file)):
+            return READERS[ending(file)].notes(found, form)
+    except RecipeError:
         return ()
+
+
+def _unreadable(file: Path, reason: str) -> RecipeError:
+    return problem(file, f"this file cannot be read: {reason}", "check it, or make it again")
 
 
 def passed_file(file: Path, base: Path | None) -> Path:

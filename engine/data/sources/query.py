@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.data.records import BadRow, Record, digest_of_rows
 from engine.data.sources.files import Files, find_files, passed_file, problem
 from engine.data.sources.readers import ending
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, Problem, RecipeError, boundary
 from engine.sql.expressions import Fault
 from engine.sql.queries import QueryError, is_sqlite, listed, run_query, run_sqlite
 from engine.sql.query_files import Checked, NamedFiles, check_query
@@ -63,12 +64,26 @@ class Query:
         else:
             rows = run_query(_checked(self.sql, self.base, self.database), self.database, self.sql)
         try:
-            for number, values in enumerate(rows, start=1):
-                yield Record(number, values)
+            yield from self._numbered(rows)
         except QueryError as error:
             self._refuse_broken_lines(error.complaint)
             fault = _fault_of_file(error.complaint) or error.fault
             raise _refused(fault, self.name) from None
+
+    def _numbered(self, rows: Iterator[dict[str, Any]]) -> Iterator[Record]:
+        """Yield rows with their numbers; what Python cannot hold of them raises whatever it likes."""
+        hint = "convert such values to text: `CAST(column AS VARCHAR)`"
+        with boundary(
+            lambda reason: _refused(Fault(f"a value cannot be read: {reason}", hint), self.name)
+        ):
+            try:
+                for number, values in enumerate(rows, start=1):
+                    yield Record(number, values)
+            except QueryError as error:
+                refused = error
+            else:
+                return
+        raise refused
 
     def digest(self) -> str:
         """Return the digest of the rows; raises RecipeError."""
@@ -113,7 +128,8 @@ def _checked(sql: str, base: Path, database: Path | None, place: str = "query") 
 
 
 def _refused(fault: Fault, place: str) -> RecipeError:
-    return RecipeError([Problem(Location(place), fault.message, fault.hint, code="sql")])
+    hint = fault.hint or "check the query, and what it reads"
+    return RecipeError([Problem(Location(place), fault.message, hint, code="sql")])
 
 
 def _fault_of_file(complaint: str) -> Fault | None:

@@ -105,8 +105,9 @@ def use_file(
         revision: Of that name.
     """
     likeliest = task["answer"] == "likeliest" and form != "gguf"
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    environment = jinja2.Environment(autoescape=False)  # nosec B701 # it writes Python, no HTML
+    environment = environment.overlay(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     template = (Path(__file__).parent / "use.py.jinja").read_text("utf-8")
     return environment.from_string(template).render(

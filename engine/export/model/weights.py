@@ -12,10 +12,11 @@ from engine import models
 from engine.backends.local.chat import Shape, control_tokens, knows_tools, shape_of, turn_end
 from engine.backends.local.weights import load_tokenizer, quiet
 from engine.backends.protocol import Message
-from engine.errors import EngineError, ModelError
+from engine.errors import EngineError, ModelError, reason_of
 from engine.export.run import FinishedRun
 from engine.models.adapter import CONFIG, WEIGHTS
 from engine.models.embedded import EMBEDDED
+from engine.system.places import expanded
 
 _TOKENIZER = ("*.json", "*.txt", "*.model", "*.jinja")
 _NO_TOKENIZER = ("config.json", "generation_config.json", "manifest.json", "*.index.json", CONFIG)
@@ -68,7 +69,7 @@ def base_of(run: FinishedRun) -> Base:
             f"the base model in {folder} is not the one of run {run.id}: its weights have changed",
             "restore it, or run the recipe again",
         )
-    on_disk = name in models.known() or (run.base / Path(name).expanduser()).is_dir()
+    on_disk = name in models.known() or (run.base / expanded(name)).is_dir()
     hub, _, revision = name.partition("@")
     if on_disk:
         embedded = EMBEDDED.get(name)
@@ -155,10 +156,9 @@ def write_merged(folder: Path, base: Base, task: Mapping[str, Any], to: Path) ->
                 pad_token_id=task["stops"][0],
             )
             model.save_pretrained(to)
-    except (ValueError, RuntimeError, KeyError) as problem:
+    except Exception as problem:
         raise EngineError(
-            f"the student in {folder} cannot be put together with {base.folder}:"
-            f" {str(problem).splitlines()[0]}",
+            f"the student in {folder} cannot be put together with {base.folder}: {reason_of(problem)}",
             "export it as an adapter: --as adapter",
         ) from problem
     _copy_tokenizer(base.folder, to)

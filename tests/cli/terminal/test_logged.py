@@ -101,15 +101,13 @@ def test_problems_of_a_recipe_are_a_line_each(
     assert any("metric" in line["what"] and ":3:1" in line["where"] for line in found)
 
 
-def test_a_bug_shows_its_traceback_in_the_log_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_bug_is_in_the_log_with_its_traceback_and_told_where_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "log"
-    assert broken(monkeypatch, "0", "--log-file", str(file)) == 1
-    shown = capsys.readouterr().err
-    assert shown.startswith("internal error: ZeroDivisionError")
-    assert str(file) in shown
-    assert "Traceback" not in shown
+    with pytest.raises(ZeroDivisionError) as bug:
+        broken(monkeypatch, "0", "--log-file", str(file))
+    assert any(str(file) in note for note in bug.value.__notes__)
     (error,) = [line for line in lines(file) if line["level"] == "error"]
     assert "print(1 // by)" in error["traceback"]
     assert lines(file)[-1]["exit_code"] == 1
