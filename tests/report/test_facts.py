@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from engine.errors import StoreError
@@ -225,10 +228,25 @@ def test_the_best_student_is_the_stop_rules_not_the_last(store: Invented) -> Non
     mine = invented.full()
     mine.db.execute("UPDATE decision SET best_round = 1 WHERE metric = 'accuracy'")
     report = collect(mine.query, "r0001")
-    assert best_sentence(report) == (
-        "By accuracy on validation the best student so far is round 1's."
+    assert best_sentence(report).startswith(
+        "By accuracy on validation the best student so far is round 1's"
     )
     assert [d.stage for d in report.decisions] == ["decide", "select", "decide", "select", "decide"]
+
+
+def test_a_better_value_that_is_no_gain_is_said_beside_the_student_that_stays() -> None:
+    mine = invented.full()
+    mine.db.execute("UPDATE decision SET best_round = 0 WHERE metric = 'accuracy'")
+    report = collect(mine.query, "r0001")
+    assert re.fullmatch(
+        r"By accuracy on validation the best student so far is round 0's: round 2's \S+% is not better than"
+        r" round 0's \S+% by more than one standard error\.",
+        best_sentence(report),
+    )
+    kept = [replace(d, min_gain=0.1) for d in report.decisions]
+    assert "than loop.stop.min_gain, 0.1." in best_sentence(replace(report, decisions=tuple(kept)))
+    back = [replace(d, rolled_back=d.round > 0) for d in report.decisions]
+    assert best_sentence(replace(report, decisions=tuple(back))).endswith("is round 0's.")
 
 
 def test_an_unknown_run_is_named() -> None:
