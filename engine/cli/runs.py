@@ -10,7 +10,7 @@ from rich.console import Console
 
 from engine.cli.clean import readable
 from engine.cli.sql import tell_unseen
-from engine.cli.terminal.output import make_console
+from engine.cli.terminal.output import make_console, roomy
 from engine.cli.terminal.streams import print_records
 from engine.cli.terminal.tables import fitted
 from engine.report.formatting import round_label
@@ -152,8 +152,6 @@ def runs_command(
         )
         for run in runs
     ]
-    if not console.is_terminal:
-        # Files and pipes have no width to keep to.
-        console = make_console(file=console.file, width=200)
+    console = roomy(console, 200)
     right = [at >= titles.index("minutes") for at in range(len(titles))]
     console.print(fitted(console, titles, lines, right, cut=[False] * len(titles)))

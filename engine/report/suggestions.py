@@ -29,30 +29,50 @@ def said_state(state: str) -> str:
 
 
 def queries(report: Report) -> tuple[Suggestion, ...]:
-    """Return three statements that run as they are against the store; none where it does not last."""
+    """Return statements that run as they are against the store, those with an answer; none where it does not last."""
     run, state = report.header.run.replace("'", "''"), report.header.state
     if state is None:
         return ()
-    return (
-        Suggestion(
-            "Which wrong answers was the student surest of?",
-            "select round, inputs, target, answer, confidence, pattern_name from all_failures"
-            f" where run = '{run}' order by confidence desc limit 20",
-            state,
-        ),
-        Suggestion(
-            "Why were generated rows rejected, by operator?",
-            "select operator, reason, count(*) as n from all_rejected_rows"
-            f" where run = '{run}' group by all order by n desc",
-            state,
-        ),
-        Suggestion(
-            "What did each pattern and operator buy for its tokens?",
-            "select pattern_name, operator, selected, tokens, status, points from all_payoff"
-            f" where run = '{run}' order by points desc nulls last",
-            state,
-        ),
-    )
+    asks: list[Suggestion] = []
+    if failed := [failure for failure in report.failures if failure.round >= 0]:
+        sure = any(failure.confidence is not None for failure in failed)
+        asks.append(
+            Suggestion(
+                "Which wrong answers was the student surest of?"
+                if sure
+                else "Which answers are wrong, pattern by pattern?",
+                f"select inputs, target, answer, {'confidence, ' if sure else ''}pattern_name from all_failures"
+                f" where run = '{run}' and split = 'validation' and round {_looked_at(report)} order by "
+                f"{'confidence desc nulls last' if sure else 'pattern_name nulls last, inputs'} limit 20",
+                state,
+            )
+        )
+    if any(step.rejected for step in report.funnel):
+        asks.append(
+            Suggestion(
+                "Why were generated rows rejected, by operator?",
+                "select operator, reason, count(*) as n from all_rejected_rows"
+                f" where run = '{run}' group by all order by n desc",
+                state,
+            )
+        )
+    if report.funnel:
+        asks.append(
+            Suggestion(
+                "What did each pattern and operator buy for its tokens?",
+                "select pattern_name, operator, selected, tokens, status, points from all_payoff"
+                f" where run = '{run}' order by points desc nulls last, selected desc",
+                state,
+            )
+        )
+    return tuple(asks)
+
+
+def _looked_at(report: Report) -> str:
+    """Return the condition on rounds for the student that the stop rule chose; all but the untuned one if several."""
+    last = {d.seed: d.best_round for d in report.decisions if d.stage == "decide"}
+    chosen = set(last.values())
+    return f"= {chosen.pop()}" if len(chosen) == 1 else ">= 0"
 
 
 def caveats(report: Report) -> tuple[str, ...]:

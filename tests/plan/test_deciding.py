@@ -20,7 +20,7 @@ def asked(*answers: str) -> list[dict[str, str]]:
 
 def test_short_targets_are_not_left_to_a_metric_of_overlap(tmp_path: Path) -> None:
     (text,) = said(write(tmp_path, ASKED, asked(*SHORT, LONG)), "metric")
-    assert text.startswith("12 of 15 targets are short (few words, amounts, dates): by `failure: ")
+    assert text.startswith("12 of 15 targets are short (few words, amounts, dates), such as '")
     assert "`failure: exact_match < 1` and `metrics: [exact_match, rouge_l, chrf]`" in text
 
 

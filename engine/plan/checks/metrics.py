@@ -114,8 +114,9 @@ def check_short_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -
     if not asked or asked - _NEARLY or 2 * len(short) < len(rows) or not short:
         return
     message = (
-        f"{len(short)} of {len(rows)} targets are short (few words, amounts, dates): by `failure: {failure}` an answer "
-        f"that is nearly '{max(short[:20], key=len)[:60]}' is right, with another number too"
+        f"{len(short)} of {len(rows)} targets are short (few words, amounts, dates), such as "
+        f"'{max(short[:20], key=len)[:60]}': by `failure: {failure}` an answer with some of the right words is right, "
+        "whatever the others are"
     )
     kept = ", ".join(name for name in (m.name for m in loaded.recipe.measured) if name != _EXACT)
     hint = f"write `failure: {_EXACT} < 1` and `metrics: [{_EXACT}, {kept}]`: docs/metrics.md, Short targets"
