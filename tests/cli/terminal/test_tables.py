@@ -7,7 +7,6 @@ import io
 import pytest
 from rich.console import Console
 
-from engine.cli.terminal import progress
 from engine.cli.terminal.output import make_console, roomy
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.cli.terminal.tables import fitted
@@ -49,7 +48,7 @@ def test_the_time_left_is_said_from_a_few_items_on_and_without_what_came_before_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("engine.cli.terminal.progress.time.monotonic", lambda: now[0])
     out = io.StringIO()
     bar = ConsoleReporter(Console(file=out, width=100)).open("train", 15)
     for at in (60.0, 76.0, 92.0, 108.0):  # a minute to load weights, then 16 seconds a step
