@@ -20,7 +20,9 @@ def asked(*answers: str) -> list[dict[str, str]]:
 
 def test_short_targets_are_not_left_to_a_metric_of_overlap(tmp_path: Path) -> None:
     (text,) = said(write(tmp_path, ASKED, asked(*SHORT, LONG)), "metric")
-    assert text.startswith("12 of 15 targets are short (few words, amounts, dates), such as '")
+    assert text.startswith(
+        "12 of 15 targets are short (few words, amounts, dates), such as '2.350,00 €'"
+    )
     assert "`failure: exact_match < 1` and `metrics: [exact_match, rouge_l, chrf]`" in text
 
 
@@ -64,7 +66,10 @@ def test_a_metric_that_few_validation_rows_have_is_said_with_those_that_more_hav
     (text,) = said(write(tmp_path, task, log(9, 1)), "metric")
     assert "tool_call, by which the loop stops" in text
     assert "is defined for 1 of 10 validation rows" in text
-    assert "rouge_l is for 9, tool_name is for 10: name one as loop.stop.metric" in text
+    assert (
+        "others are for more (rouge_l for 9, tool_name for 10): name one as loop.stop.metric"
+        in text
+    )
     stop = {"loop": {"rounds": 0, "stop": {"metric": "rouge_l"}}}
     assert said(write(tmp_path, task, log(9, 1), **stop), "metric") == []
     assert said(write(tmp_path, task, log(4, 6)), "metric") == []

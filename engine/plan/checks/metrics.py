@@ -113,9 +113,10 @@ def check_short_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -
     short = [row[0] for row in rows if _is_short(row[0])]
     if not asked or asked - _NEARLY or 2 * len(short) < len(rows) or not short:
         return
+    shown = next((target for target in short if _has_digit(target)), short[0])
     message = (
         f"{len(short)} of {len(rows)} targets are short (few words, amounts, dates), such as "
-        f"'{max(short[:20], key=len)[:60]}': by `failure: {failure}` an answer with some of the right words is right, "
+        f"'{shown[:60]}': by `failure: {failure}` an answer with some of the right words is right, "
         "whatever the others are"
     )
     kept = ", ".join(name for name in (m.name for m in loaded.recipe.measured) if name != _EXACT)
@@ -125,8 +126,11 @@ def check_short_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -
 
 
 def _is_short(target: str) -> bool:
-    most = 2 * _FEW_WORDS if any(c.isdigit() for c in target) else _FEW_WORDS
-    return len(target.split()) <= most
+    return len(target.split()) <= (2 * _FEW_WORDS if _has_digit(target) else _FEW_WORDS)
+
+
+def _has_digit(target: str) -> bool:
+    return any(character.isdigit() for character in target)
 
 
 def check_deciding(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[Problem]:
@@ -148,8 +152,8 @@ def check_deciding(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Ite
         f"few rows decide: {stop}, by which the loop stops and students are compared, is defined for {of[stop]} of "
         f"{len(rows)} validation rows"
     )
-    named = ", ".join(f"{name} is for {n}" for name, n in sorted(more.items(), key=lambda o: o[1]))
-    hint = f"{named}: name one as loop.stop.metric, or add validation rows that {stop} is about"
+    named = ", ".join(f"{name} for {n}" for name, n in sorted(more.items(), key=lambda o: o[1]))
+    hint = f"others are for more ({named}): name one as loop.stop.metric, or add validation rows that {stop} is about"
     yield Problem(loaded.at("loop", "stop", "metric"), message, hint, "warning", "metric")
 
 
