@@ -29,43 +29,35 @@ def said_state(state: str) -> str:
 
 
 def queries(report: Report) -> tuple[Suggestion, ...]:
-    """Return statements that run as they are against the store, those with an answer; none where it does not last."""
+    """Return three statements that run as they are against the store; none where it does not last."""
     run, state = report.header.run.replace("'", "''"), report.header.state
     if state is None:
         return ()
-    asks: list[Suggestion] = []
-    if failed := [failure for failure in report.failures if failure.round >= 0]:
-        sure = any(failure.confidence is not None for failure in failed)
-        asks.append(
-            Suggestion(
-                "Which wrong answers was the student surest of?"
-                if sure
-                else "Which answers are wrong, pattern by pattern?",
-                f"select inputs, target, answer, {'confidence, ' if sure else ''}pattern_name from all_failures"
-                f" where run = '{run}' and split = 'validation' and round {_looked_at(report)} order by "
-                f"{'confidence desc nulls last' if sure else 'pattern_name nulls last, inputs'} limit 20",
-                state,
-            )
-        )
-    if any(step.rejected for step in report.funnel):
-        asks.append(
-            Suggestion(
-                "Why were generated rows rejected, by operator?",
-                "select operator, reason, count(*) as n from all_rejected_rows"
-                f" where run = '{run}' group by all order by n desc",
-                state,
-            )
-        )
-    if report.funnel:
-        asks.append(
-            Suggestion(
-                "What did each pattern and operator buy for its tokens?",
-                "select pattern_name, operator, selected, tokens, status, points from all_payoff"
-                f" where run = '{run}' order by points desc nulls last, selected desc",
-                state,
-            )
-        )
-    return tuple(asks)
+    # Written answers have no probability: nothing can be ordered by it.
+    sure = any(one.confidence is not None for one in report.failures if one.round >= 0)
+    return (
+        Suggestion(
+            "Which wrong answers was the student surest of?"
+            if sure
+            else "Which answers are wrong, pattern by pattern?",
+            f"select inputs, target, answer, {'confidence, ' if sure else ''}pattern_name from all_failures"
+            f" where run = '{run}' and split = 'validation' and round {_looked_at(report)} order by "
+            f"{'confidence desc nulls last' if sure else 'pattern_name nulls last, inputs'} limit 20",
+            state,
+        ),
+        Suggestion(
+            "Why were generated rows rejected, by operator?",
+            "select operator, reason, count(*) as n from all_rejected_rows"
+            f" where run = '{run}' group by all order by n desc",
+            state,
+        ),
+        Suggestion(
+            "What did each pattern and operator buy for its tokens?",
+            "select pattern_name, operator, selected, tokens, status, points from all_payoff"
+            f" where run = '{run}' order by points desc nulls last, selected desc",
+            state,
+        ),
+    )
 
 
 def _looked_at(report: Report) -> str:

@@ -258,7 +258,6 @@ def test_what_is_suggested_is_ordered_by_what_there_is_and_of_the_student_that_s
     first = queries(replace(report, failures=unsure))[0]
     assert "confidence" not in first.sql
     assert mine.query(first.sql)
-    assert queries(replace(report, failures=(), funnel=())) == ()
 
 
 def test_the_note_of_patterns_explains_the_columns_that_are_shown(store: Invented) -> None:

@@ -101,4 +101,4 @@ def test_points_are_the_rows_that_fail_with_the_control_and_not_now(tmp_path: Pa
     assert {found[p] for p in PATTERNS[1:]} <= {("open", None), ("unclear", None)}
     under = [row for row in tracked.assigned if row.pattern == "p0"]
     spared = sum(bool(row.control_fails) for row in under)
-    assert found["p0"] == ("shrinking", pytest.approx(100 * spared / 240))
+    assert found["p0"] == ("fixed", pytest.approx(100 * spared / 240))
