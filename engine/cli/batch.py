@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.backends import BACKENDS
-from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.run.batches import FileState, Imported, file_states, import_results
@@ -137,10 +137,7 @@ def list_command(state: Path, *, as_json: bool = False) -> None:
             *(f"{n:,}" for n in numbers),
             str(request_file.file),
         )
-    if not console.is_terminal:
-        # Files and pipes have no width to keep to.
-        console = make_console(width=250)
-    console.print(table)
+    roomy(console, 250).print(table)
 
 
 def _record(one: FileState) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
-from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import StoreError
 from engine.report.formatting import money
@@ -103,10 +103,7 @@ def list_calls(
     if not shown:
         say(console, "no calls" if filters == Filters() else _none(state))
         return
-    if not console.is_terminal:
-        # Files and pipes have no width to keep to.
-        console = make_console(file=console.file, width=240)
-    console.print(_table(shown))
+    roomy(console, 240).print(_table(shown))
     if len(calls) > limit:
         say(console, f"the newest {limit:,} are shown; --limit shows more, filters choose others")
 

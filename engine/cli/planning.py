@@ -14,6 +14,7 @@ from engine.cli.terminal.streams import echo
 from engine.gate import KeyUse, has_consent
 from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
+from engine.plan.graph import UNFETCHED
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
 from engine.report.formatting import between
@@ -44,10 +45,23 @@ def _table(states: list[NodeState]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("node", "state", "fingerprint", "because"):
         table.add_column(name, overflow="fold")
-    for node, state, reason in states:
-        known = "–" if reason == AFTER_DOWNLOAD else node.id[:10]
-        table.add_row(node.name, Text(state, style=STYLE[state]), known, reason)
+    unfetched = [one for one in states if one.because == AFTER_DOWNLOAD]
+    for one in states:
+        node, state, reason = one
+        shown = Text(state, style=STYLE[state])
+        if reason != AFTER_DOWNLOAD or len(unfetched) == 1:
+            known = "–" if reason == AFTER_DOWNLOAD else node.id[:10]
+            table.add_row(node.name, shown, known, reason)
+        elif one is unfetched[0]:
+            nodes = f"{len(unfetched)} nodes, {node.name} to {unfetched[-1].node.name}"
+            table.add_row(nodes, shown, "–", f"{reason}: {', '.join(_weights(unfetched))}")
     return table
+
+
+def _weights(states: list[NodeState]) -> list[str]:
+    """Return the weights that are not on this machine and decide the rows of these nodes."""
+    models = (model for one in states for model in one.node.identity["models"].values())
+    return sorted({m[0].removeprefix(UNFETCHED) for m in models if str(m[0]).startswith(UNFETCHED)})
 
 
 def print_expected(console: Console, expected: Expected) -> None:

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from engine.cli.clean import readable
 from engine.cli.sql import tell_unseen
-from engine.cli.terminal.output import make_console
+from engine.cli.terminal.output import make_console, roomy
 from engine.cli.terminal.streams import print_records
 from engine.cli.terminal.tables import fitted
+from engine.report.formatting import round_label
 from engine.store import holder, now, rows, unseen
 from engine.store.cleaning import size_of
 
@@ -28,8 +29,21 @@ FROM run u LEFT JOIN recipe c ON c.id = u.recipe
 ORDER BY u.id
 """
 _BEST = """
-SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best FROM all_leaderboard
-WHERE split = 'validation' GROUP BY ALL
+WITH d AS (
+  SELECT r.run, r.seed, r.round, t.metric, t.value, t.best_round
+  FROM decision t JOIN all_run_rows r USING (node) WHERE r.stage = 'decide'
+), chosen AS (
+  SELECT run, seed, metric, arg_max(best_round, round) AS round FROM d GROUP BY ALL
+), kept AS (
+  SELECT c.run, c.metric, avg(d.value) AS best, list_sort(list(DISTINCT c.round)) AS rounds
+  FROM chosen c JOIN d ON (d.run, d.seed, d.metric, d.round) = (c.run, c.seed, c.metric, c.round)
+  WHERE d.value IS NOT NULL GROUP BY ALL
+), scored AS (
+  SELECT run, metric, coalesce(max(value) FILTER (round >= 0), max(value)) AS best
+  FROM all_leaderboard WHERE split = 'validation' GROUP BY ALL
+)
+SELECT s.run, s.metric, coalesce(k.best, s.best) AS best, coalesce(k.rounds, []) AS rounds
+FROM scored s LEFT JOIN kept k USING (run, metric)
 """
 
 
@@ -53,7 +67,10 @@ class RunLine:
     """LLM calls it made itself."""
     metric: str
     best: float | None
-    """Best validation value of `metric` over the rounds (of the untuned student where no other was scored)."""
+    """Of `metric` on validation: the student that the stop rule chose (the mean over seeds); before it chose any, the
+    best of those that are scored."""
+    rounds: list[int]
+    """Rounds of the students that it chose, one or one for each seed; empty before."""
     size: int
     """Bytes of the adapters it uses; runs may share them."""
     note: str
@@ -62,7 +79,7 @@ class RunLine:
 def list_runs(state: Path) -> list[RunLine]:
     """Return the runs of a store, oldest first; raises StoreError."""
     live = holder(state)
-    best = {(row["run"], row["metric"]): row["best"] for row in rows(state, _BEST)}
+    best = {(row["run"], row["metric"]): row for row in rows(state, _BEST)}
     lines = []
     for row in rows(state, _SQL):
         running = row["status"] == "running"
@@ -70,6 +87,7 @@ def list_runs(state: Path) -> list[RunLine]:
         ended = row["ended"] or (now() if alive else None)
         seconds = row["worked"] + (ended - row["since"]).total_seconds() if ended else None
         metric = row["metric"] or ""
+        chosen = best.get((row["id"], metric), {})
         lines.append(
             RunLine(
                 id=row["id"],
@@ -81,12 +99,20 @@ def list_runs(state: Path) -> list[RunLine]:
                 cached=row["cached"],
                 calls=row["calls"],
                 metric=metric,
-                best=best.get((row["id"], metric)),
+                best=chosen.get("best"),
+                rounds=chosen.get("rounds", []),
                 size=sum(size_of(state / path) for path in row["models"] or []),
                 note=row["note"] or "",
             )
         )
     return lines
+
+
+def _best(run: RunLine) -> str:
+    if run.best is None:
+        return ""
+    chosen = ", ".join(map(round_label, run.rounds))
+    return f"{run.metric} {run.best:.3f}{f' ({chosen})' if chosen else ''}"
 
 
 def runs_command(
@@ -121,13 +147,11 @@ def runs_command(
             str(run.done),
             str(run.cached),
             f"{run.calls:,}",
-            "" if run.best is None else f"{run.metric} {run.best:.3f}",
+            _best(run),
             readable(run.size) if run.size else "",
         )
         for run in runs
     ]
-    if not console.is_terminal:
-        # Files and pipes have no width to keep to.
-        console = make_console(file=console.file, width=200)
+    console = roomy(console, 200)
     right = [at >= titles.index("minutes") for at in range(len(titles))]
     console.print(fitted(console, titles, lines, right, cut=[False] * len(titles)))

@@ -54,7 +54,7 @@ def measure(query: Query, ran: ArmRun, student: WhichStudent) -> Measured:
         )[0]["effective"]
     )
     scores = collect_scores(query, run, recipe)
-    rounds = _rounds(query, run, scores, student)
+    rounds = _rounds(query, run, recipe, scores, student)
     if missing := [seed for seed in recipe["seeds"] if seed not in rounds]:
         raise EngineError(
             f"'{ran.arm.name}' has no fine-tuned student of seed {missing[0]} on the test rows",
@@ -80,9 +80,11 @@ def measure(query: Query, ran: ArmRun, student: WhichStudent) -> Measured:
     )
 
 
-def _rounds(query: Query, run: str, scores: Scores, student: WhichStudent) -> dict[int, int]:
+def _rounds(
+    query: Query, run: str, recipe: Mapping[str, Any], scores: Scores, student: WhichStudent
+) -> dict[int, int]:
     if student == "chosen":
-        return chosen_rounds(scores, collect_decisions(query, run))
+        return chosen_rounds(scores, collect_decisions(query, run, recipe))
     # Nothing decided of them: what is left out is which round was the best.
     return chosen_rounds(scores, ())
 

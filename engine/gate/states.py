@@ -183,8 +183,11 @@ def _refuse_foreign(state: Path) -> None:
     if not _is_known(state):
         at = shlex.quote(str(state))
         raise StoreError(
-            f"{state} was not made here by you, and somebody else's may hold more than a store",
-            f"if it is yours, moved or copied: `pada trust --state {at}`; else use another with --state",
+            f"{state} was not made here by you, as far as your settings say ({config_root()}), and somebody else's may "
+            "hold more than a store",
+            "if it is yours all the same (moved, copied or restored; made with another home, account or settings "
+            f"folder): `pada trust --state {at}`, once. If it came with a repository or an archive: use another with "
+            "--state",
         )
 
 

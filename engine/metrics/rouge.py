@@ -27,8 +27,10 @@ class Params(MetricParams):
 @cache
 def _scorer(stemmer: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score.tokenizers import DefaultTokenizer
 
-    return RougeScorer(list(_KINDS), use_stemmer=stemmer)
+    # Its own choice of the same one is logged by absl, which then prints every library's warnings from there on.
+    return RougeScorer(list(_KINDS), tokenizer=DefaultTokenizer(stemmer))
 
 
 # The three kinds ask for the same example one after the other: counted once.

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from engine.identity import defaults
 from engine.plan.graph import UNFETCHED, Node, Plan
 
-AFTER_DOWNLOAD = "identity after download"
+AFTER_DOWNLOAD = "not known before its weights are downloaded"
 """Why a node is pending whose fingerprint is not known yet: weights that it rests on are not on this machine."""
 State = Literal["cached", "pending", "changed"]
 

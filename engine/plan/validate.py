@@ -19,7 +19,13 @@ from engine.errors import BackendError, Location, ModelError, Problem, RecipeErr
 from engine.plan.benchmark import check_benchmark
 from engine.plan.checks.adapter import check_adapter
 from engine.plan.checks.languages import check_languages
-from engine.plan.checks.metrics import check_metrics, check_slices, check_targets
+from engine.plan.checks.metrics import (
+    check_deciding,
+    check_metrics,
+    check_short_targets,
+    check_slices,
+    check_targets,
+)
 from engine.plan.checks.mining import check_mining
 from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
@@ -101,6 +107,8 @@ def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
         *check_languages(loaded, splits.rows),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),
+        *(check_short_targets(loaded, splits.rows) if not task else ()),
+        *(check_deciding(loaded, splits.rows) if not task else ()),
         *(check_shots(loaded, splits.rows) if not task else ()),
         *check_sql(loaded, splits.rows),
         *check_selection(loaded, splits.rows),

@@ -72,7 +72,7 @@ def _patterns(report: Report) -> list[RenderableType]:
 
     if report.patterns:
         left_out = {"category", "found in", tables.HELD_OUT, tables.FIRST_SEEN}
-        return _with_note(_stacked(_without(tables.pattern_table(report), left_out)))
+        return _with_note(_stacked(tables.pattern_table(report, left_out)))
     if report.scores.rounds and not report.failures_total:
         return [Text("No failures were found on train or validation: nothing to fix.")]
     return [Text(f"No failure patterns {_so_far(report)}.")]

@@ -146,6 +146,8 @@ class Safeguards:
 
     validation: int
     """Validation rows."""
+    deciding: int
+    """Those of them that have the metric by which the loop stops."""
     selection: int
     """Those of them that stop and choose; 0 where validation is not divided."""
     divide: bool | Literal["auto"]

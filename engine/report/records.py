@@ -133,6 +133,9 @@ class LoopDecision:
     metric: str
     value: float | None
     best_round: int
+    rolled_back: bool = False
+    min_gain: float | None = None
+    """What the recipe asks of a gain; None for one standard error of the difference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,16 @@ def queries(report: Report) -> tuple[Suggestion, ...]:
     run, state = report.header.run.replace("'", "''"), report.header.state
     if state is None:
         return ()
+    # Written answers have no probability: nothing can be ordered by it.
+    sure = any(one.confidence is not None for one in report.failures if one.round >= 0)
     return (
         Suggestion(
-            "Which wrong answers was the student surest of?",
-            "select round, inputs, target, answer, confidence, pattern_name from all_failures"
-            f" where run = '{run}' order by confidence desc limit 20",
+            "Which wrong answers was the student surest of?"
+            if sure
+            else "Which answers are wrong, pattern by pattern?",
+            f"select inputs, target, answer, {'confidence, ' if sure else ''}pattern_name from all_failures"
+            f" where run = '{run}' and split = 'validation' and round {_looked_at(report)} order by "
+            f"{'confidence desc nulls last' if sure else 'pattern_name nulls last, inputs'} limit 20",
             state,
         ),
         Suggestion(
@@ -49,10 +54,17 @@ def queries(report: Report) -> tuple[Suggestion, ...]:
         Suggestion(
             "What did each pattern and operator buy for its tokens?",
             "select pattern_name, operator, selected, tokens, status, points from all_payoff"
-            f" where run = '{run}' order by points desc nulls last",
+            f" where run = '{run}' order by points desc nulls last, selected desc",
             state,
         ),
     )
+
+
+def _looked_at(report: Report) -> str:
+    """Return the condition on rounds for the student that the stop rule chose; all but the untuned one if several."""
+    last = {d.seed: d.best_round for d in report.decisions if d.stage == "decide"}
+    chosen = set(last.values())
+    return f"= {chosen.pop()}" if len(chosen) == 1 else ">= 0"
 
 
 def caveats(report: Report) -> tuple[str, ...]:

@@ -19,6 +19,10 @@ from engine.stages.task_view import named
 from engine.store import Store
 
 
+class NotScored(EngineError):
+    """No run of the recipe as it is, with these rows, has scored a round yet."""
+
+
 class ValidationRows(NamedTuple):
     """Validation rows with their outcome in one round."""
 
@@ -44,6 +48,7 @@ def validation_rows(
         round: A round that is scored; the last one when left out.
 
     Raises:
+        NotScored: no round is scored.
         EngineError: there is no such seed, or the round is not scored.
     """
     score = _scored(plan, store, seed, round)
@@ -78,9 +83,9 @@ def _scored(plan: Plan, store: Store, seed: int | None, round: int | None) -> No
     finished = store.finished([node.id for node in nodes])
     by_round = {n.round: n for n in nodes if n.id in finished and n.seed == seed}
     if not by_round:
-        raise EngineError(
+        raise NotScored(
             f"no round of seed {seed} is scored yet",
-            "`pada run RECIPE` first; after a change of the recipe too",
+            "`pada run RECIPE` first; after a change of the recipe, or with other rows (--limit), too",
         )
     round = max(by_round) if round is None else round
     if round not in by_round:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from engine.errors import StoreError
@@ -7,7 +10,7 @@ from engine.report.charts.svg import ticks
 from engine.report.facts import collect
 from engine.report.records import Judgement, Measured
 from engine.report.suggestions import queries
-from engine.report.tables import best_sentence, spent
+from engine.report.tables import HELD_OUT, best_sentence, pattern_table, spent
 from tests.report import invented
 from tests.report.invented import Invented
 
@@ -225,10 +228,46 @@ def test_the_best_student_is_the_stop_rules_not_the_last(store: Invented) -> Non
     mine = invented.full()
     mine.db.execute("UPDATE decision SET best_round = 1 WHERE metric = 'accuracy'")
     report = collect(mine.query, "r0001")
-    assert best_sentence(report) == (
-        "By accuracy on validation the best student so far is round 1's."
+    assert best_sentence(report).startswith(
+        "By accuracy on validation the best student so far is round 1's"
     )
     assert [d.stage for d in report.decisions] == ["decide", "select", "decide", "select", "decide"]
+
+
+def test_a_better_value_that_is_no_gain_is_said_beside_the_student_that_stays() -> None:
+    mine = invented.full()
+    mine.db.execute("UPDATE decision SET best_round = 0 WHERE metric = 'accuracy'")
+    report = collect(mine.query, "r0001")
+    assert re.fullmatch(
+        r"By accuracy on validation the best student so far is round 0's: round 2's \S+% is not better than"
+        r" round 0's \S+% by more than one standard error\.",
+        best_sentence(report),
+    )
+    kept = [replace(d, min_gain=0.1) for d in report.decisions]
+    assert "than loop.stop.min_gain, 0.1." in best_sentence(replace(report, decisions=tuple(kept)))
+    back = [replace(d, rolled_back=d.round > 0) for d in report.decisions]
+    assert best_sentence(replace(report, decisions=tuple(back))).endswith("is round 0's.")
+
+
+def test_what_is_suggested_is_ordered_by_what_there_is_and_of_the_student_that_stays() -> None:
+    mine = invented.full()
+    mine.db.execute("UPDATE decision SET best_round = 0 WHERE metric = 'accuracy'")
+    report = collect(mine.query, "r0001")
+    assert "and round = 0 order by confidence desc" in queries(report)[0].sql
+    unsure = tuple(replace(failure, confidence=None) for failure in report.failures)
+    first = queries(replace(report, failures=unsure))[0]
+    assert "confidence" not in first.sql
+    assert mine.query(first.sql)
+
+
+def test_the_note_of_patterns_explains_the_columns_that_are_shown(store: Invented) -> None:
+    report = collect(store.query, "r0001")
+    assert "Held out: " in pattern_table(report).note
+    narrow = pattern_table(report, {HELD_OUT, "effect (points)"})
+    assert HELD_OUT not in [column.title for column in narrow.columns]
+    assert "Held out: " not in narrow.note
+    assert "Effect: " not in narrow.note
+    assert {len(row) for row in narrow.rows} == {len(narrow.columns)}
 
 
 def test_an_unknown_run_is_named() -> None:

@@ -123,6 +123,7 @@ def test_one_that_came_with_a_repository_is_refused(name: str, tmp_path: Path) -
         with pytest.raises(StoreError, match="was not made here by you") as error:
             open_it(state)
         assert f"pada trust --state {state}" in error.value.hint
+        assert "made with another home" in error.value.hint
     assert sorted(state.rglob("*")) == before
 
 

@@ -186,12 +186,12 @@ WITH a AS (
   SELECT r.run, t.seed, t.round, t.pattern, count(*) AS members
   FROM pattern_member t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), s AS (
-  SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.status, t.rows, t.mended, t.broken, t.control_mended,
+  SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.life AS status, t.status AS beside_control, t.rows, t.mended, t.broken, t.control_mended,
     t.control_broken, t.effect
   FROM pattern_status t JOIN all_run_rows r USING (node)
   QUALIFY row_number() OVER (PARTITION BY r.run, t.seed, t.pattern ORDER BY t.round DESC) = 1
 ), i AS (
-  SELECT b.*, s.tracked, s.status, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
+  SELECT b.*, s.tracked, s.status, s.beside_control, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
     b.selected / nullif(sum(b.selected) FILTER (b.round < s.tracked)
       OVER (PARTITION BY b.run, b.seed, b.pattern), 0) AS share
   FROM b LEFT JOIN s ON s.run = b.run AND s.seed = b.seed AND s.pattern = b.pattern AND s.tracked > b.round
@@ -199,8 +199,8 @@ WITH a AS (
 SELECT i.run, i.seed, i.round, i.pattern, n.name AS pattern_name, i.strategy, i.operator, i.generated, i.accepted,
   i.selected, round(i.tokens)::BIGINT AS tokens, m.members, i.status, i.rows, i.mended, i.broken, i.control_mended,
   i.control_broken, i.effect,
-  CASE WHEN i.status <> 'unclear' THEN 100 * i.effect * i.rows * i.share / q.n END AS points,
-  CASE WHEN i.status <> 'unclear' THEN
+  CASE WHEN i.beside_control <> 'unclear' THEN 100 * i.effect * i.rows * i.share / q.n END AS points,
+  CASE WHEN i.beside_control <> 'unclear' THEN
     100 * i.effect * i.rows * i.share / q.n / nullif(i.tokens / 1000, 0)
   END AS points_per_1000_tokens,
   CASE WHEN q2.n IS NOT NULL THEN

@@ -370,7 +370,7 @@ def _nodes(run: str) -> Sequence[tuple[NodeInfo, list[r.Row]]]:
             info("track1", "track", round=1),
             [
                 # As if there had been rows enough: of the four, two fail less than with the control.
-                r.PatternStatus("p1", "mended", 2, 0, 4, 2, 0, 0, 0, 0.5, 0.1, 0.9, 0.02),
+                r.PatternStatus("p1", "mended", 2, 0, 4, 2, 0, 0, 0, 0.5, 0.1, 0.9, 0.02, life="shrinking"),
                 r.PatternStatus("p2", "unclear", 1, 1, 1),
             ],
         ),

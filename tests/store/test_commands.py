@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from rich.console import Console
 
@@ -18,7 +19,7 @@ from engine.cli.sql.completion import candidates
 from engine.cli.sql.console import split
 from engine.cli.terminal.tables import fitted
 from engine.errors import RunError, StoreError
-from engine.store import Store, open_store, rows
+from engine.store import FILE, Store, open_store, rows
 from tests.store.small import call, example, info, make, start, write_training
 
 pytestmark = pytest.mark.runs
@@ -309,6 +310,29 @@ def test_a_query_that_names_an_earlier_run_is_told_where_it_is(tmp_path: Path) -
     assert said("SELECT * FROM all_failures WHERE run = 'r0001'") == ""
 
 
+def test_the_best_on_validation_is_the_student_that_the_stop_rule_chose(tmp_path: Path) -> None:
+    make(tmp_path)
+    with contextlib.closing(duckdb.connect(str(tmp_path / FILE))) as db:
+        node = "SELECT node, run, seed, round FROM metric WHERE split = 'validation' AND round = 0 LIMIT 1"
+        db.execute(
+            "INSERT INTO node BY NAME SELECT * REPLACE ('decided' AS id, 'decide' AS stage) FROM node"
+            f" WHERE id = (SELECT node FROM ({node}))"
+        )
+        db.execute(
+            "INSERT INTO run_node BY NAME SELECT * REPLACE ('decided' AS node, 'decide' AS name) FROM run_node"
+            f" WHERE node = (SELECT node FROM ({node}))"
+        )
+        db.execute(
+            "INSERT INTO decision BY NAME SELECT 'decided' AS node, run, seed, round, 0 AS position, true AS go_on,"
+            f" '' AS reason, 'accuracy' AS metric, 0.5 AS value, 0 AS best_round FROM ({node})"
+        )
+    (line,) = list_runs(tmp_path)
+    assert (line.best, line.rounds) == (0.5, [0])
+    said = Said(terminal=True, width=200)
+    runs_command(tmp_path, said.console)
+    assert "accuracy 0.500 (round 0)" in said.out
+
+
 def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:
     make(tmp_path)
     write_training(tmp_path, "train0")
@@ -328,6 +352,7 @@ def test_runs_are_listed_with_what_people_ask_for(tmp_path: Path) -> None:
     )
     assert (first.calls, first.metric, first.best, first.size) == (5, "accuracy", 0.75, 2000)
     assert (second.status, second.done, second.cached) == ("running", 0, 1)
+    assert first.rounds == []
     assert second.minutes is not None
     assert [line.status for line in list_runs(tmp_path)] == ["done", "killed"]
     said = Said()

@@ -76,9 +76,10 @@ def test_a_student_whose_answers_are_random_buys_no_points(tmp_path: Path) -> No
     first, now = fails("first"), fails("now")
     write(tmp_path, first, now, run(first, now, fails("control")))
     found = rows(tmp_path, PAYOFF)
-    assert [(row["pattern"], row["status"], row["points"]) for row in found] == [
-        (pattern, "unclear", None) for pattern in PATTERNS
+    assert [(row["pattern"], row["points"]) for row in found] == [
+        (pattern, None) for pattern in PATTERNS
     ]
+    assert {row["status"] for row in found} <= {"open", "unclear"}
     counted = rows(tmp_path, "SELECT mended, members FROM all_payoff")
     assert all(row["mended"] > 0.4 * row["members"] for row in counted), "there is churn to credit"
     change = 100 * (len(first) - len(now)) / 240
@@ -97,7 +98,7 @@ def test_points_are_the_rows_that_fail_with_the_control_and_not_now(tmp_path: Pa
     tracked = run(first, now, control)
     write(tmp_path, first, now, tracked)
     found = {row["pattern"]: (row["status"], row["points"]) for row in rows(tmp_path, PAYOFF)}
-    assert {found[p] for p in PATTERNS[1:]} == {("unclear", None)}
+    assert {found[p] for p in PATTERNS[1:]} <= {("open", None), ("unclear", None)}
     under = [row for row in tracked.assigned if row.pattern == "p0"]
     spared = sum(bool(row.control_fails) for row in under)
-    assert found["p0"] == ("mended", pytest.approx(100 * spared / 240))
+    assert found["p0"] == ("fixed", pytest.approx(100 * spared / 240))

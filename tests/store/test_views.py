@@ -140,7 +140,7 @@ def test_failure_patterns(state: Path, run: str) -> None:
         " FROM all_failure_patterns WHERE run = ? ORDER BY pattern"
     )
     assert select(state, sql, run) == [
-        (0, "p1", "negation", 2, "negate", "mended", 2, 0, 4, 0.5, 0.1, 1),
+        (0, "p1", "negation", 2, "negate", "shrinking", 2, 0, 4, 0.5, 0.1, 1),
         (0, "p2", "slang", 1, "slang", "unclear", 1, 1, 1, None, None, 1),
     ]
 
@@ -162,9 +162,9 @@ def test_pattern_history(state: Path, run: str) -> None:
         " FROM all_pattern_history WHERE run = ? ORDER BY pattern, round"
     )
     assert select(state, sql, run) == [
-        ("p1", "negation", 0, 2, "found", 2, 2, None, None, None, None),
-        ("p1", "negation", 1, None, "mended", 2, 0, 4, 2, 0, 0.5),
-        ("p2", "slang", 0, 1, "found", 1, 1, None, None, None, None),
+        ("p1", "negation", 0, 2, "new", 2, 2, None, None, None, None),
+        ("p1", "negation", 1, None, "shrinking", 2, 0, 4, 2, 0, 0.5),
+        ("p2", "slang", 0, 1, "new", 1, 1, None, None, None, None),
         ("p2", "slang", 1, None, "unclear", 1, 1, 1, 0, None, None),
     ]
 
@@ -260,7 +260,19 @@ def test_payoff_shares_the_effect_among_the_selected_rows_and_gives_nothing_whil
     tokens = 500 + 500 * 2 / 3
     per_thousand = pytest.approx(50 / tokens * 1000)
     assert select(state, sql, run) == [
-        ("negation", "paraphrase", 2, 1, 1, round(tokens), 2, "mended", 50.0, per_thousand, 50.0),
+        (
+            "negation",
+            "paraphrase",
+            2,
+            1,
+            1,
+            round(tokens),
+            2,
+            "shrinking",
+            50.0,
+            per_thousand,
+            50.0,
+        ),
         ("slang", "contrast_pair", 1, 1, 0, 667, 1, "unclear", None, None, 50.0),
     ]
 

@@ -12,6 +12,7 @@ from engine.cli.options import STATE
 from engine.cli.recipes import overrides
 from engine.cli.terminal.streams import echo
 from engine.export import Wanted, Which, best_of, export_data, export_model
+from engine.export.model.task_file import NEEDS
 from engine.project import Project
 from engine.report.formatting import round_name
 
@@ -77,6 +78,7 @@ def write_model(
     place = shown(done.folder)
     echo(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
     echo(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
+    echo(f"    (here with this Python; elsewhere first: pip install {' '.join(NEEDS[done.form])})")
     if done.base:
         echo(
             f"its base model is {done.base}, on this machine alone: README.md says how to name a copy elsewhere"

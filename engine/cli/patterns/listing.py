@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.cli.sql import tell_unseen
-from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.report.console import rich_table
@@ -214,4 +214,4 @@ def _print(console: Console, table: Table) -> None:
 
 
 def _wide(console: Console) -> Console:
-    return console if console.is_terminal else make_console(file=console.file, width=WIDE)
+    return roomy(console, WIDE)

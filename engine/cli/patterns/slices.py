@@ -11,14 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.recipes import overrides
-from engine.cli.terminal.output import make_console, say
+from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import for_programs, print_records, write
 from engine.errors import EngineError
+from engine.fingerprint import short
 from engine.project import FoundSlices, Project
 from engine.report.formatting import round_name
 from engine.slicing import Search, Slice, as_category
 from engine.slicing.log import Drift
+from engine.slicing.validation import NotScored
 from engine.spec.yaml_writing import listed
+from engine.store import rows
 from engine.system.plain_text import clean
 
 
@@ -63,13 +66,16 @@ def show_slices(
         raise EngineError("--yaml and --json exclude each other", "choose one")
     project = Project.open(recipe, state, overrides(assignments), limit)
     project.validate()
-    found = project.slices(
-        round=wanted.round,
-        seed=wanted.seed,
-        min_size=wanted.min_size,
-        level=wanted.level,
-        conditions=wanted.conditions,
-    )
+    try:
+        found = project.slices(
+            round=wanted.round,
+            seed=wanted.seed,
+            min_size=wanted.min_size,
+            level=wanted.level,
+            conditions=wanted.conditions,
+        )
+    except NotScored as error:
+        raise _with_limit(project, error) from None
     if as_json:
         print_records(console.file, _records(found))
     elif as_yaml:
@@ -84,6 +90,23 @@ def show_slices(
             _drift(console, found.drift, wanted)
 
 
+_SCORED = """
+SELECT u.row_limit FROM run u WHERE u.recipe = ? AND u.row_limit IS DISTINCT FROM ?
+  AND EXISTS (FROM all_run_rows r WHERE r.run = u.id AND r.stage = 'score')
+ORDER BY u.id DESC LIMIT 1
+"""
+
+
+def _with_limit(project: Project, error: NotScored) -> EngineError:
+    """Return the error with the limit that a run of this recipe had, where there is one that was limited otherwise."""
+    found = rows(project.state, _SCORED, [short(project.loaded.effective), project.limit])
+    if not found:
+        return error
+    limit = found[0]["row_limit"]
+    how = "without --limit" if limit is None else f"with `--limit {limit}`"
+    return EngineError(error.message, f"a run of this recipe {how} is there: say the same here")
+
+
 def _drift(console: Console, drift: Drift, wanted: Wanted) -> None:
     """Print what the log shows: what of it fails more often, and when which pattern grew."""
     search = drift.search
@@ -91,8 +114,8 @@ def _drift(console: Console, drift: Drift, wanted: Wanted) -> None:
     share = f", {search.failures / search.rows:.0%}" if search.rows else ""
     say(
         console,
-        f"\nthe log: {search.failures:,} of {search.rows:,} rows with a right answer fail{share}; {search.tried:,} "
-        f"conditions tried{rejected if drift.unanswered else ''}",
+        f"\nthe log: {search.failures:,} of {search.rows:,} rows with a right answer fail{share}; {_tried(search)}"
+        f"{rejected if drift.unanswered else ''}",
     )
     if drift.odd_times:
         say(console, drift.odd_times)
@@ -136,8 +159,7 @@ def _table(console: Console, search: Search, what: str, wanted: Wanted) -> None:
             f"{value:+.0f} ({low:+.0f} to {high:+.0f})",
             f"{one.p:.1e}" if one.p < 0.001 else f"{one.p:.3f}",
         )
-    wide = console if console.is_terminal else make_console(file=console.file, width=160)
-    wide.print(table)
+    roomy(console, 160).print(table)
     for one in search.slices:
         say(console, f"\n{one.id}: {one.description}\n  {one.sql}")
         if one.alike:
@@ -153,11 +175,15 @@ def _heading(found: FoundSlices) -> Iterator[str]:
     share = f", {search.failures / search.rows:.0%}" if search.rows else ""
     failing = f"{search.failures:,} of {search.rows:,} validation rows fail{share}"
     where = f"{round_name(rows.round)}, seed {rows.seed}"
-    yield f"{where}: {failing}; {search.tried:,} conditions tried"
+    yield f"{where}: {failing}; {_tried(search)}"
     if rows.apart:
         yield f"{rows.apart:,} more rows, which choose among students, are not looked at"
     if search.folded:
         yield f"{search.folded:,} more are beyond chance, and hold the rows of these or fail because of them"
+
+
+def _tried(search: Search) -> str:
+    return f"{search.tried:,} {'condition' if search.tried == 1 else 'conditions'} tried"
 
 
 def _more(count: int) -> str:

@@ -7,6 +7,7 @@ lists the few places that write past both.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -52,6 +53,16 @@ def make_console(
     return _CleanConsole(
         stderr=stderr, file=file, width=width, markup=False, emoji=False, highlight=False
     )
+
+
+def roomy(console: Console, width: int) -> Console:
+    """Return a console for a table: in files and pipes, which have no width to keep to, one of `width` characters.
+
+    Where the environment says how wide lines may be (COLUMNS), that holds there too.
+    """
+    if console.is_terminal or os.environ.get("COLUMNS", "").isdigit():
+        return console
+    return make_console(file=console.file, width=width)
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:

@@ -22,6 +22,8 @@ from rich.text import Text
 
 from engine.system.plain_text import clean
 
+FEW = 2
+"""Items after the first that must be through before anything is said of the time that is left."""
 PLAIN_SECONDS = 15.0
 """How often a plain line is printed for one piece of work."""
 
@@ -87,8 +89,10 @@ class Bar:
         """Begin; `bars` is None where there is no terminal."""
         self._reporter, self._bars, self._what, self._total = reporter, bars, clean(what), total
         self._task = None if bars is None else bars.add_task(self._what, total=total)
-        self._started = self._last = time.monotonic()
+        self._last = time.monotonic()
         self._done = 0
+        self._first: tuple[float, int] | None = None
+        """When the first items were through, and how many: before it, weights are loaded, too."""
         self.note = ""
 
     def __call__(self, finished: int) -> None:
@@ -98,14 +102,21 @@ class Bar:
             self._show(self._bars, self._task, finished)
             return
         now = time.monotonic()
+        self._first = self._first or (now, self._done)
         if self._done < self._total and now - self._last >= PLAIN_SECONDS:
             self._last = now
-            rate = self._done / max(now - self._started, 1e-9)
-            left = (self._total - self._done) / rate if rate else 0.0
             note = f" ({self.note})" if self.note else ""
             self._reporter.say(
-                f"  {self._what}: {self._done}/{self._total}, {rate:.1f}/s, about {left:.0f} s left{note}"
+                f"  {self._what}: {self._done}/{self._total}{self._estimate(now)}{note}"
             )
+
+    def _estimate(self, now: float) -> str:
+        """Return the rate since the first items, and the time that the others take by it; empty before a few."""
+        began, first = self._first or (now, self._done)
+        if self._done - first < FEW or now <= began:
+            return ""
+        rate = (self._done - first) / (now - began)
+        return f", {rate:.1f}/s, about {(self._total - self._done) / rate:.0f} s left"
 
     def _show(self, bars: Progress, task: TaskID, finished: int) -> None:
         shown = f"{self._what}  {self.note}" if self.note else self._what

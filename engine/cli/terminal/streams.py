@@ -46,7 +46,12 @@ def print_anything() -> None:
 
 
 def clean_logs() -> None:
-    """Clean what is logged from now on by whatever library: some print it by handlers of their own."""
+    """Clean what is logged from now on by whatever library: some print it by handlers of their own.
+
+    The engine's own records go to a log file alone: what they say, commands print themselves. A library that gives
+    the root logger a handler, as absl does at its first line, would print them once more.
+    """
+    logging.getLogger("engine").propagate = False
     make = logging.getLogRecordFactory()
 
     def cleaned(*given: Any, **named: Any) -> logging.LogRecord:

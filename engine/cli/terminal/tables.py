@@ -51,17 +51,33 @@ def fitted(
         if lined
         else Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     )
-    for title, number, width in zip(titles, right, least, strict=True):
+    widths = _shared(widths, least, console.width - between)
+    for title, number, width in zip(titles, right, widths, strict=True):
         table.add_column(
             Text(title),
             justify="right" if number else "left",
             overflow="ellipsis",
             no_wrap=True,
-            min_width=width,
+            width=width,
         )
     for row in rows:
         table.add_row(*map(_shown, row))
     return table
+
+
+def _shared(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Return the widths of columns: what each wants, or the least and an even share of what room there is beyond it.
+
+    Rich shortens all columns alike, also those that may not be cut, and then draws past the edge.
+    """
+    given = list(least)
+    left = max(0, room - sum(least))
+    short = sorted(range(len(wanted)), key=lambda at: wanted[at] - least[at])
+    for done, at in enumerate(short):
+        more = min(wanted[at] - least[at], left // (len(short) - done))
+        given[at] += more
+        left -= more
+    return given
 
 
 def prose(texts: Iterable[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.export.cards import card, fenced
 from engine.export.licences import front_licence, licence_of, licences
 from engine.export.model.students import ExportedStudent
-from engine.export.model.task_file import FORMS, Form, example_of, notes_on
+from engine.export.model.task_file import FORMS, NEEDS, Form, example_of, notes_on
 from engine.export.model.weights import Base
 from engine.export.run import FinishedRun
 from engine.report.facts import collect
@@ -79,7 +79,9 @@ def _doing(run: FinishedRun, task: Mapping[str, Any]) -> Iterator[str]:
 
 def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield "## How to use it"
-    yield f"`use.py` asks it as the run did:\n\n```sh\npython use.py {shlex.quote(example_of(task))}\n```"
+    install = f"python -m pip install {' '.join(NEEDS[form])}"
+    asked = f"python use.py {shlex.quote(example_of(task))}"
+    yield f"`use.py` asks it as the run did:\n\n```sh\n{install}\n{asked}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
             "The base model is a folder of the machine that exported this: elsewhere write a copy's place after `BASE`"

@@ -66,7 +66,7 @@ def best_student(
             "`pada export data` writes its rows, for a fine-tune that happens elsewhere",
         )
     scores = collect_scores(query, run, recipe)
-    chosen = chosen_rounds(scores, collect_decisions(query, run))
+    chosen = chosen_rounds(scores, collect_decisions(query, run, recipe))
 
     def rank(key: tuple[int, int]) -> float:
         cell = scores.at(scores.primary, "validation", key[1], key[0])

@@ -31,11 +31,12 @@ _OF_TOOLS = {"told": TOLD, "types": TYPES, "references": REFERENCES}
 """What a conversation with tools is told, where the chat template knows none; how definitions come into their form."""
 _MORE_SHOTS = 8
 """Rows written down beyond those that are shown at once: a row is never shown before itself."""
-_NEEDS = {
-    "adapter": "torch, transformers, peft and jinja2",
-    "merged": "torch, transformers and jinja2",
-    "gguf": "llama-cpp-python and jinja2",
+NEEDS: Mapping[Form, tuple[str, ...]] = {
+    "adapter": ("torch", "transformers", "peft", "jinja2"),
+    "merged": ("torch", "transformers", "jinja2"),
+    "gguf": ("llama-cpp-python", "jinja2"),
 }
+"""Packages that `use.py` needs, by their names on the package index."""
 
 
 def task_of(run: FinishedRun) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def use_file(
         per_row=likeliest and task["answers"] is None,
         example=example_of(task),
         typed=shlex.quote(example_of(task)),
-        needs=_NEEDS[form],
+        needs=f"{', '.join(NEEDS[form][:-1])} and {NEEDS[form][-1]}",
         notes=notes_on(task, form),
         base=repr(base),
         revision=f", revision={revision!r}" if revision else "",

@@ -64,7 +64,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         raise StoreError(f"the store has no run '{run_id}'", "list the runs with `pada runs`")
     recipe = json_object(runs[0]["effective"])
     scores = collect_scores(query, run_id, recipe)
-    decisions = collect_decisions(query, run_id)
+    decisions = collect_decisions(query, run_id, recipe)
     chosen = chosen_rounds(scores, decisions)
     choices = collect_choices(scores, chosen) if max(scores.rounds, default=0) > 0 else ()
     controlled = bool(choices) and all(choice.control is not None for choice in choices)

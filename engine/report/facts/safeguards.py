@@ -39,7 +39,9 @@ def collect_safeguards(
     """Return what was switched on and off, and what became of the failures that were held out."""
     loop, patterns = recipe.get("loop", {}), recipe.get("patterns", {})
     first = max(min(scores.rounds, default=0), 0) if 0 in scores.rounds else -1
-    validation = scores.at(scores.primary, "validation", first)
+    # Of a mixed log the metric that decides is of some rows, another of all.
+    sizes = [c.n for key, c in scores.cells.items() if key[1:3] == ("validation", first)]
+    deciding = scores.at(scores.primary, "validation", first)
     selection = scores.at(scores.primary, "validation_selection", first)
     drawn = query(_FAILURES, [run])
     wanted = bool(loop.get("control", True)) and recipe.get("train", {}).get("method") != "none"
@@ -47,7 +49,8 @@ def collect_safeguards(
     if any(key[2] == CONTROL for key in scores.cells):
         control = "done"
     return Safeguards(
-        validation=validation.n if validation else 0,
+        validation=max(sizes, default=0),
+        deciding=deciding.n if deciding else 0,
         selection=selection.n if selection else 0,
         divide=loop.get("divide_validation", "auto"),
         hold_out=float(patterns.get("hold_out", 0.3)),

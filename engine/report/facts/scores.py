@@ -64,12 +64,17 @@ def collect_unread(query: Query, run: str) -> tuple[Unread, ...]:
     return tuple(Unread(**row) for row in rows)
 
 
-def collect_decisions(query: Query, run: str) -> tuple[LoopDecision, ...]:
+def collect_decisions(
+    query: Query, run: str, recipe: Mapping[str, Any]
+) -> tuple[LoopDecision, ...]:
     """Return why the loop went on or ended, per seed and round: by the scores, then by the rows."""
     rows = query(
-        MINE + "SELECT d.seed, d.round, n.stage, d.go_on, d.reason, d.metric, d.value, d.best_round"
+        MINE
+        + "SELECT d.seed, d.round, n.stage, d.go_on, d.reason, d.metric, d.value, d.best_round,"
+        " d.rolled_back"
         " FROM decision d SEMI JOIN mine USING (node, run) JOIN node n ON n.id = d.node"
         " ORDER BY d.seed, d.round, n.stage",
         [run],
     )
-    return tuple(LoopDecision(**row) for row in rows)
+    min_gain = recipe.get("loop", {}).get("stop", {}).get("min_gain")
+    return tuple(LoopDecision(**row, min_gain=min_gain) for row in rows)

@@ -46,7 +46,7 @@ def tally_table(
     if bar:
         columns["failures"] = [_bar(one, most, bar, blocks) for one in tallies]
     columns["failing"] = [_failing(one) for one in tallies]
-    columns["life"] = [one.facts.status for one in tallies]
+    columns["status"] = [one.facts.status for one in tallies]
     if wide:
         columns["real"] = [real_text(one.facts) for one in tallies]
         columns["effect (points)"] = [effect_text(one.facts) for one in tallies]
@@ -62,7 +62,7 @@ def tally_table(
     )
     numbers = ("seed", "failing", "effect (points)", "rows", "tokens", "money")
     rows = tuple(zip(*columns.values(), strict=True))
-    return Table("Failure patterns", titled(*columns, numbers=numbers, status="life"), rows, note)
+    return Table("Failure patterns", titled(*columns, numbers=numbers, status="status"), rows, note)
 
 
 def _brief(pattern: str, ids: set[str], least: int = 10) -> str:
@@ -110,7 +110,7 @@ def life_table(dossier: Dossier) -> Table:
     numbers = ("found", "rows", "failing", "control")
     return Table(
         "Its life",
-        titled("round", "life", *numbers, "from", numbers=numbers, status="life"),
+        titled("round", "status", *numbers, "from", numbers=numbers, status="status"),
         rows,
         "Found: failures that the round put into it. Rows: validation rows that fall under it; failing: of these, how"
         " many fail, and the rate with its 95% interval; control: how many fail after a fine-tune on original rows. A"

@@ -172,9 +172,10 @@ def switched_off_sentence(report: Report) -> str:
         return ""
     short = []
     if guards.divide == "auto" and not guards.selection:
-        short.append(
-            f"validation is not divided ({count(guards.validation)} rows, {DIVIDED_FROM} needed)"
-        )
+        rows = f"{count(guards.validation)} rows"
+        if guards.deciding < guards.validation:
+            rows += f", {count(guards.deciding)} of them with {report.scores.primary}"
+        short.append(f"validation is not divided ({rows}, {DIVIDED_FROM} needed)")
     if guards.failures and guards.hold_out and not guards.holds_out:
         most, needed = max(guards.failures), _needed(guards.hold_out)
         short.append(f"no failures are held out ({count(most)} failures, {count(needed)} needed)")

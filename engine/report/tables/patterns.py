@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from engine.report.evidence import PatternFacts
 from engine.report.formatting import NONE, count, hundredfold, round_label
 from engine.report.records import Report
@@ -10,15 +12,26 @@ from engine.rows import CONTROL
 
 HELD_OUT = "held out, right now"
 FIRST_SEEN = "first seen"
-_REAL = (
-    " Real: how many times as often rows that fall under its description fail as others do, on validation rows that"
-    " were not diagnosed (* some were, for want of others)."
-)
+_NOTE = {
+    "failures": "Failures: when it was found; any fine-tune mends some of them.",
+    "rows": "Rows: validation rows that fall under it, right ones too.",
+    "effect (points)": "Effect: how many points fewer of these fail than with the control, and the 95% interval over"
+    f" rows; {NONE} where it cannot be told.",
+    "status": "Status: shrinking, fixed or regressed where that is beyond chance, open where less than half was"
+    " mended.",
+    HELD_OUT: "Held out: failures under it that nobody diagnosed, how many are right now.",
+    "real": "Real: how many times as often rows that fall under its description fail as others do, on validation rows"
+    " that were not diagnosed (* some were, for want of others).",
+}
+"""What the columns are, in order; each is said where the column is shown."""
 _CONTROL = " Control: what a fine-tune on the original rows alone mends and breaks by chance."
 
 
-def pattern_table(report: Report) -> Table:
-    """Return the patterns: failures when found, what is left of them, and the effect over all rows that fall under."""
+def pattern_table(report: Report, without: Collection[str] = ()) -> Table:
+    """Return the patterns: failures when found, what is left of them, and the effect over all rows that fall under.
+
+    `without` names columns that are left out, as where there is no room for them.
+    """
     several = len(report.scores.seeds) > 1
     tested = any(p.test for p in report.patterns)
     numbers = ("failures", "still failing", "rows", "effect (points)")
@@ -42,23 +55,14 @@ def pattern_table(report: Report) -> Table:
         )
         for p in report.patterns
     ]
+    titles += ["status", HELD_OUT, FIRST_SEEN, "rows added"]
+    kept = [at for at, title in enumerate(titles) if title not in without]
+    shown = [titles[at] for at in kept]
     return Table(
         "Failure patterns on validation",
-        titled(
-            *titles,
-            "status",
-            HELD_OUT,
-            FIRST_SEEN,
-            "rows added",
-            numbers=(*numbers, HELD_OUT, "rows added"),
-            status="status",
-        ),
-        tuple(rows),
-        "Failures: when it was found; any fine-tune mends some of them. Rows: validation rows that fall under it, right"
-        " ones too. Effect: how many points fewer of these fail than with the control, and the 95% interval over rows;"
-        f" {NONE} where it cannot be told. Status: shrinking, fixed or regressed where that is beyond chance, open"
-        " where less than half was mended. Held out: failures under it that nobody diagnosed, how many are right now."
-        + (_REAL if tested else ""),
+        titled(*shown, numbers=(*numbers, HELD_OUT, "rows added"), status="status"),
+        tuple(tuple(row[at] for at in kept) for row in rows),
+        " ".join(text for title, text in _NOTE.items() if title in shown),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.report.formatting import NONE, count, gap, measured, round_label, round_name, value
 from engine.report.records import LoopDecision, Report, Unread
 from engine.report.tables.table import Table, titled
@@ -120,8 +122,12 @@ def _decided_on(report: Report, decision: LoopDecision) -> str:
 
 
 def best_sentence(report: Report) -> str:
-    """Return which student is the best by the stop rule, the one to use; empty before any, or where there is one."""
-    last = {d.seed: d for d in report.decisions if d.stage == "decide"}
+    """Return which student is the best by the stop rule, the one to use, and why none with a better value is.
+
+    Empty before any, or where there is one.
+    """
+    decided = [d for d in report.decisions if d.stage == "decide"]
+    last = {d.seed: d for d in decided}
     if not last:
         return ""
     metric = next(iter(last.values())).metric
@@ -129,10 +135,37 @@ def best_sentence(report: Report) -> str:
     if max(rounds) < 0:
         return ""
     if len(rounds) == 1:
-        return (
-            f"By {metric} on validation the best student so far is {round_label(rounds.pop())}'s."
+        said = f"By {metric} on validation the best student so far is {round_label(rounds.pop())}'s"
+    else:
+        best_by_seed = ", ".join(
+            f"{round_label(d.best_round)} (seed {s})" for s, d in sorted(last.items())
         )
-    best_by_seed = ", ".join(
-        f"{round_label(d.best_round)} (seed {s})" for s, d in sorted(last.items())
+        said = f"By {metric} on validation the best students so far are those of {best_by_seed}"
+    passed = [_passed_over(report, [d for d in decided if d.seed == s]) for s in sorted(last)]
+    named = [
+        f"{text} (seed {seed})" if len(last) > 1 else text
+        for seed, text in zip(sorted(last), passed, strict=True)
+        if text
+    ]
+    return f"{said}: {'; '.join(named)}." if named else f"{said}."
+
+
+def _passed_over(report: Report, decided: Sequence[LoopDecision]) -> str:
+    """Return why the round of one seed with the best value is not its best round; empty where it is."""
+    best = decided[-1].best_round
+    values = {d.round: d.value for d in decided if d.value is not None and not d.rolled_back}
+    if best not in values:
+        return ""
+    metric = decided[-1].metric
+    percent = metric in report.scores.percent
+    sign = -1.0 if metric in report.scores.lower else 1.0
+    peak = max(values, key=lambda number: (sign * values[number], -number))
+    # Of rounds before the best one, it is not known against which other they were held.
+    if peak <= best or values[peak] == values[best]:
+        return ""
+    asked = decided[-1].min_gain
+    more = "one standard error" if asked is None else f"loop.stop.min_gain, {asked:g}"
+    return (
+        f"{round_label(peak)}'s {value(values[peak], percent)} is not better than {round_label(best)}'s"
+        f" {value(values[best], percent)} by more than {more}"
     )
-    return f"By {metric} on validation the best students so far are those of {best_by_seed}."

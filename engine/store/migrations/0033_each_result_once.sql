@@ -88,12 +88,12 @@ WITH f AS (
   SELECT r.run, t.seed, t.id, arg_min(t.name, t.round) AS name, arg_min(t.category, t.round) AS category
   FROM pattern t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), k AS (
-  SELECT r.run, t.seed, t.round, t.pattern, t.status, t.before, t.after, t.rows, t.mended, t.broken,
+  SELECT r.run, t.seed, t.round, t.pattern, t.life AS status, t.before, t.after, t.rows, t.mended, t.broken,
     t.control_mended, t.control_broken, t.effect, t.low, t.high
   FROM pattern_status t JOIN all_run_rows r USING (node)
 )
 -- found: failures that this round's clustering put into it; NULL when the round did not find it
--- status: found in the round that found it first; afterwards as tracked
+-- status: new in the round that found it first; afterwards as in the report
 -- members: failures ever counted to it before this round's fine-tune
 -- failing: of these, how many fail in this round
 -- rows: validation rows that fall under it
@@ -106,7 +106,7 @@ SELECT h.run, h.seed, h.pattern, n.name, n.category, h.round, h.found, h.status,
   h.mended, h.broken, h.control_mended, h.control_broken, h.effect, h.low, h.high
 FROM (
   SELECT coalesce(f.run, k.run) AS run, coalesce(f.seed, k.seed) AS seed, coalesce(f.round, k.round) AS round,
-    coalesce(f.id, k.pattern) AS pattern, f.size AS found, coalesce(k.status, 'found') AS status,
+    coalesce(f.id, k.pattern) AS pattern, f.size AS found, coalesce(k.status, 'new') AS status,
     coalesce(k.before, f.size) AS members, coalesce(k.after, f.size) AS failing, k.rows, k.mended, k.broken,
     k.control_mended, k.control_broken, k.effect, k.low, k.high
   FROM f FULL JOIN k ON k.run = f.run AND k.seed = f.seed AND k.round = f.round AND k.pattern = f.id
@@ -135,8 +135,8 @@ CREATE OR REPLACE VIEW all_confusion AS
 -- n: examples; those that the student could not be asked are left out
 SELECT r.run, r.seed, r.round, f.split, f.target, f.answer, f.n FROM flat_confusion f JOIN run_part r USING (part);
 
--- What each pattern, strategy and operator bought. A pattern has points only where its status says mended or worse:
--- where, over all validation rows that fall under it, this student and the control differ beyond chance. They are
+-- What each pattern, strategy and operator bought. A pattern has points only where, over all validation rows that fall
+-- under it, this student and the control differ beyond chance. They are
 -- shared among the rows selected for the pattern in all rounds, so the lines of a pattern add up. Without a control,
 -- with fewer than 20 rows, and for patterns found after round 0 there are none. Tokens are those of all calls that
 -- asked for rows, or for labels of mined ones, whatever came of them, and of judging (a call about several rows is split
@@ -149,12 +149,12 @@ WITH b AS (
 ), m AS (
   SELECT r.run, r.seed, r.round, f.pattern, f.members FROM flat_member f JOIN run_part r USING (part)
 ), s AS (
-  SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.status, t.rows, t.mended, t.broken, t.control_mended,
-    t.control_broken, t.effect
+  SELECT r.run, t.seed, t.round AS tracked, t.pattern, t.life AS status, t.status AS beside_control, t.rows, t.mended,
+    t.broken, t.control_mended, t.control_broken, t.effect
   FROM pattern_status t JOIN all_run_rows r USING (node)
   QUALIFY row_number() OVER (PARTITION BY r.run, t.seed, t.pattern ORDER BY t.round DESC) = 1
 ), i AS (
-  SELECT b.*, s.tracked, s.status, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
+  SELECT b.*, s.tracked, s.status, s.beside_control, s.rows, s.mended, s.broken, s.control_mended, s.control_broken, s.effect,
     b.selected / nullif(sum(b.selected) FILTER (b.round < s.tracked)
       OVER (PARTITION BY b.run, b.seed, b.pattern), 0) AS share
   FROM b LEFT JOIN s ON s.run = b.run AND s.seed = b.seed AND s.pattern = b.pattern AND s.tracked > b.round
@@ -162,21 +162,21 @@ WITH b AS (
 -- round: that generated the rows
 -- generated: rows that were written or mined
 -- members: validation failures of the pattern in that round
--- status: after the latest fine-tune: unclear, mended or worse; NULL when none followed
+-- status: after the latest fine-tune, as in the report: open, shrinking, fixed, regressed, split, merged or unclear; NULL when none followed
 -- rows: validation rows that fall under the pattern
 -- mended: of these, failed when it was found and right after the latest fine-tune: chance included
 -- broken: of these, right when it was found and failing after the latest fine-tune: chance included
 -- control_mended: the same with the control; NULL without one
 -- control_broken: the same with the control; NULL without one
 -- effect: share of the rows that fail with the control minus the share that fails now
--- points: this line's part of the effect, in percentage points of the validation rows, adjusted by the control; NULL while unclear
+-- points: this line's part of the effect, in percentage points of the validation rows, adjusted by the control; NULL where that is not beyond chance
 -- points_per_1000_tokens: points bought by 1,000 tokens of generating and judging
 -- round_change_unadjusted: by how many points of the validation rows fewer fail after the round's fine-tune than before, chance included
 SELECT i.run, i.seed, i.round, i.pattern, n.name AS pattern_name, i.strategy, i.operator, i.generated, i.accepted,
   i.selected, round(i.tokens)::BIGINT AS tokens, m.members, i.status, i.rows, i.mended, i.broken, i.control_mended,
   i.control_broken, i.effect,
-  CASE WHEN i.status <> 'unclear' THEN 100 * i.effect * i.rows * i.share / q.n END AS points,
-  CASE WHEN i.status <> 'unclear' THEN
+  CASE WHEN i.beside_control <> 'unclear' THEN 100 * i.effect * i.rows * i.share / q.n END AS points,
+  CASE WHEN i.beside_control <> 'unclear' THEN
     100 * i.effect * i.rows * i.share / q.n / nullif(i.tokens / 1000, 0)
   END AS points_per_1000_tokens,
   CASE WHEN q2.n IS NOT NULL THEN
@@ -218,7 +218,7 @@ WITH s AS (
   SELECT r.run, t.seed, t.round, t.pattern, string_agg(t.text, chr(10) ORDER BY t.id) AS strategy
   FROM strategy t JOIN all_run_rows r USING (node) GROUP BY ALL
 ), k AS (
-  SELECT r.run, t.seed, t.pattern, max(t.round) AS tracked, arg_max(t.status, t.round) AS status,
+  SELECT r.run, t.seed, t.pattern, max(t.round) AS tracked, arg_max(t.life, t.round) AS status,
     arg_max(t.before, t.round) AS before, arg_max(t.after, t.round) AS after,
     arg_max(t.rows, t.round) AS rows,
     -- Not arg_max of each: that passes over NULL.
@@ -228,7 +228,7 @@ WITH s AS (
   SELECT r.run, t.* EXCLUDE (run) FROM pattern_test t JOIN all_run_rows r USING (node)
 )
 -- size: failures in it when this round found it
--- status: after the latest fine-tune that followed: mended, worse or unclear; found when none followed
+-- status: after the latest fine-tune that followed, as in the report: open, shrinking, fixed, regressed, split, merged or unclear; new when none followed
 -- members: failures ever counted to it, as of the latest tracking
 -- failing: of these, how many still fail; a control mends some of them too
 -- rows: validation rows that fall under it
@@ -243,7 +243,7 @@ WITH s AS (
 -- guard: why its texts were replaced by neutral ones; NULL when they were clean
 -- stability: how far the cluster comes out again in bootstrap samples, 0 to 1; below 0.6 it is no pattern
 SELECT r.run, t.seed, t.round, t.id AS pattern, t.name, t.category, t.size, t.description, s.strategy,
-  CASE WHEN k.tracked > t.round THEN k.status ELSE 'found' END AS status,
+  CASE WHEN k.tracked > t.round THEN k.status ELSE 'new' END AS status,
   coalesce(k.before, t.size) AS members,
   CASE WHEN k.tracked > t.round THEN k.after ELSE t.size END AS failing,
   k.rows, k.latest.effect AS effect, k.latest.low AS low, k.latest.high AS high,

@@ -17,6 +17,7 @@ from engine.cli import main
 from engine.cli.app import app
 from engine.cli.terminal.logged import add_log_options
 from engine.errors import EngineError
+from engine.metrics import rouge
 from engine.system import log_file
 from engine.system.log_file import about, hide, log_to
 
@@ -87,6 +88,25 @@ def test_a_log_says_what_was_typed_and_how_it_ended_and_is_appended_to(
     assert "Traceback" not in shown
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert logging.getLogger("engine").level == logging.NOTSET, "the next command is not logged"
+
+
+def test_what_commands_print_is_not_printed_again_by_handlers_that_libraries_set_up(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger("engine"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    assert pada(monkeypatch, "list", "tasks") == 0
+    # A library's first line, as absl's, that of rouge-score.
+    logging.basicConfig()
+    _log.warning("4 of 18 diagnoses belong to no pattern")
+    assert "belong to no pattern" not in capfd.readouterr().err
+
+
+def test_rouge_sets_up_no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    rouge._scorer.cache_clear()
+    rouge._scorer(False)
+    assert logging.getLogger().handlers == []
 
 
 def test_problems_of_a_recipe_are_a_line_each(
