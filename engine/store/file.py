@@ -40,6 +40,7 @@ WRITERS_MEMORY = "2GB"
 Notice = Callable[[str], None]
 """Is told, once, that a file must be waited for."""
 
+_DAMAGED = ("Corrupt database file", "does not match stored checksum", "Failed to deserialize")
 _DISK_FULL = ("No space left", "not enough space", "Disk quota exceeded")
 _ONE_AT_A_TIME = threading.RLock()
 """DuckDB refuses to open a file twice in one process for reading and for writing."""
@@ -112,6 +113,10 @@ def opened(
             connection = _patiently(path, write, wait, notice)
             try:
                 yield connection
+            except Exception as error:
+                if is_damaged(error):
+                    raise translated(error, path) from error
+                raise
             finally:
                 connection.close()
     finally:
@@ -140,6 +145,13 @@ def _patiently(
 def is_disk_full(error: Exception) -> bool:
     """Say whether DuckDB could not write for want of space; any kind of its errors may say so."""
     return any(words in str(error) for words in _DISK_FULL)
+
+
+def is_damaged(error: Exception) -> bool:
+    """Say whether DuckDB found the file's content not to be what it wrote, which it may find at any question."""
+    import duckdb
+
+    return isinstance(error, duckdb.Error) and any(words in str(error) for words in _DAMAGED)
 
 
 def translated(error: Exception, path: Path) -> StoreError:

@@ -46,6 +46,7 @@ OPENINGS = {
     "backends/training/resumable.py::_load_from_checkpoint": STATE,
     "backends/training/resumable.py::restore": STATE,
     "backends/vllm_offline.py::_load": WEIGHTS,
+    "cli/__init__.py::main": "the null device",
     "cli/terminal/ending.py::output_failed": "the null device",
     "data/sources/excel.py::_check_size": "gate: data.sources.files, as _opened",
     "data/sources/excel.py::_opened": "gate: data.sources.files, each time rows are read",

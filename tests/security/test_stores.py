@@ -13,7 +13,7 @@ import pytest
 from engine import gate
 from engine.errors import StoreError
 from engine.store import Store
-from engine.store.file import FILE, connect
+from engine.store.file import FILE, connect, opened
 from engine.store.query import rows
 
 
@@ -133,3 +133,13 @@ def test_a_writer_still_goes_to_disk_beyond_its_memory(store: Path) -> None:
         assert place == f"{store}.tmp"
         connection.execute("CREATE TABLE many AS SELECT range AS n FROM range(1000)")
         connection.execute("CHECKPOINT")
+
+
+def test_a_block_that_is_not_what_was_written_is_told_whenever_it_is_read(tmp_path: Path) -> None:
+    Store.open(tmp_path)
+    said = "Corrupt database file: computed checksum 1 does not match stored checksum 2 in block at location 3"
+    with (
+        pytest.raises(StoreError, match="move it away"),
+        opened(tmp_path / FILE, write=False, wait=1.0),
+    ):
+        raise duckdb.Error(said)
