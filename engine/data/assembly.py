@@ -18,6 +18,7 @@ from engine.data.labels import (
     spellings,
     visible,
 )
+from engine.data.overlap import text_in, wording
 from engine.data.reading import NoColumnError, SettingError
 from engine.data.records import Reading, Record, references_of, told_once
 from engine.data.redaction import Rule, count_hits, redact, redact_texts
@@ -154,8 +155,13 @@ class Assembly:
             if (source := data.of(split)).split_from is not None
         }
         records = {split: rows.records for split, rows in self.rows.items()}
+        text = text_in(task)
         filled = fill_splits(
-            records, takers, task.input, task.target if self.rules.labels else None
+            records,
+            takers,
+            task.input,
+            task.target if self.rules.labels else None,
+            lambda record: wording(text(record)),
         )
         for split, fault in filled.faults.items():
             self._setting(("data", split, "split_from"), fault, "data")

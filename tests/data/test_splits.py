@@ -222,7 +222,7 @@ def test_rows_of_several_files_are_told_by_their_file(tmp_path: Path) -> None:
         "  test: {path: test.jsonl, where: \"label = 'c'\"}\n",
     )
     said = {(Path(p.where.file).name, p.where.line, p.message.split(" (")[0]) for p in problems}
-    assert ("b.jsonl", 1, f"this row repeats line 2 of {tmp_path}/parts/a.jsonl") in said
+    assert ("b.jsonl", 1, f"this train row repeats line 2 of {tmp_path}/parts/a.jsonl") in said
     assert any("parts/a.jsonl:2" in problem.message for problem in problems)
 
 
