@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 
 from engine.data.labels import (
+    accent_problems,
     nearest_spelling,
     one_spelling,
     respelled,
@@ -182,6 +183,7 @@ class Assembly:
                 rows.records = respelled(rows.records, task.target, names, self.rules.relabel)
             found = spellings(self.rows, task.target, labels)
         self.problems += spelling_problems(self.loaded, found)
+        self.problems += accent_problems(self.loaded, found)
 
     def _check_labels(self, labels: Callable[[str], Sequence[str]]) -> None:
         """Refuse rows whose label is not declared, or is in no training row where none are declared."""
