@@ -159,7 +159,7 @@ def test_rows_of_a_query_are_told_by_their_number_and_not_by_a_line_of_its_file(
         text.startswith(f"row 61 of the {place}: warning: the column 'text' is blank")
         for text in told
     )
-    assert any("warning: this row repeats row 2" in text for text in told)
+    assert any(" row repeats row 2" in text for text in told)
     assert not any("all.jsonl:" in text.replace("all.jsonl: ", "") for text in told)
 
 
