@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.data.profile import overlap
+from engine.data.overlap import overlap, shared_rows
 from engine.slicing.predicates import predicates
 from engine.sql import evaluate_condition
 from engine.stages.quality.text_guard import TextGuard
@@ -77,7 +77,7 @@ def test_a_word_less() -> None:
 
 @pytest.mark.parametrize("row", SPACELESS)
 def test_near_rows_of_other_splits_are_counted(row: str) -> None:
-    counted = overlap("train", [f"{row}！", f"{row}呢", "别的话"], [row], 5)
+    counted = overlap("train", shared_rows([f"{row}！", f"{row}呢", "别的话"], [row], 5))
     assert (counted.same, counted.near) == (1, 1)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 
 from engine.data.labels import (
+    accent_problems,
     nearest_spelling,
     one_spelling,
     respelled,
@@ -18,8 +19,9 @@ from engine.data.labels import (
     spellings,
     visible,
 )
+from engine.data.overlap import text_in, wording
 from engine.data.reading import NoColumnError, SettingError
-from engine.data.records import Reading, Record, references_of
+from engine.data.records import Reading, Record, references_of, told_once
 from engine.data.redaction import Rule, count_hits, redact, redact_texts
 from engine.data.rules import RowRules
 from engine.data.sampling import fill_splits
@@ -130,13 +132,18 @@ class Assembly:
         self.rows[split] = SplitRows(
             split, origin.name, source, reading.records, reading.types, origin.by_row, details
         )
-        for bad, message in zip(reading.bad[:_MOST_SHOWN], messages, strict=False):
-            at, hint = bad.problem(origin.name, by_row=origin.by_row).where, bad.fault.hint
-            self.problems.append(Problem(at, f"left out: {message}", hint, "warning", "bad-row"))
-        if len(reading.bad) > _MOST_SHOWN:
-            last = reading.bad[_MOST_SHOWN - 1].problem(origin.name, by_row=origin.by_row).where
+        bad = [
+            bad._replace(fault=Fault(f"left out: {message}", bad.fault.hint))
+            for bad, message in zip(reading.bad, messages, strict=True)
+        ]
+        told = told_once(bad, origin.name, by_row=origin.by_row)
+        self.problems += [
+            replace(problem, level="warning", code="bad-row") for problem in told[:_MOST_SHOWN]
+        ]
+        if len(told) > _MOST_SHOWN:
+            last = told[_MOST_SHOWN - 1].where
             at = Location(last.file, last.line, last.column + 1)
-            message = f"left out: {len(reading.bad) - _MOST_SHOWN} more bad rows of {split}"
+            message = f"left out: {len(told) - _MOST_SHOWN} more kinds of bad rows of {split}, {len(bad):,} rows in all"
             hint = "a run records each in the table drop"
             self.problems.append(Problem(at, message, hint, "warning", "bad-row"))
 
@@ -149,8 +156,13 @@ class Assembly:
             if (source := data.of(split)).split_from is not None
         }
         records = {split: rows.records for split, rows in self.rows.items()}
+        text = text_in(task)
         filled = fill_splits(
-            records, takers, task.input, task.target if self.rules.labels else None
+            records,
+            takers,
+            task.input,
+            task.target if self.rules.labels else None,
+            lambda record: wording(text(record)),
         )
         for split, fault in filled.faults.items():
             self._setting(("data", split, "split_from"), fault, "data")
@@ -171,6 +183,7 @@ class Assembly:
                 rows.records = respelled(rows.records, task.target, names, self.rules.relabel)
             found = spellings(self.rows, task.target, labels)
         self.problems += spelling_problems(self.loaded, found)
+        self.problems += accent_problems(self.loaded, found)
 
     def _check_labels(self, labels: Callable[[str], Sequence[str]]) -> None:
         """Refuse rows whose label is not declared, or is in no training row where none are declared."""

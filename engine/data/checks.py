@@ -12,12 +12,21 @@ from engine.data.labels import alike, visible
 from engine.data.records import Record
 from engine.data.rules import RowRules
 from engine.data.split_rows import Level, SplitRows
-from engine.errors import Location, Problem
+from engine.data.splits import Splits
+from engine.errors import Problem
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import Task
 from engine.sql.expressions import Fault
+
+_NEAR_SHARE = 0.01
+"""Share of a split's rows from which those are told that are only near to others."""
+_SAME_HINT = "a score on rows that were seen elsewhere says less: take it out of one of the two"
+_NEAR_HINT = (
+    "most of its words stand there in the same order, so a score on it says less: look at such rows, take them out "
+    "of one of the two, or keep what belongs together on one side by a column (`split_from: {group: …}`)"
+)
 
 
 def check_rows(
@@ -37,7 +46,6 @@ def check_rows(
         problems += _mixed(rows, task)
         problems += _repeated_ids(rows)
         problems += _repeated_rows(rows, task)
-    problems += _shared_rows(splits, task)
     if rules.labels and "train" in splits:
         problems += _labels(loaded, splits["train"], rules.labels)
     return problems
@@ -112,14 +120,14 @@ def _repeated_rows(rows: SplitRows, task: Task) -> list[Problem]:
         (same if agree else other).append((record, earlier))
     problems = []
     if same:
-        message = f"this row repeats {_line(rows, same[0][1])}"
+        message = f"this {rows.split} row repeats {_line(rows, same[0][1])}"
         again = [record for record, _ in same]
         hint = "only the first is used"
         problems += _finding(rows, again, message, hint, "warning", "duplicate-row")
     if other:
         record, earlier = other[0]
         message = (
-            f"the inputs of {_line(rows, earlier)} again, with the target "
+            f"this {rows.split} row has the inputs of {_line(rows, earlier)} again, with the target "
             f"'{record.values[task.target]}' instead of '{earlier.values[task.target]}'"
         )
         again = [record for record, _ in other]
@@ -128,23 +136,26 @@ def _repeated_rows(rows: SplitRows, task: Task) -> list[Problem]:
     return problems
 
 
-def _shared_rows(splits: Mapping[str, SplitRows], task: Task) -> list[Problem]:
+def check_shared(splits: Splits) -> list[Problem]:
+    """Warn of rows that an earlier split has too: in the same words, or in nearly the same."""
     problems: list[Problem] = []
-    seen: dict[tuple[str, ...], tuple[str, Location]] = {}
-    for split in SPLITS:
-        if split not in splits:
-            continue
-        rows = splits[split]
-        shared = [r for r in rows.records if seen.get(_inputs(r, task), (split,))[0] != split]
-        if shared:
-            other, where = seen[_inputs(shared[0], task)]
-            message = f"this {split} row is in {other} too ({where.by_line})"
-            hint = (
-                "a score on rows that were seen elsewhere says less: take it out of one of the two"
-            )
-            problems += _finding(rows, shared, message, hint, "warning", "shared-row")
-        for record in rows.records:
-            seen.setdefault(_inputs(record, task), (split, rows.at(record)))
+    for split in (split for split in SPLITS if split in splits.rows):
+        rows = splits.rows[split]
+        told: set[int] = set()
+        for other in (other for other in SPLITS[: SPLITS.index(split)] if other in splits.rows):
+            same, near = splits.shared(split, other)
+            many = near and (same or len(near) >= _NEAR_SHARE * len(rows.records))
+            for places, how, code, hint in (
+                (same, "in {} too", "shared-row", _SAME_HINT),
+                (near if many else None, "nearly one of {}", "near-row", _NEAR_HINT),
+            ):
+                numbers = [number for number in places or () if number not in told]
+                told.update(numbers)
+                if places and numbers:
+                    where = splits.rows[other].at(splits.rows[other].records[places[numbers[0]]])
+                    message = f"this {split} row is {how.format(other)} ({where.by_line})"
+                    found = [rows.records[number] for number in numbers]
+                    problems += _finding(rows, found, message, hint, "warning", code)
     return problems
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from engine.data.split_rows import SplitRows
 from engine.errors import Problem
 from engine.spec.loader import LoadedRecipe
 from engine.spec.recipe import Fold
-from engine.sql.expressions import Fault
+from engine.sql.expressions import Fault, quoted
 
 _WORDS: Mapping[Fold, str] = {
     "case": "upper and lower case",
@@ -26,6 +27,11 @@ _WORDS: Mapping[Fold, str] = {
 FOLDS: tuple[Fold, ...] = tuple(_WORDS)
 _MOST = 20
 """Groups of spellings that are shown; of the others, how many."""
+
+_IN_ASCII = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+"""How small letters are written where the keyboard has none of them."""
+_WITHOUT_STROKE = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i"})
+"""Small letters whose stroke or shape is no mark of its own in Unicode."""
 
 Labels = Callable[[str], Sequence[str]]
 
@@ -166,6 +172,54 @@ def spelling_problems(loaded: LoadedRecipe, found: Mapping[str, Spelled]) -> Ite
         yield rarest.split.problem([rarest.first], fault, "warning", "label-spelling")
     if len(groups) > _MOST:
         message = f"{len(groups) - _MOST} more labels have several spellings"
+        at = loaded.at("task", "target")
+        yield Problem(at, message, "see the first ones", "warning", "label-spelling")
+
+
+def transliterated(label: str) -> frozenset[str]:
+    """Return a label as it is written without umlauts and accents: `ü` as `ue` and as `u`; whatever its spelling."""
+    label = folded(label, FOLDS)
+    return frozenset(_without_marks(each) for each in (label, label.translate(_IN_ASCII)))
+
+
+def _without_marks(label: str) -> str:
+    apart = unicodedata.normalize("NFD", label.translate(_WITHOUT_STROKE))
+    return "".join(c for c in apart if unicodedata.category(c) != "Mn")
+
+
+def accent_problems(loaded: LoadedRecipe, found: Mapping[str, Spelled]) -> Iterator[Problem]:
+    """Yield a warning for each label that the rows write with an umlaut or accent, and without."""
+    commonest: dict[str, Spelled] = {}
+    for one in sorted(found.values(), key=lambda one: -one.rows):
+        # Other differences are told, or are none by `fold_labels`.
+        commonest.setdefault(folded(one.label, FOLDS), one)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for one in commonest.values():
+        for written in sorted(transliterated(one.label)):
+            groups[written].append(one.label)
+    together = dict.fromkeys(tuple(group) for group in groups.values() if len(group) > 1)
+    alike = [[found[label] for label in group] for group in together]
+    target = loaded.recipe.task.target
+    name = target if re.fullmatch(r"[A-Za-z_]\w*", target) else quoted(target)
+    for group in alike[:_MOST]:
+        *others, rarest = group
+        here = f"'{visible(rarest.label)}' ({_rows(rarest)}, the first here)"
+        message = (
+            f"the labels {here} and {', '.join(map(_said, others))} differ in how umlauts or "
+            f"accents are written alone: they count as {len(group)} labels"
+        )
+        old, new = (one.label.replace("'", "''") for one in (rarest, group[0]))
+        hint = (
+            "if they are one, write them alike, or replace it where the data is read, in every split: "
+            f"`columns: {{{target}: \"replace({name}, '{old}', '{new}')\"}}`"
+        )
+        yield rarest.split.problem(
+            [rarest.first], Fault(message, hint), "warning", "label-spelling"
+        )
+    if len(alike) > _MOST:
+        message = (
+            f"{len(alike) - _MOST} more labels are written with and without umlauts or accents"
+        )
         at = loaded.at("task", "target")
         yield Problem(at, message, "see the first ones", "warning", "label-spelling")
 

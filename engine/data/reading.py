@@ -12,19 +12,22 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from engine.data.records import BadRow, Choice, ColumnTypes, Reading, Record, hash_rows
+from engine.data.records import BadRow, Choice, ColumnTypes, Reading, Record, hash_rows, told_once
 from engine.data.sampling import Sampler
 from engine.data.sources.origins import Origin
 from engine.errors import Location, Problem, RecipeError
 from engine.registry import did_you_mean
-from engine.sql.expressions import Fault
+from engine.sql.expressions import Fault, with_quotes
 from engine.sql.row_values import RowExpression, Unusable
 
 _BATCH = 8192
 _TURNS = "messages"
 """Column of a log of OpenAI's chat format with a conversation's turns."""
-_MOST_BAD_ROWS = 10
-"""At so many reading stops, unless bad rows are left out."""
+_MOST_FAULTS = 10
+"""At so many different ones reading stops, unless bad rows are left out."""
+_MOST_BAD_ROWS = 1000
+"""At so many it stops whatever is wrong with them."""
+_LEFT_OUT = "or leave bad rows out: `on_bad_row: drop`"
 
 Check = Callable[[dict[str, Any]], "Fault | tuple[str, ...]"]
 """Says what is wrong with a row's values. Else it returns all acceptable answers, none where the target is the only
@@ -196,6 +199,8 @@ class _Reader:
         self.origin, self.choice, self.check, self.columns = origin, choice, check, columns
         self.drop = drop
         self.bad: list[BadRow] = []
+        self.faults: set[Fault] = set()
+        """What is wrong with these, where they are not left out."""
         self.types = ColumnTypes()
         self.new_names = {old: name for name, old in choice.rename.items()}
         self.names_are_checked = False
@@ -221,15 +226,21 @@ class _Reader:
         try:
             yield
         except Unusable as error:
-            raise SettingError(key, self.origin.name, error.fault) from None
+            sql = (self.choice.where or "") if key == ("where",) else self.choice.columns[key[-1]]
+            fault = with_quotes(error.fault, sql, self._first_names())
+            raise SettingError(key, self.origin.name, fault) from None
+
+    def _first_names(self) -> list[str]:
+        """Return the columns of the first row, under their new names; none where it cannot be read."""
+        try:
+            first = next((row for row in self.origin.rows() if isinstance(row, Record)), None)
+        except RecipeError:
+            return []
+        return [self.new_names.get(name, name) for name in first.values] if first else []
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the rows so far, none of it where bad rows are left out."""
-        return (
-            []
-            if self.drop
-            else [bad.problem(self.origin.name, by_row=self.origin.by_row) for bad in self.bad]
-        )
+        return [] if self.drop else told_once(self.bad, self.origin.name, by_row=self.origin.by_row)
 
     def result(self, digest: str | None) -> Reading | RecipeError:
         """Return the rows that are used, or what is wrong with them."""
@@ -264,12 +275,16 @@ class _Reader:
 
     def _note(self, bad: BadRow) -> None:
         self.bad.append(bad)
-        if not self.drop and len(self.bad) >= _MOST_BAD_ROWS:
-            problems = self.problems()
-            at = problems[-1].where
-            note = f"reading stops after {_MOST_BAD_ROWS} bad rows"
-            end = Location(at.file, at.line, at.column + 1)
-            raise RecipeError([*problems, Problem(end, note, "correct these first", code="data")])
+        if self.drop:
+            return
+        self.faults.add(bad.fault)
+        if len(self.faults) < _MOST_FAULTS and len(self.bad) < _MOST_BAD_ROWS:
+            return
+        at = bad.problem(self.origin.name, by_row=self.origin.by_row).where
+        note = f"reading stops after {len(self.bad):,} bad rows"
+        hint = f"correct these first, {_LEFT_OUT}"
+        end = Location(at.file, at.line, at.column + 1)
+        raise RecipeError([*self.problems(), Problem(end, note, hint, code="data")])
 
     def _keep(self, record: Record) -> bool:
         if self.sampler:
@@ -337,10 +352,8 @@ class _Reader:
             raise SettingError(("sample", "per"), self.origin.name, fault, "data")
         lacking = {c: _hint(c, existing) for c in self.columns if c not in existing}
         if lacking:
-            others = [] if self.drop else [*self.bad, *bad][:_MOST_BAD_ROWS]
-            problems = [
-                each.problem(self.origin.name, by_row=self.origin.by_row) for each in others
-            ]
+            others = [] if self.drop else [*self.bad, *bad]
+            problems = told_once(others, self.origin.name, by_row=self.origin.by_row)[:_MOST_FAULTS]
             raise NoColumnError(lacking, self.origin.name, problems)
 
     def _derived(self, batch: list[Record]) -> tuple[list[Record], list[Fault | None]]:
@@ -355,7 +368,8 @@ class _Reader:
                 if isinstance(value, Fault):
                     made[name][index] = None
                     message = f"the column '{name}' cannot be made here: {value.message}"
-                    faults[index] = faults[index] or Fault(message, value.hint)
+                    hint = f"{value.hint or 'correct the row'}, {_LEFT_OUT}"
+                    faults[index] = faults[index] or Fault(message, hint)
         if made:
             columns = [
                 dict(zip(made, each, strict=True)) for each in zip(*made.values(), strict=True)
@@ -377,7 +391,8 @@ class _Reader:
         for record, keep, fault in zip(batch, kept, faults, strict=True):
             if isinstance(keep, Fault):
                 message = f"`where` cannot be tried here: {keep.message}"
-                yield BadRow(record.line, Fault(message, keep.hint), file=record.file)
+                hint = f"{keep.hint or 'correct the row'}, {_LEFT_OUT}"
+                yield BadRow(record.line, Fault(message, hint), file=record.file)
             elif keep is not True:
                 yield None
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from engine.fingerprint import canonical
 from engine.spec.recipe import Sample, Source
 from engine.sql.expressions import Fault
 from engine.sql.row_values import type_name
+
+_PLACES_SHOWN = 5
 
 Row = tuple[int, dict[str, Any]]
 """A row of a file as its reader gives it: line and values."""
@@ -45,6 +47,31 @@ class BadRow(NamedTuple):
         """Return it as an error of the row; `origin` is where the rows are, as shown in messages."""
         at = shown(origin, self.file, self.line, self.column, by_row=by_row)
         return Problem(at, self.fault.message, self.fault.hint, code="data")
+
+
+def told_once(bad: Sequence[BadRow], origin: str, *, by_row: bool = False) -> list[Problem]:
+    """Return bad rows as errors: those with the same fault as one, at the first, with how many and where they are.
+
+    Args:
+        bad: The rows, in the order of their source.
+        origin: Where they are, as shown in messages.
+        by_row: Whether they have a number and no place in a file.
+    """
+    same: dict[Fault, list[BadRow]] = {}
+    for row in bad:
+        same.setdefault(row.fault, []).append(row)
+    problems = []
+    for rows in same.values():
+        problem = rows[0].problem(origin, by_row=by_row)
+        if len(rows) > 1:
+            shown_at = [
+                f"{r.line} of {r.file}" if r.file else str(r.line) for r in rows[:_PLACES_SHOWN]
+            ]
+            places = ", ".join(shown_at) + (", …" if len(rows) > _PLACES_SHOWN else "")
+            message = f"{problem.message} (the first of {len(rows):,} such rows: {places})"
+            problem = replace(problem, message=message)
+        problems.append(problem)
+    return problems
 
 
 def check_limit(limit: int | None) -> None:

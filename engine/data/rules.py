@@ -5,6 +5,7 @@ A row is put into its task's form where it is read; everything after sees it so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,11 +16,13 @@ from engine.data.records import Record, references_of
 from engine.registry import did_you_mean
 from engine.spec.error_messages import describe
 from engine.spec.recipe import Task
-from engine.sql.expressions import Fault
+from engine.sql.expressions import Fault, quoted
 from engine.tasks import TASKS, Reference, TaskKind
 from engine.tasks import Task as KindTask
 
-_HINT = "correct the row, or leave such rows out: `on_bad_row: drop`"
+_HINT = (
+    "correct the row, or leave such rows out: by a `where`, or all bad ones by `on_bad_row: drop`"
+)
 _NARROW = "narrow the pattern of privacy.redact, or leave such rows out: `on_bad_row: drop`"
 
 
@@ -211,7 +214,8 @@ def row_check(
 
 def _missing(column: str, values: Mapping[str, Any]) -> Fault:
     if column in values:
-        hint = "give it one, or delete the row"
+        name = column if re.fullmatch(r"[A-Za-z_]\w*", column) else quoted(column)
+        hint = f"give it one, or leave such rows out: `where: '{name} is not null'`"
         return Fault(f"the column '{column}' has no value", hint)
     hint = did_you_mean(column, values) or "the row has no columns"
     return Fault(f"this row has no column '{column}'", hint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.data.records import Record
@@ -20,6 +20,10 @@ from engine.sql.expressions import Fault
 
 _REFERENCES = "golds"
 """What acceptable answers are called in the content that is hashed. Another word would draw other rows."""
+
+
+Same = Callable[[Record], Hashable]
+"""Gives what is equal for rows that count as the same."""
 
 
 class Sampler:
@@ -75,6 +79,7 @@ def fill_splits(
     takers: Mapping[str, SplitFrom],
     inputs: Sequence[str],
     target: str | None,
+    same: Same | None = None,
 ) -> Filled:
     """Give rows to the splits that take them from others, one after the other.
 
@@ -83,11 +88,12 @@ def fill_splits(
         takers: The others, with what each takes; one whose giver is not among `splits` stays without rows.
         inputs: Columns by which rows are told apart.
         target: Column whose values keep their shares; None where they are free.
+        same: What is equal for rows that stay together; their inputs when left out.
     """
     filled = Filled(dict(splits), {})
     givers = {taker.split for taker in takers.values() if taker.split in splits}
     # Before anything is taken: shares count from all of a split's rows.
-    counts = {name: count_different(splits[name], inputs) for name in givers}
+    counts = {name: count_different(splits[name], inputs, same) for name in givers}
     for name, taker in takers.items():
         if taker.split not in counts:
             continue
@@ -100,9 +106,9 @@ def fill_splits(
             continue
         try:
             if taker.group is None:
-                parts = train_test_split(giver, wanted, taker.seed, inputs, target)
+                parts = train_test_split(giver, wanted, taker.seed, inputs, target, same)
             else:
-                parts = group_train_test_split(giver, wanted, taker.seed, inputs, taker.group)
+                parts = group_train_test_split(giver, wanted, taker.seed, inputs, taker.group, same)
         except ValueError as error:
             hint = "ask for fewer, or name a file for this split"
             filled.faults[name] = Fault(str(error), hint)
@@ -120,9 +126,12 @@ class Parts(NamedTuple):
     """Those that are taken out."""
 
 
-def count_different(records: Iterable[Record], inputs: Sequence[str]) -> int:
-    """Return how many rows differ in their inputs."""
-    return len({_inputs(record, inputs) for record in records})
+def count_different(
+    records: Iterable[Record], inputs: Sequence[str], same: Same | None = None
+) -> int:
+    """Return how many rows differ in their inputs, or in what `same` gives."""
+    of = same or (lambda record: _inputs(record, inputs))
+    return len({of(record) for record in records})
 
 
 def _inputs(record: Record, inputs: Sequence[str]) -> str:
@@ -139,6 +148,7 @@ def train_test_split(
     seed: int,
     inputs: Sequence[str],
     target: str | None,
+    same: Same | None = None,
 ) -> Parts:
     """Part rows: some are taken out, the rest stays.
 
@@ -151,15 +161,20 @@ def train_test_split(
         seed: Seed of the draw.
         inputs: Columns by which rows are told apart.
         target: Column whose values keep their shares; None where they are free.
+        same: What is equal for rows that stay together; their inputs when left out.
 
     Raises:
         ValueError: more are asked for than can be taken.
     """
-    same: dict[str, list[Record]] = defaultdict(list)
+    together: dict[Hashable, list[Record]] = defaultdict(list)
     for record in records:
-        same[_inputs(record, inputs)].append(record)
+        together[same(record) if same else _inputs(record, inputs)].append(record)
     strata: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for content, rows in same.items():
+    firsts: dict[str, list[Record]] = {}
+    """The first inputs of rows that stay together -> these rows."""
+    for rows in together.values():
+        content = min(_inputs(record, inputs) for record in rows)
+        firsts[content] = rows
         value = "" if target is None else min(str(record.values[target]) for record in rows)
         strata[value].append((_rank(seed, content), content))
     quotas = _quotas({value: len(ranked) for value, ranked in strata.items()}, size)
@@ -168,11 +183,16 @@ def train_test_split(
         for value, ranked in strata.items()
         for _, content in sorted(ranked)[: quotas[value]]
     }
-    return _parted(records, {id(record) for content in drawn for record in same[content]})
+    return _parted(records, {id(record) for content in drawn for record in firsts[content]})
 
 
 def group_train_test_split(
-    records: Sequence[Record], size: int, seed: int, inputs: Sequence[str], group: str
+    records: Sequence[Record],
+    size: int,
+    seed: int,
+    inputs: Sequence[str],
+    group: str,
+    same: Same | None = None,
 ) -> Parts:
     """Part rows so that those of one group stay on one side, as questions about the same paragraph should.
 
@@ -184,6 +204,7 @@ def group_train_test_split(
         seed: Seed of the draw.
         inputs: Columns by which rows are told apart.
         group: Column whose values are the groups; a row without one is a group by itself.
+        same: What is equal for rows that count once; their inputs when left out.
 
     Raises:
         ValueError: nothing would stay.
@@ -198,7 +219,7 @@ def group_train_test_split(
     for key in sorted(groups, key=lambda key: _rank(seed, key)):
         if count >= size:
             break
-        count += count_different(groups[key], inputs)
+        count += count_different(groups[key], inputs, same)
         drawn.update(map(id, groups[key]))
     if len(drawn) == len(records):
         raise ValueError(f"{size} rows of {len(groups)} groups are asked for, and none would stay")

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.backends import BACKENDS
 from engine.data.assembly import Assembly, place_key
 from engine.data.logged import Log
+from engine.data.overlap import Shared, shared_rows, text_in
 from engine.data.pool import Pool
 from engine.data.reading import read_together
 from engine.data.records import Choice, Reading
@@ -78,6 +79,8 @@ class Splits:
         """What reading gave, while other splits are still to be read."""
         self._digests: dict[Origin, str] = {}
         self._stamps: dict[Origin, object] = {}
+        self._shared: dict[tuple[str, str], Shared] = {}
+        """Split, earlier split -> the rows that both have; asked for by the check and the table."""
         self._notes: dict[Origin, list[Problem]] = {}
         """What was detected of how each source's files are written."""
 
@@ -109,6 +112,17 @@ class Splits:
     def forget(self) -> None:
         """Release the rows, which are no longer needed; if they are after all, they are read again."""
         self.rows, self._readings, self._read = {}, {}, set()
+
+    def shared(self, split: str, earlier: str) -> Shared:
+        """Return which rows of a split that was read are in another one too; found once."""
+        if (split, earlier) not in self._shared:
+            recipe = self._loaded.recipe
+            text = text_in(recipe.task)
+            rows = [text(record) for record in self.rows[split].records]
+            others = [text(record) for record in self.rows[earlier].records]
+            ngram = recipe.quality.leak_guard.ngram
+            self._shared[split, earlier] = shared_rows(rows, others, ngram)
+        return self._shared[split, earlier]
 
     def digests(self) -> dict[str, str]:
         """Return what tells the rows of each split with a source from others.
@@ -190,7 +204,7 @@ class Splits:
                 self._notes[origin] = notes_of(origin)
             assembly.problems += self._notes[origin]
         assembly.run(self._origins, self._readings)
-        self.rows, self.problems = assembly.rows, assembly.problems
+        self.rows, self.problems, self._shared = assembly.rows, assembly.problems, {}
         self.counts = {split: len(rows.records) for split, rows in assembly.rows.items()}
         self.left_out, self.redacted = assembly.left_out, assembly.redacted
         if len(self._read) == len(self._origins):

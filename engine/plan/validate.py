@@ -12,7 +12,7 @@ from engine import models
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend
 from engine.backends.structured import unbounded
-from engine.data.checks import check_rows
+from engine.data.checks import check_rows, check_shared
 from engine.data.rules import unnamed_inputs
 from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
@@ -104,6 +104,7 @@ def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
         *(splits.log.problems() if splits.log else ()),
         *_pool(loaded, splits),
         *check_rows(loaded, splits.rows, splits.rules),
+        *check_shared(splits),
         *check_languages(loaded, splits.rows),
         # What a target is, only a task without mistakes says.
         *(check_targets(loaded, splits.rows) if not task else ()),

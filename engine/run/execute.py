@@ -265,8 +265,9 @@ class Execution:
             self._ledger.forget()
         self.outcome.computed += 1
         seconds = time.monotonic() - clock
-        with about(rows=len(output.rows), seconds=round(seconds, 1)):
-            self._reporter.say(f"{node.name:<28} {len(output.rows):>6,} rows {seconds:>8.1f} s")
+        made = output.made
+        with about(rows=made, seconds=round(seconds, 1)):
+            self._reporter.say(f"{node.name:<28} {made:>6,} rows {seconds:>8.1f} s")
         return True
 
     def _read(self, node: Node) -> Mapping[str, str]:

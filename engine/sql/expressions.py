@@ -36,6 +36,29 @@ _REFUSED = {
     "STAR": ("a '*'", "name the columns, or use count(*)"),
     "PARAMETER": ("a parameter ('?' or '$1')", "write the value into the expression"),
 }
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_OPERATORS = frozenset(
+    [
+        "and",
+        "between",
+        "case",
+        "else",
+        "end",
+        "false",
+        "in",
+        "is",
+        "like",
+        "not",
+        "null",
+        "or",
+        "then",
+        "true",
+        "when",
+    ]
+)
+"""Words of SQL that an expression has without meaning a column that is called so."""
+_UNLIKE = re.compile(r"Cannot (?:compare|mix) values of type (\S+) and (?:type )?(\S+)")
+_NUMERIC = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT|DOUBLE|FLOAT|DECIMAL)")
 # Not marked as volatile by DuckDB, yet they vary from time to time (`age` of one value counts from today), wait, or
 # multiply rows.
 _UNSTEADY = {"age", "ago", "pg_sleep", "reservoir_quantile", "unnest", "unlist"}
@@ -82,9 +105,9 @@ def check_expression(
     with closed_off() as connection:
         tree = parse(sql, connection)
         if isinstance(tree, Fault):
-            return tree
+            return with_quotes(tree, sql, columns or ())
         if fault := wrong_function(tree, kind):
-            return fault
+            return with_quotes(fault, sql, columns or ())
         if columns is None:
             return None
         if fault := unknown_column(sql, tree, columns):
@@ -217,7 +240,24 @@ def unknown_column(sql: str, tree: Tree, columns: Collection[str]) -> Fault | No
         hints["text goes in single quotes"] = None
     if not unknown:
         return same_but_case(tree.columns, columns)
-    return Fault(", ".join(f"no column '{name}'" for name in unknown), "; ".join(hints))
+    fault = Fault(", ".join(f"no column '{name}'" for name in unknown), "; ".join(hints))
+    return with_quotes(fault, sql, columns)
+
+
+def with_quotes(fault: Fault, sql: str, columns: Iterable[str]) -> Fault:
+    """Return a fault with how to write a column that stands in the SQL and means none there without quotes."""
+    bare = _QUOTED.sub(" ", sql).lower()
+    for name in sorted(columns, key=len, reverse=True):
+        written = name.lower()
+        # A quote in the name itself parts the SQL elsewhere.
+        text = sql.lower() if "'" in name or '"' in name else bare
+        if written in _OPERATORS or not re.search(rf"(?<!\w){re.escape(written)}(?!\w)", text):
+            continue
+        with closed_off() as connection:
+            tree = parse(name, connection)
+        if not (isinstance(tree, Tree) and tree.columns == (name,)):
+            return fault._replace(hint=f"write the column as {quoted(name)}, in double quotes")
+    return fault
 
 
 def same_but_case(named: Iterable[str], columns: Iterable[str]) -> Fault | None:
@@ -328,6 +368,8 @@ def fault_of(error: duckdb.Error) -> Fault:
     if match := re.match(r"No function matches .*'(\W?\w*)\((.*)\)'", complaint):
         hint = "convert the value first, such as `try_cast(x as double)`"
         return Fault(f"'{match[1]}' does not take values of type {match[2]}", hint)
+    if (match := _UNLIKE.search(complaint)) and (fault := _text_and_number(match[1], match[2])):
+        return fault
     hint = "use try_cast(… as …) where a value may not convert" if "onver" in complaint else ""
     if "GROUP BY" in complaint:
         complaint, hint = (
@@ -343,6 +385,20 @@ def unheld(error: Exception) -> Fault:
         f"this SQL gives what cannot be read: {reason_of(error)}",
         "convert it: `CAST(… AS VARCHAR)`",
     )
+
+
+def _text_and_number(one: str, other: str) -> Fault | None:
+    """Return what is wrong with comparing values of two types, where one is text and the other a number."""
+    text, number = (one, other) if one == "VARCHAR" else (other, one)
+    number = number.rstrip(".,;")
+    if text != "VARCHAR" or not _NUMERIC.match(number):
+        return None
+    message = f"text ({text}) is compared with a number ({number}) here"
+    hint = (
+        "convert the text: `try_cast(x as double) > 1000`; or make the column a number where the data is read: "
+        '`columns: {x: "try_cast(x as double)"}`'
+    )
+    return Fault(message, hint)
 
 
 def is_name(text: str) -> bool:

@@ -166,4 +166,4 @@ def _limited(examples: list[Example], limit: int | None, labelled: bool) -> list
     return [example for example in examples if example.id in chosen]
 
 
-LOAD = Stage("load", 3, LoadParams, LoadInputs, Loaded, load)
+LOAD = Stage("load", 4, LoadParams, LoadInputs, Loaded, load)

@@ -63,6 +63,11 @@ class Output:
         """What was left out, and why."""
         return self.of(Drop)
 
+    @property
+    def made(self) -> int:
+        """How many rows were made; those that were left out are written down too, but are none of them."""
+        return len(self.rows) - len(self.drops)
+
 
 class Loaded(Output):
     """The rows of the three splits."""

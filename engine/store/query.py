@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 WAIT = 5.0
 """Seconds a query waits for a run that has the file to ingest, which takes it tens of milliseconds."""
+
+
+_NO_COLUMN = re.compile(r'Referenced column "(.+?)" not found|not have a column named "(.+?)"')
 
 
 class Unseen(NamedTuple):
@@ -153,7 +157,28 @@ def _relation(
             raise StoreError("the query returns nothing", "write a SELECT")
         yield relation
     except duckdb.Error as error:
-        raise _of_earlier(reworded(error), written_by) from error
+        said = _of_earlier(reworded(error), written_by)
+        if found := _column_of_data(connection, error):
+            said = StoreError(said.message, f"{said.hint}\n    {found}".strip())
+        raise said from error
+
+
+def _column_of_data(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> str:
+    """Return how to write a column that a query names and that the recipe's data has; nothing where it is none."""
+    import duckdb
+
+    name = _NO_COLUMN.search(str(error))
+    if not name:
+        return ""
+    column = name[1] or name[2]
+    try:
+        query = "SELECT 1 FROM example WHERE list_contains(json_keys(columns), ?) LIMIT 1"
+        known = connection.execute(query, [column]).fetchall()
+    except duckdb.Error:
+        return ""
+    written = "columns ->> '" + column.replace("'", "''") + "'"
+    where = "it is a column of your data, which example, failures and others hold under `columns`"
+    return f"{where}: {written}" if known else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,17 @@ def without_answer(raw: list[Any], tools: Definitions, *, answered: bool) -> tup
         raise ValueError("the conversation is empty")
     last, number = raw[-1], len(raw)
     try:
-        if role_of(last) not in ("assistant", "call"):
-            if answered:
-                raise ValueError("the conversation ends here, and not on an assistant's turn")
-            return raw, None
+        role = role_of(last)
+    except ValueError as problem:
+        raise ValueError(f"turn {number}: {problem}") from None
+    if role not in ("assistant", "call"):
+        if answered:
+            # The same words for all such rows, however long: they are told once.
+            raise ValueError(
+                "the conversation does not end on an assistant's turn (docs/data.md, Chat logs, has a `where`)"
+            )
+        return raw, None
+    try:
         if number == 1:
             raise ValueError("no turn is before the answer")
         if why := next(filter(None, (invalid(c, tools) for _, c in said_in(last)[1])), None):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.data.profile import overlap
+from engine.data.overlap import shared_rows
 from engine.plan.validate import check_recipe
 from engine.spec.loader import load
 from engine.sql import evaluate_condition
@@ -84,8 +84,8 @@ def beginning(rows: int) -> Arm:
 def _overlap(name: str, alike: list[str], apart: list[str]) -> Arm:
     half = len(alike) // 2
     return Arm(
-        name, lambda: overlap("train", alike[:half], alike[half:], 5),
-        "rows of as many words, all different", lambda: overlap("train", apart[:half], apart[half:], 5),
+        name, lambda: shared_rows(alike[:half], alike[half:], 5),
+        "rows of as many words, all different", lambda: shared_rows(apart[:half], apart[half:], 5),
     )  # fmt: skip
 
 

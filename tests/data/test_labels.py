@@ -103,9 +103,46 @@ def test_several_differences_are_told_together(tmp_path: Path) -> None:
 
 def test_labels_that_differ_in_more_are_left_alone(tmp_path: Path) -> None:
     assert (
-        told(written(tmp_path, {"train": [*PLAIN, "bill ing", "re-fund", "caf\u00e9", "cafe"]}))
-        == []
+        told(written(tmp_path, {"train": [*PLAIN, "bill ing", "re-fund", "Bluete", "Blume"]})) == []
     )
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd"),
+    [
+        ("R\u00fcckgabe", "Rueckgabe"),
+        ("R\u00fcckgabe", "ruckgabe"),
+        ("caf\u00e9", "cafe"),
+        ("Stra\u00dfe's", "Strasse's"),
+        ("K\u00f8benhavn", "Kobenhavn"),
+    ],
+)
+def test_umlauts_and_accents_that_are_written_otherwise_are_told_with_the_way_out(
+    usual: str, odd: str, tmp_path: Path
+) -> None:
+    train = [*PLAIN, usual, usual, odd]
+    loaded = written(tmp_path, {"train": train, "validation": PLAIN, "test": PLAIN})
+    [problem] = told(loaded)
+    assert (problem.level, problem.where.line) == ("warning", len(train))
+    if folded(usual, ["case"]) == folded(odd, ["case"]):
+        return  # `ß` is `ss` where case makes no difference.
+    assert f"'{odd}' (1 row, the first here) and '{usual}' (2 rows" in problem.message
+    sql = f"replace(label, '{odd}', '{usual}')"
+    assert sql in problem.hint
+    path = tmp_path / "recipe.yaml"
+    made = path.read_text("utf-8").replace(
+        "train.jsonl", f'train.jsonl, columns: {{label: "{sql}"}}'
+    )
+    path.write_text(made, encoding="utf-8")
+    assert told(load(path)) == []
+    assert labels_of(load(path), "train")[usual] == 3
+
+
+def test_three_ways_to_write_a_label_are_told_together(tmp_path: Path) -> None:
+    train = [*PLAIN, "R\u00fcck", "R\u00fcck", "Rueck", "Ruck", "R\u00dcCK"]
+    problems = told(written(tmp_path, {"train": train, "validation": PLAIN, "test": PLAIN}))
+    assert len(problems) == 3  # by case, and each of the two ways with the umlaut
+    assert sum("umlauts" in problem.message for problem in problems) == 2
 
 
 def test_a_label_of_validation_that_is_only_spelled_otherwise_is_told_the_right_one(

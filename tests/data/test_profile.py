@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.cli.recipes import show_validation
-from engine.data.profile import ColumnProfile, Overlap, overlap, profile
+from engine.data.overlap import Overlap, overlap, shared_rows
+from engine.data.profile import ColumnProfile, profile
 from engine.plan.validate import examine
 from engine.spec.loader import load
 from tests.plan.test_validate import GOOD
@@ -99,7 +100,7 @@ def test_near_rows_are_those_that_comparing_every_pair_gives() -> None:
 
     rows = [changed(text) for text in base]
     for n in (2, 3, 5):
-        found = overlap("train", rows, base, n)
+        found = overlap("train", shared_rows(rows, base, n))
         assert found.near == brute(rows, base, n)
         assert found.near
 
@@ -107,9 +108,42 @@ def test_near_rows_are_those_that_comparing_every_pair_gives() -> None:
 def test_rows_of_one_template_are_not_near_and_rows_with_a_long_common_beginning_are() -> None:
     # How long this takes with thousands of rows: tests/benchmarks/data_checks.py.
     rows = [f"what is the capital city of the country number {n} on this list" for n in range(200)]
-    found = overlap("train", rows[:100], rows[100:], 5)
+    found = overlap("train", shared_rows(rows[:100], rows[100:], 5))
     assert (found.same, found.near) == (0, 0)
     beginning = " ".join(f"word{n}" for n in range(30))
     rows = [f"{beginning} {n} {n}" for n in range(200)]
-    found = overlap("train", rows[:100], rows[100:], 5)
+    found = overlap("train", shared_rows(rows[:100], rows[100:], 5))
     assert (found.same, found.near) == (0, 100)
+
+
+def test_rows_that_stand_in_two_splits_are_told_same_and_near(recipe: Path) -> None:
+    problems = [p for p in examine(load(recipe)).problems if p.code in ("shared-row", "near-row")]
+    assert [(p.code, p.where.line, p.level) for p in problems] == [
+        ("shared-row", 1, "warning"),
+        ("near-row", 2, "warning"),
+    ]
+    same, near = problems
+    assert "this validation row is in train too" in same.message
+    assert "this validation row is nearly one of train" in near.message
+    assert "train.jsonl:1" in near.message
+
+
+def test_what_the_check_calls_the_same_stays_on_one_side_of_a_split(tmp_path: Path) -> None:
+    rows = [
+        {"text": text, "label": "ab"[n % 2]}
+        for n in range(30)
+        for text in (f"row number {n}", f"Row  number {n}!", f"ROW NUMBER {n}?")
+    ]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8")
+    head, tail = GOOD[: GOOD.index("data:")], GOOD[GOOD.index("models:") :]
+    data = (
+        "data:\n  train: {path: all.jsonl}\n  validation: {split_from: {rows: 10}}\n"
+        "  test: {split_from: {rows: 5, seed: 1}}\n"
+    )
+    path = tmp_path / "recipe.yaml"
+    path.write_text(head + data + tail, encoding="utf-8")
+    found, splits = examine(load(path))
+    assert {split: len(r.records) for split, r in splits.rows.items()} == {
+        "train": 45, "validation": 30, "test": 15,
+    }  # fmt: skip
+    assert not [problem for problem in found if problem.code in ("shared-row", "near-row")]

@@ -134,6 +134,28 @@ def test_a_setting_that_cannot_be_used_is_told_by_its_name(
     assert said in f"{caught.value.fault.message} {caught.value.fault.hint}"
 
 
+def test_a_column_that_needs_quotes_is_told_though_its_sql_is_none(tmp_path: Path) -> None:
+    rows = [{"value (€)": "1", "order no": "x"}]
+    for choice, name in (
+        ({"where": "value (€) > 1"}, "value (€)"),
+        ({"columns": {"n": "order no || 'x'"}}, "order no"),
+        ({"rename": {"the total": "order no"}, "where": "the total = 'x'"}, "the total"),
+    ):
+        with pytest.raises(SettingError) as caught:
+            read(tmp_path, rows, **choice)
+        assert f'write the column as "{name}"' in caught.value.fault.hint
+
+
+def test_a_column_of_two_types_names_the_way_out_and_is_told_once(tmp_path: Path) -> None:
+    rows = [{"q": "a", "n": "1"}] + [{"q": "b", "n": 2}] * 12
+    with pytest.raises(RecipeError) as caught:
+        read(tmp_path, rows, where="n is not null")
+    [problem] = caught.value.problems
+    assert "`where` cannot be tried here" in problem.message
+    assert "(the first of 12 such rows: 2, 3, 4, 5, 6, …)" in problem.message
+    assert "`on_bad_row: drop`" in problem.hint
+
+
 def test_columns_that_differ_in_case_only_cannot_be_told_apart(tmp_path: Path) -> None:
     rows = [{"Text": "a", "text": "b"}]
     with pytest.raises(SettingError, match="'Text' and 'text' differ in case only"):

@@ -117,6 +117,43 @@ def test_hints_name_the_closest_column_and_the_quotes() -> None:
     assert "single quotes" in fault.hint
 
 
+@pytest.mark.parametrize(
+    ("column", "sql"),
+    [
+        ("Bestellwert (€)", "Bestellwert (€) > 1000"),
+        ("Bestellwert (€)", "bestellwert (€) > 1000"),
+        ("order no", "order no = 'x'"),
+        ("Bestell-Wert", "Bestell-Wert > 3"),
+        ("2nd", "2nd = 'x'"),
+        ("group", "group = 'x'"),
+        ("what's it", "what's it is null"),
+    ],
+)
+def test_a_column_that_needs_quotes_is_told_with_them(column: str, sql: str) -> None:
+    fault = check_expression(sql, ["text", column])
+    assert fault is not None
+    assert f'write the column as "{column}", in double quotes' in fault.hint
+
+
+def test_quotes_are_no_advice_where_the_column_has_them_or_is_another_word() -> None:
+    columns = ["a b", "Wert", "text"]
+    for sql in ("nope > 'a b'", '"a b" > nope', "ca b > 1", "Wert >"):
+        fault = check_expression(sql, columns)
+        assert fault is not None
+        assert "double quotes" not in fault.hint
+
+
+def test_text_compared_with_a_number_is_told_how_to_become_one() -> None:
+    for sql in ("text > 1000", "1.5 <= text", "text between 1 and 2", "avg(text)"):
+        fault = check_expression(sql, COLUMNS, "aggregate" if "avg" in sql else "condition")
+        assert fault is not None
+        assert "try_cast(" in fault.hint, sql
+    fault = check_expression("text > 1000", COLUMNS)
+    assert fault is not None
+    assert fault.message == "text (VARCHAR) is compared with a number (INTEGER_LITERAL) here"
+    assert '`columns: {x: "try_cast(x as double)"}`' in fault.hint
+
+
 def test_without_columns_only_the_form_is_checked() -> None:
     assert check_expression("whatever < 1", None) is None
     assert check_expression("whatever <", None) is not None

@@ -179,6 +179,12 @@ def test_bad_rows_are_dropped_with_file_line_and_fault(tmp_path: Path) -> None:
     assert drops[4:] == ["test: t.jsonl:2:1: the label '3' is in no training row"]
 
 
+def test_rows_that_are_left_out_are_none_that_were_made(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", [{"q": "x", "a": "y"}, {"q": "x", "a": "y"}, {"q": "z", "a": "y"}])
+    found = loaded(tmp_path)
+    assert (found.made, len(found.drops), len(found.of(Example))) == (6, 3, 6)
+
+
 def test_labels_that_were_never_seen_stop_a_run_by_default(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", LABELLED[:1])
     write(tmp_path, "t.jsonl", ['{"q": "z", "a": "3"}'])

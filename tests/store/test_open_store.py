@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -88,6 +89,26 @@ def test_what_a_notebook_holds_outlives_the_store_object(state: Path) -> None:
 def test_the_rules_of_pada_sql_hold(state: Path, query: str, message: str) -> None:
     with pytest.raises(StoreError, match=message):
         open_store(state).sql(query)
+
+
+def test_a_column_of_the_data_is_told_where_it_is(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with store.lock_run():
+        row = replace(example(1), columns={"wert": 3, "it's": "x"})
+        store.write_node(start(store), info("one"), [row], "c")
+    reading = open_store(tmp_path)
+    for name, written in (("wert", "columns ->> 'wert'"), ("it's", "columns ->> 'it''s'")):
+        with pytest.raises(StoreError) as caught:
+            reading.sql(f'SELECT id, "{name}" FROM example')
+        assert caught.value.hint is not None
+        assert caught.value.hint.endswith(f"under `columns`: {written}")
+        assert len(reading.sql(f"SELECT id, {written} FROM example").fetchall()) == 1
+    with pytest.raises(StoreError) as caught:
+        reading.sql("SELECT e.wert FROM example e")
+    assert "columns ->> 'wert'" in str(caught.value.hint)
+    with pytest.raises(StoreError) as caught:
+        reading.sql("SELECT nothing FROM example")
+    assert "->>" not in str(caught.value.hint)
 
 
 def test_a_missing_store_is_said_at_once_and_not_made(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def task(*rows: Mapping[str, str]) -> Task:
             [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, assistant("c")],
             "turn 1: it has a part of the type 'image_url': only text can be read",
         ),
-        ([user("a"), assistant("b"), user("c")], "turn 3: the conversation ends here, and not on an assistant's turn"),
+        ([user("a"), assistant("b"), user("c")], "the conversation does not end on an assistant's turn"),
         ([assistant("a")], "turn 1: no turn is before the answer"),
         ([user("a"), assistant("b"), assistant("c")], "the conversation ends on the assistant's turn"),
         ([user("a"), assistant(None, {"name": "fnd", "arguments": {}})], "turn 2: it calls 'fnd', which is none"),

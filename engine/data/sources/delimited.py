@@ -12,6 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.data.records import BadRow, Row
+from engine.data.sources.headers import (
+    INDEX_LEFT_OUT,
+    Numbered,
+    check_named_line,
+    check_names,
+    index_fault,
+    line_named,
+    numbered_names,
+    said_with,
+    title_above,
+)
 from engine.data.sources.texts import (
     LONGEST,
     Encoding,
@@ -35,24 +46,14 @@ _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[-+−]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?")
 
 
-INDEX_LEFT_OUT = Fault(
-    "the first column has no name and holds whole numbers, as pandas' index does: it is left out",
-    "pandas writes none with `index=False`; to keep it, give it a name",
-)
-
-
-def index_fault(value: str) -> Fault | None:
-    """Return what is wrong with a value in a first column without a name; nothing for a whole number."""
-    if value.isdecimal():
-        return None
-    message = "the first column has no name, and holds whole numbers but here"
-    return Fault(message, "give the column a name in the first line")
-
-
 class _Head(NamedTuple):
-    """The first lines of a file."""
+    """The first lines of a file, from the one that names the columns."""
 
     lines: Sequence[str]
+    skipped: int
+    """Lines before them."""
+    is_named: bool
+    """Whether the first one that is not empty names the columns."""
     is_cut: bool
     """Whether more follow: the last row may then be a half one."""
 
@@ -64,6 +65,10 @@ class Layout(NamedTuple):
     delimiter: str
     skipped: int
     """Lines before the first row."""
+    width: int
+    """Fields of most rows, where no line names the columns; else 0."""
+    title: Fault | None
+    """That the first line looks like a title, where it does."""
     has_index: bool
     """Whether the first column has no name and holds whole numbers alone, as pandas writes its index."""
     empty: int
@@ -81,31 +86,53 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
         usual: What parts the fields of files with this ending.
     """
     encoding = encoding_of(file, form, western=True)
-    lines = _first_lines(file, encoding)
+    above = (line_named(form) or 1) - 1
+    lines = _first_lines(file, encoding, above)
     said = [encoding.said] if encoding.said else []
     separator = _SEPARATOR.fullmatch(lines[0]) if lines else None
-    skipped = 1 if separator else 0
-    is_cut = len(lines) > _LOOKED_AT or sum(map(len, lines)) > _CHARACTERS_LOOKED_AT
-    head = _Head(lines[skipped:_LOOKED_AT], is_cut)
+    skipped = max(above, 1 if separator else 0)
+    below = lines[1 if separator or above else 0 :]
+    is_cut = len(below) > _LOOKED_AT or sum(map(len, below)) > _CHARACTERS_LOOKED_AT
+    head = _Head(below[:_LOOKED_AT], skipped, bool(form.header), is_cut)
     delimiter = form.delimiter or (separator[1] if separator else _delimiter(head, usual))
     if form.delimiter is None and delimiter != usual:
         said.append(_said(delimiter, usual))
-    has_index = form.header and _has_index(head, delimiter)
+    has_index = head.is_named and _has_index(head, delimiter)
     if has_index:
         said.append(INDEX_LEFT_OUT)
+    title = _title(head, form, delimiter) if form.header is True else None
+    if title:
+        said.append(title)
     empty = _empty_columns(head, delimiter) if form.header else 0
-    return Layout(encoding, delimiter, skipped, has_index, empty, tuple(said))
+    width = 0 if form.header else _width(_sample(head, delimiter))
+    return Layout(encoding, delimiter, skipped, width, title, has_index, empty, tuple(said))
 
 
-def _first_lines(file: Path, encoding: Encoding) -> list[str]:
-    """Return the lines that are looked at, and one more if there is; raises RecipeError for one without an end."""
+def _first_lines(file: Path, encoding: Encoding, above: int) -> list[str]:
+    """Return the first line, those below `above` that are looked at, and one more if there is.
+
+    Raises RecipeError for a line without an end.
+    """
     lines, characters = list[str](), 0
-    for _, line in islice(text_lines(file, encoding), _LOOKED_AT + 1):
+    for number, line in islice(text_lines(file, encoding), above + _LOOKED_AT + 1):
+        if 1 < number <= above:
+            continue
         lines.append("\n" if isinstance(line, BadRow) else line)
         characters += len(lines[-1])
         if characters > _CHARACTERS_LOOKED_AT:
             break
     return lines
+
+
+def _title(head: _Head, form: Format, delimiter: str) -> Fault | None:
+    """Return that the first line looks like a title; what parts the fields below may be another sign than it has."""
+    others = [] if form.delimiter else [each for each in _DELIMITERS if each != delimiter]
+    for each in (delimiter, *others):
+        if title := title_above(_numbered_sample(head, each), whole=False):
+            return title
+        if _agreement(head, each):
+            break
+    return None
 
 
 def _said(delimiter: str, usual: str) -> Fault:
@@ -125,26 +152,43 @@ def _delimiter(head: _Head, usual: str) -> str:
     A sniffer that also guesses quotes would read good files otherwise than they are.
     """
     header = next((line for line in head.lines if line.strip()), "")
-    others = [each for each in _DELIMITERS if each != usual and each in header]
+    where = [header] if head.is_named else head.lines
+    others = [e for e in _DELIMITERS if e != usual and any(e in line for line in where)]
     shares = {each: _agreement(head, each) for each in (usual, *others)} if others else {}
     best = max(shares, key=shares.__getitem__, default=usual)
     return best if shares.get(best, 0) > 0.5 else usual
 
 
 def _agreement(head: _Head, delimiter: str) -> float:
-    """Return the share of rows with as many fields as the header; 0 where that has only one."""
+    """Return the share of rows with as many fields as the header, or as most have; 0 where that is only one."""
     rows = _sample(head, delimiter)
-    width = len(rows[0]) if rows else 0
+    width = len(rows[0]) if rows and head.is_named else _width(rows)
     if width < 2:
         return 0.0
-    return sum(len(row) == width for row in rows[1:]) / len(rows[1:]) if rows[1:] else 1.0
+    below = rows[1:] if head.is_named else rows
+    return sum(len(row) == width for row in below) / len(below) if below else 1.0
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many fields most rows have."""
+    return max(Counter(map(len, rows)).items(), key=lambda one: one[::-1], default=(0, 0))[0]
 
 
 def _sample(head: _Head, delimiter: str) -> list[list[str]]:
     """Return the rows of the first lines, as far as they can be read and are whole."""
-    rows: list[list[str]] = []
+    return [row for _, row in _numbered_sample(head, delimiter)]
+
+
+def _numbered_sample(head: _Head, delimiter: str) -> list[tuple[int, list[str]]]:
+    """Return the same with the line that each begins on."""
+    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(head.lines, delimiter=delimiter)
+    start = 1
     with suppress(csv.Error):
-        rows.extend(row for row in csv.reader(head.lines, delimiter=delimiter) if row)
+        for row in reader:
+            if row:
+                rows.append((head.skipped + start, row))
+            start = reader.line_num + 1
     return rows[:-1] if head.is_cut and len(rows) > 1 else rows
 
 
@@ -169,7 +213,7 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
     texts = _Texts(file, layout, broken)
     reader = csv.reader(texts, delimiter=layout.delimiter, strict=True)
     start = 1
-    header: list[str] | None = None
+    header: Numbered | None = None
     try:
         for fields in reader:
             line, start = start, reader.line_num + 1
@@ -179,20 +223,24 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
             if not fields:
                 continue
             # A row that is shorter than the header was before is short of columns that have a name.
-            whole = header is None or len(fields) == len(header) + layout.empty
+            whole = header is None or len(fields) == len(header[1]) + layout.empty
             if layout.empty and whole and not any(fields[-layout.empty :]):
                 fields = fields[: -layout.empty]
             if header is None:
-                header = _header(file, fields, line, layout, form)
+                check_named_line(file, form, line)
+                header = (line, _names(file, fields, line, layout, form))
                 if form.header:
                     continue
-            if len(fields) != len(header):
-                yield BadRow(line, _wrong_width(fields, header, layout.delimiter))
+            names = header[1]
+            if len(fields) != len(names):
+                yield BadRow(line, _wrong_width(fields, header, layout, form))
                 continue
             values = fields if form.decimal == "." else map(_pointed, fields)
-            row = dict(zip(header, values, strict=True))
-            fault = index_fault(row.pop(header[0])) if layout.has_index else None
+            row = dict(zip(names, values, strict=True))
+            fault = index_fault(row.pop(names[0])) if layout.has_index else None
             yield BadRow(line, fault) if fault else (line, row)
+        if header is None:
+            check_named_line(file, form, None)
     except csv.Error as error:
         yield from broken
         # What follows cannot be told apart into rows any more.
@@ -227,45 +275,30 @@ class _Texts:
         return "\n" if number <= self._skipped else line
 
 
-def _header(file: Path, fields: list[str], line: int, layout: Layout, form: Format) -> list[str]:
+def _names(file: Path, fields: list[str], line: int, layout: Layout, form: Format) -> list[str]:
     if not form.header:
-        return [f"column{number}" for number in range(len(fields))]
-    check_names(file, fields[1:] if layout.has_index else fields, line, layout.has_index)
+        return numbered_names(layout.width or len(fields))
+    named = fields[1:] if layout.has_index else fields
+    check_names(file, named, line, before=layout.has_index, title=layout.title)
     return fields
 
 
-def check_names(file: Path, names: Sequence[str], line: int, before: int = 0) -> None:
-    """Raise RecipeError for names of columns that are empty or there twice; `before` stand in front of them."""
-    for index, name in enumerate(names, start=1 + before):
-        if not name.strip():
-            message = f"column {index} has no name"
-            hint = "give every column a name in the first line, or say `format: {header: false}`"
-            raise unreadable(file, line, message, hint)
-    check_different(file, names, line)
-
-
-def check_different(file: Path, names: Sequence[str], line: int) -> None:
-    """Raise RecipeError for names of columns that are there twice."""
-    for name, times in Counter(names).items():
-        if times > 1:
-            message = f"two columns are called '{name}'"
-            raise unreadable(file, line, message, "give each column a name of its own")
-
-
-def _wrong_width(fields: Sequence[str], header: Sequence[str], delimiter: str) -> Fault:
+def _wrong_width(fields: Sequence[str], header: Numbered, layout: Layout, form: Format) -> Fault:
     """Return what is wrong with a row that has not as many fields as the header, and what it may come from."""
+    delimiter, width = layout.delimiter, len(header[1])
     many = f"{len(fields)} field{'s' if len(fields) > 1 else ''}"
-    message = f"this row has {many}, the header has {len(header)}"
+    others = "the header has" if form.header else "most rows have"
+    message = f"this row has {many}, {others} {width}"
     other = next((each for each in _DELIMITERS if each != delimiter and each in fields[0]), "")
-    if len(fields) == 1 and fields[0].count(other or "\n") == len(header) - 1:
+    if len(fields) == 1 and fields[0].count(other or "\n") == width - 1:
         hint = (
             f"its fields are separated by {shown(other)}: write {shown(delimiter)} as in the header"
         )
-    elif len(fields) > len(header):
+    elif len(fields) > width:
         hint = f"put quotes around a field that contains {shown(delimiter)}"
     else:
         hint = "a field is missing, or one with a line break has no quotes around it"
-    return Fault(message, hint)
+    return Fault(message, said_with(layout.title, hint, header) if form.header else hint)
 
 
 def _pointed(field: str) -> str:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
 from engine.data.records import BadRow, Row
-from engine.data.sources.delimited import INDEX_LEFT_OUT, check_names, index_fault
+from engine.data.sources.headers import (
+    INDEX_LEFT_OUT,
+    Numbered,
+    check_named_line,
+    check_names,
+    index_fault,
+    line_named,
+    numbered_names,
+    said_with,
+    title_above,
+)
 from engine.data.sources.texts import LONGEST, settled, unreadable
 from engine.errors import RecipeError
 from engine.registry import did_you_mean
@@ -21,6 +31,8 @@ from engine.sql.expressions import Fault
 from engine.sql.row_values import json_value
 
 _BATCH = 4096
+_LOOKED_AT = 200
+"""Filled rows by which a title is told."""
 _LARGEST = 1 << 30
 """Bytes of all parts of a file together, unpacked."""
 _LARGEST_PART = 128 * 1024 * 1024
@@ -38,19 +50,32 @@ def read_excel(file: Path, form: Format) -> Iterator[Row | BadRow]:
     """Yield the rows of a sheet; empty cells have no value, numbers are numbers, dates become text."""
     with _opened(file) as book:
         sheet = _sheet(file, book, form)
-        header: list[str] | None = None
-        has_index = False
-        for number, cells in _rows(file, sheet):
-            width = _width(cells)
-            if not width:
-                continue
-            if header is None:
-                header = _header(cells[:width], form)
-                has_index = form.header and _has_index(cells)
-                if form.header:
-                    check_names(file, header[1:] if has_index else header, number, has_index)
-                    continue
-            yield _row(number, cells, width, header, has_index)
+        filled = ((n, cells) for n, cells in _rows(file, sheet) if _width(cells))
+        if not form.header:
+            yield from _without_names(filled)
+            return
+        wanted = line_named(form) or 1
+        below = (row for row in filled if row[0] >= wanted)
+        first = list(islice(below, _LOOKED_AT))
+        line = first[0][0] if first else None
+        check_named_line(file, form, line)
+        if line is None:
+            return
+        title = _title(first) if form.header is True else None
+        cells = first[0][1]
+        names = _names(cells[: _width(cells)])
+        has_index = _has_index(cells)
+        check_names(file, names[1:] if has_index else names, line, before=has_index, title=title)
+        for number, row in chain(first[1:], below):
+            yield _row(number, row, (line, names), has_index, title)
+
+
+def _without_names(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[Row | BadRow]:
+    """Yield the rows of a sheet without names, with as many columns as any row had so far."""
+    widest = 0
+    for number, cells in rows:
+        widest = max(widest, _width(cells))
+        yield _row(number, cells, (0, numbered_names(widest)), False, None)
 
 
 def excel_notes(file: Path, form: Format) -> list[Fault]:
@@ -58,12 +83,19 @@ def excel_notes(file: Path, form: Format) -> list[Fault]:
     try:
         with _opened(file) as book:
             names = [sheet.title for sheet in book.worksheets]
-            filled = (row for _, row in _rows(file, _sheet(file, book, form)) if _width(row))
-            has_index = form.header and _has_index(next(filled, ()))
+            wanted = line_named(form) or 1
+            rows = _rows(file, _sheet(file, book, form))
+            filled = (row for row in rows if row[0] >= wanted and _width(row[1]))
+            first = list(islice(filled, _LOOKED_AT))
     except (RecipeError, OSError):
         return []
-    said = [INDEX_LEFT_OUT] if has_index else []
-    return [*said, *_sheet_note(names, form)]
+    said = [INDEX_LEFT_OUT] if form.header and first and _has_index(first[0][1]) else []
+    title = _title(first) if form.header is True else None
+    return [*said, *([title] if title else []), *_sheet_note(names, form)]
+
+
+def _title(rows: Iterable[tuple[int, Sequence[Any]]]) -> Fault | None:
+    return title_above([(number, _names(cells)) for number, cells in rows])
 
 
 def _sheet_note(names: Sequence[str], form: Format) -> list[Fault]:
@@ -178,24 +210,25 @@ def _has_index(names: Sequence[Any]) -> bool:
     return _width(names) > 1 and names[0] is None
 
 
-def _header(cells: Sequence[Any], form: Format) -> list[str]:
-    if not form.header:
-        return [f"column{number}" for number in range(len(cells))]
+def _names(cells: Sequence[Any]) -> list[str]:
+    """Return cells as the names of columns."""
     return ["" if cell is None else str(json_value(cell)) for cell in cells]
 
 
 def _row(
-    number: int, cells: Sequence[Any], width: int, header: Sequence[str], has_index: bool
+    number: int, cells: Sequence[Any], header: Numbered, has_index: bool, title: Fault | None
 ) -> Row | BadRow:
-    if width > len(header):
-        message = f"this row has a value in column {width}, the header has {len(header)}"
-        return BadRow(number, Fault(message, "give the column a name, or empty the cell"))
-    padded = [*cells[: len(header)], *[None] * (len(header) - len(cells))]
-    row = {name: json_value(value) for name, value in zip(header, padded, strict=True)}
+    names = header[1]
+    if (width := _width(cells)) > len(names):
+        message = f"this row has a value in column {width}, the header has {len(names)}"
+        hint = said_with(title, "give the column a name, or empty the cell", header)
+        return BadRow(number, Fault(message, hint))
+    padded = [*cells[: len(names)], *[None] * (len(names) - len(cells))]
+    row = {name: json_value(value) for name, value in zip(names, padded, strict=True)}
     for name, value in row.items():
         if isinstance(value, str) and value.startswith(_CODED) and value in _MISTAKES:
             hint = "correct the formula, or empty the cell"
             return BadRow(number, Fault(f"the cell of '{name}' shows the error {value}", hint))
-    if has_index and (fault := index_fault(str(row.pop(header[0])))):
+    if has_index and (fault := index_fault(str(row.pop(names[0])))):
         return BadRow(number, fault)
     return number, row

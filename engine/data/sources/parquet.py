@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.data.records import BadRow, Row
 from engine.data.sources.class_names import Namer, namers_of, with_named
-from engine.data.sources.delimited import check_different
+from engine.data.sources.headers import check_different
 from engine.data.sources.texts import unreadable
 from engine.errors import RecipeError
 from engine.spec.recipe import Format

@@ -54,8 +54,9 @@ class Format(Spec):
     """With `,`, a CSV field that is a number and nothing else (`1.234,5`) is read as `1234.5`."""
     sheet: str | Count | None = None
     """Of an Excel file: the sheet's name, or its number from 1; the first when left out."""
-    header: bool = True
-    """Whether the first line names the columns; else they are `column0`, `column1`, …"""
+    header: bool | Count = True
+    """Whether the first line names the columns, or the number of the line that does, such as `3` below a title; with
+    `false` they are `column0`, `column1`, …"""
 
     @field_validator("delimiter")
     @classmethod
@@ -72,6 +73,13 @@ class Format(Spec):
                 f"'{encoding}' is not an encoding that Python knows: write cp1252, utf-16 or another one"
             )
         return encoding
+
+    @field_validator("header")
+    @classmethod
+    def _lines_count_from_one(cls, header: bool | int) -> bool | int:
+        if not isinstance(header, bool) and header < 1:
+            raise ValueError("lines count from 1")
+        return header
 
     @field_validator("sheet")
     @classmethod

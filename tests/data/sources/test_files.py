@@ -75,10 +75,16 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_reading_stops_after_ten_bad_rows(tmp_path: Path) -> None:
-    said = complaints(write(tmp_path, "a.jsonl", "x\n" * 1000))
-    assert len(said) == 11
-    assert said[-1].endswith("reading stops after 10 bad rows")
+def test_equal_faults_are_told_once_and_reading_stops_after_ten_others(tmp_path: Path) -> None:
+    [said, end] = complaints(write(tmp_path, "a.jsonl", "x\n" * 2000))
+    assert said.endswith("(the first of 1,000 such rows: 1, 2, 3, 4, 5, …)")
+    assert end.endswith("reading stops after 1,000 bad rows")
+    [said] = complaints(write(tmp_path, "b.jsonl", "[]\n" * 3))
+    assert said == "1:1 this is JSON, but not an object (the first of 3 such rows: 1, 2, 3)"
+    rows = "".join(f'{{"k{n}": 1, "k{n}": 2}}\n' for n in range(30))
+    said_each = complaints(write(tmp_path, "c.jsonl", rows))
+    assert len(said_each) == 11
+    assert said_each[-1].endswith("reading stops after 10 bad rows")
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,66 @@ def test_what_is_wrong_in_an_excel_file_is_placed(tmp_path: Path) -> None:
     assert "holds whole numbers but here" in complaints(named)[0][1]
 
 
+TITLED: list[list[Any]] = [
+    ["FAQ of Veloria"], [], ["Question", "Answer", "Area"],
+    ["How long is the warranty?", "5 years", "Service"], ["What does it weigh?", "22.9 kg", "Bikes"],
+]  # fmt: skip
+SAID = "line 1 looks like a title, and line 3 like the names of the columns ('Question', 'Answer', 'Area')"
+
+
+def titled(folder: Path, name: str) -> Path:
+    if name.endswith(".xlsx"):
+        return workbook(folder / name, TITLED)
+    width = 3 if name == "padded.csv" else 0
+    lines = [";".join([*row, *[""] * (width - len(row))]) for row in TITLED]
+    return write(folder, name, "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv", "padded.csv", "a.tsv"])
+def test_lines_above_the_names_of_the_columns_are_found_and_said(name: str, tmp_path: Path) -> None:
+    file = titled(tmp_path, name)
+    assert SAID in notes(file)
+    assert not any("title" in note for note in notes(file, header=3))
+    found = rows(file, header=3)
+    assert [list(row) for row in found] == [TITLED[2]] * 2
+    assert found[0]["Answer"] == "5 years"
+    bare = read_source(resolve_path(name, tmp_path, form=Format(header=False)), drop=True)
+    assert list(bare.records[-1].values) == ["column0", "column1", "column2"]
+
+
+def test_a_table_without_a_title_has_none(tmp_path: Path) -> None:
+    plain = workbook(tmp_path / "a.xlsx", [["a", "b"], ["x", "y"], ["z", None], ["u", "v"]])
+    assert notes(plain) == []
+    single = workbook(tmp_path / "b.xlsx", [["text"], ["x"], ["y", "a remark"], ["z"], ["u"]])
+    assert notes(single) == []
+    [(_, _, hint)] = complaints(single)
+    assert hint.endswith("the header that was read is line 1: 'text'")
+    for content in ("text\nhello, world\nbye\nc\n", "a,b\n1,2\n", "text\na; b; c\nd; e\nf\n"):
+        assert not any("title" in note for note in notes(write(tmp_path, "c.csv", content)))
+
+
+def test_hints_name_the_header_that_was_read_and_the_one_that_looks_it(tmp_path: Path) -> None:
+    line, message, hint = complaints(titled(tmp_path, "a.xlsx"))[0]
+    assert line == 3
+    assert message.startswith("this row has a value in column 3, the header has 1 (the first of 3")
+    assert SAID in hint
+    assert "`format: {header: 3}`" in hint
+    assert SAID in complaints(titled(tmp_path, "padded.csv"))[0][2]
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv"])
+def test_a_line_of_names_that_is_not_there_is_told(name: str, tmp_path: Path) -> None:
+    file = titled(tmp_path, name)
+    [(line, message, hint)] = complaints(file, header=2)
+    assert (line, message) == (
+        2,
+        "line 2 is empty, and format.header says that it names the columns",
+    )
+    assert "line 3" in hint
+    [(_, message, _)] = complaints(file, header=30)
+    assert message == "there is no line 30, which format.header says names the columns"
+
+
 def test_class_names_in_a_parquet_file_are_read(tmp_path: Path) -> None:
     import datasets
 
@@ -295,7 +355,8 @@ def test_a_setting_that_says_nothing_is_refused(
 
 
 @pytest.mark.parametrize(
-    "form", [{"delimiter": '"'}, {"encoding": "utf-99"}, {"encoding": "hex"}, {"sheet": 0}]
+    "form",
+    [{"delimiter": '"'}, {"encoding": "utf-99"}, {"encoding": "hex"}, {"sheet": 0}, {"header": 0}],
 )
 def test_a_format_that_cannot_be_is_refused(form: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"quote|not an encoding|count from 1"):
