@@ -122,6 +122,8 @@ def _rendered(
         for part, template in enumerate(templates):
             try:
                 made[-1].append(template.render(variables))
+            except MemoryError:
+                raise  # that is a limit of the process, told as such
             except Exception as error:
                 # What a template calls raises what it likes.
                 raise NotRenderedError(reason_of(error), part, _line_of(error, filename)) from None

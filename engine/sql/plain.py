@@ -58,19 +58,29 @@ def is_plain(sql: str, tree: Any) -> bool:
     return len(sql) <= _LONGEST and _is_plain(tree)
 
 
-def _is_plain(node: Any) -> bool:
-    if isinstance(node, list):
-        return all(map(_is_plain, node))
-    if not isinstance(node, dict):
-        return True
+def _is_plain(tree: Any) -> bool:
+    # A list of what waits in place of recursion: trees are as deep as SQL is long.
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            if not _is_plain_node(node):
+                return False
+            # What a type holds besides its name is DuckDB's own.
+            if node.get("class") != "TYPE":
+                waiting += [value for key, value in node.items() if key not in ("literal", "value")]
+    return True
+
+
+def _is_plain_node(node: dict[str, Any]) -> bool:
     kind = node.get("class")
     if kind is not None and kind not in _CLASSES:
         return False
     if kind == "TYPE":
         return str(node["type_name"]).lower() in _TYPES
-    if kind == "FUNCTION" and not _is_cheap(node):
-        return False
-    return all(_is_plain(value) for key, value in node.items() if key not in ("literal", "value"))
+    return kind != "FUNCTION" or _is_cheap(node)
 
 
 def _is_cheap(node: dict[str, Any]) -> bool:

@@ -84,6 +84,13 @@ def kill_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def system_name() -> str:
+    """Return what system this is and in which version, for reports of bugs."""
+    import platform
+
+    return platform.platform()
+
+
 def memory_is_bounded() -> bool:
     """Return whether the system holds a process to the memory it may have; macOS takes such limits and forgets them."""
     return sys.platform == "linux"

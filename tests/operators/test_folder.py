@@ -219,7 +219,7 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("minimum: 1, maximum: 20", "minimum: 0.5, maximum: 20")],
-            "operator.yaml:8:47: error: the minimum of an integer is a whole number, not 0.5",
+            "operator.yaml:8:47: error: the minimum of an integer is a whole number up to 2,147,483,647, not 0.5",
             id="half-a-bound",
         ),
         pytest.param(

@@ -213,14 +213,14 @@ def test_a_file_that_cannot_be_read(
     }
     if name.startswith("methods"):
         recipe["loop"] = {"method": "mine"}
-    opened = io.open
+    opened = os.open
 
-    def refused(place: Any, *arguments: Any, **keywords: Any) -> Any:
-        if os.fspath(place) == str(file) if not isinstance(place, int) else False:
+    def refused(place: Any, *arguments: Any, **keywords: Any) -> int:
+        if os.fspath(place) == str(file):
             raise OSError(errno.EIO, "Input/output error", str(file))
         return opened(place, *arguments, **keywords)
 
-    monkeypatch.setattr(io, "open", refused)
+    monkeypatch.setattr(os, "open", refused)
     assert_said_somewhere(validated(tmp_path, recipe), "Input/output error")
 
 

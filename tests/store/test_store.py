@@ -425,7 +425,7 @@ def test_what_goes_wrong_in_the_background_is_raised_at_the_next_write(
 
     store = Store.open(tmp_path)
     with store.lock_run(), monkeypatch.context() as patch:
-        patch.setattr(store_module, "ingest", broken)
+        patch.setattr(store_module, "ingest_or_set_aside", broken)
         run = start(store)
         assert ingesting.wait(60)
         until = time.monotonic() + 60

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import linecache
 import os
-import platform
 import secrets
 import sys
 import time
@@ -18,6 +17,7 @@ from engine.errors import EngineError, reason_of
 from engine.system.files import write_private
 from engine.system.log_file import without_keys
 from engine.system.places import cache_root
+from engine.system.platforms import system_name
 from engine.version import versions
 
 BUG = 1
@@ -85,7 +85,7 @@ def report_of(error: BaseException) -> str:
     """
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = ["PaDA Engine: report of a bug", "", f"command: pada {_verb()}", f"versions: {used}"]
-    lines += [f"system: {platform.platform()}", ""]
+    lines += [f"system: {system_name()}", ""]
     lines += _told(error, set())
     lines.append("(What the errors said is left out: it may quote rows.)")
     return "\n".join([*lines, ""])
