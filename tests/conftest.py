@@ -25,6 +25,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # numpy's threads spin while they wait for each other: with matrices as small as these, and as many processes as
 # cores, that is all they do. Read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# How wide the terminal is in which tests are run is no matter of theirs.
+os.environ.pop("COLUMNS", None)
 
 # The user's own settings are neither read nor written: which state folders are theirs, what recipes may read.
 _SETTINGS = tempfile.TemporaryDirectory(prefix="pada-settings-")

@@ -72,7 +72,7 @@ def test_faults_are_told_with_line_and_turn(tmp_path: Path) -> None:
     said = [str(p) for p in read_splits(loaded).problems if p.level == "error"]
     assert any("train.jsonl:3:1" in one and "turn 3: there is no role 'bot'" in one for one in said)
     assert any(
-        "train.jsonl:4:1" in one and "turn 2: the conversation ends here" in one for one in said
+        "train.jsonl:4:1" in one and "does not end on an assistant's turn" in one for one in said
     )
 
 

@@ -70,7 +70,10 @@ def test_json_may_be_objects_one_after_the_other(tmp_path: Path) -> None:
         ),
         ('[\n{"a": 1, "a": 2}]', "2:1 this is not valid JSON: the key 'a' is given twice"),
         ('[\n{"a": "\\ud800"}]', "2:1 half of a surrogate pair is not text"),
-        ("[\n1, [2]]", "2:1 this is JSON, but not an object; 2:1 this is JSON, but not an object"),
+        (
+            "[\n1, [2]]",
+            "2:1 this is JSON, but not an object (the first of 2 such rows: 2, 2)",
+        ),
     ],
 )
 def test_mistakes_in_json_are_placed(
