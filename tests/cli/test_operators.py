@@ -130,6 +130,7 @@ def test_folders_that_a_recipe_names_are_listed(
 def test_they_are_commands(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(recipe.parent)
     for words, said in (
         ("show operator typos", "typos, version 1"),
         (f"try operator typos --recipe {recipe} -n 1", "nothing was stored"),

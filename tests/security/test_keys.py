@@ -37,6 +37,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SOME_KEY", "sk-0123456789")
     monkeypatch.setenv("OTHER_KEY", "sk-9876543210")
     monkeypatch.setattr(consent, "_granted", set())
+    # The state folder that is not named lies here, and not in the checkout, where a quickstart may have left one.
+    monkeypatch.chdir(tmp_path)
     return folder
 
 
