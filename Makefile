@@ -38,7 +38,7 @@ audit: $(STAMP)  ## known vulnerabilities of the libraries, where there is a net
 	else echo "nothing was audited: pypi.org, which knows the vulnerabilities, cannot be reached from here"; fi
 
 # Two files at a time, as there are cores: a third process would only find the tests once more.
-test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, under a minute
+test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, two minutes on 2 cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
