@@ -172,3 +172,16 @@ def test_nothing_names_a_folder_of_one_machine_or_leaves_work_undone() -> None:
         if marks.search(line)
     ]
     assert told == []
+
+
+def test_no_test_asserts_how_long_something_takes() -> None:
+    """On a busy machine that fails without a fault; such promises are scripts in tests/benchmarks."""
+    clocks = re.compile(r"assert .*(?:seconds|elapsed|monotonic|perf_counter|took).*<")
+    found = [
+        f"{placed(path)}:{number}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if "benchmarks" not in path.parts
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if clocks.search(line)
+    ]
+    assert found == []

