@@ -18,7 +18,7 @@ _NOTE = {
     "effect (points)": "Effect: how many points fewer of these fail than with the control, and the 95% interval over"
     f" rows; {NONE} where it cannot be told.",
     "status": "Status: shrinking, fixed or regressed where that is beyond chance, open where less than half was"
-    " mended.",
+    " mended, unclear where none of these can be told.",
     HELD_OUT: "Held out: failures under it that nobody diagnosed, how many are right now.",
     "real": "Real: how many times as often rows that fall under its description fail as others do, on validation rows"
     " that were not diagnosed (* some were, for want of others).",
