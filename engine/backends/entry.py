@@ -137,11 +137,6 @@ class Backend:
     """Files besides the weights that decide its answers, by digest: part of `identity`."""
 
     @property
-    def remote(self) -> bool:
-        """Whether what it is asked leaves this machine for a server."""
-        return self.host is not None
-
-    @property
     def priced(self) -> bool:
         """Whether its calls may cost money."""
         return self.price is not None

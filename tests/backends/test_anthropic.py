@@ -423,7 +423,7 @@ def test_it_is_a_teacher_a_judge_or_a_student_and_costs_money() -> None:
     backend = BACKENDS["anthropic"]
     assert backend is anthropic.BACKEND
     assert set(backend.roles) == {"student", "teacher", "judge"}
-    assert backend.remote
+    assert backend.host is not None
     assert backend.priced
     assert backend.endpoint is None, "what times a student speaks another protocol"
     chosen = {"base_url": "https://api.anthropic.com", "api_key": {"env": "SOME_KEY"}}

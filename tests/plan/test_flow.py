@@ -181,7 +181,7 @@ def test_files_and_this_machine_are_named_as_such() -> None:
     assert host("transformers") == host("scripted") == "this machine"
     assert host("batch") == "a file of requests, answered outside"
     assert {name for name, entry in BACKENDS.items() if entry.deferred} == {"batch"}
-    assert {name for name, entry in BACKENDS.items() if entry.remote} == {
+    assert {name for name, entry in BACKENDS.items() if entry.host} == {
         "openai",
         "vllm",
         "anthropic",
